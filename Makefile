@@ -1,0 +1,59 @@
+# The few commands a person needs; `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Touched after a complete installation, so that an interrupted one is done again.
+STAMP := $(VENV)/installed.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format bench bench-quick lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## make .venv from the lock file
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) found; name Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), and 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "error: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 2; }
+	@# The lock file is complete, so nothing is left for pip to resolve (docs/decisions/002-lock-file.md).
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@# Without build isolation: hatchling comes from the lock file too.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	$(BIN)/python -m pip check --quiet
+	@touch $@
+
+demo: $(STAMP) ## back up, destroy and restore the reference EDMS (SQLite, no server)
+	$(BIN)/edms-backup demo
+
+test: $(STAMP) demo ## the demo, then the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure against dumpdata and pg_dump, in one run
+	$(BIN)/python -m benchmarks.run
+
+bench-quick: $(STAMP) ## the same with 100,000 rows
+	$(BIN)/python -m benchmarks.run --rows 100000
+
+# uv resolves for all Python versions and platforms at once, which pip cannot. It is needed here only.
+lock: ## renew requirements.lock within the bounds of pyproject.toml (needs uv); UPGRADE=1 takes the newest
+	@command -v uv >/dev/null || { echo "error: no uv found; only this target needs it: pip install uv" >&2; exit 2; }
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--quiet $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock" --output-file requirements.lock
+
+clean: ## remove what the tools made, .venv included
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,231 @@
+"""What a PostgreSQL database holds, read from its system catalogues inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import psycopg
+
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.inventory.model import Column, Finding, ForeignReference, LogicalType, Table, UniqueKey
+from edms_tasks.manifest import Sequence
+
+# Schemas of the server itself; tables that belong to an extension come back with CREATE EXTENSION.
+_OURS = """
+    n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    AND NOT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    )
+"""
+
+_LOGICAL: dict[str, LogicalType] = {
+    "smallint": "integer", "integer": "integer", "bigint": "integer", "boolean": "boolean", "numeric": "decimal",
+    "real": "float", "double precision": "float", "text": "text", "character varying": "text", "character": "text",
+    "json": "json", "jsonb": "json", "uuid": "uuid", "date": "date", "time without time zone": "time",
+    "timestamp with time zone": "datetime", "timestamp without time zone": "datetime", "interval": "duration",
+    "bytea": "binary",
+}  # fmt: skip
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...]:
+    """Every ordinary table (partitions included), with columns, keys and enforced references, sorted by id."""
+    columns = _columns(connection)
+    primary, unique = _unique_keys(connection)
+    foreign = _foreign_keys(connection, default_schema)
+    rows = connection.execute(
+        f"""
+        SELECT c.oid::bigint, n.nspname, c.relname
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS}
+        ORDER BY 2, 3
+        """.encode()
+    ).fetchall()
+    tables = []
+    for oid, schema, name in _typed(rows):
+        tables.append(
+            Table(
+                id=table_id(schema, name, default_schema),
+                schema_name=schema,
+                name=name,
+                columns=tuple(columns[oid]),
+                primary_key=primary.get(oid, ()),
+                unique_keys=tuple(unique[oid]),
+                references=tuple(foreign[oid]),
+            )
+        )
+    return tuple(sorted(tables, key=lambda table: table.id))
+
+
+def table_id(schema: str, name: str, default_schema: str) -> str:
+    """The table's id: its name in the default schema, "schema.name" elsewhere."""
+    return name if schema == default_schema else f"{schema}.{name}"
+
+
+def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
+    """The position of every sequence. Sequences are not transactional: a position can be ahead of the rows, never behind."""
+    rows = connection.execute(
+        f"""
+        SELECT n.nspname, c.relname
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'S' AND {_OURS} ORDER BY 1, 2
+        """.encode()
+    ).fetchall()
+    positions = []
+    for schema, name in _typed(rows):
+        found = connection.execute(f"SELECT last_value, is_called FROM {identifier(schema, name)}".encode()).fetchone()
+        assert found is not None  # a sequence always has exactly one row
+        positions.append(Sequence(schema_name=schema, name=name, last_value=int(str(found[0])), is_called=bool(found[1])))
+    return tuple(positions)
+
+
+def read_materialized_views(connection: Connection) -> tuple[str, ...]:
+    """Quoted names of populated materialised views; those that others are built on come first."""
+    rows = connection.execute(
+        f"""
+        WITH RECURSIVE views AS (
+            SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('m', 'v') AND {_OURS}
+        ), edges AS (
+            SELECT DISTINCT r.ev_class AS dependent, d.refobjid AS base
+            FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d
+              ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+            WHERE d.refobjid <> r.ev_class AND d.refobjid IN (SELECT oid FROM views)
+        ), depths(oid, depth) AS (
+            SELECT oid, 0 FROM views
+            UNION ALL SELECT e.dependent, depths.depth + 1 FROM depths JOIN edges e ON e.base = depths.oid WHERE depths.depth < 100
+        )
+        SELECT v.nspname, v.relname, max(depths.depth)
+        FROM views v JOIN depths USING (oid) JOIN pg_catalog.pg_class c USING (oid)
+        WHERE c.relkind = 'm' AND c.relispopulated GROUP BY 1, 2 ORDER BY 3, 1, 2
+        """.encode()
+    ).fetchall()
+    return tuple(identifier(schema, name) for schema, name, _ in _typed(rows))
+
+
+def read_findings(connection: Connection) -> tuple[Finding, ...]:
+    """What is there and is not carried: foreign tables' rows and large objects."""
+    findings = []
+    for schema, name in _typed(
+        connection.execute(
+            f"""
+            SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'f' AND {_OURS} ORDER BY 1, 2
+            """.encode()
+        ).fetchall()
+    ):
+        findings.append(
+            Finding(
+                code="foreign-table", severity="warning", subject=f"{schema}.{name}",
+                message="The rows of a foreign table live on another server and are not in the snapshot; its definition is.",
+                cure="Back the other server up too.",
+            )  # fmt: skip
+        )
+    row = connection.execute("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").fetchone()
+    if row and int(str(row[0])):
+        findings.append(
+            Finding(
+                code="large-objects", severity="error", subject="pg_largeobject", count=int(str(row[0])),
+                message="Large objects are not in the snapshot.",
+                cure="Django never makes them; copy what made them with `pg_dump --large-objects`.",
+            )  # fmt: skip
+        )
+    return tuple(findings)
+
+
+def _columns(connection: Connection) -> dict[int, list[Column]]:
+    rows = connection.execute(
+        f"""
+        SELECT a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+               pg_catalog.format_type(a.atttypid, NULL), a.attnotnull, a.attgenerated::text, a.attidentity::text,
+               coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '')
+        FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND {_OURS}
+        ORDER BY a.attrelid, a.attnum
+        """.encode()
+    ).fetchall()
+    columns: dict[int, list[Column]] = defaultdict(list)
+    for oid, name, native, base, not_null, generated, identity, default in _typed(rows):
+        columns[oid].append(
+            Column(
+                name=name,
+                native_type=native,
+                logical_type=_LOGICAL.get(base, "other"),
+                nullable=not not_null,
+                generated=generated != "",
+                identity={"a": "always", "d": "default"}.get(identity, "serial" if default.startswith("nextval(") else ""),
+            )
+        )
+    return columns
+
+
+def _unique_keys(connection: Connection) -> tuple[dict[int, tuple[str, ...]], dict[int, list[UniqueKey]]]:
+    rows = connection.execute(
+        f"""
+        SELECT i.indrelid::bigint, x.relname, i.indisprimary, i.indpred IS NOT NULL,
+               coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
+               ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY AS k(num, position)
+                     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY position)
+        FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+        JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND {_OURS}
+        ORDER BY i.indrelid, x.relname
+        """.encode()
+    ).fetchall()
+    primary: dict[int, tuple[str, ...]] = {}
+    unique: dict[int, list[UniqueKey]] = defaultdict(list)
+    for oid, name, is_primary, partial, nulls_not_distinct, columns in _typed(rows):
+        if is_primary:
+            primary[oid] = tuple(columns)
+        else:
+            unique[oid].append(
+                UniqueKey(name=name, columns=tuple(columns), partial=partial, nulls_distinct=not nulls_not_distinct)
+            )
+    return primary, unique
+
+
+def _foreign_keys(connection: Connection, default: str) -> dict[int, list[ForeignReference]]:
+    rows = connection.execute(
+        f"""
+        SELECT k.conrelid::bigint, k.conname, tn.nspname, t.relname,
+               ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(num, position)
+                     JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num ORDER BY position),
+               ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(num, position)
+                     JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY position)
+        FROM pg_catalog.pg_constraint k
+        JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_class t ON t.oid = k.confrelid
+        JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+        WHERE k.contype = 'f' AND t.relkind = 'r' AND {_OURS}
+        ORDER BY k.conrelid, k.conname
+        """.encode()
+    ).fetchall()
+    foreign: dict[int, list[ForeignReference]] = defaultdict(list)
+    for oid, constraint, target_schema, target, columns, target_columns in _typed(rows):
+        name = columns[0] if len(columns) == 1 else constraint
+        if any(reference.name == name for reference in foreign[oid]):
+            name = constraint  # a column with two foreign keys
+        foreign[oid].append(
+            ForeignReference(
+                kind="foreign",
+                name=name,
+                columns=tuple(columns),
+                target=table_id(target_schema, target, default),
+                target_columns=tuple(target_columns),
+            )
+        )
+    return foreign
+
+
+def _typed(rows: list[tuple[object, ...]]) -> list[tuple[Any, ...]]:
+    # psycopg types a row's values as object; the catalogues' column types are fixed by PostgreSQL.
+    return rows

@@ -1,0 +1,225 @@
+"""The PostgreSQL server: reachability, staging databases, and the atomic swap that promotes one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import errors as pg_errors
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.connection import connected
+from edms_tasks.databases.postgresql.staging import MARK, PostgresStaging
+from edms_tasks.databases.postgresql.view import PostgresView, open_view
+from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.errors import DatabaseRefused, MayNotCreateDatabases, TargetExists, TargetInUse, ToolMissing
+
+_LONGEST_NAME = 63  # NAMEDATALEN - 1
+
+
+class PostgresDatabase:
+    """A database on a PostgreSQL server, and the server's other databases as far as a restore needs them."""
+
+    def __init__(self, address: DatabaseAddress) -> None:
+        self.address = address
+
+    def check(self) -> ServerFacts:
+        with connected(self.address) as connection:
+            row = connection.execute(
+                "SELECT current_setting('server_version'), rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+            ).fetchone()
+        assert row is not None  # the current role exists
+        return ServerFacts(engine="postgresql", version=str(row[0]), may_create_databases=bool(row[1]))
+
+    def view(self, spool: Path, jobs: int) -> AbstractContextManager[PostgresView]:
+        return open_view(self.address, jobs)
+
+    def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
+        for tool in ("pg_restore",):
+            if shutil.which(tool) is None:
+                raise ToolMissing(f"{tool} is not installed.", where="PATH", cure="Install PostgreSQL's client programs.")
+        with self._maintenance() as connection:
+            if into is not None and self._exists(connection, into):
+                if not self._is_empty(into):
+                    raise TargetExists(
+                        f"The database {into!r} exists and is not empty.",
+                        where=self.address.renamed(into).display,
+                        cure="Name another with --into, or drop that one.",
+                    )
+                return (f"The empty database {into!r} is used as it is.",)
+            self._require_createdb(connection)
+            if promote and not disconnect:
+                self._require_nobody(connection, self.address.name)
+        return ()
+
+    def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> PostgresStaging:
+        with self._maintenance() as connection:
+            if into is not None and self._exists(connection, into):
+                staging = PostgresStaging(self.address.renamed(into), self._maintenance_address(), schema, jobs, created=False)
+            else:
+                name = self._staging_name()
+                self._drop_if_ours(connection, name)
+                self._create(connection, name, schema)
+                staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, jobs, created=True)
+        staging.create_tables()
+        return staging
+
+    def remove_leftovers(self) -> tuple[str, ...]:
+        name = self._staging_name()
+        with self._maintenance() as connection:
+            return (name,) if self._drop_if_ours(connection, name) else ()
+
+    def exists(self, name: str) -> bool:
+        with self._maintenance() as connection:
+            return self._exists(connection, name)
+
+    def previous_name(self, stamp: str) -> str:
+        return _fitting(self.address.name, f"_previous_{stamp}")
+
+    def swap(self, incoming: str, previous: str, *, disconnect: bool) -> None:
+        """Two renames in one transaction: other sessions see both or neither (verified, DESIGN.md §5)."""
+        live = self.address.name
+        with self._maintenance() as connection:
+            there = self._exists(connection, live)
+            for name in ([live] if there else []) + [incoming]:
+                if disconnect:
+                    connection.execute(
+                        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
+                        "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()",
+                        (name,),
+                    )
+                elif name == live:
+                    self._require_nobody(connection, name)
+            try:
+                with connection.transaction():
+                    if there:
+                        connection.execute(f"ALTER DATABASE {identifier(live)} RENAME TO {identifier(previous)}".encode())
+                    connection.execute(f"ALTER DATABASE {identifier(incoming)} RENAME TO {identifier(live)}".encode())
+                    connection.execute(f"COMMENT ON DATABASE {identifier(live)} IS NULL".encode())
+            except pg_errors.ObjectInUse as error:
+                raise self._in_use(connection, live, str(error)) from error
+
+    def _create(self, connection: psycopg.Connection[tuple[object, ...]], name: str, schema: CapturedSchema) -> None:
+        settings = schema.settings
+        clauses = [
+            f"ENCODING {literal(settings['encoding'])}",
+            f"LC_COLLATE {literal(settings['collate'])}",
+            f"LC_CTYPE {literal(settings['ctype'])}",
+        ]
+        if settings.get("provider") == "i" and settings.get("icu_locale"):
+            clauses += ["LOCALE_PROVIDER icu", f"ICU_LOCALE {literal(settings['icu_locale'])}"]
+        if owner := self._owner(connection):
+            clauses.append(f"OWNER {identifier(owner)}")
+        try:
+            connection.execute(f"CREATE DATABASE {identifier(name)} TEMPLATE template0 {' '.join(clauses)}".encode())
+        except pg_errors.InsufficientPrivilege as error:
+            raise self._may_not_create() from error
+        connection.execute(f"COMMENT ON DATABASE {identifier(name)} IS {literal(MARK)}".encode())
+
+    def _owner(self, connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
+        """The live database's owner, where this role may hand a database to it."""
+        row = connection.execute(
+            "SELECT pg_catalog.pg_get_userbyid(datdba), pg_catalog.pg_has_role(current_user, datdba, 'MEMBER') "
+            "FROM pg_catalog.pg_database WHERE datname = %s",
+            (self.address.name,),
+        ).fetchone()
+        return str(row[0]) if row and row[1] else None
+
+    def _drop_if_ours(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
+        row = connection.execute(
+            "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = %s", (name,)
+        ).fetchone()
+        if row is None:
+            return False
+        # A kill between CREATE and COMMENT leaves an unmarked one, which is then empty.
+        if row[0] != MARK and not self._is_empty(name):
+            raise TargetExists(
+                f"A database {name!r} exists that edms-backup did not make.",
+                where=self.address.renamed(name).display,
+                cure="Rename or drop it: that is the name of the staging database.",
+            )
+        connection.execute(f"DROP DATABASE {identifier(name)} WITH (FORCE)".encode())
+        return True
+
+    def _is_empty(self, name: str) -> bool:
+        with connected(self.address.renamed(name)) as connection:
+            row = connection.execute(
+                """
+                SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+                """
+            ).fetchone()
+        return row is not None and row[0] == 0
+
+    def _require_createdb(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        row = connection.execute(
+            "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        if not (row and row[0]):
+            raise self._may_not_create()
+
+    def _may_not_create(self) -> MayNotCreateDatabases:
+        user = self.address.user or "the role"
+        return MayNotCreateDatabases(
+            "The role may not create the staging database.",
+            where=self.address.display,
+            why=f"{user} lacks CREATEDB.",
+            cure=f"As a superuser: ALTER ROLE {identifier(user)} CREATEDB; or have an empty database made "
+            f"(CREATE DATABASE restored OWNER {identifier(user)};) and restore with --into restored.",
+        )
+
+    def _require_nobody(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() "
+            "AND backend_type = 'client backend'",
+            (name,),
+        ).fetchone()
+        if row and row[0]:
+            raise self._in_use(connection, name, f"{row[0]} connections are open.")
+
+    def _in_use(self, connection: psycopg.Connection[tuple[object, ...]], name: str, why: str) -> TargetInUse:
+        rows = connection.execute(
+            "SELECT DISTINCT coalesce(nullif(application_name, ''), 'unnamed') || ' as ' || usename "
+            "FROM pg_catalog.pg_stat_activity WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() "
+            "AND backend_type = 'client backend' ORDER BY 1 LIMIT 5",
+            (name,),
+        ).fetchall()
+        who = ", ".join(str(row[0]) for row in rows)
+        return TargetInUse(
+            "The live database is in use, so it cannot be swapped.",
+            where=self.address.display,
+            why=f"{why} Connected: {who or 'nobody any more'}",
+            cure="Stop the EDMS (web server and workers), or set [restore] disconnect = true to end its connections.",
+        )
+
+    def _exists(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
+        return connection.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,)).fetchone() is not None
+
+    def _staging_name(self) -> str:
+        return _fitting(self.address.name, "_edms_staging")
+
+    def _maintenance_address(self) -> DatabaseAddress:
+        for name in ("postgres", "template1"):
+            address = self.address.renamed(name)
+            try:
+                with connected(address):
+                    return address
+            except DatabaseRefused as error:
+                refused = error
+        raise refused
+
+    @contextmanager
+    def _maintenance(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        """A connection to the server that is not a connection to the live database."""
+        with connected(self._maintenance_address()) as connection:
+            yield connection
+
+
+def _fitting(name: str, suffix: str) -> str:
+    """`name + suffix` within PostgreSQL's 63 bytes."""
+    room = _LONGEST_NAME - len(suffix.encode())
+    return name.encode()[:room].decode(errors="ignore") + suffix

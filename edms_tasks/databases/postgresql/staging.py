@@ -1,0 +1,208 @@
+"""Building a PostgreSQL staging database: native schema first, rows by COPY, then indexes, constraints and triggers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import psycopg
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.connection import connected, open_connection, run_tool
+from edms_tasks.databases.protocol import CapturedSchema
+from edms_tasks.databases.quoting import identifier, identifiers, literal
+from edms_tasks.errors import TerminalError
+from edms_tasks.inventory.model import Column, ForeignReference
+from edms_tasks.manifest import Encoding, TableEntry
+from edms_tasks.manifest import Sequence as SequencePosition
+
+MARK = "edms-backup staging database: safe to drop"
+_COPY_BLOCK = 1 << 20
+
+
+class PostgresStaging:
+    """A database nobody uses yet, made from a snapshot's native schema."""
+
+    def __init__(self, address: DatabaseAddress, maintenance: DatabaseAddress, schema: CapturedSchema, jobs: int, *, created: bool):
+        self.address = address
+        self.notes: list[str] = []
+        self._maintenance = maintenance
+        self._schema = schema
+        self._jobs = jobs
+        self._created = created
+        self._flags: list[str] = []
+
+    def create_tables(self) -> None:
+        """Everything that must exist before rows: types, functions, tables, sequences."""
+        missing = self._roles_out_of_reach()
+        if missing:
+            self._flags = ["--no-owner", "--no-privileges"]
+            self.notes.append(
+                "Ownership and grants were not restored, because these roles do not exist here or cannot be assumed: "
+                + ", ".join(missing)
+            )
+        # Template databases come with a public schema that the archive creates again.
+        with connected(self.address) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS public CASCADE" if self._schema_has_public() else "SELECT 1")
+            if not self._schema_has_public():
+                connection.execute("CREATE SCHEMA IF NOT EXISTS public")
+        self._pg_restore("pre-data")
+        with connected(self.address) as connection:
+            # Nobody reads this database before it is proved; a crash means building it anew, so commits need not wait.
+            connection.execute(f"ALTER DATABASE {identifier(self.address.name)} SET synchronous_commit = off".encode())
+
+    def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
+        """COPY a table's chunks in one transaction that first truncates, so that rows arrive frozen."""
+        table = entry.table
+        columns = table.stored_columns
+        name = identifier(table.schema_name, table.name)
+        if not chunks or not columns:
+            return 0
+        # A row that is nothing but `\\.` would end the stream; quoting every value of one-column tables prevents it.
+        quoting = ", FORCE_QUOTE *" if len(columns) == 1 else ""
+        loaded = 0
+        connection = open_connection(self.address, autocommit=False)
+        try:
+            # FREEZE needs a table made or truncated in the same transaction; nothing references it yet, so no CASCADE.
+            connection.execute(f"TRUNCATE ONLY {name}".encode())
+            copy = f"COPY {name} ({identifiers(c.name for c in columns)}) FROM STDIN WITH (FORMAT csv, NULL '', FREEZE)"
+            with connection.cursor() as cursor:
+                for chunk in chunks:
+                    csv = chunk.with_suffix(".csv")
+                    _write_csv(chunk, csv, columns, entry.encodings, quoting)
+                    with cursor.copy(copy.encode()) as stream, csv.open("rb") as source:
+                        while block := source.read(_COPY_BLOCK):
+                            stream.write(block)
+                    loaded += cursor.rowcount
+                    csv.unlink()
+            connection.commit()
+        except psycopg.Error as error:
+            raise TerminalError(
+                f"PostgreSQL refused rows of {table.label}.",
+                where=f"{self.address.display}, table {table.id}",
+                why=str(error).strip()[:1000],
+                cure="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
+            ) from error
+        finally:
+            connection.close()
+        return loaded
+
+    def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
+        """Indexes, constraints, triggers, views; then sequences, materialised views and statistics."""
+        broken = {
+            (entry.table.schema_name or "", entry.table.name)
+            for entry in entries
+            for reference in entry.state.references
+            if reference.dangling and _enforced(entry, reference.name)
+        }
+        if broken:
+            self._finish_with_unvalidated(broken)
+        else:
+            self._pg_restore("post-data", f"--jobs={self._jobs}")
+        with connected(self.address) as connection:
+            for sequence in sequences:
+                connection.execute(
+                    "SELECT pg_catalog.setval(%s::regclass, %s, %s)",
+                    (identifier(sequence.schema_name, sequence.name), sequence.last_value, sequence.is_called),
+                )
+            for view in self._schema.materialized_views:
+                connection.execute(f"REFRESH MATERIALIZED VIEW {view}".encode())
+            connection.execute("ANALYZE")
+            name = identifier(self.address.name)
+            connection.execute(f"ALTER DATABASE {name} RESET synchronous_commit".encode())
+            for key, value in sorted(self._schema.settings.items()):
+                if key.startswith("set."):
+                    parameter = ".".join(identifier(part) for part in key[4:].split("."))
+                    connection.execute(f"ALTER DATABASE {name} SET {parameter} = {literal(value)}".encode())
+            connection.execute("CHECKPOINT" if _is_superuser(connection) else "SELECT 1")
+
+    def drop(self) -> None:
+        """Remove it; a database the user made (`--into` an empty one) is left, for its owner to drop."""
+        if self._created:
+            with connected(self._maintenance) as connection:
+                connection.execute(f"DROP DATABASE IF EXISTS {identifier(self.address.name)} WITH (FORCE)".encode())
+
+    def keep_as(self, name: str) -> DatabaseAddress:
+        """Rename it to its final name and take the staging mark off."""
+        with connected(self._maintenance) as connection:
+            if name != self.address.name:
+                connection.execute(f"ALTER DATABASE {identifier(self.address.name)} RENAME TO {identifier(name)}".encode())
+            connection.execute(f"COMMENT ON DATABASE {identifier(name)} IS NULL".encode())
+        self.address = self.address.renamed(name)
+        return self.address
+
+    def _pg_restore(self, section: str, *flags: str) -> None:
+        run_tool(
+            "pg_restore",
+            [f"--section={section}", "--exit-on-error", "--no-password", *self._flags, *flags, str(self._schema.path)],
+            self.address,
+        )
+
+    def _finish_with_unvalidated(self, broken: set[tuple[str, str]]) -> None:
+        """Post-data where the source itself held dangling rows under an enforced key: those keys come back NOT VALID."""
+        listing = run_tool("pg_restore", ["--list", str(self._schema.path)], self.address, connect=False)
+        kept, deferred = [], []
+        for line in listing.splitlines():
+            found = re.search(r" FK CONSTRAINT (\S+) (\S+) ", line)
+            (deferred if found and (found[1], found[2]) in broken else kept).append(line)
+        for name, lines in (("kept", kept), ("deferred", deferred)):
+            self._schema.path.with_suffix(f".{name}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self._pg_restore("post-data", f"--use-list={self._schema.path.with_suffix('.kept')}")
+        script = run_tool(
+            "pg_restore",
+            ["--section=post-data", f"--use-list={self._schema.path.with_suffix('.deferred')}", "--file=-", *self._flags,
+             str(self._schema.path)],
+            self.address,
+            connect=False,
+        )  # fmt: skip
+        with connected(self.address) as connection:
+            for statement in re.findall(r"ALTER TABLE ONLY .*?FOREIGN KEY .*?;", script, flags=re.DOTALL):
+                text = statement.rstrip(";")
+                unvalidated = text if text.endswith("NOT VALID") else f"{text} NOT VALID"
+                connection.execute(unvalidated.encode())
+        self.notes.append(f"{len(deferred)} foreign keys came back NOT VALID: their rows dangled at the source already.")
+
+    def _schema_has_public(self) -> bool:
+        listing = run_tool("pg_restore", ["--list", str(self._schema.path)], self.address, connect=False)
+        return re.search(r" SCHEMA - public ", listing) is not None
+
+    def _roles_out_of_reach(self) -> list[str]:
+        wanted = [role for role in self._schema.settings.get("roles", "").split("\n") if role]
+        with connected(self.address) as connection:
+            rows = connection.execute(
+                "SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(current_user, oid, 'MEMBER')"
+            ).fetchall()
+        reachable = {str(role) for (role,) in rows}
+        return [role for role in wanted if role not in reachable]
+
+
+def _write_csv(chunk: Path, csv: Path, columns: Sequence[Column], encodings: dict[str, Encoding], quoting: str) -> None:
+    """Parquet to the CSV dialect of COPY: NULL is nothing, the empty string is `""`."""
+    expressions = ", ".join(f"{_value(column, encodings[column.name])} AS {identifier(column.name)}" for column in columns)
+    with duckdb.connect() as engine:
+        engine.execute("SET TimeZone = 'UTC'; SET threads = 1; SET preserve_insertion_order = true")
+        engine.execute(
+            f"COPY (SELECT {expressions} FROM read_parquet({literal(str(chunk))})) TO {literal(str(csv))} "
+            f"(FORMAT csv, HEADER false, NULLSTR '', COMPRESSION none{quoting})"
+        )
+
+
+def _value(column: Column, encoding: Encoding) -> str:
+    name = identifier(column.name)
+    if column.native_type == "bytea" and encoding == "native":
+        return f"'\\x' || lower(hex({name}))"
+    return name
+
+
+def _enforced(entry: TableEntry, name: str) -> bool:
+    return any(
+        isinstance(reference, ForeignReference) and reference.name == name and reference.enforced
+        for reference in entry.table.references
+    )
+
+
+def _is_superuser(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    row = connection.execute("SELECT current_setting('is_superuser') = 'on'").fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,209 @@
+"""Reading PostgreSQL: one exported snapshot shared by parallel ADBC readers, tables streamed as Arrow."""
+
+from __future__ import annotations
+
+import queue
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql import catalogue
+from edms_tasks.databases.postgresql.connection import SESSION, connected, default_schema, run_tool
+from edms_tasks.databases.protocol import CapturedSchema, Measure
+from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.databases.rechunk import rechunked
+from edms_tasks.inventory.model import Column, Finding, Table
+from edms_tasks.manifest import Encoding, Sequence
+
+# Types whose binary form Arrow carries without loss; everything else travels as PostgreSQL's own text, which
+# reads back to the same value by the type's own input function.
+_NATIVE: dict[str, pa.DataType] = {
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+    "real": pa.float32(),
+    "double precision": pa.float64(),
+    "bytea": pa.binary(),
+    "date": pa.date32(),
+    "timestamp without time zone": pa.timestamp("us"),
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+}
+_TEXTUAL = {"text", "character varying"}
+_DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
+
+
+@contextmanager
+def open_view(address: DatabaseAddress, jobs: int) -> Iterator[PostgresView]:
+    """Export one REPEATABLE READ snapshot and keep it open; every reader imports it."""
+    default = default_schema(address)
+    with connected(address) as connection:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        row = connection.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
+        assert row is not None  # the function always returns one row
+        view = PostgresView(address, connection, str(row[0]), default, jobs)
+        try:
+            yield view
+        finally:
+            view.close()
+
+
+class PostgresView:
+    """One consistent state of a PostgreSQL database; safe to use from several threads."""
+
+    def __init__(
+        self, address: DatabaseAddress, connection: catalogue.Connection, snapshot: str, default_schema: str, jobs: int
+    ) -> None:
+        self._address = address
+        self._connection = connection
+        self._snapshot = snapshot
+        self._default_schema = default_schema
+        self._readers: queue.LifoQueue[adbc.Connection | None] = queue.LifoQueue()
+        for _ in range(jobs):
+            self._readers.put(None)
+
+    def close(self) -> None:
+        """Close every reader."""
+        while not self._readers.empty():
+            reader = self._readers.get_nowait()
+            if reader is not None:
+                reader.close()
+
+    def tables(self) -> tuple[Table, ...]:
+        return catalogue.read_tables(self._connection, self._default_schema)
+
+    def findings(self) -> tuple[Finding, ...]:
+        return catalogue.read_findings(self._connection)
+
+    def sequences(self) -> tuple[Sequence, ...]:
+        return catalogue.read_sequences(self._connection)
+
+    def measure(self, table: Table) -> Measure:
+        """Dates that Arrow or Python cannot hold (infinity, before year 1, after 9999) send their column to text."""
+        dated = [column.name for column in table.columns if _base(column.native_type) in _DATED]
+        checks = "".join(
+            f", coalesce(bool_or({identifier(name)} NOT BETWEEN '0001-01-02' AND '9999-12-30'), false)" for name in dated
+        )
+        sql = f"SELECT count(*){checks} FROM ONLY {identifier(table.schema_name, table.name)}"
+        with self._reader() as reader, reader.cursor() as cursor:
+            cursor.execute(sql)
+            row = cursor.fetchone()
+        assert row is not None  # an aggregate always returns one row
+        beyond = {name for name, outside in zip(dated, row[1:], strict=True) if outside}
+        encodings: dict[str, Encoding] = {}
+        types: dict[str, pa.DataType] = {}
+        for column in table.columns:
+            base = _base(column.native_type)
+            native = _NATIVE.get(base) if column.name not in beyond else None
+            encodings[column.name] = "native" if native is not None or base in _TEXTUAL else "text"
+            types[column.name] = native if native is not None else pa.string()
+        return Measure(rows=int(row[0]), encodings=encodings, types=types)
+
+    def cautious(self, table: Table, measure: Measure) -> Measure:
+        """PostgreSQL checks its text itself; what Arrow refuses here has no more careful form."""
+        return measure
+
+    def batches(self, table: Table, measure: Measure, rows: int) -> Iterator[pa.Table]:
+        """Stream the table through COPY in binary form, ordered by its primary key."""
+        expressions = ", ".join(self._expression(column, measure.encodings[column.name]) for column in table.columns)
+        order = f" ORDER BY {identifiers(table.primary_key)}" if table.primary_key else ""
+        sql = f"SELECT {expressions} FROM ONLY {identifier(table.schema_name, table.name)}{order}"
+        schema = pa.schema([(column.name, measure.types[column.name]) for column in table.columns])
+        if not table.columns:
+            return
+        with self._reader() as reader, reader.cursor() as cursor:
+            cursor.execute(sql)
+            stream = cursor.fetch_record_batch()
+            yield from rechunked((_cast(batch, schema) for batch in stream), schema, rows)
+
+    def capture_schema(self, path: Path) -> CapturedSchema:
+        """`pg_dump -Fc --schema-only` under the same snapshot as the rows."""
+        run_tool(
+            "pg_dump",
+            ["--format=custom", "--schema-only", f"--snapshot={self._snapshot}", "--no-password", f"--file={path}"],
+            self._address,
+        )
+        version = self._connection.execute("SHOW server_version").fetchone()
+        return CapturedSchema(
+            path=path,
+            format="pg_dump-custom",
+            server_version=str(version[0]) if version else "",
+            settings=self._database_settings(),
+            materialized_views=catalogue.read_materialized_views(self._connection),
+        )
+
+    def _database_settings(self) -> dict[str, str]:
+        row = self._connection.execute(
+            """
+            SELECT pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype,
+                   coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
+                   coalesce(to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datlocale', '')
+            FROM pg_catalog.pg_database d WHERE datname = current_database()
+            """
+        ).fetchone()
+        assert row is not None  # the current database exists
+        settings = dict(zip(("encoding", "collate", "ctype", "provider", "icu_locale"), map(str, row), strict=True))
+        configured = self._connection.execute(
+            """
+            SELECT s FROM pg_catalog.pg_db_role_setting r, unnest(r.setconfig) s
+            WHERE r.setrole = 0 AND r.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+            ORDER BY 1
+            """
+        ).fetchall()
+        for (setting,) in configured:
+            name, _, value = str(setting).partition("=")
+            settings[f"set.{name}"] = value
+        roles = self._connection.execute(
+            """
+            SELECT rolname FROM pg_catalog.pg_roles WHERE oid IN (
+                SELECT relowner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+                UNION SELECT (aclexplode(relacl)).grantee FROM pg_catalog.pg_class WHERE oid >= 16384
+                UNION SELECT nspowner FROM pg_catalog.pg_namespace WHERE oid >= 16384
+                UNION SELECT proowner FROM pg_catalog.pg_proc WHERE oid >= 16384
+                UNION SELECT (aclexplode(nspacl)).grantee FROM pg_catalog.pg_namespace WHERE nspname = 'public' OR oid >= 16384
+            ) ORDER BY 1
+            """
+        ).fetchall()
+        settings["roles"] = "\n".join(str(role) for (role,) in roles)
+        return settings
+
+    @staticmethod
+    def _expression(column: Column, encoding: Encoding) -> str:
+        name = identifier(column.name)
+        if encoding == "native" and _base(column.native_type) not in _TEXTUAL:
+            return name
+        return f"{name}::text AS {name}"
+
+    @contextmanager
+    def _reader(self) -> Iterator[adbc.Connection]:
+        reader = self._readers.get()
+        try:
+            if reader is None:
+                reader = self._open_reader()
+            yield reader
+        finally:
+            self._readers.put(reader)
+
+    def _open_reader(self) -> adbc.Connection:
+        reader = adbc.connect(self._address.url(), autocommit=False)
+        with reader.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
+            for statement in SESSION:
+                cursor.execute(statement)
+        return reader
+
+
+def _base(native_type: str) -> str:
+    # "character varying(30)" -> "character varying", "timestamp(0) with time zone" -> "timestamp with time zone"
+    return re.sub(r"\([^)]*\)", "", native_type).strip()
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
+    return pa.table([column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)], schema=schema)

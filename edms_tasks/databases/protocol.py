@@ -1,0 +1,122 @@
+"""What every database engine can do for a backup and a restore: the protocol, and the values it speaks in.
+
+Reading goes through a `View`: one consistent state of the whole database, whoever writes meanwhile. Writing goes
+through a `StagingDatabase`: a database nobody uses yet, built beside the live one and then promoted by one swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.inventory.model import Finding, Table
+from edms_tasks.manifest import Encoding, Sequence as SequencePosition, TableEntry
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What a reachable database says of itself."""
+
+    engine: str
+    version: str
+    may_create_databases: bool
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A table measured before it is read: its number of rows and how each column's values can be carried exactly."""
+
+    rows: int
+    encodings: dict[str, Encoding]
+    types: dict[str, pa.DataType]
+
+
+@dataclass(frozen=True)
+class CapturedSchema:
+    """The engine's own description of the schema, written to a file."""
+
+    path: Path
+    format: str  # NativeSchema.format
+    server_version: str
+    settings: dict[str, str]
+    materialized_views: tuple[str, ...]
+
+
+class View(Protocol):
+    """One consistent state of a database."""
+
+    def tables(self) -> tuple[Table, ...]:
+        """The catalogue: every table that holds rows of the EDMS, without what only the models know."""
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What the engine holds and this product does not carry (foreign tables, large objects, …)."""
+
+    def measure(self, table: Table) -> Measure:
+        """Count the rows and choose each column's encoding from the values that are really there."""
+
+    def cautious(self, table: Table, measure: Measure) -> Measure:
+        """The same measure with every text carried in a form that no byte can break."""
+
+    def batches(self, table: Table, measure: Measure, rows: int) -> Iterator[pa.Table]:
+        """The table's rows in primary-key order, at most `rows` at a time, columns by name."""
+
+    def capture_schema(self, path: Path) -> CapturedSchema:
+        """Write the native schema to `path`."""
+
+    def sequences(self) -> tuple[SequencePosition, ...]:
+        """The positions of all sequences."""
+
+
+class StagingDatabase(Protocol):
+    """A database that is being built."""
+
+    address: DatabaseAddress
+    notes: list[str]
+
+    def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
+        """Load a table's Parquet chunks; returns the rows the database says it took."""
+
+    def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
+        """Create indexes, constraints, triggers and views; set sequences; back to safe settings."""
+
+    def drop(self) -> None:
+        """Remove it."""
+
+    def keep_as(self, name: str) -> DatabaseAddress:
+        """Give it its final name instead of promoting it."""
+
+
+class Database(Protocol):
+    """A database of the EDMS."""
+
+    address: DatabaseAddress
+
+    def check(self) -> ServerFacts:
+        """Connect and ask for the version; raises DatabaseRefused."""
+
+    def view(self, spool: Path, jobs: int) -> AbstractContextManager[View]:
+        """Open one consistent view for `jobs` parallel readers; `spool` is a folder for temporary files."""
+
+    def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
+        """Everything that would stop a restore, asked before anything is changed; returns notes."""
+
+    def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> StagingDatabase:
+        """Create the staging database with the tables of the snapshot, empty; removes what a killed run left."""
+
+    def remove_leftovers(self) -> tuple[str, ...]:
+        """Drop staging databases of killed runs; returns their names."""
+
+    def exists(self, name: str) -> bool:
+        """Whether a database of that name is on this server (SQLite: a file at that path)."""
+
+    def previous_name(self, stamp: str) -> str:
+        """The name the live database gets when a restore is promoted at `stamp`."""
+
+    def swap(self, incoming: str, previous: str, *, disconnect: bool) -> None:
+        """Live becomes `previous` (when it exists), `incoming` becomes live: one atomic step. Raises TargetInUse."""

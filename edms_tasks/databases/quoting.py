@@ -1,0 +1,20 @@
+"""SQL identifiers and literals, quoted the standard way (PostgreSQL, SQLite and DuckDB agree on it)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def identifier(*parts: str | None) -> str:
+    """`identifier("public", 'my"table')` -> `"public"."my""table"`; None parts are left out."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts if part is not None)
+
+
+def literal(text: str) -> str:
+    """A string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifiers(names: Iterable[str]) -> str:
+    """Names as a comma-separated list of quoted identifiers."""
+    return ", ".join(identifier(name) for name in names)

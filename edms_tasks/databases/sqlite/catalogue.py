@@ -1,0 +1,140 @@
+"""What a SQLite file holds, read through its pragmas."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from edms_tasks.databases.quoting import literal
+from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table, UniqueKey
+from edms_tasks.manifest import Sequence
+
+
+def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
+    """Every ordinary table, with columns, keys and declared foreign keys, sorted by name.
+
+    Shadow tables of virtual tables (FTS) are ordinary tables here and come back as such.
+    """
+    names = [
+        row[0]
+        for row in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+            "AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
+        )
+    ]
+    keys = {name: _primary_key(connection, name) for name in names}
+    folded = {name.lower(): name for name in names}
+    return tuple(
+        Table(
+            id=name,
+            schema_name=None,
+            name=name,
+            columns=_columns(connection, name),
+            primary_key=keys[name],
+            unique_keys=_unique_keys(connection, name),
+            references=_foreign_keys(connection, name, keys, folded),
+        )
+        for name in names
+    )
+
+
+def read_sequences(connection: sqlite3.Connection) -> tuple[Sequence, ...]:
+    """The rows of sqlite_sequence: the highest id each AUTOINCREMENT table ever had."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone() is None:
+        return ()
+    return tuple(
+        Sequence(name=name, last_value=value)
+        for name, value in connection.execute("SELECT name, seq FROM sqlite_sequence WHERE name IS NOT NULL ORDER BY name")
+    )
+
+
+def affinity(declared: str) -> str:
+    """The column affinity SQLite derives from a declared type (https://sqlite.org/datatype3.html §3.1)."""
+    upper = declared.upper()
+    if "INT" in upper:
+        return "INTEGER"
+    if any(part in upper for part in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if "BLOB" in upper or not upper:
+        return "BLOB"
+    if any(part in upper for part in ("REAL", "FLOA", "DOUB")):
+        return "REAL"
+    return "NUMERIC"
+
+
+def has_rowid(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the table has SQLite's hidden row id (all but WITHOUT ROWID tables)."""
+    row = connection.execute("SELECT wr FROM pragma_table_list WHERE name = ? AND schema = 'main'", (name,)).fetchone()
+    return row is not None and not row[0]
+
+
+def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:
+    columns = []
+    for _, column, declared, not_null, _, primary, hidden in connection.execute(f"PRAGMA table_xinfo({literal(name)})"):
+        columns.append(
+            Column(
+                name=column,
+                native_type=declared,
+                logical_type=_logical(declared),
+                nullable=not not_null and not primary,
+                generated=hidden in (2, 3),
+                identity="rowid" if primary and declared.upper() == "INTEGER" else "",
+            )
+        )
+    return tuple(columns)
+
+
+def _logical(declared: str) -> LogicalType:
+    by_name: dict[str, LogicalType] = {
+        "BOOL": "boolean", "BOOLEAN": "boolean", "DATE": "date", "DATETIME": "datetime", "TIME": "time", "DECIMAL": "decimal",
+    }  # fmt: skip
+    by_affinity: dict[str, LogicalType] = {"INTEGER": "integer", "TEXT": "text", "BLOB": "binary", "REAL": "float", "NUMERIC": "other"}
+    return by_name.get(declared.upper().split("(")[0].strip(), by_affinity[affinity(declared)])
+
+
+def _primary_key(connection: sqlite3.Connection, name: str) -> tuple[str, ...]:
+    ranked = [(row[5], row[1]) for row in connection.execute(f"PRAGMA table_info({literal(name)})") if row[5]]
+    return tuple(column for _, column in sorted(ranked))
+
+
+def _unique_keys(connection: sqlite3.Connection, name: str) -> tuple[UniqueKey, ...]:
+    keys = []
+    for _, index, unique, origin, partial in connection.execute(f"PRAGMA index_list({literal(name)})").fetchall():
+        columns = [row[2] for row in connection.execute(f"PRAGMA index_info({literal(index)})")]
+        if unique and origin != "pk" and None not in columns:  # None: an expression
+            keys.append(UniqueKey(name=index, columns=tuple(columns), partial=bool(partial)))
+    return tuple(sorted(keys, key=lambda key: key.name))
+
+
+def _foreign_keys(
+    connection: sqlite3.Connection, name: str, keys: dict[str, tuple[str, ...]], folded: dict[str, str]
+) -> tuple[ForeignReference, ...]:
+    grouped: dict[int, list[tuple[str, str, str | None]]] = {}
+    for number, _, target, column, target_column, *_ in connection.execute(f"PRAGMA foreign_key_list({literal(name)})"):
+        grouped.setdefault(number, []).append((target, column, target_column))
+    references: dict[str, ForeignReference] = {}
+    for number, parts in sorted(grouped.items()):
+        target = folded.get(parts[0][0].lower())
+        if target is None:
+            continue  # points at a table that is not there: the merge reports it as drift
+        columns = tuple(_spelled(connection, name, column) for _, column, _ in parts)
+        targets = tuple(column for _, _, column in parts if column is not None) or keys[target]
+        label = columns[0] if len(columns) == 1 else f"foreign_key_{number}"
+        references.setdefault(
+            label,
+            ForeignReference(
+                kind="foreign",
+                name=label,
+                columns=columns,
+                target=target,
+                target_columns=tuple(_spelled(connection, target, column) for column in targets),
+            ),
+        )
+    return tuple(sorted(references.values(), key=lambda reference: reference.name))
+
+
+def _spelled(connection: sqlite3.Connection, table: str, column: str) -> str:
+    """The column's name as the table declares it: SQLite's foreign keys may spell it in another case."""
+    for row in connection.execute(f"PRAGMA table_xinfo({literal(table)})"):
+        if row[1].lower() == column.lower():
+            return str(row[1])
+    return column

@@ -1,0 +1,112 @@
+"""The SQLite file: reachability, staging beside it, and the atomic replacement that promotes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
+from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
+from edms_tasks.databases.sqlite.view import SqliteView, open_view
+from edms_tasks.errors import DatabaseRefused, TargetExists, TargetInUse, TerminalError
+
+
+class SqliteDatabase:
+    """A database file."""
+
+    def __init__(self, address: DatabaseAddress) -> None:
+        self.address = address
+        self._path = Path(address.name)
+
+    def check(self) -> ServerFacts:
+        if not self._path.is_file():
+            raise DatabaseRefused(
+                "The database file is not there.",
+                where=str(self._path),
+                cure="Mend the EDMS's DATABASES setting, or run its migrations first.",
+            )
+        try:
+            with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            raise DatabaseRefused("The database file cannot be read.", where=str(self._path), why=str(error)) from error
+        return ServerFacts(
+            engine="sqlite", version=sqlite3.sqlite_version, may_create_databases=os.access(self._path.parent, os.W_OK)
+        )
+
+    def view(self, spool: Path, jobs: int) -> AbstractContextManager[SqliteView]:
+        return open_view(self.address, spool)
+
+    def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
+        if into is not None and Path(into).exists():
+            raise TargetExists(f"The file {into} exists.", where=into, cure="Name another with --into, or remove that one.")
+        folder = Path(into).absolute().parent if into else self._path.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise TerminalError(
+                "The folder for the restored database cannot be written.", where=str(folder), cure="Create it, or mend its permissions."
+            )
+        if promote and self._path.exists():
+            self._require_nobody()
+        return ()
+
+    def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> SqliteStaging:
+        path = self._staging_path()
+        remove_with_companions(path)
+        staging = SqliteStaging(self.address.renamed(str(path)), schema)
+        staging.create_tables()
+        return staging
+
+    def remove_leftovers(self) -> tuple[str, ...]:
+        path = self._staging_path()
+        if not path.exists():
+            return ()
+        remove_with_companions(path)
+        return (str(path),)
+
+    def exists(self, name: str) -> bool:
+        return Path(name).exists()
+
+    def previous_name(self, stamp: str) -> str:
+        return f"{self._path}.previous-{stamp}"
+
+    def swap(self, incoming: str, previous: str, *, disconnect: bool) -> None:
+        """Keep the live file under another name (a hard link costs nothing), then replace it in one step."""
+        if self._path.exists():
+            self._require_nobody()
+            Path(previous).unlink(missing_ok=True)
+            os.link(self._path, previous)
+        # Folded in by _require_nobody; a log of the old file must never be replayed onto the new one.
+        for suffix in ("-wal", "-shm", "-journal"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        os.replace(incoming, self._path)
+        descriptor = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _require_nobody(self) -> None:
+        """Take the exclusive lock once, folding in the write-ahead log; whoever writes or reads keeps us from it."""
+        try:
+            with closing(sqlite3.connect(self._path, isolation_level=None, timeout=5)) as connection:
+                if str(connection.execute("PRAGMA journal_mode").fetchone()[0]) == "wal":
+                    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                    if busy:
+                        raise sqlite3.OperationalError("the write-ahead log is in use")
+                connection.execute("BEGIN EXCLUSIVE")
+                connection.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            if "locked" in str(error) or "in use" in str(error):
+                raise TargetInUse(
+                    "The live database is in use, so it cannot be swapped.",
+                    where=str(self._path),
+                    why=str(error),
+                    cure="Stop the EDMS (web server and workers), then run the restore again.",
+                ) from error
+            # A damaged live file is what a restore is for: it is set aside as it is.
+
+    def _staging_path(self) -> Path:
+        return self._path.with_name(self._path.name + ".edms-staging")

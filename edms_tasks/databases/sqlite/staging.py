@@ -1,0 +1,191 @@
+"""Building a SQLite staging file: tables first, rows by ADBC, then indexes, triggers and views."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import adbc_driver_manager
+import adbc_driver_sqlite.dbapi as adbc
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.protocol import CapturedSchema
+from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.errors import CheckFailed, TerminalError
+from edms_tasks.manifest import TableEntry
+from edms_tasks.manifest import Sequence as SequencePosition
+
+
+
+@dataclass(frozen=True)
+class _SchemaObject:
+    type: str
+    name: str
+    table: str
+    sql: str
+
+
+class SqliteStaging:
+    """A database file nobody uses yet, made from a snapshot's native schema."""
+
+    def __init__(self, address: DatabaseAddress, schema: CapturedSchema) -> None:
+        self.address = address
+        self.notes: list[str] = []
+        self._path = Path(address.name)
+        self._schema = schema
+        self._objects = _read_objects(schema.path)
+        self._writing = threading.Lock()  # SQLite has one writer
+
+    def create_tables(self) -> None:
+        """The file, its stored pragmas and its tables."""
+        settings = self._schema.settings
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            encoding = settings.get("encoding", "UTF-8")
+            if encoding not in ("UTF-8", "UTF-16le", "UTF-16be"):
+                raise CheckFailed("The snapshot's schema names an unknown text encoding.", where=str(self._schema.path), why=encoding)
+            connection.execute(f"PRAGMA encoding = '{encoding}'")
+            for pragma in ("page_size", "auto_vacuum", "user_version", "application_id"):
+                connection.execute(f"PRAGMA {pragma} = {int(settings.get(pragma, 0))}")
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("BEGIN")
+            for made in self._objects:
+                if made.type == "table" and made.name != "sqlite_sequence":
+                    self._execute(connection, made)
+            connection.execute("COMMIT")
+
+    def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
+        """Insert a table's Parquet chunks: by multi-row prepared statements inside ADBC, never row by row here."""
+        table = entry.table
+        columns = [column.name for column in table.stored_columns]
+        tagged = [name for name in columns if entry.encodings[name] == "tagged"]
+        loaded = 0
+        if not columns:
+            return 0
+        with self._writing, adbc.connect(str(self._path), autocommit=True) as connection, connection.cursor() as cursor:
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "cache_size = -65536"):
+                cursor.execute(f"PRAGMA {pragma}")
+                cursor.fetchall()
+            cursor.execute("BEGIN")
+            try:
+                for chunk in chunks:
+                    rows = pq.read_table(chunk, columns=columns)
+                    if rows.num_rows == 0:
+                        continue
+                    _insert(cursor, table.name, rows, tagged)
+                    loaded += rows.num_rows
+                cursor.execute("COMMIT")
+            except (adbc_driver_manager.Error, pa.ArrowException) as error:
+                raise TerminalError(
+                    f"SQLite refused rows of {table.label}.",
+                    where=f"{self.address.display}, table {table.id}",
+                    why=str(error)[:1000],
+                    cure="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
+                ) from error
+        return loaded
+
+    def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
+        """Indexes, views and triggers as they were; the positions of AUTOINCREMENT; then everything onto the disk."""
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("BEGIN")
+            for kind in ("index", "view", "trigger"):
+                for made in self._objects:
+                    if made.type == kind:
+                        self._execute(connection, made)
+            if sequences:
+                connection.execute("DELETE FROM sqlite_sequence")
+                connection.executemany(
+                    "INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", [(s.name, s.last_value) for s in sequences]
+                )
+            connection.execute("COMMIT")
+            connection.execute("ANALYZE" if self._had_statistics() else "SELECT 1")
+            broken = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if broken != "ok":
+                raise CheckFailed("The restored SQLite file is not sound.", where=str(self._path), why=str(broken))
+            connection.execute(f"PRAGMA journal_mode = {'WAL' if self._schema.settings.get('journal_mode') == 'wal' else 'DELETE'}")
+        _flush(self._path)
+
+    def drop(self) -> None:
+        """Remove the file and its companions."""
+        remove_with_companions(self._path)
+
+    def keep_as(self, name: str) -> DatabaseAddress:
+        """Move it to its final path."""
+        if name != str(self._path):
+            checkpoint(self._path)
+            os.replace(self._path, name)
+            _flush(Path(name))
+        self._path = Path(name)
+        self.address = self.address.renamed(name)
+        return self.address
+
+    def _had_statistics(self) -> bool:
+        return any(made.name == "sqlite_stat1" for made in self._objects)
+
+    def _execute(self, connection: sqlite3.Connection, made: _SchemaObject) -> None:
+        if made.name.startswith("sqlite_"):
+            return  # made by SQLite itself
+        try:
+            connection.execute(made.sql)
+        except sqlite3.Error as error:
+            raise TerminalError(
+                f"The {made.type} {made.name!r} of the snapshot cannot be created.",
+                where=str(self._path),
+                why=str(error),
+                cure="An extension the EDMS loads may be missing in this Python's SQLite.",
+            ) from error
+
+
+def _insert(cursor: adbc.Cursor, name: str, rows: pa.Table, tagged: Sequence[str]) -> None:
+    if not tagged:
+        placeholders = ", ".join("?" for _ in rows.column_names)
+        cursor.executemany(f"INSERT INTO {identifier(name)} ({identifiers(rows.column_names)}) VALUES ({placeholders})", rows)
+        return
+    expressions = ", ".join(_untag(position) if column in tagged else f"?{position}" for position, column in enumerate(rows.column_names, 1))
+    cursor.executemany(f"INSERT INTO {identifier(name)} ({identifiers(rows.column_names)}) VALUES ({expressions})", rows)
+
+
+def _untag(position: int) -> str:
+    value = f"?{position}"
+    return (
+        f"CASE substr({value}, 1, 1) WHEN 'i' THEN CAST(substr({value}, 2) AS INTEGER) WHEN 'r' THEN CAST(substr({value}, 2) AS REAL) "
+        f"WHEN 't' THEN CAST(unhex(substr({value}, 2)) AS TEXT) WHEN 'b' THEN unhex(substr({value}, 2)) END"
+    )
+
+
+def _read_objects(path: Path) -> tuple[_SchemaObject, ...]:
+    """The schema file's objects; it comes from an archive, so its form is checked."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["objects"]
+        return tuple(_SchemaObject(str(o["type"]), str(o["name"]), str(o["table"]), str(o["sql"])) for o in found)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckFailed("The snapshot's SQLite schema cannot be read.", where=str(path), why=str(error)) from error
+
+
+def checkpoint(path: Path) -> None:
+    """Fold a write-ahead log into the file, so that the file alone is the database."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def remove_with_companions(path: Path) -> None:
+    """Remove a database file with its journal and write-ahead log."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,221 @@
+"""Reading SQLite: a copy made by SQLite's online backup, read as Arrow through ADBC.
+
+SQLite keeps a type per value, not per column. Each column is therefore measured first: where all its values are of
+one storage class it travels as that Arrow type; where classes are mixed, every value travels *tagged* with its class.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import adbc_driver_sqlite.dbapi as adbc
+import pyarrow as pa
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.protocol import CapturedSchema, Measure
+from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.databases.sqlite import catalogue
+from edms_tasks.errors import DatabaseRefused
+from edms_tasks.inventory.model import Column, Finding, Table
+from edms_tasks.manifest import Encoding, Sequence
+
+_EXACT_IN_DOUBLE = 2**53
+
+
+@contextmanager
+def open_view(address: DatabaseAddress, spool: Path) -> Iterator[SqliteView]:
+    """Copy the database under its own lock protocol (writers go on), then read the copy."""
+    copy = spool / "source.sqlite3"
+    copy.unlink(missing_ok=True)
+    copy_database(Path(address.name), copy)
+    try:
+        yield SqliteView(copy)
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def copy_database(source: Path, destination: Path) -> None:
+    """SQLite's online backup: one consistent state, page by page.
+
+    Raises:
+        DatabaseRefused: no such file, not a database, or damaged.
+    """
+    if not source.is_file():
+        raise DatabaseRefused(
+            "The database file is not there.",
+            where=str(source),
+            cure="Mend the EDMS's DATABASES setting, or run its migrations first. To bring it back: `edms-backup restore latest`.",
+        )
+    try:
+        with closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=60)) as live, closing(
+            sqlite3.connect(destination)
+        ) as copy:
+            live.backup(copy)
+    except sqlite3.Error as error:
+        raise DatabaseRefused(
+            "The database file cannot be read.", where=str(source), why=str(error), cure="Check its permissions and `PRAGMA integrity_check`."
+        ) from error
+
+
+class SqliteView:
+    """One consistent state of a SQLite database; safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def tables(self) -> tuple[Table, ...]:
+        with self._connected() as connection:
+            return catalogue.read_tables(connection)
+
+    def findings(self) -> tuple[Finding, ...]:
+        with self._connected() as connection:
+            virtual = [
+                row[0]
+                for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'")
+            ]
+        return tuple(
+            Finding(
+                code="virtual-table", severity="info", subject=name,
+                message="A virtual table comes back through its definition and its shadow tables.",
+            )  # fmt: skip
+            for name in virtual
+        )
+
+    def sequences(self) -> tuple[Sequence, ...]:
+        with self._connected() as connection:
+            return catalogue.read_sequences(connection)
+
+    def measure(self, table: Table) -> Measure:
+        """Which storage classes each column really holds, in one scan."""
+        name = identifier(table.name)
+        if not table.columns:
+            return Measure(rows=0, encodings={}, types={})
+        parts = []
+        for column in table.columns:
+            quoted = identifier(column.name)
+            parts += [f"sum(typeof({quoted}) = '{kind}')" for kind in ("integer", "real", "text", "blob")]
+            parts.append(f"max(typeof({quoted}) = 'integer' AND ({quoted} > {_EXACT_IN_DOUBLE} OR {quoted} < -{_EXACT_IN_DOUBLE}))")
+        values: list[int] = []
+        rows = 0
+        with self._connected() as connection:
+            # SQLite allows 2000 result columns; wide tables are measured in slices.
+            for start in range(0, len(parts), 1000):
+                row = connection.execute(f"SELECT count(*), {', '.join(parts[start : start + 1000])} FROM {name}").fetchone()
+                rows = row[0]
+                values += [int(value or 0) for value in row[1:]]
+        encodings: dict[str, Encoding] = {}
+        types: dict[str, pa.DataType] = {}
+        for position, column in enumerate(table.columns):
+            encodings[column.name], types[column.name] = _encoding(column, *values[position * 5 : position * 5 + 5])
+        return Measure(rows=rows, encodings=encodings, types=types)
+
+    def cautious(self, table: Table, measure: Measure) -> Measure:
+        """Tag every text column: a SQLite text may hold bytes that are no UTF-8."""
+        encodings = dict(measure.encodings)
+        for name, kind in measure.types.items():
+            if kind == pa.string():
+                encodings[name] = "tagged"
+        return Measure(rows=measure.rows, encodings=encodings, types=measure.types)
+
+    def batches(self, table: Table, measure: Measure, rows: int) -> Iterator[pa.Table]:
+        """Walk the table by primary key (or row id), `rows` at a time.
+
+        Text that is not valid UTF-8 cannot stand in Arrow: such a column makes ADBC's result invalid, which is found
+        here and answered by reading the column tagged.
+        """
+        schema = pa.schema([(column.name, measure.types[column.name]) for column in table.columns])
+        expressions = [_expression(column, measure.encodings[column.name]) for column in table.columns]
+        name = identifier(table.name)
+        with self._connected() as connection:
+            walkable = catalogue.has_rowid(connection, table.name)
+        key = _free_rowid_name(table) if walkable else None
+        with adbc.connect(str(self._path)) as reader, reader.cursor() as cursor:
+            # ADBC infers a column's type from a batch: a batch as large as the piece makes it see every value.
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(max(rows, 1) if key else max(measure.rows, 1))})
+            if key is None:
+                order = f" ORDER BY {identifiers(table.primary_key)}" if table.primary_key else ""
+                cursor.execute(f"SELECT {', '.join(expressions)} FROM {name}{order}")
+                whole = _typed(cursor.fetch_arrow_table(), schema)
+                for start in range(0, whole.num_rows, rows):
+                    yield whole.slice(start, rows)
+                return
+            last = -(2**63)
+            first = True
+            while True:
+                bound = ">=" if first else ">"
+                cursor.execute(
+                    f"SELECT {', '.join(expressions)}, {key} AS \"@rowid\" FROM {name} WHERE {key} {bound} {last} ORDER BY {key} LIMIT {rows}"
+                )
+                piece = cursor.fetch_arrow_table()
+                if piece.num_rows == 0:
+                    return
+                last, first = piece.column(piece.num_columns - 1)[-1].as_py(), False
+                yield _typed(piece.drop_columns(["@rowid"]), schema)
+
+    def capture_schema(self, path: Path) -> CapturedSchema:
+        """`sqlite_master` as JSON, in the order the objects were made, with the pragmas stored in the file."""
+        with self._connected() as connection:
+            objects = [
+                {"type": kind, "name": name, "table": table, "sql": sql}
+                for kind, name, table, sql in connection.execute(
+                    "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+                )
+            ]
+            settings = {
+                pragma: str(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+                for pragma in ("encoding", "page_size", "auto_vacuum", "user_version", "application_id")
+            }
+            settings["journal_mode"] = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+        path.write_text(json.dumps({"objects": objects}, ensure_ascii=False), encoding="utf-8")
+        return CapturedSchema(
+            path=path, format="sqlite-schema-json", server_version=sqlite3.sqlite_version, settings=settings, materialized_views=()
+        )
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as connection:
+            yield connection
+
+
+def _encoding(column: Column, integers: int, reals: int, texts: int, blobs: int, large: int) -> tuple[Encoding, pa.DataType]:
+    classes = sum(1 for count in (integers, reals, texts, blobs) if count)
+    if classes > 1:
+        # NUMERIC and INTEGER columns store 5.0 as 5: as long as doubles hold every integer exactly, doubles come back
+        # as the same mixture.
+        if not texts and not blobs and not large and catalogue.affinity(column.native_type) in ("NUMERIC", "INTEGER"):
+            return "native", pa.float64()
+        return "tagged", pa.string()
+    if integers:
+        return "native", pa.int64()
+    if reals:
+        return "native", pa.float64()
+    if blobs:
+        return "native", pa.binary()
+    return "native", pa.string()
+
+
+def _expression(column: Column, encoding: Encoding) -> str:
+    name = identifier(column.name)
+    if encoding == "tagged":
+        return (
+            f"CASE typeof({name}) WHEN 'integer' THEN 'i' || {name} WHEN 'real' THEN 'r' || printf('%!.17g', {name}) "
+            f"WHEN 'text' THEN 't' || hex(CAST({name} AS BLOB)) WHEN 'blob' THEN 'b' || hex({name}) END AS {name}"
+        )
+    return name
+
+
+def _typed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    typed = pa.table(
+        [column.cast(field.type) for column, field in zip(table.columns, schema, strict=True)], schema=schema
+    ).combine_chunks()
+    typed.validate(full=True)
+    return typed
+
+
+def _free_rowid_name(table: Table) -> str:
+    taken = {column.name.lower() for column in table.columns}
+    return next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)

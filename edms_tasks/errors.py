@@ -1,0 +1,190 @@
+"""The errors a person can do something about, one class each.
+
+Every error says what failed, where, why and what to do; the command line prints exactly that and leaves with the
+class's ``exit_code``. `docs/restore.md` lists them all by ``code``. Errors are *transient* (a retry can help) or
+*terminal* where they are raised, so that no retry policy has to guess.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdmsBackupError(Exception):
+    """Base of everything this product raises on purpose.
+
+    Args:
+        what: what failed, one sentence.
+        where: the file, table, object or address concerned.
+        why: the reason as the machine gave it; never holds a secret.
+        cure: what the reader can do about it.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 3
+    transient: ClassVar[bool] = False
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", cure: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.why = why
+        self.cure = cure
+        super().__init__(self.__str__())
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.why:
+            lines.append(f"  why:   {self.why}")
+        if self.cure:
+            lines.append(f"  cure:  {self.cure}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, str]:
+        """The same four facts for ``--json``."""
+        return {"error": self.code, "what": self.what, "where": self.where, "why": self.why, "cure": self.cure}
+
+
+class TerminalError(EdmsBackupError):
+    """The operation failed and a retry would fail the same way."""
+
+    code = "operation-failed"
+
+
+class TransientError(EdmsBackupError):
+    """The operation failed for a reason that may pass (network, lock, busy server)."""
+
+    code = "operation-failed-for-now"
+    transient = True
+
+
+# -- exit code 2: the command or the settings are wrong -----------------------------------------------------------
+
+
+class SettingsError(TerminalError):
+    """The settings file is missing, unreadable, or holds an unknown or invalid key."""
+
+    code = "settings"
+    exit_code = 2
+
+
+class CommandError(TerminalError):
+    """The command was used in a way that has no meaning."""
+
+    code = "command"
+    exit_code = 2
+
+
+class UnknownSnapshot(TerminalError):
+    """No snapshot, or more than one, answers to the name given."""
+
+    code = "unknown-snapshot"
+    exit_code = 2
+
+
+class UnsupportedEngine(TerminalError):
+    """The EDMS's database engine is not one this product reads and writes."""
+
+    code = "unsupported-engine"
+    exit_code = 2
+
+
+class EdmsNotImportable(TerminalError):
+    """The EDMS's interpreter or settings do not work, so it cannot be inspected."""
+
+    code = "edms-not-importable"
+    exit_code = 2
+
+
+# -- exit code 1: a check failed ----------------------------------------------------------------------------------
+
+
+class CheckFailed(TerminalError):
+    """Something that came back does not equal what went in; the live system was not touched."""
+
+    code = "check-failed"
+    exit_code = 1
+
+
+class DamagedRepository(CheckFailed):
+    """An object or manifest is missing, truncated or altered."""
+
+    code = "damaged-repository"
+
+
+# -- exit code 3: the operation failed ----------------------------------------------------------------------------
+
+
+class DatabaseRefused(TransientError):
+    """The database server cannot be reached or refuses the login."""
+
+    code = "database-refused"
+
+
+class UnappliedMigrations(TerminalError):
+    """The EDMS's code holds migrations its database does not."""
+
+    code = "unapplied-migrations"
+
+
+class SnapshotNewerThanCode(TerminalError):
+    """The snapshot was made under migrations the EDMS's present code does not have."""
+
+    code = "snapshot-newer-than-code"
+
+
+class MayNotCreateDatabases(TerminalError):
+    """The role may not create the staging database."""
+
+    code = "may-not-create-databases"
+
+
+class TargetInUse(TransientError):
+    """Somebody is connected to the database that is to be swapped."""
+
+    code = "target-in-use"
+
+
+class TargetExists(TerminalError):
+    """The database or folder a restore should create is there already."""
+
+    code = "target-exists"
+
+
+class NoSpace(TerminalError):
+    """The disk has no room for what is about to be written."""
+
+    code = "no-space"
+
+
+class RepositoryLocked(TransientError):
+    """Another run holds the repository's lock."""
+
+    code = "repository-locked"
+
+
+class RepositoryUnreachable(TransientError):
+    """The place that holds the repository does not answer."""
+
+    code = "repository-unreachable"
+
+
+class RepositoryForbidden(TerminalError):
+    """The place that holds the repository answers, and refuses this user."""
+
+    code = "repository-forbidden"
+
+
+class NothingToRollBack(TerminalError):
+    """No promoted restore is on record, or its previous state is gone."""
+
+    code = "nothing-to-roll-back"
+    exit_code = 2
+
+
+class ToolMissing(TerminalError):
+    """A program this engine needs (for PostgreSQL: pg_dump, pg_restore) is not on the PATH."""
+
+    code = "tool-missing"
+    exit_code = 2

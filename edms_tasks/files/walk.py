@@ -1,0 +1,209 @@
+"""What a folder holds, in the index's order, and what in it cannot be kept as it is.
+
+Symbolic links to regular files are given as the files they point at; links to folders are not followed. Whatever else is
+not a file or a folder, and whatever cannot be read, is told to `Troubles` and skipped: it never ends a backup.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edms_tasks.files.index import readable
+from edms_tasks.inventory.model import Finding, Severity
+
+Tell = Callable[[str, bytes], None]  # code, path
+
+
+class Found(NamedTuple):
+    """A file or folder met on the walk."""
+
+    path: bytes  # relative to the root; b"" is the root itself
+    kind: str  # "file" | "dir"
+    stat: os.stat_result
+    link: bool = False  # a symbolic link to a regular file
+
+
+def walk(
+    root: bytes,
+    tell: Tell,
+    *,
+    exclude: Callable[[bytes], bool] | None = None,
+    skip: frozenset[tuple[int, int]] = frozenset(),
+) -> Iterator[Found]:
+    """Walk depth first, names in byte order; holds the names of the folders above, not of the whole tree.
+
+    Args:
+        root: the folder; a link to one is followed here and nowhere else.
+        tell: is told a code of `TROUBLES` and a path.
+        exclude: whether a path is left out, with everything below it.
+        skip: (device, inode) of folders that are never entered.
+    """
+    try:
+        status = os.stat(root)
+    except OSError:
+        tell("file-root-missing", b"")
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        tell("file-root-missing", b"")
+        return
+    yield Found(b"", "dir", status)
+    pending = [iter(_names(root, b"", tell))]
+    above = [b""]
+    while pending:
+        name = next(pending[-1], None)
+        if name is None:
+            pending.pop()
+            above.pop()
+            continue
+        path = above[-1] + b"/" + name if above[-1] else name
+        if exclude is not None and exclude(path):
+            tell("file-excluded", path)
+            continue
+        found = _look(root, path, tell)
+        if found is None:
+            continue
+        if found.kind == "dir":
+            if (found.stat.st_dev, found.stat.st_ino) in skip:
+                tell("repository-inside-root", path)
+                continue
+            yield found
+            pending.append(iter(_names(root, path, tell)))
+            above.append(path)
+        else:
+            yield found
+
+
+def excluding(patterns: Sequence[str]) -> Callable[[bytes], bool] | None:
+    """A test for paths to leave out: a pattern is matched against the whole path and against the last name."""
+    if not patterns:
+        return None
+    matches = re.compile("|".join(fnmatch.translate(pattern.rstrip("/")) for pattern in patterns)).match
+
+    def excluded(path: bytes) -> bool:
+        text = os.fsdecode(path)
+        return bool(matches(text) or matches(text.rsplit("/", 1)[-1]))
+
+    return excluded
+
+
+def _names(root: bytes, path: bytes, tell: Tell) -> list[bytes]:
+    try:
+        return sorted(os.listdir(os.path.join(root, path)))  # noqa: PTH118, PTH208 - names may not be UTF-8
+    except FileNotFoundError:
+        tell("file-vanished", path)
+    except OSError:
+        tell("folder-unreadable", path)
+    return []
+
+
+def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
+    full = os.path.join(root, path)  # noqa: PTH118 - names may not be UTF-8
+    try:
+        status = os.lstat(full)
+        link = stat.S_ISLNK(status.st_mode)
+        if link:
+            try:
+                status = os.stat(full)
+            except OSError:
+                tell("link-dangling", path)
+                return None
+    except FileNotFoundError:
+        tell("file-vanished", path)
+        return None
+    except OSError:
+        tell("file-unreadable", path)
+        return None
+    if stat.S_ISREG(status.st_mode):
+        return Found(path, "file", status, link)
+    if not stat.S_ISDIR(status.st_mode):
+        tell("file-special", path)
+    elif link:
+        tell("link-to-folder", path)
+    else:
+        return Found(path, "dir", status)
+    return None
+
+
+class _Trouble(NamedTuple):
+    severity: Severity
+    message: str
+    cure: str
+
+
+TROUBLES = {
+    "file-root-missing": _Trouble(
+        "error",
+        "The folder is not there or is no folder; no file of this root is in the snapshot.",
+        "See that the folder is there (is its disk mounted?) or mend [files] roots.",
+    ),
+    "file-unreadable": _Trouble(
+        "error", "Could not be read and is not in the snapshot.", "Give the backup's user the right to read it."
+    ),
+    "folder-unreadable": _Trouble(
+        "error", "Could not be listed; what it holds is not in the snapshot.", "Give the backup's user the right to read it."
+    ),
+    "file-vanished": _Trouble("info", "Was removed while the backup ran.", ""),
+    "file-changed-while-read": _Trouble(
+        "warning", "Changed while it was read, twice; what was read is stored.", "Back up when nobody writes to it."
+    ),
+    "file-special": _Trouble("warning", "Is no regular file (socket, pipe, device) and is not in the snapshot.", ""),
+    "link-dangling": _Trouble("warning", "Is a symbolic link to nothing and is not in the snapshot.", "Remove or mend it."),
+    "link-to-folder": _Trouble(
+        "warning",
+        "Is a symbolic link to a folder; links to folders are not followed.",
+        "Name the folder it points at in [files] roots, if it holds files of the EDMS.",
+    ),
+    "link-stored-as-file": _Trouble(
+        "info", "Is a symbolic link; the file it points at is stored in its place.", ""
+    ),
+    "file-excluded": _Trouble("info", "Was left out as [exclude] files says.", ""),
+    "repository-inside-root": _Trouble(
+        "warning",
+        "Holds the repository or the backup's own working files and was left out.",
+        "Keep the repository outside the EDMS's folders, best on another machine.",
+    ),
+    "file-index-unusable": _Trouble(
+        "warning",
+        "The previous snapshot's index of files cannot be read; every file was read again.",
+        "Run `edms-backup verify` on the previous snapshot.",
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Troubles:
+    """Collects what was met, at most five examples of each kind."""
+
+    root: str
+
+    def __post_init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._examples: dict[str, list[str]] = {}
+
+    def tell(self, code: str, path: bytes) -> None:
+        """Count one; `code` is a key of `TROUBLES`."""
+        self._counts[code] = self._counts.get(code, 0) + 1
+        examples = self._examples.setdefault(code, [])
+        if len(examples) < 5:
+            examples.append(readable(path) or ".")
+
+    def findings(self) -> tuple[Finding, ...]:
+        """One finding for each kind met."""
+        return tuple(
+            Finding(
+                code=code,
+                severity=TROUBLES[code].severity,
+                subject=f"files of {self.root}",
+                message=TROUBLES[code].message,
+                count=count,
+                examples=tuple(self._examples[code]),
+                cure=TROUBLES[code].cure,
+            )
+            for code, count in sorted(self._counts.items())
+        )

@@ -1,0 +1,285 @@
+"""What the EDMS holds, as values: tables, columns, keys, references, file roots, migration state.
+
+Two families live here. `Probe*` types are the exact shape of the JSON that `probe.py` writes inside the EDMS's own
+interpreter. `Table` and its parts are the product's own view, merged from the database's catalogue (the truth about
+what exists) and the probe (the truth about what it means). Both are plain values; nothing here reads anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Value(BaseModel):
+    """A frozen model that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Severity = Literal["info", "warning", "error"]
+
+
+class Finding(Value):
+    """Something an administrator should know and that did not stop the run."""
+
+    code: str  # stable slug, e.g. "dangling-reference"
+    severity: Severity
+    subject: str  # model label, table, file path or setting it concerns
+    message: str
+    count: int = 1
+    examples: tuple[str, ...] = ()
+    cure: str = ""
+
+
+# -- the probe's report -------------------------------------------------------------------------------------------
+
+ReferenceKind = Literal["foreign", "one_to_one", "many_to_many", "generic"]
+
+
+class ProbeField(Value):
+    """One concrete Django field with a column of its own."""
+
+    name: str  # Django's field name
+    attname: str
+    column: str
+    internal_type: str  # Django's get_internal_type(), e.g. "DateTimeField"
+    null: bool
+    primary_key: bool
+    unique: bool
+    generated: bool = False
+    auto_now: bool = False
+    max_length: int | None = None
+    max_digits: int | None = None
+    decimal_places: int | None = None
+    reference_table: str | None = None  # db_table of a foreign key's target
+    reference_column: str | None = None
+    reference_kind: Literal["foreign", "one_to_one"] | None = None
+    parent_link: bool = False
+    file_root: str | None = None  # name of the ProbeFileRoot a FileField's storage writes to
+
+
+class ProbeGeneric(Value):
+    """A GenericForeignKey, or a look-alike that no GenericForeignKey declares."""
+
+    name: str
+    content_type_column: str
+    object_id_column: str
+    declared: bool = True
+
+
+class ProbeUnique(Value):
+    """A unique constraint as the model declares it."""
+
+    name: str
+    columns: tuple[str, ...]
+    conditional: bool = False
+    nulls_distinct: bool = True
+
+
+class ProbeKey(Value):
+    """What the model's `natural_key()` was found to be on real rows.
+
+    `paths` are tuples of *columns*: all but the last are foreign-key columns to be followed. None: no tuple of
+    column paths equals what `natural_key()` returned, `problem` says why.
+    """
+
+    paths: tuple[tuple[str, ...], ...] | None
+    proved_on: int  # number of rows compared
+    problem: str | None = None
+    on_manager: bool = True  # get_by_natural_key is where Django looks for it
+    dependencies: tuple[str, ...] = ()
+
+
+class ProbeModel(Value):
+    """One concrete model (automatic many-to-many tables included)."""
+
+    label: str  # "documents.Document"
+    table: str
+    app_label: str
+    model_name: str  # lower-case, as ContentType stores it
+    managed: bool = True
+    auto_created: bool = False  # an automatic many-to-many table
+    swapped: bool = False
+    parents: tuple[str, ...] = ()  # tables of multi-table-inheritance parents
+    fields: tuple[ProbeField, ...]
+    generics: tuple[ProbeGeneric, ...] = ()
+    uniques: tuple[ProbeUnique, ...] = ()
+    natural_key: ProbeKey | None = None
+
+
+class ProbeDatabase(Value):
+    """The connection settings of the alias that is backed up. The password never leaves memory."""
+
+    alias: str
+    vendor: str  # Django's connection.vendor
+    engine: str
+    name: str
+    user: str = ""
+    password: str = Field(default="", repr=False)
+    host: str = ""
+    port: str = ""
+    options: dict[str, str] = {}
+
+
+class ProbeFileRoot(Value):
+    """A folder that a file storage of the EDMS writes to."""
+
+    name: str  # "media" for MEDIA_ROOT, otherwise derived from the folder's name; unique
+    path: str
+    used_by: tuple[str, ...] = ()  # "documents.Document.file"
+
+
+class ProbeReport(Value):
+    """Everything the probe says about the EDMS."""
+
+    format: Literal[1] = 1
+    python: str
+    django: str
+    settings_module: str
+    databases: tuple[ProbeDatabase, ...]  # the chosen alias first, then the others
+    models: tuple[ProbeModel, ...]
+    file_roots: tuple[ProbeFileRoot, ...]
+    migrations_applied: tuple[tuple[str, str], ...]  # (app label, migration name) in django_migrations
+    migrations_known: tuple[tuple[str, str], ...]  # all in the code's graph (replaced ones included)
+    migrations_leaves: tuple[tuple[str, str], ...]
+    migrations_unapplied: tuple[tuple[str, str], ...]
+    secret_key_fingerprint: str  # first 16 hex digits of sha256("edms-backup:" + SECRET_KEY)
+    database_error: str | None = None  # the database could not be asked; keys and migrations were not read
+    findings: tuple[Finding, ...] = ()
+
+
+# -- the product's own view ---------------------------------------------------------------------------------------
+
+LogicalType = Literal[
+    "integer", "boolean", "decimal", "float", "text", "json", "uuid", "date", "time", "datetime", "duration", "binary", "other"
+]  # fmt: skip
+
+
+class Column(Value):
+    """A column as the database has it, with what the model says of it where it says anything."""
+
+    name: str
+    native_type: str  # the engine's own name, e.g. "timestamp with time zone"
+    logical_type: LogicalType
+    nullable: bool
+    generated: bool = False  # computed by the database: read for the record, never written
+    identity: Literal["", "always", "default", "serial", "rowid"] = ""
+    field: str | None = None  # Django's field name, None where no model owns the column
+
+
+class UniqueKey(Value):
+    """A unique constraint or index as the database enforces it."""
+
+    name: str
+    columns: tuple[str, ...]
+    partial: bool = False  # has a WHERE clause: a key of some rows only
+    nulls_distinct: bool = True
+
+
+class ForeignReference(Value):
+    """Columns that point at a row of another table (foreign key, one-to-one, each half of a many-to-many)."""
+
+    kind: Literal["foreign", "one_to_one", "many_to_many"]
+    name: str  # unique within the table; the column name for single-column references
+    columns: tuple[str, ...]
+    target: str  # Table.id
+    target_columns: tuple[str, ...]
+    enforced: bool = True  # the database has the constraint
+
+
+class GenericReference(Value):
+    """A content type and an object id that together point at a row of any model."""
+
+    kind: Literal["generic"] = "generic"
+    name: str
+    content_type_column: str
+    object_id_column: str
+    declared: bool = True
+
+
+Reference = Annotated[ForeignReference | GenericReference, Field(discriminator="kind")]
+
+KeySource = Literal["settings", "natural_key", "unique", "uuid", "surrogate"]
+
+
+class NaturalKey(Value):
+    """The business identity of a table's rows.
+
+    Each path is a tuple of columns: all but the last are single-column foreign references to follow; where the last
+    column is itself a foreign reference, the part is the natural key of the row it points at.
+    """
+
+    source: KeySource
+    paths: tuple[tuple[str, ...], ...]
+    readable: str = ""  # for people: "document.number, version"
+
+
+class Table(Value):
+    """A table of the EDMS's database."""
+
+    id: str  # the name, or "schema.name" outside the default schema; unique in the inventory
+    schema_name: str | None  # None on engines without schemas
+    name: str
+    model: str | None = None  # "documents.Document"; None where no model owns the table
+    content_type: tuple[str, str] | None = None  # (app_label, model_name) as django_content_type spells it
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    unique_keys: tuple[UniqueKey, ...] = ()
+    references: tuple[Reference, ...] = ()
+    file_columns: tuple[tuple[str, str], ...] = ()  # (column, file root name)
+    key_candidates: tuple[NaturalKey, ...] = ()  # best first; the last one is always the surrogate, if there is a pk
+
+    @property
+    def label(self) -> str:
+        """How people know it: the model's label, or the table's id."""
+        return self.model or self.id
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError where there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def stored_columns(self) -> tuple[Column, ...]:
+        """The columns a restore writes: all but the generated ones."""
+        return tuple(column for column in self.columns if not column.generated)
+
+
+class Edms(Value):
+    """What the snapshot remembers of the EDMS itself."""
+
+    python: str
+    django: str
+    settings_module: str
+    secret_key_fingerprint: str
+    migrations_applied: tuple[tuple[str, str], ...]
+    migrations_leaves: tuple[tuple[str, str], ...]
+
+
+class FileRoot(Value):
+    """A folder of files that is backed up whole."""
+
+    name: str
+    path: str
+    used_by: tuple[str, ...] = ()
+
+
+class Inventory(Value):
+    """What the EDMS holds: the merged view that everything after `inspect` works from."""
+
+    edms: Edms
+    engine: str  # "postgresql" | "sqlite"
+    tables: tuple[Table, ...]
+    file_roots: tuple[FileRoot, ...]
+    findings: tuple[Finding, ...] = ()
+
+    def table(self, table_id: str) -> Table:
+        """The table of that id; KeyError where there is none."""
+        for table in self.tables:
+            if table.id == table_id:
+                return table
+        raise KeyError(table_id)

@@ -1,0 +1,255 @@
+"""Prove natural keys on the rows themselves, and tabulate them for every reference to be looked up in.
+
+A candidate key counts only if no two rows share it. The first candidate that holds is used; one that does not is a
+finding. The result is a relation per table: the columns others point at, and the row's key as JSON text such as
+`["SOP-0001","2",["EMP-7"]]`, nested where the key passes through a reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from edms_tasks.canonical import text_of
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.extract import RawTable
+from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.workspace import Workspace, column_types, relation
+
+_CONTENT_TYPES = "django_content_type"
+GENERIC_TARGETS = "generic_targets"
+
+
+@dataclass(frozen=True)
+class TableKey:
+    """A table's proved key: the relation that holds it, and its health."""
+
+    natural_key: NaturalKey | None
+    relation: str  # columns "c:<column>" for every column that is pointed at, and "nk"
+    columns: dict[str, str]  # column -> DuckDB type, of those in the relation
+    nulls: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class ProvenKeys:
+    """All tables' keys in one workspace."""
+
+    workspace: Workspace
+    tables: Mapping[str, Table]
+    raws: Mapping[str, RawTable]
+    keys: Mapping[str, TableKey]
+    types: Mapping[str, Mapping[str, str]]  # table id -> column -> DuckDB type
+    findings: tuple[Finding, ...]
+
+
+def prove_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> ProvenKeys:
+    """Choose and tabulate the key of every table in `raws`; `tables` is the whole inventory."""
+    with workspace.cursor() as cursor:
+        proof = _Proof(cursor, {table.id: table for table in tables if table.id in raws}, raws)
+        for table_id in sorted(proof.tables):
+            proof.key_of(table_id)
+        proof.tabulate_generic_targets()
+        return ProvenKeys(workspace, proof.tables, raws, proof.keys, proof.types, tuple(proof.findings))
+
+
+def key_of_candidates(
+    tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace, chosen: Mapping[str, NaturalKey | None]
+) -> ProvenKeys:
+    """Tabulate the keys a snapshot settled on, on rows read back: no choice is made again, health is counted again."""
+    fixed = [table.model_copy(update={"key_candidates": tuple(k for k in (chosen[table.id],) if k)}) for table in tables]
+    with workspace.cursor() as cursor:
+        proof = _Proof(cursor, {table.id: table for table in fixed if table.id in raws}, raws, accept_anything=True)
+        for table_id in sorted(proof.tables):
+            proof.key_of(table_id)
+        proof.tabulate_generic_targets()
+        return ProvenKeys(workspace, proof.tables, raws, proof.keys, proof.types, tuple(proof.findings))
+
+
+@dataclass
+class _Proof:
+    cursor: duckdb.DuckDBPyConnection
+    tables: dict[str, Table]
+    raws: Mapping[str, RawTable]
+    accept_anything: bool = False
+    keys: dict[str, TableKey] = field(default_factory=dict)
+    types: dict[str, dict[str, str]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    _busy: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._pointed_at: dict[str, set[str]] = {table_id: set(table.primary_key) for table_id, table in self.tables.items()}
+        for table in self.tables.values():
+            for reference in table.references:
+                if isinstance(reference, ForeignReference) and reference.target in self._pointed_at:
+                    self._pointed_at[reference.target].update(reference.target_columns)
+        for table_id, table in self.tables.items():
+            self.types[table_id] = column_types(self.cursor, relation(table, self.raws[table_id]))
+
+    def key_of(self, table_id: str) -> TableKey | None:
+        """The table's key, built on first use; None while it is being built (a cycle)."""
+        if table_id in self.keys:
+            return self.keys[table_id]
+        if table_id in self._busy:
+            return None
+        self._busy.append(table_id)
+        try:
+            self.keys[table_id] = self._choose(self.tables[table_id])
+        finally:
+            self._busy.pop()
+        return self.keys[table_id]
+
+    def _choose(self, table: Table) -> TableKey:
+        for candidate in table.key_candidates:
+            select = self._select(table, candidate)
+            if select is None:
+                self._reject(table, candidate, "natural-key-cycle", "passes through references that lead back to the table itself", 1)
+                continue
+            key = self._tabulate(table, candidate, *select)
+            if key.duplicates == 0 or self.accept_anything:
+                return key
+            examples = self.cursor.execute(
+                f"SELECT nk, count(*) FROM {key.relation} GROUP BY nk HAVING count(*) > 1 ORDER BY 2 DESC, 1 LIMIT 3"
+            ).fetchall()
+            self._reject(
+                table, candidate, "natural-key-duplicates", "is shared by several rows", key.duplicates,
+                tuple(f"{nk} ({count} rows)" for nk, count in examples),
+            )  # fmt: skip
+        # No key at all, not even a surrogate: rows can be told apart by all their values only.
+        values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
+        return self._tabulate(table, None, relation(table, self.raws[table.id]) + " t", _json_array(values), "false")
+
+    def _reject(self, table: Table, key: NaturalKey, code: str, why: str, count: int, examples: tuple[str, ...] = ()) -> None:
+        if self.accept_anything:
+            return
+        self.findings.append(
+            Finding(
+                code=code, severity="warning", subject=table.label, count=count, examples=examples,
+                message=f"The key ({key.readable or ', '.join('.'.join(p) for p in key.paths)}) from {key.source} {why}; "
+                "the next candidate is used.",
+                cure=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
+            )  # fmt: skip
+        )
+
+    def _select(self, table: Table, key: NaturalKey) -> tuple[str, str, str] | None:
+        """FROM clause, key expression and NULL test for a candidate; None if it leads back to a table being built."""
+        source = [f"{relation(table, self.raws[table.id])} t"]
+        parts: list[str] = []
+        nulls: list[str] = []
+        for number, path in enumerate(key.paths):
+            alias, here = "t", table
+            for hop, column in enumerate(path[:-1]):
+                reference = _reference_of(here, column)
+                if reference is None or reference.target not in self.tables:
+                    return None
+                target, joined = self.tables[reference.target], f"j{number}_{hop}"
+                source.append(
+                    f"LEFT JOIN {relation(target, self.raws[target.id])} {joined} ON "
+                    + self._equal(f"{alias}.{identifier(column)}", here, column, f"{joined}.{identifier(reference.target_columns[0])}",
+                                  target, reference.target_columns[0])
+                )  # fmt: skip
+                alias, here = joined, target
+            last = path[-1]
+            value = f"{alias}.{identifier(last)}"
+            reference = _reference_of(here, last)
+            nulls.append(f"{value} IS NULL")
+            if reference is None or reference.target not in self.tables or key.source == "surrogate":
+                parts.append(f"coalesce(to_json({self._text(alias, here, last)}), 'null')")
+                continue
+            nested = self.key_of(reference.target)
+            if nested is None:
+                return None
+            joined = f"k{number}"
+            column = reference.target_columns[0]
+            source.append(
+                f"LEFT JOIN {nested.relation} {joined} ON "
+                + self._equal(value, here, last, f"{joined}.{identifier('c:' + column)}", self.tables[reference.target], column)
+            )
+            dangling = f"""'{{"dangling":' || to_json({self._text(alias, here, last)}) || '}}'"""
+            parts.append(f"CASE WHEN {value} IS NULL THEN 'null' ELSE coalesce({joined}.nk, {dangling}) END")
+        return "\n".join(source), _json_array(parts), " OR ".join(nulls) or "false"
+
+    def _tabulate(self, table: Table, key: NaturalKey | None, source: str, expression: str, is_null: str) -> TableKey:
+        name = identifier(f"key of {table.id}")
+        columns = sorted(self._pointed_at[table.id])
+        projected = "".join(f"t.{identifier(column)} AS {identifier('c:' + column)}, " for column in columns)
+        self.cursor.execute(
+            f"CREATE OR REPLACE TABLE {name} AS SELECT {projected}{expression} AS nk, ({is_null}) AS has_null FROM {source}"
+        )
+        row = self.cursor.execute(
+            f"SELECT count(*) FILTER (has_null), count(*) - count(DISTINCT nk) FROM {name}"
+        ).fetchone()
+        assert row is not None  # an aggregate always returns one row
+        types = self.types[table.id]
+        if row[1] and columns:
+            # Rows that share what others point at must not multiply the rows that point at them.
+            pointed = ", ".join(identifier("c:" + column) for column in columns)
+            self.cursor.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT DISTINCT ON ({pointed}) * FROM {name} ORDER BY {pointed}, nk")
+        # A table without any key has no identity that could be doubled.
+        return TableKey(key, name, {column: types[column] for column in columns}, int(row[0]), int(row[1]) if key else 0)
+
+    def tabulate_generic_targets(self) -> None:
+        """One relation of (content type id, object id as text, key) for the models generic references really point at."""
+        self.cursor.execute(
+            f"CREATE OR REPLACE TABLE {GENERIC_TARGETS} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
+        )
+        if _CONTENT_TYPES not in self.tables:
+            return
+        used = {
+            str(value)
+            for table in self.tables.values()
+            for reference in table.references
+            if isinstance(reference, GenericReference)
+            for (value,) in self.cursor.execute(
+                f"SELECT DISTINCT CAST({identifier(reference.content_type_column)} AS VARCHAR) "
+                f"FROM {relation(table, self.raws[table.id])} WHERE {identifier(reference.content_type_column)} IS NOT NULL"
+            ).fetchall()
+        }
+        by_content_type = {table.content_type: table for table in self.tables.values() if table.content_type}
+        kinds = self.cursor.execute(
+            f"SELECT CAST(id AS VARCHAR), app_label, model FROM {relation(self.tables[_CONTENT_TYPES], self.raws[_CONTENT_TYPES])}"
+        ).fetchall()
+        for number, app_label, model in kinds:
+            target = by_content_type.get((app_label, model))
+            if number not in used or target is None or len(target.primary_key) != 1:
+                continue
+            key = self.keys[target.id]
+            pk = target.primary_key[0]
+            label = literal(f'["{app_label}.{model}",')
+            self.cursor.execute(
+                f"INSERT INTO {GENERIC_TARGETS} SELECT {literal(number)}, "
+                f"{object_id_text(identifier('c:' + pk), key.columns[pk], is_uuid=target.column(pk).logical_type == 'uuid')}, "
+                f"{label} || nk || ']', {literal(f'{app_label}.{model}')} FROM {key.relation}"
+            )
+
+    def _text(self, alias: str, table: Table, column: str) -> str:
+        return text_of(f"{alias}.{identifier(column)}", self.types[table.id][column])
+
+    def _equal(self, left: str, left_table: Table, left_column: str, right: str, right_table: Table, right_column: str) -> str:
+        return equal(left, self.types[left_table.id][left_column], right, self.types[right_table.id][right_column])
+
+
+def equal(left: str, left_type: str, right: str, right_type: str) -> str:
+    """A join condition: typed where the types agree, by canonical text where they do not."""
+    if left_type == right_type or {left_type, right_type} <= {"BIGINT", "INTEGER", "SMALLINT"}:
+        return f"{left} = {right}"
+    return f"{text_of(left, left_type)} = {text_of(right, right_type)}"
+
+
+def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
+    """An object id as generic references compare it: UUIDs are written with and without dashes."""
+    text = text_of(expression, kind)
+    return f"lower(replace({text}, '-', ''))" if is_uuid else text
+
+
+def _reference_of(table: Table, column: str) -> ForeignReference | None:
+    for reference in table.references:
+        if isinstance(reference, ForeignReference) and reference.columns == (column,) and len(reference.target_columns) == 1:
+            return reference
+    return None
+
+
+def _json_array(parts: Sequence[str]) -> str:
+    return "'[' || " + " || ',' || ".join(parts) + " || ']'" if parts else "'[]'"

@@ -1,0 +1,158 @@
+"""The manifest: the one document that makes a snapshot, and the only place that knows its JSON.
+
+A snapshot exists when its manifest does. Its id is the SHA-256 of the manifest's bytes, so a manifest cannot change
+without losing its name; every object it names is named by the SHA-256 of the object's own bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.inventory.model import Edms, FileRoot, Finding, NaturalKey, Table, Value
+
+FORMAT = 1
+
+Hex64 = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class ObjectRef(Value):
+    """An immutable object in the repository: SHA-256 of its bytes, and their number."""
+
+    sha256: str = Hex64
+    size: int = Field(ge=0)
+
+
+class Chunk(Value):
+    """A run of a table's rows, one Parquet object."""
+
+    object: ObjectRef
+    rows: int = Field(ge=0)
+
+
+Encoding = Literal["native", "text", "tagged"]
+"""How a column's values stand in Parquet; `docs/format.md` defines each.
+
+native: the Parquet type says it all · text: the engine's own exact text · tagged: SQLite values of mixed storage classes.
+"""
+
+
+class ReferenceState(Value):
+    """The health of one reference at the time of counting."""
+
+    name: str
+    filled: int = Field(ge=0)  # rows in which the reference is not NULL
+    dangling: int = Field(ge=0)  # of those, rows that point at nothing
+    dangling_examples: tuple[str, ...] = ()
+
+
+class TableState(Value):
+    """What a table holds: counted and digested over its rows. Two equal states mean equal content."""
+
+    rows: int = Field(ge=0)
+    exact_digest: str  # every column as it is, surrogate keys included; 32 hex digits
+    content_digest: str  # surrogate keys left out, references by natural key; 32 hex digits
+    key_nulls: int = 0  # rows whose natural key has a NULL part
+    key_duplicates: int = 0  # rows beyond the first of each natural key
+    references: tuple[ReferenceState, ...] = ()
+
+
+class TableEntry(Value):
+    """A table in a snapshot."""
+
+    table: Table
+    natural_key: NaturalKey | None  # the candidate that was proved on the data; None: no key, not even a surrogate
+    encodings: dict[str, Encoding]
+    state: TableState
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the table's objects."""
+        return sum(chunk.object.size for chunk in self.chunks)
+
+
+class Sequence(Value):
+    """The position of a sequence (PostgreSQL) or of sqlite_sequence's row for a table."""
+
+    schema_name: str | None = None
+    name: str
+    last_value: int
+    is_called: bool = True
+
+
+class NativeSchema(Value):
+    """The schema as the engine itself describes it, captured under the same view as the rows."""
+
+    engine: str
+    format: Literal["pg_dump-custom", "sqlite-schema-json"]
+    object: ObjectRef
+    server_version: str
+    settings: dict[str, str] = {}  # encoding, collation, … of the database as a whole
+    materialized_views: tuple[str, ...] = ()  # quoted names, in the order to refresh them
+
+
+class FileIndex(Value):
+    """A file root in a snapshot: an index (Parquet objects) of paths, and what it adds up to."""
+
+    root: FileRoot
+    files: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    digest: str  # order-independent over (path, kind, size, sha256); 32 hex digits
+    index: tuple[ObjectRef, ...]
+    packs: tuple[ObjectRef, ...]
+
+
+class Manifest(Value):
+    """One snapshot."""
+
+    format: Literal[1] = 1
+    created: datetime
+    tag: str | None = None
+    edms: Edms
+    engine: str
+    native_schema: NativeSchema
+    sequences: tuple[Sequence, ...]
+    tables: tuple[TableEntry, ...]
+    files: tuple[FileIndex, ...]
+    findings: tuple[Finding, ...]
+    versions: dict[str, str]  # edms-backup and the libraries that wrote the snapshot
+    seconds: dict[str, float]  # stage -> duration
+    previous: str | None  # id of the snapshot before this one
+
+    def to_json(self) -> bytes:
+        """The manifest's bytes: UTF-8 JSON, stable key order."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, *, where: str) -> Manifest:
+        """Parse and validate; raises DamagedRepository where the bytes are no manifest of this format."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise DamagedRepository(
+                "The manifest cannot be read.",
+                where=where,
+                why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+                cure="Use another snapshot (`edms-backup list`); keep this file for analysis.",
+            ) from error
+
+    def objects(self) -> dict[str, ObjectRef]:
+        """Every object the snapshot needs, by SHA-256."""
+        refs = [self.native_schema.object]
+        for entry in self.tables:
+            refs.extend(chunk.object for chunk in entry.chunks)
+        for index in self.files:
+            refs.extend(index.index)
+            refs.extend(index.packs)
+        return {ref.sha256: ref for ref in refs}
+
+    @property
+    def rows(self) -> int:
+        """Rows in all tables."""
+        return sum(entry.state.rows for entry in self.tables)

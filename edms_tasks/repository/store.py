@@ -1,0 +1,449 @@
+"""The repository over a place: objects in and out, manifests last, locks, and the sweep after a killed run.
+
+Everything read is treated as hostile: names are checked before they become paths, sizes before bytes are read, and
+bytes against the SHA-256 that names them before anybody sees them. Nothing here knows what an object means.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edms_tasks.errors import (
+    DamagedRepository,
+    NoSpace,
+    RepositoryLocked,
+    SettingsError,
+    TerminalError,
+    UnknownSnapshot,
+)
+from edms_tasks.manifest import Manifest, ObjectRef
+from edms_tasks.repository.locks import hold
+from edms_tasks.repository.place import BLOCK, Place, open_place
+from edms_tasks.settings import RepositorySettings
+
+FORMAT = 1
+LARGEST_MANIFEST = 256 * 1024 * 1024
+LARGEST_CONFIG = 64 * 1024
+
+_CONFIG = "config.json"
+_OWN_NAMES = frozenset({_CONFIG, "objects", "snapshots", "locks", "pending", "tmp"})
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_PREFIX = re.compile(r"[0-9a-f]{4,64}")
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep removed: objects no snapshot names, and half-written files."""
+
+    objects: int = 0
+    bytes: int = 0
+    temporary: int = 0
+    skipped: str = ""  # why nothing could be removed, where that is so
+
+
+class Repository:
+    """Snapshots and objects at one place.
+
+    Example:
+        >>> repository = Repository.create(RepositorySettings(url="/srv/backups"))
+        >>> with repository.lock("backup"):
+        ...     run = repository.begin()
+        ...     ref = repository.put_file(Path("chunk.parquet"))
+        ...     snapshot_id = repository.write_snapshot(manifest.to_json())
+        ...     repository.finish(run)
+    """
+
+    def __init__(self, place: Place, identity: str) -> None:
+        self._place = place
+        self.identity = identity
+        self._still_locked: Callable[[], bool] | None = None
+
+    # -- making and opening -------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, settings: RepositorySettings) -> Repository:
+        """Make the repository, or open the one that is there already."""
+        place = open_place(settings)
+        if place.size(_CONFIG) is None:
+            strangers = sorted(place.top_level() - _OWN_NAMES)
+            if strangers:
+                raise SettingsError(
+                    "The repository's folder holds something else.",
+                    where=place.display,
+                    why=f"There is no config.json, but there is {strangers[0]!r}.",
+                    cure="Name a new or empty folder in [repository] url.",
+                )
+            if any(True for _ in place.names("snapshots")):
+                raise _no_config(place)
+            config = {
+                "format": FORMAT,
+                "id": secrets.token_hex(16),
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            # Two runs may create at the same time: the first one's config stands for both.
+            place.create(_CONFIG, json.dumps(config, indent=1).encode())
+        return cls(place, _read_config(place))
+
+    @classmethod
+    def open(cls, settings: RepositorySettings) -> Repository:
+        """Open the repository.
+
+        Raises:
+            SettingsError: there is none at that place.
+            RepositoryUnreachable: the place does not answer.
+        """
+        place = open_place(settings)
+        if place.size(_CONFIG) is None:
+            if any(True for _ in place.names("snapshots")):
+                raise _no_config(place)
+            raise SettingsError(
+                "There is no repository here.",
+                where=place.display,
+                why="config.json is missing.",
+                cure="Make one with `edms-backup init`, or mend [repository] url.",
+            )
+        return cls(place, _read_config(place))
+
+    @property
+    def display(self) -> str:
+        """Where it is, without secrets."""
+        return self._place.display
+
+    @property
+    def local_folder(self) -> Path | None:
+        """The folder, where the repository is on this machine's own file system."""
+        return self._place.local_folder
+
+    # -- objects ------------------------------------------------------------------------------------------------
+
+    def put_file(self, path: Path) -> ObjectRef:
+        """Store a file's bytes; what is there already is not written again.
+
+        On a local file system an object that is already there is read and compared, and rewritten where it is damaged.
+        Elsewhere its size is trusted: `verify` reads every object, and `replace` mends what it finds.
+        """
+        ref = _ref_of(_blocks_of(path))
+        if not self._is_stored(ref):
+            self.replace(ref, path)
+        return ref
+
+    def put_bytes(self, data: bytes) -> ObjectRef:
+        """Store bytes; see `put_file`."""
+        ref = ObjectRef(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+        if not self._is_stored(ref):
+            self._place.write(_object_name(ref), [data])
+        return ref
+
+    def replace(self, ref: ObjectRef, path: Path) -> None:
+        """Write the object anew from a file that holds its bytes, whatever stands under its name now."""
+        self._place.write(_object_name(ref), _verified(_blocks_of(path), ref, lambda why: _source_changed(path, why)))
+
+    def read(self, ref: ObjectRef) -> bytes:
+        """The object's bytes, verified."""
+        return b"".join(self._verified_blocks(ref))
+
+    def fetch(self, ref: ObjectRef, path: Path) -> None:
+        """Write the object's bytes to `path`, which appears only when they are all there and verified."""
+        partial = path.with_name(path.name + ".part")
+        try:
+            with partial.open("wb") as file:
+                for block in self._verified_blocks(ref):
+                    file.write(block)
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise _cannot_write(path, error) from error
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def has(self, ref: ObjectRef) -> bool:
+        """Whether an object of that name and size is there; its bytes are not read."""
+        return self._place.size(_object_name(ref)) == ref.size
+
+    def check(self, ref: ObjectRef) -> None:
+        """Read the object and compare it with its name; raises DamagedRepository."""
+        for _ in self._verified_blocks(ref):
+            pass
+
+    def _is_stored(self, ref: ObjectRef) -> bool:
+        if not self.has(ref):
+            return False
+        if self.local_folder is None:
+            return True
+        try:
+            self.check(ref)
+        except DamagedRepository:
+            return False  # damaged at rest: the caller holds the right bytes and writes them anew
+        return True
+
+    def _verified_blocks(self, ref: ObjectRef) -> Iterator[bytes]:
+        name = _object_name(ref)
+
+        def damaged(why: str) -> DamagedRepository:
+            return DamagedRepository(
+                "An object of the repository is damaged.",
+                where=f"{self.display}: {name}",
+                why=why,
+                cure="Run `edms-backup verify` to see which snapshots need it, and restore another one.",
+            )
+
+        size = self._place.size(name)
+        if size is None:
+            raise damaged("It is missing.")
+        if size != ref.size:
+            raise damaged(f"It has {size} bytes, the snapshot says {ref.size}.")
+        try:
+            yield from _verified(self._place.blocks(name), ref, damaged)
+        except FileNotFoundError as error:
+            raise damaged("It is missing.") from error
+
+    # -- snapshots ----------------------------------------------------------------------------------------------
+
+    def write_snapshot(self, manifest: bytes) -> str:
+        """Write the manifest, atomically and last; returns the snapshot's id."""
+        if self._still_locked is not None and not self._still_locked():
+            raise RepositoryLocked(
+                "The repository's lock was lost while this run was at work.",
+                where=self.display,
+                why="It could not be renewed in time, and another run may have taken it.",
+                cure="Run the backup again; what it stored is reused.",
+            )
+        snapshot_id = hashlib.sha256(manifest).hexdigest()
+        self._place.write(_snapshot_name(snapshot_id), [manifest])
+        return snapshot_id
+
+    def read_snapshot(self, snapshot_id: str) -> bytes:
+        """The manifest's bytes, verified against the snapshot's id."""
+        if not _HEX64.fullmatch(snapshot_id):
+            raise UnknownSnapshot(
+                "This is not the id of a snapshot.", where=snapshot_id[:80], cure="See `edms-backup list`."
+            )
+        name = _snapshot_name(snapshot_id)
+        try:
+            data = self._place.read(name, LARGEST_MANIFEST)
+        except FileNotFoundError as error:
+            raise UnknownSnapshot(
+                "No such snapshot.", where=f"{self.display}: {snapshot_id}", cure="See `edms-backup list`."
+            ) from error
+        if hashlib.sha256(data).hexdigest() != snapshot_id:
+            raise DamagedRepository(
+                "The manifest of a snapshot is damaged.",
+                where=f"{self.display}: {name}",
+                why="Its bytes do not have the SHA-256 that names it.",
+                cure="Restore another snapshot (`edms-backup list`); keep this file for analysis.",
+            )
+        return data
+
+    def snapshots(self) -> tuple[str, ...]:
+        """Ids of all readable snapshots, oldest first."""
+        return tuple(snapshot_id for snapshot_id, _ in self._survey()[0])
+
+    def damaged_snapshots(self) -> tuple[str, ...]:
+        """Ids of the snapshots whose manifest cannot be read or does not match its name."""
+        return self._survey()[1]
+
+    def resolve(self, name: str) -> str:
+        """The id that `latest`, a unique prefix of an id (4 digits or more) or a tag stands for (its newest)."""
+        intact, damaged = self._survey()
+        ids = [snapshot_id for snapshot_id, _ in intact]
+        if name == "latest":
+            if damaged:
+                # The damaged one may be the latest; to hand out an older one silently would be to lose data silently.
+                raise DamagedRepository(
+                    "Which snapshot is the latest cannot be told: a manifest is damaged.",
+                    where=f"{self.display}: {_snapshot_name(damaged[0])}",
+                    why=f"{len(damaged)} of {len(ids) + len(damaged)} manifests cannot be read.",
+                    cure=f"Name a snapshot by its id, e.g. {ids[-1][:12]}." if ids else "No readable snapshot is left.",
+                )
+            if not ids:
+                raise UnknownSnapshot(
+                    "The repository holds no snapshot yet.",
+                    where=self.display,
+                    cure="Make one with `edms-backup backup`.",
+                )
+            return ids[-1]
+        tagged = [snapshot_id for snapshot_id, manifest in intact if manifest.tag == name]
+        if tagged:
+            return tagged[-1]
+        matching = [i for i in (*ids, *damaged) if _PREFIX.fullmatch(name) and i.startswith(name)]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise UnknownSnapshot(
+                f"{len(matching)} snapshots begin with `{name}`.",
+                where=self.display,
+                why=", ".join(i[: len(name) + 6] for i in matching[:5]),
+                cure="Give more digits of the id.",
+            )
+        known = {i[: max(len(name), 12)]: i[:12] for i in ids} | {m.tag: m.tag for _, m in intact if m.tag}
+        close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+        raise UnknownSnapshot(
+            f"No snapshot answers to `{name}`.",
+            where=self.display,
+            why="It is no tag, and no id of four digits or more begins so.",
+            cure=f"Did you mean `{known[close[0]]}`?" if close else "See `edms-backup list`.",
+        )
+
+    def _survey(self) -> tuple[list[tuple[str, Manifest]], tuple[str, ...]]:
+        intact: list[tuple[str, Manifest]] = []
+        damaged: list[str] = []
+        for name, _ in self._place.names("snapshots"):
+            snapshot_id = name.removeprefix("snapshots/").removesuffix(".json")
+            if not _HEX64.fullmatch(snapshot_id) or name != _snapshot_name(snapshot_id):
+                continue  # not ours: a manifest can only stand under its own hash
+            try:
+                manifest = Manifest.from_json(self.read_snapshot(snapshot_id), where=f"{self.display}: {name}")
+            except DamagedRepository:
+                damaged.append(snapshot_id)
+            else:
+                intact.append((snapshot_id, manifest))
+        intact.sort(key=lambda item: (item[1].created, item[0]))
+        return intact, tuple(sorted(damaged))
+
+    # -- one writer at a time, and no leftovers -----------------------------------------------------------------
+
+    @contextmanager
+    def lock(self, purpose: str) -> Iterator[None]:
+        """Hold the repository for writing; raises RepositoryLocked while another run does."""
+        with hold(self._place, purpose) as still_held:
+            self._still_locked = still_held
+            try:
+                yield
+            finally:
+                self._still_locked = None
+
+    def begin(self) -> str:
+        """Note that a run begins to write; what it leaves behind when killed is swept by the next `finish`."""
+        run = secrets.token_hex(8)
+        record = {"run": run, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        self._place.write(f"pending/{run}.json", [json.dumps(record).encode()])
+        return run
+
+    def finish(self, run: str) -> Swept:
+        """Note that the run wrote its snapshot, and sweep what earlier, unfinished runs left behind."""
+        self._place.remove(f"pending/{run}.json")
+        unfinished = any(True for _ in self._place.names("pending"))
+        halves = any(True for _ in self._place.names("tmp"))
+        return self.sweep() if unfinished or halves else Swept()
+
+    def sweep(self) -> Swept:
+        """Remove every object that no snapshot names, and everything half written. Only under the lock."""
+        if self._still_locked is None or not self._still_locked():
+            raise TerminalError(
+                "The repository can be swept only while it is locked.",
+                where=self.display,
+                cure="Call it inside `lock`.",
+            )
+        temporary = [name for name, _ in self._place.names("tmp")]
+        for name in temporary:
+            self._place.remove(name)
+        intact, damaged = self._survey()
+        if damaged:
+            # What a damaged manifest names is unknown, so nothing may be called unreferenced.
+            return Swept(temporary=len(temporary), skipped=f"the manifest {damaged[0]} is damaged")
+        needed = {_object_name(ref) for _, manifest in intact for ref in manifest.objects().values()}
+        objects = total = 0
+        for name, size in list(self._place.names("objects")):
+            if name not in needed:
+                self._place.remove(name)
+                objects, total = objects + 1, total + size
+        for name in [name for name, _ in self._place.names("pending")]:
+            self._place.remove(name)
+        return Swept(objects=objects, bytes=total, temporary=len(temporary))
+
+
+def _object_name(ref: ObjectRef) -> str:
+    # ObjectRef's own validation says so already; a name that becomes a path is checked where it becomes one.
+    if not _HEX64.fullmatch(ref.sha256):
+        raise DamagedRepository("This is not the name of an object.", where=ref.sha256[:80], why="Not 64 hex digits.")
+    return f"objects/{ref.sha256[:2]}/{ref.sha256}"
+
+
+def _snapshot_name(snapshot_id: str) -> str:
+    return f"snapshots/{snapshot_id}.json"
+
+
+def _blocks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            yield block
+
+
+def _ref_of(blocks: Iterator[bytes]) -> ObjectRef:
+    digest, size = hashlib.sha256(), 0
+    for block in blocks:
+        digest.update(block)
+        size += len(block)
+    return ObjectRef(sha256=digest.hexdigest(), size=size)
+
+
+def _verified(blocks: Iterator[bytes], ref: ObjectRef, damaged: Callable[[str], Exception]) -> Iterator[bytes]:
+    """Pass the blocks on; raise before the last one is followed by success where they are not the object's bytes."""
+    digest, size = hashlib.sha256(), 0
+    for block in blocks:
+        size += len(block)
+        if size > ref.size:
+            raise damaged(f"It has more than the {ref.size} bytes the snapshot says.")
+        digest.update(block)
+        yield block
+    if size != ref.size:
+        raise damaged(f"It ends after {size} of {ref.size} bytes.")
+    if digest.hexdigest() != ref.sha256:
+        raise damaged("Its bytes do not have the SHA-256 that names it.")
+
+
+def _source_changed(path: Path, why: str) -> TerminalError:
+    return TerminalError("A file changed while it was being stored.", where=str(path), why=why, cure="Run it again.")
+
+
+def _cannot_write(path: Path, error: OSError) -> TerminalError:
+    kind = NoSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else TerminalError
+    return kind(
+        "A file of the snapshot cannot be written.",
+        where=str(path),
+        why=error.strerror or str(error),
+        cure="Make room on that disk." if kind is NoSpace else "See that the folder is there and may be written.",
+    )
+
+
+def _no_config(place: Place) -> DamagedRepository:
+    return DamagedRepository(
+        "The repository's config.json is missing.",
+        where=place.display,
+        why="There are snapshots, but no config.json.",
+        cure='Put it back: {"format": 1, "id": "<any>", "created": "<any date>"}; then run `edms-backup verify`.',
+    )
+
+
+def _read_config(place: Place) -> str:
+    where = f"{place.display}: {_CONFIG}"
+    try:
+        config = json.loads(place.read(_CONFIG, LARGEST_CONFIG))
+        version, identity = config["format"], config["id"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedRepository(
+            "The repository's config.json cannot be read.",
+            where=where,
+            why=str(error),
+            cure='Mend it: {"format": 1, "id": "<any>", "created": "<any date>"}.',
+        ) from error
+    if version != FORMAT:
+        raise SettingsError(
+            "The repository has another format.",
+            where=where,
+            why=f"It says format {version!r}, this version reads {FORMAT}.",
+            cure="Use the version of edms-backup that wrote it, or a newer one.",
+        )
+    return str(identity)

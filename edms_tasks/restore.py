@@ -1,0 +1,102 @@
+"""Restore (replace): a snapshot becomes a staging database and staged folders, measured by the rows it really holds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases import Database
+from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
+from edms_tasks.errors import CheckFailed, CommandError, NoSpace
+from edms_tasks.extract import RawTable
+from edms_tasks.inventory.model import Table
+from edms_tasks.keys import ProvenKeys, key_of_candidates
+from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
+from edms_tasks.package import fetch_chunks
+from edms_tasks.repository import Repository
+from edms_tasks.serialize import measure_table
+from edms_tasks.workspace import Workspace
+
+
+def check_engine(manifest: Manifest, database: Database) -> None:
+    """A snapshot restores into the engine it was made from."""
+    if manifest.engine != database.address.engine:
+        raise CommandError(
+            f"The snapshot was made from {manifest.engine}, the target is {database.address.engine}.",
+            where=database.address.display,
+            cure=f"Name a {manifest.engine} database.",
+        )
+
+
+def check_space(folder: Path, needed: int, what: str) -> None:
+    """Raise NoSpace where a disk has not room for `needed` bytes and a tenth more."""
+    existing = folder
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if free < needed * 1.1:
+        raise NoSpace(
+            f"There is no room for {what}.",
+            where=str(existing),
+            why=f"{needed:,} bytes are needed, {free:,} are free.",
+            cure="Free some space, or point `workdir` (or the target) at a larger disk.",
+        )
+
+
+def fetch_schema(repository: Repository, schema: NativeSchema, folder: Path) -> CapturedSchema:
+    """Bring the native schema into `folder`, verified."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "schema"
+    repository.fetch(schema.object, path)
+    return CapturedSchema(path, schema.format, schema.server_version, dict(schema.settings), schema.materialized_views)
+
+
+def load_table(staging: StagingDatabase, repository: Repository, entry: TableEntry, folder: Path) -> int:
+    """Fetch, verify and load one table; returns its rows.
+
+    Raises:
+        CheckFailed: the database took another number of rows than the snapshot holds.
+    """
+    chunks = fetch_chunks(repository, entry, folder)
+    loaded = staging.load(entry, chunks)
+    for path in chunks:
+        path.unlink()
+    if loaded != entry.state.rows and entry.table.stored_columns:
+        raise CheckFailed(
+            f"{entry.table.label}: the snapshot holds {entry.state.rows} rows, the database took {loaded}.",
+            where=staging.address.display,
+            cure="The live system is untouched. Run `edms-backup verify` on the snapshot.",
+        )
+    return loaded
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The restored database, measured."""
+
+    states: dict[str, TableState]
+    raws: Mapping[str, RawTable]
+
+
+def keys_as_recorded(manifest: Manifest, tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> ProvenKeys:
+    """The keys the snapshot settled on, tabulated from the restored rows."""
+    chosen = {entry.table.id: entry.natural_key for entry in manifest.tables}
+    return key_of_candidates(tables, {t.id: raws[t.id] for t in tables if t.id in raws}, workspace, chosen)
+
+
+def measure_restored(entry: TableEntry, raw: RawTable, keys: ProvenKeys) -> TableState:
+    """The state of one restored table, by the same rules as at the backup.
+
+    A restored table whose columns are others than the snapshot's cannot be digested by them: that is a failed check.
+    """
+    expected = {column.name for column in entry.table.columns}
+    present = set(keys.types[entry.table.id])
+    if raw.files and expected != present:
+        raise CheckFailed(
+            f"{entry.table.label} came back with other columns.",
+            where=entry.table.id,
+            why=f"missing {sorted(expected - present)}, unexpected {sorted(present - expected)}",
+        )
+    return measure_table(entry.table, raw, keys)

@@ -1,0 +1,185 @@
+"""The settings: `edms-backup.toml`, every key overridable by an `EDMS_BACKUP__…` environment variable.
+
+    [edms]                      EDMS_BACKUP__EDMS__PROJECT=/srv/edms
+    project = "/srv/edms"
+
+Relative paths are relative to the settings file. Unknown keys are errors with a suggestion.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from edms_tasks.errors import SettingsError
+
+PREFIX = "EDMS_BACKUP__"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EdmsSettings(_Section):
+    """The protected Django project."""
+
+    project: Path | None = Field(default=None, description="Folder that holds manage.py; it is put on sys.path.")
+    settings: str | None = Field(default=None, description="The Django settings module, e.g. config.settings.")
+    python: Path | None = Field(default=None, description="The EDMS's own interpreter; default: the one running now.")
+    env: dict[str, SecretStr] = Field(default={}, description="Environment variables the EDMS's settings need.")
+    database: str = Field(default="default", description="Alias in Django's DATABASES.")
+    unapplied_migrations: Literal["refuse", "record"] = Field(
+        default="refuse", description="Refuse to back up a database whose migrations are behind, or record it as a finding."
+    )
+
+
+class RepositorySettings(_Section):
+    """Where snapshots live."""
+
+    url: str = Field(default="edms-backups", description="A folder or any fsspec URL.")
+    options: dict[str, SecretStr] = Field(default={}, description="Options of the fsspec file system; secrets allowed.")
+
+
+class ExcludeSettings(_Section):
+    """What is left out; every exclusion is listed in the manifest and the report."""
+
+    tables: tuple[str, ...] = Field(default=(), description="Models or tables whose rows are left out, e.g. sessions.Session.")
+    files: tuple[str, ...] = Field(default=(), description="Glob patterns of files left out, relative to their root.")
+
+
+class FilesSettings(_Section):
+    """Folders of files."""
+
+    roots: dict[str, Path] = Field(default={}, description="Name -> folder; overrides or adds to what the probe finds.")
+
+
+class RestoreSettings(_Section):
+    """How a restore reaches its target."""
+
+    database: SecretStr | None = Field(
+        default=None, description="Database URL to restore to when the EDMS cannot be asked (disaster)."
+    )
+    disconnect: bool = Field(default=False, description="End other connections to the live database when promoting.")
+    jobs: int = Field(default=2, ge=1, le=64, description="Parallel connections.")
+
+
+class ValidateSettings(_Section):
+    """What is validated besides what always is, and where the evidence goes."""
+
+    sensitive: tuple[str, ...] = Field(default=(), description="model.column whose values never appear in reports.")
+    django_check: bool = Field(default=True, description="Run the EDMS's own `check` against the staging database.")
+
+
+class Settings(BaseSettings):
+    """All settings of one EDMS."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, case_sensitive=False
+    )
+
+    edms: EdmsSettings = EdmsSettings()
+    repository: RepositorySettings = RepositorySettings()
+    natural_keys: dict[str, tuple[str, ...]] = Field(
+        default={}, description='Model -> field paths, e.g. "documents.Document" = ["number", "version"].'
+    )
+    exclude: ExcludeSettings = ExcludeSettings()
+    files: FilesSettings = FilesSettings()
+    restore: RestoreSettings = RestoreSettings()
+    validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
+    workdir: Path = Field(default=Path(".edms-backup"), description="Spool, reports and the promotion journal.")
+    memory_limit_mb: int = Field(default=400, ge=64, description="Memory for set-based work; the rest goes to disk.")
+    chunk_rows: int = Field(default=65_536, ge=1, description="Rows in one chunk.")
+    jobs: int = Field(default=2, ge=1, le=64, description="Tables read or written at the same time.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as init values."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the settings file and the environment.
+
+    Raises:
+        SettingsError: no such file, no TOML, an unknown key (with a suggestion) or an invalid value.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            "The settings file cannot be read.",
+            where=str(path),
+            why=error.strerror or str(error),
+            cure="Write one with `edms-backup init`, or name it with --config FILE.",
+        ) from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError("The settings file is not valid TOML.", where=str(path), why=str(error), cure="Mend that line.") from error
+    return settings_from(values, where=path)
+
+
+def settings_from(values: dict[str, Any], *, where: Path) -> Settings:
+    """Settings from parsed TOML; `where` is the file, relative paths are relative to its folder."""
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise _explain(error, where) from error
+    return _absolute(settings, where.absolute().parent)
+
+
+def _explain(error: ValidationError, where: Path) -> SettingsError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(Settings)
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or difflib.get_close_matches(
+            key.rsplit(".", 1)[-1], known, n=1, cutoff=0.5
+        )
+        cure = f"Did you mean `{close[0]}`?" if close else "Remove it; `edms-backup init` writes a file with every key."
+        return SettingsError(f"Unknown setting `{key}`.", where=str(where), why="No such key.", cure=cure)
+    return SettingsError(
+        f"The setting `{key}` is not valid.", where=str(where), why=first["msg"], cure="See the commented file `edms-backup init` writes."
+    )
+
+
+def _known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        keys.append(key)
+        for candidate in (field.annotation, *get_args(field.annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                keys.extend(_known_keys(candidate, key + "."))
+    return keys
+
+
+def _absolute(settings: Settings, folder: Path) -> Settings:
+    def anchored(path: Path) -> Path:
+        return Path(os.path.normpath(folder / path.expanduser()))
+
+    edms = settings.edms
+    # The interpreter is not resolved: a virtual environment's python is a link, and following it leaves the environment.
+    python = edms.python if edms.python is None or len(edms.python.parts) == 1 else anchored(edms.python)
+    url = settings.repository.url
+    return settings.model_copy(
+        update={
+            "edms": edms.model_copy(update={"project": edms.project and anchored(edms.project), "python": python}),
+            "repository": settings.repository.model_copy(update={"url": url if "://" in url else str(anchored(Path(url)))}),
+            "files": settings.files.model_copy(update={"roots": {n: anchored(p) for n, p in settings.files.roots.items()}}),
+            "workdir": anchored(settings.workdir),
+        }
+    )

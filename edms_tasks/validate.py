@@ -1,0 +1,176 @@
+"""Validate a restored database and its files against the manifest, and judge.
+
+The suites come from `expectations`, and so does the evidence (Data Docs). The judgement is made here and is harder than
+Great Expectations' own: a suite that evaluated nothing, a table without a suite, an expectation that could not be
+evaluated and a table nobody expected are failures too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edms_tasks.manifest import Manifest, TableState
+from edms_tasks.validation_result import CheckResult, Failure, FileCheckLike, SuiteResult, ValidationResult
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import (
+        ExpectationSuiteValidationResult,
+        ExpectationValidationResult,
+    )
+
+__all__ = ["CheckResult", "Failure", "SuiteResult", "ValidationResult", "judge", "validate_restored"]
+
+
+def validate_restored(
+    manifest: Manifest,
+    states: Mapping[str, TableState],
+    files: Sequence[FileCheckLike],
+    database_url: str,
+    reports: Path,
+) -> ValidationResult:
+    """Run every suite on the restored database, write the Data Docs to `reports / "data_docs"`, and judge.
+
+    Args:
+        manifest: what the snapshot says went in.
+        states: table id -> what was measured anew in the restored database.
+        files: one check for each file root.
+        database_url: SQLAlchemy URL of the restored database; it is used and written nowhere.
+        reports: folder for the evidence; created.
+
+    Raises:
+        DatabaseRefused: the restored database cannot be reached.
+    """
+    from expectations.checkpoint import Summary, run_checkpoint
+    from expectations.data_docs import write_data_docs
+    from expectations.suites import DIGESTS, FILES, digest_summary, file_summary, summary_suite, table_suite
+
+    started = time.monotonic()
+    engine = "sqlite" if database_url.startswith("sqlite") else "postgresql"
+    labels = {entry.table.id: entry.table.label for entry in manifest.tables}
+    names = _unique_names(labels)
+    tables = [table_suite(manifest, entry, engine, names[entry.table.id]) for entry in manifest.tables]
+    digests, found_files = digest_summary(manifest, states), file_summary(manifest, files)
+    summaries = [
+        Summary(summary_suite(DIGESTS, digests, labels), digests),
+        Summary(summary_suite(FILES, found_files, {}), found_files),
+    ]
+    subjects = {names[table_id]: (table_id, label) for table_id, label in labels.items()}
+    subjects |= {name: (name, name) for name in (DIGESTS, FILES)}
+    suites = tuple(_read(result, *subjects[result.suite_name]) for result in run_checkpoint(database_url, tables, summaries))
+    failures = judge(manifest, states, files, suites)
+    data_docs = write_data_docs(suites, failures, manifest, reports / "data_docs")
+    result = ValidationResult(not failures, suites, failures, data_docs, time.monotonic() - started)
+    (reports / "validation.json").write_text(json.dumps(result.as_json(), indent=1, ensure_ascii=False), encoding="utf-8")
+    return result
+
+
+def judge(
+    manifest: Manifest, states: Mapping[str, TableState], files: Sequence[FileCheckLike], suites: Sequence[SuiteResult]
+) -> tuple[Failure, ...]:
+    """Every reason why the restore is not proved; none means that it is."""
+    return tuple(_failures(manifest, states, files, suites))
+
+
+def _failures(
+    manifest: Manifest, states: Mapping[str, TableState], files: Sequence[FileCheckLike], suites: Sequence[SuiteResult]
+) -> Iterator[Failure]:
+    labels = {entry.table.id: entry.table.label for entry in manifest.tables}
+    evaluated = Counter(suite.subject for suite in suites)
+    if not manifest.tables:
+        yield Failure("manifest", "tables", "the snapshot holds no tables, so nothing can be proved")
+    for subject in (*labels, "digests", "files"):
+        if not evaluated[subject]:
+            yield Failure(labels.get(subject, subject), "suite", "no suite was evaluated for it")
+    for table_id, label in labels.items():
+        if table_id not in states:
+            yield Failure(label, "digest", "the restored table was not measured")
+    for table_id in sorted(states.keys() - labels.keys()):
+        yield Failure(table_id, "table", "the restored database holds a table that the snapshot does not")
+    roots = Counter(check.root for check in files)
+    for index in manifest.files:
+        if roots[index.root.name] != 1:
+            yield Failure(index.root.name, "files", f"the folder was checked {roots[index.root.name]} times, not once")
+    for root in sorted(roots.keys() - {index.root.name for index in manifest.files}):
+        yield Failure(root, "files", "a folder was checked that the snapshot does not hold")
+    named_files = _named_files(files)
+    for suite in suites:
+        if not suite.checks or not suite.evaluated:
+            yield Failure(suite.title, "suite", "the suite evaluated nothing")
+        for check in suite.checks:
+            if not check.success:
+                yield Failure(suite.title, check.name, check.message + named_files.get(check.name, ""))
+
+
+def _named_files(files: Sequence[FileCheckLike]) -> dict[str, str]:
+    """The files behind a failed check of a root, by the check's name."""
+    named = {}
+    for check in files:
+        for kind, paths in (("missing", check.missing), ("altered", check.altered), ("unexpected", check.unexpected)):
+            more = f", and {len(paths) - 5} more" if len(paths) > 5 else ""
+            named[f"{check.root}: {kind} files"] = f": {', '.join(paths[:5])}{more}" if paths else ""
+    return named
+
+
+def _read(result: ExpectationSuiteValidationResult, subject: str, title: str) -> SuiteResult:
+    checks = tuple(_read_check(outcome) for outcome in result.results)
+    return SuiteResult(
+        subject=subject,
+        title=title,
+        evaluated=sum(not check.errored for check in checks),
+        passed=sum(check.success for check in checks),
+        errored=sum(check.errored for check in checks),
+        checks=checks,
+    )
+
+
+def _read_check(outcome: ExpectationValidationResult) -> CheckResult:
+    configuration = outcome.expectation_config
+    assert configuration is not None  # every evaluated expectation has one
+    error = _error(outcome.exception_info or {})
+    expected = _expected(configuration.kwargs, configuration.meta or {})
+    observed = "" if error else _counts(outcome.result.get("observed_value"))
+    success = bool(outcome.success) and not error
+    if error:
+        message = f"could not be evaluated: {error}"
+    else:
+        message = "as expected" if success else f"expected {expected or 'nothing there'}, found {observed or 'nothing there'}"
+    name = str((configuration.meta or {}).get("check", configuration.type))
+    return CheckResult(name, success, bool(error), expected, observed, message)
+
+
+def _error(exception_info: Mapping[str, Any]) -> str:
+    """The first line of what an expectation raised, if it raised; the rest may quote values."""
+    infos: Iterable[Any] = [exception_info] if "raised_exception" in exception_info else exception_info.values()
+    for info in infos:
+        if info.get("raised_exception"):
+            return str(info.get("exception_message") or "unknown error").strip().splitlines()[0][:300]
+    return ""
+
+
+def _expected(kwargs: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+    if "expected" in meta:
+        return str(meta["expected"])
+    if "counted" in kwargs:
+        return _counts(dict(zip(kwargs["counted"], kwargs["expected"], strict=True)))
+    return str(kwargs.get("value", ""))
+
+
+def _counts(observed: Any) -> str:
+    """Counts for people; where there are many (one per required column), those that are not zero."""
+    if not isinstance(observed, Mapping):
+        return "" if observed is None else str(observed)
+    shown = {name: count for name, count in observed.items() if count} if len(observed) > 2 else dict(observed)
+    return ", ".join(f"{count:,} {name}" for name, count in shown.items()) or "0 NULLs"
+
+
+def _unique_names(labels: Mapping[str, str]) -> dict[str, str]:
+    """A suite's name for each table: its label, with the table's id where two share a label or a reserved name."""
+    shared = Counter([*labels.values(), "digests", "files"])
+    return {
+        table_id: f"{label} (table {table_id})" if shared[label] > 1 else label for table_id, label in labels.items()
+    }

@@ -1,0 +1,111 @@
+"""What a validation found, as values: checks in suites, a verdict, and the failures by name.
+
+Kept apart from `validate.py`, so that reports and the command line can speak of a validation without Great
+Expectations. Results hold counts, digests and file paths; never a value from the EDMS's tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One expectation: what it checked, what was expected and what was observed."""
+
+    name: str
+    success: bool
+    errored: bool  # it could not be evaluated, which is a failure of its own
+    expected: str
+    observed: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """One suite: a table, "digests" or "files"."""
+
+    subject: str  # Table.id, "digests" or "files"
+    title: str
+    evaluated: int
+    passed: int
+    errored: int
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def success(self) -> bool:
+        """Something was evaluated, and all of it passed."""
+        return self.evaluated > 0 and self.passed == self.evaluated
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One reason why a restore is not proved: whom it concerns, which check, and what was found."""
+
+    subject: str
+    check: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.check}: {self.message}"
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """The judgement on a restored database and its files."""
+
+    success: bool
+    suites: tuple[SuiteResult, ...]
+    failures: tuple[Failure, ...]
+    data_docs: Path  # index.html
+    seconds: float
+
+    @property
+    def evaluated(self) -> int:
+        """Expectations evaluated in all suites."""
+        return sum(suite.evaluated for suite in self.suites)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`, reports and artifacts."""
+        return {
+            "success": self.success,
+            "evaluated": self.evaluated,
+            "failures": [{"subject": f.subject, "check": f.check, "message": f.message} for f in self.failures],
+            "suites": [
+                {
+                    "subject": suite.subject,
+                    "title": suite.title,
+                    "success": suite.success,
+                    "evaluated": suite.evaluated,
+                    "passed": suite.passed,
+                    "errored": suite.errored,
+                    "checks": [vars(check) for check in suite.checks],
+                }
+                for suite in self.suites
+            ],
+            "data_docs": str(self.data_docs),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class FileCheckLike(Protocol):
+    """What a validation needs of `edms_tasks.files.FileCheck`."""
+
+    @property
+    def root(self) -> str: ...  # noqa: D102
+    @property
+    def expected(self) -> int: ...  # noqa: D102
+    @property
+    def found(self) -> int: ...  # noqa: D102
+    @property
+    def expected_digest(self) -> str: ...  # noqa: D102
+    @property
+    def found_digest(self) -> str: ...  # noqa: D102
+    @property
+    def missing(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def altered(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def unexpected(self) -> tuple[str, ...]: ...  # noqa: D102

@@ -1,0 +1,65 @@
+"""The workspace: one out-of-core DuckDB, bounded in memory, for set-based work on one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.extract import RawTable
+from edms_tasks.inventory.model import Table
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A DuckDB database on disk in `folder`; each thread works through a cursor of its own."""
+
+    folder: Path
+    engine: duckdb.DuckDBPyConnection
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of this thread's own to the same database, closed afterwards."""
+        cursor = self.engine.cursor()
+        try:
+            cursor.execute("SET TimeZone = 'UTC'")  # the text of timestamps must not depend on the machine
+            yield cursor
+        finally:
+            cursor.close()
+
+
+@contextmanager
+def open_workspace(folder: Path, *, memory_limit_mb: int, threads: int) -> Iterator[Workspace]:
+    """Open a fresh workspace in `folder`; what does not fit into memory goes to files there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "workspace.duckdb"
+    path.unlink(missing_ok=True)
+    engine = duckdb.connect(str(path))
+    try:
+        engine.execute(f"SET memory_limit = '{int(memory_limit_mb)}MB'")
+        engine.execute(f"SET threads = {int(threads)}")
+        engine.execute(f"SET temp_directory = {literal(str(folder / 'overflow'))}")
+        # Nothing this product does needs DuckDB to reach out.
+        engine.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
+        yield Workspace(folder, engine)
+    finally:
+        engine.close()
+        path.unlink(missing_ok=True)
+
+
+def relation(table: Table, raw: RawTable) -> str:
+    """The raw rows as something to SELECT from; for a table without rows, the same columns and nothing in them."""
+    if not raw.files:
+        columns = ", ".join(f"CAST(NULL AS VARCHAR) AS {identifier(column.name)}" for column in table.columns) or "1 AS nothing"
+        return f"(SELECT {columns} WHERE false)"
+    files = ", ".join(literal(str(path)) for path in raw.files)
+    return f"read_parquet([{files}])"
+
+
+def column_types(cursor: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """Column name -> DuckDB type of a relation."""
+    return {str(name): str(kind) for name, kind, *_ in cursor.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}

@@ -1,0 +1,116 @@
+"""One Great Expectations checkpoint over a restored database: every suite once, in an ephemeral context.
+
+The database's address enters the context as a run-time variable and is never written. Nothing is sent anywhere, no
+progress bars, and no connection stays open, since an open one would stop the promotion of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import great_expectations as gx
+import pandas as pd
+from great_expectations.core.batch_definition import BatchDefinition
+from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
+from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from great_expectations.datasource.fluent import SQLDatasource
+from great_expectations.datasource.fluent.interfaces import TestConnectionError
+
+from edms_tasks.errors import DatabaseRefused
+
+_ADDRESS = "EDMS_BACKUP_RESTORED_DATABASE"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A suite for a small pandas frame instead of the database."""
+
+    suite: gx.ExpectationSuite
+    frame: pd.DataFrame
+
+
+def run_checkpoint(
+    database_url: str, tables: Sequence[gx.ExpectationSuite], summaries: Sequence[Summary]
+) -> tuple[ExpectationSuiteValidationResult, ...]:
+    """Evaluate all suites, the tables' on the database and the summaries' on their frames.
+
+    Raises:
+        DatabaseRefused: the restored database cannot be reached.
+    """
+    results: list[ExpectationSuiteValidationResult] = []
+    with _context(database_url) as context:
+        if tables:
+            with _database(context, database_url) as database:
+                results += _run(context, "restored database", database, tables)
+        frames = context.data_sources.add_pandas("summaries")
+        for summary in summaries:
+            name = str(summary.suite.name)
+            batch = frames.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+            results += _run(context, name, batch, [summary.suite], {"dataframe": summary.frame})
+    return tuple(results)
+
+
+def _run(
+    context: EphemeralDataContext,
+    name: str,
+    batch: BatchDefinition[Any],
+    suites: Sequence[gx.ExpectationSuite],
+    batch_parameters: dict[str, Any] | None = None,
+) -> list[ExpectationSuiteValidationResult]:
+    definitions = [
+        context.validation_definitions.add(
+            gx.ValidationDefinition(name=str(suite.name), data=batch, suite=context.suites.add(suite))
+        )
+        for suite in suites
+    ]
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(name=name, validation_definitions=definitions, result_format="BASIC")
+    )
+    return list(checkpoint.run(batch_parameters=batch_parameters).run_results.values())
+
+
+@contextmanager
+def _database(context: EphemeralDataContext, database_url: str) -> Iterator[BatchDefinition[Any]]:
+    """One batch for all tables: every expectation brings its own, finished query.
+
+    Great Expectations' table batches lower-case schemas and reflect each table, which would cost more than counting it.
+    """
+    add = context.data_sources.add_sqlite if database_url.startswith("sqlite") else context.data_sources.add_postgres
+    source: SQLDatasource | None = None
+    try:
+        source = add("restored database", connection_string=f"${{{_ADDRESS}}}")
+        yield source.add_query_asset("all tables", query="SELECT 1 AS one").add_batch_definition_whole_table("all")
+    except TestConnectionError as error:
+        raise DatabaseRefused(
+            "The restored database cannot be reached for validation.",
+            why=type(error.__cause__ or error).__name__,
+            cure="Check that the database server is running, then restore again; the live system was not touched.",
+        ) from None  # the cause's text may hold the address
+    finally:
+        if source is not None:
+            source.get_execution_engine().close()
+            source.get_engine().dispose()
+
+
+@contextmanager
+def _context(database_url: str) -> Iterator[EphemeralDataContext]:
+    context = EphemeralDataContext(
+        DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+            progress_bars=ProgressBarsConfig(globally=False),
+            analytics_enabled=False,
+        ),
+        runtime_environment={_ADDRESS: database_url.replace("$", "\\$")},
+    )
+    context.enable_analytics(False)
+    # A new suite or checkpoint asks the process's current project where it belongs.
+    gx.data_context.data_context.context_factory.set_context(context)
+    yield context

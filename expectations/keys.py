@@ -1,0 +1,91 @@
+"""A natural key as SQL: the joins and expressions that give every row its business identity, inside the database.
+
+A part of a key may pass through references (`document.number`). Where it ends on a reference, the id stands for the
+row it points at: that row's own key is proved unique by the suite of its own table. Text is compared byte by byte,
+whatever collation a column has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.inventory.model import Column, ForeignReference, NaturalKey, Table
+from edms_tasks.manifest import TableEntry
+
+
+@dataclass(frozen=True)
+class KeyQuery:
+    """The FROM clause that reaches all parts of a natural key, and one expression for each part."""
+
+    source: str
+    parts: tuple[str, ...]
+
+
+def key_query(engine: str, entry: TableEntry, key: NaturalKey, entries: Mapping[str, TableEntry]) -> KeyQuery:
+    """The SQL that yields `key` for each row of the entry's table: one row in, one row out."""
+    source = [f"{qualified(entry.table)} AS k"]
+    aliases: dict[tuple[str, ...], str] = {(): "k"}
+    parts: list[str] = []
+    for path in key.paths:
+        table = entry.table
+        for hop, name in enumerate(path[:-1]):
+            reference = _single_reference(table, name)
+            came_from, here = path[:hop], path[: hop + 1]
+            target = entries[reference.target].table
+            if here not in aliases:
+                aliases[here] = f"k{len(aliases)}"
+                on = equal(
+                    engine,
+                    (aliases[came_from], table.column(name)),
+                    (aliases[here], target.column(reference.target_columns[0])),
+                )
+                source.append(f"LEFT JOIN {qualified(target)} AS {aliases[here]} ON {on}")
+            table = target
+        parts.append(_comparable(engine, aliases[path[:-1]], table.column(path[-1])))
+    return KeyQuery("\n  ".join(source), tuple(parts))
+
+
+def qualified(table: Table) -> str:
+    """The table's quoted name, with its schema on engines that have them."""
+    return identifier(table.schema_name, table.name)
+
+
+def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> str:
+    """A join condition between two columns, each given with its table's alias."""
+    (a, one), (b, other) = left, right
+    first, second = f"{a}.{identifier(one.name)}", f"{b}.{identifier(other.name)}"
+    if engine == "sqlite":
+        return f"{first} = {second} COLLATE BINARY"
+    # A reference the database does not enforce may join columns of two types, which PostgreSQL refuses to compare.
+    if one.logical_type != other.logical_type or _folds_case(one) or _folds_case(other):
+        return f"{as_text(engine, first)} = {as_text(engine, second)}"
+    return f"{first} = {second}"
+
+
+def as_text(engine: str, expression: str) -> str:
+    """The value as text, compared byte by byte."""
+    if engine == "postgresql":
+        return f'CAST({expression} AS text) COLLATE "C"'
+    return f"CAST({expression} AS TEXT) COLLATE BINARY"
+
+
+def _comparable(engine: str, alias: str, column: Column) -> str:
+    """The column in a form the engine can group by without calling two different values the same."""
+    expression = f"{alias}.{identifier(column.name)}"
+    if engine == "sqlite":
+        return f"{expression} COLLATE BINARY"
+    as_is = ("integer", "boolean", "uuid", "date", "time", "datetime", "binary")
+    return expression if column.logical_type in as_is else as_text(engine, expression)
+
+
+def _folds_case(column: Column) -> bool:
+    return column.native_type.lower() == "citext"
+
+
+def _single_reference(table: Table, column: str) -> ForeignReference:
+    for reference in table.references:
+        if isinstance(reference, ForeignReference) and reference.columns == (column,):
+            return reference
+    raise ValueError(f"{table.label}: the natural key passes through {column!r}, which is no reference")

@@ -1,0 +1,96 @@
+"""What the database counts for a validation: rows, keys, required columns, references. One SELECT each, one row back.
+
+Every query returns counts and nothing else, so that no value of the EDMS reaches a report, and none reads a table into
+Python. Identifiers are quoted here; `integrity.py` runs the text as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.manifest import TableEntry
+from expectations.keys import as_text, equal, key_query, qualified
+
+Entries = Mapping[str, TableEntry]
+
+
+def count_rows(table: Table) -> str:
+    """The number of rows."""
+    return f"SELECT COUNT(*) FROM {qualified(table)}"
+
+
+def count_nulls(table: Table, columns: Sequence[Column]) -> str:
+    """For each column, the number of NULLs."""
+    counts = ",\n  ".join(f"COUNT(*) - COUNT({identifier(column.name)})" for column in columns)
+    return f"SELECT\n  {counts}\nFROM {qualified(table)}"
+
+
+def count_key_health(engine: str, entry: TableEntry, key: NaturalKey, entries: Entries) -> str:
+    """Rows whose natural key has a NULL part, and rows beyond the first of each natural key (NULL equals NULL here)."""
+    query = key_query(engine, entry, key, entries)
+    names = [f"p{number}" for number in range(len(query.parts))]
+    parts = ", ".join(f"{part} AS {name}" for part, name in zip(query.parts, names, strict=True))
+    some_null = " OR ".join(f"{name} IS NULL" for name in names)
+    columns = ", ".join(names)
+    return (
+        f"SELECT\n  COALESCE(SUM(CASE WHEN {some_null} THEN n ELSE 0 END), 0),\n  COALESCE(SUM(n - 1), 0)\n"
+        f"FROM (\n SELECT {columns}, COUNT(*) AS n\n FROM (\n  SELECT {parts}\n  FROM {query.source}\n ) AS keyed\n"
+        f" GROUP BY {columns}\n) AS counted"
+    )
+
+
+def count_dangling(engine: str, table: Table, reference: ForeignReference, target: Table | None) -> str:
+    """Rows whose reference is filled and points at nothing: an anti-join; all, where the target was left out."""
+    filled = " AND ".join(f"s.{identifier(column)} IS NOT NULL" for column in reference.columns)
+    count = f"SELECT COUNT(*)\nFROM {qualified(table)} AS s"
+    if target is None:
+        return f"{count}\nWHERE {filled}"
+    pairs = zip(reference.columns, reference.target_columns, strict=True)
+    on = " AND ".join(equal(engine, ("s", table.column(a)), ("t", target.column(b))) for a, b in pairs)
+    missing = f"t.{identifier(reference.target_columns[0])} IS NULL"
+    return f"{count}\n  LEFT JOIN {qualified(target)} AS t ON {on}\nWHERE {filled} AND {missing}"
+
+
+def count_dangling_generic(
+    engine: str, table: Table, reference: GenericReference, content_types: Table | None, targets: Sequence[Table]
+) -> str:
+    """Rows whose content type and object id are filled and point at nothing.
+
+    All filled rows, less those found by a semi-join for each model that has a table with a single-column key.
+    """
+    kind, number = table.column(reference.content_type_column), table.column(reference.object_id_column)
+    filled = f"s.{identifier(kind.name)} IS NOT NULL AND s.{identifier(number.name)} IS NOT NULL"
+    source = f"{qualified(table)} AS s"
+    counts = [f"(SELECT COUNT(*) FROM {source} WHERE {filled})"]
+    for target in targets:
+        if content_types is None or target.content_type is None or len(target.primary_key) != 1:
+            continue
+        app, model = target.content_type
+        key = target.column(target.primary_key[0])
+        counts.append(
+            f"(SELECT COUNT(*) FROM {source}"
+            f" JOIN {qualified(content_types)} AS c ON {equal(engine, ('s', kind), ('c', content_types.column('id')))}\n"
+            f"    WHERE {filled} AND c.{identifier('app_label')} = {literal(app)}"
+            f" AND c.{identifier('model')} = {literal(model)}\n"
+            f"      AND {_object_id(engine, f's.{identifier(number.name)}')}"
+            f" IN (SELECT {_target_id(engine, key)} FROM {qualified(target)} AS t))"
+        )
+    return "SELECT\n  " + "\n  - ".join(counts)
+
+
+def _object_id(engine: str, expression: str) -> str:
+    """The object id as text; a UUID without its dashes, since SQLite keeps the row's own without them."""
+    plain = as_text(engine, expression)
+    bare = _without_dashes(plain)
+    return f"CASE WHEN LENGTH({bare}) = 32 AND LENGTH({plain}) = 36 THEN {bare} ELSE {plain} END"
+
+
+def _target_id(engine: str, key: Column) -> str:
+    text = as_text(engine, f"t.{identifier(key.name)}")
+    return _without_dashes(text) if key.logical_type == "uuid" else text
+
+
+def _without_dashes(text: str) -> str:
+    return f"LOWER(REPLACE({text}, '-', ''))"

@@ -1,0 +1,162 @@
+"""What a restored database must hold, as Great Expectations suites: one per table, one for digests, one for files.
+
+What already dangled or collided at the source is expected again, in the same number: neither mended nor grown. Every
+expectation carries a readable description and `meta["check"]`, its short name in reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import great_expectations as gx
+import great_expectations.expectations as gxe
+import pandas as pd
+from great_expectations.expectations.expectation import Expectation
+
+from edms_tasks.inventory.model import ForeignReference, Reference
+from edms_tasks.manifest import Manifest, TableEntry, TableState
+from edms_tasks.validation_result import FileCheckLike
+from expectations.integrity import (
+    ExpectGenericReferenceToDangleAsAtTheSource,
+    ExpectMeasureToEqual,
+    ExpectNaturalKeyToBeAsHealthyAsAtTheSource,
+    ExpectReferenceToDangleAsAtTheSource,
+    ExpectRequiredColumnsToBeFilled,
+    ExpectTableToHoldRows,
+)
+from expectations.queries import count_dangling, count_dangling_generic, count_key_health, count_nulls, count_rows
+
+DIGESTS = "digests"
+FILES = "files"
+_CONTENT_TYPES = "django_content_type"
+_COLUMNS = ("subject", "measure", "expected", "found")
+
+
+def table_suite(manifest: Manifest, entry: TableEntry, engine: str, name: str) -> gx.ExpectationSuite:
+    """What one table must be like, counted by the restored database itself (`engine`: the one it runs on)."""
+    entries = {other.table.id: other for other in manifest.tables}
+    return gx.ExpectationSuite(
+        name=name,
+        expectations=list(_table_expectations(entry, engine, entries)),
+        meta={"subject": entry.table.id, "title": entry.table.label},
+    )
+
+
+def digest_summary(manifest: Manifest, states: Mapping[str, TableState]) -> pd.DataFrame:
+    """Expected and found digests as a small frame; '' where a table is on one side only."""
+    expected = {entry.table.id: entry.state for entry in manifest.tables}
+    rows = [
+        (table_id, measure, _digest(expected.get(table_id), measure), _digest(states.get(table_id), measure))
+        for table_id in sorted(expected.keys() | states.keys())
+        for measure in ("exact digest", "content digest")
+    ]
+    return pd.DataFrame(rows, columns=list(_COLUMNS), dtype="str")
+
+
+def file_summary(manifest: Manifest, files: Sequence[FileCheckLike]) -> pd.DataFrame:
+    """Expected and found files per root as a small frame; '' where a root is on one side only."""
+    rows: list[tuple[str, str, str, str]] = []
+    checks = {check.root: check for check in files}
+    indexes = {index.root.name: index for index in manifest.files}
+    for root in sorted(checks.keys() | indexes.keys()):
+        index, check = indexes.get(root), checks.get(root)
+        rows += [
+            (root, "files", str(index.files) if index else "", str(check.found) if check else ""),
+            (root, "digest", index.digest if index else "", check.found_digest if check else ""),
+            (root, "missing files", "0" if index else "", str(len(check.missing)) if check else ""),
+            (root, "altered files", "0" if index else "", str(len(check.altered)) if check else ""),
+            (root, "unexpected files", "0" if index else "", str(len(check.unexpected)) if check else ""),
+        ]
+    return pd.DataFrame(rows, columns=list(_COLUMNS), dtype="str")
+
+
+def summary_suite(name: str, summary: pd.DataFrame, labels: Mapping[str, str]) -> gx.ExpectationSuite:
+    """One expectation for each row of a summary, and one for their number."""
+    expectations: list[Expectation] = [
+        gxe.ExpectTableRowCountToEqual(
+            value=len(summary), description=f"The summary has {len(summary)} lines.", meta={"check": "lines of the summary"}
+        )
+    ]
+    for row in summary.itertuples(index=False):
+        subject, measure = str(row.subject), str(row.measure)
+        label = labels.get(subject, subject)
+        expectations.append(
+            ExpectMeasureToEqual(
+                subject=subject,
+                measure=measure,
+                description=f"{label}: the {measure} is the one in the manifest.",
+                meta={"check": f"{label}: {measure}", "expected": str(row.expected)},
+            )
+        )
+    return gx.ExpectationSuite(name=name, expectations=expectations, meta={"subject": name, "title": name})
+
+
+def _table_expectations(entry: TableEntry, engine: str, entries: Mapping[str, TableEntry]) -> Iterator[Expectation]:
+    table, state = entry.table, entry.state
+    yield ExpectTableToHoldRows(
+        query=count_rows(table),
+        counted=["rows"],
+        expected=[state.rows],
+        description=f"{table.label} holds {state.rows:,} rows.",
+        meta={"check": "rows"},
+    )
+    if key := entry.natural_key:
+        readable = key.readable or ", ".join(".".join(path) for path in key.paths)
+        yield ExpectNaturalKeyToBeAsHealthyAsAtTheSource(
+            query=count_key_health(engine, entry, key, entries),
+            counted=["rows with an incomplete key", "rows with a key already seen"],
+            expected=[state.key_nulls, state.key_duplicates],
+            description=f"The natural key ({readable}) tells every row from every other, as it did at the source.",
+            meta={"check": f"natural key ({readable})"},
+        )
+    if required := [column for column in table.columns if not column.nullable]:
+        yield ExpectRequiredColumnsToBeFilled(
+            query=count_nulls(table, required),
+            counted=[column.name for column in required],
+            expected=[0] * len(required),
+            description=f"The {len(required)} columns that are NOT NULL hold no NULL.",
+            meta={"check": "required columns"},
+        )
+    dangling = {reference.name: reference.dangling for reference in state.references}
+    for reference in table.references:
+        yield _reference_expectation(entry, reference, dangling.get(reference.name, 0), engine, entries)
+
+
+def _reference_expectation(
+    entry: TableEntry, reference: Reference, dangling: int, engine: str, entries: Mapping[str, TableEntry]
+) -> Expectation:
+    if isinstance(reference, ForeignReference):
+        target = entries.get(reference.target)
+        return ExpectReferenceToDangleAsAtTheSource(
+            query=count_dangling(engine, entry.table, reference, target.table if target else None),
+            counted=["dangling rows"],
+            expected=[dangling],
+            description=f"{reference.name} points at {target.table.label if target else reference.target}; "
+            f"{_as_many(dangling)} point at nothing.",
+            meta={"check": f"{reference.kind.replace('_', '-')} reference {reference.name}"},
+        )
+    content_types = entries.get(_CONTENT_TYPES)
+    return ExpectGenericReferenceToDangleAsAtTheSource(
+        query=count_dangling_generic(
+            engine,
+            entry.table,
+            reference,
+            content_types.table if content_types else None,
+            [other.table for other in entries.values()],
+        ),
+        counted=["dangling rows"],
+        expected=[dangling],
+        description=f"{reference.name} ({reference.content_type_column}, {reference.object_id_column}) points at a row "
+        f"of any model; {_as_many(dangling)} point at nothing.",
+        meta={"check": f"generic reference {reference.name}"},
+    )
+
+
+def _as_many(dangling: int) -> str:
+    return f"{dangling:,} rows, as at the source," if dangling else "no rows"
+
+
+def _digest(state: TableState | None, measure: str) -> str:
+    if state is None:
+        return ""
+    return state.exact_digest if measure == "exact digest" else state.content_digest

@@ -1,0 +1,24 @@
+"""What is printed for people: values of strangers made harmless, sizes and times made readable."""
+
+from __future__ import annotations
+
+_HARMLESS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x0A}
+
+
+def printable(text: object) -> str:
+    """The text with control characters spelled out: a file's name must not steer the reader's terminal."""
+    return str(text).encode("utf-8", "backslashreplace").decode().translate(_HARMLESS)
+
+
+def size_text(size: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def count_text(number: int, noun: str) -> str:
+    """`1 table`, `1,234 tables`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

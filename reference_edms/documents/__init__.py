@@ -1,0 +1,1 @@
+"""Controlled documents and everything that hangs on them."""

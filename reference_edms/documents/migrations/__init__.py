@@ -1,0 +1,1 @@
+"""Schema and default rows, step by step."""

@@ -1,0 +1,1 @@
+"""Templates and the placeholders they are filled with."""

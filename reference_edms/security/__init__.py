@@ -1,0 +1,1 @@
+"""Electronic signatures and the certificates that seal PDFs."""

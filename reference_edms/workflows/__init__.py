@@ -1,0 +1,1 @@
+"""The states a document passes through, and each step it took."""

@@ -1,0 +1,85 @@
+"""Fixtures that several tests share: a PostgreSQL server, empty databases, populated reference EDMS installations."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres_server import PostgresServer
+from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
+
+
+@pytest.fixture(scope="session")
+def postgres_server(_lazy_postgres: LazyPostgres) -> PostgresServer:
+    """A running PostgreSQL server of our own, with its programs first in the PATH."""
+    return _lazy_postgres.server
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer, _postgres_name: str) -> Iterator[str]:
+    """The URL of a new, empty PostgreSQL database.
+
+    After the test it is dropped, and with it every database whose name starts with its name, such as a staging one.
+    """
+    yield postgres_server.create_database(_postgres_name)
+    _drop_all(postgres_server, _postgres_name)
+
+
+@pytest.fixture
+def edms_factory(
+    tmp_path: Path, _edms_templates: EdmsTemplates, _lazy_postgres: LazyPostgres, _postgres_name: str
+) -> Iterator[ReferenceEdmsFactory]:
+    """Make populated reference EDMS installations: `edms_factory("postgresql", documents=20, seed=1)`."""
+    yield ReferenceEdmsFactory(_edms_templates, tmp_path / "installations", _postgres_name)
+    if _lazy_postgres.started:
+        _drop_all(_lazy_postgres.server, _postgres_name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_libraries(tmp_path_factory: pytest.TempPathFactory) -> None:
+    # Nothing a test starts may call home, or read or write the settings of the person who runs it.
+    home = tmp_path_factory.mktemp("prefect")
+    os.environ.update(
+        {
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_HOME": str(home),
+            "GX_ANALYTICS_ENABLED": "false",
+        }
+    )
+    for name in [*os.environ]:
+        if name.startswith(("EDMS_BACKUP__", "PREFECT_API_", "REFERENCE_EDMS_")) or name == "PREFECT_PROFILE":
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def _lazy_postgres() -> Iterator[LazyPostgres]:
+    path = os.environ.get("PATH", "")
+    postgres = LazyPostgres()
+    yield postgres
+    postgres.stop()
+    os.environ["PATH"] = path
+
+
+@pytest.fixture(scope="session")
+def _edms_templates(tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres) -> EdmsTemplates:
+    return EdmsTemplates(tmp_path_factory.mktemp("edms_templates"), _lazy_postgres)
+
+
+@pytest.fixture
+def _postgres_name(request: pytest.FixtureRequest) -> str:
+    # Short, since PostgreSQL cuts names at 63 bytes and a staging database's name is made from this one; it ends in
+    # random characters, so that no name is the beginning of another test's.
+    readable = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower()).strip("_")[:20]
+    return f"{readable}_{secrets.token_hex(3)}"
+
+
+def _drop_all(server: PostgresServer, prefix: str) -> None:
+    for name in server.databases():
+        if name.startswith(prefix):
+            server.drop_database(name)

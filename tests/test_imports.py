@@ -1,0 +1,152 @@
+"""The import rules of CONTRIBUTING.md, read from the source: every import counts, one inside a function as well."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ["flows", "edms_tasks", "expectations", "deployments", "reference_edms"]
+NOUNS = ("edms_tasks/repository/", "edms_tasks/databases/", "edms_tasks/inventory/")
+STAGES = {f"edms_tasks.{stage}" for stage in ("extract", "serialize", "package", "restore", "validate")}
+GENERIC_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and the line that imports it."""
+
+    file: str
+    line: int
+    module: str
+
+    def is_of(self, package: str) -> bool:
+        """Whether the module is the package or in it."""
+        return self.module == package or self.module.startswith(f"{package}.")
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Modules that only some files may import."""
+
+    packages: frozenset[str]
+    allowed: Callable[[str], bool]
+
+
+RULES = {
+    "only flows and Prefect's task wrappers import Prefect": Rule(
+        frozenset({"prefect", "prefect_dask"}),
+        lambda file: file.startswith("flows/") or file.endswith(("_tasks.py", "/tasks.py")),
+    ),
+    "only expectations and validate import Great Expectations": Rule(
+        frozenset({"great_expectations"}),
+        lambda file: file.startswith("expectations/") or file == "edms_tasks/validate.py",
+    ),
+    "only the probe and the reference EDMS import Django": Rule(
+        frozenset({"django"}),
+        lambda file: file.startswith("reference_edms/") or file == "edms_tasks/inventory/probe.py",
+    ),
+    "only flows and deployments import flows": Rule(
+        frozenset({"flows"}), lambda file: file.startswith(("flows/", "deployments/"))
+    ),
+    "only validate and flows import expectations": Rule(
+        frozenset({"expectations"}),
+        lambda file: file.startswith(("expectations/", "flows/")) or file == "edms_tasks/validate.py",
+    ),
+    "the nouns import no stage": Rule(frozenset(STAGES), lambda file: not file.startswith(NOUNS)),
+    "the product does not import its tests or its reference EDMS": Rule(
+        frozenset({"tests", "benchmarks", "reference_edms"}), lambda file: file.startswith("reference_edms/")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_imports_run_one_way(name: str) -> None:
+    rule = RULES[name]
+
+    broken = [
+        str(found)
+        for found in _imports()
+        if any(found.is_of(package) for package in rule.packages) and not rule.allowed(found.file)
+    ]
+
+    assert not broken, f"{name}, but:\n" + "\n".join(broken)
+
+
+def test_the_probe_needs_nothing_but_the_standard_library_and_django() -> None:
+    probe = "edms_tasks/inventory/probe.py"
+
+    foreign = [str(found) for found in _imports() if found.file == probe and not _is_plain(found)]
+
+    assert not foreign
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    unnamed = [path for path in _sources() if GENERIC_NAMES & {PurePosixPath(path).stem, *PurePosixPath(path).parts}]
+
+    assert not unnamed
+
+
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("import prefect.runtime", ["prefect.runtime"]),
+        ("def f():\n    from prefect import flow", ["prefect", "prefect.flow"]),
+        ("from . import loading", ["flows", "flows.loading"]),
+        ("from .loading import run", ["flows.loading", "flows.loading.run"]),
+        ("from edms_tasks import restore", ["edms_tasks", "edms_tasks.restore"]),
+        ("import importlib\nimportlib.import_module('prefect')", ["importlib", "prefect"]),
+        ("import importlib\nimportlib.import_module(name)", ["importlib"]),
+    ],
+)
+def test_every_form_of_import_is_seen(source: str, modules: list[str]) -> None:
+    assert [found.module for found in _imports_of("flows/cli.py", source)] == modules
+
+
+def _is_plain(found: Import) -> bool:
+    return found.module.partition(".")[0] in sys.stdlib_module_names | {"django"}
+
+
+def _sources() -> Iterator[str]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix()
+
+
+def _imports() -> Iterator[Import]:
+    for file in _sources():
+        yield from _imports_of(file, (ROOT / file).read_text(encoding="utf-8"))
+
+
+def _imports_of(file: str, source: str) -> Iterator[Import]:
+    for node in ast.walk(ast.parse(source, filename=file)):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    yield Import(file, node.lineno, alias.name)
+            case ast.ImportFrom(names=names):
+                module = _absolute(file, node)
+                yield Import(file, node.lineno, module)
+                # `from edms_tasks import restore` imports a module as much as `import edms_tasks.restore` does.
+                for alias in names:
+                    yield Import(file, node.lineno, f"{module}.{alias.name}")
+            case ast.Call(
+                func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__"),
+                args=[ast.Constant(value=str(named)), *_],
+            ):
+                yield Import(file, node.lineno, named)
+
+
+def _absolute(file: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = PurePosixPath(file).parts[: -node.level]
+    return ".".join([*package, *([node.module] if node.module else [])])
