@@ -15,7 +15,13 @@ _LONGEST_VALUE = 80
 
 
 def explain(
-    entry: TableEntry, chunks: Sequence[Path], raw: RawTable, workspace: Workspace, *, limit: int = 5, sensitive: Sequence[str] = ()
+    entry: TableEntry,
+    chunks: Sequence[Path],
+    raw: RawTable,
+    workspace: Workspace,
+    *,
+    limit: int = 5,
+    sensitive: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Up to `limit` sentences of each kind: rows missing, rows too many, rows changed with the columns that did.
 

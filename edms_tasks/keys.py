@@ -59,7 +59,9 @@ def key_of_candidates(
     tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace, chosen: Mapping[str, NaturalKey | None]
 ) -> ProvenKeys:
     """Tabulate the keys a snapshot settled on, on rows read back: no choice is made again, health is counted again."""
-    fixed = [table.model_copy(update={"key_candidates": tuple(k for k in (chosen[table.id],) if k)}) for table in tables]
+    fixed = [
+        table.model_copy(update={"key_candidates": tuple(k for k in (chosen[table.id],) if k)}) for table in tables
+    ]
     with workspace.cursor() as cursor:
         proof = _Proof(cursor, {table.id: table for table in fixed if table.id in raws}, raws, accept_anything=True)
         for table_id in sorted(proof.tables):
@@ -80,7 +82,9 @@ class _Proof:
     _busy: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._pointed_at: dict[str, set[str]] = {table_id: set(table.primary_key) for table_id, table in self.tables.items()}
+        self._pointed_at: dict[str, set[str]] = {
+            table_id: set(table.primary_key) for table_id, table in self.tables.items()
+        }
         for table in self.tables.values():
             for reference in table.references:
                 if isinstance(reference, ForeignReference) and reference.target in self._pointed_at:
@@ -105,7 +109,13 @@ class _Proof:
         for candidate in table.key_candidates:
             select = self._select(table, candidate)
             if select is None:
-                self._reject(table, candidate, "natural-key-cycle", "passes through references that lead back to the table itself", 1)
+                self._reject(
+                    table,
+                    candidate,
+                    "natural-key-cycle",
+                    "passes through references that lead back to the table itself",
+                    1,
+                )
                 continue
             key = self._tabulate(table, candidate, *select)
             if key.duplicates == 0 or self.accept_anything:
@@ -121,12 +131,18 @@ class _Proof:
         values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
         return self._tabulate(table, None, relation(table, self.raws[table.id]) + " t", _json_array(values), "false")
 
-    def _reject(self, table: Table, key: NaturalKey, code: str, why: str, count: int, examples: tuple[str, ...] = ()) -> None:
+    def _reject(
+        self, table: Table, key: NaturalKey, code: str, why: str, count: int, examples: tuple[str, ...] = ()
+    ) -> None:
         if self.accept_anything:
             return
         self.findings.append(
             Finding(
-                code=code, severity="warning", subject=table.label, count=count, examples=examples,
+                code=code,
+                severity="warning",
+                subject=table.label,
+                count=count,
+                examples=examples,
                 message=f"The key ({key.readable or ', '.join('.'.join(p) for p in key.paths)}) from {key.source} {why}; "
                 "the next candidate is used.",
                 cure=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
@@ -165,7 +181,9 @@ class _Proof:
             column = reference.target_columns[0]
             source.append(
                 f"LEFT JOIN {nested.relation} {joined} ON "
-                + self._equal(value, here, last, f"{joined}.{identifier('c:' + column)}", self.tables[reference.target], column)
+                + self._equal(
+                    value, here, last, f"{joined}.{identifier('c:' + column)}", self.tables[reference.target], column
+                )
             )
             dangling = f"""'{{"dangling":' || to_json({self._text(alias, here, last)}) || '}}'"""
             parts.append(f"CASE WHEN {value} IS NULL THEN 'null' ELSE coalesce({joined}.nk, {dangling}) END")
@@ -186,9 +204,13 @@ class _Proof:
         if row[1] and columns:
             # Rows that share what others point at must not multiply the rows that point at them.
             pointed = ", ".join(identifier("c:" + column) for column in columns)
-            self.cursor.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT DISTINCT ON ({pointed}) * FROM {name} ORDER BY {pointed}, nk")
+            self.cursor.execute(
+                f"CREATE OR REPLACE TABLE {name} AS SELECT DISTINCT ON ({pointed}) * FROM {name} ORDER BY {pointed}, nk"
+            )
         # A table without any key has no identity that could be doubled.
-        return TableKey(key, name, {column: types[column] for column in columns}, int(row[0]), int(row[1]) if key else 0)
+        return TableKey(
+            key, name, {column: types[column] for column in columns}, int(row[0]), int(row[1]) if key else 0
+        )
 
     def tabulate_generic_targets(self) -> None:
         """One relation of (content type id, object id as text, key) for the models generic references really point at."""
@@ -227,7 +249,9 @@ class _Proof:
     def _text(self, alias: str, table: Table, column: str) -> str:
         return text_of(f"{alias}.{identifier(column)}", self.types[table.id][column])
 
-    def _equal(self, left: str, left_table: Table, left_column: str, right: str, right_table: Table, right_column: str) -> str:
+    def _equal(
+        self, left: str, left_table: Table, left_column: str, right: str, right_table: Table, right_column: str
+    ) -> str:
         return equal(left, self.types[left_table.id][left_column], right, self.types[right_table.id][right_column])
 
 
@@ -246,7 +270,11 @@ def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
 
 def _reference_of(table: Table, column: str) -> ForeignReference | None:
     for reference in table.references:
-        if isinstance(reference, ForeignReference) and reference.columns == (column,) and len(reference.target_columns) == 1:
+        if (
+            isinstance(reference, ForeignReference)
+            and reference.columns == (column,)
+            and len(reference.target_columns) == 1
+        ):
             return reference
     return None
 

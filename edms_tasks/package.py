@@ -110,7 +110,9 @@ def verify_table(repository: Repository, entry: TableEntry, workspace: Workspace
     try:
         paths = fetch_chunks(repository, entry, folder)
     except DamagedRepository as damage:
-        return VerifiedTable(entry.table.id, (f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip(),))
+        return VerifiedTable(
+            entry.table.id, (f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip(),)
+        )
     found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)
     for path in paths:
         path.unlink()
@@ -138,9 +140,12 @@ def object_problem(repository: Repository, ref: ObjectRef) -> str | None:
 def _dangling(entries: Sequence[TableEntry]) -> list[Finding]:
     return [
         Finding(
-            code="dangling-reference", severity="warning", subject=f"{entry.table.label}.{reference.name}",
+            code="dangling-reference",
+            severity="warning",
+            subject=f"{entry.table.label}.{reference.name}",
             message="Rows point at something that does not exist; they come back exactly so.",
-            count=reference.dangling, examples=reference.dangling_examples,
+            count=reference.dangling,
+            examples=reference.dangling_examples,
             cure="Mend the rows in the EDMS, or leave them: validation expects the same number after a restore.",
         )  # fmt: skip
         for entry in entries

@@ -7,10 +7,12 @@ changed, back if it has not.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from edms_tasks.databases import Database
-from edms_tasks.errors import NothingToRollBack, TerminalError
+from edms_tasks.errors import NothingToRollBack, TargetInUse, TerminalError
 from edms_tasks.inventory.model import Value
 
 
@@ -75,13 +77,34 @@ class Journal:
             os.fsync(stream.fileno())
         os.replace(fresh, self.path)
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold this EDMS's restores and rollbacks apart; the kernel releases the lock when a holder dies.
+
+        Raises:
+            TargetInUse: another restore or rollback is running.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("a") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TargetInUse(
+                    "Another restore or rollback of this EDMS is running.",
+                    where=str(self.path.parent),
+                    cure="Wait for it to end.",
+                ) from error
+            yield
+
     def record(self, promotion: Promotion) -> None:
         """Add a promotion, or replace the one of the same stamp."""
         others = [entry for entry in self.read() if entry.stamp != promotion.stamp]
         self.write([*others, promotion])
 
 
-def plan(database: Database, journal: Journal, *, snapshot_id: str, incoming: str, folders: Sequence[tuple[Path, Path]]) -> Promotion:
+def plan(
+    database: Database, journal: Journal, *, snapshot_id: str, incoming: str, folders: Sequence[tuple[Path, Path]]
+) -> Promotion:
     """The plan of promoting a staged database and (live, staged) folders."""
     stamp = _stamp(journal)
     return Promotion(
@@ -93,7 +116,8 @@ def plan(database: Database, journal: Journal, *, snapshot_id: str, incoming: st
         incoming=incoming,
         previous=database.previous_name(stamp),
         folders=tuple(
-            FolderSwap(live=str(live), incoming=str(staged), previous=f"{live}.previous-{stamp}") for live, staged in folders
+            FolderSwap(live=str(live), incoming=str(staged), previous=f"{live}.previous-{stamp}")
+            for live, staged in folders
         ),
         state="started",
     )
@@ -101,6 +125,7 @@ def plan(database: Database, journal: Journal, *, snapshot_id: str, incoming: st
 
 def carry_out(promotion: Promotion, database: Database, journal: Journal, *, disconnect: bool) -> Promotion:
     """Do what the plan says. Raises TargetInUse before anything is changed."""
+    os.sync()  # staged files must be on the disk before anything gives way to them
     journal.record(promotion)
     try:
         database.swap(promotion.incoming, promotion.previous, disconnect=disconnect)
@@ -119,10 +144,14 @@ def recover(database: Database, journal: Journal) -> tuple[str, ...]:
             continue
         if database.exists(promotion.incoming):
             journal.write([entry for entry in journal.read() if entry.stamp != promotion.stamp])
-            notes.append(f"The promotion of {promotion.stamp} had not begun when it was cut short; the live system is as it was.")
+            notes.append(
+                f"The promotion of {promotion.stamp} had not begun when it was cut short; the live system is as it was."
+            )
         else:
             _finish(promotion, journal)
-            notes.append(f"The promotion of {promotion.stamp} was cut short after the database had changed; its files have now followed.")
+            notes.append(
+                f"The promotion of {promotion.stamp} was cut short after the database had changed; its files have now followed."
+            )
     return tuple(notes)
 
 
@@ -136,12 +165,16 @@ def roll_back(database: Database, journal: Journal, *, disconnect: bool) -> Prom
     done = [p for p in journal.read() if p.state == "done" and p.kind == "restore" and p.live == database.address.name]
     if not done:
         raise NothingToRollBack(
-            "There is no promoted restore to roll back.", where=str(journal.path), cure="`edms-backup list` shows the snapshots there are."
+            "There is no promoted restore to roll back.",
+            where=str(journal.path),
+            cure="`edms-backup list` shows the snapshots there are.",
         )
     last = done[-1]
     if not database.exists(last.previous):
         raise NothingToRollBack(
-            "The database from before the restore is gone.", where=last.previous, cure="Restore a snapshot instead: `edms-backup list`."
+            "The database from before the restore is gone.",
+            where=last.previous,
+            cure="Restore a snapshot instead: `edms-backup list`.",
         )
     stamp = _stamp(journal)
     back = Promotion(
@@ -181,7 +214,10 @@ def check_folder(live: Path, needed: int) -> None:
         existing = existing.parent
     if not os.access(existing, os.W_OK):
         raise TerminalError(
-            "The files cannot be staged.", where=str(existing), why="No permission to write there.", cure="Mend the folder's permissions."
+            "The files cannot be staged.",
+            where=str(existing),
+            why="No permission to write there.",
+            cure="Mend the folder's permissions.",
         )
 
 

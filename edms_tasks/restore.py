@@ -80,7 +80,9 @@ class Measured:
     raws: Mapping[str, RawTable]
 
 
-def keys_as_recorded(manifest: Manifest, tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> ProvenKeys:
+def keys_as_recorded(
+    manifest: Manifest, tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace
+) -> ProvenKeys:
     """The keys the snapshot settled on, tabulated from the restored rows."""
     chosen = {entry.table.id: entry.natural_key for entry in manifest.tables}
     return key_of_candidates(tables, {t.id: raws[t.id] for t in tables if t.id in raws}, workspace, chosen)

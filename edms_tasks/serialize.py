@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.canonical import digest_columns, digest_hex, digest_sums, row_text, text_of
+from edms_tasks.canonical import EMPTY_DIGEST, digest_columns, digest_hex, digest_sums, row_text, text_of
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.rechunk import rechunked
 from edms_tasks.errors import CheckFailed
@@ -52,10 +52,16 @@ def serialize_table(table: Table, raw: RawTable, keys: ProvenKeys, folder: Path,
     with keys.workspace.cursor() as cursor:
         source = joined(table, raw, keys)
         if raw.rows:
-            order = f" ORDER BY {', '.join(f't.{identifier(column)}' for column in table.primary_key)}" if table.primary_key else ""
+            order = (
+                f" ORDER BY {', '.join(f't.{identifier(column)}' for column in table.primary_key)}"
+                if table.primary_key
+                else ""
+            )
             stream = cursor.sql(source + order).to_arrow_reader(min(chunk_rows, 65_536))
             schema = _stored_schema(stream.schema, raw)
-            for piece in rechunked((pa.Table.from_batches([batch]).cast(schema) for batch in stream), schema, chunk_rows):
+            for piece in rechunked(
+                (pa.Table.from_batches([batch]).cast(schema) for batch in stream), schema, chunk_rows
+            ):
                 path = folder / f"{len(files):06d}.parquet"
                 pq.write_table(piece, path, compression="zstd", compression_level=_COMPRESSION_LEVEL)
                 files.append((path, piece.num_rows))
@@ -81,14 +87,24 @@ def measure_table(table: Table, raw: RawTable, keys: ProvenKeys) -> TableState:
 
 
 def digest_chunks(
-    cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, files: Sequence[Path], nulls: int, duplicates: int
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    key: NaturalKey | None,
+    files: Sequence[Path],
+    nulls: int,
+    duplicates: int,
 ) -> TableState:
     """The state of stored chunks, from the chunks alone."""
     if not files:
-        references = tuple(ReferenceState(name=reference.name, filled=0, dangling=0) for reference in table.references)
-        return TableState(rows=0, exact_digest="0" * 32, content_digest="0" * 32, references=references)
+        return empty_state(table)
     paths = ", ".join(literal(str(path)) for path in files)
     return _state(cursor, table, key, f"read_parquet([{paths}])", nulls, duplicates)
+
+
+def empty_state(table: Table) -> TableState:
+    """The state of a table without rows."""
+    references = tuple(ReferenceState(name=reference.name, filled=0, dangling=0) for reference in table.references)
+    return TableState(rows=0, exact_digest=EMPTY_DIGEST, content_digest=EMPTY_DIGEST, references=references)
 
 
 def state_of_chunks(workspace: Workspace, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> TableState:
@@ -97,7 +113,9 @@ def state_of_chunks(workspace: Workspace, table: Table, key: NaturalKey | None, 
         if not files:
             return digest_chunks(cursor, table, key, files, 0, 0)
         paths = ", ".join(literal(str(path)) for path in files)
-        row = cursor.execute(f"SELECT count({identifier(KEY)}) - count(DISTINCT {identifier(KEY)}) FROM read_parquet([{paths}])").fetchone()
+        row = cursor.execute(
+            f"SELECT count({identifier(KEY)}) - count(DISTINCT {identifier(KEY)}) FROM read_parquet([{paths}])"
+        ).fetchone()
         assert row is not None  # an aggregate always returns one row
         return digest_chunks(cursor, table, key, files, 0, int(row[0]) if key else 0)
 
@@ -124,8 +142,12 @@ def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
 def _reference_join(reference: Reference, alias: str, kinds: Mapping[str, str], keys: ProvenKeys) -> str:
     if isinstance(reference, GenericReference):
         # The target decides whether its ids are UUIDs; where it has any, both spellings are tried through one text.
-        plain = object_id_text(f"t.{identifier(reference.object_id_column)}", kinds[reference.object_id_column], is_uuid=False)
-        bare = object_id_text(f"t.{identifier(reference.object_id_column)}", kinds[reference.object_id_column], is_uuid=True)
+        plain = object_id_text(
+            f"t.{identifier(reference.object_id_column)}", kinds[reference.object_id_column], is_uuid=False
+        )
+        bare = object_id_text(
+            f"t.{identifier(reference.object_id_column)}", kinds[reference.object_id_column], is_uuid=True
+        )
         return (
             f"LEFT JOIN {GENERIC_TARGETS} {alias} ON CAST(t.{identifier(reference.content_type_column)} AS VARCHAR) = {alias}.content_type "
             f"AND {alias}.object_id = CASE WHEN strlen({bare}) = 32 AND strlen({plain}) = 36 THEN {bare} ELSE {plain} END"
@@ -134,7 +156,9 @@ def _reference_join(reference: Reference, alias: str, kinds: Mapping[str, str], 
     if target is None:  # its rows were left out on purpose: nothing can be looked up
         return f"LEFT JOIN (SELECT CAST(NULL AS VARCHAR) AS nk WHERE false) {alias} ON false"
     conditions = [
-        equal(f"t.{identifier(column)}", kinds[column], f"{alias}.{identifier('c:' + pointed)}", target.columns[pointed])
+        equal(
+            f"t.{identifier(column)}", kinds[column], f"{alias}.{identifier('c:' + pointed)}", target.columns[pointed]
+        )
         for column, pointed in zip(reference.columns, reference.target_columns, strict=True)
     ]
     return f"LEFT JOIN {target.relation} {alias} ON {' AND '.join(conditions)}"

@@ -35,7 +35,8 @@ class EdmsSettings(_Section):
     env: dict[str, SecretStr] = Field(default={}, description="Environment variables the EDMS's settings need.")
     database: str = Field(default="default", description="Alias in Django's DATABASES.")
     unapplied_migrations: Literal["refuse", "record"] = Field(
-        default="refuse", description="Refuse to back up a database whose migrations are behind, or record it as a finding."
+        default="refuse",
+        description="Refuse to back up a database whose migrations are behind, or record it as a finding.",
     )
 
 
@@ -49,7 +50,9 @@ class RepositorySettings(_Section):
 class ExcludeSettings(_Section):
     """What is left out; every exclusion is listed in the manifest and the report."""
 
-    tables: tuple[str, ...] = Field(default=(), description="Models or tables whose rows are left out, e.g. sessions.Session.")
+    tables: tuple[str, ...] = Field(
+        default=(), description="Models or tables whose rows are left out, e.g. sessions.Session."
+    )
     files: tuple[str, ...] = Field(default=(), description="Glob patterns of files left out, relative to their root.")
 
 
@@ -128,7 +131,9 @@ def load_settings(path: Path) -> Settings:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError("The settings file is not valid TOML.", where=str(path), why=str(error), cure="Mend that line.") from error
+        raise SettingsError(
+            "The settings file is not valid TOML.", where=str(path), why=str(error), cure="Mend that line."
+        ) from error
     return settings_from(values, where=path)
 
 
@@ -152,7 +157,10 @@ def _explain(error: ValidationError, where: Path) -> SettingsError:
         cure = f"Did you mean `{close[0]}`?" if close else "Remove it; `edms-backup init` writes a file with every key."
         return SettingsError(f"Unknown setting `{key}`.", where=str(where), why="No such key.", cure=cure)
     return SettingsError(
-        f"The setting `{key}` is not valid.", where=str(where), why=first["msg"], cure="See the commented file `edms-backup init` writes."
+        f"The setting `{key}` is not valid.",
+        where=str(where),
+        why=first["msg"],
+        cure="See the commented file `edms-backup init` writes.",
     )
 
 
@@ -178,8 +186,12 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "edms": edms.model_copy(update={"project": edms.project and anchored(edms.project), "python": python}),
-            "repository": settings.repository.model_copy(update={"url": url if "://" in url else str(anchored(Path(url)))}),
-            "files": settings.files.model_copy(update={"roots": {n: anchored(p) for n, p in settings.files.roots.items()}}),
+            "repository": settings.repository.model_copy(
+                update={"url": url if "://" in url else str(anchored(Path(url)))}
+            ),
+            "files": settings.files.model_copy(
+                update={"roots": {n: anchored(p) for n, p in settings.files.roots.items()}}
+            ),
             "workdir": anchored(settings.workdir),
         }
     )

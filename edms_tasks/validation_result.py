@@ -16,6 +16,7 @@ class CheckResult:
     """One expectation: what it checked, what was expected and what was observed."""
 
     name: str
+    description: str
     success: bool
     errored: bool  # it could not be evaluated, which is a failure of its own
     expected: str
@@ -109,3 +110,9 @@ class FileCheckLike(Protocol):
     def altered(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def unexpected(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def missing_count(self) -> int: ...  # noqa: D102
+    @property
+    def altered_count(self) -> int: ...  # noqa: D102
+    @property
+    def unexpected_count(self) -> int: ...  # noqa: D102

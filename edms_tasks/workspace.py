@@ -54,7 +54,10 @@ def open_workspace(folder: Path, *, memory_limit_mb: int, threads: int) -> Itera
 def relation(table: Table, raw: RawTable) -> str:
     """The raw rows as something to SELECT from; for a table without rows, the same columns and nothing in them."""
     if not raw.files:
-        columns = ", ".join(f"CAST(NULL AS VARCHAR) AS {identifier(column.name)}" for column in table.columns) or "1 AS nothing"
+        columns = (
+            ", ".join(f"CAST(NULL AS VARCHAR) AS {identifier(column.name)}" for column in table.columns)
+            or "1 AS nothing"
+        )
         return f"(SELECT {columns} WHERE false)"
     files = ", ".join(literal(str(path)) for path in raw.files)
     return f"read_parquet([{files}])"

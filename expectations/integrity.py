@@ -18,7 +18,7 @@ from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
 
-class _CountExpectation(BatchExpectation):  # type: ignore[misc]
+class _CountExpectation(BatchExpectation):
     """The query's counts are the expected ones; `counted` names them in the query's order."""
 
     query: str
@@ -33,7 +33,7 @@ class _CountExpectation(BatchExpectation):  # type: ignore[misc]
         self,
         metrics: dict[str, Any],
         runtime_configuration: dict[str, Any] | None = None,
-        execution_engine: ExecutionEngine | None = None,
+        execution_engine: ExecutionEngine[Any] | None = None,
     ) -> dict[str, Any]:
         found = metrics["edms_backup.counts"]
         if len(found) != len(self.expected):
@@ -62,7 +62,7 @@ class ExpectGenericReferenceToDangleAsAtTheSource(_CountExpectation):
     """A content type and object id point at nothing in as many rows as went in: mostly none."""
 
 
-class ExpectMeasureToEqual(BatchExpectation):  # type: ignore[misc]
+class ExpectMeasureToEqual(BatchExpectation):
     """In the summary's row for `subject` and `measure`, what was found is what was expected, and both are there."""
 
     subject: str
@@ -76,7 +76,7 @@ class ExpectMeasureToEqual(BatchExpectation):  # type: ignore[misc]
         self,
         metrics: dict[str, Any],
         runtime_configuration: dict[str, Any] | None = None,
-        execution_engine: ExecutionEngine | None = None,
+        execution_engine: ExecutionEngine[Any] | None = None,
     ) -> dict[str, Any]:
         expected, found = metrics["edms_backup.measure"]
         return {
@@ -85,11 +85,11 @@ class ExpectMeasureToEqual(BatchExpectation):  # type: ignore[misc]
         }
 
 
-class _Counts(TableMetricProvider):  # type: ignore[misc]
+class _Counts(TableMetricProvider):
     metric_name = "edms_backup.counts"
     value_keys = ("query",)
 
-    @metric_value(engine=SqlAlchemyExecutionEngine)  # type: ignore[untyped-decorator]
+    @metric_value(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(
         cls,
         execution_engine: SqlAlchemyExecutionEngine,
@@ -99,14 +99,15 @@ class _Counts(TableMetricProvider):  # type: ignore[misc]
         runtime_configuration: dict[str, Any],
     ) -> list[int]:
         row = execution_engine.execute_query(_as_it_stands(metric_value_kwargs["query"])).fetchone()
+        assert row is not None  # an aggregate always returns one row
         return [int(count) for count in row]
 
 
-class _Measure(TableMetricProvider):  # type: ignore[misc]
+class _Measure(TableMetricProvider):
     metric_name = "edms_backup.measure"
     value_keys = ("subject", "measure")
 
-    @metric_value(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    @metric_value(engine=PandasExecutionEngine)
     def _pandas(
         cls,
         execution_engine: PandasExecutionEngine,

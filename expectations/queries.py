@@ -69,9 +69,10 @@ def count_dangling_generic(
             continue
         app, model = target.content_type
         key = target.column(target.primary_key[0])
+        same_kind = equal(engine, ("s", kind), ("c", content_types.column("id")))
         counts.append(
             f"(SELECT COUNT(*) FROM {source}"
-            f" JOIN {qualified(content_types)} AS c ON {equal(engine, ('s', kind), ('c', content_types.column('id')))}\n"
+            f" JOIN {qualified(content_types)} AS c ON {same_kind}\n"
             f"    WHERE {filled} AND c.{identifier('app_label')} = {literal(app)}"
             f" AND c.{identifier('model')} = {literal(model)}\n"
             f"      AND {_object_id(engine, f's.{identifier(number.name)}')}"

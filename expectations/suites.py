@@ -61,11 +61,16 @@ def file_summary(manifest: Manifest, files: Sequence[FileCheckLike]) -> pd.DataF
     for root in sorted(checks.keys() | indexes.keys()):
         index, check = indexes.get(root), checks.get(root)
         rows += [
-            (root, "files", str(index.files) if index else "", str(check.found) if check else ""),
+            (
+                root,
+                "files",
+                str(check.expected if check else index.files) if index else "",
+                str(check.found) if check else "",
+            ),
             (root, "digest", index.digest if index else "", check.found_digest if check else ""),
-            (root, "missing files", "0" if index else "", str(len(check.missing)) if check else ""),
-            (root, "altered files", "0" if index else "", str(len(check.altered)) if check else ""),
-            (root, "unexpected files", "0" if index else "", str(len(check.unexpected)) if check else ""),
+            (root, "missing files", "0" if index else "", str(check.missing_count) if check else ""),
+            (root, "altered files", "0" if index else "", str(check.altered_count) if check else ""),
+            (root, "unexpected files", "0" if index else "", str(check.unexpected_count) if check else ""),
         ]
     return pd.DataFrame(rows, columns=list(_COLUMNS), dtype="str")
 
@@ -74,7 +79,9 @@ def summary_suite(name: str, summary: pd.DataFrame, labels: Mapping[str, str]) -
     """One expectation for each row of a summary, and one for their number."""
     expectations: list[Expectation] = [
         gxe.ExpectTableRowCountToEqual(
-            value=len(summary), description=f"The summary has {len(summary)} lines.", meta={"check": "lines of the summary"}
+            value=len(summary),
+            description=f"The summary has {len(summary)} lines.",
+            meta={"check": "lines of the summary"},
         )
     ]
     for row in summary.itertuples(index=False):
@@ -104,7 +111,7 @@ def _table_expectations(entry: TableEntry, engine: str, entries: Mapping[str, Ta
         readable = key.readable or ", ".join(".".join(path) for path in key.paths)
         yield ExpectNaturalKeyToBeAsHealthyAsAtTheSource(
             query=count_key_health(engine, entry, key, entries),
-            counted=["rows with an incomplete key", "rows with a key already seen"],
+            counted=["incomplete keys", "repeated keys"],
             expected=[state.key_nulls, state.key_duplicates],
             description=f"The natural key ({readable}) tells every row from every other, as it did at the source.",
             meta={"check": f"natural key ({readable})"},
@@ -112,9 +119,10 @@ def _table_expectations(entry: TableEntry, engine: str, entries: Mapping[str, Ta
     if required := [column for column in table.columns if not column.nullable]:
         yield ExpectRequiredColumnsToBeFilled(
             query=count_nulls(table, required),
-            counted=[column.name for column in required],
+            counted=[f"NULLs in {column.name}" for column in required],
             expected=[0] * len(required),
-            description=f"The {len(required)} columns that are NOT NULL hold no NULL.",
+            description="Columns that are declared NOT NULL hold no NULL: "
+            + ", ".join(column.name for column in required),
             meta={"check": "required columns"},
         )
     dangling = {reference.name: reference.dangling for reference in state.references}
@@ -129,10 +137,10 @@ def _reference_expectation(
         target = entries.get(reference.target)
         return ExpectReferenceToDangleAsAtTheSource(
             query=count_dangling(engine, entry.table, reference, target.table if target else None),
-            counted=["dangling rows"],
+            counted=["dangling"],
             expected=[dangling],
             description=f"{reference.name} points at {target.table.label if target else reference.target}; "
-            f"{_as_many(dangling)} point at nothing.",
+            f"{_as_many(dangling)}.",
             meta={"check": f"{reference.kind.replace('_', '-')} reference {reference.name}"},
         )
     content_types = entries.get(_CONTENT_TYPES)
@@ -144,16 +152,22 @@ def _reference_expectation(
             content_types.table if content_types else None,
             [other.table for other in entries.values()],
         ),
-        counted=["dangling rows"],
+        counted=["dangling"],
         expected=[dangling],
         description=f"{reference.name} ({reference.content_type_column}, {reference.object_id_column}) points at a row "
-        f"of any model; {_as_many(dangling)} point at nothing.",
+        f"of any model; {_as_many(dangling)}.",
         meta={"check": f"generic reference {reference.name}"},
     )
 
 
 def _as_many(dangling: int) -> str:
-    return f"{dangling:,} rows, as at the source," if dangling else "no rows"
+    if not dangling:
+        return "no row may point at nothing"
+    return (
+        "as at the source, 1 row points at nothing"
+        if dangling == 1
+        else f"as at the source, {dangling:,} rows point at nothing"
+    )
 
 
 def _digest(state: TableState | None, measure: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,12 +73,20 @@ class DirectSteps:
     ) -> list[Made]:
         """Do a step for each item in a pool of `jobs` threads."""
         weights = [max(1, weight(item)) if weight else 1 for item in items]
+        failed = threading.Event()
 
         def one(position: int) -> Made:
+            # A free worker takes the next item sooner than this thread can cancel it.
+            if failed.is_set():
+                raise CancelledError
             item = items[position]
             name = title(item)
-            with self._teller.step(name):
-                made = self._attempt(name, lambda: function(item), retries)
+            try:
+                with self._teller.step(name):
+                    made = self._attempt(name, lambda: function(item), retries)
+            except BaseException:
+                failed.set()
+                raise
             advance(weights[position])
             return made
 
@@ -95,10 +103,13 @@ class DirectSteps:
                 wait(futures.values(), return_when=FIRST_EXCEPTION)
             finally:
                 # Also on Ctrl-C: what has not started must not, and what runs is waited for.
+                if any(not future.done() for future in futures.values()):
+                    failed.set()
                 pool.shutdown(wait=True, cancel_futures=True)
             for future in futures.values():
-                if not future.cancelled() and (error := future.exception()) is not None:
-                    raise error
+                if future.cancelled() or (error := future.exception()) is None or isinstance(error, CancelledError):
+                    continue
+                raise error
             return [futures[position].result() for position in range(len(items))]
 
     @contextmanager
@@ -175,7 +186,7 @@ class _Lines(_Silence):
                 if now - told < _SECONDS_BETWEEN_LINES:
                     return
                 told = now
-                line = f"{title}: {100 * done // max(1, total)} %"
+                line = f"{title}: {f'{100 * done // total} %' if total else f'{done:,}'}"
             self.say(line)
 
         yield advance
@@ -196,8 +207,7 @@ class _Bars(_Lines):
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         began = time.monotonic()
-        with self._bar(name, None):
-            yield
+        yield
         self.say(f"✓ {name:<12} {time.monotonic() - began:6.1f} s")
 
     @contextmanager
@@ -207,7 +217,7 @@ class _Bars(_Lines):
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        with self._bar(title, total) as (bars, bar):
+        with self._bar(title, total or None) as (bars, bar):
             yield lambda increment: bars.advance(bar, increment)
 
     @contextmanager
@@ -243,12 +253,13 @@ def _teller(console: Console | None) -> _Silence:
 
 
 def _new_bars(console: Console) -> Progress:
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,

@@ -1,8 +1,8 @@
 """Steps as tasks of the Prefect flow that is running: named by what they do, retried where a retry can help.
 
-A task's only parameter is its title. What it works on is bound in a closure: Prefect walks and records parameters, which
-would be slow for large values and wrong for secret ones. Results are neither cached nor persisted: a cached result
-outlives the run, and does not prove that what it stands for still exists.
+A task's only parameter is its title. What it works on is bound in a closure: Prefect walks and records parameters,
+which would be slow for large values and wrong for secret ones. Results are neither cached nor persisted: a cached
+result outlives the run, and does not prove that what it stands for still exists.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from prefect import Task, get_run_logger
 from prefect.artifacts import (
@@ -95,7 +96,7 @@ class PrefectSteps:
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show how a loop advances, as a progress artifact of the task or flow that is running."""
-        artifact = create_progress_artifact(0.0, key=artifact_key(title), description=title)
+        artifact = cast(UUID, create_progress_artifact(0.0, key=artifact_key(title), description=title))
         lock = threading.Lock()
         done, told = 0, time.monotonic()
 
@@ -107,8 +108,9 @@ class PrefectSteps:
                 if now - told < _SECONDS_BETWEEN_UPDATES:
                     return
                 told = now
-                percent = min(99.0, 100 * done / max(1, total))
-            update_progress_artifact(artifact, percent)  # type: ignore[unused-coroutine]
+                percent = min(99.0, 100 * done / total) if total else 0.0
+                description = title if total else f"{title}: {done:,}"
+            update_progress_artifact(artifact, percent, description)
 
         yield advance
         update_progress_artifact(artifact, 100.0)

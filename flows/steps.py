@@ -48,7 +48,7 @@ class Steps(Protocol):
         """
 
     def progress(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how a loop inside a step advances; call what it gives with each increment."""
+        """Show how a loop inside a step advances; call what it gives with each increment. 0: the total is not known."""
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
         """Leave a table as evidence."""
@@ -64,7 +64,7 @@ class Steps(Protocol):
 
 
 def heaviest_first(items: Sequence[Item], weight: Callable[[Item], int] | None) -> list[int]:
-    """The positions of `items` in the order in which to start them: a large one begun last would be waited for alone."""
+    """The positions of `items` in the order to start them: a large one begun last would be waited for alone."""
     positions = list(range(len(items)))
     if weight is not None:
         positions.sort(key=lambda position: -weight(items[position]))

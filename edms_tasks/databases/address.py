@@ -11,7 +11,13 @@ from pydantic import SecretStr
 from edms_tasks.errors import SettingsError, UnsupportedEngine
 from edms_tasks.inventory.model import ProbeDatabase
 
-_ENGINES = {"postgresql": "postgresql", "postgres": "postgresql", "pgsql": "postgresql", "sqlite": "sqlite", "sqlite3": "sqlite"}
+_ENGINES = {
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "pgsql": "postgresql",
+    "sqlite": "sqlite",
+    "sqlite3": "sqlite",
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,10 @@ class DatabaseAddress:
                 cure="Write postgresql://user:password@host:port/name or sqlite:////absolute/path.",
             )
         if engine == "sqlite":
-            return cls(engine=engine, name=str(Path(unquote(parts.path[1:] if parts.path.startswith("//") else parts.path)).absolute()))
+            return cls(
+                engine=engine,
+                name=str(Path(unquote(parts.path[1:] if parts.path.startswith("//") else parts.path)).absolute()),
+            )
         options = dict(parse_qsl(parts.query))
         return cls(
             engine=engine,

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.inventory.model import Finding, Table
-from edms_tasks.manifest import Encoding, Sequence as SequencePosition, TableEntry
+from edms_tasks.manifest import Encoding, TableEntry
+from edms_tasks.manifest import Sequence as SequencePosition
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.contents import PackReader, files_by_pack, query_index
 from edms_tasks.files.index import Digest, OpenedIndex, open_index, readable
-from edms_tasks.files.pack import BLOCK, Progress, open_file
+from edms_tasks.files.pack import BLOCK, open_file
+from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.walk import Found, walk
-from edms_tasks.manifest import FileIndex, ObjectRef
+from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 
 NAMES_SHOWN = 20
@@ -45,17 +46,6 @@ class FileCheck:
         return self.expected == self.found and self.expected_digest == self.found_digest and not named
 
 
-@dataclass(frozen=True)
-class FilesVerified:
-    """What reading all packs of a root again has shown."""
-
-    objects: int
-    bytes: int  # of the objects
-    files: int  # whose content was recomputed and is right
-    problems: tuple[str, ...]  # empty: all is well
-    damaged: tuple[ObjectRef, ...]  # objects that are missing or altered
-
-
 def check_files(
     index: FileIndex,
     repository: Repository,
@@ -68,10 +58,11 @@ def check_files(
     with open_index(index, repository, spool) as opened:
         seen = _Seen(opened.folder / "seen.parquet")
         base = os.fsencode(folder)
+        meter = Meter(progress)
         for found in walk(base, seen.other):
             seen.add(base, found)
-            if progress is not None and seen.files % 100 == 0:
-                progress(seen.files, seen.bytes)
+            if found.kind == "file":
+                meter.count()
         seen.close()
         names: dict[str, list[str]] = {"missing": [], "altered": [], "unexpected": []}
         counts = dict.fromkeys(names, 0)
@@ -79,8 +70,7 @@ def check_files(
             counts[verdict] += 1
             if len(names[verdict]) < NAMES_SHOWN:
                 names[verdict].append(readable(path))
-    if progress is not None:
-        progress(seen.files, seen.bytes)
+    meter.tell()
     return FileCheck(
         root=index.root.name,
         expected=index.files,
@@ -102,54 +92,44 @@ def verify_files(
     *,
     spool: Path | None = None,
     progress: Progress | None = None,
-) -> FilesVerified:
-    """Read the index and every pack again and recompute the SHA-256 of every file from them.
+) -> tuple[str, ...]:
+    """Read the index and every pack again, recompute every file's SHA-256 from them; returns what is wrong.
 
-    A damaged object does not hide the others: each is named, with the number of files that need it.
+    A damaged object does not hide the others: each is named once, and so are the files that need it, up to twenty.
     """
-    sound: list[ObjectRef] = []
-    damaged: list[ObjectRef] = []
+    name = f"files of {index.root.name}"
     problems: list[str] = []
-    for ref in (*index.index, *index.packs):
-        try:
-            repository.check(ref)
-        except DamagedRepository as error:
-            damaged.append(ref)
-            problems.append(f"files of {index.root.name}: object {ref.sha256}: {error.why}")
-        else:
-            sound.append(ref)
-    broken = {ref.sha256 for ref in damaged}
-    files = total = hurt = 0
+    hurt: list[str] = []
+    meter = Meter(progress)
     try:
         with open_index(index, repository, spool) as opened:
             packs = PackReader(opened, repository)
+            used: set[str] = set()
             for file in files_by_pack(opened):
-                if any(part.object in broken for part in file.parts):
-                    hurt += 1
-                    if hurt <= NAMES_SHOWN:
-                        problems.append(f"files of {index.root.name}: {readable(file.path)}: its pack is damaged")
-                    continue
+                used.update(part.object for part in file.parts)
                 try:
                     for _ in packs.blocks(file):
                         pass
                 except DamagedRepository as error:
-                    problems.append(f"{error.where}: {error.why}")
-                    continue
-                files, total = files + 1, total + file.size
-                if progress is not None and files % 100 == 0:
-                    progress(files, total)
+                    if error not in packs.damaged.values():
+                        problems.append(f"{error.where}: {error.why}")
+                    elif len(hurt) < NAMES_SHOWN:
+                        hurt.append(f"{name}: {readable(file.path)}: its pack is damaged")
+                else:
+                    meter.count()
+            problems += [f"{name}: object {pack}: {error.why}" for pack, error in packs.damaged.items()]
     except DamagedRepository as error:
-        if not broken.intersection(ref.sha256 for ref in index.index):
-            problems.append(f"{error.where}: {error.why}")
-    if hurt > NAMES_SHOWN:
-        problems.append(f"files of {index.root.name}: {hurt - NAMES_SHOWN} more files need damaged packs")
-    return FilesVerified(
-        objects=len(sound),
-        bytes=sum(ref.size for ref in sound),
-        files=files,
-        problems=tuple(problems),
-        damaged=tuple(damaged),
-    )
+        # Without a sound index no file can be told from another, but the packs can still be compared with their names.
+        problems.append(f"{name}: the index: {error.where}: {error.why}")
+        used = set()
+    for ref in index.packs:
+        if ref.sha256 not in used:
+            try:
+                repository.check(ref)
+            except DamagedRepository as error:
+                problems.append(f"{name}: object {ref.sha256}: {error.why}")
+    meter.tell()
+    return (*problems, *hurt)
 
 
 def _differences(opened: OpenedIndex, seen: Path) -> Iterator[tuple[str, bytes]]:
@@ -190,7 +170,6 @@ class _Seen:
         self.path = path
         self.digest = Digest()
         self.files = 0
-        self.bytes = 0
         self._rows: list[tuple[bytes, str, int, str]] = []
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
 
@@ -204,7 +183,6 @@ class _Seen:
             size, sha256 = _hashed(os.path.join(base, found.path))  # noqa: PTH118 - names may not be UTF-8
             self._note(found.path, "file", size, sha256)
             self.files += 1
-            self.bytes += size
 
     def other(self, code: str, path: bytes) -> None:
         """Note what is neither file nor folder, or cannot be looked at."""

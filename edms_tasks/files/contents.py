@@ -46,7 +46,7 @@ def files_by_pack(opened: OpenedIndex) -> Iterator[StoredFile]:
             parts[1]."offset"
     """
     for row in query_index(opened, query):
-        yield StoredFile(*row[:-1], tuple(Part(**part) for part in row[-1]))
+        yield StoredFile._make((*row[:-1], tuple(Part(**part) for part in row[-1])))
 
 
 def query_index(opened: OpenedIndex, query: str, **parameters: object) -> Iterator[tuple]:  # type: ignore[type-arg]
@@ -67,7 +67,7 @@ def workspace(opened: OpenedIndex) -> duckdb.DuckDBPyConnection:
 
 
 class PackReader:
-    """Reads contents; keeps the last pack unpacked."""
+    """Reads contents; keeps the last pack unpacked, and remembers which packs are damaged."""
 
     def __init__(self, opened: OpenedIndex, repository: Repository) -> None:
         self._repository = repository
@@ -75,6 +75,7 @@ class PackReader:
         self._root = opened.index.root.name
         self._name = ""
         self._content = memoryview(b"")
+        self.damaged: dict[str, DamagedRepository] = {}  # pack -> what is wrong with it
 
     def blocks(self, file: StoredFile) -> Iterator[memoryview]:
         """The file's content; raises DamagedRepository at the latest after the last block."""
@@ -89,9 +90,15 @@ class PackReader:
             raise self._damaged(file, "its content does not have the SHA-256 in the index")
 
     def _unpacked(self, name: str) -> memoryview:
+        if name in self.damaged:
+            raise self.damaged[name]
         if name != self._name:
             self._name, self._content = "", memoryview(b"")
-            self._content = memoryview(unpack(self._repository, self._refs[name]))
+            try:
+                self._content = memoryview(unpack(self._repository, self._refs[name]))
+            except DamagedRepository as error:
+                self.damaged[name] = error
+                raise
             self._name = name
         return self._content
 

@@ -4,8 +4,8 @@ Rows are in depth-first order: by the list of path components, compared as bytes
 the empty path. So a reader needs no memory to see that no path comes twice and that every parent is a folder.
 
 **Digest.** For every row but the root's: MD5 of ``path \\0 kind \\0 size \\0 sha256`` (path as its raw bytes; kind
-``file`` or ``dir``; size in decimal digits; sha256 in hex; a folder has size 0 and an empty sha256), read as a big-endian
-number. The digest is the sum of all, modulo 2**128, as 32 hex digits. It does not depend on the order of the rows.
+``file`` or ``dir``; size in decimal digits; sha256 in hex; a folder has size 0 and an empty sha256), read as a
+big-endian number. The digest is the sum of all, modulo 2**128, as 32 hex digits: the order of rows does not matter.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Small files stand one after another in packs of up to 16 MiB; larger ones are cut into packs of their own. A content is
 stored once however many files have it, and a file that the previous index knows unchanged is not opened at all. Packs
-follow the walk's order, so an unchanged root gives the same objects again. Memory holds two packs and their files' rows.
+follow the walk's order, so an unchanged root gives the same objects again. Memory holds two packs and their rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
@@ -23,13 +23,11 @@ import pyarrow as pa
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.index import PACK_BYTES, Entry, IndexWriter, Part, open_index, order_of
+from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.walk import Found, Troubles, excluding, walk
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.repository import Repository
-
-Progress = Callable[[int, int], None]
-"""Told now and then, and at the end: files done and bytes done so far."""
 
 BLOCK = 1024 * 1024
 ENTRIES_AT_ONCE = 50_000
@@ -57,14 +55,14 @@ def index_files(
         exclude: glob patterns of paths to leave out.
         previous: the same root's index in an earlier snapshot; what it knows unchanged is not read again.
         spool: folder for temporary files.
-        progress: told files and bytes done.
+        progress: told how many files more are done.
     """
     spool.mkdir(parents=True, exist_ok=True)
     troubles = Troubles(root.name)
     with tempfile.TemporaryDirectory(prefix="files-", dir=spool) as folder:
         known = _Known(previous, repository, Path(folder), troubles)
         with closing(known), closing(_Packer(repository, Path(folder))) as packer:
-            meter = _Meter(packer.index, progress)
+            meter = Meter(progress)
             base = os.fsencode(root.path)
             own = _own_folders(repository, spool)
             for found in walk(base, troubles.tell, exclude=excluding(exclude), skip=own):
@@ -76,11 +74,11 @@ def index_files(
                     packer.carry(entry, known.packs_of(entry))
                 else:
                     _store(base, found, packer, troubles)
+                meter.count()
                 if found.link:
                     troubles.tell("link-stored-as-file", found.path)
-                meter.show()
             objects, digest, packs = packer.finish()
-            meter.show(last=True)
+            meter.tell()
             index = FileIndex(
                 root=root,
                 files=packer.index.files,
@@ -99,7 +97,7 @@ def _store(base: bytes, found: Found, packer: _Packer, troubles: Troubles) -> No
             with _Reading(base, found) as reading:
                 content = packer.read(reading)
                 changed = reading.changed(content.size)
-        except FileNotFoundError:
+        except _Vanished:
             packer.forget()
             troubles.tell("file-vanished", found.path)
             return
@@ -148,6 +146,10 @@ class _NotReadable(Exception):
     """The file, not the repository, failed."""
 
 
+class _Vanished(Exception):
+    """The file was there on the walk and is there no more."""
+
+
 class _Reading:
     """A file open for reading; tells errors of the file from errors of everything else."""
 
@@ -158,8 +160,8 @@ class _Reading:
     def __enter__(self) -> _Reading:
         try:
             self._descriptor = open_file(self._path, self._flags)
-        except FileNotFoundError:
-            raise
+        except FileNotFoundError as error:
+            raise _Vanished from error
         except OSError as error:
             raise _NotReadable from error
         self.status = os.fstat(self._descriptor)
@@ -240,8 +242,8 @@ class _Packer:
             digest.update(block)
             total += len(block)
             pack += block
-            if len(pack) >= PACK_BYTES:
-                # BLOCK divides PACK_BYTES, but a short read may not: what is over begins the next pack.
+            while len(pack) >= PACK_BYTES:
+                # What is over, after a short read, begins the next pack.
                 parts.append(Part(self._put(bytes(pack[:PACK_BYTES])), 0, PACK_BYTES))
                 del pack[:PACK_BYTES]
         if pack:
@@ -368,22 +370,6 @@ class _Known:
     def close(self) -> None:
         """Let go of the previous index's temporary files."""
         self._open.close()
-
-
-class _Meter:
-    """Tells progress, ten times a second at most."""
-
-    def __init__(self, index: IndexWriter, progress: Progress | None) -> None:
-        self._index = index
-        self._progress = progress
-        self._shown = 0.0
-
-    def show(self, *, last: bool = False) -> None:
-        """Tell what is done, if it is time to."""
-        now = time.monotonic()
-        if self._progress is not None and (last or now - self._shown > 0.1):
-            self._shown = now
-            self._progress(self._index.files, self._index.bytes)
 
 
 def _own_folders(repository: Repository, spool: Path) -> frozenset[tuple[int, int]]:

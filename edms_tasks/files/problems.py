@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from edms_tasks.inventory.model import Finding, Table
-from edms_tasks.manifest import FileIndex
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.extract import RawTable
+from edms_tasks.files.contents import workspace
+from edms_tasks.files.index import open_index, readable
+from edms_tasks.inventory.model import FileRoot, Finding, Table
+from edms_tasks.manifest import Encoding, FileIndex
 from edms_tasks.repository import Repository
 
-if TYPE_CHECKING:
-    from edms_tasks.extract import RawTable
+EXAMPLES = 5
 
 
 def find_file_problems(
@@ -18,6 +23,134 @@ def find_file_problems(
     raws: Mapping[str, RawTable],
     indexes: Sequence[FileIndex],
     repository: Repository,
+    *,
+    spool: Path | None = None,
 ) -> tuple[Finding, ...]:
-    """TODO."""
-    return ()
+    """Compare every file column's values with the files of its root.
+
+    Gives one `missing-file` finding for each column that names files the snapshot has not, and one `orphan-files`
+    finding for each root that holds files no row names. A root that no file column uses has no orphans; nor has one
+    of which a table's rows were left out, for they may name the files.
+    """
+    findings: list[Finding] = []
+    for index in indexes:
+        columns = [
+            (table, column) for table in tables for column, root in table.file_columns if root == index.root.name
+        ]
+        # A column that a model names and the database lacks is another finding, not ours.
+        present = [(t, column) for t, column in columns if t.id in raws and any(c.name == column for c in t.columns)]
+        if not present:
+            continue
+        with open_index(index, repository, spool) as opened, workspace(opened) as connection:
+            _load_files(connection, opened.paths)
+            for table, column in present:
+                _load_references(connection, table, column, raws[table.id], index.root)
+            findings += [_missing(connection, table, column, index.root) for table, column in present]
+            if len(present) == len(columns):
+                findings.append(_orphans(connection, index.root))
+    return tuple(finding for finding in findings if finding.count)
+
+
+def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
+    connection.execute("CREATE TABLE named (label VARCHAR, path BLOB)")
+    connection.execute("CREATE TABLE files (path BLOB)")
+    if paths:
+        connection.execute(
+            """
+            INSERT INTO files
+            SELECT path
+            FROM read_parquet($paths)
+            WHERE kind = 'file'
+            """,
+            {"paths": [str(path) for path in paths]},
+        )
+
+
+def _load_references(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str, raw: RawTable, root: FileRoot
+) -> None:
+    if not raw.files:
+        return
+    # Some systems keep the whole path where Django keeps the part below the root.
+    prefix = literal(root.path.rstrip("/") + "/")
+    connection.execute(
+        f"""
+        INSERT INTO named
+        SELECT
+            $label,
+            CASE
+                WHEN starts_with(hex(value), hex(encode({prefix})))
+                THEN unhex(substr(hex(value), length(hex(encode({prefix}))) + 1))
+                ELSE value
+            END
+        FROM (
+            SELECT {_bytes_of(identifier(column), raw.encodings.get(column, "native"))} AS value
+            FROM read_parquet($paths)
+        )
+        WHERE value IS NOT NULL AND value <> ''::BLOB
+        """,
+        {"label": _label(table, column), "paths": [str(path) for path in raw.files]},
+    )
+
+
+def _bytes_of(name: str, encoding: Encoding) -> str:
+    """The value's text as UTF-8 bytes, which is what file names are compared as."""
+    if encoding == "tagged":
+        return (
+            f"CASE WHEN left({name}, 1) IN ('t', 'b') THEN unhex(substr({name}, 2)) ELSE encode(substr({name}, 2)) END"
+        )
+    return f"encode(CAST({name} AS VARCHAR))"
+
+
+def _missing(connection: duckdb.DuckDBPyConnection, table: Table, column: str, root: FileRoot) -> Finding:
+    count, examples = _counted(
+        connection,
+        """
+        SELECT named.path
+        FROM named
+        ANTI JOIN files ON files.path = named.path
+        WHERE named.label = $label
+        """,
+        label=_label(table, column),
+    )
+    return Finding(
+        code="missing-file",
+        severity="warning",
+        subject=_label(table, column),
+        message=f"Rows name files that are not among the files of {root.name} in the snapshot.",
+        count=count,
+        examples=examples,
+        cure="Put the files back if there is another copy, or clear the values in the EDMS.",
+    )
+
+
+def _orphans(connection: duckdb.DuckDBPyConnection, root: FileRoot) -> Finding:
+    count, examples = _counted(
+        connection,
+        """
+        SELECT files.path
+        FROM files
+        ANTI JOIN named ON named.path = files.path
+        """,
+    )
+    return Finding(
+        code="orphan-files",
+        severity="info",
+        subject=f"files of {root.name}",
+        message="No row's file column names these files; they are in the snapshot all the same.",
+        count=count,
+        examples=examples,
+        cure="",
+    )
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, query: str, **parameters: str) -> tuple[int, tuple[str, ...]]:
+    count = connection.execute(f"SELECT count(*) FROM ({query})", parameters).fetchall()[0][0]
+    if not count:
+        return 0, ()
+    rows = connection.execute(f"SELECT DISTINCT path FROM ({query}) ORDER BY path LIMIT {EXAMPLES}", parameters)
+    return int(count), tuple(readable(path) for (path,) in rows.fetchall())
+
+
+def _label(table: Table, column: str) -> str:
+    return f"{table.label}.{column}"

@@ -1,7 +1,7 @@
 """Bringing a file root back into a new folder: nothing is written outside it, and nothing unverified stays in it.
 
 The index is checked as a whole before the first name is made. Every name is then opened below the folder's own
-descriptor, component by component, and no symbolic link is followed, so that not even a link put there meanwhile leads out.
+descriptor, component by component, and no symbolic link is followed: not even a link put there meanwhile leads out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from edms_tasks.errors import NoSpace, TargetExists, TerminalError
 from edms_tasks.files.contents import PackReader, StoredFile, files_by_pack, query_index
 from edms_tasks.files.index import OpenedIndex, open_index, readable
-from edms_tasks.files.pack import Progress
+from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 
@@ -44,15 +44,12 @@ def restore_files(
                 if entry.kind == "dir" and entry.path:
                     tree.make_folder(entry.path)
             packs = PackReader(opened, repository)
-            files = total = 0
+            meter = Meter(progress)
             for file in files_by_pack(opened):
                 tree.write(file, packs.blocks(file))
-                files, total = files + 1, total + file.size
-                if progress is not None and files % 100 == 0:
-                    progress(files, total)
+                meter.count()
             _settle_folders(opened, tree)
-    if progress is not None:
-        progress(files, total)
+    meter.tell()
 
 
 def _make_destination(destination: Path) -> None:

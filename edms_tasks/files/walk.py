@@ -1,7 +1,7 @@
 """What a folder holds, in the index's order, and what in it cannot be kept as it is.
 
-Symbolic links to regular files are given as the files they point at; links to folders are not followed. Whatever else is
-not a file or a folder, and whatever cannot be read, is told to `Troubles` and skipped: it never ends a backup.
+Symbolic links to regular files are given as the files they point at; links to folders are not followed. Whatever else
+is not a file or a folder, and whatever cannot be read, is told to `Troubles` and skipped: it never ends a backup.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def walk(
         skip: (device, inode) of folders that are never entered.
     """
     try:
-        status = os.stat(root)
+        status = os.stat(root)  # noqa: PTH116 - names may not be UTF-8
     except OSError:
         tell("file-root-missing", b"")
         return
@@ -109,7 +109,7 @@ def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
         link = stat.S_ISLNK(status.st_mode)
         if link:
             try:
-                status = os.stat(full)
+                status = os.stat(full)  # noqa: PTH116 - names may not be UTF-8
             except OSError:
                 tell("link-dangling", path)
                 return None
@@ -146,14 +146,16 @@ TROUBLES = {
         "error", "Could not be read and is not in the snapshot.", "Give the backup's user the right to read it."
     ),
     "folder-unreadable": _Trouble(
-        "error", "Could not be listed; what it holds is not in the snapshot.", "Give the backup's user the right to read it."
+        "error",
+        "Could not be listed; what it holds is not in the snapshot.",
+        "Give the backup's user the right to read it.",
     ),
     "file-vanished": _Trouble("info", "Was removed while the backup ran.", ""),
     "file-changed-while-read": _Trouble(
         "warning", "Changed while it was read, twice; what was read is stored.", "Back up when nobody writes to it."
     ),
     "file-special": _Trouble("warning", "Is no regular file (socket, pipe, device) and is not in the snapshot.", ""),
-    "link-dangling": _Trouble("warning", "Is a symbolic link to nothing and is not in the snapshot.", "Remove or mend it."),
+    "link-dangling": _Trouble("warning", "Is a symbolic link to nothing and is not in the snapshot.", "Mend it."),
     "link-to-folder": _Trouble(
         "warning",
         "Is a symbolic link to a folder; links to folders are not followed.",

@@ -1,8 +1,8 @@
 """Who may write: one run at a time holds the repository.
 
 Where the repository is a local folder the kernel keeps the lock (`flock`), so a killed run's lock is gone with it.
-Elsewhere a lock is an object created only if absent, renewed while its holder lives, and void when it was not renewed in
-time or when its holder ran on this very host and is dead.
+Elsewhere a lock is an object created only if absent, renewed while its holder lives, and void when it was not renewed
+in time or when its holder ran on this very host and is dead.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ BLOCK = 1024 * 1024
 # Object stores make an upload visible when it is complete; a rename there would copy every byte once more.
 _ATOMIC_UPLOAD = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl"})
 
+_NOT_SUPPORTED = frozenset({errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
 
 def open_place(settings: RepositorySettings) -> Place:
     """The place the settings name; nothing is read or written yet."""
@@ -236,6 +238,11 @@ class LocalPlace(Place):
                     target.hardlink_to(temporary)
                 except FileExistsError:
                     return False
+                except OSError as error:
+                    if error.errno not in _NOT_SUPPORTED or target.exists():
+                        raise
+                    # Network shares often know no hard links, and two creators at one instant do no harm.
+                    temporary.replace(target)
                 _sync_folder(target.parent)
                 return True
         finally:
@@ -265,6 +272,9 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise  # some network shares cannot sync a folder, and are as durable as they are
     finally:
         os.close(descriptor)
 

@@ -172,7 +172,7 @@ class DocumentVersionManager(models.Manager):
 
 def revision_path(version: DocumentVersion, filename: str) -> str:
     """Place a revision's file beside its siblings."""
-    return f"versions/{version.document.number}/{version.revision}/{filename}"
+    return f"versions/{version.document.number}/{version.document.version}/{version.revision}/{filename}"
 
 
 class DocumentVersion(models.Model):

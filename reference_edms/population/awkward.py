@@ -99,4 +99,4 @@ JSON_VALUES: tuple[Any, ...] = (
 def long_text(rng: random.Random) -> str:
     """Return about 100 kB of varied text."""
     words = ("procedure", "Prüfung", "校正", "shall", "record", "deviation", "🧪", "sample")
-    return " ".join(rng.choices(words, k=13_000))[:100_000]
+    return " ".join(rng.choices(words, k=16_000))[:100_000]

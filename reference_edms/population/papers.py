@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import uuid
 from typing import Any
@@ -86,7 +87,7 @@ class PaperMaker:
                     created_at=self._clock.tick(),
                 )
                 if self._rng.random() < 0.03:
-                    stored = self._files.store(f"versions/{document.number}/{revision}/draft.txt")
+                    stored = self._files.store(f"versions/{document.number}/{document.version}/{revision}/draft.txt")
                     row.file, row.content_hash = stored.name, stored.checksum
                 revisions.append(row)
         self._writer.write(revisions)
@@ -124,7 +125,7 @@ class PaperMaker:
                 for _ in range(self._rng.choice((0, 1, 2, 3, 4)))
             ]
             self._writer.number(thread)
-            for answer, remark in zip(thread, thread[1:]):
+            for answer, remark in itertools.pairwise(thread):
                 if self._rng.random() < 0.7:
                     forwards = self._rng.random() < 0.2
                     child, parent = (answer, remark) if forwards else (remark, answer)
@@ -160,7 +161,7 @@ class PaperMaker:
 
     def make_stray_files(self) -> None:
         """Leave files that no row knows, as crashed uploads and old imports do."""
-        for name in ("tmp/upload-1a2b.part", "documents/no row knows me.pdf", "legacy/été/α.bin"):
+        for name in ("tmp/upload-1a2b.part", "documents/no row knows me.pdf", "legacy/été/λ.bin"):
             self._files.store(name)
         self._files.store("legacy/empty", b"")
         self._files.store("legacy/all bytes.bin", bytes(range(256)) * 17)
@@ -245,7 +246,7 @@ class PaperMaker:
             documents[1].supersedes = documents[2]
 
     def _description(self) -> str:
-        if self._rng.random() < 0.01:
+        if self._numbered % 89 == 2:
             return awkward.long_text(self._rng)
         return self._rng.choice(awkward.TEXTS)
 

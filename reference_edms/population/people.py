@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 from django.contrib.auth.hashers import make_password
@@ -79,6 +80,6 @@ def extra_roles(writer: Writer, rng: random.Random) -> None:
         for i, text in enumerate(TEXTS[:8])
     ]
     writer.number(roles)
-    for role, parent in zip(roles, roles[1:]):
+    for role, parent in itertools.pairwise(roles):
         role.inherits_from_id = parent.pk
     writer.write(roles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import uuid
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ class RecordMaker:
         steps = []
         for workflow in workflows:
             path = (None, *_LIFE[: _LIFE.index(workflow.state_id) + 1])
-            for sequence, (before, after) in enumerate(zip(path, path[1:]), start=1):
+            for sequence, (before, after) in enumerate(itertools.pairwise(path), start=1):
                 steps.append(
                     DocumentTransition(
                         workflow=workflow,

@@ -29,18 +29,18 @@ PERSON = 'Order "%s" :who {batch}'
 OBJECT = ObjectRef(sha256="a" * 64, size=1000)
 
 SCHEMA = (
-    "CREATE TABLE django_content_type (id integer PRIMARY KEY, app_label varchar(100) NOT NULL, model varchar(100) NOT NULL)",
+    "CREATE TABLE django_content_type (id integer PRIMARY KEY, app_label text NOT NULL, model text NOT NULL)",
     f"CREATE TABLE {identifier(PERSON)} (id integer PRIMARY KEY, {identifier('100% :number')} text NOT NULL)",
     "CREATE TABLE doc (id integer PRIMARY KEY, number text, author_id integer)",
-    'CREATE TABLE "select" (id integer PRIMARY KEY, document_id integer NOT NULL, major integer NOT NULL, size integer)',
+    'CREATE TABLE "select" (id integer PRIMARY KEY, document_id integer NOT NULL, major int NOT NULL, size int)',
     "CREATE TABLE doc_readers (id integer PRIMARY KEY, document_id integer NOT NULL, person_id integer NOT NULL)",
     "CREATE TABLE audit (id integer PRIMARY KEY, kind_id integer, object_id text)",
 )
 ROWS = (
-    "INSERT INTO django_content_type VALUES (1, 'documents', 'document'), (2, 'people', 'person'), (3, 'gone', 'model')",
+    "INSERT INTO django_content_type VALUES (1, 'documents', 'document'), (2, 'people', 'person'), (3, 'gone', 'm')",
     f"INSERT INTO {identifier(PERSON)} VALUES (1, 'EMP-1'), (2, 'EMP-2')",
     "INSERT INTO doc VALUES (1, 'SOP-1', 1), (2, 'SOP-2', 2), (3, 'SOP-3', NULL), (4, NULL, 77)",
-    "INSERT INTO \"select\" VALUES (1, 1, 1, 10), (2, 1, 2, 20), (3, 2, 1, 30)",
+    'INSERT INTO "select" VALUES (1, 1, 1, 10), (2, 1, 2, 20), (3, 2, 1, 30)',
     "INSERT INTO doc_readers VALUES (1, 1, 1), (2, 1, 2), (3, 2, 1)",
     "INSERT INTO audit VALUES (1, 1, '1'), (2, 1, '2'), (3, 2, '1'), (4, 1, '99'), (5, 3, '1'), (6, NULL, NULL)",
 )
@@ -58,6 +58,18 @@ class FoundFiles:
     missing: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
+
+    @property
+    def missing_count(self) -> int:
+        return len(self.missing)
+
+    @property
+    def altered_count(self) -> int:
+        return len(self.altered)
+
+    @property
+    def unexpected_count(self) -> int:
+        return len(self.unexpected)
 
 
 def create(url: str, *damage: str) -> str:
@@ -93,7 +105,13 @@ def manifest() -> Manifest:
         native_schema=NativeSchema(engine="sqlite", format="sqlite-schema-json", object=OBJECT, server_version="3.45"),
         sequences=(),
         tables=(
-            _entry("django_content_type", "contenttypes.ContentType", 3, ("id", "app_label", "model"), [("app_label",), ("model",)]),
+            _entry(
+                "django_content_type",
+                "contenttypes.ContentType",
+                3,
+                ("id", "app_label", "model"),
+                [("app_label",), ("model",)],
+            ),
             _entry(PERSON, "people.Person", 2, ("id", "100% :number"), [("100% :number",)]),
             _entry(
                 "doc",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -66,19 +67,38 @@ class Edms:
         return [name for (name,) in found if not name.startswith("sqlite_")]
 
 
-@pytest.fixture
-def fresh_edms(tmp_path: Path) -> Edms:
-    """An installation with its default rows only."""
-    edms = Edms(tmp_path)
+@pytest.fixture(scope="session")
+def fresh_template(tmp_path_factory: pytest.TempPathFactory) -> Edms:
+    """An installation with default rows, made once to be copied."""
+    edms = Edms(tmp_path_factory.mktemp("fresh"))
     edms.run("reinit")
     return edms
 
 
+@pytest.fixture(scope="session")
+def populated_template(fresh_template: Edms, tmp_path_factory: pytest.TempPathFactory) -> Edms:
+    """An installation with sixty documents, made once to be copied."""
+    edms = _copy(fresh_template, tmp_path_factory.mktemp("populated"))
+    edms.run("populate", "--documents", "60", "--seed", "7")
+    return edms
+
+
 @pytest.fixture
-def populated_edms(fresh_edms: Edms) -> Edms:
+def fresh_edms(fresh_template: Edms, tmp_path: Path) -> Edms:
+    """An installation with its default rows only."""
+    return _copy(fresh_template, tmp_path)
+
+
+@pytest.fixture
+def other_fresh_edms(fresh_template: Edms, tmp_path: Path) -> Edms:
+    """A second installation that was set up just like the first."""
+    return _copy(fresh_template, tmp_path / "other")
+
+
+@pytest.fixture
+def populated_edms(populated_template: Edms, tmp_path: Path) -> Edms:
     """An installation with sixty documents."""
-    fresh_edms.run("populate", "--documents", "60", "--seed", "7")
-    return fresh_edms
+    return _copy(populated_template, tmp_path)
 
 
 @pytest.fixture
@@ -89,3 +109,8 @@ def second_edms(tmp_path: Path) -> Edms:
     edms = Edms(folder)
     edms.run("reinit", "--offset-ids")
     return edms
+
+
+def _copy(template: Edms, folder: Path) -> Edms:
+    shutil.copytree(template.folder, folder, dirs_exist_ok=True)
+    return Edms(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tests.reference_edms.conftest import Edms
 
@@ -30,7 +31,8 @@ def _without_order(row: dict[str, object]) -> str:
     for name in ("reviewers", "document_types", "groups", "user_permissions"):
         if name in fields:
             fields[name] = sorted(fields[name])
-    return json.dumps(row, sort_keys=True)
+    # Django cuts microseconds to `.000` on the first dump and drops the zeros on the second.
+    return re.sub(r"(:\d\d)\.000(?=Z|\")", r"\1", json.dumps(row, sort_keys=True))
 
 
 def test_dump_and_load_carry_every_row_to_other_ids(populated_edms: Edms, second_edms: Edms) -> None:
@@ -53,6 +55,6 @@ for model in apps.get_models():
     for row in rows:
         assert model._default_manager.get_by_natural_key(*row.natural_key()) == row, row
     checked += bool(rows)
-assert checked == 17, checked
+assert checked == 19, checked
 """
     )

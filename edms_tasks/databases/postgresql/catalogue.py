@@ -78,7 +78,9 @@ def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
     for schema, name in _typed(rows):
         found = connection.execute(f"SELECT last_value, is_called FROM {identifier(schema, name)}".encode()).fetchone()
         assert found is not None  # a sequence always has exactly one row
-        positions.append(Sequence(schema_name=schema, name=name, last_value=int(str(found[0])), is_called=bool(found[1])))
+        positions.append(
+            Sequence(schema_name=schema, name=name, last_value=int(str(found[0])), is_called=bool(found[1]))
+        )
     return tuple(positions)
 
 
@@ -119,7 +121,9 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
     ):
         findings.append(
             Finding(
-                code="foreign-table", severity="warning", subject=f"{schema}.{name}",
+                code="foreign-table",
+                severity="warning",
+                subject=f"{schema}.{name}",
                 message="The rows of a foreign table live on another server and are not in the snapshot; its definition is.",
                 cure="Back the other server up too.",
             )  # fmt: skip
@@ -128,7 +132,10 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
     if row and int(str(row[0])):
         findings.append(
             Finding(
-                code="large-objects", severity="error", subject="pg_largeobject", count=int(str(row[0])),
+                code="large-objects",
+                severity="error",
+                subject="pg_largeobject",
+                count=int(str(row[0])),
                 message="Large objects are not in the snapshot.",
                 cure="Django never makes them; copy what made them with `pg_dump --large-objects`.",
             )  # fmt: skip
@@ -159,7 +166,9 @@ def _columns(connection: Connection) -> dict[int, list[Column]]:
                 logical_type=_LOGICAL.get(base, "other"),
                 nullable=not not_null,
                 generated=generated != "",
-                identity={"a": "always", "d": "default"}.get(identity, "serial" if default.startswith("nextval(") else ""),
+                identity={"a": "always", "d": "default"}.get(
+                    identity, "serial" if default.startswith("nextval(") else ""
+                ),
             )
         )
     return columns

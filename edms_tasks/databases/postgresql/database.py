@@ -41,7 +41,9 @@ class PostgresDatabase:
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         for tool in ("pg_restore",):
             if shutil.which(tool) is None:
-                raise ToolMissing(f"{tool} is not installed.", where="PATH", cure="Install PostgreSQL's client programs.")
+                raise ToolMissing(
+                    f"{tool} is not installed.", where="PATH", cure="Install PostgreSQL's client programs."
+                )
         with self._maintenance() as connection:
             if into is not None and self._exists(connection, into):
                 if not self._is_empty(into):
@@ -59,12 +61,16 @@ class PostgresDatabase:
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> PostgresStaging:
         with self._maintenance() as connection:
             if into is not None and self._exists(connection, into):
-                staging = PostgresStaging(self.address.renamed(into), self._maintenance_address(), schema, jobs, created=False)
+                staging = PostgresStaging(
+                    self.address.renamed(into), self._maintenance_address(), schema, jobs, created=False
+                )
             else:
                 name = self._staging_name()
                 self._drop_if_ours(connection, name)
                 self._create(connection, name, schema)
-                staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, jobs, created=True)
+                staging = PostgresStaging(
+                    self.address.renamed(name), self._maintenance_address(), schema, jobs, created=True
+                )
         staging.create_tables()
         return staging
 
@@ -97,7 +103,9 @@ class PostgresDatabase:
             try:
                 with connection.transaction():
                     if there:
-                        connection.execute(f"ALTER DATABASE {identifier(live)} RENAME TO {identifier(previous)}".encode())
+                        connection.execute(
+                            f"ALTER DATABASE {identifier(live)} RENAME TO {identifier(previous)}".encode()
+                        )
                     connection.execute(f"ALTER DATABASE {identifier(incoming)} RENAME TO {identifier(live)}".encode())
                     connection.execute(f"COMMENT ON DATABASE {identifier(live)} IS NULL".encode())
             except pg_errors.ObjectInUse as error:
@@ -131,7 +139,8 @@ class PostgresDatabase:
 
     def _drop_if_ours(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
         row = connection.execute(
-            "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = %s", (name,)
+            "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = %s",
+            (name,),
         ).fetchone()
         if row is None:
             return False
@@ -197,7 +206,10 @@ class PostgresDatabase:
         )
 
     def _exists(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
-        return connection.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,)).fetchone() is not None
+        return (
+            connection.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,)).fetchone()
+            is not None
+        )
 
     def _staging_name(self) -> str:
         return _fitting(self.address.name, "_edms_staging")

@@ -25,7 +25,15 @@ _COPY_BLOCK = 1 << 20
 class PostgresStaging:
     """A database nobody uses yet, made from a snapshot's native schema."""
 
-    def __init__(self, address: DatabaseAddress, maintenance: DatabaseAddress, schema: CapturedSchema, jobs: int, *, created: bool):
+    def __init__(
+        self,
+        address: DatabaseAddress,
+        maintenance: DatabaseAddress,
+        schema: CapturedSchema,
+        jobs: int,
+        *,
+        created: bool,
+    ):
         self.address = address
         self.notes: list[str] = []
         self._maintenance = maintenance
@@ -128,7 +136,9 @@ class PostgresStaging:
         """Rename it to its final name and take the staging mark off."""
         with connected(self._maintenance) as connection:
             if name != self.address.name:
-                connection.execute(f"ALTER DATABASE {identifier(self.address.name)} RENAME TO {identifier(name)}".encode())
+                connection.execute(
+                    f"ALTER DATABASE {identifier(self.address.name)} RENAME TO {identifier(name)}".encode()
+                )
             connection.execute(f"COMMENT ON DATABASE {identifier(name)} IS NULL".encode())
         self.address = self.address.renamed(name)
         return self.address
@@ -162,7 +172,9 @@ class PostgresStaging:
                 text = statement.rstrip(";")
                 unvalidated = text if text.endswith("NOT VALID") else f"{text} NOT VALID"
                 connection.execute(unvalidated.encode())
-        self.notes.append(f"{len(deferred)} foreign keys came back NOT VALID: their rows dangled at the source already.")
+        self.notes.append(
+            f"{len(deferred)} foreign keys came back NOT VALID: their rows dangled at the source already."
+        )
 
     def _schema_has_public(self) -> bool:
         listing = run_tool("pg_restore", ["--list", str(self._schema.path)], self.address, connect=False)
@@ -180,7 +192,9 @@ class PostgresStaging:
 
 def _write_csv(chunk: Path, csv: Path, columns: Sequence[Column], encodings: dict[str, Encoding], quoting: str) -> None:
     """Parquet to the CSV dialect of COPY: NULL is nothing, the empty string is `""`."""
-    expressions = ", ".join(f"{_value(column, encodings[column.name])} AS {identifier(column.name)}" for column in columns)
+    expressions = ", ".join(
+        f"{_value(column, encodings[column.name])} AS {identifier(column.name)}" for column in columns
+    )
     with duckdb.connect() as engine:
         engine.execute("SET TimeZone = 'UTC'; SET threads = 1; SET preserve_insertion_order = true")
         engine.execute(

@@ -87,7 +87,8 @@ class PostgresView:
         """Dates that Arrow or Python cannot hold (infinity, before year 1, after 9999) send their column to text."""
         dated = [column.name for column in table.columns if _base(column.native_type) in _DATED]
         checks = "".join(
-            f", coalesce(bool_or({identifier(name)} NOT BETWEEN '0001-01-02' AND '9999-12-30'), false)" for name in dated
+            f", coalesce(bool_or({identifier(name)} NOT BETWEEN '0001-01-02' AND '9999-12-30'), false)"
+            for name in dated
         )
         sql = f"SELECT count(*){checks} FROM ONLY {identifier(table.schema_name, table.name)}"
         with self._reader() as reader, reader.cursor() as cursor:
@@ -206,4 +207,6 @@ def _base(native_type: str) -> str:
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    return pa.table([column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)], schema=schema)
+    return pa.table(
+        [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)], schema=schema
+    )

@@ -43,7 +43,9 @@ def read_sequences(connection: sqlite3.Connection) -> tuple[Sequence, ...]:
         return ()
     return tuple(
         Sequence(name=name, last_value=value)
-        for name, value in connection.execute("SELECT name, seq FROM sqlite_sequence WHERE name IS NOT NULL ORDER BY name")
+        for name, value in connection.execute(
+            "SELECT name, seq FROM sqlite_sequence WHERE name IS NOT NULL ORDER BY name"
+        )
     )
 
 
@@ -87,7 +89,13 @@ def _logical(declared: str) -> LogicalType:
     by_name: dict[str, LogicalType] = {
         "BOOL": "boolean", "BOOLEAN": "boolean", "DATE": "date", "DATETIME": "datetime", "TIME": "time", "DECIMAL": "decimal",
     }  # fmt: skip
-    by_affinity: dict[str, LogicalType] = {"INTEGER": "integer", "TEXT": "text", "BLOB": "binary", "REAL": "float", "NUMERIC": "other"}
+    by_affinity: dict[str, LogicalType] = {
+        "INTEGER": "integer",
+        "TEXT": "text",
+        "BLOB": "binary",
+        "REAL": "float",
+        "NUMERIC": "other",
+    }
     return by_name.get(declared.upper().split("(")[0].strip(), by_affinity[affinity(declared)])
 
 

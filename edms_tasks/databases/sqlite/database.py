@@ -42,11 +42,15 @@ class SqliteDatabase:
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         if into is not None and Path(into).exists():
-            raise TargetExists(f"The file {into} exists.", where=into, cure="Name another with --into, or remove that one.")
+            raise TargetExists(
+                f"The file {into} exists.", where=into, cure="Name another with --into, or remove that one."
+            )
         folder = Path(into).absolute().parent if into else self._path.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise TerminalError(
-                "The folder for the restored database cannot be written.", where=str(folder), cure="Create it, or mend its permissions."
+                "The folder for the restored database cannot be written.",
+                where=str(folder),
+                cure="Create it, or mend its permissions.",
             )
         if promote and self._path.exists():
             self._require_nobody()

@@ -20,9 +20,8 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.errors import CheckFailed, TerminalError
-from edms_tasks.manifest import TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
-
+from edms_tasks.manifest import TableEntry
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,9 @@ class SqliteStaging:
         with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
             encoding = settings.get("encoding", "UTF-8")
             if encoding not in ("UTF-8", "UTF-16le", "UTF-16be"):
-                raise CheckFailed("The snapshot's schema names an unknown text encoding.", where=str(self._schema.path), why=encoding)
+                raise CheckFailed(
+                    "The snapshot's schema names an unknown text encoding.", where=str(self._schema.path), why=encoding
+                )
             connection.execute(f"PRAGMA encoding = '{encoding}'")
             for pragma in ("page_size", "auto_vacuum", "user_version", "application_id"):
                 connection.execute(f"PRAGMA {pragma} = {int(settings.get(pragma, 0))}")
@@ -110,7 +111,9 @@ class SqliteStaging:
             broken = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if broken != "ok":
                 raise CheckFailed("The restored SQLite file is not sound.", where=str(self._path), why=str(broken))
-            connection.execute(f"PRAGMA journal_mode = {'WAL' if self._schema.settings.get('journal_mode') == 'wal' else 'DELETE'}")
+            connection.execute(
+                f"PRAGMA journal_mode = {'WAL' if self._schema.settings.get('journal_mode') == 'wal' else 'DELETE'}"
+            )
         _flush(self._path)
 
     def drop(self) -> None:
@@ -147,10 +150,16 @@ class SqliteStaging:
 def _insert(cursor: adbc.Cursor, name: str, rows: pa.Table, tagged: Sequence[str]) -> None:
     if not tagged:
         placeholders = ", ".join("?" for _ in rows.column_names)
-        cursor.executemany(f"INSERT INTO {identifier(name)} ({identifiers(rows.column_names)}) VALUES ({placeholders})", rows)
+        cursor.executemany(
+            f"INSERT INTO {identifier(name)} ({identifiers(rows.column_names)}) VALUES ({placeholders})", rows
+        )
         return
-    expressions = ", ".join(_untag(position) if column in tagged else f"?{position}" for position, column in enumerate(rows.column_names, 1))
-    cursor.executemany(f"INSERT INTO {identifier(name)} ({identifiers(rows.column_names)}) VALUES ({expressions})", rows)
+    expressions = ", ".join(
+        _untag(position) if column in tagged else f"?{position}" for position, column in enumerate(rows.column_names, 1)
+    )
+    cursor.executemany(
+        f"INSERT INTO {identifier(name)} ({identifiers(rows.column_names)}) VALUES ({expressions})", rows
+    )
 
 
 def _untag(position: int) -> str:

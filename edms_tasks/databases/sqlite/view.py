@@ -51,13 +51,17 @@ def copy_database(source: Path, destination: Path) -> None:
             cure="Mend the EDMS's DATABASES setting, or run its migrations first. To bring it back: `edms-backup restore latest`.",
         )
     try:
-        with closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=60)) as live, closing(
-            sqlite3.connect(destination)
-        ) as copy:
+        with (
+            closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=60)) as live,
+            closing(sqlite3.connect(destination)) as copy,
+        ):
             live.backup(copy)
     except sqlite3.Error as error:
         raise DatabaseRefused(
-            "The database file cannot be read.", where=str(source), why=str(error), cure="Check its permissions and `PRAGMA integrity_check`."
+            "The database file cannot be read.",
+            where=str(source),
+            why=str(error),
+            cure="Check its permissions and `PRAGMA integrity_check`.",
         ) from error
 
 
@@ -75,11 +79,15 @@ class SqliteView:
         with self._connected() as connection:
             virtual = [
                 row[0]
-                for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'")
+                for row in connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'"
+                )
             ]
         return tuple(
             Finding(
-                code="virtual-table", severity="info", subject=name,
+                code="virtual-table",
+                severity="info",
+                subject=name,
                 message="A virtual table comes back through its definition and its shadow tables.",
             )  # fmt: skip
             for name in virtual
@@ -98,13 +106,17 @@ class SqliteView:
         for column in table.columns:
             quoted = identifier(column.name)
             parts += [f"sum(typeof({quoted}) = '{kind}')" for kind in ("integer", "real", "text", "blob")]
-            parts.append(f"max(typeof({quoted}) = 'integer' AND ({quoted} > {_EXACT_IN_DOUBLE} OR {quoted} < -{_EXACT_IN_DOUBLE}))")
+            parts.append(
+                f"max(typeof({quoted}) = 'integer' AND ({quoted} > {_EXACT_IN_DOUBLE} OR {quoted} < -{_EXACT_IN_DOUBLE}))"
+            )
         values: list[int] = []
         rows = 0
         with self._connected() as connection:
             # SQLite allows 2000 result columns; wide tables are measured in slices.
             for start in range(0, len(parts), 1000):
-                row = connection.execute(f"SELECT count(*), {', '.join(parts[start : start + 1000])} FROM {name}").fetchone()
+                row = connection.execute(
+                    f"SELECT count(*), {', '.join(parts[start : start + 1000])} FROM {name}"
+                ).fetchone()
                 rows = row[0]
                 values += [int(value or 0) for value in row[1:]]
         encodings: dict[str, Encoding] = {}
@@ -135,7 +147,9 @@ class SqliteView:
         key = _free_rowid_name(table) if walkable else None
         with adbc.connect(str(self._path)) as reader, reader.cursor() as cursor:
             # ADBC infers a column's type from a batch: a batch as large as the piece makes it see every value.
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(max(rows, 1) if key else max(measure.rows, 1))})
+            cursor.adbc_statement.set_options(
+                **{"adbc.sqlite.query.batch_rows": str(max(rows, 1) if key else max(measure.rows, 1))}
+            )
             if key is None:
                 order = f" ORDER BY {identifiers(table.primary_key)}" if table.primary_key else ""
                 cursor.execute(f"SELECT {', '.join(expressions)} FROM {name}{order}")
@@ -148,7 +162,7 @@ class SqliteView:
             while True:
                 bound = ">=" if first else ">"
                 cursor.execute(
-                    f"SELECT {', '.join(expressions)}, {key} AS \"@rowid\" FROM {name} WHERE {key} {bound} {last} ORDER BY {key} LIMIT {rows}"
+                    f'SELECT {", ".join(expressions)}, {key} AS "@rowid" FROM {name} WHERE {key} {bound} {last} ORDER BY {key} LIMIT {rows}'
                 )
                 piece = cursor.fetch_arrow_table()
                 if piece.num_rows == 0:
@@ -172,7 +186,11 @@ class SqliteView:
             settings["journal_mode"] = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
         path.write_text(json.dumps({"objects": objects}, ensure_ascii=False), encoding="utf-8")
         return CapturedSchema(
-            path=path, format="sqlite-schema-json", server_version=sqlite3.sqlite_version, settings=settings, materialized_views=()
+            path=path,
+            format="sqlite-schema-json",
+            server_version=sqlite3.sqlite_version,
+            settings=settings,
+            materialized_views=(),
         )
 
     @contextmanager
@@ -181,7 +199,9 @@ class SqliteView:
             yield connection
 
 
-def _encoding(column: Column, integers: int, reals: int, texts: int, blobs: int, large: int) -> tuple[Encoding, pa.DataType]:
+def _encoding(
+    column: Column, integers: int, reals: int, texts: int, blobs: int, large: int
+) -> tuple[Encoding, pa.DataType]:
     classes = sum(1 for count in (integers, reals, texts, blobs) if count)
     if classes > 1:
         # NUMERIC and INTEGER columns store 5.0 as 5: as long as doubles hold every integer exactly, doubles come back

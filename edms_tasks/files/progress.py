@@ -1,0 +1,31 @@
+"""How far a loop over files has come, told to whoever shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Progress = Callable[[int], None]
+"""Told how many files more are done, ten times a second at most."""
+
+
+class Meter:
+    """Gathers what is done between two tellings."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._files = 0
+        self._told = 0.0
+
+    def count(self) -> None:
+        """One file more is done."""
+        self._files += 1
+        if time.monotonic() - self._told > 0.1:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell what has not been told yet."""
+        self._told = time.monotonic()
+        if self._progress is not None and self._files:
+            self._progress(self._files)
+        self._files = 0

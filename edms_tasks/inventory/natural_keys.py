@@ -1,0 +1,214 @@
+"""Derive the candidates for each table's natural key, best first. Whether one holds is proved on the rows, later.
+
+In order: the settings; the model's `natural_key()` where the probe proved it equal to columns; a total unique
+constraint; a unique UUID; the primary key, which is a surrogate and comes last.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.model import Finding, ForeignReference, NaturalKey, ProbeModel, Table
+
+Path = tuple[str, ...]
+
+
+def derive_candidates(
+    tables: Mapping[str, Table], models: Mapping[str, ProbeModel], declared: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, tuple[NaturalKey, ...]], tuple[Finding, ...]]:
+    """Candidates by table id, and what was wrong with the declared ones.
+
+    Args:
+        tables: by id, references included.
+        models: the probe's model of a table, by table id.
+        declared: the settings' `[natural_keys]`, model label (or table id) -> field paths such as "document.number".
+
+    Raises:
+        SettingsError: a declared key names a model or field that does not exist.
+    """
+    findings: list[Finding] = []
+    chosen = _declared(tables, models, declared)
+    candidates: dict[str, tuple[NaturalKey, ...]] = {}
+    for table_id, table in tables.items():
+        found = [chosen[table_id]] if table_id in chosen else []
+        model = models.get(table_id)
+        if model is not None and model.natural_key is not None:
+            found += _proved(table, model, tables, findings)
+        found += _unique_constraints(table)
+        if table.primary_key:
+            found.append(_key(table, "surrogate", tuple((column,) for column in table.primary_key)))
+        candidates[table_id] = _distinct(found)
+    return _without_cycles(tables, candidates, findings), tuple(findings)
+
+
+def _declared(
+    tables: Mapping[str, Table], models: Mapping[str, ProbeModel], declared: Mapping[str, Sequence[str]]
+) -> dict[str, NaturalKey]:
+    by_name = {table.label.lower(): table_id for table_id, table in tables.items()} | {t.lower(): t for t in tables}
+    keys = {}
+    for name, fields in declared.items():
+        table_id = by_name.get(name.lower())
+        if table_id is None:
+            raise _unknown(f"[natural_keys] {name!r}", "model", name, [table.label for table in tables.values()])
+        table = tables[table_id]
+        paths = tuple(_path(name, field, table, tables, models) for field in fields)
+        keys[table_id] = NaturalKey(source="settings", paths=paths, readable=", ".join(fields))
+    return keys
+
+
+def _path(name: str, text: str, table: Table, tables: Mapping[str, Table], models: Mapping[str, ProbeModel]) -> Path:
+    """`document.number` as columns: `("document_id", "number")`."""
+    path: list[str] = []
+    here = table
+    parts = text.split(".")
+    for position, part in enumerate(parts):
+        columns = {column.name: column.name for column in here.columns}
+        columns |= {column.field: column.name for column in here.columns if column.field}
+        if part not in columns:
+            raise _unknown(f"[natural_keys] {name!r}: {text!r}", "field", part, sorted(columns))
+        path.append(columns[part])
+        if position < len(parts) - 1:
+            reference = reference_of(here, columns[part])
+            if reference is None or reference.target not in tables:
+                raise SettingsError(
+                    f"{part!r} is no reference, so {text!r} cannot be followed.",
+                    where=f"[natural_keys] {name!r}",
+                    cure="Only foreign keys can stand before a dot.",
+                )
+            here = tables[reference.target]
+    return tuple(path)
+
+
+def _unknown(where: str, kind: str, name: str, known: Sequence[str]) -> SettingsError:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    cure = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is."
+    return SettingsError(f"There is no {kind} {name!r}.", where=where, cure=cure)
+
+
+def _proved(
+    table: Table, model: ProbeModel, tables: Mapping[str, Table], findings: list[Finding]
+) -> Iterator[NaturalKey]:
+    key = model.natural_key
+    assert key is not None  # the caller asked
+    if key.paths is None:
+        findings.append(
+            Finding(
+                code="natural-key-unusable",
+                severity="warning",
+                subject=table.label,
+                message=f"The model's natural_key() is not used: {key.problem}.",
+                cure=f'Declare the key: [natural_keys] "{table.label}" = ["…"].',
+            )
+        )
+        return
+    if tuple((column,) for column in table.primary_key) == key.paths and _is_surrogate(table):
+        findings.append(
+            Finding(
+                code="natural-key-is-the-primary-key",
+                severity="warning",
+                subject=table.label,
+                message="The model's natural_key() is its own primary key, which says nothing about the row.",
+                cure=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
+            )
+        )
+        return
+    if all(_exists(path, table, tables) for path in key.paths):
+        yield _key(table, "natural_key", key.paths)
+
+
+def _unique_constraints(table: Table) -> Iterator[NaturalKey]:
+    total = [
+        unique
+        for unique in table.unique_keys
+        if not unique.partial
+        and unique.columns
+        and (not unique.nulls_distinct or not any(table.column(column).nullable for column in unique.columns))
+    ]
+    uuids = [
+        unique for unique in total if len(unique.columns) == 1 and table.column(unique.columns[0]).logical_type == "uuid"
+    ]
+    for unique in sorted((u for u in total if u not in uuids), key=lambda u: (len(u.columns), u.columns)):
+        yield _key(table, "unique", tuple((column,) for column in unique.columns))
+    if not _is_surrogate(table) and table.primary_key:
+        # A primary key that people chose (a code, a UUID, a composite) is a business key.
+        yield _key(table, "unique", tuple((column,) for column in table.primary_key))
+    for unique in uuids:
+        yield _key(table, "uuid", tuple((column,) for column in unique.columns))
+
+
+def _is_surrogate(table: Table) -> bool:
+    """An integer the database counts up, or nothing but a link to a parent row."""
+    if len(table.primary_key) != 1:
+        return False
+    column = table.column(table.primary_key[0])
+    return column.identity != "" or column.logical_type == "integer"
+
+
+def _exists(path: Path, table: Table, tables: Mapping[str, Table]) -> bool:
+    here = table
+    for position, name in enumerate(path):
+        if not any(column.name == name for column in here.columns):
+            return False
+        if position < len(path) - 1:
+            reference = reference_of(here, name)
+            if reference is None or reference.target not in tables:
+                return False
+            here = tables[reference.target]
+    return True
+
+
+def _key(table: Table, source: str, paths: tuple[Path, ...]) -> NaturalKey:
+    names = {column.name: column.field or column.name for column in table.columns}
+    readable = ", ".join(".".join([names.get(path[0], path[0]), *path[1:]]) for path in paths)
+    return NaturalKey.model_validate({"source": source, "paths": paths, "readable": readable})
+
+
+def _distinct(keys: Sequence[NaturalKey]) -> tuple[NaturalKey, ...]:
+    """Without those that repeat the columns of a better one."""
+    seen: set[tuple[Path, ...]] = set()
+    distinct = []
+    for key in keys:
+        if key.paths not in seen or key.source == "surrogate":
+            seen.add(key.paths)
+            distinct.append(key)
+    return tuple(distinct)
+
+
+def _without_cycles(
+    tables: Mapping[str, Table], candidates: dict[str, tuple[NaturalKey, ...]], findings: list[Finding]
+) -> dict[str, tuple[NaturalKey, ...]]:
+    """Drop candidates that are nested in themselves; longer cycles depend on which candidates hold and are met there."""
+    kept = {}
+    for table_id, keys in candidates.items():
+        table = tables[table_id]
+        good = []
+        for key in keys:
+            if key.source != "surrogate" and any(_nested_in_itself(path, table) for path in key.paths):
+                findings.append(
+                    Finding(
+                        code="natural-key-cycle",
+                        severity="info" if key.source == "unique" else "warning",
+                        subject=table.label,
+                        message=f"The key ({key.readable}) passes through a reference to the same model; it is not used.",
+                        cure=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
+                    )
+                )
+            else:
+                good.append(key)
+        kept[table_id] = tuple(good)
+    return kept
+
+
+def _nested_in_itself(path: Path, table: Table) -> bool:
+    reference = reference_of(table, path[0])
+    return len(path) == 1 and reference is not None and reference.target == table.id
+
+
+def reference_of(table: Table, column: str) -> ForeignReference | None:
+    """The single-column reference that starts at a column."""
+    for reference in table.references:
+        if isinstance(reference, ForeignReference) and reference.columns == (column,) and len(reference.target_columns) == 1:
+            return reference
+    return None

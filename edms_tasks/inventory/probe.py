@@ -1,0 +1,465 @@
+"""Runs inside the EDMS's own interpreter and says what the EDMS is: one file, standard library and Django only.
+
+    python probe.py report --project DIR --settings MODULE --alias default --output FILE
+    python probe.py run    --project DIR --settings MODULE --alias default --database NAME -- check
+
+Python 3.8 and Django 3.2 are enough. The report goes to a file, because EDMS code prints to standard output. Nothing
+is written to the EDMS: rows are read through `_base_manager`, no signal fires, nothing is saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+
+SAMPLE_ROWS = 200
+LONGEST_PATH = 3
+
+
+def main():
+    # type: () -> None
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode", choices=["report", "run"])
+    parser.add_argument("--project", default="")
+    parser.add_argument("--settings", default="")
+    parser.add_argument("--alias", default="default")
+    parser.add_argument("--output")
+    parser.add_argument("--database")
+    arguments, command = sys.argv[1:], []
+    if "--" in arguments:  # what follows belongs to the EDMS's command, options included
+        position = arguments.index("--")
+        arguments, command = arguments[:position], arguments[position + 1 :]
+    options = parser.parse_args(arguments)
+    # The probe's own folder must not shadow modules of the EDMS.
+    sys.path[0] = options.project or os.getcwd()
+    if options.settings:
+        os.environ["DJANGO_SETTINGS_MODULE"] = options.settings
+
+    import django
+
+    django.setup()
+    if options.mode == "run":
+        run_command(options.alias, options.database, command)
+        return
+    report = Reporter(options.alias).report()
+    with open(options.output, "w", encoding="utf-8") as stream:
+        json.dump(report, stream)
+
+
+def run_command(alias, database, command):
+    # type: (str, str, list) -> None
+    """Run a management command with the alias's database replaced for this process only."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    connections[alias].close()
+    connections[alias].settings_dict["NAME"] = database
+    call_command(command[0], *command[1:])
+
+
+class Reporter(object):
+    """Collects the report for one database alias."""
+
+    def __init__(self, alias):
+        # type: (str) -> None
+        from django.db import connections
+
+        self.alias = alias
+        self.connection = connections[alias]
+        self.findings = []  # type: list
+        self.roots = {}  # type: dict
+        self.database_error = None  # type: object
+
+    def report(self):
+        # type: () -> dict
+        """The whole report, in the form of `ProbeReport`."""
+        import django
+        from django.conf import settings
+
+        try:
+            self.connection.ensure_connection()
+        except Exception as error:
+            self.database_error = "%s: %s" % (type(error).__name__, str(error).strip())
+        self._media_root()
+        models = [self._model(model) for model in self._concrete_models()]
+        applied, known, leaves, unapplied = self._migrations()
+        secret = hashlib.sha256(("edms-backup:" + str(settings.SECRET_KEY)).encode("utf-8")).hexdigest()[:16]
+        return {
+            "format": 1,
+            "python": ".".join(str(part) for part in sys.version_info[:3]),
+            "django": django.get_version(),
+            "settings_module": os.environ.get("DJANGO_SETTINGS_MODULE", ""),
+            "databases": self._databases(),
+            "models": models,
+            "file_roots": [
+                {"name": name, "path": path, "used_by": used_by} for name, path, used_by in self.roots.values()
+            ],
+            "migrations_applied": applied,
+            "migrations_known": known,
+            "migrations_leaves": leaves,
+            "migrations_unapplied": unapplied,
+            "secret_key_fingerprint": secret,
+            "database_error": self.database_error,
+            "findings": self.findings,
+        }
+
+    def finding(self, code, severity, subject, message, cure=""):
+        # type: (str, str, str, str, str) -> None
+        """Add a finding."""
+        self.findings.append(
+            {"code": code, "severity": severity, "subject": subject, "message": message, "cure": cure}
+        )
+
+    # -- what the EDMS is configured with ------------------------------------------------------------------------
+
+    def _databases(self):
+        # type: () -> list
+        from django.db import connections
+
+        aliases = [self.alias] + [alias for alias in connections if alias != self.alias]
+        databases = []
+        for alias in aliases:
+            connection = connections[alias]
+            values = connection.settings_dict
+            options = values.get("OPTIONS") or {}
+            databases.append(
+                {
+                    "alias": alias,
+                    "vendor": connection.vendor,
+                    "engine": values.get("ENGINE") or "",
+                    "name": str(values.get("NAME") or ""),
+                    "user": str(values.get("USER") or ""),
+                    "password": str(values.get("PASSWORD") or ""),
+                    "host": str(values.get("HOST") or ""),
+                    "port": str(values.get("PORT") or ""),
+                    "options": {
+                        str(key): str(value) for key, value in options.items() if isinstance(value, (str, int, float))
+                    },
+                }
+            )
+            if alias != self.alias:
+                self.finding(
+                    "other-database",
+                    "warning",
+                    "DATABASES[%r]" % alias,
+                    "Another database of the EDMS is not in this snapshot.",
+                    "Back it up with settings of its own: [edms] database = %r." % alias,
+                )
+        return databases
+
+    def _media_root(self):
+        # type: () -> None
+        from django.conf import settings
+
+        if settings.MEDIA_ROOT:
+            path = os.path.abspath(str(settings.MEDIA_ROOT))
+            self.roots[path] = ("media", path, [])
+
+    def _root_of(self, field, label):
+        # type: (object, str) -> object
+        """The name of the folder a FileField's storage writes to; None for storages that are no folder."""
+        storage = field.storage
+        try:
+            path = os.path.abspath(storage.path(""))
+        except NotImplementedError:
+            self.finding(
+                "storage-not-a-folder",
+                "error",
+                label,
+                "Its files live in a storage that is no folder (%s); they are not in the snapshot." % type(storage).__name__,
+                "Back that storage up with its own means.",
+            )
+            return None
+        inside = [root for root in self.roots if path == root or path.startswith(root + os.sep)]
+        if inside and path not in self.roots:
+            # A storage inside another root: its files are walked with that root, under a longer path.
+            return None
+        if path not in self.roots:
+            taken = {name for name, _, _ in self.roots.values()}
+            name = base = os.path.basename(path) or "files"
+            number = 2
+            while name in taken:
+                name = "%s-%d" % (base, number)
+                number += 1
+            self.roots[path] = (name, path, [])
+        self.roots[path][2].append(label)
+        return self.roots[path][0]
+
+    # -- models ----------------------------------------------------------------------------------------------------
+
+    def _concrete_models(self):
+        # type: () -> list
+        from django.apps import apps
+
+        models = apps.get_models(include_auto_created=True, include_swapped=False)
+        return [model for model in models if not model._meta.proxy and not model._meta.abstract]
+
+    def _model(self, model):
+        # type: (type) -> dict
+        meta = model._meta
+        label = "%s.%s" % (meta.app_label, meta.object_name)
+        fields = [field for field in meta.local_fields if field.column is not None]
+        primary = self._primary_key_columns(model)
+        return {
+            "label": label,
+            "table": meta.db_table,
+            "app_label": meta.app_label,
+            "model_name": meta.model_name,
+            "managed": bool(meta.managed),
+            "auto_created": bool(meta.auto_created),
+            "swapped": bool(meta.swapped),
+            "parents": [parent._meta.db_table for parent in meta.parents],
+            "fields": [self._field(field, label, primary) for field in fields],
+            "generics": self._generics(model),
+            "uniques": self._uniques(model),
+            "natural_key": self._natural_key(model),
+        }
+
+    def _primary_key_columns(self, model):
+        # type: (type) -> set
+        members = getattr(model._meta, "pk_fields", None) or [model._meta.pk]
+        return {field.column for field in members if getattr(field, "column", None)}
+
+    def _field(self, field, label, primary):
+        # type: (object, str, set) -> dict
+        from django.db import models
+
+        described = {
+            "name": field.name,
+            "attname": field.attname,
+            "column": field.column,
+            "internal_type": field.get_internal_type(),
+            "null": bool(field.null),
+            "primary_key": field.column in primary,
+            "unique": bool(field.unique),
+            "generated": bool(getattr(field, "generated", False)),
+            "auto_now": bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)),
+            "max_length": getattr(field, "max_length", None),
+            "max_digits": getattr(field, "max_digits", None),
+            "decimal_places": getattr(field, "decimal_places", None),
+        }
+        remote = getattr(field, "remote_field", None)
+        if isinstance(field, models.ForeignKey) and remote is not None:
+            target = field.target_field
+            while getattr(target, "remote_field", None) is not None and target.model._meta.proxy:
+                target = target.target_field
+            described["reference_table"] = target.model._meta.db_table
+            described["reference_column"] = target.column
+            described["reference_kind"] = "one_to_one" if isinstance(field, models.OneToOneField) else "foreign"
+            described["parent_link"] = bool(getattr(remote, "parent_link", False))
+        if isinstance(field, models.FileField):
+            described["file_root"] = self._root_of(field, "%s.%s" % (label, field.name))
+        return described
+
+    def _generics(self, model):
+        # type: (type) -> list
+        """GenericForeignKeys, and content type + object id pairs that look like one."""
+        from django.apps import apps
+
+        if not apps.is_installed("django.contrib.contenttypes"):
+            return []
+        from django.contrib.contenttypes.fields import GenericForeignKey
+        from django.contrib.contenttypes.models import ContentType
+
+        local = {field.name: field for field in model._meta.local_fields}
+        found, used = [], set()
+        for field in model._meta.private_fields:
+            if isinstance(field, GenericForeignKey) and field.ct_field in local and field.fk_field in local:
+                used.add(field.ct_field)
+                found.append(
+                    {
+                        "name": field.name,
+                        "content_type_column": local[field.ct_field].column,
+                        "object_id_column": local[field.fk_field].column,
+                        "declared": True,
+                    }
+                )
+        for field in model._meta.local_fields:
+            remote = getattr(field, "remote_field", None)
+            if remote is None or remote.model is not ContentType or field.name in used:
+                continue
+            stem = field.name[: -len("content_type")] if field.name.endswith("content_type") else ""
+            for candidate in (stem + "object_id", stem + "object_pk"):
+                if candidate in local:
+                    found.append(
+                        {
+                            "name": "%s + %s" % (field.name, candidate),
+                            "content_type_column": field.column,
+                            "object_id_column": local[candidate].column,
+                            "declared": False,
+                        }
+                    )
+                    break
+        return found
+
+    def _uniques(self, model):
+        # type: (type) -> list
+        from django.db import models
+
+        meta = model._meta
+        columns = {field.name: field.column for field in meta.local_fields}
+        uniques = []
+        for group in meta.unique_together:
+            if all(name in columns for name in group):
+                uniques.append({"name": "unique_together", "columns": [columns[name] for name in group]})
+        for constraint in meta.constraints:
+            if isinstance(constraint, models.UniqueConstraint) and constraint.fields:
+                if all(name in columns for name in constraint.fields):
+                    uniques.append(
+                        {
+                            "name": constraint.name,
+                            "columns": [columns[name] for name in constraint.fields],
+                            "conditional": constraint.condition is not None,
+                            "nulls_distinct": getattr(constraint, "nulls_distinct", None) is not False,
+                        }
+                    )
+        return uniques
+
+    # -- natural keys ----------------------------------------------------------------------------------------------
+
+    def _natural_key(self, model):
+        # type: (type) -> object
+        """What `natural_key()` really is: a tuple of column paths, proved on rows."""
+        if not callable(getattr(model, "natural_key", None)):
+            return None
+        on_manager = hasattr(model._default_manager, "get_by_natural_key")
+        dependencies = [str(name) for name in getattr(model.natural_key, "dependencies", [])]
+        key = {"paths": None, "proved_on": 0, "problem": None, "on_manager": on_manager, "dependencies": dependencies}
+        if self.database_error is not None:
+            key["problem"] = "the database could not be asked"
+            return key
+        try:
+            rows = list(model._base_manager.using(self.alias).order_by("pk")[:SAMPLE_ROWS])
+            values = [row.natural_key() for row in rows]
+        except Exception as error:  # the EDMS's own code: whatever it raises is a fact about it, reported as such
+            key["problem"] = "natural_key() raised %s: %s" % (type(error).__name__, error)
+            return key
+        key["proved_on"] = len(rows)
+        if not rows:
+            paths = self._paths_by_parameter(model)
+            key["paths"] = paths
+            key["problem"] = None if paths else "there are no rows to prove it on"
+            return key
+        if any(not isinstance(value, (tuple, list)) for value in values):
+            key["problem"] = "natural_key() does not return a tuple"
+            return key
+        if len({len(value) for value in values}) != 1:
+            key["problem"] = "natural_key() has different lengths on different rows"
+            return key
+        candidates = self._columns_of(rows, model)
+        paths = []
+        for position in range(len(values[0])):
+            wanted = [value[position] for value in values]
+            matching = [path for path, column in candidates if _same(column, wanted)]
+            matching = [path for path in matching if path not in paths] or matching
+            best = self._preferred(model, matching, position)
+            if best is None:
+                key["problem"] = "part %d of natural_key() equals no column" % (position + 1)
+                return key
+            paths.append(best)
+        if any(path == [model._meta.pk.column] for path in paths) and model._meta.pk.get_internal_type().endswith("AutoField"):
+            key["problem"] = "natural_key() holds the primary key"
+            return key
+        key["paths"] = paths
+        return key
+
+    def _paths_by_parameter(self, model):
+        # type: (type) -> object
+        names = self._parameters(model)
+        columns = {field.name: field.column for field in model._meta.local_fields}
+        if names and all(name in columns for name in names):
+            return [[columns[name]] for name in names]
+        return None
+
+    def _parameters(self, model):
+        # type: (type) -> list
+        import inspect
+
+        lookup = getattr(model._default_manager, "get_by_natural_key", None)
+        if lookup is None:
+            return []
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return [p.name for p in inspect.signature(lookup).parameters.values() if p.kind in kinds]
+
+    def _columns_of(self, rows, model, depth=1):
+        # type: (list, type, int) -> list
+        """(path, values) for own columns, and those reached through foreign keys."""
+        from django.db import models
+
+        found = []
+        for field in model._meta.concrete_fields:
+            if field.column is None or field.model is not model and field.model._meta.concrete_model is not model:
+                continue
+            found.append(([field.column], [None if row is None else getattr(row, field.attname) for row in rows]))
+        if depth >= LONGEST_PATH:
+            return found
+        for field in model._meta.concrete_fields:
+            if field.column is None or not isinstance(field, models.ForeignKey) or field.model is not model:
+                continue
+            target = field.remote_field.model._meta.concrete_model
+            wanted = {getattr(row, field.attname) for row in rows if row is not None} - {None}
+            attribute = field.target_field.attname
+            found_rows = {
+                getattr(row, attribute): row
+                for row in target._base_manager.using(self.alias).filter(**{field.target_field.name + "__in": list(wanted)})
+            }
+            pointed = [None if row is None else found_rows.get(getattr(row, field.attname)) for row in rows]
+            for path, values in self._columns_of(pointed, target, depth + 1):
+                found.append(([field.column] + path, values))
+        return found
+
+    def _preferred(self, model, matching, position):
+        # type: (type, list, int) -> object
+        """The column meant where several hold the same values: named like the lookup's parameter, unique, short."""
+        if not matching:
+            return None
+        parameters = self._parameters(model)
+        wanted = parameters[position] if position < len(parameters) else ""
+        unique = set()
+        for constraint in self._uniques(model):
+            unique.update(constraint["columns"])
+        unique.update(field.column for field in model._meta.local_fields if field.unique and not field.primary_key)
+
+        def rank(path):
+            # type: (list) -> tuple
+            last = path[-1]
+            named = last == wanted or "_".join(path) == wanted or wanted.endswith(last)
+            return (not named, path[0] not in unique, len(path), path)
+
+        return sorted(matching, key=rank)[0]
+
+    # -- migrations ------------------------------------------------------------------------------------------------
+
+    def _migrations(self):
+        # type: () -> tuple
+        from django.db.migrations.loader import MigrationLoader
+
+        connection = None if self.database_error is not None else self.connection
+        loader = MigrationLoader(connection)
+        applied = sorted(loader.applied_migrations) if connection is not None else []
+        leaves = sorted(loader.graph.leaf_nodes())
+        known = set(loader.disk_migrations) | set(loader.graph.nodes)
+        for migration in loader.disk_migrations.values():
+            known.update(tuple(pair) for pair in migration.replaces)
+        unapplied = []
+        if connection is not None:
+            done = set(applied)
+            for node in loader.graph.nodes:
+                if node not in done and tuple(node) not in loader.applied_migrations:
+                    unapplied.append(node)
+        return applied, sorted(known), leaves, sorted(unapplied)
+
+
+def _same(column, wanted):
+    # type: (list, list) -> bool
+    for left, right in zip(column, wanted):
+        if left != right and str(left) != str(right):
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The recovery report's contents as plain values: what the JSON holds and the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edms_tasks.inventory.model import Finding
+from edms_tasks.manifest import TableEntry, TableState
+from edms_tasks.report.facts import RecoveryFacts
+from edms_tasks.validation_result import FileCheckLike
+
+_HEADLINES = {
+    "proved": ("PROVED", "What came back equals what went in."),
+    "failed": ("FAILED", "What came back does not equal what went in. The live system is untouched."),
+    "not validated": ("NOT VALIDATED", "The data came back, but nothing has proved that it is what went in."),
+}
+
+
+def contents(facts: RecoveryFacts) -> dict[str, Any]:
+    """Everything the report says, in reading order."""
+    manifest = facts.manifest
+    models = [_model(entry, facts.states.get(entry.table.id)) for entry in manifest.tables]
+    known = {entry.table.id: entry.table.label for entry in manifest.tables}
+    references = [row for entry in manifest.tables for row in _references(entry, facts.states.get(entry.table.id))]
+    findings = list(dict.fromkeys((*manifest.findings, *facts.findings)))
+    word, headline = _HEADLINES[facts.verdict]
+    return {
+        "report": 1,
+        "verdict": facts.verdict,
+        "verdict_word": word,
+        "headline": headline,
+        "finished": facts.finished.isoformat(timespec="seconds"),
+        "snapshot": {
+            "id": facts.snapshot_id,
+            "tag": manifest.tag or "",
+            "created": manifest.created.isoformat(timespec="seconds"),
+            "engine": manifest.engine,
+            "server": manifest.native_schema.server_version,
+            "previous": manifest.previous or "",
+        },
+        "edms": {
+            "settings": manifest.edms.settings_module,
+            "django": manifest.edms.django,
+            "python": manifest.edms.python,
+            "migrations": [f"{app}.{name}" for app, name in manifest.edms.migrations_leaves],
+        },
+        "target": facts.target,
+        "totals": {
+            "models": len(models),
+            "rows_expected": manifest.rows,
+            "rows_found": sum(state.rows for state in facts.states.values()),
+            "files_expected": sum(index.files for index in manifest.files),
+            "files_found": sum(check.found for check in facts.files),
+            "file_bytes": sum(index.bytes for index in manifest.files),
+            "checks": facts.validation.evaluated if facts.validation else 0,
+            "seconds": round(sum(facts.seconds.values()), 3),
+        },
+        "failures": [
+            {"subject": failure.subject, "check": failure.check, "message": failure.message}
+            for failure in (facts.validation.failures if facts.validation else ())
+        ],
+        "differences": [
+            {"model": known.get(table_id, table_id), "examples": list(examples)}
+            for table_id, examples in facts.differences.items()
+            if examples
+        ],
+        "models": models,
+        "unexpected_tables": sorted(facts.states.keys() - known.keys()),
+        "references_checked": len(references),
+        "references": [row for row in references if row["at_source"] or row["found"] or not row["match"]],
+        "files": list(_files(facts)),
+        "excluded": [_finding(finding) for finding in findings if "exclu" in finding.code],
+        "findings": [_finding(finding) for finding in findings if "exclu" not in finding.code],
+        "notes": list(facts.notes),
+        "seconds": {stage: round(seconds, 3) for stage, seconds in facts.seconds.items()},
+        "backup_seconds": {stage: round(seconds, 3) for stage, seconds in manifest.seconds.items()},
+        "versions": dict(facts.versions),
+        "backup_versions": dict(manifest.versions),
+        "data_docs": str(facts.validation.data_docs) if facts.validation else "",
+    }
+
+
+def _model(entry: TableEntry, found: TableState | None) -> dict[str, Any]:
+    expected = entry.state
+    return {
+        "model": entry.table.label,
+        "table": entry.table.id,
+        "natural_key": _readable_key(entry),
+        "bytes": entry.stored_bytes,
+        "rows": expected.rows,
+        "rows_found": found.rows if found else None,
+        "content_digest": expected.content_digest,
+        "content_digest_found": found.content_digest if found else "",
+        "exact_digest": expected.exact_digest,
+        "exact_digest_found": found.exact_digest if found else "",
+        "match": found is not None
+        and (found.rows, found.exact_digest, found.content_digest)
+        == (expected.rows, expected.exact_digest, expected.content_digest),
+    }
+
+
+def _readable_key(entry: TableEntry) -> str:
+    key = entry.natural_key
+    if key is None:
+        return ""
+    return key.readable or ", ".join(".".join(path) for path in key.paths)
+
+
+def _references(entry: TableEntry, found: TableState | None) -> Iterator[dict[str, Any]]:
+    now = {reference.name: reference.dangling for reference in found.references} if found else {}
+    kinds = {reference.name: reference.kind.replace("_", "-") for reference in entry.table.references}
+    for reference in entry.state.references:
+        yield {
+            "model": entry.table.label,
+            "reference": reference.name,
+            "kind": kinds.get(reference.name, ""),
+            "filled": reference.filled,
+            "at_source": reference.dangling,
+            "found": now.get(reference.name),
+            "match": now.get(reference.name) == reference.dangling,
+        }
+
+
+def _files(facts: RecoveryFacts) -> Iterator[dict[str, Any]]:
+    checks: Mapping[str, FileCheckLike] = {check.root: check for check in facts.files}
+    for index in facts.manifest.files:
+        check = checks.get(index.root.name)
+        yield {
+            "root": index.root.name,
+            "bytes": index.bytes,
+            "expected": check.expected if check else index.files,
+            "found": check.found if check else None,
+            "digest": index.digest,
+            "digest_found": check.found_digest if check else "",
+            "missing": list(check.missing) if check else [],
+            "missing_count": check.missing_count if check else 0,
+            "altered": list(check.altered) if check else [],
+            "altered_count": check.altered_count if check else 0,
+            "unexpected": list(check.unexpected) if check else [],
+            "unexpected_count": check.unexpected_count if check else 0,
+            "match": check is not None
+            and check.found_digest == index.digest
+            and not (check.missing_count or check.altered_count or check.unexpected_count)
+            and check.found == check.expected,
+        }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return finding.model_dump(mode="json")

@@ -1,0 +1,33 @@
+"""What a restore knows at its end: everything the recovery report says is here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from edms_tasks.inventory.model import Finding
+from edms_tasks.manifest import Manifest, TableState
+from edms_tasks.validation_result import FileCheckLike, ValidationResult
+
+Verdict = Literal["proved", "failed", "not validated"]
+
+
+@dataclass(frozen=True)
+class RecoveryFacts:
+    """A restore, told by its numbers."""
+
+    verdict: Verdict
+    snapshot_id: str
+    manifest: Manifest
+    states: Mapping[str, TableState]  # table id -> as measured in the restored database
+    files: Sequence[FileCheckLike]
+    validation: ValidationResult | None
+    target: str  # for people; holds no secret
+    seconds: Mapping[str, float]  # stage of the restore -> duration
+    differences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # table id -> examples
+    findings: Sequence[Finding] = ()  # of the restore; those of the backup are in the manifest
+    notes: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    finished: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -1,0 +1,39 @@
+"""Rendering: every value is hostile until escaped, and a page stands alone (no script, no request, no font)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+def render(template: str, **values: Any) -> str:
+    """The page of that template."""
+    return _environment().get_template(template).render(**values)
+
+
+def human_bytes(size: int) -> str:
+    """1,234 B, 12.3 kB, 4.5 MB: decimal units, as disks are sold."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            return f"{size:,} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = lambda number: "—" if number is None else f"{number:,}"
+    environment.filters["bytes"] = human_bytes
+    environment.filters["moment"] = lambda text: text.replace("T", " ").replace("+00:00", " UTC")
+    return environment

@@ -1,0 +1,344 @@
+"""Backup: inspect → check keys → extract → serialize → package → verify, composed once for every way of running it.
+
+`compose_backup` is called by the command line and by the Prefect flow alike; only the `Steps` differ.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.errors import DatabaseRefused, NoSpace, SettingsError, UnappliedMigrations
+from edms_tasks.extract import RawTable, extract_table
+from edms_tasks.files import find_file_problems, index_files, verify_files
+from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.inventory.merge import build_inventory, excluded_tables
+from edms_tasks.inventory.model import FileRoot, Finding, ForeignReference, Inventory, ProbeReport, Table
+from edms_tasks.keys import ProvenKeys, prove_keys
+from edms_tasks.manifest import FileIndex, Manifest, TableEntry
+from edms_tasks.package import object_problem, store_schema, store_table, verify_table, write_manifest
+from edms_tasks.repository import Repository
+from edms_tasks.restore import check_space
+from edms_tasks.serialize import SerializedTable, empty_state, serialize_table
+from edms_tasks.settings import Settings
+from edms_tasks.workspace import open_workspace
+from flows.steps import Steps
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What a backup made."""
+
+    snapshot_id: str
+    manifest: Manifest
+    verified: bool
+    problems: tuple[str, ...]
+    seconds: dict[str, float]
+    stored_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "snapshot": self.snapshot_id,
+            "tag": self.manifest.tag,
+            "verified": self.verified,
+            "problems": list(self.problems),
+            "rows": self.manifest.rows,
+            "tables": len(self.manifest.tables),
+            "files": sum(index.files for index in self.manifest.files),
+            "stored_bytes": self.stored_bytes,
+            "findings": [finding.model_dump(mode="json") for finding in self.manifest.findings],
+            "seconds": self.seconds,
+        }
+
+
+def compose_backup(settings: Settings, steps: Steps, *, tag: str | None = None) -> BackupResult:
+    """Make a snapshot and read it back.
+
+    Raises:
+        EdmsNotImportable, DatabaseRefused, UnappliedMigrations, RepositoryLocked, NoSpace: before anything is stored.
+    """
+    with steps.stage("inspect"):
+        report = steps.run("inspect the EDMS", lambda: run_probe(settings))
+        address = DatabaseAddress.from_probe(report.databases[0])
+        database = open_database(address)
+        steps.run("check the database", database.check, retries=2)
+        _require_migrated(report, settings)
+        repository = Repository.create(settings.repository)
+
+    with repository.lock("backup"):
+        run = repository.begin()
+        settings.workdir.mkdir(parents=True, exist_ok=True)
+        _remove_spools(settings.workdir)
+        spool = Path(tempfile.mkdtemp(prefix="backup-", dir=settings.workdir))
+        try:
+            result = _snapshot(settings, steps, repository, report, spool, tag)
+            repository.finish(run)
+        except OSError as error:
+            raise _no_space_or(error, spool) from error
+        finally:
+            shutil.rmtree(spool)
+    return result
+
+
+def _snapshot(
+    settings: Settings, steps: Steps, repository: Repository, report: ProbeReport, spool: Path, tag: str | None
+) -> BackupResult:
+    database = open_database(DatabaseAddress.from_probe(report.databases[0]))
+    if database.address.engine == "sqlite":
+        check_space(spool, 3 * Path(database.address.name).stat().st_size, "the copy the backup reads from")
+    findings: list[Finding] = []
+    with database.view(spool, settings.jobs) as view:
+        with steps.stage("check keys"):
+            inventory = steps.run(
+                "read the catalogue", lambda: build_inventory(report, view.tables(), settings, database.address.engine)
+            )
+            findings += [*inventory.findings, *view.findings()]
+            excluded = excluded_tables(inventory, settings)
+            _require_closed(inventory, excluded)
+            findings += [_excluded_finding(inventory.table(table_id)) for table_id in sorted(excluded)]
+            kept = [table for table in inventory.tables if table.id not in excluded]
+        with steps.stage("extract"):
+            raws = _extract(settings, steps, view, kept, spool)
+            captured = steps.run("capture the schema", lambda: view.capture_schema(spool / "schema"))
+            sequences = steps.run("read the sequences", view.sequences)
+
+    with open_workspace(
+        spool / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
+    ) as workspace:
+        with steps.stage("serialize"):
+            keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
+            findings += keys.findings
+            serialized = _serialize(settings, steps, kept, raws, keys, spool)
+
+        with steps.stage("package"):
+            schema = steps.run("store the schema", lambda: store_schema(repository, inventory.engine, captured))
+            entries = steps.map(
+                lambda pair: f"store {pair[0].label}",
+                lambda pair: store_table(repository, *pair),
+                list(zip(kept, serialized, strict=True)),
+                jobs=settings.jobs,
+                retries=2,
+            )
+            entries += [_empty_entry(inventory.table(table_id)) for table_id in sorted(excluded)]
+            indexes, file_findings = _store_files(settings, steps, repository, inventory, spool)
+            findings += file_findings
+            findings += steps.run("match files and rows", lambda: find_file_problems(kept, raws, indexes, repository, spool=spool))
+            snapshot_id, manifest = steps.run(
+                "write the manifest",
+                lambda: write_manifest(
+                    repository,
+                    inventory,
+                    tag=tag,
+                    schema=schema,
+                    sequences=sequences,
+                    entries=entries,
+                    files=indexes,
+                    findings=findings,
+                    seconds=steps.seconds,
+                ),
+            )
+
+        with steps.stage("verify"):
+            (spool / "verify").mkdir()
+            problems = verify_snapshot(settings, steps, repository, manifest, spool / "verify")
+    _leave_artifacts(steps, snapshot_id, manifest, problems)
+    return BackupResult(
+        snapshot_id=snapshot_id,
+        manifest=manifest,
+        verified=not problems,
+        problems=problems,
+        seconds=dict(steps.seconds),
+        stored_bytes=sum(ref.size for ref in manifest.objects().values()),
+    )
+
+
+def verify_snapshot(
+    settings: Settings, steps: Steps, repository: Repository, manifest: Manifest, folder: Path
+) -> tuple[str, ...]:
+    """Read every object of a snapshot again: hashes, rows, digests, and every file's bytes. Returns what is wrong."""
+    problems: list[str] = []
+    with open_workspace(
+        folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
+    ) as workspace:
+        verified = steps.map(
+            lambda entry: f"verify {entry.table.label}",
+            lambda entry: verify_table(repository, entry, workspace, folder / entry.table.id),
+            list(manifest.tables),
+            jobs=settings.jobs,
+            weight=lambda entry: entry.state.rows,
+        )
+    for table in verified:
+        problems += table.problems
+    schema = steps.run("verify the schema", lambda: object_problem(repository, manifest.native_schema.object))
+    if schema:
+        problems.append(f"native schema: {schema}")
+    for index in manifest.files:
+        problems += steps.run(
+            f"verify the files of {index.root.name}", lambda index=index: verify_files(index, repository)
+        )  # type: ignore[misc]
+    return tuple(problems)
+
+
+def _extract(settings: Settings, steps: Steps, view: Any, tables: Sequence[Table], spool: Path) -> dict[str, RawTable]:
+    raws = steps.map(
+        lambda pair: f"extract {pair[1].label}",
+        lambda pair: extract_table(view, pair[1], spool / "raw" / f"{pair[0]:04d}", settings.chunk_rows),
+        list(enumerate(tables)),
+        jobs=settings.jobs,
+    )
+    return {raw.table_id: raw for raw in raws}
+
+
+def _serialize(
+    settings: Settings, steps: Steps, tables: Sequence[Table], raws: dict[str, RawTable], keys: ProvenKeys, spool: Path
+) -> list[SerializedTable]:
+    return steps.map(
+        lambda pair: f"serialize {pair[1].label}",
+        lambda pair: serialize_table(
+            pair[1], raws[pair[1].id], keys, spool / "serialized" / f"{pair[0]:04d}", settings.chunk_rows
+        ),
+        list(enumerate(tables)),
+        jobs=settings.jobs,
+        weight=lambda pair: raws[pair[1].id].rows,
+    )
+
+
+def _store_files(
+    settings: Settings, steps: Steps, repository: Repository, inventory: Inventory, spool: Path
+) -> tuple[list[FileIndex], list[Finding]]:
+    previous = _previous_indexes(repository)
+    indexes: list[FileIndex] = []
+    findings: list[Finding] = []
+    for root in inventory.file_roots:
+        index, found = steps.run(
+            f"store the files of {root.name}",
+            lambda root=root: _store_root(settings, steps, repository, root, previous, spool),
+        )  # type: ignore[misc]
+        indexes.append(index)
+        findings += found
+    return indexes, findings
+
+
+def _store_root(
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    root: FileRoot,
+    previous: dict[str, FileIndex],
+    spool: Path,
+) -> tuple[FileIndex, tuple[Finding, ...]]:
+    with steps.progress(f"files of {root.name}", 0) as advance:
+        return index_files(
+            root,
+            repository,
+            exclude=settings.exclude.files,
+            previous=previous.get(root.name),
+            spool=spool,
+            progress=advance,
+        )
+
+
+def _previous_indexes(repository: Repository) -> dict[str, FileIndex]:
+    snapshots = repository.snapshots()
+    if not snapshots:
+        return {}
+    manifest = Manifest.from_json(repository.read_snapshot(snapshots[-1]), where=snapshots[-1])
+    return {index.root.name: index for index in manifest.files}
+
+
+def _require_migrated(report: ProbeReport, settings: Settings) -> None:
+    if report.database_error:
+        raise DatabaseRefused(
+            "The EDMS cannot reach its database.",
+            where=DatabaseAddress.from_probe(report.databases[0]).display,
+            why=report.database_error,
+            cure="Start the server, or mend DATABASES in the EDMS's settings.",
+        )
+    if report.migrations_unapplied and settings.edms.unapplied_migrations == "refuse":
+        names = ", ".join(f"{app}.{name}" for app, name in report.migrations_unapplied[:5])
+        raise UnappliedMigrations(
+            f"{len(report.migrations_unapplied)} migrations of the EDMS are not applied.",
+            where=DatabaseAddress.from_probe(report.databases[0]).display,
+            why=names,
+            cure='Run `manage.py migrate` first, or set [edms] unapplied_migrations = "record" to back up the database as it is.',
+        )
+
+
+def _require_closed(inventory: Inventory, excluded: frozenset[str]) -> None:
+    """Leaving a table out must not leave enforced references of others hanging: that backup could not be restored."""
+    for table in inventory.tables:
+        if table.id in excluded:
+            continue
+        for reference in table.references:
+            if isinstance(reference, ForeignReference) and reference.enforced and reference.target in excluded:
+                target = inventory.table(reference.target)
+                raise SettingsError(
+                    f"{target.label} cannot be left out: {table.label} refers to it.",
+                    where="[exclude] tables",
+                    cure=f"Leave {table.label} out too, or keep {target.label}.",
+                )
+
+
+def _excluded_finding(table: Table) -> Finding:
+    return Finding(
+        code="excluded",
+        severity="info",
+        subject=table.label,
+        message="Left out by the settings; it comes back empty.",
+    )
+
+
+def _empty_entry(table: Table) -> TableEntry:
+    return TableEntry(
+        table=table,
+        natural_key=None,
+        encodings={column.name: "native" for column in table.columns},
+        state=empty_state(table),
+        chunks=(),
+    )
+
+
+def _leave_artifacts(steps: Steps, snapshot_id: str, manifest: Manifest, problems: Sequence[str]) -> None:
+    steps.table(
+        "models",
+        "Models in the snapshot",
+        [
+            {
+                "model": entry.table.label,
+                "rows": entry.state.rows,
+                "bytes": entry.stored_bytes,
+                "digest": entry.state.content_digest,
+                "natural key": entry.natural_key.readable or entry.natural_key.source if entry.natural_key else "none",
+            }
+            for entry in manifest.tables
+        ],
+        f"Snapshot {snapshot_id}",
+    )
+    findings = "".join(
+        f"- **{f.severity}** {f.code}: {f.subject}: {f.message} ({f.count})\n" for f in manifest.findings
+    )
+    verdict = (
+        "verified: every object was read again and is right" if not problems else "NOT VERIFIED: " + "; ".join(problems)
+    )
+    steps.markdown("backup", f"# Snapshot {snapshot_id[:12]}\n\n{verdict}\n\n{findings or 'No findings.'}\n")
+
+
+def _remove_spools(workdir: Path) -> None:
+    """Spools of killed runs; the repository's lock says that no other backup is running."""
+    for left in workdir.glob("backup-*"):
+        shutil.rmtree(left)
+
+
+def _no_space_or(error: OSError, spool: Path) -> BaseException:
+    if error.errno == errno.ENOSPC:
+        return NoSpace(
+            "The disk is full.", where=str(spool), cure="Free some space, or point `workdir` at a larger disk."
+        )
+    return error

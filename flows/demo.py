@@ -1,0 +1,330 @@
+"""The demo: a real EDMS is filled, backed up, destroyed, and brought back proved equal, in a folder of its own.
+
+It runs the same compositions as the commands do. Only the reference EDMS's own `manage.py` creates and destroys.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, text
+
+from edms_tasks.databases import DatabaseAddress
+from edms_tasks.errors import CommandError, TerminalError
+from edms_tasks.settings import Settings, load_settings
+from flows.backup import BackupResult, compose_backup
+from flows.direct_steps import DirectSteps
+from flows.inspection import compose_inspect
+from flows.restore import RestoreResult, compose_restore
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Rows that every installation creates by itself, each with the name people know it by.
+_DEFAULT_ROWS = {
+    "users.Role": "SELECT name, id FROM users_role",
+    "documents.DocumentType": "SELECT code, id FROM documents_documenttype",
+    "contenttypes.ContentType": "SELECT app_label || '.' || model, id FROM django_content_type",
+}
+
+
+@dataclass(frozen=True)
+class ModelFate:
+    """Rows of a model before the loss, after it, and after the restore."""
+
+    model: str
+    before: int
+    lost: int
+    restored: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "model": self.model,
+            "rows_before": self.before,
+            "rows_after_loss": self.lost,
+            "rows_restored": self.restored,
+        }
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What was lost, what came back, and the evidence."""
+
+    models: tuple[ModelFate, ...]
+    files: tuple[int, int, int]  # before, after the loss, restored
+    changed_ids: dict[str, int]  # model -> default rows that came under another id after the loss
+    restored_ids: dict[str, int]  # model -> of those, how many have their own id back
+    backup: BackupResult
+    restore: RestoreResult
+    seconds: dict[str, float]
+    folder: Path
+    kept: bool
+
+    @property
+    def proved(self) -> bool:
+        """The backup verified, the restore is proved and live, and every count and id is as it was."""
+        return (
+            self.backup.verified
+            and self.restore.success
+            and self.restore.promoted
+            and all(model.before == model.restored for model in self.models)
+            and self.files[0] == self.files[2]
+            and self.changed_ids == self.restored_ids
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "proved": self.proved,
+            "models": [model.as_json() for model in self.models],
+            "files": dict(zip(("before", "after_loss", "restored"), self.files, strict=True)),
+            "changed_ids": self.changed_ids,
+            "restored_ids": self.restored_ids,
+            "backup": self.backup.as_json(),
+            "restore": self.restore.as_json(),
+            "seconds": self.seconds,
+            "folder": str(self.folder),
+            "kept": self.kept,
+        }
+
+
+def run_demo(
+    *, keep: bool = False, postgres: str | None = None, documents: int = 1000, console: Console | None = None
+) -> DemoResult:
+    """Do all of it. The reports survive in the folder; `keep` keeps EDMS, repository and settings beside them."""
+    folder = Path(tempfile.mkdtemp(prefix="edms-backup-demo-"))
+    try:
+        with _database(postgres, folder, keep=keep) as url:
+            result = _tell_the_story(folder, url, documents, console, keep=keep)
+    except BaseException:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if not keep:
+        _remove_all_but_reports(folder)
+    return result
+
+
+def _tell_the_story(folder: Path, url: str, documents: int, console: Console | None, *, keep: bool) -> DemoResult:
+    edms = _Edms(folder, url)
+    steps = DirectSteps(console)
+    with steps.stage("create the EDMS"):
+        steps.run("migrate", edms.manage, "migrate", "--verbosity", "0")
+        steps.run(
+            f"create {documents:,} documents", edms.manage, "populate", "--documents", str(documents), "--seed", "1"
+        )
+    settings = load_settings(edms.write_settings())
+    ids_before, files_before = edms.default_ids(), edms.file_count()
+
+    steps.say("backup")
+    backup = compose_backup(settings, DirectSteps(console), tag="demo")
+    before = {entry.table.label: entry.state.rows for entry in backup.manifest.tables}
+
+    with steps.stage("destroy"):
+        steps.run("re-initialise", edms.manage, "reinit", "--offset-ids", "--noinput")
+    lost, files_lost, ids_lost = _rows(settings), edms.file_count(), edms.default_ids()
+
+    steps.say("restore")
+    restore = compose_restore(settings, DirectSteps(console), snapshot="demo")
+    restored, ids_restored = _rows(settings), edms.default_ids()
+
+    changed = {
+        model: {name for name, key in ids.items() if ids_lost[model].get(name, key) != key}
+        for model, ids in ids_before.items()
+    }
+    return DemoResult(
+        models=tuple(
+            ModelFate(model, before.get(model, 0), lost.get(model, 0), restored.get(model, 0))
+            for model in sorted(before | lost | restored)
+        ),
+        files=(files_before, files_lost, edms.file_count()),
+        changed_ids={model: len(names) for model, names in changed.items()},
+        restored_ids={
+            model: sum(ids_restored[model].get(name) == ids_before[model][name] for name in names)
+            for model, names in changed.items()
+        },
+        backup=backup,
+        restore=restore,
+        seconds={
+            **steps.seconds,
+            **{f"backup: {stage}": taken for stage, taken in backup.seconds.items()},
+            **{f"restore: {stage}": taken for stage, taken in restore.seconds.items()},
+        },
+        folder=folder,
+        kept=keep,
+    )
+
+
+def print_demo(console: Console, result: DemoResult) -> None:
+    """What was lost, what came back, the verdict, the seconds, the paths."""
+    from flows.printing import line, print_problems, table_of
+
+    line(console, "")
+    line(console, "What the re-initialisation destroyed, and what the restore brought back:")
+    shown = [model for model in result.models if len({model.before, model.lost, model.restored}) > 1]
+    rows: list[tuple[object, ...]] = [
+        (model.model, f"{model.before:,}", f"{model.lost:,}", f"{model.restored:,}") for model in shown
+    ]
+    total = [sum(getattr(model, moment) for model in result.models) for moment in ("before", "lost", "restored")]
+    rows.append(("all rows", *(f"{number:,}" for number in total)))
+    rows.append(("files", *(f"{number:,}" for number in result.files)))
+    console.print(table_of(("model", ">before", ">after the loss", ">restored"), rows))
+    for model, changed in result.changed_ids.items():
+        if changed:
+            back = result.restored_ids[model]
+            line(console, f"{model}: {changed} default rows came under other ids; {back} have their own back")
+    line(console, "")
+    line(console, "seconds:")
+    console.print(table_of(("stage", ">seconds"), ((stage, f"{taken:.1f}") for stage, taken in result.seconds.items())))
+    line(console, "")
+    if result.proved:
+        line(console, f"✓ PROVED: every row and every file is as it was (snapshot {result.backup.snapshot_id[:12]})")
+    else:
+        line(console, "✗ NOT PROVED")
+        print_problems(console, (*result.backup.problems, *result.restore.failures))
+    line(console, f"recovery report  {result.restore.report_html}")
+    line(console, f"data docs        {result.restore.data_docs}")
+    if result.kept:
+        line(console, f"kept             {result.folder} (cd there and try `edms-backup list`)")
+
+
+class _Edms:
+    """An installation of the reference EDMS in the demo's folder."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        found = find_spec("reference_edms")
+        if found is None or found.origin is None:
+            raise TerminalError("The reference EDMS is not installed.", cure="Install edms-backup again.")
+        self.project = Path(found.origin).parent
+        self.folder = folder
+        self.media = folder / "media"
+        self.media.mkdir()
+        self.url = url
+        self.env = {
+            "REFERENCE_EDMS_DATABASE": url,
+            "REFERENCE_EDMS_MEDIA": str(self.media),
+            "REFERENCE_EDMS_SECRET_KEY": secrets.token_urlsafe(32),
+        }
+
+    def manage(self, *arguments: str) -> None:
+        """Run a management command."""
+        inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "DJANGO_SETTINGS_MODULE")}
+        done = subprocess.run(
+            [sys.executable, str(self.project / "manage.py"), *arguments],
+            env=inherited | self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise TerminalError(
+                f"`manage.py {arguments[0]}` of the reference EDMS failed.",
+                where=str(self.folder),
+                why="\n".join(done.stderr.strip().splitlines()[-3:]),
+                cure="Run the demo again with --keep to look into its folder.",
+            )
+
+    def write_settings(self) -> Path:
+        """Write the settings file that the backup and the restore read."""
+        sections: dict[str, Mapping[str, str]] = {
+            "edms": {"project": str(self.project), "settings": "config.settings", "python": sys.executable},
+            "edms.env": self.env,
+            "repository": {"url": str(self.folder / "repository")},
+        }
+        lines = [f"workdir = {_toml(str(self.folder / 'work'))}"]
+        for section, values in sections.items():
+            lines.append(f"\n[{section}]")
+            lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+        path = self.folder / "edms-backup.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.chmod(0o600)
+        return path
+
+    def default_ids(self) -> dict[str, dict[str, int]]:
+        """Model -> name of a default row -> its id now."""
+        engine = create_engine(DatabaseAddress.from_url(self.url).sqlalchemy_url())
+        try:
+            with engine.connect() as connection:
+                return {
+                    model: {str(name): int(key) for name, key in connection.execute(text(query))}
+                    for model, query in _DEFAULT_ROWS.items()
+                }
+        finally:
+            engine.dispose()
+
+    def file_count(self) -> int:
+        """Files in the media folder."""
+        return sum(len(files) for _, _, files in os.walk(self.media))
+
+
+def _rows(settings: Settings) -> dict[str, int]:
+    inspection = compose_inspect(settings, DirectSteps())
+    return {table.label: inspection.rows[table.id] for table in inspection.inventory.tables}
+
+
+@contextmanager
+def _database(postgres: str | None, folder: Path, *, keep: bool) -> Iterator[str]:
+    """The URL of the demo's own database; on PostgreSQL it, and what was made beside it, is dropped afterwards."""
+    if postgres is None:
+        yield f"sqlite:///{folder / 'edms.sqlite3'}"
+        return
+    server = DatabaseAddress.from_url(postgres)
+    if server.engine != "postgresql":
+        raise CommandError(
+            "--postgres needs the URL of a PostgreSQL server.", cure="postgresql://user:password@host:port/postgres"
+        )
+    name = f"edms_backup_demo_{secrets.token_hex(4)}"
+    _on_server(server, lambda run: run(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'"))
+    try:
+        yield server.renamed(name).url()
+    finally:
+        if not keep:
+            _on_server(server, lambda run: _drop_all(run, name))
+
+
+def _drop_all(run: Callable[[str], list[str]], prefix: str) -> None:
+    # What a restore makes beside a database begins with the database's name, which is random here.
+    for name in run("SELECT datname FROM pg_database"):
+        if name.startswith(prefix):
+            run('DROP DATABASE "{}" WITH (FORCE)'.format(name.replace('"', '""')))
+
+
+def _on_server(server: DatabaseAddress, work: Callable[[Callable[[str], list[str]]], object]) -> None:
+    from edms_tasks.databases.postgresql.connection import connected
+
+    with connected(server) as connection:
+
+        def run(statement: str) -> list[str]:
+            cursor = connection.execute(statement.encode())
+            return [str(row[0]) for row in cursor.fetchall()] if cursor.description else []
+
+        work(run)
+
+
+def _remove_all_but_reports(folder: Path) -> None:
+    work = folder / "work"
+    for path in (*folder.iterdir(), *work.iterdir()):
+        if path in (work, work / "reports"):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _toml(value: str) -> str:
+    # A JSON string is a TOML string.
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,159 @@
+"""The flows as Prefect sees them: described, validated parameters in front of the compositions the command line runs.
+
+    prefect deploy --prefect-file deployments/prefect.yaml --all
+
+A run whose result is not proved fails, so that schedules and automations notice. Parameters are recorded by the server
+and hold no secrets: the settings file and the environment of the worker do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+from prefect import flow, runtime
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field
+
+from edms_tasks.errors import CheckFailed, CommandError
+from edms_tasks.settings import load_settings
+from flows.backup import BackupResult, compose_backup
+from flows.prefect_steps import PrefectSteps
+from flows.restore import RestoreResult, compose_restore
+from flows.terminal import printable
+from flows.verify import VerifyResult, compose_verify
+
+Result = TypeVar("Result")
+
+# The default runner has no bound. Each step's own `jobs` is the real one; this is the largest the settings allow.
+_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
+
+Config = Annotated[
+    str,
+    Field(
+        title="Settings file",
+        description="Path of edms-backup.toml on the machine of the worker.",
+        min_length=1,
+        examples=["/etc/edms-backup/edms-backup.toml"],
+    ),
+]
+Tag = Annotated[
+    str | None,
+    Field(title="Tag", description="A name for this snapshot, e.g. before-upgrade.", min_length=1, max_length=100),
+]
+Snapshot = Annotated[
+    str,
+    Field(title="Snapshot", description="`latest`, an id or its first digits, or a tag.", min_length=1, max_length=100),
+]
+AnySnapshot = Annotated[
+    str | None,
+    Field(
+        title="Snapshot",
+        description="`latest`, an id or its first digits, or a tag. Empty: every snapshot.",
+        min_length=1,
+        max_length=100,
+    ),
+]
+Into = Annotated[
+    str | None,
+    Field(
+        title="Into",
+        description="Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone.",
+        min_length=1,
+    ),
+]
+IntoFiles = Annotated[
+    str | None,
+    Field(title="Into files", description="With `Into`: the folder for the restored files.", min_length=1),
+]
+Confirm = Annotated[
+    bool,
+    Field(
+        title="Confirm",
+        description="Must be on to replace the EDMS's database and files. The present ones are kept for a rollback.",
+    ),
+]
+
+
+def _backup_name() -> str:
+    return f"backup {runtime.flow_run.parameters.get('tag') or ''}".strip()
+
+
+@flow(
+    name="edms-backup",
+    flow_run_name=_backup_name,
+    description="Makes a snapshot of the EDMS and reads it back.",
+    task_runner=_RUNNER,
+    persist_result=False,
+)
+def backup(config: Config = "edms-backup.toml", tag: Tag = None) -> BackupResult:
+    """Make a snapshot; fails where it could not be verified."""
+    result = compose_backup(load_settings(Path(config)), PrefectSteps(), tag=tag)
+    if not result.verified:
+        raise NotProved("The snapshot was written and does not verify.", result, result.problems)
+    return result
+
+
+@flow(
+    name="edms-verify",
+    description="Reads every object of one snapshot, or of all, and compares hashes, rows and digests.",
+    task_runner=_RUNNER,
+    persist_result=False,
+)
+def verify(config: Config = "edms-backup.toml", snapshot: AnySnapshot = None) -> VerifyResult:
+    """Verify one snapshot or all of them; fails where something is damaged."""
+    result = compose_verify(load_settings(Path(config)), PrefectSteps(), snapshot=snapshot)
+    if not result.success:
+        raise NotProved("The repository does not verify.", result, result.problems or ("There is no snapshot.",))
+    return result
+
+
+@flow(
+    name="edms-restore",
+    flow_run_name="restore {snapshot}",
+    description="Builds a staging database from a snapshot, validates it and, only if it is proved equal, promotes it.",
+    task_runner=_RUNNER,
+    persist_result=False,
+)
+def restore(
+    config: Config = "edms-backup.toml",
+    snapshot: Snapshot = "latest",
+    into: Into = None,
+    into_files: IntoFiles = None,
+    confirm: Confirm = False,
+) -> RestoreResult:
+    """Restore a snapshot; fails, with the EDMS untouched, where the restored data is not proved equal."""
+    if into is None and not confirm:
+        raise CommandError(
+            "This restore would replace the EDMS's database and files, and was not confirmed.",
+            where=f"snapshot {snapshot}",
+            cure="Turn `Confirm` on, or name a database in `Into`.",
+        )
+    result = compose_restore(
+        load_settings(Path(config)),
+        PrefectSteps(),
+        snapshot=snapshot,
+        into=into,
+        into_files=Path(into_files) if into_files else None,
+    )
+    if not result.success:
+        raise NotProved("The restored data is not what the snapshot says.", result, result.failures)
+    return result
+
+
+class NotProved(CheckFailed, Generic[Result]):
+    """A check failed; `result` holds what the composition returned, for callers in this process."""
+
+    def __init__(self, what: str, result: Result, problems: tuple[str, ...]) -> None:
+        super().__init__(what, why=printable("; ".join(problems[:5])), cure="See the artifacts of this run.")
+        self.result = result
+
+
+def result_of(call: Callable[[], Result]) -> Result:
+    """Call a flow for its result, proved or not: a run that failed its checks has one too."""
+    try:
+        return call()
+    except NotProved as failure:
+        result: Result = failure.result
+        return result

@@ -1,0 +1,232 @@
+"""Results as people read them: the closing summary of each command. Nothing is found out here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flows.terminal import count_text, printable, size_text
+
+if TYPE_CHECKING:
+    from edms_tasks.inventory.model import Finding
+    from edms_tasks.manifest import Manifest, TableEntry
+    from flows.backup import BackupResult
+    from flows.inspection import Inspection
+    from flows.listing import Listing
+    from flows.restore import RestoreResult, RollbackResult
+    from flows.verify import VerifyResult
+
+_SEVERITY = {"error": "✗", "warning": "!", "info": "·"}
+_FINDINGS_SHOWN = 20
+_PROBLEMS_SHOWN = 20
+
+
+def print_backup(console: Console, result: BackupResult) -> None:
+    """The snapshot, what is in it, what was found, and whether it verified."""
+    manifest = result.manifest
+    line(console, f"snapshot  {result.snapshot_id}" + (f"  tag {manifest.tag}" if manifest.tag else ""))
+    line(console, f"holds     {_contents(manifest)}, {size_text(result.stored_bytes)} stored")
+    print_findings(console, manifest.findings)
+    print_seconds(console, result.seconds)
+    if result.verified:
+        line(console, "✓ verified: every object was read again and is right")
+    else:
+        line(console, "✗ NOT VERIFIED: do not rely on this snapshot")
+        print_problems(console, result.problems)
+
+
+def print_restore(console: Console, result: RestoreResult) -> None:
+    """The verdict, where the data is now, and where the evidence is."""
+    for note in result.notes:
+        line(console, f"· {note}")
+    print_seconds(console, result.seconds)
+    if result.success:
+        found = f"{result.rows:,} rows and {result.files:,} files"
+        line(console, f"✓ proved: {found} are what snapshot {result.snapshot_id[:12]} says")
+    else:
+        line(
+            console,
+            f"✗ NOT PROVED: {count_text(len(result.failures), 'check')} failed; the live system was not touched",
+        )
+        print_problems(console, result.failures)
+    if result.promoted:
+        line(console, f"now live  {result.target}")
+        if result.previous:
+            line(console, f"before    kept as {result.previous}; `edms-backup rollback` swaps it back")
+    elif result.success:
+        line(console, f"kept as   {result.target}")
+    line(console, f"report    {result.report_html}")
+    line(console, f"data docs {result.data_docs}")
+
+
+def print_rollback(console: Console, result: RollbackResult) -> None:
+    """What is live again."""
+    line(console, f"✓ live again  {result.database}")
+    line(console, f"set aside     {result.set_aside} (the restore of snapshot {result.snapshot_id[:12]})")
+
+
+def print_verify(console: Console, result: VerifyResult) -> None:
+    """What was read, and what was wrong with it."""
+    snapshots, objects = count_text(len(result.snapshot_ids), "snapshot"), count_text(result.objects, "object")
+    read = f"{snapshots}, {objects}, {size_text(result.bytes)}"
+    if result.success:
+        line(console, f"✓ verified: {read} read again and right")
+    elif not result.problems:
+        line(console, "✗ there is no snapshot to verify")
+    else:
+        line(console, f"✗ DAMAGED: {count_text(len(result.problems), 'problem')} in {read}")
+        print_problems(console, result.problems)
+
+
+def print_listing(console: Console, listing: Listing) -> None:
+    """A line per snapshot, oldest first."""
+    if not listing.snapshots and not listing.damaged:
+        line(console, "The repository holds no snapshot yet: `edms-backup backup` makes one.")
+        return
+    table = _table("snapshot", "created (UTC)", "tag", ">tables", ">rows", ">files", ">bytes", ">findings")
+    for found in listing.snapshots:
+        _row(
+            table,
+            found.id[:12],
+            f"{found.created:%Y-%m-%d %H:%M:%S}",
+            found.tag or "",
+            f"{found.tables:,}",
+            f"{found.rows:,}",
+            f"{found.files:,}",
+            size_text(found.bytes),
+            str(found.findings),
+        )
+    console.print(table)
+    for name in listing.damaged:
+        line(console, f"✗ {name[:12]}  its manifest is damaged; keep the file for analysis")
+
+
+def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest) -> None:
+    """One snapshot: tables, files, findings."""
+    line(console, f"snapshot  {snapshot_id}" + (f"  tag {manifest.tag}" if manifest.tag else ""))
+    line(console, f"created   {manifest.created:%Y-%m-%d %H:%M:%S} UTC")
+    line(
+        console,
+        f"EDMS      {manifest.edms.settings_module}, Django {manifest.edms.django}, Python {manifest.edms.python}",
+    )
+    line(console, f"database  {manifest.engine} {manifest.native_schema.server_version}")
+    line(console, f"holds     {_contents(manifest)}")
+    table = _table("model or table", ">rows", "content digest", ">bytes", "natural key", ">dangling")
+    for entry in manifest.tables:
+        dangling = sum(reference.dangling for reference in entry.state.references)
+        _row(
+            table,
+            entry.table.label,
+            f"{entry.state.rows:,}",
+            entry.state.content_digest[:12],
+            size_text(entry.stored_bytes),
+            _key_text(entry),
+            f"{dangling:,}" if dangling else "",
+        )
+    console.print(table)
+    roots = _table("files of", "folder", ">files", ">bytes", "digest")
+    for index in manifest.files:
+        _row(roots, index.root.name, index.root.path, f"{index.files:,}", size_text(index.bytes), index.digest[:12])
+    if manifest.files:
+        console.print(roots)
+    print_findings(console, manifest.findings, shown=None)
+
+
+def print_inspection(console: Console, inspection: Inspection) -> None:
+    """The inventory: models, rows, keys, references, file roots, migration state."""
+    inventory = inspection.inventory
+    table = _table("model or table", ">rows", ">columns", "natural key", "references")
+    for entry in inventory.tables:
+        best = entry.key_candidates[0] if entry.key_candidates else None
+        key = f"{best.readable or ', '.join('.'.join(path) for path in best.paths)} ({best.source})" if best else "none"
+        references = ", ".join(reference.name for reference in entry.references)
+        rows = inspection.rows.get(entry.id)
+        _row(table, entry.label, "?" if rows is None else f"{rows:,}", str(len(entry.columns)), key, references)
+    console.print(table)
+    for root in inventory.file_roots:
+        line(
+            console,
+            f"files of {root.name}: {root.path}" + (f" (used by {', '.join(root.used_by)})" if root.used_by else ""),
+        )
+    edms = inventory.edms
+    applied = f"{count_text(len(edms.migrations_applied), 'migration')} applied"
+    behind = inspection.migrations_unapplied
+    missing = f"{len(behind)} NOT applied: {', '.join(behind[:5])}" if behind else "none missing"
+    line(console, f"migrations: {applied}, {missing}")
+    line(console, f"database: {inspection.database}")
+    print_findings(console, inventory.findings, shown=None)
+
+
+def print_findings(console: Console, findings: Sequence[Finding], shown: int | None = _FINDINGS_SHOWN) -> None:
+    """Findings, the gravest first."""
+    if not findings:
+        return
+    line(console, f"{count_text(len(findings), 'finding')}:")
+    order = list(_SEVERITY)
+    ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
+    for finding in ranked[:shown]:
+        count = f" ({finding.count:,})" if finding.count != 1 else ""
+        line(console, f"  {_SEVERITY[finding.severity]} {finding.subject}: {finding.message}{count}")
+    _and_more(console, len(ranked), shown, "`edms-backup show` lists them")
+
+
+def print_problems(console: Console, problems: Sequence[str]) -> None:
+    """What failed, by name."""
+    for problem in problems[:_PROBLEMS_SHOWN]:
+        line(console, f"  ✗ {problem}")
+    _and_more(console, len(problems), _PROBLEMS_SHOWN, "--json lists them")
+
+
+def print_seconds(console: Console, seconds: Mapping[str, float]) -> None:
+    """How long each stage took."""
+    if seconds:
+        line(console, "seconds   " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in seconds.items()))
+
+
+def line(console: Console, text: str) -> None:
+    """One line, as it is: no markup, no colour, no control characters, not wrapped."""
+    console.print(Text(printable(text)), soft_wrap=True)
+
+
+def table_of(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+    """A table of plain values; a heading that begins with > is of a column of numbers."""
+    table = _table(*headings)
+    for row in rows:
+        _row(table, *(str(cell) for cell in row))
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        right = heading.startswith(">")
+        table.add_column(
+            heading.removeprefix(">"), justify="right" if right else "left", overflow="fold", no_wrap=right
+        )
+    return table
+
+
+def _row(table: Table, *cells: str) -> None:
+    # Text, not str: a str would be read as markup.
+    table.add_row(*(Text(printable(cell)) for cell in cells))
+
+
+def _contents(manifest: Manifest) -> str:
+    files = sum(index.files for index in manifest.files)
+    rows, tables = count_text(manifest.rows, "row"), count_text(len(manifest.tables), "table")
+    return f"{rows} in {tables}, {count_text(files, 'file')}"
+
+
+def _key_text(entry: TableEntry) -> str:
+    if entry.natural_key is None:
+        return "none"
+    return entry.natural_key.readable or entry.natural_key.source
+
+
+def _and_more(console: Console, number: int, shown: int | None, where: str) -> None:
+    if shown is not None and number > shown:
+        line(console, f"  … and {number - shown} more; {where}")

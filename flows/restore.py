@@ -1,0 +1,508 @@
+"""Restore: open → stage → restore → validate → promote, composed once for every way of running it; and its inverse.
+
+Nothing of the live system changes before `promote`. Every way out before that removes what was staged.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edms_tasks import promotion
+from edms_tasks.databases import Database, DatabaseAddress, open_database
+from edms_tasks.databases.protocol import StagingDatabase
+from edms_tasks.differences import explain
+from edms_tasks.errors import CheckFailed, EdmsNotImportable, SettingsError, SnapshotNewerThanCode
+from edms_tasks.extract import RawTable, extract_table
+from edms_tasks.files import FileCheck, check_files, restore_files
+from edms_tasks.inventory.inspect import run_in_edms, run_probe
+from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.manifest import FileIndex, Manifest, TableState
+from edms_tasks.package import fetch_chunks, versions
+from edms_tasks.promotion import Journal, Promotion
+from edms_tasks.report import RecoveryFacts, write_recovery_report
+from edms_tasks.repository import Repository
+from edms_tasks.restore import check_engine, check_space, fetch_schema, keys_as_recorded, load_table, measure_restored
+from edms_tasks.serialize import empty_state
+from edms_tasks.settings import Settings
+from edms_tasks.validate import validate_restored
+from edms_tasks.validation_result import ValidationResult
+from edms_tasks.workspace import open_workspace
+from flows.steps import Steps
+
+
+@dataclass(frozen=True)
+class RestoreResult:
+    """What a restore brought back, and the evidence."""
+
+    snapshot_id: str
+    success: bool
+    promoted: bool
+    target: str
+    previous: str | None
+    report_html: Path
+    report_json: Path
+    data_docs: Path
+    failures: tuple[str, ...]
+    notes: tuple[str, ...]
+    rows: int
+    files: int
+    seconds: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "snapshot": self.snapshot_id,
+            "success": self.success,
+            "promoted": self.promoted,
+            "target": self.target,
+            "previous": self.previous,
+            "report_html": str(self.report_html),
+            "report_json": str(self.report_json),
+            "data_docs": str(self.data_docs),
+            "failures": list(self.failures),
+            "notes": list(self.notes),
+            "rows": self.rows,
+            "files": self.files,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class RollbackResult:
+    """What was swapped back, and where the undone restore is kept."""
+
+    database: str
+    snapshot_id: str
+    set_aside: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"database": self.database, "snapshot": self.snapshot_id, "set_aside": self.set_aside}
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where a restore goes."""
+
+    database: Database
+    report: ProbeReport | None  # None: the EDMS's code cannot be asked
+    folders: tuple[tuple[FileIndex, Path, Path], ...]  # index, final folder, staged folder
+    into: str | None
+
+
+def compose_restore(
+    settings: Settings,
+    steps: Steps,
+    *,
+    snapshot: str,
+    into: str | None = None,
+    into_files: Path | None = None,
+    before_validation: Callable[[StagingDatabase, Sequence[Path]], None] | None = None,
+) -> RestoreResult:
+    """Bring a snapshot back, prove it, and promote it (or keep it as the database `into`).
+
+    `before_validation` is handed the finished staging database and folders; tests damage them there.
+
+    Raises:
+        DamagedRepository, TargetInUse, MayNotCreateDatabases, SnapshotNewerThanCode, NoSpace, …: the live system is untouched.
+    """
+    notes: list[str] = []
+    journal = journal_of(settings)
+    with ExitStack() as cleanup:
+        with steps.stage("open"):
+            repository = Repository.open(settings.repository)
+            snapshot_id = repository.resolve(snapshot)
+            manifest = steps.run(
+                "open the snapshot",
+                lambda: Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id),
+            )
+            target = steps.run("find the target", lambda: _find_target(settings, manifest, into, into_files, notes))
+            cleanup.enter_context(journal.exclusive())
+            _clear_the_way(settings, manifest, target, journal, notes)
+
+        settings.workdir.mkdir(parents=True, exist_ok=True)
+        for left in settings.workdir.glob("restore-*"):  # of killed runs; the journal's lock says nobody else is at it
+            shutil.rmtree(left)
+        spool = Path(tempfile.mkdtemp(prefix="restore-", dir=settings.workdir))
+        cleanup.callback(shutil.rmtree, spool)
+
+        with steps.stage("stage"):
+            schema = fetch_schema(repository, manifest.native_schema, spool / "schema")
+            staged_folders = [staged for _, _, staged in target.folders]
+            cleanup.callback(promotion.remove_staged, staged_folders)
+            staging = steps.run(
+                "create the staging database", lambda: target.database.stage(schema, into, settings.restore.jobs)
+            )
+            abandon = cleanup.enter_context(_Abandon(staging))
+
+        with steps.stage("restore"):
+            steps.map(
+                lambda pair: f"load {pair[1].table.label}",
+                lambda pair: load_table(staging, repository, pair[1], spool / "chunks" / f"{pair[0]:04d}"),
+                sorted(enumerate(manifest.tables), key=lambda pair: -pair[1].state.rows),
+                jobs=settings.restore.jobs,
+                weight=lambda pair: pair[1].state.rows,
+            )
+            steps.run("build indexes and constraints", lambda: staging.finish(manifest.tables, manifest.sequences))
+            for index, _, staged in target.folders:
+                steps.run(
+                    f"restore the files of {index.root.name}",
+                    lambda i=index, s=staged: _restore_root(steps, repository, i, s, spool),
+                )  # type: ignore[misc]
+            if before_validation is not None:
+                before_validation(staging, staged_folders)
+
+        with steps.stage("validate"):
+            evidence = _validate(settings, steps, repository, manifest, target, staging, spool)
+        notes += staging.notes
+
+        if evidence.validation.success:
+            with steps.stage("promote" if into is None else "keep"):
+                _follow_the_code(settings, manifest, target, staging, notes)
+                done = _hand_over(settings, target, staging, journal, snapshot_id)
+                abandon.keep()
+        else:
+            done = None
+    facts = RecoveryFacts(
+        verdict="proved" if evidence.validation.success else "failed",
+        snapshot_id=snapshot_id,
+        manifest=manifest,
+        states=evidence.states,
+        files=evidence.files,
+        validation=evidence.validation,
+        differences=evidence.differences,
+        findings=manifest.findings,
+        seconds=dict(steps.seconds),
+        target=target.database.address.display if into is None else target.database.address.renamed(into).display,
+        notes=tuple(notes),
+        versions=versions(),
+    )
+    html, json_file = write_recovery_report(facts, evidence.folder)
+    steps.link("recovery-report", "Recovery report", html)
+    steps.link("data-docs", "Data Docs", evidence.validation.data_docs)
+    _leave_artifacts(steps, manifest, evidence)
+    return RestoreResult(
+        snapshot_id=snapshot_id,
+        success=evidence.validation.success,
+        promoted=done is not None and into is None,
+        target=facts.target,
+        previous=done.previous if done is not None else None,
+        report_html=html,
+        report_json=json_file,
+        data_docs=evidence.validation.data_docs,
+        failures=evidence.failures(),
+        notes=tuple(notes),
+        rows=sum(state.rows for state in evidence.states.values()),
+        files=sum(check.found for check in evidence.files),
+        seconds=dict(steps.seconds),
+    )
+
+
+def compose_rollback(settings: Settings, steps: Steps) -> RollbackResult:
+    """Swap the last promoted restore back. Raises NothingToRollBack, TargetInUse."""
+    journal = journal_of(settings)
+    with journal.exclusive(), steps.stage("rollback"):
+        database = open_database(_address(settings, _ask_edms(settings, [])))
+        done = steps.run(
+            "swap back", lambda: promotion.roll_back(database, journal, disconnect=settings.restore.disconnect)
+        )
+    return RollbackResult(database=done.database, snapshot_id=done.snapshot_id, set_aside=done.previous)
+
+
+def journal_of(settings: Settings) -> Journal:
+    """The journal of promotions of this EDMS."""
+    return Journal(settings.workdir / "promotions.json")
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    folder: Path
+    states: dict[str, TableState]
+    files: tuple[FileCheck, ...]
+    validation: ValidationResult
+    differences: dict[str, tuple[str, ...]]
+
+    def failures(self) -> tuple[str, ...]:
+        """Every failed check in one line, with the rows that explain it."""
+        lines = [str(failure) for failure in self.validation.failures]
+        for table_id, sentences in sorted(self.differences.items()):
+            lines += [f"{table_id}: {sentence}" for sentence in sentences]
+        return tuple(lines)
+
+
+class _Abandon:
+    """Drops the staging database on the way out, unless it has been handed over."""
+
+    def __init__(self, staging: StagingDatabase) -> None:
+        self._staging: StagingDatabase | None = staging
+
+    def keep(self) -> None:
+        self._staging = None
+
+    def __enter__(self) -> _Abandon:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._staging is not None:
+            self._staging.drop()
+
+
+def _ask_edms(settings: Settings, notes: list[str]) -> ProbeReport | None:
+    """The EDMS's own word, or None where its code cannot be asked and the settings name a database instead."""
+    try:
+        return run_probe(settings)
+    except EdmsNotImportable as error:
+        if settings.restore.database is None:
+            raise EdmsNotImportable(
+                "The EDMS cannot be asked where its database is.",
+                where=error.where,
+                why=f"{error.what} {error.why}",
+                cure="Mend [edms], or restore without it: set EDMS_BACKUP__RESTORE__DATABASE to the database's URL"
+                " (and [files] roots to the folders of its files).",
+            ) from error
+        notes.append(
+            "The EDMS's code could not be imported: the snapshot's own schema and inventory were used, "
+            "forward migration and the EDMS's own checks were skipped."
+        )
+        return None
+
+
+def _address(settings: Settings, report: ProbeReport | None) -> DatabaseAddress:
+    if settings.restore.database is not None:
+        return DatabaseAddress.from_url(settings.restore.database.get_secret_value())
+    assert report is not None  # _ask_edms raises where neither is known
+    return DatabaseAddress.from_probe(report.databases[0])
+
+
+def _find_target(
+    settings: Settings, manifest: Manifest, into: str | None, into_files: Path | None, notes: list[str]
+) -> _Target:
+    report = _ask_edms(settings, notes)
+    database = open_database(_address(settings, report))
+    check_engine(manifest, database)
+    if report is not None:
+        _require_known_migrations(manifest, report)
+        if report.secret_key_fingerprint != manifest.edms.secret_key_fingerprint:
+            notes.append(
+                "SECRET_KEY is another than at the backup: sessions, password-reset links and signed values no longer hold."
+            )
+    if into is not None and database.address.engine == "sqlite":
+        into = str(Path(into).absolute())
+    return _Target(database, report, _folders(settings, manifest, report, into, into_files), into)
+
+
+def _folders(
+    settings: Settings, manifest: Manifest, report: ProbeReport | None, into: str | None, into_files: Path | None
+) -> tuple[tuple[FileIndex, Path, Path], ...]:
+    folders = []
+    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
+    known |= settings.files.roots
+    for index in manifest.files:
+        name = index.root.name
+        if into is not None:
+            base = into_files or settings.workdir.parent / f"{Path(into).name}-files"
+            final = base / name
+        elif name in known:
+            final = known[name]
+        elif not index.files:
+            continue
+        else:
+            raise SettingsError(
+                f"It is not known where the files of {name!r} belong.",
+                where=f"snapshot: {index.root.path}",
+                cure=f'Say so in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
+            )
+        folders.append((index, final, promotion.staging_folder(final)))
+    return tuple(folders)
+
+
+def _require_known_migrations(manifest: Manifest, report: ProbeReport) -> None:
+    known = {tuple(migration) for migration in report.migrations_known}
+    apps = {app for app, _ in known}
+    missing = [
+        f"{app}.{name}" for app, name in manifest.edms.migrations_applied if app in apps and (app, name) not in known
+    ]
+    if missing and known:
+        raise SnapshotNewerThanCode(
+            f"The snapshot was made under {len(missing)} migrations that the EDMS's code does not have.",
+            where=report.settings_module,
+            why=", ".join(missing[:5]),
+            cure="Install the version of the EDMS the snapshot was made under (or a newer one), or restore with --into to look at it.",
+        )
+
+
+def _clear_the_way(settings: Settings, manifest: Manifest, target: _Target, journal: Journal, notes: list[str]) -> None:
+    """Everything that would stop the restore later, asked now; leftovers of killed runs removed."""
+    database = target.database
+    notes += promotion.recover(database, journal)
+    notes += [f"A staging database left by a killed run was removed: {name}" for name in database.remove_leftovers()]
+    notes += database.check_target(target.into, promote=target.into is None, disconnect=settings.restore.disconnect)
+    promotion.remove_staged([staged for _, _, staged in target.folders])
+    for index, final, _ in target.folders:
+        promotion.check_folder(final, index.bytes)
+        if target.into is not None and final.exists() and any(final.iterdir()):
+            raise SettingsError(
+                "The folder for the restored files exists and is not empty.",
+                where=str(final),
+                cure="Name another with --into-files.",
+            )
+        check_space(final.parent, index.bytes, f"the files of {index.root.name}")
+    check_space(settings.workdir, max((entry.stored_bytes for entry in manifest.tables), default=0) * 8, "the spool")
+
+
+def _restore_root(steps: Steps, repository: Repository, index: FileIndex, staged: Path, spool: Path) -> None:
+    with steps.progress(f"files of {index.root.name}", index.files) as advance:
+        restore_files(index, repository, staged, progress=advance, spool=spool)
+
+
+def _validate(
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    manifest: Manifest,
+    target: _Target,
+    staging: StagingDatabase,
+    spool: Path,
+) -> _Evidence:
+    entries = {entry.table.id: entry for entry in manifest.tables}
+    states: dict[str, TableState] = {}
+    differences: dict[str, tuple[str, ...]] = {}
+    (spool / "view").mkdir()
+    with open_database(staging.address).view(spool / "view", settings.jobs) as view:
+        restored = view.tables()
+        raws: dict[str, RawTable] = {
+            raw.table_id: raw
+            for raw in steps.map(
+                lambda pair: f"read back {pair[1].label}",
+                lambda pair: extract_table(view, pair[1], spool / "back" / f"{pair[0]:04d}", settings.chunk_rows),
+                list(enumerate(restored)),
+                jobs=settings.jobs,
+            )
+        }
+    tables = [entries[table.id].table for table in restored if table.id in entries]
+    with open_workspace(
+        spool / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
+    ) as workspace:
+        keys = steps.run("tabulate the natural keys", lambda: keys_as_recorded(manifest, tables, raws, workspace))
+
+        def measure(table_id: str) -> TableState:
+            return measure_restored(entries[table_id], raws[table_id], keys)
+
+        measured = [table.id for table in tables]
+        for table_id, state in zip(
+            measured,
+            steps.map(lambda t: f"digest {entries[t].table.label}", measure, measured, jobs=settings.jobs),
+            strict=True,
+        ):
+            states[table_id] = state
+        for table in restored:  # a table the snapshot does not know is a failure the validation names
+            if table.id not in entries:
+                states[table.id] = empty_state(table).model_copy(update={"rows": raws[table.id].rows})
+        for table_id, state in states.items():
+            if table_id in entries and state != entries[table_id].state:
+                folder = spool / "differences"
+                shutil.rmtree(folder, ignore_errors=True)
+                chunks = fetch_chunks(repository, entries[table_id], folder)
+                differences[entries[table_id].table.label] = explain(
+                    entries[table_id], chunks, raws[table_id], workspace, sensitive=settings.validate_.sensitive
+                )
+    files = tuple(
+        steps.run(f"check the files of {index.root.name}", lambda i=index, s=staged: check_files(i, repository, s, spool=spool))  # type: ignore[misc]
+        for index, _, staged in target.folders
+    )
+    folder = Path(tempfile.mkdtemp(prefix="restore-", dir=_reports(settings)))
+    folder.chmod(0o755)
+    validation = steps.run(
+        "run the expectation suites",
+        lambda: validate_restored(
+            manifest,
+            states,
+            files,
+            database_url=staging.address.sqlalchemy_url(),
+            reports=folder,
+        ),
+    )
+    return _Evidence(folder, states, files, validation, differences)
+
+
+def _reports(settings: Settings) -> Path:
+    folder = settings.workdir / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _follow_the_code(
+    settings: Settings, manifest: Manifest, target: _Target, staging: StagingDatabase, notes: list[str]
+) -> None:
+    """Migrate the proved staging database forward where the EDMS's code is newer, and let the EDMS check itself."""
+    if target.report is None:
+        return
+    applied = {tuple(migration) for migration in manifest.edms.migrations_applied}
+    ahead = [leaf for leaf in target.report.migrations_leaves if tuple(leaf) not in applied]
+    if ahead:
+        _run_edms(settings, staging, ["migrate", "--no-input"])
+        notes.append(
+            "The EDMS's code is newer than the snapshot: after the proof its migrations were run on the staging database."
+        )
+    if settings.validate_.django_check:
+        _run_edms(settings, staging, ["check", "--database", settings.edms.database])
+        notes.append("The EDMS's own `check` passed on the restored database.")
+
+
+def _run_edms(settings: Settings, staging: StagingDatabase, arguments: list[str]) -> None:
+    done = run_in_edms(settings, arguments, database_name=staging.address.name)
+    if done.returncode != 0:
+        raise CheckFailed(
+            f"The EDMS's own `{' '.join(arguments)}` failed on the restored database.",
+            where=staging.address.display,
+            why=(done.stderr or done.stdout).strip()[-1500:],
+            cure="The live system is untouched. Mend the EDMS, or restore with --into to look at the data.",
+        )
+
+
+def _hand_over(
+    settings: Settings, target: _Target, staging: StagingDatabase, journal: Journal, snapshot_id: str
+) -> Promotion | None:
+    if target.into is not None:
+        staging.keep_as(target.into)
+        for _, final, staged in target.folders:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if final.exists():
+                final.rmdir()  # empty, as _clear_the_way made sure
+            staged.rename(final)
+        return None
+    planned = promotion.plan(
+        target.database,
+        journal,
+        snapshot_id=snapshot_id,
+        incoming=staging.address.name,
+        folders=[(final, staged) for _, final, staged in target.folders],
+    )
+    return promotion.carry_out(planned, target.database, journal, disconnect=settings.restore.disconnect)
+
+
+def _leave_artifacts(steps: Steps, manifest: Manifest, evidence: _Evidence) -> None:
+    rows = []
+    for entry in manifest.tables:
+        state = evidence.states.get(entry.table.id)
+        rows.append(
+            {
+                "model": entry.table.label,
+                "rows expected": entry.state.rows,
+                "rows found": state.rows if state else "missing",
+                "digest expected": entry.state.content_digest,
+                "digest found": state.content_digest if state else "missing",
+                "equal": state == entry.state,
+            }
+        )
+    steps.table("models", "Models after the restore", rows, "Row counts and digests, expected and found.")
+    lines = "".join(f"- {failure}\n" for failure in evidence.failures())
+    steps.markdown(
+        "verdict", f"# {'PROVED' if evidence.validation.success else 'FAILED: the live system is untouched'}\n\n{lines}"
+    )

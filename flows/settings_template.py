@@ -1,0 +1,91 @@
+"""The settings file that `init` writes: every key with its description, made from the settings' own types.
+
+Keys that were answered stand as they are, all others are comments that show the default. Because the text is made from
+`Settings`, a new setting appears in it by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from edms_tasks.settings import PREFIX, Settings
+
+_EXAMPLES = {
+    "edms.project": '"/srv/edms"',
+    "edms.settings": '"config.settings"',
+    "edms.python": '"/srv/edms/.venv/bin/python"',
+    "edms.env": '{ DATABASE_URL = "postgresql://…" }',
+    "repository.options": '{ key = "…", secret = "…" }',
+    "natural_keys": '"documents.Document" = ["number", "version"]',
+    "exclude.tables": '["sessions.Session"]',
+    "exclude.files": '["cache/*", "*.tmp"]',
+    "files.roots": '{ media = "/srv/edms/media" }',
+    "restore.database": '"postgresql://user:password@host:5432/edms"',
+    "validate.sensitive": '["users.User.email"]',
+}
+
+
+def settings_text(answers: Mapping[str, str]) -> str:
+    """The text of a settings file.
+
+    Args:
+        answers: key with its section -> value, e.g. {"edms.project": "/srv/edms"}.
+    """
+    plain: list[str] = []
+    sections: list[str] = []
+    for name, field in Settings.model_fields.items():
+        key = field.alias or name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            sections.append(_section(key, field.annotation, answers))
+        elif _is_table(field):
+            sections.append(f"[{key}]\n{_comment(field)}# {_EXAMPLES[key]}\n")
+        else:
+            plain.append(_entry(key, key, field, answers))
+    head = (
+        "# The settings of edms-backup. Lines that begin with # show defaults and examples.\n"
+        f"# Every key can come from the environment instead, e.g. {PREFIX}EDMS__PROJECT=/srv/edms;\n"
+        "# keep secrets there.\n"
+        "# Relative paths are relative to this file.\n"
+    )
+    return "\n".join([head, *plain, *sections])
+
+
+def _section(name: str, model: type[BaseModel], answers: Mapping[str, str]) -> str:
+    lines = [f"# {(model.__doc__ or '').splitlines()[0]}\n[{name}]\n"]
+    for field_name, field in model.model_fields.items():
+        key = field.alias or field_name
+        lines.append(_entry(f"{name}.{key}", key, field, answers))
+    return "".join(lines)
+
+
+def _entry(full: str, key: str, field: FieldInfo, answers: Mapping[str, str]) -> str:
+    if full in answers:
+        return f"{_comment(field)}{key} = {_toml(answers[full])}\n"
+    return f"{_comment(field)}# {key} = {_EXAMPLES.get(full) or _toml(field.get_default())}\n"
+
+
+def _comment(field: FieldInfo) -> str:
+    return f"# {field.description}\n" if field.description else ""
+
+
+def _is_table(field: FieldInfo) -> bool:
+    return isinstance(field.get_default(), dict)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str | Path | SecretStr):
+        # A JSON string is a TOML string.
+        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_toml(part) for part in value)}]"
+    raise TypeError(f"no TOML for {type(value).__name__}")

@@ -1,0 +1,81 @@
+"""Verify: read every object of a snapshot (or of all of them) again and check hashes, rows, digests and files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.manifest import Manifest
+from edms_tasks.repository import Repository
+from edms_tasks.settings import Settings
+from flows.backup import verify_snapshot
+from flows.steps import Steps
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What a verification read, and what was wrong."""
+
+    snapshot_ids: tuple[str, ...]
+    objects: int
+    bytes: int
+    problems: tuple[str, ...]
+    seconds: dict[str, float]
+
+    @property
+    def success(self) -> bool:
+        """Nothing was wrong, and something was read."""
+        return not self.problems and bool(self.snapshot_ids)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "success": self.success,
+            "snapshots": list(self.snapshot_ids),
+            "objects": self.objects,
+            "bytes": self.bytes,
+            "problems": list(self.problems),
+            "seconds": self.seconds,
+        }
+
+
+def compose_verify(settings: Settings, steps: Steps, *, snapshot: str | None = None) -> VerifyResult:
+    """Verify one snapshot, or every one where none is named. Damaged manifests are problems, not crashes."""
+    repository = Repository.open(settings.repository)
+    problems = (
+        [f"{name}: the manifest is damaged" for name in repository.damaged_snapshots()] if snapshot is None else []
+    )
+    chosen = (repository.resolve(snapshot),) if snapshot else repository.snapshots()
+    settings.workdir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="verify-", dir=settings.workdir))
+    objects: dict[str, int] = {}
+    try:
+        for snapshot_id in chosen:
+            with steps.stage(f"verify {snapshot_id[:12]}"):
+                try:
+                    manifest = Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
+                except DamagedRepository as damage:
+                    problems.append(str(damage))
+                    continue
+                objects |= {name: ref.size for name, ref in manifest.objects().items()}
+                (folder / snapshot_id[:12]).mkdir()
+                found = verify_snapshot(settings, steps, repository, manifest, folder / snapshot_id[:12])
+                problems += [f"snapshot {snapshot_id[:12]}: {problem}" for problem in found]
+    finally:
+        shutil.rmtree(folder)
+    steps.markdown(
+        "verify",
+        f"# {'Verified' if not problems else 'DAMAGED'}\n\n{len(chosen)} snapshots, {len(objects)} objects, "
+        f"{sum(objects.values()):,} bytes read again.\n\n" + "".join(f"- {problem}\n" for problem in problems),
+    )
+    return VerifyResult(
+        snapshot_ids=tuple(chosen),
+        objects=len(objects),
+        bytes=sum(objects.values()),
+        problems=tuple(problems),
+        seconds=dict(steps.seconds),
+    )

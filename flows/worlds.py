@@ -1,0 +1,138 @@
+"""Where a verb runs: directly in this process, or as a Prefect flow. The composition and its result are the same.
+
+With a Prefect API configured (PREFECT_API_URL, or the active profile) the flow's run is recorded there. Without one the
+composition runs directly: starting a temporary Prefect server costs seconds that buy nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edms_tasks.errors import TransientError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.settings import Settings
+    from flows.backup import BackupResult
+    from flows.restore import RestoreResult
+    from flows.verify import VerifyResult
+
+_SECONDS_TO_ANSWER = 10
+
+
+@dataclass(frozen=True)
+class World:
+    """Where and how loudly a verb runs.
+
+    Args:
+        config: the settings file, for a flow that reads it by itself.
+        settings: what it says.
+        prefect: whether to run as a Prefect flow.
+        console: where a direct run tells its progress; None is silence.
+    """
+
+    config: Path
+    settings: Settings
+    prefect: bool
+    console: Console | None
+
+    def backup(self, tag: str | None) -> BackupResult:
+        """Make a snapshot."""
+        if self.prefect:
+            from flows import prefect_flows
+
+            return prefect_flows.result_of(lambda: prefect_flows.backup(config=str(self.config), tag=tag))
+        from flows.backup import compose_backup
+        from flows.direct_steps import DirectSteps
+
+        return compose_backup(self.settings, DirectSteps(self.console), tag=tag)
+
+    def verify(self, snapshot: str | None) -> VerifyResult:
+        """Read a snapshot, or all of them, again."""
+        if self.prefect:
+            from flows import prefect_flows
+
+            return prefect_flows.result_of(lambda: prefect_flows.verify(config=str(self.config), snapshot=snapshot))
+        from flows.direct_steps import DirectSteps
+        from flows.verify import compose_verify
+
+        return compose_verify(self.settings, DirectSteps(self.console), snapshot=snapshot)
+
+    def restore(self, snapshot: str, into: str | None, into_files: Path | None) -> RestoreResult:
+        """Restore a snapshot; whoever calls this has confirmed it."""
+        if self.prefect:
+            from flows import prefect_flows
+
+            files = str(into_files) if into_files else None
+            return prefect_flows.result_of(
+                lambda: prefect_flows.restore(
+                    config=str(self.config), snapshot=snapshot, into=into, into_files=files, confirm=True
+                )
+            )
+        from flows.direct_steps import DirectSteps
+        from flows.restore import compose_restore
+
+        return compose_restore(
+            self.settings, DirectSteps(self.console), snapshot=snapshot, into=into, into_files=into_files
+        )
+
+
+def choose_world(config: Path, settings: Settings, *, flow: bool | None, console: Console | None) -> World:
+    """Decide where to run; `flow` is what the person said, None leaves it to the configuration.
+
+    Raises:
+        TransientError: the configured Prefect API does not answer.
+    """
+    url = prefect_api_url(os.environ)
+    prefect = flow if flow is not None else url is not None
+    if prefect and url is not None:
+        _require_answer(url)
+    if prefect and url is None:
+        # A temporary server in this process: allowed to start, and not to call home.
+        os.environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "1")
+        os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    return World(config=config.absolute(), settings=settings, prefect=prefect, console=console)
+
+
+def prefect_api_url(environ: Mapping[str, str]) -> str | None:
+    """The Prefect API that is configured, found without importing Prefect, which takes a second."""
+    if url := environ.get("PREFECT_API_URL"):
+        return url
+    home = Path(environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    profiles = Path(environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml").expanduser()
+    try:
+        written = tomllib.loads(profiles.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # no profiles, or none that Prefect could read either
+    name = environ.get("PREFECT_PROFILE") or written.get("active")
+    profile = written.get("profiles", {}).get(name, {})
+    return str(profile["PREFECT_API_URL"]) if profile.get("PREFECT_API_URL") else None
+
+
+def _require_answer(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise _no_answer(url, "It is no http or https address.")
+    try:
+        urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER).close()  # noqa: S310
+    except urllib.error.HTTPError:
+        pass  # it answers; whether it lets us in is between it and Prefect
+    except (OSError, ValueError) as error:
+        raise _no_answer(url, str(error)) from error
+
+
+def _no_answer(url: str, why: str) -> TransientError:
+    return TransientError(
+        "The Prefect API does not answer.",
+        where=url.rsplit("@", 1)[-1],
+        why=why,
+        cure="Start it, mend PREFECT_API_URL, or run without it: --no-flow.",
+    )

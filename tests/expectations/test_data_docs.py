@@ -1,0 +1,66 @@
+"""The Data Docs open from a disk without a network, and show every result."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from edms_tasks.validation_result import CheckResult, Failure, SuiteResult
+from expectations.data_docs import write_data_docs
+
+ELSEWHERE = re.compile(
+    r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//|url\(|@import|<script|<link""", re.IGNORECASE
+)
+
+
+def suite(title: str, *, success: bool = True, errored: bool = False) -> SuiteResult:
+    check = CheckResult("rows", f"{title} holds 4 rows.", success, errored, "rows: 4", "rows: 3", "expected 4, found 3")
+    return SuiteResult(title, title, 0 if errored else 1, int(success), int(errored), (check,))
+
+
+def test_the_index_lists_every_result_and_leads_to_its_page(tmp_path: Path) -> None:
+    titles = ["documents.Document", "a/b ../c", "digests", "files"]
+
+    index = write_data_docs([suite(title) for title in titles], [], tmp_path / "docs")
+
+    page = index.read_text()
+    links = re.findall(r'<a href="([^"]+)">', page)
+    assert "All passed" in page
+    assert len(links) == len(titles)
+    for link, title in zip(links, titles, strict=True):
+        shown = (index.parent / link).read_text()
+        assert title in shown
+        assert "rows: 4" in shown
+        assert "rows: 3" in shown
+
+
+def test_what_failed_stands_first_and_what_errored_is_told_apart(tmp_path: Path) -> None:
+    suites = [suite("good"), suite("bad", success=False), suite("broken", success=False, errored=True)]
+
+    index = write_data_docs(suites, [Failure("bad", "rows", "expected 4, found 3")], tmp_path / "docs")
+
+    page = index.read_text()
+    links = re.findall(r'<a href="suites/\d+-(\w+)\.html">', page)
+    assert links == ["bad", "broken", "good"]
+    assert page.count("✗ failed") == 1
+    assert page.count("✗ errored") == 1
+
+
+def test_no_page_asks_any_other_host_for_anything(tmp_path: Path) -> None:
+    write_data_docs([suite("documents.Document")], [], tmp_path / "docs")
+
+    pages = [*(tmp_path / "docs").rglob("*.html")]
+    assert len(pages) == 2
+    for page in pages:
+        assert not ELSEWHERE.search(page.read_text())
+
+
+def test_hostile_names_are_shown_and_not_run(tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>"
+
+    index = write_data_docs([suite(hostile)], [Failure(hostile, "rows", hostile)], tmp_path / "docs")
+
+    for page in index.parent.rglob("*.html"):
+        text = page.read_text()
+        assert "<script" not in text
+        assert "&lt;script&gt;" in text

@@ -1,0 +1,104 @@
+"""A file that has not changed is not read again; one that has changed is, however little of it shows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.files import check_files, pack, restore_files
+from edms_tasks.repository import Repository
+from tests.files.conftest import Backup, let_settle, listing
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The names of the files a backup opens."""
+    names: list[bytes] = []
+    original = pack.open_file
+
+    def noted(path: bytes, flags: int) -> int:
+        names.append(path.rpartition(b"/")[2])
+        return original(path, flags)
+
+    monkeypatch.setattr(pack, "open_file", noted)
+    return names
+
+
+def test_unchanged_files_are_not_opened(media: Path, backup: Backup, opened: list[bytes]) -> None:
+    (media / "folder").mkdir()
+    for number in range(20):
+        (media / "folder" / f"{number}").write_bytes(b"%d" % number)
+    let_settle()
+    first, _ = backup()
+    assert len(opened) == 20
+    opened.clear()
+
+    second, _ = backup(previous=first)
+
+    assert opened == []
+    assert second == first
+
+
+def test_only_what_changed_is_opened_and_all_comes_back(
+    media: Path, repository: Repository, backup: Backup, opened: list[bytes], tmp_path: Path
+) -> None:
+    for name in ("kept", "edited", "removed", "touched", "z"):
+        (media / name).write_bytes(name.encode() * 10)
+    let_settle()
+    first, _ = backup()
+    opened.clear()
+    before = (media / "edited").stat()
+    (media / "edited").write_bytes(b"EDITED" * 10)
+    os.utime(media / "edited", ns=(before.st_atime_ns, before.st_mtime_ns))  # only the change time tells
+    (media / "removed").unlink()
+    (media / "new").write_bytes(b"new")
+
+    second, _ = backup(previous=first)
+    restore_files(second, repository, tmp_path / "out")
+
+    assert sorted(opened) == [b"edited", b"new"]
+    assert listing(tmp_path / "out") == listing(media)
+    assert set(first.packs) < set(second.packs)
+
+
+def test_a_file_written_just_before_the_backup_is_read_again(media: Path, backup: Backup, opened: list[bytes]) -> None:
+    (media / "young").write_bytes(b"1")
+    first, _ = backup()
+    opened.clear()
+    backup(previous=first)
+    assert opened == [b"young"]
+
+
+def test_a_file_whose_pack_is_gone_is_read_again(
+    media: Path, repository: Repository, backup: Backup, opened: list[bytes], tmp_path: Path
+) -> None:
+    (media / "a").write_bytes(b"a" * 100)
+    let_settle()
+    first, _ = backup()
+    for pack_ref in first.packs:
+        next((tmp_path / "backups").rglob(pack_ref.sha256)).unlink()
+    opened.clear()
+
+    second, _ = backup(previous=first)
+
+    assert opened == [b"a"]
+    restore_files(second, repository, tmp_path / "out")
+    assert check_files(second, repository, tmp_path / "out").success
+
+
+def test_a_damaged_previous_index_costs_time_and_nothing_else(
+    media: Path, backup: Backup, opened: list[bytes], tmp_path: Path
+) -> None:
+    (media / "a").write_bytes(b"a" * 100)
+    let_settle()
+    first, _ = backup()
+    next((tmp_path / "backups").rglob(first.index[0].sha256)).write_bytes(b"damaged")
+    opened.clear()
+
+    second, findings = backup(previous=first)
+
+    assert opened == [b"a"]
+    assert list(findings) == ["file-index-unusable"]
+    assert second.digest == first.digest

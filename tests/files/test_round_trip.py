@@ -1,0 +1,158 @@
+"""What is backed up comes back: every name, byte, permission and time; and the check says so."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edms_tasks.errors import TargetExists
+from edms_tasks.files import check_files, index_files, restore_files, verify_files
+from edms_tasks.files import index as index_module
+from edms_tasks.inventory.model import FileRoot
+from edms_tasks.repository import Repository
+from edms_tasks.settings import RepositorySettings
+from tests.files.conftest import Backup, listing
+
+ODD_NAMES = [b"\xff\xfe not utf-8", "ümläut 🗎".encode(), b"new\nline", b" ", b"-rf", b"~", b"a\\b", b"\x01", b"x" * 255]
+
+
+def test_everything_comes_back_as_it_was(media: Path, repository: Repository, backup: Backup, tmp_path: Path) -> None:
+    (media / "empty" / "deeper").mkdir(parents=True)
+    (media / "zero").write_bytes(b"")
+    (media / "document.pdf").write_bytes(os.urandom(5000))
+    for number, name in enumerate(ODD_NAMES):
+        Path(os.fsdecode(os.fsencode(media) + b"/" + name)).write_bytes(b"odd %d" % number)
+    (media / "read only").mkdir()
+    (media / "read only" / "old").write_bytes(b"1999")
+    os.utime(media / "read only" / "old", ns=(0, 946684799_123456789))
+    (media / "read only" / "old").chmod(0o440)
+    (media / "read only").chmod(0o555)
+    media.chmod(0o2770)
+    os.utime(media, ns=(0, 1_234_567_890_123_456_789))
+
+    index, findings = backup()
+    restore_files(index, repository, tmp_path / "out")
+    check = check_files(index, repository, tmp_path / "out")
+
+    assert findings == {}
+    assert listing(tmp_path / "out") == listing(media)
+    assert oct((tmp_path / "out").stat().st_mode) == oct(media.stat().st_mode)
+    assert (tmp_path / "out").stat().st_mtime_ns == media.stat().st_mtime_ns
+    assert check.success
+    assert check.expected == check.found == 3 + len(ODD_NAMES)
+    assert verify_files(index, repository) == ()
+    for folder in (media, tmp_path / "out"):
+        (folder / "read only").chmod(0o755)
+
+
+@pytest.mark.parametrize("size", [99, 100, 101, 350])
+def test_files_larger_than_a_pack_are_cut_and_joined(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    for module in ("index", "pack", "contents"):
+        monkeypatch.setattr(f"edms_tasks.files.{module}.PACK_BYTES", 100)
+    for name in "abc":
+        (media / name).write_bytes(os.urandom(size))
+        (media / f"{name} small").write_bytes(os.urandom(40))
+    (media / "same").write_bytes((media / "b").read_bytes())
+
+    index, _ = backup()
+    restore_files(index, repository, tmp_path / "out")
+
+    assert listing(tmp_path / "out") == listing(media)
+    assert verify_files(index, repository) == ()
+
+
+def test_rows_are_written_in_chunks(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        (media / f"{number}").write_bytes(b"%d" % number)
+    whole, _ = backup()
+    monkeypatch.setattr(index_module, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(index_module, "ROWS_PER_OBJECT", 3)
+    index, _ = backup()
+
+    restore_files(index, repository, tmp_path / "out")
+
+    assert len(index.index) == 7
+    assert index.digest == whole.digest
+    assert check_files(whole, repository, tmp_path / "out").success
+
+
+def test_a_content_is_stored_once(media: Path, repository: Repository, backup: Backup, tmp_path: Path) -> None:
+    content = os.urandom(100_000)
+    for name in "abcdef":
+        (media / name).write_bytes(content)
+    index, _ = backup()
+    assert index.files == 6
+    assert index.bytes == 600_000
+    assert sum(pack.size for pack in index.packs) < 110_000
+
+
+def test_an_unchanged_root_gives_the_same_objects(media: Path, backup: Backup) -> None:
+    for number in range(50):
+        (media / f"{number}").write_bytes(os.urandom(100))
+    index, _ = backup()
+    again, _ = backup()
+    assert again.packs == index.packs
+    assert again.digest == index.digest
+
+
+def test_the_destination_must_be_empty_and_no_link(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    (media / "a").write_bytes(b"a")
+    index, _ = backup()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_bytes(b"mine")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    for name in ("full", "link"):
+        with pytest.raises(TargetExists):
+            restore_files(index, repository, tmp_path / name)
+    assert list((tmp_path / "empty").iterdir()) == []
+    restore_files(index, repository, tmp_path / "empty")
+    assert (tmp_path / "empty" / "a").read_bytes() == b"a"
+
+
+def test_a_root_without_files_comes_back_empty(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    index, _ = backup()
+    restore_files(index, repository, tmp_path / "out")
+    assert check_files(index, repository, tmp_path / "out").success
+
+
+names = st.binary(min_size=1, max_size=12).filter(
+    lambda name: b"/" not in name and b"\0" not in name and name.strip(b".")
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(tree=st.dictionaries(st.tuples(names, names) | st.tuples(names), st.binary(max_size=200), max_size=12))
+def test_any_names_and_contents_come_back(tree: dict[tuple[bytes, ...], bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        media = place / "media"
+        media.mkdir()
+        for path, content in tree.items():
+            file = Path(os.fsdecode(os.fsencode(media) + b"/" + b"/".join(path)))
+            if file.is_dir() or file.parent.is_file():
+                continue
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(content)
+        repository = Repository.create(RepositorySettings(url=str(place / "backups")))
+        root = FileRoot(name="media", path=str(media))
+
+        index, findings = index_files(root, repository, spool=place / "spool")
+        restore_files(index, repository, place / "out")
+
+        assert findings == ()
+        assert listing(place / "out") == listing(media)
+        assert check_files(index, repository, place / "out").success

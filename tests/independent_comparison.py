@@ -1,0 +1,93 @@
+"""An independent look at an EDMS: every value of every table, the schema and every file, with no code of the product.
+
+SQLite is read with the standard library's driver, type of each value included; PostgreSQL with its own `pg_dump`.
+Two systems are equal when their pictures are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+from tests.reference_system import ReferenceEdms
+
+
+def picture(edms: ReferenceEdms) -> dict[str, object]:
+    """Everything the system holds, comparable with `==`."""
+    database = (
+        picture_of_sqlite(edms.database_path) if edms.engine == "sqlite" else picture_of_postgres(edms.database_url)
+    )
+    return {**database, "files": picture_of_files(edms.media)}
+
+
+def picture_of_sqlite(path: Path) -> dict[str, object]:
+    """Schema and rows of a SQLite file; floats by their exact hexadecimal form."""
+    rows: dict[str, object] = {}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.text_factory = bytes
+        schema = sorted(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall(), key=repr)
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            quoted = '"' + name.decode().replace('"', '""') + '"'
+            found = connection.execute(f"SELECT * FROM {quoted}").fetchall()
+            rows[f"table {name.decode()}"] = sorted([_exact(value) for value in row] for row in found)
+    return {"schema": schema, **rows}
+
+
+def picture_of_postgres(url: str) -> dict[str, object]:
+    """pg_dump's own words: the schema as it is, the rows of each COPY block sorted, the sequences' positions."""
+    schema = _pg_dump(url, "--schema-only")
+    picture: dict[str, object] = {"schema": schema}
+    block: list[str] | None = None
+    others = []
+    for line in _pg_dump(url, "--data-only"):
+        if block is None and line.startswith("COPY "):
+            block = []
+            picture[line] = block
+        elif block is not None and line == "\\.":
+            block.sort()
+            block = None
+        elif block is not None:
+            block.append(line)
+        else:
+            others.append(line)
+    picture["sequences"] = sorted(line for line in others if "setval" in line)
+    return picture
+
+
+def picture_of_files(root: Path) -> dict[str, tuple[str, int, str]]:
+    """Path -> kind, size, SHA-256 of every entry below a folder."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for name in folders:
+            path = Path(folder, name)
+            found[os.fsdecode(os.path.relpath(path, root))] = ("folder", 0, "")
+        for name in files:
+            path = Path(folder, name)
+            content = path.read_bytes()
+            found[os.fsdecode(os.path.relpath(path, root))] = (
+                "file",
+                len(content),
+                hashlib.sha256(content).hexdigest(),
+            )
+    return found
+
+
+def differences(before: dict[str, object], after: dict[str, object]) -> list[str]:
+    """The names of the parts that differ, for a readable failure."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def _exact(value: object) -> tuple[str, str]:
+    if isinstance(value, float):
+        return ("float", value.hex())
+    return (type(value).__name__, repr(value))
+
+
+def _pg_dump(url: str, what: str) -> list[str]:
+    done = subprocess.run(["pg_dump", what, "--dbname", url], capture_output=True, text=True, check=True)
+    # Newer versions bracket the script with a random word; comments name the version.
+    return [line for line in done.stdout.split("\n") if not line.startswith(("\\restrict", "\\unrestrict", "--"))]

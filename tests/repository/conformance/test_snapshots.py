@@ -1,0 +1,70 @@
+"""Every place lists snapshots in order, answers to their names, and shows the damaged ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from edms_tasks.errors import DamagedRepository, UnknownSnapshot
+from edms_tasks.repository import Repository
+from tests.repository.samples import Store, manifest_of
+
+
+def write_days(repository: Repository, *days: int, tag: str | None = None) -> list[str]:
+    schema = repository.put_bytes(b"schema")
+    return [repository.write_snapshot(manifest_of(schema, day=day, tag=tag)) for day in days]
+
+
+def test_snapshots_are_listed_oldest_first(repository: Repository) -> None:
+    third, first, second = write_days(repository, 3, 1, 2)
+    assert repository.snapshots() == (first, second, third)
+    assert repository.resolve("latest") == third
+
+
+def test_a_prefix_or_a_tag_names_a_snapshot(repository: Repository) -> None:
+    (plain,) = write_days(repository, 1)
+    _, newest = write_days(repository, 2, 3, tag="before-upgrade")
+    assert repository.resolve(plain) == plain
+    assert repository.resolve(plain[:8]) == plain
+    assert repository.resolve("before-upgrade") == newest
+
+
+def test_an_unknown_name_says_what_was_meant(repository: Repository) -> None:
+    write_days(repository, 1, tag="before-upgrade")
+    with pytest.raises(UnknownSnapshot, match="Did you mean `before-upgrade`"):
+        repository.resolve("befor-upgrade")
+    with pytest.raises(UnknownSnapshot):
+        repository.resolve("")
+    with pytest.raises(UnknownSnapshot):
+        repository.resolve("../config")
+
+
+def test_an_empty_repository_has_no_latest(repository: Repository) -> None:
+    with pytest.raises(UnknownSnapshot, match="no snapshot yet"):
+        repository.resolve("latest")
+
+
+def test_every_flipped_byte_of_a_manifest_is_found(repository: Repository, store: Store) -> None:
+    (snapshot_id,) = write_days(repository, 1)
+    path = store.path_of_snapshot(snapshot_id)
+    for position in range(0, len(store.read(path)), 37):
+        store.flip(path, position)
+        with pytest.raises(DamagedRepository, match=snapshot_id):
+            repository.read_snapshot(snapshot_id)
+        store.flip(path, position)
+    repository.read_snapshot(snapshot_id)
+
+
+def test_a_damaged_manifest_hides_no_other_and_is_shown(repository: Repository, store: Store) -> None:
+    first, second = write_days(repository, 1, 2)
+    store.flip(store.path_of_snapshot(second), 10)
+    assert repository.snapshots() == (first,)
+    assert repository.damaged_snapshots() == (second,)
+    with pytest.raises(DamagedRepository, match=second):
+        repository.read_snapshot(repository.resolve(second[:10]))
+
+
+def test_latest_is_refused_while_the_latest_may_be_the_damaged_one(repository: Repository, store: Store) -> None:
+    first, second = write_days(repository, 1, 2)
+    store.flip(store.path_of_snapshot(second), 10)
+    with pytest.raises(DamagedRepository, match=first[:12]):
+        repository.resolve("latest")

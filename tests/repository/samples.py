@@ -1,0 +1,72 @@
+"""Small manifests to store, and a way to damage what is stored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from fsspec.core import url_to_fs
+
+from edms_tasks.inventory.model import Edms
+from edms_tasks.manifest import Manifest, NativeSchema, ObjectRef
+from edms_tasks.settings import RepositorySettings
+
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def manifest_of(schema: ObjectRef, *, day: int = 0, tag: str | None = None) -> bytes:
+    """The smallest manifest: no tables, no files, one object."""
+    manifest = Manifest(
+        created=FIRST_DAY + timedelta(days=day),
+        tag=tag,
+        edms=Edms(
+            python="3.11",
+            django="5.2",
+            settings_module="config.settings",
+            secret_key_fingerprint="0" * 16,
+            migrations_applied=(),
+            migrations_leaves=(),
+        ),
+        engine="sqlite",
+        native_schema=NativeSchema(engine="sqlite", format="sqlite-schema-json", object=schema, server_version="3"),
+        sequences=(),
+        tables=(),
+        files=(),
+        findings=(),
+        versions={},
+        seconds={},
+        previous=None,
+    )
+    return manifest.to_json()
+
+
+class Store:
+    """The repository's place seen from outside, with its bytes in reach."""
+
+    def __init__(self, settings: RepositorySettings) -> None:
+        self._fs, self._root = url_to_fs(settings.url)
+
+    def path_of(self, ref: ObjectRef) -> str:
+        return f"{self._root}/objects/{ref.sha256[:2]}/{ref.sha256}"
+
+    def path_of_snapshot(self, snapshot_id: str) -> str:
+        return f"{self._root}/snapshots/{snapshot_id}.json"
+
+    def read(self, path: str) -> bytes:
+        data: bytes = self._fs.cat_file(path)
+        return data
+
+    def write(self, path: str, data: bytes) -> None:
+        self._fs.pipe_file(path, data)
+
+    def flip(self, path: str, position: int) -> None:
+        data = bytearray(self.read(path))
+        data[position] ^= 0x01
+        self.write(path, bytes(data))
+
+    def remove(self, path: str) -> None:
+        self._fs.rm_file(path)
+
+    def names(self) -> set[str]:
+        """All files but the lock, relative to the repository."""
+        found = {path[len(self._root) :].lstrip("/") for path in self._fs.find(self._root)}
+        return {name for name in found if not name.startswith("locks/")}

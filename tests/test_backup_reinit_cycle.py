@@ -1,0 +1,85 @@
+"""The promise, whole: back up, re-initialise, restore; what comes back equals what went in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.independent_comparison import differences, picture
+from tests.reference_system import Engine, ReferenceEdmsFactory
+from tests.running import protect
+
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_after_a_reinit_everything_comes_back_byte_equal(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory(engine, documents=60)
+    protected = protect(edms, tmp_path, top="chunk_rows = 100")
+    before = picture(edms)
+
+    snapshot = protected.backup(tag="before the reinit")
+    edms.manage("reinit")
+    reinitialised = picture(edms)
+    result = protected.restore()
+
+    assert snapshot.verified and snapshot.problems == ()
+    assert len(differences(before, reinitialised)) > 10, "the reinit must have destroyed what the restore brings back"
+    assert (result.success, result.promoted, result.failures) == (True, True, ())
+    assert differences(before, picture(edms)) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rollback_brings_back_what_was_live_before_the_restore(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory(engine)
+    protected = protect(edms, tmp_path)
+    protected.backup()
+    edms.manage("reinit")
+    reinitialised = picture(edms)
+
+    protected.restore()
+    protected.rollback()
+
+    assert differences(reinitialised, picture(edms)) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_restoring_into_another_name_leaves_the_live_system_alone(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory(engine)
+    protected = protect(edms, tmp_path)
+    protected.backup()
+    before = picture(edms)
+    into = str(tmp_path / "copy.sqlite3") if engine == "sqlite" else f"{edms.database_name}_copy"
+
+    result = protected.restore(into=into, into_files=tmp_path / "copy-files")
+
+    url = f"sqlite:///{into}" if engine == "sqlite" else edms.database_url.replace(edms.database_name, into)
+    copy = type(edms)(engine=engine, database_url=url, media=tmp_path / "copy-files" / "media")
+    assert result.success and not result.promoted
+    assert differences(before, picture(edms)) == []
+    assert differences(before, picture(copy)) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_second_backup_of_an_unchanged_system_stores_almost_nothing(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    protected = protect(edms_factory(engine, documents=60), tmp_path)
+    first = protected.backup()
+    size = _bytes_below(protected.repository)
+
+    second = protected.backup()
+
+    assert second.manifest.previous == first.snapshot_id
+    assert _bytes_below(protected.repository) - size < 0.2 * size
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,196 @@
+"""Damage a staged restore in every way of a list: each is caught, named, and leaves the live system untouched."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from edms_tasks.databases.protocol import StagingDatabase
+from tests.independent_comparison import differences, picture
+from tests.reference_system import Engine, ReferenceEdmsFactory
+from tests.running import protect
+
+DOCUMENT = "documents.Document"
+AUDIT = "audit.AuditTrail"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """SQL that damages the staged database, or a function that damages the staged files, and who must be named."""
+
+    name: str
+    named: str
+    sql: tuple[str, ...] = ()
+    files: Callable[[Path], None] | None = None
+
+
+_TWO = "SELECT id FROM documents_document ORDER BY id LIMIT 2"
+_FIRST, _SECOND = (
+    "(SELECT min(id) FROM documents_document)",
+    "(SELECT id FROM documents_document ORDER BY id LIMIT 1 OFFSET 1)",
+)
+
+DAMAGES = (
+    Damage("one_character", DOCUMENT, (f"UPDATE documents_document SET title = title || 'x' WHERE id = {_FIRST}",)),
+    Damage(
+        "one_microsecond_postgresql",
+        DOCUMENT,
+        (f"UPDATE documents_document SET created_at = created_at + interval '1 microsecond' WHERE id = {_FIRST}",),
+    ),
+    Damage(
+        "one_microsecond_sqlite",
+        DOCUMENT,
+        (
+            "UPDATE documents_document SET created_at = substr(created_at, 1, 25) || ((substr(created_at, 26, 1) + 1) % 10) "
+            "WHERE id = (SELECT min(id) FROM documents_document WHERE length(created_at) = 26)",
+        ),
+    ),
+    Damage(
+        "null_for_empty_text",
+        DOCUMENT,
+        (
+            "UPDATE documents_document SET abstract = NULL WHERE id = "
+            "(SELECT min(id) FROM documents_document WHERE abstract = '')",
+        ),
+    ),
+    Damage(
+        "swapped_references",
+        DOCUMENT,
+        (
+            "UPDATE documents_document SET author_id = approver_id, approver_id = author_id WHERE id = "
+            "(SELECT min(id) FROM documents_document WHERE author_id <> approver_id)",
+        ),
+    ),
+    Damage(
+        "repointed_generic_reference",
+        AUDIT,
+        ("UPDATE audit_audittrail SET object_id = '{other}' WHERE id = (SELECT min(id) FROM audit_audittrail)",),
+    ),
+    Damage(
+        "deleted_row",
+        "documents.DocumentComment",
+        ("DELETE FROM documents_documentcomment WHERE id = (SELECT max(id) FROM documents_documentcomment)",),
+    ),
+    Damage("doubled_row", "audit.SystemEvent", ("{double}",)),
+    Damage(
+        "values_exchanged",
+        DOCUMENT,
+        (
+            f"UPDATE documents_document SET title = CASE WHEN id = {_FIRST} THEN '{{title2}}' ELSE '{{title1}}' END "
+            f"WHERE id IN ({_TWO})",
+        ),
+    ),
+    Damage(
+        "changed_many_to_many_link",
+        "documents.Document_reviewers",
+        (
+            "UPDATE documents_document_reviewers SET user_id = (SELECT min(u.id) FROM users_user u WHERE NOT EXISTS "
+            "(SELECT 1 FROM documents_document_reviewers r WHERE r.user_id = u.id AND r.document_id = "
+            "(SELECT document_id FROM documents_document_reviewers WHERE id = (SELECT min(id) FROM documents_document_reviewers)))) "
+            "WHERE id = (SELECT min(id) FROM documents_document_reviewers)",
+        ),
+    ),
+    Damage("flipped_byte_in_a_file", "media", files=lambda root: _flip(_some_file(root))),
+    Damage("missing_file", "media", files=lambda root: _some_file(root).unlink()),
+    Damage("unexpected_file", "media", files=lambda root: (root / "not in the snapshot").write_text("x") and None),
+)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
+def test_damage_to_the_staged_system_is_caught_and_named(
+    damage: Damage, engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    if damage.name.startswith("one_microsecond") and not damage.name.endswith(engine):
+        pytest.skip("the other engine's spelling of the same damage")
+    edms = edms_factory(engine)
+    protected = protect(edms, tmp_path)
+    protected.backup()
+    live = picture(edms)
+    changed: list[int] = []
+
+    def damage_it(staging: StagingDatabase, folders: Sequence[Path]) -> None:
+        if damage.files is not None:
+            damage.files(folders[0])
+            changed.append(1)
+        if damage.sql:
+            changed.append(_damage_database(staging, damage.sql))
+
+    result = protected.restore(before_validation=damage_it)
+
+    assert changed and all(count > 0 for count in changed), "the damage itself must have happened"
+    assert not result.success and not result.promoted
+    assert any(damage.named.lower() in failure.lower() for failure in result.failures), result.failures
+    assert differences(live, picture(edms)) == []
+
+
+def _damage_database(staging: StagingDatabase, statements: Sequence[str]) -> int:
+    count = 0
+    if staging.address.engine == "sqlite":
+        with closing(sqlite3.connect(staging.address.name)) as connection:
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                connection.execute(f'DROP TRIGGER "{name}"')
+            for statement in statements:
+                for part in _filled_in(statement, lambda sql: connection.execute(sql).fetchall()):
+                    count += max(connection.execute(part).rowcount, 0)
+            connection.commit()
+    else:
+        with psycopg.connect(staging.address.url()) as live:
+            live.execute("SET session_replication_role = replica")
+            for statement in statements:
+                for part in _filled_in(statement, lambda sql: live.execute(sql.encode()).fetchall()):
+                    count += max(live.execute(part.encode()).rowcount, 0)
+    return count
+
+
+def _filled_in(statement: str, query: Callable[[str], list[tuple[object, ...]]]) -> list[str]:
+    if statement == "{double}":
+        # A doubled row needs the primary key out of the way: the table is made anew without it.
+        names = [str(name) for (name,) in query(_COLUMNS_PG)] if _is_postgres(query) else []
+        if names:
+            return [
+                "ALTER TABLE audit_systemevent DROP CONSTRAINT audit_systemevent_pkey CASCADE",
+                "INSERT INTO audit_systemevent SELECT * FROM audit_systemevent ORDER BY id LIMIT 1",
+            ]
+        return [
+            "CREATE TABLE doubled AS SELECT * FROM audit_systemevent",
+            "INSERT INTO doubled SELECT * FROM doubled ORDER BY id LIMIT 1",
+            "DROP TABLE audit_systemevent",
+            "ALTER TABLE doubled RENAME TO audit_systemevent",
+        ]
+    titles = [
+        str(title).replace("'", "''") for (title,) in query("SELECT title FROM documents_document ORDER BY id LIMIT 2")
+    ]
+    ((other,),) = query(
+        "SELECT max(a.object_id) FROM audit_audittrail a JOIN audit_audittrail b ON a.content_type_id = b.content_type_id "
+        "WHERE b.id = (SELECT min(id) FROM audit_audittrail) AND a.object_id <> b.object_id"
+    )
+    for name, value in {"title1": titles[0], "title2": titles[1], "other": str(other)}.items():
+        statement = statement.replace("{" + name + "}", value)
+    return [statement]
+
+
+_COLUMNS_PG = "SELECT column_name FROM information_schema.columns WHERE table_name = 'audit_systemevent'"
+
+
+def _is_postgres(query: Callable[[str], list[tuple[object, ...]]]) -> bool:
+    try:
+        return bool(query("SELECT version() LIKE 'PostgreSQL%'"))
+    except sqlite3.OperationalError:
+        return False
+
+
+def _some_file(root: Path) -> Path:
+    return next(path for path in sorted(root.rglob("*")) if path.is_file() and path.stat().st_size > 10)
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
