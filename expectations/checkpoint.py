@@ -46,15 +46,15 @@ def run_checkpoint(
         DatabaseRefused: the restored database cannot be reached.
     """
     results: list[ExpectationSuiteValidationResult] = []
-    with _context(database_url) as context:
-        if tables:
-            with _database(context, database_url) as database:
-                results += _run(context, "restored database", database, tables)
-        frames = context.data_sources.add_pandas("summaries")
-        for summary in summaries:
-            name = str(summary.suite.name)
-            batch = frames.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
-            results += _run(context, name, batch, [summary.suite], {"dataframe": summary.frame})
+    context = _context(database_url)
+    if tables:
+        with _database(context, database_url) as database:
+            results += _run(context, "restored database", database, tables)
+    frames = context.data_sources.add_pandas("summaries")
+    for summary in summaries:
+        name = str(summary.suite.name)
+        batch = frames.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        results += _run(context, name, batch, [summary.suite], {"dataframe": summary.frame})
     return tuple(results)
 
 
@@ -100,8 +100,7 @@ def _database(context: EphemeralDataContext, database_url: str) -> Iterator[Batc
             source.get_engine().dispose()
 
 
-@contextmanager
-def _context(database_url: str) -> Iterator[EphemeralDataContext]:
+def _context(database_url: str) -> EphemeralDataContext:
     context = EphemeralDataContext(
         DataContextConfig(
             store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
@@ -113,4 +112,4 @@ def _context(database_url: str) -> Iterator[EphemeralDataContext]:
     context.enable_analytics(False)
     # A new suite or checkpoint asks the process's current project where it belongs.
     gx.data_context.data_context.context_factory.set_context(context)
-    yield context
+    return context

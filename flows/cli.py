@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flows.worlds import World
 
 DEFAULT_CONFIG = Path("edms-backup.toml")
+_WIDTH_OF_A_PIPE = 1000
 
 app = typer.Typer(
     name="edms-backup",
@@ -378,7 +379,9 @@ class _Options:
         else:
             from rich.console import Console
 
-            show(Console(highlight=False, markup=False))
+            # A pipe has no width to fit into: there, tables are as wide as their contents.
+            width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
+            show(Console(highlight=False, markup=False, width=width))
         raise typer.Exit(exit_code)
 
 

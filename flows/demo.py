@@ -129,7 +129,7 @@ def _tell_the_story(folder: Path, url: str, documents: int, console: Console | N
     settings = load_settings(edms.write_settings())
     ids_before, files_before = edms.default_ids(), edms.file_count()
 
-    steps.say("backup")
+    steps.say("now the backup")
     backup = compose_backup(settings, DirectSteps(console), tag="demo")
     before = {entry.table.label: entry.state.rows for entry in backup.manifest.tables}
 
@@ -137,7 +137,7 @@ def _tell_the_story(folder: Path, url: str, documents: int, console: Console | N
         steps.run("re-initialise", edms.manage, "reinit", "--offset-ids", "--noinput")
     lost, files_lost, ids_lost = _rows(settings), edms.file_count(), edms.default_ids()
 
-    steps.say("restore")
+    steps.say("now the restore")
     restore = compose_restore(settings, DirectSteps(console), snapshot="demo")
     restored, ids_restored = _rows(settings), edms.default_ids()
 

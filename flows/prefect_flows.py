@@ -29,51 +29,9 @@ Result = TypeVar("Result")
 # The default runner has no bound. Each step's own `jobs` is the real one; this is the largest the settings allow.
 _RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
 
-Config = Annotated[
-    str,
-    Field(
-        title="Settings file",
-        description="Path of edms-backup.toml on the machine of the worker.",
-        min_length=1,
-        examples=["/etc/edms-backup/edms-backup.toml"],
-    ),
-]
-Tag = Annotated[
-    str | None,
-    Field(title="Tag", description="A name for this snapshot, e.g. before-upgrade.", min_length=1, max_length=100),
-]
-Snapshot = Annotated[
-    str,
-    Field(title="Snapshot", description="`latest`, an id or its first digits, or a tag.", min_length=1, max_length=100),
-]
-AnySnapshot = Annotated[
-    str | None,
-    Field(
-        title="Snapshot",
-        description="`latest`, an id or its first digits, or a tag. Empty: every snapshot.",
-        min_length=1,
-        max_length=100,
-    ),
-]
-Into = Annotated[
-    str | None,
-    Field(
-        title="Into",
-        description="Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone.",
-        min_length=1,
-    ),
-]
-IntoFiles = Annotated[
-    str | None,
-    Field(title="Into files", description="With `Into`: the folder for the restored files.", min_length=1),
-]
-Confirm = Annotated[
-    bool,
-    Field(
-        title="Confirm",
-        description="Must be on to replace the EDMS's database and files. The present ones are kept for a rollback.",
-    ),
-]
+# What the form checks. What it says of each parameter, Prefect reads from the docstrings.
+Config = Annotated[str, Field(min_length=1, examples=["/etc/edms-backup/edms-backup.toml"])]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def _backup_name() -> str:
@@ -87,8 +45,13 @@ def _backup_name() -> str:
     task_runner=_RUNNER,
     persist_result=False,
 )
-def backup(config: Config = "edms-backup.toml", tag: Tag = None) -> BackupResult:
-    """Make a snapshot; fails where it could not be verified."""
+def backup(config: Config = "edms-backup.toml", tag: Name | None = None) -> BackupResult:
+    """Make a snapshot; fails where it could not be verified.
+
+    Args:
+        config: Path of the settings file, edms-backup.toml, on the worker's machine.
+        tag: A name for this snapshot, e.g. before-upgrade.
+    """
     result = compose_backup(load_settings(Path(config)), PrefectSteps(), tag=tag)
     if not result.verified:
         raise NotProved("The snapshot was written and does not verify.", result, result.problems)
@@ -101,8 +64,13 @@ def backup(config: Config = "edms-backup.toml", tag: Tag = None) -> BackupResult
     task_runner=_RUNNER,
     persist_result=False,
 )
-def verify(config: Config = "edms-backup.toml", snapshot: AnySnapshot = None) -> VerifyResult:
-    """Verify one snapshot or all of them; fails where something is damaged."""
+def verify(config: Config = "edms-backup.toml", snapshot: Name | None = None) -> VerifyResult:
+    """Verify one snapshot or all of them; fails where something is damaged.
+
+    Args:
+        config: Path of the settings file, edms-backup.toml, on the worker's machine.
+        snapshot: `latest`, an id or its first digits, or a tag. Empty: every snapshot.
+    """
     result = compose_verify(load_settings(Path(config)), PrefectSteps(), snapshot=snapshot)
     if not result.success:
         raise NotProved("The repository does not verify.", result, result.problems or ("There is no snapshot.",))
@@ -118,12 +86,20 @@ def verify(config: Config = "edms-backup.toml", snapshot: AnySnapshot = None) ->
 )
 def restore(
     config: Config = "edms-backup.toml",
-    snapshot: Snapshot = "latest",
-    into: Into = None,
-    into_files: IntoFiles = None,
-    confirm: Confirm = False,
+    snapshot: Name = "latest",
+    into: Name | None = None,
+    into_files: Name | None = None,
+    confirm: bool = False,
 ) -> RestoreResult:
-    """Restore a snapshot; fails, with the EDMS untouched, where the restored data is not proved equal."""
+    """Restore a snapshot; fails, with the EDMS untouched, where the restored data is not proved equal.
+
+    Args:
+        config: Path of the settings file, edms-backup.toml, on the worker's machine.
+        snapshot: `latest`, an id or its first digits, or a tag.
+        into: Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone.
+        into_files: With `into`, the folder for the restored files.
+        confirm: Must be on to replace the EDMS's database and files. The present ones are kept for a rollback.
+    """
     if into is None and not confirm:
         raise CommandError(
             "This restore would replace the EDMS's database and files, and was not confirmed.",

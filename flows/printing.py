@@ -115,7 +115,7 @@ def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest) -> No
     )
     line(console, f"database  {manifest.engine} {manifest.native_schema.server_version}")
     line(console, f"holds     {_contents(manifest)}")
-    table = _table("model or table", ">rows", "content digest", ">bytes", "natural key", ">dangling")
+    table = _table("model or table", ">rows", "content digest", ">bytes", ">dangling", "natural key")
     for entry in manifest.tables:
         dangling = sum(reference.dangling for reference in entry.state.references)
         _row(
@@ -124,8 +124,8 @@ def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest) -> No
             f"{entry.state.rows:,}",
             entry.state.content_digest[:12],
             size_text(entry.stored_bytes),
-            _key_text(entry),
             f"{dangling:,}" if dangling else "",
+            _key_text(entry),
         )
     console.print(table)
     roots = _table("files of", "folder", ">files", ">bytes", "digest")

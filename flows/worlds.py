@@ -98,6 +98,8 @@ def choose_world(config: Path, settings: Settings, *, flow: bool | None, console
     if prefect and url is None:
         # A temporary server in this process: allowed to start, and not to call home.
         os.environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
+        # Its default of 20 seconds is too short for the first start on a busy machine.
+        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
         os.environ.setdefault("DO_NOT_TRACK", "1")
         os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     return World(config=config.absolute(), settings=settings, prefect=prefect, console=console)

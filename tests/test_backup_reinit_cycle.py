@@ -68,18 +68,15 @@ def test_restoring_into_another_name_leaves_the_live_system_alone(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_second_backup_of_an_unchanged_system_stores_almost_nothing(
+def test_the_second_backup_of_an_unchanged_system_stores_no_row_and_no_file_again(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
     protected = protect(edms_factory(engine, documents=60), tmp_path)
     first = protected.backup()
-    size = _bytes_below(protected.repository)
 
     second = protected.backup()
 
     assert second.manifest.previous == first.snapshot_id
-    assert _bytes_below(protected.repository) - size < 0.2 * size
-
-
-def _bytes_below(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    # pg_dump writes the time into its archive, so the schema (and only it) is another object each time.
+    schemas = {manifest.native_schema.object.sha256 for manifest in (first.manifest, second.manifest)}
+    assert set(second.manifest.objects()) - schemas == set(first.manifest.objects()) - schemas

@@ -13,8 +13,8 @@ import pytest
 
 from edms_tasks.databases.protocol import StagingDatabase
 from tests.independent_comparison import differences, picture
-from tests.reference_system import Engine, ReferenceEdmsFactory
-from tests.running import protect
+from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
+from tests.running import Protected, protect
 
 DOCUMENT = "documents.Document"
 AUDIT = "audit.AuditTrail"
@@ -102,16 +102,33 @@ DAMAGES = (
 )
 
 
+@pytest.fixture(scope="module")
+def protected_systems(
+    tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates
+) -> Callable[[Engine], Protected]:
+    """A backed-up installation per engine. A refused restore leaves it untouched, so all damages share it."""
+    made: dict[Engine, Protected] = {}
+
+    def get(engine: Engine) -> Protected:
+        if engine not in made:
+            folder = tmp_path_factory.mktemp(f"fooled_{engine}")
+            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"fooled_{engine}")
+            made[engine] = protect(factory(engine), folder, extra="[validate]\ndjango_check = false")
+            made[engine].backup()
+        return made[engine]
+
+    return get
+
+
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
 def test_damage_to_the_staged_system_is_caught_and_named(
-    damage: Damage, engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+    damage: Damage, engine: Engine, protected_systems: Callable[[Engine], Protected]
 ) -> None:
     if damage.name.startswith("one_microsecond") and not damage.name.endswith(engine):
         pytest.skip("the other engine's spelling of the same damage")
-    edms = edms_factory(engine)
-    protected = protect(edms, tmp_path)
-    protected.backup()
+    protected = protected_systems(engine)
+    edms = protected.edms
     live = picture(edms)
     changed: list[int] = []
 

@@ -349,22 +349,34 @@ class Reporter(object):
         if len({len(value) for value in values}) != 1:
             key["problem"] = "natural_key() has different lengths on different rows"
             return key
-        candidates = self._columns_of(rows, model)
-        paths = []
-        for position in range(len(values[0])):
-            wanted = [value[position] for value in values]
-            matching = [path for path, column in candidates if _same(column, wanted)]
-            matching = [path for path in matching if path not in paths] or matching
-            best = self._preferred(model, matching, position)
-            if best is None:
-                key["problem"] = "part %d of natural_key() equals no column" % (position + 1)
-                return key
-            paths.append(best)
+        paths = self._paths(model, rows, values)
+        if isinstance(paths, int):
+            key["problem"] = "part %d of natural_key() equals no column" % (paths + 1)
+            return key
         if any(path == [model._meta.pk.column] for path in paths) and model._meta.pk.get_internal_type().endswith("AutoField"):
             key["problem"] = "natural_key() holds the primary key"
             return key
         key["paths"] = paths
         return key
+
+    def _paths(self, model, rows, values):
+        # type: (type, list, list) -> object
+        """A column path for each part of the key, looked for near before far; or the position that has none."""
+        found = {}  # type: dict
+        for depth in range(1, LONGEST_PATH + 1):
+            candidates = self._columns_of(rows, model, depth)
+            for position in range(len(values[0])):
+                if position in found:
+                    continue
+                wanted = [value[position] for value in values]
+                matching = [path for path, column in candidates if _same(column, wanted)]
+                matching = [path for path in matching if path not in found.values()] or matching
+                best = self._preferred(model, matching, position)
+                if best is not None:
+                    found[position] = best
+            if len(found) == len(values[0]):
+                return [found[position] for position in range(len(values[0]))]
+        return min(position for position in range(len(values[0])) if position not in found)
 
     def _paths_by_parameter(self, model):
         # type: (type) -> object
@@ -384,30 +396,31 @@ class Reporter(object):
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         return [p.name for p in inspect.signature(lookup).parameters.values() if p.kind in kinds]
 
-    def _columns_of(self, rows, model, depth=1):
+    def _columns_of(self, rows, model, depth):
         # type: (list, type, int) -> list
-        """(path, values) for own columns, and those reached through foreign keys."""
+        """(path, values) for own columns, and those reached through at most `depth` - 1 foreign keys."""
         from django.db import models
 
-        found = []
-        for field in model._meta.concrete_fields:
-            if field.column is None or field.model is not model and field.model._meta.concrete_model is not model:
-                continue
-            found.append(([field.column], [None if row is None else getattr(row, field.attname) for row in rows]))
-        if depth >= LONGEST_PATH:
+        own = [field for field in model._meta.local_fields if field.column is not None]
+        found = [
+            ([field.column], [None if row is None else getattr(row, field.attname) for row in rows]) for field in own
+        ]
+        if depth == 1:
             return found
-        for field in model._meta.concrete_fields:
-            if field.column is None or not isinstance(field, models.ForeignKey) or field.model is not model:
+        for field in own:
+            if not isinstance(field, models.ForeignKey):
                 continue
             target = field.remote_field.model._meta.concrete_model
-            wanted = {getattr(row, field.attname) for row in rows if row is not None} - {None}
             attribute = field.target_field.attname
-            found_rows = {
+            wanted = {getattr(row, field.attname) for row in rows if row is not None} - {None}
+            pointed_at = {
                 getattr(row, attribute): row
-                for row in target._base_manager.using(self.alias).filter(**{field.target_field.name + "__in": list(wanted)})
+                for row in target._base_manager.using(self.alias).filter(
+                    **{field.target_field.name + "__in": sorted(wanted, key=str)}
+                )
             }
-            pointed = [None if row is None else found_rows.get(getattr(row, field.attname)) for row in rows]
-            for path, values in self._columns_of(pointed, target, depth + 1):
+            pointed = [None if row is None else pointed_at.get(getattr(row, field.attname)) for row in rows]
+            for path, values in self._columns_of(pointed, target, depth - 1):
                 found.append(([field.column] + path, values))
         return found
 

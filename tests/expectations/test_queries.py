@@ -1,0 +1,134 @@
+"""What the database counts, on the real engines, where names and types are awkward."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from edms_tasks.databases import DatabaseAddress
+from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, Table
+from expectations.queries import count_dangling, count_dangling_generic, count_nulls, count_rows
+
+UUID = "0a1b2c3d-0000-4000-8000-00000000000f"
+KINDS = "CREATE TABLE django_content_type (id integer PRIMARY KEY, app_label text, model text)"
+
+
+def counts(url: str, statements: list[str], query: str) -> list[int]:
+    engine = sa.create_engine(url)
+    try:
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            return [int(count) for count in connection.execute(sa.text(query.replace(":", "\\:"))).one()]
+    finally:
+        engine.dispose()
+
+
+def column(name: str, logical_type: LogicalType = "integer", native_type: str = "integer") -> Column:
+    return Column(name=name, native_type=native_type, logical_type=logical_type, nullable=True)
+
+
+def table(name: str, *columns: Column, schema: str | None = None, content_type: tuple[str, str] | None = None) -> Table:
+    return Table(
+        id=name, schema_name=schema, name=name, columns=columns, primary_key=("id",), content_type=content_type
+    )
+
+
+CONTENT_TYPES = table("django_content_type", column("id"), column("app_label", "text"), column("model", "text"))
+GENERIC = GenericReference(name="object", content_type_column="kind_id", object_id_column="object_id")
+
+
+def test_schemas_and_columns_keep_their_capitals_and_signs(postgres_database: str) -> None:
+    odd = table('Ta"ble :x', column("id"), column("50% {batch} :y"), schema="Old Schema")
+    create = [
+        'CREATE SCHEMA "Old Schema"',
+        'CREATE TABLE "Old Schema"."Ta""ble :x" (id integer, "50%% {batch} :y" integer)',
+        'INSERT INTO "Old Schema"."Ta""ble :x" VALUES (1, 1), (2, NULL), (3, NULL)',
+    ]
+    url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
+
+    assert counts(url, create, count_rows(odd)) == [3]
+    assert counts(url, [], count_nulls(odd, odd.columns)) == [0, 2]
+
+
+def test_a_reference_between_two_types_is_compared_as_text(postgres_database: str) -> None:
+    source = table("note", column("id"), column("doc_id", "text", "text"))
+    target = table("doc", column("id"))
+    reference = ForeignReference(
+        kind="foreign", name="doc_id", columns=("doc_id",), target="doc", target_columns=("id",), enforced=False
+    )
+    create = [
+        "CREATE TABLE doc (id integer)",
+        "CREATE TABLE note (id integer, doc_id text)",
+        "INSERT INTO doc VALUES (1)",
+        "INSERT INTO note VALUES (1, '1'), (2, '7'), (3, 'none'), (4, NULL)",
+    ]
+    url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
+
+    assert counts(url, create, count_dangling("postgresql", source, reference, target)) == [2]
+
+
+def test_a_composite_reference_is_filled_only_when_all_its_columns_are() -> None:
+    source = table("line", column("id"), column("a"), column("b"))
+    target = table("head", column("id"), column("a"), column("b"))
+    reference = ForeignReference(
+        kind="foreign", name="head", columns=("a", "b"), target="head", target_columns=("a", "b")
+    )
+    create = [
+        "CREATE TABLE head (id integer, a integer, b integer)",
+        "CREATE TABLE line (id integer, a integer, b integer)",
+        "INSERT INTO head VALUES (1, 1, 1)",
+        "INSERT INTO line VALUES (1, 1, 1), (2, 1, 2), (3, 2, NULL)",
+    ]
+
+    assert counts("sqlite://", create, count_dangling("sqlite", source, reference, target)) == [1]
+
+
+def test_a_reference_to_a_table_that_was_left_out_dangles_wherever_it_is_filled() -> None:
+    source = table("note", column("id"), column("doc_id"))
+    reference = ForeignReference(
+        kind="foreign", name="doc_id", columns=("doc_id",), target="gone", target_columns=("id",)
+    )
+    create = ["CREATE TABLE note (id integer, doc_id integer)", "INSERT INTO note VALUES (1, 1), (2, NULL), (3, 3)"]
+
+    assert counts("sqlite://", create, count_dangling("sqlite", source, reference, None)) == [2]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_generic_references_find_uuids_with_and_without_dashes(request: pytest.FixtureRequest, engine: str) -> None:
+    stored, native = (f"'{UUID.replace('-', '')}'", "char(32)") if engine == "sqlite" else (f"'{UUID}'", "uuid")
+    source = table("audit", column("id"), column("kind_id"), column("object_id", "text", "text"))
+    target = table("signature", column("id", "uuid", native), content_type=("security", "signature"))
+    create = [
+        KINDS,
+        f"CREATE TABLE signature (id {native})",
+        "CREATE TABLE audit (id integer, kind_id integer, object_id text)",
+        "INSERT INTO django_content_type VALUES (1, 'security', 'signature'), (2, 'other', 'model')",
+        f"INSERT INTO signature VALUES ({stored})",
+        f"INSERT INTO audit VALUES (1, 1, '{UUID}'), (2, 1, '{UUID.replace('-', '')}'), (3, 1, 'x'), (4, 2, '{UUID}')",
+    ]
+    url = "sqlite://"
+    if engine == "postgresql":
+        url = DatabaseAddress.from_url(request.getfixturevalue("postgres_database")).sqlalchemy_url()
+
+    query = count_dangling_generic(engine, source, GENERIC, CONTENT_TYPES, [target])
+
+    assert counts(url, create, query) == [2]
+
+
+def test_an_object_id_that_is_no_number_dangles_without_an_error(postgres_database: str) -> None:
+    source = table("audit", column("id"), column("kind_id"), column("object_id", "text", "text"))
+    target = table("doc", column("id"), content_type=("documents", "document"))
+    create = [
+        KINDS,
+        "CREATE TABLE doc (id integer)",
+        "CREATE TABLE audit (id integer, kind_id integer, object_id text)",
+        "INSERT INTO django_content_type VALUES (1, 'documents', 'document')",
+        "INSERT INTO doc VALUES (1)",
+        "INSERT INTO audit VALUES (1, 1, '1'), (2, 1, 'SOP-1'), (3, 1, '')",
+    ]
+    url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
+
+    query = count_dangling_generic("postgresql", source, GENERIC, CONTENT_TYPES, [target])
+
+    assert counts(url, create, query) == [2]

@@ -1,0 +1,168 @@
+"""A reader of snapshots written from docs/format.md: the standard library, pandas, pyarrow for zstd.
+
+`test_format_with_pandas.py` reads real snapshots with it, and checks that this file imports nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import struct
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow
+
+Json = dict[str, Any]
+
+
+class PlainRepository:
+    """A repository's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        assert json.loads((folder / "config.json").read_bytes())["format"] == 1
+
+    def manifest(self, snapshot_id: str) -> Json:
+        """§2: the manifest, checked against its name."""
+        data = (self.folder / "snapshots" / f"{snapshot_id}.json").read_bytes()
+        assert hashlib.sha256(data).hexdigest() == snapshot_id
+        manifest: Json = json.loads(data)
+        assert manifest["format"] == 1
+        return manifest
+
+    def object(self, ref: Json) -> bytes:
+        """§1: an object, checked against its reference."""
+        data = (self.folder / "objects" / ref["sha256"][:2] / ref["sha256"]).read_bytes()
+        assert len(data) == ref["size"]
+        assert hashlib.sha256(data).hexdigest() == ref["sha256"]
+        return data
+
+    def frame(self, entry: Json) -> pd.DataFrame:
+        """§4: all rows of a table."""
+        frames = []
+        for chunk in entry["chunks"]:
+            frames.append(pd.read_parquet(io.BytesIO(self.object(chunk["object"])), dtype_backend="pyarrow"))
+            assert len(frames[-1]) == chunk["rows"]
+        if not frames:
+            names = [column["name"] for column in entry["table"]["columns"]]
+            return pd.DataFrame(columns=[*names, "@key", *(f"@ref:{r['name']}" for r in entry["table"]["references"])])
+        return pd.concat(frames, ignore_index=True)
+
+    def index(self, files: Json) -> pd.DataFrame:
+        """§7.1: the index of a file root."""
+        frames = [pd.read_parquet(io.BytesIO(self.object(ref)), dtype_backend="pyarrow") for ref in files["index"]]
+        return pd.concat(frames, ignore_index=True)
+
+    def content(self, files: Json, row: Any) -> bytes:
+        """§7.2: a file's bytes."""
+        packs = {ref["sha256"]: ref for ref in files["packs"]}
+        content = b""
+        for part in row.parts:
+            with pyarrow.CompressedInputStream(
+                pyarrow.BufferReader(self.object(packs[part["object"]])), "zstd"
+            ) as stream:
+                unpacked = stream.read()
+            content += unpacked[part["offset"] : part["offset"] + part["length"]]
+        assert hashlib.sha256(content).hexdigest() == row.sha256
+        return content
+
+
+def exact_digest(entry: Json, frame: pd.DataFrame) -> str:
+    """§6: the digest over every column as it is."""
+    columns = [column["name"] for column in entry["table"]["columns"]]
+    texts = [_texts(frame[name]) for name in columns]
+    return _digest(_row_text(row) for row in zip(*texts, strict=True))
+
+
+def content_digest(entry: Json, frame: pd.DataFrame) -> str:
+    """§6: surrogate keys left out, references by natural key."""
+    table, key = entry["table"], entry["natural_key"]
+    texts = {name: _texts(frame[name]) for name in frame.columns}
+    left_out: set[str] = set()
+    if key is not None and key["source"] != "surrogate":
+        left_out = set(table["primary_key"]) - {path[0] for path in key["paths"]}
+    parts: list[list[str | None]] = []
+    for reference in table["references"]:
+        members = _members(reference)
+        left_out.update(members)
+        columns = [texts[name] for name in members]
+        parts.append(
+            [
+                None if None in raw else found if found is not None else "dangling " + _row_text(raw)
+                for found, *raw in zip(texts[f"@ref:{reference['name']}"], *columns, strict=True)
+            ]
+        )
+    parts += [texts[column["name"]] for column in table["columns"] if column["name"] not in left_out]
+    if not parts:
+        return _digest("" for _ in range(len(frame)))
+    return _digest(_row_text(row) for row in zip(*parts, strict=True))
+
+
+def files_digest(index: pd.DataFrame) -> str:
+    """§7.3: the digest of a file root."""
+    total = 0
+    for row in index.itertuples(index=False):
+        if row.path:
+            text = b"\0".join([row.path, row.kind.encode(), str(row.size).encode(), row.sha256.encode()])
+            total += int.from_bytes(hashlib.md5(text).digest(), "big")
+    return f"{total % 2**128:032x}"
+
+
+def untag(value: str, encoding: str) -> int | float | str | bytes:
+    """§5.3: a tagged value."""
+    kind, rest = value[0], value[1:]
+    if kind == "i":
+        return int(rest)
+    if kind == "r":
+        return float(rest)
+    data = bytes.fromhex(rest)
+    return data.decode(encoding) if kind == "t" else data
+
+
+def _members(reference: Json) -> list[str]:
+    if reference["kind"] == "generic":
+        return [reference["content_type_column"], reference["object_id_column"]]
+    return list(reference["columns"])
+
+
+def _texts(column: pd.Series[Any]) -> list[str | None]:
+    kind = str(column.dtype)
+    assert not kind.startswith("float["), "32-bit floats need another way to their shortest text"
+    return [None if value is pd.NA or value is None else _text(value) for value in column.tolist()]
+
+
+def _text(value: Any) -> str:
+    """§6.1: the canonical text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, pd.Timestamp):
+        zone = "+00" if value.tzinfo else ""
+        moment = value.tz_convert(UTC) if value.tzinfo else value
+        fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
+        return f"{moment.year:04d}-{moment:%m-%d %H:%M:%S}{fraction}{zone}"
+    return str(value.isoformat())  # a date
+
+
+def _row_text(texts: Any) -> str:
+    """§6.2."""
+    return "".join("-" if text is None else f"{len(text.encode())}:{text}" for text in texts)
+
+
+def _digest(rows: Iterator[str]) -> str:
+    """§6.3."""
+    upper = lower = 0
+    for row in rows:
+        low, high = struct.unpack("<QQ", hashlib.md5(row.encode()).digest())
+        upper, lower = (upper + high) % 2**64, (lower + low) % 2**64
+    return f"{upper:016x}{lower:016x}"
