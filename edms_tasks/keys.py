@@ -124,9 +124,13 @@ class _Proof:
                 f"SELECT nk, count(*) FROM {key.relation} GROUP BY nk HAVING count(*) > 1 ORDER BY 2 DESC, 1 LIMIT 3"
             ).fetchall()
             self._reject(
-                table, candidate, "natural-key-duplicates", "is shared by several rows", key.duplicates,
+                table,
+                candidate,
+                "natural-key-duplicates",
+                "is shared by several rows",
+                key.duplicates,
                 tuple(f"{nk} ({count} rows)" for nk, count in examples),
-            )  # fmt: skip
+            )
         # No key at all, not even a surrogate: rows can be told apart by all their values only.
         values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
         return self._tabulate(table, None, relation(table, self.raws[table.id]) + " t", _json_array(values), "false")
@@ -146,7 +150,7 @@ class _Proof:
                 message=f"The key ({key.readable or ', '.join('.'.join(p) for p in key.paths)}) from {key.source} {why}; "
                 "the next candidate is used.",
                 cure=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
-            )  # fmt: skip
+            )
         )
 
     def _select(self, table: Table, key: NaturalKey) -> tuple[str, str, str] | None:
@@ -163,9 +167,15 @@ class _Proof:
                 target, joined = self.tables[reference.target], f"j{number}_{hop}"
                 source.append(
                     f"LEFT JOIN {relation(target, self.raws[target.id])} {joined} ON "
-                    + self._equal(f"{alias}.{identifier(column)}", here, column, f"{joined}.{identifier(reference.target_columns[0])}",
-                                  target, reference.target_columns[0])
-                )  # fmt: skip
+                    + self._equal(
+                        f"{alias}.{identifier(column)}",
+                        here,
+                        column,
+                        f"{joined}.{identifier(reference.target_columns[0])}",
+                        target,
+                        reference.target_columns[0],
+                    )
+                )
                 alias, here = joined, target
             last = path[-1]
             value = f"{alias}.{identifier(last)}"

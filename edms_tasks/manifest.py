@@ -92,7 +92,7 @@ class NativeSchema(Value):
     format: Literal["pg_dump-custom", "sqlite-schema-json"]
     object: ObjectRef
     server_version: str
-    settings: dict[str, str] = {}  # encoding, collation, … of the database as a whole
+    settings: dict[str, str] = Field(default={})  # encoding, collation, … of the database as a whole
     materialized_views: tuple[str, ...] = ()  # quoted names, in the order to refresh them
 
 

@@ -147,7 +147,7 @@ def _dangling(entries: Sequence[TableEntry]) -> list[Finding]:
             count=reference.dangling,
             examples=reference.dangling_examples,
             cure="Mend the rows in the EDMS, or leave them: validation expects the same number after a restore.",
-        )  # fmt: skip
+        )
         for entry in entries
         for reference in entry.state.references
         if reference.dangling

@@ -129,7 +129,9 @@ def _snapshot(
             entries += [_empty_entry(inventory.table(table_id)) for table_id in sorted(excluded)]
             indexes, file_findings = _store_files(settings, steps, repository, inventory, spool)
             findings += file_findings
-            findings += steps.run("match files and rows", lambda: find_file_problems(kept, raws, indexes, repository, spool=spool))
+            findings += steps.run(
+                "match files and rows", lambda: find_file_problems(kept, raws, indexes, repository, spool=spool)
+            )
             snapshot_id, manifest = steps.run(
                 "write the manifest",
                 lambda: write_manifest(
@@ -182,7 +184,7 @@ def verify_snapshot(
     for index in manifest.files:
         problems += steps.run(
             f"verify the files of {index.root.name}", lambda index=index: verify_files(index, repository)
-        )  # type: ignore[misc]
+        )
     return tuple(problems)
 
 
@@ -220,7 +222,7 @@ def _store_files(
         index, found = steps.run(
             f"store the files of {root.name}",
             lambda root=root: _store_root(settings, steps, repository, root, previous, spool),
-        )  # type: ignore[misc]
+        )
         indexes.append(index)
         findings += found
     return indexes, findings

@@ -154,7 +154,7 @@ def compose_restore(
                 steps.run(
                     f"restore the files of {index.root.name}",
                     lambda i=index, s=staged: _restore_root(steps, repository, i, s, spool),
-                )  # type: ignore[misc]
+                )
             if before_validation is not None:
                 before_validation(staging, staged_folders)
 
@@ -413,7 +413,10 @@ def _validate(
                     entries[table_id], chunks, raws[table_id], workspace, sensitive=settings.validate_.sensitive
                 )
     files = tuple(
-        steps.run(f"check the files of {index.root.name}", lambda i=index, s=staged: check_files(i, repository, s, spool=spool))  # type: ignore[misc]
+        steps.run(
+            f"check the files of {index.root.name}",
+            lambda i=index, s=staged: check_files(i, repository, s, spool=spool),
+        )
         for index, _, staged in target.folders
     )
     folder = Path(tempfile.mkdtemp(prefix="restore-", dir=_reports(settings)))

@@ -158,10 +158,11 @@ class EdmsTemplates:
         folder = self._folder / label
         media = folder / "media"
         media.mkdir(parents=True)
-        if engine == "sqlite":
-            url = f"sqlite:///{folder / 'edms.sqlite3'}"
-        else:
-            url = self._postgres.server.create_database(f"template_{label}")
+        url = (
+            f"sqlite:///{folder / 'edms.sqlite3'}"
+            if engine == "sqlite"
+            else self._postgres.server.create_database(f"template_{label}")
+        )
         edms = ReferenceEdms(engine=engine, database_url=url, media=media)
         edms.manage("migrate", "--verbosity", "0")
         if documents is not None:

@@ -46,7 +46,9 @@ def run_probe(settings: Settings) -> ProbeReport:
         ) from error
 
 
-def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: str) -> subprocess.CompletedProcess[str]:
+def run_in_edms(
+    settings: Settings, arguments: Sequence[str], *, database_name: str
+) -> subprocess.CompletedProcess[str]:
     """Run a management command in the EDMS with its database's NAME replaced, for that process only."""
     _check_places(settings)
     return _run(settings, "run", ["--database", database_name, "--", *arguments])

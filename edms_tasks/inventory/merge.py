@@ -7,8 +7,8 @@ it means: labels, logical types, references no constraint enforces, generic refe
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.model import (
@@ -253,7 +253,7 @@ def _file_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]
 
 
 def _inside(inner: str, outer: str) -> bool:
-    return os.path.commonpath([os.path.abspath(inner), os.path.abspath(outer)]) == os.path.abspath(outer)
+    return Path(inner).absolute().is_relative_to(Path(outer).absolute())
 
 
 def _only_surrogate(table: Table) -> bool:

@@ -127,7 +127,9 @@ def _unique_constraints(table: Table) -> Iterator[NaturalKey]:
         and (not unique.nulls_distinct or not any(table.column(column).nullable for column in unique.columns))
     ]
     uuids = [
-        unique for unique in total if len(unique.columns) == 1 and table.column(unique.columns[0]).logical_type == "uuid"
+        unique
+        for unique in total
+        if len(unique.columns) == 1 and table.column(unique.columns[0]).logical_type == "uuid"
     ]
     for unique in sorted((u for u in total if u not in uuids), key=lambda u: (len(u.columns), u.columns)):
         yield _key(table, "unique", tuple((column,) for column in unique.columns))
@@ -209,6 +211,10 @@ def _nested_in_itself(path: Path, table: Table) -> bool:
 def reference_of(table: Table, column: str) -> ForeignReference | None:
     """The single-column reference that starts at a column."""
     for reference in table.references:
-        if isinstance(reference, ForeignReference) and reference.columns == (column,) and len(reference.target_columns) == 1:
+        if (
+            isinstance(reference, ForeignReference)
+            and reference.columns == (column,)
+            and len(reference.target_columns) == 1
+        ):
             return reference
     return None

@@ -15,12 +15,13 @@ import json
 import os
 import sys
 
-SAMPLE_ROWS = 200
+SAMPLE_ROWS = 60
 LONGEST_PATH = 3
 
 
 def main():
     # type: () -> None
+    """Report on the EDMS, or run a command in it, as the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=["report", "run"])
     parser.add_argument("--project", default="")
@@ -60,7 +61,7 @@ def run_command(alias, database, command):
     call_command(command[0], *command[1:])
 
 
-class Reporter(object):
+class Reporter:
     """Collects the report for one database alias."""
 
     def __init__(self, alias):
@@ -109,9 +110,7 @@ class Reporter(object):
     def finding(self, code, severity, subject, message, cure=""):
         # type: (str, str, str, str, str) -> None
         """Add a finding."""
-        self.findings.append(
-            {"code": code, "severity": severity, "subject": subject, "message": message, "cure": cure}
-        )
+        self.findings.append({"code": code, "severity": severity, "subject": subject, "message": message, "cure": cure})
 
     # -- what the EDMS is configured with ------------------------------------------------------------------------
 
@@ -169,7 +168,8 @@ class Reporter(object):
                 "storage-not-a-folder",
                 "error",
                 label,
-                "Its files live in a storage that is no folder (%s); they are not in the snapshot." % type(storage).__name__,
+                "Its files live in a storage that is no folder (%s); they are not in the snapshot."
+                % type(storage).__name__,
                 "Back that storage up with its own means.",
             )
             return None
@@ -306,16 +306,17 @@ class Reporter(object):
             if all(name in columns for name in group):
                 uniques.append({"name": "unique_together", "columns": [columns[name] for name in group]})
         for constraint in meta.constraints:
-            if isinstance(constraint, models.UniqueConstraint) and constraint.fields:
-                if all(name in columns for name in constraint.fields):
-                    uniques.append(
-                        {
-                            "name": constraint.name,
-                            "columns": [columns[name] for name in constraint.fields],
-                            "conditional": constraint.condition is not None,
-                            "nulls_distinct": getattr(constraint, "nulls_distinct", None) is not False,
-                        }
-                    )
+            if not isinstance(constraint, models.UniqueConstraint) or not constraint.fields:
+                continue  # a unique expression is no tuple of columns
+            if all(name in columns for name in constraint.fields):
+                uniques.append(
+                    {
+                        "name": constraint.name,
+                        "columns": [columns[name] for name in constraint.fields],
+                        "conditional": constraint.condition is not None,
+                        "nulls_distinct": getattr(constraint, "nulls_distinct", None) is not False,
+                    }
+                )
         return uniques
 
     # -- natural keys ----------------------------------------------------------------------------------------------
@@ -353,7 +354,9 @@ class Reporter(object):
         if isinstance(paths, int):
             key["problem"] = "part %d of natural_key() equals no column" % (paths + 1)
             return key
-        if any(path == [model._meta.pk.column] for path in paths) and model._meta.pk.get_internal_type().endswith("AutoField"):
+        if any(path == [model._meta.pk.column] for path in paths) and model._meta.pk.get_internal_type().endswith(
+            "AutoField"
+        ):
             key["problem"] = "natural_key() holds the primary key"
             return key
         key["paths"] = paths
@@ -468,10 +471,7 @@ class Reporter(object):
 
 def _same(column, wanted):
     # type: (list, list) -> bool
-    for left, right in zip(column, wanted):
-        if left != right and str(left) != str(right):
-            return False
-    return True
+    return all(left == right or str(left) == str(right) for left, right in zip(column, wanted))
 
 
 if __name__ == "__main__":

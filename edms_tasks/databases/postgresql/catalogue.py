@@ -126,7 +126,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
                 subject=f"{schema}.{name}",
                 message="The rows of a foreign table live on another server and are not in the snapshot; its definition is.",
                 cure="Back the other server up too.",
-            )  # fmt: skip
+            )
         )
     row = connection.execute("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").fetchone()
     if row and int(str(row[0])):
@@ -138,7 +138,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
                 count=int(str(row[0])),
                 message="Large objects are not in the snapshot.",
                 cure="Django never makes them; copy what made them with `pg_dump --large-objects`.",
-            )  # fmt: skip
+            )
         )
     return tuple(findings)
 

@@ -33,7 +33,7 @@ class PostgresStaging:
         jobs: int,
         *,
         created: bool,
-    ):
+    ) -> None:
         self.address = address
         self.notes: list[str] = []
         self._maintenance = maintenance
@@ -153,7 +153,8 @@ class PostgresStaging:
     def _finish_with_unvalidated(self, broken: set[tuple[str, str]]) -> None:
         """Post-data where the source itself held dangling rows under an enforced key: those keys come back NOT VALID."""
         listing = run_tool("pg_restore", ["--list", str(self._schema.path)], self.address, connect=False)
-        kept, deferred = [], []
+        kept: list[str] = []
+        deferred: list[str] = []
         for line in listing.splitlines():
             found = re.search(r" FK CONSTRAINT (\S+) (\S+) ", line)
             (deferred if found and (found[1], found[2]) in broken else kept).append(line)

@@ -89,7 +89,7 @@ class SqliteView:
                 severity="info",
                 subject=name,
                 message="A virtual table comes back through its definition and its shadow tables.",
-            )  # fmt: skip
+            )
             for name in virtual
         )
 
