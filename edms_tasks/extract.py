@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.protocol import Measure, View
-from edms_tasks.errors import CheckFailed
+from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Encoding
 
@@ -30,6 +30,7 @@ def extract_table(view: View, table: Table, folder: Path, chunk_rows: int) -> Ra
     Raises:
         CheckFailed: the engine counted another number of rows than it delivered.
     """
+    _require_carriable(table)
     folder.mkdir(parents=True, exist_ok=True)
     measure = view.measure(table)
     try:
@@ -37,6 +38,20 @@ def extract_table(view: View, table: Table, folder: Path, chunk_rows: int) -> Ra
     except pa.ArrowInvalid:
         # Text that is not valid in its own encoding cannot stand in Arrow: read such a table with every text tagged.
         return _read(view, table, view.cautious(table, measure), folder, chunk_rows)
+
+
+def _require_carriable(table: Table) -> None:
+    """Column names that the chunk format cannot tell apart, or keeps for itself."""
+    names = [column.name.lower() for column in table.columns]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    reserved = [name for name in names if name == "@key" or name.startswith("@ref:")]
+    if doubled or reserved:
+        raise TerminalError(
+            f"{table.label} has columns that cannot be carried: {', '.join(doubled + reserved)}.",
+            where=table.id,
+            why="Names that differ only in case, or that begin like the format's own, cannot stand side by side in a chunk.",
+            cure=f'Rename the column, or leave the table out: [exclude] tables = ["{table.label}"].',
+        )
 
 
 def _read(view: View, table: Table, measure: Measure, folder: Path, chunk_rows: int) -> RawTable:

@@ -31,6 +31,8 @@ class FolderSwap(Value):
     live: str
     incoming: str
     previous: str
+    replaces: bool  # there was a live folder when the plan was made
+    brings: bool  # there was an incoming one
 
 
 class Promotion(Value):
@@ -43,6 +45,7 @@ class Promotion(Value):
     live: str
     incoming: str
     previous: str
+    replaces: bool  # there was a live database when the plan was made
     folders: tuple[FolderSwap, ...]
     state: Literal["started", "done", "rolled back"]
 
@@ -115,10 +118,8 @@ def plan(
         live=database.address.name,
         incoming=incoming,
         previous=database.previous_name(stamp),
-        folders=tuple(
-            FolderSwap(live=str(live), incoming=str(staged), previous=f"{live}.previous-{stamp}")
-            for live, staged in folders
-        ),
+        replaces=database.exists(database.address.name),
+        folders=tuple(_folder_swap(live, staged, f"{live}.previous-{stamp}") for live, staged in folders),
         state="started",
     )
 
@@ -185,9 +186,8 @@ def roll_back(database: Database, journal: Journal, *, disconnect: bool) -> Prom
         live=last.live,
         incoming=last.previous,
         previous=database.previous_name(f"undone_{stamp}"),
-        folders=tuple(
-            FolderSwap(live=f.live, incoming=f.previous, previous=f"{f.live}.undone-{stamp}") for f in last.folders
-        ),
+        replaces=True,
+        folders=tuple(_folder_swap(Path(f.live), Path(f.previous), f"{f.live}.undone-{stamp}") for f in last.folders),
         state="started",
     )
     finished = carry_out(back, database, journal, disconnect=disconnect)
@@ -232,15 +232,35 @@ def _finish(promotion: Promotion, journal: Journal) -> Promotion:
     """The folders' part, from wherever it stopped."""
     for swap in promotion.folders:
         live, incoming, previous = Path(swap.live), Path(swap.incoming), Path(swap.previous)
-        if not incoming.exists():
-            continue
-        if live.exists() and not previous.exists():
+        moved_aside = not swap.replaces or previous.exists()
+        if swap.brings and not incoming.exists():
+            if moved_aside and live.exists():
+                continue  # done before the cut
+            raise TerminalError(
+                "A folder that should have followed the database is gone.",
+                where=swap.incoming,
+                why="Something removed it between the two halves of a promotion.",
+                cure="The database is the restored one, the files are the old ones: run `edms-backup restore` again.",
+            )
+        if not moved_aside and live.exists():
             live.rename(previous)
-        live.parent.mkdir(parents=True, exist_ok=True)
-        incoming.rename(live)
+        if swap.brings:
+            live.parent.mkdir(parents=True, exist_ok=True)
+            incoming.rename(live)
     done = promotion.model_copy(update={"state": "done"})
     journal.record(done)
     return done
+
+
+def pending(journal: Journal) -> bool:
+    """Whether a promotion has begun and not ended: what it staged must then be left for `recover`."""
+    return any(promotion.state == "started" for promotion in journal.read())
+
+
+def _folder_swap(live: Path, incoming: Path, previous: str) -> FolderSwap:
+    return FolderSwap(
+        live=str(live), incoming=str(incoming), previous=previous, replaces=live.exists(), brings=incoming.exists()
+    )
 
 
 def _stamp(journal: Journal) -> str:

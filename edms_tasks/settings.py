@@ -9,12 +9,14 @@ Relative paths are relative to the settings file. Unknown keys are errors with a
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edms_tasks.errors import SettingsError
@@ -82,9 +84,7 @@ class ValidateSettings(_Section):
 class Settings(BaseSettings):
     """All settings of one EDMS."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, case_sensitive=False
-    )
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     edms: EdmsSettings = EdmsSettings()
     repository: RepositorySettings = RepositorySettings()
@@ -110,7 +110,46 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, which arrives as init values."""
-        return env_settings, init_settings
+        return _Environment(settings_cls), init_settings
+
+
+class _Environment(PydanticBaseSettingsSource):
+    """`EDMS_BACKUP__SECTION__KEY` variables, unknown ones included, so that a misspelled one is an error and not silence.
+
+    Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`,
+    `[natural_keys]` and `[files] roots`. A value that begins with `[` or `{` is JSON.
+    """
+
+    _FREE = (("edms", "env"), ("repository", "options"), ("natural_keys",), ("files", "roots"))
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: all variables are read at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, text in sorted(os.environ.items()):
+            if not name.upper().startswith(PREFIX):
+                continue
+            path: list[str] = []
+            for part in name[len(PREFIX) :].split("__"):
+                path.append(part if any(tuple(path[: len(free)]) == free for free in self._FREE) else part.lower())
+            here = found
+            for part in path[:-1]:
+                here = here.setdefault(part, {})
+            here[path[-1]] = self._value(name, text)
+        return found
+
+    @staticmethod
+    def _value(name: str, text: str) -> Any:
+        if not text.startswith(("[", "{")):
+            return text
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise SettingsError(
+                "An environment variable is not valid JSON.", where=name, why=str(error), cure="Mend it, or unset it."
+            ) from error
 
 
 def load_settings(path: Path) -> Settings:

@@ -170,11 +170,11 @@ def verify_snapshot(
         folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
     ) as workspace:
         verified = steps.map(
-            lambda entry: f"verify {entry.table.label}",
-            lambda entry: verify_table(repository, entry, workspace, folder / entry.table.id),
-            list(manifest.tables),
+            lambda pair: f"verify {pair[1].table.label}",
+            lambda pair: verify_table(repository, pair[1], workspace, folder / f"{pair[0]:04d}"),
+            list(enumerate(manifest.tables)),  # numbers, not names: a manifest's names are not to be trusted as paths
             jobs=settings.jobs,
-            weight=lambda entry: entry.state.rows,
+            weight=lambda pair: pair[1].state.rows,
         )
     for table in verified:
         problems += table.problems

@@ -135,11 +135,11 @@ def compose_restore(
         with steps.stage("stage"):
             schema = fetch_schema(repository, manifest.native_schema, spool / "schema")
             staged_folders = [staged for _, _, staged in target.folders]
-            cleanup.callback(promotion.remove_staged, staged_folders)
+            abandon = cleanup.enter_context(_Abandon(journal, staged_folders))
             staging = steps.run(
                 "create the staging database", lambda: target.database.stage(schema, into, settings.restore.jobs)
             )
-            abandon = cleanup.enter_context(_Abandon(staging))
+            abandon.staging = staging
 
         with steps.stage("restore"):
             steps.map(
@@ -166,7 +166,7 @@ def compose_restore(
             with steps.stage("promote" if into is None else "keep"):
                 _follow_the_code(settings, manifest, target, staging, notes)
                 done = _hand_over(settings, target, staging, journal, snapshot_id)
-                abandon.keep()
+                abandon.handed_over = True
         else:
             done = None
     facts = RecoveryFacts(
@@ -192,7 +192,7 @@ def compose_restore(
         success=evidence.validation.success,
         promoted=done is not None and into is None,
         target=facts.target,
-        previous=done.previous if done is not None else None,
+        previous=done.previous if done is not None and done.replaces else None,
         report_html=html,
         report_json=json_file,
         data_docs=evidence.validation.data_docs,
@@ -237,20 +237,26 @@ class _Evidence:
 
 
 class _Abandon:
-    """Drops the staging database on the way out, unless it has been handed over."""
+    """Removes what was staged on the way out, unless it was handed over or a promotion stopped halfway.
 
-    def __init__(self, staging: StagingDatabase) -> None:
-        self._staging: StagingDatabase | None = staging
+    Half a promotion is finished by the next command (`promotion.recover`), which needs the staged folders for it.
+    """
 
-    def keep(self) -> None:
-        self._staging = None
+    def __init__(self, journal: Journal, folders: Sequence[Path]) -> None:
+        self.staging: StagingDatabase | None = None
+        self.handed_over = False
+        self._journal = journal
+        self._folders = folders
 
     def __enter__(self) -> _Abandon:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._staging is not None:
-            self._staging.drop()
+        if self.handed_over or promotion.pending(self._journal):
+            return
+        if self.staging is not None:
+            self.staging.drop()
+        promotion.remove_staged(self._folders)
 
 
 def _ask_edms(settings: Settings, notes: list[str]) -> ProbeReport | None:
@@ -343,7 +349,10 @@ def _clear_the_way(settings: Settings, manifest: Manifest, target: _Target, jour
     notes += promotion.recover(database, journal)
     notes += [f"A staging database left by a killed run was removed: {name}" for name in database.remove_leftovers()]
     notes += database.check_target(target.into, promote=target.into is None, disconnect=settings.restore.disconnect)
-    promotion.remove_staged([staged for _, _, staged in target.folders])
+    # Beside the live folders too, where this run stages elsewhere and a killed one did not.
+    live = [Path(root.path) for root in target.report.file_roots] if target.report else []
+    live += settings.files.roots.values()
+    promotion.remove_staged([*map(promotion.staging_folder, live), *(staged for _, _, staged in target.folders)])
     for index, final, _ in target.folders:
         promotion.check_folder(final, index.bytes)
         if target.into is not None and final.exists() and any(final.iterdir()):

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -87,6 +88,17 @@ def test_every_reference_leads_to_its_row_by_natural_key(snapshot: Snapshot) -> 
             assert pointed == _column(found, reference["columns"][0]), (entry["table"]["id"], reference["name"])
             followed.add(reference["kind"])
     assert {"foreign", "one_to_one"} <= followed
+
+
+def test_the_example_in_the_document_runs(snapshot: Snapshot, tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parent.parent / "docs" / "format.md").read_text(encoding="utf-8")
+    example = text.split("## 9.")[1].split("```python\n")[1].split("```")[0]
+    (tmp_path / "edms-backups").symlink_to(snapshot.repository.folder)
+
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "@key" in done.stdout
 
 
 def test_a_generic_reference_leads_to_its_row_by_model_and_natural_key(snapshot: Snapshot) -> None:

@@ -57,7 +57,8 @@ class SqliteDatabase:
         return ()
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> SqliteStaging:
-        path = self._staging_path()
+        # Beside where it will end up: a rename does not cross disks.
+        path = self._staging_path() if into is None else Path(f"{into}.edms-staging")
         remove_with_companions(path)
         staging = SqliteStaging(self.address.renamed(str(path)), schema)
         staging.create_tables()

@@ -222,7 +222,10 @@ def _expression(column: Column, encoding: Encoding) -> str:
     name = identifier(column.name)
     if encoding == "tagged":
         return (
-            f"CASE typeof({name}) WHEN 'integer' THEN 'i' || {name} WHEN 'real' THEN 'r' || printf('%!.17g', {name}) "
+            f"CASE typeof({name}) WHEN 'integer' THEN 'i' || {name} "
+            # Infinity has no number SQLite reads back; a number too large for a double has, and becomes infinity.
+            f"WHEN 'real' THEN 'r' || CASE {name} WHEN 9e999 THEN '9e999' WHEN -9e999 THEN '-9e999' "
+            f"ELSE printf('%!.17g', {name}) END "
             f"WHEN 'text' THEN 't' || hex(CAST({name} AS BLOB)) WHEN 'blob' THEN 'b' || hex({name}) END AS {name}"
         )
     return name

@@ -1,0 +1,96 @@
+"""Run a backup or a restore that kills itself with SIGKILL at a named point: `python -m tests.killed_run restore CONFIG POINT`.
+
+A point is a stage or step as the composition names it ("extract", "write the manifest"), or "before swap", "after swap"
+and "between renames" inside the promotion.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edms_tasks import promotion
+from edms_tasks.databases.postgresql.database import PostgresDatabase
+from edms_tasks.databases.sqlite.database import SqliteDatabase
+from edms_tasks.settings import load_settings
+from flows.backup import compose_backup
+from flows.direct_steps import DirectSteps
+from flows.restore import compose_restore
+
+
+def die() -> None:
+    """What a power failure looks like from inside."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillingSteps(DirectSteps):
+    """Direct steps that die on entering a stage or step of a given name."""
+
+    def __init__(self, point: str) -> None:
+        super().__init__()
+        self._point = point
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self._die_at(name)
+        with super().stage(name):
+            yield
+
+    def run(self, title: str, function: Callable[..., Any], /, *args: object, retries: int = 0) -> Any:
+        self._die_at(title)
+        return super().run(title, function, *args, retries=retries)
+
+    def map(self, title: Callable[[Any], str], function: Callable[[Any], Any], items: Sequence[Any], /, **how: Any) -> Any:
+        def one(item: Any) -> Any:
+            made = function(item)
+            self._die_at(f"after {title(item)}")
+            return made
+
+        return super().map(title, one, items, **how)
+
+    def _die_at(self, name: str) -> None:
+        if name == self._point:
+            die()
+
+
+def _arm_promotion(point: str) -> None:
+    for engine in (SqliteDatabase, PostgresDatabase):
+        swap = engine.swap
+
+        def killing_swap(self: Any, *args: Any, swap: Any = swap, **options: Any) -> None:
+            if point == "before swap":
+                die()
+            swap(self, *args, **options)
+            if point == "after swap":
+                die()
+
+        engine.swap = killing_swap  # type: ignore[method-assign]
+    if point == "between renames":
+        rename = Path.rename
+
+        def killing_rename(self: Path, target: Any) -> Path:
+            renamed = rename(self, target)
+            if ".previous-" in str(target):
+                die()
+            return renamed
+
+        promotion.Path.rename = killing_rename  # type: ignore[attr-defined]
+
+
+def main(verb: str, config: str, point: str) -> None:
+    """Run `verb` with the settings file `config` and die at `point`."""
+    settings = load_settings(Path(config))
+    if verb == "backup":
+        compose_backup(settings, KillingSteps(point))
+    else:
+        _arm_promotion(point)
+        compose_restore(settings, KillingSteps(point), snapshot="latest")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,232 @@
+"""Damage any object or manifest of the repository: `verify` and `restore` both refuse, name it, and touch nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edms_tasks.errors import CheckFailed
+from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.manifest import Manifest
+from tests.direct_access import spoil
+from tests.independent_comparison import differences, picture
+from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
+from tests.running import Protected, protect
+
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+
+Object = Callable[[Manifest], str]
+
+KINDS: dict[str, Object] = {
+    "table chunk": lambda manifest: next(
+        entry for entry in manifest.tables if entry.table.model == "documents.Document"
+    ).chunks[-1].object.sha256,
+    "native schema": lambda manifest: manifest.native_schema.object.sha256,
+    "file index": lambda manifest: manifest.files[0].index[0].sha256,
+    "pack of files": lambda manifest: manifest.files[0].packs[0].sha256,
+}  # fmt: skip
+
+
+def _flip(position: Callable[[int], int]) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[position(len(content))] ^= 0x01
+        path.write_bytes(content)
+
+    return damage
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "first byte flipped": _flip(lambda size: 0),
+    "byte in the middle flipped": _flip(lambda size: size // 2),
+    "last byte flipped": _flip(lambda size: size - 1),
+    "cut to half": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "emptied": lambda path: os.truncate(path, 0),
+    "deleted": lambda path: path.unlink(),
+    "longer by a byte": lambda path: path.write_bytes(path.read_bytes() + b"\0") and None,
+}
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """A live system that has changed since its one backup, and pictures to compare with."""
+
+    protected: Protected
+    snapshot: str
+    manifest: Manifest
+    live: dict[str, object]
+
+    def object_path(self, sha256: str) -> Path:
+        return self.protected.repository / "objects" / sha256[:2] / sha256
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.protected.repository / "snapshots" / f"{self.snapshot}.json"
+
+
+@pytest.fixture(scope="module")
+def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Callable[[Engine], BackedUp]:
+    """One backed-up system per engine: no test here may change it, which is what they assert."""
+    made: dict[Engine, BackedUp] = {}
+
+    def get(engine: Engine) -> BackedUp:
+        if engine not in made:
+            folder = tmp_path_factory.mktemp(f"damaged_{engine}")
+            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"damaged_{engine}_{os.getpid()}")
+            # Several chunks a table, so that damage to one of many is met.
+            protected = protect(factory(engine), folder, top="chunk_rows = 20")
+            backup = protected.backup()
+            spoil(protected.edms)
+            made[engine] = BackedUp(protected, backup.snapshot_id, backup.manifest, picture(protected.edms))
+        return made[engine]
+
+    return get
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _edms_asked_once() -> Iterator[None]:
+    """What the EDMS says of itself does not change here; asking anew each time would be most of the run time."""
+    answers: dict[str, object] = {}
+
+    def probe(settings_: object) -> object:
+        key = repr(settings_)
+        if key not in answers:
+            answers[key] = run_probe(settings_)  # type: ignore[arg-type]
+        return answers[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.backup.run_probe", probe)
+        patch.setattr("flows.restore.run_probe", probe)
+        yield
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_object_is_refused_and_named(
+    kind: str, damage: Callable[[Path], None], engine: Engine, backed_up: Callable[[Engine], BackedUp]
+) -> None:
+    if engine == "postgresql" and (kind != "native schema" or damage is DAMAGES["emptied"]):
+        pytest.skip("the same bytes in the same repository: only the schema is another object")
+    system = backed_up(engine)
+    name = KINDS[kind](system.manifest)
+
+    with _damaged(system.object_path(name), damage):
+        verified = system.protected.verify()
+        refusal = _refusal_of_restore(system, system.snapshot)
+
+    assert not verified.success
+    assert any(name in problem for problem in verified.problems), verified.problems
+    assert name in refusal
+    assert differences(system.live, picture(system.protected.edms)) == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+def test_a_damaged_manifest_is_refused_and_named(
+    damage: Callable[[Path], None], backed_up: Callable[[Engine], BackedUp]
+) -> None:
+    if damage is DAMAGES["deleted"]:
+        pytest.skip("a snapshot without its manifest does not exist")
+    system = backed_up("sqlite")
+
+    with _damaged(system.manifest_path, damage):
+        verified = system.protected.verify()
+        by_id = _refusal_of_restore(system, system.snapshot)
+        latest = _refusal_of_restore(system, "latest")
+
+    assert not verified.success
+    assert any(system.snapshot in problem for problem in verified.problems), verified.problems
+    assert system.snapshot in by_id and system.snapshot in latest
+    assert differences(system.live, picture(system.protected.edms)) == []
+
+
+def test_an_object_exchanged_for_another_intact_one_is_refused_and_named(
+    backed_up: Callable[[Engine], BackedUp],
+) -> None:
+    system = backed_up("sqlite")
+    chunks = [chunk.object.sha256 for entry in system.manifest.tables for chunk in entry.chunks]
+    name, other = chunks[0], chunks[-1]
+
+    with _damaged(system.object_path(name), lambda path: shutil.copyfile(system.object_path(other), path) and None):
+        verified = system.protected.verify()
+        refusal = _refusal_of_restore(system, system.snapshot)
+
+    assert any(name in problem for problem in verified.problems), verified.problems
+    assert name in refusal
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(where=st.floats(0, 1, exclude_max=True), at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_any_flipped_bit_in_any_file_is_found(
+    where: float, at: float, bit: int, backed_up: Callable[[Engine], BackedUp]
+) -> None:
+    system = backed_up("sqlite")
+    folders = [system.protected.repository / name for name in ("objects", "snapshots")]
+    files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+    path = files[int(where * len(files))]
+
+    def flip(target: Path) -> None:
+        content = bytearray(target.read_bytes())
+        content[int(at * len(content))] ^= 1 << bit
+        target.write_bytes(content)
+
+    with _damaged(path, flip):
+        verified = system.protected.verify()
+        refusal = _refusal_of_restore(system, system.snapshot)
+
+    assert any(path.stem in problem for problem in verified.problems), verified.problems
+    assert path.stem in refusal
+    assert differences(system.live, picture(system.protected.edms)) == []
+
+
+def test_the_repository_these_tests_damage_is_sound_without_the_damage(
+    backed_up: Callable[[Engine], BackedUp],
+) -> None:
+    """Otherwise all of them would pass for a reason that is not theirs."""
+    system = backed_up("sqlite")
+
+    assert system.protected.verify().problems == ()
+
+
+class _damaged:
+    """The file is damaged inside, and as it was afterwards."""
+
+    def __init__(self, path: Path, damage: Callable[[Path], None]) -> None:
+        self._path, self._damage = path, damage
+        self._kept = Path(tempfile.mkdtemp()) / "kept"
+
+    def __enter__(self) -> None:
+        shutil.copy2(self._path, self._kept)
+        mode = self._path.stat().st_mode
+        self._path.chmod(mode | 0o200)
+        before = self._path.read_bytes()
+        self._damage(self._path)
+        assert not self._path.exists() or self._path.read_bytes() != before, "the damage itself must have happened"
+
+    def __exit__(self, *exception: object) -> None:
+        if self._path.exists():
+            self._path.unlink()
+        shutil.copy2(self._kept, self._path)
+        shutil.rmtree(self._kept.parent)
+
+
+def _refusal_of_restore(system: BackedUp, snapshot: str) -> str:
+    """What the refused restore said; a restore that succeeds fails the test."""
+    try:
+        result = system.protected.restore(snapshot)
+    except CheckFailed as refused:
+        return str(refused)
+    assert not result.success and not result.promoted
+    return "\n".join(result.failures)

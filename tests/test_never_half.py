@@ -1,0 +1,159 @@
+"""Kill the process at each stage: the live system is untouched, the next run succeeds, nothing is left behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.independent_comparison import differences, picture
+from tests.postgres_server import PostgresServer
+from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdmsFactory
+from tests.running import Protected, protect
+
+BACKUP_POINTS = (
+    "check keys",
+    "after extract documents.Document",
+    "serialize",
+    "package",
+    "after store documents.Document",
+    "write the manifest",
+    "verify",
+)
+RESTORE_POINTS = (
+    "stage",
+    "restore",
+    "after load documents.Document",
+    "build indexes and constraints",
+    "restore the files of media",
+    "validate",
+    "promote",
+    "before swap",
+)
+PROMOTION_POINTS = ("after swap", "between renames")
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+
+Systems = Callable[[Engine], Protected]
+
+
+@pytest.fixture(scope="module")
+def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Systems:
+    """A backed-up installation per engine. Killed runs leave it untouched, so the points share it."""
+    made: dict[Engine, Protected] = {}
+
+    def get(engine: Engine) -> Protected:
+        if engine not in made:
+            folder = tmp_path_factory.mktemp(f"killed_{engine}")
+            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"killed_{engine}")
+            made[engine] = protect(factory(engine), folder, extra="[validate]\ndjango_check = false")
+            made[engine].backup()
+        return made[engine]
+
+    return get
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_killed_backup_leaves_the_system_and_the_repository_as_they_were(engine: Engine, systems: Systems) -> None:
+    protected = systems(engine)
+    live, snapshots = picture(protected.edms), _snapshots(protected)
+
+    for point in BACKUP_POINTS:
+        _kill(protected, "backup", point)
+        assert differences(live, picture(protected.edms)) == [], point
+
+    before_the_manifest = _snapshots(protected)
+    protected.backup()
+    # Only the kill at "verify" came after a manifest was written: that snapshot exists wholly.
+    assert len(before_the_manifest) == len(snapshots) + 1
+    assert protected.verify().problems == ()
+    assert _leftovers(protected) == []
+    assert _unreferenced_objects(protected) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_killed_restore_leaves_the_live_system_untouched(
+    engine: Engine, systems: Systems, _lazy_postgres: LazyPostgres
+) -> None:
+    protected = systems(engine)
+    live = picture(protected.edms)
+
+    for point in RESTORE_POINTS:
+        _kill(protected, "restore", point)
+        assert differences(live, picture(protected.edms)) == [], point
+
+    into = _elsewhere(protected)
+    protected.restore(into=into, into_files=protected.config.parent / "elsewhere")
+    assert _leftovers(protected) == []
+    if engine == "postgresql":
+        assert _staging_databases(_lazy_postgres.server, protected) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("point", PROMOTION_POINTS)
+def test_a_promotion_cut_short_is_finished_by_the_next_command(
+    engine: Engine, point: str, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory(engine, documents=5)
+    protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")
+    protected.backup()
+    before = picture(edms)
+    edms.manage("reinit")
+    reinitialised = picture(edms)
+
+    _kill(protected, "restore", point)
+    protected.rollback()
+
+    # The rollback first finished the promotion and then undid it: whole in both directions.
+    assert differences(reinitialised, picture(edms)) == []
+    protected.restore()
+    assert differences(before, picture(edms)) == []
+
+
+def _kill(protected: Protected, verb: str, point: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.killed_run", verb, str(protected.config), point],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, f"{verb} was not killed at {point!r}: {done.stderr[-2000:]}"
+
+
+def _snapshots(protected: Protected) -> set[str]:
+    return {path.name for path in (protected.repository / "snapshots").iterdir()}
+
+
+def _leftovers(protected: Protected) -> list[str]:
+    """Spools, staged files and databases, half-written objects."""
+    work = protected.settings.workdir
+    left = [*work.glob("backup-*"), *work.glob("restore-*"), *work.glob("verify-*")]
+    left += [*(protected.repository / "tmp").glob("*"), *(protected.repository / "pending").glob("*")]
+    left += [path for path in protected.edms.media.parent.iterdir() if ".edms-staging" in path.name]
+    return [str(path) for path in left]
+
+
+def _unreferenced_objects(protected: Protected) -> set[str]:
+    from edms_tasks.manifest import Manifest
+
+    named: set[str] = set()
+    for path in (protected.repository / "snapshots").iterdir():
+        named |= set(Manifest.from_json(path.read_bytes(), where=path.name).objects())
+    return {path.name for path in (protected.repository / "objects").rglob("*") if path.is_file()} - named
+
+
+def _staging_databases(server: PostgresServer, protected: Protected) -> list[str]:
+    return [name for name in server.databases() if name.startswith(protected.edms.database_name) and "staging" in name]
+
+
+def _elsewhere(protected: Protected) -> str:
+    if protected.edms.engine == "sqlite":
+        return str(protected.config.parent / "elsewhere.sqlite3")
+    return f"{protected.edms.database_name}_elsewhere"
