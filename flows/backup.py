@@ -73,13 +73,11 @@ def compose_backup(settings: Settings, steps: Steps, *, tag: str | None = None) 
         repository = Repository.create(settings.repository)
 
     with repository.lock("backup"):
-        run = repository.begin()
         settings.workdir.mkdir(parents=True, exist_ok=True)
         _remove_spools(settings.workdir)
         spool = Path(tempfile.mkdtemp(prefix="backup-", dir=settings.workdir))
         try:
             result = _snapshot(settings, steps, repository, report, spool, tag)
-            repository.finish(run)
         except OSError as error:
             raise _no_space_or(error, spool) from error
         finally:
@@ -117,6 +115,8 @@ def _snapshot(
             findings += keys.findings
             serialized = _serialize(settings, steps, kept, raws, keys, spool)
 
+        # What fails before this line has left no trace in the repository.
+        run = repository.begin()
         with steps.stage("package"):
             schema = steps.run("store the schema", lambda: store_schema(repository, inventory.engine, captured))
             entries = steps.map(
@@ -150,6 +150,7 @@ def _snapshot(
         with steps.stage("verify"):
             (spool / "verify").mkdir()
             problems = verify_snapshot(settings, steps, repository, manifest, spool / "verify")
+        repository.finish(run)
     _leave_artifacts(steps, snapshot_id, manifest, problems)
     return BackupResult(
         snapshot_id=snapshot_id,

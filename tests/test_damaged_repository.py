@@ -21,8 +21,6 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-
 Object = Callable[[Manifest], str]
 
 KINDS: dict[str, Object] = {
@@ -108,18 +106,21 @@ def _edms_asked_once() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
-@pytest.mark.parametrize("kind", KINDS)
+# A chunk, an index and a pack are the same kind of object on both engines; the schema is not.
+CASES: tuple[tuple[Engine, str, str], ...] = (
+    *(("sqlite", kind, damage) for kind in KINDS for damage in DAMAGES),
+    *(("postgresql", "native schema", damage) for damage in DAMAGES),
+)
+
+
+@pytest.mark.parametrize(("engine", "kind", "damage"), CASES)
 def test_a_damaged_object_is_refused_and_named(
-    kind: str, damage: Callable[[Path], None], engine: Engine, backed_up: Callable[[Engine], BackedUp]
+    engine: Engine, kind: str, damage: str, backed_up: Callable[[Engine], BackedUp]
 ) -> None:
-    if engine == "postgresql" and (kind != "native schema" or damage is DAMAGES["emptied"]):
-        pytest.skip("the same bytes in the same repository: only the schema is another object")
     system = backed_up(engine)
     name = KINDS[kind](system.manifest)
 
-    with _damaged(system.object_path(name), damage):
+    with _damaged(system.object_path(name), DAMAGES[damage]):
         verified = system.protected.verify()
         refusal = _refusal_of_restore(system, system.snapshot)
 
@@ -129,15 +130,12 @@ def test_a_damaged_object_is_refused_and_named(
     assert differences(system.live, picture(system.protected.edms)) == []
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
-def test_a_damaged_manifest_is_refused_and_named(
-    damage: Callable[[Path], None], backed_up: Callable[[Engine], BackedUp]
-) -> None:
-    if damage is DAMAGES["deleted"]:
-        pytest.skip("a snapshot without its manifest does not exist")
+# Not "deleted": a snapshot without its manifest does not exist.
+@pytest.mark.parametrize("damage", sorted(DAMAGES.keys() - {"deleted"}))
+def test_a_damaged_manifest_is_refused_and_named(damage: str, backed_up: Callable[[Engine], BackedUp]) -> None:
     system = backed_up("sqlite")
 
-    with _damaged(system.manifest_path, damage):
+    with _damaged(system.manifest_path, DAMAGES[damage]):
         verified = system.protected.verify()
         by_id = _refusal_of_restore(system, system.snapshot)
         latest = _refusal_of_restore(system, "latest")

@@ -81,7 +81,7 @@ class Reporter:
         from django.conf import settings
 
         try:
-            self.connection.ensure_connection()
+            self._read_database()
         except Exception as error:
             self.database_error = "%s: %s" % (type(error).__name__, str(error).strip())
         self._media_root()
@@ -107,6 +107,23 @@ class Reporter:
             "findings": self.findings,
         }
 
+    def _read_database(self):
+        # type: () -> None
+        """Connect and read: SQLite makes a missing file on connecting, and looks into one only on reading."""
+        path = self._sqlite_path(self.connection)
+        if path and not os.path.exists(path):
+            raise OSError("there is no file %s" % path)
+        self.connection.introspection.table_names()
+
+    def _sqlite_path(self, connection):
+        # type: (object) -> str
+        """The file of an SQLite database; empty for one in memory and for other engines."""
+        name = str(connection.settings_dict.get("NAME") or "")
+        if connection.vendor != "sqlite" or connection.is_in_memory_db() or name.startswith("file:"):
+            return ""
+        # A relative name means something only here, where the working folder is the project's.
+        return os.path.abspath(name)
+
     def finding(self, code, severity, subject, message, cure=""):
         # type: (str, str, str, str, str) -> None
         """Add a finding."""
@@ -129,7 +146,7 @@ class Reporter:
                     "alias": alias,
                     "vendor": connection.vendor,
                     "engine": values.get("ENGINE") or "",
-                    "name": str(values.get("NAME") or ""),
+                    "name": self._sqlite_path(connection) or str(values.get("NAME") or ""),
                     "user": str(values.get("USER") or ""),
                     "password": str(values.get("PASSWORD") or ""),
                     "host": str(values.get("HOST") or ""),

@@ -70,7 +70,7 @@ def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:
     return DatabaseRefused(
         "The database does not answer.",
         where=address.display,
-        why=_first_line(error),
+        why=_reason(error),
         cure="Start the server, or mend host, port, user and password in the EDMS's settings "
         "(for a restore without the EDMS: EDMS_BACKUP__RESTORE__DATABASE).",
     )
@@ -105,5 +105,8 @@ def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, c
     return done.stdout
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+def _reason(error: Exception) -> str:
+    """libpq's words on one line, without the question it ends with; several addresses give several lines."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [line for line in lines if line and not line.startswith("Is the server running")]
+    return "; ".join(kept)[:500] or type(error).__name__
