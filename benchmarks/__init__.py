@@ -1,0 +1,1 @@
+"""Benchmarks: our backup and restore beside the peers', on the same machine, in the same run."""
