@@ -12,6 +12,7 @@ import pytest
 
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
+from tests.restored_system import RecoveredSystems
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,12 @@ def edms_factory(
     yield ReferenceEdmsFactory(_edms_templates, tmp_path / "installations", _postgres_name)
     if _lazy_postgres.started:
         _drop_all(_lazy_postgres.server, _postgres_name)
+
+
+@pytest.fixture(scope="session")
+def recovered_systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> RecoveredSystems:
+    """Systems that were lost and restored: `recovered_systems("sqlite").restored`."""
+    return RecoveredSystems(_edms_templates, tmp_path_factory.mktemp("recovered"))
 
 
 @pytest.fixture(scope="session", autouse=True)

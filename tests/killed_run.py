@@ -45,7 +45,9 @@ class KillingSteps(DirectSteps):
         self._die_at(title)
         return super().run(title, function, *args, retries=retries)
 
-    def map(self, title: Callable[[Any], str], function: Callable[[Any], Any], items: Sequence[Any], /, **how: Any) -> Any:
+    def map(
+        self, title: Callable[[Any], str], function: Callable[[Any], Any], items: Sequence[Any], /, **how: Any
+    ) -> Any:
         def one(item: Any) -> Any:
             made = function(item)
             self._die_at(f"after {title(item)}")

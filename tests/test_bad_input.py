@@ -71,6 +71,12 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTem
     return get
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may pass is tried again; here it never passes, so nobody waits for it."""
+    monkeypatch.setattr("flows.direct_steps.RETRY_SECONDS", (0.0,))
+
+
 @pytest.fixture(params=ENGINES)
 def system(request: pytest.FixtureRequest, backed_up: Callable[[Engine], BackedUp]) -> Iterator[BackedUp]:
     """A backed-up system of each engine, unchanged after the test."""
@@ -141,12 +147,9 @@ def test_an_interpreter_without_django(on_sqlite: BackedUp, tmp_path: Path) -> N
     assert "[edms] python" in error.cure
 
 
-def test_a_postgresql_server_that_does_not_answer(
-    on_postgres: BackedUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_postgresql_server_that_does_not_answer(on_postgres: BackedUp, tmp_path: Path) -> None:
     port = on_postgres.edms.database_url.split(":")[3].split("/")[0]
     mistaken = on_postgres.told_otherwise(tmp_path, (f":{port}/", ":1/"))
-    monkeypatch.setattr("flows.direct_steps.RETRY_SECONDS", (0.0,))
 
     for command in (mistaken.backup, mistaken.restore):
         error = _refused(errors.DatabaseRefused, command)
@@ -155,9 +158,8 @@ def test_a_postgresql_server_that_does_not_answer(
 
 
 def test_a_postgresql_server_that_refuses_the_login_and_no_password_is_shown(
-    on_postgres: BackedUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on_postgres: BackedUp, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("flows.direct_steps.RETRY_SECONDS", (0.0,))
     password = on_postgres.edms.database_url.split(":")[2].split("@")[0]
     mistaken = on_postgres.told_otherwise(tmp_path, (f":{password}@", ":another-secret@"))
 
@@ -240,9 +242,7 @@ def test_into_a_file_that_is_there(on_sqlite: BackedUp, tmp_path: Path) -> None:
     taken = tmp_path / "taken.sqlite3"
     taken.write_bytes(b"something")
 
-    _refused(
-        errors.TargetExists, lambda: on_sqlite.protected.restore(into=str(taken), into_files=tmp_path / "files")
-    )
+    _refused(errors.TargetExists, lambda: on_sqlite.protected.restore(into=str(taken), into_files=tmp_path / "files"))
 
     assert taken.read_bytes() == b"something"
 

@@ -144,7 +144,10 @@ def test_references_that_point_at_nothing_come_back_pointing_at_nothing(
     protected = protect(edms, tmp_path)
     with closing(sqlite3.connect(edms.database_path)) as connection, connection:
         connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute("UPDATE documents_documentcomment SET author_id = 999999 WHERE id IN (SELECT min(id) FROM documents_documentcomment)")
+        connection.execute(
+            "UPDATE documents_documentcomment SET author_id = 999999 "
+            "WHERE id = (SELECT min(id) FROM documents_documentcomment)"
+        )
     before = picture(edms)
 
     backup = protected.backup()

@@ -57,8 +57,10 @@ class SqliteStaging:
                 connection.execute(f"PRAGMA {pragma} = {int(settings.get(pragma, 0))}")
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("BEGIN")
-            for made in self._objects:
-                if made.type == "table" and made.name != "sqlite_sequence":
+            # A virtual table makes its shadow tables itself, so it comes first and they are then there already.
+            tables = [made for made in self._objects if made.type == "table"]
+            for made in sorted(tables, key=lambda made: not made.sql.upper().startswith("CREATE VIRTUAL")):
+                if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (made.name,)).fetchone() is None:
                     self._execute(connection, made)
             connection.execute("COMMIT")
 
@@ -76,6 +78,8 @@ class SqliteStaging:
                 cursor.fetchall()
             cursor.execute("BEGIN")
             try:
+                if chunks:  # shadow tables of virtual ones are not made empty
+                    cursor.execute(f"DELETE FROM {identifier(table.name)}")
                 for chunk in chunks:
                     rows = pq.read_table(chunk, columns=columns)
                     if rows.num_rows == 0:

@@ -223,9 +223,10 @@ def _expression(column: Column, encoding: Encoding) -> str:
     if encoding == "tagged":
         return (
             f"CASE typeof({name}) WHEN 'integer' THEN 'i' || {name} "
-            # Infinity has no number SQLite reads back; a number too large for a double has, and becomes infinity.
+            # SQLite writes infinity as no number it reads back, but reads one too large for a double as infinity; and it
+            # writes minus zero without its sign, which only the arc tangent still sees.
             f"WHEN 'real' THEN 'r' || CASE {name} WHEN 9e999 THEN '9e999' WHEN -9e999 THEN '-9e999' "
-            f"ELSE printf('%!.17g', {name}) END "
+            f"WHEN 0.0 THEN iif(atan2({name}, -1.0) < 0, '-0.0', '0.0') ELSE printf('%!.17g', {name}) END "
             f"WHEN 'text' THEN 't' || hex(CAST({name} AS BLOB)) WHEN 'blob' THEN 'b' || hex({name}) END AS {name}"
         )
     return name

@@ -1,0 +1,1 @@
+"""Tests of the databases' room: every engine, every awkward value, there and back."""

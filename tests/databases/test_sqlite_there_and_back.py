@@ -1,0 +1,70 @@
+"""SQLite's awkward tables and values come back as its own driver sees them, the type of every value included."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.databases.there_and_back import there_and_back
+from tests.independent_comparison import differences, picture_of_sqlite
+
+AWKWARD = {
+    "every_storage_class_in_one_column": """
+        CREATE TABLE t (id integer PRIMARY KEY, v);
+        INSERT INTO t (v) VALUES (1), (1.0), ('1'), (x'31'), (NULL), (9223372036854775807), (-9223372036854775808),
+        (0.1), (1e300), (9e999), (-9e999), (''), (x''), ('é😀'), ('a' || char(0) || 'b'), (CAST(x'ff00fe' AS TEXT)), (-0.0)
+    """,
+    "decimals_are_integers_and_reals_side_by_side": """
+        CREATE TABLE t (id integer PRIMARY KEY, price decimal);
+        INSERT INTO t (price) VALUES (5), (5.25), (0.1), (9007199254740992), (-3)
+    """,
+    "integers_beyond_doubles_beside_reals": """
+        CREATE TABLE t (id integer PRIMARY KEY, price decimal); INSERT INTO t (price) VALUES (9007199254740993), (0.5)
+    """,
+    "text_that_is_no_utf8": """
+        CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t (a) VALUES ('fine'), (CAST(x'ff' AS TEXT))
+    """,
+    "text_with_a_nul": "CREATE TABLE t (a text); INSERT INTO t VALUES ('a' || char(0) || 'b'), ('')",
+    "ids_with_gaps_and_an_autoincrement": """
+        CREATE TABLE t (id integer PRIMARY KEY AUTOINCREMENT, a text);
+        INSERT INTO t VALUES (-5, 'a'), (7, 'b'), (9223372036854775806, 'c'); DELETE FROM t WHERE id = 9223372036854775806
+    """,
+    "no_row_id_and_composite_key": """
+        CREATE TABLE t (a text, b integer, PRIMARY KEY (a, b)) WITHOUT ROWID;
+        INSERT INTO t VALUES ('x', 2), ('x', 1), ('a', 3), ('b', 1), ('c', 1)
+    """,
+    "columns_called_rowid": """
+        CREATE TABLE t (rowid text, oid integer, "a""b" text); INSERT INTO t VALUES ('x', 1, 'q'), ('y', 2, NULL), ('z', 3, '')
+    """,
+    "generated_columns_triggers_views_and_partial_indexes": """
+        CREATE TABLE t (id integer PRIMARY KEY, a integer, b integer GENERATED ALWAYS AS (a * 2) STORED,
+            c integer GENERATED ALWAYS AS (a * 3) VIRTUAL, deleted bool);
+        INSERT INTO t (a, deleted) VALUES (1, 0), (1, 1);
+        CREATE UNIQUE INDEX only_living ON t (a) WHERE NOT deleted; CREATE VIEW v AS SELECT b FROM t;
+        CREATE TRIGGER refuse BEFORE DELETE ON t BEGIN SELECT RAISE(ABORT, 'no'); END
+    """,
+    "foreign_keys_that_dangle_and_cross": """
+        CREATE TABLE a (id integer PRIMARY KEY, b_id integer REFERENCES b (id) DEFERRABLE INITIALLY DEFERRED);
+        CREATE TABLE b (id integer PRIMARY KEY, a_id integer REFERENCES a);
+        INSERT INTO a VALUES (1, 1), (2, 99); INSERT INTO b VALUES (1, 2), (2, NULL)
+    """,
+    "full_text_search": """
+        CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5(a); INSERT INTO f VALUES ('some words')
+    """,
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_it_comes_back_as_sqlite_itself_sees_it(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "source.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(AWKWARD[name])
+    before = picture_of_sqlite(path)
+
+    copy = there_and_back(f"sqlite:///{path}", tmp_path / "work")
+
+    assert differences(before, picture_of_sqlite(Path(copy.url.removeprefix("sqlite:///")))) == []
+    assert copy.before == copy.after

@@ -1,0 +1,70 @@
+"""Take any database through extract, serialize and load, without an EDMS around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.databases.protocol import View
+from edms_tasks.extract import extract_table
+from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.natural_keys import derive_candidates
+from edms_tasks.keys import key_of_candidates, prove_keys
+from edms_tasks.manifest import TableEntry, TableState
+from edms_tasks.serialize import measure_table, serialize_table
+from edms_tasks.workspace import open_workspace
+
+CHUNK_ROWS = 2  # forces every boundary
+
+
+@dataclass(frozen=True)
+class ThereAndBack:
+    """A copy made by the product, and the states of both."""
+
+    url: str
+    before: dict[str, TableState]
+    after: dict[str, TableState]
+    encodings: dict[str, dict[str, str]]
+
+
+def there_and_back(url: str, folder: Path) -> ThereAndBack:
+    """Copy a database into the staging database beside it, by way of Parquet."""
+    database = open_database(DatabaseAddress.from_url(url))
+    spool = folder / "spool"
+    spool.mkdir(parents=True)
+    with database.view(spool, 2) as view:
+        tables = _with_keys(view)
+        raws = {t.id: extract_table(view, t, folder / "raw" / t.id, CHUNK_ROWS) for t in tables}
+        schema, sequences = view.capture_schema(folder / "schema"), view.sequences()
+    staging = database.stage(schema, None, 2)
+    entries = []
+    with open_workspace(folder / "workspace", memory_limit_mb=200, threads=1) as workspace:
+        keys = prove_keys(tables, raws, workspace)
+        for table in tables:
+            made = serialize_table(table, raws[table.id], keys, folder / "made" / table.id, CHUNK_ROWS)
+            entry = TableEntry(
+                table=table, natural_key=made.natural_key, encodings=made.encodings, state=made.state, chunks=()
+            )
+            assert staging.load(entry, [path for path, _ in made.files]) == entry.state.rows
+            entries.append(entry)
+    staging.finish(entries, sequences)
+    chosen = {entry.table.id: entry.natural_key for entry in entries}
+    after: dict[str, TableState] = {}
+    with open_database(staging.address).view(spool, 2) as view:
+        raws = {t.id: extract_table(view, t, folder / "back" / t.id, CHUNK_ROWS) for t in view.tables()}
+    with open_workspace(folder / "workspace", memory_limit_mb=200, threads=1) as workspace:
+        keys = key_of_candidates(tables, raws, workspace, chosen)
+        after = {table.id: measure_table(table, raws[table.id], keys) for table in tables}
+    return ThereAndBack(
+        url=staging.address.url(),
+        before={entry.table.id: entry.state for entry in entries},
+        after=after,
+        encodings={entry.table.id: dict(entry.encodings) for entry in entries},
+    )
+
+
+def _with_keys(view: View) -> list[Table]:
+    tables = {table.id: table for table in view.tables()}
+    candidates, _ = derive_candidates(tables, {}, {})
+    return [table.model_copy(update={"key_candidates": candidates[table.id]}) for table in tables.values()]

@@ -1,0 +1,132 @@
+"""The worst night: the EDMS's code is gone and so is its database; the repository and a place to restore to are enough."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.errors import EdmsNotImportable
+from tests.independent_comparison import differences, picture
+from tests.postgres_server import PostgresServer
+from tests.reference_system import Engine, LazyPostgres, ReferenceEdms, ReferenceEdmsFactory
+from tests.running import Protected, protect
+
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def another_server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """A second PostgreSQL server that knows nothing of the first one's databases."""
+    with PostgresServer(postgres_server.bin_dir) as server:
+        yield server
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_repository_alone_brings_back_everything(
+    engine: Engine,
+    edms_factory: ReferenceEdmsFactory,
+    _lazy_postgres: LazyPostgres,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edms = _with_code_of_its_own(edms_factory(engine), tmp_path)
+    protected = protect(edms, tmp_path)
+    before = picture(edms)
+    protected.backup()
+
+    _lose_everything_but_the_repository(protected, _lazy_postgres)
+    after_all = _with_nothing_but_the_repository(protected, tmp_path / "another machine")
+    with pytest.raises(EdmsNotImportable) as told:
+        after_all.restore()
+    _say_where_to(monkeypatch, edms.database_url, edms.media)
+    result = after_all.restore()
+
+    assert "EDMS_BACKUP__RESTORE__DATABASE" in told.value.cure
+    assert (result.success, result.promoted, result.failures) == (True, True, ())
+    assert differences(before, picture(edms)) == []
+    assert any("forward migration" in note and "skipped" in note for note in result.notes), result.notes
+    for report in (result.report_html, result.report_json):
+        assert "forward migration" in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lost", ["the folder", "the interpreter", "a module"])
+def test_the_code_is_lost_in_other_ways(
+    lost: str, edms_factory: ReferenceEdmsFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edms = _with_code_of_its_own(edms_factory("sqlite", documents=5), tmp_path)
+    protected = protect(edms, tmp_path)
+    before = picture(edms)
+    protected.backup()
+    edms.database_path.unlink()
+    match lost:
+        case "the folder":
+            edms.project.rename(tmp_path / "moved away")
+        case "the interpreter":
+            monkeypatch.setenv("EDMS_BACKUP__EDMS__PYTHON", str(tmp_path / "venv" / "bin" / "python"))
+        case _:
+            shutil.rmtree(edms.project / "workflows")
+    _say_where_to(monkeypatch, edms.database_url, edms.media)
+
+    result = protected.restore()
+
+    assert result.success and result.promoted
+    assert differences(before, picture(edms)) == []
+
+
+def test_another_postgresql_server_takes_it_all(
+    edms_factory: ReferenceEdmsFactory,
+    another_server: PostgresServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edms = edms_factory("postgresql")
+    protected = protect(edms, tmp_path)
+    before = picture(edms)
+    protected.backup()
+
+    moved = replace(edms, database_url=another_server.url("edms_reborn"), media=tmp_path / "another machine" / "media")
+    after_all = _with_nothing_but_the_repository(protected, tmp_path / "another machine")
+    _say_where_to(monkeypatch, moved.database_url, moved.media)
+    result = after_all.restore()
+
+    assert (result.success, result.promoted, result.failures) == (True, True, ())
+    assert differences(before, picture(moved)) == []
+    assert differences(before, picture(edms)) == [], "the first server must not have been touched"
+    assert another_server.databases() == ["edms_reborn", "postgres"]
+    assert another_server.password not in result.report_json.read_text(encoding="utf-8")
+
+
+def _with_code_of_its_own(edms: ReferenceEdms, folder: Path) -> ReferenceEdms:
+    project = folder / "project"
+    shutil.copytree(edms.project, project, ignore=shutil.ignore_patterns("__pycache__", "var"))
+    return replace(edms, project=project)
+
+
+def _lose_everything_but_the_repository(protected: Protected, postgres: LazyPostgres) -> None:
+    edms = protected.edms
+    shutil.rmtree(edms.project)
+    shutil.rmtree(edms.media)
+    if edms.engine == "sqlite":
+        edms.database_path.unlink()
+    else:
+        postgres.server.drop_database(edms.database_name)
+    shutil.rmtree(protected.settings.workdir)
+    protected.config.unlink()
+
+
+def _with_nothing_but_the_repository(protected: Protected, folder: Path) -> Protected:
+    """Settings of a fresh machine: they know the repository, and nothing of the EDMS."""
+    folder.mkdir()
+    config = folder / "edms-backup.toml"
+    config.write_text(f"[repository]\nurl = {json.dumps(str(protected.repository))}\n", encoding="utf-8")
+    return replace(protected, config=config)
+
+
+def _say_where_to(monkeypatch: pytest.MonkeyPatch, database: str, media: Path) -> None:
+    monkeypatch.setenv("EDMS_BACKUP__RESTORE__DATABASE", database)
+    monkeypatch.setenv("EDMS_BACKUP__FILES__ROOTS", json.dumps({"media": str(media)}))
