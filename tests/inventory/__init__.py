@@ -1,0 +1,1 @@
+"""Tests of the inventory's room: the probe, the merge with the catalogue, the derivation of keys."""

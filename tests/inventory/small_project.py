@@ -1,0 +1,40 @@
+"""Throw-away Django projects: one app, models as text, a migrated SQLite database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from edms_tasks.settings import Settings, settings_from
+
+_SETTINGS = """
+import pathlib
+BASE = pathlib.Path(__file__).parent
+SECRET_KEY = "a key for tests"
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "small"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE / "db.sqlite3"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+print("EDMS code prints what it likes")
+"""
+
+
+def small_project(folder: Path, models: str, rows: str = "", *, settings: str = "") -> Settings:
+    """Write the project, make its tables, run `rows` (Python that finds the models imported), return our settings."""
+    app = folder / "small"
+    app.mkdir(parents=True)
+    (folder / "small_settings.py").write_text(f"{_SETTINGS}\n{settings}\n", encoding="utf-8")
+    (app / "__init__.py").write_text("", encoding="utf-8")
+    (app / "models.py").write_text(f"from django.db import models\n{models}\n", encoding="utf-8")
+    script = (
+        "import os, sys; sys.path.insert(0, '.'); os.environ['DJANGO_SETTINGS_MODULE'] = 'small_settings'\n"
+        "import django; django.setup()\n"
+        "from django.core.management import call_command; call_command('migrate', '--run-syncdb', verbosity=0)\n"
+        f"from small.models import *\n{rows}\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True)
+    return settings_from(
+        {"edms": {"project": str(folder), "settings": "small_settings", "python": sys.executable}},
+        where=folder / "edms-backup.toml",
+    )
