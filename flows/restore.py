@@ -129,6 +129,9 @@ def compose_restore(
         settings.workdir.mkdir(parents=True, exist_ok=True)
         for left in settings.workdir.glob("restore-*"):  # of killed runs; the journal's lock says nobody else is at it
             shutil.rmtree(left)
+        for left in _reports(settings).glob("restore-*"):
+            if not (left / "recovery.json").exists():  # evidence that was never finished proves nothing
+                shutil.rmtree(left)
         spool = Path(tempfile.mkdtemp(prefix="restore-", dir=settings.workdir))
         cleanup.callback(shutil.rmtree, spool)
 

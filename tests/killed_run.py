@@ -1,7 +1,7 @@
 """Run a backup or a restore that kills itself with SIGKILL at a named point: `python -m tests.killed_run restore CONFIG POINT`.
 
-A point is a stage or step as the composition names it ("extract", "write the manifest"), or "before swap", "after swap"
-and "between renames" inside the promotion.
+A point is a stage or step as the composition names it ("extract", "write the manifest"), or "before swap", "inside swap"
+(SQLite: between its two calls), "after swap" and "between renames" inside the promotion.
 """
 
 from __future__ import annotations
@@ -72,6 +72,15 @@ def _arm_promotion(point: str) -> None:
                 die()
 
         engine.swap = killing_swap  # type: ignore[method-assign]
+    if point == "inside swap":
+        replace = os.replace
+
+        def killing_replace(source: Any, target: Any) -> None:
+            if ".edms-staging" in str(source):
+                die()
+            replace(source, target)
+
+        os.replace = killing_replace  # type: ignore[assignment]
     if point == "between renames":
         rename = Path.rename
 

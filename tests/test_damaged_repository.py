@@ -33,7 +33,7 @@ KINDS: dict[str, Object] = {
 }  # fmt: skip
 
 
-def _flip(position: Callable[[int], int]) -> Callable[[Path], None]:
+def _flip(position: Callable[[int], int]) -> Callable[[Path], object]:
     def damage(path: Path) -> None:
         content = bytearray(path.read_bytes())
         content[position(len(content))] ^= 0x01
@@ -42,14 +42,14 @@ def _flip(position: Callable[[int], int]) -> Callable[[Path], None]:
     return damage
 
 
-DAMAGES: dict[str, Callable[[Path], None]] = {
+DAMAGES: dict[str, Callable[[Path], object]] = {
     "first byte flipped": _flip(lambda size: 0),
     "byte in the middle flipped": _flip(lambda size: size // 2),
     "last byte flipped": _flip(lambda size: size - 1),
     "cut to half": lambda path: os.truncate(path, path.stat().st_size // 2),
     "emptied": lambda path: os.truncate(path, 0),
     "deleted": lambda path: path.unlink(),
-    "longer by a byte": lambda path: path.write_bytes(path.read_bytes() + b"\0") and None,
+    "longer by a byte": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
 }
 
 
@@ -153,7 +153,7 @@ def test_an_object_exchanged_for_another_intact_one_is_refused_and_named(
     chunks = [chunk.object.sha256 for entry in system.manifest.tables for chunk in entry.chunks]
     name, other = chunks[0], chunks[-1]
 
-    with _damaged(system.object_path(name), lambda path: shutil.copyfile(system.object_path(other), path) and None):
+    with _damaged(system.object_path(name), lambda path: shutil.copyfile(system.object_path(other), path)):
         verified = system.protected.verify()
         refusal = _refusal_of_restore(system, system.snapshot)
 
@@ -201,7 +201,7 @@ def test_the_repository_these_tests_damage_is_sound_without_the_damage(
 class _damaged:
     """The file is damaged inside, and as it was afterwards."""
 
-    def __init__(self, path: Path, damage: Callable[[Path], None]) -> None:
+    def __init__(self, path: Path, damage: Callable[[Path], object]) -> None:
         self._path, self._damage = path, damage
         self._kept = Path(tempfile.mkdtemp()) / "kept"
 

@@ -11,7 +11,7 @@ from tests.reference_system import Engine, ReferenceEdms
 from tests.restored_system import RecoveredSystems
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-MANY_TO_MANY = {"reviewers", "groups", "permissions", "user_permissions"}
+MANY_TO_MANY = {"document_types", "reviewers", "groups", "permissions", "user_permissions"}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.direct_access import spoil
 from tests.independent_comparison import differences, picture
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdmsFactory
@@ -81,14 +82,17 @@ def test_a_killed_restore_leaves_the_live_system_untouched(
     engine: Engine, systems: Systems, _lazy_postgres: LazyPostgres
 ) -> None:
     protected = systems(engine)
+    spoil(protected.edms)  # a live system that equals the snapshot could not show that it was replaced
     live = picture(protected.edms)
 
-    for point in RESTORE_POINTS:
+    for point in (*RESTORE_POINTS, *(("inside swap",) if engine == "sqlite" else ())):
         _kill(protected, "restore", point)
         assert differences(live, picture(protected.edms)) == [], point
 
     into = _elsewhere(protected)
-    protected.restore(into=into, into_files=protected.config.parent / "elsewhere")
+    result = protected.restore(into=into, into_files=protected.config.parent / "elsewhere")
+    assert result.success
+    assert differences(live, picture(protected.edms)) == []
     assert _leftovers(protected) == []
     if engine == "postgresql":
         assert _staging_databases(_lazy_postgres.server, protected) == []
@@ -136,7 +140,10 @@ def _leftovers(protected: Protected) -> list[str]:
     work = protected.settings.workdir
     left = [*work.glob("backup-*"), *work.glob("restore-*"), *work.glob("verify-*")]
     left += [*(protected.repository / "tmp").glob("*"), *(protected.repository / "pending").glob("*")]
-    left += [path for path in protected.edms.media.parent.iterdir() if ".edms-staging" in path.name]
+    # Nothing was promoted here, so no previous state may be kept either.
+    beside = protected.edms.media.parent.iterdir()
+    left += [path for path in beside if ".edms-staging" in path.name or ".previous-" in path.name]
+    left += [path for path in (work / "reports").glob("restore-*") if not (path / "recovery.json").exists()]
     return [str(path) for path in left]
 
 

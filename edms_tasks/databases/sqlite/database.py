@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sqlite3
 from contextlib import AbstractContextManager, closing
@@ -65,11 +66,17 @@ class SqliteDatabase:
         return staging
 
     def remove_leftovers(self) -> tuple[str, ...]:
+        removed = []
+        # A swap cut short between its two calls leaves a second name of the live file itself.
+        for link in self._path.parent.glob(f"{glob.escape(self._path.name)}.previous-*"):
+            if self._path.exists() and link.samefile(self._path):
+                link.unlink()
+                removed.append(str(link))
         path = self._staging_path()
-        if not path.exists():
-            return ()
-        remove_with_companions(path)
-        return (str(path),)
+        if path.exists():
+            remove_with_companions(path)
+            removed.append(str(path))
+        return tuple(removed)
 
     def exists(self, name: str) -> bool:
         return Path(name).exists()
