@@ -1,4 +1,4 @@
-"""Run a backup or a restore that kills itself with SIGKILL at a named point: `python -m tests.killed_run restore CONFIG POINT`.
+"""Run a backup or a restore that kills itself with SIGKILL at a named point; to be called in a process of its own.
 
 A point is a stage or step as the composition names it ("extract", "write the manifest"), or "before swap", "inside swap"
 (SQLite: between its two calls), "after swap" and "between renames" inside the promotion.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edms_tasks import promotion
 from edms_tasks.databases.postgresql.database import PostgresDatabase
 from edms_tasks.databases.sqlite.database import SqliteDatabase
 from edms_tasks.settings import load_settings
@@ -90,18 +88,16 @@ def _arm_promotion(point: str) -> None:
                 die()
             return renamed
 
-        promotion.Path.rename = killing_rename  # type: ignore[attr-defined]
+        Path.rename = killing_rename  # type: ignore[assignment,method-assign]
 
 
-def main(verb: str, config: str, point: str) -> None:
+def main(verb: str, config: str, point: str, environment: Mapping[str, str]) -> None:
     """Run `verb` with the settings file `config` and die at `point`."""
+    os.environ.clear()
+    os.environ.update(environment)
     settings = load_settings(Path(config))
     if verb == "backup":
         compose_backup(settings, KillingSteps(point))
     else:
         _arm_promotion(point)
         compose_restore(settings, KillingSteps(point), snapshot="latest")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

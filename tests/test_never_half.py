@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import killed_run
 from tests.direct_access import spoil
 from tests.independent_comparison import differences, picture
 from tests.postgres_server import PostgresServer
@@ -37,6 +38,8 @@ RESTORE_POINTS = (
 )
 PROMOTION_POINTS = ("after swap", "between renames")
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.killed_run", "expectations.suites"])
 
 Systems = Callable[[Engine], Protected]
 
@@ -121,14 +124,11 @@ def test_a_promotion_cut_short_is_finished_by_the_next_command(
 
 
 def _kill(protected: Protected, verb: str, point: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.killed_run", verb, str(protected.config), point],
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, f"{verb} was not killed at {point!r}: {done.stderr[-2000:]}"
+    # A process forked from one that has imported everything: importing anew for each kill would take most of the time.
+    run = PROCESSES.Process(target=killed_run.main, args=(verb, str(protected.config), point, dict(os.environ)))
+    run.start()
+    run.join(120)
+    assert run.exitcode == -signal.SIGKILL, f"{verb} was not killed at {point!r}: it ended with {run.exitcode}"
 
 
 def _snapshots(protected: Protected) -> set[str]:
