@@ -31,7 +31,7 @@ demo: $(STAMP) ## back up, destroy and restore the reference EDMS (SQLite, no se
 	$(BIN)/edms-backup demo
 
 test: $(STAMP) demo ## the demo, then the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

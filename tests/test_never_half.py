@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +53,9 @@ def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTempl
     def get(engine: Engine) -> Protected:
         if engine not in made:
             folder = tmp_path_factory.mktemp(f"killed_{engine}")
-            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"killed_{engine}")
+            factory = ReferenceEdmsFactory(
+                _edms_templates, folder / "installations", f"killed_{engine}_{secrets.token_hex(3)}"
+            )
             made[engine] = protect(factory(engine), folder, extra="[validate]\ndjango_check = false")
             made[engine].backup()
         return made[engine]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -112,7 +113,9 @@ def protected_systems(
     def get(engine: Engine) -> Protected:
         if engine not in made:
             folder = tmp_path_factory.mktemp(f"fooled_{engine}")
-            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"fooled_{engine}")
+            factory = ReferenceEdmsFactory(
+                _edms_templates, folder / "installations", f"fooled_{engine}_{secrets.token_hex(3)}"
+            )
             made[engine] = protect(factory(engine), folder, extra="[validate]\ndjango_check = false")
             made[engine].backup()
         return made[engine]
