@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
-from edms_tasks.errors import CheckFailed, CommandError, NoSpace
+from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
 from edms_tasks.keys import ProvenKeys, key_of_candidates
@@ -27,21 +26,6 @@ def check_engine(manifest: Manifest, database: Database) -> None:
             f"The snapshot was made from {manifest.engine}, the target is {database.address.engine}.",
             where=database.address.display,
             cure=f"Name a {manifest.engine} database.",
-        )
-
-
-def check_space(folder: Path, needed: int, what: str) -> None:
-    """Raise NoSpace where a disk has not room for `needed` bytes and a tenth more."""
-    existing = folder
-    while not existing.exists():
-        existing = existing.parent
-    free = shutil.disk_usage(existing).free
-    if free < needed * 1.1:
-        raise NoSpace(
-            f"There is no room for {what}.",
-            where=str(existing),
-            why=f"{needed:,} bytes are needed, {free:,} are free.",
-            cure="Free some space, or point `workdir` (or the target) at a larger disk.",
         )
 
 

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +22,9 @@ from edms_tasks.keys import ProvenKeys, prove_keys
 from edms_tasks.manifest import FileIndex, Manifest, TableEntry
 from edms_tasks.package import object_problem, store_schema, store_table, verify_table, write_manifest
 from edms_tasks.repository import Repository
-from edms_tasks.restore import check_space
 from edms_tasks.serialize import SerializedTable, empty_state, serialize_table
 from edms_tasks.settings import Settings
+from edms_tasks.spool import spool
 from edms_tasks.workspace import open_workspace
 from flows.steps import Steps
 
@@ -69,30 +67,23 @@ def compose_backup(settings: Settings, steps: Steps, *, tag: str | None = None) 
         address = DatabaseAddress.from_probe(report.databases[0])
         database = open_database(address)
         steps.run("check the database", database.check, retries=2)
+        database.check_source(settings.workdir)
         _require_migrated(report, settings)
         repository = Repository.create(settings.repository)
 
-    with repository.lock("backup"):
-        settings.workdir.mkdir(parents=True, exist_ok=True)
-        _remove_spools(settings.workdir)
-        spool = Path(tempfile.mkdtemp(prefix="backup-", dir=settings.workdir))
+    with repository.lock("backup"), spool(settings.workdir, "backup") as folder:
         try:
-            result = _snapshot(settings, steps, repository, report, spool, tag)
+            return _snapshot(settings, steps, repository, report, folder, tag)
         except OSError as error:
-            raise _no_space_or(error, spool) from error
-        finally:
-            shutil.rmtree(spool)
-    return result
+            raise _no_space_or(error, folder) from error
 
 
 def _snapshot(
-    settings: Settings, steps: Steps, repository: Repository, report: ProbeReport, spool: Path, tag: str | None
+    settings: Settings, steps: Steps, repository: Repository, report: ProbeReport, folder: Path, tag: str | None
 ) -> BackupResult:
     database = open_database(DatabaseAddress.from_probe(report.databases[0]))
-    if database.address.engine == "sqlite":
-        check_space(spool, 3 * Path(database.address.name).stat().st_size, "the copy the backup reads from")
     findings: list[Finding] = []
-    with database.view(spool, settings.jobs) as view:
+    with database.view(folder, settings.jobs) as view:
         with steps.stage("check keys"):
             inventory = steps.run(
                 "read the catalogue", lambda: build_inventory(report, view.tables(), settings, database.address.engine)
@@ -103,17 +94,17 @@ def _snapshot(
             findings += [_excluded_finding(inventory.table(table_id)) for table_id in sorted(excluded)]
             kept = [table for table in inventory.tables if table.id not in excluded]
         with steps.stage("extract"):
-            raws = _extract(settings, steps, view, kept, spool)
-            captured = steps.run("capture the schema", lambda: view.capture_schema(spool / "schema"))
+            raws = _extract(settings, steps, view, kept, folder)
+            captured = steps.run("capture the schema", lambda: view.capture_schema(folder / "schema"))
             sequences = steps.run("read the sequences", view.sequences)
 
     with open_workspace(
-        spool / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
+        folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
     ) as workspace:
         with steps.stage("serialize"):
             keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
             findings += keys.findings
-            serialized = _serialize(settings, steps, kept, raws, keys, spool)
+            serialized = _serialize(settings, steps, kept, raws, keys, folder)
 
         # What fails before this line has left no trace in the repository.
         run = repository.begin()
@@ -127,10 +118,10 @@ def _snapshot(
                 retries=2,
             )
             entries += [_empty_entry(inventory.table(table_id)) for table_id in sorted(excluded)]
-            indexes, file_findings = _store_files(settings, steps, repository, inventory, spool)
+            indexes, file_findings = _store_files(settings, steps, repository, inventory, folder)
             findings += file_findings
             findings += steps.run(
-                "match files and rows", lambda: find_file_problems(kept, raws, indexes, repository, spool=spool)
+                "match files and rows", lambda: find_file_problems(kept, raws, indexes, repository, spool=folder)
             )
             snapshot_id, manifest = steps.run(
                 "write the manifest",
@@ -148,8 +139,8 @@ def _snapshot(
             )
 
         with steps.stage("verify"):
-            (spool / "verify").mkdir()
-            problems = verify_snapshot(settings, steps, repository, manifest, spool / "verify")
+            (folder / "verify").mkdir()
+            problems = verify_snapshot(settings, steps, repository, manifest, folder / "verify")
         repository.finish(run)
     _leave_artifacts(steps, snapshot_id, manifest, problems)
     return BackupResult(
@@ -189,10 +180,10 @@ def verify_snapshot(
     return tuple(problems)
 
 
-def _extract(settings: Settings, steps: Steps, view: Any, tables: Sequence[Table], spool: Path) -> dict[str, RawTable]:
+def _extract(settings: Settings, steps: Steps, view: Any, tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
     raws = steps.map(
         lambda pair: f"extract {pair[1].label}",
-        lambda pair: extract_table(view, pair[1], spool / "raw" / f"{pair[0]:04d}", settings.chunk_rows),
+        lambda pair: extract_table(view, pair[1], folder / "raw" / f"{pair[0]:04d}", settings.chunk_rows),
         list(enumerate(tables)),
         jobs=settings.jobs,
     )
@@ -200,12 +191,12 @@ def _extract(settings: Settings, steps: Steps, view: Any, tables: Sequence[Table
 
 
 def _serialize(
-    settings: Settings, steps: Steps, tables: Sequence[Table], raws: dict[str, RawTable], keys: ProvenKeys, spool: Path
+    settings: Settings, steps: Steps, tables: Sequence[Table], raws: dict[str, RawTable], keys: ProvenKeys, folder: Path
 ) -> list[SerializedTable]:
     return steps.map(
         lambda pair: f"serialize {pair[1].label}",
         lambda pair: serialize_table(
-            pair[1], raws[pair[1].id], keys, spool / "serialized" / f"{pair[0]:04d}", settings.chunk_rows
+            pair[1], raws[pair[1].id], keys, folder / "serialized" / f"{pair[0]:04d}", settings.chunk_rows
         ),
         list(enumerate(tables)),
         jobs=settings.jobs,
@@ -214,7 +205,7 @@ def _serialize(
 
 
 def _store_files(
-    settings: Settings, steps: Steps, repository: Repository, inventory: Inventory, spool: Path
+    settings: Settings, steps: Steps, repository: Repository, inventory: Inventory, folder: Path
 ) -> tuple[list[FileIndex], list[Finding]]:
     previous = _previous_indexes(repository)
     indexes: list[FileIndex] = []
@@ -222,7 +213,7 @@ def _store_files(
     for root in inventory.file_roots:
         index, found = steps.run(
             f"store the files of {root.name}",
-            lambda root=root: _store_root(settings, steps, repository, root, previous, spool),
+            lambda root=root: _store_root(settings, steps, repository, root, previous, folder),
         )
         indexes.append(index)
         findings += found
@@ -235,7 +226,7 @@ def _store_root(
     repository: Repository,
     root: FileRoot,
     previous: dict[str, FileIndex],
-    spool: Path,
+    folder: Path,
 ) -> tuple[FileIndex, tuple[Finding, ...]]:
     with steps.progress(f"files of {root.name}", 0) as advance:
         return index_files(
@@ -243,7 +234,7 @@ def _store_root(
             repository,
             exclude=settings.exclude.files,
             previous=previous.get(root.name),
-            spool=spool,
+            spool=folder,
             progress=advance,
         )
 
@@ -333,15 +324,9 @@ def _leave_artifacts(steps: Steps, snapshot_id: str, manifest: Manifest, problem
     steps.markdown("backup", f"# Snapshot {snapshot_id[:12]}\n\n{verdict}\n\n{findings or 'No findings.'}\n")
 
 
-def _remove_spools(workdir: Path) -> None:
-    """Spools of killed runs; the repository's lock says that no other backup is running."""
-    for left in workdir.glob("backup-*"):
-        shutil.rmtree(left)
-
-
-def _no_space_or(error: OSError, spool: Path) -> BaseException:
+def _no_space_or(error: OSError, folder: Path) -> BaseException:
     if error.errno == errno.ENOSPC:
         return NoSpace(
-            "The disk is full.", where=str(spool), cure="Free some space, or point `workdir` at a larger disk."
+            "The disk is full.", where=str(folder), cure="Free some space, or point `workdir` at a larger disk."
         )
     return error

@@ -17,6 +17,7 @@ from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.differences import explain
+from edms_tasks.disk_space import require_space
 from edms_tasks.errors import CheckFailed, EdmsNotImportable, SettingsError, SnapshotNewerThanCode
 from edms_tasks.extract import RawTable, extract_table
 from edms_tasks.files import FileCheck, check_files, restore_files
@@ -27,9 +28,10 @@ from edms_tasks.package import fetch_chunks, versions
 from edms_tasks.promotion import Journal, Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
 from edms_tasks.repository import Repository
-from edms_tasks.restore import check_engine, check_space, fetch_schema, keys_as_recorded, load_table, measure_restored
+from edms_tasks.restore import check_engine, fetch_schema, keys_as_recorded, load_table, measure_restored
 from edms_tasks.serialize import empty_state
 from edms_tasks.settings import Settings
+from edms_tasks.spool import spool
 from edms_tasks.validate import validate_restored
 from edms_tasks.validation_result import ValidationResult
 from edms_tasks.workspace import open_workspace
@@ -126,17 +128,13 @@ def compose_restore(
             cleanup.enter_context(journal.exclusive())
             _clear_the_way(settings, manifest, target, journal, notes)
 
-        settings.workdir.mkdir(parents=True, exist_ok=True)
-        for left in settings.workdir.glob("restore-*"):  # of killed runs; the journal's lock says nobody else is at it
-            shutil.rmtree(left)
         for left in _reports(settings).glob("restore-*"):
             if not (left / "recovery.json").exists():  # evidence that was never finished proves nothing
                 shutil.rmtree(left)
-        spool = Path(tempfile.mkdtemp(prefix="restore-", dir=settings.workdir))
-        cleanup.callback(shutil.rmtree, spool)
+        scratch = cleanup.enter_context(spool(settings.workdir, "restore"))
 
         with steps.stage("stage"):
-            schema = fetch_schema(repository, manifest.native_schema, spool / "schema")
+            schema = fetch_schema(repository, manifest.native_schema, scratch / "schema")
             staged_folders = [staged for _, _, staged in target.folders]
             abandon = cleanup.enter_context(_Abandon(journal, staged_folders))
             staging = steps.run(
@@ -147,7 +145,7 @@ def compose_restore(
         with steps.stage("restore"):
             steps.map(
                 lambda pair: f"load {pair[1].table.label}",
-                lambda pair: load_table(staging, repository, pair[1], spool / "chunks" / f"{pair[0]:04d}"),
+                lambda pair: load_table(staging, repository, pair[1], scratch / "chunks" / f"{pair[0]:04d}"),
                 sorted(enumerate(manifest.tables), key=lambda pair: -pair[1].state.rows),
                 jobs=settings.restore.jobs,
                 weight=lambda pair: pair[1].state.rows,
@@ -156,13 +154,13 @@ def compose_restore(
             for index, _, staged in target.folders:
                 steps.run(
                     f"restore the files of {index.root.name}",
-                    lambda i=index, s=staged: _restore_root(steps, repository, i, s, spool),
+                    lambda i=index, s=staged: _restore_root(steps, repository, i, s, scratch),
                 )
             if before_validation is not None:
                 before_validation(staging, staged_folders)
 
         with steps.stage("validate"):
-            evidence = _validate(settings, steps, repository, manifest, target, staging, spool)
+            evidence = _validate(settings, steps, repository, manifest, target, staging, scratch)
         notes += staging.notes
 
         if evidence.validation.success:
@@ -364,13 +362,13 @@ def _clear_the_way(settings: Settings, manifest: Manifest, target: _Target, jour
                 where=str(final),
                 cure="Name another with --into-files.",
             )
-        check_space(final.parent, index.bytes, f"the files of {index.root.name}")
-    check_space(settings.workdir, max((entry.stored_bytes for entry in manifest.tables), default=0) * 8, "the spool")
+        require_space(final.parent, index.bytes, f"the files of {index.root.name}")
+    require_space(settings.workdir, max((entry.stored_bytes for entry in manifest.tables), default=0) * 8, "the spool")
 
 
-def _restore_root(steps: Steps, repository: Repository, index: FileIndex, staged: Path, spool: Path) -> None:
+def _restore_root(steps: Steps, repository: Repository, index: FileIndex, staged: Path, scratch: Path) -> None:
     with steps.progress(f"files of {index.root.name}", index.files) as advance:
-        restore_files(index, repository, staged, progress=advance, spool=spool)
+        restore_files(index, repository, staged, progress=advance, spool=scratch)
 
 
 def _validate(
@@ -380,26 +378,26 @@ def _validate(
     manifest: Manifest,
     target: _Target,
     staging: StagingDatabase,
-    spool: Path,
+    scratch: Path,
 ) -> _Evidence:
     entries = {entry.table.id: entry for entry in manifest.tables}
     states: dict[str, TableState] = {}
     differences: dict[str, tuple[str, ...]] = {}
-    (spool / "view").mkdir()
-    with open_database(staging.address).view(spool / "view", settings.jobs) as view:
+    (scratch / "view").mkdir()
+    with open_database(staging.address).view(scratch / "view", settings.jobs) as view:
         restored = view.tables()
         raws: dict[str, RawTable] = {
             raw.table_id: raw
             for raw in steps.map(
                 lambda pair: f"read back {pair[1].label}",
-                lambda pair: extract_table(view, pair[1], spool / "back" / f"{pair[0]:04d}", settings.chunk_rows),
+                lambda pair: extract_table(view, pair[1], scratch / "back" / f"{pair[0]:04d}", settings.chunk_rows),
                 list(enumerate(restored)),
                 jobs=settings.jobs,
             )
         }
     tables = [entries[table.id].table for table in restored if table.id in entries]
     with open_workspace(
-        spool / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
+        scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
     ) as workspace:
         keys = steps.run("tabulate the natural keys", lambda: keys_as_recorded(manifest, tables, raws, workspace))
 
@@ -418,7 +416,7 @@ def _validate(
                 states[table.id] = empty_state(table).model_copy(update={"rows": raws[table.id].rows})
         for table_id, state in states.items():
             if table_id in entries and state != entries[table_id].state:
-                folder = spool / "differences"
+                folder = scratch / "differences"
                 shutil.rmtree(folder, ignore_errors=True)
                 chunks = fetch_chunks(repository, entries[table_id], folder)
                 differences[entries[table_id].table.label] = explain(
@@ -427,7 +425,7 @@ def _validate(
     files = tuple(
         steps.run(
             f"check the files of {index.root.name}",
-            lambda i=index, s=staged: check_files(i, repository, s, spool=spool),
+            lambda i=index, s=staged: check_files(i, repository, s, spool=scratch),
         )
         for index, _, staged in target.folders
     )

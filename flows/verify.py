@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
+from edms_tasks.spool import spool
 from flows.backup import verify_snapshot
 from flows.steps import Steps
 
@@ -50,10 +48,8 @@ def compose_verify(settings: Settings, steps: Steps, *, snapshot: str | None = N
         [f"{name}: the manifest is damaged" for name in repository.damaged_snapshots()] if snapshot is None else []
     )
     chosen = (repository.resolve(snapshot),) if snapshot else repository.snapshots()
-    settings.workdir.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="verify-", dir=settings.workdir))
     objects: dict[str, int] = {}
-    try:
+    with spool(settings.workdir, "verify") as folder:
         for snapshot_id in chosen:
             with steps.stage(f"verify {snapshot_id[:12]}"):
                 try:
@@ -65,8 +61,6 @@ def compose_verify(settings: Settings, steps: Steps, *, snapshot: str | None = N
                 (folder / snapshot_id[:12]).mkdir()
                 found = verify_snapshot(settings, steps, repository, manifest, folder / snapshot_id[:12])
                 problems += [f"snapshot {snapshot_id[:12]}: {problem}" for problem in found]
-    finally:
-        shutil.rmtree(folder)
     steps.markdown(
         "verify",
         f"# {'Verified' if not problems else 'DAMAGED'}\n\n{len(chosen)} snapshots, {len(objects)} objects, "

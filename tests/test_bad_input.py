@@ -418,7 +418,7 @@ def _refused(kind: type[errors.EdmsBackupError], command: Callable[[], object]) 
 
 def _pretend_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr("edms_tasks.restore.shutil.disk_usage", lambda path: usage._replace(free=1))
+    monkeypatch.setattr("edms_tasks.disk_space.shutil.disk_usage", lambda path: usage._replace(free=1))
 
 
 def _stored(repository: Path) -> dict[str, tuple[str, int, str]]:

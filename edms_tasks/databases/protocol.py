@@ -101,6 +101,9 @@ class Database(Protocol):
     def check(self) -> ServerFacts:
         """Connect and ask for the version; raises DatabaseRefused."""
 
+    def check_source(self, spool: Path) -> None:
+        """Everything that would stop a backup spooled in `spool`, asked before it begins; raises ToolMissing, NoSpace."""
+
     def view(self, spool: Path, jobs: int) -> AbstractContextManager[View]:
         """Open one consistent view for `jobs` parallel readers; `spool` is a folder for temporary files."""
 

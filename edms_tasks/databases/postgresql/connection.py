@@ -76,6 +76,18 @@ def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:
     )
 
 
+def require_tool(name: str) -> str:
+    """The path of one of PostgreSQL's client programs. Raises ToolMissing."""
+    program = shutil.which(name)
+    if program is None:
+        raise ToolMissing(
+            f"{name} is not installed.",
+            where="PATH",
+            cure="Install PostgreSQL's client programs, at least as new as the server (Debian: apt-get install postgresql-client).",
+        )
+    return program
+
+
 def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, connect: bool = True) -> str:
     """Run pg_dump or pg_restore (against a database, if `connect`); returns what it printed.
 
@@ -85,13 +97,7 @@ def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, c
         ToolMissing: the program is not on the PATH.
         TerminalError: it failed.
     """
-    program = shutil.which(name)
-    if program is None:
-        raise ToolMissing(
-            f"{name} is not installed.",
-            where="PATH",
-            cure="Install PostgreSQL's client programs, at least as new as the server (Debian: apt-get install postgresql-client).",
-        )
+    program = require_tool(name)
     environment = dict(os.environ, PGPASSWORD=address.password.get_secret_value(), PGAPPNAME="edms-backup", LC_ALL="C")
     where = ["--dbname", address.url_without_password()] if connect else []
     done = subprocess.run([program, *arguments, *where], env=environment, capture_output=True, text=True, check=False)

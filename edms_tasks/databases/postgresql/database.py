@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,12 +10,12 @@ import psycopg
 from psycopg import errors as pg_errors
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql.connection import connected
+from edms_tasks.databases.postgresql.connection import connected, require_tool
 from edms_tasks.databases.postgresql.staging import MARK, PostgresStaging
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.errors import DatabaseRefused, MayNotCreateDatabases, TargetExists, TargetInUse, ToolMissing
+from edms_tasks.errors import DatabaseRefused, MayNotCreateDatabases, TargetExists, TargetInUse
 
 _LONGEST_NAME = 63  # NAMEDATALEN - 1
 
@@ -35,15 +34,14 @@ class PostgresDatabase:
         assert row is not None  # the current role exists
         return ServerFacts(engine="postgresql", version=str(row[0]), may_create_databases=bool(row[1]))
 
+    def check_source(self, spool: Path) -> None:
+        require_tool("pg_dump")
+
     def view(self, spool: Path, jobs: int) -> AbstractContextManager[PostgresView]:
         return open_view(self.address, jobs)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
-        for tool in ("pg_restore",):
-            if shutil.which(tool) is None:
-                raise ToolMissing(
-                    f"{tool} is not installed.", where="PATH", cure="Install PostgreSQL's client programs."
-                )
+        require_tool("pg_restore")
         with self._maintenance() as connection:
             if into is not None and self._exists(connection, into):
                 if not self._is_empty(into):

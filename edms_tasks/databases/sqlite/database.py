@@ -12,6 +12,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
+from edms_tasks.disk_space import require_space
 from edms_tasks.errors import DatabaseRefused, TargetExists, TargetInUse, TerminalError
 
 
@@ -37,6 +38,10 @@ class SqliteDatabase:
         return ServerFacts(
             engine="sqlite", version=sqlite3.sqlite_version, may_create_databases=os.access(self._path.parent, os.W_OK)
         )
+
+    def check_source(self, spool: Path) -> None:
+        # The copy the rows are read from, and the rows raw and serialized.
+        require_space(spool, 3 * self._path.stat().st_size, "the copy the backup reads from")
 
     def view(self, spool: Path, jobs: int) -> AbstractContextManager[SqliteView]:
         return open_view(self.address, spool)

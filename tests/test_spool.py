@@ -1,0 +1,66 @@
+"""A run's temporary folder: gone afterwards, cleared away after a kill, never taken from a run that lives."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.spool import spool
+
+_HOLD = """
+import sys
+from pathlib import Path
+from edms_tasks.spool import spool
+with spool(Path(sys.argv[1]), "verify") as folder:
+    (folder / "half").write_text("written")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_it_is_gone_after_a_run_that_failed(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), spool(tmp_path / "work", "verify") as folder:
+        (folder / "file").write_text("something")
+        raise ZeroDivisionError
+
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_the_next_run_clears_a_killed_ones_away_and_leaves_a_living_ones(tmp_path: Path) -> None:
+    killed, living = _holder(tmp_path), _holder(tmp_path)
+    killed_folder, living_folder = _folder_of(killed), _folder_of(living)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert (killed_folder / "half").exists()
+
+    with spool(tmp_path, "verify"):
+        assert not killed_folder.exists()
+        assert (living_folder / "half").read_text() == "written"
+
+    living.communicate("")
+    assert living.returncode == 0 and not living_folder.exists()
+
+
+def test_another_purposes_folder_is_left(tmp_path: Path) -> None:
+    other = tmp_path / "backup-x"
+    other.mkdir()
+
+    with spool(tmp_path, "verify"):
+        pass
+
+    assert other.exists()
+
+
+def _holder(workdir: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(workdir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _folder_of(process: subprocess.Popen[str]) -> Path:
+    assert process.stdout is not None
+    return Path(process.stdout.readline().strip())
