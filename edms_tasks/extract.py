@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.databases.protocol import Measure, View
+from edms_tasks.databases.protocol import Measure, Part, View
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Encoding
@@ -16,7 +17,7 @@ from edms_tasks.manifest import Encoding
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table's raw rows: Parquet files in primary-key order, columns by name, values encoded as `encodings` say."""
+    """A table's raw rows: Parquet files, columns by name, values encoded as `encodings` say."""
 
     table_id: str
     rows: int
@@ -25,26 +26,65 @@ class RawTable:
 
 
 def extract_table(view: View, table: Table, folder: Path, chunk_rows: int) -> RawTable:
-    """Read one table into `folder` (created), `chunk_rows` rows a file.
+    """Read a whole table into `folder` (created), at most `chunk_rows` rows a file.
 
     Raises:
         CheckFailed: the engine counted another number of rows than it delivered.
     """
     _require_carriable(table)
-    folder.mkdir(parents=True, exist_ok=True)
     measure = view.measure(table)
+    parts = view.parts(table)
     try:
-        return _read(view, table, measure, folder, chunk_rows)
+        read = [
+            extract_part(view, table, measure, part, folder / str(number), chunk_rows)
+            for number, part in enumerate(parts)
+        ]
     except pa.ArrowInvalid:
         # Text that is not valid in its own encoding cannot stand in Arrow: read such a table with every text tagged.
-        return _read(view, table, view.cautious(table, measure), folder, chunk_rows)
+        measure = view.cautious(table, measure)
+        read = [
+            extract_part(view, table, measure, part, folder / f"{number}-cautious", chunk_rows)
+            for number, part in enumerate(parts)
+        ]
+    return together(table, measure, read)
+
+
+def extract_part(view: View, table: Table, measure: Measure, part: Part, folder: Path, chunk_rows: int) -> RawTable:
+    """Read one part of a measured table; `together` makes the table of all of them."""
+    _require_carriable(table)
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    rows = 0
+    for piece in view.batches(table, measure, part, chunk_rows):
+        path = folder / f"{len(files):06d}.parquet"
+        pq.write_table(piece, path, compression="none", use_dictionary=False, write_statistics=False)
+        files.append(path)
+        rows += piece.num_rows
+    return RawTable(table_id=table.id, rows=rows, encodings=measure.encodings, files=tuple(files))
+
+
+def together(table: Table, measure: Measure, parts: Sequence[RawTable]) -> RawTable:
+    """The table that these parts are.
+
+    Raises:
+        CheckFailed: the engine counted another number of rows than it delivered.
+    """
+    rows = sum(part.rows for part in parts)
+    if rows != measure.rows and table.columns:
+        raise CheckFailed(
+            f"{table.label} delivered {rows} rows where the database counts {measure.rows}.",
+            where=table.id,
+            cure="Nothing was stored. Run the backup again; if it repeats, check the database's indexes (REINDEX) and disks.",
+        )
+    files = tuple(path for part in parts for path in part.files)
+    return RawTable(table_id=table.id, rows=measure.rows, encodings=measure.encodings, files=files)
 
 
 def _require_carriable(table: Table) -> None:
     """Column names that the chunk format cannot tell apart, or keeps for itself."""
     names = [column.name.lower() for column in table.columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
-    reserved = [name for name in names if name == "@key" or name.startswith("@ref:")]
+    reserved = [name for name in names if name.startswith(("@key", "@ref:"))]
     if doubled or reserved:
         raise TerminalError(
             f"{table.label} has columns that cannot be carried: {', '.join(doubled + reserved)}.",
@@ -52,20 +92,3 @@ def _require_carriable(table: Table) -> None:
             why="Names that differ only in case, or that begin like the format's own, cannot stand side by side in a chunk.",
             cure=f'Rename the column, or leave the table out: [exclude] tables = ["{table.label}"].',
         )
-
-
-def _read(view: View, table: Table, measure: Measure, folder: Path, chunk_rows: int) -> RawTable:
-    files: list[Path] = []
-    rows = 0
-    for piece in view.batches(table, measure, chunk_rows):
-        path = folder / f"{len(files):06d}.parquet"
-        pq.write_table(piece, path, compression="none", use_dictionary=False, write_statistics=False)
-        files.append(path)
-        rows += piece.num_rows
-    if rows != measure.rows and table.columns:
-        raise CheckFailed(
-            f"{table.label} delivered {rows} rows where the database counts {measure.rows}.",
-            where=table.id,
-            cure="Nothing was stored. Run the backup again; if it repeats, check the database's indexes (REINDEX) and disks.",
-        )
-    return RawTable(table_id=table.id, rows=measure.rows, encodings=measure.encodings, files=tuple(files))

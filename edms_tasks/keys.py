@@ -8,7 +8,7 @@ finding. The result is a relation per table: the columns others point at, and th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -20,14 +20,17 @@ from edms_tasks.workspace import Workspace, column_types, relation
 
 _CONTENT_TYPES = "django_content_type"
 GENERIC_TARGETS = "generic_targets"
+_GENERIC_PAIRS = "generic_pairs"
 
 
 @dataclass(frozen=True)
 class TableKey:
-    """A table's proved key: the relation that holds it, and its health."""
+    """A table's proved key, and its health."""
 
     natural_key: NaturalKey | None
-    relation: str  # columns "c:<column>" for every column that is pointed at, and "nk"
+    joins: tuple[str, ...]  # what the expression needs joined to the raw rows `t`
+    expression: str  # the key's text for a row of `t`
+    relation: str | None  # columns "c:<column>" for every column that is pointed at, and "nk"; None: nobody points here
     columns: dict[str, str]  # column -> DuckDB type, of those in the relation
     nulls: int
     duplicates: int
@@ -82,9 +85,7 @@ class _Proof:
     _busy: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._pointed_at: dict[str, set[str]] = {
-            table_id: set(table.primary_key) for table_id, table in self.tables.items()
-        }
+        self._pointed_at: dict[str, set[str]] = {table_id: set() for table_id in self.tables}
         for table in self.tables.values():
             for reference in table.references:
                 if isinstance(reference, ForeignReference) and reference.target in self._pointed_at:
@@ -121,7 +122,7 @@ class _Proof:
             if key.duplicates == 0 or self.accept_anything:
                 return key
             examples = self.cursor.execute(
-                f"SELECT nk, count(*) FROM {key.relation} GROUP BY nk HAVING count(*) > 1 ORDER BY 2 DESC, 1 LIMIT 3"
+                f"SELECT nk, count(*) FROM {self._keys_of(table, key)} GROUP BY nk HAVING count(*) > 1 ORDER BY 2 DESC, 1 LIMIT 3"
             ).fetchall()
             self._reject(
                 table,
@@ -133,7 +134,7 @@ class _Proof:
             )
         # No key at all, not even a surrogate: rows can be told apart by all their values only.
         values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
-        return self._tabulate(table, None, relation(table, self.raws[table.id]) + " t", _json_array(values), "false")
+        return self._tabulate(table, None, (), _json_array(values), "false")
 
     def _reject(
         self, table: Table, key: NaturalKey, code: str, why: str, count: int, examples: tuple[str, ...] = ()
@@ -153,30 +154,20 @@ class _Proof:
             )
         )
 
-    def _select(self, table: Table, key: NaturalKey) -> tuple[str, str, str] | None:
-        """FROM clause, key expression and NULL test for a candidate; None if it leads back to a table being built."""
-        source = [f"{relation(table, self.raws[table.id])} t"]
+    def _select(self, table: Table, key: NaturalKey) -> tuple[tuple[str, ...], str, str] | None:
+        """Joins, key expression and NULL test for a candidate; None if it leads back to a table being built."""
+        joins: list[str] = []
+        followed: dict[tuple[str, ...], tuple[str, Table]] = {(): ("t", table)}
         parts: list[str] = []
         nulls: list[str] = []
         for number, path in enumerate(key.paths):
-            alias, here = "t", table
-            for hop, column in enumerate(path[:-1]):
-                reference = _reference_of(here, column)
-                if reference is None or reference.target not in self.tables:
-                    return None
-                target, joined = self.tables[reference.target], f"j{number}_{hop}"
-                source.append(
-                    f"LEFT JOIN {relation(target, self.raws[target.id])} {joined} ON "
-                    + self._equal(
-                        f"{alias}.{identifier(column)}",
-                        here,
-                        column,
-                        f"{joined}.{identifier(reference.target_columns[0])}",
-                        target,
-                        reference.target_columns[0],
-                    )
-                )
-                alias, here = joined, target
+            for hop in range(1, len(path)):
+                if path[:hop] not in followed:
+                    arrived = self._follow(followed[path[: hop - 1]], path[hop - 1], f"j{len(followed)}", joins)
+                    if arrived is None:
+                        return None
+                    followed[path[:hop]] = arrived
+            alias, here = followed[path[:-1]]
             last = path[-1]
             value = f"{alias}.{identifier(last)}"
             reference = _reference_of(here, last)
@@ -189,7 +180,7 @@ class _Proof:
                 return None
             joined = f"k{number}"
             column = reference.target_columns[0]
-            source.append(
+            joins.append(
                 f"LEFT JOIN {nested.relation} {joined} ON "
                 + self._equal(
                     value, here, last, f"{joined}.{identifier('c:' + column)}", self.tables[reference.target], column
@@ -197,63 +188,112 @@ class _Proof:
             )
             dangling = f"""'{{"dangling":' || to_json({self._text(alias, here, last)}) || '}}'"""
             parts.append(f"CASE WHEN {value} IS NULL THEN 'null' ELSE coalesce({joined}.nk, {dangling}) END")
-        return "\n".join(source), _json_array(parts), " OR ".join(nulls) or "false"
+        return tuple(joins), _json_array(parts), " OR ".join(nulls) or "false"
 
-    def _tabulate(self, table: Table, key: NaturalKey | None, source: str, expression: str, is_null: str) -> TableKey:
-        name = identifier(f"key of {table.id}")
-        columns = sorted(self._pointed_at[table.id])
-        projected = "".join(f"t.{identifier(column)} AS {identifier('c:' + column)}, " for column in columns)
-        self.cursor.execute(
-            f"CREATE OR REPLACE TABLE {name} AS SELECT {projected}{expression} AS nk, ({is_null}) AS has_null FROM {source}"
+    def _follow(self, start: tuple[str, Table], column: str, joined: str, joins: list[str]) -> tuple[str, Table] | None:
+        """Join the row that a reference's column points at, as `joined`; None where it is no reference."""
+        alias, here = start
+        reference = _reference_of(here, column)
+        if reference is None or reference.target not in self.tables:
+            return None
+        target, pointed = self.tables[reference.target], reference.target_columns[0]
+        condition = self._equal(
+            f"{alias}.{identifier(column)}", here, column, f"{joined}.{identifier(pointed)}", target, pointed
         )
-        row = self.cursor.execute(
-            f"SELECT count(*) FILTER (has_null), count(*) - count(DISTINCT nk) FROM {name}"
-        ).fetchone()
-        assert row is not None  # an aggregate always returns one row
-        types = self.types[table.id]
-        if row[1] and columns:
+        rows = relation(target, self.raws[target.id])
+        if not _tells_rows_apart(target, {pointed}):
+            rows = f"(SELECT DISTINCT ON ({identifier(pointed)}) * FROM {rows} ORDER BY ALL)"
+        joins.append(f"LEFT JOIN {rows} {joined} ON {condition}")
+        return joined, target
+
+    def _tabulate(
+        self, table: Table, key: NaturalKey | None, joins: tuple[str, ...], expression: str, is_null: str
+    ) -> TableKey:
+        columns = sorted(self._pointed_at[table.id])
+        made = TableKey(
+            natural_key=key,
+            joins=joins,
+            expression=expression,
+            relation=identifier(f"key of {table.id}") if columns else None,
+            columns={column: self.types[table.id][column] for column in columns},
+            nulls=0,
+            duplicates=0,
+        )
+        if columns:
+            self._materialize(table, made, columns, is_null)
+        keys = self._keys_of(table, made, is_null)
+        nulls, rows, hashes = self._numbers(
+            f"SELECT count(*) FILTER (has_null), count(*), count(DISTINCT hash(nk)) FROM {keys}"
+        )
+        # Two keys may share a hash, so what looks doubled is counted again by the keys themselves.
+        duplicates = 0 if rows == hashes else self._numbers(f"SELECT count(*) - count(DISTINCT nk) FROM {keys}")[0]
+        if columns and not _tells_rows_apart(table, set(columns)):
             # Rows that share what others point at must not multiply the rows that point at them.
             pointed = ", ".join(identifier("c:" + column) for column in columns)
             self.cursor.execute(
-                f"CREATE OR REPLACE TABLE {name} AS SELECT DISTINCT ON ({pointed}) * FROM {name} ORDER BY {pointed}, nk"
+                f"CREATE OR REPLACE TABLE {made.relation} AS "
+                f"SELECT DISTINCT ON ({pointed}) * FROM {made.relation} ORDER BY {pointed}, nk"
             )
         # A table without any key has no identity that could be doubled.
-        return TableKey(
-            key, name, {column: types[column] for column in columns}, int(row[0]), int(row[1]) if key else 0
+        return replace(made, nulls=nulls, duplicates=duplicates if key else 0)
+
+    def _materialize(self, table: Table, key: TableKey, columns: Sequence[str], is_null: str) -> None:
+        projected = "".join(f"t.{identifier(column)} AS {identifier('c:' + column)}, " for column in columns)
+        self.cursor.execute(
+            f"CREATE OR REPLACE TABLE {key.relation} AS "
+            f"SELECT {projected}{key.expression} AS nk, ({is_null}) AS has_null FROM {self._rows_of(table, key)}"
         )
 
+    def _rows_of(self, table: Table, key: TableKey) -> str:
+        return "\n".join([f"{relation(table, self.raws[table.id])} t", *key.joins])
+
+    def _keys_of(self, table: Table, key: TableKey, is_null: str = "false") -> str:
+        """A relation with `nk` and `has_null` for each row."""
+        if key.relation is not None:
+            return key.relation
+        return f"(SELECT {key.expression} AS nk, ({is_null}) AS has_null FROM {self._rows_of(table, key)})"
+
+    def _numbers(self, query: str) -> tuple[int, ...]:
+        row = self.cursor.execute(query).fetchone()
+        assert row is not None  # an aggregate always returns one row
+        return tuple(int(value) for value in row)
+
     def tabulate_generic_targets(self) -> None:
-        """One relation of (content type id, object id as text, key) for the models generic references really point at."""
+        """One relation of (content type id, object id as text, key) for the rows generic references really point at."""
         self.cursor.execute(
             f"CREATE OR REPLACE TABLE {GENERIC_TARGETS} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
         )
-        if _CONTENT_TYPES not in self.tables:
-            return
-        used = {
-            str(value)
+        used = " UNION ".join(
+            f"SELECT CAST({identifier(reference.content_type_column)} AS VARCHAR) AS content_type, "
+            f"{generic_object_id('', reference, self.types[table.id])} AS object_id "
+            f"FROM {relation(table, self.raws[table.id])} WHERE {identifier(reference.content_type_column)} IS NOT NULL"
             for table in self.tables.values()
             for reference in table.references
             if isinstance(reference, GenericReference)
-            for (value,) in self.cursor.execute(
-                f"SELECT DISTINCT CAST({identifier(reference.content_type_column)} AS VARCHAR) "
-                f"FROM {relation(table, self.raws[table.id])} WHERE {identifier(reference.content_type_column)} IS NOT NULL"
-            ).fetchall()
-        }
+        )
+        if _CONTENT_TYPES not in self.tables or not used:
+            return
+        self.cursor.execute(f"CREATE OR REPLACE TABLE {_GENERIC_PAIRS} AS {used}")
         by_content_type = {table.content_type: table for table in self.tables.values() if table.content_type}
         kinds = self.cursor.execute(
-            f"SELECT CAST(id AS VARCHAR), app_label, model FROM {relation(self.tables[_CONTENT_TYPES], self.raws[_CONTENT_TYPES])}"
+            f"SELECT CAST(id AS VARCHAR), app_label, model FROM {relation(self.tables[_CONTENT_TYPES], self.raws[_CONTENT_TYPES])} "
+            f"WHERE CAST(id AS VARCHAR) IN (SELECT content_type FROM {_GENERIC_PAIRS})"
         ).fetchall()
         for number, app_label, model in kinds:
             target = by_content_type.get((app_label, model))
-            if number not in used or target is None or len(target.primary_key) != 1:
+            if target is None or len(target.primary_key) != 1:
                 continue
-            key = self.keys[target.id]
-            pk = target.primary_key[0]
+            key, pk = self.keys[target.id], target.primary_key[0]
+            as_text = object_id_text(
+                f"t.{identifier(pk)}",
+                self.types[target.id][pk],
+                is_uuid=target.column(pk).logical_type == "uuid",
+            )
             label = literal(f'["{app_label}.{model}",')
             self.cursor.execute(
-                f"INSERT INTO {GENERIC_TARGETS} SELECT {literal(number)}, "
-                f"{object_id_text(identifier('c:' + pk), key.columns[pk], is_uuid=target.column(pk).logical_type == 'uuid')}, "
-                f"{label} || nk || ']', {literal(f'{app_label}.{model}')} FROM {key.relation}"
+                f"INSERT INTO {GENERIC_TARGETS} SELECT {literal(number)}, {as_text}, "
+                f"{label} || {key.expression} || ']', {literal(f'{app_label}.{model}')} FROM {self._rows_of(target, key)} "
+                f"WHERE {as_text} IN (SELECT object_id FROM {_GENERIC_PAIRS} WHERE content_type = {literal(number)})"
             )
 
     def _text(self, alias: str, table: Table, column: str) -> str:
@@ -276,6 +316,21 @@ def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
     """An object id as generic references compare it: UUIDs are written with and without dashes."""
     text = text_of(expression, kind)
     return f"lower(replace({text}, '-', ''))" if is_uuid else text
+
+
+def generic_object_id(alias: str, reference: GenericReference, kinds: Mapping[str, str]) -> str:
+    """The object id of a generic reference, as `object_id_text` spells it in the targets."""
+    column = f"{alias}{identifier(reference.object_id_column)}"
+    kind = kinds[reference.object_id_column]
+    # The target decides whether its ids are UUIDs; what looks like one with dashes is looked up without them.
+    plain, bare = (object_id_text(column, kind, is_uuid=is_uuid) for is_uuid in (False, True))
+    return f"CASE WHEN strlen({bare}) = 32 AND strlen({plain}) = 36 THEN {bare} ELSE {plain} END"
+
+
+def _tells_rows_apart(table: Table, columns: set[str]) -> bool:
+    """Whether the database makes sure that each of these columns alone is different in every row."""
+    unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
+    return all((column,) in unique for column in columns)
 
 
 def _reference_of(table: Table, column: str) -> ForeignReference | None:

@@ -7,26 +7,41 @@ stored chunk can be checked without any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.canonical import EMPTY_DIGEST, digest_columns, digest_hex, digest_sums, row_text, text_of
+from edms_tasks.canonical import (
+    CONTENT,
+    EMPTY_DIGEST,
+    EXACT,
+    digest_hex,
+    digest_sums,
+    halves,
+    row_text,
+    text_of,
+    with_hashes,
+)
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.databases.rechunk import rechunked
+from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import ForeignReference, GenericReference, NaturalKey, Reference, Table
-from edms_tasks.keys import GENERIC_TARGETS, ProvenKeys, equal, object_id_text
+from edms_tasks.keys import GENERIC_TARGETS, ProvenKeys, TableKey, equal, generic_object_id
 from edms_tasks.manifest import Encoding, ReferenceState, TableState
 from edms_tasks.workspace import Workspace, column_types, relation
 
 KEY = "@key"
-_COMPRESSION_LEVEL = 3
+_HALVES = ("@key:exact upper", "@key:exact lower", "@key:content upper", "@key:content lower")
+_BATCH_ROWS = 16_384
+_DICTIONARY_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -46,35 +61,94 @@ def reference_column(name: str) -> str:
 
 
 def serialize_table(table: Table, raw: RawTable, keys: ProvenKeys, folder: Path, chunk_rows: int) -> SerializedTable:
-    """Join the natural keys onto a table's rows, write its chunks into `folder` (created), and digest what was written."""
+    """Join the natural keys onto a table's rows, hash each row, and write its chunks into `folder` (created).
+
+    Rows and hashes come out of one query; `package.verify_table` reads what was stored and hashes it again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    key = keys.keys[table.id]
     files: list[tuple[Path, int]] = []
+    state = _StateOfBatches(table)
     with keys.workspace.cursor() as cursor:
-        source = joined(table, raw, keys)
         if raw.rows:
-            order = (
-                f" ORDER BY {', '.join(f't.{identifier(column)}' for column in table.primary_key)}"
-                if table.primary_key
-                else ""
-            )
-            stream = cursor.sql(source + order).to_arrow_reader(min(chunk_rows, 65_536))
+            stream = cursor.sql(_with_hash_halves(cursor, table, raw, keys)).to_arrow_reader(_BATCH_ROWS)
             schema = _stored_schema(stream.schema, raw)
-            for piece in rechunked(
-                (pa.Table.from_batches([batch]).cast(schema) for batch in stream), schema, chunk_rows
-            ):
+            rows = (state.taken(batch).cast(schema) for batch in stream)
+            for piece in rechunked(rows, schema, chunk_rows, PIECE_BYTES):
                 path = folder / f"{len(files):06d}.parquet"
-                pq.write_table(piece, path, compression="zstd", compression_level=_COMPRESSION_LEVEL)
+                write_chunk(piece, path)
                 files.append((path, piece.num_rows))
-        key = keys.keys[table.id]
-        state = digest_chunks(cursor, table, key.natural_key, [path for path, _ in files], key.nulls, key.duplicates)
-    if state.rows != raw.rows:
+        found = state.total(
+            key, lambda reference: _dangling_examples_of(cursor, reference, [path for path, _ in files])
+        )
+    if found.rows != raw.rows:
         raise CheckFailed(
-            f"{table.label} was read with {raw.rows} rows and serialized with {state.rows}.",
+            f"{table.label} was read with {raw.rows} rows and serialized with {found.rows}.",
             where=table.id,
             why="A reference's target is not unique in the database, so rows multiplied.",
             cure="Nothing was stored. Find the doubled rows with `edms-backup inspect` and the table's unique constraints.",
         )
-    return SerializedTable(table.id, key.natural_key, raw.encodings, state, tuple(files))
+    return SerializedTable(table.id, key.natural_key, raw.encodings, found, tuple(files))
+
+
+def write_chunk(rows: pa.Table, path: Path) -> None:
+    """One chunk as Parquet. Level 1 is as small as 3 on such columns, in two thirds of the time (docs/performance.md)."""
+    pq.write_table(
+        rows,
+        path,
+        compression="zstd",
+        compression_level=1,
+        # A natural key is different in every row: a dictionary of it would be built and thrown away.
+        use_dictionary=[name for name in rows.column_names if name != KEY],
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        write_statistics=False,
+    )
+
+
+class _StateOfBatches:
+    """Adds up a table's state while its rows stream by; columns at a time, never rows."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._rows = 0
+        self._sums = [np.uint64(0)] * len(_HALVES)
+        self._counts = {reference.name: [0, 0] for reference in table.references}
+
+    def taken(self, batch: pa.RecordBatch) -> pa.Table:
+        """The batch without its hash columns, which are added up."""
+        self._rows += batch.num_rows
+        for position, name in enumerate(_HALVES):
+            # Unsigned addition wraps around at 2**64, which is what the digest's modulo says.
+            self._sums[position] = np.add(
+                self._sums[position], np.add.reduce(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.uint64)
+            )
+        for reference in self._table.references:
+            filled = functools.reduce(pc.and_, (batch.column(name).is_valid() for name in _members(reference)))
+            dangling = pc.and_(filled, batch.column(reference_column(reference.name)).is_null())
+            counts = self._counts[reference.name]
+            counts[0] += filled.true_count
+            counts[1] += dangling.true_count
+        return pa.Table.from_batches([batch]).drop_columns(list(_HALVES))
+
+    def total(self, key: TableKey, examples: Callable[[Reference], tuple[str, ...]]) -> TableState:
+        exact_upper, exact_lower, content_upper, content_lower = (int(half) for half in self._sums)
+        return TableState(
+            rows=self._rows,
+            exact_digest=digest_hex(exact_upper, exact_lower),
+            content_digest=digest_hex(content_upper, content_lower),
+            key_nulls=key.nulls,
+            key_duplicates=key.duplicates,
+            references=tuple(
+                ReferenceState(
+                    name=reference.name,
+                    filled=filled,
+                    dangling=dangling,
+                    dangling_examples=examples(reference) if dangling else (),
+                )
+                for reference in self._table.references
+                for filled, dangling in [self._counts[reference.name]]
+            ),
+        )
 
 
 def measure_table(table: Table, raw: RawTable, keys: ProvenKeys) -> TableState:
@@ -123,15 +197,10 @@ def state_of_chunks(workspace: Workspace, table: Table, key: NaturalKey | None, 
 def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
     """SELECT the table's rows with `@key` and every `@ref:…`."""
     types = keys.types[table.id]
+    key = keys.keys[table.id]
     columns = [f"t.{identifier(column.name)}" for column in table.columns]
-    joins: list[str] = []
-    if table.primary_key:
-        own = keys.keys[table.id]
-        condition = " AND ".join(f"t.{identifier(c)} = own.{identifier('c:' + c)}" for c in table.primary_key)
-        joins.append(f"LEFT JOIN {own.relation} own ON {condition}")
-        columns.append(f"own.nk AS {identifier(KEY)}")
-    else:
-        columns.append(f"CAST(NULL AS VARCHAR) AS {identifier(KEY)}")
+    columns.append(f"{key.expression if key.natural_key else 'CAST(NULL AS VARCHAR)'} AS {identifier(KEY)}")
+    joins = list(key.joins) if key.natural_key else []
     for number, reference in enumerate(table.references):
         alias = f"r{number}"
         joins.append(_reference_join(reference, alias, types, keys))
@@ -139,18 +208,21 @@ def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
     return f"SELECT {', '.join(columns)} FROM {relation(table, raw)} t\n" + "\n".join(joins)
 
 
+def _with_hash_halves(cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, keys: ProvenKeys) -> str:
+    source = f"({joined(table, raw, keys)})"
+    hashed = _hashed(table, keys.keys[table.id].natural_key, source, column_types(cursor, source))
+    columns = [column.name for column in table.columns]
+    columns += [KEY, *(reference_column(reference.name) for reference in table.references)]
+    split = zip((*halves(EXACT), *halves(CONTENT)), _HALVES, strict=True)
+    projected = [identifier(name) for name in columns] + [f"{half} AS {identifier(name)}" for half, name in split]
+    return f"SELECT {', '.join(projected)} FROM ({hashed})"
+
+
 def _reference_join(reference: Reference, alias: str, kinds: Mapping[str, str], keys: ProvenKeys) -> str:
     if isinstance(reference, GenericReference):
-        # The target decides whether its ids are UUIDs; where it has any, both spellings are tried through one text.
-        plain = object_id_text(
-            f"t.{identifier(reference.object_id_column)}", kinds[reference.object_id_column], is_uuid=False
-        )
-        bare = object_id_text(
-            f"t.{identifier(reference.object_id_column)}", kinds[reference.object_id_column], is_uuid=True
-        )
         return (
             f"LEFT JOIN {GENERIC_TARGETS} {alias} ON CAST(t.{identifier(reference.content_type_column)} AS VARCHAR) = {alias}.content_type "
-            f"AND {alias}.object_id = CASE WHEN strlen({bare}) = 32 AND strlen({plain}) = 36 THEN {bare} ELSE {plain} END"
+            f"AND {alias}.object_id = {generic_object_id('t.', reference, kinds)}"
         )
     target = keys.keys.get(reference.target)
     if target is None:  # its rows were left out on purpose: nothing can be looked up
@@ -168,21 +240,14 @@ def _state(
     cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, source: str, nulls: int, duplicates: int
 ) -> TableState:
     types = column_types(cursor, source)
-    exact = [text_of(identifier(column.name), types[column.name]) for column in table.columns]
     counts = []
     for reference in table.references:
         filled = _filled(reference)
         resolved = identifier(reference_column(reference.name))
         counts += [f"count(*) FILTER ({filled})", f"count(*) FILTER ({filled} AND {resolved} IS NULL)"]
     row = cursor.execute(
-        f"""
-        SELECT count(*), {digest_sums("exact")}, {digest_sums("content")}{"".join(", " + c for c in counts)}
-        FROM (
-            SELECT *, {digest_columns(row_text(exact), "exact")},
-                   {digest_columns(row_text(_content_texts(table, key, types)), "content")}
-            FROM {source}
-        )
-        """
+        f"SELECT count(*), {digest_sums(EXACT)}, {digest_sums(CONTENT)}{''.join(', ' + c for c in counts)} "
+        f"FROM ({_hashed(table, key, source, types)})"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
     numbers = [int(value) for value in row]
@@ -205,24 +270,24 @@ def _state(
     )
 
 
-def _content_texts(table: Table, key: NaturalKey | None, types: dict[str, str]) -> list[str]:
-    """The texts of the content digest: surrogate keys left out, references by the natural key of their target."""
+def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[str, str]) -> str:
+    """The rows of `source` with their two hashes: what both digests cover, what only one of them does."""
     surrogate = set(table.primary_key) if key is not None and key.source != "surrogate" else set()
     surrogate -= {path[0] for path in key.paths} if key is not None else set()
-    texts: list[str] = []
-    covered: set[str] = set()
+    content: list[str] = []
     for reference in table.references:
-        resolved = identifier(reference_column(reference.name))
         members = _members(reference)
-        covered.update(members)
+        surrogate.update(members)
+        resolved = identifier(reference_column(reference.name))
         raw = row_text([text_of(identifier(column), types[column]) for column in members])
-        texts.append(f"CASE WHEN {_filled(reference)} THEN coalesce({resolved}, 'dangling ' || ({raw})) END")
-    texts += [
-        text_of(identifier(column.name), types[column.name])
-        for column in table.columns
-        if column.name not in covered and column.name not in surrogate
-    ]
-    return texts
+        content.append(f"CASE WHEN {_filled(reference)} THEN coalesce({resolved}, 'dangling ' || {raw}) END")
+    texts = {column.name: text_of(identifier(column.name), types[column.name]) for column in table.columns}
+    return with_hashes(
+        source,
+        common=[text for name, text in texts.items() if name not in surrogate],
+        exact=[text for name, text in texts.items() if name in surrogate],
+        content=content,
+    )
 
 
 def _members(reference: Reference) -> tuple[str, ...]:
@@ -246,7 +311,16 @@ def _dangling_examples(
     return tuple(str(value)[:200] for (value,) in rows)
 
 
+def _dangling_examples_of(
+    cursor: duckdb.DuckDBPyConnection, reference: Reference, files: Sequence[Path]
+) -> tuple[str, ...]:
+    source = f"read_parquet([{', '.join(literal(str(path)) for path in files)}])"
+    return _dangling_examples(cursor, reference, source, column_types(cursor, source))
+
+
 def _stored_schema(schema: pa.Schema, raw: RawTable) -> pa.Schema:
     """The raw chunks' own column types: an engine in between must not widen or rename one."""
     source = {field.name: field.type for field in pq.read_schema(raw.files[0])}
-    return pa.schema([(field.name, source.get(field.name, field.type)) for field in schema])
+    return pa.schema(
+        [(field.name, source.get(field.name, field.type)) for field in schema if field.name not in _HALVES]
+    )

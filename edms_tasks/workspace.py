@@ -38,7 +38,7 @@ def open_workspace(folder: Path, *, memory_limit_mb: int, threads: int) -> Itera
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "workspace.duckdb"
     path.unlink(missing_ok=True)
-    engine = duckdb.connect(str(path))
+    engine = duckdb.connect(":memory:")
     try:
         engine.execute(f"SET memory_limit = '{int(memory_limit_mb)}MB'")
         engine.execute(f"SET threads = {int(threads)}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import DatabaseRefused, NoSpace, SettingsError, UnappliedMigrations
-from edms_tasks.extract import RawTable, extract_table
+from edms_tasks.extract import RawTable
 from edms_tasks.files import find_file_problems, index_files, verify_files
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.merge import build_inventory, excluded_tables
@@ -26,6 +26,7 @@ from edms_tasks.serialize import SerializedTable, empty_state, serialize_table
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.workspace import open_workspace
+from flows.reading import read_tables
 from flows.steps import Steps
 
 
@@ -94,7 +95,7 @@ def _snapshot(
             findings += [_excluded_finding(inventory.table(table_id)) for table_id in sorted(excluded)]
             kept = [table for table in inventory.tables if table.id not in excluded]
         with steps.stage("extract"):
-            raws = _extract(settings, steps, view, kept, folder)
+            raws = read_tables(settings, steps, view, kept, folder / "raw", "extract")
             captured = steps.run("capture the schema", lambda: view.capture_schema(folder / "schema"))
             sequences = steps.run("read the sequences", view.sequences)
 
@@ -178,16 +179,6 @@ def verify_snapshot(
             f"verify the files of {index.root.name}", lambda index=index: verify_files(index, repository)
         )
     return tuple(problems)
-
-
-def _extract(settings: Settings, steps: Steps, view: Any, tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
-    raws = steps.map(
-        lambda pair: f"extract {pair[1].label}",
-        lambda pair: extract_table(view, pair[1], folder / "raw" / f"{pair[0]:04d}", settings.chunk_rows),
-        list(enumerate(tables)),
-        jobs=settings.jobs,
-    )
-    return {raw.table_id: raw for raw in raws}
 
 
 def _serialize(

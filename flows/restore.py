@@ -19,7 +19,6 @@ from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.differences import explain
 from edms_tasks.disk_space import require_space
 from edms_tasks.errors import CheckFailed, EdmsNotImportable, SettingsError, SnapshotNewerThanCode
-from edms_tasks.extract import RawTable, extract_table
 from edms_tasks.files import FileCheck, check_files, restore_files
 from edms_tasks.inventory.inspect import run_in_edms, run_probe
 from edms_tasks.inventory.model import ProbeReport
@@ -35,6 +34,7 @@ from edms_tasks.spool import spool
 from edms_tasks.validate import validate_restored
 from edms_tasks.validation_result import ValidationResult
 from edms_tasks.workspace import open_workspace
+from flows.reading import read_tables
 from flows.steps import Steps
 
 
@@ -386,15 +386,7 @@ def _validate(
     (scratch / "view").mkdir()
     with open_database(staging.address).view(scratch / "view", settings.jobs) as view:
         restored = view.tables()
-        raws: dict[str, RawTable] = {
-            raw.table_id: raw
-            for raw in steps.map(
-                lambda pair: f"read back {pair[1].label}",
-                lambda pair: extract_table(view, pair[1], scratch / "back" / f"{pair[0]:04d}", settings.chunk_rows),
-                list(enumerate(restored)),
-                jobs=settings.jobs,
-            )
-        }
+        raws = read_tables(settings, steps, view, restored, scratch / "back", "read back")
     tables = [entries[table.id].table for table in restored if table.id in entries]
     with open_workspace(
         scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs

@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import struct
-from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -74,33 +73,25 @@ class PlainRepository:
 
 def exact_digest(entry: Json, frame: pd.DataFrame) -> str:
     """§6: the digest over every column as it is."""
-    columns = [column["name"] for column in entry["table"]["columns"]]
-    texts = [_texts(frame[name]) for name in columns]
-    return _digest(_row_text(row) for row in zip(*texts, strict=True))
+    common, apart = _common_and_apart(entry)
+    texts = {name: _texts(frame[name]) for name in (*common, *apart)}
+    return _digest(len(frame), [texts[name] for name in common], [texts[name] for name in apart])
 
 
 def content_digest(entry: Json, frame: pd.DataFrame) -> str:
     """§6: surrogate keys left out, references by natural key."""
-    table, key = entry["table"], entry["natural_key"]
+    common, _ = _common_and_apart(entry)
     texts = {name: _texts(frame[name]) for name in frame.columns}
-    left_out: set[str] = set()
-    if key is not None and key["source"] != "surrogate":
-        left_out = set(table["primary_key"]) - {path[0] for path in key["paths"]}
-    parts: list[list[str | None]] = []
-    for reference in table["references"]:
-        members = _members(reference)
-        left_out.update(members)
-        columns = [texts[name] for name in members]
-        parts.append(
+    pointed: list[list[str | None]] = []
+    for reference in entry["table"]["references"]:
+        columns = [texts[name] for name in _members(reference)]
+        pointed.append(
             [
                 None if None in raw else found if found is not None else "dangling " + _row_text(raw)
                 for found, *raw in zip(texts[f"@ref:{reference['name']}"], *columns, strict=True)
             ]
         )
-    parts += [texts[column["name"]] for column in table["columns"] if column["name"] not in left_out]
-    if not parts:
-        return _digest("" for _ in range(len(frame)))
-    return _digest(_row_text(row) for row in zip(*parts, strict=True))
+    return _digest(len(frame), [texts[name] for name in common], pointed)
 
 
 def files_digest(index: pd.DataFrame) -> str:
@@ -122,6 +113,16 @@ def untag(value: str, encoding: str) -> int | float | str | bytes:
         return float(rest)
     data = bytes.fromhex(rest)
     return data.decode(encoding) if kind == "t" else data
+
+
+def _common_and_apart(entry: Json) -> tuple[list[str], list[str]]:
+    """§6.2: the columns that both digests cover, and those that only the exact one does."""
+    table, key = entry["table"], entry["natural_key"]
+    apart = {name for reference in table["references"] for name in _members(reference)}
+    if key is not None and key["source"] != "surrogate":
+        apart |= set(table["primary_key"]) - {path[0] for path in key["paths"]}
+    names = [column["name"] for column in table["columns"]]
+    return [name for name in names if name not in apart], [name for name in names if name in apart]
 
 
 def _members(reference: Json) -> list[str]:
@@ -159,10 +160,14 @@ def _row_text(texts: Any) -> str:
     return "".join("-" if text is None else f"{len(text.encode())}:{text}" for text in texts)
 
 
-def _digest(rows: Iterator[str]) -> str:
-    """§6.3."""
+def _digest(rows: int, common: list[list[str | None]], own: list[list[str | None]]) -> str:
+    """§6.2 and §6.3."""
     upper = lower = 0
-    for row in rows:
+    for number in range(rows):
+        row = ""
+        if common:
+            row = hashlib.md5(_row_text([column[number] for column in common]).encode()).hexdigest()
+        row += _row_text([column[number] for column in own])
         low, high = struct.unpack("<QQ", hashlib.md5(row.encode()).digest())
         upper, lower = (upper + high) % 2**64, (lower + low) % 2**64
     return f"{upper:016x}{lower:016x}"

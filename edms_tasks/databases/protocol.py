@@ -39,6 +39,14 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a table that can be read while another reader reads the next."""
+
+    condition: str  # the engine's own words; "" is the whole table
+    weight: int  # bytes, roughly
+
+
+@dataclass(frozen=True)
 class CapturedSchema:
     """The engine's own description of the schema, written to a file."""
 
@@ -64,8 +72,11 @@ class View(Protocol):
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """The same measure with every text carried in a form that no byte can break."""
 
-    def batches(self, table: Table, measure: Measure, rows: int) -> Iterator[pa.Table]:
-        """The table's rows in primary-key order, at most `rows` at a time, columns by name."""
+    def parts(self, table: Table) -> tuple[Part, ...]:
+        """The table cut into parts: together they are all its rows, and no row is in two of them."""
+
+    def batches(self, table: Table, measure: Measure, part: Part, rows: int) -> Iterator[pa.Table]:
+        """The rows of a part, at most `rows` (and some megabytes) at a time, columns by name."""
 
     def capture_schema(self, path: Path) -> CapturedSchema:
         """Write the native schema to `path`."""

@@ -97,14 +97,10 @@ def excluded_tables(inventory: Inventory, settings: Settings) -> frozenset[str]:
 
 def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: list[Finding]) -> dict[str, ProbeModel]:
     """Table id -> model. A model without a table and a table without a model are findings."""
-    by_name: dict[str, Table] = {}
-    for table in catalogue:
-        by_name.setdefault(table.id, table)
-        by_name.setdefault(f'{table.schema_name}"."{table.name}', table)
     matched: dict[str, ProbeModel] = {}
     views: list[ProbeModel] = []
     for model in models:
-        found = by_name.get(model.table) or by_name.get(model.table.strip('"'))
+        found = _table_of(model.table, catalogue)
         if found is None:
             views.append(model)
         else:
@@ -176,7 +172,6 @@ def _references(
     table: Table, model: ProbeModel, fields: Mapping[str, ProbeField], catalogue: Sequence[Table]
 ) -> list[Reference]:
     """The enforced references with the kind the model gives them, and those only the model knows."""
-    by_name = {other.name: other for other in catalogue if other.schema_name == table.schema_name}
     references: list[Reference] = []
     covered: set[tuple[str, ...]] = set()
     for reference in table.references:
@@ -189,7 +184,7 @@ def _references(
     for field in model.fields:
         if field.reference_table is None or (field.column,) in covered or field.column not in present:
             continue
-        target = by_name.get(field.reference_table)
+        target = _table_of(field.reference_table, catalogue)
         if target is None or not any(column.name == field.reference_column for column in target.columns):
             continue  # the target's own drift finding says why
         references.append(
@@ -203,6 +198,15 @@ def _references(
             )
         )
     return references
+
+
+def _table_of(db_table: str, catalogue: Sequence[Table]) -> Table | None:
+    """The table a model's `db_table` names: Django leaves quotes around it and inside it as they are (`audit"."log`)."""
+    for name in (db_table, db_table.strip('"')):
+        for table in catalogue:
+            if name in (table.id, f'{table.schema_name}"."{table.name}'):
+                return table
+    return None
 
 
 def _kind(model: ProbeModel, field: ProbeField | None) -> str:

@@ -133,8 +133,9 @@ def _unique_constraints(table: Table) -> Iterator[NaturalKey]:
     ]
     for unique in sorted((u for u in total if u not in uuids), key=lambda u: (len(u.columns), u.columns)):
         yield _key(table, "unique", tuple((column,) for column in unique.columns))
-    if not _is_surrogate(table) and table.primary_key:
-        # A primary key that people chose (a code, a UUID, a composite) is a business key.
+    if table.primary_key and (not _is_surrogate(table) or reference_of(table, table.primary_key[0]) is not None):
+        # A primary key that people chose (a code, a UUID, a composite) is a business key; one that is a reference (to
+        # the parent's row in multi-table inheritance) stands for the key of that row.
         yield _key(table, "unique", tuple((column,) for column in table.primary_key))
     for unique in uuids:
         yield _key(table, "uuid", tuple((column,) for column in unique.columns))

@@ -371,9 +371,9 @@ class Reporter:
         if isinstance(paths, int):
             key["problem"] = "part %d of natural_key() equals no column" % (paths + 1)
             return key
-        if any(path == [model._meta.pk.column] for path in paths) and model._meta.pk.get_internal_type().endswith(
-            "AutoField"
-        ):
+        # A key that is the pk and nothing else is judged where the database says whether it counts that pk up.
+        held = len(paths) > 1 and [model._meta.pk.column] in paths
+        if held and model._meta.pk.get_internal_type().endswith("AutoField"):
             key["problem"] = "natural_key() holds the primary key"
             return key
         key["paths"] = paths
@@ -446,7 +446,7 @@ class Reporter:
 
     def _preferred(self, model, matching, position):
         # type: (type, list, int) -> object
-        """The column meant where several hold the same values: named like the lookup's parameter, unique, short."""
+        """The column meant where several hold the same values: named like the lookup's parameter, no pk, unique, short."""
         if not matching:
             return None
         parameters = self._parameters(model)
@@ -460,7 +460,9 @@ class Reporter:
             # type: (list) -> tuple
             last = path[-1]
             named = last == wanted or "_".join(path) == wanted or wanted.endswith(last)
-            return (not named, path[0] not in unique, len(path), path)
+            # A column that only happens to hold the same numbers as the pk is the likelier one to be meant.
+            counted = path == [model._meta.pk.column]
+            return (not named, counted, path[0] not in unique, len(path), path)
 
         return sorted(matching, key=rank)[0]
 

@@ -60,6 +60,19 @@ def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...
     return tuple(sorted(tables, key=lambda table: table.id))
 
 
+def read_sizes(connection: Connection) -> dict[tuple[str | None, str], tuple[int, int]]:
+    """(schema, table) -> its pages now, and the bytes of a page."""
+    rows = connection.execute(
+        f"""
+        SELECT n.nspname, c.relname, pg_catalog.pg_relation_size(c.oid), current_setting('block_size')::bigint
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS}
+        """.encode()
+    ).fetchall()
+    # A table dropped meanwhile has no size; reading it then says so.
+    return {(schema, name): ((size or 0) // page, page) for schema, name, size, page in _typed(rows)}
+
+
 def table_id(schema: str, name: str, default_schema: str) -> str:
     """The table's id: its name in the default schema, "schema.name" elsewhere."""
     return name if schema == default_schema else f"{schema}.{name}"

@@ -16,7 +16,7 @@ import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.protocol import CapturedSchema, Measure
+from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
 from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.databases.sqlite import catalogue
 from edms_tasks.errors import DatabaseRefused
@@ -133,7 +133,11 @@ class SqliteView:
                 encodings[name] = "tagged"
         return Measure(rows=measure.rows, encodings=encodings, types=measure.types)
 
-    def batches(self, table: Table, measure: Measure, rows: int) -> Iterator[pa.Table]:
+    def parts(self, table: Table) -> tuple[Part, ...]:
+        """The whole: one file is read by one process anyway."""
+        return (Part("", 0),)
+
+    def batches(self, table: Table, measure: Measure, part: Part, rows: int) -> Iterator[pa.Table]:
         """Walk the table by primary key (or row id), `rows` at a time.
 
         Text that is not valid UTF-8 cannot stand in Arrow: such a column makes ADBC's result invalid, which is found
@@ -234,10 +238,17 @@ def _expression(column: Column, encoding: Encoding) -> str:
 
 def _typed(table: pa.Table, schema: pa.Schema) -> pa.Table:
     typed = pa.table(
-        [column.cast(field.type) for column, field in zip(table.columns, schema, strict=True)], schema=schema
+        [_cast(column, field.type) for column, field in zip(table.columns, schema, strict=True)], schema=schema
     ).combine_chunks()
     typed.validate(full=True)
     return typed
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    # A piece with nothing but NULLs in a column is delivered as integers, which cannot become bytes.
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column), kind)])
+    return column.cast(kind)
 
 
 def _free_rowid_name(table: Table) -> str:
