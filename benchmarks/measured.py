@@ -1,4 +1,4 @@
-"""Run a command and measure it: seconds, and the peak memory of it and all its descendants."""
+"""Run a command, or a pipe of several, and measure it: seconds, and the peak memory of it and all its descendants."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_SECONDS_BETWEEN_SAMPLES = 0.02
+_SECONDS_BETWEEN_SAMPLES = 0.025
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -29,39 +30,62 @@ def run_measured(command: Sequence[str], env: Mapping[str, str], cwd: Path) -> M
     process = subprocess.Popen(
         command, env=dict(env), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    peak = 0
+    with _sampled([process.pid]) as peak:
+        output, errors = process.communicate()
+    seconds = time.monotonic() - began
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}\n{output[-3000:]}\n{errors[-3000:]}")
+    return Measured(seconds, max(peak), output)
+
+
+def run_piped(first: Sequence[str], second: Sequence[str], to: Path, env: Mapping[str, str], cwd: Path) -> Measured:
+    """Run `first | second > to` to the end of both; raises RuntimeError where either fails."""
+    began = time.monotonic()
+    with to.open("wb") as sink, subprocess.Popen(first, env=dict(env), cwd=cwd, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None  # it was asked for
+        with (
+            subprocess.Popen(second, env=dict(env), cwd=cwd, stdin=writer.stdout, stdout=sink) as reader,
+            _sampled([writer.pid, reader.pid]) as peak,
+        ):
+            writer.stdout.close()  # or the writer would never hear that the reader is gone
+            reader.wait()
+        writer.wait()
+    seconds = time.monotonic() - began
+    if writer.returncode or reader.returncode:
+        raise RuntimeError(f"{first[0]} exited with {writer.returncode}, {second[0]} with {reader.returncode}")
+    return Measured(seconds, max(peak), "")
+
+
+@contextmanager
+def _sampled(roots: Sequence[int]) -> Iterator[list[int]]:
+    """The resident bytes of these processes and their descendants, looked at now and then meanwhile."""
+    if not Path("/proc/thread-self/children").exists():
+        raise RuntimeError("this kernel does not list a process's children, so the memory of all cannot be measured")
+    seen = [0]
     done = threading.Event()
 
     def sample() -> None:
-        nonlocal peak
         while not done.wait(_SECONDS_BETWEEN_SAMPLES):
-            peak = max(peak, _resident_bytes(process.pid))
+            seen[0] = max(seen[0], _resident_bytes(roots))
 
     sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()
-    output, errors = process.communicate()
-    done.set()
-    sampler.join()
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}\n{errors[-3000:]}")
-    return Measured(time.monotonic() - began, peak, output)
+    try:
+        yield seen
+    finally:
+        done.set()
+        sampler.join()
 
 
-def _resident_bytes(root: int) -> int:
-    parents: dict[int, list[int]] = {}
-    pages: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue  # it ended meanwhile
-        parents.setdefault(int(fields[1]), []).append(int(entry.name))
-        pages[int(entry.name)] = int(fields[21])
-    total, waiting = 0, [root]
+def _resident_bytes(roots: Sequence[int]) -> int:
+    # Only the tree itself is looked at: reading all of /proc fifty times a second would be a load of its own.
+    total, waiting = 0, [*roots]
     while waiting:
-        pid = waiting.pop()
-        total += pages.get(pid, 0) * _PAGE
-        waiting += parents.get(pid, [])
+        process = Path("/proc") / str(waiting.pop())
+        try:
+            total += int((process / "statm").read_text().split()[1]) * _PAGE
+            for thread in (process / "task").iterdir():
+                waiting += map(int, (thread / "children").read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it, or a thread of it, ended meanwhile
     return total

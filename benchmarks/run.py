@@ -1,218 +1,116 @@
-"""One command, one run, one machine: our backup and restore against `dumpdata`/`loaddata` and `pg_dump`/`pg_restore`.
+"""One command, one run, one machine: ours beside pg_dump, pg_restore, dumpdata, loaddata, tar and zstd.
 
-    python -m benchmarks.run --rows 100000 --output benchmarks/results/latest.json
+    python -m benchmarks.run                                            a million rows, three pairs, 100,000 files
+    python -m benchmarks.run --rows 100000 --pairs 1 --files 10000      quick
+    python -m benchmarks.run --rows 10000000 --pairs 1 --parts pg --add
 
-Peers that crawl are measured on fewer rows and compared by rows a second. `loaddata` is given the models it can load:
-generic references make it fail or lie (see the README), so audit rows, content types and permissions stay out of it.
+Ours and the peer run in turn, and medians are compared. Without `--add` the output is written anew; with it, only what
+is measured again at the same size is replaced.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
-from benchmarks.measured import Measured, run_measured
-from tests.postgres_server import PostgresServer
-from tests.reference_system import PROJECT, Engine, ReferenceEdms
+from benchmarks.database_lines import DatabaseRuns, lines_against_pg, run_database
+from benchmarks.django_lines import lines_against_django
+from benchmarks.figures import Figure, merged, print_figures, read_figures, write_figures
+from benchmarks.file_lines import file_lines
+from benchmarks.incremental_lines import incremental_lines
+from benchmarks.installation import ROOT, Site, site
+from benchmarks.machine import write_machine
+from benchmarks.start_lines import flow_lines, start_lines
+from tests.reference_system import Engine, ReferenceEdms
 
-ROOT = Path(__file__).resolve().parent.parent
-ROWS_PER_DOCUMENT = 22
-_FIXTURE_MODELS = ("users", "documents", "workflows", "security", "placeholders")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One comparison. `ratio` is ours by the peer's: seconds and bytes want it small, rows a second want it large."""
-
-    name: str
-    unit: str
-    ours: float
-    peer: float
-    ratio: float
-    target: float | None
-    met: bool | None
-    rows: int
-    ours_peak_bytes: int
-    peer_peak_bytes: int
+LATEST = ROOT / "benchmarks" / "results" / "latest.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Figure]:
-    """Measure, print and write; returns the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=200_000, help="rows of the EDMS that is measured")
-    parser.add_argument("--slow-rows", type=int, default=4_000, help="rows of the EDMS dumpdata and loaddata get")
-    parser.add_argument("--engine", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "latest.json")
-    options = parser.parse_args(arguments)
-    engines: tuple[Engine, ...] = ("sqlite", "postgresql") if options.engine == "both" else (options.engine,)
+    """Measure, print and write; returns the figures that were measured."""
+    options = _options(arguments)
     figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="edms-backup-bench-") as folder:
-        for engine in engines:
-            with _server(engine) as server:
-                figures += _compare(engine, server, Path(folder) / engine, options.rows, options.slow_rows)
-    _print(figures)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps([asdict(figure) for figure in figures], indent=1), encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="edms-backup-bench-", dir=options.scratch) as folder, ExitStack() as stack:
+        subjects = {engine: _Subject(engine, Path(folder), options, stack) for engine in ("postgresql", "sqlite")}
+        for part in options.parts:
+            engine, lines = PARTS[part]
+            for figure in lines(subjects[engine], options):
+                figures.append(figure)
+                print(f"{figure.name}: {figure.ratio:.3f}", flush=True)
+        write_machine(options.output, subjects["postgresql"].version)
+    print_figures(figures)
+    write_figures(merged(read_figures(options.output), figures) if options.add else figures, options.output)
     return figures
 
 
-def _compare(engine: Engine, server: PostgresServer | None, folder: Path, rows: int, slow_rows: int) -> list[Figure]:
-    edms = _populated(engine, server, folder / "edms", rows)
-    ours = _measure_ours(edms, folder / "ours")
-    figures = []
-    if server is not None:
-        dump = _tool(["pg_dump", "-Fc", "-f", str(folder / "peer.dump"), edms.database_url])
-        server.create_database("peer_restored")
-        restore = _tool(
-            ["pg_restore", "-j2", "--no-owner", "-d", server.url("peer_restored"), str(folder / "peer.dump")]
-        )
-        stored = (folder / "peer.dump").stat().st_size
-        figures += [
-            _seconds("backup, database part / pg_dump -Fc", ours.database_seconds, dump, ours, 0.5),
-            _seconds("restore, database part / pg_restore -j2", ours.restore_seconds, restore, ours, 1.0),
-            _seconds("restore with validation / pg_restore -j2", ours.proved_seconds, restore, ours, 2.0),
-            Figure("stored bytes / pg_dump -Fc", "bytes", ours.database_bytes, stored, ours.database_bytes / stored,
-                   0.9, ours.database_bytes / stored <= 0.9, ours.rows, ours.backup.peak_bytes, dump.peak_bytes),
-        ]  # fmt: skip
-    slow = _populated(engine, server, folder / "slow", slow_rows)
-    fixture = folder / "fixture.json"
-    manage = [sys.executable, str(PROJECT / "manage.py")]
-    dumpdata = run_measured(
-        [*manage, "dumpdata", "--all", "--natural-foreign", "--natural-primary", "-o", str(fixture), *_FIXTURE_MODELS],
-        {**os.environ, **slow.env},
-        ROOT,
-    )
-    dumped = len(json.loads(fixture.read_text(encoding="utf-8")))
-    empty = _populated(engine, server, folder / "empty", 0)
-    loaddata = run_measured([*manage, "loaddata", str(fixture)], {**os.environ, **empty.env}, ROOT)
-    target = 100 if engine == "postgresql" else 50
-    figures += [
-        _rate("backup / dumpdata", engine, ours.rows / ours.database_seconds, dumped / dumpdata.seconds, ours,
-              ours.backup, dumpdata, target),
-        _rate("restore / loaddata", engine, ours.rows / ours.restore_seconds, dumped / loaddata.seconds, ours,
-              ours.restore, loaddata, target),
-    ]  # fmt: skip
-    return figures
+class _Subject:
+    """One engine's large EDMS and the runs over it, made when a part first needs them, for all parts."""
+
+    def __init__(self, engine: Engine, folder: Path, options: argparse.Namespace, stack: ExitStack) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._options = options
+        self._stack = stack
+
+    @cached_property
+    def site(self) -> Site:
+        """Where it stands."""
+        return self._stack.enter_context(site(self._engine, self._folder / self._engine))
+
+    @property
+    def version(self) -> str:
+        """What the server says of itself; empty where no part needed it."""
+        server = self.site.server if "site" in self.__dict__ else None
+        return server.version if server is not None else ""
+
+    @cached_property
+    def edms(self) -> ReferenceEdms:
+        """The large EDMS."""
+        return self.site.install("full", self._options.rows)
+
+    @cached_property
+    def runs(self) -> DatabaseRuns:
+        """Backups and restores of it, beside the peers'."""
+        return run_database(self.site, self.edms, self._options.pairs)
 
 
-@dataclass(frozen=True)
-class _Ours:
-    rows: int
-    backup: Measured
-    restore: Measured
-    database_seconds: float  # extract, serialize and store, without files, probe and verification
-    database_bytes: int
-    restore_seconds: float  # stage, load, indexes, constraints, files
-    proved_seconds: float  # the same with validation
+Lines = Callable[[_Subject, argparse.Namespace], Iterator[Figure]]
+# The incremental part changes the EDMS, so those that measure it as it is come before.
+PARTS: dict[str, tuple[Engine, Lines]] = {
+    "pg": ("postgresql", lambda subject, _: lines_against_pg(subject.runs)),
+    "django-postgresql": (
+        "postgresql",
+        lambda subject, options: lines_against_django(subject.site, subject.edms, subject.runs, options.slow_rows),
+    ),
+    "django-sqlite": (
+        "sqlite",
+        lambda subject, options: lines_against_django(subject.site, subject.edms, subject.runs, options.slow_rows),
+    ),
+    "incremental": (
+        "postgresql",
+        lambda subject, options: incremental_lines(subject.site, subject.edms, options.rows, options.pairs),
+    ),
+    "files": ("sqlite", lambda subject, options: file_lines(subject.site, options.files, options.pairs)),
+    "start": ("postgresql", lambda subject, options: start_lines(subject.site, options.pairs)),
+    "flow": ("postgresql", lambda subject, _: flow_lines(subject.site)),
+}
 
 
-def _measure_ours(edms: ReferenceEdms, folder: Path) -> _Ours:
-    config = edms.settings_file(folder / "edms-backup.toml", folder / "repository")
-    command = [sys.executable, "-m", "flows.cli"]
-    backup = run_measured([*command, "backup", "--config", str(config), "--json"], os.environ, ROOT)
-    made = json.loads(backup.output)
-    into = str(folder / "restored.sqlite3") if edms.engine == "sqlite" else "ours_restored"
-    restore = run_measured(
-        [*command, "restore", made["snapshot"], "--into", into, "--yes", "--config", str(config), "--json"],
-        os.environ,
-        ROOT,
-    )
-    back = json.loads(restore.output)
-    if not (made["verified"] and back["success"]):
-        raise RuntimeError("a benchmark of something that is not proved means nothing")
-    taken, brought = made["seconds"], back["seconds"]
-    manifest = json.loads(
-        (folder / "repository" / "snapshots" / f"{made['snapshot']}.json").read_text(encoding="utf-8")
-    )
-    restored = brought["stage"] + brought["restore"]
-    return _Ours(
-        rows=made["rows"],
-        backup=backup,
-        restore=restore,
-        database_seconds=taken["extract"] + taken["serialize"] + taken["package"],
-        database_bytes=sum(chunk["object"]["size"] for table in manifest["tables"] for chunk in table["chunks"]),
-        restore_seconds=restored,
-        proved_seconds=restored + brought["validate"],
-    )
-
-
-def _populated(engine: Engine, server: PostgresServer | None, folder: Path, rows: int) -> ReferenceEdms:
-    media = folder / "media"
-    media.mkdir(parents=True)
-    url = f"sqlite:///{folder / 'edms.sqlite3'}" if server is None else server.create_database(f"edms_{folder.name}")
-    edms = ReferenceEdms(engine=engine, database_url=url, media=media)
-    edms.manage("migrate", "--verbosity", "0")
-    if rows:
-        edms.manage("populate", "--documents", str(max(rows // ROWS_PER_DOCUMENT, 1)), "--seed", "1")
-    return edms
-
-
-@contextmanager
-def _server(engine: Engine) -> Iterator[PostgresServer | None]:
-    if engine == "sqlite":
-        yield None
-        return
-    with PostgresServer() as server:
-        path = os.environ.get("PATH", "")
-        os.environ["PATH"] = f"{server.bin_dir}{os.pathsep}{path}"
-        try:
-            yield server
-        finally:
-            os.environ["PATH"] = path
-
-
-def _tool(command: Sequence[str]) -> Measured:
-    return run_measured(command, os.environ, ROOT)
-
-
-def _seconds(name: str, ours: float, peer: Measured, whole: _Ours, target: float) -> Figure:
-    ratio = ours / peer.seconds
-    mine = whole.backup if name.startswith("backup") else whole.restore
-    return Figure(
-        name,
-        "seconds",
-        ours,
-        peer.seconds,
-        ratio,
-        target,
-        ratio <= target,
-        whole.rows,
-        mine.peak_bytes,
-        peer.peak_bytes,
-    )
-
-
-def _rate(
-    name: str, engine: Engine, ours: float, peer: float, whole: _Ours, mine: Measured, theirs: Measured, target: float
-) -> Figure:
-    ratio = ours / peer
-    label = f"{name} on {engine}"
-    return Figure(
-        label, "rows/s", ours, peer, ratio, target, ratio >= target, whole.rows, mine.peak_bytes, theirs.peak_bytes
-    )
-
-
-def _print(figures: Sequence[Figure]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Ours beside the peers, same machine, same run")
-    for heading in ("figure", "rows", "ours", "peer", "unit", "ratio", "target", "met", "our peak", "peer's peak"):
-        table.add_column(heading, justify="left" if heading == "figure" else "right")
-    for f in figures:
-        met = "" if f.met is None else ("yes" if f.met else "no")
-        table.add_row(
-            f.name, f"{f.rows:,}", f"{f.ours:,.2f}", f"{f.peer:,.2f}", f.unit, f"{f.ratio:.2f}", str(f.target), met,
-            f"{f.ours_peak_bytes / 1e6:,.0f} MB", f"{f.peer_peak_bytes / 1e6:,.0f} MB",
-        )  # fmt: skip
-    Console(width=160).print(table)
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the EDMS that is measured")
+    parser.add_argument("--files", type=int, default=100_000, help="files of the folder that is measured")
+    parser.add_argument("--slow-rows", type=int, default=8_000, help="rows of the EDMS dumpdata and loaddata get")
+    parser.add_argument("--pairs", type=int, default=3, help="how often ours and the peer run in turn")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--scratch", type=Path, help="a folder for the databases' files and repositories")
+    parser.add_argument("--add", action="store_true", help="keep the other figures that the output holds")
+    parser.add_argument("--output", type=Path, default=LATEST)
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

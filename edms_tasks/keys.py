@@ -16,6 +16,7 @@ from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.matching import Held, equal, held
 from edms_tasks.workspace import Workspace, column_types, relation
 
 _CONTENT_TYPES = "django_content_type"
@@ -31,9 +32,17 @@ class TableKey:
     joins: tuple[str, ...]  # what the expression needs joined to the raw rows `t`
     expression: str  # the key's text for a row of `t`
     relation: str | None  # columns "c:<column>" for every column that is pointed at, and "nk"; None: nobody points here
-    columns: dict[str, str]  # column -> DuckDB type, of those in the relation
     nulls: int
     duplicates: int
+
+
+@dataclass(frozen=True)
+class TriedKey:
+    """A candidate as it fared on the rows."""
+
+    key: NaturalKey
+    nulls: int  # rows with a NULL part
+    duplicates: int  # rows beyond the first of each key; the first candidate without any is the table's key
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,11 @@ class ProvenKeys:
     keys: Mapping[str, TableKey]
     types: Mapping[str, Mapping[str, str]]  # table id -> column -> DuckDB type
     findings: tuple[Finding, ...]
+    tried: Mapping[str, Sequence[TriedKey]]  # table id -> candidates, in order, up to the one that held
+
+    def held(self, table_id: str, column: str) -> Held:
+        """How a column's raw values are at hand."""
+        return held(self.tables[table_id], self.raws[table_id], self.types[table_id], column)
 
 
 def prove_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> ProvenKeys:
@@ -55,7 +69,7 @@ def prove_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace:
         for table_id in sorted(proof.tables):
             proof.key_of(table_id)
         proof.tabulate_generic_targets()
-        return ProvenKeys(workspace, proof.tables, raws, proof.keys, proof.types, tuple(proof.findings))
+        return ProvenKeys(workspace, proof.tables, raws, proof.keys, proof.types, tuple(proof.findings), proof.tried)
 
 
 def key_of_candidates(
@@ -70,7 +84,7 @@ def key_of_candidates(
         for table_id in sorted(proof.tables):
             proof.key_of(table_id)
         proof.tabulate_generic_targets()
-        return ProvenKeys(workspace, proof.tables, raws, proof.keys, proof.types, tuple(proof.findings))
+        return ProvenKeys(workspace, proof.tables, raws, proof.keys, proof.types, tuple(proof.findings), proof.tried)
 
 
 @dataclass
@@ -82,6 +96,7 @@ class _Proof:
     keys: dict[str, TableKey] = field(default_factory=dict)
     types: dict[str, dict[str, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    tried: dict[str, list[TriedKey]] = field(default_factory=dict)
     _busy: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -119,6 +134,7 @@ class _Proof:
                 )
                 continue
             key = self._tabulate(table, candidate, *select)
+            self.tried.setdefault(table.id, []).append(TriedKey(candidate, key.nulls, key.duplicates))
             if key.duplicates == 0 or self.accept_anything:
                 return key
             examples = self.cursor.execute(
@@ -201,8 +217,9 @@ class _Proof:
             f"{alias}.{identifier(column)}", here, column, f"{joined}.{identifier(pointed)}", target, pointed
         )
         rows = relation(target, self.raws[target.id])
-        if not _tells_rows_apart(target, {pointed}):
-            rows = f"(SELECT DISTINCT ON ({identifier(pointed)}) * FROM {rows} ORDER BY ALL)"
+        if not self._tells_rows_apart(target, {pointed}):
+            one = self._held(target, pointed).pointed_at(identifier(pointed))
+            rows = f"(SELECT DISTINCT ON ({one}) * FROM {rows} ORDER BY ALL)"
         joins.append(f"LEFT JOIN {rows} {joined} ON {condition}")
         return joined, target
 
@@ -215,7 +232,6 @@ class _Proof:
             joins=joins,
             expression=expression,
             relation=identifier(f"key of {table.id}") if columns else None,
-            columns={column: self.types[table.id][column] for column in columns},
             nulls=0,
             duplicates=0,
         )
@@ -227,7 +243,7 @@ class _Proof:
         )
         # Two keys may share a hash, so what looks doubled is counted again by the keys themselves.
         duplicates = 0 if rows == hashes else self._numbers(f"SELECT count(*) - count(DISTINCT nk) FROM {keys}")[0]
-        if columns and not _tells_rows_apart(table, set(columns)):
+        if columns and not self._tells_rows_apart(table, set(columns)):
             # Rows that share what others point at must not multiply the rows that point at them.
             pointed = ", ".join(identifier("c:" + column) for column in columns)
             self.cursor.execute(
@@ -238,7 +254,10 @@ class _Proof:
         return replace(made, nulls=nulls, duplicates=duplicates if key else 0)
 
     def _materialize(self, table: Table, key: TableKey, columns: Sequence[str], is_null: str) -> None:
-        projected = "".join(f"t.{identifier(column)} AS {identifier('c:' + column)}, " for column in columns)
+        projected = "".join(
+            f"{self._held(table, column).pointed_at(f't.{identifier(column)}')} AS {identifier('c:' + column)}, "
+            for column in columns
+        )
         self.cursor.execute(
             f"CREATE OR REPLACE TABLE {key.relation} AS "
             f"SELECT {projected}{key.expression} AS nk, ({is_null}) AS has_null FROM {self._rows_of(table, key)}"
@@ -274,7 +293,7 @@ class _Proof:
         if _CONTENT_TYPES not in self.tables or not used:
             return
         self.cursor.execute(f"CREATE OR REPLACE TABLE {_GENERIC_PAIRS} AS {used}")
-        by_content_type = {table.content_type: table for table in self.tables.values() if table.content_type}
+        by_content_type = {name: table for table in self.tables.values() for name in table.content_types}
         kinds = self.cursor.execute(
             f"SELECT CAST(id AS VARCHAR), app_label, model FROM {relation(self.tables[_CONTENT_TYPES], self.raws[_CONTENT_TYPES])} "
             f"WHERE CAST(id AS VARCHAR) IN (SELECT content_type FROM {_GENERIC_PAIRS})"
@@ -284,11 +303,9 @@ class _Proof:
             if target is None or len(target.primary_key) != 1:
                 continue
             key, pk = self.keys[target.id], target.primary_key[0]
-            as_text = object_id_text(
-                f"t.{identifier(pk)}",
-                self.types[target.id][pk],
-                is_uuid=target.column(pk).logical_type == "uuid",
-            )
+            text, kind = f"t.{identifier(pk)}", self.types[target.id][pk]
+            is_uuid = target.column(pk).logical_type == "uuid"
+            as_text = object_id_text(text, kind, is_uuid=True) if is_uuid else _bare_if_uuid(text, kind)
             label = literal(f'["{app_label}.{model}",')
             self.cursor.execute(
                 f"INSERT INTO {GENERIC_TARGETS} SELECT {literal(number)}, {as_text}, "
@@ -302,14 +319,15 @@ class _Proof:
     def _equal(
         self, left: str, left_table: Table, left_column: str, right: str, right_table: Table, right_column: str
     ) -> str:
-        return equal(left, self.types[left_table.id][left_column], right, self.types[right_table.id][right_column])
+        return equal(left, self._held(left_table, left_column), right, self._held(right_table, right_column))
 
+    def _tells_rows_apart(self, table: Table, columns: set[str]) -> bool:
+        """Whether the database makes sure that each of these columns alone is different in every row, as we compare."""
+        unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
+        return all((column,) in unique and not self._held(table, column).caseless for column in columns)
 
-def equal(left: str, left_type: str, right: str, right_type: str) -> str:
-    """A join condition: typed where the types agree, by canonical text where they do not."""
-    if left_type == right_type or {left_type, right_type} <= {"BIGINT", "INTEGER", "SMALLINT"}:
-        return f"{left} = {right}"
-    return f"{text_of(left, left_type)} = {text_of(right, right_type)}"
+    def _held(self, table: Table, column: str) -> Held:
+        return held(table, self.raws[table.id], self.types[table.id], column)
 
 
 def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
@@ -319,18 +337,14 @@ def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
 
 
 def generic_object_id(alias: str, reference: GenericReference, kinds: Mapping[str, str]) -> str:
-    """The object id of a generic reference, as `object_id_text` spells it in the targets."""
-    column = f"{alias}{identifier(reference.object_id_column)}"
-    kind = kinds[reference.object_id_column]
-    # The target decides whether its ids are UUIDs; what looks like one with dashes is looked up without them.
+    """The object id of a generic reference, as the targets spell it."""
+    return _bare_if_uuid(f"{alias}{identifier(reference.object_id_column)}", kinds[reference.object_id_column])
+
+
+def _bare_if_uuid(column: str, kind: str) -> str:
+    """The id as text; what looks like a UUID with dashes loses them, on both sides, whatever the type it is kept in."""
     plain, bare = (object_id_text(column, kind, is_uuid=is_uuid) for is_uuid in (False, True))
     return f"CASE WHEN strlen({bare}) = 32 AND strlen({plain}) = 36 THEN {bare} ELSE {plain} END"
-
-
-def _tells_rows_apart(table: Table, columns: set[str]) -> bool:
-    """Whether the database makes sure that each of these columns alone is different in every row."""
-    unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
-    return all((column,) in unique for column in columns)
 
 
 def _reference_of(table: Table, column: str) -> ForeignReference | None:

@@ -28,10 +28,18 @@ class ObjectRef(Value):
 
 
 class Chunk(Value):
-    """A run of a table's rows, one Parquet object."""
+    """Rows of a table, one Parquet object.
+
+    A later snapshot uses the objects of an earlier one as they are: rows that changed or went in the meantime are
+    *superseded*, and are not rows of that later snapshot.
+    """
 
     object: ObjectRef
-    rows: int = Field(ge=0)
+    rows: int = Field(ge=0)  # in the object, superseded ones included
+    exact_digest: str  # over those; 32 hex digits
+    content_digest: str
+    superseded: ObjectRef | None = None  # a Parquet object with one column, `row`: numbers of rows, from 0
+    superseded_rows: int = Field(default=0, ge=0)
 
 
 Encoding = Literal["native", "text", "tagged"]
@@ -146,7 +154,8 @@ class Manifest(Value):
         """Every object the snapshot needs, by SHA-256."""
         refs = [self.native_schema.object]
         for entry in self.tables:
-            refs.extend(chunk.object for chunk in entry.chunks)
+            for chunk in entry.chunks:
+                refs += [chunk.object, *([chunk.superseded] if chunk.superseded else [])]
         for index in self.files:
             refs.extend(index.index)
             refs.extend(index.packs)

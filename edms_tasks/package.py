@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Finding, Inventory, Table
-from edms_tasks.manifest import Chunk, FileIndex, Manifest, NativeSchema, ObjectRef, TableEntry
+from edms_tasks.manifest import Chunk, FileIndex, Manifest, NativeSchema, ObjectRef, TableEntry, TableState
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.repository import Repository
-from edms_tasks.serialize import SerializedTable, state_of_chunks
+from edms_tasks.serialize import KeptChunk, SerializedTable
+from edms_tasks.table_state import state_of_chunks
 from edms_tasks.workspace import Workspace
 
 
 def store_table(repository: Repository, table: Table, serialized: SerializedTable) -> TableEntry:
-    """Put a table's chunks into the repository; the local files are removed as they are stored."""
-    chunks = []
-    for path, rows in serialized.files:
-        chunks.append(Chunk(object=repository.put_file(path), rows=rows))
-        path.unlink()
+    """Put a table's new chunks into the repository; the local files are removed as they are stored."""
+    chunks = [_again(repository, kept) for kept in serialized.kept]
+    for new in serialized.new:
+        chunks.append(
+            Chunk(
+                object=repository.put_file(new.path),
+                rows=new.rows,
+                exact_digest=new.exact_digest,
+                content_digest=new.content_digest,
+            )
+        )
+        new.path.unlink()
     return TableEntry(
         table=table,
         natural_key=serialized.natural_key,
@@ -32,6 +45,11 @@ def store_table(repository: Repository, table: Table, serialized: SerializedTabl
         state=serialized.state,
         chunks=tuple(chunks),
     )
+
+
+def _again(repository: Repository, kept: KeptChunk) -> Chunk:
+    superseded = repository.put_file(kept.superseded) if kept.superseded else None
+    return kept.chunk.model_copy(update={"superseded": superseded, "superseded_rows": kept.superseded_rows})
 
 
 def store_schema(repository: Repository, engine: str, captured: CapturedSchema) -> NativeSchema:
@@ -95,37 +113,89 @@ class VerifiedTable:
 
 
 def fetch_chunks(repository: Repository, entry: TableEntry, folder: Path) -> list[Path]:
-    """Bring a table's chunks into `folder` (created), each verified against its SHA-256."""
+    """Bring a table's chunks into `folder` (created), each verified against its SHA-256, without superseded rows."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, chunk in enumerate(entry.chunks):
         path = folder / f"{number:06d}.parquet"
         repository.fetch(chunk.object, path)
+        if chunk.superseded is not None:
+            gone = folder / f"{number:06d}.superseded"
+            repository.fetch(chunk.superseded, gone)
+            _leave_out(path, gone, chunk)
+            gone.unlink()
         paths.append(path)
     return paths
 
 
-def verify_table(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> VerifiedTable:
-    """Read every chunk of a table again: hashes, rows and digests must be what the manifest says."""
+def _leave_out(path: Path, gone: Path, chunk: Chunk) -> None:
+    """Rewrite a fetched chunk without its superseded rows; raises DamagedRepository where the numbers make no sense."""
     try:
-        paths = fetch_chunks(repository, entry, folder)
+        rows, numbers = pq.read_table(path), pq.read_table(gone).column("row").to_numpy()
+        keep = np.ones(rows.num_rows, dtype=bool)
+        keep[numbers] = False
+        if int(np.count_nonzero(~keep)) != chunk.superseded_rows or (numbers < 0).any():
+            raise ValueError(f"{chunk.superseded_rows} rows are superseded, the object names {len(numbers)}")
+    except (pa.ArrowException, KeyError, IndexError, ValueError, TypeError) as error:
+        raise DamagedRepository(
+            "The list of superseded rows does not fit its chunk.",
+            where=chunk.object.sha256,
+            why=str(error),
+            cure="Use another snapshot: `edms-backup verify` says which are whole.",
+        ) from error
+    pq.write_table(rows.filter(pa.array(keep)), path, compression="none")
+
+
+def verify_table(
+    repository: Repository,
+    entry: TableEntry,
+    workspace: Workspace,
+    folder: Path,
+    known: Container[str] = frozenset(),
+) -> VerifiedTable:
+    """Read the chunks of a table again: hashes, rows and digests must be what the manifest says.
+
+    Chunks among the objects `known` to be right (SHA-256) are not read; of the others each is held against its own digests.
+    """
+    unread = [chunk for chunk in entry.chunks if chunk.object.sha256 not in known]
+    try:
+        if len(unread) < len(entry.chunks):
+            problems = [
+                problem
+                for number, chunk in enumerate(unread)
+                for problem in _verify_chunk(repository, entry, chunk, workspace, folder / f"{number:06d}")
+            ]
+        else:
+            paths = fetch_chunks(repository, entry, folder)
+            found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)
+            for path in paths:
+                path.unlink()
+            problems = _differences(entry.table.label, entry.state, found)
     except DamagedRepository as damage:
-        return VerifiedTable(
-            entry.table.id, (f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip(),)
-        )
-    found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)
-    for path in paths:
-        path.unlink()
-    expected = entry.state
-    problems = []
-    for name, was, now in (
-        ("rows", expected.rows, found.rows),
-        ("exact digest", expected.exact_digest, found.exact_digest),
-        ("content digest", expected.content_digest, found.content_digest),
-    ):
-        if was != now:
-            problems.append(f"{entry.table.label}: {name} is {now}, the manifest says {was}")
+        problems = [f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip()]
     return VerifiedTable(entry.table.id, tuple(problems))
+
+
+def _verify_chunk(
+    repository: Repository, entry: TableEntry, chunk: Chunk, workspace: Workspace, folder: Path
+) -> list[str]:
+    alone = chunk.model_copy(update={"superseded": None, "superseded_rows": 0})
+    paths = fetch_chunks(repository, entry.model_copy(update={"chunks": (alone,)}), folder)
+    found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)
+    shutil.rmtree(folder)
+    return _differences(f"{entry.table.label}, chunk {chunk.object.sha256[:12]}", chunk, found)
+
+
+def _differences(subject: str, expected: TableState | Chunk, found: TableState) -> list[str]:
+    return [
+        f"{subject}: {name} is {now}, the manifest says {was}"
+        for name, was, now in (
+            ("rows", expected.rows, found.rows),
+            ("exact digest", expected.exact_digest, found.exact_digest),
+            ("content digest", expected.content_digest, found.content_digest),
+        )
+        if was != now
+    ]
 
 
 def object_problem(repository: Repository, ref: ObjectRef) -> str | None:

@@ -34,8 +34,18 @@ class EdmsSettings(_Section):
     project: Path | None = Field(default=None, description="Folder that holds manage.py; it is put on sys.path.")
     settings: str | None = Field(default=None, description="The Django settings module, e.g. config.settings.")
     python: Path | None = Field(default=None, description="The EDMS's own interpreter; default: the one running now.")
+    command: tuple[str, ...] = Field(
+        default=(),
+        description="Instead of python, for an EDMS in a container or on another host: the words that start its"
+        " interpreter there. project is then a folder there.",
+    )
     env: dict[str, SecretStr] = Field(default={}, description="Environment variables the EDMS's settings need.")
     database: str = Field(default="default", description="Alias in Django's DATABASES.")
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="How its database is reached from here, where the EDMS knows it by another address;"
+        " what the URL leaves out, the EDMS says.",
+    )
     unapplied_migrations: Literal["refuse", "record"] = Field(
         default="refuse",
         description="Refuse to back up a database whose migrations are behind, or record it as a finding.",
@@ -221,10 +231,15 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     edms = settings.edms
     # The interpreter is not resolved: a virtual environment's python is a link, and following it leaves the environment.
     python = edms.python if edms.python is None or len(edms.python.parts) == 1 else anchored(edms.python)
+    # Where the EDMS runs elsewhere, its project folder is a path there.
+    project = edms.project if edms.project is None or edms.command else anchored(edms.project)
+    command = edms.command
+    if command and "/" in command[0]:
+        command = (str(anchored(Path(command[0]))), *command[1:])
     url = settings.repository.url
     return settings.model_copy(
         update={
-            "edms": edms.model_copy(update={"project": edms.project and anchored(edms.project), "python": python}),
+            "edms": edms.model_copy(update={"project": project, "python": python, "command": command}),
             "repository": settings.repository.model_copy(
                 update={"url": url if "://" in url else str(anchored(Path(url)))}
             ),

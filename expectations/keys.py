@@ -1,8 +1,8 @@
 """A natural key as SQL: the joins and expressions that give every row its business identity, inside the database.
 
 A part of a key may pass through references (`document.number`). Where it ends on a reference, the id stands for the
-row it points at: that row's own key is proved unique by the suite of its own table. Text is compared byte by byte,
-whatever collation a column has.
+row it points at: that row's own key is proved unique by the suite of its own table. Keys are compared byte by byte,
+whatever collation a column has; references are followed as the database itself follows them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> s
     if engine == "sqlite":
         return f"{first} = {second} COLLATE BINARY"
     # A reference the database does not enforce may join columns of two types, which PostgreSQL refuses to compare.
-    if one.logical_type != other.logical_type or _folds_case(one) or _folds_case(other):
+    if one.logical_type != other.logical_type:
         return f"{as_text(engine, first)} = {as_text(engine, second)}"
     return f"{first} = {second}"
 
@@ -78,10 +78,6 @@ def _comparable(engine: str, alias: str, column: Column) -> str:
         return f"{expression} COLLATE BINARY"
     as_is = ("integer", "boolean", "uuid", "date", "time", "datetime", "binary")
     return expression if column.logical_type in as_is else as_text(engine, expression)
-
-
-def _folds_case(column: Column) -> bool:
-    return column.native_type.lower() == "citext"
 
 
 def _single_reference(table: Table, column: str) -> ForeignReference:

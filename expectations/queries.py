@@ -65,16 +65,18 @@ def count_dangling_generic(
     source = f"{qualified(table)} AS s"
     counts = [f"(SELECT COUNT(*) FROM {source} WHERE {filled})"]
     for target in targets:
-        if content_types is None or target.content_type is None or len(target.primary_key) != 1:
+        if content_types is None or not target.content_types or len(target.primary_key) != 1:
             continue
-        app, model = target.content_type
+        names = " OR ".join(
+            f"(c.{identifier('app_label')} = {literal(app)} AND c.{identifier('model')} = {literal(model)})"
+            for app, model in target.content_types
+        )
         key = target.column(target.primary_key[0])
         same_kind = equal(engine, ("s", kind), ("c", content_types.column("id")))
         counts.append(
             f"(SELECT COUNT(*) FROM {source}"
             f" JOIN {qualified(content_types)} AS c ON {same_kind}\n"
-            f"    WHERE {filled} AND c.{identifier('app_label')} = {literal(app)}"
-            f" AND c.{identifier('model')} = {literal(model)}\n"
+            f"    WHERE {filled} AND ({names})\n"
             f"      AND {_object_id(engine, f's.{identifier(number.name)}')}"
             f" IN (SELECT {_target_id(engine, key)} FROM {qualified(target)} AS t))"
         )
@@ -89,8 +91,8 @@ def _object_id(engine: str, expression: str) -> str:
 
 
 def _target_id(engine: str, key: Column) -> str:
-    text = as_text(engine, f"t.{identifier(key.name)}")
-    return _without_dashes(text) if key.logical_type == "uuid" else text
+    name = f"t.{identifier(key.name)}"
+    return _without_dashes(as_text(engine, name)) if key.logical_type == "uuid" else _object_id(engine, name)
 
 
 def _without_dashes(text: str) -> str:

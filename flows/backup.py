@@ -15,6 +15,7 @@ from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import DatabaseRefused, NoSpace, SettingsError, UnappliedMigrations
 from edms_tasks.extract import RawTable
 from edms_tasks.files import find_file_problems, index_files, verify_files
+from edms_tasks.incremental import Previous, keep_indexes
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.merge import build_inventory, excluded_tables
 from edms_tasks.inventory.model import FileRoot, Finding, ForeignReference, Inventory, ProbeReport, Table
@@ -22,9 +23,10 @@ from edms_tasks.keys import ProvenKeys, prove_keys
 from edms_tasks.manifest import FileIndex, Manifest, TableEntry
 from edms_tasks.package import object_problem, store_schema, store_table, verify_table, write_manifest
 from edms_tasks.repository import Repository
-from edms_tasks.serialize import SerializedTable, empty_state, serialize_table
+from edms_tasks.serialize import SerializedTable, serialize_table
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
+from edms_tasks.table_state import empty_state
 from edms_tasks.workspace import open_workspace
 from flows.reading import read_tables
 from flows.steps import Steps
@@ -105,7 +107,9 @@ def _snapshot(
         with steps.stage("serialize"):
             keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
             findings += keys.findings
-            serialized = _serialize(settings, steps, kept, raws, keys, folder)
+            previous = _previous(settings, repository)
+            serialized, unusable = _serialize(settings, steps, repository, kept, raws, keys, previous, folder)
+            findings += unusable
 
         # What fails before this line has left no trace in the repository.
         run = repository.begin()
@@ -119,11 +123,13 @@ def _snapshot(
                 retries=2,
             )
             entries += [_empty_entry(inventory.table(table_id)) for table_id in sorted(excluded)]
-            indexes, file_findings = _store_files(settings, steps, repository, inventory, folder)
+        with steps.stage("files"):
+            indexes, file_findings = _store_files(settings, steps, repository, inventory, previous, folder)
             findings += file_findings
             findings += steps.run(
                 "match files and rows", lambda: find_file_problems(kept, raws, indexes, repository, spool=folder)
             )
+        with steps.stage("package"):
             snapshot_id, manifest = steps.run(
                 "write the manifest",
                 lambda: write_manifest(
@@ -141,8 +147,11 @@ def _snapshot(
 
         with steps.stage("verify"):
             (folder / "verify").mkdir()
-            problems = verify_snapshot(settings, steps, repository, manifest, folder / "verify")
+            # What was there before has been read back by the run that wrote it, and `verify` reads everything.
+            known = frozenset(previous.manifest.objects()) if previous else frozenset()
+            problems = verify_snapshot(settings, steps, repository, manifest, folder / "verify", known)
         repository.finish(run)
+        keep_indexes(_indexes(settings), snapshot_id, {table.table_id: table for table in serialized})
     _leave_artifacts(steps, snapshot_id, manifest, problems)
     return BackupResult(
         snapshot_id=snapshot_id,
@@ -155,16 +164,24 @@ def _snapshot(
 
 
 def verify_snapshot(
-    settings: Settings, steps: Steps, repository: Repository, manifest: Manifest, folder: Path
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    manifest: Manifest,
+    folder: Path,
+    known: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
-    """Read every object of a snapshot again: hashes, rows, digests, and every file's bytes. Returns what is wrong."""
+    """Read every object of a snapshot again: hashes, rows, digests, and every file's bytes. Returns what is wrong.
+
+    Chunks among the objects `known` to be right (SHA-256) are not read.
+    """
     problems: list[str] = []
     with open_workspace(
         folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
     ) as workspace:
         verified = steps.map(
             lambda pair: f"verify {pair[1].table.label}",
-            lambda pair: verify_table(repository, pair[1], workspace, folder / f"{pair[0]:04d}"),
+            lambda pair: verify_table(repository, pair[1], workspace, folder / f"{pair[0]:04d}", known),
             list(enumerate(manifest.tables)),  # numbers, not names: a manifest's names are not to be trusted as paths
             jobs=settings.jobs,
             weight=lambda pair: pair[1].state.rows,
@@ -182,29 +199,59 @@ def verify_snapshot(
 
 
 def _serialize(
-    settings: Settings, steps: Steps, tables: Sequence[Table], raws: dict[str, RawTable], keys: ProvenKeys, folder: Path
-) -> list[SerializedTable]:
-    return steps.map(
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    tables: Sequence[Table],
+    raws: dict[str, RawTable],
+    keys: ProvenKeys,
+    previous: Previous | None,
+    folder: Path,
+) -> tuple[list[SerializedTable], list[Finding]]:
+    findings: list[Finding] = []
+
+    def serialize(pair: tuple[int, Table]) -> SerializedTable:
+        number, table = pair
+        raw, stored = raws[table.id], None
+        if previous is not None and raw.rows:
+            with keys.workspace.cursor() as cursor:
+                stored, unusable = previous.find(
+                    repository,
+                    table,
+                    keys.keys[table.id].natural_key,
+                    raw.encodings,
+                    cursor=cursor,
+                    scratch=folder / "stored" / f"{number:04d}",
+                    chunk_rows=settings.chunk_rows,
+                )
+            findings.extend(unusable)
+        return serialize_table(table, raw, keys, folder / "serialized" / f"{number:04d}", settings.chunk_rows, stored)
+
+    serialized = steps.map(
         lambda pair: f"serialize {pair[1].label}",
-        lambda pair: serialize_table(
-            pair[1], raws[pair[1].id], keys, folder / "serialized" / f"{pair[0]:04d}", settings.chunk_rows
-        ),
+        serialize,
         list(enumerate(tables)),
         jobs=settings.jobs,
         weight=lambda pair: raws[pair[1].id].rows,
     )
+    return serialized, sorted(findings, key=lambda finding: finding.subject)
 
 
 def _store_files(
-    settings: Settings, steps: Steps, repository: Repository, inventory: Inventory, folder: Path
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    inventory: Inventory,
+    previous: Previous | None,
+    folder: Path,
 ) -> tuple[list[FileIndex], list[Finding]]:
-    previous = _previous_indexes(repository)
+    known = {index.root.name: index for index in previous.manifest.files} if previous else {}
     indexes: list[FileIndex] = []
     findings: list[Finding] = []
     for root in inventory.file_roots:
         index, found = steps.run(
             f"store the files of {root.name}",
-            lambda root=root: _store_root(settings, steps, repository, root, previous, folder),
+            lambda root=root: _store_root(settings, steps, repository, root, known, folder),
         )
         indexes.append(index)
         findings += found
@@ -230,12 +277,16 @@ def _store_root(
         )
 
 
-def _previous_indexes(repository: Repository) -> dict[str, FileIndex]:
+def _previous(settings: Settings, repository: Repository) -> Previous | None:
     snapshots = repository.snapshots()
     if not snapshots:
-        return {}
+        return None
     manifest = Manifest.from_json(repository.read_snapshot(snapshots[-1]), where=snapshots[-1])
-    return {index.root.name: index for index in manifest.files}
+    return Previous(snapshots[-1], manifest, _indexes(settings))
+
+
+def _indexes(settings: Settings) -> Path:
+    return settings.workdir / "rows"
 
 
 def _require_migrated(report: ProbeReport, settings: Settings) -> None:

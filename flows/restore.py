@@ -28,9 +28,9 @@ from edms_tasks.promotion import Journal, Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine, fetch_schema, keys_as_recorded, load_table, measure_restored
-from edms_tasks.serialize import empty_state
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
+from edms_tasks.table_state import empty_state
 from edms_tasks.validate import validate_restored
 from edms_tasks.validation_result import ValidationResult
 from edms_tasks.workspace import open_workspace
@@ -146,18 +146,21 @@ def compose_restore(
             steps.map(
                 lambda pair: f"load {pair[1].table.label}",
                 lambda pair: load_table(staging, repository, pair[1], scratch / "chunks" / f"{pair[0]:04d}"),
-                sorted(enumerate(manifest.tables), key=lambda pair: -pair[1].state.rows),
+                list(enumerate(manifest.tables)),
                 jobs=settings.restore.jobs,
-                weight=lambda pair: pair[1].state.rows,
+                weight=lambda pair: pair[1].state.rows * len(pair[1].table.columns),
             )
             steps.run("build indexes and constraints", lambda: staging.finish(manifest.tables, manifest.sequences))
+        with steps.stage("files"):
             for index, _, staged in target.folders:
                 steps.run(
                     f"restore the files of {index.root.name}",
                     lambda i=index, s=staged: _restore_root(steps, repository, i, s, scratch),
                 )
-            if before_validation is not None:
-                before_validation(staging, staged_folders)
+        with steps.stage("statistics"):
+            steps.run("gather statistics", staging.gather_statistics)
+        if before_validation is not None:
+            before_validation(staging, staged_folders)
 
         with steps.stage("validate"):
             evidence = _validate(settings, steps, repository, manifest, target, staging, scratch)

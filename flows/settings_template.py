@@ -20,6 +20,8 @@ _EXAMPLES = {
     "edms.project": '"/srv/edms"',
     "edms.settings": '"config.settings"',
     "edms.python": '"/srv/edms/.venv/bin/python"',
+    "edms.command": '["docker", "compose", "exec", "-T", "backend", "python"]',
+    "edms.database_url": '"postgresql://127.0.0.1:5433"',
     "edms.env": '{ DATABASE_URL = "postgresql://…" }',
     "repository.options": '{ key = "…", secret = "…" }',
     "natural_keys": '"documents.Document" = ["number", "version"]',

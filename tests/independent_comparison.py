@@ -28,7 +28,7 @@ def picture_of_sqlite(path: Path) -> dict[str, object]:
     """Schema and rows of a SQLite file; floats by their exact hexadecimal form."""
     rows: dict[str, object] = {}
     with closing(sqlite3.connect(path)) as connection:
-        connection.text_factory = bytes
+        connection.text_factory = _Text
         schema = sorted(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall(), key=repr)
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             quoted = '"' + name.decode().replace('"', '""') + '"'
@@ -79,6 +79,10 @@ def picture_of_files(root: Path) -> dict[str, tuple[str, int, str]]:
 def differences(before: dict[str, object], after: dict[str, object]) -> list[str]:
     """The names of the parts that differ, for a readable failure."""
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+class _Text(bytes):
+    """The bytes of a TEXT, whatever they are: BLOBs are read as plain bytes, and the two must not be taken for equal."""
 
 
 def _exact(value: object) -> tuple[str, str]:

@@ -45,8 +45,15 @@ class PlainRepository:
         """§4: all rows of a table."""
         frames = []
         for chunk in entry["chunks"]:
-            frames.append(pd.read_parquet(io.BytesIO(self.object(chunk["object"])), dtype_backend="pyarrow"))
-            assert len(frames[-1]) == chunk["rows"]
+            rows = pd.read_parquet(io.BytesIO(self.object(chunk["object"])), dtype_backend="pyarrow")
+            assert len(rows) == chunk["rows"]
+            assert chunk["exact_digest"] == exact_digest(entry, rows)
+            assert chunk["content_digest"] == content_digest(entry, rows)
+            if chunk["superseded"] is not None:
+                gone = pd.read_parquet(io.BytesIO(self.object(chunk["superseded"])))["row"]
+                assert len(gone) == chunk["superseded_rows"] == gone.nunique()
+                rows = rows.drop(index=gone)  # raises where there is no such row
+            frames.append(rows)
         if not frames:
             names = [column["name"] for column in entry["table"]["columns"]]
             return pd.DataFrame(columns=[*names, "@key", *(f"@ref:{r['name']}" for r in entry["table"]["references"])])
@@ -91,6 +98,9 @@ def content_digest(entry: Json, frame: pd.DataFrame) -> str:
                 for found, *raw in zip(texts[f"@ref:{reference['name']}"], *columns, strict=True)
             ]
         )
+    key = entry["natural_key"]
+    if key is not None and any(len(path) > 1 for path in key["paths"]):
+        pointed.append(texts["@key"])
     return _digest(len(frame), [texts[name] for name in common], pointed)
 
 

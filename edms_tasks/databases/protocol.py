@@ -97,6 +97,9 @@ class StagingDatabase(Protocol):
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
         """Create indexes, constraints, triggers and views; set sequences; back to safe settings."""
 
+    def gather_statistics(self) -> None:
+        """What the engine's planner wants to know of the new rows."""
+
     def drop(self) -> None:
         """Remove it."""
 

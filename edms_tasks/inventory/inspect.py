@@ -1,18 +1,24 @@
-"""Ask the EDMS what it is, by running `probe.py` in its own interpreter; or let it run a command on another database."""
+"""Ask the EDMS what it is, by running `probe.py` in its own interpreter; or let it run a command on another database.
+
+The interpreter is on this machine (`[edms] python`), or wherever a command starts it (`[edms] command`).
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from edms_tasks.errors import EdmsNotImportable
+from edms_tasks.inventory.elsewhere import Answer, run_elsewhere
 from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.reach import as_reached_from_here, name_for_the_edms
 from edms_tasks.settings import Settings
 
 _PROBE = Path(__file__).with_name("probe.py")
@@ -20,22 +26,18 @@ _SECONDS_TO_ANSWER = 300
 _SHORTEST_SECRET = 4
 
 
-def run_probe(settings: Settings) -> ProbeReport:
-    """The EDMS's own report on itself.
+def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
+    """The EDMS's own report on itself; with `lookups`, its `get_by_natural_key` methods are tried on real rows.
 
     Raises:
         EdmsNotImportable: no such project or interpreter, settings that do not import, or an EDMS that does not answer.
+        SettingsError: the EDMS runs elsewhere, and the settings do not say where its places are from here.
     """
-    _check_places(settings)
-    # The report holds the database's password: a folder only we can enter, gone as soon as it is read.
-    with tempfile.TemporaryDirectory(prefix="edms-backup-probe-") as folder:
-        output = Path(folder) / "report.json"
-        done = _run(settings, "report", ["--output", str(output)])
-        if done.returncode != 0 or not output.exists():
-            raise _not_importable(settings, done)
-        text = output.read_text(encoding="utf-8")
+    answer = _run(settings, "report", ["--lookups"] if lookups else [])
+    if answer.returncode != 0 or not answer.report:
+        raise _not_importable(settings, answer)
     try:
-        return ProbeReport.model_validate_json(text)
+        report = ProbeReport.model_validate_json(answer.report)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise EdmsNotImportable(
@@ -44,21 +46,17 @@ def run_probe(settings: Settings) -> ProbeReport:
             why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
             cure="Report this: it is a defect of edms-backup with this version of Django.",
         ) from error
+    return as_reached_from_here(report, settings)
 
 
-def run_in_edms(
-    settings: Settings, arguments: Sequence[str], *, database_name: str
-) -> subprocess.CompletedProcess[str]:
+def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: str) -> Answer:
     """Run a management command in the EDMS with its database's NAME replaced, for that process only."""
-    _check_places(settings)
-    return _run(settings, "run", ["--database", database_name, "--", *arguments])
+    return _run(settings, "run", ["--database", name_for_the_edms(database_name, settings), "--", *arguments])
 
 
-def _run(settings: Settings, mode: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _run(settings: Settings, mode: str, arguments: Sequence[str]) -> Answer:
     edms = settings.edms
-    command = [
-        str(edms.python or sys.executable),
-        str(_PROBE),
+    words = [
         mode,
         *(["--project", str(edms.project)] if edms.project else []),
         *(["--settings", edms.settings] if edms.settings else []),
@@ -67,64 +65,120 @@ def _run(settings: Settings, mode: str, arguments: Sequence[str]) -> subprocess.
         *arguments,
     ]
     # PYTHONPATH of whoever runs the backup would put our packages into the EDMS's world.
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    environment |= {name: secret.get_secret_value() for name, secret in edms.env.items()}
-    environment["PYTHONIOENCODING"] = "utf-8"
+    own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    its = {name: secret.get_secret_value() for name, secret in edms.env.items()} | {"PYTHONIOENCODING": "utf-8"}
+    seconds = None if mode == "run" else _SECONDS_TO_ANSWER
     try:
-        return subprocess.run(
-            command,
-            env=environment,
-            cwd=edms.project,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=None if mode == "run" else _SECONDS_TO_ANSWER,
-            stdin=subprocess.DEVNULL,
-        )
+        if edms.command:
+            answer = run_elsewhere(
+                edms.command,
+                _PROBE.read_text(encoding="utf-8"),
+                words,
+                project=str(edms.project) if edms.project else None,
+                environment=its,
+                own_environment=own,
+                seconds=seconds,
+            )
+        else:
+            answer = _run_here(settings, words, environment=own | its, seconds=seconds)
     except OSError as error:
         raise EdmsNotImportable(
             "The EDMS's interpreter cannot be run.",
-            where=str(edms.python),
+            where=_interpreter(settings),
             why=error.strerror or str(error),
-            cure="Set [edms] python to the interpreter the EDMS runs with, for example /srv/edms/venv/bin/python.",
+            cure="Set [edms] python to the interpreter the EDMS runs with, for example /srv/edms/venv/bin/python;"
+            " or [edms] command to the words that start it elsewhere.",
         ) from error
-    except subprocess.TimeoutExpired as error:
-        raise EdmsNotImportable(
+    if answer.problem:
+        raise _no_answer(settings, answer)
+    return answer
+
+
+def _run_here(
+    settings: Settings, words: Sequence[str], *, environment: Mapping[str, str], seconds: int | None
+) -> Answer:
+    project = settings.edms.project
+    if project is not None and not project.is_dir():
+        return Answer(problem="no-project")
+    # The report holds the database's password: a folder only we can enter, gone as soon as it is read.
+    with tempfile.TemporaryDirectory(prefix="edms-backup-probe-") as folder:
+        output = Path(folder) / "report.json"
+        mode, *rest = words
+        try:
+            done = subprocess.run(
+                [_interpreter(settings), str(_PROBE), mode, "--output", str(output), *rest],
+                env=dict(environment),
+                cwd=project,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=seconds,
+                stdin=subprocess.DEVNULL,
+            )
+        except subprocess.TimeoutExpired:
+            return Answer(problem="no-answer")
+        report = output.read_text(encoding="utf-8") if output.exists() else ""
+    return Answer(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr, report=report)
+
+
+def _no_answer(settings: Settings, answer: Answer) -> EdmsNotImportable:
+    why = _without_secrets(settings, answer.why)
+    if answer.problem == "no-project":
+        elsewhere = ", as the EDMS sees its folders" if settings.edms.command else ""
+        return EdmsNotImportable(
+            "The EDMS's project folder is not there.",
+            where=str(settings.edms.project),
+            cure=f"Set [edms] project to the folder that holds manage.py{elsewhere}.",
+        )
+    if answer.problem == "no-answer":
+        return EdmsNotImportable(
             "The EDMS does not answer.",
             where=_where(settings),
             why=f"No answer in {_SECONDS_TO_ANSWER} seconds.",
             cure="Import its settings by hand with that interpreter and see what they wait for.",
-        ) from error
-
-
-def _check_places(settings: Settings) -> None:
-    project = settings.edms.project
-    if project is not None and not project.is_dir():
-        raise EdmsNotImportable(
-            "The EDMS's project folder is not there.",
-            where=str(project),
-            cure="Set [edms] project to the folder that holds manage.py.",
         )
+    if answer.problem == "cut-off":
+        return EdmsNotImportable(
+            "The EDMS's answer did not come whole.",
+            where=_interpreter(settings),
+            why=why,
+            cure="Run it again. [edms] command must pass standard output on as it is: no terminal, no filter.",
+        )
+    return EdmsNotImportable(
+        "The command that runs the EDMS's Python failed.",
+        where=_interpreter(settings),
+        why=_last_lines(why),
+        cure="Try it by hand, with --version at its end. It must start a Python there and pass standard input on to it:"
+        " `docker compose exec -T`, `kubectl exec -i`.",
+    )
 
 
-def _not_importable(settings: Settings, done: subprocess.CompletedProcess[str]) -> EdmsNotImportable:
-    said = _without_secrets(settings, (done.stderr or done.stdout).strip())
-    lines = [line for line in said.splitlines() if line.strip()]
-    last = lines[-1] if lines else f"exit code {done.returncode}"
+def _not_importable(settings: Settings, answer: Answer) -> EdmsNotImportable:
+    said = _without_secrets(settings, (answer.stderr or answer.stdout).strip())
+    why = _last_lines(said) or f"exit code {answer.returncode}"
     if "No module named 'django'" in said:
         return EdmsNotImportable(
             "The interpreter has no Django.",
-            where=str(settings.edms.python or sys.executable),
-            why=last,
+            where=_interpreter(settings),
+            why=why.splitlines()[-1],
             cure="Set [edms] python to the EDMS's own interpreter (its virtual environment's python).",
         )
     return EdmsNotImportable(
         "The EDMS's settings cannot be imported.",
         where=_where(settings),
-        why="\n         ".join(lines[-4:]) if lines else last,
+        why=why,
         cure="Set [edms] project, settings, python and env so that `python manage.py check` would work.",
     )
+
+
+def _last_lines(said: str) -> str:
+    return "\n         ".join([line for line in said.splitlines() if line.strip()][-4:])
+
+
+def _interpreter(settings: Settings) -> str:
+    """What starts the EDMS's Python, as one would type it."""
+    return shlex.join(settings.edms.command) or str(settings.edms.python or sys.executable)
 
 
 def _without_secrets(settings: Settings, text: str) -> str:

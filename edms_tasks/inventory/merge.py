@@ -140,6 +140,7 @@ def _described(table: Table, model: ProbeModel | None, catalogue: Sequence[Table
         update={
             "model": model.label,
             "content_type": (model.app_label, model.model_name),
+            "proxy_content_types": model.proxies,
             "columns": columns,
             "references": (
                 *_references(table, model, fields, catalogue),

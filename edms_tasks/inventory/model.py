@@ -92,6 +92,19 @@ class ProbeKey(Value):
     dependencies: tuple[str, ...] = ()
 
 
+class ProbeLookup(Value):
+    """Where `get_by_natural_key` is, and how it answered for real rows' own keys (asked by `--lookups` only)."""
+
+    place: Literal["manager", "model", ""]  # Django looks for it on the manager; "": nowhere
+    parameters: tuple[str, ...] = ()
+    asked: int = 0  # rows; each is asked for once and counted at most once below
+    mismatched: int = 0  # the key's parts do not fit the parameters
+    raised: int = 0
+    not_found: int = 0
+    others: int = 0  # another row, or several
+    examples: dict[str, tuple[str, ...]] = {}  # by the name of the count
+
+
 class ProbeModel(Value):
     """One concrete model (automatic many-to-many tables included)."""
 
@@ -103,10 +116,12 @@ class ProbeModel(Value):
     auto_created: bool = False  # an automatic many-to-many table
     swapped: bool = False
     parents: tuple[str, ...] = ()  # tables of multi-table-inheritance parents
+    proxies: tuple[tuple[str, str], ...] = ()  # (app_label, model_name) of the proxies: they have content types too
     fields: tuple[ProbeField, ...]
     generics: tuple[ProbeGeneric, ...] = ()
     uniques: tuple[ProbeUnique, ...] = ()
     natural_key: ProbeKey | None = None
+    lookup: ProbeLookup | None = None
 
 
 class ProbeDatabase(Value):
@@ -224,6 +239,7 @@ class Table(Value):
     name: str
     model: str | None = None  # "documents.Document"; None where no model owns the table
     content_type: tuple[str, str] | None = None  # (app_label, model_name) as django_content_type spells it
+    proxy_content_types: tuple[tuple[str, str], ...] = ()  # of the proxies of its model, whose rows are its rows
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     unique_keys: tuple[UniqueKey, ...] = ()
@@ -242,6 +258,11 @@ class Table(Value):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    @property
+    def content_types(self) -> tuple[tuple[str, str], ...]:
+        """Every content type by which generic references point at its rows."""
+        return ((self.content_type,) if self.content_type else ()) + self.proxy_content_types
 
     @property
     def stored_columns(self) -> tuple[Column, ...]:

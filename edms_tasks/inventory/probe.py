@@ -1,10 +1,11 @@
 """Runs inside the EDMS's own interpreter and says what the EDMS is: one file, standard library and Django only.
 
-    python probe.py report --project DIR --settings MODULE --alias default --output FILE
+    python probe.py report --project DIR --settings MODULE --alias default --output FILE [--lookups]
     python probe.py run    --project DIR --settings MODULE --alias default --database NAME -- check
 
 Python 3.8 and Django 3.2 are enough. The report goes to a file, because EDMS code prints to standard output. Nothing
-is written to the EDMS: rows are read through `_base_manager`, no signal fires, nothing is saved.
+is written to the EDMS: rows are read through `_base_manager`, no signal fires, nothing is saved. With `--lookups`,
+`get_by_natural_key` is asked for the rows' own keys, in a transaction that is rolled back.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def main():
     parser.add_argument("--alias", default="default")
     parser.add_argument("--output")
     parser.add_argument("--database")
+    parser.add_argument("--lookups", action="store_true")
     arguments, command = sys.argv[1:], []
     if "--" in arguments:  # what follows belongs to the EDMS's command, options included
         position = arguments.index("--")
@@ -45,8 +47,10 @@ def main():
     if options.mode == "run":
         run_command(options.alias, options.database, command)
         return
-    report = Reporter(options.alias).report()
-    with open(options.output, "w", encoding="utf-8") as stream:
+    report = Reporter(options.alias, lookups=options.lookups).report()
+    # A number is a descriptor that whoever started us reads from.
+    output = int(options.output) if options.output.isdigit() else options.output
+    with open(output, "w", encoding="utf-8") as stream:
         json.dump(report, stream)
 
 
@@ -56,19 +60,26 @@ def run_command(alias, database, command):
     from django.core.management import call_command
     from django.db import connections
 
-    connections[alias].close()
-    connections[alias].settings_dict["NAME"] = database
+    connection = connections[alias]
+    if connection.vendor == "sqlite":
+        # A relative name is a file beside the live one: whoever asks may know that folder by another name than we do.
+        database = os.path.join(os.path.dirname(os.path.abspath(str(connection.settings_dict["NAME"]))), database)
+        if not os.path.exists(database):  # SQLite would make an empty one, and every check of it would pass
+            sys.exit("The EDMS sees no file %s." % database)
+    connection.close()
+    connection.settings_dict["NAME"] = database
     call_command(command[0], *command[1:])
 
 
 class Reporter:
     """Collects the report for one database alias."""
 
-    def __init__(self, alias):
-        # type: (str) -> None
+    def __init__(self, alias, lookups=False):
+        # type: (str, bool) -> None
         from django.db import connections
 
         self.alias = alias
+        self.lookups = lookups
         self.connection = connections[alias]
         self.findings = []  # type: list
         self.roots = {}  # type: dict
@@ -229,11 +240,22 @@ class Reporter:
             "auto_created": bool(meta.auto_created),
             "swapped": bool(meta.swapped),
             "parents": [parent._meta.db_table for parent in meta.parents],
+            "proxies": self._proxies(model),
             "fields": [self._field(field, label, primary) for field in fields],
             "generics": self._generics(model),
             "uniques": self._uniques(model),
             "natural_key": self._natural_key(model),
+            "lookup": self._lookup(model),
         }
+
+    def _proxies(self, model):
+        # type: (type) -> list
+        """The names by which content types know the proxies of a model."""
+        from django.apps import apps
+
+        known = apps.get_models()
+        proxies = [other._meta for other in known if other._meta.proxy and other._meta.concrete_model is model]
+        return [[meta.app_label, meta.model_name] for meta in proxies]
 
     def _primary_key_columns(self, model):
         # type: (type) -> set
@@ -364,6 +386,7 @@ class Reporter:
         if any(not isinstance(value, (tuple, list)) for value in values):
             key["problem"] = "natural_key() does not return a tuple"
             return key
+        values = [_flat(value) for value in values]
         if len({len(value) for value in values}) != 1:
             key["problem"] = "natural_key() has different lengths on different rows"
             return key
@@ -378,6 +401,77 @@ class Reporter:
             return key
         key["paths"] = paths
         return key
+
+    def _lookup(self, model):
+        # type: (type) -> dict
+        """Where `get_by_natural_key` is, and whether it leads back to the rows whose keys it is given."""
+        place = "manager" if hasattr(model._default_manager, "get_by_natural_key") else ""
+        place = place or ("model" if hasattr(model, "get_by_natural_key") else "")
+        lookup = {"place": place, "parameters": self._parameters(model)}  # type: dict
+        own_key = callable(getattr(model, "natural_key", None))
+        if self.lookups and self.database_error is None and place == "manager" and own_key:
+            lookup.update(self._ask(model))
+        return lookup
+
+    def _ask(self, model):
+        # type: (type) -> dict
+        """Look rows up by their own keys, as loaddata would; counts of how that went."""
+        from django.db import models, transaction
+
+        # Rows that a manager hides are rows all the same.
+        rows = models.QuerySet(model=model, using=self.alias)
+        half = SAMPLE_ROWS // 2
+        try:
+            asked = {row.pk: row for order in ("pk", "-pk") for row in rows.order_by(order)[:half]}
+        except Exception:  # a table that cannot be read is said of the table
+            return {}
+        counts = {"asked": 0, "mismatched": 0, "raised": 0, "not_found": 0, "others": 0}
+        examples = {}  # type: dict
+        with transaction.atomic(using=self.alias):
+            for row in asked.values():
+                try:
+                    with transaction.atomic(using=self.alias):
+                        key = row.natural_key()
+                except Exception:  # that the key itself fails is said of `natural_key`
+                    continue
+                if not isinstance(key, (tuple, list)):
+                    continue
+                counts["asked"] += 1
+                problem, said = self._look_up(model, row, key)
+                if problem:
+                    counts[problem] += 1
+                    examples.setdefault(problem, []).append(("%r: %s" % (tuple(key), said))[:300])
+            transaction.set_rollback(True, using=self.alias)
+        return dict(counts, examples={problem: found[:3] for problem, found in examples.items()})
+
+    def _look_up(self, model, row, key):
+        # type: (type, object, tuple) -> tuple
+        """What is wrong with the answer to a row's own key, and in words; two empty texts where it is right."""
+        import inspect
+
+        from django.core.serializers.json import DjangoJSONEncoder
+        from django.db import transaction
+
+        lookup = model._default_manager.db_manager(self.alias).get_by_natural_key
+        try:
+            inspect.signature(lookup).bind(*key)
+        except TypeError as error:
+            return "mismatched", str(error)
+        try:
+            parts = json.loads(json.dumps(key, cls=DjangoJSONEncoder))  # what dumpdata writes and loaddata reads
+            with transaction.atomic(using=self.alias):  # a query that fails must not take the next ones along
+                found = lookup(*parts)
+        except model.DoesNotExist:
+            return "not_found", "found no row"
+        except model.MultipleObjectsReturned:
+            return "others", "found several rows"
+        except Exception as error:  # the EDMS's own code: whatever it raises is a fact about it
+            return "raised", "%s: %s" % (type(error).__name__, str(error).strip())
+        if found is None:
+            return "not_found", "found no row"
+        if getattr(found, "pk", None) != row.pk:
+            return "others", "found the row %s instead of %s" % (getattr(found, "pk", found), row.pk)
+        return "", ""
 
     def _paths(self, model, rows, values):
         # type: (type, list, list) -> object
@@ -486,6 +580,15 @@ class Reporter:
                 if node not in done and tuple(node) not in loader.applied_migrations:
                     unapplied.append(node)
         return applied, sorted(known), leaves, sorted(unapplied)
+
+
+def _flat(value):
+    # type: (object) -> list
+    """The parts of a key in one row, where some are tuples: a row that is referred to, by its own natural key."""
+    parts = []  # type: list
+    for part in value:
+        parts += _flat(part) if isinstance(part, (tuple, list)) else [part]
+    return parts
 
 
 def _same(column, wanted):

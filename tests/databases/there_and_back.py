@@ -46,7 +46,7 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
             entry = TableEntry(
                 table=table, natural_key=made.natural_key, encodings=made.encodings, state=made.state, chunks=()
             )
-            assert staging.load(entry, [path for path, _ in made.files]) == entry.state.rows
+            assert staging.load(entry, [chunk.path for chunk in made.new]) == entry.state.rows
             entries.append(entry)
     staging.finish(entries, sequences)
     chosen = {entry.table.id: entry.natural_key for entry in entries}

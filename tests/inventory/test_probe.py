@@ -50,7 +50,7 @@ class Book(models.Model):
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("return (self.pk,)", "primary key"),
+        ("return (self.name, self.pk)", "holds the primary key"),
         ("return (self.name.upper() + '!',)", "equals no column"),
         ("return self.name", "does not return a tuple"),
         ("raise ValueError('no')", "raised ValueError"),

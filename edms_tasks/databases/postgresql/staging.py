@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import duckdb
 import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected, open_connection, run_tool
+from edms_tasks.databases.postgresql.loading import copy_table
 from edms_tasks.databases.protocol import CapturedSchema
-from edms_tasks.databases.quoting import identifier, identifiers, literal
+from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.errors import TerminalError
-from edms_tasks.inventory.model import Column, ForeignReference
-from edms_tasks.manifest import Encoding, TableEntry
+from edms_tasks.inventory.model import ForeignReference
 from edms_tasks.manifest import Sequence as SequencePosition
+from edms_tasks.manifest import TableEntry
 
 MARK = "edms-backup staging database: safe to drop"
-_COPY_BLOCK = 1 << 20
 
 
 class PostgresStaging:
@@ -68,23 +68,12 @@ class PostgresStaging:
         name = identifier(table.schema_name, table.name)
         if not chunks or not columns:
             return 0
-        # A row that is nothing but `\\.` would end the stream; quoting every value of one-column tables prevents it.
-        quoting = ", FORCE_QUOTE *" if len(columns) == 1 else ""
-        loaded = 0
         connection = open_connection(self.address, autocommit=False)
         try:
             # FREEZE needs a table made or truncated in the same transaction; nothing references it yet, so no CASCADE.
             connection.execute(f"TRUNCATE ONLY {name}".encode())
-            copy = f"COPY {name} ({identifiers(c.name for c in columns)}) FROM STDIN WITH (FORMAT csv, NULL '', FREEZE)"
             with connection.cursor() as cursor:
-                for chunk in chunks:
-                    csv = chunk.with_suffix(".csv")
-                    _write_csv(chunk, csv, columns, entry.encodings, quoting)
-                    with cursor.copy(copy.encode()) as stream, csv.open("rb") as source:
-                        while block := source.read(_COPY_BLOCK):
-                            stream.write(block)
-                    loaded += cursor.rowcount
-                    csv.unlink()
+                loaded = copy_table(cursor, table, name, entry.encodings, chunks)
             connection.commit()
         except psycopg.Error as error:
             raise TerminalError(
@@ -117,14 +106,38 @@ class PostgresStaging:
                 )
             for view in self._schema.materialized_views:
                 connection.execute(f"REFRESH MATERIALIZED VIEW {view}".encode())
-            connection.execute("ANALYZE")
             name = identifier(self.address.name)
             connection.execute(f"ALTER DATABASE {name} RESET synchronous_commit".encode())
             for key, value in sorted(self._schema.settings.items()):
                 if key.startswith("set."):
                     parameter = ".".join(identifier(part) for part in key[4:].split("."))
                     connection.execute(f"ALTER DATABASE {name} SET {parameter} = {literal(value)}".encode())
-            connection.execute("CHECKPOINT" if _is_superuser(connection) else "SELECT 1")
+            # A commit that waits for the disk takes all earlier ones with it.
+            connection.execute("SET synchronous_commit = on")
+            connection.execute("SELECT pg_catalog.pg_current_xact_id()")
+
+    def gather_statistics(self) -> None:
+        """ANALYZE, several tables at a time: without it the restored EDMS is slow until autovacuum comes by."""
+        with connected(self.address) as connection:
+            rows = connection.execute(
+                "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' "
+                "ORDER BY pg_catalog.pg_relation_size(c.oid) DESC"
+            ).fetchall()
+        waiting = [identifier(str(schema), str(name)) for schema, name in reversed(rows)]
+
+        def analyze() -> None:
+            with connected(self.address) as connection:
+                while waiting:
+                    try:
+                        name = waiting.pop()
+                    except IndexError:  # another thread took the last one
+                        return
+                    connection.execute(f"ANALYZE {name}".encode())
+
+        with ThreadPoolExecutor(max_workers=self._jobs) as pool:
+            for done in [pool.submit(analyze) for _ in range(self._jobs)]:
+                done.result()
 
     def drop(self) -> None:
         """Remove it; a database the user made (`--into` an empty one) is left, for its owner to drop."""
@@ -191,33 +204,8 @@ class PostgresStaging:
         return [role for role in wanted if role not in reachable]
 
 
-def _write_csv(chunk: Path, csv: Path, columns: Sequence[Column], encodings: dict[str, Encoding], quoting: str) -> None:
-    """Parquet to the CSV dialect of COPY: NULL is nothing, the empty string is `""`."""
-    expressions = ", ".join(
-        f"{_value(column, encodings[column.name])} AS {identifier(column.name)}" for column in columns
-    )
-    with duckdb.connect() as engine:
-        engine.execute("SET TimeZone = 'UTC'; SET threads = 1; SET preserve_insertion_order = true")
-        engine.execute(
-            f"COPY (SELECT {expressions} FROM read_parquet({literal(str(chunk))})) TO {literal(str(csv))} "
-            f"(FORMAT csv, HEADER false, NULLSTR '', COMPRESSION none{quoting})"
-        )
-
-
-def _value(column: Column, encoding: Encoding) -> str:
-    name = identifier(column.name)
-    if column.native_type == "bytea" and encoding == "native":
-        return f"'\\x' || lower(hex({name}))"
-    return name
-
-
 def _enforced(entry: TableEntry, name: str) -> bool:
     return any(
         isinstance(reference, ForeignReference) and reference.name == name and reference.enforced
         for reference in entry.table.references
     )
-
-
-def _is_superuser(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
-    row = connection.execute("SELECT current_setting('is_superuser') = 'on'").fetchone()
-    return bool(row and row[0])

@@ -111,13 +111,21 @@ class SqliteStaging:
                     "INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", [(s.name, s.last_value) for s in sequences]
                 )
             connection.execute("COMMIT")
-            connection.execute("ANALYZE" if self._had_statistics() else "SELECT 1")
             broken = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if broken != "ok":
                 raise CheckFailed("The restored SQLite file is not sound.", where=str(self._path), why=str(broken))
             connection.execute(
                 f"PRAGMA journal_mode = {'WAL' if self._schema.settings.get('journal_mode') == 'wal' else 'DELETE'}"
             )
+        _flush(self._path)
+
+    def gather_statistics(self) -> None:
+        """ANALYZE, where the source had been analysed."""
+        if not self._had_statistics():
+            return
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            connection.execute("ANALYZE")
+        checkpoint(self._path)
         _flush(self._path)
 
     def drop(self) -> None:

@@ -1,0 +1,126 @@
+"""Our own commands, run as a person runs them, and what their JSON says. What is not proved is not measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.installation import ROOT, environment
+from benchmarks.measured import Measured, run_measured
+from edms_tasks.manifest import Manifest
+from edms_tasks.repository import Repository
+from edms_tasks.settings import RepositorySettings
+from tests.reference_system import ReferenceEdms
+
+COMMAND = [sys.executable, "-m", "flows.cli"]
+
+# Asking the EDMS for its models starts its Python; reading all back is the proof: pg_dump does neither, nor files.
+_NOT_DATABASE = ("inspect", "files", "verify")
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One run of `edms-backup backup`."""
+
+    snapshot: str
+    rows: int
+    files: int
+    seconds: Mapping[str, float]  # by stage
+    whole: Measured
+    table_bytes: int  # the tables' chunks and the schema, as stored
+    repository_bytes: int  # all that the repository holds after it
+
+    @property
+    def database_seconds(self) -> float:
+        """Everything but asking the EDMS, storing files and reading back."""
+        return sum(seconds for stage, seconds in self.seconds.items() if stage not in _NOT_DATABASE)
+
+    @property
+    def verified_seconds(self) -> float:
+        """The same, with every object read back and checked."""
+        return self.database_seconds + self.seconds["verify"]
+
+    @property
+    def file_seconds(self) -> float:
+        """Storing the files and matching them with the rows that name them."""
+        return self.seconds["files"]
+
+
+@dataclass(frozen=True)
+class Restore:
+    """One run of `edms-backup restore --into`."""
+
+    rows: int
+    seconds: Mapping[str, float]
+    whole: Measured
+
+    @property
+    def restored_seconds(self) -> float:
+        """A database that stands, with its rows, indexes and constraints."""
+        return self.seconds["stage"] + self.seconds["restore"]
+
+    @property
+    def proved_seconds(self) -> float:
+        """The same, validated and handed over."""
+        return sum(seconds for stage, seconds in self.seconds.items() if stage != "open")
+
+
+@dataclass(frozen=True)
+class Protected:
+    """An EDMS with settings and a repository of its own in `folder`."""
+
+    edms: ReferenceEdms
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The settings file, which is written when it is first asked for."""
+        path = self.folder / "edms-backup.toml"
+        if not path.exists():
+            self.edms.settings_file(path, self.repository)
+        return path
+
+    @property
+    def repository(self) -> Path:
+        """The repository's folder."""
+        return self.folder / "repository"
+
+    def backup(self, *options: str, env: Mapping[str, str] | None = None) -> Backup:
+        """Back up; raises RuntimeError where the snapshot is not verified."""
+        whole = self._run("backup", *options, env=env)
+        said = json.loads(whole.output)
+        if not said["verified"] or said["problems"]:
+            raise RuntimeError(f"the backup is not verified: {said['problems']}")
+        stored = Repository.open(RepositorySettings(url=str(self.repository))).read_snapshot(said["snapshot"])
+        manifest = Manifest.from_json(stored, where=said["snapshot"])
+        return Backup(
+            snapshot=said["snapshot"],
+            rows=said["rows"],
+            files=said["files"],
+            seconds=said["seconds"],
+            whole=whole,
+            table_bytes=sum(table.stored_bytes for table in manifest.tables) + manifest.native_schema.object.size,
+            repository_bytes=sum(path.stat().st_size for path in self.repository.rglob("*") if path.is_file()),
+        )
+
+    def restore(self, backup: Backup, into: str) -> Restore:
+        """Restore beside the live database; raises RuntimeError where it is not proved, or has other rows."""
+        files = self.folder / "restored-files"
+        shutil.rmtree(files, ignore_errors=True)
+        whole = self._run("restore", backup.snapshot, "--into", into, "--into-files", str(files), "--yes")
+        said = json.loads(whole.output)
+        if not said["success"] or said["failures"] or (said["rows"], said["files"]) != (backup.rows, backup.files):
+            raise RuntimeError(f"the restore is not proved: {said['rows']} rows, {said['failures']}")
+        return Restore(rows=said["rows"], seconds=said["seconds"], whole=whole)
+
+    def forget(self) -> None:
+        """Remove settings, repository and whatever the runs left beside them."""
+        shutil.rmtree(self.folder)
+
+    def _run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Measured:
+        command = [*COMMAND, *arguments, "--config", str(self.config), "--json"]
+        return run_measured(command, {**environment(), **(env or {})}, ROOT)

@@ -1,0 +1,130 @@
+"""Rows into PostgreSQL by COPY: in binary form where every column of a table has an exact one, as CSV where not.
+
+The server reads binary fields without parsing them, and Arrow is encoded as binary an order of magnitude faster than
+as CSV (docs/performance.md). A type gets a binary form here only where PostgreSQL documents it and it is exact; any
+other keeps travelling as its own text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import pgpq
+import psycopg
+import pyarrow as pa
+
+from edms_tasks.databases.quoting import identifier, identifiers, literal
+from edms_tasks.inventory.model import Column, Table
+from edms_tasks.manifest import Encoding
+
+_COPY_BLOCK = 1 << 20
+_BATCH_ROWS = 16_384
+
+# Values that were read as their text: how that text becomes what the type's receive function expects.
+# src/backend/utils/adt: textrecv, json_recv, bpcharrecv and enum_recv take the text itself; uuid_recv 16 bytes;
+# jsonb_recv one byte with the version of the format, 1, and then the text.
+_FROM_TEXT = {
+    "text": "{0}",
+    "character varying": "{0}",
+    "character": "{0}",
+    "json": "{0}",
+    "uuid": "unhex(replace({0}, '-', ''))",
+    "jsonb": "'\\x01'::BLOB || encode({0})",
+}
+# The Arrow type under which pgpq writes the binary form of a type that was read natively.
+_NATIVE = {
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+    "real": pa.float32(),
+    "double precision": pa.float64(),
+    "bytea": pa.binary(),
+    "date": pa.date32(),
+    "timestamp without time zone": pa.timestamp("us"),
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+}
+
+
+def copy_table(
+    cursor: psycopg.Cursor[tuple[object, ...]],
+    table: Table,
+    name: str,
+    encodings: dict[str, Encoding],
+    chunks: Sequence[Path],
+) -> int:
+    """COPY Parquet chunks into a table made or truncated in this very transaction; returns the rows PostgreSQL took."""
+    columns = table.stored_columns
+    target = f"COPY {name} ({identifiers(column.name for column in columns)}) FROM STDIN WITH "
+    binary = _binary_form(columns, encodings)
+    if binary is not None:
+        with cursor.copy((target + "(FORMAT binary, FREEZE)").encode()) as stream:
+            for block in _binary_blocks(chunks, *binary):
+                stream.write(block)
+        return cursor.rowcount
+    loaded = 0
+    for chunk in chunks:
+        with cursor.copy((target + "(FORMAT csv, NULL '', FREEZE)").encode()) as stream:
+            for block in _csv_blocks(chunk, columns, encodings):
+                stream.write(block)
+        loaded += cursor.rowcount
+    return loaded
+
+
+def _binary_form(columns: Sequence[Column], encodings: dict[str, Encoding]) -> tuple[list[str], pa.Schema] | None:
+    """SELECT expressions and the Arrow schema for pgpq, or None where a column has no exact binary form."""
+    expressions: list[str] = []
+    fields: list[tuple[str, pa.DataType]] = []
+    for column in columns:
+        base = column.native_type.partition("(")[0]
+        if encodings[column.name] == "native" and column.native_type in _NATIVE:
+            expression, kind = "{0}", _NATIVE[column.native_type]
+        elif base in _FROM_TEXT:
+            expression, kind = _FROM_TEXT[base], pa.binary() if base in ("uuid", "jsonb") else pa.string()
+        else:
+            return None
+        quoted = identifier(column.name)
+        expressions.append(f"{expression.format(quoted)} AS {quoted}")
+        fields.append((column.name, kind))
+    return expressions, pa.schema(fields)
+
+
+def _binary_blocks(chunks: Iterable[Path], expressions: Sequence[str], schema: pa.Schema) -> Iterator[bytes]:
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(schema)
+    yield encoder.write_header()
+    with duckdb.connect() as engine:
+        engine.execute("SET TimeZone = 'UTC'; SET threads = 1")
+        for chunk in chunks:
+            source = f"SELECT {', '.join(expressions)} FROM read_parquet({literal(str(chunk))})"
+            for batch in engine.sql(source).to_arrow_reader(_BATCH_ROWS):
+                yield encoder.write_batch(batch.cast(schema))
+    yield encoder.finish()
+
+
+def _csv_blocks(chunk: Path, columns: Sequence[Column], encodings: dict[str, Encoding]) -> Iterator[bytes]:
+    """The CSV dialect of COPY: NULL is nothing, the empty string is `""`."""
+    expressions = ", ".join(
+        f"{_as_csv(column, encodings[column.name])} AS {identifier(column.name)}" for column in columns
+    )
+    # A row that is nothing but `\\.` would end the stream; quoting every value of one-column tables prevents it.
+    quoting = ", FORCE_QUOTE *" if len(columns) == 1 else ""
+    csv = chunk.with_suffix(".csv")
+    with duckdb.connect() as engine:
+        engine.execute("SET TimeZone = 'UTC'; SET threads = 1; SET preserve_insertion_order = true")
+        engine.execute(
+            f"COPY (SELECT {expressions} FROM read_parquet({literal(str(chunk))})) TO {literal(str(csv))} "
+            f"(FORMAT csv, HEADER false, NULLSTR '', COMPRESSION none{quoting})"
+        )
+    with csv.open("rb") as source:
+        while block := source.read(_COPY_BLOCK):
+            yield block
+    csv.unlink()
+
+
+def _as_csv(column: Column, encoding: Encoding) -> str:
+    name = identifier(column.name)
+    if column.native_type == "bytea" and encoding == "native":
+        return f"'\\x' || lower(hex({name}))"
+    return name

@@ -1,0 +1,104 @@
+"""What the doctor says: a verdict on each table's key, and findings with the settings that would mend them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from edms_tasks.inventory.model import Finding, NaturalKey, Severity, Value
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+"""The gravest first."""
+
+
+class Remedy(Value):
+    """An entry of `edms-backup.toml`: `[section]`, `key = value`."""
+
+    section: str
+    key: str
+    value: str | tuple[str, ...]
+
+
+class Judgement(Finding):
+    """A finding, and the entry of the settings that would mend it where one can."""
+
+    remedy: Remedy | None = None
+
+
+class KeyVerdict(Value):
+    """Which natural key a table gets, why, and how healthy it is."""
+
+    model: str  # the model's label, or the table's id
+    table: str
+    rows: int
+    key: NaturalKey | None
+    readable: str  # the key as people write it; "" for none
+    why: str
+    nulls: int  # rows whose key has a NULL part
+    constraint: str  # what in the database keeps the key unique; "" for nothing
+
+
+class Diagnosis(Value):
+    """What the doctor found out about one EDMS."""
+
+    keys: tuple[KeyVerdict, ...]
+    judgements: tuple[Judgement, ...]  # the gravest first
+
+    def count(self, severity: Severity) -> int:
+        """How many findings are of that severity."""
+        return sum(judgement.severity == severity for judgement in self.judgements)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no error."""
+        return not self.count("error")
+
+
+def judged(finding: Finding, remedy: Remedy | None = None, **changes: object) -> Judgement:
+    """A finding made elsewhere as a judgement, with some of its facts changed."""
+    return Judgement.model_validate({**finding.model_dump(), "remedy": remedy, **changes})
+
+
+def ranked(judgements: Iterable[Judgement]) -> tuple[Judgement, ...]:
+    """The gravest first; those of one kind beside each other."""
+    return tuple(sorted(judgements, key=lambda one: (SEVERITIES.index(one.severity), one.code, one.subject)))
+
+
+def settings_text(judgements: Iterable[Judgement], present: Mapping[tuple[str, str], tuple[str, ...]]) -> str:
+    """The remedies as TOML for `edms-backup.toml`, each section once.
+
+    Args:
+        judgements: whose remedies to write.
+        present: (section, key) -> values of lists that the settings hold already; they are written again.
+    """
+    sections: dict[str, dict[str, str | tuple[str, ...]]] = {}
+    for judgement in judgements:
+        if (remedy := judgement.remedy) is None:
+            continue
+        entries = sections.setdefault(remedy.section, {})
+        before = entries.get(remedy.key, present.get((remedy.section, remedy.key), ()))
+        # A list of what to leave out grows; any other entry has one value.
+        grows = remedy.section == "exclude" and isinstance(remedy.value, tuple) and isinstance(before, tuple)
+        entries[remedy.key] = tuple(dict.fromkeys((*before, *remedy.value))) if grows else remedy.value
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{_toml_key(key)} = {_toml(value)}\n" for key, value in sorted(entries.items()))
+        for section, entries in sorted(sections.items())
+    )
+
+
+def remedy_line(remedy: Remedy) -> str:
+    """The remedy in one line, for people: `[natural_keys] "shop.Order" = ["number"]`."""
+    return f"[{remedy.section}] {_toml_key(remedy.key)} = {_toml(remedy.value)}"
+
+
+def _toml_key(key: str) -> str:
+    return key if key.isidentifier() and key.isascii() else _string(key)
+
+
+def _toml(value: str | tuple[str, ...]) -> str:
+    return _string(value) if isinstance(value, str) else f"[{', '.join(_string(part) for part in value)}]"
+
+
+def _string(text: str) -> str:
+    # A JSON string is a TOML string, except for one character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,132 @@
+"""`natural_key()` and `get_by_natural_key` as Django would use them: two sides of one thing, which often do not fit.
+
+Backups do not use the lookup; fixtures, `loaddata` and whatever else of the EDMS relies on it do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from edms_tasks.doctor.judgement import Judgement
+from edms_tasks.inventory.model import ProbeModel
+
+
+def judge_lookups(models: Iterable[ProbeModel]) -> list[Judgement]:
+    """What is wrong with the two methods, model by model."""
+    everything = list(models)
+    by_table = {model.table: model for model in everything}
+    judgements = []
+    for model in everything:
+        judgements += _sides(model)
+        judgements += _answers(model)
+        judgements += _dependencies(model, by_table)
+    return judgements
+
+
+def _sides(model: ProbeModel) -> Iterator[Judgement]:
+    if model.lookup is None:
+        return
+    if model.natural_key is None:
+        if model.lookup.place:
+            yield Judgement(
+                code="natural-key-missing",
+                severity="warning",
+                subject=model.label,
+                message="There is a get_by_natural_key, but the model has no natural_key(): nobody writes what it could find.",
+                cure=f"Add natural_key() to the model in the EDMS, returning ({', '.join(model.lookup.parameters)}).",
+            )
+    elif model.lookup.place == "model":
+        yield Judgement(
+            code="lookup-on-the-model",
+            severity="warning",
+            subject=model.label,
+            message="get_by_natural_key is on the model; Django looks for it on the default manager, and loaddata fails.",
+            cure="Move it to a Manager subclass in the EDMS, and say `objects = ThatManager()` on the model.",
+        )
+    elif not model.lookup.place:
+        yield Judgement(
+            code="lookup-missing",
+            severity="warning",
+            subject=model.label,
+            message="The model has natural_key() and no get_by_natural_key: loaddata cannot read what dumpdata writes.",
+            cure="Add get_by_natural_key to the default manager in the EDMS, with a parameter for each part of the key.",
+        )
+
+
+def _answers(model: ProbeModel) -> Iterator[Judgement]:
+    lookup = model.lookup
+    if lookup is None:
+        return
+    asked = f"of the {lookup.asked} rows asked for" if lookup.asked != 1 else "of the one row asked for"
+    kinds = (
+        (
+            "lookup-of-another-arity",
+            "mismatched",
+            f"natural_key() does not fit get_by_natural_key({', '.join(lookup.parameters)}), for {lookup.mismatched} {asked}.",
+            "Give get_by_natural_key one parameter for each part that natural_key() returns.",
+        ),
+        (
+            "lookup-raises",
+            "raised",
+            f"get_by_natural_key fails with an error on the keys {lookup.raised} {asked}.",
+            "Mend the method in the EDMS; the examples hold what it raised.",
+        ),
+        (
+            "lookup-finds-nothing",
+            "not_found",
+            f"get_by_natural_key does not find {lookup.not_found} {asked} by their own keys: loaddata makes them twice.",
+            "Let it search all rows (hidden and soft-deleted ones too) by the exact values of natural_key().",
+        ),
+        (
+            "lookup-finds-another",
+            "others",
+            f"get_by_natural_key finds another row, or several, for the keys {lookup.others} {asked}: loaddata overwrites "
+            "what it finds.",
+            "Let it compare exactly what natural_key() returns, and make that unique.",
+        ),
+    )
+    for code, kind, message, cure in kinds:
+        if count := getattr(lookup, kind):
+            yield Judgement(
+                code=code,
+                severity="warning",
+                subject=model.label,
+                message=message,
+                count=count,
+                examples=lookup.examples.get(kind, ()),
+                cure=cure,
+            )
+
+
+def _dependencies(model: ProbeModel, by_table: Mapping[str, ProbeModel]) -> Iterator[Judgement]:
+    """References the key passes through that `natural_key.dependencies` does not name."""
+    key = model.natural_key
+    if key is None or key.paths is None:
+        return
+    fields = {field.column: field for field in model.fields}
+    declared = {name.lower() for name in key.dependencies}
+    missing = []
+    for column in dict.fromkeys(path[0] for path in key.paths if len(path) > 1):
+        field = fields[column]
+        target = by_table.get(field.reference_table or "")
+        # A parent's row is always written before its child's.
+        if target is not None and not field.parent_link and target.label.lower() not in declared:
+            missing.append(target)
+    if not missing:
+        return
+    # Django sorts by direct references itself, to models that have a natural key; others it does not see.
+    unsorted = [target.label for target in missing if target.natural_key is None]
+    names = ", ".join(dict.fromkeys(target.label for target in missing))
+    wanted = sorted(declared | {target.label.lower() for target in missing})
+    yield Judgement(
+        code="natural-key-dependencies",
+        severity="warning" if unsorted else "info",
+        subject=model.label,
+        message=f"The key passes through {names}, which natural_key.dependencies does not name"
+        + (
+            f"; dumpdata may write it before {', '.join(unsorted)}, and loaddata then fails."
+            if unsorted
+            else ". Django finds the order by itself, as long as those have natural keys."
+        ),
+        cure=f"Declare it in the EDMS: natural_key.dependencies = [{', '.join(repr(name) for name in wanted)}]",
+    )

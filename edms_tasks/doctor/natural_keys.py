@@ -1,0 +1,213 @@
+"""Natural keys on the real rows: which one each table gets and why, and what is wrong with those it does not get."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from edms_tasks.doctor.judgement import Judgement, KeyVerdict, Remedy, judged, remedy_line
+from edms_tasks.inventory.model import Finding, NaturalKey, ProbeModel, Table
+from edms_tasks.inventory.natural_keys import reference_of
+from edms_tasks.keys import ProvenKeys
+
+_ABOUT_KEYS = {
+    "no-natural-key",
+    "natural-key-cycle",
+    "natural-key-duplicates",
+    "natural-key-is-the-primary-key",
+    "natural-key-unusable",
+}
+
+
+def key_verdicts(keys: ProvenKeys, models: Mapping[str, ProbeModel]) -> tuple[KeyVerdict, ...]:
+    """A verdict for each table that was read; `models` are the probe's, by label."""
+    return tuple(
+        KeyVerdict(
+            model=table.label,
+            table=table.id,
+            rows=keys.raws[table.id].rows,
+            key=(key := keys.keys[table.id].natural_key),
+            readable=readable_key(key),
+            why=_why(table, key, models.get(table.label)),
+            nulls=keys.keys[table.id].nulls,
+            constraint=constraint_behind(table, key.paths, keys.tables) if key else "",
+        )
+        for table in sorted(keys.tables.values(), key=lambda table: table.label)
+    )
+
+
+def judge_keys(
+    keys: ProvenKeys,
+    found: Sequence[Finding],
+    declared: Collection[str],
+    suggestions: Mapping[str, tuple[str, ...]],
+) -> list[Judgement]:
+    """What is wrong with natural keys.
+
+    Args:
+        keys: proved on the rows.
+        found: findings of the inventory and of the proof; those that are not about keys are passed over.
+        declared: models and tables for which the settings declare a key.
+        suggestions: table id -> field paths that tell its rows apart, for tables that have nothing better.
+    """
+    by_label = {table.label: table for table in keys.tables.values()}
+    named = {name.lower() for name in declared}
+    judgements = []
+    for finding in found:
+        table = by_label.get(finding.subject)
+        if finding.code in _ABOUT_KEYS and table is not None:
+            judgements.append(_rejudged(finding, table, keys, named, suggestions.get(table.id)))
+    for table in keys.tables.values():
+        judgements += _health(table, keys)
+    return judgements
+
+
+def readable_key(key: NaturalKey | None) -> str:
+    """`title, author.name`; empty for none."""
+    return "" if key is None else key.readable or ", ".join(".".join(path) for path in key.paths)
+
+
+def constraint_behind(table: Table, paths: Sequence[tuple[str, ...]], tables: Mapping[str, Table]) -> str:
+    """The constraint by which the database keeps a key unique, whatever rows will come; empty where there is none.
+
+    A path through a reference fixes the row it points at if the parts taken from there are themselves kept unique.
+    """
+    parts: dict[str, list[tuple[str, ...]]] = {}
+    for path in paths:
+        parts.setdefault(path[0], []).append(path[1:])
+    fixed = set()
+    for column, rests in parts.items():
+        reference = reference_of(table, column)
+        target = tables.get(reference.target) if reference is not None else None
+        if () in rests or (target is not None and constraint_behind(target, rests, tables)):
+            fixed.add(column)
+    for unique in table.unique_keys:
+        if unique.columns and not unique.partial and fixed.issuperset(unique.columns):
+            return unique.name
+    return "the primary key" if table.primary_key and fixed.issuperset(table.primary_key) else ""
+
+
+def _why(table: Table, key: NaturalKey | None, model: ProbeModel | None) -> str:
+    if key is None:
+        return "no key at all: its rows are told apart by all of their values"
+    if key.source == "settings":
+        return "declared in the settings"
+    if key.source == "natural_key":
+        compared = model.natural_key.proved_on if model is not None and model.natural_key is not None else 0
+        if not compared:
+            return "the model's natural_key(), as its lookup's parameters name it: there are no rows to compare"
+        return f"the model's natural_key(), equal to these columns on the {compared} rows compared"
+    if key.source == "uuid":
+        return "a unique UUID, for want of a key that people know"
+    if key.source == "unique":
+        columns = tuple(path[0] for path in key.paths)
+        if columns != table.primary_key:
+            return "unique in the database"
+        if reference_of(table, columns[0]) is not None:
+            return "the primary key, which refers to the row it extends"
+        return "the primary key, which is no counter"
+    return "the primary key, for want of any other that holds"
+
+
+def _rejudged(
+    finding: Finding,
+    table: Table,
+    keys: ProvenKeys,
+    declared: Collection[str],
+    suggestion: tuple[str, ...] | None,
+) -> Judgement:
+    """A finding about a key with the cure that fits what the table got instead."""
+    key = keys.keys[table.id].natural_key
+    severity, message = finding.severity, finding.message
+    if finding.code == "natural-key-duplicates":
+        tried = next(one for one in keys.tried[table.id] if one.duplicates == finding.count and _is_named(one.key, message))
+        if tried.nulls:
+            message += f" {tried.nulls:,} rows have a NULL in it, and NULLs count as equal."
+        if partial := _partial_constraint(table, tried.key):
+            message += f" Its constraint {partial} covers some rows only."
+        if tried.key.source in ("unique", "uuid"):
+            return judged(
+                finding,
+                severity="error",
+                message=f"{message} The database has a constraint against that: its index is damaged.",
+                cure="Rebuild the index (REINDEX) and mend the rows it then complains about.",
+            )
+    # What the settings say is meant: where it does not hold, whoever wrote it must know.
+    if {table.label.lower(), table.id.lower()} & set(declared) and (key is None or key.source != "settings"):
+        severity = "error" if finding.code in ("natural-key-duplicates", "natural-key-cycle") else severity
+    if key is not None and key.source != "surrogate":
+        cure = (
+            f"Backups use another key that holds ({readable_key(key)}, {key.source}). "
+            "Mend the model's natural_key() if dumpdata or loaddata are used as well."
+        )
+        return judged(finding, severity=severity, message=message, cure=cure)
+    if suggestion is not None:
+        remedy = Remedy(section="natural_keys", key=table.label, value=suggestion)
+        rows = keys.raws[table.id].rows
+        cure = f"These tell its {rows:,} rows apart today; if they mean the row, declare them: {remedy_line(remedy)}"
+        return judged(finding, remedy, severity=severity, message=message, cure=cure)
+    cure = (
+        "No few columns tell its rows apart. Nothing to do for a full restore; to merge its rows into another system, "
+        "give the model a unique field of its own in the EDMS, such as UUIDField(default=uuid4, unique=True)."
+    )
+    if not keys.raws[table.id].rows:
+        cure = "It has no rows to judge a key by. Run the doctor again once it has."
+    return judged(finding, severity=severity, message=message, cure=cure)
+
+
+def _is_named(key: NaturalKey, message: str) -> bool:
+    return f"({readable_key(key)}) from {key.source} " in message
+
+
+def _health(table: Table, keys: ProvenKeys) -> list[Judgement]:
+    """What may be said of the key that was chosen."""
+    proved = keys.keys[table.id]
+    key = proved.natural_key
+    if key is None or key.source == "surrogate":
+        return []
+    judgements = []
+    if proved.nulls:
+        judgements.append(
+            Judgement(
+                code="natural-key-nulls",
+                severity="warning",
+                subject=table.label,
+                message=f"Rows have a NULL in their key ({readable_key(key)}). No two are equal today, but a constraint of the "
+                "database would not keep a second one out.",
+                count=proved.nulls,
+                cure="Fill the value in, or make its field NOT NULL in the EDMS.",
+            )
+        )
+    if key.source in ("natural_key", "settings") and not constraint_behind(table, key.paths, keys.tables):
+        judgements.append(
+            Judgement(
+                code="natural-key-unconstrained",
+                severity="warning",
+                subject=table.label,
+                message=f"No constraint keeps the key ({readable_key(key)}) unique: it holds today and may be broken tomorrow.",
+                cure=f"Add to the model's Meta in the EDMS: {_constraint_for(table, key)}",
+            )
+        )
+    if key.source == "natural_key" and key.paths == tuple((column,) for column in table.primary_key):
+        judgements.append(
+            Judgement(
+                code="natural-key-is-the-primary-key",
+                severity="info",
+                subject=table.label,
+                message="The model's natural_key() is its own primary key. It is no counter and serves; but `dumpdata "
+                "--natural-primary` leaves primary keys out, and loses it.",
+                cure="Remove natural_key() from the model, if dumpdata is used as well.",
+            )
+        )
+    return judgements
+
+
+def _partial_constraint(table: Table, key: NaturalKey) -> str:
+    columns = {path[0] for path in key.paths}
+    return next((unique.name for unique in table.unique_keys if unique.partial and set(unique.columns) == columns), "")
+
+
+def _constraint_for(table: Table, key: NaturalKey) -> str:
+    fields = {column.name: column.field or column.name for column in table.columns}
+    names = ", ".join(f'"{name}"' for name in dict.fromkeys(fields[path[0]] for path in key.paths))
+    constraint = table.name.rpartition(".")[2].lower()
+    return f'UniqueConstraint(fields=[{names}], name="{constraint}_natural_key")'

@@ -1,0 +1,92 @@
+"""References on the real rows: those that point at nothing, and pairs of columns that look like a generic one."""
+
+from __future__ import annotations
+
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.doctor.judgement import Judgement
+from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, Table
+from edms_tasks.keys import ProvenKeys
+from edms_tasks.serialize import joined
+from edms_tasks.table_state import dangling_examples, members, reference_column
+
+
+def judge_references(table: Table, keys: ProvenKeys) -> list[Judgement]:
+    """Follow every reference of a table that was read."""
+    raw = keys.raws[table.id]
+    references = [reference for reference in table.references if _can_be_followed(reference, keys)]
+    if not raw.rows or not references:
+        return []
+    judgements = []
+    with keys.workspace.cursor() as cursor:
+        source = f"({joined(table, raw, keys)})"
+        counts = []
+        for reference in references:
+            filled = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in members(reference))
+            resolved = identifier(reference_column(reference.name))
+            counts += [f"count(*) FILTER ({filled})", f"count(*) FILTER ({filled} AND {resolved} IS NULL)"]
+        row = cursor.execute(f"SELECT {', '.join(counts)} FROM {source}").fetchone()
+        assert row is not None  # an aggregate always returns one row
+        for position, reference in enumerate(references):
+            filled_rows, dangling = int(row[2 * position]), int(row[2 * position + 1])
+            examples = dangling_examples(cursor, reference, source) if dangling else ()
+            judgements += _judge(table, reference, filled_rows, dangling, examples)
+    return judgements
+
+
+def _can_be_followed(reference: Reference, keys: ProvenKeys) -> bool:
+    """Whether the rows it may point at were read: those of an excluded table were left out on purpose."""
+    return isinstance(reference, GenericReference) or reference.target in keys.keys
+
+
+def _judge(
+    table: Table, reference: Reference, filled: int, dangling: int, examples: tuple[str, ...]
+) -> list[Judgement]:
+    subject = f"{table.label}.{reference.name}"
+    if isinstance(reference, GenericReference) and not reference.declared:
+        return [_look_alike(table, reference, subject, filled, dangling, examples)]
+    if not dangling:
+        return []
+    enforced = isinstance(reference, ForeignReference) and reference.enforced
+    return [
+        Judgement(
+            code="dangling-reference",
+            severity="error" if enforced else "warning",
+            subject=subject,
+            message=f"Of {filled:,} rows that point at something, {dangling:,} point at what does not exist"
+            + (", though the database has a foreign key against that." if enforced else ".")
+            + " They would come back exactly so.",
+            count=dangling,
+            examples=examples,
+            cure=(
+                "Mend the rows: until then the constraint cannot be made again as valid after a restore."
+                if enforced
+                else "Mend the rows in the EDMS; or leave them, if they tell of what was deleted."
+            ),
+        )
+    ]
+
+
+def _look_alike(
+    table: Table, reference: GenericReference, subject: str, filled: int, dangling: int, examples: tuple[str, ...]
+) -> Judgement:
+    if filled:
+        found = f"{filled - dangling:,} of {filled:,} rows ({(filled - dangling) / filled:.0%}) lead to one"
+    else:
+        found = "no row is filled in yet"
+    # The admin's log is Django's own; nobody can declare anything there.
+    of_django = table.name.startswith("django_")
+    return Judgement(
+        code="generic-look-alike",
+        severity="info",
+        subject=subject,
+        message="A content type and an id, which together point at a row, though no GenericForeignKey says so: "
+        f"{found}. Backups follow it as a reference.",
+        count=filled,
+        examples=examples,
+        cure=(
+            ""
+            if of_django
+            else f'Declare it in the EDMS: GenericForeignKey("{reference.content_type_column.removesuffix("_id")}", '
+            f'"{reference.object_id_column}").'
+        ),
+    )

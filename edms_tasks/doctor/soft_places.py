@@ -1,0 +1,126 @@
+"""Where values that look like ids are held: in plain columns, in lists, at paths of JSON; counted from samples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.doctor.json_values import ID, json_columns, tabulate_json
+from edms_tasks.doctor.samples import Sample
+from edms_tasks.inventory.model import Table
+
+PLACED_VALUES = "soft_values"
+"""A relation of (place, value, number, weight): different values, UUIDs without dashes, and how often each occurs."""
+
+_NODES = "soft_nodes"
+_MOSTLY = 0.5
+_MOST_VALUES = 1_000  # different ones of a place
+_MOST_PATHS = 40  # of a column's JSON
+_LIST = rf"[\[{{(]?\s*{ID}(?:\s*[,;|\s]\s*{ID})+\s*[\]}})]?"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column, or a path inside its JSON."""
+
+    table: Table
+    column: str
+    path: str  # "" for the column itself
+    of: str  # "value" | "key"
+    several: bool  # one row can hold several: a list, an array, an object's keys
+    filled: int  # how many values were looked at
+
+    @property
+    def subject(self) -> str:
+        """What a finding on it is about."""
+        return f"{self.table.label}.{self.column}"
+
+    @property
+    def name(self) -> str:
+        """What the values are called: the column, or the last key above them; `document_id` for `$.document.id`."""
+        keys = re.findall(r'\.("(?:[^"\\]|\\.)*"|[^.\[]+)', self.path)
+        names = [self.column, *(key.strip('"') for key in keys if key != "*")]
+        plain_id = names[-1].lower() in ("id", "pk", "uuid") and len(names) > 1
+        return f"{names[-2]}_{names[-1]}" if plain_id else names[-1]
+
+
+def tabulate_places(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample]) -> list[Place]:
+    """Fill `PLACED_VALUES`; returns the places by their number in it."""
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {PLACED_VALUES} (place INTEGER, value VARCHAR, number BIGINT, weight BIGINT)"
+    )
+    places: list[Place] = []
+    for sample in samples:
+        in_json = json_columns(cursor, sample)
+        paths = {column for column, _ in sample.table.file_columns}
+        for column in sample.columns:
+            if column.name in in_json:
+                _place_json(cursor, sample, column.name, places)
+            elif column.logical_type != "json" and column.name not in paths:
+                _place_plain(cursor, sample, column.name, places)
+    return places
+
+
+def bare_id(expression: str) -> str:
+    """The id as it is compared: UUIDs in lower case and without dashes."""
+    return f"lower(replace({expression}, '-', ''))"
+
+
+def _place_plain(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, places: list[Place]) -> None:
+    name = identifier(column)
+    is_id, is_list = (f"regexp_full_match({name}, {literal(pattern)})" for pattern in (ID, _LIST))
+    filled, ids, lists = cursor.execute(
+        f"SELECT count(nullif({name}, '')), count(*) FILTER ({is_id}), count(*) FILTER ({is_list}) FROM {sample.relation}"
+    ).fetchall()[0]
+    if not filled or ids + lists <= _MOSTLY * filled:
+        return
+    if not lists:
+        place = Place(sample.table, column, "", "value", several=False, filled=int(filled))
+        _insert(cursor, f"SELECT {name} AS value FROM {sample.relation} WHERE {is_id}", place, places)
+        return
+    every = f"SELECT unnest(regexp_extract_all({name}, {literal(ID)})) AS value FROM {sample.relation} WHERE {is_id} OR {is_list}"
+    (values,) = cursor.execute(f"SELECT count(*) FROM ({every})").fetchall()[0]
+    place = Place(sample.table, column, "", "value", several=True, filled=int(values) + int(filled) - ids - lists)
+    _insert(cursor, every, place, places)
+
+
+def _place_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, places: list[Place]) -> None:
+    tabulate_json(cursor, sample, column, _NODES)
+    found = cursor.execute(
+        f"""
+        SELECT path, 'value' AS part, count(value) AS filled
+        FROM {_NODES}
+        GROUP BY path
+        HAVING count(*) FILTER (regexp_full_match(value, {literal(ID)})) > {_MOSTLY} * count(value)
+        UNION ALL
+        SELECT path, 'key', count(*)
+        FROM {_NODES}
+        WHERE suffix(path, '.*') AND regexp_full_match(key, {literal(ID)})
+        GROUP BY path
+        ORDER BY filled DESC, path, part
+        LIMIT {_MOST_PATHS}
+        """
+    ).fetchall()
+    for path, part, filled in found:
+        several = part == "key" or path.endswith("[*]")
+        place = Place(sample.table, column, path, part, several=several, filled=int(filled))
+        chosen = f"path = {literal(path)} AND regexp_full_match({part}, {literal(ID)})"
+        _insert(cursor, f"SELECT {part} AS value FROM {_NODES} WHERE {chosen}", place, places)
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, values: str, place: Place, places: list[Place]) -> None:
+    cursor.execute(
+        f"""
+        INSERT INTO {PLACED_VALUES}
+        SELECT {len(places)}, {bare_id("value")} AS bare, TRY_CAST(any_value(value) AS BIGINT), count(*)
+        FROM ({values})
+        GROUP BY bare
+        ORDER BY hash(bare)
+        LIMIT {_MOST_VALUES}
+        """
+    )
+    places.append(place)

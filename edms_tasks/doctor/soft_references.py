@@ -1,0 +1,207 @@
+"""Columns that look like references nobody declared: ids of one model in plain columns, in lists, in JSON.
+
+Small numbers resolve in every table, so that values resolve says little. A place is reported only if most of its values
+resolve *and* something else speaks for it: its name (`document_id`, `$.document_ids[*]`), or that so many values could
+hardly resolve by chance. What is reported is a suspicion with its share; nothing is made of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.doctor.judgement import Judgement
+from edms_tasks.doctor.samples import Sample
+from edms_tasks.doctor.soft_places import PLACED_VALUES, Place, bare_id, tabulate_places
+from edms_tasks.doctor.values import text_value
+from edms_tasks.inventory.model import ForeignReference, Table
+from edms_tasks.keys import ProvenKeys
+from edms_tasks.workspace import relation
+
+_IDS = "soft_ids"
+_MOSTLY = 0.5
+_SURELY = 0.8
+_LIKELIHOOD = 25.0  # how much likelier than by chance, as a natural logarithm
+_SUFFIX = re.compile(r"_?(?:ids?|pks?|uuids?|refs?)$")
+_SHORTEST_STEM = 4  # of a model's name, where only its end is meant: `version_id` of DocumentVersion
+# Rows of these are Django's own business; their small ids resolve everywhere.
+_NOT_MEANT = {"django_content_type", "django_migrations", "django_session", "auth_permission"}
+
+
+@dataclass(frozen=True)
+class _Match:
+    """How a place's values fare among one model's ids."""
+
+    place: int
+    target: int
+    resolved: int  # values, each as often as it occurs
+    looked_up: int
+    different: int  # of those that resolve
+    highest: int | None  # the largest number looked up; None where some are UUIDs
+    named: bool  # the place's name is the model's
+
+    @property
+    def share(self) -> float:
+        """Of the values that were looked up, those that resolve."""
+        return self.resolved / self.looked_up
+
+
+def judge_soft_references(
+    cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: ProvenKeys
+) -> list[Judgement]:
+    """Report the places whose values look like ids of one model."""
+    targets = _tabulate_ids(cursor, keys)
+    places = tabulate_places(cursor, samples)
+    names = _names(targets, keys)
+    best: dict[int, _Match] = {}
+    for match in _matches(cursor, places, targets, names):
+        better = best.get(match.place)
+        if better is None or (match.named, match.share, match.different) > (better.named, better.share, better.different):
+            best[match.place] = match
+    return [
+        _judgement(places[match.place], targets[match.target], match)
+        for match in best.values()
+        if not _repeats_own_key(cursor, places[match.place], targets[match.target], keys)
+    ]
+
+
+def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: ProvenKeys) -> list[Table]:
+    """All models' ids in one relation; returns the tables by their number in it."""
+    cursor.execute(f"CREATE OR REPLACE TABLE {_IDS} (target INTEGER, value VARCHAR, number BIGINT)")
+    targets: list[Table] = []
+    for table in keys.tables.values():
+        raw = keys.raws[table.id]
+        link = any(reference.kind == "many_to_many" for reference in table.references)
+        if table.model is None or link or table.name in _NOT_MEANT or len(table.primary_key) != 1 or not raw.rows:
+            continue
+        pk = table.primary_key[0]
+        if table.column(pk).logical_type not in ("integer", "uuid"):
+            continue  # a key that is a word means the same in every system
+        value = bare_id(text_value(pk, keys.types[table.id][pk], raw.encodings.get(pk, "native")))
+        cursor.execute(
+            f"INSERT INTO {_IDS} SELECT {len(targets)}, {value}, TRY_CAST({value} AS BIGINT) FROM {relation(table, raw)}"
+        )
+        targets.append(table)
+    return targets
+
+
+def _names(targets: Sequence[Table], keys: ProvenKeys) -> dict[str, set[int]]:
+    """What references to each model are called: the model's name, and the fields that refer to it elsewhere."""
+    numbers = {table.id: number for number, table in enumerate(targets)}
+    names: dict[str, set[int]] = {}
+    for number, table in enumerate(targets):
+        names.setdefault(_squeezed(table.label.rpartition(".")[2]), set()).add(number)
+    for table in keys.tables.values():
+        for reference in table.references:
+            if isinstance(reference, ForeignReference) and reference.target in numbers and len(reference.columns) == 1:
+                stem = _SUFFIX.sub("", reference.columns[0].lower())
+                names.setdefault(_squeezed(stem), set()).add(numbers[reference.target])
+    return names
+
+
+def _matches(
+    cursor: duckdb.DuckDBPyConnection, places: Sequence[Place], targets: Sequence[Table], names: Mapping[str, set[int]]
+) -> list[_Match]:
+    """Pairs of a place and a model for which more speaks than that values resolve."""
+    rows = cursor.execute(
+        f"""
+        WITH looked_up AS (
+            SELECT place, sum(weight) AS weight, CASE WHEN count(number) = count(*) THEN max(number) END AS highest
+            FROM {PLACED_VALUES}
+            GROUP BY place
+        )
+        SELECT v.place, i.target, sum(v.weight), any_value(l.weight), count(*), any_value(l.highest)
+        FROM {PLACED_VALUES} v
+        JOIN {_IDS} i ON i.value = v.value
+        JOIN looked_up l ON l.place = v.place
+        GROUP BY v.place, i.target
+        """
+    ).fetchall()
+    matches = []
+    for place, target, resolved, weight, different, highest in rows:
+        meant = _meant(places[place], names)
+        # What was not even looked up, since it is no id at all, does not resolve either.
+        found = places[place].filled
+        match = _Match(place, target, int(resolved), min(int(weight), found), int(different), highest, target in meant)
+        if _speaks(cursor, match):
+            matches.append(match)
+    return matches
+
+
+def _speaks(cursor: duckdb.DuckDBPyConnection, match: _Match) -> bool:
+    if match.named:
+        return match.share >= _MOSTLY
+    if match.share < _SURELY:
+        return False
+    if match.highest is None:
+        return match.different > 1  # UUIDs do not meet by chance
+    # At least those that resolve lie below the highest; only if that leaves room, all of them are counted.
+    if _likelihood(match, match.different) < _LIKELIHOOD:
+        return False
+    (below,) = cursor.execute(
+        f"SELECT count(*) FROM {_IDS} WHERE target = {match.target} AND number <= {match.highest}"
+    ).fetchall()[0]
+    return _likelihood(match, int(below)) >= _LIKELIHOOD
+
+
+def _likelihood(match: _Match, ids_below: int) -> float:
+    """How much likelier these values are if they are ids than if they were any numbers up to the highest."""
+    assert match.highest is not None  # asked for numbers only
+    chance = min(1.0, ids_below / match.highest)
+    share = min(match.share, 1 - 1e-9)
+    if chance >= share:
+        return 0.0
+    return match.different * (share * math.log(share / chance) + (1 - share) * math.log((1 - share) / (1 - chance)))
+
+
+def _meant(place: Place, names: Mapping[str, set[int]]) -> set[int]:
+    """The models that the name of a place speaks of: `document_id`, `documentIds`; `documents` where it holds several."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", place.name).lower()
+    stem = _SUFFIX.sub("", snake)
+    if not stem or (stem == snake and not place.several):
+        return set()
+    wanted = {_squeezed(stem), _squeezed(stem).removesuffix("s")}
+    if stem == snake:
+        wanted = {_squeezed(stem).removesuffix("s")} - {_squeezed(stem)}
+    exact = {number for name in wanted for number in names.get(name, ())}
+    long = [name for name in wanted if len(name) >= _SHORTEST_STEM]
+    return exact or {number for known, numbers in names.items() for number in numbers if known.endswith(tuple(long))}
+
+
+def _squeezed(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Table, keys: ProvenKeys) -> bool:
+    """A counter that runs along with its own table's primary key is no reference to it."""
+    if place.table.id != target.id or place.path or len(target.primary_key) != 1:
+        return False
+    raw, kinds = keys.raws[target.id], keys.types[target.id]
+    column, pk = (
+        text_value(name, kinds[name], raw.encodings.get(name, "native"))
+        for name in (place.column, target.primary_key[0])
+    )
+    (same, filled) = cursor.execute(
+        f"SELECT count(*) FILTER ({column} = {pk}), count({identifier(place.column)}) FROM {relation(target, raw)}"
+    ).fetchall()[0]
+    return bool(same > _MOSTLY * filled)
+
+
+def _judgement(place: Place, target: Table, match: _Match) -> Judgement:
+    where = f" at {place.path} in its JSON" if place.path else ""
+    what = "Its lists hold" if place.several and not place.path else "Its keys" if place.of == "key" else "Its values"
+    resolved = round(match.share * place.filled)
+    return Judgement(
+        code="soft-reference",
+        severity="info",
+        subject=place.subject,
+        message=f"{what}{where} look like ids of {target.label}: {match.resolved:,} of {match.looked_up:,} "
+        f"looked at ({match.share:.0%}) are.",
+        count=resolved,
+        cure="…",
+    )

@@ -1,0 +1,85 @@
+"""Which columns could be the key of a table that has none: looked for on the rows, suggested, never assumed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.inventory.model import Column, ProbeModel, Table
+from edms_tasks.inventory.natural_keys import reference_of
+from edms_tasks.keys import ProvenKeys
+from edms_tasks.workspace import relation
+
+# What people call the columns by which they know a row, the likeliest first.
+_TELLING = (
+    "uuid", "uid", "guid", "code", "number", "no", "slug", "key", "identifier", "name", "username", "email", "title",
+    "label", "reference", "serial", "checksum", "filename", "path", "date", "language", "locale", "type", "kind",
+    "sequence", "position", "order", "index", "rank", "page", "line", "revision", "version", "action",
+)  # fmt: skip
+_KINDS = {"text", "integer", "uuid", "date"}
+_MOST_COLUMNS = 8
+_MOST_PARTS = 3
+_SAMPLE_ROWS = 2_000
+_FEWEST_ROWS = 2  # one row is told apart by anything
+
+
+def suggest_key(cursor: duckdb.DuckDBPyConnection, table: Table, model: ProbeModel | None, keys: ProvenKeys) -> tuple[str, ...] | None:
+    """Field paths, as `[natural_keys]` takes them, of the fewest telling columns that no two rows share; None if none do."""
+    raw = keys.raws[table.id]
+    if raw.rows < _FEWEST_ROWS:
+        return None
+    rows = relation(table, raw)
+    columns = list(_telling_columns(table, model, keys))[:_MOST_COLUMNS]
+    sample = f"(SELECT * FROM {rows} LIMIT {_SAMPLE_ROWS})"
+    for parts in range(1, _MOST_PARTS + 1):
+        for chosen in itertools.combinations(columns, parts):
+            # References alone say which rows meet, not which one this is; a link table has its own constraint.
+            if all(reference_of(table, column.name) for column in chosen):
+                continue
+            names = [column.name for column in chosen]
+            if _tell_apart(cursor, sample, names) and _tell_apart(cursor, rows, names):
+                return tuple(column.field or column.name for column in chosen)
+    return None
+
+
+def _telling_columns(table: Table, model: ProbeModel | None, keys: ProvenKeys) -> Iterator[Column]:
+    fields = {field.column: field for field in model.fields} if model is not None else {}
+    ranked: list[tuple[int, Column]] = []
+    for column in table.columns:
+        field = fields.get(column.name)
+        if column.name in table.primary_key or column.generated or (field is not None and field.auto_now):
+            continue
+        reference = reference_of(table, column.name)
+        if reference is not None:
+            if _is_portable(reference.target, table.id, keys):
+                ranked.append((len(_TELLING), column))
+        elif column.logical_type in _KINDS and column.name not in dict(table.file_columns):
+            words = column.name.lower().split("_")
+            places = [_TELLING.index(word) for word in words if word in _TELLING]
+            if column.logical_type == "uuid" or places:
+                ranked.append((0 if column.logical_type == "uuid" else min(places), column))
+    yield from (column for _, column in sorted(ranked, key=lambda pair: (pair[0], pair[1].nullable, pair[1].name)))
+
+
+def _is_portable(target: str, start: str, keys: ProvenKeys) -> bool:
+    """Whether the row a reference points at is known by more than a counter, and not by the row we start at."""
+    if target == start or target not in keys.keys:
+        return False
+    key = keys.keys[target].natural_key
+    if key is None or key.source == "surrogate":
+        return False
+    nested = [reference_of(keys.tables[target], path[0]) for path in key.paths]
+    return all(_is_portable(reference.target, start, keys) for reference in nested if reference is not None)
+
+
+def _tell_apart(cursor: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[str]) -> bool:
+    """Whether no two rows share these values, and none is NULL."""
+    missing = " OR ".join(f"{identifier(name)} IS NULL" for name in columns)
+    row = cursor.execute(
+        f"SELECT count(*), count(*) FILTER ({missing}), count(DISTINCT ({identifiers(columns)},)) FROM {rows}"
+    ).fetchone()
+    assert row is not None  # an aggregate always returns one row
+    return row[1] == 0 and row[0] == row[2]

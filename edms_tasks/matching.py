@@ -1,0 +1,84 @@
+"""When a reference's value and the value it points at are the same: as the database compares them, not as they are written.
+
+`1.0` points at `1.00`, a caseless text at its other spelling, and a value that had to be carried tagged, because its
+column holds values of several storage classes, at one that was not. Conditions are DuckDB SQL over raw rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edms_tasks.canonical import text_of
+from edms_tasks.extract import RawTable
+from edms_tasks.inventory.model import Table
+
+_WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
+_FLOATING = {"DOUBLE", "FLOAT"}
+
+
+@dataclass(frozen=True)
+class Held:
+    """How a column's values are at hand: their DuckDB type, whether they are tagged, the engine's own type."""
+
+    kind: str
+    tagged: bool
+    native_type: str
+
+    @property
+    def caseless(self) -> bool:
+        """Whether the engine takes texts that differ in case for equal."""
+        return self.native_type.rpartition(".")[2].lower() == "citext"
+
+    def pointed_at(self, expression: str) -> str:
+        """The value in the form of which a table may hold only one row: caseless texts in one case."""
+        return f"lower({expression})" if self.caseless else expression
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the engine takes numbers for equal that are written with more and fewer zeros."""
+        return self.kind == "VARCHAR" and self.native_type.startswith("numeric")
+
+
+def held(table: Table, raw: RawTable, kinds: Mapping[str, str], column: str) -> Held:
+    """How a table's column is at hand; `kinds` are the DuckDB types of its columns."""
+    return Held(kinds[column], raw.encodings.get(column) == "tagged", table.column(column).native_type)
+
+
+def equal(left: str, left_held: Held, right: str, right_held: Held) -> str:
+    """A join condition: typed where the types agree, otherwise by a text that both sides are brought to."""
+    if left_held.tagged or right_held.tagged:
+        return f"{_classed(left, left_held)} = {_classed(right, right_held)}"
+    if left_held.caseless or right_held.caseless:
+        return f"lower({left}) = lower({right})"
+    if left_held.scaled or right_held.scaled:
+        return f"{_unscaled(left, left_held)} = {_unscaled(right, right_held)}"
+    kinds = {left_held.kind, right_held.kind}
+    if len(kinds) == 1 or kinds <= _WHOLE:
+        return f"{left} = {right}"
+    if kinds <= _WHOLE | _FLOATING:
+        return f"{_number(left)} = {_number(right)}"
+    return f"{text_of(left, left_held.kind)} = {text_of(right, right_held.kind)}"
+
+
+def _classed(expression: str, value: Held) -> str:
+    """The value's storage class and its text; whole numbers are one class, whether integers or reals."""
+    if value.tagged:
+        real = f"'i' || {_number(f'TRY_CAST(substr({expression}, 2) AS DOUBLE)')}"
+        return f"CASE WHEN {expression} LIKE 'r%' THEN coalesce({real}, {expression}) ELSE {expression} END"
+    if value.kind == "VARCHAR":
+        return f"'t' || hex({expression})"
+    if value.kind == "BLOB":
+        return f"'b' || hex({expression})"
+    return f"'i' || {_number(expression)}" if value.kind in _FLOATING else f"'i' || {text_of(expression, value.kind)}"
+
+
+def _number(expression: str) -> str:
+    """A number as text, without a fraction where it has none."""
+    whole = f"CASE WHEN {expression} = trunc({expression}) THEN TRY_CAST({expression} AS BIGINT) END"
+    return f"coalesce(CAST({whole} AS VARCHAR), CAST({expression} AS VARCHAR))"
+
+
+def _unscaled(expression: str, value: Held) -> str:
+    text = text_of(expression, value.kind)
+    return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"

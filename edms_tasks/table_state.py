@@ -1,0 +1,220 @@
+"""What a table holds, counted and digested: from stored chunks, from rows read back, or while rows stream by.
+
+All three come from the same expressions over a table's columns, `@key` and `@ref:…`, so equal rows have equal states
+wherever they are.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edms_tasks.canonical import (
+    CONTENT,
+    EMPTY_DIGEST,
+    EXACT,
+    digest_hex,
+    digest_sums,
+    halves,
+    row_text,
+    text_of,
+    with_hashes,
+)
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.inventory.model import ForeignReference, NaturalKey, Reference, Table
+from edms_tasks.manifest import ReferenceState, TableState
+from edms_tasks.workspace import Workspace, column_types
+
+KEY = "@key"
+HALVES = ("@key:exact upper", "@key:exact lower", "@key:content upper", "@key:content lower")
+"""A row's two hashes as four columns of 64 bits."""
+
+
+def reference_column(name: str) -> str:
+    """The Parquet column that holds a reference's natural key."""
+    return f"@ref:{name}"
+
+
+def empty_state(table: Table) -> TableState:
+    """The state of a table without rows."""
+    references = tuple(ReferenceState(name=reference.name, filled=0, dangling=0) for reference in table.references)
+    return TableState(rows=0, exact_digest=EMPTY_DIGEST, content_digest=EMPTY_DIGEST, references=references)
+
+
+def state_of_chunks(workspace: Workspace, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> TableState:
+    """The state of stored chunks from the chunks alone, the key's health included."""
+    if not files:
+        return empty_state(table)
+    source = parquet(files)
+    with workspace.cursor() as cursor:
+        row = cursor.execute(f"SELECT count({identifier(KEY)}) - count(DISTINCT {identifier(KEY)}) FROM {source}")
+        (duplicates,) = row.fetchall()[0]
+        return state_of(cursor, table, key, source, nulls=0, duplicates=int(duplicates) if key else 0)
+
+
+def state_of(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    key: NaturalKey | None,
+    source: str,
+    *,
+    nulls: int,
+    duplicates: int,
+) -> TableState:
+    """The state of a relation that has the columns of a chunk; the key's health is passed on as it was counted."""
+    types = column_types(cursor, source)
+    counts = []
+    for reference in table.references:
+        filled = _filled(reference)
+        resolved = identifier(reference_column(reference.name))
+        counts += [f"count(*) FILTER ({filled})", f"count(*) FILTER ({filled} AND {resolved} IS NULL)"]
+    row = cursor.execute(
+        f"SELECT count(*), {digest_sums(EXACT)}, {digest_sums(CONTENT)}{''.join(', ' + c for c in counts)} "
+        f"FROM ({_hashed(table, key, source, types)})"
+    ).fetchone()
+    assert row is not None  # an aggregate always returns one row
+    numbers = [int(value) for value in row]
+    references = tuple(
+        ReferenceState(
+            name=reference.name,
+            filled=numbers[5 + 2 * position],
+            dangling=numbers[6 + 2 * position],
+            dangling_examples=dangling_examples(cursor, reference, source) if numbers[6 + 2 * position] else (),
+        )
+        for position, reference in enumerate(table.references)
+    )
+    return TableState(
+        rows=numbers[0],
+        exact_digest=digest_hex(numbers[1], numbers[2]),
+        content_digest=digest_hex(numbers[3], numbers[4]),
+        key_nulls=nulls,
+        key_duplicates=duplicates,
+        references=references,
+    )
+
+
+def with_hash_halves(cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, source: str) -> str:
+    """SELECT the columns of a chunk and `HALVES`."""
+    columns = [column.name for column in table.columns]
+    columns += [KEY, *(reference_column(reference.name) for reference in table.references)]
+    split = zip((*halves(EXACT), *halves(CONTENT)), HALVES, strict=True)
+    projected = [identifier(name) for name in columns] + [f"{half} AS {identifier(name)}" for half, name in split]
+    return f"SELECT {', '.join(projected)} FROM ({_hashed(table, key, source, column_types(cursor, source))})"
+
+
+class DigestSums:
+    """Adds up the hashes of rows that stream by; columns at a time, never rows."""
+
+    def __init__(self) -> None:
+        self._sums: npt.NDArray[np.uint64] = np.zeros(len(HALVES), dtype=np.uint64)
+
+    def add(self, rows: pa.Table | pa.RecordBatch) -> None:
+        """Add rows that have the columns `HALVES`."""
+        for position, name in enumerate(HALVES):
+            # Unsigned addition of arrays wraps around at 2**64, which is what the digest's modulo says.
+            halves_of_batch = rows.column(name).to_numpy(zero_copy_only=False)
+            self._sums[position : position + 1] += np.add.reduce(halves_of_batch, dtype=np.uint64, keepdims=True)
+
+    def digests(self) -> tuple[str, str]:
+        """The exact and the content digest."""
+        upper, lower, content_upper, content_lower = (int(half) for half in self._sums)
+        return digest_hex(upper, lower), digest_hex(content_upper, content_lower)
+
+
+class StateOfBatches:
+    """Adds up a table's state while its rows stream by."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._rows = 0
+        self._sums = DigestSums()
+        self._counts = {reference.name: [0, 0] for reference in table.references}
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add rows that have the columns of a chunk and `HALVES`."""
+        self._rows += batch.num_rows
+        self._sums.add(batch)
+        for reference in self._table.references:
+            filled = functools.reduce(pc.and_, (batch.column(name).is_valid() for name in members(reference)))
+            dangling = pc.and_(filled, batch.column(reference_column(reference.name)).is_null())
+            counts = self._counts[reference.name]
+            counts[0] += filled.true_count
+            counts[1] += dangling.true_count
+
+    def total(self, nulls: int, duplicates: int, examples: Callable[[Reference], tuple[str, ...]]) -> TableState:
+        """The state of everything that was added; `examples` is asked for references that dangle."""
+        exact, content = self._sums.digests()
+        return TableState(
+            rows=self._rows,
+            exact_digest=exact,
+            content_digest=content,
+            key_nulls=nulls,
+            key_duplicates=duplicates,
+            references=tuple(
+                ReferenceState(
+                    name=reference.name,
+                    filled=filled,
+                    dangling=dangling,
+                    dangling_examples=examples(reference) if dangling else (),
+                )
+                for reference in self._table.references
+                for filled, dangling in [self._counts[reference.name]]
+            ),
+        )
+
+
+def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, source: str) -> tuple[str, ...]:
+    """Up to three values of a reference that point at nothing."""
+    types = column_types(cursor, source)
+    raw = " || ':' || ".join(text_of(identifier(column), types[column]) for column in members(reference))
+    rows = cursor.execute(
+        f"SELECT DISTINCT {raw} AS example FROM {source} "
+        f"WHERE {_filled(reference)} AND {identifier(reference_column(reference.name))} IS NULL ORDER BY example LIMIT 3"
+    ).fetchall()
+    return tuple(str(value)[:200] for (value,) in rows)
+
+
+def members(reference: Reference) -> tuple[str, ...]:
+    """The columns a reference consists of."""
+    if isinstance(reference, ForeignReference):
+        return reference.columns
+    return (reference.content_type_column, reference.object_id_column)
+
+
+def parquet(files: Sequence[Path]) -> str:
+    """Parquet files as a relation."""
+    return f"read_parquet([{', '.join(literal(str(path)) for path in files)}])"
+
+
+def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[str, str]) -> str:
+    """The rows of `source` with their two hashes: what both digests cover, what only one of them does."""
+    apart = set(table.primary_key) if key is not None and key.source != "surrogate" else set()
+    apart -= {path[0] for path in key.paths} if key is not None else set()
+    content: list[str] = []
+    for reference in table.references:
+        columns = members(reference)
+        apart.update(columns)
+        resolved = identifier(reference_column(reference.name))
+        raw = row_text([text_of(identifier(column), types[column]) for column in columns])
+        content.append(f"CASE WHEN {_filled(reference)} THEN coalesce({resolved}, 'dangling ' || {raw}) END")
+    if key is not None and any(len(path) > 1 for path in key.paths):
+        # Such a key holds values of other rows, which nothing else in this row's content covers.
+        content.append(identifier(KEY))
+    texts = {column.name: text_of(identifier(column.name), types[column.name]) for column in table.columns}
+    return with_hashes(
+        source,
+        common=[text for name, text in texts.items() if name not in apart],
+        exact=[text for name, text in texts.items() if name in apart],
+        content=content,
+    )
+
+
+def _filled(reference: Reference) -> str:
+    return "(" + " AND ".join(f"{identifier(column)} IS NOT NULL" for column in members(reference)) + ")"

@@ -1,0 +1,257 @@
+"""What stands around the documents of a Mayan EDMS: people, types, metadata, tags, cabinets, workflows, indexes.
+
+Runs in Mayan's Python, after `django.setup()`.
+"""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, Group
+from django.core.files.base import ContentFile
+from django.utils import timezone
+from mayan.apps.acls.models import AccessControlList
+from mayan.apps.announcements.models import Announcement
+from mayan.apps.cabinets.models import Cabinet
+from mayan.apps.cabinets.permissions import permission_cabinet_view
+from mayan.apps.converter.models import Asset
+from mayan.apps.credentials.models import StoredCredential
+from mayan.apps.document_indexing.models.index_template_models import IndexTemplate
+from mayan.apps.document_states.models.workflow_models import Workflow
+from mayan.apps.document_states.models.workflow_state_action_models import WorkflowStateAction
+from mayan.apps.document_states.models.workflow_state_escalation_models import WorkflowStateEscalation
+from mayan.apps.document_states.models.workflow_state_models import WorkflowState
+from mayan.apps.document_states.models.workflow_transition_field_models import WorkflowTransitionField
+from mayan.apps.document_states.models.workflow_transition_models import WorkflowTransition
+from mayan.apps.document_states.models.workflow_transition_trigger_models import WorkflowTransitionTriggerEvent
+from mayan.apps.document_states.permissions import permission_workflow_template_view
+from mayan.apps.documents.events import event_document_file_created, event_document_type_changed
+from mayan.apps.documents.models.document_type_models import DocumentType, DocumentTypeFilename
+from mayan.apps.documents.permissions import (
+    permission_document_create,
+    permission_document_type_view,
+    permission_document_view,
+)
+from mayan.apps.events.models import EventSubscription
+from mayan.apps.linking.models import SmartLink, SmartLinkCondition
+from mayan.apps.messaging.models import Message
+from mayan.apps.metadata.models.document_type_metadata_type_models import DocumentTypeMetadataType
+from mayan.apps.metadata.models.metadata_type_models import MetadataType
+from mayan.apps.permissions.models import Role
+from mayan.apps.sequences.models import Sequence
+from mayan.apps.tags.models import Tag
+from mayan.apps.tags.permissions import permission_tag_view
+from mayan.apps.web_links.models import WebLink
+from small_files import small_file
+
+
+@dataclass
+class Surroundings:
+    """What documents are made with."""
+
+    admin: AbstractUser
+    users: list[AbstractUser]
+    roles: list[Role]
+    types: list[DocumentType]
+    metadata: list[MetadataType]
+    tags: list[Tag]
+    cabinets: list[Cabinet]
+    workflows: list[Workflow]
+
+
+def make_surroundings(rng: random.Random) -> Surroundings:
+    """Make all of it, with some made in between and deleted again."""
+    admin = get_user_model().objects.filter(is_superuser=True).order_by("pk")[0]
+    users = _users()
+    roles = _roles(users)
+    types = _document_types(admin)
+    metadata = _metadata(types)
+    tags = _with_gaps(lambda n: Tag.objects.create(label=f"Tag {n:02} ✓", color=f"#{rng.randint(0, 0xFFFFFF):06x}"), 25)
+    cabinets = _cabinets()
+    workflows = [_workflow(number, types) for number in range(1, 4)]
+    _index(types)
+    _links(types)
+    _odds_and_ends(admin, users, types, rng)
+    for role in roles:
+        grant = AccessControlList.objects.grant
+        for tag in rng.sample(tags, 3):
+            grant(permission=permission_tag_view, role=role, obj=tag, user=admin)
+        for cabinet in rng.sample(cabinets, 3):
+            grant(permission=permission_cabinet_view, role=role, obj=cabinet, user=admin)
+        kind = rng.choice(types)
+        grant(permission=permission_document_type_view, role=role, obj=kind, user=admin)
+        grant(permission=permission_document_view, role=role, obj=kind, user=admin)
+        grant(permission=permission_workflow_template_view, role=role, obj=rng.choice(workflows), user=admin)
+    return Surroundings(admin, users, roles, types, metadata, tags, cabinets, workflows)
+
+
+def _with_gaps(make: Callable[[int], Any], count: int) -> list[Any]:
+    """Make some more than wanted and delete every fourth: ids then have gaps."""
+    made = [make(number) for number in range(1, count + count // 3 + 1)]
+    kept = []
+    for position, one in enumerate(made):
+        if position % 4 == 1 and len(made) - position + len(kept) > count:
+            one.delete()
+        else:
+            kept.append(one)
+    return kept[:count]
+
+
+def _users() -> list[AbstractUser]:
+    model = get_user_model()
+    users = _with_gaps(
+        lambda n: model.objects.create_user(
+            f"person{n:02}",
+            f"person{n:02}@example.org",
+            # Hashing a password takes Django a third of a second, on purpose.
+            "päss-1" if n == 1 else None,
+            first_name=f"Ägidius {n}",
+            last_name="O'Neil",
+        ),
+        15,
+    )
+    for user in users[:5]:
+        EventSubscription.objects.create_for(user=user, stored_event_type=event_document_file_created.stored_event_type)
+    return users
+
+
+def _roles(users: list[AbstractUser]) -> list[Role]:
+    roles = []
+    for number in range(1, 6):
+        group = Group.objects.create(name=f"Group {number}")
+        group.user_set.set(users[number - 1 :: 5])
+        role = Role.objects.create(label=f"Role {number}")
+        role.groups.add(group)
+        role.grant(permission=permission_document_create)
+        roles.append(role)
+    roles.pop(1).delete()
+    return roles
+
+
+def _document_types(admin: AbstractUser) -> list[DocumentType]:
+    def make(number: int) -> DocumentType:
+        made = DocumentType(label=f"Type {number} – größer", trash_time_period=number, trash_time_unit="days")
+        made._event_actor = admin
+        made.save()
+        return made
+
+    types = _with_gaps(make, 6)
+    for one in types:
+        DocumentTypeFilename.objects.create(document_type=one, filename=f"Quick label of {one.label}")
+    return types
+
+
+def _metadata(types: list[DocumentType]) -> list[MetadataType]:
+    metadata = _with_gaps(
+        lambda n: MetadataType.objects.create(name=f"field_{n}", label=f"Field {n}", default=f"default {n}"), 8
+    )
+    for one in types:
+        for position, kind in enumerate(metadata):
+            DocumentTypeMetadataType.objects.create(document_type=one, metadata_type=kind, required=position == 0)
+    return metadata
+
+
+def _cabinets() -> list[Cabinet]:
+    """Three levels, one branch deleted and one moved, so that the tree's columns are no plain count."""
+    cabinets = []
+    for root_number in range(1, 6):
+        root = Cabinet.objects.create(label=f"Cabinet {root_number}")
+        cabinets.append(root)
+        for drawer_number in range(1, 4):
+            drawer = Cabinet.objects.create(label=f"Drawer {drawer_number}", parent=root)
+            cabinets.append(drawer)
+            for folder_number in range(1, 4):
+                cabinets.append(Cabinet.objects.create(label=f"Folder {folder_number}", parent=drawer))
+    Cabinet.objects.get(label="Cabinet 2").delete()
+    moved = Cabinet.objects.get(label="Drawer 2", parent__label="Cabinet 3")
+    moved.move_to(Cabinet.objects.get(label="Drawer 3", parent__label="Cabinet 5"), "first-child")
+    return list(Cabinet.objects.order_by("pk"))
+
+
+def _workflow(number: int, types: list[DocumentType]) -> Workflow:
+    workflow = Workflow.objects.create(
+        label=f"Workflow {number}", internal_name=f"workflow_{number}", auto_launch=number < 3
+    )
+    workflow.document_types.set(types[: 2 * number])
+    states = [
+        WorkflowState.objects.create(
+            workflow=workflow, label=label, initial=position == 0, final=position == 3, completion=position * 33
+        )
+        for position, label in enumerate(("Draft", "Review", "Approved", "Archived"))
+    ]
+    for origin, destination in zip(states, states[1:] + states[:1], strict=False):
+        transition = WorkflowTransition.objects.create(
+            workflow=workflow,
+            label=f"{origin.label} to {destination.label}",
+            origin_state=origin,
+            destination_state=destination,
+        )
+        WorkflowTransitionField.objects.create(
+            transition=transition, name="reason", label="Reason", field_type=1, required=False
+        )
+    WorkflowTransitionTriggerEvent.objects.create(
+        transition=transition, event_type=event_document_type_changed.stored_event_type
+    )
+    WorkflowStateAction.objects.create(
+        state=states[2],
+        label="Describe",
+        when=1,
+        backend_path="mayan.apps.document_states.workflow_actions.DocumentPropertiesEditAction",
+        # An id inside JSON inside text: what nobody but Mayan can read as a reference.
+        backend_data=json.dumps({"document_description": "Approved in workflow", "workflow_id": workflow.pk}),
+    )
+    WorkflowStateEscalation.objects.create(
+        state=states[1], transition=transition, priority=1, enabled=False, unit="days", amount=3
+    )
+    return workflow
+
+
+def _index(types: list[DocumentType]) -> None:
+    index = IndexTemplate.objects.create(label="By type", slug="by-type")
+    index.document_types.set(types[:3])
+    year = index.index_template_nodes.create(
+        parent=index.index_template_root_node, expression="{{ document.document_type.label }}", link_documents=False
+    )
+    index.index_template_nodes.create(parent=year, expression="{{ document.label|slice:':4' }}", link_documents=True)
+
+
+def _links(types: list[DocumentType]) -> None:
+    smart = SmartLink.objects.create(label="Same label", dynamic_label="{{ document.label }}")
+    smart.document_types.set(types[:2])
+    SmartLinkCondition.objects.create(
+        smart_link=smart, foreign_document_data="label", operator="icontains", expression="{{ document.label }}"
+    )
+    web = WebLink.objects.create(label="Look up", template="https://example.org/?q={{ document.uuid }}")
+    web.document_types.set(types[2:4])
+
+
+def _odds_and_ends(
+    admin: AbstractUser, users: list[AbstractUser], types: list[DocumentType], rng: random.Random
+) -> None:
+    now = timezone.now()
+    Announcement.objects.create(
+        label="Maintenance", text="Tonight", start_datetime=now, end_datetime=now + timedelta(days=1)
+    )
+    for user in users[:4]:
+        message = Message(user=user, subject="Welcome", body=f"Hello\n{user.username}", sender_object=admin)
+        message.save()
+    name, content = small_file("png", 0, rng)
+    Asset.objects.create(label="Stamp", internal_name="stamp", file=ContentFile(content, name=name))
+    StoredCredential.objects.create(
+        label="Archive",
+        internal_name="archive",
+        backend_path="mayan.apps.credentials.credential_backends.CredentialBackendUsernamePassword",
+        backend_data=json.dumps({"username": "archive", "password": "pässword"}),
+    )
+    sequence = Sequence.objects.create(
+        label="Number",
+        internal_name="number",
+        position=2**53 + 1,
+        backend_path="mayan.apps.sequences.sequence_backends.arithmetic.SequenceBackendArithmetic",
+        backend_data=json.dumps({"start": 1, "step": 1}),
+    )
+    sequence.document_types.set(types[:2])

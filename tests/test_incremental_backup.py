@@ -1,0 +1,219 @@
+"""A later backup stores the rows that are new or changed, and every snapshot is still whole by itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.manifest import Manifest, TableEntry
+from edms_tasks.row_index import chunks_to_rewrite
+from flows.backup import BackupResult
+from tests.direct_access import execute, query
+from tests.independent_comparison import differences, picture
+from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
+from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
+from tests.running import Protected, protect
+
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+COMMENTS = "documents.DocumentComment"
+CHANGES = (
+    "UPDATE documents_documentcomment SET text = text || ' (corrected)' WHERE id IN "
+    "(SELECT id FROM documents_documentcomment ORDER BY id LIMIT 2)",
+    "DELETE FROM documents_documentcomment WHERE id = (SELECT max(id) FROM documents_documentcomment WHERE parent_id IS NULL)",
+    # A natural key changes: rows that point at this document hold its key, so they are stored anew as well.
+    "UPDATE documents_document SET number = 'RENAMED-1' WHERE id = (SELECT document_id FROM workflows_documentworkflow "
+    "ORDER BY id LIMIT 1)",
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_changed_rows_alone_are_stored_and_each_snapshot_comes_back_as_it_was(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory(engine, documents=30)
+    protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")
+    then = picture(edms)
+    first = protected.backup()
+    execute(edms, *CHANGES)
+    now = picture(edms)
+
+    second = protected.backup()
+
+    assert second.verified and len(differences(then, now)) >= 2
+    comments, new = _entry(second.manifest, COMMENTS), _new_rows(first, second)
+    assert new[COMMENTS] == 2
+    assert comments.chunks[0].superseded_rows >= 3  # two changed, one or more (its answers) gone
+    assert new["workflows.DocumentWorkflow"] == 1
+    assert "documents.DocumentType" not in new and "users.User" not in new
+    for snapshot, expected in ((first, then), (second, now)):
+        into, copy = _copy(edms, tmp_path / snapshot.snapshot_id[:6])
+        result = protected.restore(snapshot.snapshot_id, into=into, into_files=copy.media.parent)
+        assert result.success, result.failures
+        assert differences(expected, picture(copy)) == []
+    assert protected.verify().problems == ()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_snapshot_with_superseded_rows_reads_as_the_format_says(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory(engine, documents=10)
+    protected = protect(edms, tmp_path, top="chunk_rows = 40")
+    protected.backup()
+    execute(edms, *CHANGES)
+    made = protected.backup()
+    repository = PlainRepository(protected.repository)
+    manifest = repository.manifest(made.snapshot_id)
+
+    for entry in manifest["tables"]:
+        frame = repository.frame(entry)
+        assert len(frame) == entry["state"]["rows"]
+        assert exact_digest(entry, frame) == entry["state"]["exact_digest"], entry["table"]["id"]
+        assert content_digest(entry, frame) == entry["state"]["content_digest"], entry["table"]["id"]
+    (entry,) = [e for e in manifest["tables"] if e["table"]["model"] == COMMENTS]
+    stored = {(row["id"], row["text"]) for row in repository.frame(entry).to_dict("records")}
+    assert stored == set(query(edms, "SELECT id, text FROM documents_documentcomment"))
+    assert any(chunk["superseded"] for chunk in entry["chunks"])
+
+
+def _lose(rows: Path) -> None:
+    shutil.rmtree(rows)
+
+
+def _flip(rows: Path) -> None:
+    for path in rows.rglob("*.parquet"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+
+def _unseal(rows: Path) -> None:
+    for path in rows.rglob("*.sha256"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("harm", [_lose, _flip, _unseal])
+def test_an_index_that_is_lost_or_damaged_is_made_anew_from_the_chunks(
+    harm: Callable[[Path], None], edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory("sqlite", documents=10)
+    protected = protect(edms, tmp_path, top="chunk_rows = 40")
+    protected.backup()
+    execute(edms, *CHANGES)
+    second = protected.backup()
+    harm(protected.settings.workdir / "rows")
+
+    third = protected.backup()
+
+    assert third.verified
+    assert _new_rows(second, third) == {}
+    assert third.manifest.tables == second.manifest.tables
+
+
+def test_a_table_with_another_shape_is_stored_whole(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    edms = edms_factory("sqlite", documents=10)
+    protected = protect(edms, tmp_path)
+    first = protected.backup()
+    execute(edms, "ALTER TABLE documents_documentcomment ADD COLUMN added_by_hand text DEFAULT 'new'")
+
+    second = protected.backup()
+
+    assert second.verified
+    assert _new_rows(first, second) == {COMMENTS: _entry(second.manifest, COMMENTS).state.rows}
+    assert all(chunk.superseded is None for chunk in _entry(second.manifest, COMMENTS).chunks)
+
+
+def test_objects_that_are_gone_are_not_counted_on(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    protected = protect(edms_factory("sqlite", documents=10), tmp_path)
+    first = protected.backup()
+    chunk = _entry(first.manifest, COMMENTS).chunks[0]
+    _object(protected, chunk.object.sha256).unlink()
+
+    second = protected.backup()
+
+    assert [f.subject for f in second.manifest.findings if f.code == "previous-rows-unusable"] == [COMMENTS]
+    assert second.verified
+    assert protected.verify(second.snapshot_id).problems == ()
+
+
+def test_a_list_of_superseded_rows_that_does_not_fit_is_refused(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory("sqlite", documents=10)
+    protected = protect(edms, tmp_path)
+    protected.backup()
+    execute(edms, *CHANGES)
+    second = protected.backup()
+    path = protected.repository / "snapshots" / f"{second.snapshot_id}.json"
+    manifest = json.loads(path.read_bytes())
+    (entry,) = [e for e in manifest["tables"] if e["table"]["model"] == COMMENTS]
+    entry["chunks"][0]["superseded_rows"] -= 1
+    forged = _store(protected, json.dumps(manifest).encode())
+
+    problems = protected.verify(forged).problems
+
+    assert [problem for problem in problems if COMMENTS in problem and "superseded" in problem]
+
+
+def test_chunks_of_which_little_is_left_and_too_many_small_ones_are_rewritten(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory("sqlite", documents=30)
+    protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")
+    protected.backup()
+    half = "(SELECT id FROM documents_documentcomment ORDER BY id LIMIT (SELECT count(*) * 3 / 4 FROM documents_documentcomment))"
+    execute(edms, f"UPDATE documents_documentcomment SET text = text || '!' WHERE id IN {half}")
+    second = _entry(protected.backup().manifest, COMMENTS)
+    assert second.chunks[0].superseded_rows * 2 > second.chunks[0].rows
+    assert 0 in chunks_to_rewrite(second, 65_536)
+
+    third = _entry(protected.backup().manifest, COMMENTS)
+
+    assert second.chunks[0].object not in {chunk.object for chunk in third.chunks}
+    assert sum(chunk.rows - chunk.superseded_rows for chunk in third.chunks) == third.state.rows
+    assert third.state == second.state
+    small = second.chunks[1]
+    many = third.model_copy(update={"chunks": tuple(small for _ in range(9))})
+    few = third.model_copy(update={"chunks": tuple(small for _ in range(8))})
+    assert (len(chunks_to_rewrite(many, 65_536)), len(chunks_to_rewrite(few, 65_536))) == (9, 0)
+    assert protected.restore(into=str(tmp_path / "third.sqlite3"), into_files=tmp_path / "third").success
+
+
+def _new_rows(before: BackupResult, after: BackupResult) -> dict[str, int]:
+    """Model -> rows in chunks that the earlier snapshot has not."""
+    known = set(before.manifest.objects())
+    counts = {
+        entry.table.label: sum(chunk.rows for chunk in entry.chunks if chunk.object.sha256 not in known)
+        for entry in after.manifest.tables
+    }
+    return {label: rows for label, rows in counts.items() if rows}
+
+
+def _entry(manifest: Manifest, label: str) -> TableEntry:
+    return next(entry for entry in manifest.tables if entry.table.label == label)
+
+
+def _object(protected: Protected, sha256: str) -> Path:
+    return protected.repository / "objects" / sha256[:2] / sha256
+
+
+def _store(protected: Protected, manifest: bytes) -> str:
+    from hashlib import sha256
+
+    name = sha256(manifest).hexdigest()
+    (protected.repository / "snapshots" / f"{name}.json").write_bytes(manifest)
+    return name
+
+
+def _copy(edms: ReferenceEdms, folder: Path) -> tuple[str, ReferenceEdms]:
+    if edms.engine == "sqlite":
+        into = str(folder.with_suffix(".sqlite3"))
+        url = f"sqlite:///{into}"
+    else:
+        into = f"{edms.database_name}_{folder.name}"
+        url = edms.database_url.replace(edms.database_name, into)
+    return into, ReferenceEdms(engine=edms.engine, database_url=url, media=folder / "media")

@@ -1,0 +1,1 @@
+"""The traits that only PostgreSQL has."""
