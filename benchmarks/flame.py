@@ -116,7 +116,7 @@ def _boxes(counted: Mapping[Stack, int], total: int) -> Iterator[tuple[int, str,
     for stack in counted:
         if stack:
             below.setdefault(stack[:-1], []).append(stack)
-    waiting = [((), 0)]
+    waiting: list[tuple[Stack, int]] = [((), 0)]
     while waiting:
         caller, left = waiting.pop()
         if caller:

@@ -78,14 +78,19 @@ def _sampled(roots: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _resident_bytes(roots: Sequence[int]) -> int:
-    # Only the tree itself is looked at: reading all of /proc fifty times a second would be a load of its own.
-    total, waiting = 0, [*roots]
+    # Only the tree itself is looked at: reading all of /proc forty times a second would be a load of its own.
+    total = 0
+    waiting = [(root, b"") for root in roots]
     while waiting:
-        process = Path("/proc") / str(waiting.pop())
+        pid, parents_command = waiting.pop()
+        process = Path("/proc") / str(pid)
         try:
+            command = (process / "cmdline").read_bytes()
+            if command == parents_command:
+                continue  # between fork and exec it is its parent over again: the same memory, not as much once more
             total += int((process / "statm").read_text().split()[1]) * _PAGE
             for thread in (process / "task").iterdir():
-                waiting += map(int, (thread / "children").read_text().split())
+                waiting += [(int(child), command) for child in (thread / "children").read_text().split()]
         except (FileNotFoundError, ProcessLookupError):
             continue  # it, or a thread of it, ended meanwhile
     return total

@@ -19,7 +19,7 @@ from edms_tasks.inventory.model import Finding, ForeignReference, GenericReferen
 from edms_tasks.matching import Held, equal, held
 from edms_tasks.workspace import Workspace, column_types, relation
 
-_CONTENT_TYPES = "django_content_type"
+CONTENT_TYPES = "django_content_type"
 GENERIC_TARGETS = "generic_targets"
 _GENERIC_PAIRS = "generic_pairs"
 
@@ -290,12 +290,12 @@ class _Proof:
             for reference in table.references
             if isinstance(reference, GenericReference)
         )
-        if _CONTENT_TYPES not in self.tables or not used:
+        if CONTENT_TYPES not in self.tables or not used:
             return
         self.cursor.execute(f"CREATE OR REPLACE TABLE {_GENERIC_PAIRS} AS {used}")
         by_content_type = {name: table for table in self.tables.values() for name in table.content_types}
         kinds = self.cursor.execute(
-            f"SELECT CAST(id AS VARCHAR), app_label, model FROM {relation(self.tables[_CONTENT_TYPES], self.raws[_CONTENT_TYPES])} "
+            f"SELECT CAST(id AS VARCHAR), app_label, model FROM {relation(self.tables[CONTENT_TYPES], self.raws[CONTENT_TYPES])} "
             f"WHERE CAST(id AS VARCHAR) IN (SELECT content_type FROM {_GENERIC_PAIRS})"
         ).fetchall()
         for number, app_label, model in kinds:

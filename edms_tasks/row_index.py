@@ -88,16 +88,13 @@ def _sha256(path: Path) -> str:
 def index_chunks(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunks: Sequence[Path], path: Path) -> None:
     """Make the index of a snapshot's table from its chunks, as they are stored: superseded rows included."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    halves = ", ".join(map(identifier, HALVES))
     pieces = []
     for number, chunk in enumerate(chunks):
-        hashed = with_hash_halves(cursor, entry.table, entry.natural_key, parquet([chunk]))
-        halves = ", ".join(map(identifier, HALVES))
-        # The numbers of the rows, counted before anything is joined to them.
-        pieces.append(
-            f"SELECT {halves}, {number}::INTEGER AS {identifier(CHUNK)}, CAST(row_number() OVER () - 1 AS INTEGER) "
-            f"AS {identifier(ROW)} FROM ({hashed})"
-        )
-    cursor.execute("SET preserve_insertion_order = true")
+        source = f"(SELECT *, file_row_number AS {identifier(ROW)} FROM read_parquet({literal(str(chunk))}, file_row_number = true))"
+        hashed = with_hash_halves(cursor, entry.table, entry.natural_key, source, also=(ROW,))
+        place = f"{number}::INTEGER AS {identifier(CHUNK)}, CAST({identifier(ROW)} AS INTEGER) AS {identifier(ROW)}"
+        pieces.append(f"SELECT {halves}, {place} FROM ({hashed})")
     cursor.execute(f"COPY ({' UNION ALL '.join(pieces)}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)")
 
 

@@ -40,7 +40,7 @@ from edms_tasks.table_state import (
 from edms_tasks.workspace import relation
 
 _BATCH_ROWS = 16_384
-_DICTIONARY_BYTES = 8 << 20
+_DICTIONARY_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)

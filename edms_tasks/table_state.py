@@ -100,10 +100,12 @@ def state_of(
     )
 
 
-def with_hash_halves(cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, source: str) -> str:
-    """SELECT the columns of a chunk and `HALVES`."""
+def with_hash_halves(
+    cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, source: str, *, also: Sequence[str] = ()
+) -> str:
+    """SELECT the columns of a chunk, `HALVES`, and what `source` has `also`."""
     columns = [column.name for column in table.columns]
-    columns += [KEY, *(reference_column(reference.name) for reference in table.references)]
+    columns += [KEY, *(reference_column(reference.name) for reference in table.references), *also]
     split = zip((*halves(EXACT), *halves(CONTENT)), HALVES, strict=True)
     projected = [identifier(name) for name in columns] + [f"{half} AS {identifier(name)}" for half, name in split]
     return f"SELECT {', '.join(projected)} FROM ({_hashed(table, key, source, column_types(cursor, source))})"

@@ -16,7 +16,7 @@ from edms_tasks.inventory.model import Table
 
 @dataclass(frozen=True)
 class Workspace:
-    """A DuckDB database on disk in `folder`; each thread works through a cursor of its own."""
+    """A DuckDB database that overflows to `folder`; each thread works through a cursor of its own."""
 
     folder: Path
     engine: duckdb.DuckDBPyConnection
@@ -36,19 +36,19 @@ class Workspace:
 def open_workspace(folder: Path, *, memory_limit_mb: int, threads: int) -> Iterator[Workspace]:
     """Open a fresh workspace in `folder`; what does not fit into memory goes to files there."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "workspace.duckdb"
-    path.unlink(missing_ok=True)
+    # In memory, but for what does not fit: a database on disk would write each table through to it.
     engine = duckdb.connect(":memory:")
     try:
         engine.execute(f"SET memory_limit = '{int(memory_limit_mb)}MB'")
         engine.execute(f"SET threads = {int(threads)}")
         engine.execute(f"SET temp_directory = {literal(str(folder / 'overflow'))}")
+        # The order of rows means nothing here, and keeping it would cost memory.
+        engine.execute("SET preserve_insertion_order = false")
         # Nothing this product does needs DuckDB to reach out.
         engine.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
         yield Workspace(folder, engine)
     finally:
         engine.close()
-        path.unlink(missing_ok=True)
 
 
 def relation(table: Table, raw: RawTable) -> str:

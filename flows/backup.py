@@ -101,9 +101,8 @@ def _snapshot(
             captured = steps.run("capture the schema", lambda: view.capture_schema(folder / "schema"))
             sequences = steps.run("read the sequences", view.sequences)
 
-    with open_workspace(
-        folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
-    ) as workspace:
+    # Tables are serialized side by side, each by one thread: several threads for each would double the memory, no more.
+    with open_workspace(folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=1) as workspace:
         with steps.stage("serialize"):
             keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
             findings += keys.findings

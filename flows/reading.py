@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from edms_tasks.arrow_memory import return_freed_memory
 from edms_tasks.databases.protocol import Measure, Part, View
 from edms_tasks.extract import RawTable, extract_part, extract_table, together
 from edms_tasks.inventory.model import Table
@@ -28,6 +29,7 @@ def read_tables(
     settings: Settings, steps: Steps, view: View, tables: Sequence[Table], folder: Path, verb: str
 ) -> dict[str, RawTable]:
     """Extract tables into `folder`; table id -> raw rows. `verb` begins the steps' titles."""
+    return_freed_memory()
     parts = {table.id: view.parts(table) for table in tables}
     large = [table for table in tables if len(parts[table.id]) > 1]
     measures = dict(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-PIECE_BYTES = 32 << 20
+PIECE_BYTES = 8 << 20
 """Uncompressed. Wide rows make shorter pieces, so that memory is bounded whatever they hold."""
 
 

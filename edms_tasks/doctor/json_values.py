@@ -32,11 +32,12 @@ def tabulate_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str
     """
     name = identifier(column)
     positions = r"""regexp_replace(n.fullkey, '\[[0-9]+\]', '[*]', 'g')"""
+    id_as_key = literal(rf'\."{ID}"')
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {into} AS
         SELECT
-            regexp_replace({positions}, {literal(rf'\."{ID}"')}, '.*', 'g') AS path,
+            regexp_replace({positions}, {id_as_key}, '.*', 'g') AS path,
             CASE WHEN NOT suffix(n.fullkey, ']') THEN n.key END AS key,
             CASE WHEN n.type IN ('VARCHAR', 'BIGINT', 'UBIGINT') THEN n.atom ->> '$' END AS value
         FROM (SELECT CASE WHEN json_valid({name}) THEN {name} END AS document FROM {sample.relation}) d,

@@ -10,6 +10,8 @@ from edms_tasks.inventory.model import Finding, NaturalKey, Severity, Value
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """The gravest first."""
 
+_EXAMPLES = 5
+
 
 class Remedy(Value):
     """An entry of `edms-backup.toml`: `[section]`, `key = value`."""
@@ -62,6 +64,35 @@ def judged(finding: Finding, remedy: Remedy | None = None, **changes: object) ->
 def ranked(judgements: Iterable[Judgement]) -> tuple[Judgement, ...]:
     """The gravest first; those of one kind beside each other."""
     return tuple(sorted(judgements, key=lambda one: (SEVERITIES.index(one.severity), one.code, one.subject)))
+
+
+class Group(Value):
+    """Judgements that say the same of several subjects."""
+
+    severity: Severity
+    code: str
+    message: str
+    cure: str
+    subjects: tuple[tuple[str, int], ...]  # with the count of each
+    examples: tuple[str, ...]
+
+
+def grouped(judgements: Iterable[Judgement]) -> tuple[Group, ...]:
+    """What is said of many subjects in the same words, said once; in the order given."""
+    alike: dict[tuple[Severity, str, str, str], list[Judgement]] = {}
+    for one in judgements:
+        alike.setdefault((one.severity, one.code, one.message, one.cure), []).append(one)
+    return tuple(
+        Group(
+            severity=severity,
+            code=code,
+            message=message,
+            cure=cure,
+            subjects=tuple((one.subject, one.count) for one in members),
+            examples=tuple(example for one in members for example in one.examples)[:_EXAMPLES],
+        )
+        for (severity, code, message, cure), members in alike.items()
+    )
 
 
 def settings_text(judgements: Iterable[Judgement], present: Mapping[tuple[str, str], tuple[str, ...]]) -> str:

@@ -5,20 +5,22 @@ Backups do not use the lookup; fixtures, `loaddata` and whatever else of the EDM
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from edms_tasks.doctor.judgement import Judgement
 from edms_tasks.inventory.model import ProbeModel
 
 
-def judge_lookups(models: Iterable[ProbeModel]) -> list[Judgement]:
-    """What is wrong with the two methods, model by model."""
+def judge_lookups(models: Iterable[ProbeModel], doubled: Collection[str]) -> list[Judgement]:
+    """What is wrong with the two methods, model by model; of `doubled` ones it is known that rows share a key."""
     everything = list(models)
     by_table = {model.table: model for model in everything}
-    judgements = []
+    judgements: list[Judgement] = []
     for model in everything:
         judgements += _sides(model)
-        judgements += _answers(model)
+        judgements += (
+            one for one in _answers(model) if one.code != "lookup-finds-another" or model.label not in doubled
+        )
         judgements += _dependencies(model, by_table)
     return judgements
 
@@ -57,31 +59,32 @@ def _answers(model: ProbeModel) -> Iterator[Judgement]:
     lookup = model.lookup
     if lookup is None:
         return
-    asked = f"of the {lookup.asked} rows asked for" if lookup.asked != 1 else "of the one row asked for"
+    tried = f"of the {lookup.asked} rows tried" if lookup.asked != 1 else "of the one row tried"
     kinds = (
         (
             "lookup-of-another-arity",
             "mismatched",
-            f"natural_key() does not fit get_by_natural_key({', '.join(lookup.parameters)}), for {lookup.mismatched} {asked}.",
+            f"What natural_key() returns does not fit get_by_natural_key({', '.join(lookup.parameters)}) on {lookup.mismatched} "
+            f"{tried}.",
             "Give get_by_natural_key one parameter for each part that natural_key() returns.",
         ),
         (
             "lookup-raises",
             "raised",
-            f"get_by_natural_key fails with an error on the keys {lookup.raised} {asked}.",
-            "Mend the method in the EDMS; the examples hold what it raised.",
+            f"get_by_natural_key fails with an error for {lookup.raised} {tried}.",
+            "Mend the method in the EDMS; the examples say what it raised.",
         ),
         (
             "lookup-finds-nothing",
             "not_found",
-            f"get_by_natural_key does not find {lookup.not_found} {asked} by their own keys: loaddata makes them twice.",
-            "Let it search all rows (hidden and soft-deleted ones too) by the exact values of natural_key().",
+            f"get_by_natural_key does not find {lookup.not_found} {tried} by their own keys: loaddata would make them twice.",
+            "Let it search all rows, hidden and soft-deleted ones too, by the very values that natural_key() returns.",
         ),
         (
             "lookup-finds-another",
             "others",
-            f"get_by_natural_key finds another row, or several, for the keys {lookup.others} {asked}: loaddata overwrites "
-            "what it finds.",
+            f"get_by_natural_key finds another row, or several, for {lookup.others} {tried}: loaddata would overwrite what it "
+            "finds.",
             "Let it compare exactly what natural_key() returns, and make that unique.",
         ),
     )

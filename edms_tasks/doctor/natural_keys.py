@@ -9,13 +9,14 @@ from edms_tasks.inventory.model import Finding, NaturalKey, ProbeModel, Table
 from edms_tasks.inventory.natural_keys import reference_of
 from edms_tasks.keys import ProvenKeys
 
-_ABOUT_KEYS = {
+KEY_CODES = {
     "no-natural-key",
     "natural-key-cycle",
     "natural-key-duplicates",
     "natural-key-is-the-primary-key",
     "natural-key-unusable",
 }
+"""Findings of the inventory and of the proof that `judge_keys` judges."""
 
 
 def key_verdicts(keys: ProvenKeys, models: Mapping[str, ProbeModel]) -> tuple[KeyVerdict, ...]:
@@ -52,9 +53,12 @@ def judge_keys(
     by_label = {table.label: table for table in keys.tables.values()}
     named = {name.lower() for name in declared}
     judgements = []
-    for finding in found:
+    about_keys = [finding for finding in found if finding.code in KEY_CODES]
+    explained = {finding.subject for finding in about_keys if finding.code != "no-natural-key"}
+    for finding in about_keys:
         table = by_label.get(finding.subject)
-        if finding.code in _ABOUT_KEYS and table is not None:
+        # That there is no key needs no saying where it is said why.
+        if table is not None and (finding.code != "no-natural-key" or finding.subject not in explained):
             judgements.append(_rejudged(finding, table, keys, named, suggestions.get(table.id)))
     for table in keys.tables.values():
         judgements += _health(table, keys)
@@ -88,24 +92,24 @@ def constraint_behind(table: Table, paths: Sequence[tuple[str, ...]], tables: Ma
 
 def _why(table: Table, key: NaturalKey | None, model: ProbeModel | None) -> str:
     if key is None:
-        return "no key at all: its rows are told apart by all of their values"
+        return "nothing: rows are told apart by all of their values"
     if key.source == "settings":
-        return "declared in the settings"
+        return "the settings"
     if key.source == "natural_key":
         compared = model.natural_key.proved_on if model is not None and model.natural_key is not None else 0
         if not compared:
-            return "the model's natural_key(), as its lookup's parameters name it: there are no rows to compare"
-        return f"the model's natural_key(), equal to these columns on the {compared} rows compared"
+            return "natural_key(), by its lookup's parameters: no rows to compare"
+        return f"natural_key(), the same on {compared} {'row' if compared == 1 else 'rows'} compared"
     if key.source == "uuid":
-        return "a unique UUID, for want of a key that people know"
+        return "unique UUID, for want of a key that people know"
     if key.source == "unique":
         columns = tuple(path[0] for path in key.paths)
         if columns != table.primary_key:
             return "unique in the database"
-        if reference_of(table, columns[0]) is not None:
-            return "the primary key, which refers to the row it extends"
-        return "the primary key, which is no counter"
-    return "the primary key, for want of any other that holds"
+        if len(columns) == 1 and reference_of(table, columns[0]) is not None:
+            return "primary key, which is the row it extends"
+        return "primary key, which is no counter"
+    return "primary key, for want of any that holds"
 
 
 def _rejudged(
@@ -119,7 +123,9 @@ def _rejudged(
     key = keys.keys[table.id].natural_key
     severity, message = finding.severity, finding.message
     if finding.code == "natural-key-duplicates":
-        tried = next(one for one in keys.tried[table.id] if one.duplicates == finding.count and _is_named(one.key, message))
+        tried = next(
+            one for one in keys.tried[table.id] if one.duplicates == finding.count and _is_named(one.key, message)
+        )
         if tried.nulls:
             message += f" {tried.nulls:,} rows have a NULL in it, and NULLs count as equal."
         if partial := _partial_constraint(table, tried.key):
@@ -143,12 +149,21 @@ def _rejudged(
     if suggestion is not None:
         remedy = Remedy(section="natural_keys", key=table.label, value=suggestion)
         rows = keys.raws[table.id].rows
-        cure = f"These tell its {rows:,} rows apart today; if they mean the row, declare them: {remedy_line(remedy)}"
+        cure = f"These tell its {rows:,} rows apart today; if that is what they are for, declare them: {remedy_line(remedy)}"
         return judged(finding, remedy, severity=severity, message=message, cure=cure)
+    if table.name.startswith("django_"):
+        return judged(finding, severity=severity, message=message, cure="Nothing to do: it is a table of Django's own.")
     cure = (
-        "No few columns tell its rows apart. Nothing to do for a full restore; to merge its rows into another system, "
-        "give the model a unique field of its own in the EDMS, such as UUIDField(default=uuid4, unique=True)."
+        "No small set of its columns tells its rows apart. A full restore needs none; to merge its rows into another system, "
+        "give "
+        + (
+            "the model a unique field in the EDMS, such as UUIDField(default=uuid4, unique=True)."
+            if table.model
+            else "it one."
+        )
     )
+    if finding.code == "natural-key-duplicates":
+        cure = "Mend the rows in the EDMS, if they are doubled by mistake; or declare another key in [natural_keys]."
     if not keys.raws[table.id].rows:
         cure = "It has no rows to judge a key by. Run the doctor again once it has."
     return judged(finding, severity=severity, message=message, cure=cure)
@@ -165,7 +180,7 @@ def _health(table: Table, keys: ProvenKeys) -> list[Judgement]:
     if key is None or key.source == "surrogate":
         return []
     judgements = []
-    if proved.nulls:
+    if proved.nulls and not _counts_nulls(table, key):
         judgements.append(
             Judgement(
                 code="natural-key-nulls",
@@ -187,6 +202,18 @@ def _health(table: Table, keys: ProvenKeys) -> list[Judgement]:
                 cure=f"Add to the model's Meta in the EDMS: {_constraint_for(table, key)}",
             )
         )
+    if key.source == "natural_key" and (ids := _ids_inside(table, key, keys)):
+        judgements.append(
+            Judgement(
+                code="natural-key-holds-an-id",
+                severity="warning",
+                subject=table.label,
+                message=f"natural_key() returns the bare id of the row that {', '.join(ids)} points at, which is another in another "
+                "system.",
+                count=len(ids),
+                cure=f"Return the key of that row instead: *self.{ids[0]}.natural_key(). Backups follow the reference.",
+            )
+        )
     if key.source == "natural_key" and key.paths == tuple((column,) for column in table.primary_key):
         judgements.append(
             Judgement(
@@ -199,6 +226,29 @@ def _health(table: Table, keys: ProvenKeys) -> list[Judgement]:
             )
         )
     return judgements
+
+
+def _counts_nulls(table: Table, key: NaturalKey) -> bool:
+    """Whether a constraint takes NULLs for equal, as a key does."""
+    heads = {path[0] for path in key.paths if len(path) == 1}
+    return any(
+        not unique.nulls_distinct and not unique.partial and heads.issuperset(unique.columns)
+        for unique in table.unique_keys
+    )
+
+
+def _ids_inside(table: Table, key: NaturalKey, keys: ProvenKeys) -> list[str]:
+    """The fields whose bare value is part of a key and a counter of the table they point at."""
+    names = {column.name: column.field or column.name for column in table.columns}
+    found = []
+    for path in key.paths:
+        reference = reference_of(table, path[0])
+        if len(path) > 1 or reference is None or reference.target not in keys.tables:
+            continue
+        pointed = keys.tables[reference.target].column(reference.target_columns[0])
+        if pointed.name in keys.tables[reference.target].primary_key and pointed.logical_type == "integer":
+            found.append(names[path[0]])
+    return found
 
 
 def _partial_constraint(table: Table, key: NaturalKey) -> str:

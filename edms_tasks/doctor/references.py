@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import duckdb
+
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.doctor.judgement import Judgement
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, Table
-from edms_tasks.keys import ProvenKeys
+from edms_tasks.keys import CONTENT_TYPES, ProvenKeys
 from edms_tasks.serialize import joined
 from edms_tasks.table_state import dangling_examples, members, reference_column
+from edms_tasks.workspace import relation
 
 
 def judge_references(table: Table, keys: ProvenKeys) -> list[Judgement]:
@@ -18,6 +23,7 @@ def judge_references(table: Table, keys: ProvenKeys) -> list[Judgement]:
         return []
     judgements = []
     with keys.workspace.cursor() as cursor:
+        kinds = _content_types(cursor, keys) if any(one.kind == "generic" for one in references) else {}
         source = f"({joined(table, raw, keys)})"
         counts = []
         for reference in references:
@@ -29,8 +35,25 @@ def judge_references(table: Table, keys: ProvenKeys) -> list[Judgement]:
         for position, reference in enumerate(references):
             filled_rows, dangling = int(row[2 * position]), int(row[2 * position + 1])
             examples = dangling_examples(cursor, reference, source) if dangling else ()
+            if isinstance(reference, GenericReference):
+                examples = tuple(_named(example, kinds) for example in examples)
             judgements += _judge(table, reference, filled_rows, dangling, examples)
     return judgements
+
+
+def _content_types(cursor: duckdb.DuckDBPyConnection, keys: ProvenKeys) -> dict[str, str]:
+    """Content type id -> the name of its model."""
+    if CONTENT_TYPES not in keys.tables:
+        return {}
+    rows = relation(keys.tables[CONTENT_TYPES], keys.raws[CONTENT_TYPES])
+    found = cursor.execute(f"SELECT CAST(id AS VARCHAR), app_label || '.' || model FROM {rows}").fetchall()
+    return dict(found)
+
+
+def _named(example: str, kinds: Mapping[str, str]) -> str:
+    """`documents.document 12` for `9:12`."""
+    number, _, object_id = example.partition(":")
+    return f"{kinds.get(number, f'content type {number}')} {object_id}"
 
 
 def _can_be_followed(reference: Reference, keys: ProvenKeys) -> bool:
@@ -84,7 +107,7 @@ def _look_alike(
         count=filled,
         examples=examples,
         cure=(
-            ""
+            "Nothing to do: it is a table of Django's own."
             if of_django
             else f'Declare it in the EDMS: GenericForeignKey("{reference.content_type_column.removesuffix("_id")}", '
             f'"{reference.object_id_column}").'

@@ -32,7 +32,8 @@ class Place:
     path: str  # "" for the column itself
     of: str  # "value" | "key"
     several: bool  # one row can hold several: a list, an array, an object's keys
-    filled: int  # how many values were looked at
+    filled: int  # how many values there are in the sample
+    alike: int  # of those, how many look like ids at all
 
     @property
     def subject(self) -> str:
@@ -79,12 +80,13 @@ def _place_plain(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str,
     if not filled or ids + lists <= _MOSTLY * filled:
         return
     if not lists:
-        place = Place(sample.table, column, "", "value", several=False, filled=int(filled))
+        place = Place(sample.table, column, "", "value", several=False, filled=int(filled), alike=int(ids))
         _insert(cursor, f"SELECT {name} AS value FROM {sample.relation} WHERE {is_id}", place, places)
         return
     every = f"SELECT unnest(regexp_extract_all({name}, {literal(ID)})) AS value FROM {sample.relation} WHERE {is_id} OR {is_list}"
     (values,) = cursor.execute(f"SELECT count(*) FROM ({every})").fetchall()[0]
-    place = Place(sample.table, column, "", "value", several=True, filled=int(values) + int(filled) - ids - lists)
+    others = int(filled) - ids - lists
+    place = Place(sample.table, column, "", "value", several=True, filled=int(values) + others, alike=int(values))
     _insert(cursor, every, place, places)
 
 
@@ -92,12 +94,12 @@ def _place_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, 
     tabulate_json(cursor, sample, column, _NODES)
     found = cursor.execute(
         f"""
-        SELECT path, 'value' AS part, count(value) AS filled
+        SELECT path, 'value' AS part, count(value) AS filled, count(*) FILTER (regexp_full_match(value, {literal(ID)})) AS alike
         FROM {_NODES}
         GROUP BY path
-        HAVING count(*) FILTER (regexp_full_match(value, {literal(ID)})) > {_MOSTLY} * count(value)
+        HAVING alike > {_MOSTLY} * filled
         UNION ALL
-        SELECT path, 'key', count(*)
+        SELECT path, 'key', count(*), count(*)
         FROM {_NODES}
         WHERE suffix(path, '.*') AND regexp_full_match(key, {literal(ID)})
         GROUP BY path
@@ -105,19 +107,21 @@ def _place_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, 
         LIMIT {_MOST_PATHS}
         """
     ).fetchall()
-    for path, part, filled in found:
+    for path, part, filled, alike in found:
         several = part == "key" or path.endswith("[*]")
-        place = Place(sample.table, column, path, part, several=several, filled=int(filled))
+        place = Place(sample.table, column, path, part, several=several, filled=int(filled), alike=int(alike))
         chosen = f"path = {literal(path)} AND regexp_full_match({part}, {literal(ID)})"
         _insert(cursor, f"SELECT {part} AS value FROM {_NODES} WHERE {chosen}", place, places)
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, values: str, place: Place, places: list[Place]) -> None:
+    # The UUIDs of nothing but zeros or ones stand for none and for any, not for a row.
     cursor.execute(
         f"""
         INSERT INTO {PLACED_VALUES}
         SELECT {len(places)}, {bare_id("value")} AS bare, TRY_CAST(any_value(value) AS BIGINT), count(*)
         FROM ({values})
+        WHERE bare NOT IN ({", ".join(literal(digit * 32) for digit in "0f")})
         GROUP BY bare
         ORDER BY hash(bare)
         LIMIT {_MOST_VALUES}

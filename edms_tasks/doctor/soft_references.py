@@ -39,16 +39,10 @@ class _Match:
 
     place: int
     target: int
-    resolved: int  # values, each as often as it occurs
-    looked_up: int
-    different: int  # of those that resolve
+    share: float  # of the place's values, those that are ids of the model
+    different: int  # of those
     highest: int | None  # the largest number looked up; None where some are UUIDs
     named: bool  # the place's name is the model's
-
-    @property
-    def share(self) -> float:
-        """Of the values that were looked up, those that resolve."""
-        return self.resolved / self.looked_up
 
 
 def judge_soft_references(
@@ -61,7 +55,11 @@ def judge_soft_references(
     best: dict[int, _Match] = {}
     for match in _matches(cursor, places, targets, names):
         better = best.get(match.place)
-        if better is None or (match.named, match.share, match.different) > (better.named, better.share, better.different):
+        if better is None or (match.named, match.share, match.different) > (
+            better.named,
+            better.share,
+            better.different,
+        ):
             best[match.place] = match
     return [
         _judgement(places[match.place], targets[match.target], match)
@@ -124,10 +122,9 @@ def _matches(
     ).fetchall()
     matches = []
     for place, target, resolved, weight, different, highest in rows:
-        meant = _meant(places[place], names)
-        # What was not even looked up, since it is no id at all, does not resolve either.
-        found = places[place].filled
-        match = _Match(place, target, int(resolved), min(int(weight), found), int(different), highest, target in meant)
+        # What is no id at all was not looked up, and does not resolve either.
+        share = int(resolved) / int(weight) * places[place].alike / places[place].filled
+        match = _Match(place, target, share, int(different), highest, target in _meant(places[place], names))
         if _speaks(cursor, match):
             matches.append(match)
     return matches
@@ -194,14 +191,21 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Ta
 
 def _judgement(place: Place, target: Table, match: _Match) -> Judgement:
     where = f" at {place.path} in its JSON" if place.path else ""
-    what = "Its lists hold" if place.several and not place.path else "Its keys" if place.of == "key" else "Its values"
-    resolved = round(match.share * place.filled)
+    what = (
+        "The keys"
+        if place.of == "key"
+        else "The values"
+        if place.path
+        else "The values of its lists"
+        if place.several
+        else "Its values"
+    )
     return Judgement(
         code="soft-reference",
         severity="info",
         subject=place.subject,
-        message=f"{what}{where} look like ids of {target.label}: {match.resolved:,} of {match.looked_up:,} "
-        f"looked at ({match.share:.0%}) are.",
-        count=resolved,
-        cure="…",
+        message=f"{what}{where} look like ids of {target.label}: of the {place.filled:,} looked at {match.share:.0%} are.",
+        count=place.filled,
+        cure="A full restore brings the ids back as they were, so they stay right. Nothing follows them: a merge, which gives "
+        "new ids, would leave them as they are. Have the EDMS declare a foreign key, if that is what it is.",
     )

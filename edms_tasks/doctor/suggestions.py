@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 
 from edms_tasks.databases.quoting import identifier, identifiers
-from edms_tasks.inventory.model import Column, ProbeModel, Table
+from edms_tasks.inventory.model import Column, GenericReference, ProbeModel, Table
 from edms_tasks.inventory.natural_keys import reference_of
 from edms_tasks.keys import ProvenKeys
 from edms_tasks.workspace import relation
@@ -26,7 +26,9 @@ _SAMPLE_ROWS = 2_000
 _FEWEST_ROWS = 2  # one row is told apart by anything
 
 
-def suggest_key(cursor: duckdb.DuckDBPyConnection, table: Table, model: ProbeModel | None, keys: ProvenKeys) -> tuple[str, ...] | None:
+def suggest_key(
+    cursor: duckdb.DuckDBPyConnection, table: Table, model: ProbeModel | None, keys: ProvenKeys
+) -> tuple[str, ...] | None:
     """Field paths, as `[natural_keys]` takes them, of the fewest telling columns that no two rows share; None if none do."""
     raw = keys.raws[table.id]
     if raw.rows < _FEWEST_ROWS:
@@ -47,10 +49,12 @@ def suggest_key(cursor: duckdb.DuckDBPyConnection, table: Table, model: ProbeMod
 
 def _telling_columns(table: Table, model: ProbeModel | None, keys: ProvenKeys) -> Iterator[Column]:
     fields = {field.column: field for field in model.fields} if model is not None else {}
+    generic = {reference.object_id_column for reference in table.references if isinstance(reference, GenericReference)}
     ranked: list[tuple[int, Column]] = []
     for column in table.columns:
         field = fields.get(column.name)
-        if column.name in table.primary_key or column.generated or (field is not None and field.auto_now):
+        automatic = column.generated or (field is not None and field.auto_now)
+        if automatic or column.name in table.primary_key or column.name in generic:
             continue
         reference = reference_of(table, column.name)
         if reference is not None:
@@ -82,4 +86,5 @@ def _tell_apart(cursor: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[
         f"SELECT count(*), count(*) FILTER ({missing}), count(DISTINCT ({identifiers(columns)},)) FROM {rows}"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
-    return row[1] == 0 and row[0] == row[2]
+    rows_read, with_nulls, different = row
+    return bool(with_nulls == 0 and rows_read == different)

@@ -440,7 +440,9 @@ class Reporter:
                 problem, said = self._look_up(model, row, key)
                 if problem:
                     counts[problem] += 1
-                    examples.setdefault(problem, []).append(("%r: %s" % (tuple(key), said))[:300])
+                    example = ("%r: %s" % (tuple(key), said))[:300]
+                    if example not in examples.setdefault(problem, []):
+                        examples[problem].append(example)
             transaction.set_rollback(True, using=self.alias)
         return dict(counts, examples={problem: found[:3] for problem, found in examples.items()})
 

@@ -20,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # As root, or as somebody who may be root in a namespace of their own.
 _NAMESPACE = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-_NEEDED = ("django", "asgiref", "sqlparse", "psycopg", "psycopg_binary", "psycopg_binary.libs", "typing_extensions.py")
+# With their metadata: Django asks for the driver's version there.
+_NEEDED = ("django", "asgiref", "sqlparse", "psycopg", "psycopg-*.dist-info", "psycopg_binary*", "typing_extensions.py")
 
 
 def bare_python(folder: Path) -> Path:
@@ -28,11 +29,10 @@ def bare_python(folder: Path) -> Path:
     venv.create(folder, with_pip=False, symlinks=True)
     packages = next(folder.glob("lib/python*/site-packages"))
     installed = Path(str(importlib.util.find_spec("django").origin)).parents[1]  # type: ignore[union-attr]
-    for name in _NEEDED:
-        # Copies: links would lead into our own environment, which the stand-in hides.
-        source = installed / name
+    # Copies: links would lead into our own environment, which the stand-in hides.
+    for source in [found for name in _NEEDED for found in installed.glob(name)]:
         if source.is_dir():
-            shutil.copytree(source, packages / name, ignore=shutil.ignore_patterns("__pycache__", "LC_MESSAGES"))
+            shutil.copytree(source, packages / source.name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, packages)
     return folder / "bin" / "python"
@@ -105,4 +105,3 @@ class Container:
             *(f"mount --bind {shlex.quote(str(h))} {shlex.quote(str(t))}" for h, t in self.mounts.items()),
             f"mount -t tmpfs none {shlex.quote(str(ROOT))}",
         ]
-

@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
 """
 
 
+@pytest.mark.slow
 def test_a_database_file_is_backed_up_and_restored_through_the_command(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path, python: Path
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_database_file_is_backed_up_and_restored_through_the_command(
     assert set(container.arguments()) == {"compose exec -T backend python -"}, "what is an argument, everybody can read"
 
 
+@pytest.mark.slow
 def test_a_newer_edms_migrates_the_restored_file_by_the_name_it_has_in_the_container(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path, python: Path
 ) -> None:
@@ -101,6 +103,7 @@ def test_a_newer_edms_migrates_the_restored_file_by_the_name_it_has_in_the_conta
     assert "shelf" in schema
 
 
+@pytest.mark.slow
 def test_a_server_that_has_another_name_in_the_container_is_reached_by_ours(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path, python: Path
 ) -> None:
@@ -158,7 +161,7 @@ import importlib.util, os
 assert [name for name in {ours} if importlib.util.find_spec(name)] == []
 assert os.listdir({str(ROOT)!r}) == [] or not {can_hide()}
 variables = [name for name in os.environ if not name.startswith(("LC_", "PYTHON", "__"))]
-assert sorted(variables) == ["DJANGO_SETTINGS_MODULE", "PATH", "PWD"], variables
+assert sorted(variables) == ["DJANGO_SETTINGS_MODULE", "PATH"], variables
 """)
 
     assert inspect.run_probe(settings).settings_module == "small_settings"
@@ -212,7 +215,7 @@ def test_an_answer_that_a_terminal_rewrote_is_understood(contained: Callable[...
     assert inspect.run_probe(settings).settings_module == "small_settings"
 
 
-@pytest.mark.parametrize("filter_", ["head -c -300", "tail -n +40", "sed '/^[0-9a-f]\\{32\\} /s/A/B/'"])
+@pytest.mark.parametrize("filter_", ["head -c -300", "tail -n +8", "sed '/^[0-9a-f]\\{32\\} /s/A/B/'"])
 def test_an_answer_that_is_cut_or_changed_is_refused(filter_: str, contained: Callable[..., Settings]) -> None:
     settings = contained(pipe=f"| {filter_}", models="class A(models.Model):\n    text = models.TextField()")
 
@@ -234,7 +237,7 @@ def test_the_courier_needs_python_3_8_and_the_standard_library() -> None:
 
 
 def test_a_service_that_does_not_run_is_told_in_the_commands_own_words(contained: Callable[..., Settings]) -> None:
-    settings = contained(before='echo \'service "backend" is not running\' >&2; exit 1')
+    settings = contained(before="echo 'service \"backend\" is not running' >&2; exit 1")
 
     with pytest.raises(EdmsNotImportable, match='why:   service "backend" is not running') as caught:
         inspect.run_probe(settings)
@@ -252,7 +255,7 @@ def test_a_command_that_is_not_there_is_named(contained: Callable[..., Settings]
 def test_a_project_folder_that_is_not_there_is_named(contained: Callable[..., Settings]) -> None:
     settings = contained(edms={"project": "/srv/not/there"})
 
-    with pytest.raises(EdmsNotImportable, match="where: /srv/not/there\n.*as the EDMS sees its folders"):
+    with pytest.raises(EdmsNotImportable, match=r"where: /srv/not/there\n.*as the EDMS sees its folders"):
         inspect.run_probe(settings)
 
 

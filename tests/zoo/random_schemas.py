@@ -144,10 +144,7 @@ def _with_rows(draw: st.DrawFn, dialect: Dialect, tables: list[RandomTable]) -> 
     filled = []
     for table, mine in zip(tables, keys, strict=True):
         columns = [draw(_column_values(column, len(mine))) for column in table.columns]
-        references = [
-            [draw(_pointers(dialect, reference, keys[reference.target])) for _ in mine]
-            for reference in table.references
-        ]
+        references = [[draw(_pointers(dialect, tables, keys, to)) for _ in mine] for to in table.references]
         rows = tuple((*key, *values) for key, *values in zip(mine, *columns, *references, strict=True))
         filled.append(replace(table, rows=rows))
     return filled
@@ -169,13 +166,18 @@ def _column_values(column: RandomColumn, count: int) -> st.SearchStrategy[list[A
     return st.lists(column.kind.values, min_size=count, max_size=count, unique_by=_identity)
 
 
-def _pointers(dialect: Dialect, reference: RandomReference, keys: list[tuple[Any, ...]]) -> st.SearchStrategy[Any]:
-    existing = [key[0] for key in keys]
+def _pointers(
+    dialect: Dialect, tables: list[RandomTable], keys: list[list[tuple[Any, ...]]], reference: RandomReference
+) -> st.SearchStrategy[Any]:
+    kind = tables[reference.target].key[0].kind
+    existing = [key[0] for key in keys[reference.target]]
     options: list[st.SearchStrategy[Any]] = [st.sampled_from(existing)] if existing else []
     if reference.nullable:
         options.append(st.none())
     if dialect.strays is not None:
         options.append(dialect.strays)
+    if existing and kind.respelled is not None:
+        options.append(st.sampled_from(existing).map(kind.respelled))
     return st.one_of(options)
 
 

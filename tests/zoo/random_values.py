@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,9 +23,8 @@ class ColumnKind:
 
     declared: str
     values: st.SearchStrategy[Any]
-    comparable: bool = (
-        True  # such a column can be unique: there is an index for it, values enough, and we know which are equal
-    )
+    comparable: bool = True  # it can be unique: the engine has an index for it, and we know which values are equal
+    respelled: Callable[[Any], Any] | None = None  # the same value written otherwise: a reference may hold it so
 
 
 class Dialect(Protocol):
@@ -149,10 +148,11 @@ class PostgresDialect:
         ColumnKind("bigint", _whole(64)),
         ColumnKind("text", _TEXTS),
         ColumnKind("varchar(20)", _TEXTS),
-        ColumnKind("char(5)", st.text("ab ", max_size=5)),
+        ColumnKind("char(5)", st.text("ab ", max_size=5), respelled=lambda text: text.ljust(5)),
         ColumnKind("uuid", st.uuids().map(str)),
         ColumnKind("date", st.dates().map(str)),
         ColumnKind("numeric(9, 3)", st.decimals(-1000, 1000, places=3).map(str)),
+        ColumnKind("numeric", st.decimals(-1000, 1000, places=3).map(str), respelled=lambda text: f"{text}00"),
     )
     kinds = (
         *key_kinds,

@@ -83,7 +83,7 @@ def test_a_random_sqlite_database_comes_back(database: RandomDatabase, new_folde
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 300)
-@_as_many_as(14)
+@_as_many_as(10)
 @given(database=databases(PostgresDialect()))
 def test_a_random_postgresql_database_comes_back(
     database: RandomDatabase, new_folder: Callable[[], Path], postgres_urls: Callable[[], str]

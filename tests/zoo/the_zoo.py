@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.manifest import Manifest
-from edms_tasks.settings import settings_from
+from edms_tasks.settings import Settings, settings_from
 from flows.backup import compose_backup
 from flows.direct_steps import DirectSteps
 from flows.restore import RestoreResult, compose_restore
@@ -37,6 +37,7 @@ class Zoo:
     """What was, what the backup says of it, and what came back."""
 
     traits: dict[str, Belongings]
+    settings: Settings
     source: str  # URLs
     restored: str
     manifest: Manifest
@@ -73,7 +74,7 @@ def open_zoo(engine: Engine, folder: Path, server: PostgresServer | None, name: 
     grown = [place.copy(half, f"grown_{half}") for half in ("source", "restored")]
     pains = [_keeper("grow", environment | {"ZOO_DATABASE": url}) for url in grown]
     assert not any(pains[0].values()), pains[0]
-    return Zoo(traits, source, place.url("restored"), backup.manifest, result, *grown, growing_pains=pains[1])
+    return Zoo(traits, settings, source, place.url("restored"), backup.manifest, result, *grown, growing_pains=pains[1])
 
 
 @dataclass(frozen=True)

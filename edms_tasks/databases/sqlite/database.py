@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sqlite3
+import stat
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
@@ -68,6 +69,7 @@ class SqliteDatabase:
         remove_with_companions(path)
         staging = SqliteStaging(self.address.renamed(str(path)), schema)
         staging.create_tables()
+        self._open_to_the_edms(path)
         return staging
 
     def remove_leftovers(self) -> tuple[str, ...]:
@@ -124,6 +126,15 @@ class SqliteDatabase:
                     cure="Stop the EDMS (web server and workers), then run the restore again.",
                 ) from error
             # A damaged live file is what a restore is for: it is set aside as it is.
+
+    def _open_to_the_edms(self, path: Path) -> None:
+        """Give a file the owner and the permissions of the live one: the EDMS may run as another user than we do."""
+        if not self._path.exists():
+            return
+        live = self._path.stat()
+        if os.geteuid() == 0:
+            os.chown(path, live.st_uid, live.st_gid)
+        path.chmod(stat.S_IMODE(live.st_mode) | stat.S_IRUSR | stat.S_IWUSR)
 
     def _staging_path(self) -> Path:
         return self._path.with_name(self._path.name + ".edms-staging")

@@ -1,0 +1,36 @@
+"""The doctor: judges an EDMS before its first backup, on its real rows, and says how to mend what it finds.
+
+One file for each kind of check: `natural_keys.py`, `lookups.py`, `references.py`, `soft_references.py`, `files.py`,
+`secrets.py`, `migrations.py`; `examination.py` asks them all. Everything is set-based, over rows that were read into a
+workspace; what only looks like something (a reference, a path, a secret) is judged on samples and reported as such.
+"""
+
+from __future__ import annotations
+
+from edms_tasks.doctor.examination import Patient, examine
+from edms_tasks.doctor.file_names import WalkedRoot, walk_root
+from edms_tasks.doctor.judgement import (
+    SEVERITIES,
+    Diagnosis,
+    Group,
+    Judgement,
+    KeyVerdict,
+    Remedy,
+    grouped,
+    settings_text,
+)
+
+__all__ = [
+    "SEVERITIES",
+    "Diagnosis",
+    "Group",
+    "Judgement",
+    "KeyVerdict",
+    "Patient",
+    "Remedy",
+    "WalkedRoot",
+    "examine",
+    "grouped",
+    "settings_text",
+    "walk_root",
+]

@@ -1,0 +1,91 @@
+"""The names of the files under every root, walked and not read: what columns that name files are held against."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edms_tasks.databases.quoting import literal
+from edms_tasks.doctor.judgement import Judgement, judged
+from edms_tasks.files.walk import Troubles, excluding, walk
+from edms_tasks.inventory.model import FileRoot, Finding
+
+FILE_NAMES = "file_names"
+"""A relation of (root, path): the root's name, and a file's path below it as text; names that are no UTF-8 are left out."""
+
+_NAMES_AT_ONCE = 65_536
+_SCHEMA = pa.schema([pa.field("root", pa.string()), pa.field("path", pa.binary())])
+
+
+@dataclass(frozen=True)
+class WalkedRoot:
+    """A root that was walked."""
+
+    root: FileRoot
+    files: int
+    troubles: tuple[Finding, ...]
+
+
+def walk_root(root: FileRoot, exclude: Sequence[str], ours: Iterable[Path], into: Path) -> WalkedRoot:
+    """Write the names of a root's files to the Parquet file `into`.
+
+    Args:
+        root: the folder.
+        exclude: the settings' patterns of files to leave out.
+        ours: folders of our own, which are not entered if they lie inside.
+        into: the file; it is made even for a root without files.
+    """
+    troubles = Troubles(root.name)
+    base = os.fsencode(root.path)
+    skip = frozenset((status.st_dev, status.st_ino) for folder in ours if folder.is_dir() for status in [folder.stat()])
+    files = 0
+    names: list[bytes] = []
+    with pq.ParquetWriter(into, _SCHEMA) as writer:
+        for found in walk(base, troubles.tell, exclude=excluding(exclude), skip=skip):
+            if found.kind != "file":
+                continue
+            if not os.access(os.path.join(base, found.path), os.R_OK):  # noqa: PTH118 - names may not be UTF-8
+                troubles.tell("file-unreadable", found.path)
+                continue
+            files += 1
+            names.append(found.path)
+            if len(names) == _NAMES_AT_ONCE:
+                _write(writer, root, names)
+                names = []
+        _write(writer, root, names)
+    return WalkedRoot(root, files, troubles.findings())
+
+
+def tabulate_names(cursor: duckdb.DuckDBPyConnection, walked: Sequence[Path]) -> None:
+    """Fill `FILE_NAMES` from what `walk_root` wrote."""
+    rows = "SELECT CAST(NULL AS VARCHAR) AS root, CAST(NULL AS VARCHAR) AS path WHERE false"
+    if walked:
+        paths = ", ".join(literal(str(path)) for path in walked)
+        rows = f"SELECT root, try(decode(path)) AS path FROM read_parquet([{paths}])"
+    cursor.execute(f"CREATE OR REPLACE TABLE {FILE_NAMES} AS {rows}")
+
+
+def judge_roots(walked: Sequence[WalkedRoot]) -> list[Judgement]:
+    """What the walks met: folders that are not there, files that cannot be read, links that lead out."""
+    wordings: dict[str, Callable[[str], str]] = {
+        # Said of a backup that was made; here it has yet to be made.
+        code: lambda message: message.replace("is not in the snapshot", "would not be in a snapshot")
+        for code in ("file-unreadable", "folder-unreadable", "file-special", "link-dangling")
+    }
+    wordings["file-root-missing"] = lambda message: message.replace("is in the snapshot", "would be in a snapshot")
+    return [
+        judged(finding, message=wordings.get(finding.code, str)(finding.message))
+        for root in walked
+        for finding in root.troubles
+    ]
+
+
+def _write(writer: pq.ParquetWriter, root: FileRoot, names: Sequence[bytes]) -> None:
+    if names:
+        writer.write_table(pa.table({"root": [root.name] * len(names), "path": list(names)}, schema=_SCHEMA))

@@ -1,0 +1,191 @@
+"""Secrets that stand in the clear: whoever reads the database, or a backup of it, can use them.
+
+Judged by two signs. The *name*: a column, or a key in JSON, that is called a password, secret, token, credential or
+private key, and whose values are neither empty nor password hashes of Django's nor visibly encrypted. The *value*: what
+private keys, cloud keys and signed tokens look like wherever they stand. Values are counted, never shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import duckdb
+
+from edms_tasks.databases.quoting import literal
+from edms_tasks.doctor.json_values import json_columns, tabulate_json
+from edms_tasks.doctor.judgement import Judgement, Remedy, remedy_line
+from edms_tasks.doctor.samples import Sample
+from edms_tasks.doctor.values import text_value
+from edms_tasks.inventory.model import Column, Table
+from edms_tasks.keys import ProvenKeys
+from edms_tasks.workspace import relation
+
+_NODES = "secret_nodes"
+
+# The last words of a name decide: `api_token`, not `token_type`.
+_PASSWORD = re.compile(r"(?:^|_)(?:password|passwd|passphrase|passcode|pwd|pin_code)$")
+_TOKEN = re.compile(
+    r"(?:^|_)(?:secret|token|credentials?|otp_seed|totp_seed|session_key"
+    r"|(?:api|secret|private|access|signing|encryption|auth|license|master|hmac)_?key)$"
+)
+_NOT_CLEAR = re.compile(r"(?:^|_)(?:encrypted|crypted|hashed|hash|digest|public|masked)(?:_|$)")
+_SHORTEST_TOKEN = 8  # bytes; what is shorter is a setting such as "none" or "bearer"
+
+# What Django's hashers write, and its mark for "no password".
+_HASHED = (
+    r"(?:pbkdf2_\w+|argon2\w*|bcrypt\w*|scrypt|md5|sha1|unsalted_\w+|crypt)\$.*|\$(?:2[aby]|argon2\w*|5|6|y)\$.*|!.*"
+)
+# Fernet tokens, Ansible vaults, PGP and age messages, JSON Web Encryption.
+_ENCRYPTED = (
+    r"gAAAA.*|\$ANSIBLE_VAULT.*|-----BEGIN PGP MESSAGE.*|-----BEGIN AGE.*|age-encryption\.org.*"
+    r"|[\w-]+(?:\.[\w-]*){4}|\{?enc(?:rypted)?[:}].*"
+)
+
+_BY_VALUE = (
+    ("a private key", "PRIVATE KEY-----", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
+    ("an Amazon access key", "AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
+    ("a GitHub token", "gh", r"\bgh[pousr]_[A-Za-z0-9]{36}"),
+    ("a Slack token", "xox", r"\bxox[abprs]-[0-9A-Za-z-]{10,}"),
+    ("a Google API key", "AIza", r"\bAIza[0-9A-Za-z_-]{35}"),
+    ("a signed token (JWT)", "eyJ", r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
+    ("a URL with a password", "://", r"\b[a-z][a-z0-9+]*://[^\s/:@\"]+:[^\s/:@\"]+@[\w.-]+"),
+)
+
+
+def judge_secrets(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: ProvenKeys) -> list[Judgement]:
+    """Count the rows that hold secrets in the clear."""
+    judgements = []
+    for table in keys.tables.values():
+        if keys.raws[table.id].rows:
+            judgements += _named_columns(cursor, table, keys)
+            judgements += _telling_values(cursor, table, keys)
+    for sample in samples:
+        for column in json_columns(cursor, sample):
+            judgements += _named_keys(cursor, sample, column)
+    return judgements
+
+
+def _named_columns(cursor: duckdb.DuckDBPyConnection, table: Table, keys: ProvenKeys) -> list[Judgement]:
+    judgements = []
+    for column in _texts(table):
+        sign = _sign_of(table, column)
+        if sign is None:
+            continue
+        text = _text(table, column, keys)
+        filled, clear = cursor.execute(
+            f"SELECT count(nullif({text}, '')), count(*) FILTER ({_is_clear(text, sign)}) "
+            f"FROM {relation(table, keys.raws[table.id])}"
+        ).fetchall()[0]
+        if clear:
+            judgements.append(
+                _judgement(
+                    table,
+                    column.name,
+                    int(clear),
+                    f"{sign}, by its name; {clear:,} of {filled:,} values are neither a password hash of Django's nor visibly "
+                    "encrypted.",
+                )
+            )
+    return judgements
+
+
+def _telling_values(cursor: duckdb.DuckDBPyConnection, table: Table, keys: ProvenKeys) -> list[Judgement]:
+    """What looks like a secret by itself, in columns whose names say nothing."""
+    columns = [column for column in _texts(table) if _sign_of(table, column) is None]
+    if not columns:
+        return []
+    counts = []
+    for column in columns:
+        text = _text(table, column, keys)
+        counts += [
+            f"count(*) FILTER (contains({text}, {literal(part)}) AND regexp_matches({text}, {literal(pattern)}))"
+            for _, part, pattern in _BY_VALUE
+        ]
+    row = cursor.execute(f"SELECT {', '.join(counts)} FROM {relation(table, keys.raws[table.id])}").fetchall()[0]
+    found = iter(row)
+    return [
+        _judgement(table, column.name, int(count), f"{what}, by the look of its values.")
+        for column in columns
+        for what, _, _ in _BY_VALUE
+        if (count := next(found))
+    ]
+
+
+def _named_keys(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str) -> list[Judgement]:
+    """Keys in a column's JSON that are called like secrets, such as the password of a mailbox in a source's settings."""
+    tabulate_json(cursor, sample, column, _NODES)
+    names = cursor.execute(f"SELECT DISTINCT key FROM {_NODES} WHERE key IS NOT NULL AND value IS NOT NULL").fetchall()
+    judgements = []
+    for (name,) in sorted(names):
+        sign = _sign(str(name))
+        if sign is None:
+            continue
+        (clear,) = cursor.execute(
+            f"SELECT count(*) FROM {_NODES} WHERE key = {literal(str(name))} AND {_is_clear('value', sign)}"
+        ).fetchall()[0]
+        if clear:
+            judgements.append(
+                _judgement(
+                    sample.table,
+                    column,
+                    int(clear),
+                    f"{sign} in its JSON, by the name of the key {str(name)!r}; {clear:,} values of the {sample.rows:,} rows looked "
+                    "at are neither a password hash of Django's nor visibly encrypted.",
+                )
+            )
+    return judgements
+
+
+def _texts(table: Table) -> list[Column]:
+    """Columns of text; a UUID is an identifier, and bytes cannot be told from their ciphertext."""
+    return [column for column in table.columns if column.logical_type in ("text", "json", "other")]
+
+
+def _text(table: Table, column: Column, keys: ProvenKeys) -> str:
+    encoding = keys.raws[table.id].encodings.get(column.name, "native")
+    return text_value(column.name, keys.types[table.id][column.name], encoding)
+
+
+def _sign_of(table: Table, column: Column) -> str | None:
+    # The `key` of an ApiKey or a Token is the secret itself.
+    of_model = column.name in ("key", "value") and table.model is not None
+    return _sign(table.label.rpartition(".")[2] if of_model else column.name)
+
+
+def _sign(name: str) -> str | None:
+    """What a name says its values are."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
+    if _NOT_CLEAR.search(snake):
+        return None
+    if _PASSWORD.search(snake):
+        return "Passwords"
+    return "Secrets that open something" if _TOKEN.search(snake) else None
+
+
+def _is_clear(text: str, sign: str) -> str:
+    shortest = 1 if sign == "Passwords" else _SHORTEST_TOKEN
+    return (
+        f"strlen({text}) >= {shortest} AND NOT regexp_full_match({text}, {literal(_HASHED)}, 's') "
+        f"AND NOT regexp_full_match({text}, {literal(_ENCRYPTED)}, 's')"
+    )
+
+
+def _judgement(table: Table, column: str, count: int, how: str) -> Judgement:
+    remedy = None
+    cure = (
+        "Encrypt the values in the EDMS, or keep them outside its database. Until then guard every backup like the secrets "
+        "themselves."
+    )
+    if table.name == "django_session":
+        remedy = Remedy(section="exclude", key="tables", value=(table.label,))
+        cure = f"Leave the sessions out; people log in again after a restore: {remedy_line(remedy)}"
+    return Judgement(
+        code="secret-in-clear",
+        severity="warning",
+        subject=f"{table.label}.{column}",
+        message=f"It holds {how[0].lower()}{how[1:]} Whoever reads a backup can use them.",
+        count=count,
+        cure=cure,
+        remedy=remedy,
+    )

@@ -1,0 +1,38 @@
+"""Backup: make a snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.options import Config, Flow, Json, Options, Traceback
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXAMPLES = (
+    "backup",
+    "backup --tag before-upgrade",
+)
+
+
+def backup(
+    context: typer.Context,
+    tag: Annotated[str | None, typer.Option(metavar="T", help="A name for the snapshot.")] = None,
+    flow: Flow = None,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Make a snapshot of database and files, and read it back."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        result = options.world(flow).backup(tag)
+
+        def show(console: Console) -> None:
+            from flows.printing import print_backup
+
+            print_backup(console, result)
+
+        options.finish(result.as_json(), show, 0 if result.verified else 1)

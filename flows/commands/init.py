@@ -1,0 +1,68 @@
+"""Init: write the settings file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.options import Config, Json, Options, Traceback
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXAMPLES = (
+    "init",
+    "init --project /srv/edms --python /srv/edms/.venv/bin/python --repository /backups",
+)
+
+
+def init(
+    context: typer.Context,
+    project: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The folder that holds manage.py (default: this one, if it does)."),
+    ] = None,
+    settings: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE", help="The Django settings module (default: what manage.py names)."),
+    ] = None,
+    python: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The EDMS's own Python interpreter (default: this one).")
+    ] = None,
+    repository: Annotated[
+        str | None, typer.Option(metavar="URL", help="A folder or any fsspec URL (default: ./edms-backups).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", "--yes", help="Write over a settings file that exists.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Write a commented settings file and check that EDMS, database and repository answer."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        from flows.init import initialise
+
+        result = initialise(
+            options.path,
+            project=project,
+            settings_module=settings,
+            python=python,
+            repository=repository,
+            force=force,
+        )
+
+        def show(console: Console) -> None:
+            from flows.printing import line
+
+            line(console, f"✓ settings: {result.config}")
+            for check in result.checks:
+                mark = "✗" if check.error else "✓"
+                line(console, f"{mark} {check.subject}: {check.error.what if check.error else check.answer}")
+                for fact in str(check.error).splitlines()[1:] if check.error else ():
+                    line(console, f"  {fact}")
+            if not result.exit_code:
+                line(console, "next: edms-backup backup")
+
+        options.finish(result.as_json(), show, result.exit_code)

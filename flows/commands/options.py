@@ -1,0 +1,114 @@
+"""What every command understands, and how each one reports: options before or after its name, a result, an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.settings import Settings
+    from flows.worlds import World
+
+DEFAULT_CONFIG = Path("edms-backup.toml")
+_WIDTH_OF_A_PIPE = 1000
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help=f"The settings file (default: {DEFAULT_CONFIG})."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show the traceback of an error.")]
+Flow = Annotated[
+    bool | None,
+    typer.Option(
+        "--flow/--no-flow",
+        help="Run as a Prefect flow, or directly (default: as a flow where a Prefect API is configured).",
+        show_default=False,
+    ),
+]
+Snapshot = Annotated[
+    str, typer.Argument(metavar="SNAPSHOT", help="`latest`, an id or its first digits, or a tag.", show_default=False)
+]
+
+
+@dataclass
+class Options:
+    """What every command understands, before its name or after it."""
+
+    config: Path | None
+    as_json: bool
+    traceback: bool
+    workdir: Path | None = None
+
+    @classmethod
+    def of(cls, context: typer.Context, config: Path | None, as_json: bool, traceback: bool) -> Options:
+        """What stands after the command's name wins over what stands before it."""
+        given: Options = context.obj
+        return cls(
+            config=config or given.config,
+            as_json=as_json or given.as_json,
+            traceback=traceback or given.traceback,
+        )
+
+    @property
+    def path(self) -> Path:
+        """The settings file."""
+        return self.config or DEFAULT_CONFIG
+
+    def settings(self) -> Settings:
+        """Read the settings file; raises SettingsError."""
+        from edms_tasks.settings import load_settings
+
+        settings = load_settings(self.path)
+        self.workdir = settings.workdir
+        return settings
+
+    def world(self, flow: bool | None) -> World:
+        """Where the command runs: as a Prefect flow, or here."""
+        from flows.worlds import choose_world
+
+        return choose_world(self.path, self.settings(), flow=flow, console=self.progress_console())
+
+    def progress_console(self) -> Console | None:
+        """Progress goes to stderr, so that stdout holds the result alone."""
+        if self.as_json:
+            return None
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Print what is raised inside as an error, and leave with its exit code."""
+        from flows.failures import reported
+
+        with reported(as_json=self.as_json, traceback=self.traceback, workdir=lambda: self.workdir):
+            yield
+
+    def finish(self, facts: Mapping[str, Any], show: Callable[[Console], None], exit_code: int) -> None:
+        """Print the result one way or the other, and leave."""
+        if self.as_json:
+            sys.stdout.write(json.dumps({**facts, "exit_code": exit_code}, ensure_ascii=False, default=str) + "\n")
+        else:
+            from rich.console import Console
+
+            # A pipe has no width to fit into: there, tables are as wide as their contents.
+            width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
+            show(Console(highlight=False, markup=False, width=width))
+        raise typer.Exit(exit_code)
+
+
+def command_error(what: str, cure: str) -> Exception:
+    """The error of a command that was used in a way that has no meaning."""
+    from edms_tasks.errors import CommandError
+
+    return CommandError(what, cure=cure)

@@ -1,0 +1,146 @@
+"""Doctor: judge an EDMS before its first backup, on its real rows. Changes and stores nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.databases.protocol import View
+from edms_tasks.doctor import Diagnosis, Group, Patient, WalkedRoot, examine, grouped, settings_text, walk_root
+from edms_tasks.errors import DatabaseRefused, TerminalError
+from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.inventory.merge import build_inventory, excluded_tables
+from edms_tasks.inventory.model import FileRoot, ProbeReport
+from edms_tasks.keys import prove_keys
+from edms_tasks.report.page import render
+from edms_tasks.settings import Settings
+from edms_tasks.spool import spool
+from edms_tasks.workspace import open_workspace
+from flows.reading import read_tables
+from flows.steps import Steps
+
+
+@dataclass(frozen=True)
+class Consultation:
+    """What the doctor says, and of whom."""
+
+    diagnosis: Diagnosis
+    database: str
+    edms: str
+    excluded: tuple[str, ...]  # models or tables the settings leave out: nothing is said of their rows
+    files: int
+    settings: str  # TOML with the remedies that settings can be
+    seconds: dict[str, float]
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The findings, what is said of many in the same words said once."""
+        return grouped(self.diagnosis.judgements)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "healthy": self.diagnosis.healthy,
+            "database": self.database,
+            "edms": self.edms,
+            "rows": sum(verdict.rows for verdict in self.diagnosis.keys),
+            "files": self.files,
+            "excluded": list(self.excluded),
+            "keys": [verdict.model_dump(mode="json") for verdict in self.diagnosis.keys],
+            "findings": [judgement.model_dump(mode="json") for judgement in self.diagnosis.judgements],
+            "settings": self.settings,
+            "seconds": self.seconds,
+        }
+
+
+def compose_doctor(settings: Settings, steps: Steps) -> Consultation:
+    """Read what a backup would read, and judge it.
+
+    Raises:
+        EdmsNotImportable, DatabaseRefused, SettingsError: there is nothing to judge.
+    """
+    with steps.stage("inspect"):
+        report = steps.run("inspect the EDMS", lambda: run_probe(settings, lookups=True))
+        address = DatabaseAddress.from_probe(report.databases[0])
+        database = open_database(address)
+        steps.run("check the database", database.check, retries=2)
+        if report.database_error:
+            raise DatabaseRefused(
+                "The EDMS cannot reach its database.",
+                where=address.display,
+                why=report.database_error,
+                cure="Mend DATABASES in the EDMS's settings, or [edms] env.",
+            )
+    with spool(settings.workdir, "doctor") as folder, database.view(folder, settings.jobs) as view:
+        return _consult(settings, steps, report, address, view, folder)
+
+
+def write_page(consultation: Consultation, path: Path) -> None:
+    """Write the diagnosis as one HTML page that needs nothing else; raises TerminalError where it cannot be written."""
+    page = render("doctor.html.j2", consultation=consultation, diagnosis=consultation.diagnosis, made=datetime.now(UTC))
+    try:
+        path.write_text(page, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise TerminalError(
+            "The page cannot be written.",
+            where=str(path),
+            why=error.strerror or str(error),
+            cure="Name another --html FILE.",
+        ) from error
+
+
+def _consult(
+    settings: Settings, steps: Steps, report: ProbeReport, address: DatabaseAddress, view: View, folder: Path
+) -> Consultation:
+    with steps.stage("read"):
+        inventory = steps.run(
+            "read the catalogue", lambda: build_inventory(report, view.tables(), settings, address.engine)
+        )
+        excluded = excluded_tables(inventory, settings)
+        kept = [table for table in inventory.tables if table.id not in excluded]
+        raws = read_tables(settings, steps, view, kept, folder / "raw", "read")
+    with steps.stage("files"):
+        walked, names = _walk(settings, steps, inventory.file_roots, folder)
+    with open_workspace(
+        folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
+    ) as workspace:
+        with steps.stage("keys"):
+            keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
+        with steps.stage("judge"):
+            patient = Patient(
+                report=report,
+                inventory=inventory,
+                findings=(*inventory.findings, *view.findings()),
+                keys=keys,
+                roots=walked,
+                names=names,
+            )
+            diagnosis = steps.run("judge what was read", lambda: examine(patient, settings))
+    present = {("exclude", "tables"): settings.exclude.tables}
+    return Consultation(
+        diagnosis=diagnosis,
+        database=address.display,
+        edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
+        excluded=tuple(inventory.table(table_id).label for table_id in sorted(excluded)),
+        files=sum(root.files for root in walked),
+        settings=settings_text(diagnosis.judgements, present),
+        seconds=dict(steps.seconds),
+    )
+
+
+def _walk(
+    settings: Settings, steps: Steps, roots: tuple[FileRoot, ...], folder: Path
+) -> tuple[tuple[WalkedRoot, ...], tuple[Path, ...]]:
+    ours = [settings.workdir, Path(settings.repository.url)]  # what is no local folder is in no root either
+    names = tuple(folder / f"names-{number:02d}.parquet" for number in range(len(roots)))
+    walked = [
+        steps.run(
+            f"walk the files of {root.name}",
+            lambda root=root, into=into: walk_root(root, settings.exclude.files, ours, into),
+        )
+        for root, into in zip(roots, names, strict=True)
+    ]
+    return tuple(walked), names
