@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edms_tasks.manifest import Manifest, TableState
-from edms_tasks.validation_result import CheckResult, Failure, FileCheckLike, SuiteResult, ValidationResult
+from edms_tasks.validation_result import (
+    CheckResult,
+    Failure,
+    FileCheckLike,
+    StructureLine,
+    SuiteResult,
+    ValidationResult,
+)
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import (
@@ -33,6 +40,7 @@ def validate_restored(
     database_url: str,
     reports: Path,
     *,
+    structure: Sequence[StructureLine] = (),
     sensitive: Sequence[str] = (),
 ) -> ValidationResult:
     """Run every suite on the restored database, write the Data Docs to `reports / "data_docs"`, and judge.
@@ -43,6 +51,7 @@ def validate_restored(
         files: one check for each file root.
         database_url: SQLAlchemy URL of the restored database; it is used and written nowhere.
         reports: folder for the evidence; created.
+        structure: what the database is besides its rows, held against the snapshot (`structure.check_structure`).
         sensitive: columns ("documents.Document.title") whose values never appear. Results are counts and digests
             anyway; but a database's error may quote a value, so it is left out for the tables these columns are in.
 
@@ -58,7 +67,7 @@ def validate_restored(
     labels = {entry.table.id: entry.table.label for entry in manifest.tables}
     names = _unique_names(labels)
     tables = [table_suite(manifest, entry, engine, names[entry.table.id]) for entry in manifest.tables]
-    digests, found_files = digest_summary(manifest, states), file_summary(manifest, files)
+    digests, found_files = digest_summary(manifest, states, structure), file_summary(manifest, files)
     summaries = [
         Summary(summary_suite(DIGESTS, digests, labels), digests),
         Summary(summary_suite(FILES, found_files, {}), found_files),

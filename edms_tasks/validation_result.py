@@ -91,6 +91,22 @@ class ValidationResult:
         }
 
 
+class StructureLine(Protocol):
+    """What is needed of `structure.StructureCheck`."""
+
+    @property
+    def subject(self) -> str: ...  # noqa: D102
+
+    @property
+    def measure(self) -> str: ...  # noqa: D102
+
+    @property
+    def expected(self) -> str: ...  # noqa: D102
+
+    @property
+    def found(self) -> str: ...  # noqa: D102
+
+
 class FileCheckLike(Protocol):
     """What a validation needs of `edms_tasks.files.FileCheck`."""
 

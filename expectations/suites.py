@@ -15,7 +15,7 @@ from great_expectations.expectations.expectation import Expectation
 
 from edms_tasks.inventory.model import ForeignReference, Reference
 from edms_tasks.manifest import Manifest, TableEntry, TableState
-from edms_tasks.validation_result import FileCheckLike
+from edms_tasks.validation_result import FileCheckLike, StructureLine
 from expectations.integrity import (
     ExpectGenericReferenceToDangleAsAtTheSource,
     ExpectMeasureToEqual,
@@ -42,14 +42,17 @@ def table_suite(manifest: Manifest, entry: TableEntry, engine: str, name: str) -
     )
 
 
-def digest_summary(manifest: Manifest, states: Mapping[str, TableState]) -> pd.DataFrame:
-    """Expected and found digests as a small frame; '' where a table is on one side only."""
+def digest_summary(
+    manifest: Manifest, states: Mapping[str, TableState], structure: Sequence[StructureLine] = ()
+) -> pd.DataFrame:
+    """Expected and found digests, and the structure's lines, as a small frame; '' where a table is on one side only."""
     expected = {entry.table.id: entry.state for entry in manifest.tables}
     rows = [
         (table_id, measure, _digest(expected.get(table_id), measure), _digest(states.get(table_id), measure))
         for table_id in sorted(expected.keys() | states.keys())
         for measure in ("exact digest", "content digest")
     ]
+    rows += [(line.subject, line.measure, line.expected, line.found) for line in structure]
     return pd.DataFrame(rows, columns=list(_COLUMNS), dtype="str")
 
 

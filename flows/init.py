@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.errors import CommandError, DatabaseRefused, EdmsBackupError, TerminalError
+from edms_tasks.errors import CommandError, DatabaseRefused, EdmsBackupError, SettingsError, TerminalError
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings, settings_from
+from flows.profiles import Profile, all_profiles, detect_profile, find_profile
 from flows.settings_template import settings_text
 
+NO_PROFILE = "none"
 _MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
 
 
@@ -40,6 +43,7 @@ class InitResult:
     """The file that was written, and what was tried with it."""
 
     config: Path
+    profile: str | None
     checks: tuple[Check, ...]
 
     @property
@@ -49,7 +53,11 @@ class InitResult:
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
-        return {"config": str(self.config), "checks": [check.as_json() for check in self.checks]}
+        return {
+            "config": str(self.config),
+            "profile": self.profile,
+            "checks": [check.as_json() for check in self.checks],
+        }
 
 
 def initialise(
@@ -58,13 +66,58 @@ def initialise(
     project: Path | None,
     settings_module: str | None,
     python: Path | None,
+    command: str | None,
     repository: str | None,
+    profile: str | None,
     force: bool,
 ) -> InitResult:
-    """Write the settings file and try it. The file stays where a check failed: it is what has to be mended."""
-    project = project.absolute() if project else _find_project(Path.cwd())
-    module = settings_module or (_find_module(project) if project else None)
-    answers: dict[str, str] = {}
+    """Write the settings file and try it. The file stays where a check failed: it is what has to be mended.
+
+    Args:
+        config: the file to write.
+        project: the folder that holds manage.py; with `command` a path where the EDMS runs.
+        settings_module: the Django settings module.
+        python: the EDMS's interpreter here.
+        command: what starts it elsewhere, as one would type it.
+        repository: a folder or an fsspec URL.
+        profile: the name of a profile; None takes the one that fits, "none" takes none.
+        force: write over a file that is there.
+
+    Raises:
+        CommandError: there is no such profile, or the file cannot be written.
+    """
+    chosen = find_profile(profile) if profile not in (None, NO_PROFILE) else None
+    answers = _answers(project, settings_module, python, command, repository)
+    settings = _write(config, answers, chosen, force=force)
+    reports: list[ProbeReport] = []
+    checks = [_check("EDMS", lambda: _ask(settings, reports))]
+    if profile is None and reports:
+        chosen = detect_profile(reports[0], all_profiles())
+        if chosen:
+            settings = _write(config, answers, chosen, force=True)
+    if chosen is not None and reports:
+        checks.append(_check("profile", lambda: _fits(chosen, reports[0])))
+    checks.append(_check("database", lambda: _reach(reports)))
+    checks.append(_check("repository", lambda: Repository.create(settings.repository).display))
+    return InitResult(config.absolute(), chosen.name if chosen else None, tuple(checks))
+
+
+def _answers(
+    project: Path | None, settings_module: str | None, python: Path | None, command: str | None, repository: str | None
+) -> dict[str, str | tuple[str, ...]]:
+    """What was said, and what can be found out, as settings."""
+    answers: dict[str, str | tuple[str, ...]] = {}
+    if command:
+        if python:
+            raise CommandError(
+                "--python and --command exclude each other.", cure="Give the one that starts its Python."
+            )
+        answers["edms.command"] = tuple(shlex.split(command))
+        module = settings_module
+    else:
+        # Where the EDMS runs elsewhere, its folders are not here to be looked into.
+        project = project.absolute() if project else _find_project(Path.cwd())
+        module = settings_module or (_find_module(project) if project else None)
     if project:
         answers["edms.project"] = str(project)
     if module:
@@ -73,10 +126,7 @@ def initialise(
         answers["edms.python"] = str(python if len(python.parts) == 1 else python.absolute())
     if repository:
         answers["repository.url"] = repository if "://" in repository else str(Path(repository).absolute())
-    text = settings_text(answers)
-    settings = settings_from(tomllib.loads(text), where=config)
-    _write(config, text, force=force)
-    return InitResult(config=config.absolute(), checks=_try(settings))
+    return answers
 
 
 def _find_project(folder: Path) -> Path | None:
@@ -93,7 +143,12 @@ def _find_module(project: Path) -> str | None:
     return found.group(1) if found else None
 
 
-def _write(config: Path, text: str, *, force: bool) -> None:
+def _write(
+    config: Path, answers: Mapping[str, str | tuple[str, ...]], profile: Profile | None, *, force: bool
+) -> Settings:
+    """Write the file, and give what it says."""
+    text = settings_text(answers, profile.sections if profile else None)
+    settings = settings_from(tomllib.loads(text), where=config)
     if config.exists() and not force:
         raise CommandError(
             "The settings file exists.", where=str(config), cure="Edit it, or pass --force to write it anew."
@@ -112,35 +167,37 @@ def _write(config: Path, text: str, *, force: bool) -> None:
             why=error.strerror or str(error),
             cure="Name another one with --config FILE.",
         ) from error
+    return settings
 
 
-def _try(settings: Settings) -> tuple[Check, ...]:
-    reports: list[ProbeReport] = []
+def _ask(settings: Settings, reports: list[ProbeReport]) -> str:
+    report = run_probe(settings)
+    reports.append(report)
+    return f"{report.settings_module}: {len(report.models)} models, Django {report.django}"
 
-    def edms() -> str:
-        report = run_probe(settings)
-        reports.append(report)
-        return f"{report.settings_module}: {len(report.models)} models, Django {report.django}"
 
-    def database() -> str:
-        if not reports:
-            raise TerminalError(
-                "The database was not asked.", why="Only the EDMS knows where it is.", cure="Mend [edms] first."
-            )
-        report = reports[0]
-        address = DatabaseAddress.from_probe(report.databases[0])
-        facts = open_database(address).check()
-        if report.database_error:
-            raise DatabaseRefused(
-                "The EDMS cannot reach its database.", where=address.display, why=report.database_error
-            )
-        create = "" if facts.may_create_databases else "; this role may NOT create databases, which a restore needs"
-        return f"{address.display}: {facts.engine} {facts.version}{create}"
+def _fits(profile: Profile, report: ProbeReport) -> str:
+    if missing := profile.missing(report):
+        raise SettingsError(
+            f"The profile {profile.name!r} is for another EDMS: {profile.title}.",
+            why=f"This one has no {', '.join(missing)}.",
+            cure=f"Leave --profile away, or say --profile {NO_PROFILE}.",
+        )
+    return f"{profile.name}, for {profile.title}"
 
-    def repository() -> str:
-        return Repository.create(settings.repository).display
 
-    return _check("EDMS", edms), _check("database", database), _check("repository", repository)
+def _reach(reports: list[ProbeReport]) -> str:
+    if not reports:
+        raise TerminalError(
+            "The database was not asked.", why="Only the EDMS knows where it is.", cure="Mend [edms] first."
+        )
+    report = reports[0]
+    address = DatabaseAddress.from_probe(report.databases[0])
+    facts = open_database(address).check()
+    if report.database_error:
+        raise DatabaseRefused("The EDMS cannot reach its database.", where=address.display, why=report.database_error)
+    create = "" if facts.may_create_databases else "; this role may NOT create databases, which a restore needs"
+    return f"{address.display}: {facts.engine} {facts.version}{create}"
 
 
 def _check(subject: str, ask: Callable[[], str]) -> Check:

@@ -15,7 +15,7 @@ from typing import Any
 
 from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
-from edms_tasks.databases.protocol import StagingDatabase
+from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.differences import explain
 from edms_tasks.disk_space import require_space
 from edms_tasks.errors import CheckFailed, EdmsNotImportable, SettingsError, SnapshotNewerThanCode
@@ -30,6 +30,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine, fetch_schema, keys_as_recorded, load_table, measure_restored
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
+from edms_tasks.structure import check_structure
 from edms_tasks.table_state import empty_state
 from edms_tasks.validate import validate_restored
 from edms_tasks.validation_result import ValidationResult
@@ -163,7 +164,7 @@ def compose_restore(
             before_validation(staging, staged_folders)
 
         with steps.stage("validate"):
-            evidence = _validate(settings, steps, repository, manifest, target, staging, scratch)
+            evidence = _validate(settings, steps, repository, manifest, target, staging, schema, scratch)
         notes += staging.notes
 
         if evidence.validation.success:
@@ -300,7 +301,8 @@ def _find_target(
         _require_known_migrations(manifest, report)
         if report.secret_key_fingerprint != manifest.edms.secret_key_fingerprint:
             notes.append(
-                "SECRET_KEY is another than at the backup: sessions, password-reset links and signed values no longer hold."
+                "SECRET_KEY is another than at the backup: unless it comes back with the files, sessions, "
+                "password-reset links and signed values no longer hold."
             )
     if into is not None and database.address.engine == "sqlite":
         into = str(Path(into).absolute())
@@ -381,6 +383,7 @@ def _validate(
     manifest: Manifest,
     target: _Target,
     staging: StagingDatabase,
+    schema: CapturedSchema,
     scratch: Path,
 ) -> _Evidence:
     entries = {entry.table.id: entry for entry in manifest.tables}
@@ -390,6 +393,9 @@ def _validate(
     with open_database(staging.address).view(scratch / "view", settings.jobs) as view:
         restored = view.tables()
         raws = read_tables(settings, steps, view, restored, scratch / "back", "read back")
+        structure = steps.run(
+            "check the structure", lambda: check_structure(manifest, schema, view, scratch / "schema-back")
+        )
     tables = [entries[table.id].table for table in restored if table.id in entries]
     with open_workspace(
         scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
@@ -434,6 +440,7 @@ def _validate(
             files,
             database_url=staging.address.sqlalchemy_url(),
             reports=folder,
+            structure=structure,
         ),
     )
     return _Evidence(folder, states, files, validation, differences)

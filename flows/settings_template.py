@@ -7,6 +7,7 @@ Keys that were answered stand as they are, all others are comments that show the
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,20 +34,22 @@ _EXAMPLES = {
 }
 
 
-def settings_text(answers: Mapping[str, str]) -> str:
+def settings_text(answers: Mapping[str, str | tuple[str, ...]], profile: Mapping[str, str] | None = None) -> str:
     """The text of a settings file.
 
     Args:
         answers: key with its section -> value, e.g. {"edms.project": "/srv/edms"}.
+        profile: name of a section -> its text in a profile, which comes into the file word for word.
     """
     plain: list[str] = []
     sections: list[str] = []
+    known = dict(profile or {})
     for name, field in Settings.model_fields.items():
         key = field.alias or name
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            sections.append(_section(key, field.annotation, answers))
+            sections.append(_section(key, field.annotation, answers, known.pop(key, "")))
         elif _is_table(field):
-            sections.append(f"[{key}]\n{_comment(field)}# {_EXAMPLES[key]}\n")
+            sections.append(f"[{key}]\n{_comment(field)}# {_EXAMPLES[key]}\n{_without_header(key, known.pop(key, ''))}")
         else:
             plain.append(_entry(key, key, field, answers))
     head = (
@@ -55,18 +58,24 @@ def settings_text(answers: Mapping[str, str]) -> str:
         "# keep secrets there.\n"
         "# Relative paths are relative to this file.\n"
     )
-    return "\n".join([head, *plain, *sections])
+    return "\n".join([head, *plain, *sections, *known.values()])
 
 
-def _section(name: str, model: type[BaseModel], answers: Mapping[str, str]) -> str:
+def _section(name: str, model: type[BaseModel], answers: Mapping[str, str | tuple[str, ...]], from_profile: str) -> str:
     lines = [f"# {(model.__doc__ or '').splitlines()[0]}\n[{name}]\n"]
+    said = tomllib.loads(from_profile).get(name, {})
     for field_name, field in model.model_fields.items():
         key = field.alias or field_name
-        lines.append(_entry(f"{name}.{key}", key, field, answers))
-    return "".join(lines)
+        if key not in said:
+            lines.append(_entry(f"{name}.{key}", key, field, answers))
+    return "".join([*lines, _without_header(name, from_profile)])
 
 
-def _entry(full: str, key: str, field: FieldInfo, answers: Mapping[str, str]) -> str:
+def _without_header(name: str, text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if line.strip() != f"[{name}]")
+
+
+def _entry(full: str, key: str, field: FieldInfo, answers: Mapping[str, str | tuple[str, ...]]) -> str:
     if full in answers:
         return f"{_comment(field)}{key} = {_toml(answers[full])}\n"
     return f"{_comment(field)}# {key} = {_EXAMPLES.get(full) or _toml(field.get_default())}\n"

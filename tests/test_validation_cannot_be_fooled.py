@@ -150,15 +150,64 @@ def test_damage_to_the_staged_system_is_caught_and_named(
     assert differences(live, picture(edms)) == []
 
 
+STRUCTURE = {
+    ("sqlite", "a trigger"): ("DROP TRIGGER audit_audittrail_no_update", "audit_audittrail_no_update"),
+    ("sqlite", "an index"): ("DROP INDEX document_status_idx", "document_status_idx"),
+    ("sqlite", "a sequence"): (
+        "UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = 'users_user'",
+        "users_user is at",
+    ),
+    ("postgresql", "a trigger"): (
+        "DROP TRIGGER audit_audittrail_immutable ON audit_audittrail",
+        "TRIGGER public audit_audittrail audit_audittrail_immutable",
+    ),
+    ("postgresql", "an index"): ("DROP INDEX document_status_idx", "INDEX public document_status_idx"),
+    ("postgresql", "a constraint"): (
+        "ALTER TABLE documents_document DROP CONSTRAINT document_unique",
+        "CONSTRAINT public documents_document document_unique",
+    ),
+    ("postgresql", "a sequence"): (
+        "SELECT setval(pg_get_serial_sequence('users_user', 'id'), 1)",
+        "users_user_id_seq is at 1, not",
+    ),
+}
+
+
+@pytest.mark.parametrize(("engine", "lost"), STRUCTURE)
+def test_what_a_database_is_besides_its_rows_is_missed_when_it_is_gone(
+    engine: Engine, lost: str, protected_systems: Callable[[Engine], Protected]
+) -> None:
+    statement, named = STRUCTURE[engine, lost]
+    protected = protected_systems(engine)
+    live = picture(protected.edms)
+
+    def damage_it(staging: StagingDatabase, folders: Sequence[Path]) -> None:
+        if engine == "sqlite":
+            with closing(sqlite3.connect(staging.address.name)) as connection, connection:
+                connection.execute(statement)
+        else:
+            with psycopg.connect(staging.address.url(), autocommit=True) as session:
+                session.execute(statement.encode())
+
+    result = protected.restore(before_validation=damage_it)
+
+    assert not result.success and not result.promoted
+    assert any(named in failure for failure in result.failures), result.failures
+    assert differences(live, picture(protected.edms)) == []
+
+
 def _damage_database(staging: StagingDatabase, statements: Sequence[str]) -> int:
     count = 0
     if staging.address.engine == "sqlite":
         with closing(sqlite3.connect(staging.address.name)) as connection:
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for name, _ in triggers:
                 connection.execute(f'DROP TRIGGER "{name}"')
             for statement in statements:
                 for part in _filled_in(statement, lambda sql: connection.execute(sql).fetchall()):
                     count += max(connection.execute(part).rowcount, 0)
+            for _, sql in triggers:  # the damage alone must be what is caught
+                connection.execute(sql)
             connection.commit()
     else:
         with psycopg.connect(staging.address.url()) as live:

@@ -81,6 +81,9 @@ class View(Protocol):
     def capture_schema(self, path: Path) -> CapturedSchema:
         """Write the native schema to `path`."""
 
+    def objects(self, schema: CapturedSchema) -> frozenset[str]:
+        """Everything a captured schema creates (tables, indexes, constraints, triggers, views, …), one name for each."""
+
     def sequences(self) -> tuple[SequencePosition, ...]:
         """The positions of all sequences."""
 

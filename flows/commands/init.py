@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "init",
     "init --project /srv/edms --python /srv/edms/.venv/bin/python --repository /backups",
+    "init --command 'docker compose exec -T backend python' --project /app --settings config.settings",
+    "init --list-profiles",
 )
 
 
@@ -31,9 +33,18 @@ def init(
     python: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The EDMS's own Python interpreter (default: this one).")
     ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(metavar="WORDS", help="Instead of --python: what starts the EDMS's Python in its container."),
+    ] = None,
     repository: Annotated[
         str | None, typer.Option(metavar="URL", help="A folder or any fsspec URL (default: ./edms-backups).")
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What is known of such an EDMS (default: what fits it); `none` for nothing."),
+    ] = None,
+    list_profiles: Annotated[bool, typer.Option("--list-profiles", help="List the profiles, and do no more.")] = False,
     force: Annotated[bool, typer.Option("--force", "--yes", help="Write over a settings file that exists.")] = False,
     config: Config = None,
     as_json: Json = False,
@@ -42,6 +53,9 @@ def init(
     """Write a commented settings file and check that EDMS, database and repository answer."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
+        if list_profiles:
+            _list_profiles(options)
+            return
         from flows.init import initialise
 
         result = initialise(
@@ -49,7 +63,9 @@ def init(
             project=project,
             settings_module=settings,
             python=python,
+            command=command,
             repository=repository,
+            profile=profile,
             force=force,
         )
 
@@ -66,3 +82,18 @@ def init(
                 line(console, "next: edms-backup backup")
 
         options.finish(result.as_json(), show, result.exit_code)
+
+
+def _list_profiles(options: Options) -> None:
+    from flows.profiles import all_profiles
+
+    profiles = all_profiles()
+
+    def show(console: Console) -> None:
+        from flows.printing import line
+
+        for profile in profiles:
+            line(console, f"{profile.name:<20} {profile.title}")
+
+    found = [{"name": profile.name, "title": profile.title} for profile in profiles]
+    options.finish({"profiles": found}, show, 0)

@@ -83,7 +83,7 @@ def test_rows_that_a_damaged_index_let_in_are_an_error(tmp_path: Path) -> None:
     project = small_project(tmp_path / "project", MODELS, ROWS)
     with closing(sqlite3.connect(tmp_path / "project" / "db.sqlite3")) as connection, connection:
         connection.execute("PRAGMA writable_schema = ON")
-        # The index says NULLs only, the rows go on having values: what is unique is no longer looked at.
+        # The constraint is taken away, the rows are doubled, and it is put back without a look at them.
         connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' UNIQUE', '') WHERE name = 'small_stamp'")
         connection.execute("DELETE FROM sqlite_master WHERE name = 'sqlite_autoindex_small_stamp_1'")
         connection.execute("PRAGMA writable_schema = RESET")

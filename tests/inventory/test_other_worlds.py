@@ -19,16 +19,11 @@ from flows.backup import compose_backup
 from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
 from tests.independent_comparison import differences, picture_of_files, picture_of_postgres, picture_of_sqlite
-from tests.inventory.worlds import World, make_world
+from tests.inventory.worlds import WORLDS, World, make_world
 
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).with_name("archive_project")
-WORLDS = [
-    World("3.8", ("Django==3.2.25", "psycopg2-binary")),
-    World("3.9", ("Django==3.2.25", "psycopg2-binary")),
-    World("3.12", ("Django==5.2.*", "psycopg[binary]")),
-]
 OURS = (
     "edms_tasks",
     "flows",
@@ -192,6 +187,16 @@ def test_the_probe_says_the_same_in_every_world(archive_on: Callable[[str], Arch
     assert models["archive.Document_labels"].auto_created and not models["archive.Reading"].auto_created
     assert {field.name: field.reference_table for field in models["archive.Shelf"].fields}["inside"] == "archive_shelf"
     assert [(root.name, root.path) for root in report.file_roots] == [("media", str(archive.media))]
+
+
+def test_through_a_command_it_says_the_same(archive_on: Callable[[str], Archive], python: Path) -> None:
+    archive = archive_on("sqlite")
+    archive.set_up(seed=1)
+    settings = archive.settings()
+    edms = settings.edms.model_dump() | {"python": None, "command": (str(python),), "database_url": archive.url}
+    through = settings_from({"edms": edms, "files": {"roots": {"media": archive.media}}}, where=archive.folder / "x")
+
+    assert run_probe(through) == run_probe(settings)
 
 
 def test_none_of_ours_is_there(python: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +32,16 @@ class World:
         return f"{self.packages[0]} on Python {self.python}"
 
 
+WORLDS = [
+    World("3.8", ("Django==3.2.25", "psycopg2-binary")),
+    World("3.9", ("Django==3.2.25", "psycopg2-binary")),
+    World("3.12", ("Django==5.2.*", "psycopg[binary]")),
+]
+
+
 def make_world(world: World, folder: Path) -> Path:
     """The interpreter of a new environment with the world's packages in it; skips the test where none can be had."""
-    interpreter = _find(world.python)
+    interpreter = find_python(world.python)
     if interpreter is None:
         _missing(f"there is no python{world.python} here (not in the PATH, not in pyenv, not in {VARIABLE})")
     python = folder / "bin" / "python"
@@ -57,7 +65,8 @@ def _missing(why: str) -> NoReturn:
     pytest.skip(f"{why}; tests/real/other_worlds.sh fetches it")
 
 
-def _find(version: str) -> str | None:
+def find_python(version: str) -> str | None:
+    """The path of an interpreter of that version, e.g. "3.9"; None where there is none."""
     return next((path for path in _candidates(version) if _version(path) == version), None)
 
 
@@ -88,3 +97,14 @@ def _version(path: str) -> str | None:
 def _environment() -> dict[str, str]:
     ours = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
     return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def main(asked: str, *versions: str) -> int:
+    """For scripts: `versions` prints those needed, `find VERSION` the path of one."""
+    found = [world.python for world in WORLDS] if asked == "versions" else [find_python(name) for name in versions]
+    sys.stdout.writelines(f"{line}\n" for line in found if line)
+    return 0 if all(found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -76,11 +76,17 @@ step() {
         printf '%5d s  ✗\n' $((SECONDS - start))
         exit 1
     fi
-    printf '%5d s  ✓  %s\n' $((SECONDS - start)) "$(tail -n 1 "$step_log" | cut -c 1-120)"
+    printf '%5d s  ✓  %s\n' $((SECONDS - start)) "$(verdict "$step_log")"
+}
+
+# What a step came to: the last line that says so itself, or else the last line.
+verdict() {
+    { grep '^✓' "$1" || cat "$1"; } | tail -n 1 | sed 's/^✓ //' | cut -c 1-150
 }
 
 install_mayan() {
-    if [ ! -x "$environment/bin/mayan-edms.py" ]; then
+    # The mark comes last, so that an installation that was cut off is done again.
+    if [ ! -e "$environment/mayan-is-installed" ]; then
         "${PYTHON:-python3}" -m venv "$environment"
         "$environment/bin/python" -m pip install --quiet --no-deps "mayan-edms==$MAYAN_VERSION"
         # All that the package asks for, except the LDAP login backend: it is built against the system's OpenLDAP, and
@@ -90,6 +96,7 @@ from importlib.metadata import requires
 print(*(line for line in requires("mayan-edms") if not line.startswith("django-auth-ldap")), sep="\n")
 END
         "$environment/bin/python" -m pip install --quiet -r "$work/requirements.txt" "psycopg[binary]==$PSYCOPG_VERSION"
+        touch "$environment/mayan-is-installed"
     fi
     "$environment/bin/python" -c '
 import sys; from importlib.metadata import version
@@ -231,6 +238,7 @@ step "look at it as people do" look_before
 step "write down what is there" write_down_before
 step "try the comparison" try_comparison
 write_settings
+step "edms-backup doctor" edms_backup doctor
 step "edms-backup backup" edms_backup backup
 step "nothing was changed by it" changed_nothing
 step "lose everything, set up anew" lose_everything
@@ -239,4 +247,5 @@ step "every table, column, row and file" same_as_before
 step "Mayan's own checks" mayans_own_checks
 step "look again, and work on" look_after
 step_log=
-echo "✓ PROVED in $((SECONDS - began)) s: Mayan EDMS $MAYAN_VERSION came back with no difference"
+# The second line of `times` is what all programs together used of the processors; the database server is not in it.
+echo "✓ PROVED in $((SECONDS - began)) s (processor time $(times | tail -n 1)): Mayan EDMS $MAYAN_VERSION came back with no difference"

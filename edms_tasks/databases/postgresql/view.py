@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,7 @@ _NATIVE: dict[str, pa.DataType] = {
 }
 _TEXTUAL = {"text", "character varying"}
 _PART_BYTES = 16 << 20
+_NO_OBJECTS = ("ACL ", "DEFAULT ACL ", "COMMENT ", "SECURITY LABEL ", "SCHEMA - public", "DATABASE ", "ENCODING ")
 _DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
 
 
@@ -158,6 +159,16 @@ class PostgresView:
             materialized_views=catalogue.read_materialized_views(self._connection),
         )
 
+    def objects(self, schema: CapturedSchema) -> frozenset[str]:
+        """The entries of the archive's table of contents: kind, schema and name, the same for every server version."""
+        listing = run_tool("pg_restore", ["--list", str(schema.path)], self._address, connect=False)
+        owners = sorted(schema.settings.get("roles", "").split("\n"), key=len, reverse=True)
+        entries = {
+            _without_owner(line, owners) for line in re.findall(r"^\d+; \d+ \d+ (.+)$", listing, flags=re.MULTILINE)
+        }
+        # Privileges and comments are not objects, and what the database as a whole is was settled when it was created.
+        return frozenset(entry for entry in entries if not entry.startswith(_NO_OBJECTS))
+
     def _database_settings(self) -> dict[str, str]:
         row = self._connection.execute(
             """
@@ -224,6 +235,14 @@ class PostgresView:
 def _base(native_type: str) -> str:
     # "character varying(30)" -> "character varying", "timestamp(0) with time zone" -> "timestamp with time zone"
     return re.sub(r"\([^)]*\)", "", native_type).strip()
+
+
+def _without_owner(entry: str, owners: Iterable[str]) -> str:
+    """An entry of an archive's table of contents ends with its owner, whose name may hold blanks."""
+    for owner in owners:
+        if owner and entry.endswith(f" {owner}"):
+            return entry.removesuffix(f" {owner}")
+    return entry.rpartition(" ")[0]
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:

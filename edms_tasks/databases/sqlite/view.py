@@ -197,6 +197,11 @@ class SqliteView:
             materialized_views=(),
         )
 
+    def objects(self, schema: CapturedSchema) -> frozenset[str]:
+        """Kind, name and the very statement of each object."""
+        made = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
+        return frozenset(f"{m['type']} {m['name']}: {m['sql']}" for m in made if not m["name"].startswith("sqlite_"))
+
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as connection:

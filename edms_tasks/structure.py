@@ -1,0 +1,73 @@
+"""What a database is besides its rows: every index, constraint, trigger and view, and where its sequences stand.
+
+A restore that lost a trigger has all rows right and is still not what was backed up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases.protocol import CapturedSchema, View
+from edms_tasks.manifest import Manifest
+from edms_tasks.manifest import Sequence as SequencePosition
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class StructureCheck:
+    """One kind of thing, as it was and as it is: equal texts mean equal things."""
+
+    subject: str
+    measure: str
+    expected: str
+    found: str
+
+
+def check_structure(
+    manifest: Manifest, captured: CapturedSchema, view: View, scratch: Path
+) -> tuple[StructureCheck, ...]:
+    """Hold the restored database's own description of itself against the snapshot's.
+
+    Args:
+        captured: the snapshot's native schema, fetched.
+        view: the restored database.
+        scratch: where the restored database's schema is written.
+    """
+    was, now = view.objects(captured), view.objects(view.capture_schema(scratch))
+    return (
+        StructureCheck("schema", "objects", _all(len(was)), _all(len(was)) if was <= now else _lacking(was - now)),
+        _check_sequences(manifest.sequences, view.sequences()),
+    )
+
+
+def _check_sequences(was: Sequence[SequencePosition], now: Sequence[SequencePosition]) -> StructureCheck:
+    positions = {(sequence.schema_name, sequence.name): sequence for sequence in now}
+    wrong = [
+        f"{sequence.name} is at {_position(positions.get((sequence.schema_name, sequence.name)))}, not {_position(sequence)}"
+        for sequence in was
+        if positions.get((sequence.schema_name, sequence.name)) != sequence
+    ]
+    found = _all(len(was)) if not wrong else _some(wrong)
+    return StructureCheck("sequences", "positions", _all(len(was)), found)
+
+
+def _position(sequence: SequencePosition | None) -> str:
+    if sequence is None:
+        return "nothing"
+    return f"{sequence.last_value}" + ("" if sequence.is_called else " (not used yet)")
+
+
+def _all(number: int) -> str:
+    return f"all {number:,}"
+
+
+def _lacking(objects: Collection[str]) -> str:
+    return "missing " + _some(sorted(" ".join(name.split())[:80] for name in objects))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return "; ".join(names[:_NAMED]) + more

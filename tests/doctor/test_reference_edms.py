@@ -1,0 +1,92 @@
+"""The reference EDMS, on both engines: what it is made with is found, counted as the database counts it, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edms_tasks.settings import load_settings
+from flows.direct_steps import DirectSteps
+from flows.doctor import Consultation, compose_doctor
+from tests.direct_access import query
+from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
+
+
+def _examined(edms: ReferenceEdms, folder: Path) -> Consultation:
+    settings = load_settings(edms.settings_file(folder / "edms-backup.toml", folder / "repository"))
+    return compose_doctor(settings, DirectSteps())
+
+
+def _one(edms: ReferenceEdms, statement: str) -> Any:
+    return query(edms, statement)[0][0]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_all_that_is_odd_about_it_is_found(engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    edms = edms_factory(engine, documents=60)
+
+    consultation = _examined(edms, tmp_path)
+
+    # Ids above a million million belong to nothing, nor does what is no number; all other entries point at real rows.
+    nowhere = "object_id LIKE '10000000%' OR object_id = 'no such id'"
+    files = [path.relative_to(edms.media).as_posix() for path in edms.media.rglob("*") if path.is_file()]
+    named = [
+        row[0]
+        for table, column in (
+            ("documents_document", "file"),
+            ("documents_documentversion", "file"),
+            ("documents_documentattachment", "file"),
+            ("placeholders_documenttemplate", "file"),
+        )
+        for row in query(edms, f"SELECT {column} FROM {table} WHERE {column} <> ''")
+    ]
+    paths = [row[0] for row in query(edms, "SELECT archive_path FROM documents_document WHERE archive_path <> ''")]
+    expected = {
+        ("warning", "dangling-reference", "audit.AuditTrail.content_object"): _one(
+            edms, f"SELECT count(*) FROM audit_audittrail WHERE content_type_id IS NOT NULL AND ({nowhere})"
+        ),
+        ("info", "generic-look-alike", "admin.LogEntry.content_type + object_id"): _one(
+            edms, "SELECT count(object_id) FROM django_admin_log WHERE content_type_id IS NOT NULL"
+        ),
+        ("info", "generic-look-alike", "audit.SystemEvent.content_type + object_id"): _one(
+            edms, "SELECT count(object_id) FROM audit_systemevent WHERE content_type_id IS NOT NULL"
+        ),
+        ("info", "no-natural-key", "admin.LogEntry"): 1,
+        ("info", "no-natural-key", "audit.SystemEvent"): 1,
+        ("info", "no-natural-key", "django_migrations"): 1,
+        ("warning", "missing-file", "documents.Document.file"): len([name for name in named if name not in files]),
+        ("info", "path-column", "documents.Document.archive_path"): len([name for name in paths if name in files]),
+        ("info", "orphan-files", "files of media"): len(set(files) - {*named, *paths}),
+    }
+    said = {(one.severity, one.code, one.subject): one.count for one in consultation.diagnosis.judgements}
+    assert said == {what: count for what, count in expected.items() if count}
+    assert consultation.diagnosis.healthy
+    assert consultation.files == len(files)
+
+
+def test_rows_that_break_a_foreign_key_are_an_error(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    from tests.direct_access import execute
+
+    edms = edms_factory("postgresql")
+    rows = _one(edms, "SELECT count(*) FROM documents_documentversion WHERE document_id = 1")
+    execute(edms, "DELETE FROM documents_document WHERE id = 1")
+
+    consultation = _examined(edms, tmp_path)
+
+    broken = {one.subject: one.count for one in consultation.diagnosis.judgements if one.severity == "error"}
+    assert rows
+    assert broken["documents.DocumentVersion.document_id"] == rows
+    assert not consultation.diagnosis.healthy
+
+
+def test_nothing_is_changed(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    edms = edms_factory("sqlite")
+    before = edms.database_path.read_bytes()
+
+    _examined(edms, tmp_path)
+
+    assert edms.database_path.read_bytes() == before
+    assert not (tmp_path / "repository").exists()
+    assert not any((tmp_path / "work").iterdir())
