@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format bench bench-quick lock clean
+.PHONY: help venv demo test other-worlds lint format bench bench-quick lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(STAMP) ## back up, destroy and restore the reference EDMS (SQLite, no se
 
 test: $(STAMP) demo ## the demo, then the whole test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+other-worlds: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv
+	tests/real/other_worlds.sh
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +92,28 @@ def test_every_finding_is_documented() -> None:
     assert documented <= _codes_in_the_source()
 
 
+def test_every_finding_of_the_doctor_is_documented() -> None:
+    rows = _table_rows((DOCS / "doctor.md").read_text(encoding="utf-8"))
+    documented = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row[0])}
+    assert all(all(row) and len(row) == 3 for row in rows)
+    judged = _codes_in((ROOT / "edms_tasks" / "doctor").rglob("*.py"))
+    assert judged <= documented
+    assert documented <= judged | _codes_in_the_source()
+
+
 def _codes_in_the_source() -> set[str]:
     from edms_tasks.files.walk import TROUBLES
 
-    codes = set(TROUBLES)
-    for path in [*(ROOT / "edms_tasks").rglob("*.py"), *(ROOT / "flows").rglob("*.py")]:
+    paths = [*(ROOT / "edms_tasks").rglob("*.py"), *(ROOT / "flows").rglob("*.py")]
+    return set(TROUBLES) | _codes_in(path for path in paths if path.parent.name != "doctor")
+
+
+def _codes_in(paths: Iterable[Path]) -> set[str]:
+    codes: set[str] = set()
+    for path in paths:
         text = path.read_text(encoding="utf-8")
         codes.update(re.findall(r'\bcode="([a-z-]+)"', text))
-        codes.update(re.findall(r'"(natural-key-[a-z-]+)"', text))
+        codes.update(re.findall(r'"((?:natural-key|lookup)-[a-z-]+)"', text))
     return codes
 
 

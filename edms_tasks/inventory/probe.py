@@ -478,7 +478,7 @@ class Reporter:
     def _paths(self, model, rows, values):
         # type: (type, list, list) -> object
         """A column path for each part of the key, looked for near before far; or the position that has none."""
-        found = {}  # type: dict
+        found, ids = {}, {}  # type: dict, dict
         for depth in range(1, LONGEST_PATH + 1):
             candidates = self._columns_of(rows, model, depth)
             for position in range(len(values[0])):
@@ -487,12 +487,33 @@ class Reporter:
                 wanted = [value[position] for value in values]
                 matching = [path for path, column in candidates if _same(column, wanted)]
                 matching = [path for path in matching if path not in found.values()] or matching
-                best = self._preferred(model, matching, position)
-                if best is not None:
-                    found[position] = best
+                # On a few rows small ids are the same as many a number: what is further away is likelier meant.
+                telling = [path for path in matching if not self._is_id(model, path, position)]
+                if telling:
+                    found[position] = self._preferred(model, telling, position)
+                elif matching:
+                    ids.setdefault(position, self._preferred(model, matching, position))
             if len(found) == len(values[0]):
-                return [found[position] for position in range(len(values[0]))]
-        return min(position for position in range(len(values[0])) if position not in found)
+                break
+        found = dict(ids, **found)
+        missing = [position for position in range(len(values[0])) if position not in found]
+        return missing[0] if missing else [found[position] for position in range(len(values[0]))]
+
+    def _is_id(self, model, path, position):
+        # type: (type, list, int) -> bool
+        """Whether a path ends at a counter of rows (a pk, a foreign key) that the lookup's parameter does not name."""
+        for column in path[:-1]:
+            field = next(field for field in model._meta.local_fields if field.column == column)
+            model = field.remote_field.model._meta.concrete_model
+        parameters = self._parameters(model) if len(path) == 1 else []
+        field = next(field for field in model._meta.local_fields if field.column == path[-1])
+        if position < len(parameters) and parameters[position] in (field.name, field.column):
+            return False
+        counts = field.primary_key or getattr(field, "remote_field", None) is not None
+        while getattr(field, "remote_field", None) is not None:
+            field = field.target_field
+        kind = field.get_internal_type()
+        return counts and ("Integer" in kind or kind.endswith("AutoField"))
 
     def _paths_by_parameter(self, model):
         # type: (type) -> object

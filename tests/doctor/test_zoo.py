@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,6 @@ from tests.reference_system import Engine, LazyPostgres
 from tests.zoo.the_zoo import EXTENSIONS, PROJECT, trait_names
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-OF_DJANGO = ("auth.", "contenttypes.", "django_migrations")
 
 
 @dataclass(frozen=True)
@@ -40,59 +40,76 @@ class Examined:
         return said
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def examined(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres
-) -> Iterator[Examined]:
-    folder = tmp_path_factory.mktemp("zoo")
-    server = _lazy_postgres.server if request.param == "postgresql" else None
-    database, environment = f"doctor_{secrets.token_hex(4)}", {"ZOO_EXTENSIONS": ""}
-    if server is None:
-        environment["ZOO_DATABASE"] = f"sqlite:///{folder / 'zoo.sqlite3'}"
-    else:
-        environment["ZOO_DATABASE"] = server.create_database(database)
-        with server.connect(database) as connection:
+class Examinations:
+    """The zoo of each engine, filled and examined when it is first asked for."""
+
+    def __init__(self, folder: Path, postgres: LazyPostgres) -> None:
+        self._folder = folder
+        self._postgres = postgres
+        self._made: dict[Engine, Examined] = {}
+        self._name = f"doctor_{secrets.token_hex(4)}"
+
+    def __call__(self, engine: Engine) -> Examined:
+        if engine not in self._made:
+            self._made[engine] = self._make(engine)
+        return self._made[engine]
+
+    def end(self) -> None:
+        """Drop what was made on the server."""
+        if "postgresql" in self._made:
+            self._postgres.server.drop_database(self._name)
+
+    def _make(self, engine: Engine) -> Examined:
+        if engine == "sqlite":
+            environment = {"ZOO_DATABASE": f"sqlite:///{self._folder / 'zoo.sqlite3'}", "ZOO_EXTENSIONS": ""}
+        else:
+            url = self._postgres.server.create_database(self._name)
+            environment = {"ZOO_DATABASE": url, "ZOO_EXTENSIONS": ",".join(self._create_extensions())}
+        filled = subprocess.run(
+            [sys.executable, str(PROJECT / "keeper.py"), "fill"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        names = {
+            trait: {label or name for kind in ("tables", "views") for name, label in found[kind].items()}
+            for trait, found in json.loads(filled.stdout).items()
+        }
+        edms = {"project": str(PROJECT), "settings": "zoo_settings", "python": sys.executable, "env": environment}
+        given = {"edms": edms, "workdir": str(self._folder / "work")}
+        settings = settings_from(given, where=self._folder / "edms-backup.toml")
+        return Examined(names, compose_doctor(settings, DirectSteps()).diagnosis)
+
+    def _create_extensions(self) -> set[str]:
+        with self._postgres.server.connect(self._name) as connection:
             offered = {name for (name,) in connection.execute("SELECT name FROM pg_available_extensions").fetchall()}
             for extension in offered & set(EXTENSIONS):
                 connection.execute(f"CREATE EXTENSION {extension}".encode())
-        environment["ZOO_EXTENSIONS"] = ",".join(offered & set(EXTENSIONS))
-    filled = subprocess.run(
-        [sys.executable, str(PROJECT / "keeper.py"), "fill"],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    belongings = json.loads(filled.stdout)
-    names = {
-        trait: {label or name for kind in ("tables", "views") for name, label in found[kind].items()}
-        for trait, found in belongings.items()
-    }
-    settings = settings_from(
-        {
-            "edms": {"project": str(PROJECT), "settings": "zoo_settings", "python": sys.executable, "env": environment},
-            "workdir": str(folder / "work"),
-        },
-        where=folder / "edms-backup.toml",
-    )
-    yield Examined(names, compose_doctor(settings, DirectSteps()).diagnosis)
-    if server is not None:
-        server.drop_database(database)
+        return offered & set(EXTENSIONS)
 
 
-@pytest.mark.parametrize(
-    ("examined", "trait"),
-    [(engine, trait) for engine in ENGINES for trait in trait_names(engine)],
-    indirect=["examined"],
-)
-def test_it_says_of_each_trait_what_is_true(examined: Examined, trait: str) -> None:
+@pytest.fixture(scope="module")
+def examinations(tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres) -> Iterator[Examinations]:
+    made = Examinations(tmp_path_factory.mktemp("zoo"), _lazy_postgres)
+    yield made
+    made.end()
+
+
+@pytest.mark.parametrize(("engine", "trait"), [(engine, trait) for engine in ENGINES for trait in trait_names(engine)])
+def test_it_says_of_each_trait_what_is_true(engine: Engine, trait: str, examinations: Examinations) -> None:
+    examined = examinations(engine)
     if trait not in examined.names:
         pytest.skip("its extension is not offered by this server")
 
     assert examined.said_of(trait) == DIAGNOSES.get(trait, {})
 
 
-def test_of_what_is_no_trait_it_says_nothing_but_that_django_has_no_key_for_its_migrations(examined: Examined) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_of_what_is_no_trait_it_says_nothing_but_that_django_has_no_key_for_its_migrations(
+    engine: Engine, examinations: Examinations
+) -> None:
+    examined = examinations(engine)
     of_traits = {subject for trait in examined.names for subject in examined.said_of(trait)}
 
     others = {(one.subject, one.code) for one in examined.diagnosis.judgements if one.subject not in of_traits}
@@ -100,8 +117,9 @@ def test_of_what_is_no_trait_it_says_nothing_but_that_django_has_no_key_for_its_
     assert others == {("django_migrations", "no-natural-key")}
 
 
-def test_what_is_odd_is_no_error(examined: Examined) -> None:
-    assert {one.subject for one in examined.diagnosis.judgements if one.severity == "error"} == ERRORS
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_odd_is_no_error(engine: Engine, examinations: Examinations) -> None:
+    assert {one.subject for one in examinations(engine).diagnosis.judgements if one.severity == "error"} == ERRORS
 
 
 def test_every_diagnosis_is_of_a_trait() -> None:

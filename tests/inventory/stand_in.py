@@ -1,7 +1,7 @@
 """A stand-in for `docker compose exec -T backend python`: a script that is as blind and as noisy as a container.
 
 Where the machine lets us, it runs in a mount namespace of its own, in which the repository is an empty folder and the
-EDMS's places have other paths than here; a host name of its own stands for the database server's. Everywhere, it passes
+EDMS's places have other paths than here and no longer ours; a host name of its own stands for the database server's. Everywhere, it passes
 on nothing of the environment, starts in another folder, and prints what nobody asked for.
 """
 
@@ -103,5 +103,6 @@ class Container:
         return [
             f"mount --bind {shlex.quote(str(hosts))} /etc/hosts",
             *(f"mount --bind {shlex.quote(str(h))} {shlex.quote(str(t))}" for h, t in self.mounts.items()),
-            f"mount -t tmpfs none {shlex.quote(str(ROOT))}",
+            # By our paths nothing is to be found there: what lies inside another one is covered before it.
+            *(f"mount -t tmpfs none {shlex.quote(str(path))}" for path in sorted([ROOT, *self.mounts], reverse=True)),
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -167,6 +168,23 @@ assert sorted(variables) == ["DJANGO_SETTINGS_MODULE", "PATH"], variables
     assert inspect.run_probe(settings).settings_module == "small_settings"
 
 
+@pytest.mark.parametrize("way", ["python", "command"])
+def test_our_python_path_stays_here(way: str, tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_project(tmp_path, "")
+    with (tmp_path / "small_settings.py").open("a", encoding="utf-8") as file:
+        file.write("\nimport importlib.util; assert importlib.util.find_spec('edms_tasks') is None\n")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    edms = {
+        "project": str(tmp_path),
+        "settings": "small_settings",
+        way: str(python) if way == "python" else [str(python)],
+    }
+    url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    settings = settings_from({"edms": edms | {"database_url": url}}, where=tmp_path / "edms-backup.toml")
+
+    assert inspect.run_probe(settings).settings_module == "small_settings"
+
+
 def test_variables_of_the_settings_get_there_whatever_they_hold(contained: Callable[..., Settings]) -> None:
     awkward = "päss wörd $HOME \"'\n{[\\"
     settings = contained(
@@ -273,12 +291,14 @@ def test_settings_that_fail_there_say_so_without_the_secrets(contained: Callable
 def test_an_edms_that_never_answers_is_given_up_and_ended(
     contained: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    settings = contained("import time, pathlib; time.sleep(4); BASE.joinpath('awake').touch()")
-    monkeypatch.setattr(inspect, "_SECONDS_TO_ANSWER", 1)
+    settings = contained("import time; BASE.joinpath('asleep').touch(); time.sleep(3); BASE.joinpath('awake').touch()")
+    monkeypatch.setattr(inspect, "_SECONDS_TO_ANSWER", 2)
 
-    with pytest.raises(EdmsNotImportable, match="No answer in 1 seconds"):
+    with pytest.raises(EdmsNotImportable, match="No answer in 2 seconds"):
         inspect.run_probe(settings)
 
+    time.sleep(3)
+    assert (tmp_path / "edms" / "asleep").exists()
     assert not (tmp_path / "edms" / "awake").exists()
 
 
