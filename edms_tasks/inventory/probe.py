@@ -495,7 +495,7 @@ class Reporter:
                     ids.setdefault(position, self._preferred(model, matching, position))
             if len(found) == len(values[0]):
                 break
-        found = dict(ids, **found)
+        found = {**ids, **found}
         missing = [position for position in range(len(values[0])) if position not in found]
         return missing[0] if missing else [found[position] for position in range(len(values[0]))]
 
