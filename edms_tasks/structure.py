@@ -44,20 +44,28 @@ def check_structure(
 
 
 def _check_sequences(was: Sequence[SequencePosition], now: Sequence[SequencePosition]) -> StructureCheck:
-    positions = {(sequence.schema_name, sequence.name): sequence for sequence in now}
+    wanted, positions = _by_name(was), _by_name(now)
     wrong = [
-        f"{sequence.name} is at {_position(positions.get((sequence.schema_name, sequence.name)))}, not {_position(sequence)}"
-        for sequence in was
-        if positions.get((sequence.schema_name, sequence.name)) != sequence
+        f"{name} is at {_said(positions.get((schema, name), []))}, not {_said(sequences)}"
+        for (schema, name), sequences in wanted.items()
+        if positions.get((schema, name)) != sequences
     ]
     found = _all(len(was)) if not wrong else _some(wrong)
     return StructureCheck("sequences", "positions", _all(len(was)), found)
 
 
-def _position(sequence: SequencePosition | None) -> str:
-    if sequence is None:
+def _by_name(sequences: Sequence[SequencePosition]) -> dict[tuple[str | None, str], list[SequencePosition]]:
+    """Lists, because SQLite's table of positions may name a table twice; which comes first then counts."""
+    found: dict[tuple[str | None, str], list[SequencePosition]] = {}
+    for sequence in sequences:
+        found.setdefault((sequence.schema_name, sequence.name), []).append(sequence)
+    return found
+
+
+def _said(sequences: Sequence[SequencePosition]) -> str:
+    if not sequences:
         return "nothing"
-    return f"{sequence.last_value}" + ("" if sequence.is_called else " (not used yet)")
+    return " and ".join(f"{s.last_value}" + ("" if s.is_called else " (not used yet)") for s in sequences)
 
 
 def _all(number: int) -> str:

@@ -68,3 +68,23 @@ def test_it_comes_back_as_sqlite_itself_sees_it(name: str, tmp_path: Path) -> No
 
     assert differences(before, picture_of_sqlite(Path(copy.url.removeprefix("sqlite:///")))) == []
     assert copy.before == copy.after
+
+
+def test_the_next_id_is_the_same_where_a_table_has_two_positions(tmp_path: Path) -> None:
+    """SQLite goes by the first of them; nothing keeps a program from writing a second."""
+    source = tmp_path / "source.sqlite3"
+    with closing(sqlite3.connect(source)) as connection:
+        connection.executescript("""
+            CREATE TABLE t (id integer PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES (4); DELETE FROM t;
+            CREATE TABLE s (id integer PRIMARY KEY AUTOINCREMENT); INSERT INTO s VALUES (7);
+            INSERT INTO sqlite_sequence (name, seq) VALUES ('t', 60), ('t', 3), ('s', 1)
+        """)
+
+    copy = Path(there_and_back(f"sqlite:///{source}", tmp_path / "work").url.removeprefix("sqlite:///"))
+
+    assert _next_ids(copy) == _next_ids(source) == {"t": 5, "s": 8}
+
+
+def _next_ids(path: Path) -> dict[str, int | None]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {table: connection.execute(f"INSERT INTO {table} DEFAULT VALUES").lastrowid for table in ("t", "s")}

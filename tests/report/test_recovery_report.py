@@ -128,7 +128,9 @@ def test_a_finding_of_the_backup_that_the_restore_repeats_is_told_once(tmp_path:
 
 def test_the_picture_shows_rows_and_bytes_and_sums_up_the_small_models(tmp_path: Path) -> None:
     entry = manifest().tables[2]
-    chunk = Chunk(object=ObjectRef(sha256="a" * 64, size=2_500_000), rows=4)
+    chunk = Chunk(
+        object=ObjectRef(sha256="a" * 64, size=2_500_000), rows=4, exact_digest="0" * 32, content_digest="0" * 32
+    )
     many = tuple(
         entry.model_copy(
             update={"table": entry.table.model_copy(update={"id": f"t{n}", "model": f"app.M{n}"}), "chunks": (chunk,)}

@@ -38,13 +38,16 @@ def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
 
 
 def read_sequences(connection: sqlite3.Connection) -> tuple[Sequence, ...]:
-    """The rows of sqlite_sequence: the highest id each AUTOINCREMENT table ever had."""
+    """The rows of sqlite_sequence: the highest id each AUTOINCREMENT table ever had.
+
+    Anyone may write to it, so a table may have two rows; SQLite goes by the first, so their order counts.
+    """
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone() is None:
         return ()
     return tuple(
         Sequence(name=name, last_value=value)
         for name, value in connection.execute(
-            "SELECT name, seq FROM sqlite_sequence WHERE name IS NOT NULL ORDER BY name"
+            "SELECT name, seq FROM sqlite_sequence WHERE name IS NOT NULL ORDER BY name, rowid"
         )
     )
 

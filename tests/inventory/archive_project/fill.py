@@ -62,6 +62,8 @@ def _leave_out(model: type[models.Model], rows: int) -> None:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", [f'"{table}"', rows])
         else:
+            # Django's own migrations may have filled the table once already, and a second row would not count.
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])
             cursor.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (%s, %s)", [table, rows])
 
 
