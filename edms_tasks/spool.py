@@ -18,25 +18,37 @@ def spool(workdir: Path, purpose: str) -> Iterator[Path]:
     The folder itself is locked while it is in use, and the kernel releases the lock when its holder dies.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    for left in workdir.glob(f"{purpose}-*"):
-        _remove_if_abandoned(left)
-    folder = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=workdir))
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    # One run at a time: a folder that another run has made and not locked yet would look abandoned.
+    with _opened(workdir) as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        for left in workdir.glob(f"{purpose}-*"):
+            _remove_if_abandoned(left)
+        folder = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=workdir))
+        held = os.open(folder, _FOLDER)
         fcntl.flock(held, fcntl.LOCK_EX)
+    try:
         yield folder
     finally:
         shutil.rmtree(folder)
         os.close(held)
 
 
-def _remove_if_abandoned(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, _FOLDER)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return  # a living run's
-    else:
-        shutil.rmtree(folder)
+        yield descriptor
     finally:
-        os.close(held)
+        os.close(descriptor)
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    try:
+        with _opened(folder) as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+    except (BlockingIOError, FileNotFoundError):
+        return  # a living run's, or that of one that has just ended

@@ -172,7 +172,7 @@ def verify_snapshot(
 ) -> tuple[str, ...]:
     """Read every object of a snapshot again: hashes, rows, digests, and every file's bytes. Returns what is wrong.
 
-    Chunks among the objects `known` to be right (SHA-256) are not read.
+    Chunks and packs among the objects `known` to be right (SHA-256) are not read.
     """
     problems: list[str] = []
     with open_workspace(
@@ -192,7 +192,8 @@ def verify_snapshot(
         problems.append(f"native schema: {schema}")
     for index in manifest.files:
         problems += steps.run(
-            f"verify the files of {index.root.name}", lambda index=index: verify_files(index, repository)
+            f"verify the files of {index.root.name}",
+            lambda index=index: verify_files(index, repository, spool=folder, known=known, jobs=settings.jobs),
         )
     return tuple(problems)
 
@@ -273,6 +274,7 @@ def _store_root(
             previous=previous.get(root.name),
             spool=folder,
             progress=advance,
+            jobs=settings.jobs,
         )
 
 

@@ -426,7 +426,7 @@ def _validate(
     files = tuple(
         steps.run(
             f"check the files of {index.root.name}",
-            lambda i=index, s=staged: check_files(i, repository, s, spool=scratch),
+            lambda i=index, s=staged: check_files(i, repository, s, spool=scratch, jobs=settings.jobs),
         )
         for index, _, staged in target.folders
     )

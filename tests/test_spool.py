@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_the_next_run_clears_a_killed_ones_away_and_leaves_a_living_ones(tmp_pat
 
     living.communicate("")
     assert living.returncode == 0 and not living_folder.exists()
+
+
+def test_runs_that_begin_at_the_same_time_do_not_clear_each_other_away(tmp_path: Path) -> None:
+    def run(number: int) -> str:
+        with spool(tmp_path, "verify") as folder:
+            (folder / "half").write_text(str(number))
+            return (folder / "half").read_text()
+
+    with ThreadPoolExecutor(16) as threads:
+        assert list(threads.map(run, range(400))) == [str(number) for number in range(400)]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_purposes_folder_is_left(tmp_path: Path) -> None:

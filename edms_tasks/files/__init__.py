@@ -2,14 +2,16 @@
 
 One storage root becomes an *index* (Parquet: a row for every file and folder, in depth-first order) and *packs* (zstd
 objects of up to 16 MiB in which the contents of files stand one after another). `index.py` is the index and its
-digest, `walk.py` what a folder holds, `pack.py` the backup, `contents.py` reading back, `restore.py`, `check.py` and
-`problems.py` the rest. Everything read from a repository is checked before it is used.
+digest, `fetch.py` an index read without trusting it, `walk.py` and `listing.py` what a folder holds, `reading.py` and
+`packing.py` files on their way into packs, `pack.py` the backup of it all, `contents.py` reading back, `restore.py`,
+`check.py`, `verify.py` and `problems.py` the rest. Everything read from a repository is checked before it is used.
 """
 
-from edms_tasks.files.check import FileCheck, check_files, verify_files
+from edms_tasks.files.check import FileCheck, check_files
 from edms_tasks.files.pack import index_files
 from edms_tasks.files.problems import find_file_problems
 from edms_tasks.files.restore import restore_files
+from edms_tasks.files.verify import verify_files
 
 __all__ = [
     "FileCheck",

@@ -1,26 +1,34 @@
-"""The proof: a folder compared with its index, and an index compared with its packs, every byte read again."""
+"""The proof that a folder holds what its index says: every file read again."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.errors import DamagedRepository
-from edms_tasks.files.contents import PackReader, files_by_pack, query_index
-from edms_tasks.files.index import Digest, OpenedIndex, open_index, readable
-from edms_tasks.files.pack import BLOCK, open_file
+from edms_tasks.files.contents import query_index
+from edms_tasks.files.fetch import open_index
+from edms_tasks.files.index import OpenedIndex, digest_of, file_workspace, readable
+from edms_tasks.files.listing import batch_of
 from edms_tasks.files.progress import Meter, Progress
+from edms_tasks.files.reading import BLOCK, in_order, open_file
 from edms_tasks.files.walk import Found, walk
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 
 NAMES_SHOWN = 20
+
+_GROUP_FILES = 64
+_ROWS_AT_ONCE = 32_768
+_SEEN = pa.schema([("path", pa.binary()), ("kind", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
+_Row = tuple[bytes, str, int, str]
 
 
 @dataclass(frozen=True)
@@ -53,30 +61,25 @@ def check_files(
     *,
     spool: Path | None = None,
     progress: Progress | None = None,
+    jobs: int = 2,
 ) -> FileCheck:
-    """Read every file of the folder and compare path, kind, size and content with the index."""
-    with open_index(index, repository, spool) as opened:
-        seen = _Seen(opened.folder / "seen.parquet")
-        base = os.fsencode(folder)
-        meter = Meter(progress)
-        for found in walk(base, seen.other):
-            seen.add(base, found)
-            if found.kind == "file":
-                meter.count()
-        seen.close()
+    """Read every file of the folder and compare path, kind, size and content with the index, on `jobs` threads."""
+    with open_index(index, repository, spool) as opened, file_workspace(opened.folder) as workspace:
+        seen = opened.folder / "seen.parquet"
+        files = _write_seen(_look(os.fsencode(folder), jobs), seen, progress)
+        digest = digest_of([seen], workspace)
         names: dict[str, list[str]] = {"missing": [], "altered": [], "unexpected": []}
         counts = dict.fromkeys(names, 0)
-        for verdict, path in _differences(opened, seen.path):
+        for verdict, path in _differences(opened, seen):
             counts[verdict] += 1
             if len(names[verdict]) < NAMES_SHOWN:
                 names[verdict].append(readable(path))
-    meter.tell()
     return FileCheck(
         root=index.root.name,
         expected=index.files,
-        found=seen.files,
+        found=files,
         expected_digest=index.digest,
-        found_digest=seen.digest.hexdigest(),
+        found_digest=digest,
         missing=tuple(names["missing"]),
         altered=tuple(names["altered"]),
         unexpected=tuple(names["unexpected"]),
@@ -84,52 +87,6 @@ def check_files(
         altered_count=counts["altered"],
         unexpected_count=counts["unexpected"],
     )
-
-
-def verify_files(
-    index: FileIndex,
-    repository: Repository,
-    *,
-    spool: Path | None = None,
-    progress: Progress | None = None,
-) -> tuple[str, ...]:
-    """Read the index and every pack again, recompute every file's SHA-256 from them; returns what is wrong.
-
-    A damaged object does not hide the others: each is named once, and so are the files that need it, up to twenty.
-    """
-    name = f"files of {index.root.name}"
-    problems: list[str] = []
-    hurt: list[str] = []
-    meter = Meter(progress)
-    try:
-        with open_index(index, repository, spool) as opened:
-            packs = PackReader(opened, repository)
-            used: set[str] = set()
-            for file in files_by_pack(opened):
-                used.update(part.object for part in file.parts)
-                try:
-                    for _ in packs.blocks(file):
-                        pass
-                except DamagedRepository as error:
-                    if error not in packs.damaged.values():
-                        problems.append(f"{error.where}: {error.why}")
-                    elif len(hurt) < NAMES_SHOWN:
-                        hurt.append(f"{name}: {readable(file.path)}: its pack is damaged")
-                else:
-                    meter.count()
-            problems += [f"{name}: object {pack}: {error.why}" for pack, error in packs.damaged.items()]
-    except DamagedRepository as error:
-        # Without a sound index no file can be told from another, but the packs can still be compared with their names.
-        problems.append(f"{name}: the index: {error.where}: {error.why}")
-        used = set()
-    for ref in index.packs:
-        if ref.sha256 not in used:
-            try:
-                repository.check(ref)
-            except DamagedRepository as error:
-                problems.append(f"{name}: object {ref.sha256}: {error.why}")
-    meter.tell()
-    return (*problems, *hurt)
 
 
 def _differences(opened: OpenedIndex, seen: Path) -> Iterator[tuple[str, bytes]]:
@@ -161,53 +118,48 @@ def _differences(opened: OpenedIndex, seen: Path) -> Iterator[tuple[str, bytes]]
         yield from (("unexpected", path) for path in batch.column(0).to_pylist() if path)
 
 
-class _Seen:
-    """What a folder holds, digested while it is read, and written down for the comparison."""
+def _look(base: bytes, jobs: int) -> Iterator[list[_Row]]:
+    """What a folder holds, a group at a time: files read and hashed, links and whatever else there is only named."""
+    others: list[_Row] = []
 
-    _schema = pa.schema([("path", pa.binary()), ("kind", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.digest = Digest()
-        self.files = 0
-        self._rows: list[tuple[bytes, str, int, str]] = []
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
-
-    def add(self, base: bytes, found: Found) -> None:
-        """Read and note one file or folder."""
-        if found.link:
-            self._note(found.path, "link", 0, "")
-        elif found.kind == "dir":
-            self._note(found.path, "dir", 0, "")
-        else:
-            size, sha256 = _hashed(os.path.join(base, found.path))  # noqa: PTH118 - names may not be UTF-8
-            self._note(found.path, "file", size, sha256)
-            self.files += 1
-
-    def other(self, code: str, path: bytes) -> None:
-        """Note what is neither file nor folder, or cannot be looked at."""
+    def other(code: str, path: bytes) -> None:
         if path:
-            self._note(path, code, 0, "")
+            others.append((path, code, 0, ""))
 
-    def close(self) -> None:
-        """Write the rest."""
-        self._flush()
-        self._writer.close()
+    with ThreadPoolExecutor(jobs) as threads:
+        groups = _groups(walk(base, other))
+        yield from in_order(threads, lambda group: [_looked_at(base, found) for found in group], groups, ahead=4 * jobs)
+    yield others
 
-    def _note(self, path: bytes, kind: str, size: int, sha256: str) -> None:
-        self.digest.add(path, kind, size, sha256)
-        self._rows.append((path, kind, size, sha256))
-        if len(self._rows) >= 8192:
-            self._flush()
 
-    def _flush(self) -> None:
-        if self._rows:
-            columns = [
-                pa.array(values, field.type)
-                for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
-            ]
-            self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
-            self._rows = []
+def _groups(found: Iterator[Found]) -> Iterator[list[Found]]:
+    while group := list(itertools.islice(found, _GROUP_FILES)):
+        yield group
+
+
+def _looked_at(base: bytes, found: Found) -> _Row:
+    if found.link:
+        return found.path, "link", 0, ""
+    if found.kind == "dir":
+        return found.path, "dir", 0, ""
+    size, sha256 = _hashed(base + b"/" + found.path)
+    return found.path, "file", size, sha256
+
+
+def _write_seen(groups: Iterable[list[_Row]], into: Path, progress: Progress | None) -> int:
+    """Write what was seen to a Parquet file; returns how many files there are."""
+    meter, rows = Meter(progress), list[_Row]()
+    with pq.ParquetWriter(into, _SEEN, compression="lz4") as writer:
+        for group in groups:
+            rows += group
+            meter.count(sum(kind == "file" for _, kind, _, _ in group))
+            if len(rows) >= _ROWS_AT_ONCE:
+                writer.write_batch(batch_of(rows, _SEEN))
+                rows = []
+        if rows:
+            writer.write_batch(batch_of(rows, _SEEN))
+    meter.tell()
+    return meter.counted
 
 
 def _hashed(path: bytes) -> tuple[int, str]:

@@ -10,11 +10,10 @@ import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import duckdb
 import pyarrow as pa
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.files.index import LARGEST_PACK_OBJECT, PACK_BYTES, OpenedIndex, Part, readable
+from edms_tasks.files.index import LARGEST_PACK_OBJECT, PACK_BYTES, OpenedIndex, Part, file_workspace, readable
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 
@@ -45,25 +44,31 @@ def files_by_pack(opened: OpenedIndex) -> Iterator[StoredFile]:
             parts[1]."object",
             parts[1]."offset"
     """
-    for row in query_index(opened, query):
-        yield StoredFile._make((*row[:-1], tuple(Part(**part) for part in row[-1])))
+    yield from map(_stored_file, query_index(opened, query))
+
+
+def files_of_several_packs(opened: OpenedIndex) -> Iterator[StoredFile]:
+    """The files that are larger than a pack."""
+    query = """
+        SELECT path, size, mtime_ns, mode, uid, gid, sha256, parts
+        FROM read_parquet($paths)
+        WHERE kind = 'file' AND len(parts) > 1
+    """
+    yield from map(_stored_file, query_index(opened, query))
+
+
+def _stored_file(row: tuple) -> StoredFile:  # type: ignore[type-arg]
+    return StoredFile._make((*row[:-1], tuple(Part(**part) for part in row[-1])))
 
 
 def query_index(opened: OpenedIndex, query: str, **parameters: object) -> Iterator[tuple]:  # type: ignore[type-arg]
     """Rows of a query over the index's Parquet files (`$paths`), a few thousand at a time, out of core."""
     if not opened.paths:
         return
-    with workspace(opened) as connection:
+    with file_workspace(opened.folder) as connection:
         result = connection.execute(query, {"paths": [str(path) for path in opened.paths], **parameters})
         while rows := result.fetchmany(_ROWS_AT_ONCE):
             yield from rows
-
-
-def workspace(opened: OpenedIndex) -> duckdb.DuckDBPyConnection:
-    """DuckDB within bounds: little memory, the rest on disk beside the index."""
-    return duckdb.connect(
-        config={"memory_limit": "256MB", "threads": 2, "temp_directory": str(opened.folder / "duckdb")}
-    )
 
 
 class PackReader:

@@ -9,8 +9,8 @@ import duckdb
 
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
-from edms_tasks.files.contents import workspace
-from edms_tasks.files.index import open_index, readable
+from edms_tasks.files.fetch import open_index
+from edms_tasks.files.index import file_workspace, readable
 from edms_tasks.inventory.model import FileRoot, Finding, Table
 from edms_tasks.manifest import Encoding, FileIndex
 from edms_tasks.repository import Repository
@@ -41,7 +41,7 @@ def find_file_problems(
         present = [(t, column) for t, column in columns if t.id in raws and any(c.name == column for c in t.columns)]
         if not present:
             continue
-        with open_index(index, repository, spool) as opened, workspace(opened) as connection:
+        with open_index(index, repository, spool) as opened, file_workspace(opened.folder) as connection:
             _load_files(connection, opened.paths)
             for table, column in present:
                 _load_references(connection, table, column, raws[table.id], index.root)

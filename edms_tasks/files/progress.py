@@ -16,10 +16,12 @@ class Meter:
         self._progress = progress
         self._files = 0
         self._told = 0.0
+        self.counted = 0
 
-    def count(self) -> None:
-        """One file more is done."""
-        self._files += 1
+    def count(self, files: int = 1) -> None:
+        """So many files more are done."""
+        self._files += files
+        self.counted += files
         if time.monotonic() - self._told > 0.1:
             self.tell()
 

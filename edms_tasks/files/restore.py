@@ -14,7 +14,8 @@ from pathlib import Path
 
 from edms_tasks.errors import NoSpace, TargetExists, TerminalError
 from edms_tasks.files.contents import PackReader, StoredFile, files_by_pack, query_index
-from edms_tasks.files.index import OpenedIndex, open_index, readable
+from edms_tasks.files.fetch import open_index
+from edms_tasks.files.index import OpenedIndex, readable
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
@@ -40,9 +41,8 @@ def restore_files(
     with open_index(index, repository, spool) as opened, _writing(destination):
         _make_destination(destination)
         with _Tree(destination) as tree:
-            for entry in opened.entries():
-                if entry.kind == "dir" and entry.path:
-                    tree.make_folder(entry.path)
+            for (path,) in query_index(opened, _FOLDERS):
+                tree.make_folder(path)
             packs = PackReader(opened, repository)
             meter = Meter(progress)
             for file in files_by_pack(opened):
@@ -63,14 +63,23 @@ def _make_destination(destination: Path) -> None:
 
 def _settle_folders(opened: OpenedIndex, tree: _Tree) -> None:
     """Folders get their times and permissions last, the deepest first: a read-only folder takes no more files."""
-    query = """
-        SELECT path, mtime_ns, mode, uid, gid
-        FROM read_parquet($paths)
-        WHERE kind = 'dir'
-        ORDER BY octet_length(path) DESC
-    """
-    for path, mtime_ns, mode, uid, gid in query_index(opened, query):
+    for path, mtime_ns, mode, uid, gid in query_index(opened, _FOLDERS_DEEPEST_FIRST):
         tree.settle_folder(path, mtime_ns, mode, uid, gid)
+
+
+# A folder's path is shorter than those of the folders in it.
+_FOLDERS = """
+    SELECT path
+    FROM read_parquet($paths)
+    WHERE kind = 'dir' AND path <> ''::BLOB
+    ORDER BY octet_length(path)
+"""
+_FOLDERS_DEEPEST_FIRST = """
+    SELECT path, mtime_ns, mode, uid, gid
+    FROM read_parquet($paths)
+    WHERE kind = 'dir'
+    ORDER BY octet_length(path) DESC
+"""
 
 
 class _Tree:

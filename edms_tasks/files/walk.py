@@ -94,7 +94,7 @@ def excluding(patterns: Sequence[str]) -> Callable[[bytes], bool] | None:
 
 def _names(root: bytes, path: bytes, tell: Tell) -> list[bytes]:
     try:
-        return sorted(os.listdir(os.path.join(root, path)))  # noqa: PTH118, PTH208 - names may not be UTF-8
+        return sorted(os.listdir(root + b"/" + path))  # noqa: PTH208 - names may not be UTF-8
     except FileNotFoundError:
         tell("file-vanished", path)
     except OSError:
@@ -103,7 +103,7 @@ def _names(root: bytes, path: bytes, tell: Tell) -> list[bytes]:
 
 
 def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
-    full = os.path.join(root, path)  # noqa: PTH118 - names may not be UTF-8
+    full = root + b"/" + path
     try:
         status = os.lstat(full)
         link = stat.S_ISLNK(status.st_mode)

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -138,11 +138,11 @@ class Repository:
             self.replace(ref, path)
         return ref
 
-    def put_bytes(self, data: bytes) -> ObjectRef:
-        """Store bytes; see `put_file`."""
-        ref = ObjectRef(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    def put_bytes(self, *data: bytes) -> ObjectRef:
+        """Store bytes, given in as many pieces as the caller has them; see `put_file`."""
+        ref = _ref_of(data)
         if not self._is_stored(ref):
-            self._place.write(_object_name(ref), [data])
+            self._place.write(_object_name(ref), data)
         return ref
 
     def replace(self, ref: ObjectRef, path: Path) -> None:
@@ -381,7 +381,7 @@ def _blocks_of(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _ref_of(blocks: Iterator[bytes]) -> ObjectRef:
+def _ref_of(blocks: Iterable[bytes]) -> ObjectRef:
     digest, size = hashlib.sha256(), 0
     for block in blocks:
         digest.update(block)

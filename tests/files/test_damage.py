@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ import pytest
 
 from edms_tasks.errors import DamagedRepository, NoSpace
 from edms_tasks.files import check_files, restore_files, verify_files
-from edms_tasks.files.index import PACK_BYTES, SCHEMA, Digest, Entry, Part
+from edms_tasks.files.index import PACK_BYTES, SCHEMA, Part
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.repository import Repository
@@ -118,12 +119,38 @@ def test_every_damage_to_an_object_is_named(
         restore_files(index, repository, tmp_path / "again")
 
 
+class Entry(NamedTuple):
+    """A row of the index."""
+
+    path: bytes
+    kind: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    mode: int
+    uid: int
+    gid: int
+    sha256: str
+    parts: tuple[Part, ...]
+
+
 def entry(path: bytes, kind: str = "file", **changes: object) -> Entry:
     if kind == "dir":
         return Entry(path, "dir", 0, 0, 0, 0, 0o755, 0, 0, "", ())._replace(**changes)  # type: ignore[arg-type]
     parts = (Part("pack", 0, len(CONTENT)),)
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     return Entry(path, "file", len(CONTENT), 0, 0, 0, 0o644, 0, 0, sha256, parts)._replace(**changes)  # type: ignore[arg-type]
+
+
+def digest_of_rows(rows: list[Entry]) -> str:
+    """The digest as docs/format.md says it, one row after another."""
+    total = 0
+    for row in rows:
+        if row.path:
+            text = b"\0".join((row.path, row.kind.encode(), str(row.size).encode(), row.sha256.encode()))
+            total += int(hashlib.md5(text, usedforsecurity=False).hexdigest(), 16)
+    return f"{total % 2**128:032x}"
 
 
 ROOT = entry(b"", "dir")
@@ -149,6 +176,9 @@ HOSTILE: dict[str, list[Entry]] = {
     "a pack that is not named": [ROOT, entry(b"a", parts=(Part("0" * 64, 0, len(CONTENT)),))],
     "another SHA-256": [ROOT, entry(b"a", sha256="0" * 64)],
     "no SHA-256": [ROOT, entry(b"a", sha256="../../x")],
+    "permissions there are none of": [ROOT, entry(b"a", mode=0o100644)],
+    "an owner there is none of": [ROOT, entry(b"a", uid=-1)],
+    "an empty file with the SHA-256 of another": [ROOT, entry(b"a", size=0, parts=())],
     "a folder with content": [ROOT, entry(b"a", "dir", size=1)],
 }
 
@@ -159,9 +189,6 @@ def hostile_index(repository: Repository, folder: Path, rows: list[Entry], conte
         row._replace(parts=tuple(p._replace(object=pack.sha256) if p.object == "pack" else p for p in row.parts))
         for row in rows
     ]
-    digest = Digest()
-    for row in rows:
-        digest.add(row.path, row.kind, row.size, row.sha256)
     records = [row._asdict() | {"parts": [part._asdict() for part in row.parts]} for row in rows]
     pq.write_table(pa.Table.from_pylist(records, schema=SCHEMA), folder / "hostile.parquet")
     files = [row for row in rows if row.kind == "file"]
@@ -169,7 +196,7 @@ def hostile_index(repository: Repository, folder: Path, rows: list[Entry], conte
         root=FileRoot(name="media", path="/srv/media"),
         files=len(files),
         bytes=sum(row.size for row in files),
-        digest=digest.hexdigest(),
+        digest=digest_of_rows(rows),
         index=(repository.put_file(folder / "hostile.parquet"),),
         packs=(pack,),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.files import check_files, pack, restore_files
+from edms_tasks.files import check_files, reading, restore_files
 from edms_tasks.repository import Repository
 from tests.files.conftest import Backup, let_settle, listing
 
@@ -16,13 +16,13 @@ from tests.files.conftest import Backup, let_settle, listing
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The names of the files a backup opens."""
     names: list[bytes] = []
-    original = pack.open_file
+    original = reading.open_file
 
     def noted(path: bytes, flags: int) -> int:
         names.append(path.rpartition(b"/")[2])
         return original(path, flags)
 
-    monkeypatch.setattr(pack, "open_file", noted)
+    monkeypatch.setattr(reading, "open_file", noted)
     return names
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edms_tasks.errors import TargetExists
 from edms_tasks.files import check_files, index_files, restore_files, verify_files
 from edms_tasks.files import index as index_module
+from edms_tasks.files import pack as pack_module
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings
@@ -54,7 +55,7 @@ def test_everything_comes_back_as_it_was(media: Path, repository: Repository, ba
 def test_files_larger_than_a_pack_are_cut_and_joined(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    for module in ("index", "pack", "contents"):
+    for module in ("index", "reading", "packing", "fetch", "contents"):
         monkeypatch.setattr(f"edms_tasks.files.{module}.PACK_BYTES", 100)
     for name in "abc":
         (media / name).write_bytes(os.urandom(size))
@@ -74,7 +75,8 @@ def test_rows_are_written_in_chunks(
     for number in range(20):
         (media / f"{number}").write_bytes(b"%d" % number)
     whole, _ = backup()
-    monkeypatch.setattr(index_module, "ROWS_AT_ONCE", 1)
+    for module in (index_module, pack_module):
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", 1)
     monkeypatch.setattr(index_module, "ROWS_PER_OBJECT", 3)
     index, _ = backup()
 

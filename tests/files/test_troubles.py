@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import NoSpace
-from edms_tasks.files import check_files, pack, restore_files
+from edms_tasks.files import check_files, reading, restore_files
 from edms_tasks.repository import Repository
 from tests.files.conftest import Backup
 
@@ -49,14 +49,14 @@ def test_an_unreadable_file_is_named_and_the_rest_is_stored(
 ) -> None:
     for name in "abc":
         (media / name).write_bytes(name.encode() * 100)
-    original = pack.open_file
+    original = reading.open_file
 
     def refuse(path: bytes, flags: int) -> int:
         if path.endswith(b"/b"):
             raise PermissionError(errno.EACCES, "Permission denied")
         return original(path, flags)
 
-    monkeypatch.setattr(pack, "open_file", refuse)
+    monkeypatch.setattr(reading, "open_file", refuse)
     index, findings = backup()
     restore_files(index, repository, tmp_path / "out")
 
@@ -68,7 +68,7 @@ def test_an_unreadable_file_is_named_and_the_rest_is_stored(
 def test_a_disk_that_fails_in_the_middle_of_a_file_leaves_nothing_of_it(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pack, "BLOCK", 10)
+    monkeypatch.setattr(reading, "BLOCK", 10)
     for name in "abc":
         (media / name).write_bytes(name.encode() * 100)
     read, calls = os.read, []
@@ -96,7 +96,7 @@ def test_a_file_that_changes_while_it_is_read(
 ) -> None:
     (media / "a").write_bytes(b"before")
     (media / "log").write_bytes(b"line\n")
-    original, changes = pack.open_file, []
+    original, changes = reading.open_file, []
 
     def change(path: bytes, flags: int) -> int:
         descriptor = original(path, flags)
@@ -109,7 +109,7 @@ def test_a_file_that_changes_while_it_is_read(
             monkeypatch.setattr(os, "fstat", _first_then_real(descriptor, read))
         return descriptor
 
-    monkeypatch.setattr(pack, "open_file", change)
+    monkeypatch.setattr(reading, "open_file", change)
     index, findings = backup()
     monkeypatch.undo()
     restore_files(index, repository, tmp_path / "out")
@@ -135,13 +135,13 @@ def _first_then_real(descriptor: int, first: os.stat_result):  # type: ignore[no
 
 def test_a_file_that_vanishes_is_named(media: Path, backup: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
     (media / "a").write_bytes(b"a")
-    original = pack.open_file
+    original = reading.open_file
 
     def vanish(path: bytes, flags: int) -> int:
         Path(os.fsdecode(path)).unlink()
         return original(path, flags)
 
-    monkeypatch.setattr(pack, "open_file", vanish)
+    monkeypatch.setattr(reading, "open_file", vanish)
     index, findings = backup()
     assert index.files == 0
     assert list(findings) == ["file-vanished"]
@@ -185,7 +185,7 @@ def test_a_full_repository_ends_the_backup(
 ) -> None:
     (media / "a").write_bytes(b"a" * 100)
 
-    def full(data: bytes) -> None:
+    def full(*data: bytes) -> None:
         raise NoSpace("The repository's disk is full.")
 
     monkeypatch.setattr(repository, "put_bytes", full)
