@@ -259,3 +259,23 @@ def test_a_full_disk_says_so(repository: Repository, tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(NoSpace, match="Make room"):
         restore_files(index, repository, tmp_path / "out")
+
+
+def test_packs_known_to_be_right_are_not_read(
+    restored: tuple[FileIndex, Path], repository: Repository, tmp_path: Path
+) -> None:
+    index, _ = restored
+    next((tmp_path / "backups").rglob(index.packs[0].sha256)).write_bytes(b"")
+
+    assert verify_files(index, repository, known=frozenset({index.packs[0].sha256})) == ()
+    assert verify_files(index, repository) != ()
+
+
+def test_a_content_that_is_not_what_the_index_says_is_named(repository: Repository, tmp_path: Path) -> None:
+    rows = [ROOT, entry(b"a"), entry(b"b", sha256="0" * 64), entry(b"c", size=0, sha256="1" * 64, parts=())]
+
+    problems = verify_files(hostile_index(repository, tmp_path, rows), repository)
+
+    assert problems == tuple(
+        f"files of media: {name}: its content does not have the SHA-256 in the index" for name in "bc"
+    )

@@ -102,3 +102,33 @@ def test_a_damaged_previous_index_costs_time_and_nothing_else(
     assert opened == [b"a"]
     assert list(findings) == ["file-index-unusable"]
     assert second.digest == first.digest
+
+
+def test_what_an_earlier_snapshot_stored_is_not_stored_again(
+    media: Path, repository: Repository, backup: Backup, opened: list[bytes], tmp_path: Path
+) -> None:
+    (media / "a").write_bytes(os.urandom(100))
+    (media / "b").write_bytes(os.urandom(100))
+    let_settle()
+    first, _ = backup()
+    opened.clear()
+    (media / "a").rename(media / "moved")
+    (media / "copied").write_bytes((media / "b").read_bytes())
+
+    second, _ = backup(previous=first)
+
+    assert sorted(opened) == [b"copied", b"moved"]
+    assert second.packs == first.packs
+    restore_files(second, repository, tmp_path / "out")
+    assert listing(tmp_path / "out") == listing(media)
+
+
+def test_a_pack_that_nothing_needs_any_more_is_not_kept(media: Path, backup: Backup) -> None:
+    (media / "a").write_bytes(b"a" * 100)
+    let_settle()
+    first, _ = backup()
+    (media / "a").write_bytes(b"b" * 100)
+
+    second, _ = backup(previous=first)
+
+    assert first.packs and not set(first.packs) & set(second.packs)
