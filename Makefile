@@ -31,7 +31,7 @@ demo: $(STAMP) ## back up, destroy and restore the reference EDMS (SQLite, no se
 	$(BIN)/edms-backup demo
 
 test: $(STAMP) demo ## the demo, then the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 other-worlds: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv
 	tests/real/other_worlds.sh

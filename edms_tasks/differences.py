@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edms_tasks.canonical import text_of
-from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.databases.quoting import identifier
 from edms_tasks.extract import RawTable
 from edms_tasks.manifest import TableEntry
+from edms_tasks.table_state import chunks
 from edms_tasks.workspace import Workspace, column_types, relation
 
 _LONGEST_VALUE = 80
@@ -16,7 +17,7 @@ _LONGEST_VALUE = 80
 
 def explain(
     entry: TableEntry,
-    chunks: Sequence[Path],
+    files: Sequence[Path],
     raw: RawTable,
     workspace: Workspace,
     *,
@@ -25,16 +26,16 @@ def explain(
 ) -> tuple[str, ...]:
     """Up to `limit` sentences of each kind: rows missing, rows too many, rows changed with the columns that did.
 
-    `sensitive` names columns ("documents.Document.title") whose values are not shown.
+    `files` are the snapshot's chunks. `sensitive` names columns ("documents.Document.title") whose values are not shown.
     """
     table = entry.table
     if not table.primary_key:
         return ("The table has no primary key, so its rows cannot be matched one by one.",)
-    if not chunks:
+    if not files:
         return (f"{raw.rows} rows that the snapshot does not hold.",)
-    files = ", ".join(literal(str(path)) for path in chunks)
-    was, now = f"read_parquet([{files}])", relation(table, raw)
+    now = relation(table, raw)
     with workspace.cursor() as cursor:
+        was = chunks(cursor, table, entry.natural_key, files)
         was_types, now_types = column_types(cursor, was), column_types(cursor, now)
         names = [column.name for column in table.columns if column.name in was_types and column.name in now_types]
 

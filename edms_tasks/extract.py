@@ -88,7 +88,7 @@ def _require_carriable(table: Table) -> None:
     """Column names that the chunk format cannot tell apart, or keeps for itself."""
     names = [column.name.lower() for column in table.columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
-    reserved = [name for name in names if name.startswith(("@key", "@ref:"))]
+    reserved = [name for name in names if name.startswith(("@key", "@ref:", "@soft:"))]
     if doubled or reserved:
         raise TerminalError(
             f"{table.label} has columns that cannot be carried: {', '.join(doubled + reserved)}.",

@@ -7,16 +7,19 @@ finding. The result is a relation per table: the columns others point at, and th
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import duckdb
 
-from edms_tasks.canonical import text_of
+from edms_tasks.canonical import json_array, text_of
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
-from edms_tasks.matching import Held, equal, held
+from edms_tasks.matching import Held, bare_if_uuid, equal, held, object_id_text
+from edms_tasks.soft import Ids, SoftColumn, no_ids, tabulate_ids, tabulate_soft_column, unreadable
 from edms_tasks.workspace import Workspace, column_types, relation
 
 CONTENT_TYPES = "django_content_type"
@@ -56,6 +59,7 @@ class ProvenKeys:
     types: Mapping[str, Mapping[str, str]]  # table id -> column -> DuckDB type
     findings: tuple[Finding, ...]
     tried: Mapping[str, Sequence[TriedKey]]  # table id -> candidates, in order, up to the one that held
+    soft: Mapping[str, Sequence[SoftColumn]]  # table id -> its columns that hold soft references
 
     def held(self, table_id: str, column: str) -> Held:
         """How a column's raw values are at hand."""
@@ -68,8 +72,7 @@ def prove_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace:
         proof = _Proof(cursor, {table.id: table for table in tables if table.id in raws}, raws)
         for table_id in sorted(proof.tables):
             proof.key_of(table_id)
-        proof.tabulate_generic_targets()
-        return ProvenKeys(workspace, proof.tables, raws, proof.keys, proof.types, tuple(proof.findings), proof.tried)
+        return proof.finished(workspace)
 
 
 def key_of_candidates(
@@ -83,8 +86,7 @@ def key_of_candidates(
         proof = _Proof(cursor, {table.id: table for table in fixed if table.id in raws}, raws, accept_anything=True)
         for table_id in sorted(proof.tables):
             proof.key_of(table_id)
-        proof.tabulate_generic_targets()
-        return ProvenKeys(workspace, proof.tables, raws, proof.keys, proof.types, tuple(proof.findings), proof.tried)
+        return proof.finished(workspace)
 
 
 @dataclass
@@ -107,6 +109,14 @@ class _Proof:
                     self._pointed_at[reference.target].update(reference.target_columns)
         for table_id, table in self.tables.items():
             self.types[table_id] = column_types(self.cursor, relation(table, self.raws[table_id]))
+
+    def finished(self, workspace: Workspace) -> ProvenKeys:
+        """The keys of all tables, and what needs them all: where generic and soft references lead."""
+        self.tabulate_generic_targets()
+        keys = ProvenKeys(workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
+        soft = _tabulate_soft_references(self.cursor, keys)
+        broken = () if self.accept_anything else unreadable(self.tables, soft)
+        return replace(keys, soft=soft, findings=(*self.findings, *broken))
 
     def key_of(self, table_id: str) -> TableKey | None:
         """The table's key, built on first use; None while it is being built (a cycle)."""
@@ -150,7 +160,7 @@ class _Proof:
             )
         # No key at all, not even a surrogate: rows can be told apart by all their values only.
         values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
-        return self._tabulate(table, None, (), _json_array(values), "false")
+        return self._tabulate(table, None, (), json_array(values), "false")
 
     def _reject(
         self, table: Table, key: NaturalKey, code: str, why: str, count: int, examples: tuple[str, ...] = ()
@@ -204,7 +214,7 @@ class _Proof:
             )
             dangling = f"""'{{"dangling":' || to_json({self._text(alias, here, last)}) || '}}'"""
             parts.append(f"CASE WHEN {value} IS NULL THEN 'null' ELSE coalesce({joined}.nk, {dangling}) END")
-        return tuple(joins), _json_array(parts), " OR ".join(nulls) or "false"
+        return tuple(joins), json_array(parts), " OR ".join(nulls) or "false"
 
     def _follow(self, start: tuple[str, Table], column: str, joined: str, joins: list[str]) -> tuple[str, Table] | None:
         """Join the row that a reference's column points at, as `joined`; None where it is no reference."""
@@ -305,7 +315,7 @@ class _Proof:
             key, pk = self.keys[target.id], target.primary_key[0]
             text, kind = f"t.{identifier(pk)}", self.types[target.id][pk]
             is_uuid = target.column(pk).logical_type == "uuid"
-            as_text = object_id_text(text, kind, is_uuid=True) if is_uuid else _bare_if_uuid(text, kind)
+            as_text = object_id_text(text, kind, is_uuid=True) if is_uuid else bare_if_uuid(text, kind)
             label = literal(f'["{app_label}.{model}",')
             self.cursor.execute(
                 f"INSERT INTO {GENERIC_TARGETS} SELECT {literal(number)}, {as_text}, "
@@ -330,21 +340,39 @@ class _Proof:
         return held(table, self.raws[table.id], self.types[table.id], column)
 
 
-def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
-    """An object id as generic references compare it: UUIDs are written with and without dashes."""
-    text = text_of(expression, kind)
-    return f"lower(replace({text}, '-', ''))" if is_uuid else text
+def _tabulate_soft_references(cursor: duckdb.DuckDBPyConnection, keys: ProvenKeys) -> dict[str, list[SoftColumn]]:
+    """For each column with soft references, its values as content and what they point at; table id -> columns."""
+    folder = Path(tempfile.mkdtemp(prefix="soft-", dir=keys.workspace.folder))
+    known: dict[tuple[str, str], Ids] = {}
+    found: dict[str, list[SoftColumn]] = {}
+    for table_id, table in keys.tables.items():
+        for column in table.soft_columns:
+            ids = []
+            for one in table.soft_references:
+                if one.column == column:
+                    if (one.target, one.target_column) not in known:
+                        known[one.target, one.target_column] = ids_of(cursor, keys, one.target, one.target_column)
+                    ids.append(known[one.target, one.target_column])
+            raw, kinds = keys.raws[table_id], keys.types[table_id]
+            found.setdefault(table_id, []).append(tabulate_soft_column(cursor, table, column, raw, kinds, ids, folder))
+    for (target, _), looked_up in known.items():
+        if target in keys.tables:  # what was looked up is in files now; the memory is for the rows
+            cursor.execute(f"DROP TABLE {looked_up.relation}")
+    return found
+
+
+def ids_of(cursor: duckdb.DuckDBPyConnection, keys: ProvenKeys, target: str, column: str) -> Ids:
+    """What ids that are values of a target's column lead to; nothing, where its rows were left out."""
+    if target not in keys.tables:
+        return no_ids()
+    table, key = keys.tables[target], keys.keys[target]
+    rows = "\n".join([f"{relation(table, keys.raws[target])} t", *key.joins])
+    return tabulate_ids(cursor, table, column, keys.raws[target], keys.types[target], rows=rows, key=key.expression)
 
 
 def generic_object_id(alias: str, reference: GenericReference, kinds: Mapping[str, str]) -> str:
     """The object id of a generic reference, as the targets spell it."""
-    return _bare_if_uuid(f"{alias}{identifier(reference.object_id_column)}", kinds[reference.object_id_column])
-
-
-def _bare_if_uuid(column: str, kind: str) -> str:
-    """The id as text; what looks like a UUID with dashes loses them, on both sides, whatever the type it is kept in."""
-    plain, bare = (object_id_text(column, kind, is_uuid=is_uuid) for is_uuid in (False, True))
-    return f"CASE WHEN strlen({bare}) = 32 AND strlen({plain}) = 36 THEN {bare} ELSE {plain} END"
+    return bare_if_uuid(f"{alias}{identifier(reference.object_id_column)}", kinds[reference.object_id_column])
 
 
 def _reference_of(table: Table, column: str) -> ForeignReference | None:
@@ -356,7 +384,3 @@ def _reference_of(table: Table, column: str) -> ForeignReference | None:
         ):
             return reference
     return None
-
-
-def _json_array(parts: Sequence[str]) -> str:
-    return "'[' || " + " || ',' || ".join(parts) + " || ']'" if parts else "'[]'"

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.inventory.model import Edms, FileRoot, Finding, NaturalKey, Table, Value
+from edms_tasks.inventory.model import Edms, FileNameReference, FileRoot, Finding, NaturalKey, Table, Value
 
 FORMAT = 1
 
@@ -115,6 +115,16 @@ class FileIndex(Value):
     packs: tuple[ObjectRef, ...]
 
 
+class FileNameState(Value):
+    """Files whose names hold ids of rows, counted and digested."""
+
+    reference: FileNameReference
+    files: int = Field(ge=0)  # whose names match
+    dangling: int = Field(ge=0)  # of those, files named by an id that no row has
+    dangling_examples: tuple[str, ...] = ()
+    content_digest: str  # over the names with natural keys in place of ids, and the contents; 32 hex digits
+
+
 class Manifest(Value):
     """One snapshot."""
 
@@ -127,6 +137,7 @@ class Manifest(Value):
     sequences: tuple[Sequence, ...]
     tables: tuple[TableEntry, ...]
     files: tuple[FileIndex, ...]
+    file_names: tuple[FileNameState, ...] = ()
     findings: tuple[Finding, ...]
     versions: dict[str, str]  # edms-backup and the libraries that wrote the snapshot
     seconds: dict[str, float]  # stage -> duration

@@ -61,6 +61,18 @@ def equal(left: str, left_held: Held, right: str, right_held: Held) -> str:
     return f"{text_of(left, left_held.kind)} = {text_of(right, right_held.kind)}"
 
 
+def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
+    """An object id as generic references compare it: UUIDs are written with and without dashes."""
+    text = text_of(expression, kind)
+    return f"lower(replace({text}, '-', ''))" if is_uuid else text
+
+
+def bare_if_uuid(column: str, kind: str) -> str:
+    """The id as text; what looks like a UUID with dashes loses them, on both sides, whatever the type it is kept in."""
+    plain, bare = (object_id_text(column, kind, is_uuid=is_uuid) for is_uuid in (False, True))
+    return f"CASE WHEN strlen({bare}) = 32 AND strlen({plain}) = 36 THEN {bare} ELSE {plain} END"
+
+
 def _classed(expression: str, value: Held) -> str:
     """The value's storage class and its text; whole numbers are one class, whether integers or reals."""
     if value.tagged:

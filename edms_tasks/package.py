@@ -17,7 +17,16 @@ import pyarrow.parquet as pq
 from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Finding, Inventory, Table
-from edms_tasks.manifest import Chunk, FileIndex, Manifest, NativeSchema, ObjectRef, TableEntry, TableState
+from edms_tasks.manifest import (
+    Chunk,
+    FileIndex,
+    FileNameState,
+    Manifest,
+    NativeSchema,
+    ObjectRef,
+    TableEntry,
+    TableState,
+)
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.repository import Repository
 from edms_tasks.serialize import KeptChunk, SerializedTable
@@ -75,6 +84,7 @@ def write_manifest(
     sequences: Sequence[SequencePosition],
     entries: Sequence[TableEntry],
     files: Sequence[FileIndex],
+    file_names: Sequence[FileNameState],
     findings: Iterable[Finding],
     seconds: Mapping[str, float],
 ) -> tuple[str, Manifest]:
@@ -89,6 +99,7 @@ def write_manifest(
         sequences=tuple(sequences),
         tables=tuple(sorted(entries, key=lambda entry: entry.table.id)),
         files=tuple(files),
+        file_names=tuple(file_names),
         findings=(*findings, *_dangling(entries)),
         versions=versions(),
         seconds={name: round(value, 3) for name, value in seconds.items()},

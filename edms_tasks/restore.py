@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases import Database
@@ -16,7 +15,8 @@ from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.serialize import measure_table
-from edms_tasks.workspace import Workspace
+from edms_tasks.table_state import exact_digest
+from edms_tasks.workspace import Workspace, column_types, relation
 
 
 def check_engine(manifest: Manifest, database: Database) -> None:
@@ -56,20 +56,29 @@ def load_table(staging: StagingDatabase, repository: Repository, entry: TableEnt
     return loaded
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The restored database, measured."""
-
-    states: dict[str, TableState]
-    raws: Mapping[str, RawTable]
-
-
 def keys_as_recorded(
     manifest: Manifest, tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace
 ) -> ProvenKeys:
     """The keys the snapshot settled on, tabulated from the restored rows."""
     chosen = {entry.table.id: entry.natural_key for entry in manifest.tables}
     return key_of_candidates(tables, {t.id: raws[t.id] for t in tables if t.id in raws}, workspace, chosen)
+
+
+def holds_its_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> bool:
+    """Whether the rows read back are the snapshot's, by their number and their exact digest.
+
+    The digest covers every column of every row as it is. What else the entry says of the table (content digest, health of
+    keys and references) is computed from the rows of all tables, so it holds where all tables hold their rows.
+    """
+    if raw.rows != entry.state.rows:
+        return False
+    if not raw.rows:
+        return True
+    with workspace.cursor() as cursor:
+        source = relation(entry.table, raw)
+        if set(column_types(cursor, source)) != {column.name for column in entry.table.columns}:
+            return False
+        return exact_digest(cursor, entry.table, entry.natural_key, source) == (raw.rows, entry.state.exact_digest)
 
 
 def measure_restored(entry: TableEntry, raw: RawTable, keys: ProvenKeys) -> TableState:

@@ -1,7 +1,8 @@
 """Serialize: raw chunks become natural-keyed Parquet with digests. Set-based throughout; nothing row by row.
 
-A chunk holds the table's columns as they are, `@key` (the row's natural key) and one `@ref:<reference>` per reference
-(the natural key of what it points at, NULL where it dangles). Digests are computed from exactly these columns, so a
+A chunk holds the table's columns as they are, `@key` (the row's natural key, where it is more than some of those
+columns) and one `@ref:<reference>` per reference (the natural key of what it points at, NULL where it dangles); a column
+with soft references has its content beside it, `@soft:<column>`. Digests are computed from exactly these columns, so a
 stored chunk can be checked without any other. Rows that the previous snapshot stored already are not stored again.
 """
 
@@ -16,15 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import GenericReference, NaturalKey, Reference, Table
+from edms_tasks.inventory.model import ForeignReference, GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.keys import GENERIC_TARGETS, ProvenKeys, generic_object_id
 from edms_tasks.manifest import Chunk, Encoding, TableState
 from edms_tasks.matching import equal
 from edms_tasks.row_index import CHUNK, ROW, IndexWriter, StoredRows, live_rows, renumbered, superseded_rows
+from edms_tasks.soft import content_column
 from edms_tasks.table_state import (
     HALVES,
     KEY,
@@ -135,10 +138,19 @@ def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
     columns = [f"t.{identifier(column.name)}" for column in table.columns]
     columns.append(f"{key.expression if key.natural_key else 'CAST(NULL AS VARCHAR)'} AS {identifier(KEY)}")
     joins = list(key.joins) if key.natural_key else []
+    soft = {f"s{number}": column for number, column in enumerate(keys.soft.get(table.id, ()))}
+    pointed = {name: f"{alias}.r{place}" for alias, held in soft.items() for place, name in enumerate(held.references)}
     for number, reference in enumerate(table.references):
         alias = f"r{number}"
-        joins.append(_reference_join(table, reference, alias, types, keys))
-        columns.append(f"{alias}.nk AS {identifier(reference_column(reference.name))}")
+        if not isinstance(reference, SoftReference):
+            joins.append(_reference_join(table, reference, alias, types, keys))
+        columns.append(
+            f"{pointed.get(reference.name, f'{alias}.nk')} AS {identifier(reference_column(reference.name))}"
+        )
+    for alias, held in soft.items():
+        value = text_of(f"t.{identifier(held.column)}", types[held.column])
+        joins.append(f"LEFT JOIN {held.relation} {alias} ON {alias}.value = {value}")
+        columns.append(f"{alias}.content AS {identifier(content_column(held.column))}")
     return f"SELECT {', '.join(columns)} FROM {relation(table, raw)} t\n" + "\n".join(joins)
 
 
@@ -232,7 +244,9 @@ def _kept(cursor: duckdb.DuckDBPyConnection, stored: StoredRows, index: Path, fo
     return kept
 
 
-def _reference_join(table: Table, reference: Reference, alias: str, kinds: Mapping[str, str], keys: ProvenKeys) -> str:
+def _reference_join(
+    table: Table, reference: ForeignReference | GenericReference, alias: str, kinds: Mapping[str, str], keys: ProvenKeys
+) -> str:
     if isinstance(reference, GenericReference):
         return (
             f"LEFT JOIN {GENERIC_TARGETS} {alias} ON CAST(t.{identifier(reference.content_type_column)} AS VARCHAR) = {alias}.content_type "

@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -74,6 +74,38 @@ class FilesSettings(_Section):
     roots: dict[str, Path] = Field(default={}, description="Name -> folder; overrides or adds to what the probe finds.")
 
 
+class SoftReferenceSettings(_Section):
+    """One reference that neither database nor models declare, in one of four shapes (`docs/settings.md`)."""
+
+    column: str | None = Field(default=None, description="app.Model.field or table.column that holds ids.")
+    target: str | None = Field(default=None, description="The model they are ids of, or app.Model.field.")
+    separator: str | None = Field(default=None, min_length=1, description="The column is a list of ids in a string.")
+    json_: str | None = Field(default=None, alias="json", description="The ids stand at this path of JSON.")
+    pattern: str | None = Field(default=None, description="The ids stand in strings like custom_field_%d.")
+    files: str | None = Field(default=None, description="Instead of a column: a folder of files, whose names hold ids.")
+    name: str | None = Field(default=None, description="With files: the names, e.g. thumbnails/{pk:07}.webp.")
+    content_type: str | None = Field(default=None, description="A content type's column, which object_id goes with.")
+    object_id: str | None = Field(default=None, description="The column with the id of a row of that content type.")
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> SoftReferenceSettings:
+        given = {"json" if key == "json_" else key for key in type(self).model_fields if getattr(self, key) is not None}
+        if not any(needed <= given <= needed | also for needed, also in _SHAPES) or len(given & _FORMS) > 1:
+            raise ValueError(
+                f"{', '.join(sorted(given)) or 'nothing'} together say nothing; it takes column and target, with at most one "
+                "of separator, json and pattern; or files, name and target; or content_type and object_id"
+            )
+        return self
+
+
+_FORMS = frozenset({"separator", "json", "pattern"})
+_SHAPES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
+    (frozenset({"column", "target"}), _FORMS),
+    (frozenset({"files", "name", "target"}), frozenset()),
+    (frozenset({"content_type", "object_id"}), frozenset()),
+)
+
+
 class RestoreSettings(_Section):
     """How a restore reaches its target."""
 
@@ -106,9 +138,13 @@ class Settings(BaseSettings):
     restore: RestoreSettings = RestoreSettings()
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
     workdir: Path = Field(default=Path(".edms-backup"), description="Spool, reports and the promotion journal.")
-    memory_limit_mb: int = Field(default=384, ge=128, description="Memory for set-based work; the rest goes to disk.")
+    memory_limit_mb: int = Field(default=320, ge=128, description="Memory for set-based work; the rest goes to disk.")
     chunk_rows: int = Field(default=65_536, ge=1, description="Rows in one chunk.")
     jobs: int = Field(default=2, ge=1, le=64, description="Tables read or written at the same time.")
+    soft_references: tuple[SoftReferenceSettings, ...] = Field(
+        default=(),
+        description="Ids that neither database nor models declare as references; or as many [[soft_references]] sections.",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -209,7 +245,9 @@ def _explain(error: ValidationError, where: Path) -> SettingsError:
         f"The setting `{key}` is not valid.",
         where=str(where),
         why=first["msg"],
-        cure="See the commented file `edms-backup init` writes.",
+        cure="docs/settings.md shows each shape of a soft reference."
+        if key.startswith("soft_references")
+        else "See the commented file `edms-backup init` writes.",
     )
 
 

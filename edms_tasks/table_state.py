@@ -23,13 +23,15 @@ from edms_tasks.canonical import (
     digest_hex,
     digest_sums,
     halves,
+    key_text,
     row_text,
     text_of,
     with_hashes,
 )
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.inventory.model import ForeignReference, NaturalKey, Reference, Table
+from edms_tasks.inventory.model import ForeignReference, NaturalKey, Reference, SoftReference, Table
 from edms_tasks.manifest import ReferenceState, TableState
+from edms_tasks.soft import NOWHERE, content_column
 from edms_tasks.workspace import Workspace, column_types
 
 KEY = "@key"
@@ -52,8 +54,8 @@ def state_of_chunks(workspace: Workspace, table: Table, key: NaturalKey | None, 
     """The state of stored chunks from the chunks alone, the key's health included."""
     if not files:
         return empty_state(table)
-    source = parquet(files)
     with workspace.cursor() as cursor:
+        source = chunks(cursor, table, key, files)
         row = cursor.execute(f"SELECT count({identifier(KEY)}) - count(DISTINCT {identifier(KEY)}) FROM {source}")
         (duplicates,) = row.fetchall()[0]
         return state_of(cursor, table, key, source, nulls=0, duplicates=int(duplicates) if key else 0)
@@ -72,9 +74,7 @@ def state_of(
     types = column_types(cursor, source)
     counts = []
     for reference in table.references:
-        filled = _filled(reference)
-        resolved = identifier(reference_column(reference.name))
-        counts += [f"count(*) FILTER ({filled})", f"count(*) FILTER ({filled} AND {resolved} IS NULL)"]
+        counts += [f"count(*) FILTER ({is_filled(reference)})", f"count(*) FILTER ({dangles(reference)})"]
     row = cursor.execute(
         f"SELECT count(*), {digest_sums(EXACT)}, {digest_sums(CONTENT)}{''.join(', ' + c for c in counts)} "
         f"FROM ({_hashed(table, key, source, types)})"
@@ -100,12 +100,32 @@ def state_of(
     )
 
 
+def exact_digest(
+    cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, source: str
+) -> tuple[int, str]:
+    """The number of rows of a relation that has the table's columns, and their exact digest."""
+    types, apart = column_types(cursor, source), _apart(table, key)
+    texts = {column.name: text_of(identifier(column.name), types[column.name]) for column in table.columns}
+    hashed = with_hashes(
+        source,
+        common=[text for name, text in texts.items() if name not in apart],
+        exact=[text for name, text in texts.items() if name in apart],
+        content=[],
+    )
+    row = cursor.execute(f"SELECT count(*), {digest_sums(EXACT)} FROM ({hashed})").fetchone()
+    assert row is not None  # an aggregate always returns one row
+    rows, upper, lower = (int(number) for number in row)
+    return rows, digest_hex(upper, lower)
+
+
 def with_hash_halves(
     cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, source: str, *, also: Sequence[str] = ()
 ) -> str:
     """SELECT the columns of a chunk, `HALVES`, and what `source` has `also`."""
     columns = [column.name for column in table.columns]
-    columns += [KEY, *(reference_column(reference.name) for reference in table.references), *also]
+    columns += [] if is_of_own_columns(table, key) else [KEY]
+    columns += [reference_column(reference.name) for reference in table.references]
+    columns += [*map(content_column, table.soft_columns), *also]
     split = zip((*halves(EXACT), *halves(CONTENT)), HALVES, strict=True)
     projected = [identifier(name) for name in columns] + [f"{half} AS {identifier(name)}" for half, name in split]
     return f"SELECT {', '.join(projected)} FROM ({_hashed(table, key, source, column_types(cursor, source))})"
@@ -144,8 +164,12 @@ class StateOfBatches:
         self._rows += batch.num_rows
         self._sums.add(batch)
         for reference in self._table.references:
-            filled = functools.reduce(pc.and_, (batch.column(name).is_valid() for name in members(reference)))
-            dangling = pc.and_(filled, batch.column(reference_column(reference.name)).is_null())
+            pointed = batch.column(reference_column(reference.name))
+            if isinstance(reference, SoftReference):
+                filled, dangling = pointed.is_valid(), pc.fill_null(pc.match_substring(pointed, NOWHERE), False)
+            else:
+                filled = functools.reduce(pc.and_, (batch.column(name).is_valid() for name in members(reference)))
+                dangling = pc.and_(filled, pointed.is_null())
             counts = self._counts[reference.name]
             counts[0] += filled.true_count
             counts[1] += dangling.true_count
@@ -174,11 +198,22 @@ class StateOfBatches:
 
 def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, source: str) -> tuple[str, ...]:
     """Up to three values of a reference that point at nothing."""
+    if isinstance(reference, SoftReference):
+        return _nowhere(cursor, reference, source)
     types = column_types(cursor, source)
     raw = " || ':' || ".join(text_of(identifier(column), types[column]) for column in members(reference))
     rows = cursor.execute(
-        f"SELECT DISTINCT {raw} AS example FROM {source} "
-        f"WHERE {_filled(reference)} AND {identifier(reference_column(reference.name))} IS NULL ORDER BY example LIMIT 3"
+        f"SELECT DISTINCT {raw} AS example FROM {source} WHERE {dangles(reference)} ORDER BY example LIMIT 3"
+    ).fetchall()
+    return tuple(str(value)[:200] for (value,) in rows)
+
+
+def _nowhere(cursor: duckdb.DuckDBPyConnection, reference: SoftReference, source: str) -> tuple[str, ...]:
+    """Up to three ids that lead nowhere, out of the marks among what a reference points at."""
+    pointed = identifier(reference_column(reference.name))
+    rows = cursor.execute(
+        f"SELECT DISTINCT unnest(json_extract_string({pointed}, '$[*].nowhere')) AS example FROM {source} "
+        f"WHERE {dangles(reference)} ORDER BY example LIMIT 3"
     ).fetchall()
     return tuple(str(value)[:200] for (value,) in rows)
 
@@ -187,7 +222,45 @@ def members(reference: Reference) -> tuple[str, ...]:
     """The columns a reference consists of."""
     if isinstance(reference, ForeignReference):
         return reference.columns
+    if isinstance(reference, SoftReference):
+        return (reference.column,)
     return (reference.content_type_column, reference.object_id_column)
+
+
+def is_filled(reference: Reference) -> str:
+    """SQL for whether a row of a chunk points at something by this reference."""
+    if isinstance(reference, SoftReference):
+        return f"{identifier(reference_column(reference.name))} IS NOT NULL"
+    return "(" + " AND ".join(f"{identifier(column)} IS NOT NULL" for column in members(reference)) + ")"
+
+
+def dangles(reference: Reference) -> str:
+    """SQL for whether a row of a chunk points at what does not exist: by a soft reference, with one id or more."""
+    pointed = identifier(reference_column(reference.name))
+    if isinstance(reference, SoftReference):
+        return f"coalesce(contains({pointed}, {literal(NOWHERE)}), false)"
+    return f"({is_filled(reference)} AND {pointed} IS NULL)"
+
+
+def is_of_own_columns(table: Table, key: NaturalKey | None) -> bool:
+    """Whether a row's key is made of nothing but values of its own, so that a chunk need not repeat them as `@key`."""
+    if key is None or key.source == "surrogate":
+        return True
+    pointing = {column for reference in table.references for column in members(reference)}
+    return all(len(path) == 1 and path[0] not in pointing for path in key.paths)
+
+
+def chunks(cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> str:
+    """Chunks as a relation, `@key` included."""
+    if not is_of_own_columns(table, key):
+        return parquet(files)
+    # Chunks of earlier releases have the column all the same, and may stand beside others that have not.
+    source = f"read_parquet([{', '.join(literal(str(path)) for path in files)}], union_by_name = true)"
+    types = column_types(cursor, source)
+    texts = [text_of(identifier(path[0]), types[path[0]]) for path in key.paths] if key is not None else []
+    text = key_text(texts) if key is not None else "CAST(NULL AS VARCHAR)"
+    stored = f"* EXCLUDE ({identifier(KEY)})" if KEY in types else "*"
+    return f"(SELECT {stored}, {text} AS {identifier(KEY)} FROM {source})"
 
 
 def parquet(files: Sequence[Path]) -> str:
@@ -197,15 +270,16 @@ def parquet(files: Sequence[Path]) -> str:
 
 def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[str, str]) -> str:
     """The rows of `source` with their two hashes: what both digests cover, what only one of them does."""
-    apart = set(table.primary_key) if key is not None and key.source != "surrogate" else set()
-    apart -= {path[0] for path in key.paths} if key is not None else set()
+    apart = _apart(table, key)
     content: list[str] = []
     for reference in table.references:
         columns = members(reference)
-        apart.update(columns)
+        if isinstance(reference, SoftReference):
+            continue  # its column's content says all
         resolved = identifier(reference_column(reference.name))
         raw = row_text([text_of(identifier(column), types[column]) for column in columns])
-        content.append(f"CASE WHEN {_filled(reference)} THEN coalesce({resolved}, 'dangling ' || {raw}) END")
+        content.append(f"CASE WHEN {is_filled(reference)} THEN coalesce({resolved}, 'dangling ' || {raw}) END")
+    content += [identifier(content_column(column)) for column in table.soft_columns]
     if key is not None and any(len(path) > 1 for path in key.paths):
         # Such a key holds values of other rows, which nothing else in this row's content covers.
         content.append(identifier(KEY))
@@ -218,5 +292,10 @@ def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[st
     )
 
 
-def _filled(reference: Reference) -> str:
-    return "(" + " AND ".join(f"{identifier(column)} IS NOT NULL" for column in members(reference)) + ")"
+def _apart(table: Table, key: NaturalKey | None) -> set[str]:
+    """The columns that only the exact digest covers as they are: surrogate keys, and what points at them."""
+    apart = set(table.primary_key) if key is not None and key.source != "surrogate" else set()
+    apart -= {path[0] for path in key.paths} if key is not None else set()
+    for reference in table.references:
+        apart.update(members(reference))
+    return apart

@@ -7,14 +7,16 @@ evaluated and a table nobody expected are failures too.
 
 from __future__ import annotations
 
+import importlib
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edms_tasks.manifest import Manifest, TableState
+from edms_tasks.manifest import FileNameState, Manifest, TableState
 from edms_tasks.validation_result import (
     CheckResult,
     Failure,
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
         ExpectationValidationResult,
     )
 
-__all__ = ["CheckResult", "Failure", "SuiteResult", "ValidationResult", "judge", "validate_restored"]
+__all__ = ["CheckResult", "Failure", "SuiteResult", "ValidationResult", "judge", "load_ahead", "validate_restored"]
+
+
+def load_ahead() -> None:
+    """Begin to load Great Expectations, which takes seconds, while the caller waits for other programs."""
+    threading.Thread(target=importlib.import_module, args=["expectations.evaluation"]).start()
 
 
 def validate_restored(
@@ -41,6 +48,7 @@ def validate_restored(
     reports: Path,
     *,
     structure: Sequence[StructureLine] = (),
+    file_names: Sequence[FileNameState] = (),
     sensitive: Sequence[str] = (),
 ) -> ValidationResult:
     """Run every suite on the restored database, write the Data Docs to `reports / "data_docs"`, and judge.
@@ -52,14 +60,15 @@ def validate_restored(
         database_url: SQLAlchemy URL of the restored database; it is used and written nowhere.
         reports: folder for the evidence; created.
         structure: what the database is besides its rows, held against the snapshot (`structure.check_structure`).
+        file_names: the manifest's declarations of ids in names of files, measured anew with the restored rows.
         sensitive: columns ("documents.Document.title") whose values never appear. Results are counts and digests
             anyway; but a database's error may quote a value, so it is left out for the tables these columns are in.
 
     Raises:
         DatabaseRefused: the restored database cannot be reached.
     """
-    from expectations.checkpoint import Summary, run_checkpoint
     from expectations.data_docs import write_data_docs
+    from expectations.evaluation import Summary, evaluate
     from expectations.suites import DIGESTS, FILES, digest_summary, file_summary, summary_suite, table_suite
 
     started = time.monotonic()
@@ -67,7 +76,7 @@ def validate_restored(
     labels = {entry.table.id: entry.table.label for entry in manifest.tables}
     names = _unique_names(labels)
     tables = [table_suite(manifest, entry, engine, names[entry.table.id]) for entry in manifest.tables]
-    digests, found_files = digest_summary(manifest, states, structure), file_summary(manifest, files)
+    digests, found_files = digest_summary(manifest, states, structure), file_summary(manifest, files, file_names)
     summaries = [
         Summary(summary_suite(DIGESTS, digests, labels), digests),
         Summary(summary_suite(FILES, found_files, {}), found_files),
@@ -77,7 +86,7 @@ def validate_restored(
     silent = {column.rpartition(".")[0] for column in sensitive}
     suites = tuple(
         _read(result, *subjects[result.suite_name], silent=not silent.isdisjoint(subjects[result.suite_name]))
-        for result in run_checkpoint(database_url, tables, summaries)
+        for result in evaluate(database_url, tables, summaries)
     )
     failures = judge(manifest, states, files, suites)
     data_docs = write_data_docs(suites, failures, reports / "data_docs")

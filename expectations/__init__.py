@@ -1,6 +1,6 @@
 """Great Expectations: the suites a restored EDMS database must pass, built from the snapshot's manifest.
 
 `suites.py` says what is expected, `queries.py` and `keys.py` how the database counts it, `integrity.py` holds the
-custom expectations, `checkpoint.py` runs everything once, `data_docs.py` writes the pages. Only `edms_tasks.validate`
+custom expectations, `evaluation.py` runs everything once, `data_docs.py` writes the pages. Only `edms_tasks.validate`
 imports this package: Great Expectations takes seconds to import.
 """

@@ -58,12 +58,18 @@ def count_dangling_generic(
 ) -> str:
     """Rows whose content type and object id are filled and point at nothing.
 
-    All filled rows, less those found by a semi-join for each model that has a table with a single-column key.
+    All filled rows, less those found by a semi-join for each model that has a table with a single-column key. Rows that
+    point at the same are gathered first: the table is read once, however many models there are.
     """
     kind, number = table.column(reference.content_type_column), table.column(reference.object_id_column)
-    filled = f"s.{identifier(kind.name)} IS NOT NULL AND s.{identifier(number.name)} IS NOT NULL"
-    source = f"{qualified(table)} AS s"
-    counts = [f"(SELECT COUNT(*) FROM {source} WHERE {filled})"]
+    pointing = (
+        f"WITH pointing AS MATERIALIZED (\n"
+        f"  SELECT s.{identifier(kind.name)}, {_object_id(engine, f's.{identifier(number.name)}')} AS number, COUNT(*) AS n\n"
+        f"  FROM {qualified(table)} AS s\n"
+        f"  WHERE s.{identifier(kind.name)} IS NOT NULL AND s.{identifier(number.name)} IS NOT NULL\n"
+        f"  GROUP BY 1, 2\n)"
+    )
+    counts = ["(SELECT COALESCE(SUM(n), 0) FROM pointing)"]
     for target in targets:
         if content_types is None or not target.content_types or len(target.primary_key) != 1:
             continue
@@ -72,15 +78,13 @@ def count_dangling_generic(
             for app, model in target.content_types
         )
         key = target.column(target.primary_key[0])
-        same_kind = equal(engine, ("s", kind), ("c", content_types.column("id")))
+        same_kind = equal(engine, ("p", kind), ("c", content_types.column("id")))
         counts.append(
-            f"(SELECT COUNT(*) FROM {source}"
-            f" JOIN {qualified(content_types)} AS c ON {same_kind}\n"
-            f"    WHERE {filled} AND ({names})\n"
-            f"      AND {_object_id(engine, f's.{identifier(number.name)}')}"
-            f" IN (SELECT {_target_id(engine, key)} FROM {qualified(target)} AS t))"
+            f"(SELECT COALESCE(SUM(n), 0) FROM pointing AS p JOIN {qualified(content_types)} AS c ON {same_kind}\n"
+            f"    WHERE ({names})\n"
+            f"      AND p.number IN (SELECT {_target_id(engine, key)} FROM {qualified(target)} AS t))"
         )
-    return "SELECT\n  " + "\n  - ".join(counts)
+    return f"{pointing}\nSELECT\n  " + "\n  - ".join(counts)
 
 
 def _object_id(engine: str, expression: str) -> str:

@@ -13,8 +13,8 @@ import great_expectations.expectations as gxe
 import pandas as pd
 from great_expectations.expectations.expectation import Expectation
 
-from edms_tasks.inventory.model import ForeignReference, Reference
-from edms_tasks.manifest import Manifest, TableEntry, TableState
+from edms_tasks.inventory.model import ForeignReference, GenericReference, SoftReference
+from edms_tasks.manifest import FileNameState, Manifest, TableEntry, TableState
 from edms_tasks.validation_result import FileCheckLike, StructureLine
 from expectations.integrity import (
     ExpectGenericReferenceToDangleAsAtTheSource,
@@ -29,6 +29,7 @@ from expectations.queries import count_dangling, count_dangling_generic, count_k
 DIGESTS = "digests"
 FILES = "files"
 _CONTENT_TYPES = "django_content_type"
+_COUNTED = ("filled", "dangling")
 _COLUMNS = ("subject", "measure", "expected", "found")
 
 
@@ -45,19 +46,36 @@ def table_suite(manifest: Manifest, entry: TableEntry, engine: str, name: str) -
 def digest_summary(
     manifest: Manifest, states: Mapping[str, TableState], structure: Sequence[StructureLine] = ()
 ) -> pd.DataFrame:
-    """Expected and found digests, and the structure's lines, as a small frame; '' where a table is on one side only."""
+    """Expected and found digests, soft references' counts and the structure's lines, as a small frame.
+
+    Soft references are counted on the rows that were read back. '' stands where a table is on one side only.
+    """
     expected = {entry.table.id: entry.state for entry in manifest.tables}
     rows = [
         (table_id, measure, _digest(expected.get(table_id), measure), _digest(states.get(table_id), measure))
         for table_id in sorted(expected.keys() | states.keys())
         for measure in ("exact digest", "content digest")
     ]
+    rows += [
+        (
+            entry.table.id,
+            f"soft reference {reference.name}: rows {what}",
+            was,
+            _count(states.get(entry.table.id), reference, what),
+        )
+        for entry in manifest.tables
+        for reference in entry.table.soft_references
+        for what in _COUNTED
+        for was in [_count(entry.state, reference, what)]
+    ]
     rows += [(line.subject, line.measure, line.expected, line.found) for line in structure]
     return pd.DataFrame(rows, columns=list(_COLUMNS), dtype="str")
 
 
-def file_summary(manifest: Manifest, files: Sequence[FileCheckLike]) -> pd.DataFrame:
-    """Expected and found files per root as a small frame; '' where a root is on one side only."""
+def file_summary(
+    manifest: Manifest, files: Sequence[FileCheckLike], names: Sequence[FileNameState] = ()
+) -> pd.DataFrame:
+    """Expected and found files per root, and ids in their names, as a small frame; '' where it is on one side only."""
     rows: list[tuple[str, str, str, str]] = []
     checks = {check.root: check for check in files}
     indexes = {index.root.name: index for index in manifest.files}
@@ -75,7 +93,21 @@ def file_summary(manifest: Manifest, files: Sequence[FileCheckLike]) -> pd.DataF
             (root, "altered files", "0" if index else "", str(check.altered_count) if check else ""),
             (root, "unexpected files", "0" if index else "", str(check.unexpected_count) if check else ""),
         ]
+    found = {state.reference: state for state in names}
+    for state in manifest.file_names:
+        rows += [
+            (state.reference.root, f"{measure} {state.reference.pattern}", was, now)
+            for (measure, was), (_, now) in zip(_of_names(state), _of_names(found.get(state.reference)), strict=True)
+        ]
     return pd.DataFrame(rows, columns=list(_COLUMNS), dtype="str")
+
+
+def _of_names(state: FileNameState | None) -> tuple[tuple[str, str], ...]:
+    return (
+        ("files named", str(state.files) if state else ""),
+        ("files of no row named", str(state.dangling) if state else ""),
+        ("content digest of files named", state.content_digest if state else ""),
+    )
 
 
 def summary_suite(name: str, summary: pd.DataFrame, labels: Mapping[str, str]) -> gx.ExpectationSuite:
@@ -130,11 +162,17 @@ def _table_expectations(entry: TableEntry, engine: str, entries: Mapping[str, Ta
         )
     dangling = {reference.name: reference.dangling for reference in state.references}
     for reference in table.references:
-        yield _reference_expectation(entry, reference, dangling.get(reference.name, 0), engine, entries)
+        # Databases cannot be asked for ids in lists and texts; those are among the measures (`digest_summary`).
+        if not isinstance(reference, SoftReference):
+            yield _reference_expectation(entry, reference, dangling.get(reference.name, 0), engine, entries)
 
 
 def _reference_expectation(
-    entry: TableEntry, reference: Reference, dangling: int, engine: str, entries: Mapping[str, TableEntry]
+    entry: TableEntry,
+    reference: ForeignReference | GenericReference,
+    dangling: int,
+    engine: str,
+    entries: Mapping[str, TableEntry],
 ) -> Expectation:
     if isinstance(reference, ForeignReference):
         target = entries.get(reference.target)
@@ -171,6 +209,14 @@ def _as_many(dangling: int) -> str:
         if dangling == 1
         else f"as at the source, {dangling:,} rows point at nothing"
     )
+
+
+def _count(state: TableState | None, reference: SoftReference, what: str) -> str:
+    """Rows that point at something, or of those the ones that point at nothing; '' where they were not counted."""
+    for found in state.references if state is not None else ():
+        if found.name == reference.name:
+            return str(found.filled if what == "filled" else found.dangling)
+    return ""
 
 
 def _digest(state: TableState | None, measure: str) -> str:

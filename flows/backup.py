@@ -14,6 +14,7 @@ from typing import Any
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import DatabaseRefused, NoSpace, SettingsError, UnappliedMigrations
 from edms_tasks.extract import RawTable
+from edms_tasks.file_references import findings_of, measure_file_names
 from edms_tasks.files import find_file_problems, index_files, verify_files
 from edms_tasks.incremental import Previous, keep_indexes
 from edms_tasks.inventory.inspect import run_probe
@@ -128,6 +129,12 @@ def _snapshot(
             findings += steps.run(
                 "match files and rows", lambda: find_file_problems(kept, raws, indexes, repository, spool=folder)
             )
+            named = {index.root.name: index for index in indexes}
+            file_names = steps.run(
+                "look up the ids in names of files",
+                lambda: measure_file_names(inventory.file_names, named, repository, keys, folder),
+            )
+            findings += findings_of(file_names)
         with steps.stage("package"):
             snapshot_id, manifest = steps.run(
                 "write the manifest",
@@ -139,18 +146,19 @@ def _snapshot(
                     sequences=sequences,
                     entries=entries,
                     files=indexes,
+                    file_names=file_names,
                     findings=findings,
                     seconds=steps.seconds,
                 ),
             )
 
-        with steps.stage("verify"):
-            (folder / "verify").mkdir()
-            # What was there before has been read back by the run that wrote it, and `verify` reads everything.
-            known = frozenset(previous.manifest.objects()) if previous else frozenset()
-            problems = verify_snapshot(settings, steps, repository, manifest, folder / "verify", known)
-        repository.finish(run)
-        keep_indexes(_indexes(settings), snapshot_id, {table.table_id: table for table in serialized})
+    with steps.stage("verify"):
+        (folder / "verify").mkdir()
+        # What was there before has been read back by the run that wrote it, and `verify` reads everything.
+        known = frozenset(previous.manifest.objects()) if previous else frozenset()
+        problems = verify_snapshot(settings, steps, repository, manifest, folder / "verify", known)
+    repository.finish(run)
+    keep_indexes(_indexes(settings), snapshot_id, {table.table_id: table for table in serialized})
     _leave_artifacts(steps, snapshot_id, manifest, problems)
     return BackupResult(
         snapshot_id=snapshot_id,

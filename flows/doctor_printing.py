@@ -70,4 +70,5 @@ def _print_findings(console: Console, result: Consultation) -> None:
         if group.examples:
             line(console, f"    for example: {' · '.join(group.examples)}")
         if group.cure:
-            line(console, f"    cure: {group.cure}")
+            for text in f"cure: {group.cure}".splitlines():
+                line(console, f"    {text}")

@@ -6,7 +6,6 @@ Nothing of the live system changes before `promote`. Every way out before that r
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,27 +14,22 @@ from typing import Any
 
 from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
-from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
-from edms_tasks.differences import explain
+from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.disk_space import require_space
 from edms_tasks.errors import CheckFailed, EdmsNotImportable, SettingsError, SnapshotNewerThanCode
-from edms_tasks.files import FileCheck, check_files, restore_files
+from edms_tasks.files import restore_files
 from edms_tasks.inventory.inspect import run_in_edms, run_probe
 from edms_tasks.inventory.model import ProbeReport
-from edms_tasks.manifest import FileIndex, Manifest, TableState
-from edms_tasks.package import fetch_chunks, versions
+from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.package import versions
 from edms_tasks.promotion import Journal, Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
 from edms_tasks.repository import Repository
-from edms_tasks.restore import check_engine, fetch_schema, keys_as_recorded, load_table, measure_restored
+from edms_tasks.restore import check_engine, fetch_schema, load_table
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
-from edms_tasks.structure import check_structure
-from edms_tasks.table_state import empty_state
-from edms_tasks.validate import validate_restored
-from edms_tasks.validation_result import ValidationResult
-from edms_tasks.workspace import open_workspace
-from flows.reading import read_tables
+from edms_tasks.validate import load_ahead
+from flows.proof import Evidence, prove, reports
 from flows.steps import Steps
 
 
@@ -125,11 +119,12 @@ def compose_restore(
                 "open the snapshot",
                 lambda: Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id),
             )
+            load_ahead()
             target = steps.run("find the target", lambda: _find_target(settings, manifest, into, into_files, notes))
             cleanup.enter_context(journal.exclusive())
             _clear_the_way(settings, manifest, target, journal, notes)
 
-        for left in _reports(settings).glob("restore-*"):
+        for left in reports(settings).glob("restore-*"):
             if not (left / "recovery.json").exists():  # evidence that was never finished proves nothing
                 shutil.rmtree(left)
         scratch = cleanup.enter_context(spool(settings.workdir, "restore"))
@@ -164,8 +159,9 @@ def compose_restore(
             before_validation(staging, staged_folders)
 
         with steps.stage("validate"):
-            evidence = _validate(settings, steps, repository, manifest, target, staging, schema, scratch)
-        notes += staging.notes
+            roots = [(index, staged) for index, _, staged in target.folders]
+            evidence = prove(settings, steps, repository, manifest, staging, schema, roots, scratch)
+        notes += [*staging.notes, *evidence.notes]
 
         if evidence.validation.success:
             with steps.stage("promote" if into is None else "keep"):
@@ -223,22 +219,6 @@ def compose_rollback(settings: Settings, steps: Steps) -> RollbackResult:
 def journal_of(settings: Settings) -> Journal:
     """The journal of promotions of this EDMS."""
     return Journal(settings.workdir / "promotions.json")
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    folder: Path
-    states: dict[str, TableState]
-    files: tuple[FileCheck, ...]
-    validation: ValidationResult
-    differences: dict[str, tuple[str, ...]]
-
-    def failures(self) -> tuple[str, ...]:
-        """Every failed check in one line, with the rows that explain it."""
-        lines = [str(failure) for failure in self.validation.failures]
-        for table_id, sentences in sorted(self.differences.items()):
-            lines += [f"{table_id}: {sentence}" for sentence in sentences]
-        return tuple(lines)
 
 
 class _Abandon:
@@ -376,82 +356,6 @@ def _restore_root(steps: Steps, repository: Repository, index: FileIndex, staged
         restore_files(index, repository, staged, progress=advance, spool=scratch)
 
 
-def _validate(
-    settings: Settings,
-    steps: Steps,
-    repository: Repository,
-    manifest: Manifest,
-    target: _Target,
-    staging: StagingDatabase,
-    schema: CapturedSchema,
-    scratch: Path,
-) -> _Evidence:
-    entries = {entry.table.id: entry for entry in manifest.tables}
-    states: dict[str, TableState] = {}
-    differences: dict[str, tuple[str, ...]] = {}
-    (scratch / "view").mkdir()
-    with open_database(staging.address).view(scratch / "view", settings.jobs) as view:
-        restored = view.tables()
-        raws = read_tables(settings, steps, view, restored, scratch / "back", "read back")
-        structure = steps.run(
-            "check the structure", lambda: check_structure(manifest, schema, view, scratch / "schema-back")
-        )
-    tables = [entries[table.id].table for table in restored if table.id in entries]
-    with open_workspace(
-        scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
-    ) as workspace:
-        keys = steps.run("tabulate the natural keys", lambda: keys_as_recorded(manifest, tables, raws, workspace))
-
-        def measure(table_id: str) -> TableState:
-            return measure_restored(entries[table_id], raws[table_id], keys)
-
-        measured = [table.id for table in tables]
-        for table_id, state in zip(
-            measured,
-            steps.map(lambda t: f"digest {entries[t].table.label}", measure, measured, jobs=settings.jobs),
-            strict=True,
-        ):
-            states[table_id] = state
-        for table in restored:  # a table the snapshot does not know is a failure the validation names
-            if table.id not in entries:
-                states[table.id] = empty_state(table).model_copy(update={"rows": raws[table.id].rows})
-        for table_id, state in states.items():
-            if table_id in entries and state != entries[table_id].state:
-                folder = scratch / "differences"
-                shutil.rmtree(folder, ignore_errors=True)
-                chunks = fetch_chunks(repository, entries[table_id], folder)
-                differences[entries[table_id].table.label] = explain(
-                    entries[table_id], chunks, raws[table_id], workspace, sensitive=settings.validate_.sensitive
-                )
-    files = tuple(
-        steps.run(
-            f"check the files of {index.root.name}",
-            lambda i=index, s=staged: check_files(i, repository, s, spool=scratch, jobs=settings.jobs),
-        )
-        for index, _, staged in target.folders
-    )
-    folder = Path(tempfile.mkdtemp(prefix="restore-", dir=_reports(settings)))
-    folder.chmod(0o755)
-    validation = steps.run(
-        "run the expectation suites",
-        lambda: validate_restored(
-            manifest,
-            states,
-            files,
-            database_url=staging.address.sqlalchemy_url(),
-            reports=folder,
-            structure=structure,
-        ),
-    )
-    return _Evidence(folder, states, files, validation, differences)
-
-
-def _reports(settings: Settings) -> Path:
-    folder = settings.workdir / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def _follow_the_code(
     settings: Settings, manifest: Manifest, target: _Target, staging: StagingDatabase, notes: list[str]
 ) -> None:
@@ -477,7 +381,8 @@ def _run_edms(settings: Settings, staging: StagingDatabase, arguments: list[str]
             f"The EDMS's own `{' '.join(arguments)}` failed on the restored database.",
             where=staging.address.display,
             why=(done.stderr or done.stdout).strip()[-1500:],
-            cure="The live system is untouched. Mend the EDMS, or restore with --into to look at the data.",
+            cure="The live system is untouched. Mend the EDMS, or restore with --into to look at the data."
+            + (" To restore without this check: [validate] django_check = false." if arguments[0] == "check" else ""),
         )
 
 
@@ -502,7 +407,7 @@ def _hand_over(
     return promotion.carry_out(planned, target.database, journal, disconnect=settings.restore.disconnect)
 
 
-def _leave_artifacts(steps: Steps, manifest: Manifest, evidence: _Evidence) -> None:
+def _leave_artifacts(steps: Steps, manifest: Manifest, evidence: Evidence) -> None:
     rows = []
     for entry in manifest.tables:
         state = evidence.states.get(entry.table.id)

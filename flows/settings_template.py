@@ -26,6 +26,7 @@ _EXAMPLES = {
     "edms.env": '{ DATABASE_URL = "postgresql://…" }',
     "repository.options": '{ key = "…", secret = "…" }',
     "natural_keys": '"documents.Document" = ["number", "version"]',
+    "soft_references": '[{ column = "mail.Rule.document_ids", target = "documents.Document", separator = "," }]',
     "exclude.tables": '["sessions.Session"]',
     "exclude.files": '["cache/*", "*.tmp"]',
     "files.roots": '{ media = "/srv/edms/media" }',

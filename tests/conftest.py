@@ -15,6 +15,12 @@ from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFac
 from tests.restored_system import RecoveredSystems
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: what comes last runs alone while the other processes have nothing left to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def postgres_server(_lazy_postgres: LazyPostgres) -> PostgresServer:
     """A running PostgreSQL server of our own, with its programs first in the PATH."""

@@ -49,6 +49,8 @@ class PlainRepository:
             assert len(rows) == chunk["rows"]
             assert chunk["exact_digest"] == exact_digest(entry, rows)
             assert chunk["content_digest"] == content_digest(entry, rows)
+            if "@key" not in rows:
+                rows["@key"] = _own_keys(entry, rows)
             if chunk["superseded"] is not None:
                 gone = pd.read_parquet(io.BytesIO(self.object(chunk["superseded"])))["row"]
                 assert len(gone) == chunk["superseded_rows"] == gone.nunique()
@@ -78,6 +80,19 @@ class PlainRepository:
         return content
 
 
+def _own_keys(entry: Json, frame: pd.DataFrame) -> list[str | None]:
+    """§4, §5.4: the natural key of rows whose chunk leaves it out."""
+    key = entry["natural_key"]
+    if key is None:
+        return [None] * len(frame)
+    assert all(len(path) == 1 for path in key["paths"])
+    if key["source"] != "surrogate":
+        pointing = {name for reference in entry["table"]["references"] for name in _members(reference)}
+        assert pointing.isdisjoint(path[0] for path in key["paths"])
+    parts = zip(*(_texts(frame[path[0]]) for path in key["paths"]), strict=True)
+    return [json.dumps(part, ensure_ascii=False, separators=(",", ":")) for part in parts]
+
+
 def exact_digest(entry: Json, frame: pd.DataFrame) -> str:
     """§6: the digest over every column as it is."""
     common, apart = _common_and_apart(entry)
@@ -91,6 +106,8 @@ def content_digest(entry: Json, frame: pd.DataFrame) -> str:
     texts = {name: _texts(frame[name]) for name in frame.columns}
     pointed: list[list[str | None]] = []
     for reference in entry["table"]["references"]:
+        if reference["kind"] == "soft":
+            continue
         columns = [texts[name] for name in _members(reference)]
         pointed.append(
             [
@@ -98,6 +115,8 @@ def content_digest(entry: Json, frame: pd.DataFrame) -> str:
                 for found, *raw in zip(texts[f"@ref:{reference['name']}"], *columns, strict=True)
             ]
         )
+    soft = {reference["column"] for reference in entry["table"]["references"] if reference["kind"] == "soft"}
+    pointed += [texts[f"@soft:{column['name']}"] for column in entry["table"]["columns"] if column["name"] in soft]
     key = entry["natural_key"]
     if key is not None and any(len(path) > 1 for path in key["paths"]):
         pointed.append(texts["@key"])
@@ -138,6 +157,8 @@ def _common_and_apart(entry: Json) -> tuple[list[str], list[str]]:
 def _members(reference: Json) -> list[str]:
     if reference["kind"] == "generic":
         return [reference["content_type_column"], reference["object_id_column"]]
+    if reference["kind"] == "soft":
+        return [reference["column"]]
     return list(reference["columns"])
 
 

@@ -10,6 +10,8 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine, ReferenceEdmsFactory
 from tests.running import protect
 
+pytestmark = pytest.mark.slow
+
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
 
@@ -30,6 +32,7 @@ def test_after_a_reinit_everything_comes_back_byte_equal(
     assert len(differences(before, reinitialised)) > 10, "the reinit must have destroyed what the restore brings back"
     assert (result.success, result.promoted, result.failures) == (True, True, ())
     assert differences(before, picture(edms)) == []
+    assert any("by number and exact digest" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -18,6 +18,8 @@ from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_d
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
+pytestmark = pytest.mark.slow
+
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 COMMENTS = "documents.DocumentComment"
 CHANGES = (

@@ -17,6 +17,8 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = "documents.Document"
 AUDIT = "audit.AuditTrail"
 

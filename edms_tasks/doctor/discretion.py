@@ -18,7 +18,9 @@ def discreet(judgements: Sequence[Judgement], sensitive: Collection[str], keys: 
     shown = []
     for judgement in judgements:
         table = tables.get(judgement.subject)
-        values = set(_columns_shown(table, keys)) if table is not None else {judgement.subject.lower()}
+        # A soft reference is named by its column, a blank, and where in the value its ids stand.
+        column = judgement.subject.lower()
+        values = set(_columns_shown(table, keys)) if table is not None else {column, column.partition(" ")[0]}
         shown.append(judged(judgement, judgement.remedy, examples=()) if values & hidden else judgement)
     return shown
 

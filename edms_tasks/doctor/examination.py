@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.doctor.discretion import discreet
-from edms_tasks.doctor.file_names import WalkedRoot, judge_roots, tabulate_names
+from edms_tasks.doctor.file_names import WalkedRoot, judge_file_names, judge_roots, tabulate_names
 from edms_tasks.doctor.files import judge_files
 from edms_tasks.doctor.judgement import Diagnosis, Judgement, judged, ranked
 from edms_tasks.doctor.lookups import judge_lookups
@@ -43,6 +43,7 @@ def examine(patient: Patient, settings: Settings) -> Diagnosis:
     judgements = [*_of_inventory(patient, settings), *judge_lookups(patient.report.models, doubled)]
     for table in keys.tables.values():
         judgements += judge_references(table, keys)
+    judgements += [judged(finding) for finding in keys.findings if finding.code == "soft-reference-unreadable"]
     with keys.workspace.cursor() as cursor:
         suggestions = dict(_suggestions(patient, models))
         found = (*patient.findings, *keys.findings)
@@ -52,6 +53,7 @@ def examine(patient: Patient, settings: Settings) -> Diagnosis:
         judgements += judge_roots(patient.roots)
         judgements += judge_files(cursor, [walked.root for walked in patient.roots], samples, keys)
         judgements += judge_soft_references(cursor, samples, keys)
+        judgements += judge_file_names(cursor, patient.inventory.file_names, keys)
         judgements += judge_secrets(cursor, samples, keys)
     shown = discreet(judgements, settings.validate_.sensitive, keys)
     return Diagnosis(keys=key_verdicts(keys, models), judgements=ranked(shown))

@@ -13,12 +13,16 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.quoting import literal
 from edms_tasks.doctor.judgement import Judgement, judged
+from edms_tasks.file_references import matching
+from edms_tasks.files.index import readable
 from edms_tasks.files.walk import Troubles, excluding, walk
-from edms_tasks.inventory.model import FileRoot, Finding
+from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding
+from edms_tasks.keys import ProvenKeys, ids_of
 
 FILE_NAMES = "file_names"
 """A relation of (root, path): the root's name, and a file's path below it as text; names that are no UTF-8 are left out."""
 
+_EXAMPLES = 5
 _NAMES_AT_ONCE = 65_536
 _SCHEMA = pa.schema([pa.field("root", pa.string()), pa.field("path", pa.binary())])
 
@@ -84,6 +88,33 @@ def judge_roots(walked: Sequence[WalkedRoot]) -> list[Judgement]:
         for root in walked
         for finding in root.troubles
     ]
+
+
+def judge_file_names(
+    cursor: duckdb.DuckDBPyConnection, references: Sequence[FileNameReference], keys: ProvenKeys
+) -> list[Judgement]:
+    """Files that by declaration are named by the id of a row that does not exist."""
+    judgements = []
+    for reference in references:
+        if reference.target not in keys.tables:
+            continue  # its rows were left out on purpose
+        files = f"(SELECT path, '' AS sha256 FROM {FILE_NAMES} WHERE root = {literal(reference.root)})"
+        ids = ids_of(cursor, keys, reference.target, reference.target_column)
+        counted = f"SELECT path FROM ({matching(files, reference, ids)}) WHERE nowhere"
+        count, examples = cursor.execute(f"SELECT count(*), min(path, {_EXAMPLES}) FROM ({counted})").fetchall()[0]
+        if count:
+            judgements.append(
+                Judgement(
+                    code="file-of-no-row",
+                    severity="warning",
+                    subject=f"files of {reference.root}: {reference.pattern}",
+                    message=f"Files are named by ids that no row of {keys.tables[reference.target].label} has.",
+                    count=int(count),
+                    examples=tuple(readable(path.encode()) for path in examples),
+                    cure="Delete them in the EDMS, or leave them: they are backed up all the same.",
+                )
+            )
+    return judgements
 
 
 def _write(writer: pq.ParquetWriter, root: FileRoot, names: Sequence[bytes]) -> None:

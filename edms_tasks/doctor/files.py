@@ -12,10 +12,10 @@ from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.doctor.file_names import FILE_NAMES
 from edms_tasks.doctor.judgement import Judgement, Remedy, remedy_line
 from edms_tasks.doctor.samples import Sample
-from edms_tasks.doctor.values import text_value
 from edms_tasks.files.index import readable
 from edms_tasks.inventory.model import FileRoot, Table
 from edms_tasks.keys import ProvenKeys
+from edms_tasks.value_text import text_value
 from edms_tasks.workspace import relation
 
 _NAMED = "named_files"

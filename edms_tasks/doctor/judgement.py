@@ -21,10 +21,17 @@ class Remedy(Value):
     value: str | tuple[str, ...]
 
 
-class Judgement(Finding):
-    """A finding, and the entry of the settings that would mend it where one can."""
+class Declaration(Value):
+    """A section of its own in `edms-backup.toml`, of which there can be many: `[[section]]` and its entries."""
 
-    remedy: Remedy | None = None
+    section: str
+    entries: tuple[tuple[str, str], ...]
+
+
+class Judgement(Finding):
+    """A finding, and what in the settings would mend it where something can."""
+
+    remedy: Remedy | Declaration | None = None
 
 
 class KeyVerdict(Value):
@@ -56,7 +63,7 @@ class Diagnosis(Value):
         return not self.count("error")
 
 
-def judged(finding: Finding, remedy: Remedy | None = None, **changes: object) -> Judgement:
+def judged(finding: Finding, remedy: Remedy | Declaration | None = None, **changes: object) -> Judgement:
     """A finding made elsewhere as a judgement, with some of its facts changed."""
     return Judgement.model_validate({**finding.model_dump(), "remedy": remedy, **changes})
 
@@ -103,18 +110,29 @@ def settings_text(judgements: Iterable[Judgement], present: Mapping[tuple[str, s
         present: (section, key) -> values of lists that the settings hold already; they are written again.
     """
     sections: dict[str, dict[str, str | tuple[str, ...]]] = {}
+    declarations: dict[Declaration, None] = {}
     for judgement in judgements:
         if (remedy := judgement.remedy) is None:
+            continue
+        if isinstance(remedy, Declaration):
+            declarations[remedy] = None
             continue
         entries = sections.setdefault(remedy.section, {})
         before = entries.get(remedy.key, present.get((remedy.section, remedy.key), ()))
         # A list of what to leave out grows; any other entry has one value.
         grows = remedy.section == "exclude" and isinstance(remedy.value, tuple) and isinstance(before, tuple)
         entries[remedy.key] = tuple(dict.fromkeys((*before, *remedy.value))) if grows else remedy.value
-    return "\n".join(
+    written = [
         f"[{section}]\n" + "".join(f"{_toml_key(key)} = {_toml(value)}\n" for key, value in sorted(entries.items()))
         for section, entries in sorted(sections.items())
-    )
+    ]
+    return "\n".join([*written, *map(declaration_text, declarations)])
+
+
+def declaration_text(declaration: Declaration) -> str:
+    """The declaration as it stands in `edms-backup.toml`, after everything else that is there."""
+    entries = "".join(f"{_toml_key(key)} = {_toml(value)}\n" for key, value in declaration.entries)
+    return f"[[{declaration.section}]]\n{entries}"
 
 
 def remedy_line(remedy: Remedy) -> str:

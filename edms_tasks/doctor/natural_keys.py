@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from edms_tasks.doctor.judgement import Judgement, KeyVerdict, Remedy, judged, remedy_line
 from edms_tasks.inventory.model import Finding, NaturalKey, ProbeModel, Table
-from edms_tasks.inventory.natural_keys import reference_of
+from edms_tasks.inventory.natural_keys import is_completed, reference_of
 from edms_tasks.keys import ProvenKeys
 
 KEY_CODES = {
@@ -229,10 +229,11 @@ def _health(table: Table, keys: ProvenKeys) -> list[Judgement]:
 
 
 def _counts_nulls(table: Table, key: NaturalKey) -> bool:
-    """Whether a constraint takes NULLs for equal, as a key does."""
+    """Whether constraints take NULLs for equal, as a key does."""
     heads = {path[0] for path in key.paths if len(path) == 1}
     return any(
-        not unique.nulls_distinct and not unique.partial and heads.issuperset(unique.columns)
+        heads.issuperset(unique.columns)
+        and (is_completed(table, unique) or not (unique.nulls_distinct or unique.partial))
         for unique in table.unique_keys
     )
 

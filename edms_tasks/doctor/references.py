@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier
-from edms_tasks.doctor.judgement import Judgement
+from edms_tasks.doctor.judgement import Declaration, Judgement, declaration_text
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, Table
 from edms_tasks.keys import CONTENT_TYPES, ProvenKeys
 from edms_tasks.serialize import joined
-from edms_tasks.table_state import dangling_examples, members, reference_column
+from edms_tasks.table_state import dangles, dangling_examples, is_filled
 from edms_tasks.workspace import relation
 
 
@@ -27,9 +26,7 @@ def judge_references(table: Table, keys: ProvenKeys) -> list[Judgement]:
         source = f"({joined(table, raw, keys)})"
         counts = []
         for reference in references:
-            filled = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in members(reference))
-            resolved = identifier(reference_column(reference.name))
-            counts += [f"count(*) FILTER ({filled})", f"count(*) FILTER ({filled} AND {resolved} IS NULL)"]
+            counts += [f"count(*) FILTER ({is_filled(reference)})", f"count(*) FILTER ({dangles(reference)})"]
         row = cursor.execute(f"SELECT {', '.join(counts)} FROM {source}").fetchone()
         assert row is not None  # an aggregate always returns one row
         for position, reference in enumerate(references):
@@ -98,6 +95,7 @@ def _look_alike(
         found = "no row is filled in yet"
     # The admin's log is Django's own; nobody can declare anything there.
     of_django = table.name.startswith("django_")
+    remedy = None if of_django else _declaration(table, reference)
     return Judgement(
         code="generic-look-alike",
         severity="info",
@@ -110,6 +108,19 @@ def _look_alike(
             "Nothing to do: it is a table of Django's own."
             if of_django
             else f'Declare it in the EDMS: GenericForeignKey("{reference.content_type_column.removesuffix("_id")}", '
-            f'"{reference.object_id_column}").'
+            f'"{reference.object_id_column}"). Or say in edms-backup.toml that it is one:\n{_text_of(remedy)}'
         ),
+        remedy=remedy,
     )
+
+
+def _declaration(table: Table, reference: GenericReference) -> Declaration:
+    columns = {"content_type": reference.content_type_column, "object_id": reference.object_id_column}
+    return Declaration(
+        section="soft_references",
+        entries=tuple((key, f"{table.label}.{column}") for key, column in columns.items()),
+    )
+
+
+def _text_of(remedy: Declaration | None) -> str:
+    return declaration_text(remedy).rstrip() if remedy is not None else ""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.databases.quoting import identifier, identifiers
-from edms_tasks.doctor.values import text_value
-from edms_tasks.inventory.model import Column, GenericReference, Table
+from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, Table
 from edms_tasks.keys import ProvenKeys
+from edms_tasks.value_text import text_value
 from edms_tasks.workspace import relation
 
 SAMPLE_ROWS = 10_000
@@ -34,7 +34,7 @@ def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: ProvenKey
     for reference in table.references:
         if isinstance(reference, GenericReference):
             taken |= {reference.content_type_column, reference.object_id_column}
-        else:
+        elif isinstance(reference, ForeignReference):
             taken |= set(reference.columns)
     columns = tuple(
         column

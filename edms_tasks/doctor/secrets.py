@@ -16,9 +16,9 @@ from edms_tasks.databases.quoting import literal
 from edms_tasks.doctor.json_values import json_columns, tabulate_json
 from edms_tasks.doctor.judgement import Judgement, Remedy, remedy_line
 from edms_tasks.doctor.samples import Sample
-from edms_tasks.doctor.values import text_value
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.keys import ProvenKeys
+from edms_tasks.value_text import text_value
 from edms_tasks.workspace import relation
 
 _NODES = "secret_nodes"

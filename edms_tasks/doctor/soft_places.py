@@ -20,6 +20,7 @@ _NODES = "soft_nodes"
 _MOSTLY = 0.5
 _MOST_VALUES = 1_000  # different ones of a place
 _MOST_PATHS = 40  # of a column's JSON
+_SEPARATORS = (",", ";", "|", " ")
 _LIST = rf"[\[{{(]?\s*{ID}(?:\s*[,;|\s]\s*{ID})+\s*[\]}})]?"
 
 
@@ -34,6 +35,7 @@ class Place:
     several: bool  # one row can hold several: a list, an array, an object's keys
     filled: int  # how many values there are in the sample
     alike: int  # of those, how many look like ids at all
+    separator: str = ""  # of a list in a string
 
     @property
     def subject(self) -> str:
@@ -86,8 +88,24 @@ def _place_plain(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str,
     every = f"SELECT unnest(regexp_extract_all({name}, {literal(ID)})) AS value FROM {sample.relation} WHERE {is_id} OR {is_list}"
     (values,) = cursor.execute(f"SELECT count(*) FROM ({every})").fetchall()[0]
     others = int(filled) - ids - lists
-    place = Place(sample.table, column, "", "value", several=True, filled=int(values) + others, alike=int(values))
+    place = Place(
+        sample.table,
+        column,
+        "",
+        "value",
+        several=True,
+        filled=int(values) + others,
+        alike=int(values),
+        separator=_separator(cursor, sample, column, is_list),
+    )
     _insert(cursor, every, place, places)
+
+
+def _separator(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, is_list: str) -> str:
+    """What most of a column's lists are separated by."""
+    counts = [f"count(*) FILTER (contains({identifier(column)}, {literal(mark)}))" for mark in _SEPARATORS]
+    (found,) = cursor.execute(f"SELECT {', '.join(counts)} FROM {sample.relation} WHERE {is_list}").fetchall()
+    return max(zip(found, _SEPARATORS, strict=True), key=lambda pair: (int(pair[0]), -_SEPARATORS.index(pair[1])))[1]
 
 
 def _place_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, places: list[Place]) -> None:

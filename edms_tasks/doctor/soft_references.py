@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.databases.quoting import identifier
-from edms_tasks.doctor.judgement import Judgement
+from edms_tasks.doctor.judgement import Declaration, Judgement, declaration_text
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.doctor.soft_places import PLACED_VALUES, Place, bare_id, tabulate_places
-from edms_tasks.doctor.values import text_value
+from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
 from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.keys import ProvenKeys
+from edms_tasks.value_text import text_value
 from edms_tasks.workspace import relation
 
 _IDS = "soft_ids"
@@ -51,9 +52,12 @@ def judge_soft_references(
     """Report the places whose values look like ids of one model."""
     targets = _tabulate_ids(cursor, keys)
     places = tabulate_places(cursor, samples)
+    declared = {number for number, place in enumerate(places) if _is_declared(place)}
     names = _names(targets, keys)
     best: dict[int, _Match] = {}
     for match in _matches(cursor, places, targets, names):
+        if match.place in declared:
+            continue
         better = best.get(match.place)
         if better is None or (match.named, match.share, match.different) > (
             better.named,
@@ -189,6 +193,35 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Ta
     return bool(same > _MOSTLY * filled)
 
 
+def _is_declared(place: Place) -> bool:
+    """Whether the settings say already what stands at a place; their references are judged like all others."""
+    for reference in place.table.soft_references:
+        if reference.column != place.column:
+            continue
+        if reference.form != "json" or parse_json_path(reference.expression) == _path(place):
+            return True
+    return False
+
+
+def _path(place: Place) -> JsonPath | None:
+    try:
+        return parse_json_path(place.path + ("~" if place.of == "key" else ""))
+    except ValueError:
+        return None  # a whole document, or a name that paths cannot spell
+
+
+def _declaration(place: Place, target: Table) -> Declaration | None:
+    """What the settings would have to say; None where they have no form for it."""
+    entries = [("column", place.subject), ("target", target.label)]
+    if place.path:
+        if _path(place) is None:
+            return None
+        entries.append(("json", place.path + ("~" if place.of == "key" else "")))
+    elif place.several:
+        entries.append(("separator", place.separator))
+    return Declaration(section="soft_references", entries=tuple(entries))
+
+
 def _judgement(place: Place, target: Table, match: _Match) -> Judgement:
     where = f" at {place.path} in its JSON" if place.path else ""
     what = (
@@ -200,12 +233,15 @@ def _judgement(place: Place, target: Table, match: _Match) -> Judgement:
         if place.several
         else "Its values"
     )
+    remedy = _declaration(place, target)
     return Judgement(
         code="soft-reference",
         severity="info",
         subject=place.subject,
         message=f"{what}{where} look like ids of {target.label}: of the {place.filled:,} looked at {match.share:.0%} are.",
         count=place.filled,
-        cure="A full restore brings the ids back as they were, so they stay right. Nothing follows them: a merge, which gives "
-        "new ids, would leave them as they are. Have the EDMS declare a foreign key, if that is what it is.",
+        cure="A full restore brings the ids back as they were, so they stay right; but nothing checks that they lead to a row. "
+        "If that is what they are, have the EDMS declare a foreign key"
+        + (f", or say so in edms-backup.toml:\n{declaration_text(remedy).rstrip()}" if remedy is not None else "."),
+        remedy=remedy,
     )

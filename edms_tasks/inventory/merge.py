@@ -27,6 +27,7 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.inventory.natural_keys import derive_candidates
+from edms_tasks.inventory.soft_references import declared_file_names, with_declared
 from edms_tasks.settings import Settings
 
 _LOGICAL: dict[str, LogicalType] = {
@@ -51,16 +52,19 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
     """The merged view that everything after `inspect` works from.
 
     Raises:
-        SettingsError: `[natural_keys]` or `[files]` names something that does not exist.
+        SettingsError: `[natural_keys]`, `[files]` or `[[soft_references]]` names something that does not exist.
     """
     findings = list(report.findings)
     models = _match(report.models, catalogue, findings)
     described = {table.id: _described(table, models.get(table.id), catalogue, findings) for table in catalogue}
+    described = with_declared(described, settings.soft_references)
     candidates, key_findings = derive_candidates(described, models, settings.natural_keys)
     tables = [table.model_copy(update={"key_candidates": candidates[table.id]}) for table in described.values()]
     findings += key_findings
     findings += [_without_key(table) for table in tables if _only_surrogate(table)]
     findings += _unapplied(report)
+    file_roots = _file_roots(report, settings)
+    names = declared_file_names(described, settings.soft_references, [root.name for root in file_roots])
     return Inventory(
         edms=Edms(
             python=report.python,
@@ -72,7 +76,8 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
         ),
         engine=engine,
         tables=tuple(tables),
-        file_roots=_file_roots(report, settings),
+        file_roots=file_roots,
+        file_names=names,
         findings=tuple(findings),
     )
 

@@ -190,6 +190,8 @@ class UniqueKey(Value):
     name: str
     columns: tuple[str, ...]
     partial: bool = False  # has a WHERE clause: a key of some rows only
+    where_null: tuple[str, ...] = ()  # that clause, where all it says is that these columns are NULL …
+    where_filled: tuple[str, ...] = ()  # … and that these are not
     nulls_distinct: bool = True
 
 
@@ -211,10 +213,27 @@ class GenericReference(Value):
     name: str
     content_type_column: str
     object_id_column: str
-    declared: bool = True
+    declared: bool = True  # by a GenericForeignKey, or in the settings
 
 
-Reference = Annotated[ForeignReference | GenericReference, Field(discriminator="kind")]
+SoftForm = Literal["value", "list", "json", "pattern"]
+IdKind = Literal["number", "uuid", "text"]
+
+
+class SoftReference(Value):
+    """Ids of rows of one table that the settings say a column holds, where no database and no model knows of it."""
+
+    kind: Literal["soft"] = "soft"
+    name: str  # unique within the table
+    column: str
+    target: str  # Table.id
+    target_column: str
+    id_kind: IdKind  # of the target's column; said here too, since a pattern depends on it
+    form: SoftForm
+    expression: str = ""  # the separator of a list, the path into JSON, the pattern of a string
+
+
+Reference = Annotated[ForeignReference | GenericReference | SoftReference, Field(discriminator="kind")]
 
 KeySource = Literal["settings", "natural_key", "unique", "uuid", "surrogate"]
 
@@ -260,6 +279,17 @@ class Table(Value):
         raise KeyError(name)
 
     @property
+    def soft_references(self) -> tuple[SoftReference, ...]:
+        """The references that only the settings declare."""
+        return tuple(reference for reference in self.references if isinstance(reference, SoftReference))
+
+    @property
+    def soft_columns(self) -> tuple[str, ...]:
+        """The columns that hold them, each once, in the table's order."""
+        held = {reference.column for reference in self.soft_references}
+        return tuple(column.name for column in self.columns if column.name in held)
+
+    @property
     def content_types(self) -> tuple[tuple[str, str], ...]:
         """Every content type by which generic references point at its rows."""
         return ((self.content_type,) if self.content_type else ()) + self.proxy_content_types
@@ -289,6 +319,16 @@ class FileRoot(Value):
     used_by: tuple[str, ...] = ()
 
 
+class FileNameReference(Value):
+    """Names of files that hold the id of a row, by declaration in the settings."""
+
+    root: str  # FileRoot.name
+    pattern: str  # "thumbnails/{pk:07}.webp"
+    target: str  # Table.id
+    target_column: str
+    id_kind: IdKind
+
+
 class Inventory(Value):
     """What the EDMS holds: the merged view that everything after `inspect` works from."""
 
@@ -296,6 +336,7 @@ class Inventory(Value):
     engine: str  # "postgresql" | "sqlite"
     tables: tuple[Table, ...]
     file_roots: tuple[FileRoot, ...]
+    file_names: tuple[FileNameReference, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     def table(self, table_id: str) -> Table:

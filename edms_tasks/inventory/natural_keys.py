@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import Finding, ForeignReference, NaturalKey, ProbeModel, Table
+from edms_tasks.inventory.model import Finding, ForeignReference, NaturalKey, ProbeModel, Table, UniqueKey
 
 Path = tuple[str, ...]
 
@@ -131,14 +131,37 @@ def _unique_constraints(table: Table) -> Iterator[NaturalKey]:
         for unique in total
         if len(unique.columns) == 1 and table.column(unique.columns[0]).logical_type == "uuid"
     ]
-    for unique in sorted((u for u in total if u not in uuids), key=lambda u: (len(u.columns), u.columns)):
-        yield _key(table, "unique", tuple((column,) for column in unique.columns))
+    completed = [unique for unique in table.unique_keys if is_completed(table, unique)]
+    for group in ([unique for unique in total if unique not in uuids], completed):
+        for unique in sorted(group, key=lambda unique: (len(unique.columns), unique.columns)):
+            yield _key(table, "unique", tuple((column,) for column in unique.columns))
     if table.primary_key and (not _is_surrogate(table) or reference_of(table, table.primary_key[0]) is not None):
         # A primary key that people chose (a code, a UUID, a composite) is a business key; one that is a reference (to
         # the parent's row in multi-table inheritance) stands for the key of that row.
         yield _key(table, "unique", tuple((column,) for column in table.primary_key))
     for unique in uuids:
         yield _key(table, "uuid", tuple((column,) for column in unique.columns))
+
+
+def is_completed(table: Table, unique: UniqueKey) -> bool:
+    """Whether a constraint that holds only where a column is filled has another beside it for where it is not.
+
+    `(owner, name)` says nothing of rows without an owner; with `name WHERE owner IS NULL`, the two together are a key
+    of all rows, in which NULL is a value like any other.
+    """
+    nullable = [column for column in unique.columns if table.column(column).nullable]
+    if len(nullable) != 1 or not unique.nulls_distinct:
+        return False
+    if unique.partial and (unique.where_null or unique.where_filled != tuple(nullable)):
+        return False
+    others = set(unique.columns).difference(nullable)
+    return any(
+        rest.partial
+        and rest.where_null == tuple(nullable)
+        and not rest.where_filled
+        and others.issuperset(rest.columns)
+        for rest in table.unique_keys
+    )
 
 
 def _is_surrogate(table: Table) -> bool:

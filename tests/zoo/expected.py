@@ -89,8 +89,8 @@ _STRUCTURES: dict[str, dict[str, Says]] = {
         "zoo.Sheet": unique("dossier_id", "page"),
         "zoo.Annotation": KEYLESS,
     },
-    # Each of two names is used three times; only among the rows without an owner is it a key.
-    "conditional_unique": {"zoo.Template": surrogate().and_finds(natural_key_duplicates=4)},
+    # Each of two names is used three times; only among the rows without an owner is it a key. With the owner it is one.
+    "conditional_unique": {"zoo.Template": unique("owner", "name").and_finds(natural_key_duplicates=4)},
     "emptied_table": {"zoo.Draft": KEYLESS},
     "every_field": {"zoo.Everything": KEYLESS},
     "gaps_in_ids": {"zoo.Letter": KEYLESS},

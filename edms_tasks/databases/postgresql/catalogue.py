@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from edms_tasks.databases.conditions import null_tests
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Column, Finding, ForeignReference, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence
@@ -190,7 +191,7 @@ def _columns(connection: Connection) -> dict[int, list[Column]]:
 def _unique_keys(connection: Connection) -> tuple[dict[int, tuple[str, ...]], dict[int, list[UniqueKey]]]:
     rows = connection.execute(
         f"""
-        SELECT i.indrelid::bigint, x.relname, i.indisprimary, i.indpred IS NOT NULL,
+        SELECT i.indrelid::bigint, x.relname, i.indisprimary, pg_catalog.pg_get_expr(i.indpred, i.indrelid),
                coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
                ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY AS k(num, position)
                      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY position)
@@ -204,12 +205,20 @@ def _unique_keys(connection: Connection) -> tuple[dict[int, tuple[str, ...]], di
     ).fetchall()
     primary: dict[int, tuple[str, ...]] = {}
     unique: dict[int, list[UniqueKey]] = defaultdict(list)
-    for oid, name, is_primary, partial, nulls_not_distinct, columns in _typed(rows):
+    for oid, name, is_primary, condition, nulls_not_distinct, columns in _typed(rows):
         if is_primary:
             primary[oid] = tuple(columns)
         else:
+            null, filled = null_tests(condition or "") or ((), ())
             unique[oid].append(
-                UniqueKey(name=name, columns=tuple(columns), partial=partial, nulls_distinct=not nulls_not_distinct)
+                UniqueKey(
+                    name=name,
+                    columns=tuple(columns),
+                    partial=condition is not None,
+                    where_null=null,
+                    where_filled=filled,
+                    nulls_distinct=not nulls_not_distinct,
+                )
             )
     return primary, unique
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
+from edms_tasks.databases.conditions import null_tests
 from edms_tasks.databases.quoting import literal
 from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence
@@ -112,8 +114,21 @@ def _unique_keys(connection: sqlite3.Connection, name: str) -> tuple[UniqueKey, 
     for _, index, unique, origin, partial in connection.execute(f"PRAGMA index_list({literal(name)})").fetchall():
         columns = [row[2] for row in connection.execute(f"PRAGMA index_info({literal(index)})")]
         if unique and origin != "pk" and None not in columns:  # None: an expression
-            keys.append(UniqueKey(name=index, columns=tuple(columns), partial=bool(partial)))
+            null, filled = _condition(connection, index) if partial else ((), ())
+            keys.append(
+                UniqueKey(
+                    name=index, columns=tuple(columns), partial=bool(partial), where_null=null, where_filled=filled
+                )
+            )
     return tuple(sorted(keys, key=lambda key: key.name))
+
+
+def _condition(connection: sqlite3.Connection, index: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    (statement,) = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [index]
+    ).fetchone()
+    # A WHERE within a quoted name would leave something that is no test for NULL.
+    return null_tests(re.split(r"\bWHERE\b", statement, maxsplit=1, flags=re.IGNORECASE)[-1]) or ((), ())
 
 
 def _foreign_keys(

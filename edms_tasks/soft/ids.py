@@ -1,0 +1,102 @@
+"""What ids lead to: one relation for each column that soft references are values of, from id to natural key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.extract import RawTable
+from edms_tasks.inventory.model import Table
+from edms_tasks.matching import bare_if_uuid
+from edms_tasks.value_text import text_value
+
+NOWHERE = '{"nowhere":'
+"""How the mark of an id begins that leads to no row. Within JSON strings a quote is escaped, so no value can hold it."""
+
+_FLOATING = {"DOUBLE", "FLOAT"}
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The rows that ids can name: a relation of `id` (as `compared` spells it) and `nk`."""
+
+    relation: str
+    is_uuid: bool
+    caseless: bool
+
+    def compared(self, text: str) -> str:
+        """An id's text in the form in which it is looked up: UUIDs without dashes and in lower case."""
+        if self.is_uuid:
+            return f"lower(replace({text}, '-', ''))"
+        return f"lower({text})" if self.caseless else bare_if_uuid(text, "VARCHAR")
+
+    def join(self, alias: str, text: str) -> str:
+        """JOIN the row that an id names, as `alias`."""
+        return f"LEFT JOIN {self.relation} {alias} ON {alias}.id = {self.compared(text)}"
+
+
+def tabulate_ids(
+    cursor: duckdb.DuckDBPyConnection,
+    target: Table,
+    column: str,
+    raw: RawTable,
+    kinds: Mapping[str, str],
+    *,
+    rows: str,
+    key: str,
+) -> Ids:
+    """Make the relation for a target's column; `rows` is its FROM clause with the rows as `t`, `key` their key's text."""
+    held = target.column(column)
+    caseless = held.native_type.rpartition(".")[2].lower() == "citext"
+    ids = Ids(identifier(f"ids of {target.id}.{column}"), held.logical_type == "uuid", caseless)
+    # Of rows that share the value, which only a column that is no key of its own can have, one stands for all.
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TABLE {ids.relation} AS
+        SELECT {ids.compared("text")} AS id, min(nk) AS nk
+        FROM (SELECT {id_text(target, column, raw, kinds, alias="t")} AS text, {key} AS nk FROM {rows})
+        WHERE text IS NOT NULL
+        GROUP BY 1
+        """
+    )
+    return ids
+
+
+def no_ids() -> Ids:
+    """Those of a table whose rows were left out: every id leads nowhere."""
+    nothing = "(SELECT CAST(NULL AS VARCHAR) AS id, CAST(NULL AS VARCHAR) AS nk WHERE false)"
+    return Ids(nothing, is_uuid=False, caseless=False)
+
+
+def id_text(table: Table, column: str, raw: RawTable, kinds: Mapping[str, str], *, alias: str = "") -> str:
+    """The text of a column's values as ids are written: numbers without the zeros that only their type puts behind them."""
+    encoding = raw.encodings.get(column, "native")
+    text = text_value(column, kinds[column], encoding, alias=alias)
+    padded = f"contains({text}, '.')"
+    if encoding == "tagged":
+        padded = f"left({identifier(alias or None, column)}, 1) = 'r' AND {padded}"
+    elif kinds[column] not in _FLOATING and table.column(column).logical_type != "decimal":
+        return text
+    return f"CASE WHEN {padded} THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
+
+
+def marked(alias: str, text: str) -> str:
+    """The natural key of the row that was joined as `alias`, or the mark of an id that leads nowhere."""
+    return f"coalesce({alias}.nk, '{NOWHERE}' || {json_text(text)} || '}}')"
+
+
+def json_text(expression: str) -> str:
+    """A text as a JSON string."""
+    return f"CAST(to_json({expression}) AS VARCHAR)"
+
+
+def together(texts: str, *, of: str = "true") -> str:
+    """An aggregate: different texts, of the rows where `of` holds, as an array sorted by their bytes; NULL for none.
+
+    Lists are sorted afterwards, because DuckDB keeps a sort of its own for each group of an aggregate with an order, in
+    memory that it cannot give back.
+    """
+    return f"'[' || array_to_string(list_sort(list_distinct(list({texts}) FILTER ({of}))), ',') || ']'"

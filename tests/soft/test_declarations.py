@@ -1,0 +1,237 @@
+"""What is declared must exist and make sense; a wrong declaration says what, where, why, and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.id_patterns import name_expression, text_expression
+from edms_tasks.inventory.json_paths import parse_json_path
+from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, Table
+from edms_tasks.inventory.soft_references import declared_file_names, with_declared
+from edms_tasks.settings import SoftReferenceSettings, load_settings, settings_from
+
+
+def _table(name: str, model: str | None, *columns: tuple[str, LogicalType, str], **more: Any) -> Table:
+    described = [Column(name="id", native_type="bigint", logical_type="integer", nullable=False, field="id")]
+    described += [
+        Column(name=column, native_type=native, logical_type=kind, nullable=True, field=column.removesuffix("_id"))
+        for column, kind, native in columns
+    ]
+    return Table(
+        id=name, schema_name=None, name=name, model=model, columns=tuple(described), primary_key=("id",), **more
+    )
+
+
+TABLES = {
+    table.id: table
+    for table in (
+        _table("documents_document", "documents.Document", ("number", "text", "text")),
+        _table("cases_case", "cases.Case", ("code", "uuid", "uuid")),
+        _table("composite", None, ("part", "integer", "integer")).model_copy(update={"primary_key": ("id", "part")}),
+        _table("django_content_type", "contenttypes.ContentType", ("model", "text", "text")),
+        _table(
+            "notes_note",
+            "notes.Note",
+            ("document_id", "integer", "integer"),
+            ("plain", "integer", "integer"),
+            ("held", "text", "text"),
+            ("doc", "json", "jsonb"),
+            ("many", "other", "integer[]"),
+            ("done", "boolean", "boolean"),
+            ("kind_id", "integer", "integer"),
+            ("object_id", "text", "text"),
+            references=(
+                ForeignReference(
+                    kind="foreign",
+                    name="document_id",
+                    columns=("document_id",),
+                    target="documents_document",
+                    target_columns=("id",),
+                ),
+            ),
+        ),
+    )
+}
+
+
+def declare(*declarations: dict[str, str]) -> dict[str, Table]:
+    return with_declared(TABLES, [SoftReferenceSettings(**one) for one in declarations])
+
+
+@pytest.mark.parametrize(
+    ("declaration", "said"),
+    [
+        ({"column": "notes.Nte.held", "target": "documents.Document"}, ["'notes.Nte'", "Did you mean `notes.Note`?"]),
+        ({"column": "held", "target": "documents.Document"}, ["'held'"]),
+        ({"column": "notes.Note.hold", "target": "documents.Document"}, ["'hold'", "Did you mean `held`?"]),
+        ({"column": "notes.Note.held", "target": "documents.Documnt"}, ["target", "Did you mean `documents.Document`?"]),
+        ({"column": "notes.Note.held", "target": "documents.Document.numbr"}, ["'numbr'", "Did you mean `number`?"]),
+        ({"column": "notes.Note.held", "target": "composite"}, ["One id cannot name a row", "id, part", '"composite.part"']),
+        ({"column": "notes.Note.doc", "target": "documents.Document"}, ["jsonb", 'json = "$.document_ids[*]"']),
+        ({"column": "notes.Note.many", "target": "documents.Document"}, ["integer[]", 'separator = ","']),
+        ({"column": "notes.Note.plain", "target": "documents.Document", "separator": ","}, ["Leave separator"]),
+        ({"column": "notes.Note.plain", "target": "documents.Document", "json": "$.a"}, ["Leave separator"]),
+        ({"column": "notes.Note.done", "target": "documents.Document"}, ["boolean", "Name another column"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$"}, ["whole document"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..a"}, ["no step"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "pattern": "field"}, ["exactly once"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "pattern": "%d-%d"}, ["exactly once"]),
+        ({"column": "notes.Note.held", "target": "cases.Case.code", "pattern": "case %d"}, ["%s stands for"]),
+        ({"column": "notes.Note.document", "target": "documents.Document"}, ["reference already", "foreign key"]),
+        ({"content_type": "notes.Note.held", "object_id": "notes.Note.object_id"}, ["cannot hold content types"]),
+        ({"content_type": "notes.Note.kind", "object_id": "cases.Case.code"}, ["different tables"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_declaration_says_how_to_write_it(declaration: dict[str, str], said: list[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        declare(declaration)
+
+    error = caught.value
+    assert "[[soft_references]]" in error.where
+    assert error.what and error.cure
+    for words in said:
+        assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {}),
+        ({}, {"separator": ","}),
+        ({"separator": ","}, {"separator": ";"}),
+        ({"json": "$.a"}, {"pattern": "%d"}),
+        ({"json": "$.a"}, {"json": "$.a"}),
+        ({"pattern": "a%d"}, {"pattern": "a%d"}),
+    ],
+)
+def test_two_declarations_must_not_read_one_value_in_two_ways(first: dict[str, str], second: dict[str, str]) -> None:
+    common = {"column": "notes.Note.held", "target": "documents.Document"}
+
+    with pytest.raises(SettingsError, match="declared twice"):
+        declare(common | first, common | second)
+
+
+def test_names_are_those_of_models_fields_tables_or_columns_in_any_case() -> None:
+    spellings = ["notes.Note.held", "NOTES.note.held", "notes_note.held"]
+
+    found = [declare({"column": name, "target": "DOCUMENTS_document"})["notes_note"] for name in spellings]
+
+    assert found[0] == found[1] == found[2]
+    (reference,) = found[0].soft_references
+    assert (reference.name, reference.column, reference.target, reference.target_column, reference.form) == (
+        "held", "held", "documents_document", "id", "value",
+    )  # fmt: skip
+
+
+def test_several_paths_and_several_patterns_stand_beside_each_other() -> None:
+    common = {"target": "documents.Document"}
+
+    note = declare(
+        {"column": "notes.Note.doc", "json": "$.a"} | common,
+        {"column": "notes.Note.doc", "json": "$.b.*~"} | common,
+        {"column": "notes.Note.held", "pattern": "a%d"} | common,
+        {"column": "notes.Note.held", "pattern": "b%d"} | common,
+    )["notes_note"]
+
+    assert [one.name for one in note.soft_references] == ["doc $.a", "doc $.b.*~", "held a%d", "held b%d"]
+    assert note.soft_columns == ("held", "doc")
+
+
+def test_a_look_alike_is_followed_once_it_is_declared() -> None:
+    note = declare({"content_type": "notes.Note.kind", "object_id": "notes.Note.object"})["notes_note"]
+
+    assert note.references[-1] == GenericReference(
+        name="kind + object", content_type_column="kind_id", object_id_column="object_id", declared=True
+    )
+
+
+def test_a_look_alike_that_the_probe_found_is_no_look_alike_any_more() -> None:
+    found = GenericReference(name="x", content_type_column="kind_id", object_id_column="object_id", declared=False)
+    tables = TABLES | {"notes_note": TABLES["notes_note"].model_copy(update={"references": (found,)})}
+
+    declared = SoftReferenceSettings(content_type="notes.Note.kind_id", object_id="notes.Note.object_id")
+
+    assert with_declared(tables, [declared])["notes_note"].references == (found.model_copy(update={"declared": True}),)
+    with pytest.raises(SettingsError, match="reference already"):
+        with_declared(tables, [SoftReferenceSettings(column="notes.Note.object_id", target="documents.Document")])
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        {},
+        {"column": "a.B.c"},
+        {"target": "a.B"},
+        {"column": "a.B.c", "target": "a.D", "json": "$.a", "separator": ","},
+        {"column": "a.B.c", "target": "a.D", "files": "media"},
+        {"files": "media", "target": "a.D"},
+        {"content_type": "a.B.c"},
+        {"content_type": "a.B.c", "object_id": "a.B.d", "target": "a.D"},
+        {"column": "a.B.c", "target": "a.D", "separator": ""},
+        {"column": "a.B.c", "target": "a.D", "path": "$.a"},
+    ],
+)
+def test_a_declaration_of_no_shape_is_refused_when_the_settings_are_read(
+    declaration: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_from({"soft_references": [declaration]}, where=tmp_path / "edms-backup.toml")
+
+    assert "soft_references.0" in str(caught.value)
+    assert caught.value.cure
+
+
+def test_declarations_come_from_the_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "edms-backup.toml"
+    config.write_text('[[soft_references]]\ncolumn = "a.B.c"\ntarget = "a.D"\njson = "$.a[*]"\n', encoding="utf-8")
+
+    (from_file,) = load_settings(config).soft_references
+    monkeypatch.setenv("EDMS_BACKUP__SOFT_REFERENCES", '[{"column": "a.B.c", "target": "a.D", "json": "$.a[*]"}]')
+    config.write_text("", encoding="utf-8")
+
+    assert load_settings(config).soft_references == (from_file,)
+    assert from_file.json_ == "$.a[*]"
+
+
+@pytest.mark.parametrize(
+    ("declaration", "said"),
+    [
+        ({"files": "medai", "name": "{pk}.pdf"}, ["'medai'", "Did you mean `media`?"]),
+        ({"files": "media", "name": "thumb.webp"}, ["{pk} exactly once"]),
+        ({"files": "media", "name": "{pk}/{pk}"}, ["{pk} exactly once"]),
+        ({"files": "media", "name": "{pk:x}.pdf"}, ["{pk} exactly once"]),
+        ({"files": "media", "name": "{pk:07}.pdf", "target": "cases.Case.code"}, ["Only numbers", "none"]),
+    ],
+)
+def test_a_wrong_name_of_files_says_how_to_write_it(declaration: dict[str, str], said: list[str]) -> None:
+    declared = SoftReferenceSettings(**({"target": "documents.Document"} | declaration))
+
+    with pytest.raises(SettingsError) as caught:
+        declared_file_names(TABLES, [declared], ["media"])
+
+    for words in said:
+        assert words.lower() in str(caught.value).lower()
+
+
+def test_patterns_are_text_but_for_the_id() -> None:
+    import re
+
+    assert re.findall(text_expression("a.b(%d)", "number"), "a.b(12) axb(13) a.b(x)") == ["12"]
+    assert re.findall(text_expression("%s!", "text"), "it-is_1! a b!") == ["it-is_1", "b"]
+    assert re.fullmatch(name_expression("a*/{pk:03}.w", "number").expression, "abc/007.w")
+    assert not re.fullmatch(name_expression("a*/{pk:03}.w", "number").expression, "a/b/007.w")
+    padded = name_expression("{pk:03}", "number").expression
+    assert [text for text in ("7", "07", "007", "0007", "1007", "x") if re.fullmatch(padded, text)] == ["007", "1007"]
+    plain = name_expression("{pk}", "number").expression
+    assert [text for text in ("0", "7", "07", "70") if re.fullmatch(plain, text)] == ["0", "7", "70"]
+
+
+def test_a_path_with_any_name_can_be_spelled() -> None:
+    path = parse_json_path('$."a.b \\" \\u00e9"[007].*~')
+
+    assert [step.name for step in path.steps] == ['a.b " é', "7", None]
+    assert path.keys
