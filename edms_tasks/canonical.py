@@ -26,11 +26,6 @@ def text_of(expression: str, kind: str) -> str:
     return f"CAST({expression} AS VARCHAR)"
 
 
-def key_text(texts: Sequence[str]) -> str:
-    """A natural key that is made of canonical texts of the row's own: a JSON array of strings, null for NULL."""
-    return json_array([f"coalesce(to_json({text}), 'null')" for text in texts])
-
-
 def json_array(parts: Sequence[str]) -> str:
     """One JSON array of parts that are JSON already."""
     return "'[' || " + " || ',' || ".join(parts) + " || ']'" if parts else "'[]'"

@@ -35,6 +35,7 @@ from edms_tasks.table_state import (
     StateOfBatches,
     dangling_examples,
     empty_state,
+    is_in_other_columns,
     parquet,
     reference_column,
     state_of,
@@ -97,7 +98,10 @@ def serialize_table(
         writer = IndexWriter(index)
         state = StateOfBatches(table)
         source = f"({joined(table, raw, keys)})"
-        query = _with_places(with_hash_halves(cursor, table, key.natural_key, source), stored)
+        hashed = with_hash_halves(
+            cursor, table, key.natural_key, source, with_key=_needs_key(table, key.natural_key, keys)
+        )
+        query = _with_places(hashed, stored)
         stream = cursor.sql(query).to_arrow_reader(_BATCH_ROWS)
         schema = _stored_schema(stream.schema, raw)
         new = [
@@ -152,6 +156,22 @@ def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
         joins.append(f"LEFT JOIN {held.relation} {alias} ON {alias}.value = {value}")
         columns.append(f"{alias}.content AS {identifier(content_column(held.column))}")
     return f"SELECT {', '.join(columns)} FROM {relation(table, raw)} t\n" + "\n".join(joins)
+
+
+def _needs_key(table: Table, key: NaturalKey | None, keys: ProvenKeys) -> bool:
+    """Whether chunks must have `@key`, since it cannot be had from their other columns.
+
+    A reference to a table whose rows were left out looks like one that dangles; the key knows better.
+    """
+    if key is None or not is_in_other_columns(table, key):
+        return key is not None
+    heads = {path[0] for path in key.paths}
+    return any(
+        isinstance(reference, ForeignReference)
+        and heads.intersection(reference.columns)
+        and reference.target not in keys.tables
+        for reference in table.references
+    )
 
 
 def _with_places(hashed: str, stored: StoredRows | None) -> str:

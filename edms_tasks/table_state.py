@@ -23,7 +23,7 @@ from edms_tasks.canonical import (
     digest_hex,
     digest_sums,
     halves,
-    key_text,
+    json_array,
     row_text,
     text_of,
     with_hashes,
@@ -119,11 +119,17 @@ def exact_digest(
 
 
 def with_hash_halves(
-    cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, source: str, *, also: Sequence[str] = ()
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    key: NaturalKey | None,
+    source: str,
+    *,
+    with_key: bool = False,
+    also: Sequence[str] = (),
 ) -> str:
-    """SELECT the columns of a chunk, `HALVES`, and what `source` has `also`."""
+    """SELECT the columns of a chunk (`@key` only `with_key`), `HALVES`, and what `source` has `also`."""
     columns = [column.name for column in table.columns]
-    columns += [] if is_of_own_columns(table, key) else [KEY]
+    columns += [KEY] if with_key else []
     columns += [reference_column(reference.name) for reference in table.references]
     columns += [*map(content_column, table.soft_columns), *also]
     split = zip((*halves(EXACT), *halves(CONTENT)), HALVES, strict=True)
@@ -242,25 +248,42 @@ def dangles(reference: Reference) -> str:
     return f"({is_filled(reference)} AND {pointed} IS NULL)"
 
 
-def is_of_own_columns(table: Table, key: NaturalKey | None) -> bool:
-    """Whether a row's key is made of nothing but values of its own, so that a chunk need not repeat them as `@key`."""
-    if key is None or key.source == "surrogate":
-        return True
-    pointing = {column for reference in table.references for column in members(reference)}
-    return all(len(path) == 1 and path[0] not in pointing for path in key.paths)
+def is_in_other_columns(table: Table, key: NaturalKey | None) -> bool:
+    """Whether a row's key can be had from the chunk's other columns: its own values, and `@ref:…` of its references."""
+    return key is None or all(len(path) == 1 for path in key.paths)
 
 
 def chunks(cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> str:
     """Chunks as a relation, `@key` included."""
-    if not is_of_own_columns(table, key):
+    if not is_in_other_columns(table, key):
         return parquet(files)
-    # Chunks of earlier releases have the column all the same, and may stand beside others that have not.
+    # A chunk may have the column all the same, and may stand beside others that have not.
     source = f"read_parquet([{', '.join(literal(str(path)) for path in files)}], union_by_name = true)"
     types = column_types(cursor, source)
-    texts = [text_of(identifier(path[0]), types[path[0]]) for path in key.paths] if key is not None else []
-    text = key_text(texts) if key is not None else "CAST(NULL AS VARCHAR)"
-    stored = f"* EXCLUDE ({identifier(KEY)})" if KEY in types else "*"
-    return f"(SELECT {stored}, {text} AS {identifier(KEY)} FROM {source})"
+    made = _key_of_columns(table, key, types)
+    if KEY not in types:
+        return f"(SELECT *, {made} AS {identifier(KEY)} FROM {source})"
+    return f"(SELECT * REPLACE (coalesce({identifier(KEY)}, {made}) AS {identifier(KEY)}) FROM {source})"
+
+
+def _key_of_columns(table: Table, key: NaturalKey | None, types: Mapping[str, str]) -> str:
+    """The key as keys.py writes it, from the columns of a chunk."""
+    if key is None:
+        return "CAST(NULL AS VARCHAR)"
+    references = {
+        reference.columns[0]: identifier(reference_column(reference.name))
+        for reference in reversed(table.references)  # the first of several counts
+        if isinstance(reference, ForeignReference) and len(reference.columns) == len(reference.target_columns) == 1
+    }
+    parts = []
+    for (column,) in key.paths:
+        text = text_of(identifier(column), types[column])
+        plain = f"coalesce(to_json({text}), 'null')"
+        if column in references and key.source != "surrogate":
+            dangling = f"""'{{"dangling":' || to_json({text}) || '}}'"""
+            plain = f"CASE WHEN {text} IS NULL THEN 'null' ELSE coalesce({references[column]}, {dangling}) END"
+        parts.append(plain)
+    return json_array(parts)
 
 
 def parquet(files: Sequence[Path]) -> str:

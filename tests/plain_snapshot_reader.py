@@ -50,7 +50,7 @@ class PlainRepository:
             assert chunk["exact_digest"] == exact_digest(entry, rows)
             assert chunk["content_digest"] == content_digest(entry, rows)
             if "@key" not in rows:
-                rows["@key"] = _own_keys(entry, rows)
+                rows["@key"] = _keys_of_columns(entry, rows)
             if chunk["superseded"] is not None:
                 gone = pd.read_parquet(io.BytesIO(self.object(chunk["superseded"])))["row"]
                 assert len(gone) == chunk["superseded_rows"] == gone.nunique()
@@ -80,17 +80,28 @@ class PlainRepository:
         return content
 
 
-def _own_keys(entry: Json, frame: pd.DataFrame) -> list[str | None]:
+def _keys_of_columns(entry: Json, frame: pd.DataFrame) -> list[str | None]:
     """§4, §5.4: the natural key of rows whose chunk leaves it out."""
     key = entry["natural_key"]
     if key is None:
         return [None] * len(frame)
     assert all(len(path) == 1 for path in key["paths"])
-    if key["source"] != "surrogate":
-        pointing = {name for reference in entry["table"]["references"] for name in _members(reference)}
-        assert pointing.isdisjoint(path[0] for path in key["paths"])
-    parts = zip(*(_texts(frame[path[0]]) for path in key["paths"]), strict=True)
-    return [json.dumps(part, ensure_ascii=False, separators=(",", ":")) for part in parts]
+    return [json.dumps(parts) for parts in zip(*(_parts(entry, frame, path[0]) for path in key["paths"]), strict=True)]
+
+
+def _parts(entry: Json, frame: pd.DataFrame, column: str) -> list[Any]:
+    plain = _texts(frame[column])
+    names = [
+        reference["name"]
+        for reference in entry["table"]["references"]
+        if reference["kind"] not in ("generic", "soft") and reference["columns"] == [column]
+    ]
+    if not names or entry["natural_key"]["source"] == "surrogate":
+        return list(plain)
+    return [
+        None if value is None else json.loads(key) if key is not None else {"dangling": value}
+        for value, key in zip(plain, _texts(frame[f"@ref:{names[0]}"]), strict=True)
+    ]
 
 
 def exact_digest(entry: Json, frame: pd.DataFrame) -> str:

@@ -51,6 +51,15 @@ AWKWARD = {
         CREATE TABLE b (id integer PRIMARY KEY, a_id integer REFERENCES a);
         INSERT INTO a VALUES (1, 1), (2, 99); INSERT INTO b VALUES (1, 2), (2, NULL)
     """,
+    "keys_through_references_that_dangle_or_are_null": """
+        CREATE TABLE a (id integer PRIMARY KEY AUTOINCREMENT, code text NOT NULL UNIQUE);
+        CREATE TABLE b (id integer PRIMARY KEY AUTOINCREMENT, a_id integer REFERENCES a (id), n integer NOT NULL, UNIQUE (a_id, n));
+        CREATE UNIQUE INDEX without_a ON b (n) WHERE a_id IS NULL;
+        CREATE TABLE c (id integer PRIMARY KEY AUTOINCREMENT, b_id integer NOT NULL UNIQUE REFERENCES b (id));
+        INSERT INTO a (code) VALUES ('x"y'), ('\\'), ('é'); INSERT INTO b (a_id, n) VALUES (1, 1), (1, 2), (3, 1), (99, 1), (NULL, 1),
+        (NULL, 2);
+        INSERT INTO c (b_id) VALUES (1), (4), (5), (77)
+    """,
     "full_text_search": """
         CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5(a); INSERT INTO f VALUES ('some words')
     """,

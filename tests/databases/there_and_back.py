@@ -7,12 +7,14 @@ from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import View
-from edms_tasks.extract import extract_table
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.extract import RawTable, extract_table
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.natural_keys import derive_candidates
-from edms_tasks.keys import key_of_candidates, prove_keys
+from edms_tasks.keys import ProvenKeys, key_of_candidates, prove_keys
 from edms_tasks.manifest import TableEntry, TableState
-from edms_tasks.serialize import measure_table, serialize_table
+from edms_tasks.serialize import SerializedTable, joined, measure_table, serialize_table
+from edms_tasks.table_state import KEY, chunks
 from edms_tasks.workspace import open_workspace
 
 CHUNK_ROWS = 2  # forces every boundary
@@ -46,6 +48,7 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
             entry = TableEntry(
                 table=table, natural_key=made.natural_key, encodings=made.encodings, state=made.state, chunks=()
             )
+            assert _keys_differ(table, raws[table.id], keys, made) == []
             assert staging.load(entry, [chunk.path for chunk in made.new]) == entry.state.rows
             entries.append(entry)
     staging.finish(entries, sequences)
@@ -62,6 +65,18 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
         after=after,
         encodings={entry.table.id: dict(entry.encodings) for entry in entries},
     )
+
+
+def _keys_differ(table: Table, raw: RawTable, keys: ProvenKeys, made: SerializedTable) -> list[object]:
+    """Keys of rows that those of the chunks are not, and the other way round."""
+    if not made.new:
+        return []
+    key = identifier(KEY)
+    with keys.workspace.cursor() as cursor:
+        rows = f"SELECT {key} FROM ({joined(table, raw, keys)})"
+        stored = f"SELECT {key} FROM {chunks(cursor, table, made.natural_key, [chunk.path for chunk in made.new])}"
+        both = f"(({rows}) EXCEPT ALL ({stored})) UNION ALL (({stored}) EXCEPT ALL ({rows}))"
+        return list(cursor.execute(both).fetchall())
 
 
 def _with_keys(view: View) -> list[Table]:
