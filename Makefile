@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test other-worlds lint format bench bench-quick lock clean
+.PHONY: help venv demo test other-worlds mayan lint format bench bench-quick lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: $(STAMP) demo ## the demo, then the whole test suite
 
 other-worlds: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv
 	tests/real/other_worlds.sh
+
+mayan: $(STAMP) ## Mayan EDMS from its package: filled, backed up, lost, restored, compared; a quarter of an hour
+	tests/real/mayan.sh
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

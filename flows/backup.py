@@ -127,7 +127,10 @@ def _snapshot(
             indexes, file_findings = _store_files(settings, steps, repository, inventory, previous, folder)
             findings += file_findings
             findings += steps.run(
-                "match files and rows", lambda: find_file_problems(kept, raws, indexes, repository, spool=folder)
+                "match files and rows",
+                lambda: find_file_problems(
+                    kept, raws, indexes, repository, declared=inventory.file_names, spool=folder
+                ),
             )
             named = {index.root.name: index for index in indexes}
             file_names = steps.run(

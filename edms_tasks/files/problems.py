@@ -11,7 +11,8 @@ from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
 from edms_tasks.files.fetch import open_index
 from edms_tasks.files.index import file_workspace, readable
-from edms_tasks.inventory.model import FileRoot, Finding, Table
+from edms_tasks.inventory.id_patterns import name_expression
+from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding, Table
 from edms_tasks.manifest import Encoding, FileIndex
 from edms_tasks.repository import Repository
 
@@ -24,12 +25,14 @@ def find_file_problems(
     indexes: Sequence[FileIndex],
     repository: Repository,
     *,
+    declared: Sequence[FileNameReference] = (),
     spool: Path | None = None,
 ) -> tuple[Finding, ...]:
     """Compare every file column's values with the files of its root.
 
     Gives one `missing-file` finding for each column that names files the snapshot has not, and one `orphan-files`
-    finding for each root that holds files no row names. A root that no file column uses has no orphans; nor has one
+    finding for each root that holds files no row names. Files whose names hold an id, as `declared`, are no orphans
+    (`file_references.py` says which of those lead nowhere). A root that no file column uses has no orphans; nor has one
     of which a table's rows were left out, for they may name the files.
     """
     findings: list[Finding] = []
@@ -45,6 +48,9 @@ def find_file_problems(
             _load_files(connection, opened.paths)
             for table, column in present:
                 _load_references(connection, table, column, raws[table.id], index.root)
+            for reference in declared:
+                if reference.root == index.root.name:
+                    _load_declared(connection, reference)
             findings += [_missing(connection, table, column, index.root) for table, column in present]
             if len(present) == len(columns):
                 findings.append(_orphans(connection, index.root))
@@ -90,6 +96,19 @@ def _load_references(
         WHERE value IS NOT NULL AND value <> ''::BLOB
         """,
         {"label": _label(table, column), "paths": [str(path) for path in raw.files]},
+    )
+
+
+def _load_declared(connection: duckdb.DuckDBPyConnection, reference: FileNameReference) -> None:
+    pattern = name_expression(reference.pattern, reference.id_kind)
+    connection.execute(
+        f"""
+        INSERT INTO named
+        SELECT $label, path
+        FROM files
+        WHERE regexp_matches(try(decode(path)), {literal(pattern.expression)}, 's')
+        """,
+        {"label": f"{reference.root}: {reference.pattern}"},
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edms_tasks.extract import RawTable
 from edms_tasks.files import find_file_problems
-from edms_tasks.inventory.model import Column, Finding, Table
+from edms_tasks.inventory.model import Column, FileNameReference, Finding, Table
 from edms_tasks.manifest import Encoding
 from edms_tasks.repository import Repository
 from tests.files.conftest import Backup
@@ -97,3 +97,25 @@ def test_every_row_is_missing_its_file_when_the_root_is_gone(
     index, _ = backup()
     found = by_code(find_file_problems([TABLE], raw_of(tmp_path, ["a", "b"]), [index], repository))
     assert found["missing-file"].count == 2
+
+
+def test_files_named_by_a_declared_id_are_no_orphans(
+    stored: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    for name in ("thumbnails/0000007.webp", "thumbnails/7.webp", "thumbnails/0000007.webp.old"):
+        (stored / name).parent.mkdir(exist_ok=True)
+        (stored / name).write_bytes(name.encode())
+    index, _ = backup()
+    reference = FileNameReference(
+        root="media", pattern="thumbnails/{pk:07}.webp", target="documents", target_column="id", id_kind="number"
+    )
+    elsewhere = reference.model_copy(update={"root": "another"})
+    raw = raw_of(tmp_path, ["a.pdf", "ü/b.pdf", "orphan.pdf"])
+
+    def orphans(*declared: FileNameReference) -> tuple[str, ...]:
+        return by_code(find_file_problems([TABLE], raw, [index], repository, declared=declared))[
+            "orphan-files"
+        ].examples
+
+    assert orphans(reference) == ("thumbnails/0000007.webp.old", "thumbnails/7.webp")
+    assert len(orphans(elsewhere)) == 3
