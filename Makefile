@@ -3,11 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A file's tests share what they set up, so they stay on one process. Three, for two cores: each waits now and then.
+PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # Touched after a complete installation, so that an interrupted one is done again.
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test other-worlds mayan lint format bench bench-quick lock clean
+.PHONY: help venv demo test test-long other-worlds mayan lint format bench bench-quick lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +32,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## back up, destroy and restore the reference EDMS (SQLite, no server)
 	$(BIN)/edms-backup demo
 
-test: $(STAMP) demo ## the demo, then the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: $(STAMP) demo ## the demo, then the test suite
+	$(BIN)/python -m pytest $(PYTEST)
+
+test-long: $(STAMP) ## what the suite leaves out for its length: the benchmark itself, every world on every engine
+	$(BIN)/python -m pytest $(PYTEST) -m long
 
 other-worlds: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv
 	tests/real/other_worlds.sh

@@ -8,11 +8,16 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
 from tests.restored_system import RecoveredSystems
+
+# The same examples in every run: what changed is the code. `EDMS_BACKUP_EXPLORE=1` tries new ones.
+hypothesis.settings.register_profile("suite", derandomize="EDMS_BACKUP_EXPLORE" not in os.environ, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,7 +44,7 @@ def test_every_part_has_its_figures_named_here() -> None:
     assert FIGURES.keys() | NOT_RUN == PARTS.keys()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "parts", [["pg", "django-postgresql", "incremental", "start"], ["django-sqlite", "files"]], ids=" ".join
 )

@@ -31,6 +31,8 @@ from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.repository import Repository
 
+_WRITERS = 2
+
 _Connection = duckdb.DuckDBPyConnection
 
 # Relations of the workspace. `known` and what follows have the columns of `READ_SCHEMA`, a position in the listing first.
@@ -118,9 +120,12 @@ def index_files(
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="files-", dir=spool)))
         workspace = opened.enter_context(file_workspace(folder))
         own = _own_folders(repository, spool)
-        write_listing(walk(base, troubles.tell, exclude=excluding(exclude), skip=own), folder / "listing.parquet")
+        found = walk(base, troubles.tell, exclude=excluding(exclude), skip=own)
+        with ThreadPoolExecutor(1) as beside:
+            listed = beside.submit(write_listing, found, folder / "listing.parquet")
+            known = _know(previous, repository, folder, troubles, workspace, opened)
+            listed.result()
         _relate(workspace, _LISTING, [folder / "listing.parquet"])
-        known = _know(previous, repository, folder, troubles, workspace, opened)
         _write(workspace, _COMPARE, folder / "unchanged.parquet")
         _relate(workspace, _UNCHANGED, [folder / "unchanged.parquet"])
         packs = _read_changed(base, workspace, repository, folder, known, troubles, meter, jobs)
@@ -169,7 +174,11 @@ def _read_changed(
     jobs: int,
 ) -> dict[str, ObjectRef]:
     """Read and pack what is not unchanged, and make the relation of it; returns all packs by name."""
-    with ThreadPoolExecutor(jobs) as threads, closing(Packer(repository, threads, folder, ahead=jobs)) as packer:
+    with (
+        ThreadPoolExecutor(_WRITERS) as writers,
+        ThreadPoolExecutor(jobs) as threads,
+        closing(Packer(repository, threads, writers, folder, ahead=jobs + _WRITERS)) as packer,
+    ):
         changed = _rows(workspace, _CHANGED)
         first = next(changed, None)
         if first is not None:

@@ -65,25 +65,29 @@ class _UnderWay(NamedTuple):
     """A pack that is being stored, and the files that were read before it was closed."""
 
     number: int
-    stored: Future[ObjectRef] | None  # none for a pack that stayed empty
+    stored: Future[Future[ObjectRef]] | None  # compressed, then written; none for a pack that stayed empty
     rows: list[_Row]
 
 
 class Packer:
     """Contents in; packs into the repository, rows of `READ_SCHEMA` into a Parquet file."""
 
-    def __init__(self, repository: Repository, threads: Executor, folder: Path, *, ahead: int) -> None:
+    def __init__(
+        self, repository: Repository, threads: Executor, writers: Executor, folder: Path, *, ahead: int
+    ) -> None:
         """Begin.
 
         Args:
             repository: where packs go.
-            threads: compress and store packs.
+            threads: compress packs.
+            writers: write packs, which is waiting for a disk or a network rather than work.
             folder: for temporary files.
             ahead: how many packs may be under way, besides the one that is being filled.
         """
         self.path = folder / "read.parquet"
         self._repository = repository
         self._threads = threads
+        self._writers = writers
         self._ahead = ahead
         self._packs: list[ObjectRef | None] = []  # by number; none yet for those under way
         self._contents = _Contents(folder / "contents.sqlite")
@@ -189,15 +193,18 @@ class Packer:
         self._open, self._filled, self._rows, self._number = [], 0, [], self._next_number()
 
     def _send(self, number: int, content: Sequence[bytes], rows: list[_Row]) -> None:
-        stored = self._threads.submit(_store, self._repository, content) if content else None
+        stored = self._threads.submit(self._store, content) if content else None
         self._under_way.append(_UnderWay(number, stored, rows))
         while len(self._under_way) > self._ahead:
             self._settle()
 
+    def _store(self, content: Sequence[bytes]) -> Future[ObjectRef]:
+        return self._writers.submit(self._repository.put_bytes, *_compressed(content))
+
     def _settle(self) -> None:
         number, stored, rows = self._under_way.popleft()
         if stored is not None:
-            self._packs[number] = stored.result()
+            self._packs[number] = stored.result().result()
         if rows:
             self._writer.write_batch(self._batch(rows))
 
@@ -240,10 +247,9 @@ class Packer:
         return len(self._packs) - 1
 
 
-def _store(repository: Repository, content: Sequence[bytes]) -> ObjectRef:
+def _compressed(content: Sequence[bytes]) -> list[bytes]:
     compressor = zstd.ZstdCompressor(level=_LEVEL)
-    compressed = [compressor.compress(block) for block in content]
-    return repository.put_bytes(*compressed, compressor.flush())
+    return [*map(compressor.compress, content), compressor.flush()]
 
 
 class _Contents:

@@ -9,7 +9,7 @@ import duckdb
 
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
-from edms_tasks.files.fetch import open_index
+from edms_tasks.files.fetch import open_own_index
 from edms_tasks.files.index import file_workspace, readable
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding, Table
@@ -28,7 +28,7 @@ def find_file_problems(
     declared: Sequence[FileNameReference] = (),
     spool: Path | None = None,
 ) -> tuple[Finding, ...]:
-    """Compare every file column's values with the files of its root.
+    """Compare every file column's values with the files of its root, whose `indexes` this run wrote.
 
     Gives one `missing-file` finding for each column that names files the snapshot has not, and one `orphan-files`
     finding for each root that holds files no row names. Files whose names hold an id, as `declared`, are no orphans
@@ -44,7 +44,7 @@ def find_file_problems(
         present = [(t, column) for t, column in columns if t.id in raws and any(c.name == column for c in t.columns)]
         if not present:
             continue
-        with open_index(index, repository, spool) as opened, file_workspace(opened.folder) as connection:
+        with open_own_index(index, repository, spool) as opened, file_workspace(opened.folder) as connection:
             _load_files(connection, opened.paths)
             for table, column in present:
                 _load_references(connection, table, column, raws[table.id], index.root)

@@ -35,7 +35,8 @@ def of_paths(
     paths = [parse_json_path(reference.expression) for reference in references]
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE {_NODES} AS SELECT n, 0 AS state, '' AS steps, CAST(text AS JSON) AS value "
-        f"FROM (SELECT n, CASE WHEN json_valid(text) THEN text END AS text FROM {source}) WHERE text IS NOT NULL"
+        # Without white space from the start, as what is taken out of it will be.
+        f"FROM (SELECT n, CASE WHEN json_valid(text) THEN json(text) END AS text FROM {source}) WHERE text IS NOT NULL"
     )
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTRIES} (n BIGINT, entry VARCHAR, ref INTEGER, mark VARCHAR)")
     level: list[_Progress] = [frozenset((number, 0) for number in range(len(paths)))]

@@ -145,7 +145,7 @@ def archive_on(python: Path, tmp_path: Path, request: pytest.FixtureRequest) -> 
     return make
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_what_was_lost_comes_back(engine: str, archive_on: Callable[[str], Archive], world: World) -> None:
     archive = archive_on(engine)
     archive.set_up(seed=1)

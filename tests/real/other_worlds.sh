@@ -34,4 +34,4 @@ for version in $(worlds versions); do
     pythons=$pythons:$python
 done
 cd "$root"
-EDMS_BACKUP_TEST_PYTHONS=${pythons#:} "$ours/python" -m pytest -p no:cacheprovider -vv tests/inventory/test_other_worlds.py "$@"
+EDMS_BACKUP_TEST_PYTHONS=${pythons#:} "$ours/python" -m pytest -p no:cacheprovider -vv -m "long or not long" tests/inventory/test_other_worlds.py "$@"

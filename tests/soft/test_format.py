@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
@@ -128,6 +128,7 @@ PATHS = ["$.ids[*]", "$.by.*~", "$.by.*.ids[1]", "$[*][*]", '$."a\\"b".*', "$.*"
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(texts=[], documents=["1 ", " [1,\t2]\n", '{"a" : 1e5, "b": [ ]}', '"1" '])
 @given(texts=st.lists(_TEXTS, max_size=15), documents=st.lists(_DOCUMENTS | _TEXTS, max_size=15))
 def test_whatever_values_hold_their_content_is_what_the_document_says(
     texts: list[str], documents: list[str], tmp_path_factory: pytest.TempPathFactory
