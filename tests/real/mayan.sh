@@ -143,6 +143,8 @@ $(env | sed -n 's/^\(MAYAN_[A-Z_]*\)=\(.*\)$/\1 = "\2"/p')
 [repository]
 url = "$work/repository"
 END
+    # What `edms-backup init` writes for it: natural keys, soft references, what must not be shown.
+    sed -n '/^\[natural_keys\]/,$p' "$root/deployments/profiles/mayan-edms.toml" >> "$work/edms-backup.toml"
 }
 
 look_before() {
