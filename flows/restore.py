@@ -13,24 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks import promotion
-from edms_tasks.databases import Database, DatabaseAddress, open_database
+from edms_tasks.databases import open_database
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.disk_space import require_space
-from edms_tasks.errors import CheckFailed, EdmsNotImportable, SettingsError, SnapshotNewerThanCode
+from edms_tasks.errors import CheckFailed, SettingsError
 from edms_tasks.files import restore_files
-from edms_tasks.inventory.inspect import run_in_edms, run_probe
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.inspect import run_in_edms
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.package import versions
 from edms_tasks.promotion import Journal, Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
 from edms_tasks.repository import Repository
-from edms_tasks.restore import check_engine, fetch_schema, load_table
+from edms_tasks.restore import fetch_schema, load_table
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.validate import load_ahead
 from flows.proof import Evidence, prove, reports
 from flows.steps import Steps
+from flows.target import Target, address_of, ask_edms, find_target
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,6 @@ class RollbackResult:
         return {"database": self.database, "snapshot": self.snapshot_id, "set_aside": self.set_aside}
 
 
-@dataclass(frozen=True)
-class _Target:
-    """Where a restore goes."""
-
-    database: Database
-    report: ProbeReport | None  # None: the EDMS's code cannot be asked
-    folders: tuple[tuple[FileIndex, Path, Path], ...]  # index, final folder, staged folder
-    into: str | None
-
-
 def compose_restore(
     settings: Settings,
     steps: Steps,
@@ -120,7 +110,7 @@ def compose_restore(
                 lambda: Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id),
             )
             load_ahead()
-            target = steps.run("find the target", lambda: _find_target(settings, manifest, into, into_files, notes))
+            target = steps.run("find the target", lambda: find_target(settings, manifest, into, into_files, notes))
             cleanup.enter_context(journal.exclusive())
             _clear_the_way(settings, manifest, target, journal, notes)
 
@@ -209,7 +199,7 @@ def compose_rollback(settings: Settings, steps: Steps) -> RollbackResult:
     """Swap the last promoted restore back. Raises NothingToRollBack, TargetInUse."""
     journal = journal_of(settings)
     with journal.exclusive(), steps.stage("rollback"):
-        database = open_database(_address(settings, _ask_edms(settings, [])))
+        database = open_database(address_of(settings, ask_edms(settings, [])))
         done = steps.run(
             "swap back", lambda: promotion.roll_back(database, journal, disconnect=settings.restore.disconnect)
         )
@@ -244,92 +234,7 @@ class _Abandon:
         promotion.remove_staged(self._folders)
 
 
-def _ask_edms(settings: Settings, notes: list[str]) -> ProbeReport | None:
-    """The EDMS's own word, or None where its code cannot be asked and the settings name a database instead."""
-    try:
-        return run_probe(settings)
-    except EdmsNotImportable as error:
-        if settings.restore.database is None:
-            raise EdmsNotImportable(
-                "The EDMS cannot be asked where its database is.",
-                where=error.where,
-                why=f"{error.what} {error.why}",
-                cure="Mend [edms], or restore without it: set EDMS_BACKUP__RESTORE__DATABASE to the database's URL"
-                " (and [files] roots to the folders of its files).",
-            ) from error
-        notes.append(
-            "The EDMS's code could not be imported: the snapshot's own schema and inventory were used, "
-            "forward migration and the EDMS's own checks were skipped."
-        )
-        return None
-
-
-def _address(settings: Settings, report: ProbeReport | None) -> DatabaseAddress:
-    if settings.restore.database is not None:
-        return DatabaseAddress.from_url(settings.restore.database.get_secret_value())
-    assert report is not None  # _ask_edms raises where neither is known
-    return DatabaseAddress.from_probe(report.databases[0])
-
-
-def _find_target(
-    settings: Settings, manifest: Manifest, into: str | None, into_files: Path | None, notes: list[str]
-) -> _Target:
-    report = _ask_edms(settings, notes)
-    database = open_database(_address(settings, report))
-    check_engine(manifest, database)
-    if report is not None:
-        _require_known_migrations(manifest, report)
-        if report.secret_key_fingerprint != manifest.edms.secret_key_fingerprint:
-            notes.append(
-                "SECRET_KEY is another than at the backup: unless it comes back with the files, sessions, "
-                "password-reset links and signed values no longer hold."
-            )
-    if into is not None and database.address.engine == "sqlite":
-        into = str(Path(into).absolute())
-    return _Target(database, report, _folders(settings, manifest, report, into, into_files), into)
-
-
-def _folders(
-    settings: Settings, manifest: Manifest, report: ProbeReport | None, into: str | None, into_files: Path | None
-) -> tuple[tuple[FileIndex, Path, Path], ...]:
-    folders = []
-    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
-    known |= settings.files.roots
-    for index in manifest.files:
-        name = index.root.name
-        if into is not None:
-            base = into_files or settings.workdir.parent / f"{Path(into).name}-files"
-            final = base / name
-        elif name in known:
-            final = known[name]
-        elif not index.files:
-            continue
-        else:
-            raise SettingsError(
-                f"It is not known where the files of {name!r} belong.",
-                where=f"snapshot: {index.root.path}",
-                cure=f'Say so in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
-            )
-        folders.append((index, final, promotion.staging_folder(final)))
-    return tuple(folders)
-
-
-def _require_known_migrations(manifest: Manifest, report: ProbeReport) -> None:
-    known = {tuple(migration) for migration in report.migrations_known}
-    apps = {app for app, _ in known}
-    missing = [
-        f"{app}.{name}" for app, name in manifest.edms.migrations_applied if app in apps and (app, name) not in known
-    ]
-    if missing and known:
-        raise SnapshotNewerThanCode(
-            f"The snapshot was made under {len(missing)} migrations that the EDMS's code does not have.",
-            where=report.settings_module,
-            why=", ".join(missing[:5]),
-            cure="Install the version of the EDMS the snapshot was made under (or a newer one), or restore with --into to look at it.",
-        )
-
-
-def _clear_the_way(settings: Settings, manifest: Manifest, target: _Target, journal: Journal, notes: list[str]) -> None:
+def _clear_the_way(settings: Settings, manifest: Manifest, target: Target, journal: Journal, notes: list[str]) -> None:
     """Everything that would stop the restore later, asked now; leftovers of killed runs removed."""
     database = target.database
     notes += promotion.recover(database, journal)
@@ -357,7 +262,7 @@ def _restore_root(steps: Steps, repository: Repository, index: FileIndex, staged
 
 
 def _follow_the_code(
-    settings: Settings, manifest: Manifest, target: _Target, staging: StagingDatabase, notes: list[str]
+    settings: Settings, manifest: Manifest, target: Target, staging: StagingDatabase, notes: list[str]
 ) -> None:
     """Migrate the proved staging database forward where the EDMS's code is newer, and let the EDMS check itself."""
     if target.report is None:
@@ -387,7 +292,7 @@ def _run_edms(settings: Settings, staging: StagingDatabase, arguments: list[str]
 
 
 def _hand_over(
-    settings: Settings, target: _Target, staging: StagingDatabase, journal: Journal, snapshot_id: str
+    settings: Settings, target: Target, staging: StagingDatabase, journal: Journal, snapshot_id: str
 ) -> Promotion | None:
     if target.into is not None:
         staging.keep_as(target.into)

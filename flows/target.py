@@ -1,0 +1,118 @@
+"""Where a restore or a merge goes: the EDMS's database and folders, by its own word or by the settings'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks import promotion
+from edms_tasks.databases import Database, DatabaseAddress, open_database
+from edms_tasks.errors import EdmsNotImportable, SettingsError, SnapshotNewerThanCode
+from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.restore import check_engine
+from edms_tasks.settings import Settings
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a restore goes."""
+
+    database: Database
+    report: ProbeReport | None  # None: the EDMS's code cannot be asked
+    folders: tuple[tuple[FileIndex, Path, Path], ...]  # index, final folder, staged folder
+    into: str | None
+
+
+def ask_edms(settings: Settings, notes: list[str]) -> ProbeReport | None:
+    """The EDMS's own word, or None where its code cannot be asked and the settings name a database instead."""
+    try:
+        return run_probe(settings)
+    except EdmsNotImportable as error:
+        if settings.restore.database is None:
+            raise EdmsNotImportable(
+                "The EDMS cannot be asked where its database is.",
+                where=error.where,
+                why=f"{error.what} {error.why}",
+                cure="Mend [edms], or restore without it: set EDMS_BACKUP__RESTORE__DATABASE to the database's URL"
+                " (and [files] roots to the folders of its files).",
+            ) from error
+        notes.append(
+            "The EDMS's code could not be imported: the snapshot's own schema and inventory were used, "
+            "forward migration and the EDMS's own checks were skipped."
+        )
+        return None
+
+
+def address_of(settings: Settings, report: ProbeReport | None) -> DatabaseAddress:
+    """The live database: as the settings name it, or as the EDMS itself does."""
+    if settings.restore.database is not None:
+        return DatabaseAddress.from_url(settings.restore.database.get_secret_value())
+    assert report is not None  # ask_edms raises where neither is known
+    return DatabaseAddress.from_probe(report.databases[0])
+
+
+def find_target(
+    settings: Settings, manifest: Manifest, into: str | None, into_files: Path | None, notes: list[str]
+) -> Target:
+    """Ask the EDMS where its database and folders are, or find those of `into`; adds to `notes`.
+
+    Raises:
+        EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
+        SnapshotNewerThanCode: the code cannot take the snapshot's schema.
+        CommandError: the snapshot was made from another engine.
+    """
+    report = ask_edms(settings, notes)
+    database = open_database(address_of(settings, report))
+    check_engine(manifest, database)
+    if report is not None:
+        _require_known_migrations(manifest, report)
+        if report.secret_key_fingerprint != manifest.edms.secret_key_fingerprint:
+            notes.append(
+                "SECRET_KEY is another than at the backup: unless it comes back with the files, sessions, "
+                "password-reset links and signed values no longer hold."
+            )
+    if into is not None and database.address.engine == "sqlite":
+        into = str(Path(into).absolute())
+    return Target(database, report, _folders(settings, manifest, report, into, into_files), into)
+
+
+def _folders(
+    settings: Settings, manifest: Manifest, report: ProbeReport | None, into: str | None, into_files: Path | None
+) -> tuple[tuple[FileIndex, Path, Path], ...]:
+    folders = []
+    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
+    known |= settings.files.roots
+    for index in manifest.files:
+        name = index.root.name
+        if into is not None:
+            base = into_files or settings.workdir.parent / f"{Path(into).name}-files"
+            final = base / name
+        elif name in known:
+            final = known[name]
+        elif not index.files:
+            continue
+        else:
+            raise SettingsError(
+                f"It is not known where the files of {name!r} belong.",
+                where=f"snapshot: {index.root.path}",
+                cure=f'Say so in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
+            )
+        folders.append((index, final, promotion.staging_folder(final)))
+    return tuple(folders)
+
+
+def _require_known_migrations(manifest: Manifest, report: ProbeReport) -> None:
+    known = {tuple(migration) for migration in report.migrations_known}
+    apps = {app for app, _ in known}
+    missing = [
+        f"{app}.{name}" for app, name in manifest.edms.migrations_applied if app in apps and (app, name) not in known
+    ]
+    if missing and known:
+        raise SnapshotNewerThanCode(
+            f"The snapshot was made under {len(missing)} migrations that the EDMS's code does not have.",
+            where=report.settings_module,
+            why=", ".join(missing[:5]),
+            cure="Install the version of the EDMS the snapshot was made under (or a newer one), or restore with --into to look at it.",
+        )
