@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # A file's tests share what they set up, so they stay on one process. Three, for two cores: each waits now and then.
-PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 # Touched after a complete installation, so that an interrupted one is done again.
 STAMP := $(VENV)/installed.stamp
 

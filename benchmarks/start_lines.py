@@ -31,12 +31,17 @@ def start_lines(site: Site, times: int) -> Iterator[Figure]:
 def flow_lines(site: Site) -> Iterator[Figure]:
     """The same as a Prefect flow, with the temporary server that Prefect starts where there is no other.
 
-    Prefect is given a home of its own: the first flow on a machine, which makes Prefect's database, is the slowest.
+    Prefect is given a home of its own. The first flow on a machine makes Prefect's database there; every other finds it.
     """
     protected = Protected(site.install("for_a_flow", 0), site.folder / "flow")
-    run = protected.backup("--flow", env={"PREFECT_HOME": str(site.folder / "prefect")})
+    home = {"PREFECT_HOME": str(site.folder / "prefect")}
+    first, run = (protected.backup("--flow", env=home) for _ in range(2))
     yield against(
         "the same as a flow, with Prefect's temporary server / 15 s", "seconds", run.whole.seconds, 15.0, 1.0,
         rows=run.rows, seconds=run.seconds,
+    )  # fmt: skip
+    yield against(
+        "the first flow on a machine, which makes Prefect's database / 15 s", "seconds", first.whole.seconds, 15.0, None,
+        rows=first.rows, seconds=first.seconds,
     )  # fmt: skip
     protected.forget()

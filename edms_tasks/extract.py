@@ -24,6 +24,11 @@ class RawTable:
     encodings: dict[str, Encoding]
     files: tuple[Path, ...]
 
+    @property
+    def bytes(self) -> int:
+        """The size of the files: what work on the rows costs."""
+        return sum(path.stat().st_size for path in self.files)
+
 
 def extract_table(view: View, table: Table, folder: Path, chunk_rows: int) -> RawTable:
     """Read a whole table into `folder` (created), at most `chunk_rows` rows a file.

@@ -50,6 +50,7 @@ def validate_restored(
     structure: Sequence[StructureLine] = (),
     file_names: Sequence[FileNameState] = (),
     sensitive: Sequence[str] = (),
+    jobs: int = 1,
 ) -> ValidationResult:
     """Run every suite on the restored database, write the Data Docs to `reports / "data_docs"`, and judge.
 
@@ -63,6 +64,7 @@ def validate_restored(
         file_names: the manifest's declarations of ids in names of files, measured anew with the restored rows.
         sensitive: columns ("documents.Document.title") whose values never appear. Results are counts and digests
             anyway; but a database's error may quote a value, so it is left out for the tables these columns are in.
+        jobs: how many connections ask the restored database at the same time.
 
     Raises:
         DatabaseRefused: the restored database cannot be reached.
@@ -75,7 +77,8 @@ def validate_restored(
     engine = "sqlite" if database_url.startswith("sqlite") else "postgresql"
     labels = {entry.table.id: entry.table.label for entry in manifest.tables}
     names = _unique_names(labels)
-    tables = [table_suite(manifest, entry, engine, names[entry.table.id]) for entry in manifest.tables]
+    largest_first = sorted(manifest.tables, key=lambda entry: -entry.state.rows)
+    tables = [table_suite(manifest, entry, engine, names[entry.table.id]) for entry in largest_first]
     digests, found_files = digest_summary(manifest, states, structure), file_summary(manifest, files, file_names)
     summaries = [
         Summary(summary_suite(DIGESTS, digests, labels), digests),
@@ -86,8 +89,10 @@ def validate_restored(
     silent = {column.rpartition(".")[0] for column in sensitive}
     suites = tuple(
         _read(result, *subjects[result.suite_name], silent=not silent.isdisjoint(subjects[result.suite_name]))
-        for result in evaluate(database_url, tables, summaries)
+        for result in evaluate(database_url, tables, summaries, jobs=jobs)
     )
+    order = {entry.table.id: number for number, entry in enumerate(manifest.tables)}
+    suites = tuple(sorted(suites, key=lambda suite: order.get(suite.subject, len(order))))
     failures = judge(manifest, states, files, suites)
     data_docs = write_data_docs(suites, failures, reports / "data_docs")
     result = ValidationResult(not failures, suites, failures, data_docs, time.monotonic() - started)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -20,6 +20,22 @@ class Workspace:
 
     folder: Path
     engine: duckdb.DuckDBPyConnection
+    schema: str = "main"
+
+    def apart(self, schema: str) -> Workspace:
+        """The same workspace with names of its own for what is tabulated: two databases have tables of the same names."""
+        self.engine.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
+        return replace(self, schema=schema)
+
+    @contextmanager
+    def threads(self, number: int) -> Iterator[None]:
+        """Let each query use several threads meanwhile: for one long query at a time."""
+        (before,) = self.engine.execute("SELECT current_setting('threads')").fetchall()[0]
+        self.engine.execute(f"SET threads = {int(number)}")
+        try:
+            yield
+        finally:
+            self.engine.execute(f"SET threads = {int(before)}")
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -27,6 +43,7 @@ class Workspace:
         cursor = self.engine.cursor()
         try:
             cursor.execute("SET TimeZone = 'UTC'")  # the text of timestamps must not depend on the machine
+            cursor.execute(f"SET schema = {literal(self.schema)}")
             yield cursor
         finally:
             cursor.close()

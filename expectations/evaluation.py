@@ -9,8 +9,10 @@ progress bars, and no connection stays open, since an open one would stop the pr
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +43,18 @@ class Summary:
 
 
 def evaluate(
-    database_url: str, tables: Sequence[gx.ExpectationSuite], summaries: Sequence[Summary]
+    database_url: str, tables: Sequence[gx.ExpectationSuite], summaries: Sequence[Summary], *, jobs: int = 1
 ) -> tuple[ExpectationSuiteValidationResult, ...]:
     """Evaluate all suites, the tables' on the database and the summaries' on their frames.
+
+    Args:
+        database_url: SQLAlchemy URL of the restored database.
+        tables: suites of finished queries, those that take longest first.
+        summaries: suites for frames.
+        jobs: how many connections ask the database at the same time.
+
+    Returns:
+        The results of the tables' suites, in their order, and then those of the summaries.
 
     Raises:
         DatabaseRefused: the restored database cannot be reached.
@@ -51,14 +62,41 @@ def evaluate(
     results: list[ExpectationSuiteValidationResult] = []
     context = _context(database_url)
     if tables:
-        with _database(context, database_url) as database:
-            results += _validated(database, tables)
+        with ExitStack() as open_databases:
+            databases = [
+                open_databases.enter_context(_database(context, database_url, number))
+                for number in range(min(jobs, len(tables)))
+            ]
+            results += _shared_out(databases, tables)
     frames = context.data_sources.add_pandas("summaries")
     for summary in summaries:
         name = str(summary.suite.name)
         batch = frames.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
         results += _validated(batch, [summary.suite], {"dataframe": summary.frame})
     return tuple(results)
+
+
+def _shared_out(
+    databases: Sequence[BatchDefinition[Any]], suites: Sequence[gx.ExpectationSuite]
+) -> list[ExpectationSuiteValidationResult]:
+    """Each connection takes the next suite when it is done with one; the databases are what takes time, not the suites."""
+    results: dict[int, ExpectationSuiteValidationResult] = {}
+    waiting = iter(enumerate(suites))
+    taking = threading.Lock()
+
+    def work(database: BatchDefinition[Any]) -> None:
+        batch = database.get_batch()
+        while True:
+            with taking:
+                taken = next(waiting, None)
+            if taken is None:
+                return
+            results[taken[0]] = batch.validate(taken[1], result_format="BASIC")
+
+    with ThreadPoolExecutor(max_workers=len(databases)) as pool:
+        for done in [pool.submit(work, database) for database in databases]:
+            done.result()
+    return [results[number] for number in range(len(suites))]
 
 
 def _validated(
@@ -71,15 +109,15 @@ def _validated(
 
 
 @contextmanager
-def _database(context: EphemeralDataContext, database_url: str) -> Iterator[BatchDefinition[Any]]:
-    """One batch for all tables: every expectation brings its own, finished query.
+def _database(context: EphemeralDataContext, database_url: str, number: int) -> Iterator[BatchDefinition[Any]]:
+    """One connection, and one batch for all tables: every expectation brings its own, finished query.
 
     Great Expectations' table batches lower-case schemas and reflect each table, which would cost more than counting it.
     """
     add = context.data_sources.add_sqlite if database_url.startswith("sqlite") else context.data_sources.add_postgres
     source: SQLDatasource | None = None
     try:
-        source = add("restored database", connection_string=f"${{{_ADDRESS}}}")
+        source = add(f"restored database {number}", connection_string=f"${{{_ADDRESS}}}")
         yield source.add_query_asset("all tables", query="SELECT 1 AS one").add_batch_definition_whole_table("all")
     except TestConnectionError as error:
         raise DatabaseRefused(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,14 +60,26 @@ class BackupResult:
         }
 
 
-def compose_backup(settings: Settings, steps: Steps, *, tag: str | None = None) -> BackupResult:
+def compose_backup(
+    settings: Settings,
+    steps: Steps,
+    *,
+    tag: str | None = None,
+    ask: Callable[[Settings], ProbeReport] = run_probe,
+) -> BackupResult:
     """Make a snapshot and read it back.
+
+    Args:
+        settings: of this EDMS.
+        steps: how to run and tell.
+        tag: a name for the snapshot.
+        ask: how to have the EDMS's report on itself; whoever asked before hands the answer in.
 
     Raises:
         EdmsNotImportable, DatabaseRefused, UnappliedMigrations, RepositoryLocked, NoSpace: before anything is stored.
     """
     with steps.stage("inspect"):
-        report = steps.run("inspect the EDMS", lambda: run_probe(settings))
+        report = steps.run("inspect the EDMS", lambda: ask(settings))
         address = DatabaseAddress.from_probe(report.databases[0])
         database = open_database(address)
         steps.run("check the database", database.check, retries=2)
@@ -105,7 +117,8 @@ def _snapshot(
     # Tables are serialized side by side, each by one thread: several threads for each would double the memory, no more.
     with open_workspace(folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=1) as workspace:
         with steps.stage("serialize"):
-            keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
+            with workspace.threads(settings.jobs):
+                keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
             findings += keys.findings
             previous = _previous(settings, repository)
             serialized, unusable = _serialize(settings, steps, repository, kept, raws, keys, previous, folder)
@@ -243,7 +256,7 @@ def _serialize(
         serialize,
         list(enumerate(tables)),
         jobs=settings.jobs,
-        weight=lambda pair: raws[pair[1].id].rows,
+        weight=lambda pair: raws[pair[1].id].bytes,
     )
     return serialized, sorted(findings, key=lambda finding: finding.subject)
 

@@ -109,6 +109,7 @@ def prove(
             structure=structure,
             file_names=measured.file_names,
             sensitive=settings.validate_.sensitive,
+            jobs=settings.restore.jobs,
         ),
     )
     return Evidence(folder, measured.states, files, validation, measured.differences, measured.notes)

@@ -11,6 +11,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,10 +51,15 @@ class World:
             from flows import prefect_flows
 
             return prefect_flows.result_of(lambda: prefect_flows.backup(config=str(self.config), tag=tag))
-        from flows.backup import compose_backup
-        from flows.direct_steps import DirectSteps
+        from edms_tasks.inventory.inspect import run_probe
 
-        return compose_backup(self.settings, DirectSteps(self.console), tag=tag)
+        # The EDMS starts while our own libraries load.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            asked = pool.submit(run_probe, self.settings)
+            from flows.backup import compose_backup
+            from flows.direct_steps import DirectSteps
+
+            return compose_backup(self.settings, DirectSteps(self.console), tag=tag, ask=lambda _: asked.result())
 
     def verify(self, snapshot: str | None) -> VerifyResult:
         """Read a snapshot, or all of them, again."""

@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.manifest import Encoding, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
+
+if TYPE_CHECKING:  # asking the EDMS needs this room, and need not wait for Arrow
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,33 @@ class StagingDatabase(Protocol):
         """Give it its final name instead of promoting it."""
 
 
+@dataclass(frozen=True)
+class TableChange:
+    """Rows to write into a table that is in use: Parquet files with its stored columns, values encoded as `encodings` say."""
+
+    table: Table
+    encodings: dict[str, Encoding]
+    inserts: Sequence[Path]
+    updates: Sequence[Path]  # found by their primary key, which never changes
+
+
+class MergeTransaction(Protocol):
+    """One transaction on a database in use, from the first row read until the commit; nobody else writes meanwhile."""
+
+    def view(self) -> View:
+        """The database as the transaction sees it: before `write` as it was, after it as it will be."""
+
+    def write(self, changes: Sequence[TableChange]) -> None:
+        """Insert and update rows. No trigger fires; references are checked when all is written.
+
+        Raises:
+            MergeRefused: the database refused a row, or a reference would point at nothing.
+        """
+
+    def commit(self) -> None:
+        """Make it so. Without it, leaving the transaction takes everything back."""
+
+
 class Database(Protocol):
     """A database of the EDMS."""
 
@@ -123,6 +151,9 @@ class Database(Protocol):
 
     def view(self, spool: Path, jobs: int) -> AbstractContextManager[View]:
         """Open one consistent view for `jobs` parallel readers; `spool` is a folder for temporary files."""
+
+    def merging(self, spool: Path, tables: Sequence[Table]) -> AbstractContextManager[MergeTransaction]:
+        """Begin a merge: nobody else writes to these tables until it ends. Raises TargetInUse where somebody does."""
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         """Everything that would stop a restore, asked before anything is changed; returns notes."""

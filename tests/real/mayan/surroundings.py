@@ -73,6 +73,7 @@ def make_surroundings(rng: random.Random) -> Surroundings:
     tags = _with_gaps(lambda n: Tag.objects.create(label=f"Tag {n:02} ✓", color=f"#{rng.randint(0, 0xFFFFFF):06x}"), 25)
     cabinets = _cabinets()
     workflows = [_workflow(number, types) for number in range(1, 4)]
+    _actions_with_ids(workflows[0], tags, cabinets, metadata)
     _index(types)
     _links(types)
     _odds_and_ends(admin, users, types, rng)
@@ -208,6 +209,26 @@ def _workflow(number: int, types: list[DocumentType]) -> Workflow:
         state=states[1], transition=transition, priority=1, enabled=False, unit="days", amount=3
     )
     return workflow
+
+
+def _actions_with_ids(
+    workflow: Workflow, tags: list[Tag], cabinets: list[Cabinet], metadata: list[MetadataType]
+) -> None:
+    """Ids inside JSON inside text, as the forms of Mayan's own actions leave them; switched off, so that they stay choices."""
+    state = workflow.states.get(label="Archived")
+    for action, field, rows in (
+        ("tags.workflow_actions.AttachTagAction", "tags", tags[:3]),
+        ("cabinets.workflow_actions.CabinetAddAction", "cabinets", cabinets[-2:]),
+        ("metadata.workflow_actions.DocumentMetadataAddAction", "metadata_types", metadata[1:4]),
+    ):
+        WorkflowStateAction.objects.create(
+            state=state,
+            label=f"With {field}",
+            when=1,
+            enabled=False,
+            backend_path=f"mayan.apps.{action}",
+            backend_data=json.dumps({field: [str(row.pk) for row in rows]}),
+        )
 
 
 def _index(types: list[DocumentType]) -> None:
