@@ -113,6 +113,12 @@ class DamagedRepository(CheckFailed):
     code = "damaged-repository"
 
 
+class MergeRefused(CheckFailed):
+    """The snapshot cannot be merged into this database as it is; nothing was changed."""
+
+    code = "merge-refused"
+
+
 # -- exit code 3: the operation failed ----------------------------------------------------------------------------
 
 

@@ -76,14 +76,27 @@ def prove_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace:
 
 
 def key_of_candidates(
-    tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace, chosen: Mapping[str, NaturalKey | None]
+    tables: Sequence[Table],
+    raws: Mapping[str, RawTable],
+    workspace: Workspace,
+    chosen: Mapping[str, NaturalKey | None],
+    identities: Mapping[str, str] | None = None,
 ) -> ProvenKeys:
-    """Tabulate the keys a snapshot settled on, on rows read back: no choice is made again, health is counted again."""
+    """Tabulate the keys a snapshot settled on, on rows read back: no choice is made again, health is counted again.
+
+    Args:
+        tables: the whole inventory.
+        raws: the rows, by table id.
+        workspace: where to tabulate.
+        chosen: the keys, by table id.
+        identities: instead of a key, by table id, a relation of the primary key's columns and `nk`; "" makes all rows alike.
+    """
     fixed = [
         table.model_copy(update={"key_candidates": tuple(k for k in (chosen[table.id],) if k)}) for table in tables
     ]
     with workspace.cursor() as cursor:
-        proof = _Proof(cursor, {table.id: table for table in fixed if table.id in raws}, raws, accept_anything=True)
+        known = {table.id: table for table in fixed if table.id in raws}
+        proof = _Proof(cursor, known, raws, accept_anything=True, identities=identities or {})
         for table_id in sorted(proof.tables):
             proof.key_of(table_id)
         return proof.finished(workspace)
@@ -95,6 +108,7 @@ class _Proof:
     tables: dict[str, Table]
     raws: Mapping[str, RawTable]
     accept_anything: bool = False
+    identities: Mapping[str, str] = field(default_factory=dict)
     keys: dict[str, TableKey] = field(default_factory=dict)
     types: dict[str, dict[str, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -132,6 +146,8 @@ class _Proof:
         return self.keys[table_id]
 
     def _choose(self, table: Table) -> TableKey:
+        if table.id in self.identities:
+            return self._identified(table, self.identities[table.id])
         for candidate in table.key_candidates:
             select = self._select(table, candidate)
             if select is None:
@@ -161,6 +177,13 @@ class _Proof:
         # No key at all, not even a surrogate: rows can be told apart by all their values only.
         values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
         return self._tabulate(table, None, (), json_array(values), "false")
+
+    def _identified(self, table: Table, identities: str) -> TableKey:
+        key = NaturalKey(source="content", paths=())
+        if not identities:
+            return self._tabulate(table, key, (), "'[]'", "false")
+        same = " AND ".join(f"i.{identifier(column)} = t.{identifier(column)}" for column in table.primary_key)
+        return self._tabulate(table, key, (f"LEFT JOIN {identities} i ON {same}",), "i.nk", "false")
 
     def _reject(
         self, table: Table, key: NaturalKey, code: str, why: str, count: int, examples: tuple[str, ...] = ()

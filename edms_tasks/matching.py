@@ -48,7 +48,7 @@ def held(table: Table, raw: RawTable, kinds: Mapping[str, str], column: str) -> 
 def equal(left: str, left_held: Held, right: str, right_held: Held) -> str:
     """A join condition: typed where the types agree, otherwise by a text that both sides are brought to."""
     if left_held.tagged or right_held.tagged:
-        return f"{_classed(left, left_held)} = {_classed(right, right_held)}"
+        return f"{classed(left, left_held)} = {classed(right, right_held)}"
     if left_held.caseless or right_held.caseless:
         return f"lower({left}) = lower({right})"
     if left_held.scaled or right_held.scaled:
@@ -61,6 +61,18 @@ def equal(left: str, left_held: Held, right: str, right_held: Held) -> str:
     return f"{text_of(left, left_held.kind)} = {text_of(right, right_held.kind)}"
 
 
+def classed(expression: str, value: Held) -> str:
+    """A value's storage class and its text; whole numbers are one class, whether integers or reals."""
+    if value.tagged:
+        real = f"'i' || {_number(f'TRY_CAST(substr({expression}, 2) AS DOUBLE)')}"
+        return f"CASE WHEN {expression} LIKE 'r%' THEN coalesce({real}, {expression}) ELSE {expression} END"
+    if value.kind == "VARCHAR":
+        return f"'t' || hex({expression})"
+    if value.kind == "BLOB":
+        return f"'b' || hex({expression})"
+    return f"'i' || {_number(expression)}" if value.kind in _FLOATING else f"'i' || {text_of(expression, value.kind)}"
+
+
 def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
     """An object id as generic references compare it: UUIDs are written with and without dashes."""
     text = text_of(expression, kind)
@@ -71,18 +83,6 @@ def bare_if_uuid(column: str, kind: str) -> str:
     """The id as text; what looks like a UUID with dashes loses them, on both sides, whatever the type it is kept in."""
     plain, bare = (object_id_text(column, kind, is_uuid=is_uuid) for is_uuid in (False, True))
     return f"CASE WHEN strlen({bare}) = 32 AND strlen({plain}) = 36 THEN {bare} ELSE {plain} END"
-
-
-def _classed(expression: str, value: Held) -> str:
-    """The value's storage class and its text; whole numbers are one class, whether integers or reals."""
-    if value.tagged:
-        real = f"'i' || {_number(f'TRY_CAST(substr({expression}, 2) AS DOUBLE)')}"
-        return f"CASE WHEN {expression} LIKE 'r%' THEN coalesce({real}, {expression}) ELSE {expression} END"
-    if value.kind == "VARCHAR":
-        return f"'t' || hex({expression})"
-    if value.kind == "BLOB":
-        return f"'b' || hex({expression})"
-    return f"'i' || {_number(expression)}" if value.kind in _FLOATING else f"'i' || {text_of(expression, value.kind)}"
 
 
 def _number(expression: str) -> str:

@@ -235,7 +235,8 @@ class SoftReference(Value):
 
 Reference = Annotated[ForeignReference | GenericReference | SoftReference, Field(discriminator="kind")]
 
-KeySource = Literal["settings", "natural_key", "unique", "uuid", "surrogate"]
+KeySource = Literal["settings", "natural_key", "unique", "uuid", "surrogate", "content"]
+"""`content` is never in a snapshot: a merge knows rows without any natural key by all that they hold."""
 
 
 class NaturalKey(Value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -11,11 +11,13 @@ from psycopg import errors as pg_errors
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected, require_tool
+from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
 from edms_tasks.databases.postgresql.staging import MARK, PostgresStaging
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.errors import DatabaseRefused, MayNotCreateDatabases, TargetExists, TargetInUse
+from edms_tasks.inventory.model import Table
 
 _LONGEST_NAME = 63  # NAMEDATALEN - 1
 
@@ -39,6 +41,9 @@ class PostgresDatabase:
 
     def view(self, spool: Path, jobs: int) -> AbstractContextManager[PostgresView]:
         return open_view(self.address, jobs)
+
+    def merging(self, spool: Path, tables: Sequence[Table]) -> AbstractContextManager[PostgresMerge]:
+        return merging(self.address, tables)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         require_tool("pg_restore")

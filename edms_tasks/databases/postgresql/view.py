@@ -71,6 +71,19 @@ class PostgresView:
         for _ in range(jobs):
             self._readers.put(None)
 
+    @classmethod
+    def of_connection(
+        cls,
+        address: DatabaseAddress,
+        connection: catalogue.Connection,
+        reader: adbc.Connection,
+        default_schema: str,
+    ) -> PostgresView:
+        """What a transaction in progress sees, through its own connection alone; it has no snapshot to share."""
+        view = cls(address, connection, "", default_schema, 0)
+        view._readers.put(reader)
+        return view
+
     def close(self) -> None:
         """Close every reader."""
         while not self._readers.empty():

@@ -6,15 +6,18 @@ import glob
 import os
 import sqlite3
 import stat
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
+from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
 from edms_tasks.disk_space import require_space
 from edms_tasks.errors import DatabaseRefused, TargetExists, TargetInUse, TerminalError
+from edms_tasks.inventory.model import Table
 
 
 class SqliteDatabase:
@@ -46,6 +49,9 @@ class SqliteDatabase:
 
     def view(self, spool: Path, jobs: int) -> AbstractContextManager[SqliteView]:
         return open_view(self.address, spool)
+
+    def merging(self, spool: Path, tables: Sequence[Table]) -> AbstractContextManager[SqliteMerge]:
+        return merging(self.address, spool)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         if into is not None and Path(into).exists():

@@ -84,7 +84,7 @@ class SqliteStaging:
                     rows = pq.read_table(chunk, columns=columns)
                     if rows.num_rows == 0:
                         continue
-                    _insert(cursor, table.name, rows, tagged)
+                    insert_rows(cursor, table.name, rows, tagged)
                     loaded += rows.num_rows
                 cursor.execute("COMMIT")
             except (adbc_driver_manager.Error, pa.ArrowException) as error:
@@ -159,7 +159,8 @@ class SqliteStaging:
             ) from error
 
 
-def _insert(cursor: adbc.Cursor, name: str, rows: pa.Table, tagged: Sequence[str]) -> None:
+def insert_rows(cursor: adbc.Cursor, name: str, rows: pa.Table, tagged: Sequence[str]) -> None:
+    """Insert all rows into a table; columns that are carried `tagged` get each value's own storage class back."""
     if not tagged:
         placeholders = ", ".join("?" for _ in rows.column_names)
         cursor.executemany(
@@ -167,14 +168,16 @@ def _insert(cursor: adbc.Cursor, name: str, rows: pa.Table, tagged: Sequence[str
         )
         return
     expressions = ", ".join(
-        _untag(position) if column in tagged else f"?{position}" for position, column in enumerate(rows.column_names, 1)
+        untagged(position) if column in tagged else f"?{position}"
+        for position, column in enumerate(rows.column_names, 1)
     )
     cursor.executemany(
         f"INSERT INTO {identifier(name)} ({identifiers(rows.column_names)}) VALUES ({expressions})", rows
     )
 
 
-def _untag(position: int) -> str:
+def untagged(position: int) -> str:
+    """SQL for the value of a tagged parameter (sqlite/view.py)."""
     value = f"?{position}"
     return (
         f"CASE substr({value}, 1, 1) WHEN 'i' THEN CAST(substr({value}, 2) AS INTEGER) WHEN 'r' THEN CAST(substr({value}, 2) AS REAL) "

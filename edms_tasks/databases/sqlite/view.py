@@ -69,7 +69,7 @@ class SqliteView:
     """One consistent state of a SQLite database; safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def tables(self) -> tuple[Table, ...]:
         with self._connected() as connection:
@@ -111,13 +111,13 @@ class SqliteView:
             )
         values: list[int] = []
         rows = 0
-        with self._connected() as connection:
+        with self._reader() as reader, reader.cursor() as cursor:
             # SQLite allows 2000 result columns; wide tables are measured in slices.
             for start in range(0, len(parts), 1000):
-                row = connection.execute(
-                    f"SELECT count(*), {', '.join(parts[start : start + 1000])} FROM {name}"
-                ).fetchone()
-                rows = row[0]
+                cursor.execute(f"SELECT count(*), {', '.join(parts[start : start + 1000])} FROM {name}")
+                row = cursor.fetchone()
+                assert row is not None  # an aggregate always returns one row
+                rows = int(row[0])
                 values += [int(value or 0) for value in row[1:]]
         encodings: dict[str, Encoding] = {}
         types: dict[str, pa.DataType] = {}
@@ -149,7 +149,7 @@ class SqliteView:
         with self._connected() as connection:
             walkable = catalogue.has_rowid(connection, table.name)
         key = _free_rowid_name(table) if walkable else None
-        with adbc.connect(str(self._path)) as reader, reader.cursor() as cursor:
+        with self._reader() as reader, reader.cursor() as cursor:
             # ADBC infers a column's type from a batch: a batch as large as the piece makes it see every value.
             cursor.adbc_statement.set_options(
                 **{"adbc.sqlite.query.batch_rows": str(max(rows, 1) if key else max(measure.rows, 1))}
@@ -203,8 +203,13 @@ class SqliteView:
         return frozenset(f"{m['type']} {m['name']}: {m['sql']}" for m in made if not m["name"].startswith("sqlite_"))
 
     @contextmanager
+    def _reader(self) -> Iterator[adbc.Connection]:
+        with adbc.connect(str(self.path)) as reader:
+            yield reader
+
+    @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as connection:
             yield connection
 
 

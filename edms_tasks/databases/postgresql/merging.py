@@ -1,0 +1,216 @@
+"""Merging into a PostgreSQL database in use: one transaction on one connection, tables locked against other writers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql import catalogue
+from edms_tasks.databases.postgresql.connection import SESSION, connected, default_schema
+from edms_tasks.databases.postgresql.view import PostgresView
+from edms_tasks.databases.protocol import TableChange
+from edms_tasks.databases.quoting import identifier, identifiers, literal
+from edms_tasks.errors import MergeRefused, TargetInUse
+from edms_tasks.inventory.model import Column, Table
+
+_ROWS = "edms_backup_rows"
+_PATIENCE = "30s"
+# What an assignment takes from text without a cast, which for these would cut a value instead of refusing it.
+_TAKES_TEXT = ("text", "character varying", "character")
+
+
+@contextmanager
+def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[PostgresMerge]:
+    """Lock the tables against writers (readers go on) and hand out the transaction; rolled back unless committed.
+
+    Raises:
+        TargetInUse: somebody writes to them for longer than 30 seconds.
+    """
+    default = default_schema(address)
+    with connected(address) as catalogue_connection, adbc.connect(address.url(), autocommit=False) as connection:
+        merge = PostgresMerge(address, catalogue_connection, connection, default)
+        merge.lock(tables)
+        try:
+            yield merge
+        finally:
+            if not merge.committed:
+                connection.rollback()
+
+
+@dataclass(frozen=True)
+class _Suspended:
+    """Statements that set something aside, and those that bring it back."""
+
+    aside: tuple[str, ...]
+    back: tuple[str, ...]
+
+
+class PostgresMerge:
+    """One transaction."""
+
+    def __init__(
+        self,
+        address: DatabaseAddress,
+        catalogue_connection: catalogue.Connection,
+        connection: adbc.Connection,
+        default: str,
+    ) -> None:
+        self.committed = False
+        self._address = address
+        self._catalogue = catalogue_connection
+        self._connection = connection
+        self._default = default
+
+    def lock(self, tables: Sequence[Table]) -> None:
+        """Take the locks before anything is read, so that what is read is what will be changed."""
+        for statement in SESSION:
+            self._execute(statement)
+        self._execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+        names = ", ".join(f"ONLY {identifier(table.schema_name, table.name)}" for table in tables)
+        try:
+            if names:
+                self._execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+        except adbc_driver_manager.Error as error:
+            raise TargetInUse(
+                "Somebody else is writing to the database.",
+                where=self._address.display,
+                why=str(error)[:500],
+                cure="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
+            ) from error
+        self._execute("SET LOCAL lock_timeout = 0")
+
+    def view(self) -> PostgresView:
+        """Reads through the transaction's own connection, one table after the other."""
+        return PostgresView.of_connection(self._address, self._catalogue, self._connection, self._default)
+
+    def write(self, changes: Sequence[TableChange]) -> None:
+        tables = [change.table for change in changes]
+        suspended = [self._triggers(tables), self._constraints(tables)]
+        try:
+            for part in suspended:
+                self._execute_all(part.aside)
+            self._execute("SET CONSTRAINTS ALL DEFERRED")
+            for change in changes:
+                self._write_table(change)
+            # Now every reference is checked, by the database itself.
+            self._execute("SET CONSTRAINTS ALL IMMEDIATE")
+            for part in reversed(suspended):
+                self._execute_all(part.back)
+            for change in changes:
+                self._advance_sequences(change.table)
+            for view in catalogue.read_materialized_views(self._catalogue):
+                self._execute(f"REFRESH MATERIALIZED VIEW {view}")
+        except adbc_driver_manager.Error as error:
+            raise MergeRefused(
+                "PostgreSQL refused the merge.",
+                where=self._address.display,
+                why=str(error)[:1500],
+                cure="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
+            ) from error
+
+    def commit(self) -> None:
+        self._connection.commit()
+        self.committed = True
+
+    def _write_table(self, change: TableChange) -> None:
+        table = change.table
+        name = identifier(table.schema_name, table.name)
+        columns = table.stored_columns
+        values = {column.name: _value(column, change) for column in columns}
+        for path in change.inserts:
+            self._bring(path, [column.name for column in columns])
+            self._execute(
+                f"INSERT INTO {name} ({identifiers(values)}) OVERRIDING SYSTEM VALUE "
+                f"SELECT {', '.join(values.values())} FROM pg_temp.{_ROWS} r"
+            )
+        changed = [c for c in columns if c.name not in table.primary_key and c.identity != "always"]
+        if not changed:
+            return
+        same = " AND ".join(f"t.{identifier(column)} = {values[column]}" for column in table.primary_key)
+        for path in change.updates:
+            self._bring(path, [column.name for column in columns])
+            sets = ", ".join(f"{identifier(column.name)} = {values[column.name]}" for column in changed)
+            self._execute(f"UPDATE ONLY {name} t SET {sets} FROM pg_temp.{_ROWS} r WHERE {same}")
+
+    def _bring(self, path: Path, columns: Sequence[str]) -> None:
+        """COPY a file into a temporary table: numbers, dates and bytes as they are, everything else as its text."""
+        self._execute(f"DROP TABLE IF EXISTS pg_temp.{_ROWS}")
+        rows = pq.ParquetFile(path)
+        schema = pa.schema([rows.schema_arrow.field(name) for name in columns])
+        batches = (batch.cast(schema) for batch in rows.iter_batches(columns=list(columns)))
+        with self._connection.cursor() as cursor:
+            cursor.adbc_ingest(_ROWS, pa.RecordBatchReader.from_batches(schema, batches), mode="create", temporary=True)
+
+    def _triggers(self, tables: Sequence[Table]) -> _Suspended:
+        """Triggers of these tables: what they would write, the snapshot holds already."""
+        aside, back = [], []
+        modes = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+        for table in tables:
+            rows = self._catalogue.execute(
+                "SELECT tgname, tgenabled::text FROM pg_catalog.pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal "
+                "AND tgenabled <> 'D' ORDER BY 1",
+                (identifier(table.schema_name, table.name),),
+            ).fetchall()
+            name = identifier(table.schema_name, table.name)
+            for trigger, mode in rows:
+                aside.append(f"ALTER TABLE {name} DISABLE TRIGGER {identifier(str(trigger))}")
+                back.append(f"ALTER TABLE {name} {modes[str(mode)]} TRIGGER {identifier(str(trigger))}")
+        return _Suspended(tuple(aside), tuple(back))
+
+    def _constraints(self, tables: Sequence[Table]) -> _Suspended:
+        """Foreign keys that are checked row by row: rows that refer to each other could not be written in any order."""
+        aside, back = [], []
+        for table in tables:
+            name = identifier(table.schema_name, table.name)
+            rows = self._catalogue.execute(
+                "SELECT conname FROM pg_catalog.pg_constraint WHERE conrelid = %s::regclass AND contype = 'f' "
+                "AND NOT condeferrable AND conparentid = 0 ORDER BY 1",
+                (name,),
+            ).fetchall()
+            for (constraint,) in rows:
+                quoted = identifier(str(constraint))
+                aside.append(f"ALTER TABLE {name} ALTER CONSTRAINT {quoted} DEFERRABLE")
+                back.append(f"ALTER TABLE {name} ALTER CONSTRAINT {quoted} NOT DEFERRABLE")
+        return _Suspended(tuple(aside), tuple(back))
+
+    def _advance_sequences(self, table: Table) -> None:
+        """Sequences of the table's columns go on after its largest value; they never go back."""
+        name = identifier(table.schema_name, table.name)
+        for column in table.columns:
+            if column.identity not in ("always", "default", "serial"):
+                continue
+            row = self._catalogue.execute(
+                "SELECT pg_catalog.pg_get_serial_sequence(%s, %s)", (name, column.name)
+            ).fetchone()
+            if row is None or row[0] is None:
+                continue
+            sequence = str(row[0])
+            self._execute(
+                f"SELECT pg_catalog.setval({literal(sequence)}::regclass, highest) "
+                f"FROM (SELECT max({identifier(column.name)}) AS highest FROM ONLY {name}) rows, {sequence} position "
+                "WHERE highest > position.last_value"
+            )
+
+    def _execute_all(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self._execute(statement)
+
+    def _execute(self, statement: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def _value(column: Column, change: TableChange) -> str:
+    name = f"r.{identifier(column.name)}"
+    base = column.native_type.partition("(")[0]
+    if base in _TAKES_TEXT:
+        return name
+    return f"{name}::{column.native_type}"

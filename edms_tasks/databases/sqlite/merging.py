@@ -1,0 +1,159 @@
+"""Merging into a SQLite file in use: one write transaction; readers go on, writers wait or are told that it is busy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import adbc_driver_manager
+import adbc_driver_sqlite.dbapi as adbc
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.protocol import TableChange
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.databases.sqlite.staging import insert_rows, untagged
+from edms_tasks.databases.sqlite.view import SqliteView, open_view
+from edms_tasks.errors import MergeRefused, TargetInUse
+
+_PATIENCE_MS = 30_000
+_BATCH_ROWS = 65_536
+
+
+@contextmanager
+def merging(address: DatabaseAddress, spool: Path) -> Iterator[SqliteMerge]:
+    """Take SQLite's one write lock, copy the file as it is then, and hand out the transaction; rolled back unless committed.
+
+    Raises:
+        TargetInUse: somebody writes for longer than 30 seconds.
+    """
+    with adbc.connect(address.name, autocommit=True) as connection:
+        merge = SqliteMerge(address, connection)
+        merge.begin()
+        try:
+            # Nobody can write now, so the copy is what the transaction began with.
+            with open_view(address, spool) as before:
+                merge.before = before
+                yield merge
+        finally:
+            if not merge.committed:
+                merge.execute("ROLLBACK")
+
+
+class _WithinTransaction(SqliteView):
+    """Reads rows through the transaction's own connection; the schema is that of the copy."""
+
+    def __init__(self, path: Path, connection: adbc.Connection) -> None:
+        super().__init__(path)
+        self._transaction = connection
+
+    @contextmanager
+    def _reader(self) -> Iterator[adbc.Connection]:
+        yield self._transaction
+
+
+class SqliteMerge:
+    """One transaction."""
+
+    before: SqliteView
+
+    def __init__(self, address: DatabaseAddress, connection: adbc.Connection) -> None:
+        self.committed = False
+        self._address = address
+        self._connection = connection
+        self._written = False
+
+    def begin(self) -> None:
+        """Take the write lock."""
+        # Checked for all rows before the commit instead: rows that refer to each other cannot be written in any order.
+        self.execute("PRAGMA foreign_keys = OFF")
+        self.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+        try:
+            self.execute("BEGIN IMMEDIATE")
+        except adbc_driver_manager.Error as error:
+            raise TargetInUse(
+                "Somebody else is writing to the database.",
+                where=self._address.display,
+                why=str(error)[:500],
+                cure="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
+            ) from error
+
+    def view(self) -> SqliteView:
+        """Before anything was written the copy, which several readers can share; then the transaction itself."""
+        return _WithinTransaction(self.before.path, self._connection) if self._written else self.before
+
+    def write(self, changes: Sequence[TableChange]) -> None:
+        self._written = True
+        try:
+            broken = set(self._broken())
+            triggers = self._rows(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND sql IS NOT NULL ORDER BY rowid"
+            )
+            for name, _ in triggers:
+                self.execute(f"DROP TRIGGER {identifier(name)}")
+            for change in changes:
+                self._write_table(change)
+            for _, sql in triggers:
+                self.execute(sql)
+            dangling = sorted(set(self._broken()) - broken)
+        except adbc_driver_manager.Error as error:
+            raise MergeRefused(
+                "SQLite refused the merge.",
+                where=self._address.display,
+                why=str(error)[:1500],
+                cure="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
+            ) from error
+        if dangling:
+            raise MergeRefused(
+                f"{len(dangling)} rows would refer to rows that do not exist.",
+                where=self._address.display,
+                why="; ".join(" ".join(row) for row in dangling[:5]),
+                cure="Nothing was changed. `edms-backup merge --dry-run` shows the plan.",
+            )
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+        self.committed = True
+
+    def execute(self, statement: str) -> None:
+        """Run one statement."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            cursor.fetchall()
+
+    def _rows(self, statement: str) -> list[tuple[str, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            return [tuple(str(value) for value in row) for row in cursor.fetchall()]
+
+    def _broken(self) -> list[tuple[str, ...]]:
+        """Rows whose foreign keys lead nowhere: table, row id, target, number of the key."""
+        return self._rows("PRAGMA foreign_key_check")
+
+    def _write_table(self, change: TableChange) -> None:
+        table = change.table
+        columns = [column.name for column in table.stored_columns]
+        tagged = [name for name in columns if change.encodings[name] == "tagged"]
+        with self._connection.cursor() as cursor:
+            for rows in _batches(change.inserts, columns):
+                insert_rows(cursor, table.name, rows, tagged)
+            changed = [name for name in columns if name not in table.primary_key]
+            if not changed:
+                return
+            order = [*changed, *table.primary_key]
+            values = {
+                name: untagged(position) if name in tagged else f"?{position}" for position, name in enumerate(order, 1)
+            }
+            sets = ", ".join(f"{identifier(name)} = {values[name]}" for name in changed)
+            same = " AND ".join(f"{identifier(name)} = {values[name]}" for name in table.primary_key)
+            for rows in _batches(change.updates, order):
+                cursor.executemany(f"UPDATE {identifier(table.name)} SET {sets} WHERE {same}", rows)
+
+
+def _batches(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
+    for path in paths:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=_BATCH_ROWS, columns=list(columns)):
+            if batch.num_rows:
+                yield pa.Table.from_batches([batch]).select(list(columns))

@@ -1,0 +1,34 @@
+"""The rows that a merge writes, as files for the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.databases.protocol import TableChange
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.merging.pairing import Identified
+from edms_tasks.merging.planning import Policy
+from edms_tasks.merging.rewriting import ACTION, Rewritten
+
+
+def table_change(
+    cursor: duckdb.DuckDBPyConnection, source: Identified, rows: Rewritten, policy: Policy, folder: Path
+) -> TableChange | None:
+    """Write the rows to insert and to update into `folder` (created); None where there are none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = ", ".join(identifier(column.name) for column in source.table.stored_columns)
+    files: dict[str, list[Path]] = {"insert": [], "update": []}
+    for action, count in (("insert", rows.inserts), ("update", rows.updates if policy == "overwrite" else 0)):
+        if count:
+            path = folder / f"{action}.parquet"
+            cursor.execute(
+                f'COPY (SELECT {columns} FROM {rows.relation} WHERE "{ACTION}" = {literal(action)}) '
+                f"TO {literal(str(path))} (FORMAT parquet)"
+            )
+            files[action].append(path)
+    if not files["insert"] and not files["update"]:
+        return None
+    encodings = dict(source.side.raws[source.table.id].encodings)
+    return TableChange(source.table, encodings, files["insert"], files["update"])

@@ -1,0 +1,255 @@
+"""What a merge would do, table by table: rows to insert, to update, to keep; and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.inventory.model import Table, UniqueKey, Value
+from edms_tasks.merging.comparison import comparable
+from edms_tasks.merging.numbering import Numbering
+from edms_tasks.merging.pairing import Identified, paired
+from edms_tasks.merging.rewriting import ACTION, COLUMNS, Rewritten
+from edms_tasks.table_state import KEY
+
+Policy = Literal["overwrite", "keep", "fail"]
+_EXAMPLES = 3
+
+
+class Conflict(Value):
+    """Something that keeps a merge from being carried out."""
+
+    code: Literal["differs", "unique", "doubled-key", "no-id", "id-differs"]
+    model: str
+    message: str
+    count: int
+    examples: tuple[str, ...] = ()
+    cure: str
+
+
+class ModelPlan(Value):
+    """What a merge does with one table."""
+
+    table_id: str
+    model: str
+    snapshot_rows: int
+    target_rows: int
+    insert: int
+    update: int
+    keep: int  # rows that differ and stay as the target has them
+    same: int
+    only_in_target: int
+    new_ids: int  # inserted rows that get another id than they had
+    led_nowhere: int  # ids without a row that had to become others, so as not to lead to a row of the target
+    columns: dict[str, int]  # column -> updated (or kept) rows that differ in it
+    inserts: tuple[str, ...]  # natural keys of the first few
+    updates: tuple[str, ...]
+
+
+class MergePlan(Value):
+    """The whole plan."""
+
+    snapshot_id: str
+    target: str
+    models: tuple[ModelPlan, ...]
+    conflicts: tuple[Conflict, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def writes(self) -> int:
+        """Rows that would be written."""
+        return sum(model.insert + model.update for model in self.models)
+
+
+def written(policy: Policy) -> str:
+    """SQL: whether a rewritten row is written to the target under a policy."""
+    return f"\"{ACTION}\" IN ('insert', 'update')" if policy == "overwrite" else f"\"{ACTION}\" = 'insert'"
+
+
+def plan_table(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    target: Identified,
+    rows: Rewritten,
+    numbering: Numbering | None,
+    policy: Policy,
+) -> tuple[ModelPlan, list[Conflict]]:
+    """What is done with a table, and the conflicts it has."""
+    table = source.table
+    columns = cursor.execute(
+        f'SELECT name, count(*) FROM (SELECT unnest("{COLUMNS}") AS name FROM {rows.relation} WHERE "{ACTION}" = \'update\') '
+        "GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    updates = _examples(cursor, rows, "update", with_columns=True)
+    overwrites = policy == "overwrite"
+    plan = ModelPlan(
+        table_id=table.id,
+        model=table.label,
+        snapshot_rows=source.rows,
+        target_rows=target.rows,
+        insert=rows.inserts,
+        update=rows.updates if overwrites else 0,
+        keep=0 if overwrites else rows.updates,
+        same=rows.same,
+        only_in_target=target.rows - rows.same - rows.updates,
+        new_ids=_new_ids(cursor, numbering),
+        led_nowhere=numbering.reserved if numbering else 0,
+        columns={str(name): int(count) for name, count in columns},
+        inserts=_examples(cursor, rows, "insert"),
+        updates=updates,
+    )
+    conflicts = [*_doubled(source, "the snapshot"), *_doubled(target, "the target"), *_unplaced(table, numbering)]
+    if policy == "fail" and rows.updates:
+        conflicts.append(
+            Conflict(
+                code="differs",
+                model=table.label,
+                message="Rows are in both and differ.",
+                count=rows.updates,
+                examples=updates,
+                cure=f"Choose: --on-conflict {table.label}=overwrite or --on-conflict {table.label}=keep.",
+            )
+        )
+    conflicts += _moved_keys(cursor, source, target, rows)
+    for unique in table.unique_keys:
+        conflicts += _collisions(cursor, source, target, rows, unique, policy)
+    return plan, conflicts
+
+
+def _new_ids(cursor: duckdb.DuckDBPyConnection, numbering: Numbering | None) -> int:
+    if numbering is None:
+        return 0
+    row = cursor.execute(
+        f"SELECT count(*) FROM {numbering.relation} WHERE target IS NULL AND NOT nowhere AND final IS DISTINCT FROM source"
+    ).fetchone()
+    assert row is not None  # an aggregate always returns one row
+    return int(row[0])
+
+
+def _examples(
+    cursor: duckdb.DuckDBPyConnection, rows: Rewritten, action: str, *, with_columns: bool = False
+) -> tuple[str, ...]:
+    columns = f", array_to_string(\"{COLUMNS}\", ', ')" if with_columns else ", ''"
+    found = cursor.execute(
+        f'SELECT {identifier(KEY)}{columns} FROM {rows.relation} WHERE "{ACTION}" = {literal(action)} ORDER BY 1 LIMIT {_EXAMPLES}'
+    ).fetchall()
+    return tuple(f"{str(key)[:200]}{f': {names}' if names else ''}" for key, names in found)
+
+
+def _doubled(rows: Identified, where: str) -> list[Conflict]:
+    key = rows.side.keys.keys[rows.table.id]
+    if key.natural_key is None or key.natural_key.source == "content" or not key.duplicates:
+        return []
+    return [
+        Conflict(
+            code="doubled-key",
+            model=rows.table.label,
+            message=f"Rows of {where} share a natural key ({key.natural_key.readable}), so it is not known which is meant.",
+            count=key.duplicates,
+            cure="Mend them in the EDMS, or declare another key before the backup: [natural_keys].",
+        )
+    ]
+
+
+def _unplaced(table: Table, numbering: Numbering | None) -> list[Conflict]:
+    if numbering is None or not numbering.unplaced:
+        return []
+    return [
+        Conflict(
+            code="no-id",
+            model=table.label,
+            message=f"New rows have a {table.primary_key[0]} that is taken in the target, and no other can be made up for them.",
+            count=numbering.unplaced,
+            cure="Give the model a natural key ([natural_keys]) so that they are recognised, or change the id in the target.",
+        )
+    ]
+
+
+def _moved_keys(
+    cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, rows: Rewritten
+) -> list[Conflict]:
+    """A primary key of several columns is never changed."""
+    columns = source.table.primary_key
+    if len(columns) < 2:
+        return []
+    differ = " OR ".join(
+        f"{comparable(f'r.{identifier(c)}', source.held(c), target.held(c))} IS DISTINCT FROM "
+        f"{comparable(f't.{identifier(c)}', target.held(c), source.held(c))}"
+        for c in columns
+    )
+    found = cursor.execute(
+        f"SELECT r.{identifier(KEY)} FROM {rows.relation} r JOIN {target.relation} t ON {paired('r', 't')} WHERE {differ} ORDER BY 1"
+    ).fetchall()
+    if not found:
+        return []
+    return [
+        Conflict(
+            code="id-differs",
+            model=source.table.label,
+            message="Rows with the same natural key have another primary key in the target.",
+            count=len(found),
+            examples=tuple(str(key) for (key,) in found[:_EXAMPLES]),
+            cure="Change them in the target, or leave the model out.",
+        )
+    ]
+
+
+def _collisions(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    target: Identified,
+    rows: Rewritten,
+    unique: UniqueKey,
+    policy: Policy,
+) -> list[Conflict]:
+    """Rows to be written that would share a unique value with another row of the target."""
+    if unique.columns == source.table.primary_key or not unique.columns:
+        return []
+    if unique.partial and not (unique.where_null or unique.where_filled):
+        return []  # what the condition says is the database's to judge
+    if not rows.inserts and not (rows.updates and policy == "overwrite"):
+        return []
+
+    def text(alias: str, column: str) -> str:
+        ours, theirs = (source, target) if alias == "r" else (target, source)
+        made = comparable(f"{alias}.{identifier(column)}", ours.held(column), theirs.held(column))
+        return f"lower({made})" if ours.held(column).caseless else made
+
+    operator = "=" if unique.nulls_distinct else "IS NOT DISTINCT FROM"
+    conditions = [f"{text('r', column)} {operator} {text('t', column)}" for column in unique.columns]
+    for column in unique.where_null:
+        conditions += [f"{alias}.{identifier(column)} IS NULL" for alias in ("r", "t")]
+    for column in unique.where_filled:
+        conditions += [f"{alias}.{identifier(column)} IS NOT NULL" for alias in ("r", "t")]
+    overwritten = f"AND o.{written(policy)}"
+    found = cursor.execute(
+        f"""
+        SELECT r.{identifier(KEY)}, t.{identifier(KEY)}, concat_ws(', ', {", ".join(text("r", c) for c in unique.columns)})
+        FROM (SELECT * FROM {rows.relation} WHERE {written(policy)}) r
+            JOIN (
+                SELECT * FROM {target.relation} t
+                WHERE NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired("o", "t")} {overwritten})
+            ) t ON {" AND ".join(conditions)} AND NOT ({paired("r", "t")})
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+    if not found:
+        return []
+    return [
+        Conflict(
+            code="unique",
+            model=source.table.label,
+            message=f"Rows of the snapshot have the {', '.join(unique.columns)} of other rows of the target ({unique.name}).",
+            count=len(found),
+            examples=tuple(f"{ours} and {theirs}: {value}"[:300] for ours, theirs, value in found[:_EXAMPLES]),
+            cure="Change the value in the target, or declare these columns the model's natural key before the backup.",
+        )
+    ]
+
+
+def sorted_plans(plans: Mapping[str, ModelPlan]) -> tuple[ModelPlan, ...]:
+    """By model, those with something to do first."""
+    return tuple(sorted(plans.values(), key=lambda plan: (not (plan.insert + plan.update + plan.keep), plan.model)))

@@ -1,0 +1,202 @@
+"""The snapshot's rows as the target will hold them: every kind of reference with the ids that its rows have there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.canonical import text_of
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.errors import CheckFailed
+from edms_tasks.inventory.model import ForeignReference, GenericReference
+from edms_tasks.keys import generic_object_id
+from edms_tasks.matching import equal
+from edms_tasks.merging.comparison import carried, same
+from edms_tasks.merging.numbering import Numbering, content_type_ids
+from edms_tasks.merging.pairing import NUMBER, Identified, paired
+from edms_tasks.merging.sides import DANGLING
+from edms_tasks.table_state import KEY, reference_column
+
+ACTION = "@action"
+COLUMNS = "@columns"
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """Rows in a Parquet file: the stored columns as they will be, `@key`, `@number`, `@action` and `@columns`.
+
+    The action is `insert`, `update` or `same`; the columns are those in which an update differs from the target's row.
+    """
+
+    path: Path
+    inserts: int
+    updates: int
+    same: int
+
+    @property
+    def relation(self) -> str:
+        """To SELECT from."""
+        return f"read_parquet({literal(str(self.path))})"
+
+
+def rewrite(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    target: Identified,
+    numberings: Mapping[str, Numbering],
+    path: Path,
+    *,
+    soft: Mapping[str, str],
+    generic: str,
+) -> Rewritten:
+    """Write a table's rows with their references rewritten, and what each means for the target.
+
+    Args:
+        cursor: where to compute.
+        source: the snapshot's rows.
+        target: the target's rows.
+        numberings: the ids, by table id.
+        path: the file to write.
+        soft: column -> relation of (value, rewritten), both canonical text, for values with ids that changed.
+        generic: the relation that `tabulate_generic_ids` made.
+
+    Raises:
+        CheckFailed: an id has no place in the target, or rows would multiply.
+    """
+    table = source.table
+    joins: list[str] = [f"LEFT JOIN {target.relation} t ON {paired('s', 't')}"]
+    values = {column.name: f"s.{identifier(column.name)}" for column in table.stored_columns}
+    kinds = source.side.keys.types[table.id]
+    for number, reference in enumerate(table.references):
+        if isinstance(reference, ForeignReference):
+            _follow_foreign(source, reference, numberings, values, joins, f"f{number}")
+        elif isinstance(reference, GenericReference):
+            _follow_generic(source, reference, generic, kinds, values, joins, f"g{number}")
+    for number, (column, changed) in enumerate(soft.items()):
+        text = text_of(f"s.{identifier(column)}", kinds[column])
+        joins.append(f"LEFT JOIN {changed} w{number} ON w{number}.value = {text}")
+        values[column] = f"CAST(coalesce(w{number}.rewritten, {values[column]}) AS {kinds[column]})"
+    own = numberings.get(table.id)
+    if own is not None:
+        pk = identifier(table.primary_key[0])
+        joins.append(f"LEFT JOIN {own.relation} own ON own.source = CAST(s.{pk} AS {own.kind}) AND NOT own.nowhere")
+        values[table.primary_key[0]] = f"CAST(own.final AS {kinds[table.primary_key[0]]})"
+    final = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
+    differing = ", ".join(
+        f"CASE WHEN NOT ({same(f'r.{identifier(c.name)}', source.held(c.name), f't.{identifier(c.name)}', target.held(c.name))}) "
+        f"THEN {literal(c.name)} END"
+        for c in table.stored_columns
+    )
+    cursor.execute(
+        f"""
+        COPY (
+            SELECT * EXCLUDE ("@found", "@differing"),
+                CASE WHEN NOT "@found" THEN 'insert' WHEN len("@differing") = 0 THEN 'same' ELSE 'update' END AS "{ACTION}",
+                CASE WHEN "@found" THEN "@differing" END AS "{COLUMNS}"
+            FROM (
+                SELECT r.*, t.{identifier(KEY)} IS NOT NULL AS "@found",
+                    list_filter([{differing}], lambda name: name IS NOT NULL) AS "@differing"
+                FROM (
+                    SELECT {final + "," if final else ""} s.{identifier(KEY)}, s.{identifier(NUMBER)}
+                    FROM {source.relation} s {" ".join(joins)}
+                ) r LEFT JOIN {target.relation} t ON {paired("r", "t")}
+            )
+        ) TO {literal(str(path))} (FORMAT parquet)
+        """
+    )
+    counts = dict(
+        cursor.execute(f'SELECT "{ACTION}", count(*) FROM read_parquet({literal(str(path))}) GROUP BY 1').fetchall()
+    )
+    found = Rewritten(path, counts.get("insert", 0), counts.get("update", 0), counts.get("same", 0))
+    if sum(counts.values()) != source.rows:
+        raise CheckFailed(
+            f"{table.label} has {source.rows} rows in the snapshot, and became {sum(counts.values())} with the target's ids.",
+            where=table.id,
+            why="A value that others point at, or a natural key, is not unique in one of the two databases.",
+            cure="The live system is untouched. `edms-backup doctor` says which key is doubled.",
+        )
+    return found
+
+
+def tabulate_generic_ids(
+    cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified], numberings: Mapping[str, Numbering], name: str
+) -> None:
+    """Make the relation `name` of (content_type, id, final): object ids as generic references spell them, where they change."""
+    cursor.execute(f"CREATE OR REPLACE TABLE {name} (content_type VARCHAR, id VARCHAR, final VARCHAR)")
+    for content_type, table_id in content_type_ids(cursor, sources).items():
+        numbering = numberings.get(table_id)
+        if numbering is None or not (numbering.moved or numbering.reserved):
+            continue
+        cursor.execute(
+            f"INSERT INTO {name} SELECT {literal(content_type)}, {_bare('source')}, CAST(final AS VARCHAR) FROM {numbering.changed}"
+        )
+
+
+def _follow_foreign(
+    source: Identified,
+    reference: ForeignReference,
+    numberings: Mapping[str, Numbering],
+    values: dict[str, str],
+    joins: list[str],
+    alias: str,
+) -> None:
+    numbering = numberings.get(reference.target)
+    if numbering is None or reference.target_columns != numbering.table.primary_key or len(reference.columns) != 1:
+        return  # it points at values that a merge does not change
+    if not (numbering.moved or numbering.reserved):
+        return
+    column = reference.columns[0]
+    if column not in values or values[column] != f"s.{identifier(column)}":
+        return  # a computed column, or one that an earlier reference rewrote
+    here = source.held(column)
+    there = source.side.keys.held(reference.target, reference.target_columns[0])
+    joins.append(
+        f"LEFT JOIN {numbering.changed} {alias} ON {equal(f's.{identifier(column)}', here, f'{alias}.source', there)}"
+    )
+    moved = carried(f"CAST({alias}.final AS VARCHAR)", here)
+    values[column] = _unless_still_nowhere(reference.name, f"{alias}.source", column, here.kind, moved)
+
+
+def _follow_generic(
+    source: Identified,
+    reference: GenericReference,
+    generic: str,
+    kinds: Mapping[str, str],
+    values: dict[str, str],
+    joins: list[str],
+    alias: str,
+) -> None:
+    column = reference.object_id_column
+    if column not in values or values[column] != f"s.{identifier(column)}":
+        return
+    raw = f"s.{identifier(column)}"
+    joins.append(
+        f"LEFT JOIN {generic} {alias} ON {alias}.content_type = CAST(s.{identifier(reference.content_type_column)} AS VARCHAR) "
+        f"AND {alias}.id = {generic_object_id('s.', reference, kinds)}"
+    )
+    bare = f"replace({alias}.final, '-', '')"
+    dashed = f"concat_ws('-', {bare}[1:8], {bare}[9:12], {bare}[13:16], {bare}[17:20], {bare}[21:32])"
+    as_written = (
+        f"CASE WHEN strlen({bare}) <> 32 THEN {alias}.final "
+        f"WHEN contains({text_of(raw, kinds[column])}, '-') THEN {dashed} ELSE {bare} END"
+    )
+    here = source.held(column)
+    moved = carried(as_written, here)
+    values[column] = _unless_still_nowhere(reference.name, f"{alias}.final", column, here.kind, moved)
+
+
+def _unless_still_nowhere(name: str, found: str, column: str, kind: str, moved: str) -> str:
+    """The new id, where there is one; a reference that leads nowhere in the target too stays as it is there."""
+    nowhere = f"{identifier(reference_column(name))} = {literal(DANGLING)}"
+    return (
+        f"CASE WHEN {found} IS NULL THEN s.{identifier(column)} "
+        f"WHEN coalesce(s.{nowhere} AND t.{nowhere}, false) THEN CAST(t.{identifier(column)} AS {kind}) ELSE {moved} END"
+    )
+
+
+def _bare(column: str) -> str:
+    text = f"CAST({column} AS VARCHAR)"
+    return f"CASE WHEN strlen({text}) = 36 AND strlen(replace({text}, '-', '')) = 32 THEN lower(replace({text}, '-', '')) ELSE {text} END"
