@@ -124,6 +124,8 @@ class TableChange:
 class MergeTransaction(Protocol):
     """One transaction on a database in use, from the first row read until the commit; nobody else writes meanwhile."""
 
+    committed: bool
+
     def view(self) -> View:
         """The database as the transaction sees it: before `write` as it was, after it as it will be."""
 

@@ -38,7 +38,15 @@ def restore_files(
         DamagedRepository: index or packs are not sound; what was written by then is incomplete.
         NoSpace: the destination's disk is full.
     """
-    with open_index(index, repository, spool) as opened, _writing(destination):
+    with open_index(index, repository, spool) as opened:
+        restore_opened(opened, repository, destination, progress)
+
+
+def restore_opened(
+    opened: OpenedIndex, repository: Repository, destination: Path, progress: Progress | None = None
+) -> None:
+    """The same for an index that was opened, or for a part of one that holds the folders of all its files."""
+    with _writing(destination):
         _make_destination(destination)
         with _Tree(destination) as tree:
             for (path,) in query_index(opened, _FOLDERS):

@@ -13,6 +13,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.merging.numbering import Numbering, collect_dangling, number_rows, parent_of
 from edms_tasks.merging.pairing import Identified
 from edms_tasks.merging.rewriting import Rewritten, rewrite, tabulate_generic_ids
+from edms_tasks.merging.soft_values import rewritten_values
 from edms_tasks.workspace import Workspace
 
 _LOST, _LEFT, _GENERIC = "lost_ids", "left_ids", "generic_ids"
@@ -52,7 +53,15 @@ def match_tables(
                 target,
                 numberings,
                 folder / f"rows-{number:04d}.parquet",
-                soft={},
+                soft={
+                    column: changed
+                    for position, column in enumerate(table.soft_columns)
+                    if (
+                        changed := rewritten_values(
+                            cursor, source, column, numberings, folder / f"soft-{number:04d}-{position}.parquet"
+                        )
+                    )
+                },
                 generic=_GENERIC,
             )
     return Matched(sources, targets, numberings, rewritten)

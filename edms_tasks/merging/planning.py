@@ -22,7 +22,7 @@ _EXAMPLES = 3
 class Conflict(Value):
     """Something that keeps a merge from being carried out."""
 
-    code: Literal["differs", "unique", "doubled-key", "no-id", "id-differs"]
+    code: Literal["differs", "unique", "doubled-key", "no-id", "id-differs", "file"]
     model: str
     message: str
     count: int
@@ -49,19 +49,35 @@ class ModelPlan(Value):
     updates: tuple[str, ...]
 
 
+class FilePlan(Value):
+    """What a merge does with one folder of files."""
+
+    root: str
+    add: int
+    replace: int
+    keep: int  # files that differ and stay as the target has them
+    same: int
+    renamed: int  # under another name than in the snapshot, since it holds an id
+    bytes: int  # of those to be written
+    additions: tuple[str, ...]
+    replacements: tuple[str, ...]
+
+
 class MergePlan(Value):
     """The whole plan."""
 
     snapshot_id: str
     target: str
     models: tuple[ModelPlan, ...]
+    files: tuple[FilePlan, ...]
     conflicts: tuple[Conflict, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def writes(self) -> int:
-        """Rows that would be written."""
-        return sum(model.insert + model.update for model in self.models)
+        """Rows and files that would be written."""
+        rows = sum(model.insert + model.update for model in self.models)
+        return rows + sum(root.add + root.replace for root in self.files)
 
 
 def written(policy: Policy) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edms_tasks.merging.planning import MergePlan
 from flows.direct_steps import DirectSteps
-from flows.merge import MergeResult, compose_merge
+from flows.merge import MergeResult, Policies, compose_merge
 from tests.independent_comparison import differences, picture
 from tests.merging.said_by_django import said
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
@@ -20,65 +23,131 @@ ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
 # In bulk, as an import writes them: signals would write audit rows, whose numbers are the snapshot's already.
 _OWN_DOCUMENTS = """
+import pathlib
+from django.conf import settings
 from documents.models import Document, DocumentSource, DocumentType
 from users.models import User
 admin = User.objects.order_by("pk").first()
-(own,) = User.objects.bulk_create([User(username="own", employee_id="OWN-1", first_name="Own")])
+User.objects.bulk_create([User(username="own", employee_id="OWN-1", first_name="Own")])
 own = User.objects.get(username="own")
-made = Document.objects.bulk_create(
+pathlib.Path(settings.MEDIA_ROOT, "own.txt").write_text("only in the target")
+Document.objects.bulk_create(
     Document(
         number=f"OWN-{number}", title=f"Made after the reinit {number}", author=admin if number == 1 else own,
         document_type=DocumentType.objects.order_by("pk").last(), source=DocumentSource.objects.order_by("pk").first(),
+        file="own.txt",
     )
     for number in (1, 2)
 )
 for document in Document.objects.filter(number__startswith="OWN-"):
     document.reviewers.add(own)
 """
+_PASSWORD = "from users.models import User; User.objects.filter(is_superuser=True).update(password='{}')"
+_PASSWORDS = "from users.models import User; print('IS', User.objects.get(is_superuser=True).password)"
 
 
-def merge(protected: Protected, snapshot: str = "latest", **options: object) -> MergeResult:
-    return compose_merge(protected.settings, DirectSteps(), snapshot=snapshot, **options)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Cycle:
+    """A system that was backed up, re-initialised and given documents of its own."""
+
+    edms: ReferenceEdms
+    protected: Protected
+    snapshot: str
+    was: Counter[tuple[str, str]]
+    files: dict[str, Any]
+
+    def merge(self, **options: Any) -> MergeResult:
+        return compose_merge(self.protected.settings, DirectSteps(), snapshot=self.snapshot, **options)
+
+    def password(self) -> str:
+        return self.edms.manage("shell", "-c", _PASSWORDS).stdout.split("IS ")[1].strip()
 
 
-def reinitialised_with_own_documents(edms: ReferenceEdms) -> None:
+def cycle(edms: ReferenceEdms, folder: Path) -> Cycle:
+    protected = protect(edms, folder)
+    edms.manage("shell", "-c", _PASSWORD.format("of the snapshot"))
+    was, files = said(edms), dict(picture(edms)["files"])  # type: ignore[call-overload]
+    snapshot = protected.backup().snapshot_id
     edms.manage("reinit", "--offset-ids", "--yes")
     edms.manage("shell", "-c", _OWN_DOCUMENTS)
+    edms.manage("shell", "-c", _PASSWORD.format("of the target"))
+    return Cycle(edms, protected, snapshot, was, files)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_everything_of_the_snapshot_and_of_the_target_is_there_and_points_where_it_did(
+def test_everything_of_both_is_there_and_points_where_it_did_and_a_second_merge_changes_nothing(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    edms = edms_factory(engine, documents=20)
-    protected = protect(edms, tmp_path)
-    was = said(edms)
-    snapshot = protected.backup(tag="mine").snapshot_id
-    reinitialised_with_own_documents(edms)
-    own = said(edms)
+    made = cycle(edms_factory(engine, documents=20), tmp_path)
+    own, own_files = said(made.edms), picture(made.edms)["files"]
+    before = picture(made.edms)
 
-    result = merge(protected, snapshot)
+    planned = made.merge(dry_run=True)
+    assert differences(before, picture(made.edms)) == []  # a plan writes nothing
+    result = made.merge()
 
     assert result.plan.conflicts == ()
     assert result.done
-    now = said(edms)
-    assert was - now == Counter()  # whatever the snapshot said, the merged system says
-    mine = now - was
+    assert counts(result.plan) == counts(planned.plan)  # what the plan said is what was done
+    now = said(made.edms)
+    assert made.was - now == Counter()  # whatever the snapshot said, the merged system says
+    mine = now - made.was
     assert mine <= own  # and besides only what the target said already
     titles = [text for model, text in mine if model == "documents.Document"]
-    assert len(titles) == 2 and all("Made after the reinit" in title for title in titles)
+    assert len(titles) == 2
+    assert all("Made after the reinit" in title for title in titles)
+    assert picture(made.edms)["files"] == {**made.files, "own.txt": own_files["own.txt"]}  # type: ignore[index]
+    assert made.password() == "of the snapshot"
+    made.edms.manage("verify_audit")
+
+    merged = picture(made.edms)
+    again = made.merge()
+    assert again.plan.writes == 0
+    assert differences(merged, picture(made.edms)) == []
+
+
+def test_rows_that_differ_are_kept_where_that_is_said(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    made = cycle(edms_factory("sqlite", documents=5), tmp_path)
+
+    result = made.merge(policies=Policies("overwrite", {"users.User": "keep"}))
+
+    assert result.done
+    assert made.password() == "of the target"
+    users = next(model for model in result.plan.models if model.model == "users.User")
+    assert (users.update, users.keep) == (0, 1)
+    assert users.columns.keys() >= {"password"}
+
+
+def test_rows_that_differ_stop_a_merge_where_that_is_said(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    made = cycle(edms_factory("sqlite", documents=5), tmp_path)
+    before = picture(made.edms)
+
+    result = made.merge(policies=Policies("overwrite", {"users.User": "fail"}))
+
+    assert (result.done, result.success) == (False, False)
+    assert [(conflict.code, conflict.model, conflict.count) for conflict in result.plan.conflicts] == [
+        ("differs", "users.User", 1)
+    ]
+    assert differences(before, picture(made.edms)) == []
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_second_merge_changes_nothing(engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
-    edms = edms_factory(engine, documents=20)
-    protected = protect(edms, tmp_path)
-    snapshot = protected.backup().snapshot_id
-    reinitialised_with_own_documents(edms)
-    merge(protected, snapshot)
-    merged = picture(edms)
+def test_numbers_that_both_have_given_are_a_conflict_with_a_name(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    made = cycle(edms_factory(engine, documents=5), tmp_path)
+    # Audit rows are numbered one after the other, in the snapshot and in the target.
+    made.edms.manage("shell", "-c", "from users.models import Role; Role.objects.create(name='Audited')")
+    before = picture(made.edms)
 
-    again = merge(protected, snapshot)
+    result = made.merge()
 
-    assert again.plan.writes == 0
-    assert differences(merged, picture(edms)) == []
+    assert not result.done
+    (conflict,) = [conflict for conflict in result.plan.conflicts if conflict.model == "audit.AuditTrail"]
+    assert (conflict.code, "sequence" in conflict.message) == ("unique", True)
+    assert differences(before, picture(made.edms)) == []
+
+
+def counts(plan: MergePlan) -> dict[str, tuple[int, ...]]:
+    rows = {model.model: (model.insert, model.update, model.keep, model.same) for model in plan.models}
+    return rows | {f"files of {root.root}": (root.add, root.replace, root.keep, root.same) for root in plan.files}

@@ -1,0 +1,93 @@
+"""Values of columns with soft references, each different one once, with the ids that its rows have in the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edms_tasks.canonical import text_of
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.merging.numbering import Numbering
+from edms_tasks.merging.pairing import Identified
+from edms_tasks.soft import id_text
+from edms_tasks.soft.rewriting import FinalId, final_ids, rewriter
+
+_SCHEMA = pa.schema([("value", pa.string()), ("class", pa.string()), ("text", pa.string())])
+_AT_ONCE = 4096
+
+
+def rewritten_values(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    column: str,
+    numberings: Mapping[str, Numbering],
+    path: Path,
+) -> str | None:
+    """A relation of (value, rewritten), as the column is carried, for the values that change; None where none does.
+
+    Args:
+        cursor: where to compute.
+        source: the snapshot's rows.
+        column: one with soft references.
+        numberings: the ids, by table id.
+        path: a file to write.
+    """
+    table = source.table
+    references = [reference for reference in table.soft_references if reference.column == column]
+    moved = [numberings.get(reference.target) for reference in references]
+    own = [
+        one if one is not None and one.table.primary_key == (reference.target_column,) else None
+        for one, reference in zip(moved, references, strict=True)
+    ]
+    if not any(one is not None and (one.moved or one.reserved) for one in own):
+        return None
+    finals = [_final(cursor, one) for one in own]
+    with pq.ParquetWriter(path, _SCHEMA) as writer:
+        for batch in _changed(cursor, source, column, rewriter(references, finals)):
+            writer.write_batch(batch)
+    changed = f"read_parquet({literal(str(path))})"
+    # A tagged value has a letter for its storage class, and text in hexadecimal.
+    retagged = "CASE class WHEN '' THEN text WHEN 't' THEN 't' || hex(text) ELSE class || text END"
+    return f"(SELECT value, {retagged} AS rewritten FROM {changed})"
+
+
+def _final(cursor: duckdb.DuckDBPyConnection, numbering: Numbering | None) -> FinalId:
+    if numbering is None:
+        return lambda written: None
+    rows = cursor.execute(f"SELECT CAST(source AS VARCHAR), CAST(final AS VARCHAR) FROM {numbering.changed}").fetchall()
+    compared = _compared(numbering)
+    return final_ids({compared(str(was)): str(now) for was, now in rows}, compared)
+
+
+def _compared(numbering: Numbering) -> Callable[[str], str]:
+    """As `soft.ids.Ids.compared` spells ids."""
+    column = numbering.table.column(numbering.table.primary_key[0])
+    if column.logical_type == "uuid":
+        return lambda written: written.replace("-", "").lower()
+    if column.native_type.rpartition(".")[2].lower() == "citext":
+        return str.lower
+    return lambda written: (
+        written.replace("-", "").lower() if len(written) == 36 and len(written.replace("-", "")) == 32 else written
+    )
+
+
+def _changed(
+    cursor: duckdb.DuckDBPyConnection, source: Identified, column: str, rewrite: Callable[[str], str]
+) -> Iterator[pa.RecordBatch]:
+    raw, kinds = source.side.raws[source.table.id], source.side.keys.types[source.table.id]
+    name = identifier(column)
+    kept_class = f"left({name}, 1)" if raw.encodings.get(column) == "tagged" else "''"
+    found = cursor.execute(
+        f"SELECT DISTINCT {text_of(name, kinds[column])}, {kept_class}, {id_text(source.table, column, raw, kinds)} "
+        f"FROM {source.relation} WHERE {name} IS NOT NULL"
+    )
+    while rows := found.fetchmany(_AT_ONCE):
+        made = [(value, kind, text, rewrite(text)) for value, kind, text in rows if text is not None]
+        changed = [(value, kind, now) for value, kind, text, now in made if now != text]
+        if changed:
+            columns = [pa.array(part, pa.string()) for part in zip(*changed, strict=True)]
+            yield pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)

@@ -1,0 +1,93 @@
+"""Merge: bring a snapshot into a system that has rows of its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.options import Config, Flow, Json, Options, Snapshot, Traceback, command_error
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.merging.planning import Policy
+
+EXAMPLES = (
+    "merge latest --dry-run",
+    "merge latest --yes",
+    "merge latest --on-conflict keep --on-conflict users.User=overwrite",
+)
+_POLICIES: dict[str, Policy] = {"overwrite": "overwrite", "keep": "keep", "fail": "fail"}
+
+
+def merge(
+    context: typer.Context,
+    snapshot: Snapshot,
+    on_conflict: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="POLICY",
+            help="What becomes of rows that are in both and differ: overwrite (default), keep or fail; for one model: "
+            "documents.Document=keep. Can be given several times.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
+    flow: Flow = None,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Merge a snapshot into the live database: rows are matched by natural key, what only the database has stays."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        default, models = policies_of(on_conflict or [])
+        if not dry_run and not yes:
+            _confirm(asking=not options.as_json and sys.stdin.isatty())
+        result = options.world(flow).merge(snapshot, default, models, dry_run)
+
+        def show(console: Console) -> None:
+            from flows.merge_printing import print_merge
+
+            print_merge(console, result)
+
+        options.finish(result.as_json(), show, 0 if result.success else 1)
+
+
+def policies_of(given: list[str]) -> tuple[Policy, dict[str, Policy]]:
+    """The policy for all models, and those for some: from `keep` and `documents.Document=keep`."""
+    default: Policy = "overwrite"
+    models: dict[str, Policy] = {}
+    for one in given:
+        name, _, wanted = one.rpartition("=")
+        policy = _POLICIES.get(wanted)
+        if policy is None:
+            raise command_error(
+                f"{wanted!r} is no policy.", f"Use one of {', '.join(_POLICIES)}, e.g. --on-conflict keep."
+            )
+        if name:
+            models[name] = policy
+        else:
+            default = policy
+    return default, models
+
+
+def _confirm(*, asking: bool) -> None:
+    if not asking:
+        raise command_error(
+            "This merge writes to the live database, and nobody can be asked.",
+            "Pass --yes, or --dry-run to see the plan.",
+        )
+    typer.echo(
+        "The snapshot will be merged into the live database, once a safety snapshot is made and the result is proved.\n"
+        "`edms-backup merge SNAPSHOT --dry-run` shows what it would do.",
+        err=True,
+    )
+    try:
+        confirmed = typer.confirm("Continue?", err=True)
+    except typer.Abort:  # Ctrl-C
+        raise typer.Exit(130) from None
+    if not confirmed:
+        raise command_error("Not confirmed: nothing was changed.", "Answer y, or pass --yes.")

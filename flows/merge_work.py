@@ -1,0 +1,282 @@
+"""A merge under way: what its stages do, one after the other, and what they leave to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases.protocol import MergeTransaction, View
+from edms_tasks.errors import CheckFailed, CommandError
+from edms_tasks.extract import RawTable
+from edms_tasks.inventory.model import Table
+from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.merging.changes import table_change
+from edms_tasks.merging.file_names import spoken_for
+from edms_tasks.merging.files import RootMerge, plan_files
+from edms_tasks.merging.forms import in_one_form
+from edms_tasks.merging.matching import Matched, match_tables
+from edms_tasks.merging.pairing import Identified, write_identified
+from edms_tasks.merging.planning import Conflict, MergePlan, ModelPlan, Policy, plan_table, sorted_plans
+from edms_tasks.merging.proof import MergedTable, prove_as_it_was, prove_as_planned, prove_still_there
+from edms_tasks.merging.sides import Side, open_sides
+from edms_tasks.merging.snapshot_rows import snapshot_rows
+from edms_tasks.repository import Repository
+from edms_tasks.settings import Settings
+from edms_tasks.workspace import Workspace
+from flows.reading import read_tables
+from flows.steps import Steps
+
+SNAPSHOT, TARGET, MERGED = "snapshot", "target", "merged"
+
+
+@dataclass(frozen=True)
+class Policies:
+    """What happens to rows that are in both and differ: for all models, and for some of them."""
+
+    default: Policy = "overwrite"
+    models: Mapping[str, Policy] | None = None
+
+    def of(self, table: Table) -> Policy:
+        """The policy for a table, by its model's label or its own name."""
+        named = {name.lower(): policy for name, policy in (self.models or {}).items()}
+        return named.get(table.label.lower()) or named.get(table.id.lower()) or self.default
+
+    def require_known(self, tables: Sequence[Table]) -> None:
+        """Raises CommandError for a name that is no model and no table."""
+        known = {table.label.lower() for table in tables} | {table.id.lower() for table in tables}
+        for name in self.models or {}:
+            if name.lower() not in known:
+                raise CommandError(
+                    f"There is no model {name!r} in the snapshot.",
+                    where="--on-conflict",
+                    cure="`edms-backup show` lists the models.",
+                )
+
+
+class MergeWork:
+    """One merge under way: the rows of both sides, and what became of them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        steps: Steps,
+        repository: Repository,
+        manifest: Manifest,
+        workspace: Workspace,
+        scratch: Path,
+        tables: Sequence[Table],
+        policies: Policies,
+        folders: Mapping[str, Path],
+    ) -> None:
+        self._folders = folders
+        self._roots: list[RootMerge] = []
+        self._settings = settings
+        self._steps = steps
+        self._repository = repository
+        self._manifest = manifest
+        self._workspace = workspace
+        self._scratch = scratch
+        self._tables = tables
+        self._policies = policies
+        self._keys = {entry.table.id: entry.natural_key for entry in manifest.tables}
+        self._raws: dict[str, dict[str, RawTable]] = {}
+        self._matched: Matched | None = None
+        self._plans: dict[str, ModelPlan] = {}
+
+    def read_snapshot(self) -> None:
+        """Fetch the snapshot's rows, verified."""
+        entries = {entry.table.id: entry for entry in self._manifest.tables}
+        found = self._steps.map(
+            lambda pair: f"fetch {pair[1].label}",
+            lambda pair: snapshot_rows(
+                self._repository, entries[pair[1].id], self._workspace, self._scratch / SNAPSHOT / f"{pair[0]:04d}"
+            ),
+            list(enumerate(self._tables)),
+            jobs=self._settings.jobs,
+            weight=lambda pair: entries[pair[1].id].state.rows,
+        )
+        self._raws[SNAPSHOT] = {raw.table_id: raw for raw in found}
+
+    def read_target(self, view: View) -> None:
+        """Read the target's rows."""
+        with self._steps.stage("read the target"):
+            self._raws[TARGET] = read_tables(
+                self._settings, self._steps, view, self._tables, self._scratch / TARGET, "read"
+            )
+
+    def plan(self, snapshot_id: str, target: str, notes: Sequence[str]) -> MergePlan:
+        """Pair the rows, settle the ids, rewrite the references, and say what is to be done."""
+        with self._steps.stage("match"):
+            sides = self._steps.run("identify every row", lambda: self._sides(SNAPSHOT, TARGET))
+            rows = self._identified(sides)
+            self._matched = self._steps.run(
+                "match rows and ids",
+                lambda: match_tables(self._workspace, rows[SNAPSHOT], rows[TARGET], self._scratch / "matched"),
+            )
+        with self._steps.stage("plan"):
+            conflicts: list[Conflict] = []
+            for table in self._tables:
+                plan, found = self._plan_table(table)
+                self._plans[table.id] = plan
+                conflicts += found
+            for index in self._manifest.files:
+                if index.root.name in self._folders:
+                    root, found = self._steps.run(
+                        f"compare the files of {index.root.name}", lambda index=index: self._plan_root(index)
+                    )
+                    self._roots.append(root)
+                    conflicts += found
+        return MergePlan(
+            snapshot_id=snapshot_id,
+            target=target,
+            models=sorted_plans(self._plans),
+            files=tuple(root.plan for root in self._roots),
+            conflicts=tuple(conflicts),
+            notes=tuple(notes),
+        )
+
+    def carry_out(self, transaction: MergeTransaction) -> tuple[MergedTable, ...]:
+        """Write and prove within the transaction, which is left to be committed."""
+        assert self._matched is not None  # plan() was called
+        matched = self._matched
+        with self._steps.stage("files"):
+            for root in self._roots:
+                self._steps.run(
+                    f"stage the files of {root.index.root.name}",
+                    lambda root=root: root.stage(self._repository, self._scratch),
+                )
+        with self._steps.stage("write"), self._workspace.cursor() as cursor:
+            changes = [
+                change
+                for number, table in enumerate(self._tables)
+                if (
+                    change := table_change(
+                        cursor,
+                        matched.sources[table.id],
+                        matched.rewritten[table.id],
+                        self._policies.of(table),
+                        self._scratch / "changes" / f"{number:04d}",
+                    )
+                )
+            ]
+            self._steps.run("write the rows", lambda: transaction.write(changes))
+        with self._steps.stage("validate"):
+            changed = [change.table for change in changes]
+            reread = read_tables(
+                self._settings.model_copy(update={"jobs": 1}),
+                self._steps,
+                transaction.view(),
+                changed,
+                self._scratch / MERGED,
+                "read back",
+            )
+            # Tables that were not written to are what they were: nobody else could write to them.
+            self._raws[MERGED] = {**self._raws[TARGET], **reread}
+            found = self._steps.run("prove the merge", self._prove)
+        problems = [problem for table in found for problem in table.problems]
+        if problems:
+            raise CheckFailed(
+                "The merged rows are not what they should be; the merge was taken back.",
+                where=self._manifest.engine,
+                why="; ".join(problems[:5]),
+                cure="Nothing was changed. Please report this with the plan (`edms-backup merge --dry-run --json`).",
+            )
+        return found
+
+    def move_files_in(self, aside: Path) -> None:
+        """Bring the staged files to their names; those that they replace go to `aside`."""
+        for root in self._roots:
+            self._steps.run(f"move the files of {root.index.root.name} in", lambda root=root: root.move_in(aside))
+
+    def take_files_back(self) -> None:
+        """Undo `move_files_in`."""
+        for root in self._roots:
+            root.take_back()
+
+    def remove_staged_files(self) -> None:
+        """Leave no staged file behind."""
+        for root in self._roots:
+            root.remove_staged()
+
+    def _plan_root(self, index: FileIndex) -> tuple[RootMerge, list[Conflict]]:
+        assert self._matched is not None  # plan() has matched
+        policies = {table.id: self._policies.of(table) for table in self._tables}
+        with self._workspace.cursor() as cursor:
+            held = spoken_for(cursor, self._matched, policies, index.root.name)
+        return plan_files(
+            index,
+            self._repository,
+            self._folders[index.root.name],
+            names=[state.reference for state in self._manifest.file_names if state.reference.root == index.root.name],
+            numberings=self._matched.numberings,
+            spoken_for=held,
+            policy=self._policies.default,
+            spool=self._scratch,
+        )
+
+    def _sides(self, *names: str) -> dict[str, Side]:
+        raws: dict[str, dict[str, RawTable]] = {name: {} for name in names}
+        with self._workspace.cursor() as cursor:
+            for number, table in enumerate(self._tables):
+                held = {name: self._raws[name][table.id] for name in names}
+                folder = self._scratch / "forms" / "-".join(names) / f"{number:04d}"
+                if self._manifest.engine == "sqlite":
+                    held = in_one_form(cursor, table, held, folder)
+                for name, raw in held.items():
+                    raws[name][table.id] = raw
+        keys = {table.id: self._keys[table.id] for table in self._tables}
+        return open_sides(self._tables, keys, raws, self._workspace)
+
+    def _identified(self, sides: Mapping[str, Side]) -> dict[str, dict[str, Identified]]:
+        folder = self._scratch / "identified" / "-".join(sides)
+        numbered = list(enumerate(self._tables))
+        found: dict[str, dict[str, Identified]] = {}
+        for name, side in sides.items():
+            (folder / name).mkdir(parents=True)
+            other = next(other for other in sides.values() if other is not side)
+
+            def write(pair: tuple[int, Table], side: Side = side, other: Side = other) -> Identified:
+                return write_identified(side, other, pair[1], folder / side.name / f"{pair[0]:04d}.parquet")
+
+            written = self._steps.map(
+                lambda pair: f"identify {pair[1].label}",
+                write,
+                numbered,
+                jobs=self._settings.jobs,
+                weight=lambda pair: self._raws[SNAPSHOT][pair[1].id].rows,
+            )
+            found[name] = {rows.table.id: rows for rows in written}
+        return found
+
+    def _plan_table(self, table: Table) -> tuple[ModelPlan, list[Conflict]]:
+        assert self._matched is not None  # plan() has matched
+        matched = self._matched
+        with self._workspace.cursor() as cursor:
+            return plan_table(
+                cursor,
+                matched.sources[table.id],
+                matched.targets[table.id],
+                matched.rewritten[table.id],
+                matched.numberings.get(table.id),
+                self._policies.of(table),
+            )
+
+    def _prove(self) -> tuple[MergedTable, ...]:
+        assert self._matched is not None  # plan() was called
+        matched = self._matched
+        rows = self._identified(self._sides(SNAPSHOT, TARGET, MERGED))
+        proved = []
+        with self._workspace.cursor() as cursor:
+            for table in self._tables:
+                source, target, merged = (rows[name][table.id] for name in (SNAPSHOT, TARGET, MERGED))
+                rewritten, plan, policy = matched.rewritten[table.id], self._plans[table.id], self._policies.of(table)
+                found = prove_as_it_was(cursor, source, rewritten, merged, plan)
+                planned = matched.targets[table.id], rewritten, matched.sources[table.id]
+                problems = [
+                    *found.problems,
+                    *prove_as_planned(cursor, *planned, merged, plan, policy),
+                    *prove_still_there(cursor, target, rewritten, merged, policy),
+                ]
+                proved.append(found.model_copy(update={"problems": tuple(problems)}))
+        return tuple(proved)
