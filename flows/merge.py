@@ -90,12 +90,14 @@ def compose_merge(
             cleanup.enter_context(journal_of(settings).exclusive())
         safety = None
         if not dry_run:
-            safety = compose_backup(settings, steps, tag=f"before-merge-of-{snapshot_id[:12]}").snapshot_id
+            tag = f"before-merge-of-{snapshot_id[:12]}"
+            asked = {"ask": lambda _: report} if report is not None else {}
+            safety = compose_backup(settings, steps, tag=tag, **asked).snapshot_id
         scratch = cleanup.enter_context(spool(settings.workdir, "merge"))
         tables = _tables(database, manifest, scratch, notes)
         chosen.require_known(tables)
         workspace = cleanup.enter_context(
-            open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=1)
+            open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
         )
         folders = _folders(settings, report, manifest, notes)
         merge = MergeWork(settings, steps, repository, manifest, workspace, scratch, tables, chosen, folders)

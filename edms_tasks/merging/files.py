@@ -191,7 +191,7 @@ def _named(
         )
         final = f"CAST(n{number}.final AS VARCHAR)"
         if pattern.padded:
-            final = f"CASE WHEN strlen({final}) >= strlen({written}) THEN {final} ELSE lpad({final}, strlen({written}), '0') END"
+            final = f"CASE WHEN strlen({final}) >= strlen({written}) THEN {final} ELSE lpad({final}, CAST(strlen({written}) AS INTEGER), '0') END"
         cases.append(f"WHEN n{number}.final IS NOT NULL THEN encode({parts}.before || {final} || {parts}.after)")
     renamed = f"CASE {' '.join(cases)} ELSE f.path END" if cases else "f.path"
     query = (

@@ -78,7 +78,9 @@ def rewrite(
     for number, (column, changed) in enumerate(soft.items()):
         text = text_of(f"s.{identifier(column)}", kinds[column])
         joins.append(f"LEFT JOIN {changed} w{number} ON w{number}.value = {text}")
-        values[column] = f"CAST(coalesce(w{number}.rewritten, {values[column]}) AS {kinds[column]})"
+        values[column] = (
+            f"CASE WHEN w{number}.value IS NULL THEN {values[column]} ELSE CAST(w{number}.rewritten AS {kinds[column]}) END"
+        )
     own = numberings.get(table.id)
     if own is not None:
         pk = identifier(table.primary_key[0])
