@@ -14,6 +14,10 @@ from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
 
 
+AS_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE_BYTES '4MB')"
+"""How queries are written to files: a reader holds a whole group of rows, whose texts may be long."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A DuckDB database that overflows to `folder`; each thread works through a cursor of its own."""
@@ -26,6 +30,10 @@ class Workspace:
         """The same workspace with names of its own for what is tabulated: two databases have tables of the same names."""
         self.engine.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
         return replace(self, schema=schema)
+
+    def forget(self) -> None:
+        """Drop everything that was tabulated under this schema; what was written to files stays."""
+        self.engine.execute(f"DROP SCHEMA {identifier(self.schema)} CASCADE")
 
     @contextmanager
     def threads(self, number: int) -> Iterator[None]:

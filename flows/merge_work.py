@@ -18,7 +18,8 @@ from edms_tasks.merging.forms import in_one_form
 from edms_tasks.merging.matching import Matched, match_tables
 from edms_tasks.merging.pairing import Identified, write_identified
 from edms_tasks.merging.planning import Conflict, MergePlan, ModelPlan, Policy, plan_table, sorted_plans
-from edms_tasks.merging.proof import MergedTable, prove_as_it_was, prove_as_planned, prove_still_there
+from edms_tasks.merging.proof import MergedTable, prove_table
+from edms_tasks.merging.rewriting import Rewritten
 from edms_tasks.merging.sides import Side, open_sides
 from edms_tasks.merging.snapshot_rows import snapshot_rows
 from edms_tasks.repository import Repository
@@ -81,6 +82,7 @@ class MergeWork:
         self._policies = policies
         self._keys = {entry.table.id: entry.natural_key for entry in manifest.tables}
         self._raws: dict[str, dict[str, RawTable]] = {}
+        self._rows: dict[str, dict[str, Identified]] = {}
         self._matched: Matched | None = None
         self._plans: dict[str, ModelPlan] = {}
 
@@ -108,11 +110,12 @@ class MergeWork:
     def plan(self, snapshot_id: str, target: str, notes: Sequence[str]) -> MergePlan:
         """Pair the rows, settle the ids, rewrite the references, and say what is to be done."""
         with self._steps.stage("match"):
-            sides = self._steps.run("identify every row", lambda: self._sides(SNAPSHOT, TARGET))
-            rows = self._identified(sides)
+            self._rows = self._open(SNAPSHOT, TARGET)
             self._matched = self._steps.run(
                 "match rows and ids",
-                lambda: match_tables(self._workspace, rows[SNAPSHOT], rows[TARGET], self._scratch / "matched"),
+                lambda: match_tables(
+                    self._workspace, self._rows[SNAPSHOT], self._rows[TARGET], self._scratch / "matched"
+                ),
             )
         with self._steps.stage("plan"):
             conflicts: list[Conflict] = []
@@ -173,7 +176,7 @@ class MergeWork:
             )
             # Tables that were not written to are what they were: nobody else could write to them.
             self._raws[MERGED] = {**self._raws[TARGET], **reread}
-            found = self._steps.run("prove the merge", self._prove)
+            found = self._prove()
         problems = [problem for table in found for problem in table.problems]
         if problems:
             raise CheckFailed(
@@ -215,39 +218,50 @@ class MergeWork:
             spool=self._scratch,
         )
 
-    def _sides(self, *names: str) -> dict[str, Side]:
-        raws: dict[str, dict[str, RawTable]] = {name: {} for name in names}
-        with self._workspace.cursor() as cursor:
-            for number, table in enumerate(self._tables):
-                held = {name: self._raws[name][table.id] for name in names}
-                folder = self._scratch / "forms" / "-".join(names) / f"{number:04d}"
-                if self._manifest.engine == "sqlite":
-                    held = in_one_form(cursor, table, held, folder)
-                for name, raw in held.items():
-                    raws[name][table.id] = raw
-        keys = {table.id: self._keys[table.id] for table in self._tables}
-        return open_sides(self._tables, keys, raws, self._workspace)
-
-    def _identified(self, sides: Mapping[str, Side]) -> dict[str, dict[str, Identified]]:
-        folder = self._scratch / "identified" / "-".join(sides)
+    def _open(self, *names: str, like: Mapping[str, Side] | None = None) -> dict[str, dict[str, Identified]]:
+        """Identify the rows of sides; with `like`, to be held against sides that were opened before."""
         numbered = list(enumerate(self._tables))
+        raws: dict[str, dict[str, RawTable]] = {name: {} for name in names}
+        if self._manifest.engine == "sqlite":
+            self._bring_into_one_form((*names, *(like or ())))
+        for name in names:
+            raws[name] = {table.id: self._raws[name][table.id] for table in self._tables}
+        keys = {table.id: self._keys[table.id] for table in self._tables}
+        first = like[SNAPSHOT] if like else None
+        sides = self._steps.run(
+            "tell the rows apart", lambda: open_sides(self._tables, keys, raws, self._workspace, like=first)
+        )
         found: dict[str, dict[str, Identified]] = {}
         for name, side in sides.items():
-            (folder / name).mkdir(parents=True)
-            other = next(other for other in sides.values() if other is not side)
+            folder = self._scratch / "identified" / "-".join(names) / name
+            folder.mkdir(parents=True)
+            other = first or next(other for other in sides.values() if other is not side)
 
-            def write(pair: tuple[int, Table], side: Side = side, other: Side = other) -> Identified:
-                return write_identified(side, other, pair[1], folder / side.name / f"{pair[0]:04d}.parquet")
+            def write(
+                pair: tuple[int, Table], side: Side = side, other: Side = other, folder: Path = folder
+            ) -> Identified:
+                return write_identified(side, other, pair[1], folder / f"{pair[0]:04d}.parquet")
 
             written = self._steps.map(
                 lambda pair: f"identify {pair[1].label}",
                 write,
                 numbered,
                 jobs=self._settings.jobs,
-                weight=lambda pair: self._raws[SNAPSHOT][pair[1].id].rows,
+                weight=lambda pair: self._raws[SNAPSHOT][pair[1].id].bytes,
             )
             found[name] = {rows.table.id: rows for rows in written}
+        for side in sides.values():
+            side.workspace.forget()
         return found
+
+    def _bring_into_one_form(self, names: Sequence[str]) -> None:
+        """SQLite's values, tagged wherever two sides carry a column in different forms."""
+        with self._workspace.cursor() as cursor:
+            for number, table in enumerate(self._tables):
+                held = {name: self._raws[name][table.id] for name in names}
+                folder = self._scratch / "forms" / "-".join(names) / f"{number:04d}"
+                for name, raw in in_one_form(cursor, table, held, folder).items():
+                    self._raws[name][table.id] = raw
 
     def _plan_table(self, table: Table) -> tuple[ModelPlan, list[Conflict]]:
         assert self._matched is not None  # plan() has matched
@@ -264,19 +278,27 @@ class MergeWork:
 
     def _prove(self) -> tuple[MergedTable, ...]:
         assert self._matched is not None  # plan() was called
-        matched = self._matched
-        rows = self._identified(self._sides(SNAPSHOT, TARGET, MERGED))
-        proved = []
+        before = {name: self._rows[name] for name in (SNAPSHOT, TARGET)}
+        forms = {name: dict(self._raws[name]) for name in before}
+        sides = {name: next(iter(rows.values())).side for name, rows in before.items()}
+        rows = {**before, **self._open(MERGED, like=sides)}
+        if forms != {name: self._raws[name] for name in before}:
+            # The merged rows are carried in a form that neither side was: all are told apart anew.
+            rows = self._open(SNAPSHOT, TARGET, MERGED)
+        rewritten, policies = self._matched.rewritten, self._policies
+        return tuple(
+            self._steps.map(
+                lambda table: f"prove {table.label}",
+                lambda table: self._prove_table(table, rows, rewritten[table.id], policies.of(table)),
+                list(self._tables),
+                jobs=self._settings.jobs,
+                weight=lambda table: self._raws[MERGED][table.id].rows,
+            )
+        )
+
+    def _prove_table(
+        self, table: Table, rows: Mapping[str, Mapping[str, Identified]], rewritten: Rewritten, policy: Policy
+    ) -> MergedTable:
         with self._workspace.cursor() as cursor:
-            for table in self._tables:
-                source, target, merged = (rows[name][table.id] for name in (SNAPSHOT, TARGET, MERGED))
-                rewritten, plan, policy = matched.rewritten[table.id], self._plans[table.id], self._policies.of(table)
-                found = prove_as_it_was(cursor, source, rewritten, merged, plan)
-                planned = matched.targets[table.id], rewritten, matched.sources[table.id]
-                problems = [
-                    *found.problems,
-                    *prove_as_planned(cursor, *planned, merged, plan, policy),
-                    *prove_still_there(cursor, target, rewritten, merged, policy),
-                ]
-                proved.append(found.model_copy(update={"problems": tuple(problems)}))
-        return tuple(proved)
+            source, target, merged = (rows[name][table.id] for name in (SNAPSHOT, TARGET, MERGED))
+            return prove_table(cursor, source, target, merged, rewritten, self._plans[table.id], policy)

@@ -11,6 +11,7 @@ from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.merging.pairing import Identified
 from edms_tasks.merging.planning import Policy
 from edms_tasks.merging.rewriting import ACTION, Rewritten
+from edms_tasks.workspace import AS_PARQUET
 
 
 def table_change(
@@ -25,7 +26,7 @@ def table_change(
             path = folder / f"{action}.parquet"
             cursor.execute(
                 f'COPY (SELECT {columns} FROM {rows.relation} WHERE "{ACTION}" = {literal(action)}) '
-                f"TO {literal(str(path))} (FORMAT parquet)"
+                f"TO {literal(str(path))} {AS_PARQUET}"
             )
             files[action].append(path)
     if not files["insert"] and not files["update"]:

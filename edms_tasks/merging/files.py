@@ -191,7 +191,8 @@ def _named(
         )
         final = f"CAST(n{number}.final AS VARCHAR)"
         if pattern.padded:
-            final = f"CASE WHEN strlen({final}) >= strlen({written}) THEN {final} ELSE lpad({final}, CAST(strlen({written}) AS INTEGER), '0') END"
+            width = f"CAST(strlen({written}) AS INTEGER)"
+            final = f"CASE WHEN strlen({final}) >= {width} THEN {final} ELSE lpad({final}, {width}, '0') END"
         cases.append(f"WHEN n{number}.final IS NOT NULL THEN encode({parts}.before || {final} || {parts}.after)")
     renamed = f"CASE {' '.join(cases)} ELSE f.path END" if cases else "f.path"
     query = (

@@ -15,7 +15,7 @@ from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
 from edms_tasks.matching import Held, classed, held
-from edms_tasks.workspace import column_types, relation
+from edms_tasks.workspace import AS_PARQUET, column_types, relation
 
 
 def in_one_form(
@@ -56,7 +56,7 @@ def _tagged(
     written = folder / "rows.parquet"
     made = [_expression(column.name, held(table, raw, kinds, column.name), columns) for column in table.columns]
     cursor.execute(
-        f"COPY (SELECT {', '.join(made)} FROM {relation(table, raw)}) TO {literal(str(written))} (FORMAT parquet)"
+        f"COPY (SELECT {', '.join(made)} FROM {relation(table, raw)}) TO {literal(str(written))} {AS_PARQUET}"
     )
     return replace(raw, files=(written,), encodings={**raw.encodings, **dict.fromkeys(columns, "tagged")})
 

@@ -20,6 +20,7 @@ from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.sides import DANGLING
 from edms_tasks.soft import NOWHERE
 from edms_tasks.table_state import reference_column
+from edms_tasks.workspace import AS_PARQUET
 
 _WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
 _LARGEST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**31 - 1}
@@ -170,7 +171,7 @@ def number_rows(
             SELECT DISTINCT id, CAST(NULL AS {kind}), {away}, true
             FROM {lost}
             WHERE id IN (SELECT id FROM {theirs} WHERE id IS NOT NULL)
-        ) TO {literal(str(path))} (FORMAT parquet)
+        ) TO {literal(str(path))} {AS_PARQUET}
         """
     )
     row = cursor.execute(

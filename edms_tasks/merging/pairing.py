@@ -5,20 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.canonical import CONTENT, with_hashes
+from edms_tasks.canonical import row_text
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.inventory.model import Table
 from edms_tasks.matching import Held
+from edms_tasks.merging.comparison import comparable
 from edms_tasks.merging.sides import Side, content_texts
 from edms_tasks.table_state import KEY
+from edms_tasks.workspace import AS_PARQUET
 
 NUMBER = "@number"
+EXACT = "@exact"
+CONTENT = "@content"
 _TELLS_APART = ("natural_key", "unique", "uuid", "settings")
 
 
 @dataclass(frozen=True)
 class Identified:
-    """A side's rows of a table in a Parquet file: raw columns, `@key`, `@number`, `@ref:…` and `@soft:…`."""
+    """A side's rows of a table in a Parquet file.
+
+    Columns: the raw ones, `@key` and `@number`, which pair it with the other side's row, `@ref:…` and `@soft:…`, and two
+    MD5 in hex: `@exact` of all stored columns, `@content` of what the row says, its references by identity.
+    """
 
     side: Side
     table: Table
@@ -41,20 +49,39 @@ def write_identified(side: Side, other: Side, table: Table, path: Path) -> Ident
     The pair of a row is the row of the same identity and number on the other side.
     """
     key = side.keys.keys[table.id]
-    source = side.rows(table)
-    if key.natural_key is None:  # no id and no key: a row is what it says
-        hashed = with_hashes(source, common=(), exact=(), content=content_texts(side, other, table))
-        known = f"""'["content","' || printf('%032x', {CONTENT}) || '"]'"""
-        source = f'(SELECT * EXCLUDE ({CONTENT}, "@key:exact") REPLACE ({known} AS {identifier(KEY)}) FROM ({hashed}))'
     order = ", ".join(identifier(column) for column in table.primary_key) or "1"
     number = f"row_number() OVER (PARTITION BY {identifier(KEY)} ORDER BY {order})"
     if key.natural_key is not None and key.natural_key.source in _TELLS_APART and not key.duplicates:
         number = "CAST(1 AS BIGINT)"
+    # A row without id and key is what it says.
+    identity = (
+        identifier(KEY) if key.natural_key is not None else f"""'["content","' || {identifier(CONTENT)} || '"]'"""
+    )
+    exact = exact_hash(
+        table, {c.name: (identifier(c.name), side.keys.held(table.id, c.name)) for c in table.stored_columns}, other
+    )
+    content = f"md5({row_text(content_texts(side, other, table))})"
+    hashed = f"SELECT *, {exact} AS {identifier(EXACT)}, {content} AS {identifier(CONTENT)} FROM {side.rows(table)}"
     with side.workspace.cursor() as cursor:
         cursor.execute(
-            f"COPY (SELECT *, {number} AS {identifier(NUMBER)} FROM {source}) TO {literal(str(path))} (FORMAT parquet)"
+            f"COPY (SELECT *, {number} AS {identifier(NUMBER)} FROM (SELECT * REPLACE ({identity} AS {identifier(KEY)}) "
+            f"FROM ({hashed}))) TO {literal(str(path))} {AS_PARQUET}"
         )
     return Identified(side, table, path, side.raws[table.id].rows)
+
+
+def exact_hash(table: Table, values: dict[str, tuple[str, Held]], other: Side) -> str:
+    """MD5 over all stored columns, from their expressions and how these are carried; the same on both sides."""
+    return (
+        "md5("
+        + row_text(
+            [
+                comparable(*values[column.name], other.keys.held(table.id, column.name))
+                for column in table.stored_columns
+            ]
+        )
+        + ")"
+    )
 
 
 def paired(left: str, right: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Table, UniqueKey, Value
 from edms_tasks.merging.comparison import comparable
 from edms_tasks.merging.numbering import Numbering
@@ -96,10 +96,9 @@ def plan_table(
     """What is done with a table, and the conflicts it has."""
     table = source.table
     columns = cursor.execute(
-        f'SELECT name, count(*) FROM (SELECT unnest("{COLUMNS}") AS name FROM {rows.relation} WHERE "{ACTION}" = \'update\') '
-        "GROUP BY 1 ORDER BY 1"
+        f'SELECT name, count(*) FROM (SELECT unnest("{COLUMNS}") AS name FROM {rows.updates_relation}) GROUP BY 1 ORDER BY 1'
     ).fetchall()
-    updates = _examples(cursor, rows, "update", with_columns=True)
+    updates = _update_examples(cursor, rows)
     overwrites = policy == "overwrite"
     plan = ModelPlan(
         table_id=table.id,
@@ -114,7 +113,7 @@ def plan_table(
         new_ids=_new_ids(cursor, numbering),
         led_nowhere=numbering.reserved if numbering else 0,
         columns={str(name): int(count) for name, count in columns},
-        inserts=_examples(cursor, rows, "insert"),
+        inserts=_insert_examples(cursor, rows),
         updates=updates,
     )
     conflicts = [*_doubled(source, "the snapshot"), *_doubled(target, "the target"), *_unplaced(table, numbering)]
@@ -145,14 +144,18 @@ def _new_ids(cursor: duckdb.DuckDBPyConnection, numbering: Numbering | None) -> 
     return int(row[0])
 
 
-def _examples(
-    cursor: duckdb.DuckDBPyConnection, rows: Rewritten, action: str, *, with_columns: bool = False
-) -> tuple[str, ...]:
-    columns = f", array_to_string(\"{COLUMNS}\", ', ')" if with_columns else ", ''"
+def _insert_examples(cursor: duckdb.DuckDBPyConnection, rows: Rewritten) -> tuple[str, ...]:
     found = cursor.execute(
-        f'SELECT {identifier(KEY)}{columns} FROM {rows.relation} WHERE "{ACTION}" = {literal(action)} ORDER BY 1 LIMIT {_EXAMPLES}'
+        f"SELECT {identifier(KEY)} FROM {rows.relation} WHERE \"{ACTION}\" = 'insert' ORDER BY 1 LIMIT {_EXAMPLES}"
     ).fetchall()
-    return tuple(f"{str(key)[:200]}{f': {names}' if names else ''}" for key, names in found)
+    return tuple(str(key)[:200] for (key,) in found)
+
+
+def _update_examples(cursor: duckdb.DuckDBPyConnection, rows: Rewritten) -> tuple[str, ...]:
+    found = cursor.execute(
+        f"SELECT {identifier(KEY)}, array_to_string(\"{COLUMNS}\", ', ') FROM {rows.updates_relation} ORDER BY 1 LIMIT {_EXAMPLES}"
+    ).fetchall()
+    return tuple(f"{str(key)[:200]}: {names}" for key, names in found)
 
 
 def _doubled(rows: Identified, where: str) -> list[Conflict]:

@@ -16,9 +16,10 @@ from edms_tasks.keys import generic_object_id
 from edms_tasks.matching import equal
 from edms_tasks.merging.comparison import carried, same
 from edms_tasks.merging.numbering import Numbering, content_type_ids
-from edms_tasks.merging.pairing import NUMBER, Identified, paired
+from edms_tasks.merging.pairing import EXACT, NUMBER, Identified, exact_hash, paired
 from edms_tasks.merging.sides import DANGLING
 from edms_tasks.table_state import KEY, reference_column
+from edms_tasks.workspace import AS_PARQUET
 
 ACTION = "@action"
 COLUMNS = "@columns"
@@ -26,12 +27,14 @@ COLUMNS = "@columns"
 
 @dataclass(frozen=True)
 class Rewritten:
-    """Rows in a Parquet file: the stored columns as they will be, `@key`, `@number`, `@action` and `@columns`.
+    """Rows in a Parquet file: the stored columns as they will be, `@key`, `@number`, `@exact` of them, and `@action`.
 
-    The action is `insert`, `update` or `same`; the columns are those in which an update differs from the target's row.
+    The action is `insert`, `update` or `same`. Another file has (`@key`, `@columns`) for the rows to update: the columns
+    in which they differ from the target's.
     """
 
     path: Path
+    updated: Path
     inserts: int
     updates: int
     same: int
@@ -40,6 +43,11 @@ class Rewritten:
     def relation(self) -> str:
         """To SELECT from."""
         return f"read_parquet({literal(str(self.path))})"
+
+    @property
+    def updates_relation(self) -> str:
+        """The rows to update, with the columns that differ."""
+        return f"read_parquet({literal(str(self.updated))})"
 
 
 def rewrite(
@@ -87,6 +95,25 @@ def rewrite(
         joins.append(f"LEFT JOIN {own.relation} own ON own.source = CAST(s.{pk} AS {own.kind}) AND NOT own.nowhere")
         values[table.primary_key[0]] = f"CAST(own.final AS {kinds[table.primary_key[0]]})"
     final = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
+    exact = exact_hash(
+        table, {c.name: (identifier(c.name), source.held(c.name)) for c in table.stored_columns}, target.side
+    )
+    cursor.execute(
+        f"""
+        COPY (
+            SELECT r.* EXCLUDE ("@theirs"), CASE WHEN "@theirs" IS NULL THEN 'insert'
+                WHEN "@theirs" = {identifier(EXACT)} THEN 'same' ELSE 'update' END AS "{ACTION}"
+            FROM (
+                SELECT *, {exact} AS {identifier(EXACT)}
+                FROM (
+                    SELECT {final + "," if final else ""} s.{identifier(KEY)}, s.{identifier(NUMBER)}, t.{identifier(EXACT)} AS "@theirs"
+                    FROM {source.relation} s {" ".join(joins)}
+                )
+            ) r
+        ) TO {literal(str(path))} {AS_PARQUET}
+        """
+    )
+    updated = path.with_suffix(".updates.parquet")
     differing = ", ".join(
         f"CASE WHEN NOT ({same(f'r.{identifier(c.name)}', source.held(c.name), f't.{identifier(c.name)}', target.held(c.name))}) "
         f"THEN {literal(c.name)} END"
@@ -95,24 +122,16 @@ def rewrite(
     cursor.execute(
         f"""
         COPY (
-            SELECT * EXCLUDE ("@found", "@differing"),
-                CASE WHEN NOT "@found" THEN 'insert' WHEN len("@differing") = 0 THEN 'same' ELSE 'update' END AS "{ACTION}",
-                CASE WHEN "@found" THEN "@differing" END AS "{COLUMNS}"
-            FROM (
-                SELECT r.*, t.{identifier(KEY)} IS NOT NULL AS "@found",
-                    list_filter([{differing}], lambda name: name IS NOT NULL) AS "@differing"
-                FROM (
-                    SELECT {final + "," if final else ""} s.{identifier(KEY)}, s.{identifier(NUMBER)}
-                    FROM {source.relation} s {" ".join(joins)}
-                ) r LEFT JOIN {target.relation} t ON {paired("r", "t")}
-            )
-        ) TO {literal(str(path))} (FORMAT parquet)
+            SELECT r.{identifier(KEY)}, list_filter([{differing}], lambda name: name IS NOT NULL) AS "{COLUMNS}"
+            FROM (SELECT * FROM read_parquet({literal(str(path))}) WHERE "{ACTION}" = 'update') r
+                JOIN {target.relation} t ON {paired("r", "t")}
+        ) TO {literal(str(updated))} {AS_PARQUET}
         """
     )
     counts = dict(
         cursor.execute(f'SELECT "{ACTION}", count(*) FROM read_parquet({literal(str(path))}) GROUP BY 1').fetchall()
     )
-    found = Rewritten(path, counts.get("insert", 0), counts.get("update", 0), counts.get("same", 0))
+    found = Rewritten(path, updated, counts.get("insert", 0), counts.get("update", 0), counts.get("same", 0))
     if sum(counts.values()) != source.rows:
         raise CheckFailed(
             f"{table.label} has {source.rows} rows in the snapshot, and became {sum(counts.values())} with the target's ids.",

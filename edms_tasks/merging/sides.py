@@ -10,8 +10,8 @@ import duckdb
 from edms_tasks.canonical import CONTENT, with_hashes
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import NaturalKey, SoftReference, Table
-from edms_tasks.keys import ProvenKeys, key_of_candidates
+from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
+from edms_tasks.keys import GENERIC_TARGETS, ProvenKeys, key_of_candidates
 from edms_tasks.merging.comparison import comparable
 from edms_tasks.serialize import joined
 from edms_tasks.soft import content_column
@@ -32,6 +32,7 @@ class Side:
     raws: Mapping[str, RawTable]
     workspace: Workspace
     keys: ProvenKeys
+    rounds: int  # in which rows without natural keys were told apart
 
     def rows(self, table: Table) -> str:
         """A table's raw rows with `@key`, every `@ref:…` and `@soft:…`, as a relation for a cursor of this side.
@@ -59,6 +60,8 @@ def open_sides(
     chosen: Mapping[str, NaturalKey | None],
     raws: Mapping[str, Mapping[str, RawTable]],
     workspace: Workspace,
+    *,
+    like: Side | None = None,
 ) -> dict[str, Side]:
     """Give every row of every side an identity.
 
@@ -70,33 +73,57 @@ def open_sides(
         chosen: the natural keys, by table id.
         raws: the rows, by the side's name and the table's id.
         workspace: where to compute; each side has a schema of its name there.
+        like: a side that was opened before, to which these are to be held: they take as many rounds.
     """
     nameless = [table for table in tables if chosen[table.id] is None or _is_surrogate(chosen[table.id])]
-    found = {table.id: "" for table in nameless if table.primary_key}
-    identities = {name: dict(found) for name in raws}
+    identities = {name: {table.id: "" for table in nameless if table.primary_key} for name in raws}
     apart = -1
-    for number in range(_ROUNDS):
+    for done in range(_ROUNDS):
         sides = {
-            name: _side(name, tables, held, workspace.apart(name), chosen, identities[name])
+            name: _side(name, tables, held, workspace.apart(name), chosen, identities[name], done)
             for name, held in raws.items()
         }
-        if not found:
-            return sides
+        if done == _rounds_needed(sides, nameless, like):
+            break
         counted = 0
         for name, side in sides.items():
+            other = like or next((other for other in sides.values() if other is not side), side)
             with side.workspace.cursor() as cursor:
-                for table in nameless:
-                    if table.primary_key:
-                        other = next((other for other in sides.values() if other is not side), side)
-                        relation_name = identifier(f"identity {number % 2} of {table.id}")
-                        counted += _identify(cursor, side, other, table, relation_name)
-                        identities[name][table.id] = relation_name
-        if counted == apart:
+                for table_id in identities[name]:
+                    relation_name = identifier(f"identity {done % 2} of {table_id}")
+                    counted += _identify(cursor, side, other, side.tables[table_id], relation_name)
+                    identities[name][table_id] = relation_name
+        if like is None and counted == apart:
             break
         apart = counted
-    return {
-        name: _side(name, tables, held, workspace.apart(name), chosen, identities[name]) for name, held in raws.items()
-    }
+    return sides
+
+
+def _rounds_needed(sides: Mapping[str, Side], nameless: Sequence[Table], like: Side | None) -> int:
+    """The number of rounds, where it is known before: as many as the other side took, or where no such row refers to another, one."""
+    if like is not None:
+        return like.rounds
+    names = {table.id for table in nameless}
+    if not names:
+        return 0
+    for table in nameless:
+        for reference in table.references:
+            if isinstance(reference, GenericReference):
+                if any(_are_named_generically(side, nameless) for side in sides.values()):
+                    return _ROUNDS
+            elif reference.target in names:
+                return _ROUNDS
+    return 1
+
+
+def _are_named_generically(side: Side, tables: Sequence[Table]) -> bool:
+    """Whether generic references lead to any of these tables."""
+    labels = [literal(f"{app}.{model}") for table in tables for app, model in table.content_types]
+    if not labels:
+        return False
+    with side.workspace.cursor() as cursor:
+        row = cursor.execute(f"SELECT count(*) FROM {GENERIC_TARGETS} WHERE label IN ({', '.join(labels)})").fetchone()
+    return row is not None and bool(row[0])
 
 
 def _side(
@@ -106,9 +133,10 @@ def _side(
     workspace: Workspace,
     chosen: Mapping[str, NaturalKey | None],
     identities: Mapping[str, str],
+    rounds: int,
 ) -> Side:
     keys = key_of_candidates(tables, raws, workspace, chosen, identities)
-    return Side(name, {table.id: table for table in tables}, raws, workspace, keys)
+    return Side(name, {table.id: table for table in tables}, raws, workspace, keys, rounds)
 
 
 def _is_surrogate(key: NaturalKey | None) -> bool:

@@ -13,7 +13,7 @@ from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.restore import holds_its_rows
-from edms_tasks.workspace import Workspace
+from edms_tasks.workspace import AS_PARQUET, Workspace
 
 # What a database knows of itself: which migrations were run there is not the snapshot's to say.
 _BOOKKEEPING = {"django_migrations"}
@@ -34,7 +34,7 @@ def snapshot_rows(repository: Repository, entry: TableEntry, workspace: Workspac
     source = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)"
     columns = ", ".join(identifier(column.name) for column in table.columns)
     with workspace.cursor() as cursor:
-        cursor.execute(f"COPY (SELECT {columns} FROM {source}) TO {literal(str(rows))} (FORMAT parquet)")
+        cursor.execute(f"COPY (SELECT {columns} FROM {source}) TO {literal(str(rows))} {AS_PARQUET}")
     for path in paths:
         path.unlink()
     raw = RawTable(table.id, entry.state.rows, dict(entry.encodings), (rows,))
