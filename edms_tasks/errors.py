@@ -7,7 +7,7 @@ class's ``exit_code``. `docs/restore.md` lists them all by ``code``. Errors are 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class EdmsBackupError(Exception):
@@ -41,7 +41,7 @@ class EdmsBackupError(Exception):
             lines.append(f"  cure:  {self.cure}")
         return "\n".join(lines)
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """The same four facts for ``--json``."""
         return {"error": self.code, "what": self.what, "where": self.where, "why": self.why, "cure": self.cure}
 
@@ -113,6 +113,20 @@ class DamagedRepository(CheckFailed):
     code = "damaged-repository"
 
 
+class DoesNotFit(CheckFailed):
+    """Values, tables or columns of the snapshot have no place in a database of the other engine; nothing was loaded."""
+
+    code = "does-not-fit"
+
+    def __init__(self, what: str, *, where: str, why: str, cure: str, misfits: list[dict[str, Any]]) -> None:
+        self.misfits = misfits
+        super().__init__(what, where=where, why=why, cure=cure)
+
+    def as_json(self) -> dict[str, Any]:
+        """The four facts, and every value that was listed."""
+        return super().as_json() | {"misfits": self.misfits}
+
+
 class MergeRefused(CheckFailed):
     """The snapshot cannot be merged into this database as it is; nothing was changed."""
 
@@ -138,6 +152,12 @@ class SnapshotNewerThanCode(TerminalError):
     """The snapshot was made under migrations the EDMS's present code does not have."""
 
     code = "snapshot-newer-than-code"
+
+
+class MigrationsParted(TerminalError):
+    """The EDMS's code cannot bring the snapshot's migrations forward: theirs and its history have parted."""
+
+    code = "migrations-parted"
 
 
 class MayNotCreateDatabases(TerminalError):

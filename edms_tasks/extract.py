@@ -30,14 +30,21 @@ class RawTable:
         return sum(path.stat().st_size for path in self.files)
 
 
-def extract_table(view: View, table: Table, folder: Path, chunk_rows: int) -> RawTable:
+def extract_table(view: View, table: Table, folder: Path, chunk_rows: int, like: RawTable | None = None) -> RawTable:
     """Read a whole table into `folder` (created), at most `chunk_rows` rows a file.
+
+    Args:
+        view: where from.
+        table: what.
+        folder: where to.
+        chunk_rows: rows of a file.
+        like: rows whose encodings are used in place of those that the present values suggest.
 
     Raises:
         CheckFailed: the engine counted another number of rows than it delivered.
     """
     _require_carriable(table)
-    measure = view.measure(table)
+    measure = measured(view, table, like)
     parts = view.parts(table)
     try:
         read = [
@@ -52,6 +59,24 @@ def extract_table(view: View, table: Table, folder: Path, chunk_rows: int) -> Ra
             for number, part in enumerate(parts)
         ]
     return together(table, measure, read)
+
+
+def measured(view: View, table: Table, like: RawTable | None = None) -> Measure:
+    """A table's rows counted, and how its values are carried: as its present values suggest, or as `like` does.
+
+    What a column holds decides how it is carried, so a part of a table may be carried in another way than the whole was.
+    """
+    found = view.measure(table)
+    if like is None or not like.files:
+        return found
+    stored = {field.name: field.type for field in pq.read_schema(like.files[0])}
+    if not found.types.keys() <= stored.keys() & like.encodings.keys():
+        return found  # other columns than it should have: the digests will say so
+    return Measure(
+        rows=found.rows,
+        encodings={name: like.encodings[name] for name in found.types},
+        types={name: stored[name] for name in found.types},
+    )
 
 
 def extract_part(view: View, table: Table, measure: Measure, part: Part, folder: Path, chunk_rows: int) -> RawTable:

@@ -133,13 +133,13 @@ def fetch_chunks(repository: Repository, entry: TableEntry, folder: Path) -> lis
         if chunk.superseded is not None:
             gone = folder / f"{number:06d}.superseded"
             repository.fetch(chunk.superseded, gone)
-            _leave_out(path, gone, chunk)
+            leave_out(path, gone, chunk)
             gone.unlink()
         paths.append(path)
     return paths
 
 
-def _leave_out(path: Path, gone: Path, chunk: Chunk) -> None:
+def leave_out(path: Path, gone: Path, chunk: Chunk) -> None:
     """Rewrite a fetched chunk without its superseded rows; raises DamagedRepository where the numbers make no sense."""
     try:
         rows, numbers = pq.read_table(path), pq.read_table(gone).column("row").to_numpy()
@@ -181,7 +181,7 @@ def verify_table(
             found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)
             for path in paths:
                 path.unlink()
-            problems = _differences(entry.table.label, entry.state, found)
+            problems = differences(entry.table.label, entry.state, found)
     except DamagedRepository as damage:
         problems = [f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip()]
     return VerifiedTable(entry.table.id, tuple(problems))
@@ -194,10 +194,11 @@ def _verify_chunk(
     paths = fetch_chunks(repository, entry.model_copy(update={"chunks": (alone,)}), folder)
     found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)
     shutil.rmtree(folder)
-    return _differences(f"{entry.table.label}, chunk {chunk.object.sha256[:12]}", chunk, found)
+    return differences(f"{entry.table.label}, chunk {chunk.object.sha256[:12]}", chunk, found)
 
 
-def _differences(subject: str, expected: TableState | Chunk, found: TableState) -> list[str]:
+def differences(subject: str, expected: TableState | Chunk, found: TableState) -> list[str]:
+    """A sentence for each number or digest of stored rows that is not what the manifest says."""
     return [
         f"{subject}: {name} is {now}, the manifest says {was}"
         for name, was, now in (

@@ -47,13 +47,18 @@ def load_table(staging: StagingDatabase, repository: Repository, entry: TableEnt
     loaded = staging.load(entry, chunks)
     for path in chunks:
         path.unlink()
+    require_rows(staging, entry, loaded)
+    return loaded
+
+
+def require_rows(staging: StagingDatabase, entry: TableEntry, loaded: int) -> None:
+    """The database took as many rows as the snapshot holds; raises CheckFailed."""
     if loaded != entry.state.rows and entry.table.stored_columns:
         raise CheckFailed(
             f"{entry.table.label}: the snapshot holds {entry.state.rows} rows, the database took {loaded}.",
             where=staging.address.display,
             cure="The live system is untouched. Run `edms-backup verify` on the snapshot.",
         )
-    return loaded
 
 
 def keys_as_recorded(

@@ -13,7 +13,6 @@ from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
 
-
 AS_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE_BYTES '4MB')"
 """How queries are written to files: a reader holds a whole group of rows, whose texts may be long."""
 

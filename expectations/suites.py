@@ -204,11 +204,7 @@ def _reference_expectation(
 def _as_many(dangling: int) -> str:
     if not dangling:
         return "no row may point at nothing"
-    return (
-        "as at the source, 1 row points at nothing"
-        if dangling == 1
-        else f"as at the source, {dangling:,} rows point at nothing"
-    )
+    return "1 row is known to point at nothing" if dangling == 1 else f"{dangling:,} rows are known to point at nothing"
 
 
 def _count(state: TableState | None, reference: SoftReference, what: str) -> str:

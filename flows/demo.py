@@ -27,7 +27,8 @@ from edms_tasks.settings import Settings, load_settings
 from flows.backup import BackupResult, compose_backup
 from flows.direct_steps import DirectSteps
 from flows.inspection import compose_inspect
-from flows.restore import RestoreResult, compose_restore
+from flows.restore import compose_restore
+from flows.restore_result import RestoreResult
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,6 +5,7 @@ Rows are matched by natural key, new rows get free ids, every reference follows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from edms_tasks.inventory.model import ProbeReport, Table
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.proof import MergedTable
+from edms_tasks.merging.selection import Selector
 from edms_tasks.merging.snapshot_rows import mergeable
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
@@ -66,14 +68,26 @@ def compose_merge(
     *,
     snapshot: str,
     policies: Policies | None = None,
+    only: Sequence[str] = (),
+    with_dependents: bool = False,
     dry_run: bool = False,
 ) -> MergeResult:
     """Merge a snapshot into the live database, or (`dry_run`) say what that would do.
+
+    Args:
+        settings: of this EDMS.
+        steps: how to run and tell.
+        snapshot: `latest`, an id or its first digits, or a tag.
+        policies: what happens to rows that are in both and differ.
+        only: objects ("documents.Document:SOP-0001"), which come with what they refer to; none: the whole snapshot.
+        with_dependents: whether what cannot be without these objects comes too.
+        dry_run: write nothing.
 
     Raises:
         MergeRefused, CheckFailed, TargetInUse, DamagedRepository, …: nothing was changed.
     """
     chosen = policies or Policies()
+    selectors = [Selector.parse(text) for text in only]
     notes: list[str] = []
     with ExitStack() as cleanup:
         with steps.stage("open"):
@@ -100,7 +114,19 @@ def compose_merge(
             open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
         )
         folders = _folders(settings, report, manifest, notes)
-        merge = MergeWork(settings, steps, repository, manifest, workspace, scratch, tables, chosen, folders)
+        merge = MergeWork(
+            settings,
+            steps,
+            repository,
+            manifest,
+            workspace,
+            scratch,
+            tables,
+            chosen,
+            folders,
+            selectors,
+            with_dependents=with_dependents,
+        )
         with steps.stage("read the snapshot"):
             merge.read_snapshot()
         if dry_run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from edms_tasks.merging.file_names import spoken_for
 from edms_tasks.merging.files import RootMerge, plan_files
 from edms_tasks.merging.forms import in_one_form
 from edms_tasks.merging.matching import Matched, match_tables
-from edms_tasks.merging.pairing import Identified, write_identified
+from edms_tasks.merging.pairing import Identified, pair_same_rows, write_identified
 from edms_tasks.merging.planning import Conflict, MergePlan, ModelPlan, Policy, plan_table, sorted_plans
 from edms_tasks.merging.proof import MergedTable, prove_table
 from edms_tasks.merging.rewriting import Rewritten
+from edms_tasks.merging.selection import Selector, chosen_files, chosen_ids, restrict
 from edms_tasks.merging.sides import Side, open_sides
 from edms_tasks.merging.snapshot_rows import snapshot_rows
 from edms_tasks.repository import Repository
@@ -69,7 +70,12 @@ class MergeWork:
         tables: Sequence[Table],
         policies: Policies,
         folders: Mapping[str, Path],
+        selectors: Sequence[Selector] = (),
+        *,
+        with_dependents: bool = False,
     ) -> None:
+        self._selectors = selectors
+        self._with_dependents = with_dependents
         self._folders = folders
         self._roots: list[RootMerge] = []
         self._settings = settings
@@ -117,10 +123,13 @@ class MergeWork:
                     self._workspace, self._rows[SNAPSHOT], self._rows[TARGET], self._scratch / "matched"
                 ),
             )
+            pairs = {table_id: rows.same + rows.updates for table_id, rows in self._matched.rewritten.items()}
+            if self._selectors:
+                self._matched = self._steps.run("choose rows", lambda: self._restricted(self._matched))
         with self._steps.stage("plan"):
             conflicts: list[Conflict] = []
             for table in self._tables:
-                plan, found = self._plan_table(table)
+                plan, found = self._plan_table(table, pairs[table.id])
                 self._plans[table.id] = plan
                 conflicts += found
             for index in self._manifest.files:
@@ -216,6 +225,7 @@ class MergeWork:
             spoken_for=held,
             policy=self._policies.default,
             spool=self._scratch,
+            only=self._chosen_files(index.root.name) if self._selectors else None,
         )
 
     def _open(self, *names: str, like: Mapping[str, Side] | None = None) -> dict[str, dict[str, Identified]]:
@@ -250,9 +260,19 @@ class MergeWork:
                 weight=lambda pair: self._raws[SNAPSHOT][pair[1].id].bytes,
             )
             found[name] = {rows.table.id: rows for rows in written}
+        if TARGET in found:
+            self._pair_same_rows(found)
         for side in sides.values():
             side.workspace.forget()
         return found
+
+    def _pair_same_rows(self, found: Mapping[str, dict[str, Identified]]) -> None:
+        for table in self._tables:
+            source, target = found[SNAPSHOT][table.id], found[TARGET][table.id]
+            key = source.side.keys.keys[table.id].natural_key
+            if (key is None or key.source == "content") and source.rows and target.rows:
+                path = target.path.with_suffix(".paired.parquet")
+                found[TARGET][table.id] = pair_same_rows(target, source, path)
 
     def _bring_into_one_form(self, names: Sequence[str]) -> None:
         """SQLite's values, tagged wherever two sides carry a column in different forms."""
@@ -263,7 +283,7 @@ class MergeWork:
                 for name, raw in in_one_form(cursor, table, held, folder).items():
                     self._raws[name][table.id] = raw
 
-    def _plan_table(self, table: Table) -> tuple[ModelPlan, list[Conflict]]:
+    def _plan_table(self, table: Table, pairs: int) -> tuple[ModelPlan, list[Conflict]]:
         assert self._matched is not None  # plan() has matched
         matched = self._matched
         with self._workspace.cursor() as cursor:
@@ -274,7 +294,29 @@ class MergeWork:
                 matched.rewritten[table.id],
                 matched.numberings.get(table.id),
                 self._policies.of(table),
+                pairs=pairs,
             )
+
+    def _restricted(self, matched: Matched | None) -> Matched:
+        assert matched is not None  # plan() has matched
+        with self._workspace.cursor() as cursor:
+            return restrict(
+                cursor,
+                matched,
+                self._selectors,
+                with_dependents=self._with_dependents,
+                folder=self._scratch / "chosen",
+            )
+
+    def _chosen_files(self, root: str) -> Callable[[str, Mapping[str, str]], bool]:
+        """Which files of a folder come with the chosen rows: those that they name, and those that are named by their ids."""
+        assert self._matched is not None  # plan() has matched
+        matched = self._matched
+        with self._workspace.cursor() as cursor:
+            names = chosen_files(cursor, matched, root)
+            declared = {one.reference.target for one in self._manifest.file_names if one.reference.root == root}
+            ids = {table_id: chosen_ids(cursor, matched, table_id) for table_id in declared}
+        return lambda name, held: name in names or any(one in ids[table_id] for table_id, one in held.items())
 
     def _prove(self) -> tuple[MergedTable, ...]:
         assert self._matched is not None  # plan() was called

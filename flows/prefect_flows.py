@@ -17,10 +17,14 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
 from edms_tasks.errors import CheckFailed, CommandError
+from edms_tasks.merging.planning import Policy
 from edms_tasks.settings import load_settings
 from flows.backup import BackupResult, compose_backup
+from flows.merge import MergeResult, compose_merge
+from flows.merge_work import Policies
 from flows.prefect_steps import PrefectSteps
-from flows.restore import RestoreResult, compose_restore
+from flows.restore import compose_restore
+from flows.restore_result import RestoreResult
 from flows.terminal import printable
 from flows.verify import VerifyResult, compose_verify
 
@@ -90,6 +94,9 @@ def restore(
     into: Name | None = None,
     into_files: Name | None = None,
     confirm: bool = False,
+    salvage: bool = False,
+    promote_salvaged: bool = False,
+    drop_unknown: bool = False,
 ) -> RestoreResult:
     """Restore a snapshot; fails, with the EDMS untouched, where the restored data is not proved equal.
 
@@ -99,6 +106,9 @@ def restore(
         into: Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone.
         into_files: With `into`, the folder for the restored files.
         confirm: Must be on to replace the EDMS's database and files. The present ones are kept for a rollback.
+        salvage: Bring back what is provably intact where the repository is damaged. The run fails all the same.
+        promote_salvaged: With `salvage` and without `into`: replace the EDMS's database and files with what is left.
+        drop_unknown: Of a snapshot newer than the EDMS's code, drop the tables and columns that the code does not know.
     """
     if into is None and not confirm:
         raise CommandError(
@@ -112,9 +122,64 @@ def restore(
         snapshot=snapshot,
         into=into,
         into_files=Path(into_files) if into_files else None,
+        salvage=salvage,
+        promote_salvaged=promote_salvaged,
+        drop_unknown=drop_unknown,
     )
+    if result.losses is not None and result.verdict == "salvaged":
+        raise NotProved("The snapshot is damaged: a part of it came back.", result, result.losses.sentences())
     if not result.success:
         raise NotProved("The restored data is not what the snapshot says.", result, result.failures)
+    return result
+
+
+@flow(
+    name="edms-merge",
+    flow_run_name="merge {snapshot}",
+    description="Merges a snapshot into the EDMS's database: rows are matched by natural key, what only it has stays.",
+    task_runner=_RUNNER,
+    persist_result=False,
+)
+def merge(
+    config: Config = "edms-backup.toml",
+    snapshot: Name = "latest",
+    on_conflict: Policy = "overwrite",
+    models: dict[str, Policy] | None = None,
+    only: list[str] | None = None,
+    with_dependents: bool = False,
+    dry_run: bool = True,
+    confirm: bool = False,
+) -> MergeResult:
+    """Merge a snapshot, or say what that would do; fails, with the EDMS untouched, where something stands in the way.
+
+    Args:
+        config: Path of the settings file, edms-backup.toml, on the worker's machine.
+        snapshot: `latest`, an id or its first digits, or a tag.
+        on_conflict: What becomes of rows that are in both and differ: overwrite, keep or fail.
+        models: The same for single models, e.g. documents.Document: keep.
+        only: Objects such as documents.Document:SOP-0001, which come with what they refer to. Empty: everything.
+        with_dependents: With `only`: what cannot be without these objects comes too.
+        dry_run: Only say what would be done.
+        confirm: Must be on to write to the EDMS's database and files. A safety snapshot is made first.
+    """
+    if not dry_run and not confirm:
+        raise CommandError(
+            "This merge would write to the EDMS's database, and was not confirmed.",
+            where=f"snapshot {snapshot}",
+            cure="Turn `Confirm` on, or leave `Dry run` on.",
+        )
+    result = compose_merge(
+        load_settings(Path(config)),
+        PrefectSteps(),
+        snapshot=snapshot,
+        policies=Policies(on_conflict, models or {}),
+        only=only or (),
+        with_dependents=with_dependents,
+        dry_run=dry_run,
+    )
+    if not result.success:
+        conflicts = tuple(f"{conflict.model}: {conflict.message}" for conflict in result.plan.conflicts)
+        raise NotProved("The snapshot cannot be merged as it is; nothing was changed.", result, conflicts)
     return result
 
 

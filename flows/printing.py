@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flows.backup import BackupResult
     from flows.inspection import Inspection
     from flows.listing import Listing
-    from flows.restore import RestoreResult, RollbackResult
+    from flows.restore_result import RestoreResult, RollbackResult
     from flows.verify import VerifyResult
 
 _SEVERITY = {"error": "✗", "warning": "!", "info": "·"}
@@ -44,22 +44,35 @@ def print_restore(console: Console, result: RestoreResult) -> None:
     for note in result.notes:
         line(console, f"· {note}")
     print_seconds(console, result.seconds)
+    found = f"{result.rows:,} rows and {result.files:,} files"
     if result.success:
-        found = f"{result.rows:,} rows and {result.files:,} files"
         line(console, f"✓ proved: {found} are what snapshot {result.snapshot_id[:12]} says")
+    elif result.verdict == "salvaged" and result.losses is not None:
+        lost = f"lost: {count_text(result.losses.rows, 'row')}, {count_text(result.losses.file_count, 'file')}"
+        line(
+            console, f"✗ SALVAGED, not whole: {found} of snapshot {result.snapshot_id[:12]} are back and proved; {lost}"
+        )
+        print_problems(console, result.losses.sentences())
     else:
         line(
             console,
             f"✗ NOT PROVED: {count_text(len(result.failures), 'check')} failed; the live system was not touched",
         )
         print_problems(console, result.failures)
+    if result.following is not None and result.following.dropped:
+        line(
+            console,
+            f"! after the proof, as asked, dropped: {result.following.dropped_in_short()}; the report names all",
+        )
     if result.promoted:
         line(console, f"now live  {result.target}")
         if result.previous:
             line(console, f"before    kept as {result.previous}; `edms-backup rollback` swaps it back")
-    elif result.success:
+    elif result.verdict != "failed":
         line(console, f"kept as   {result.target}")
     line(console, f"report    {result.report_html}")
+    for name, lines in ((result.losses.lists or {}) if result.losses else {}).items():
+        line(console, f"list      {result.report_html.parent / name} ({lines:,})")
     line(console, f"data docs {result.data_docs}")
 
 

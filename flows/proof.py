@@ -25,11 +25,12 @@ from edms_tasks.table_state import empty_state
 from edms_tasks.validate import validate_restored
 from edms_tasks.validation_result import ValidationResult
 from edms_tasks.workspace import Workspace, open_workspace
+from flows.crossing import Crossing
 from flows.reading import read_tables
 from flows.steps import Steps
 
 _FOLLOWS = (
-    "All {tables} tables were read back: their rows are the snapshot's, by number and exact digest, and so are the files. "
+    "All {tables} tables were read back: their rows are {whose}, by number and exact digest, and so are the files. "
     "The content digests, the health of keys and of references that the manifest holds follow from the rows and were not "
     "computed a second time; the suites ask the database itself for keys and references."
 )
@@ -71,20 +72,27 @@ def prove(
     schema: CapturedSchema,
     roots: Sequence[tuple[FileIndex, Path]],
     scratch: Path,
+    left: Mapping[str, RawTable] | None = None,
+    crossing: Crossing | None = None,
 ) -> Evidence:
     """Read a restored database and its files back, and hold all of it against the snapshot.
 
     Args:
         roots: file indexes, each with the folder that its files were restored into.
         scratch: folder for temporary files.
+        left: where the manifest is of what is left of a snapshot: by table id, the rows of tables that are not whole.
+        crossing: where the database is of another engine than the snapshot.
     """
+    there = crossing.manifest if crossing else manifest
     (scratch / "view").mkdir()
     with open_database(staging.address).view(scratch / "view", settings.jobs) as view:
         restored = view.tables()
-        raws = read_tables(settings, steps, view, restored, scratch / "back", "read back")
+        raws = read_tables(settings, steps, view, restored, scratch / "back", "read back", left or {})
         structure = steps.run(
-            "check the structure", lambda: check_structure(manifest, schema, view, scratch / "schema-back")
+            "check the structure", lambda: check_structure(there, schema, view, scratch / "schema-back")
         )
+    if crossing:
+        restored, raws = crossing.bring_back(steps, restored, raws, scratch / "returned", jobs=settings.jobs)
     files = tuple(
         steps.run(
             f"check the files of {index.root.name}",
@@ -95,13 +103,15 @@ def prove(
     with open_workspace(
         scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
     ) as workspace:
-        measured = _measure(settings, steps, repository, manifest, restored, raws, files, workspace, scratch)
+        measured = _measure(
+            settings, steps, repository, manifest, restored, raws, files, workspace, scratch, partial=left is not None
+        )
     folder = Path(tempfile.mkdtemp(prefix="restore-", dir=reports(settings)))
     folder.chmod(0o755)
     validation = steps.run(
         "run the expectation suites",
         lambda: validate_restored(
-            manifest,
+            there,
             measured.states,
             files,
             database_url=staging.address.sqlalchemy_url(),
@@ -132,6 +142,8 @@ def _measure(
     files: Sequence[FileCheck],
     workspace: Workspace,
     scratch: Path,
+    *,
+    partial: bool,
 ) -> _Measured:
     entries = {entry.table.id: entry for entry in manifest.tables}
     if {table.id for table in restored} == set(entries) and all(check.success for check in files):
@@ -144,8 +156,14 @@ def _measure(
         )
         if all(same):
             states = {table_id: entry.state for table_id, entry in entries.items()}
-            return _Measured(states, manifest.file_names, {}, (_FOLLOWS.format(tables=f"{len(entries):,}"),))
+            return _Measured(states, manifest.file_names, {}, (_follows(len(entries), partial),))
     return _explain(settings, steps, repository, manifest, restored, raws, workspace, scratch)
+
+
+def _follows(tables: int, partial: bool) -> str:
+    return _FOLLOWS.format(
+        tables=f"{tables:,}", whose="what is left of the snapshot's" if partial else "the snapshot's"
+    )
 
 
 def _explain(

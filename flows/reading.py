@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from edms_tasks.arrow_memory import return_freed_memory
 from edms_tasks.databases.protocol import Measure, Part, View
-from edms_tasks.extract import RawTable, extract_part, extract_table, together
+from edms_tasks.extract import RawTable, extract_part, extract_table, measured, together
 from edms_tasks.inventory.model import Table
 from edms_tasks.settings import Settings
 from flows.steps import Steps
@@ -26,16 +27,30 @@ class _Unit(NamedTuple):
 
 
 def read_tables(
-    settings: Settings, steps: Steps, view: View, tables: Sequence[Table], folder: Path, verb: str
+    settings: Settings,
+    steps: Steps,
+    view: View,
+    tables: Sequence[Table],
+    folder: Path,
+    verb: str,
+    like: Mapping[str, RawTable] = MappingProxyType({}),
 ) -> dict[str, RawTable]:
-    """Extract tables into `folder`; table id -> raw rows. `verb` begins the steps' titles."""
+    """Extract tables into `folder`; table id -> raw rows.
+
+    `verb` begins the steps' titles. `like` are rows as which those of a table are to be carried (`extract.measured`).
+    """
     return_freed_memory()
     parts = {table.id: view.parts(table) for table in tables}
     large = [table for table in tables if len(parts[table.id]) > 1]
     measures = dict(
         zip(
             (table.id for table in large),
-            steps.map(lambda table: f"measure {table.label}", view.measure, large, jobs=settings.jobs),
+            steps.map(
+                lambda table: f"measure {table.label}",
+                lambda table: measured(view, table, like.get(table.id)),
+                large,
+                jobs=settings.jobs,
+            ),
             strict=True,
         )
     )
@@ -45,7 +60,7 @@ def read_tables(
 
     def read(unit: _Unit) -> RawTable:
         if unit.part is None:
-            return extract_table(view, unit.table, unit.folder, settings.chunk_rows)
+            return extract_table(view, unit.table, unit.folder, settings.chunk_rows, like.get(unit.table.id))
         measure: Measure = measures[unit.table.id]
         return extract_part(view, unit.table, measure, unit.part, unit.folder, settings.chunk_rows)
 

@@ -8,79 +8,34 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edms_tasks import promotion
 from edms_tasks.databases import open_database
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.disk_space import require_space
-from edms_tasks.errors import CheckFailed, SettingsError
+from edms_tasks.errors import SettingsError
 from edms_tasks.files import restore_files
-from edms_tasks.inventory.inspect import run_in_edms
 from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.migrating.outcome import Following
 from edms_tasks.package import versions
 from edms_tasks.promotion import Journal, Promotion
-from edms_tasks.report import RecoveryFacts, write_recovery_report
+from edms_tasks.report import RecoveryFacts, Verdict, write_recovery_report
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema, load_table
+from edms_tasks.salvage import open_snapshot
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.validate import load_ahead
+from flows.crossing import Crossing, cross
+from flows.crossing_needs import require_code_to_fit, require_within_one_engine
+from flows.following import Proved, follow_the_code
+from flows.look_ahead import look_ahead
 from flows.proof import Evidence, prove, reports
+from flows.restore_result import RestoreResult, RollbackResult
+from flows.salvage import SALVAGED, UNMIGRATED, WHOLE, Salvage, require_leave, survey
 from flows.steps import Steps
 from flows.target import Target, address_of, ask_edms, find_target
-
-
-@dataclass(frozen=True)
-class RestoreResult:
-    """What a restore brought back, and the evidence."""
-
-    snapshot_id: str
-    success: bool
-    promoted: bool
-    target: str
-    previous: str | None
-    report_html: Path
-    report_json: Path
-    data_docs: Path
-    failures: tuple[str, ...]
-    notes: tuple[str, ...]
-    rows: int
-    files: int
-    seconds: dict[str, float]
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {
-            "snapshot": self.snapshot_id,
-            "success": self.success,
-            "promoted": self.promoted,
-            "target": self.target,
-            "previous": self.previous,
-            "report_html": str(self.report_html),
-            "report_json": str(self.report_json),
-            "data_docs": str(self.data_docs),
-            "failures": list(self.failures),
-            "notes": list(self.notes),
-            "rows": self.rows,
-            "files": self.files,
-            "seconds": self.seconds,
-        }
-
-
-@dataclass(frozen=True)
-class RollbackResult:
-    """What was swapped back, and where the undone restore is kept."""
-
-    database: str
-    snapshot_id: str
-    set_aside: str
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {"database": self.database, "snapshot": self.snapshot_id, "set_aside": self.set_aside}
 
 
 def compose_restore(
@@ -90,27 +45,44 @@ def compose_restore(
     snapshot: str,
     into: str | None = None,
     into_files: Path | None = None,
+    salvage: bool = False,
+    promote_salvaged: bool = False,
+    drop_unknown: bool = False,
     before_validation: Callable[[StagingDatabase, Sequence[Path]], None] | None = None,
 ) -> RestoreResult:
     """Bring a snapshot back, prove it, and promote it (or keep it as the database `into`).
 
-    `before_validation` is handed the finished staging database and folders; tests damage them there.
+    With `salvage`, damage does not stop it: what is provably intact comes back, and is proved. Without `into` that needs
+    `promote_salvaged`. With `drop_unknown`, what a snapshot newer than the EDMS's code has and the code does not know is dropped
+    after the proof. An `into` that is a URL names a database of the other engine. `before_validation` is handed the finished staging
+    database and folders; tests damage them there.
 
     Raises:
-        DamagedRepository, TargetInUse, MayNotCreateDatabases, SnapshotNewerThanCode, NoSpace, …: the live system is untouched.
+        CommandError: a salvage may not replace the live system unless that was said, and is never cut back to older code.
+        DamagedRepository, TargetInUse, MayNotCreateDatabases, SnapshotNewerThanCode, MigrationsParted, NoSpace, …: the live
+            system is untouched.
     """
+    if salvage:
+        require_leave(into=into, promote_salvaged=promote_salvaged, drop_unknown=drop_unknown)
+    if salvage or drop_unknown:
+        require_within_one_engine(into)
     notes: list[str] = []
     journal = journal_of(settings)
     with ExitStack() as cleanup:
         with steps.stage("open"):
             repository = Repository.open(settings.repository)
-            snapshot_id = repository.resolve(snapshot)
-            manifest = steps.run(
-                "open the snapshot",
-                lambda: Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id),
+            snapshot_id, whole = steps.run(
+                "open the snapshot", lambda: (open_snapshot if salvage else _open)(repository, snapshot)
             )
+            manifest = whole
             load_ahead()
             target = steps.run("find the target", lambda: find_target(settings, manifest, into, into_files, notes))
+            into = target.into
+            prospect = look_ahead(manifest, target.report, into=into, drop_unknown=drop_unknown)
+            for note in prospect.notes:
+                steps.say(note)
+            if target.crosses:
+                require_code_to_fit(prospect)
             cleanup.enter_context(journal.exclusive())
             _clear_the_way(settings, manifest, target, journal, notes)
 
@@ -118,9 +90,28 @@ def compose_restore(
             if not (left / "recovery.json").exists():  # evidence that was never finished proves nothing
                 shutil.rmtree(left)
         scratch = cleanup.enter_context(spool(settings.workdir, "restore"))
+        remains: Salvage | None = None
+        if salvage:
+            with steps.stage("survey"):
+                remains = survey(settings, steps, repository, snapshot_id, whole, scratch / "salvage")
+            notes.append(SALVAGED if remains else WHOLE)
+        if remains:
+            manifest, repository, target = remains.manifest, remains.repository, remains.target(target)
+
+        crossing: Crossing | None = None
+        if target.crosses:
+            with steps.stage("cross"):
+                crossing = cross(
+                    settings, steps, repository, manifest, target, prospect.migrate, scratch / "crossing", cleanup
+                )
+            notes += crossing.notes
+            manifest, repository, whole = crossing.expected, crossing.repository, crossing.expected
+        there = crossing.manifest if crossing else manifest
 
         with steps.stage("stage"):
-            schema = fetch_schema(repository, manifest.native_schema, scratch / "schema")
+            schema = (
+                crossing.schema if crossing else fetch_schema(repository, manifest.native_schema, scratch / "schema")
+            )
             staged_folders = [staged for _, _, staged in target.folders]
             abandon = cleanup.enter_context(_Abandon(journal, staged_folders))
             staging = steps.run(
@@ -128,15 +119,16 @@ def compose_restore(
             )
             abandon.staging = staging
 
+        load = crossing.load_table if crossing else load_table
         with steps.stage("restore"):
             steps.map(
                 lambda pair: f"load {pair[1].table.label}",
-                lambda pair: load_table(staging, repository, pair[1], scratch / "chunks" / f"{pair[0]:04d}"),
+                lambda pair: load(staging, repository, pair[1], scratch / "chunks" / f"{pair[0]:04d}"),
                 list(enumerate(manifest.tables)),
                 jobs=settings.restore.jobs,
                 weight=lambda pair: pair[1].state.rows * len(pair[1].table.columns),
             )
-            steps.run("build indexes and constraints", lambda: staging.finish(manifest.tables, manifest.sequences))
+            steps.run("build indexes and constraints", lambda: staging.finish(there.tables, there.sequences))
         with steps.stage("files"):
             for index, _, staged in target.folders:
                 steps.run(
@@ -150,20 +142,42 @@ def compose_restore(
 
         with steps.stage("validate"):
             roots = [(index, staged) for index, _, staged in target.folders]
-            evidence = prove(settings, steps, repository, manifest, staging, schema, roots, scratch)
+            evidence = prove(
+                settings,
+                steps,
+                repository,
+                manifest,
+                staging,
+                schema,
+                roots,
+                scratch,
+                remains.rows if remains else None,
+                crossing,
+            )
+            if remains:
+                remains.keep_lists(evidence.folder)
         notes += [*staging.notes, *evidence.notes]
 
+        following: Following | None = None
         if evidence.validation.success:
+            with steps.stage("follow the code"):
+                if remains and into is not None:
+                    notes.append(UNMIGRATED)  # they may stumble over what is missing, and nobody lives on this yet
+                elif crossing:
+                    notes += crossing.follow_the_code(settings, steps, staging, prospect.migrate)
+                else:
+                    notes += prospect.notes
+                    proved = Proved(settings, steps, manifest, staging, scratch, remains.rows if remains else {})
+                    following = follow_the_code(proved, target.report, prospect, notes)
             with steps.stage("promote" if into is None else "keep"):
-                _follow_the_code(settings, manifest, target, staging, notes)
                 done = _hand_over(settings, target, staging, journal, snapshot_id)
                 abandon.handed_over = True
         else:
             done = None
     facts = RecoveryFacts(
-        verdict="proved" if evidence.validation.success else "failed",
+        verdict=_verdict(evidence, remains),
         snapshot_id=snapshot_id,
-        manifest=manifest,
+        manifest=whole,
         states=evidence.states,
         files=evidence.files,
         validation=evidence.validation,
@@ -173,14 +187,16 @@ def compose_restore(
         target=target.database.address.display if into is None else target.database.address.renamed(into).display,
         notes=tuple(notes),
         versions=versions(),
+        losses=remains.losses if remains else None,
+        following=following,
     )
     html, json_file = write_recovery_report(facts, evidence.folder)
     steps.link("recovery-report", "Recovery report", html)
     steps.link("data-docs", "Data Docs", evidence.validation.data_docs)
-    _leave_artifacts(steps, manifest, evidence)
+    _leave_artifacts(steps, whole, evidence, facts)
     return RestoreResult(
         snapshot_id=snapshot_id,
-        success=evidence.validation.success,
+        verdict=facts.verdict,
         promoted=done is not None and into is None,
         target=facts.target,
         previous=done.previous if done is not None and done.replaces else None,
@@ -192,6 +208,8 @@ def compose_restore(
         rows=sum(state.rows for state in evidence.states.values()),
         files=sum(check.found for check in evidence.files),
         seconds=dict(steps.seconds),
+        losses=facts.losses,
+        following=following,
     )
 
 
@@ -204,6 +222,13 @@ def compose_rollback(settings: Settings, steps: Steps) -> RollbackResult:
             "swap back", lambda: promotion.roll_back(database, journal, disconnect=settings.restore.disconnect)
         )
     return RollbackResult(database=done.database, snapshot_id=done.snapshot_id, set_aside=done.previous)
+
+
+_HEADINGS = {
+    "proved": "PROVED",
+    "failed": "FAILED: the live system is untouched",
+    "salvaged": "SALVAGED: some of the snapshot is lost",
+}
 
 
 def journal_of(settings: Settings) -> Journal:
@@ -256,39 +281,20 @@ def _clear_the_way(settings: Settings, manifest: Manifest, target: Target, journ
     require_space(settings.workdir, max((entry.stored_bytes for entry in manifest.tables), default=0) * 8, "the spool")
 
 
+def _open(repository: Repository, name: str) -> tuple[str, Manifest]:
+    snapshot_id = repository.resolve(name)
+    return snapshot_id, Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
+
+
+def _verdict(evidence: Evidence, remains: Salvage | None) -> Verdict:
+    if not evidence.validation.success:
+        return "failed"
+    return "salvaged" if remains else "proved"
+
+
 def _restore_root(steps: Steps, repository: Repository, index: FileIndex, staged: Path, scratch: Path) -> None:
     with steps.progress(f"files of {index.root.name}", index.files) as advance:
         restore_files(index, repository, staged, progress=advance, spool=scratch)
-
-
-def _follow_the_code(
-    settings: Settings, manifest: Manifest, target: Target, staging: StagingDatabase, notes: list[str]
-) -> None:
-    """Migrate the proved staging database forward where the EDMS's code is newer, and let the EDMS check itself."""
-    if target.report is None:
-        return
-    applied = {tuple(migration) for migration in manifest.edms.migrations_applied}
-    ahead = [leaf for leaf in target.report.migrations_leaves if tuple(leaf) not in applied]
-    if ahead:
-        _run_edms(settings, staging, ["migrate", "--no-input"])
-        notes.append(
-            "The EDMS's code is newer than the snapshot: after the proof its migrations were run on the staging database."
-        )
-    if settings.validate_.django_check:
-        _run_edms(settings, staging, ["check", "--database", settings.edms.database])
-        notes.append("The EDMS's own `check` passed on the restored database.")
-
-
-def _run_edms(settings: Settings, staging: StagingDatabase, arguments: list[str]) -> None:
-    done = run_in_edms(settings, arguments, database_name=staging.address.name)
-    if done.returncode != 0:
-        raise CheckFailed(
-            f"The EDMS's own `{' '.join(arguments)}` failed on the restored database.",
-            where=staging.address.display,
-            why=(done.stderr or done.stdout).strip()[-1500:],
-            cure="The live system is untouched. Mend the EDMS, or restore with --into to look at the data."
-            + (" To restore without this check: [validate] django_check = false." if arguments[0] == "check" else ""),
-        )
 
 
 def _hand_over(
@@ -312,7 +318,7 @@ def _hand_over(
     return promotion.carry_out(planned, target.database, journal, disconnect=settings.restore.disconnect)
 
 
-def _leave_artifacts(steps: Steps, manifest: Manifest, evidence: Evidence) -> None:
+def _leave_artifacts(steps: Steps, manifest: Manifest, evidence: Evidence, facts: RecoveryFacts) -> None:
     rows = []
     for entry in manifest.tables:
         state = evidence.states.get(entry.table.id)
@@ -327,7 +333,6 @@ def _leave_artifacts(steps: Steps, manifest: Manifest, evidence: Evidence) -> No
             }
         )
     steps.table("models", "Models after the restore", rows, "Row counts and digests, expected and found.")
-    lines = "".join(f"- {failure}\n" for failure in evidence.failures())
-    steps.markdown(
-        "verdict", f"# {'PROVED' if evidence.validation.success else 'FAILED: the live system is untouched'}\n\n{lines}"
-    )
+    lost = facts.losses.sentences() if facts.losses else ()
+    lines = "".join(f"- {line}\n" for line in (*evidence.failures(), *lost))
+    steps.markdown("verdict", f"# {_HEADINGS[facts.verdict]}\n\n{lines}")

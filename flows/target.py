@@ -7,12 +7,14 @@ from pathlib import Path
 
 from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
-from edms_tasks.errors import EdmsNotImportable, SettingsError, SnapshotNewerThanCode
+from edms_tasks.errors import EdmsNotImportable, SettingsError
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings
+from flows.crossing_needs import require_crossable
+from flows.other_database import other_database
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Target:
     database: Database
     report: ProbeReport | None  # None: the EDMS's code cannot be asked
     folders: tuple[tuple[FileIndex, Path, Path], ...]  # index, final folder, staged folder
-    into: str | None
+    into: str | None  # the name of a database on the server that is `database`'s
+    crosses: bool = False  # that is of another engine than the snapshot
 
 
 def ask_edms(settings: Settings, notes: list[str]) -> ProbeReport | None:
@@ -60,22 +63,24 @@ def find_target(
 
     Raises:
         EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
-        SnapshotNewerThanCode: the code cannot take the snapshot's schema.
-        CommandError: the snapshot was made from another engine.
+        CommandError: the snapshot was made from another engine; or `into` is a URL, and is not of another engine.
     """
     report = ask_edms(settings, notes)
-    database = open_database(address_of(settings, report))
-    check_engine(manifest, database)
-    if report is not None:
-        _require_known_migrations(manifest, report)
-        if report.secret_key_fingerprint != manifest.edms.secret_key_fingerprint:
-            notes.append(
-                "SECRET_KEY is another than at the backup: unless it comes back with the files, sessions, "
-                "password-reset links and signed values no longer hold."
-            )
+    other = other_database(into)
+    database = open_database(other or address_of(settings, report))
+    if other is None:
+        check_engine(manifest, database)
+    else:
+        require_crossable(settings, manifest, report, other)
+        into = other.name
+    if report is not None and report.secret_key_fingerprint != manifest.edms.secret_key_fingerprint:
+        notes.append(
+            "SECRET_KEY is another than at the backup: unless it comes back with the files, sessions, "
+            "password-reset links and signed values no longer hold."
+        )
     if into is not None and database.address.engine == "sqlite":
         into = str(Path(into).absolute())
-    return Target(database, report, _folders(settings, manifest, report, into, into_files), into)
+    return Target(database, report, _folders(settings, manifest, report, into, into_files), into, other is not None)
 
 
 def _folders(
@@ -101,18 +106,3 @@ def _folders(
             )
         folders.append((index, final, promotion.staging_folder(final)))
     return tuple(folders)
-
-
-def _require_known_migrations(manifest: Manifest, report: ProbeReport) -> None:
-    known = {tuple(migration) for migration in report.migrations_known}
-    apps = {app for app, _ in known}
-    missing = [
-        f"{app}.{name}" for app, name in manifest.edms.migrations_applied if app in apps and (app, name) not in known
-    ]
-    if missing and known:
-        raise SnapshotNewerThanCode(
-            f"The snapshot was made under {len(missing)} migrations that the EDMS's code does not have.",
-            where=report.settings_module,
-            why=", ".join(missing[:5]),
-            cure="Install the version of the EDMS the snapshot was made under (or a newer one), or restore with --into to look at it.",
-        )

@@ -10,7 +10,7 @@ import os
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,11 @@ from edms_tasks.errors import TransientError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edms_tasks.merging.planning import Policy
     from edms_tasks.settings import Settings
     from flows.backup import BackupResult
-    from flows.restore import RestoreResult
+    from flows.merge import MergeResult
+    from flows.restore_result import RestoreResult
     from flows.verify import VerifyResult
 
 _SECONDS_TO_ANSWER = 10
@@ -72,7 +74,56 @@ class World:
 
         return compose_verify(self.settings, DirectSteps(self.console), snapshot=snapshot)
 
-    def restore(self, snapshot: str, into: str | None, into_files: Path | None) -> RestoreResult:
+    def merge(
+        self,
+        snapshot: str,
+        default: Policy,
+        models: Mapping[str, Policy],
+        *,
+        only: Sequence[str],
+        with_dependents: bool,
+        dry_run: bool,
+    ) -> MergeResult:
+        """Merge a snapshot, or say what that would do; whoever calls this has confirmed it."""
+        if self.prefect:
+            from flows import prefect_flows
+
+            return prefect_flows.result_of(
+                lambda: prefect_flows.merge(
+                    config=str(self.config),
+                    snapshot=snapshot,
+                    on_conflict=default,
+                    models=dict(models),
+                    only=list(only),
+                    with_dependents=with_dependents,
+                    dry_run=dry_run,
+                    confirm=True,
+                )
+            )
+        from flows.direct_steps import DirectSteps
+        from flows.merge import compose_merge
+        from flows.merge_work import Policies
+
+        return compose_merge(
+            self.settings,
+            DirectSteps(self.console),
+            snapshot=snapshot,
+            policies=Policies(default, dict(models)),
+            only=only,
+            with_dependents=with_dependents,
+            dry_run=dry_run,
+        )
+
+    def restore(
+        self,
+        snapshot: str,
+        into: str | None,
+        into_files: Path | None,
+        *,
+        salvage: bool = False,
+        promote_salvaged: bool = False,
+        drop_unknown: bool = False,
+    ) -> RestoreResult:
         """Restore a snapshot; whoever calls this has confirmed it."""
         if self.prefect:
             from flows import prefect_flows
@@ -80,14 +131,28 @@ class World:
             files = str(into_files) if into_files else None
             return prefect_flows.result_of(
                 lambda: prefect_flows.restore(
-                    config=str(self.config), snapshot=snapshot, into=into, into_files=files, confirm=True
+                    config=str(self.config),
+                    snapshot=snapshot,
+                    into=into,
+                    into_files=files,
+                    confirm=True,
+                    salvage=salvage,
+                    promote_salvaged=promote_salvaged,
+                    drop_unknown=drop_unknown,
                 )
             )
         from flows.direct_steps import DirectSteps
         from flows.restore import compose_restore
 
         return compose_restore(
-            self.settings, DirectSteps(self.console), snapshot=snapshot, into=into, into_files=into_files
+            self.settings,
+            DirectSteps(self.console),
+            snapshot=snapshot,
+            into=into,
+            into_files=into_files,
+            salvage=salvage,
+            promote_salvaged=promote_salvaged,
+            drop_unknown=drop_unknown,
         )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from edms_tasks.settings import Settings, load_settings
 from flows.backup import BackupResult, compose_backup
 from flows.direct_steps import DirectSteps
-from flows.restore import RestoreResult, RollbackResult, compose_restore, compose_rollback
+from flows.restore import compose_restore, compose_rollback
+from flows.restore_result import RestoreResult, RollbackResult
 from flows.verify import VerifyResult, compose_verify
 from tests.reference_system import ReferenceEdms
 

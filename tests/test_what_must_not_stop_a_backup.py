@@ -14,7 +14,7 @@ import pytest
 
 from edms_tasks.inventory.model import Finding
 from flows.backup import BackupResult
-from flows.restore import RestoreResult
+from flows.restore_result import RestoreResult
 from tests.direct_access import execute, query, spoil
 from tests.independent_comparison import differences, picture
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory

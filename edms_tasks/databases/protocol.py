@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.inventory.model import Finding, Table
@@ -88,6 +88,28 @@ class View(Protocol):
     def sequences(self) -> tuple[SequencePosition, ...]:
         """The positions of all sequences."""
 
+    def counters(self) -> dict[str, SequencePosition]:
+        """By table id, where the counter stands that numbers the table's new rows; tables without one are left out."""
+
+
+@dataclass(frozen=True)
+class Unwanted:
+    """Parts of a restored database that are to be dropped by name."""
+
+    tables: tuple[Table, ...]
+    columns: tuple[tuple[Table, tuple[str, ...]], ...]  # of tables that stay
+    records: Table | None  # Django's table of applied migrations …
+    migrations: tuple[tuple[str, str], ...]  # … and those of its records that go: (app label, name)
+
+
+@dataclass(frozen=True)
+class DroppedPart:
+    """One thing that was dropped; a `dependent` is an index or constraint that went with a column."""
+
+    kind: Literal["table", "column", "dependent", "migration"]
+    name: str
+    held: int = 0  # rows of a table, values of a column that are not NULL
+
 
 class StagingDatabase(Protocol):
     """A database that is being built."""
@@ -103,6 +125,16 @@ class StagingDatabase(Protocol):
 
     def gather_statistics(self) -> None:
         """What the engine's planner wants to know of the new rows."""
+
+    def broken_references(self) -> dict[str, int]:
+        """The database's foreign keys that do not hold, or that it does not vouch for, and in how many rows (0: not counted)."""
+
+    def drop_parts(self, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
+        """Drop tables and columns, all or none; returns what went, indexes and constraints included.
+
+        Raises:
+            SnapshotNewerThanCode: something else depends on them, by name.
+        """
 
     def drop(self) -> None:
         """Remove it."""
@@ -162,6 +194,14 @@ class Database(Protocol):
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> StagingDatabase:
         """Create the staging database with the tables of the snapshot, empty; removes what a killed run left."""
+
+    def blank(self, into: str, folder: Path) -> AbstractContextManager[DatabaseAddress]:
+        """An empty database for the EDMS's migrations to make tables in, gone afterwards (`into`, if it was used, empty again).
+
+        Args:
+            into: the database that is being restored into. Where the role may create none, it is used if it is there.
+            folder: for a database that is a file.
+        """
 
     def remove_leftovers(self) -> tuple[str, ...]:
         """Drop staging databases of killed runs; returns their names."""

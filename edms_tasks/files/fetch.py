@@ -66,7 +66,7 @@ def _check(opened: OpenedIndex) -> None:
         files += pc.sum(is_file).as_py()
         total += pc.sum(rows["size"]).as_py()
         last = rows["path"][-1].as_py()
-        above = _folders_of(last, is_folder=rows["kind"][-1].as_py() == "dir")
+        above = folders_of(last, is_folder=rows["kind"][-1].as_py() == "dir")
     with file_workspace(opened.folder) as connection:
         digest = digest_of(opened.paths, connection)
     if (files, total, digest) != (index.files, index.bytes, index.digest):
@@ -134,7 +134,7 @@ def _wrong_places(rows: pa.RecordBatch, last: bytes | None, above: Sequence[byte
     yield "its folder is not in the index", pc.invert(pc.or_(known, is_root))
 
 
-def _folders_of(path: bytes, *, is_folder: bool) -> list[bytes]:
-    """The folders a row stands in, itself included where it is one."""
+def folders_of(path: bytes, *, is_folder: bool) -> list[bytes]:
+    """The folders a row stands in, from the top, itself included where it is one."""
     names = path.split(b"/") if path else []
     return [b"/".join(names[:depth]) for depth in range(len(names) + is_folder)]

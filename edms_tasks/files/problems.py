@@ -77,25 +77,29 @@ def _load_references(
 ) -> None:
     if not raw.files:
         return
-    # Some systems keep the whole path where Django keeps the part below the root.
-    prefix = literal(root.path.rstrip("/") + "/")
+    encoding = raw.encodings.get(column, "native")
     connection.execute(
         f"""
         INSERT INTO named
-        SELECT
-            $label,
-            CASE
-                WHEN starts_with(hex(value), hex(encode({prefix})))
-                THEN unhex(substr(hex(value), length(hex(encode({prefix}))) + 1))
-                ELSE value
-            END
+        SELECT $label, path
         FROM (
-            SELECT {_bytes_of(identifier(column), raw.encodings.get(column, "native"))} AS value
+            SELECT {_bytes_of(identifier(column), encoding)} AS value, {path_named_by(column, encoding, root)} AS path
             FROM read_parquet($paths)
         )
         WHERE value IS NOT NULL AND value <> ''::BLOB
         """,
         {"label": _label(table, column), "paths": [str(path) for path in raw.files]},
+    )
+
+
+def path_named_by(column: str, encoding: Encoding, root: FileRoot) -> str:
+    """DuckDB SQL for the path below a root that a file column's value names, as bytes; of NULL it is NULL."""
+    value = _bytes_of(identifier(column), encoding)
+    # Some systems keep the whole path where Django keeps the part below the root.
+    prefix = f"hex(encode({literal(root.path.rstrip('/') + '/')}))"
+    return (
+        f"CASE WHEN starts_with(hex({value}), {prefix}) THEN unhex(substr(hex({value}), length({prefix}) + 1)) "
+        f"ELSE {value} END"
     )
 
 

@@ -61,6 +61,14 @@ class _Piece(NamedTuple):
     files: int  # that have it
 
 
+class Contents(NamedTuple):
+    """What is wrong with the contents of an index's files."""
+
+    damaged: dict[str, DamagedRepository]  # packs, by name
+    wrong: frozenset[str]  # SHA-256 of contents that are not what they should be
+    unread: tuple[ObjectRef, ...]  # packs that no file stands in
+
+
 class _Judged(NamedTuple):
     """What was read, and what of it is wrong."""
 
@@ -105,6 +113,20 @@ def verify_files(
 
 def _verify(opened: OpenedIndex, repository: Repository, known: frozenset[str], meter: Meter, jobs: int) -> list[str]:
     name = f"files of {opened.index.root.name}"
+    judged = judge_contents(opened, repository, known=known, meter=meter, jobs=jobs)
+    problems = [f"{name}: object {pack}: {error.why}" for pack, error in judged.damaged.items()]
+    problems += _damaged_objects(name, repository, judged.unread)
+    hurt = query_index(opened, _IN_THESE_PACKS, packs=list(judged.damaged), most=NAMES_SHOWN)
+    problems += [f"{name}: {readable(path)}: its pack is damaged" for (path,) in hurt]
+    hurt = query_index(opened, _WITH_THESE_CONTENTS, contents=sorted(judged.wrong), most=NAMES_SHOWN)
+    problems += [f"{name}: {readable(path)}: its content does not have the SHA-256 in the index" for (path,) in hurt]
+    return problems
+
+
+def judge_contents(
+    opened: OpenedIndex, repository: Repository, *, known: frozenset[str] = frozenset(), meter: Meter, jobs: int
+) -> Contents:
+    """Read every pack that files of the index stand in, but those `known` to be right, and hash every content."""
     refs = {ref.sha256: ref for ref in opened.index.packs if ref.sha256 not in known}
     damaged: dict[str, DamagedRepository] = {}
     wrong = {sha256 for (sha256,) in query_index(opened, _EMPTY_AND_NOT, nothing=hashlib.sha256().hexdigest())}
@@ -131,14 +153,7 @@ def _verify(opened: OpenedIndex, repository: Repository, known: frozenset[str], 
             damaged |= judged.damaged
             wrong.update(judged.wrong)
             meter.count(judged.files)
-
-    problems = [f"{name}: object {pack}: {error.why}" for pack, error in damaged.items()]
-    problems += _damaged_objects(name, repository, [ref for pack, ref in refs.items() if pack not in read])
-    hurt = query_index(opened, _IN_THESE_PACKS, packs=list(damaged), most=NAMES_SHOWN)
-    problems += [f"{name}: {readable(path)}: its pack is damaged" for (path,) in hurt]
-    hurt = query_index(opened, _WITH_THESE_CONTENTS, contents=sorted(wrong), most=NAMES_SHOWN)
-    problems += [f"{name}: {readable(path)}: its content does not have the SHA-256 in the index" for (path,) in hurt]
-    return problems
+    return Contents(damaged, frozenset(wrong), tuple(ref for pack, ref in refs.items() if pack not in read))
 
 
 def _judge(pieces: list[_Piece], ref: ObjectRef, repository: Repository) -> _Judged:

@@ -5,6 +5,7 @@ The interpreter is on this machine (`[edms] python`), or wherever a command star
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -12,9 +13,11 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
+from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.errors import EdmsNotImportable
 from edms_tasks.inventory.elsewhere import Answer, run_elsewhere
 from edms_tasks.inventory.model import ProbeReport
@@ -24,6 +27,7 @@ from edms_tasks.settings import Settings
 _PROBE = Path(__file__).with_name("probe.py")
 _SECONDS_TO_ANSWER = 300
 _SHORTEST_SECRET = 4
+_BACKENDS = {"postgresql": "postgresql", "sqlite": "sqlite3"}
 
 
 def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
@@ -54,7 +58,25 @@ def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: 
     return _run(settings, "run", ["--database", name_for_the_edms(database_name, settings), "--", *arguments])
 
 
-def _run(settings: Settings, mode: str, arguments: Sequence[str]) -> Answer:
+def run_on_another_engine(settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress) -> Answer:
+    """Run management commands in the EDMS with its database replaced, engine and login included, for that process only."""
+    database = {
+        "ENGINE": f"django.db.backends.{_BACKENDS[address.engine]}",
+        "NAME": address.name,
+        "USER": address.user,
+        "PASSWORD": address.password.get_secret_value(),
+        "HOST": address.host,
+        "PORT": address.port,
+        "OPTIONS": dict(address.options),
+    }
+    words = [word for command in commands for word in ("--", *command)]
+    secret = {"EDMS_BACKUP_ANOTHER_DATABASE": json.dumps(database)}
+    return _run(settings, "run", ["--another-engine", *words], secret)
+
+
+def _run(
+    settings: Settings, mode: str, arguments: Sequence[str], secret: Mapping[str, str] = MappingProxyType({})
+) -> Answer:
     edms = settings.edms
     words = [
         mode,
@@ -67,6 +89,7 @@ def _run(settings: Settings, mode: str, arguments: Sequence[str]) -> Answer:
     # PYTHONPATH of whoever runs the backup would put our packages into the EDMS's world.
     own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     its = {name: secret.get_secret_value() for name, secret in edms.env.items()} | {"PYTHONIOENCODING": "utf-8"}
+    its |= secret
     seconds = None if mode == "run" else _SECONDS_TO_ANSWER
     try:
         if edms.command:

@@ -105,7 +105,7 @@ def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: l
     matched: dict[str, ProbeModel] = {}
     views: list[ProbeModel] = []
     for model in models:
-        found = _table_of(model.table, catalogue)
+        found = table_of(model.table, catalogue)
         if found is None:
             views.append(model)
         else:
@@ -192,7 +192,7 @@ def _references(
     for field in model.fields:
         if field.reference_table is None or (field.column,) in covered or field.column not in present:
             continue
-        target = _table_of(field.reference_table, catalogue)
+        target = table_of(field.reference_table, catalogue)
         if target is None or not any(column.name == field.reference_column for column in target.columns):
             continue  # the target's own drift finding says why
         references.append(
@@ -208,7 +208,7 @@ def _references(
     return references
 
 
-def _table_of(db_table: str, catalogue: Sequence[Table]) -> Table | None:
+def table_of(db_table: str, catalogue: Sequence[Table]) -> Table | None:
     """The table a model's `db_table` names: Django leaves quotes around it and inside it as they are (`audit"."log`)."""
     for name in (db_table, db_table.strip('"')):
         for table in catalogue:

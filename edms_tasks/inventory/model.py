@@ -136,6 +136,7 @@ class ProbeDatabase(Value):
     host: str = ""
     port: str = ""
     options: dict[str, str] = {}
+    time_zone: str = ""  # in which Django writes times there; "": the EDMS was not asked
 
 
 class ProbeFileRoot(Value):
@@ -144,6 +145,20 @@ class ProbeFileRoot(Value):
     name: str  # "media" for MEDIA_ROOT, otherwise derived from the folder's name; unique
     path: str
     used_by: tuple[str, ...] = ()  # "documents.Document.file"
+
+
+class ProbeMigration(Value):
+    """One migration of the EDMS's code, by what its file says."""
+
+    app: str
+    name: str
+    dependencies: tuple[tuple[str, str], ...] = ()
+    replaces: tuple[tuple[str, str], ...] = ()  # of a squashed one: those it stands for
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """How `django_migrations` names it."""
+        return (self.app, self.name)
 
 
 class ProbeReport(Value):
@@ -160,6 +175,8 @@ class ProbeReport(Value):
     migrations_known: tuple[tuple[str, str], ...]  # all in the code's graph (replaced ones included)
     migrations_leaves: tuple[tuple[str, str], ...]
     migrations_unapplied: tuple[tuple[str, str], ...]
+    migrations: tuple[ProbeMigration, ...] = ()  # of the code, whatever the database holds
+    apps: tuple[str, ...] = ()  # labels of the installed apps
     secret_key_fingerprint: str  # first 16 hex digits of sha256("edms-backup:" + SECRET_KEY)
     database_error: str | None = None  # the database could not be asked; keys and migrations were not read
     findings: tuple[Finding, ...] = ()

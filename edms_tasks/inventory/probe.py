@@ -2,6 +2,7 @@
 
     python probe.py report --project DIR --settings MODULE --alias default --output FILE [--lookups]
     python probe.py run    --project DIR --settings MODULE --alias default --database NAME -- check
+    python probe.py run    --project DIR --settings MODULE --alias default --another-engine -- migrate -- check
 
 Python 3.8 and Django 3.2 are enough. The report goes to a file, because EDMS code prints to standard output. Nothing
 is written to the EDMS: rows are read through `_base_manager`, no signal fires, nothing is saved. With `--lookups`,
@@ -30,11 +31,12 @@ def main():
     parser.add_argument("--alias", default="default")
     parser.add_argument("--output")
     parser.add_argument("--database")
+    parser.add_argument("--another-engine", action="store_true")
     parser.add_argument("--lookups", action="store_true")
-    arguments, command = sys.argv[1:], []
-    if "--" in arguments:  # what follows belongs to the EDMS's command, options included
-        position = arguments.index("--")
-        arguments, command = arguments[:position], arguments[position + 1 :]
+    arguments, commands = sys.argv[1:], []
+    while "--" in arguments:  # what follows belongs to the EDMS's command, options included; each -- begins another
+        position = len(arguments) - 1 - arguments[::-1].index("--")
+        arguments, commands = arguments[:position], [arguments[position + 1 :]] + commands
     options = parser.parse_args(arguments)
     # The probe's own folder must not shadow modules of the EDMS.
     sys.path[0] = options.project or os.getcwd()
@@ -43,9 +45,11 @@ def main():
 
     import django
 
+    if options.another_engine:
+        use_another_engine(options.alias)
     django.setup()
     if options.mode == "run":
-        run_command(options.alias, options.database, command)
+        run_commands(options.alias, options.database, commands)
         return
     report = Reporter(options.alias, lookups=options.lookups).report()
     # A number is a descriptor that whoever started us reads from.
@@ -54,10 +58,31 @@ def main():
         json.dump(report, stream)
 
 
-def run_command(alias, database, command):
+def use_another_engine(alias):
+    # type: (str) -> None
+    """Replace the alias's database, engine and login included, before Django opens anything; for this process only.
+
+    It comes in a variable, since arguments can be read by every user of the machine.
+    """
+    from django.conf import settings
+
+    settings.DATABASES[alias].update(json.loads(os.environ.pop("EDMS_BACKUP_ANOTHER_DATABASE")))
+
+
+def run_commands(alias, database, commands):
     # type: (str, str, list) -> None
-    """Run a management command with the alias's database replaced for this process only."""
+    """Run management commands, with the name of the alias's database replaced where another is given."""
     from django.core.management import call_command
+
+    if database:
+        replace_name(alias, database)
+    for command in commands:
+        call_command(command[0], *command[1:])
+
+
+def replace_name(alias, database):
+    # type: (str, str) -> None
+    """Let the alias mean another database of its own server (SQLite: another file), for this process only."""
     from django.db import connections
 
     connection = connections[alias]
@@ -68,7 +93,6 @@ def run_command(alias, database, command):
             sys.exit("The EDMS sees no file %s." % database)
     connection.close()
     connection.settings_dict["NAME"] = database
-    call_command(command[0], *command[1:])
 
 
 class Reporter:
@@ -89,6 +113,7 @@ class Reporter:
         # type: () -> dict
         """The whole report, in the form of `ProbeReport`."""
         import django
+        from django.apps import apps
         from django.conf import settings
 
         try:
@@ -97,7 +122,7 @@ class Reporter:
             self.database_error = "%s: %s" % (type(error).__name__, str(error).strip())
         self._media_root()
         models = [self._model(model) for model in self._concrete_models()]
-        applied, known, leaves, unapplied = self._migrations()
+        loader, applied, known, leaves, unapplied = self._migrations()
         secret = hashlib.sha256(("edms-backup:" + str(settings.SECRET_KEY)).encode("utf-8")).hexdigest()[:16]
         return {
             "format": 1,
@@ -113,6 +138,8 @@ class Reporter:
             "migrations_known": known,
             "migrations_leaves": leaves,
             "migrations_unapplied": unapplied,
+            "migrations": self._graph(loader),
+            "apps": sorted(config.label for config in apps.get_app_configs()),
             "secret_key_fingerprint": secret,
             "database_error": self.database_error,
             "findings": self.findings,
@@ -162,6 +189,7 @@ class Reporter:
                     "password": str(values.get("PASSWORD") or ""),
                     "host": str(values.get("HOST") or ""),
                     "port": str(values.get("PORT") or ""),
+                    "time_zone": str(connection.timezone_name),
                     "options": {
                         str(key): str(value) for key, value in options.items() if isinstance(value, (str, int, float))
                     },
@@ -602,7 +630,36 @@ class Reporter:
             for node in loader.graph.nodes:
                 if node not in done and tuple(node) not in loader.applied_migrations:
                     unapplied.append(node)
-        return applied, sorted(known), leaves, sorted(unapplied)
+        return loader, applied, sorted(known), leaves, sorted(unapplied)
+
+    def _graph(self, loader):
+        # type: (object) -> list
+        """Every migration of the code, what it comes after and what it replaces, whatever this database holds."""
+        after = {key: set() for key in loader.disk_migrations}  # type: dict
+        for key, migration in loader.disk_migrations.items():
+            for other in migration.dependencies:
+                found = self._named(loader, other, key[0])
+                if found is not None:
+                    after[key].add(found)
+            for other in migration.run_before:
+                found = self._named(loader, other, key[0])
+                if found in after:
+                    after[found].add(key)
+        return [
+            {
+                "app": key[0],
+                "name": key[1],
+                "dependencies": sorted(after[key]),
+                "replaces": [[str(part) for part in pair] for pair in migration.replaces],
+            }
+            for key, migration in sorted(loader.disk_migrations.items())
+        ]
+
+    def _named(self, loader, key, app):
+        # type: (object, tuple, str) -> object
+        """The migration a dependency names: `__first__` and `__latest__` say which without naming it."""
+        key = tuple(str(part) for part in key)
+        return loader.check_key(key, app) if key[1] in ("__first__", "__latest__") else key
 
 
 def _flat(value):

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def plan_files(
     spoken_for: Collection[str],
     policy: Policy,
     spool: Path,
-    only: Collection[str] | None = None,
+    only: Callable[[str, Mapping[str, str]], bool] | None = None,
 ) -> tuple[RootMerge, list[Conflict]]:
     """Compare a folder of the snapshot with the live one.
 
@@ -120,7 +120,7 @@ def plan_files(
         spoken_for: names that rows of the target have that stay as they are.
         policy: what happens to files that differ.
         spool: folder for temporary files.
-        only: names to be brought; None for all.
+        only: whether a file is to be brought, by its name and the ids that it holds (table id -> id); None for all.
     """
     counts = dict.fromkeys(("add", "replace", "keep", "same", "renamed", "bytes"), 0)
     additions: list[str] = []
@@ -128,8 +128,8 @@ def plan_files(
     disputed: list[str] = []
     writes: dict[bytes, tuple[bytes, bool]] = {}
     with open_index(index, repository, spool) as opened:
-        for name, final, size, sha256 in _named(opened, names, numberings):
-            if only is not None and os.fsdecode(name) not in only:
+        for name, final, size, sha256, ids in _named(opened, names, numberings):
+            if only is not None and not only(os.fsdecode(name), ids):
                 continue
             found = _compare(live, final, size, sha256)
             counts["renamed"] += final != name
@@ -174,9 +174,9 @@ def plan_files(
 
 def _named(
     opened: OpenedIndex, names: Sequence[FileNameReference], numberings: Mapping[str, Numbering]
-) -> Iterator[tuple[bytes, bytes, int, str]]:
-    """Every file: its name, the name it has in the target, its size and SHA-256."""
-    cases, joins = [], []
+) -> Iterator[tuple[bytes, bytes, int, str, dict[str, str]]]:
+    """Every file: its name, the name it has in the target, its size, its SHA-256, and the ids in its name by table id."""
+    cases, joins, held, targets = [], [], [], []
     for number, reference in enumerate(names):
         numbering = numberings.get(reference.target)
         if numbering is None or numbering.table.primary_key != (reference.target_column,):
@@ -185,6 +185,8 @@ def _named(
         parts = f"regexp_extract(f.text, {literal(pattern.expression)}, ['before', 'id', 'after'], 's')"
         written = f"{parts}.id"
         plain = f"coalesce(nullif(ltrim({written}, '0'), ''), '0')" if pattern.padded else written
+        held.append(f"CASE WHEN {written} <> '' THEN {plain} END")
+        targets.append(reference.target)
         joins.append(
             f"LEFT JOIN {numbering.changed} n{number} ON {written} <> '' "
             f"AND lower(replace({text_of(f'n{number}.source', numbering.kind)}, '-', '')) = lower(replace({plain}, '-', ''))"
@@ -196,14 +198,15 @@ def _named(
         cases.append(f"WHEN n{number}.final IS NOT NULL THEN encode({parts}.before || {final} || {parts}.after)")
     renamed = f"CASE {' '.join(cases)} ELSE f.path END" if cases else "f.path"
     query = (
-        f"SELECT f.path, {renamed}, f.size, f.sha256 "
+        f"SELECT f.path, {renamed}, f.size, f.sha256, [{', '.join(held)}] "
         f"FROM (SELECT *, try(decode(path)) AS text FROM read_parquet($paths) WHERE kind = 'file') f {' '.join(joins)}"
     )
     with file_workspace(opened.folder) as connection:
         found = connection.execute(query, {"paths": [str(path) for path in opened.paths]})
         while rows := found.fetchmany(4096):
-            for name, final, size, sha256 in rows:
-                yield bytes(name), bytes(final), int(size), str(sha256)
+            for name, final, size, sha256, found_ids in rows:
+                ids = {table: str(one) for table, one in zip(targets, found_ids, strict=True) if one is not None}
+                yield bytes(name), bytes(final), int(size), str(sha256), ids
 
 
 def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:

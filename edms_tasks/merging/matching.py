@@ -41,7 +41,7 @@ def match_tables(
     tables = [found.table for found in sources.values()]
     with workspace.cursor() as cursor:
         collect_dangling(cursor, sources, _LOST)
-        collect_dangling(cursor, targets, _LEFT)
+        collect_dangling(cursor, targets, _LEFT, but_not_in=sources)
         numberings = _numberings(cursor, tables, sources, targets, folder)
         tabulate_generic_ids(cursor, sources, numberings, _GENERIC)
         rewritten = {}

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import duckdb
 
+from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.inventory.model import ForeignReference, GenericReference, SoftReference, Table
 from edms_tasks.keys import CONTENT_TYPES, generic_object_id
-from edms_tasks.merging.pairing import Identified, paired
+from edms_tasks.merging.pairing import Identified, paired, same_row
 from edms_tasks.merging.sides import DANGLING
 from edms_tasks.soft import NOWHERE
 from edms_tasks.table_state import reference_column
@@ -48,14 +49,27 @@ class Numbering:
         return f"(SELECT * FROM {self.relation} WHERE final IS DISTINCT FROM source)"
 
 
-def collect_dangling(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, Identified], name: str) -> None:
-    """Make the relation `name` of (table, id): what references of one side name, and no row there has."""
+def collect_dangling(
+    cursor: duckdb.DuckDBPyConnection,
+    rows: Mapping[str, Identified],
+    name: str,
+    *,
+    but_not_in: Mapping[str, Identified] | None = None,
+) -> None:
+    """Make the relation `name` of (table_id, id): what references of one side name, and no row there has.
+
+    Rows that the other side (`but_not_in`) holds too, to the last column, are left out: what they name is what it was there.
+    """
     cursor.execute(f"CREATE OR REPLACE TABLE {name} (table_id VARCHAR, id VARCHAR)")
     for found in rows.values():
         if not found.rows:
             continue
+        relation = found.relation
+        if but_not_in is not None:
+            other = but_not_in[found.table.id].relation
+            relation = f"(SELECT x.* FROM {relation} x ANTI JOIN {other} o ON {same_row('x', 'o')})"
         for reference in found.table.references:
-            for query in _dangling(cursor, found, reference, rows):
+            for query in _dangling(cursor, found, reference, rows, relation):
                 cursor.execute(f"INSERT INTO {name} {query}")
 
 
@@ -64,31 +78,34 @@ def _dangling(
     found: Identified,
     reference: ForeignReference | GenericReference | SoftReference,
     rows: Mapping[str, Identified],
+    relation: str,
 ) -> list[str]:
     pointed = identifier(reference_column(reference.name))
+    kinds = found.side.keys.types[found.table.id]
     if isinstance(reference, ForeignReference):
         target = rows.get(reference.target)
         if target is None or target.table.primary_key != reference.target_columns or len(reference.columns) != 1:
             return []
         text = f"CAST({identifier(reference.columns[0])} AS VARCHAR)"
         return [
-            f"SELECT DISTINCT {literal(reference.target)}, {text} FROM {found.relation} WHERE {pointed} = {literal(DANGLING)}"
+            f"SELECT DISTINCT {literal(reference.target)}, {text} FROM {relation} WHERE {pointed} = {literal(DANGLING)}"
         ]
     if isinstance(reference, GenericReference):
-        kinds = found.side.keys.types[found.table.id]
         content_type = f"CAST({identifier(reference.content_type_column)} AS VARCHAR)"
         text = generic_object_id("", reference, kinds)
         return [
-            f"SELECT DISTINCT {literal(table_id)}, {text} FROM {found.relation} "
+            f"SELECT DISTINCT {literal(table_id)}, {text} FROM {relation} "
             f"WHERE {pointed} = {literal(DANGLING)} AND {content_type} = {literal(number)}"
             for number, table_id in content_type_ids(cursor, rows).items()
         ]
     target = rows.get(reference.target)
     if target is None or target.table.primary_key != (reference.target_column,):
         return []
+    value = text_of(identifier(reference.column), kinds[reference.column])
     return [
         f"SELECT DISTINCT {literal(reference.target)}, unnest(json_extract_string({held}, '$[*].nowhere')) "
-        f"FROM {column.relation} WHERE contains({held}, {literal(NOWHERE)})"
+        f"FROM (SELECT v.* FROM {column.relation} v SEMI JOIN (SELECT {value} AS value FROM {relation}) x ON x.value = v.value) "
+        f"WHERE contains({held}, {literal(NOWHERE)})"
         for column in found.side.keys.soft.get(found.table.id, ())
         for place, one in enumerate(column.references)
         if one == reference.name

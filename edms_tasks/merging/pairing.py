@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edms_tasks.canonical import row_text
@@ -87,3 +87,28 @@ def exact_hash(table: Table, values: dict[str, tuple[str, Held]], other: Side) -
 def paired(left: str, right: str) -> str:
     """The condition under which two rows are a pair."""
     return " AND ".join(f"{left}.{identifier(name)} = {right}.{identifier(name)}" for name in (KEY, NUMBER))
+
+
+def same_row(left: str, right: str) -> str:
+    """The condition under which two rows are one that both sides have had since before they parted: all columns are equal, ids too."""
+    return f"{left}.{identifier(EXACT)} = {right}.{identifier(EXACT)}"
+
+
+def pair_same_rows(target: Identified, source: Identified, path: Path) -> Identified:
+    """The target's rows, of which those that the snapshot holds to the last column have the identity that they have there.
+
+    Only for tables without natural keys. A row whose reference leads nowhere any more says something else than it said, and
+    is the same row all the same.
+    """
+    order = ", ".join(f"t.{identifier(column)}" for column in target.table.primary_key) or "1"
+    key = f"coalesce(s.{identifier(KEY)}, t.{identifier(KEY)})"
+    known = (
+        f"(SELECT {identifier(EXACT)}, min({identifier(KEY)}) AS {identifier(KEY)} FROM {source.relation} GROUP BY ALL)"
+    )
+    with target.side.workspace.cursor() as cursor:
+        cursor.execute(
+            f"COPY (SELECT t.* REPLACE ({key} AS {identifier(KEY)}, row_number() OVER (PARTITION BY {key} ORDER BY {order}) "
+            f"AS {identifier(NUMBER)}) FROM {target.relation} t LEFT JOIN {known} s ON {same_row('t', 's')}) "
+            f"TO {literal(str(path))} {AS_PARQUET}"
+        )
+    return replace(target, path=path)

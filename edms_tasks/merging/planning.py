@@ -35,7 +35,7 @@ class ModelPlan(Value):
 
     table_id: str
     model: str
-    snapshot_rows: int
+    snapshot_rows: int  # of those that are to be merged
     target_rows: int
     insert: int
     update: int
@@ -92,8 +92,10 @@ def plan_table(
     rows: Rewritten,
     numbering: Numbering | None,
     policy: Policy,
+    *,
+    pairs: int,
 ) -> tuple[ModelPlan, list[Conflict]]:
-    """What is done with a table, and the conflicts it has."""
+    """What is done with a table, and the conflicts it has; `pairs` is the number of rows that are in both."""
     table = source.table
     columns = cursor.execute(
         f'SELECT name, count(*) FROM (SELECT unnest("{COLUMNS}") AS name FROM {rows.updates_relation}) GROUP BY 1 ORDER BY 1'
@@ -103,14 +105,14 @@ def plan_table(
     plan = ModelPlan(
         table_id=table.id,
         model=table.label,
-        snapshot_rows=source.rows,
+        snapshot_rows=rows.rows,
         target_rows=target.rows,
         insert=rows.inserts,
         update=rows.updates if overwrites else 0,
         keep=0 if overwrites else rows.updates,
         same=rows.same,
-        only_in_target=target.rows - rows.same - rows.updates,
-        new_ids=_new_ids(cursor, numbering),
+        only_in_target=target.rows - pairs,
+        new_ids=_new_ids(cursor, numbering, rows),
         led_nowhere=numbering.reserved if numbering else 0,
         columns={str(name): int(count) for name, count in columns},
         inserts=_insert_examples(cursor, rows),
@@ -134,11 +136,13 @@ def plan_table(
     return plan, conflicts
 
 
-def _new_ids(cursor: duckdb.DuckDBPyConnection, numbering: Numbering | None) -> int:
-    if numbering is None:
+def _new_ids(cursor: duckdb.DuckDBPyConnection, numbering: Numbering | None, rows: Rewritten) -> int:
+    if numbering is None or not numbering.moved:
         return 0
+    pk = identifier(numbering.table.primary_key[0])
     row = cursor.execute(
-        f"SELECT count(*) FROM {numbering.relation} WHERE target IS NULL AND NOT nowhere AND final IS DISTINCT FROM source"
+        f"SELECT count(*) FROM {numbering.changed} n SEMI JOIN (SELECT * FROM {rows.relation} WHERE \"{ACTION}\" = 'insert') r "
+        f"ON CAST(r.{pk} AS {numbering.kind}) = n.final WHERE NOT n.nowhere"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
     return int(row[0])

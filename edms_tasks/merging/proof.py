@@ -13,7 +13,7 @@ import duckdb
 from edms_tasks.canonical import digest_hex
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Value
-from edms_tasks.merging.pairing import CONTENT, EXACT, Identified, paired
+from edms_tasks.merging.pairing import CONTENT, EXACT, Identified, paired, same_row
 from edms_tasks.merging.planning import ModelPlan, Policy, written
 from edms_tasks.merging.rewriting import ACTION, Rewritten
 from edms_tasks.table_state import KEY
@@ -61,7 +61,8 @@ def prove_table(
     left = f"(SELECT {_KEY}, {_EXACT}, {_CONTENT} FROM {target.relation} t WHERE NOT EXISTS ({overwritten}))"
     brought = f"(SELECT {_KEY}, {_EXACT} FROM {rows.relation} WHERE {written(policy)})"
     kept = f"WHERE NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 's')} AND o.\"{ACTION}\" = 'update')"
-    said = f"(SELECT s.* FROM {source.relation} s {kept if plan.keep else ''})"
+    some = f"SEMI JOIN {rows.relation} r ON {paired('s', 'r')}" if rows.rows != source.rows else ""
+    said = f"(SELECT s.* FROM {source.relation} s {some} {kept if plan.keep else ''})"
     pairs = f"(SELECT m.* FROM {merged.relation} m SEMI JOIN {said} s ON {paired('m', 's')})"
     expected, expected_digest = _digest(
         cursor, f"(SELECT {_EXACT} FROM {left} UNION ALL SELECT {_EXACT} FROM {brought})", _EXACT
@@ -81,7 +82,15 @@ def prove_table(
             f"{label}: rows of the snapshot do not say in the target what they said",
             *_missing(cursor, label, "the snapshot's", said, merged.relation, (_KEY, _CONTENT)),
         ]
-    problems += _missing(cursor, label, "the target's own", left, merged.relation, (_EXACT, _CONTENT))
+    # Of rows that both sides have had all along, a reference may lead again to what the merge brought back.
+    own = f"(SELECT t.* FROM {left} t ANTI JOIN {source.relation} s ON {same_row('t', 's')})"
+    shared = (
+        f"(SELECT t.{_KEY}, t.{_EXACT}, s.{_CONTENT} FROM {left} t JOIN {source.relation} s ON {same_row('t', 's')})"
+    )
+    changed = f"(SELECT t.* FROM {left} t ANTI JOIN {merged.relation} m ON {same_row('t', 'm')} AND t.{_CONTENT} = m.{_CONTENT})"
+    again_so = f"(SELECT x.* FROM {shared} x SEMI JOIN {changed} c ON {same_row('x', 'c')})"
+    problems += _missing(cursor, label, "the target's own", own, merged.relation, (_EXACT, _CONTENT))
+    problems += _missing(cursor, label, "the target's", again_so, merged.relation, (_EXACT, _CONTENT))
     return MergedTable(
         model=label,
         rows=found,

@@ -40,6 +40,11 @@ class Rewritten:
     same: int
 
     @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.inserts + self.updates + self.same
+
+    @property
     def relation(self) -> str:
         """To SELECT from."""
         return f"read_parquet({literal(str(self.path))})"

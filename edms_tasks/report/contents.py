@@ -8,10 +8,15 @@ from typing import Any
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import TableEntry, TableState
 from edms_tasks.report.facts import RecoveryFacts
+from edms_tasks.salvage.losses import TableLoss
 from edms_tasks.validation_result import FileCheckLike
 
 _HEADLINES = {
     "proved": ("PROVED", "What came back equals what went in."),
+    "salvaged": (
+        "SALVAGED",
+        "What is provably intact of a damaged snapshot came back. The rest is lost, and named below.",
+    ),
     "failed": ("FAILED", "What came back does not equal what went in. The live system is untouched."),
     "not validated": ("NOT VALIDATED", "The data came back, but nothing has proved that it is what went in."),
 }
@@ -65,6 +70,8 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             for table_id, examples in facts.differences.items()
             if examples
         ],
+        "losses": _losses(facts) if facts.losses else None,
+        "following": facts.following.as_json() if facts.following else None,
         "models": models,
         "unexpected_tables": sorted(facts.states.keys() - known.keys()),
         "references_checked": len(references),
@@ -79,6 +86,41 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
         "backup_versions": dict(manifest.versions),
         "data_docs": str(facts.validation.data_docs) if facts.validation else "",
     }
+
+
+def _losses(facts: RecoveryFacts) -> dict[str, Any]:
+    """What is lost, and for every table whether it is whole, partial or lost."""
+    assert facts.losses is not None
+    lost = {table.table_id: table for table in facts.losses.tables}
+    conditions = {
+        entry.table.id: _condition(entry, lost.get(entry.table.id), facts.states.get(entry.table.id))
+        for entry in facts.manifest.tables
+    }
+    return {
+        **facts.losses.as_json(),
+        "conditions": {
+            # Its rows are all back, and rows that they point at are not: the content digest, which names those, is another.
+            table_id: "whole, and points at what is lost" if condition == "whole" else condition
+            for table_id, condition in conditions.items()
+        },
+        "models": [
+            {
+                "model": entry.table.label,
+                "rows": entry.state.rows,
+                "kept": lost[entry.table.id].kept if entry.table.id in lost else entry.state.rows,
+                "condition": conditions[entry.table.id],
+            }
+            for entry in facts.manifest.tables
+        ],
+    }
+
+
+def _condition(entry: TableEntry, loss: TableLoss | None, found: TableState | None) -> str:
+    """`whole` says that the very digest of the snapshot was found again: every row, every column as it was."""
+    if loss is not None:
+        return "partial" if loss.kept else "lost"
+    same = found is not None and (found.rows, found.exact_digest) == (entry.state.rows, entry.state.exact_digest)
+    return "whole" if same else "differs"
 
 
 def _model(entry: TableEntry, found: TableState | None) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from typing import Literal
 
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest, TableState
+from edms_tasks.migrating.outcome import Following
+from edms_tasks.salvage.losses import Losses
 from edms_tasks.validation_result import FileCheckLike, ValidationResult
 
-Verdict = Literal["proved", "failed", "not validated"]
+Verdict = Literal["proved", "salvaged", "failed", "not validated"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class RecoveryFacts:
 
     verdict: Verdict
     snapshot_id: str
-    manifest: Manifest
+    manifest: Manifest  # of the whole snapshot, also where only a part of it came back
     states: Mapping[str, TableState]  # table id -> as measured in the restored database
     files: Sequence[FileCheckLike]
     validation: ValidationResult | None
@@ -30,4 +32,8 @@ class RecoveryFacts:
     findings: Sequence[Finding] = ()  # of the restore; those of the backup are in the manifest
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    losses: Losses | None = None  # what a salvage could not bring back
+    following: Following | None = (
+        None  # what the EDMS's code, being another than the snapshot's, made of it after the proof
+    )
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -28,6 +28,7 @@ from edms_tasks.errors import (
     UnknownSnapshot,
 )
 from edms_tasks.manifest import Manifest, ObjectRef
+from edms_tasks.repository.layered import LayeredPlace
 from edms_tasks.repository.locks import hold
 from edms_tasks.repository.place import BLOCK, Place, open_place
 from edms_tasks.settings import RepositorySettings
@@ -114,6 +115,10 @@ class Repository:
                 cure="Make one with `edms-backup init`, or mend [repository] url.",
             )
         return cls(place, _read_config(place))
+
+    def only_read(self, folder: Path) -> Repository:
+        """The same repository, whose new objects go into `folder` of this machine: its own place is not written to."""
+        return Repository(LayeredPlace(self._place, open_place(RepositorySettings(url=str(folder)))), self.identity)
 
     @property
     def display(self) -> str:

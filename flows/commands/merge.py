@@ -18,6 +18,7 @@ EXAMPLES = (
     "merge latest --dry-run",
     "merge latest --yes",
     "merge latest --on-conflict keep --on-conflict users.User=overwrite",
+    "merge latest --only documents.Document:SOP-0001 --with-dependents",
 )
 _POLICIES: dict[str, Policy] = {"overwrite": "overwrite", "keep": "keep", "fail": "fail"}
 
@@ -33,6 +34,20 @@ def merge(
             "documents.Document=keep. Can be given several times.",
         ),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL:KEY",
+            help="Only this object, and what it refers to where that is missing: documents.Document:SOP-0001, or by a column: "
+            "documents.Document:number=SOP-*. Can be given several times.",
+        ),
+    ] = None,
+    with_dependents: Annotated[
+        bool,
+        typer.Option(
+            "--with-dependents", help="With --only: also what cannot be without it, such as versions and comments."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
     flow: Flow = None,
@@ -44,9 +59,15 @@ def merge(
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         default, models = policies_of(on_conflict or [])
+        if with_dependents and not only:
+            raise command_error(
+                "--with-dependents needs --only.", "Name the object: --only documents.Document:SOP-0001."
+            )
         if not dry_run and not yes:
             _confirm(asking=not options.as_json and sys.stdin.isatty())
-        result = options.world(flow).merge(snapshot, default, models, dry_run)
+        result = options.world(flow).merge(
+            snapshot, default, models, only=only or (), with_dependents=with_dependents, dry_run=dry_run
+        )
 
         def show(console: Console) -> None:
             from flows.merge_printing import print_merge

@@ -13,12 +13,15 @@ from flows.commands.options import Config, Flow, Json, Options, Snapshot, Traceb
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edms_tasks.manifest import Manifest
     from edms_tasks.settings import Settings
 
 EXAMPLES = (
     "restore latest",
     "restore before-upgrade --yes",
     "restore latest --into edms_copy --into-files /tmp/copy",
+    "restore 53bc --salvage --into edms_left",
+    "restore after-upgrade --drop-unknown",
 )
 
 
@@ -33,6 +36,21 @@ def restore(
         Path | None, typer.Option(metavar="FOLDER", help="With --into: the folder for the restored files.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before replacing the live system.")] = False,
+    salvage: Annotated[
+        bool,
+        typer.Option("--salvage", help="From a damaged repository: bring back what is provably intact, name the rest."),
+    ] = False,
+    promote_salvaged: Annotated[
+        bool,
+        typer.Option("--promote-salvaged", help="With --salvage: replace the live system even though a part is lost."),
+    ] = False,
+    drop_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--drop-unknown",
+            help="Of a snapshot newer than the EDMS's code: drop tables and columns the code does not know, by name.",
+        ),
+    ] = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -43,10 +61,25 @@ def restore(
     with options.reporting():
         if into_files is not None and into is None:
             raise command_error("--into-files needs --into.", "Add --into NAME, or leave --into-files out.")
+        if promote_salvaged and (into is not None or not salvage):
+            raise command_error("--promote-salvaged needs --salvage, and no --into.", "Leave one of them out.")
+        if salvage and into is None and not promote_salvaged:
+            raise command_error(
+                "A salvage may lack rows and files, so it does not replace the live system by itself.",
+                "Add --into NAME to keep it beside the live system, or --promote-salvaged.",
+            )
         settings = options.settings()
         if into is None and not yes:
-            _confirm(settings, snapshot, asking=not options.as_json and sys.stdin.isatty())
-        result = options.world(flow).restore(snapshot, into, into_files)
+            asking = not options.as_json and sys.stdin.isatty()
+            _confirm(settings, snapshot, salvage=salvage, drop_unknown=drop_unknown, asking=asking)
+        result = options.world(flow).restore(
+            snapshot,
+            into,
+            into_files,
+            salvage=salvage,
+            promote_salvaged=promote_salvaged,
+            drop_unknown=drop_unknown,
+        )
 
         def show(console: Console) -> None:
             from flows.printing import print_restore
@@ -56,7 +89,7 @@ def restore(
         options.finish(result.as_json(), show, 0 if result.success else 1)
 
 
-def _confirm(settings: Settings, snapshot: str, *, asking: bool) -> None:
+def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: bool, asking: bool) -> None:
     if not asking:
         raise command_error(
             "This restore replaces the live database and files, and nobody can be asked.",
@@ -70,17 +103,35 @@ def _confirm(settings: Settings, snapshot: str, *, asking: bool) -> None:
     snapshot_id = repository.resolve(snapshot)
     manifest = read_manifest(repository, snapshot_id)
     tag = f", tag {manifest.tag}" if manifest.tag else ""
+    what = "What is left of snapshot" if salvage else "Snapshot"
+    missing = "Rows and files that are lost will be missing from the live system.\n" if salvage else ""
     typer.echo(
         printable(
-            f"Snapshot {snapshot_id[:12]} of {manifest.created:%Y-%m-%d %H:%M:%S} UTC{tag} ({manifest.rows:,} rows) "
-            f"will replace the database and files of {settings.edms.settings or 'the EDMS'}, once it is proved.\n"
+            f"{what} {snapshot_id[:12]} of {manifest.created:%Y-%m-%d %H:%M:%S} UTC{tag} ({manifest.rows:,} rows) "
+            f"will replace the database and files of {settings.edms.settings or 'the EDMS'}, once it is proved.\n{missing}"
             "The present ones are kept, and `edms-backup rollback` swaps them back."
         ),
         err=True,
     )
+    word = _dropping(settings, manifest) if drop_unknown else ""
     try:
-        confirmed = typer.confirm("Continue?", err=True)
+        if word:
+            confirmed = typer.prompt(f"Type {word!r} to continue", default="", show_default=False, err=True) == word
+        else:
+            confirmed = typer.confirm("Continue?", err=True)
     except typer.Abort:  # Ctrl-C
         raise typer.Exit(130) from None
     if not confirmed:
-        raise command_error("Not confirmed: nothing was changed.", "Answer y, or pass --yes.")
+        raise command_error("Not confirmed: nothing was changed.", f"Answer {word or 'y'}, or pass --yes.")
+
+
+def _dropping(settings: Settings, manifest: Manifest) -> str:
+    """Name what would be dropped; returns the word to type, or nothing where nothing would be."""
+    from edms_tasks.inventory.inspect import run_probe
+    from flows.look_ahead import look_ahead
+    from flows.terminal import printable
+
+    prospect = look_ahead(manifest, run_probe(settings), into=None, drop_unknown=True)
+    for note in prospect.notes:
+        typer.echo(printable(note), err=True)
+    return "drop" if prospect.forget else ""

@@ -60,7 +60,9 @@ def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return paper_archive(tmp_path_factory.mktemp("archive"), {"A": 1}, url)
 
 
-@settings(max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(systems=two_systems())
 def test_every_reference_leads_to_what_it_led_to(archive: PaperArchive, systems: tuple[System, System]) -> None:
     source, target = systems
@@ -129,7 +131,7 @@ def meanings(archive: PaperArchive) -> dict[str, Any]:
     kinds = dict(query(archive, "SELECT id, model FROM django_content_type"))
 
     def named(text: object) -> str:
-        return documents.get(int(str(text)), NOWHERE)
+        return str(documents.get(int(str(text)), NOWHERE))
 
     said = {}
     columns = "code, document_ref, document_list, payload, state, label, about_type_id, about_pk"

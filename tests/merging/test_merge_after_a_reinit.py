@@ -11,7 +11,8 @@ import pytest
 
 from edms_tasks.merging.planning import MergePlan
 from flows.direct_steps import DirectSteps
-from flows.merge import MergeResult, Policies, compose_merge
+from flows.merge import MergeResult, compose_merge
+from flows.merge_work import Policies
 from tests.independent_comparison import differences, picture
 from tests.merging.said_by_django import said
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
@@ -149,5 +150,7 @@ def test_numbers_that_both_have_given_are_a_conflict_with_a_name(
 
 
 def counts(plan: MergePlan) -> dict[str, tuple[int, ...]]:
-    rows = {model.model: (model.insert, model.update, model.keep, model.same) for model in plan.models}
+    rows: dict[str, tuple[int, ...]] = {
+        model.model: (model.insert, model.update, model.keep, model.same) for model in plan.models
+    }
     return rows | {f"files of {root.root}": (root.add, root.replace, root.keep, root.same) for root in plan.files}

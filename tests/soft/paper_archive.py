@@ -10,7 +10,8 @@ from edms_tasks.databases import DatabaseAddress
 from edms_tasks.settings import Settings, settings_from
 from flows.backup import BackupResult, compose_backup
 from flows.direct_steps import DirectSteps
-from flows.restore import RestoreResult, compose_restore
+from flows.restore import compose_restore
+from flows.restore_result import RestoreResult
 from tests.inventory.small_project import small_project
 
 MODELS = """

@@ -15,7 +15,8 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings, settings_from
 from flows.backup import compose_backup
 from flows.direct_steps import DirectSteps
-from flows.restore import RestoreResult, compose_restore
+from flows.restore import compose_restore
+from flows.restore_result import RestoreResult
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine
 

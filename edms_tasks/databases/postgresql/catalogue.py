@@ -98,6 +98,28 @@ def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
     return tuple(positions)
 
 
+def read_counters(connection: Connection, default_schema: str) -> dict[str, Sequence]:
+    """By table id, the position of the sequence that belongs to a column of the primary key."""
+    rows = connection.execute(
+        f"""
+        SELECT n.nspname, c.relname, sn.nspname, s.relname
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid
+         AND d.refobjsubid = ANY (i.indkey) AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+        JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+        JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+        WHERE c.relkind = 'r' AND {_OURS}
+        """.encode()
+    ).fetchall()
+    positions = {(position.schema_name, position.name): position for position in read_sequences(connection)}
+    return {
+        table_id(schema, name, default_schema): positions[sequence_schema, sequence]
+        for schema, name, sequence_schema, sequence in _typed(rows)
+    }
+
+
 def read_materialized_views(connection: Connection) -> tuple[str, ...]:
     """Quoted names of populated materialised views; those that others are built on come first."""
     rows = connection.execute(

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors as pg_errors
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.blank import created, lent
 from edms_tasks.databases.postgresql.connection import connected, require_tool
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
 from edms_tasks.databases.postgresql.staging import MARK, PostgresStaging
@@ -20,6 +21,7 @@ from edms_tasks.errors import DatabaseRefused, MayNotCreateDatabases, TargetExis
 from edms_tasks.inventory.model import Table
 
 _LONGEST_NAME = 63  # NAMEDATALEN - 1
+_MIGRATED = "_edms_migrated"
 
 
 class PostgresDatabase:
@@ -77,10 +79,19 @@ class PostgresDatabase:
         staging.create_tables()
         return staging
 
-    def remove_leftovers(self) -> tuple[str, ...]:
-        name = self._staging_name()
+    def blank(self, into: str, folder: Path) -> AbstractContextManager[DatabaseAddress]:
+        name = _fitting(into, _MIGRATED)
         with self._maintenance() as connection:
-            return (name,) if self._drop_if_ours(connection, name) else ()
+            if self._exists(connection, into) and not self._may_create(connection):
+                return lent(self.address.renamed(into))
+            self._require_createdb(connection)
+            self._drop_if_ours(connection, name)
+        return created(self.address.renamed(name), self._maintenance_address())
+
+    def remove_leftovers(self) -> tuple[str, ...]:
+        names = (self._staging_name(), _fitting(self.address.name, _MIGRATED))
+        with self._maintenance() as connection:
+            return tuple(name for name in names if self._drop_if_ours(connection, name))
 
     def exists(self, name: str) -> bool:
         with self._maintenance() as connection:
@@ -168,11 +179,14 @@ class PostgresDatabase:
         return row is not None and row[0] == 0
 
     def _require_createdb(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        if not self._may_create(connection):
+            raise self._may_not_create()
+
+    def _may_create(self, connection: psycopg.Connection[tuple[object, ...]]) -> bool:
         row = connection.execute(
             "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
         ).fetchone()
-        if not (row and row[0]):
-            raise self._may_not_create()
+        return bool(row and row[0])
 
     def _may_not_create(self) -> MayNotCreateDatabases:
         user = self.address.user or "the role"

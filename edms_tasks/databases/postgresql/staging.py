@@ -11,8 +11,9 @@ import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected, open_connection, run_tool
+from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
 from edms_tasks.databases.postgresql.loading import copy_table
-from edms_tasks.databases.protocol import CapturedSchema
+from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, Unwanted
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.errors import TerminalError
 from edms_tasks.inventory.model import ForeignReference
@@ -139,6 +140,12 @@ class PostgresStaging:
             for done in [pool.submit(analyze) for _ in range(self._jobs)]:
                 done.result()
 
+    def broken_references(self) -> dict[str, int]:
+        return broken_references(self.address)
+
+    def drop_parts(self, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
+        return drop_parts(self.address, unwanted)
+
     def drop(self) -> None:
         """Remove it; a database the user made (`--into` an empty one) is left, for its owner to drop."""
         if self._created:
@@ -164,7 +171,7 @@ class PostgresStaging:
         )
 
     def _finish_with_unvalidated(self, broken: set[tuple[str, str]]) -> None:
-        """Post-data where the source itself held dangling rows under an enforced key: those keys come back NOT VALID."""
+        """Post-data where rows dangle under an enforced key, at the source already or by a loss: those keys come back NOT VALID."""
         listing = run_tool("pg_restore", ["--list", str(self._schema.path)], self.address, connect=False)
         kept: list[str] = []
         deferred: list[str] = []
@@ -187,7 +194,7 @@ class PostgresStaging:
                 unvalidated = text if text.endswith("NOT VALID") else f"{text} NOT VALID"
                 connection.execute(unvalidated.encode())
         self.notes.append(
-            f"{len(deferred)} foreign keys came back NOT VALID: their rows dangled at the source already."
+            f"{len(deferred)} foreign keys came back NOT VALID: some rows of their tables point at what is not there."
         )
 
     def _schema_has_public(self) -> bool:

@@ -100,6 +100,9 @@ class PostgresView:
     def sequences(self) -> tuple[Sequence, ...]:
         return catalogue.read_sequences(self._connection)
 
+    def counters(self) -> dict[str, Sequence]:
+        return catalogue.read_counters(self._connection, self._default_schema)
+
     def measure(self, table: Table) -> Measure:
         """Dates that Arrow or Python cannot hold (infinity, before year 1, after 9999) send their column to text."""
         dated = [column.name for column in table.columns if _base(column.native_type) in _DATED]

@@ -54,6 +54,19 @@ def read_sequences(connection: sqlite3.Connection) -> tuple[Sequence, ...]:
     )
 
 
+def read_counters(connection: sqlite3.Connection) -> dict[str, Sequence]:
+    """By name of an AUTOINCREMENT table, the highest id it ever had; 0 for one that never had any."""
+    positions = {position.name: position for position in reversed(read_sequences(connection))}
+    names = [
+        row[0]
+        for row in connection.execute(
+            # The word is a keyword nowhere else, and only a column of this type may have it.
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND upper(sql) LIKE '%PRIMARY KEY AUTOINCREMENT%'"
+        )
+    ]
+    return {name: positions.get(name, Sequence(name=name, last_value=0)) for name in names}
+
+
 def affinity(declared: str) -> str:
     """The column affinity SQLite derives from a declared type (https://sqlite.org/datatype3.html §3.1)."""
     upper = declared.upper()

@@ -6,8 +6,8 @@ import glob
 import os
 import sqlite3
 import stat
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
@@ -77,6 +77,15 @@ class SqliteDatabase:
         staging.create_tables()
         self._open_to_the_edms(path)
         return staging
+
+    @contextmanager
+    def blank(self, into: str, folder: Path) -> Iterator[DatabaseAddress]:
+        path = folder / "migrated.sqlite3"
+        path.touch()
+        try:
+            yield self.address.renamed(str(path))
+        finally:
+            remove_with_companions(path)
 
     def remove_leftovers(self) -> tuple[str, ...]:
         removed = []

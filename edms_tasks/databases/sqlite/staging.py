@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.protocol import CapturedSchema
+from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, Unwanted
 from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.manifest import TableEntry
@@ -127,6 +128,14 @@ class SqliteStaging:
             connection.execute("ANALYZE")
         checkpoint(self._path)
         _flush(self._path)
+
+    def broken_references(self) -> dict[str, int]:
+        return broken_references(self._path)
+
+    def drop_parts(self, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
+        dropped = drop_parts(self._path, unwanted)
+        _flush(self._path)
+        return dropped
 
     def drop(self) -> None:
         """Remove the file and its companions."""

@@ -97,6 +97,10 @@ class SqliteView:
         with self._connected() as connection:
             return catalogue.read_sequences(connection)
 
+    def counters(self) -> dict[str, Sequence]:
+        with self._connected() as connection:
+            return catalogue.read_counters(connection)
+
     def measure(self, table: Table) -> Measure:
         """Which storage classes each column really holds, in one scan."""
         name = identifier(table.name)

@@ -1,0 +1,290 @@
+"""A part of a snapshot: chosen rows, what belongs to them, and what they refer to.
+
+Chosen rows and what belongs to them are brought back as they were. What they refer to is only brought where the target
+does not have it: whoever wants a document back does not want its author's account back.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.errors import CommandError
+from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
+from edms_tasks.keys import generic_object_id
+from edms_tasks.matching import bare_if_uuid, equal
+from edms_tasks.merging.matching import Matched
+from edms_tasks.merging.numbering import content_type_ids
+from edms_tasks.merging.pairing import NUMBER, Identified, paired
+from edms_tasks.merging.rewriting import ACTION, Rewritten
+from edms_tasks.table_state import KEY, reference_column
+from edms_tasks.value_text import text_value
+from edms_tasks.workspace import AS_PARQUET
+
+_CHOSEN = "chosen_rows"
+_NEXT = "next_rows"
+_LONGEST_WAY = 100
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Rows of one model: by the first parts of their natural key, or by a column's value, in which `*` stands for anything.
+
+    Example:
+        >>> Selector.parse("documents.Document:SOP-0001")
+        Selector(model='documents.Document', column=None, parts=('SOP-0001',))
+    """
+
+    model: str
+    column: str | None
+    parts: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Selector:
+        """From MODEL:KEY, MODEL:PART,PART or MODEL:COLUMN=VALUE. Raises CommandError."""
+        model, colon, key = text.partition(":")
+        if not (model and colon and key):
+            raise CommandError(
+                f"{text!r} names no object.",
+                where="--only",
+                cure="Write MODEL:KEY, e.g. documents.Document:SOP-0001, or MODEL:COLUMN=VALUE, e.g. documents.Document:number=SOP-*.",
+            )
+        column, equals, value = key.partition("=")
+        if equals:
+            return cls(model, column, (value,))
+        return cls(model, None, tuple(key.split(",")))
+
+
+def restrict(
+    cursor: duckdb.DuckDBPyConnection,
+    matched: Matched,
+    selectors: Sequence[Selector],
+    *,
+    with_dependents: bool,
+    folder: Path,
+) -> Matched:
+    """The same match with only the selected rows to be written.
+
+    Args:
+        cursor: where to compute.
+        matched: all rows.
+        selectors: which are wanted.
+        with_dependents: whether rows that cannot be without them come too.
+        folder: for the rows that are left; created.
+
+    Raises:
+        CommandError: a selector names no model, no column or no row.
+    """
+    folder.mkdir(parents=True)
+    cursor.execute(f"CREATE OR REPLACE TABLE {_CHOSEN} (table_id VARCHAR, k VARCHAR, n BIGINT, context BOOLEAN)")
+    for selector in selectors:
+        _choose(cursor, matched.sources, selector)
+    kinds = content_type_ids(cursor, matched.sources)
+    _spread(cursor, matched.sources, kinds, backwards=True, everything=with_dependents)
+    _spread(cursor, matched.sources, kinds, backwards=False, everything=True)
+    rewritten = {
+        table_id: _left(cursor, table_id, rows, folder / f"{number:04d}.parquet")
+        for number, (table_id, rows) in enumerate(matched.rewritten.items())
+    }
+    return replace(matched, rewritten=rewritten)
+
+
+def chosen_files(cursor: duckdb.DuckDBPyConnection, matched: Matched, root: str) -> set[str]:
+    """Names in a folder that the selected rows hold."""
+    names: set[str] = set()
+    for table_id, source in matched.sources.items():
+        rows = matched.rewritten[table_id]
+        for column, held_root in source.table.file_columns:
+            if held_root != root or not rows.rows:
+                continue
+            encoding = source.side.raws[table_id].encodings.get(column, "native")
+            text = text_value(column, source.held(column).kind, encoding, alias="s")
+            found = cursor.execute(
+                f"SELECT DISTINCT {text} FROM {source.relation} s SEMI JOIN {rows.relation} r ON {paired('s', 'r')} WHERE {text} <> ''"
+            ).fetchall()
+            names |= {str(name) for (name,) in found}
+    return names
+
+
+def chosen_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched, table_id: str) -> set[str]:
+    """The ids, in the snapshot, of the selected rows of a table with a primary key of one column."""
+    source, rows = matched.sources[table_id], matched.rewritten[table_id]
+    text = f"CAST(s.{identifier(source.table.primary_key[0])} AS VARCHAR)"
+    found = cursor.execute(
+        f"SELECT {text} FROM {source.relation} s SEMI JOIN {rows.relation} r ON {paired('s', 'r')}"
+    ).fetchall()
+    return {str(one) for (one,) in found}
+
+
+def _choose(cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified], selector: Selector) -> None:
+    found = _table(sources, selector.model)
+    table = found.table
+    if selector.column is not None:
+        names = {column.name: column.name for column in table.columns}
+        names |= {column.field: column.name for column in table.columns if column.field}
+        if selector.column not in names:
+            close = difflib.get_close_matches(selector.column, names, n=1)
+            raise CommandError(
+                f"{table.label} has no column {selector.column!r}.",
+                where="--only",
+                cure=f"Did you mean `{close[0]}`?" if close else f"It has {', '.join(sorted(names))}.",
+            )
+        name = names[selector.column]
+        encoding = found.side.raws[table.id].encodings.get(name, "native")
+        text = text_value(name, found.held(name).kind, encoding)
+        wanted = f"{text} GLOB {literal(_glob(selector.parts[0]))}"
+    else:
+        wanted = " AND ".join(
+            f"json_extract_string({identifier(KEY)}, '$[{number}]') = {literal(part)}"
+            for number, part in enumerate(selector.parts)
+        )
+    cursor.execute(
+        f"INSERT INTO {_CHOSEN} SELECT {literal(table.id)}, {identifier(KEY)}, {identifier(NUMBER)}, false "
+        f"FROM {found.relation} WHERE {wanted}"
+    )
+    row = cursor.execute(f"SELECT count(*) FROM {_CHOSEN} WHERE table_id = {literal(table.id)}").fetchone()
+    if row is None or not row[0]:
+        key = found.side.keys.keys[table.id].natural_key
+        readable = key.readable if key is not None and key.readable else "none; name a column"
+        raise CommandError(
+            f"The snapshot has no {table.label} {','.join(selector.parts)!r}.",
+            where="--only",
+            cure=f"Its natural key is ({readable}). `edms-backup diff` and `show` say what a snapshot holds.",
+        )
+
+
+def _table(sources: Mapping[str, Identified], name: str) -> Identified:
+    by_name = {found.table.label.lower(): found for found in sources.values()}
+    by_name |= {found.table.id.lower(): found for found in sources.values()}
+    if name.lower() not in by_name:
+        labels = sorted(found.table.label for found in sources.values())
+        close = difflib.get_close_matches(name, labels, n=1, cutoff=0.4)
+        raise CommandError(
+            f"There is no model {name!r} in the snapshot.",
+            where="--only",
+            cure=f"Did you mean `{close[0]}`?" if close else "`edms-backup show` lists the models.",
+        )
+    return by_name[name.lower()]
+
+
+def _glob(text: str) -> str:
+    """Only `*` has a meaning."""
+    return "".join(f"[{one}]" if one in "?[" else one for one in text)
+
+
+def _spread(
+    cursor: duckdb.DuckDBPyConnection,
+    sources: Mapping[str, Identified],
+    kinds: Mapping[str, str],
+    *,
+    backwards: bool,
+    everything: bool,
+) -> None:
+    """Add what the chosen rows refer to (or, backwards, what refers to them), until nothing more comes."""
+    for _ in range(_LONGEST_WAY):
+        cursor.execute(f"CREATE OR REPLACE TABLE {_NEXT} AS SELECT * FROM {_CHOSEN} WHERE false")
+        for found in sources.values():
+            if not found.rows:
+                continue
+            for reference in found.table.references:
+                if backwards and not _belongs(found.table, reference, everything=everything):
+                    continue
+                for target_id, condition in _ways(found, reference, sources, kinds):
+                    here, there = ("t", "s") if backwards else ("s", "t")
+                    into = found.table.id if backwards else target_id
+                    start = target_id if backwards else found.table.id
+                    relations = {"s": found.relation, "t": sources[target_id].relation}
+                    begin = (
+                        f"c.table_id = {literal(start)} AND c.k = b.{identifier(KEY)} AND c.n = b.{identifier(NUMBER)}"
+                    )
+                    relations[here] = f"(SELECT b.* FROM {relations[here]} b SEMI JOIN {_CHOSEN} c ON {begin})"
+                    cursor.execute(
+                        f"""
+                        INSERT INTO {_NEXT}
+                        SELECT DISTINCT {literal(into)}, {there}.{identifier(KEY)}, {there}.{identifier(NUMBER)}, {not backwards}
+                        FROM {relations["s"]} s JOIN {relations["t"]} t ON {condition}
+                        """
+                    )
+        added = cursor.execute(
+            f"INSERT INTO {_CHOSEN} SELECT DISTINCT x.* FROM {_NEXT} x ANTI JOIN {_CHOSEN} c "
+            "ON c.table_id = x.table_id AND c.k = x.k AND c.n = x.n"
+        ).fetchone()
+        if added is None or not added[0]:
+            return
+    raise CommandError(
+        f"What the chosen objects refer to goes on for more than {_LONGEST_WAY} steps.",
+        where="--only",
+        cure="Merge the whole snapshot, or restore it with --into and look there.",
+    )
+
+
+def _belongs(table: Table, reference: Reference, *, everything: bool) -> bool:
+    """Whether a row that refers to another by this reference is a part of it.
+
+    Always the rows that only join two others and a child of multi-table inheritance; on request every row that could not
+    be without it (a reference that must be filled), and those that speak of it (generic ones).
+    """
+    if isinstance(reference, SoftReference):
+        return False
+    if isinstance(reference, GenericReference):
+        return everything
+    if reference.kind == "many_to_many" or reference.columns == table.primary_key:
+        return True
+    return everything and not any(table.column(column).nullable for column in reference.columns)
+
+
+def _ways(
+    found: Identified, reference: Reference, sources: Mapping[str, Identified], kinds: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Where a reference can lead: table id, and the join condition between `s`, which refers, and `t`."""
+    if isinstance(reference, ForeignReference):
+        target = sources.get(reference.target)
+        if target is None:
+            return []
+        pairs = zip(reference.columns, reference.target_columns, strict=True)
+        return [
+            (
+                reference.target,
+                " AND ".join(
+                    equal(f"s.{identifier(c)}", found.held(c), f"t.{identifier(p)}", target.held(p)) for c, p in pairs
+                ),
+            )
+        ]
+    if isinstance(reference, SoftReference):
+        pointed = f"s.{identifier(reference_column(reference.name))}"
+        named = f"list_contains(json_extract({pointed}, '$[*]')::VARCHAR[], t.{identifier(KEY)})"
+        return [(reference.target, named)] if reference.target in sources else []
+    ways = []
+    for number, target_id in kinds.items():
+        target = sources[target_id]
+        if len(target.table.primary_key) != 1:
+            continue
+        pk = target.table.primary_key[0]
+        here = generic_object_id("s.", reference, found.side.keys.types[found.table.id])
+        there = bare_if_uuid(f"t.{identifier(pk)}", target.held(pk).kind)
+        kind = f"CAST(s.{identifier(reference.content_type_column)} AS VARCHAR) = {literal(number)}"
+        ways.append((target_id, f"{kind} AND {here} = {there}"))
+    return ways
+
+
+def _left(cursor: duckdb.DuckDBPyConnection, table_id: str, rows: Rewritten, path: Path) -> Rewritten:
+    """The selected rows; of what they only refer to, those that the target lacks."""
+    chosen = f"c.table_id = {literal(table_id)} AND c.k = r.{identifier(KEY)} AND c.n = r.{identifier(NUMBER)}"
+    cursor.execute(
+        f"COPY (SELECT r.* FROM {rows.relation} r JOIN {_CHOSEN} c ON {chosen} "
+        f"WHERE NOT c.context OR r.\"{ACTION}\" = 'insert') TO {literal(str(path))} {AS_PARQUET}"
+    )
+    updated = path.with_suffix(".updates.parquet")
+    left = f"read_parquet({literal(str(path))})"
+    same_key = f"l.{identifier(KEY)} = u.{identifier(KEY)}"
+    cursor.execute(
+        f"COPY (SELECT u.* FROM {rows.updates_relation} u SEMI JOIN (SELECT * FROM {left} WHERE \"{ACTION}\" = 'update') l "
+        f"ON {same_key}) TO {literal(str(updated))} {AS_PARQUET}"
+    )
+    counts = dict(cursor.execute(f'SELECT "{ACTION}", count(*) FROM {left} GROUP BY 1').fetchall())
+    return Rewritten(path, updated, counts.get("insert", 0), counts.get("update", 0), counts.get("same", 0))

@@ -1,0 +1,186 @@
+"""The migrations a snapshot was made under, held against those of the EDMS's code: what Django would do, before it does it.
+
+The rules are Django's (`django/db/migrations/loader.py`): a squashed migration counts as applied where all it replaces
+are; it stands for them where all or none of them are applied, and they stand for themselves otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from edms_tasks.inventory.model import ProbeMigration
+
+Key = tuple[str, str]
+"""(app label, name of the migration), as `django_migrations` has it."""
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """A reason why Django could not bring the snapshot's migrations forward, and what can be done."""
+
+    app: str
+    why: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class History:
+    """What the snapshot's migrations and the code's have in common, and what not."""
+
+    planned: tuple[Key, ...]  # the code has them, the snapshot not: they would run, in this order
+    missing: tuple[Key, ...]  # the snapshot was made under them, and this code is older
+    left: tuple[Key, ...]  # records of apps of which the code has no migrations (any more)
+    stale: tuple[Key, ...]  # records of migrations that later code did away with: nothing has to be done
+    obstacles: tuple[Obstacle, ...]
+
+    @property
+    def apps_left(self) -> tuple[str, ...]:
+        """Apps with records in the snapshot of which the code has no migrations."""
+        return tuple(sorted({app for app, _ in self.left}))
+
+
+def compare_histories(applied: Iterable[Key], leaves: Iterable[Key], code: Sequence[ProbeMigration]) -> History:
+    """Hold the migrations of a snapshot against the code's.
+
+    Args:
+        applied: the records of the snapshot's `django_migrations`.
+        leaves: the last migration of each app in the code that the snapshot was made under.
+        code: all migrations of the present code.
+    """
+    recorded = {(app, name) for app, name in applied}
+    tips = [(app, name) for app, name in leaves]
+    graph = _effective(recorded, code)
+    known = {migration.key for migration in code} | {key for migration in code for key in migration.replaces}
+    apps = {migration.app for migration in code}
+    unknown = {key for key in recorded if key[0] in apps and key not in known}
+    # Code that knows the last migration of what the snapshot was made under has come past all the earlier ones.
+    passed = {app for app, _ in tips if all(tip in known for tip in tips if tip[0] == app)}
+    stale = {key for key in unknown if key[0] in passed}
+    planned = _in_order({key: after for key, after in graph.after.items() if key not in graph.applied})
+    obstacles = [*graph.obstacles, *_begun_anew(planned, recorded, graph, apps), *_out_of_order(graph)]
+    anew = {obstacle.app for obstacle in obstacles}
+    return History(
+        planned=planned,
+        missing=tuple(sorted(key for key in unknown - stale if key[0] not in anew)),
+        left=tuple(sorted(key for key in recorded if key[0] not in apps)),
+        stale=tuple(sorted(stale)),
+        obstacles=tuple(obstacles),
+    )
+
+
+def spelled(keys: Iterable[Key]) -> str:
+    """`documents.0001_initial, users.0002_roles`."""
+    return ", ".join(f"{app}.{name}" for app, name in keys)
+
+
+@dataclass(frozen=True)
+class _Graph:
+    after: Mapping[Key, frozenset[Key]]  # each migration that counts -> those it comes after
+    applied: frozenset[Key]  # squashed ones included that stand for applied ones
+    obstacles: tuple[Obstacle, ...]
+
+
+def _effective(recorded: set[Key], code: Sequence[ProbeMigration]) -> _Graph:
+    """The graph with each squashed migration, or in its place those it replaces."""
+    on_disk = {migration.key: migration for migration in code}
+    applied = set(recorded)
+    stands_for: dict[Key, tuple[Key, ...]] = {}  # what took the place of a migration that no longer counts
+    obstacles = []
+    for squashed in _inner_first([migration for migration in code if migration.replaces]):
+        done = [key in applied for key in squashed.replaces]
+        applied.discard(squashed.key)
+        if all(done):
+            applied.add(squashed.key)
+        if all(done) or not any(done):
+            stands_for.update({key: (squashed.key,) for key in squashed.replaces if key != squashed.key})
+            continue
+        stands_for[squashed.key] = squashed.replaces
+        gone = [key for key in squashed.replaces if key not in on_disk]
+        if gone:
+            obstacles.append(_partly_squashed(squashed, [key for key in squashed.replaces if key in applied], gone))
+    counting = [migration for migration in code if migration.key not in stands_for]
+    after = {m.key: _resolved(m.dependencies, stands_for) - {m.key} for m in counting}
+    for key, (stand_in, *others) in ((key, found) for key, found in stands_for.items() if key in on_disk):
+        if not others and stand_in in after:  # what a replaced migration came after, its squashed one does
+            inherited = _resolved(on_disk[key].dependencies, stands_for)
+            after[stand_in] = after[stand_in] | (inherited - {stand_in})
+    return _Graph(after, frozenset(applied), tuple(obstacles))
+
+
+def _resolved(keys: Iterable[Key], stands_for: Mapping[Key, tuple[Key, ...]]) -> frozenset[Key]:
+    found: set[Key] = set()
+    waiting, seen = list(keys), set[Key]()
+    while waiting:
+        key = waiting.pop()
+        if key in seen:
+            continue
+        seen.add(key)
+        if key in stands_for:
+            waiting += stands_for[key]
+        else:
+            found.add(key)
+    return frozenset(found)
+
+
+def _inner_first(squashed: Sequence[ProbeMigration]) -> list[ProbeMigration]:
+    """A squashed migration may replace squashed ones: those are settled first."""
+    by_key = {migration.key: migration for migration in squashed}
+    order = _in_order({key: frozenset(by_key[key].replaces) - {key} for key in by_key})
+    return [by_key[key] for key in order]
+
+
+def _in_order(after: Mapping[Key, frozenset[Key]]) -> tuple[Key, ...]:
+    """Those keys, each behind what it comes after; by name where nothing is said."""
+    chosen = {key: sorted(others & after.keys()) for key, others in sorted(after.items())}
+    try:
+        return tuple(TopologicalSorter(chosen).static_order())
+    except CycleError:  # Django refuses such code by itself, with the names
+        return tuple(sorted(after))
+
+
+def _begun_anew(planned: Sequence[Key], recorded: set[Key], graph: _Graph, apps: set[str]) -> list[Obstacle]:
+    """Apps whose first migration would run although the snapshot holds the work of others that the code has no more."""
+    obstacles = []
+    for app in sorted(apps):
+        records = sorted(key for key in recorded if key[0] == app)
+        firsts = [key for key in planned if key[0] == app and not any(other[0] == app for other in graph.after[key])]
+        common = any(key[0] == app and key in graph.applied for key in graph.after)
+        if records and firsts and not common:
+            obstacles.append(
+                Obstacle(
+                    app,
+                    f"The snapshot was made under {spelled(records)}; the code has none of them, and begins with "
+                    f"{spelled(firsts)}, which would create tables that are there already. Such migrations are squashed ones "
+                    "whose `replaces` was removed, or were written anew.",
+                    f"Install a version of the EDMS that still has the migrations of {app!r} or a squashed one that names them "
+                    "in `replaces`, restore, upgrade from there.",
+                )
+            )
+    return obstacles
+
+
+def _out_of_order(graph: _Graph) -> list[Obstacle]:
+    obstacles = []
+    for key in sorted(graph.applied & graph.after.keys()):
+        behind = sorted(other for other in graph.after[key] if other in graph.after and other not in graph.applied)
+        if behind:
+            obstacles.append(
+                Obstacle(
+                    key[0],
+                    f"In the code {spelled([key])} comes after {spelled(behind)}; the snapshot has the first, and not the latter. "
+                    "Django refuses such a history.",
+                    "Install the version of the EDMS the snapshot was made under, restore, and upgrade version by version.",
+                )
+            )
+    return obstacles
+
+
+def _partly_squashed(squashed: ProbeMigration, done: Sequence[Key], gone: Sequence[Key]) -> Obstacle:
+    return Obstacle(
+        squashed.app,
+        f"{spelled([squashed.key])} stands for {spelled(squashed.replaces)}. The snapshot was made under some of them "
+        f"({spelled(done)}), and the code has the others no more: {spelled(gone)}.",
+        f"Install a version of the EDMS that still has {spelled(gone)}, restore, upgrade from there.",
+    )

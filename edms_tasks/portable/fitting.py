@@ -1,0 +1,169 @@
+"""Which rows of a table do not fit the other engine: found by one query over all of them, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.manifest import TableEntry
+from edms_tasks.portable.conversion import Conversion
+from edms_tasks.portable.forms import Form
+from edms_tasks.portable.pairing import TablePair
+from edms_tasks.table_state import KEY, chunks
+from edms_tasks.value_text import text_value
+from edms_tasks.workspace import column_types
+
+LISTED = 100
+"""Rows that are listed for each column; the counts are of all."""
+_LONGEST_VALUE = 60
+
+
+@dataclass(frozen=True)
+class MisfitRow:
+    """One value that has no equal in the other engine."""
+
+    model: str
+    primary_key: str
+    natural_key: str | None
+    column: str
+    reason: str
+    value: str | None  # shortened; None where it is not shown
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else f": {self.value}"
+        return f"{self.model} {self.primary_key}, {self.column} {self.reason}{shown}"
+
+
+@dataclass(frozen=True)
+class ColumnMisfits:
+    """The values of one column that do not fit, for one reason."""
+
+    model: str
+    column: str
+    reason: str
+    rows: int
+    listed: tuple[MisfitRow, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a table fits.
+
+    Args:
+        misfits: what does not; nothing may be loaded while there is any.
+        respelled: column -> values that come back in another spelling, for every column that has any.
+        highest: the largest primary key, where that is one whole number; None without rows.
+    """
+
+    misfits: tuple[ColumnMisfits, ...] = ()
+    respelled: Mapping[str, int] | None = None
+    highest: int | None = None
+
+
+def conversions(pair: TablePair, kinds: Mapping[str, str]) -> tuple[Conversion, ...]:
+    """How each column of a table crosses; `kinds` are the DuckDB types of its chunks' columns."""
+    source = "postgresql" if pair.entry.table.schema_name is not None else "sqlite"
+    encodings = pair.entry.encodings
+    return tuple(
+        Conversion(source, columns, Form(encodings[columns.sqlite.name], kinds[columns.sqlite.name]))
+        for columns in pair.columns()
+    )
+
+
+def judge_table(
+    cursor: duckdb.DuckDBPyConnection, pair: TablePair, files: Sequence[Path], sensitive: Sequence[str]
+) -> Fit:
+    """Hold every value of a table's chunks against the other engine.
+
+    Args:
+        cursor: where to compute.
+        pair: the table.
+        files: its chunks.
+        sensitive: columns ("documents.Document.title") whose values are not shown.
+    """
+    if not files:
+        return Fit()
+    entry = pair.entry
+    source = chunks(cursor, entry.table, entry.natural_key, files)
+    kinds = column_types(cursor, source)
+    ways = conversions(pair, kinds)
+    reasons = [_reason(way) for way in ways]
+    counts = [f"count(*) FILTER ({reason} IS NOT NULL)" for reason in reasons]
+    counts += [
+        f"count(*) FILTER ({reason} IS NULL AND {way.respelled(identifier(way.name))})"
+        for way, reason in zip(ways, reasons, strict=True)
+    ]
+    highest = _highest(entry, ways)
+    row = cursor.execute(f"SELECT {highest}, {', '.join(counts)} FROM {source}").fetchone()
+    assert row is not None  # an aggregate always returns one row
+    unfit, respelled = row[1 : 1 + len(ways)], row[1 + len(ways) :]
+    misfits = [
+        found
+        for way, reason, count in zip(ways, reasons, unfit, strict=True)
+        if count
+        for found in _misfits(cursor, entry, way, reason, source, kinds, sensitive)
+    ]
+    changed = {way.name: int(count) for way, count in zip(ways, respelled, strict=True) if count}
+    return Fit(tuple(misfits), changed, None if row[0] is None else int(row[0]))
+
+
+def _reason(way: Conversion) -> str:
+    cases = " ".join(
+        f"WHEN {misfit.condition} THEN {literal(misfit.reason)}" for misfit in way.misfits(identifier(way.name))
+    )
+    return f"(CASE {cases} END)"
+
+
+def _highest(entry: TableEntry, ways: Sequence[Conversion]) -> str:
+    if len(entry.table.primary_key) != 1:
+        return "NULL"
+    (key,) = (way for way in ways if way.name == entry.table.primary_key[0])
+    return f"max({identifier(key.name)})" if key.form.kind in ("SMALLINT", "INTEGER", "BIGINT") else "NULL"
+
+
+def _misfits(
+    cursor: duckdb.DuckDBPyConnection,
+    entry: TableEntry,
+    way: Conversion,
+    reason: str,
+    source: str,
+    kinds: Mapping[str, str],
+    sensitive: Sequence[str],
+) -> list[ColumnMisfits]:
+    table = entry.table
+    counted = cursor.execute(
+        f"SELECT {reason} AS reason, count(*) FROM {source} WHERE {reason} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    keys = [text_value(name, kinds[name], entry.encodings[name]) for name in table.primary_key]
+    label = " || ', ' || ".join(
+        f"{literal(name)} || ' = ' || coalesce({text}, 'NULL')"
+        for name, text in zip(table.primary_key, keys, strict=True)
+    )
+    natural = identifier(KEY) if entry.natural_key and entry.natural_key.source != "surrogate" else "NULL"
+    found = []
+    for why, rows in counted:
+        listed = cursor.execute(
+            f"SELECT {label or literal('a row')} AS label, {natural}, {_shown(way, entry, kinds, sensitive)} FROM {source} "
+            f"WHERE {reason} = {literal(why)} ORDER BY length(label), label LIMIT {LISTED}"
+        ).fetchall()
+        lines = tuple(
+            MisfitRow(table.label, key, nk, way.name, why, None if value is None else _short(value))
+            for key, nk, value in listed
+        )
+        found.append(ColumnMisfits(table.label, way.name, why, int(rows), lines))
+    return found
+
+
+def _shown(way: Conversion, entry: TableEntry, kinds: Mapping[str, str], sensitive: Sequence[str]) -> str:
+    if f"{entry.table.label}.{way.name}" in sensitive:
+        return "CAST(NULL AS VARCHAR)"
+    text = text_value(way.name, kinds[way.name], entry.encodings[way.name])
+    return f"substr({text}, 1, {_LONGEST_VALUE + 1})"
+
+
+def _short(value: str) -> str:
+    return repr(value) if len(value) <= _LONGEST_VALUE else repr(value[:_LONGEST_VALUE]) + "…"

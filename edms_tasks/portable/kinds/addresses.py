@@ -1,0 +1,31 @@
+"""GenericIPAddressField: text in SQLite, inet in PostgreSQL, whose text names the length of the network as well."""
+
+from __future__ import annotations
+
+from edms_tasks.portable.forms import Columns, Converted, Misfit
+from edms_tasks.portable.storage_classes import Classes
+
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
+_IPV6 = "[0-9a-f.]*:[0-9a-f:.]*"
+# ::102:304 is written ::1.2.3.4 by PostgreSQL, and by nobody else.
+_COMPATIBLE = "::[0-9a-f]{1,4}:[0-9a-f]{1,4}"
+
+
+def to_postgresql(value: Classes, columns: Columns) -> Converted:
+    """A network of one address."""
+    text = value.text
+    spelled_alike = f"NOT regexp_full_match({text}, '{_COMPATIBLE}')"
+    return Converted(
+        f"CASE WHEN regexp_full_match({text}, '{_IPV4}') THEN {text} || '/32' "
+        f"WHEN regexp_full_match({text}, '{_IPV6}') AND {spelled_alike} THEN {text} || '/128' END"
+    )
+
+
+def to_sqlite(value: str, columns: Columns) -> Converted:
+    """The address alone."""
+    whole = f"(contains({value}, ':') AND ends_with({value}, '/128')) OR (NOT contains({value}, ':') AND ends_with({value}, '/32'))"
+    return Converted(
+        f"CASE WHEN {whole} THEN split_part({value}, '/', 1) END",
+        (Misfit(f"NOT ({whole})", "is a network, and Django's field holds single addresses"),),
+    )

@@ -1,0 +1,41 @@
+"""The EDMS's own `migrate`, to where the snapshot's database was."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.manifest import Manifest
+
+
+def commands_to(
+    manifest: Manifest, report: ProbeReport, planned: Collection[tuple[str, str]], alias: str
+) -> list[list[str]]:
+    """The commands that bring an empty database to a snapshot's migrations.
+
+    Args:
+        manifest: the snapshot's.
+        report: the EDMS's.
+        planned: migrations of the code that the snapshot was not made under.
+        alias: of the EDMS's database.
+    """
+    options = ["--no-input", "--verbosity", "0", "--database", alias]
+    if not planned:
+        return [["migrate", "--run-syncdb", *options]]
+    applied = {(app, name) for app, name in manifest.edms.migrations_applied}
+    done = {
+        migration.key: migration
+        for migration in report.migrations
+        if migration.key not in planned
+        and (migration.key in applied or (migration.replaces and applied.issuperset(migration.replaces)))
+    }
+    superseded = {key for migration in done.values() for key in migration.replaces if key != migration.key}
+    followed = {
+        other
+        for migration in done.values()
+        if migration.key not in superseded
+        for other in migration.dependencies
+        if other[0] == migration.app
+    }
+    ends = sorted(done.keys() - superseded - followed)
+    return [["migrate", app, name, *options] for app, name in ends]

@@ -1,0 +1,65 @@
+"""Where the counters stand that number new rows, in the other engine's words.
+
+SQLite remembers the highest id that a table ever gave; PostgreSQL has a sequence for the column. An id that was given once,
+and whose row is gone, must not be given again: audit trails and links may still name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edms_tasks.inventory.model import Table
+from edms_tasks.manifest import Sequence as Position
+
+
+def positions_there(
+    tables: Sequence[Table],
+    counters: Mapping[str, Position],
+    positions: Sequence[Position],
+    highest: Mapping[str, int],
+) -> tuple[tuple[Position, ...], tuple[str, ...]]:
+    """The positions to set, and the names of those in the snapshot that number no table there.
+
+    Args:
+        tables: the snapshot's.
+        counters: by table id, the counter that numbers its rows in the other engine.
+        positions: the snapshot's counters.
+        highest: by table id, the largest id of its rows.
+    """
+    made = []
+    used: set[tuple[str | None, str]] = set()
+    for table in tables:
+        named = _of_table(table, positions)
+        if named is not None:
+            used.add((named.schema_name, named.name))
+        counter = counters.get(table.id)
+        if counter is None:
+            if named is not None:
+                used.discard((named.schema_name, named.name))
+            continue
+        given = max(_given(named), highest.get(table.id, 0), 0)
+        if counter.schema_name is not None:
+            # A sequence that has given no number yet stands at the first one, and was not called.
+            made.append(counter.model_copy(update={"last_value": given or 1, "is_called": given > 0}))
+        elif given:
+            made.append(counter.model_copy(update={"last_value": given, "is_called": True}))
+    left = tuple(position.name for position in positions if (position.schema_name, position.name) not in used)
+    return tuple(made), tuple(dict.fromkeys(left))
+
+
+def _of_table(table: Table, positions: Sequence[Position]) -> Position | None:
+    """The snapshot's counter of a table: SQLite's has its name, PostgreSQL names it for table and column."""
+    names = {table.name}
+    if table.schema_name is not None:
+        names = {f"{table.name}_{column.name}_seq" for column in table.columns if column.identity}
+    for position in positions:
+        if position.schema_name == table.schema_name and position.name in names:
+            return position
+    return None
+
+
+def _given(position: Position | None) -> int:
+    """The highest number that was given out."""
+    if position is None:
+        return 0
+    return position.last_value if position.is_called else position.last_value - 1

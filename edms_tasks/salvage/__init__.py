@@ -1,0 +1,35 @@
+"""Salvage: what is provably intact of a snapshot whose repository is damaged, and everything that is not, by name.
+
+`snapshot.py` opens the snapshot or says why nothing can be done, `tables.py` and `files.py` read every object and keep
+what is whole, `rows.py` measures what is left, `references.py` lists what came back and points at what did not,
+`ids.py` and `losses.py` say what is lost. The result is a manifest of what is left, which a restore brings back and
+proves like any other; nothing here touches a database, or writes to the repository.
+"""
+
+from edms_tasks.salvage.files import FilesRemains, survey_files, write_lost_files
+from edms_tasks.salvage.losses import Dangling, FilesLoss, Losses, LostChunk, LostObject, NamedFiles, TableLoss
+from edms_tasks.salvage.references import DanglingList
+from edms_tasks.salvage.rows import manifest_of_remains, remaining_rows, state_of_remains
+from edms_tasks.salvage.snapshot import open_snapshot, require_schema
+from edms_tasks.salvage.tables import TableRemains, survey_table
+
+__all__ = [
+    "Dangling",
+    "DanglingList",
+    "FilesLoss",
+    "FilesRemains",
+    "Losses",
+    "LostChunk",
+    "LostObject",
+    "NamedFiles",
+    "TableLoss",
+    "TableRemains",
+    "manifest_of_remains",
+    "open_snapshot",
+    "remaining_rows",
+    "require_schema",
+    "state_of_remains",
+    "survey_files",
+    "survey_table",
+    "write_lost_files",
+]

@@ -1,0 +1,64 @@
+"""What is known of the primary keys of lost rows: from the chunks around them, and said as surely as it is known."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.inventory.model import Table
+from edms_tasks.manifest import TableEntry
+from edms_tasks.table_state import parquet
+
+
+class Bounds(NamedTuple):
+    """The least and the greatest of the integer primary keys of some rows."""
+
+    least: int
+    greatest: int
+
+
+def bounds_of(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunk: Path) -> Bounds | None:
+    """Of a chunk's rows; None where the primary key is no single integer, or there are no rows."""
+    key = _integer_key(entry.table)
+    if key is None or entry.encodings.get(key) != "native":
+        return None
+    ((least, greatest),) = cursor.execute(
+        f"SELECT min({identifier(key)}), max({identifier(key)}) FROM {parquet([chunk])}"
+    ).fetchall()
+    return Bounds(int(least), int(greatest)) if isinstance(least, int) and isinstance(greatest, int) else None
+
+
+def ids_of_lost(table: Table, number: int, intact: Sequence[Bounds | None], among: Bounds | None = None) -> str:
+    """What can be said of the keys of the lost chunk with that number.
+
+    Args:
+        table: the table.
+        number: of the chunk, from 0.
+        intact: the bounds of the chunks that are left, None for lost ones.
+        among: the bounds of rows among which the lost ones are for sure.
+    """
+    key = _integer_key(table)
+    if key is None:
+        return ""
+    if among is not None:
+        return f"{key} from {among.least} to {among.greatest}"
+    known = [bounds for bounds in intact if bounds is not None]
+    if not known or any(before.greatest >= after.least for before, after in itertools.pairwise(known)):
+        return ""  # keys do not ascend from chunk to chunk, so a chunk's place says nothing of its keys
+    before = [bounds.greatest for bounds in intact[:number] if bounds is not None]
+    after = [bounds.least for bounds in intact[number + 1 :] if bounds is not None]
+    said = [f"above {before[-1]}"] if before else []
+    said += [f"below {after[0]}"] if after else []
+    return f"{key} probably {' and '.join(said)}"
+
+
+def _integer_key(table: Table) -> str | None:
+    if len(table.primary_key) != 1:
+        return None
+    column = table.column(table.primary_key[0])
+    return column.name if column.logical_type == "integer" else None

@@ -1,0 +1,182 @@
+"""What a salvage could not bring back, as values: row ranges, files, and what now points at nothing because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LostObject:
+    """An object of the repository that is missing, or is not what the snapshot says."""
+
+    sha256: str
+    why: str
+
+
+@dataclass(frozen=True)
+class LostChunk:
+    """A range of a table's rows that is lost."""
+
+    number: int  # of the chunk, from 1
+    of: int  # chunks of the table
+    rows: int  # of the snapshot, superseded ones not counted
+    first_row: int  # in the order in which the snapshot holds the table's rows, from 0
+    object: LostObject
+    ids: str = ""  # what is known of the primary keys of the rows; "" is nothing
+
+    @property
+    def rows_said(self) -> str:
+        """The range for people."""
+        if not self.rows:
+            return "no row"
+        last = self.first_row + self.rows - 1
+        return f"row {self.first_row:,}" if self.rows == 1 else f"rows {self.first_row:,} to {last:,}"
+
+
+@dataclass(frozen=True)
+class TableLoss:
+    """A table that is not whole."""
+
+    table_id: str
+    label: str
+    rows: int  # in the snapshot
+    kept: int
+    chunks: tuple[LostChunk, ...]
+    why: str = ""  # the reason, where it is not the chunks'
+
+    @property
+    def lost(self) -> int:
+        """Rows that are lost."""
+        return self.rows - self.kept
+
+
+@dataclass(frozen=True)
+class FilesLoss:
+    """A folder of files that is not whole."""
+
+    root: str
+    files: int  # in the snapshot
+    kept: int
+    named: int  # lost files whose names are known
+    examples: tuple[str, ...]  # the first of those
+    pieces: tuple[LostObject, ...]  # of the index: what they named is lost with its names
+    packs: tuple[LostObject, ...]
+    wrong: int = 0  # contents that stand in sound packs and are not what the index says
+    bare_folders: int = 0  # folders that came back for their files' sake, their rights and times being lost
+    why: str = ""  # the reason, where it is none of these
+
+    @property
+    def lost(self) -> int:
+        """Files that are lost."""
+        return self.files - self.kept
+
+    @property
+    def nameless(self) -> int:
+        """Lost files of which not even the names are known."""
+        return self.lost - self.named
+
+
+@dataclass(frozen=True)
+class Dangling:
+    """Rows that came back and point at something that is lost."""
+
+    label: str
+    reference: str
+    kind: str  # foreign, one_to_one, many_to_many, generic, soft, file, absent file (perhaps it was never there)
+    rows: int
+    examples: tuple[str, ...]  # of the rows
+
+
+@dataclass(frozen=True)
+class NamedFiles:
+    """Files that came back and whose names hold ids of rows that are lost."""
+
+    root: str
+    pattern: str
+    files: int
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Everything that is lost of a snapshot."""
+
+    tables: tuple[TableLoss, ...]
+    files: tuple[FilesLoss, ...]
+    dangling: tuple[Dangling, ...] = ()
+    named_files: tuple[NamedFiles, ...] = ()
+    lists: Mapping[str, int] | None = None  # file beside the report -> its lines; all rows and files by name
+
+    @property
+    def rows(self) -> int:
+        """Rows that are lost."""
+        return sum(table.lost for table in self.tables)
+
+    @property
+    def file_count(self) -> int:
+        """Files that are lost."""
+        return sum(loss.lost for loss in self.files)
+
+    @property
+    def objects(self) -> tuple[LostObject, ...]:
+        """Every object of the repository that is to blame, each once."""
+        found = [chunk.object for table in self.tables for chunk in table.chunks]
+        found += [lost for loss in self.files for lost in (*loss.pieces, *loss.packs)]
+        return tuple({lost.sha256: lost for lost in found}.values())
+
+    def sentences(self) -> tuple[str, ...]:
+        """A line for each table, range of rows, folder and reference."""
+        lines = []
+        for table in self.tables:
+            lines.append(f"{table.label}: {table.lost:,} of {table.rows:,} rows are lost" + _because(table.why))
+            for chunk in table.chunks:
+                ids = f"; {chunk.ids}" if chunk.ids else ""
+                lines.append(
+                    f"{table.label}: {chunk.rows_said} (chunk {chunk.number} of {chunk.of}{ids}): "
+                    f"object {chunk.object.sha256}: {chunk.object.why}"
+                )
+        for loss in self.files:
+            lines.append(f"files of {loss.root}: {loss.lost:,} of {loss.files:,} are lost" + _because(loss.why))
+            lines += [f"files of {loss.root}: object {lost.sha256}: {lost.why}" for lost in (*loss.pieces, *loss.packs)]
+            if loss.wrong:
+                lines.append(f"files of {loss.root}: {loss.wrong:,} contents are not what the index says")
+            if loss.bare_folders:
+                lines.append(f"files of {loss.root}: rights and times of {loss.bare_folders:,} folders are lost")
+            if loss.nameless:
+                lines.append(f"files of {loss.root}: the names of {loss.nameless:,} lost files are lost as well")
+        for one in self.dangling:
+            what = "name files that are not there" if one.kind == "absent file" else "point at what is lost"
+            lines.append(f"{one.label}.{one.reference}: {one.rows:,} rows that came back {what}")
+        for named in self.named_files:
+            lines.append(
+                f"files of {named.root}: {named.files:,} that came back are named by ids of lost rows ({named.pattern})"
+            )
+        for loss in self.files:
+            lines += [f"files of {loss.root}: lost: {name}" for name in loss.examples]
+            if loss.named > len(loss.examples):
+                lines.append(f"files of {loss.root}: lost: … and {loss.named - len(loss.examples):,} more")
+        return tuple(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json` and the report."""
+        return {
+            "rows_lost": self.rows,
+            "files_lost": self.file_count,
+            "tables": [
+                {**asdict(table), "lost": table.lost, "chunks": [_chunk_json(chunk) for chunk in table.chunks]}
+                for table in self.tables
+            ],
+            "files": [{**asdict(loss), "lost": loss.lost, "nameless": loss.nameless} for loss in self.files],
+            "dangling": [asdict(one) for one in self.dangling],
+            "named_files": [asdict(named) for named in self.named_files],
+            "lists": dict(self.lists or {}),
+        }
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
+
+
+def _chunk_json(chunk: LostChunk) -> dict[str, Any]:
+    return {**asdict(chunk), "last_row": chunk.first_row + chunk.rows - 1, "said": chunk.rows_said}

@@ -1,0 +1,193 @@
+"""What came back and points at what did not: every such row listed, set-wise, with the name of what it pointed at.
+
+A reference counts here if it led somewhere when the snapshot was made and leads nowhere among the rows and files that
+are left. Such a row is in turn the proof that the row it names was there: lost rows that others point at are known by
+their id and natural key. What dangled at the source already is not a loss, and is not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.canonical import text_of
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.extract import RawTable
+from edms_tasks.files.problems import path_named_by
+from edms_tasks.inventory.model import FileRoot, ForeignReference, GenericReference, Reference, SoftReference, Table
+from edms_tasks.keys import ProvenKeys
+from edms_tasks.salvage.losses import Dangling
+from edms_tasks.salvage.rows import THEN_KEY, then_column, with_then
+from edms_tasks.serialize import joined
+from edms_tasks.table_state import dangles, members, reference_column
+from edms_tasks.workspace import Workspace, column_types, relation
+
+_EXAMPLES = 5
+_LIST = "salvage_dangling"
+_HIDDEN = "'not shown'"
+_READABLE_PATH = "CAST(to_json([coalesce(try(decode(path)), CAST(path AS VARCHAR))]) AS VARCHAR)"
+
+
+class DanglingList:
+    """All rows that point at what is lost, gathered in the workspace and written as lists.
+
+    Args:
+        workspace: where they are gathered.
+        sensitive: columns ("documents.Document.title") whose values are not written. Natural keys are taken from columns
+            of any table, so none is written where any column is sensitive.
+    """
+
+    def __init__(self, workspace: Workspace, sensitive: Collection[str] = ()) -> None:
+        self._workspace = workspace
+        self._sensitive = {name.lower() for name in sensitive}
+        with workspace.cursor() as cursor:
+            cursor.execute(
+                f"CREATE TABLE {_LIST} (model VARCHAR, reference VARCHAR, kind VARCHAR, target VARCHAR, "
+                "primary_key VARCHAR, natural_key VARCHAR, value VARCHAR, pointed_at VARCHAR)"
+            )
+
+    def add_references(self, table: Table, raw: RawTable, keys: ProvenKeys) -> None:
+        """Add the rows of a table whose foreign, generic and soft references lost what they led to."""
+        if not raw.files or not table.references:
+            return
+        with self._workspace.cursor() as cursor:
+            lost = {reference.name: _lost_since(reference) for reference in table.references}
+            hurt = identifier(f"salvage hurt {table.id}")
+            any_lost = " OR ".join(f"({condition})" for condition in lost.values())
+            cursor.execute(
+                f"CREATE TABLE {hurt} AS SELECT * FROM ({joined(with_then(table), raw, keys)}) WHERE {any_lost}"
+            )
+            types = column_types(cursor, hurt)
+            for reference in table.references:
+                target = None if isinstance(reference, GenericReference) else keys.tables.get(reference.target)
+                self._insert(
+                    cursor,
+                    table,
+                    types,
+                    f"{hurt} WHERE {lost[reference.name]}",
+                    name=reference.name,
+                    kind=reference.kind,
+                    target=target.label if target else "",
+                    value=self._value(table, reference, keys, types),
+                    pointed_at=self._key(identifier(then_column(reference.name))),
+                )
+            cursor.execute(f"DROP TABLE {hurt}")
+
+    def add_files(self, table: Table, raw: RawTable, root: FileRoot, lost: Path, present: Path | None) -> None:
+        """Add the rows of a table whose file columns name files of a root that did not come back.
+
+        Args:
+            table: the table.
+            raw: its rows.
+            root: the folder of files.
+            lost: Parquet with the `path` of each lost file.
+            present: where names are lost with the index, Parquet with the `path` of each file that came back instead: whether
+                the others were there when the snapshot was made is then not known.
+        """
+        columns = [column for column, name in table.file_columns if name == root.name]
+        named = [column for column in columns if any(c.name == column for c in table.columns)]
+        if not raw.files or not named:
+            return
+        with self._workspace.cursor() as cursor:
+            paths = f"SELECT path FROM read_parquet({literal(str(present or lost))})"
+            source = relation(table, raw)
+            types = column_types(cursor, source)
+            for column in named:
+                path = path_named_by(column, raw.encodings.get(column, "native"), root)
+                kind = "file" if present is None else "absent file"
+                inside = "IN" if present is None else "<> ''::BLOB AND path NOT IN"
+                kept = ", ".join(identifier(name) for name in (*table.primary_key, THEN_KEY))
+                self._insert(
+                    cursor,
+                    table,
+                    types,
+                    f"(SELECT {kept}, {path} AS path FROM {source}) WHERE path {inside} ({paths})",
+                    name=column,
+                    kind=kind,
+                    target=f"files of {root.name}",
+                    value=_HIDDEN if self._hides(table, column) else _READABLE_PATH,
+                    pointed_at="NULL",
+                )
+
+    def summary(self) -> tuple[Dangling, ...]:
+        """Each reference with its rows and a few of them."""
+        with self._workspace.cursor() as cursor:
+            counted = cursor.execute(
+                "SELECT model, reference, kind, count(*), "
+                f"min(coalesce(nullif(natural_key, {_HIDDEN}), primary_key), {_EXAMPLES}) FROM {_LIST} GROUP BY ALL ORDER BY ALL"
+            ).fetchall()
+        return tuple(
+            Dangling(
+                str(model), str(name), str(kind), int(rows), tuple(str(example)[:200] for example in examples or ())
+            )
+            for model, name, kind, rows, examples in counted
+        )
+
+    def write(self, dangling: Path, lost_rows: Path) -> tuple[int, int]:
+        """Write all rows as CSV, and the lost rows that they name; how many lines each has."""
+        with self._workspace.cursor() as cursor:
+            named = (
+                f"SELECT target AS model, value AS id, pointed_at AS natural_key, count(*) AS rows_that_point_at_it "
+                f"FROM {_LIST} WHERE kind NOT IN ('soft', 'file', 'absent file') GROUP BY ALL"
+            )
+            return (
+                _written(cursor, f"SELECT * EXCLUDE (target) FROM {_LIST}", dangling),
+                _written(cursor, named, lost_rows),
+            )
+
+    def _insert(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        table: Table,
+        types: Mapping[str, str],
+        source: str,
+        *,
+        name: str,
+        kind: str,
+        target: str,
+        value: str,
+        pointed_at: str,
+    ) -> None:
+        primary_key = _texts(table.primary_key, types)
+        if any(self._hides(table, column) for column in table.primary_key):
+            primary_key = _HIDDEN
+        cursor.execute(
+            f"INSERT INTO {_LIST} SELECT {literal(table.label)}, {literal(name)}, {literal(kind)}, {literal(target)}, "
+            f"{primary_key}, {self._key(identifier(THEN_KEY))}, {value}, {pointed_at} FROM {source}"
+        )
+
+    def _value(self, table: Table, reference: Reference, keys: ProvenKeys, types: Mapping[str, str]) -> str:
+        """What the reference holds: JSON of its columns' texts."""
+        hidden = any(self._hides(table, column) for column in members(reference))
+        if isinstance(reference, ForeignReference) and reference.target in keys.tables:
+            hidden |= any(self._hides(keys.tables[reference.target], column) for column in reference.target_columns)
+        return _HIDDEN if hidden else _texts(members(reference), types)
+
+    def _key(self, expression: str) -> str:
+        return _HIDDEN if self._sensitive else expression
+
+    def _hides(self, table: Table, column: str) -> bool:
+        field = next((c.field for c in table.columns if c.name == column), None)
+        return any(f"{table.label}.{name}".lower() in self._sensitive for name in (column, field) if name)
+
+
+def _lost_since(reference: Reference) -> str:
+    """SQL for whether a reference led somewhere then and does not now."""
+    then, now = identifier(then_column(reference.name)), identifier(reference_column(reference.name))
+    if isinstance(reference, SoftReference):
+        were, are = (f"coalesce(json_extract_string({marks}, '$[*].nowhere'), [])" for marks in (then, now))
+        return f"({dangles(reference)} AND len(list_filter({are}, lambda one: NOT list_contains({were}, one))) > 0)"
+    return f"({dangles(reference)} AND {then} IS NOT NULL)"
+
+
+def _texts(columns: Sequence[str], types: Mapping[str, str]) -> str:
+    """JSON of the canonical texts of columns: an array, so that no spreadsheet takes a value for a formula."""
+    return f"CAST(to_json([{', '.join(text_of(identifier(name), types[name]) for name in columns)}]) AS VARCHAR)"
+
+
+def _written(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    cursor.execute(f"COPY (SELECT * FROM ({query}) ORDER BY ALL) TO {literal(str(path))} (FORMAT csv, HEADER)")
+    ((lines,),) = cursor.execute(f"SELECT count(*) FROM ({query})").fetchall()
+    return int(lines)

@@ -1,0 +1,94 @@
+"""The rows that are left, as raw rows: measured like rows that are read from a database, before any database has them.
+
+Beside its own columns each row keeps what it was and what it pointed at when the snapshot was made. So whatever it now
+points at in vain has a name, although the row itself is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.errors import CheckFailed
+from edms_tasks.extract import RawTable
+from edms_tasks.inventory.model import Column, Table
+from edms_tasks.keys import ProvenKeys
+from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
+from edms_tasks.package import fetch_chunks
+from edms_tasks.repository import Repository
+from edms_tasks.salvage.tables import TableRemains
+from edms_tasks.serialize import measure_table
+from edms_tasks.table_state import KEY, chunks, reference_column
+from edms_tasks.workspace import Workspace
+
+THEN_KEY = "@then:key"
+
+
+def then_column(reference: str) -> str:
+    """The column that holds what a reference pointed at when the snapshot was made."""
+    return f"@then:ref:{reference}"
+
+
+def with_then(table: Table) -> Table:
+    """The table with the columns that `remaining_rows` adds to it."""
+    names = [THEN_KEY, *(then_column(reference.name) for reference in table.references)]
+    added = (Column(name=name, native_type="", logical_type="text", nullable=True) for name in names)
+    return table.model_copy(update={"columns": (*table.columns, *added)})
+
+
+def remaining_rows(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> RawTable:
+    """The rows of an entry's chunks, with what they were and pointed at then; `folder` is created."""
+    if not entry.chunks:
+        return RawTable(entry.table.id, 0, entry.encodings, ())
+    fetched = fetch_chunks(repository, entry, folder)
+    path = folder / "rows.parquet"
+    columns = [identifier(column.name) for column in entry.table.columns]
+    columns.append(f"{identifier(KEY)} AS {identifier(THEN_KEY)}")
+    columns += [
+        f"{identifier(reference_column(reference.name))} AS {identifier(then_column(reference.name))}"
+        for reference in entry.table.references
+    ]
+    with workspace.cursor() as cursor:
+        source = chunks(cursor, entry.table, entry.natural_key, fetched)
+        cursor.execute(
+            f"COPY (SELECT {', '.join(columns)} FROM {source}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION lz4)"
+        )
+        ((rows,),) = cursor.execute(f"SELECT count(*) FROM read_parquet({literal(str(path))})").fetchall()
+    for chunk in fetched:
+        chunk.unlink()
+    return RawTable(entry.table.id, int(rows), entry.encodings, (path,))
+
+
+def state_of_remains(remains: TableRemains, raw: RawTable, keys: ProvenKeys) -> TableEntry:
+    """The entry of what is left of a table: its chunks, and the state of their rows.
+
+    Raises:
+        CheckFailed: the rows are not those of the chunks that were found whole.
+    """
+    entry = remains.entry
+    state = measure_table(entry.table, raw, keys)
+    if (state.rows, state.exact_digest) != (remains.rows, remains.exact_digest):
+        raise CheckFailed(
+            f"What is left of {entry.table.label} changed while it was being read.",
+            where=entry.table.id,
+            why=f"{remains.rows} rows with the digest {remains.exact_digest} became {state.rows} with {state.exact_digest}.",
+            cure="Nothing was restored. Check the disks of the repository and of `workdir`, and run it again.",
+        )
+    return entry.model_copy(update={"state": state})
+
+
+def manifest_of_remains(
+    manifest: Manifest,
+    entries: Sequence[TableEntry],
+    indexes: Mapping[str, FileIndex],
+    file_names: Sequence[FileNameState],
+) -> Manifest:
+    """The snapshot as if what is left had been all there was: what a restore of it must give, to the last digest."""
+    return manifest.model_copy(
+        update={
+            "tables": tuple(entries),
+            "files": tuple(indexes[index.root.name] for index in manifest.files),
+            "file_names": tuple(file_names),
+        }
+    )

@@ -1,0 +1,85 @@
+"""What a salvage cannot do without: the snapshot's manifest, and its native schema. Without them, what else there is."""
+
+from __future__ import annotations
+
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.manifest import Manifest
+from edms_tasks.repository import Repository
+
+_NAMED = 5
+
+
+def open_snapshot(repository: Repository, name: str) -> tuple[str, Manifest]:
+    """The id and manifest that a name stands for.
+
+    Raises:
+        DamagedRepository: the manifest is damaged, so that nothing says what belongs to the snapshot. Names the others.
+        UnknownSnapshot: no snapshot answers to the name.
+    """
+    try:
+        snapshot_id = repository.resolve(name)
+        return snapshot_id, Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
+    except DamagedRepository as error:
+        others = [_said(other, _manifest(repository, other)) for other in reversed(repository.snapshots())]
+        raise DamagedRepository(
+            f"{error.what} Nothing else says what belongs to the snapshot, so nothing of it can be salvaged.",
+            where=error.where,
+            why=error.why,
+            cure=f"Restore another snapshot: {_some(others)}." if others else "No readable snapshot is left.",
+        ) from error
+
+
+def require_schema(repository: Repository, snapshot_id: str, manifest: Manifest) -> None:
+    """The native schema must be whole: without it there are no tables for any row to go into.
+
+    Raises:
+        DamagedRepository: it is lost. Names the snapshots with the same tables and migrations whose schema is whole.
+    """
+    try:
+        repository.check(manifest.native_schema.object)
+    except DamagedRepository as error:
+        alike = [
+            _said(other, found)
+            for other in reversed(repository.snapshots())
+            if other != snapshot_id and _is_alike(manifest, found := _manifest(repository, other))
+            if _is_whole(repository, found)
+        ]
+        offer = f"Restore a snapshot with the same tables and migrations: {_some(alike)}. " if alike else ""
+        raise DamagedRepository(
+            "The schema of the snapshot is lost, and no table can be made without it.",
+            where=error.where,
+            why=error.why,
+            cure=f"{offer}Rows and files are still in the repository: docs/format.md says how to read them by hand.",
+        ) from error
+
+
+def _is_alike(manifest: Manifest, other: Manifest) -> bool:
+    """Whether another snapshot was made of the same tables, under the same migrations."""
+    tables, others = (
+        {entry.table.id: entry.table.model_copy(update={"key_candidates": ()}) for entry in one.tables}
+        for one in (manifest, other)
+    )
+    applied, also = (set(one.edms.migrations_applied) for one in (manifest, other))
+    return (manifest.engine, tables, applied) == (other.engine, others, also)
+
+
+def _is_whole(repository: Repository, manifest: Manifest) -> bool:
+    try:
+        repository.check(manifest.native_schema.object)
+    except DamagedRepository:
+        return False  # it has nothing to offer either
+    return True
+
+
+def _manifest(repository: Repository, snapshot_id: str) -> Manifest:
+    return Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
+
+
+def _said(snapshot_id: str, manifest: Manifest) -> str:
+    tag = f", tag {manifest.tag}" if manifest.tag else ""
+    return f"{snapshot_id[:12]} ({manifest.created:%Y-%m-%d %H:%M} UTC{tag})"
+
+
+def _some(names: list[str]) -> str:
+    more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,66 @@
+"""Systems that are backed up twice, once for all tests here: none may change them but inside `damaged`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from edms_tasks.inventory.inspect import run_probe
+from tests.direct_access import execute, query
+from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
+from tests.running import protect
+from tests.salvage.damaged_system import NEW_FILE, System
+
+# A value that makes its whole column be carried in another way: without it, the rest would be carried as what it is.
+ODD = {
+    "sqlite": "UPDATE documents_document SET external_reference = 'not a number' WHERE id = {id}",
+    "postgresql": "UPDATE documents_document SET effective_date = 'infinity' WHERE id = {id}",
+}
+CHANGES = (
+    "UPDATE documents_documentcomment SET text = text || ' (corrected)' WHERE id IN "
+    "(SELECT id FROM documents_documentcomment ORDER BY id LIMIT 2)",
+    "DELETE FROM documents_documentcomment WHERE id = (SELECT max(id) FROM documents_documentcomment WHERE parent_id IS NULL)",
+    f"UPDATE documents_documentversion SET file = '{NEW_FILE}' WHERE id = (SELECT max(id) FROM documents_documentversion)",
+)
+
+
+@pytest.fixture(scope="session")
+def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Callable[[Engine], System]:
+    """`systems("sqlite")`: backed up, changed, and backed up again; tables and files in several objects."""
+    made: dict[Engine, System] = {}
+
+    def get(engine: Engine) -> System:
+        if engine not in made:
+            folder = tmp_path_factory.mktemp(f"salvage_{engine}")
+            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"salvage_{engine}_{os.getpid()}")
+            edms = factory(engine, documents=20)
+            protected = protect(edms, folder, top="chunk_rows = 7", extra="[validate]\ndjango_check = false")
+            ((odd,),) = query(edms, "SELECT id FROM documents_document ORDER BY id LIMIT 1 OFFSET 10")
+            execute(edms, ODD[engine].format(id=odd))
+            first = protected.backup()
+            execute(edms, *CHANGES)
+            new = edms.media / NEW_FILE
+            new.parent.mkdir(parents=True)
+            new.write_bytes(b"written between the two backups")
+            made[engine] = System(protected, protected.backup("second").snapshot_id, first.snapshot_id, odd)
+        return made[engine]
+
+    return get
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _edms_asked_once() -> Iterator[None]:
+    """What the EDMS says of itself does not change here; asking anew each time would be half of the run time."""
+    answers: dict[str, object] = {}
+
+    def probe(settings_: object) -> object:
+        key = repr(settings_)
+        if key not in answers:
+            answers[key] = run_probe(settings_)  # type: ignore[arg-type]
+        return answers[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.target.run_probe", probe)
+        yield

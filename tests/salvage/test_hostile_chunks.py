@@ -1,0 +1,155 @@
+"""Manifests that lie and objects that are no rows: nothing that is not proved counts as intact."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.manifest import Chunk, Manifest, ObjectRef, TableEntry
+from edms_tasks.repository import Repository
+from edms_tasks.salvage import survey_table
+from edms_tasks.salvage.ids import Bounds, ids_of_lost
+from edms_tasks.workspace import Workspace, open_workspace
+from tests.reference_system import Engine
+from tests.salvage.damaged_system import System
+
+COMMENTS = "documents.DocumentComment"
+
+
+@pytest.fixture(scope="module")
+def system(systems: Callable[[Engine], System]) -> System:
+    return systems("sqlite")
+
+
+@pytest.fixture
+def entry(system: System) -> TableEntry:
+    data = (system.protected.repository / "snapshots" / f"{system.snapshot}.json").read_bytes()
+    manifest = Manifest.from_json(data, where="")
+    return next(entry for entry in manifest.tables if entry.table.model == COMMENTS)
+
+
+@pytest.fixture
+def repository(system: System, tmp_path: Path) -> Repository:
+    return Repository.open(system.protected.settings.repository).only_read(tmp_path / "own")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with open_workspace(tmp_path / "workspace", memory_limit_mb=256, threads=1) as opened:
+        yield opened
+
+
+def _stored(repository: Repository, data: bytes) -> ObjectRef:
+    ref = repository.put_bytes(data)
+    assert ref.sha256 == hashlib.sha256(data).hexdigest()
+    return ref
+
+
+def _parquet(**columns: list[object]) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(pa.table(columns), target)
+    return target.getvalue()
+
+
+def _with(entry: TableEntry, number: int, **changed: object) -> TableEntry:
+    chunks = list(entry.chunks)
+    chunks[number] = chunks[number].model_copy(update=changed)
+    return entry.model_copy(update={"chunks": tuple(chunks)})
+
+
+LIES: dict[str, Callable[[Repository, Chunk], dict[str, object]]] = {
+    "no Parquet": lambda repository, chunk: {"object": _stored(repository, b"PAR1 and nothing else PAR1")},
+    "other columns": lambda repository, chunk: {"object": _stored(repository, _parquet(id=[1, 2, 3]))},
+    "another exact digest": lambda repository, chunk: {"exact_digest": "0" * 32},
+    "another content digest": lambda repository, chunk: {"content_digest": "0" * 32},
+    "a size that is not its own": lambda repository, chunk: {
+        "object": chunk.object.model_copy(update={"size": chunk.object.size + 1})
+    },
+}
+LISTS: dict[str, list[object]] = {
+    "a row there is not": [10**6],
+    "a row before the first": [-1],
+    "no whole number": [0.5],
+    "no number": ["0"],
+    "nothing at all": [None],
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_chunk_that_is_not_what_the_manifest_says_is_lost_alone(
+    lie: str, entry: TableEntry, repository: Repository, workspace: Workspace, tmp_path: Path
+) -> None:
+    lied = _with(entry, 1, **LIES[lie](repository, entry.chunks[1]))
+
+    found = survey_table(repository, lied, workspace, tmp_path / "survey")
+
+    assert found.loss is not None
+    assert [chunk.number for chunk in found.loss.chunks] == [2]
+    assert found.rows == entry.state.rows - (entry.chunks[1].rows - entry.chunks[1].superseded_rows)
+    assert found.entry.chunks == (entry.chunks[0], *entry.chunks[2:])
+
+
+@pytest.mark.parametrize("numbers", LISTS)
+def test_a_list_of_superseded_rows_that_makes_no_sense_loses_its_chunk(
+    numbers: str, entry: TableEntry, repository: Repository, workspace: Workspace, tmp_path: Path
+) -> None:
+    (place,) = [number for number, chunk in enumerate(entry.chunks) if chunk.superseded_rows == 2]
+    # As many as the manifest says, so that the numbers alone are wrong.
+    lying = _stored(repository, _parquet(row=[*LISTS[numbers], *LISTS[numbers]]))
+    once = _with(entry, place, superseded=lying)
+
+    found = survey_table(repository, once, workspace, tmp_path / "survey")
+
+    assert found.loss is not None and [chunk.number for chunk in found.loss.chunks] == [place + 1]
+    assert found.loss.chunks[0].object.sha256 == lying.sha256
+
+
+def test_a_list_that_names_other_rows_than_the_snapshot_left_out_loses_the_whole_table(
+    entry: TableEntry, repository: Repository, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Every object is what its name says, and the sum of all is not: whose rows are false cannot be told."""
+    (place,) = [number for number, chunk in enumerate(entry.chunks) if chunk.superseded_rows == 2]
+    lying = _stored(repository, _parquet(row=[5, 6]))
+
+    found = survey_table(repository, _with(entry, place, superseded=lying), workspace, tmp_path / "survey")
+
+    assert found.loss is not None and found.rows == 0 and found.entry.chunks == ()
+    assert "do not add up" in found.loss.why
+
+
+def test_an_intact_table_is_not_lost(
+    entry: TableEntry, repository: Repository, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Otherwise the others would pass for a reason that is not theirs."""
+    found = survey_table(repository, entry, workspace, tmp_path / "survey")
+
+    assert (found.loss, found.rows, found.exact_digest) == (None, entry.state.rows, entry.state.exact_digest)
+
+
+def test_keys_of_lost_rows_are_told_only_where_chunks_ascend(entry: TableEntry) -> None:
+    ascending = [Bounds(1, 10), None, Bounds(21, 30)]
+
+    assert ids_of_lost(entry.table, 1, ascending) == "id probably above 10 and below 21"
+    assert ids_of_lost(entry.table, 0, [None, Bounds(5, 9)]) == "id probably below 5"
+    assert ids_of_lost(entry.table, 1, [Bounds(1, 25), None, Bounds(21, 30)]) == ""
+    assert ids_of_lost(entry.table, 0, [None]) == ""
+    assert ids_of_lost(entry.table, 1, ascending, among=Bounds(12, 19)) == "id from 12 to 19"
+
+
+def test_an_object_the_disk_cannot_read_counts_as_damaged(
+    entry: TableEntry, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(path: object, *_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.open", refuse)
+
+    with pytest.raises(DamagedRepository, match="Input/output error"):
+        repository.fetch(entry.chunks[0].object, tmp_path / "chunk")
