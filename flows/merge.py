@@ -5,10 +5,13 @@ Rows are matched by natural key, new rows get free ids, every reference follows.
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.proof import MergedTable
 from edms_tasks.merging.selection import Selector
 from edms_tasks.merging.snapshot_rows import mergeable
+from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings
@@ -28,6 +32,7 @@ from edms_tasks.spool import spool
 from edms_tasks.workspace import open_workspace
 from flows.backup import compose_backup
 from flows.merge_work import MergeWork, Policies
+from flows.proof import reports
 from flows.restore import journal_of
 from flows.steps import Steps
 from flows.target import address_of, ask_edms
@@ -43,6 +48,7 @@ class MergeResult:
     tables: tuple[MergedTable, ...]
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    report: Path | None = None  # the page; merge.json lies beside it
 
     @property
     def success(self) -> bool:
@@ -59,6 +65,7 @@ class MergeResult:
             "tables": [table.model_dump(mode="json") for table in self.tables],
             "notes": list(self.notes),
             "seconds": self.seconds,
+            "report": str(self.report) if self.report else None,
         }
 
 
@@ -133,7 +140,7 @@ def compose_merge(
             with database.view(scratch, settings.jobs) as view:
                 merge.read_target(view)
             plan = merge.plan(snapshot_id, database.address.display, notes)
-            return MergeResult(plan, False, None, (), tuple(notes), dict(steps.seconds))
+            return _reported(settings, steps, MergeResult(plan, False, None, (), tuple(notes), dict(steps.seconds)))
         with database.merging(scratch, tables) as transaction:
             merge.read_target(transaction.view())
             plan = merge.plan(snapshot_id, database.address.display, notes)
@@ -146,7 +153,32 @@ def compose_merge(
                     _commit(steps, merge, transaction, aside)
                 if aside.exists():
                     notes.append(f"Files that were replaced are kept in {aside}.")
-    return MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), dict(steps.seconds))
+    done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), dict(steps.seconds))
+    return _reported(settings, steps, done)
+
+
+def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeResult:
+    """Leave the evidence: a page, the same as JSON, and artifacts."""
+    shown = replace(result, plan=result.plan.without_values_of(settings.validate_.sensitive))
+    reports(settings).mkdir(parents=True, exist_ok=True)
+    page = Path(tempfile.mkdtemp(prefix="merge-", dir=reports(settings))) / "merge.html"
+    shown = replace(shown, report=page)
+    text = render("merge.html.j2", result=shown, made=datetime.now(UTC), version=metadata.version("edms-backup"))
+    page.write_text(text, encoding="utf-8", errors="backslashreplace")
+    page.with_suffix(".json").write_text(
+        json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
+    )
+    steps.link("merge-report", "Merge", page)
+    steps.table(
+        "models",
+        "Models in the merge",
+        [
+            {name: getattr(model, name) for name in ("model", "insert", "update", "keep", "same", "only_in_target")}
+            for model in shown.plan.models
+        ],
+        f"Snapshot {shown.plan.snapshot_id}",
+    )
+    return shown
 
 
 def _commit(steps: Steps, merge: MergeWork, transaction: MergeTransaction, aside: Path) -> None:

@@ -22,6 +22,8 @@ def print_merge(console: Console, result: MergeResult) -> None:
     for note in result.notes:
         line(console, f"· {note}")
     print_seconds(console, result.seconds)
+    if result.report:
+        line(console, f"report    {result.report}")
     if result.safety_snapshot:
         line(console, f"safety    snapshot {result.safety_snapshot[:12]} of what was there before")
     writes = result.plan.writes

@@ -103,7 +103,8 @@ def restore(
     Args:
         config: Path of the settings file, edms-backup.toml, on the worker's machine.
         snapshot: `latest`, an id or its first digits, or a tag.
-        into: Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone.
+        into: Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone. As a URL, without
+            password: a database of the other engine.
         into_files: With `into`, the folder for the restored files.
         confirm: Must be on to replace the EDMS's database and files. The present ones are kept for a rollback.
         salvage: Bring back what is provably intact where the repository is damaged. The run fails all the same.

@@ -127,7 +127,9 @@ class World:
         """Restore a snapshot; whoever calls this has confirmed it."""
         if self.prefect:
             from flows import prefect_flows
+            from flows.other_database import require_no_password
 
+            require_no_password(into)
             files = str(into_files) if into_files else None
             return prefect_flows.result_of(
                 lambda: prefect_flows.restore(

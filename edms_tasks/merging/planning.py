@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import duckdb
@@ -78,6 +78,14 @@ class MergePlan(Value):
         """Rows and files that would be written."""
         rows = sum(model.insert + model.update for model in self.models)
         return rows + sum(root.add + root.replace for root in self.files)
+
+    def without_values_of(self, sensitive: Sequence[str]) -> MergePlan:
+        """The plan without examples from models that have columns ("documents.Document.title") whose values must not appear."""
+        silent = {column.rpartition(".")[0] for column in sensitive}
+        quiet = {model.model for model in self.models if not silent.isdisjoint((model.model, model.table_id))}
+        models = [m.model_copy(update={"inserts": (), "updates": ()}) if m.model in quiet else m for m in self.models]
+        conflicts = [c.model_copy(update={"examples": ()}) if c.model in quiet else c for c in self.conflicts]
+        return self.model_copy(update={"models": tuple(models), "conflicts": tuple(conflicts)})
 
 
 def written(policy: Policy) -> str:

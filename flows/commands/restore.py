@@ -20,6 +20,7 @@ EXAMPLES = (
     "restore latest",
     "restore before-upgrade --yes",
     "restore latest --into edms_copy --into-files /tmp/copy",
+    "restore latest --into postgresql://edms@localhost/edms --into-files /srv/edms/media",
     "restore 53bc --salvage --into edms_left",
     "restore after-upgrade --drop-unknown",
 )
@@ -30,7 +31,10 @@ def restore(
     snapshot: Snapshot,
     into: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Leave it as a database of this name (SQLite: a file) instead of promoting."),
+        typer.Option(
+            metavar="NAME|URL",
+            help="Leave it as a database of this name (SQLite: a file) instead of promoting. A URL: of the other engine.",
+        ),
     ] = None,
     into_files: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="With --into: the folder for the restored files.")

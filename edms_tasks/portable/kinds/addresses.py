@@ -8,14 +8,15 @@ from edms_tasks.portable.storage_classes import Classes
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
 _IPV6 = "[0-9a-f.]*:[0-9a-f:.]*"
-# ::102:304 is written ::1.2.3.4 by PostgreSQL, and by nobody else.
-_COMPATIBLE = "::[0-9a-f]{1,4}:[0-9a-f]{1,4}"
+# What PostgreSQL writes in another way: ::102:304 as ::1.2.3.4, zeros before a group not at all, groups of zeros as ::.
+_OTHERWISE = r"^::(ffff:)?[0-9a-f]{1,4}:[0-9a-f]{1,4}$|(^|:)0[0-9a-f]"
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
     """A network of one address."""
     text = value.text
-    spelled_alike = f"NOT regexp_full_match({text}, '{_COMPATIBLE}')"
+    uncompressed = f"(NOT contains({text}, '::') AND regexp_matches({text}, '(^|:)0:0(:|$)'))"
+    spelled_alike = f"NOT (regexp_matches({text}, '{_OTHERWISE}') OR {uncompressed})"
     return Converted(
         f"CASE WHEN regexp_full_match({text}, '{_IPV4}') THEN {text} || '/32' "
         f"WHEN regexp_full_match({text}, '{_IPV6}') AND {spelled_alike} THEN {text} || '/128' END"

@@ -15,6 +15,7 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
     misfits = [Misfit(f"{value.integer} NOT BETWEEN {least} AND {most}", f"is out of range for {kind}")]
     if columns.unsigned:
         misfits.append(Misfit(f"{value.integer} < 0", "is negative, and the column takes positive numbers only"))
+        least = 0
     return Converted(
         f"CASE WHEN {value.integer} BETWEEN {least} AND {most} THEN TRY_CAST({value.integer} AS {kind}) END",
         tuple(misfits),
