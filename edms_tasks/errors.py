@@ -7,6 +7,7 @@ class's ``exit_code``. `docs/restore.md` lists them all by ``code``. Errors are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -118,8 +119,10 @@ class DoesNotFit(CheckFailed):
 
     code = "does-not-fit"
 
-    def __init__(self, what: str, *, where: str, why: str, cure: str, misfits: list[dict[str, Any]]) -> None:
-        self.misfits = misfits
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", cure: str = "", misfits: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        self.misfits = list(misfits)
         super().__init__(what, where=where, why=why, cure=cure)
 
     def as_json(self) -> dict[str, Any]:

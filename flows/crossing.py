@@ -227,20 +227,26 @@ def _notes(
     manifest: Manifest, engine: str, pairing: Pairing, fits: Mapping[str, Fit], left: Sequence[str]
 ) -> Iterator[str]:
     yield (
-        f"From {manifest.engine} to {engine}: the EDMS's own migrations made the tables, indexes and constraints. Every value was "
-        f"read back, brought into {manifest.engine}'s form, and is what the snapshot holds."
+        f"From {manifest.engine} to {engine}: the EDMS's own migrations made the tables, indexes and constraints; what was read back "
+        f"was brought into {manifest.engine}'s form and compared in that."
     )
-    labels = {pair.entry.table.id: pair.entry.table.label for pair in pairing.pairs}
+    tables = {pair.entry.table.id: pair.entry.table for pair in pairing.pairs}
+    computed = [
+        f"{table.label}.{column.name}" for table in tables.values() for column in table.columns if column.generated
+    ]
     respelled = [
-        f"{labels[table_id]}.{column} ({count:,} rows)"
+        f"{tables[table_id].label}.{column} ({count:,} rows)"
         for table_id, fit in fits.items()
         for column, count in sorted((fit.respelled or {}).items())
+        if not tables[table_id].column(column).generated
     ]
     if respelled:
         yield (
             "These values say the same and are written in another way, so they were compared by what they say "
             f"(JSON without the order of keys, white space and spelling of numbers): {', '.join(respelled)}."
         )
+    if computed:
+        yield f"The database computes these columns itself, anew and in its own way; they were not compared: {', '.join(computed)}."
     if pairing.empty:
         yield f"Tables without rows that no migration makes were left out: {', '.join(pairing.empty)}."
     if pairing.added:

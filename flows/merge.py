@@ -37,6 +37,8 @@ from flows.restore import journal_of
 from flows.steps import Steps
 from flows.target import address_of, ask_edms
 
+_SAFETY = "before-merge-of-"
+
 
 @dataclass(frozen=True)
 class MergeResult:
@@ -99,7 +101,7 @@ def compose_merge(
     with ExitStack() as cleanup:
         with steps.stage("open"):
             repository = Repository.open(settings.repository)
-            snapshot_id = repository.resolve(snapshot)
+            snapshot_id = _resolve(repository, snapshot)
             manifest = steps.run(
                 "open the snapshot",
                 lambda: Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id),
@@ -111,7 +113,7 @@ def compose_merge(
             cleanup.enter_context(journal_of(settings).exclusive())
         safety = None
         if not dry_run:
-            tag = f"before-merge-of-{snapshot_id[:12]}"
+            tag = f"{_SAFETY}{snapshot_id[:12]}"
             asked = {"ask": lambda _: report} if report is not None else {}
             safety = compose_backup(settings, steps, tag=tag, **asked).snapshot_id
         scratch = cleanup.enter_context(spool(settings.workdir, "merge"))
@@ -155,6 +157,17 @@ def compose_merge(
                     notes.append(f"Files that were replaced are kept in {aside}.")
     done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), dict(steps.seconds))
     return _reported(settings, steps, done)
+
+
+def _resolve(repository: Repository, snapshot: str) -> str:
+    """The snapshot's id. `latest` is none that a merge made: merging that would undo the merge."""
+    if snapshot != "latest":
+        return repository.resolve(snapshot)
+    for snapshot_id in reversed(repository.snapshots()):
+        manifest = Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
+        if not (manifest.tag or "").startswith(_SAFETY):
+            return snapshot_id
+    return repository.resolve(snapshot)
 
 
 def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeResult:

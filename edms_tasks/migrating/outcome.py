@@ -63,9 +63,9 @@ class Following:
     def dropped_in_short(self) -> str:
         """`2 tables (3 rows), 4 columns (50 values)`."""
         said = []
-        for kind, noun, held in (("table", "tables", "rows"), ("column", "columns", "values")):
+        for kind, held in (("table", "rows"), ("column", "values")):
             parts = [part.held for part in self.dropped if part.kind == kind]
-            said.append(f"{len(parts):,} {noun} ({sum(parts):,} {held})")
+            said.append(f"{len(parts):,} {kind}{'' if len(parts) == 1 else 's'} ({sum(parts):,} {held})")
         return ", ".join(said)
 
     def sentences(self) -> tuple[str, ...]:

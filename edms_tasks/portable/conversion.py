@@ -2,7 +2,8 @@
 
 The way back is what proves a move: what was loaded is read again, brought back into the snapshot's own form, and held
 against the snapshot's digest. So a value counts as fitting only if it comes back as it was, or in the spelling its own
-engine's Django would have given it; that is found out before anything is loaded.
+engine's Django would have given it; that is found out before anything is loaded. Columns that the database computes are
+left out of both.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ class Conversion:
         return kind_of(self.columns.postgresql.native_type)
 
     @property
+    def computed(self) -> bool:
+        """Whether the database computes the column, each engine in its own way: such values are not carried, nor compared."""
+        return self.columns.sqlite.generated and self.columns.postgresql.generated
+
+    @property
     def form_there(self) -> Form:
         """How `there` carries it."""
         if self.kind is None:
@@ -55,7 +61,7 @@ class Conversion:
 
     def back(self, column: str, form: Form) -> str:
         """What came back, in the snapshot's form: the column as it was read from the other engine in `form`."""
-        if self.kind is None:
+        if self.kind is None or self.computed:
             return f"CAST(NULL AS {self.form.kind})"
         if self.source == "postgresql":
             made = self.kind.to_postgresql(self._classes(column, form), self.columns).expression
@@ -67,13 +73,15 @@ class Conversion:
 
     def expected(self, column: str) -> str:
         """What must come back: the snapshot's value, or where it is spelled in another way than Django would, that spelling."""
-        if self.kind is not None and self.kind.canonical is not None and self.source == "sqlite":
+        if self.kind is not None and self.kind.canonical and self.source == "sqlite" and not self.computed:
             return self.kind.canonical(self._classes(column, self.form).text)
         return self.back(f"({self.there(column)})", self.form_there)
 
     def misfits(self, column: str) -> tuple[Misfit, ...]:
         """Why a value does not fit, the most telling reason first."""
         filled = f"{column} IS NOT NULL"
+        if self.computed:
+            return (Misfit("false", ""),)
         if self.kind is None:
             pair = f"{self.columns.sqlite.native_type or 'no type'} and {self.columns.postgresql.native_type}"
             return (Misfit(filled, f"has no known form in the other engine ({pair})"),)

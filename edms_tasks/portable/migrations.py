@@ -21,7 +21,8 @@ def commands_to(
     """
     options = ["--no-input", "--verbosity", "0", "--database", alias]
     if not planned:
-        return [["migrate", "--run-syncdb", *options]]
+        # Apps without migrations may refer to those with; the other way round Django allows no references.
+        return [["migrate", *options], ["migrate", "--run-syncdb", *options]]
     applied = {(app, name) for app, name in manifest.edms.migrations_applied}
     done = {
         migration.key: migration

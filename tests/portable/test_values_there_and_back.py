@@ -21,7 +21,7 @@ from edms_tasks.portable.forms import Form
 from tests.portable.columns import Crossing, arrow, columns, kept_by_sqlite, native, spelled_by_duckdb
 from tests.postgres_server import PostgresServer
 
-EXAMPLES = settings(max_examples=8, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=6, suppress_health_check=list(HealthCheck))
 
 
 def microseconds(value: timedelta) -> int:

@@ -41,6 +41,7 @@ def restored_copy(tmp_path_factory: pytest.TempPathFactory) -> RestoredCopy:
     return get
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "number"), [("sqlite", 1), ("sqlite", 2), ("sqlite", 3), ("postgresql", 1)])
 def test_a_snapshot_of_each_version_restores_into_the_newest(
     engine: Engine, number: int, chains: Callable[[Engine], Chain], restored_copy: RestoredCopy, tmp_path: Path

@@ -17,8 +17,8 @@ from edms_tasks.errors import CommandError, MigrationsParted, SnapshotNewerThanC
 from flows.cli import app
 from tests.direct_access import query
 from tests.independent_comparison import differences
-from tests.reference_system import Engine, ReferenceEdms
-from tests.versions.chain import Chain, database
+from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms
+from tests.versions.chain import Chain, database, make_chain
 from tests.versions.three_versions import add_migration, copy_project
 from tests.versions.three_versions import replace as edit
 
@@ -95,6 +95,36 @@ def test_what_older_code_does_not_know_is_dropped_by_name_and_nothing_else(chain
     newer = replace(edms, project=chain.projects[3])
     newer.manage("migrate", "--verbosity", "0")
     assert query(newer, "SELECT count(*) FROM documents_shelf") == [(3,)]
+
+
+@pytest.mark.long
+def test_on_postgresql_older_code_gets_what_it_knows(
+    _edms_templates: EdmsTemplates, postgres_database: str, tmp_path: Path
+) -> None:
+    name = postgres_database.rpartition("/")[2]
+    chain = make_chain(_edms_templates, tmp_path, "postgresql", f"{name}_c")
+    into = f"{name}_into"
+
+    result = chain.protected[2].restore(chain.snapshots[3], into=into, into_files=tmp_path / "files", drop_unknown=True)
+
+    live = chain.protected[2].edms
+    copy = replace(live, database_url=live.database_url.replace(live.database_name, into))
+    assert result.success
+    assert result.following is not None
+    named = {part.name for part in result.following.dropped if part.kind != "dependent"}
+    assert named == {"documents_shelf", "documents_document.barcode", "documents_document.shelf_id", *NEW}
+    # Version 2 itself, before the shelves: the same tables, columns, constraints and rows, but for the order of records and
+    # the content type and permissions of the shelf.
+    before, after = database(chain.plain[2]), database(copy)
+    assert before["schema"] == after["schema"]
+    different = [part.split("(")[0] for part in differences(before, after)]
+    assert {part.split(".")[-1].strip() for part in different} <= {
+        "django_content_type",
+        "auth_permission",
+        "sequences",
+    }
+    copy.manage("check", "--database", "default")
+    copy.manage("migrate", "--check")
 
 
 def test_what_was_to_be_dropped_is_listed_before_and_a_word_has_to_be_typed(

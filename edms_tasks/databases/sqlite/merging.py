@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,50 +21,55 @@ from edms_tasks.errors import MergeRefused, TargetInUse
 
 _PATIENCE_MS = 30_000
 _BATCH_ROWS = 65_536
+_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
 
 
 @contextmanager
 def merging(address: DatabaseAddress, spool: Path) -> Iterator[SqliteMerge]:
-    """Take SQLite's one write lock, copy the file as it is then, and hand out the transaction; rolled back unless committed.
+    """Take SQLite's one write lock, and hand out the transaction; rolled back unless committed.
+
+    From the lock to the commit only ADBC touches the file. It brings a SQLite library of its own, and a process that opens
+    and closes a file with another one as well loses the first one's locks (sqlite.org/howtocorrupt.html, section 2.2.1).
 
     Raises:
         TargetInUse: somebody writes for longer than 30 seconds.
     """
-    with adbc.connect(address.name, autocommit=True) as connection:
-        merge = SqliteMerge(address, connection)
+    with (
+        open_view(address, spool) as shape,  # a copy that says what tables there are; made and closed before the lock
+        adbc.connect(address.name, autocommit=True) as connection,
+    ):
+        merge = SqliteMerge(address, connection, shape)
         merge.begin()
         try:
-            # Nobody can write now, so the copy is what the transaction began with.
-            with open_view(address, spool) as before:
-                merge.before = before
-                yield merge
+            yield merge
         finally:
             if not merge.committed:
                 merge.execute("ROLLBACK")
 
 
 class _WithinTransaction(SqliteView):
-    """Reads rows through the transaction's own connection; the schema is that of the copy."""
+    """Reads rows through the transaction's own connection, one reader at a time; the schema is that of the copy."""
 
-    def __init__(self, path: Path, connection: adbc.Connection) -> None:
+    def __init__(self, path: Path, connection: adbc.Connection, reading: threading.Lock) -> None:
         super().__init__(path)
         self._transaction = connection
+        self._reading = reading
 
     @contextmanager
     def _reader(self) -> Iterator[adbc.Connection]:
-        yield self._transaction
+        with self._reading:
+            yield self._transaction
 
 
 class SqliteMerge:
     """One transaction."""
 
-    before: SqliteView
-
-    def __init__(self, address: DatabaseAddress, connection: adbc.Connection) -> None:
+    def __init__(self, address: DatabaseAddress, connection: adbc.Connection, shape: SqliteView) -> None:
         self.committed = False
         self._address = address
         self._connection = connection
-        self._written = False
+        self._shape = shape
+        self._reading = threading.Lock()
 
     def begin(self) -> None:
         """Take the write lock."""
@@ -73,19 +79,24 @@ class SqliteMerge:
         try:
             self.execute("BEGIN IMMEDIATE")
         except adbc_driver_manager.Error as error:
-            raise TargetInUse(
-                "Somebody else is writing to the database.",
-                where=self._address.display,
-                why=str(error)[:500],
-                cure="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
-            ) from error
+            raise self._in_use(str(error)[:500]) from error
+        if self._rows(_OBJECTS) != [tuple(str(value) for value in row) for row in self._shape.query(_OBJECTS)]:
+            self.execute("ROLLBACK")
+            raise self._in_use("Its tables were changed while the merge began.")
 
     def view(self) -> SqliteView:
-        """Before anything was written the copy, which several readers can share; then the transaction itself."""
-        return _WithinTransaction(self.before.path, self._connection) if self._written else self.before
+        """Reads through the transaction's own connection."""
+        return _WithinTransaction(self._shape.path, self._connection, self._reading)
+
+    def _in_use(self, why: str) -> TargetInUse:
+        return TargetInUse(
+            "Somebody else is writing to the database.",
+            where=self._address.display,
+            why=why,
+            cure="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
+        )
 
     def write(self, changes: Sequence[TableChange]) -> None:
-        self._written = True
         try:
             broken = set(self._broken())
             triggers = self._rows(

@@ -206,6 +206,11 @@ class SqliteView:
         made = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
         return frozenset(f"{m['type']} {m['name']}: {m['sql']}" for m in made if not m["name"].startswith("sqlite_"))
 
+    def query(self, statement: str) -> list[tuple[object, ...]]:
+        """The rows of a small query."""
+        with self._connected() as connection:
+            return connection.execute(statement).fetchall()
+
     @contextmanager
     def _reader(self) -> Iterator[adbc.Connection]:
         with adbc.connect(str(self.path)) as reader:

@@ -37,7 +37,7 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
         (
             Misfit(beyond, f"is out of range for {columns.postgresql.native_type}"),
             Misfit(
-                f"NOT coalesce({whole}, {number} IS NULL)",
+                f"NOT coalesce({whole}, {value.integer} IS NULL)",
                 f"has more digits than Django reads ({_DIGITS}), or more places than {columns.postgresql.native_type} keeps",
             ),
         ),
