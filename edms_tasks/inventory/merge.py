@@ -278,7 +278,7 @@ def _without_key(table: Table) -> Finding:
         code="no-natural-key",
         severity="info",
         subject=table.label,
-        message=f"The rows have {what}; they restore exactly, but cannot be matched with rows of another system.",
+        message=f"The rows have {what}; they restore exactly; a merge can only know them by all that they hold.",
         cure=f'If a business key exists, declare it: [natural_keys] "{table.label}" = ["…"].',
     )
 

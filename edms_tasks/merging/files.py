@@ -66,7 +66,7 @@ class RootMerge:
         for name, (final, replaces) in sorted(self.writes.items()):
             staged, target = _place(self.live / STAGING, name), _place(self.live, final)
             _require_plain_folders(self.live, final)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folders(self.live, self.live / STAGING, final)
             if replaces:
                 kept = _place(aside / self.index.root.name, final)
                 kept.parent.mkdir(parents=True, exist_ok=True)
@@ -237,6 +237,20 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return "same" if digest.hexdigest() == sha256 else "differs"
+
+
+def _make_folders(live: Path, staged: Path, name: bytes) -> None:
+    """Make the folders a file needs, with the permissions and the owner they had, or else those of the folder above."""
+    for folder in folders_of(name, is_folder=False):
+        path = _place(live, folder)
+        if path.exists():
+            continue
+        path.mkdir()
+        like = _place(staged, folder)
+        held = (like if like.is_dir() else path.parent).stat()
+        if os.geteuid() == 0:
+            os.chown(path, held.st_uid, held.st_gid)
+        path.chmod(stat.S_IMODE(held.st_mode))
 
 
 def _place(root: Path, name: bytes) -> Path:

@@ -133,7 +133,7 @@ def test_rows_that_differ_stop_a_merge_where_that_is_said(edms_factory: Referenc
     assert differences(before, picture(made.edms)) == []
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_numbers_that_both_have_given_are_a_conflict_with_a_name(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -1,0 +1,102 @@
+"""Ids in texts give way to other ids, and every other character stays as it was."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edms_tasks.inventory.model import SoftReference
+from edms_tasks.soft.rewriting import final_ids, rewriter, with_dashes_as
+
+MOVED = {"1": "101", "2": "102", "30": "7"}
+
+
+def reference(form: str, expression: str = "", kind: str = "number") -> SoftReference:
+    return SoftReference.model_validate(
+        {
+            "name": "held",
+            "column": "held",
+            "target": "document",
+            "target_column": "id",
+            "id_kind": kind,
+            "form": form,
+            "expression": expression,
+        }
+    )
+
+
+def rewritten(text: str, *references: SoftReference) -> str:
+    return rewriter(references, [final_ids(MOVED, str)] * len(references))(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "text", "expected"),
+    [
+        (reference("value"), " 1 ", " 101 "),
+        (reference("value"), "12", "12"),
+        (reference("value"), "", ""),
+        (reference("list", ","), "1, 2,3 ,, [30]", "101, 102,3 ,, [7]"),
+        (reference("list", ";"), '"1";"9"', '"101";"9"'),
+        (reference("pattern", "document_%d"), "document_1 document_2x document_12", "document_101 document_102x document_12"),
+        (
+            reference("json", "$.ids[*]"),
+            '{ "ids" :[1,\\n "2", 1.0, null,true, [1]] , "n":1}',
+            '{ "ids" :[101,\\n "102", 1.0, null,true, [1]] , "n":1}',
+        ),
+        (reference("json", "$.by.*~"), '{"by":{"1":{"1":1},"9":2}}', '{"by":{"101":{"1":1},"9":2}}'),
+        (reference("json", "$[1].id"), '[{"id":1},{"id":1}]', '[{"id":1},{"id":101}]'),
+        (reference("json", '$."a.b"'), '{"a.b": 2, "a": {"b": 2}}', '{"a.b": 102, "a": {"b": 2}}'),
+        (reference("json", "$.id"), '{"id": 1', '{"id": 1'),
+        (reference("json", "$.id"), '{"id": "\\u0031", "t": "{\\"id\\": 1}"}', '{"id": "101", "t": "{\\"id\\": 1}"}'),
+    ],
+)  # fmt: skip
+def test_ids_are_replaced_where_they_stand(one: SoftReference, text: str, expected: str) -> None:
+    assert rewritten(text, one) == expected
+
+
+def test_a_uuid_is_written_as_the_one_before_it() -> None:
+    bare, dashed = "0" * 31 + "1", "11111111-2222-3333-4444-555555555555"
+    assert with_dashes_as(bare, dashed) == dashed.replace("-", "")
+    assert with_dashes_as(dashed, bare) == "00000000-0000-0000-0000-000000000001"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 40) | st.floats(0, 40, allow_nan=False) | st.sampled_from(["1", "2", "x", 'q"{}[]', "ü"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["ids", "1", "2", "30", "a", 'k"']), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(document=values, indent=st.sampled_from([None, 1, "\t "]))
+def test_a_document_says_the_same_with_other_ids(document: Any, indent: Any) -> None:
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    paths = (reference("json", "$.ids[*]"), reference("json", "$.a.*~"))
+
+    now = rewritten(text, *paths)
+
+    assert json.loads(now) == expected(document)
+    if expected(document) == document:
+        assert now == text
+
+
+def expected(document: Any) -> Any:
+    """The same by plain Python, on the document taken apart."""
+    if not isinstance(document, dict):
+        return document
+    made = dict(document)
+    if isinstance(made.get("ids"), list):
+        made["ids"] = [moved(one) for one in made["ids"]]
+    if isinstance(made.get("a"), dict):
+        made["a"] = {MOVED.get(key, key): value for key, value in made["a"].items()}
+    return made
+
+
+def moved(one: Any) -> Any:
+    if isinstance(one, bool) or not isinstance(one, int | str):
+        return one
+    final = MOVED.get(str(one))
+    return one if final is None else type(one)(final)
