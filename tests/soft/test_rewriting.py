@@ -44,8 +44,8 @@ def rewritten(text: str, *references: SoftReference) -> str:
         (reference("pattern", "document_%d"), "document_1 document_2x document_12", "document_101 document_102x document_12"),
         (
             reference("json", "$.ids[*]"),
-            '{ "ids" :[1,\\n "2", 1.0, null,true, [1]] , "n":1}',
-            '{ "ids" :[101,\\n "102", 1.0, null,true, [1]] , "n":1}',
+            '{ "ids" :[1,\n "2", 1.0, null,true, [1]] , "n":1}',
+            '{ "ids" :[101,\n "102", 1.0, null,true, [1]] , "n":1}',
         ),
         (reference("json", "$.by.*~"), '{"by":{"1":{"1":1},"9":2}}', '{"by":{"101":{"1":1},"9":2}}'),
         (reference("json", "$[1].id"), '[{"id":1},{"id":1}]', '[{"id":1},{"id":101}]'),
