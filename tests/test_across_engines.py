@@ -96,7 +96,8 @@ def test_django_says_the_same_of_every_object_on_the_other_engine(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_the_moved_system_works(moved: Callable[[Engine], Moved], engine: Engine) -> None:
     there = moved(engine).there
     working.test_the_database_itself_refuses_to_change_the_audit_trail(there)
@@ -199,6 +200,26 @@ def test_what_does_not_fit_is_refused_row_by_row_before_anything_is_loaded(
         ).fetchone() == (0,)
     name = postgres_database.rpartition("/")[2]
     assert [found for found in postgres_server.databases() if found.startswith(name)] == [name]
+
+
+@pytest.mark.long
+def test_a_role_that_may_create_no_database_moves_into_an_empty_one(
+    moved: Callable[[Engine], Moved], postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
+) -> None:
+    name = postgres_database.rpartition("/")[2]
+    with postgres_server.connect("postgres") as connection:
+        connection.execute("DROP ROLE IF EXISTS across_owner")
+        connection.execute("CREATE ROLE across_owner LOGIN PASSWORD 'secret' NOCREATEDB NOSUPERUSER")
+        connection.execute(f"ALTER DATABASE {name} OWNER TO across_owner".encode())
+    place = postgres_database.rpartition("@")[2]
+
+    result = moved("sqlite").protected.restore(
+        into=f"postgresql://across_owner:secret@{place}", into_files=tmp_path / "files"
+    )
+
+    assert result.success, result.failures
+    there = ReferenceEdms(engine="postgresql", database_url=postgres_database, media=tmp_path / "files" / "media")
+    assert _said(there) == _said(moved("sqlite").source)
 
 
 def test_a_url_of_the_snapshots_own_engine_is_refused(moved: Callable[[Engine], Moved], tmp_path: Path) -> None:

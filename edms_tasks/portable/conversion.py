@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edms_tasks.portable.forms import Columns, Form, Misfit
 from edms_tasks.portable.kinds import Kind, kind_of
-from edms_tasks.portable.storage_classes import KIND_OF, Classes, classes_of, in_form
+from edms_tasks.portable.storage_classes import KIND_OF, Classes, classes_of, in_form, normal_form
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Conversion:
         return self.kind.form if self.source == "sqlite" else Form("native", KIND_OF[self.kind.storage])
 
     def there(self, column: str) -> str:
-        """The value in the other engine; NULL where it does not fit."""
+        """The value in the other engine, for values that fit (`misfits`)."""
         if self.kind is None:
             return "CAST(NULL AS VARCHAR)"
         if self.source == "sqlite":
@@ -73,12 +73,12 @@ class Conversion:
 
     def expected(self, column: str) -> str:
         """What must come back: the snapshot's value, or where it is spelled in another way than Django would, that spelling."""
-        if self.kind is not None and self.kind.canonical and self.source == "sqlite" and not self.computed:
+        if self.kind is not None and self.kind.canonical is not None and self._canonically():
             return self.kind.canonical(self._classes(column, self.form).text)
         return self.back(f"({self.there(column)})", self.form_there)
 
-    def misfits(self, column: str) -> tuple[Misfit, ...]:
-        """Why a value does not fit, the most telling reason first."""
+    def misfits(self, column: str, there: str) -> tuple[Misfit, ...]:
+        """Why a value does not fit, the most telling reason first; `there` is a column with what `there` made of it."""
         filled = f"{column} IS NOT NULL"
         if self.computed:
             return (Misfit("false", ""),)
@@ -93,13 +93,28 @@ class Conversion:
             known = (unread, *self.kind.to_sqlite(value, self.columns).misfits)
         target = self.columns.postgresql if self.source == "sqlite" else self.columns.sqlite
         required = () if target.nullable else (Misfit(f"{column} IS NULL", "is NULL, and the column must be filled"),)
-        lost = Misfit(f"{filled} AND {self.there(column)} IS NULL", f"is no {self.kind.name}")
-        changed = Misfit(f"{filled} AND {self.expected(column)} IS NULL", "would not come back as it is")
-        return (*known, *required, lost, changed)
+        lost = Misfit(f"{filled} AND {there} IS NULL", f"is no {self.kind.name}")
+        if self._canonically():
+            return (*known, *required, lost)
+        back = self.back(there, self.form_there)
+        # Of most kinds a value has one spelling only; whatever comes back as another value was not carried.
+        was = column
+        if self.source == "sqlite":
+            was = normal_form(self._classes(column, self.form), self.kind.storage, self.form)
+        other = f"{back} IS NULL" if self.kind.has_spellings else f"{back} IS DISTINCT FROM {was}"
+        return (*known, *required, lost, Misfit(f"{filled} AND {other}", "would not come back as it is"))
 
-    def respelled(self, column: str) -> str:
+    def respelled(self, column: str, there: str) -> str:
         """Whether a value that fits comes back in another spelling."""
-        return f"({column} IS NOT NULL AND {self.expected(column)} IS DISTINCT FROM {column})"
+        if self._canonically():
+            return f"{column} IS NOT NULL"  # what it says is never written as it is
+        return f"({column} IS NOT NULL AND {self.back(there, self.form_there)} IS DISTINCT FROM {column})"
+
+    def _canonically(self) -> bool:
+        """Whether values are compared by what they say, in a form that neither engine writes."""
+        return (
+            self.source == "sqlite" and not self.computed and self.kind is not None and self.kind.canonical is not None
+        )
 
     def _classes(self, column: str, form: Form) -> Classes:
         return classes_of(column, form, self.columns.sqlite.native_type)

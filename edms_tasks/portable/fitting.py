@@ -91,38 +91,45 @@ def judge_table(
     source = chunks(cursor, entry.table, entry.natural_key, files)
     kinds = column_types(cursor, source)
     ways = conversions(pair, kinds)
+    # What values become is asked for several times over: it is computed once, below the questions.
+    made = ", ".join(f"{way.there(identifier(way.name))} AS {_there(way)}" for way in ways)
+    source = f"(SELECT *, {made} FROM {source})"
     reasons = [_reason(way) for way in ways]
-    counts = [f"count(*) FILTER ({reason} IS NOT NULL)" for reason in reasons]
-    counts += [
-        f"count(*) FILTER ({reason} IS NULL AND {way.respelled(identifier(way.name))})"
-        for way, reason in zip(ways, reasons, strict=True)
-    ]
-    highest = _highest(entry, ways)
-    row = cursor.execute(f"SELECT {highest}, {', '.join(counts)} FROM {source}").fetchone()
+    found = [f"{_highest(entry, ways)} AS key"]
+    for number, (way, reason) in enumerate(zip(ways, reasons, strict=True)):
+        found += [f"{reason} AS r{number}", f"{way.respelled(identifier(way.name), _there(way))} AS s{number}"]
+    counts = [f"count(r{number})" for number in range(len(ways))]
+    counts += [f"count(*) FILTER (r{number} IS NULL AND s{number})" for number in range(len(ways))]
+    row = cursor.execute(
+        f"SELECT max(key), {', '.join(counts)} FROM (SELECT {', '.join(found)} FROM {source})"
+    ).fetchone()
     assert row is not None  # an aggregate always returns one row
     unfit, respelled = row[1 : 1 + len(ways)], row[1 + len(ways) :]
     misfits = [
-        found
+        listed
         for way, reason, count in zip(ways, reasons, unfit, strict=True)
         if count
-        for found in _misfits(cursor, entry, way, reason, source, kinds, sensitive)
+        for listed in _misfits(cursor, entry, way, reason, source, kinds, sensitive)
     ]
     changed = {way.name: int(count) for way, count in zip(ways, respelled, strict=True) if count}
     return Fit(tuple(misfits), changed, None if row[0] is None else int(row[0]))
 
 
+def _there(way: Conversion) -> str:
+    return identifier(f"@there:{way.name}")
+
+
 def _reason(way: Conversion) -> str:
-    cases = " ".join(
-        f"WHEN {misfit.condition} THEN {literal(misfit.reason)}" for misfit in way.misfits(identifier(way.name))
-    )
-    return f"(CASE {cases} END)"
+    misfits = way.misfits(identifier(way.name), _there(way))
+    return f"(CASE {' '.join(f'WHEN {misfit.condition} THEN {literal(misfit.reason)}' for misfit in misfits)} END)"
 
 
 def _highest(entry: TableEntry, ways: Sequence[Conversion]) -> str:
     if len(entry.table.primary_key) != 1:
-        return "NULL"
+        return "CAST(NULL AS BIGINT)"
     (key,) = (way for way in ways if way.name == entry.table.primary_key[0])
-    return f"max({identifier(key.name)})" if key.form.kind in ("SMALLINT", "INTEGER", "BIGINT") else "NULL"
+    whole = key.form.kind in ("SMALLINT", "INTEGER", "BIGINT")
+    return identifier(key.name) if whole else "CAST(NULL AS BIGINT)"
 
 
 def _misfits(
@@ -136,7 +143,7 @@ def _misfits(
 ) -> list[ColumnMisfits]:
     table = entry.table
     counted = cursor.execute(
-        f"SELECT {reason} AS reason, count(*) FROM {source} WHERE {reason} IS NOT NULL GROUP BY 1 ORDER BY 1"
+        f"SELECT reason, count(*) FROM (SELECT {reason} AS reason FROM {source}) WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
     ).fetchall()
     keys = [text_value(name, kinds[name], entry.encodings[name]) for name in table.primary_key]
     label = " || ', ' || ".join(

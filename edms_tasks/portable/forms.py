@@ -33,7 +33,10 @@ class Misfit:
 
 @dataclass(frozen=True)
 class Converted:
-    """SQL for the value in the other engine: NULL where it has none there, and `misfits` say why."""
+    """SQL for the value in the other engine, and the conditions under which it has none there.
+
+    Where it is NULL for a value, that does not fit either.
+    """
 
     expression: str
     misfits: tuple[Misfit, ...] = ()

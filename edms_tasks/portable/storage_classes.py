@@ -72,6 +72,14 @@ def in_form(value: str, storage: StorageClass, form: Form) -> str:
     return f"TRY_CAST({value} AS {form.kind})"
 
 
+def normal_form(value: Classes, storage: StorageClass, form: Form) -> str:
+    """The column itself with every value of that class, for a tag has several spellings: `i5` is `r5.0` among decimals."""
+    if form.encoding != "tagged":
+        return value.column
+    ours = {"integer": value.integer, "real": value.number, "text": value.text, "blob": value.blob}
+    return in_form(f"({ours[storage]})", storage, form)
+
+
 def _tagged(column: str) -> Classes:
     letter, rest = f"left({column}, 1)", f"substr({column}, 2)"
     text = f"CASE WHEN {letter} = 't' THEN TRY(decode(unhex({rest}))) END"

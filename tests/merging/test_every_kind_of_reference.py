@@ -50,7 +50,7 @@ def two_systems(draw: st.DrawFn) -> tuple[System, System]:
     )
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PaperArchive:
     """One EDMS, whose rows and files each example replaces."""
     engine: Engine = request.param

@@ -66,7 +66,7 @@ class Crossing:
 
     def reasons(self, values: pa.Array, form: Form) -> list[str | None]:
         """Why each of them does not fit; None where it does."""
-        misfits = self._conversion(form).misfits(NAME)
+        misfits = self._conversion(form).misfits(NAME, f"({self._conversion(form).there(NAME)})")
         cases = " ".join(f"WHEN {misfit.condition} THEN {literal(misfit.reason)}" for misfit in misfits)
         found: list[str | None] = self._ask(f"CASE {cases} END", values).to_pylist()
         return found

@@ -304,6 +304,18 @@ def test_values_that_were_carried_tagged_cross_like_others() -> None:
     assert crossing.back(made, crossing.form_there(tagged), tagged).equals(held)
 
 
+def test_decimals_that_were_carried_tagged_are_the_same_numbers() -> None:
+    crossing = Crossing("sqlite", columns("decimal", "numeric(24,2)"))
+    tagged = Form("tagged", "VARCHAR")
+    held = arrow(["i100000000000000000", "r0.1", "i5", None])
+
+    made = crossing.there(held, tagged)
+
+    assert crossing.reasons(held, tagged) == [None] * 4
+    assert made.to_pylist() == ["100000000000000000.00", "0.10", "5.00", None]
+    assert crossing.back(made, crossing.form_there(tagged), tagged).equals(crossing.expected(held, tagged))
+
+
 def test_dates_that_had_to_be_carried_as_text_cross_like_others() -> None:
     crossing = Crossing("postgresql", columns("date", "date"))
     held = arrow(["0001-01-01", "9999-12-31", None])

@@ -77,9 +77,10 @@ def test_a_value_of_sqlite_that_postgresql_cannot_hold_is_found(
     for values, reasons in (([None, fits], [None, None]), ([None, unfit], [None, why])):
         held = arrow(values)
         assert crossing.reasons(held, native(held)) == reasons
-        assert [value is None for value in crossing.there(held, native(held)).to_pylist()] == [
-            value is None or reason is not None for value, reason in zip(values, reasons, strict=True)
-        ]
+        if native_type != "jsonb":  # a document is looked into once only, to be judged
+            assert [value is None for value in crossing.there(held, native(held)).to_pylist()] == [
+                value is None or reason is not None for value, reason in zip(values, reasons, strict=True)
+            ]
 
 
 @pytest.mark.parametrize(("declared", "native_type", "form", "fits", "unfit", "why"), OF_POSTGRESQL)
@@ -93,7 +94,7 @@ def test_a_value_of_postgresql_that_sqlite_cannot_hold_is_found(
 
 def test_each_value_of_a_column_of_mixed_classes_is_judged_by_its_own() -> None:
     crossing = Crossing("sqlite", columns("text", "text"))
-    held = pa.array(["t" + b"plain".hex(), "b00", "tFF", "t" + b"a\0".hex(), "i5", None])
+    held = pa.array(["t" + b"plain".hex().upper(), "b00", "tFF", "t" + b"a\0".hex().upper(), "i5", None])
     assert crossing.reasons(held, Form("tagged", "VARCHAR")) == [
         None,
         "is no text",

@@ -22,7 +22,6 @@ from tests.salvage.damaged_system import NEW_FILE, Json, Salvaged, System, damag
 
 pytestmark = pytest.mark.slow
 DOCUMENTS, COMMENTS, TYPES = "documents.Document", "documents.DocumentComment", "documents.DocumentType"
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
 
 class _Expected:
@@ -66,7 +65,7 @@ def _rows_before(entry: Json, chunk: Json) -> int:
     return sum(one["rows"] - one["superseded_rows"] for one in before)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def engine(request: pytest.FixtureRequest) -> Engine:
     chosen: Engine = request.param
     return chosen

@@ -42,7 +42,15 @@ def restored_copy(tmp_path_factory: pytest.TempPathFactory) -> RestoredCopy:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "number"), [("sqlite", 1), ("sqlite", 2), ("sqlite", 3), ("postgresql", 1)])
+@pytest.mark.parametrize(
+    ("engine", "number"),
+    [
+        ("sqlite", 1),
+        pytest.param("sqlite", 2, marks=pytest.mark.long),
+        pytest.param("sqlite", 3, marks=pytest.mark.long),
+        pytest.param("postgresql", 1, marks=pytest.mark.long),
+    ],
+)
 def test_a_snapshot_of_each_version_restores_into_the_newest(
     engine: Engine, number: int, chains: Callable[[Engine], Chain], restored_copy: RestoredCopy, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ class Kind:
         to_postgresql: SQLite's value in `form`.
         to_sqlite: a value in `form` as one of `storage`.
         from_text: a value of PostgreSQL's that had to be carried as text, in `form`.
+        has_spellings: whether values have several spellings, of which Django's own may come back for any other.
         canonical: what of the value must come back where it comes back in another spelling; None: every byte.
     """
 
@@ -49,6 +50,7 @@ class Kind:
     to_postgresql: Callable[[Classes, Columns], Converted]
     to_sqlite: Callable[[str, Columns], Converted]
     from_text: Callable[[str], str] | None = None
+    has_spellings: bool = False
     canonical: Callable[[str], str] | None = None
 
 
@@ -62,7 +64,7 @@ def _integer(kind: str) -> Kind:
 
 def _moment(kind: str, from_text: Callable[[str], str]) -> Kind:
     made = Form("native", kind)
-    return Kind("date and time", made, "text", moments.to_postgresql, moments.to_sqlite, from_text)
+    return Kind("date and time", made, "text", moments.to_postgresql, moments.to_sqlite, from_text, True)
 
 
 def _float(kind: str) -> Kind:
@@ -84,13 +86,15 @@ _KINDS = {
     "text": _text("text"),
     "character varying": _text("text"),
     "bytea": Kind("bytes", Form("native", "BLOB"), "blob", blobs.to_postgresql, blobs.to_sqlite),
-    "uuid": Kind("UUID", _WRITTEN, "text", uuids.to_postgresql, uuids.to_sqlite),
+    "uuid": Kind("UUID", _WRITTEN, "text", uuids.to_postgresql, uuids.to_sqlite, has_spellings=True),
     "inet": Kind("IP address", _WRITTEN, "text", addresses.to_postgresql, addresses.to_sqlite),
     "date": Kind("date", Form("native", "DATE"), "text", dates.to_postgresql, dates.to_sqlite, dates.from_text),
-    "time without time zone": Kind("time of day", _WRITTEN, "text", times.to_postgresql, times.to_sqlite),
+    "time without time zone": Kind(
+        "time of day", _WRITTEN, "text", times.to_postgresql, times.to_sqlite, has_spellings=True
+    ),
     "timestamp with time zone": _moment("TIMESTAMP WITH TIME ZONE", moments.from_text),
     "timestamp without time zone": _moment("TIMESTAMP", moments.from_text_without_zone),
-    "interval": Kind("duration", _WRITTEN, "integer", durations.to_postgresql, durations.to_sqlite),
+    "interval": Kind("duration", _WRITTEN, "integer", durations.to_postgresql, durations.to_sqlite, has_spellings=True),
     "json": Kind("JSON", _WRITTEN, "text", documents.to_postgresql, documents.to_sqlite),
     "jsonb": Kind(
         "JSON", _WRITTEN, "text", documents.to_postgresql, documents.to_sqlite, canonical=documents.canonical
