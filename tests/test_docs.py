@@ -101,11 +101,17 @@ def test_every_finding_of_the_doctor_is_documented() -> None:
     assert documented <= judged | _codes_in_the_source()
 
 
+def test_every_conflict_of_a_merge_is_documented() -> None:
+    section = _section(DOCS / "merge.md", "## Conflicts")
+    documented = {code for row in _table_rows(section) for code in re.findall(r"`([a-z-]+)`", row[0])}
+    assert documented == _codes_in((ROOT / "edms_tasks" / "merging").rglob("*.py"))
+
+
 def _codes_in_the_source() -> set[str]:
     from edms_tasks.files.walk import TROUBLES
 
     paths = [*(ROOT / "edms_tasks").rglob("*.py"), *(ROOT / "flows").rglob("*.py")]
-    return set(TROUBLES) | _codes_in(path for path in paths if path.parent.name != "doctor")
+    return set(TROUBLES) | _codes_in(path for path in paths if path.parent.name not in ("doctor", "merging"))
 
 
 def _codes_in(paths: Iterable[Path]) -> set[str]:

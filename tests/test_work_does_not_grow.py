@@ -186,12 +186,17 @@ class _Counter:
         return line
 
 
+# Python 3.11 counts the depth of a tree being built for all threads together, and two at a time disturb each other.
+_PARSING = threading.Lock()
+
+
 @cache
 def _statement_lines(path: str) -> frozenset[int]:
     """The lines of a source file that hand a statement to a database, DuckDB included."""
     names = {"execute", "executemany", "executescript", "sql"}
     source = Path(path)
-    calls = ast.walk(ast.parse(source.read_text(encoding="utf-8"))) if source.exists() else ()
+    with _PARSING:
+        calls = list(ast.walk(ast.parse(source.read_text(encoding="utf-8")))) if source.exists() else ()
     return frozenset(
         call.lineno
         for call in calls

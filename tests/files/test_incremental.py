@@ -63,9 +63,15 @@ def test_only_what_changed_is_opened_and_all_comes_back(
     assert set(first.packs) < set(second.packs)
 
 
-def test_a_file_written_just_before_the_backup_is_read_again(media: Path, backup: Backup, opened: list[bytes]) -> None:
+def test_a_file_written_just_before_the_backup_is_read_again(
+    media: Path, backup: Backup, opened: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (media / "young").write_bytes(b"1")
-    first, _ = backup()
+    written = (media / "young").stat().st_ctime_ns
+    with monkeypatch.context() as clock:
+        # However long this machine takes from there to the backup: ten milliseconds.
+        clock.setattr(reading.time, "time_ns", lambda: written + 10_000_000)
+        first, _ = backup()
     opened.clear()
     backup(previous=first)
     assert opened == [b"young"]

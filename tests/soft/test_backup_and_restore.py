@@ -116,7 +116,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_damage_to_what_soft_references_say_is_caught_and_named(
     engine: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
