@@ -154,7 +154,7 @@ def _choose(cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified]
         raise CommandError(
             f"The snapshot has no {table.label} {','.join(selector.parts)!r}.",
             where="--only",
-            cure=f"Its natural key is ({readable}). `edms-backup diff` and `show` say what a snapshot holds.",
+            cure=f"Its natural key is ({readable}). `edms-backup show` says which models a snapshot holds.",
         )
 
 
