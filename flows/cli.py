@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import backup, demo, doctor, init, inspect, listing, merge, restore, rollback, show, verify
+from flows.commands import backup, demo, diff, doctor, init, inspect, listing, merge, restore, rollback, show, verify
 from flows.commands.options import Config, Json, Options, Traceback
 
 app = typer.Typer(
@@ -63,6 +63,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "verify": (verify.verify, verify.EXAMPLES),
     "restore": (restore.restore, restore.EXAMPLES),
     "merge": (merge.merge, merge.EXAMPLES),
+    "diff": (diff.diff, diff.EXAMPLES),
     "rollback": (rollback.rollback, rollback.EXAMPLES),
     "demo": (demo.demo, demo.EXAMPLES),
 }

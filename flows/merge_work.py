@@ -232,8 +232,7 @@ class MergeWork:
         """Identify the rows of sides; with `like`, to be held against sides that were opened before."""
         numbered = list(enumerate(self._tables))
         raws: dict[str, dict[str, RawTable]] = {name: {} for name in names}
-        if self._manifest.engine == "sqlite":
-            self._bring_into_one_form((*names, *(like or ())))
+        self._bring_into_one_form((*names, *(like or ())))
         for name in names:
             raws[name] = {table.id: self._raws[name][table.id] for table in self._tables}
         keys = {table.id: self._keys[table.id] for table in self._tables}

@@ -20,10 +20,12 @@ from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.merging.planning import Policy
 from edms_tasks.settings import load_settings
 from flows.backup import BackupResult, compose_backup
+from flows.diff import DiffResult, compose_diff
 from flows.merge import MergeResult, compose_merge
 from flows.merge_work import Policies
 from flows.prefect_steps import PrefectSteps
 from flows.restore import compose_restore
+from flows.restore_plan import RestorePlan, compose_restore_plan
 from flows.restore_result import RestoreResult
 from flows.terminal import printable
 from flows.verify import VerifyResult, compose_verify
@@ -135,6 +137,39 @@ def restore(
 
 
 @flow(
+    name="edms-restore-plan",
+    flow_run_name="plan to restore {snapshot}",
+    description="Says what a restore would do to the EDMS, and what stands in its way. Writes nothing.",
+    task_runner=_RUNNER,
+    persist_result=False,
+)
+def plan_restore(
+    config: Config = "edms-backup.toml",
+    snapshot: Name = "latest",
+    into: Name | None = None,
+    into_files: Name | None = None,
+    drop_unknown: bool = False,
+) -> RestorePlan:
+    """Say what a restore would do; fails where something would stop it.
+
+    Args:
+        config: Path of the settings file, edms-backup.toml, on the worker's machine.
+        snapshot: `latest`, an id or its first digits, or a tag.
+        into: As in the restore: a database of this name, and the EDMS's own left alone.
+        into_files: With `into`, the folder for the restored files.
+        drop_unknown: Of a snapshot newer than the EDMS's code, drop the tables and columns that the code does not know.
+    """
+    return compose_restore_plan(
+        load_settings(Path(config)),
+        PrefectSteps(),
+        snapshot=snapshot,
+        into=into,
+        into_files=Path(into_files) if into_files else None,
+        drop_unknown=drop_unknown,
+    )
+
+
+@flow(
     name="edms-merge",
     flow_run_name="merge {snapshot}",
     description="Merges a snapshot into the EDMS's database: rows are matched by natural key, what only it has stays.",
@@ -182,6 +217,42 @@ def merge(
         conflicts = tuple(f"{conflict.model}: {conflict.message}" for conflict in result.plan.conflicts)
         raise NotProved("The snapshot cannot be merged as it is; nothing was changed.", result, conflicts)
     return result
+
+
+@flow(
+    name="edms-diff",
+    flow_run_name="diff {snapshot}",
+    description="Says what two snapshots, or a snapshot and the live system, differ in, by natural key.",
+    task_runner=_RUNNER,
+    persist_result=False,
+)
+def diff(
+    config: Config = "edms-backup.toml",
+    snapshot: Name = "latest",
+    other: Name | None = None,
+    models: list[str] | None = None,
+    limit: int = 5,
+    out: Name | None = None,
+) -> DiffResult:
+    """Compare two states of the EDMS; a difference is a result, not a failure.
+
+    Args:
+        config: Path of the settings file, edms-backup.toml, on the worker's machine.
+        snapshot: `latest`, an id or its first digits, or a tag.
+        other: What to compare it with: another snapshot, or `live`. Empty: the live system.
+        models: Only these models, and no files. Empty: everything.
+        limit: How many rows and paths of each kind come with the result, for each model and folder.
+        out: A new folder for lists of all that differs.
+    """
+    return compose_diff(
+        load_settings(Path(config)),
+        PrefectSteps(),
+        first=snapshot,
+        second=other,
+        models=models or (),
+        limit=limit,
+        out=Path(out) if out else None,
+    )
 
 
 class NotProved(CheckFailed, Generic[Result]):

@@ -269,6 +269,11 @@ def _clear_the_way(settings: Settings, manifest: Manifest, target: Target, journ
     live = [Path(root.path) for root in target.report.file_roots] if target.report else []
     live += settings.files.roots.values()
     promotion.remove_staged([*map(promotion.staging_folder, live), *(staged for _, _, staged in target.folders)])
+    require_room(settings, manifest, target)
+
+
+def require_room(settings: Settings, manifest: Manifest, target: Target) -> None:
+    """The folders can be staged and swapped, and the disks hold it all; raises SettingsError, NoSpace, TerminalError."""
     for index, final, _ in target.folders:
         promotion.check_folder(final, index.bytes)
         if target.into is not None and final.exists() and any(final.iterdir()):

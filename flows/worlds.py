@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from edms_tasks.merging.planning import Policy
     from edms_tasks.settings import Settings
     from flows.backup import BackupResult
+    from flows.diff import DiffResult
     from flows.merge import MergeResult
+    from flows.restore_plan import RestorePlan
     from flows.restore_result import RestoreResult
     from flows.verify import VerifyResult
 
@@ -74,6 +76,28 @@ class World:
 
         return compose_verify(self.settings, DirectSteps(self.console), snapshot=snapshot)
 
+    def diff(
+        self, snapshot: str, other: str | None, *, models: Sequence[str], limit: int, out: Path | None
+    ) -> DiffResult:
+        """Say what two snapshots, or a snapshot and the live system (`other` is None), differ in."""
+        if self.prefect:
+            from flows import prefect_flows
+
+            return prefect_flows.diff(
+                config=str(self.config),
+                snapshot=snapshot,
+                other=other,
+                models=list(models),
+                limit=limit,
+                out=str(out.absolute()) if out else None,
+            )
+        from flows.diff import compose_diff
+        from flows.direct_steps import DirectSteps
+
+        return compose_diff(
+            self.settings, DirectSteps(self.console), first=snapshot, second=other, models=models, limit=limit, out=out
+        )
+
     def merge(
         self,
         snapshot: str,
@@ -112,6 +136,34 @@ class World:
             only=only,
             with_dependents=with_dependents,
             dry_run=dry_run,
+        )
+
+    def plan_restore(
+        self, snapshot: str, into: str | None, into_files: Path | None, *, drop_unknown: bool = False
+    ) -> RestorePlan:
+        """Say what a restore would do."""
+        if self.prefect:
+            from flows import prefect_flows
+            from flows.other_database import require_no_password
+
+            require_no_password(into)
+            return prefect_flows.plan_restore(
+                config=str(self.config),
+                snapshot=snapshot,
+                into=into,
+                into_files=str(into_files) if into_files else None,
+                drop_unknown=drop_unknown,
+            )
+        from flows.direct_steps import DirectSteps
+        from flows.restore_plan import compose_restore_plan
+
+        return compose_restore_plan(
+            self.settings,
+            DirectSteps(self.console),
+            snapshot=snapshot,
+            into=into,
+            into_files=into_files,
+            drop_unknown=drop_unknown,
         )
 
     def restore(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms
-from tests.running import protect
+from tests.running import Protected, protect
 
 DOCUMENTS = 20
 
@@ -17,6 +17,7 @@ class Recovered:
 
     source: ReferenceEdms
     restored: ReferenceEdms
+    protected: Protected  # the restored one, with the repository it was restored from
 
 
 class RecoveredSystems:
@@ -38,7 +39,7 @@ class RecoveredSystems:
             edms.manage("reinit", "--offset-ids")
             result = protected.restore()
             assert result.success and result.promoted, result.failures
-            self._made[engine] = Recovered(source, edms)
+            self._made[engine] = Recovered(source, edms, protected)
         return self._made[engine]
 
     def copy_of_restored(self, engine: Engine) -> ReferenceEdms:

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 
 import pytest
 
+from tests.office_work import NEW_AND_OLD_DOCUMENTS, inside
 from tests.reference_system import Engine, ReferenceEdms
 from tests.restored_system import RecoveredSystems
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-
-PEOPLE = """
-from datetime import date
-from documents import services
-from documents.models import Document, DocumentSource, DocumentType
-from security.models import ElectronicSignature
-from security.services import SignatureRefused, sign, signature_is_valid
-from users.models import Role, User, UserRole
-
-def person(name, role):
-    user = User.objects.create_user(name, password="secret", employee_id=name)
-    UserRole.objects.create(user=user, role=Role.objects.get(name=role))
-    return user
-
-author = person("ada", "Document Author")
-reviewer = person("rob", "Document Reviewer")
-approver = person("ann", "Quality Assurance")
-
-def whole_way(document):
-    services.submit(document, author, [reviewer])
-    services.review(document, reviewer, accepted=True, comment="fine")
-    signature = services.approve(document, approver, "secret", "fit for use")
-    services.make_effective(document, approver, date(2026, 1, 2))
-    document.refresh_from_db()
-    assert document.status == "effective" and document.approver == approver
-    assert signature_is_valid(signature)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +38,7 @@ def test_django_finds_nothing_to_migrate_and_nothing_wrong(edms: ReferenceEdms) 
 
 
 def test_people_log_in_and_every_page_of_the_admin_opens(edms: ReferenceEdms) -> None:
-    _inside(
+    inside(
         edms,
         """
         from django.contrib import admin
@@ -94,32 +67,13 @@ def test_people_log_in_and_every_page_of_the_admin_opens(edms: ReferenceEdms) ->
 
 
 def test_a_new_and_a_restored_document_take_their_whole_way(edms: ReferenceEdms) -> None:
-    _inside(
-        edms,
-        PEOPLE
-        + textwrap.dedent("""
-        restored = Document.objects.filter(status="draft").order_by("pk").first()
-        assert restored is not None and not restored.signatures.filter(signer=approver).exists()
-        whole_way(restored)
-
-        draft = Document(number="SOP-77777", title="Cleaning", author=author,
-            document_type=DocumentType.objects.get(code="SOP"), source=DocumentSource.objects.first())
-        services.store_file(draft, "cleaning.txt", b"Wash. Rinse. Dry.")
-        draft.save()
-        whole_way(draft)
-        successor = services.supersede(draft, author)
-        whole_way(successor)
-        draft.refresh_from_db()
-        assert draft.status == "superseded" and draft.workflow.transitions.count() == 5
-        assert services.attach(successor, author, "notes.txt", b"noted").file.read() == b"noted"
-        """),
-    )
+    inside(edms, NEW_AND_OLD_DOCUMENTS)
 
     assert "intact" in edms.manage("verify_audit").stdout
 
 
 def test_signatures_given_before_the_loss_still_hold(edms: ReferenceEdms) -> None:
-    _inside(
+    inside(
         edms,
         """
         from pathlib import Path
@@ -153,7 +107,7 @@ def test_signatures_given_before_the_loss_still_hold(edms: ReferenceEdms) -> Non
 def test_the_audit_chain_is_whole_and_goes_on(edms: ReferenceEdms) -> None:
     assert "intact" in edms.manage("verify_audit").stdout
 
-    _inside(
+    inside(
         edms,
         """
         from audit.models import AuditTrail
@@ -175,7 +129,7 @@ def test_the_audit_chain_is_whole_and_goes_on(edms: ReferenceEdms) -> None:
 
 
 def test_files_come_and_go(edms: ReferenceEdms) -> None:
-    _inside(
+    inside(
         edms,
         """
         import hashlib
@@ -208,7 +162,7 @@ def test_files_come_and_go(edms: ReferenceEdms) -> None:
 
 
 def test_the_database_itself_refuses_to_change_the_audit_trail(edms: ReferenceEdms) -> None:
-    _inside(
+    inside(
         edms,
         """
         from django.db import DatabaseError, connection, transaction
@@ -230,7 +184,7 @@ def test_the_database_itself_refuses_to_change_the_audit_trail(edms: ReferenceEd
 
 
 def test_the_database_still_enforces_its_constraints(edms: ReferenceEdms) -> None:
-    _inside(
+    inside(
         edms,
         """
         from django.db import IntegrityError, connection, transaction
@@ -255,7 +209,7 @@ def test_the_database_still_enforces_its_constraints(edms: ReferenceEdms) -> Non
 
 
 def test_new_rows_get_free_ids_in_every_table(edms: ReferenceEdms) -> None:
-    _inside(
+    inside(
         edms,
         """
         from django.apps import apps
@@ -280,8 +234,3 @@ def test_new_rows_get_free_ids_in_every_table(edms: ReferenceEdms) -> None:
         assert checked >= 20, checked
         """,
     )
-
-
-def _inside(edms: ReferenceEdms, code: str) -> None:
-    """Run code in the EDMS's own process; an exception there fails the test with its traceback."""
-    edms.manage("shell", "-c", textwrap.dedent(code))

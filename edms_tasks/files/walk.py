@@ -19,6 +19,9 @@ from edms_tasks.inventory.model import Finding, Severity
 
 Tell = Callable[[str, bytes], None]  # code, path
 
+MERGE_STAGING = b".edms-backup-merge"
+"""The folder at the top of a root in which a merge stages files; it is there only while one runs, or was killed."""
+
 
 class Found(NamedTuple):
     """A file or folder met on the walk."""
@@ -62,6 +65,9 @@ def walk(
             above.pop()
             continue
         path = above[-1] + b"/" + name if above[-1] else name
+        if path == MERGE_STAGING:
+            tell("merge-cut-short", path)
+            continue
         if exclude is not None and exclude(path):
             tell("file-excluded", path)
             continue
@@ -169,6 +175,11 @@ TROUBLES = {
         "warning",
         "Holds the repository or the backup's own working files and was left out.",
         "Keep the repository outside the EDMS's folders, best on another machine.",
+    ),
+    "merge-cut-short": _Trouble(
+        "warning",
+        "Holds what a merge that was cut short had staged, and was left out.",
+        "Run the merge again, or remove the folder if no merge is running.",
     ),
     "file-index-unusable": _Trouble(
         "warning",

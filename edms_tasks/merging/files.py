@@ -26,6 +26,7 @@ from edms_tasks.errors import MergeRefused
 from edms_tasks.files.fetch import folders_of, open_index
 from edms_tasks.files.index import SCHEMA, OpenedIndex, file_workspace, readable
 from edms_tasks.files.restore import restore_opened
+from edms_tasks.files.walk import MERGE_STAGING
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.manifest import FileIndex
@@ -33,7 +34,7 @@ from edms_tasks.merging.numbering import Numbering
 from edms_tasks.merging.planning import Conflict, FilePlan, Policy
 from edms_tasks.repository import Repository
 
-STAGING = ".edms-backup-merge"
+STAGING = os.fsdecode(MERGE_STAGING)
 _EXAMPLES = 3
 _BLOCK = 1 << 20
 

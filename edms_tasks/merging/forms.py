@@ -21,7 +21,7 @@ from edms_tasks.workspace import AS_PARQUET, column_types, relation
 def in_one_form(
     cursor: duckdb.DuckDBPyConnection, table: Table, raws: Mapping[str, RawTable], folder: Path
 ) -> dict[str, RawTable]:
-    """The sides' rows of a SQLite table, tagged in every column that one of them carries in another form.
+    """The sides' rows of a table, tagged in every column of SQLite that one of them carries in another form.
 
     Args:
         cursor: where to compute.
@@ -31,10 +31,16 @@ def in_one_form(
     """
     filled = {name: raw for name, raw in raws.items() if raw.rows}
     kinds = {name: column_types(cursor, relation(table, raw)) for name, raw in filled.items()}
-    differing = {
+    # The engine's own text is what its other forms read as, so that `comparison.comparable` is enough for it.
+    mixed = [
         column.name
         for column in table.columns
-        if len({(found[column.name], filled[name].encodings[column.name]) for name, found in kinds.items()}) > 1
+        if not any(raw.encodings[column.name] == "text" for raw in filled.values())
+    ]
+    differing = {
+        name
+        for name in mixed
+        if len({(found[name], filled[side].encodings[name]) for side, found in kinds.items()}) > 1
     }
     if not differing:
         return dict(raws)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "restore latest",
     "restore before-upgrade --yes",
+    "restore latest --dry-run",
     "restore latest --into edms_copy --into-files /tmp/copy",
     "restore latest --into postgresql://edms@localhost/edms --into-files /srv/edms/media",
     "restore 53bc --salvage --into edms_left",
@@ -55,6 +56,9 @@ def restore(
             help="Of a snapshot newer than the EDMS's code: drop tables and columns the code does not know, by name.",
         ),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and what stands in the way; write nothing.")
+    ] = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -72,6 +76,20 @@ def restore(
                 "A salvage may lack rows and files, so it does not replace the live system by itself.",
                 "Add --into NAME to keep it beside the live system, or --promote-salvaged.",
             )
+        if dry_run and salvage:
+            raise command_error(
+                "A plan does not say what a salvage would find.",
+                "`edms-backup verify` names what is damaged; --salvage --into NAME brings back what is not, beside the live system.",
+            )
+        if dry_run:
+            plan = options.world(flow).plan_restore(snapshot, into, into_files, drop_unknown=drop_unknown)
+
+            def show_plan(console: Console) -> None:
+                from flows.diff_printing import print_restore_plan
+
+                print_restore_plan(console, plan)
+
+            options.finish(plan.as_json(), show_plan, 0)
         settings = options.settings()
         if into is None and not yes:
             asking = not options.as_json and sys.stdin.isatty()

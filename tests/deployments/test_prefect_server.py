@@ -63,7 +63,7 @@ def test_a_deployed_backup_is_scheduled_runs_through_a_worker_and_leaves_artifac
         server.prefect("--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
 
         deployments = {found["name"]: found for found in server.ask("/deployments/filter")}
-        assert set(deployments) == {"backup", "verify", "restore", "merge"}
+        assert set(deployments) == {"backup", "verify", "restore", "plan-restore", "merge", "diff"}
         for name, deployment in deployments.items():
             form = deployment["parameter_openapi_schema"]["properties"]
             assert all(field.get("description") for field in form.values()), (name, form)

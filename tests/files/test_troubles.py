@@ -180,6 +180,16 @@ def test_a_repository_inside_the_root_does_not_back_itself_up(
     assert "repository-inside-root" in findings
 
 
+def test_what_a_killed_merge_had_staged_is_not_backed_up(media: Path, backup: Backup) -> None:
+    (media / ".edms-backup-merge").mkdir()
+    (media / ".edms-backup-merge" / "staged").write_bytes(b"b")
+    (media / "kept").mkdir()
+    (media / "kept" / ".edms-backup-merge").write_bytes(b"a document of that name, elsewhere")
+    index, findings = backup()
+    assert index.files == 1
+    assert "merge-cut-short" in findings
+
+
 def test_a_full_repository_ends_the_backup(
     media: Path, repository: Repository, backup: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from edms_tasks import errors
 from edms_tasks.errors import EdmsBackupError
-from flows.cli import app
+from flows.cli import _COMMANDS, app
 from flows.failures import reported
 
-COMMANDS = ["init", "inspect", "backup", "list", "show", "verify", "restore", "rollback", "demo"]
+COMMANDS = sorted(_COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

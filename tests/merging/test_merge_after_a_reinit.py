@@ -15,6 +15,7 @@ from flows.merge import MergeResult, compose_merge
 from flows.merge_work import Policies
 from tests.independent_comparison import differences, picture
 from tests.merging.said_by_django import said
+from tests.office_work import NEW_AND_OLD_DOCUMENTS, inside
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
@@ -45,6 +46,10 @@ for document in Document.objects.filter(number__startswith="OWN-"):
 """
 _PASSWORD = "from users.models import User; User.objects.filter(is_superuser=True).update(password='{}')"
 _PASSWORDS = "from users.models import User; print('IS', User.objects.get(is_superuser=True).password)"
+_SIGNATURES_HOLD = """
+signatures = ElectronicSignature.objects.exclude(document__file__endswith="lost.pdf")
+assert signatures.count() > 5 and all(signature_is_valid(signature) for signature in signatures)
+"""
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,10 @@ def test_everything_of_both_is_there_and_points_where_it_did_and_a_second_merge_
     again = made.merge("latest")
     assert (again.plan.snapshot_id, again.plan.writes) == (made.snapshot, 0)
     assert differences(merged, picture(made.edms)) == []
+
+    # People go on working in it, and what they signed before holds.
+    inside(made.edms, NEW_AND_OLD_DOCUMENTS + _SIGNATURES_HOLD)
+    assert "intact" in made.edms.manage("verify_audit").stdout
 
 
 def test_rows_that_differ_are_kept_where_that_is_said(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:

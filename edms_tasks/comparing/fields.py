@@ -1,0 +1,111 @@
+"""What a row says: its columns and references, each as a text to compare by and as a text for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edms_tasks.canonical import row_text, text_of
+from edms_tasks.comparing.discretion import Discretion
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.inventory.model import GenericReference, Reference, SoftReference, Table
+from edms_tasks.merging.comparison import comparable
+from edms_tasks.merging.sides import Side
+from edms_tasks.soft import content_column
+from edms_tasks.table_state import is_filled, members, reference_column
+from edms_tasks.value_text import text_value
+
+NOT_SHOWN = "(not shown)"
+BY_CONTENT = r'\["content","[0-9a-f]{32}"\]'
+"""How the identity of a row reads that has no natural key."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A part of what a row says: a column; a column with soft references; or a reference, however many columns it takes."""
+
+    name: str
+    columns: tuple[str, ...]
+    reference: Reference | None = None
+
+    @property
+    def is_column(self) -> bool:
+        """Whether its value says all, wherever the row is."""
+        return self.reference is None
+
+
+def fields_of(table: Table) -> tuple[Field, ...]:
+    """All that a row says, the primary key aside: that says something only where it is a reference."""
+    pointing = {name for one in table.references for name in members(one)}
+    apart = {*table.primary_key, *pointing}
+    columns = [Field(column.name, (column.name,)) for column in table.columns if column.name not in apart]
+    soft = {one.column: one for one in reversed(table.soft_references)}
+    held = [Field(name, (name,), one) for name, one in soft.items()]
+    return (
+        *columns,
+        *(Field(one.name, members(one), one) for one in table.references if not isinstance(one, SoftReference)),
+        *held,
+    )
+
+
+def said(field: Field, side: Side, other: Side, table: Table) -> str:
+    """SQL over the rows of `serialize.joined`: a text that is the other side's where a row says the same there."""
+    if isinstance(field.reference, SoftReference):
+        return identifier(content_column(field.columns[0]))
+    raw = [carried(name, side, other, table) for name in field.columns]
+    if field.reference is None:
+        return raw[0]
+    # What leads nowhere, or is filled in part, is what it holds.
+    pointed = identifier(reference_column(field.reference.name))
+    empty = " AND ".join(f"{identifier(name)} IS NULL" for name in field.columns)
+    return (
+        f"CASE WHEN {empty} THEN NULL "
+        f"WHEN {is_filled(field.reference)} THEN coalesce({pointed}, 'nowhere ' || {row_text(raw)}) "
+        f"ELSE 'in part ' || {row_text(raw)} END"
+    )
+
+
+def carried(column: str, side: Side, other: Side, table: Table) -> str:
+    """SQL: a column's value as a text that is the other side's where the values are the same."""
+    return comparable(identifier(column), side.keys.held(table.id, column), other.keys.held(table.id, column))
+
+
+def shown(field: Field, side: Side, table: Table, discretion: Discretion) -> str:
+    """SQL over the same rows: the text for people, whole; references as natural keys."""
+    if any(discretion.hides(table, name) for name in field.columns):
+        return literal(NOT_SHOWN)
+    raw = _joined([column_text(name, side, table) for name in field.columns])
+    if field.reference is None or isinstance(field.reference, SoftReference):
+        return raw
+    pointed = identifier(reference_column(field.reference.name))
+    by_id, nothing = f"'id ' || {raw}", f"'id ' || {raw} || ' (no row known)'"
+    if isinstance(field.reference, GenericReference):
+        # The content type's own id says nothing where what it points at says which model it is.
+        model = f'regexp_extract({pointed}, \'^\\["([^"]*)"\', 1)'
+        by_id = f"{model} || ' with id ' || {column_text(field.columns[1], side, table)}"
+    known = pointed if not discretion.hides_target(field.reference) else by_id
+    return (
+        f"CASE WHEN {pointed} IS NULL THEN CASE WHEN {is_filled(field.reference)} THEN {nothing} ELSE nullif({raw}, '') END "
+        f"WHEN regexp_matches({pointed}, {literal(BY_CONTENT)}) THEN {by_id} ELSE {known} END"
+    )
+
+
+def difference_unseen(field: Field) -> str:
+    """What is said behind a value that differs from another although their texts are the same."""
+    if field.reference is None:
+        return " (of another type)"
+    if isinstance(field.reference, SoftReference):
+        return " (its ids lead elsewhere)"
+    return " (another row)"
+
+
+def column_text(name: str, side: Side, table: Table) -> str:
+    """SQL: a column's value as a text for people; bytes in hexadecimal."""
+    value = side.keys.held(table.id, name)
+    if value.kind == "BLOB" and not value.tagged:
+        return text_of(identifier(name), value.kind)
+    text = text_value(name, value.kind, "tagged" if value.tagged else "native")
+    return f"coalesce({text}, substr({identifier(name)}, 2))" if value.tagged else text
+
+
+def _joined(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"concat_ws(', ', {', '.join(texts)})"

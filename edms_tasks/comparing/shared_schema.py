@@ -1,0 +1,185 @@
+"""What two states have in common, so that it can be compared, and what of their schemas only one of them has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edms_tasks.comparing.result import ColumnDifference
+from edms_tasks.inventory.model import (
+    Finding,
+    ForeignReference,
+    GenericReference,
+    NaturalKey,
+    Reference,
+    SoftReference,
+    Table,
+)
+from edms_tasks.inventory.natural_keys import reference_of
+from edms_tasks.manifest import Manifest, TableEntry
+from edms_tasks.table_state import members
+
+
+@dataclass(frozen=True)
+class State:
+    """One of the two that are compared, as far as it is known before any row is read."""
+
+    title: str  # for people
+    engine: str
+    tables: Mapping[str, Table]
+    entries: Mapping[str, TableEntry]  # of a snapshot; a live database has none
+    left_out: frozenset[str]  # ids of tables whose rows it does not hold though the EDMS has them
+    rebuilt: frozenset[str]  # ids of the tables of search indexes, which are made from others
+
+
+@dataclass(frozen=True)
+class SharedSchema:
+    """The tables of both, with the columns of both, and how their rows are known."""
+
+    tables: Mapping[str, Table]
+    keys: Mapping[str, NaturalKey | None]
+    columns: tuple[ColumnDifference, ...]  # what only one of them has, or has in another type
+    left_out: tuple[str, ...]  # labels of the tables of which one of them has no rows on purpose
+    rebuilt: tuple[str, ...]  # names of the search indexes' tables
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The tables whose rows are known by values alone; rows of all others by everything that they hold."""
+        found: dict[str, bool] = {}
+        return frozenset(table_id for table_id in self.tables if _is_named(table_id, self, found))
+
+
+def state_of_snapshot(snapshot_id: str, manifest: Manifest) -> State:
+    """A snapshot, by what its manifest says."""
+    tables = {entry.table.id: entry.table for entry in manifest.tables}
+    excluded = {finding.subject for finding in manifest.findings if finding.code == "excluded"}
+    tag = f" ({manifest.tag})" if manifest.tag else ""
+    return State(
+        title=f"snapshot {snapshot_id[:12]}{tag}, {manifest.created:%Y-%m-%d %H:%M:%S} UTC",
+        engine=manifest.engine,
+        tables=tables,
+        entries={entry.table.id: entry for entry in manifest.tables},
+        left_out=frozenset(table_id for table_id, table in tables.items() if table.label in excluded),
+        rebuilt=_rebuilt(manifest.findings, tables),
+    )
+
+
+def state_of_database(title: str, engine: str, tables: Sequence[Table], findings: Sequence[Finding]) -> State:
+    """A live database, by its catalogue."""
+    known = {table.id: table for table in tables}
+    return State(f"live, {title}", engine, known, {}, frozenset(), _rebuilt(findings, known))
+
+
+def shared_schema(first: State, second: State) -> SharedSchema:
+    """What the two have in common. What tables mean (references, keys) is said by the first."""
+    left_out = (first.left_out | second.left_out) & (first.tables.keys() | second.tables.keys())
+    rebuilt = first.rebuilt | second.rebuilt
+    ids = sorted((first.tables.keys() & second.tables.keys()) - left_out - rebuilt)
+    tables = {table_id: _shared(first.tables[table_id], second.tables[table_id]) for table_id in ids}
+    tables = {table_id: _with_references(table, tables) for table_id, table in tables.items()}
+    labels = sorted((first.tables.get(table_id) or second.tables[table_id]).label for table_id in left_out)
+    return SharedSchema(
+        tables=tables,
+        keys={table_id: _key(table_id, tables, first, second) for table_id in ids},
+        columns=tuple(
+            difference
+            for table_id in ids
+            for difference in _column_differences(first.tables[table_id], second.tables[table_id])
+        ),
+        left_out=tuple(labels),
+        rebuilt=tuple(sorted(rebuilt)),
+    )
+
+
+def _rebuilt(findings: Sequence[Finding], tables: Mapping[str, Table]) -> frozenset[str]:
+    virtual = [finding.subject for finding in findings if finding.code == "virtual-table"]
+    return frozenset(t for t in tables if any(t == name or t.startswith(f"{name}_") for name in virtual))
+
+
+def _shared(first: Table, second: Table) -> Table:
+    there = {column.name for column in second.columns}
+    columns = tuple(column for column in first.columns if column.name in there)
+    unique = {key.columns for key in second.unique_keys if not key.partial}
+    return first.model_copy(
+        update={
+            "columns": columns,
+            "primary_key": first.primary_key if first.primary_key == second.primary_key else (),
+            "unique_keys": tuple(key for key in first.unique_keys if key.columns in unique),
+            "key_candidates": (),
+        }
+    )
+
+
+def _with_references(table: Table, tables: Mapping[str, Table]) -> Table:
+    """The table with the references that hold on both sides; the columns of others are columns like any."""
+    return table.model_copy(
+        update={"references": tuple(one for one in table.references if _is_on_both(one, table, tables))}
+    )
+
+
+def _is_on_both(reference: Reference, table: Table, tables: Mapping[str, Table]) -> bool:
+    if not {column.name for column in table.columns}.issuperset(members(reference)):
+        return False
+    if isinstance(reference, GenericReference):
+        return True
+    target = tables.get(reference.target)
+    pointed = (reference.target_column,) if isinstance(reference, SoftReference) else reference.target_columns
+    return target is not None and {column.name for column in target.columns}.issuperset(pointed)
+
+
+def _key(table_id: str, tables: Mapping[str, Table], first: State, second: State) -> NaturalKey | None:
+    """The natural key that one of the two settled on, the first's if it has one, and if its columns are on both sides."""
+    for state in (first, second):
+        entry = state.entries.get(table_id)
+        key = entry.natural_key if entry is not None else None
+        if key is not None and key.source != "surrogate" and _stands(key, tables[table_id], tables):
+            return key
+    return None
+
+
+def _stands(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> bool:
+    for path in key.paths:
+        here = table
+        for position, name in enumerate(path):
+            if not any(column.name == name for column in here.columns):
+                return False
+            if position < len(path) - 1:
+                reference = reference_of(here, name)
+                if reference is None:
+                    return False
+                here = tables[reference.target]
+    return True
+
+
+def _is_named(table_id: str, schema: SharedSchema, found: dict[str, bool]) -> bool:
+    if table_id not in found:
+        found[table_id] = False  # a key that leads back to itself tells nothing apart
+        key = schema.keys[table_id]
+        found[table_id] = key is not None and all(
+            target is None or _is_named(target, schema, found)
+            for path in key.paths
+            for target in [path_targets(schema.tables[table_id], path, schema.tables)[-1]]
+        )
+    return found[table_id]
+
+
+def path_targets(table: Table, path: Sequence[str], tables: Mapping[str, Table]) -> tuple[str | None, ...]:
+    """For each column of a key's path, the table that it points at; None where it is a plain value."""
+    targets: list[str | None] = []
+    here = table
+    for name in path:
+        reference = reference_of(here, name)
+        targets.append(reference.target if isinstance(reference, ForeignReference) else None)
+        if reference is not None:
+            here = tables[reference.target]
+    return tuple(targets)
+
+
+def _column_differences(first: Table, second: Table) -> list[ColumnDifference]:
+    was = {column.name: column.native_type for column in first.columns}
+    now = {column.name: column.native_type for column in second.columns}
+    return [
+        ColumnDifference(model=first.label, column=name, first_type=was.get(name), second_type=now.get(name))
+        for name in [*was, *(name for name in now if name not in was)]
+        if was.get(name) != now.get(name)
+    ]

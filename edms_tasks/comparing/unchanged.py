@@ -1,0 +1,99 @@
+"""Which tables need no look at their rows, and which others must be read to know what the rest point at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from edms_tasks.comparing.shared_schema import SharedSchema, State, path_targets
+from edms_tasks.inventory.model import GenericReference, Reference, SoftReference, Table
+from edms_tasks.keys import CONTENT_TYPES
+from edms_tasks.manifest import TableEntry
+
+
+def unchanged(schema: SharedSchema, first: State, second: State) -> frozenset[str]:
+    """The tables that are the same in two snapshots, as their digests say.
+
+    Digests know references by the key that is recorded. Where rows have none, they are known by what they hold, of which
+    the digests of those that point at them say nothing: so these must be the same, too.
+    """
+    same = {
+        table_id
+        for table_id in schema.tables
+        if table_id in first.entries
+        and table_id in second.entries
+        and _says_the_same(first.engine, first.entries[table_id], second.entries[table_id])
+    }
+    nameless = schema.tables.keys() - schema.named
+    while True:
+        unsure = {
+            table_id
+            for table_id in same
+            if any(target in nameless - same for target in _all_targets(schema.tables[table_id], schema.tables))
+        }
+        if not unsure:
+            return frozenset(same)
+        same -= unsure
+
+
+def needed(schema: SharedSchema, compared: Collection[str]) -> dict[str, Table]:
+    """The tables whose rows must be read: those to be compared, and all that takes part in the identity of what they point at.
+
+    Of the latter, only the references are left that their identity takes.
+    """
+    named = schema.named
+    found: dict[str, bool] = {}  # table id -> whether all its references count
+    pending = [(table_id, True) for table_id in compared]
+    while pending:
+        table_id, whole = pending.pop()
+        whole = whole or table_id not in named
+        if found.get(table_id) or (table_id in found and not whole):
+            continue  # it is there, with all that is asked of it
+        found[table_id] = whole
+        table = schema.tables[table_id]
+        targets = set(_key_targets(table, schema))
+        if whole:
+            targets.update(_all_targets(table, schema.tables))
+        pending += [(target, False) for target in targets]
+    return {table_id: _as_needed(schema.tables[table_id], whole) for table_id, whole in sorted(found.items())}
+
+
+def _as_needed(table: Table, whole: bool) -> Table:
+    if whole:
+        return table
+    kept = tuple(one for one in table.references if not isinstance(one, GenericReference | SoftReference))
+    return table.model_copy(update={"references": kept})
+
+
+def _says_the_same(engine: str, first: TableEntry, second: TableEntry) -> bool:
+    if _means(first) != _means(second):
+        return False
+    if first.chunks == second.chunks:
+        return True
+    # SQLite's columns may hold anything, and a number has the digest of a text with its digits: there, the rows are read.
+    counted = [(one.state.rows, one.state.exact_digest, one.state.content_digest) for one in (first, second)]
+    return engine != "sqlite" and counted[0] == counted[1]
+
+
+def _means(entry: TableEntry) -> tuple[object, ...]:
+    return entry.table.model_copy(update={"key_candidates": ()}), entry.natural_key, entry.encodings
+
+
+def _all_targets(table: Table, tables: Mapping[str, Table]) -> Iterator[str]:
+    for reference in table.references:
+        yield from _targets(reference, tables)
+
+
+def _targets(reference: Reference, tables: Mapping[str, Table]) -> Iterator[str]:
+    if isinstance(reference, GenericReference):
+        # What it points at is said by its rows alone.
+        yield from (table_id for table_id, table in tables.items() if table.content_types)
+        if CONTENT_TYPES in tables:
+            yield CONTENT_TYPES
+    else:
+        yield reference.target
+
+
+def _key_targets(table: Table, schema: SharedSchema) -> Iterator[str]:
+    key = schema.keys[table.id]
+    for path in key.paths if key is not None else ():
+        yield from (target for target in path_targets(table, path, schema.tables) if target is not None)

@@ -1,0 +1,206 @@
+"""The plan of a restore: what would stop it, and what it would do to the system that is there. Nothing is written to the EDMS.
+
+open → (cross: does every row fit the other engine?) → read → compare → files. A restore makes the live system what the snapshot
+is, so that what it would do is what the two differ in.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from edms_tasks import promotion
+from edms_tasks.comparing.files import Held, LiveFolder
+from edms_tasks.comparing.result import Difference
+from edms_tasks.errors import TargetInUse
+from edms_tasks.inventory.model import Finding
+from edms_tasks.manifest import Manifest
+from edms_tasks.report.page import render
+from edms_tasks.repository import Repository
+from edms_tasks.settings import Settings
+from edms_tasks.spool import spool
+from edms_tasks.workspace import open_workspace
+from flows.crossing import cross
+from flows.crossing_needs import require_code_to_fit, require_within_one_engine
+from flows.diff import SHOWN
+from flows.diff_sources import Source, database_source, nothing, snapshot_source
+from flows.diff_work import compare_sources
+from flows.listing import read_manifest
+from flows.look_ahead import look_ahead
+from flows.proof import reports
+from flows.restore import journal_of, require_room
+from flows.steps import Steps
+from flows.target import Target, find_target
+
+
+@dataclass(frozen=True)
+class RestorePlan:
+    """What a restore would do now."""
+
+    snapshot_id: str
+    target: str
+    difference: Difference  # from what is there to the snapshot
+    migrate: tuple[str, ...]  # migrations of the EDMS that would run after the proof
+    findings: tuple[Finding, ...]  # of the snapshot: what comes back as it was, such as references to nothing
+    in_use: str | None  # why a restore would be refused now though nothing else stands in its way
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+    report: Path | None = None  # the page; plan.json lies beside it
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "snapshot": self.snapshot_id,
+            "target": self.target,
+            "plan": self.difference.model_dump(mode="json"),
+            "migrate": list(self.migrate),
+            "findings": [finding.model_dump(mode="json") for finding in self.findings],
+            "in_use": self.in_use,
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+            "report": str(self.report) if self.report else None,
+        }
+
+
+def compose_restore_plan(
+    settings: Settings,
+    steps: Steps,
+    *,
+    snapshot: str,
+    into: str | None = None,
+    into_files: Path | None = None,
+    drop_unknown: bool = False,
+    limit: int = SHOWN,
+) -> RestorePlan:
+    """Say what `compose_restore` would do with the same arguments, if nobody writes in between.
+
+    Raises:
+        DoesNotFit, SnapshotNewerThanCode, MigrationsParted, NoSpace, MayNotCreateDatabases, TargetExists, …: what would stop the
+            restore. That somebody uses the EDMS does not stop the plan.
+    """
+    if drop_unknown:
+        require_within_one_engine(into)
+    notes: list[str] = []
+    with ExitStack() as cleanup:
+        with steps.stage("open"):
+            repository = Repository.open(settings.repository)
+            scratch = cleanup.enter_context(spool(settings.workdir, "plan"))
+            workspace = cleanup.enter_context(
+                open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
+            )
+            snapshot_id = repository.resolve(snapshot)
+            manifest = steps.run("open the snapshot", lambda: read_manifest(repository, snapshot_id))
+            source = snapshot_source(settings, steps, repository, snapshot_id, manifest, workspace)
+            target = steps.run("find the target", lambda: find_target(settings, manifest, into, into_files, notes))
+            prospect = look_ahead(manifest, target.report, into=target.into, drop_unknown=drop_unknown)
+            if target.crosses:
+                require_code_to_fit(prospect)
+            notes += prospect.notes
+            notes += _ahead(settings, manifest, target)
+            in_use = _in_use(settings, target)
+        if target.crosses:
+            with steps.stage("cross"), ExitStack() as thrown_away:
+                folder = scratch / "crossing"
+                crossing = cross(settings, steps, repository, manifest, target, prospect.migrate, folder, thrown_away)
+                notes += crossing.notes
+        reading = cleanup.enter_context(ExitStack())
+        there = reading.enter_context(_there(settings, steps, scratch, manifest, target))
+        # Rows and files that settings leave out are in no snapshot: they are gone after a restore.
+        whole = replace(source, state=replace(source.state, left_out=frozenset()), roots=_roots(source, target))
+        difference = compare_sources(
+            settings, steps, repository, workspace, scratch, whole, there, reading, limit=limit
+        ).turned()
+    plan = RestorePlan(
+        snapshot_id=snapshot_id,
+        target=there.state.title,
+        difference=difference,
+        migrate=tuple(".".join(one) for one in prospect.migrate),
+        findings=tuple(finding for finding in manifest.findings if finding.severity != "info"),
+        in_use=in_use,
+        notes=(*notes, *difference.notes),
+        seconds=dict(steps.seconds),
+    )
+    return _reported(settings, steps, plan)
+
+
+def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
+    """What would stop the restore, asked without changing anything."""
+    notes = []
+    if promotion.pending(journal_of(settings)):
+        notes.append("A promotion was cut short. A restore finishes it first, and then does what a new plan would say.")
+    notes += target.database.check_target(target.into, promote=False, disconnect=True)
+    require_room(settings, manifest, target)
+    return notes
+
+
+def _in_use(settings: Settings, target: Target) -> str | None:
+    if target.into is not None:
+        return None
+    try:
+        target.database.check_target(None, promote=True, disconnect=settings.restore.disconnect)
+    except TargetInUse as error:
+        return f"{error.what} {error.cure}"
+    return None
+
+
+def _roots(source: Source, target: Target) -> Mapping[str, Held]:
+    restored = {index.root.name for index, _, _ in target.folders}
+    return {name: held for name, held in source.roots.items() if name in restored}
+
+
+@contextmanager
+def _there(settings: Settings, steps: Steps, scratch: Path, manifest: Manifest, target: Target) -> Iterator[Source]:
+    """What a restore would replace."""
+    address = target.database.address if target.into is None else target.database.address.renamed(target.into)
+    folders: dict[str, Held] = {
+        index.root.name: LiveFolder(final, jobs=settings.jobs) for index, final, _ in target.folders
+    }
+    present = {index.root.name for index, final, _ in target.folders if final.exists()}
+    if target.into is not None or not target.database.exists(address.name):
+        kind = "to be made" if target.into is not None else "not there"
+        there = {name: held for name, held in folders.items() if name in present}
+        yield nothing(f"{address.display} ({kind})", manifest.engine, there)
+        return
+    steps.run("check the database", target.database.check, retries=2)
+    with database_source(settings, steps, scratch, target.database, folders) as source:
+        yield source
+
+
+def _reported(settings: Settings, steps: Steps, plan: RestorePlan) -> RestorePlan:
+    """Leave the evidence: a page, the same as JSON, and artifacts."""
+    page = Path(tempfile.mkdtemp(prefix="plan-", dir=reports(settings))) / "plan.html"
+    shown = replace(plan, report=page)
+    text = render(
+        "diff.html.j2",
+        plan=shown,
+        difference=shown.difference,
+        seconds=shown.seconds,
+        notes=shown.notes,
+        lists=None,
+        made=datetime.now(UTC),
+        version=metadata.version("edms-backup"),
+    )
+    page.write_text(text, encoding="utf-8", errors="backslashreplace")
+    page.with_suffix(".json").write_text(
+        json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
+    )
+    steps.link("restore-plan", "Plan of a restore", page)
+    names = {"model": "model", "added": "comes back", "removed": "goes", "changed": "changes back", "same": "the same"}
+    steps.table(
+        "models",
+        "Models that a restore would change",
+        [
+            {shown_as: getattr(one, name) for name, shown_as in names.items()}
+            for one in shown.difference.tables
+            if one.differences
+        ],
+        f"Snapshot {shown.snapshot_id}",
+    )
+    return shown

@@ -1,0 +1,138 @@
+"""What the plan of a restore says is what the restore then does, by Django's own account; and a plan writes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from edms_tasks.errors import DoesNotFit, TargetExists
+from flows.direct_steps import DirectSteps
+from flows.restore_plan import RestorePlan, compose_restore_plan
+from tests.comparing.changed_system import ENGINES, changed, counts_of
+from tests.comparing.told_by_django import compared, told
+from tests.independent_comparison import picture_of_files
+from tests.postgres_server import PostgresServer
+from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
+from tests.running import Protected, protect
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_plan_is_what_the_restore_then_does(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    made = changed(edms_factory(engine, documents=12), tmp_path, extra='[exclude]\nfiles = ["thumbs/*"]\n')
+    (made.edms.media / "thumbs").mkdir()
+    (made.edms.media / "thumbs" / "left out of backups.png").write_bytes(b"goes")
+    now, files_now = told(made.edms), picture_of_files(made.edms.media)
+    around = surroundings(made.protected)
+
+    planned = plan(made.protected, made.snapshot)
+
+    assert told(made.edms) == now
+    assert picture_of_files(made.edms.media) == files_now
+    assert surroundings(made.protected) == around
+    assert planned.report is not None and json.loads(planned.report.with_suffix(".json").read_text())["plan"]
+
+    made.protected.restore(made.snapshot)
+
+    files_then = picture_of_files(made.edms.media)
+    assert counts_of(planned.difference) == compared(now, told(made.edms)) != {}
+    (root,) = planned.difference.files
+    assert {(path.change, path.path) for path in root.paths} == {
+        *(("added", path) for path in files_then.keys() - files_now.keys()),
+        *(("removed", path) for path in files_now.keys() - files_then.keys()),
+        *(("changed", path) for path in files_now.keys() & files_then.keys() if files_now[path] != files_then[path]),
+    }
+    assert ("removed", "thumbs/left out of backups.png") in {(path.change, path.path) for path in root.paths}
+    assert plan(made.protected, made.snapshot).difference.equal
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_where_nothing_is_left_all_comes_back(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    edms = edms_factory(engine)
+    protected = protect(edms, tmp_path)
+    rows = protected.backup().manifest.rows
+    files = sum(path.is_file() for path in edms.media.rglob("*"))
+
+    beside = plan(protected, into=str(tmp_path / "copy") if engine == "sqlite" else "plan_of_a_copy").difference
+    assert (sum(table.rows for table in beside.only_second), beside.tables) == (rows, ())
+    assert [(root.added, root.removed) for root in beside.files] == [(files, 0)]
+
+    if engine == "sqlite":
+        edms.database_path.unlink()
+    else:
+        request.getfixturevalue("postgres_server").drop_database(edms.database_name)
+    shutil.rmtree(edms.media)
+    lost = plan(protected)
+    assert "not there" in lost.target
+    assert (sum(table.rows for table in lost.difference.only_second), lost.difference.tables) == (rows, ())
+    assert [(root.added, root.removed) for root in lost.difference.files] == [(files, 0)]
+    assert not edms.media.exists()
+
+
+def test_what_would_stop_the_restore_is_said(
+    edms_factory: ReferenceEdmsFactory, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    edms = edms_factory("postgresql")
+    protected = protect(edms, tmp_path)
+    protected.backup()
+
+    with psycopg.connect(edms.database_url):
+        assert "in use" in (plan(protected).in_use or "")
+    assert plan(protected).in_use is None
+
+    url = postgres_server.create_database("plan_not_empty")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE mine (id int)")
+    with pytest.raises(TargetExists):
+        plan(protected, into="plan_not_empty")
+
+
+def test_rows_that_do_not_fit_the_other_engine_are_named_and_no_database_stays(
+    edms_factory: ReferenceEdmsFactory, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    edms = edms_factory("sqlite")
+    protected = protect(edms, tmp_path)
+    url = f"{postgres_server.url('plan_of_a_move')}"
+    databases = postgres_server.databases()
+    execute(edms, "UPDATE documents_document SET cost = NULL")
+    protected.backup()
+    assert sum(table.rows for table in plan(protected, into=url).difference.only_second) > 0
+
+    execute(
+        edms,
+        "UPDATE documents_document SET title = 'with a ' || char(0) WHERE number = (SELECT min(number) FROM documents_document)",
+    )
+    protected.backup()
+    with pytest.raises(DoesNotFit, match=r"documents\.Document .* title holds a NUL character"):
+        plan(protected, into=url)
+    assert postgres_server.databases() == databases
+
+
+def execute(edms: ReferenceEdms, statement: str) -> None:
+    with closing(sqlite3.connect(edms.database_path)) as connection, connection:
+        connection.execute(statement)
+
+
+def plan(protected: Protected, snapshot: str = "latest", into: str | None = None) -> RestorePlan:
+    return compose_restore_plan(protected.settings, DirectSteps(), snapshot=snapshot, into=into, limit=100)
+
+
+def surroundings(protected: Protected) -> set[str]:
+    """All that lies beside the EDMS's database and files, the product's own folder aside."""
+    media = protected.edms.media
+    beside = {str(path) for path in media.parent.iterdir()}
+    if protected.edms.engine == "sqlite":
+        return beside | {str(path) for path in protected.edms.database_path.parent.iterdir()}
+    with psycopg.connect(protected.edms.database_url) as connection:
+        return beside | {str(name) for (name,) in connection.execute("SELECT datname FROM pg_database")}

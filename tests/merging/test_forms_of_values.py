@@ -1,0 +1,40 @@
+"""A date that Arrow cannot hold sends its column to another form, in the snapshot or in the target: a merge sees only what it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from flows.direct_steps import DirectSteps
+from flows.merge import compose_merge
+from tests.independent_comparison import differences, picture
+from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
+from tests.running import protect
+
+pytestmark = pytest.mark.slow
+
+_ONE = "number = (SELECT min(number) FROM documents_document)"
+
+
+def test_one_date_beyond_all_others_is_one_row_that_differs(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    edms = edms_factory("postgresql", documents=5)
+    protected = protect(edms, tmp_path)
+    pictures, snapshots = [], []
+    for value in ("2026-01-02", "infinity"):
+        execute(edms, f"UPDATE documents_document SET effective_date = '{value}' WHERE {_ONE}")
+        pictures.append(picture(edms))
+        snapshots.append(protected.backup().snapshot_id)
+
+    for was, snapshot in zip(pictures, snapshots, strict=True):
+        result = compose_merge(protected.settings, DirectSteps(), snapshot=snapshot)
+        assert result.done
+        changed = {model.model: model.columns for model in result.plan.models if model.update or model.insert}
+        assert changed == {"documents.Document": {"effective_date": 1}}
+        assert differences(was, picture(edms)) == []
+
+
+def execute(edms: ReferenceEdms, statement: str) -> None:
+    with psycopg.connect(edms.database_url) as connection:
+        assert connection.execute(statement).rowcount >= 1
