@@ -6,7 +6,9 @@ composition runs directly: starting a temporary Prefect server costs seconds tha
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import tomllib
 import urllib.error
 import urllib.request
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from flows.merge import MergeResult
     from flows.restore_plan import RestorePlan
     from flows.restore_result import RestoreResult
+    from flows.temporary_server import TemporaryServer
     from flows.verify import VerifyResult
 
 _SECONDS_TO_ANSWER = 10
@@ -42,18 +45,26 @@ class World:
         settings: what it says.
         prefect: whether to run as a Prefect flow.
         console: where a direct run tells its progress; None is silence.
+        server: a temporary Prefect server that is starting; None where another is configured, or none is needed.
     """
 
     config: Path
     settings: Settings
     prefect: bool
     console: Console | None
+    server: TemporaryServer | None = None
+
+    def _await_server(self) -> None:
+        """Wait for the temporary server, which starts while Prefect and our own libraries load."""
+        if self.server is not None:
+            self.server.wait()
 
     def backup(self, tag: str | None) -> BackupResult:
         """Make a snapshot."""
         if self.prefect:
             from flows import prefect_flows
 
+            self._await_server()
             return prefect_flows.result_of(lambda: prefect_flows.backup(config=str(self.config), tag=tag))
         from edms_tasks.inventory.inspect import run_probe
 
@@ -70,6 +81,7 @@ class World:
         if self.prefect:
             from flows import prefect_flows
 
+            self._await_server()
             return prefect_flows.result_of(lambda: prefect_flows.verify(config=str(self.config), snapshot=snapshot))
         from flows.direct_steps import DirectSteps
         from flows.verify import compose_verify
@@ -83,6 +95,7 @@ class World:
         if self.prefect:
             from flows import prefect_flows
 
+            self._await_server()
             return prefect_flows.diff(
                 config=str(self.config),
                 snapshot=snapshot,
@@ -112,6 +125,7 @@ class World:
         if self.prefect:
             from flows import prefect_flows
 
+            self._await_server()
             return prefect_flows.result_of(
                 lambda: prefect_flows.merge(
                     config=str(self.config),
@@ -146,6 +160,7 @@ class World:
             from flows import prefect_flows
             from flows.other_database import require_no_password
 
+            self._await_server()
             require_no_password(into)
             return prefect_flows.plan_restore(
                 config=str(self.config),
@@ -181,6 +196,7 @@ class World:
             from flows import prefect_flows
             from flows.other_database import require_no_password
 
+            self._await_server()
             require_no_password(into)
             files = str(into_files) if into_files else None
             return prefect_flows.result_of(
@@ -220,14 +236,24 @@ def choose_world(config: Path, settings: Settings, *, flow: bool | None, console
     prefect = flow if flow is not None else url is not None
     if prefect and url is not None:
         _require_answer(url)
+    if prefect:
+        atexit.register(_last_words)  # the first that is registered is the last that runs
+    server = None
     if prefect and url is None:
-        # A temporary server in this process: allowed to start, and not to call home.
-        os.environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
-        # Its default of 20 seconds is too short for the first start on a busy machine.
-        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+        from flows.temporary_server import TemporaryServer
+
         os.environ.setdefault("DO_NOT_TRACK", "1")
-        os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    return World(config=config.absolute(), settings=settings, prefect=prefect, console=console)
+        os.environ.setdefault("PREFECT_UI_URL", "")  # a link to a server that will be gone helps nobody
+        server = TemporaryServer()
+        os.environ["PREFECT_API_URL"] = server.url  # read by Prefect when it is imported
+    return World(config=config.absolute(), settings=settings, prefect=prefect, console=console, server=server)
+
+
+def _last_words() -> None:
+    """Say no more. Prefect's threads hold on to modules until the process is gone, which DuckDB would report at length as leaks."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def prefect_api_url(environ: Mapping[str, str]) -> str | None:
