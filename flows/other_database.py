@@ -44,7 +44,8 @@ def require_no_password(into: str | None) -> None:
     """
     if into is not None and "://" in into and DatabaseAddress.from_url(into).password.get_secret_value():
         raise CommandError(
-            "The URL holds a password, and Prefect would record it.",
+            "The URL holds a password, and Prefect records the parameters of a flow.",
             where="--into",
-            cure="Leave it out of the URL and set PGPASSWORD where the flow runs; or run with --no-flow.",
+            cure="Leave it out of the URL and set PGPASSWORD where the flow runs; or run with --no-flow."
+            " A password that was typed into a form of Prefect's stands in its database now: change it.",
         )

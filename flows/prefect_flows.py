@@ -23,6 +23,7 @@ from flows.backup import BackupResult, compose_backup
 from flows.diff import DiffResult, compose_diff
 from flows.merge import MergeResult, compose_merge
 from flows.merge_work import Policies
+from flows.other_database import require_no_password
 from flows.prefect_steps import PrefectSteps
 from flows.restore import compose_restore
 from flows.restore_plan import RestorePlan, compose_restore_plan
@@ -113,6 +114,7 @@ def restore(
         promote_salvaged: With `salvage` and without `into`: replace the EDMS's database and files with what is left.
         drop_unknown: Of a snapshot newer than the EDMS's code, drop the tables and columns that the code does not know.
     """
+    require_no_password(into)
     if into is None and not confirm:
         raise CommandError(
             "This restore would replace the EDMS's database and files, and was not confirmed.",
@@ -159,6 +161,7 @@ def plan_restore(
         into_files: With `into`, the folder for the restored files.
         drop_unknown: Of a snapshot newer than the EDMS's code, drop the tables and columns that the code does not know.
     """
+    require_no_password(into)
     return compose_restore_plan(
         load_settings(Path(config)),
         PrefectSteps(),

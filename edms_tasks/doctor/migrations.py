@@ -1,4 +1,4 @@
-"""Migrations: a database that is behind the EDMS's code, and one that is ahead of it."""
+"""Migrations: a database that is behind the EDMS's code, and records in it that the code does not know."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ def judge_migrations(report: ProbeReport, *, refused: bool) -> list[Judgement]:
         judgements.append(
             Judgement(
                 code="unknown-migrations",
-                severity="error",
+                severity="warning",
                 subject="django_migrations",
-                message="The database holds migrations that the EDMS's code does not: a snapshot of it could not be restored "
-                "into this EDMS.",
+                message="The database records migrations that the EDMS's code does not have: either they were squashed away, or "
+                "the code is older than the database. They are backed up, and come back, as they are.",
                 count=len(ahead),
                 examples=ahead[:5],
-                cure="Install the version of the EDMS that the database belongs to, or bring the migration files back.",
+                cure="If the code is older, install the version that the database belongs to. What is left of squashed migrations "
+                "goes with `manage.py migrate APP --prune`.",
             )
         )
     return judgements
