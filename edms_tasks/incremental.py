@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,13 @@ from edms_tasks.row_index import (
     index_chunks,
     index_path,
     is_sound,
+    kinds_of,
     seal,
     without,
 )
 from edms_tasks.serialize import SerializedTable
+from edms_tasks.table_state import parquet
+from edms_tasks.workspace import column_types
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Previous:
         table: Table,
         key: NaturalKey | None,
         encodings: Mapping[str, Encoding],
+        kinds: Mapping[str, str],
         *,
         cursor: duckdb.DuckDBPyConnection,
         scratch: Path,
@@ -47,7 +51,8 @@ class Previous:
     ) -> tuple[StoredRows | None, tuple[Finding, ...]]:
         """What can be used again of a table, or nothing where the table has another shape or key than it had.
 
-        `scratch` is a folder that is created where the index has to be made from the chunks.
+        `kinds` are the DuckDB types of the columns now. `scratch` is a folder that is created where the index has to be made
+        from the chunks.
         """
         entry = next((entry for entry in self.manifest.tables if entry.table.id == table.id), None)
         if entry is None or not entry.chunks or not comparable(entry, table, key, encodings):
@@ -62,6 +67,8 @@ class Previous:
                 return None, (_unusable(table, str(damage.what)),)
             if not is_sound(cursor, entry, index):
                 return None, ()  # the same row twice: such rows cannot be told apart
+        if kinds_of(index) != dict(kinds):
+            return None, ()  # a column whose values are all of another class now, with the texts that they had
         return StoredRows(entry, index, chunks_to_rewrite(entry, chunk_rows)), ()
 
 
@@ -72,7 +79,7 @@ def keep_indexes(folder: Path, snapshot_id: str, tables: Mapping[str, Serialized
             path = index_path(folder, snapshot_id, table_id)
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(serialized.index, path)
-            seal(path)
+            seal(path, serialized.kinds)
     for other in folder.iterdir() if folder.is_dir() else ():
         if other.name != snapshot_id:
             shutil.rmtree(other)
@@ -92,8 +99,15 @@ def _make(
             repository.fetch(chunk.superseded, superseded[number])
     index_chunks(cursor, entry, chunks, index)
     without(cursor, index, superseded)
-    seal(index)
+    seal(index, _kinds(cursor, entry, chunks))
     shutil.rmtree(scratch)
+
+
+def _kinds(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunks: Sequence[Path]) -> dict[str, str]:
+    """The types of a table's columns in its chunks; none of columns that have several."""
+    found = [column_types(cursor, parquet([chunk])) for chunk in chunks]
+    names = (column.name for column in entry.table.columns)
+    return {name: found[0][name] for name in names if len({kinds[name] for kinds in found}) == 1}
 
 
 def _unusable(table: Table, why: str) -> Finding:

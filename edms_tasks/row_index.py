@@ -9,6 +9,7 @@ manifest; where it is missing or does not, it is made anew from the chunks.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,7 @@ def comparable(entry: TableEntry, table: Table, key: NaturalKey | None, encoding
 
 def is_sound(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, index: Path) -> bool:
     """Whether an index is the file that was written, names no row twice, and adds up to the digests in the manifest."""
-    seal = _seal_of(index)
-    if not (index.is_file() and seal.is_file() and seal.read_text(encoding="ascii") == _sha256(index)):
+    if kinds_of(index) is None:
         return False
     sums = ", ".join(f"sum({identifier(name)}) % 18446744073709551616" for name in HALVES)
     row = cursor.execute(
@@ -71,9 +71,26 @@ def is_sound(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, index: Path) 
     )
 
 
-def seal(index: Path) -> None:
-    """Note the hash of a finished index beside it."""
-    _seal_of(index).write_text(_sha256(index), encoding="ascii")
+def seal(index: Path, kinds: Mapping[str, str]) -> None:
+    """Note the hash of a finished index beside it, and the DuckDB types of the columns whose rows it lists."""
+    _seal_of(index).write_text(json.dumps({"sha256": _sha256(index), "kinds": dict(kinds)}), encoding="utf-8")
+
+
+def kinds_of(index: Path) -> dict[str, str] | None:
+    """The types of the columns that an index was sealed with; None where it is not the file that was sealed.
+
+    Equal hashes are equal rows among values of the same types only: a number has the text of its digits.
+    """
+    seal = _seal_of(index)
+    if not (index.is_file() and seal.is_file()):
+        return None
+    try:
+        noted = json.loads(seal.read_text(encoding="utf-8"))
+    except ValueError:
+        return None  # damaged, or of an earlier version, which noted no types
+    if not isinstance(noted, dict) or noted.get("sha256") != _sha256(index):
+        return None
+    return dict(noted.get("kinds", {}))
 
 
 def _seal_of(index: Path) -> Path:

@@ -79,6 +79,7 @@ class SerializedTable:
     kept: tuple[KeptChunk, ...]
     new: tuple[NewChunk, ...]
     index: Path | None  # where each row lies (row_index.py); None for a table without rows
+    kinds: dict[str, str]  # the DuckDB types of its columns
 
 
 def serialize_table(
@@ -91,7 +92,7 @@ def serialize_table(
     folder.mkdir(parents=True, exist_ok=True)
     key = keys.keys[table.id]
     if not raw.rows:
-        return SerializedTable(table.id, key.natural_key, raw.encodings, empty_state(table), (), (), None)
+        return SerializedTable(table.id, key.natural_key, raw.encodings, empty_state(table), (), (), None, {})
     index = folder / "index.parquet"
     offset = len(stored.entry.chunks) if stored else 0
     with keys.workspace.cursor() as cursor:
@@ -122,7 +123,10 @@ def serialize_table(
         kept = _kept(cursor, stored, index, folder) if stored else {}
         numbers = [*kept, *range(offset, offset + len(new))]
         renumbered(cursor, index, {old: position for position, old in enumerate(numbers)})
-    return SerializedTable(table.id, key.natural_key, raw.encodings, found, tuple(kept.values()), tuple(new), index)
+    kinds = {column.name: keys.types[table.id][column.name] for column in table.columns}
+    return SerializedTable(
+        table.id, key.natural_key, raw.encodings, found, tuple(kept.values()), tuple(new), index, kinds
+    )
 
 
 def measure_table(table: Table, raw: RawTable, keys: ProvenKeys) -> TableState:

@@ -244,6 +244,7 @@ def _serialize(
                     table,
                     keys.keys[table.id].natural_key,
                     raw.encodings,
+                    {column.name: keys.types[table.id][column.name] for column in table.columns},
                     cursor=cursor,
                     scratch=folder / "stored" / f"{number:04d}",
                     chunk_rows=settings.chunk_rows,

@@ -62,7 +62,10 @@ def print_restore_plan(console: Console, plan: RestorePlan) -> None:
             f"✗ a restore would be refused now: {plan.in_use} Nothing else stands in the way; nothing was changed",
         )
     else:
-        line(console, "✓ nothing stands in the way; nothing was changed")
+        line(
+            console,
+            "✓ nothing stands in the way; nothing was changed (the snapshot itself is read again by `edms-backup verify`)",
+        )
 
 
 def _print_difference(console: Console, difference: Difference, headings: tuple[str, ...] = _HEADINGS) -> None:
@@ -118,14 +121,17 @@ def _print_rows(console: Console, table: TableDifference) -> None:
             f"   ! {count_text(table.doubled, 'row')} share a key with another; which is which goes by their ids",
         )
     for row in table.rows:
-        line(console, f"{_MARKS[row.change]}  {printable(row.key)}")
+        line(console, f"{_MARKS[row.change]}  {_value(row.key)}")
         if row.change != "changed" and table.natural_key:
             continue
         for field in row.fields[:_FIELDS_SHOWN]:
             if row.change == "changed":
-                line(console, f"     {field.name}: {_value(field.before)} → {_value(field.after)}")
+                line(console, f"     {_value(field.name)}: {_value(field.before)} → {_value(field.after)}")
             else:
-                line(console, f"     {field.name}: {_value(field.before if row.change == 'removed' else field.after)}")
+                line(
+                    console,
+                    f"     {_value(field.name)}: {_value(field.before if row.change == 'removed' else field.after)}",
+                )
         if len(row.fields) > _FIELDS_SHOWN:
             line(console, f"     … and {len(row.fields) - _FIELDS_SHOWN} more columns")
     _print_more(console, table.differences, len(table.rows))

@@ -198,9 +198,18 @@ def _chosen(models: Sequence[str], first: Source, second: Source, schema: Shared
                 where="--model",
                 cure="`edms-backup show` lists the models.",
             )
-    return frozenset(
+    unseen = {*schema.left_out, *schema.rebuilt}
+    chosen = frozenset(
         table_id for table_id, table in schema.tables.items() if any(_is_called(table, name) for name in models)
     )
+    for name in models:
+        if name.lower() in map(str.lower, unseen):
+            raise CommandError(
+                f"{name} cannot be compared: the settings left its rows out of a snapshot, or it is a search index.",
+                where="--model",
+                cure="Leave it out, or compare snapshots that hold its rows.",
+            )
+    return chosen
 
 
 def _is_called(table: Table, name: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from edms_tasks import promotion
 from edms_tasks.comparing.files import Held, LiveFolder
 from edms_tasks.comparing.result import Difference
-from edms_tasks.errors import TargetInUse
+from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
 from edms_tasks.report.page import render
@@ -103,8 +103,10 @@ def compose_restore_plan(
             if target.crosses:
                 require_code_to_fit(prospect)
             notes += prospect.notes
+            _require_objects(repository, manifest)
             notes += _ahead(settings, manifest, target)
-            in_use = _in_use(settings, target)
+            promotes = target.into is None and not settings.restore.disconnect
+            in_use = target.database.in_use() if promotes else None
         if target.crosses:
             with steps.stage("cross"), ExitStack() as thrown_away:
                 folder = scratch / "crossing"
@@ -130,24 +132,30 @@ def compose_restore_plan(
     return _reported(settings, steps, plan)
 
 
+def _require_objects(repository: Repository, manifest: Manifest) -> None:
+    """The schema, all rows and the lists of files are there; whether they are right is read by `verify`, and by the restore."""
+    objects = [manifest.native_schema.object, *(chunk.object for entry in manifest.tables for chunk in entry.chunks)]
+    objects += [chunk.superseded for entry in manifest.tables for chunk in entry.chunks if chunk.superseded is not None]
+    objects += [part for index in manifest.files for part in (*index.index, *index.packs)]
+    missing = [name for name in objects if not repository.has(name)]
+    if missing:
+        raise DamagedRepository(
+            f"{len(missing)} objects of the snapshot are missing.",
+            where=str(missing[0].sha256),
+            cure="Restore another snapshot; `edms-backup verify` names what is damaged, and --salvage brings back what is not.",
+        )
+
+
 def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
     """What would stop the restore, asked without changing anything."""
     notes = []
+    with journal_of(settings).exclusive():  # raises where a restore is running
+        pass
     if promotion.pending(journal_of(settings)):
         notes.append("A promotion was cut short. A restore finishes it first, and then does what a new plan would say.")
     notes += target.database.check_target(target.into, promote=False, disconnect=True)
     require_room(settings, manifest, target)
     return notes
-
-
-def _in_use(settings: Settings, target: Target) -> str | None:
-    if target.into is not None:
-        return None
-    try:
-        target.database.check_target(None, promote=True, disconnect=settings.restore.disconnect)
-    except TargetInUse as error:
-        return f"{error.what} {error.cure}"
-    return None
 
 
 def _roots(source: Source, target: Target) -> Mapping[str, Held]:
@@ -168,7 +176,12 @@ def _there(settings: Settings, steps: Steps, scratch: Path, manifest: Manifest, 
         there = {name: held for name, held in folders.items() if name in present}
         yield nothing(f"{address.display} ({kind})", manifest.engine, there)
         return
-    steps.run("check the database", target.database.check, retries=2)
+    try:
+        steps.run("check the database", target.database.check, retries=2)
+    except DatabaseRefused as refused:  # a restore needs nothing of it
+        kind = f"cannot be read, and would be set aside: {refused.why or refused.what}"
+        yield nothing(f"{address.display} ({kind})", manifest.engine, folders)
+        return
     with database_source(settings, steps, scratch, target.database, folders) as source:
         yield source
 

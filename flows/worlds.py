@@ -243,6 +243,8 @@ def choose_world(config: Path, settings: Settings, *, flow: bool | None, console
         from flows.temporary_server import TemporaryServer
 
         os.environ.setdefault("DO_NOT_TRACK", "1")
+        around = [part for part in (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), "127.0.0.1") if part]
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(dict.fromkeys(around))
         os.environ.setdefault("PREFECT_UI_URL", "")  # a link to a server that will be gone helps nobody
         server = TemporaryServer()
         os.environ["PREFECT_API_URL"] = server.url  # read by Prefect when it is imported

@@ -64,7 +64,7 @@ def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTempl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_a_killed_backup_leaves_the_system_and_the_repository_as_they_were(engine: Engine, systems: Systems) -> None:
     protected = systems(engine)
     live, snapshots = picture(protected.edms), _snapshots(protected)
@@ -83,7 +83,7 @@ def test_a_killed_backup_leaves_the_system_and_the_repository_as_they_were(engin
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_a_killed_restore_leaves_the_live_system_untouched(
     engine: Engine, systems: Systems, _lazy_postgres: LazyPostgres
 ) -> None:

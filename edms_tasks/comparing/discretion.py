@@ -24,12 +24,36 @@ class Discretion:
         self._tables = tables
         self._keys = keys
         self._hidden: dict[str, bool] = {}
+        self._silent: dict[tuple[str, str], bool] = {}
 
     def hides(self, table: Table, column: str) -> bool:
-        """Whether a column's values are not shown; settings may name it by its field, and its table by the model or itself."""
-        names = {column, table.column(column).field or column}
-        spelled = {f"{name}.{one}".lower() for name in (table.label, table.id) for one in names}
-        return not spelled.isdisjoint(self._sensitive)
+        """Whether a column's values are not shown: it is named, or it points at a column whose values are not shown.
+
+        Settings may name it by its field, and its table by the model or itself.
+        """
+        place = (table.id, column)
+        if place not in self._silent:
+            self._silent[place] = False  # a reference that leads back to itself ends there
+            names = {column, table.column(column).field or column}
+            spelled = {f"{name}.{one}".lower() for name in (table.label, table.id) for one in names}
+            self._silent[place] = not spelled.isdisjoint(self._sensitive) or any(
+                self._hides_pointed(reference, column) for reference in table.references
+            )
+        return self._silent[place]
+
+    def _hides_pointed(self, reference: Reference, column: str) -> bool:
+        if isinstance(reference, GenericReference):
+            keyed = [table for table in self._tables.values() if table.content_types]
+            return column == reference.object_id_column and any(
+                self.hides(table, name) for table in keyed for name in table.primary_key
+            )
+        target = self._tables.get(reference.target)
+        if target is None:
+            return False
+        if isinstance(reference, SoftReference):
+            return column == reference.column and self.hides(target, reference.target_column)
+        pairs = zip(reference.columns, reference.target_columns, strict=True)
+        return any(column == here and self.hides(target, there) for here, there in pairs)
 
     def hides_key(self, table_id: str) -> bool:
         """Whether a value of such a column is part of the natural keys of a table."""

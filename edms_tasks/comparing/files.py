@@ -33,6 +33,9 @@ _TROUBLES = {
     "folder-unreadable": "Folders could not be listed; what they hold is taken for removed.",
     "file-unreadable": "Files could not be read; whether they are the same is not known.",
     "file-vanished": "Files went while they were looked at.",
+    "link-to-folder": "Links to folders are in no snapshot, and were not compared; a restore takes them away.",
+    "link-dangling": "Links to nothing are in no snapshot, and were not compared; a restore takes them away.",
+    "file-special": "Sockets, pipes and devices are in no snapshot, and were not compared; a restore takes them away.",
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from edms_tasks.canonical import CONTENT, EXACT, halves, with_hashes
 from edms_tasks.comparing.fields import carried, fields_of, said
 from edms_tasks.databases.quoting import identifier, identifiers, literal
@@ -30,6 +32,7 @@ class HashedRows:
     side: Side
     table: Table
     path: Path
+    hashed: int  # how many rows are in the file
 
     @property
     def relation(self) -> str:
@@ -50,7 +53,7 @@ def write_hashes(side: Side, other: Side, table: Table, path: Path) -> HashedRow
             f"COPY (SELECT {columns} FROM ({hashed(side, other, table, side.raws[table.id])})) "
             f"TO {literal(str(path))} {AS_PARQUET}"
         )
-    return HashedRows(side, table, path)
+    return HashedRows(side, table, path, pq.read_metadata(path).num_rows)
 
 
 def hashed(side: Side, other: Side, table: Table, raw: RawTable) -> str:

@@ -17,6 +17,7 @@ from edms_tasks.inventory.model import (
 )
 from edms_tasks.inventory.natural_keys import reference_of
 from edms_tasks.manifest import Manifest, TableEntry
+from edms_tasks.search_indexes import belongs_to_an_index
 from edms_tasks.table_state import members
 
 
@@ -73,7 +74,9 @@ def state_of_database(title: str, engine: str, tables: Sequence[Table], findings
 def shared_schema(first: State, second: State) -> SharedSchema:
     """What the two have in common. What tables mean (references, keys) is said by the first."""
     left_out = (first.left_out | second.left_out) & (first.tables.keys() | second.tables.keys())
-    rebuilt = first.rebuilt | second.rebuilt
+    # A live database does not know the models of its tables.
+    owned = {table.id for state in (first, second) for table in state.tables.values() if table.model is not None}
+    rebuilt = (first.rebuilt | second.rebuilt) - owned
     ids = sorted((first.tables.keys() & second.tables.keys()) - left_out - rebuilt)
     tables = {table_id: _shared(first.tables[table_id], second.tables[table_id]) for table_id in ids}
     tables = {table_id: _with_references(table, tables) for table_id, table in tables.items()}
@@ -93,7 +96,7 @@ def shared_schema(first: State, second: State) -> SharedSchema:
 
 def _rebuilt(findings: Sequence[Finding], tables: Mapping[str, Table]) -> frozenset[str]:
     virtual = [finding.subject for finding in findings if finding.code == "virtual-table"]
-    return frozenset(t for t in tables if any(t == name or t.startswith(f"{name}_") for name in virtual))
+    return frozenset(t for t, table in tables.items() if belongs_to_an_index(t, table.model, virtual))
 
 
 def _shared(first: Table, second: Table) -> Table:

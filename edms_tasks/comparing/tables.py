@@ -8,9 +8,10 @@ from pathlib import Path
 
 from edms_tasks.comparing.details import write_details
 from edms_tasks.comparing.discretion import Discretion
-from edms_tasks.comparing.hashed_rows import write_hashes
-from edms_tasks.comparing.pairs import pair_rows
+from edms_tasks.comparing.hashed_rows import HashedRows, write_hashes
+from edms_tasks.comparing.pairs import Pairs, pair_rows
 from edms_tasks.comparing.result import RowDifference, TableDifference
+from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.manifest import TableEntry
 from edms_tasks.merging.sides import Side
@@ -43,6 +44,7 @@ def compare_table(
             columns, rows = details.columns(cursor), details.rows(cursor, limit)
             if out is not None:
                 details.write_lines(cursor, out)
+    _require_sums(table, before, after, pairs)
     shutil.rmtree(folder)
     keys = [side.keys.keys[table.id] for side in (first, second)]
     by_content = keys[0].natural_key is None or keys[0].natural_key.source == "content"
@@ -62,6 +64,23 @@ def compare_table(
         rows=rows,
         read=True,
     )
+
+
+def _require_sums(table: Table, before: HashedRows, after: HashedRows, pairs: Pairs) -> None:
+    """Every row of each side was read, and is in one pair or alone."""
+    both = (before.rows - pairs.removed, after.rows - pairs.added)
+    if not (
+        before.hashed == before.rows
+        and after.hashed == after.rows
+        and both[0] == both[1] >= pairs.changed + pairs.other_ids
+    ):
+        raise CheckFailed(
+            f"{table.label}: its rows cannot be paired one to one.",
+            where=table.id,
+            why=f"{before.rows} and {after.rows} rows ({before.hashed} and {after.hashed} read); {pairs.removed} removed, "
+            f"{pairs.added} added, {pairs.changed} changed, {pairs.other_ids} under other ids",
+            cure="Please report this: the comparison was given up.",
+        )
 
 
 def same_table(entry: TableEntry, key: NaturalKey | None) -> TableDifference:

@@ -192,6 +192,10 @@ class Database(Protocol):
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         """Everything that would stop a restore, asked before anything is changed; returns notes."""
 
+    def in_use(self) -> str | None:
+        """Why the live database could not be swapped now, as far as that can be told without touching it."""
+        ...
+
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> StagingDatabase:
         """Create the staging database with the tables of the snapshot, empty; removes what a killed run left."""
 

@@ -85,17 +85,18 @@ def open_sides(
         }
         if done == _rounds_needed(sides, nameless, like):
             break
-        counted = 0
         for name, side in sides.items():
             other = like or next((other for other in sides.values() if other is not side), side)
             with side.workspace.cursor() as cursor:
                 for table_id in identities[name]:
                     relation_name = identifier(f"identity {done % 2} of {table_id}")
-                    counted += _identify(cursor, side, other, side.tables[table_id], relation_name)
+                    _identify(cursor, side, other, side.tables[table_id], relation_name)
                     identities[name][table_id] = relation_name
-        if like is None and counted == apart:
-            break
-        apart = counted
+        if like is None:
+            counted = _told_apart(list(sides.values()), identities)
+            if counted == apart:
+                break
+            apart = counted
     return sides
 
 
@@ -143,8 +144,8 @@ def _is_surrogate(key: NaturalKey | None) -> bool:
     return key is not None and key.source == "surrogate"
 
 
-def _identify(cursor: duckdb.DuckDBPyConnection, side: Side, other: Side, table: Table, name: str) -> int:
-    """Make the relation of a table's identities; returns how many different ones there are."""
+def _identify(cursor: duckdb.DuckDBPyConnection, side: Side, other: Side, table: Table, name: str) -> None:
+    """Make the relation of a table's identities."""
     texts = content_texts(side, other, table)
     hashed = with_hashes(side.rows(table), common=(), exact=(), content=texts)
     pk = ", ".join(identifier(column) for column in table.primary_key)
@@ -152,9 +153,21 @@ def _identify(cursor: duckdb.DuckDBPyConnection, side: Side, other: Side, table:
         f"CREATE OR REPLACE TABLE {name} AS "
         f"""SELECT {pk}, '["content","' || printf('%032x', {CONTENT}) || '"]' AS nk FROM ({hashed})"""
     )
-    row = cursor.execute(f"SELECT count(DISTINCT nk) FROM {name}").fetchone()
-    assert row is not None  # an aggregate always returns one row
-    return int(row[0])
+
+
+def _told_apart(sides: Sequence[Side], identities: Mapping[str, Mapping[str, str]]) -> int:
+    """How many different identities there are on all sides together: the rows of one side are told from the other's, too."""
+    counted = 0
+    with sides[0].workspace.cursor() as cursor:
+        for table_id in identities[sides[0].name]:
+            each = (
+                f"SELECT nk FROM {identifier(side.workspace.schema)}.{identities[side.name][table_id]}"
+                for side in sides
+            )
+            row = cursor.execute(f"SELECT count(*) FROM ({' UNION '.join(each)})").fetchone()
+            assert row is not None  # an aggregate always returns one row
+            counted += int(row[0])
+    return counted
 
 
 def content_texts(side: Side, other: Side, table: Table) -> list[str]:

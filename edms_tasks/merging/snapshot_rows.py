@@ -13,6 +13,7 @@ from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.restore import holds_its_rows
+from edms_tasks.search_indexes import belongs_to_an_index
 from edms_tasks.workspace import AS_PARQUET, Workspace
 
 # What a database knows of itself: which migrations were run there is not the snapshot's to say.
@@ -63,7 +64,7 @@ def mergeable(
         table, now = entry.table, there.get(entry.table.id)
         if table.id in _BOOKKEEPING:
             continue
-        if any(table.id == name or table.id.startswith(f"{name}_") for name in virtual):
+        if belongs_to_an_index(table.id, table.model, virtual):
             notes.append(f"{table.id} belongs to a search index and was left alone: rebuild the index in the EDMS.")
             continue
         if now is None:

@@ -89,7 +89,7 @@ def restore(
 
                 print_restore_plan(console, plan)
 
-            options.finish(plan.as_json(), show_plan, 0)
+            options.finish(plan.as_json(), show_plan, 1 if plan.in_use else 0)
         settings = options.settings()
         if into is None and not yes:
             asking = not options.as_json and sys.stdin.isatty()

@@ -47,7 +47,7 @@ def _files(edms: ReferenceEdms) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in edms.media.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_work_goes_on_at_the_newest_end(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
     edms = edms_factory(engine, documents=60)
     before, files_before = _rows(edms), _files(edms)

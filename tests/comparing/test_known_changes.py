@@ -22,7 +22,7 @@ def rows_of(difference: Difference, model: str) -> tuple[RowDifference, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_changes_are_found_all_of_them_and_nothing_else(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -114,7 +114,7 @@ def assert_lists(folder: Path, difference: Difference) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_nothing_differs_after_a_reinit_and_a_restore(engine: Engine, recovered_systems: RecoveredSystems) -> None:
     protected = recovered_systems(engine).protected
 

@@ -16,7 +16,9 @@ from edms_tasks.merging.sides import open_sides
 from edms_tasks.workspace import open_workspace
 
 
-def compare(folder: Path, urls: Sequence[str], keys: Mapping[str, NaturalKey | None]) -> dict[str, TableDifference]:
+def compare(
+    folder: Path, urls: Sequence[str], keys: Mapping[str, NaturalKey | None], sensitive: Sequence[str] = ()
+) -> dict[str, TableDifference]:
     """What the tables of two databases differ in, by the tables' ids; rows are known by `keys`."""
     sides = dict(zip(("first", "second"), urls, strict=True))
     raws: dict[str, dict[str, RawTable]] = {}
@@ -33,7 +35,7 @@ def compare(folder: Path, urls: Sequence[str], keys: Mapping[str, NaturalKey | N
                 for name, raw in in_one_form(cursor, table, both, folder / f"forms {table.id}").items():
                     raws[name][table.id] = raw
         opened = open_sides(tables, keys, raws, workspace)
-        discretion = Discretion((), {table.id: table for table in tables}, keys)
+        discretion = Discretion(sensitive, {table.id: table for table in tables}, keys)
         return {
             table.id: compare_table(
                 table, opened["first"], opened["second"], discretion, folder / f"of {table.id}", limit=20, out=None

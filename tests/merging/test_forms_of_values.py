@@ -13,7 +13,7 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
 from tests.running import protect
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 _ONE = "number = (SELECT min(number) FROM documents_document)"
 

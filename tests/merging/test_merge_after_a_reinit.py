@@ -80,7 +80,7 @@ def cycle(edms: ReferenceEdms, folder: Path) -> Cycle:
     return Cycle(edms, protected, snapshot, was, files)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_everything_of_both_is_there_and_points_where_it_did_and_a_second_merge_changes_nothing(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -63,6 +63,14 @@ class PostgresDatabase:
                 self._require_nobody(connection, self.address.name)
         return ()
 
+    def in_use(self) -> str | None:
+        with self._maintenance() as connection:
+            try:
+                self._require_nobody(connection, self.address.name)
+            except TargetInUse as error:
+                return f"{error.what} {error.cure}"
+        return None
+
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> PostgresStaging:
         with self._maintenance() as connection:
             if into is not None and self._exists(connection, into):

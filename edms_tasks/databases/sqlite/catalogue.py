@@ -89,13 +89,17 @@ def has_rowid(connection: sqlite3.Connection, name: str) -> bool:
 
 def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:
     columns = []
-    for _, column, declared, not_null, _, primary, hidden in connection.execute(f"PRAGMA table_xinfo({literal(name)})"):
+    found = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
+    keyed = [declared.upper() for _, _, declared, _, _, primary, _ in found if primary]
+    # Only these refuse NULL by themselves: SQLite's other primary keys take it, any number of times (sqlite.org/lang_createtable.html).
+    never_null = keyed == ["INTEGER"] or not has_rowid(connection, name)
+    for _, column, declared, not_null, _, primary, hidden in found:
         columns.append(
             Column(
                 name=column,
                 native_type=declared,
                 logical_type=_logical(declared),
-                nullable=not not_null and not primary,
+                nullable=not not_null and not (primary and never_null),
                 generated=hidden in (2, 3),
                 identity="rowid" if primary and declared.upper() == "INTEGER" else "",
             )

@@ -69,6 +69,10 @@ class SqliteDatabase:
             self._require_nobody()
         return ()
 
+    def in_use(self) -> str | None:
+        """Not to be told: it takes the file's locks, and folds in its log."""
+        return None
+
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> SqliteStaging:
         # Beside where it will end up: a rename does not cross disks.
         path = self._staging_path() if into is None else Path(f"{into}.edms-staging")

@@ -33,9 +33,18 @@ def open_view(address: DatabaseAddress, spool: Path) -> Iterator[SqliteView]:
     copy.unlink(missing_ok=True)
     copy_database(Path(address.name), copy)
     try:
-        yield SqliteView(copy)
+        yield SqliteView(copy, journal_mode=_without_log(copy))
     finally:
         copy.unlink(missing_ok=True)
+
+
+def _without_log(copy: Path) -> str:
+    """Take the copy out of WAL mode, in which readers that open it at the same time lock each other out; returns the mode it had."""
+    with closing(sqlite3.connect(copy)) as connection:
+        mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+        if mode == "wal":
+            connection.execute("PRAGMA journal_mode = DELETE")
+    return mode
 
 
 def copy_database(source: Path, destination: Path) -> None:
@@ -68,8 +77,9 @@ def copy_database(source: Path, destination: Path) -> None:
 class SqliteView:
     """One consistent state of a SQLite database; safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, journal_mode: str = "") -> None:
         self.path = path
+        self._journal_mode = journal_mode  # of the database that this is a copy of
 
     def tables(self) -> tuple[Table, ...]:
         with self._connected() as connection:
@@ -191,7 +201,9 @@ class SqliteView:
                 pragma: str(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
                 for pragma in ("encoding", "page_size", "auto_vacuum", "user_version", "application_id")
             }
-            settings["journal_mode"] = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+            settings["journal_mode"] = self._journal_mode or str(
+                connection.execute("PRAGMA journal_mode").fetchone()[0]
+            )
         path.write_text(json.dumps({"objects": objects}, ensure_ascii=False), encoding="utf-8")
         return CapturedSchema(
             path=path,

@@ -1,0 +1,75 @@
+"""Tables that are hard to compare: no row of them is lost on the way, none passes for another, and nothing is shown that must not be."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from edms_tasks.comparing.result import TableDifference
+from edms_tasks.inventory.model import NaturalKey
+from edms_tasks.search_indexes import belongs_to_an_index
+from tests.comparing.two_databases import compare
+
+
+def differences(
+    folder: Path, schema: str, before: str, after: str, keys: dict[str, NaturalKey | None], *sensitive: str
+) -> dict[str, TableDifference]:
+    urls = []
+    for name, rows in (("before", before), ("after", after)):
+        with closing(sqlite3.connect(folder / name)) as connection, connection:
+            connection.executescript(schema + rows)
+        urls.append(f"sqlite:///{folder / name}")
+    return compare(folder, urls, keys, sensitive)
+
+
+def test_rows_whose_primary_keys_are_null_are_counted_one_by_one(tmp_path: Path) -> None:
+    three = "INSERT INTO t VALUES (NULL, 'x'), (NULL, 'x'), (NULL, 'x');"
+    one = "INSERT INTO t VALUES (NULL, 'x');"
+
+    found = differences(tmp_path, "CREATE TABLE t (code TEXT PRIMARY KEY, v);", three, one, {"t": None})["t"]
+
+    assert (found.first_rows, found.second_rows) == (3, 1)
+    assert (found.removed, found.added, found.same) == (2, 0, 1)
+
+
+def test_a_change_is_seen_from_afar_through_rows_without_keys(tmp_path: Path) -> None:
+    """Each row is known by what it points at alone, over three tables; on each side there is one of each."""
+    schema = """
+        CREATE TABLE l (id INTEGER PRIMARY KEY, v TEXT);
+        CREATE TABLE m (id INTEGER PRIMARY KEY, l_id INTEGER REFERENCES l (id));
+        CREATE TABLE n (id INTEGER PRIMARY KEY, m_id INTEGER REFERENCES m (id));
+        CREATE TABLE o (id INTEGER PRIMARY KEY, n_id INTEGER REFERENCES n (id));
+        INSERT INTO m VALUES (1, 1); INSERT INTO n VALUES (1, 1); INSERT INTO o VALUES (1, 1);
+    """
+    found = differences(
+        tmp_path, schema, "INSERT INTO l VALUES (1, 'x');", "INSERT INTO l VALUES (1, 'y');", dict.fromkeys("lmno")
+    )
+
+    assert {name: table.differences > 0 for name, table in found.items()} == dict.fromkeys("lmno", True)
+
+
+def test_what_points_at_a_sensitive_column_is_not_shown_either(tmp_path: Path) -> None:
+    schema = """
+        CREATE TABLE person (ssn TEXT PRIMARY KEY NOT NULL, name TEXT);
+        CREATE TABLE visit (id INTEGER PRIMARY KEY, code TEXT UNIQUE, person_id TEXT REFERENCES person (ssn));
+        INSERT INTO person VALUES ('SECRET-1', 'Ada'), ('SECRET-2', 'Bo');
+    """
+    keys: dict[str, NaturalKey | None] = {
+        "person": NaturalKey(source="settings", paths=(("name",),)),
+        "visit": NaturalKey(source="settings", paths=(("code",),)),
+    }
+    found = differences(
+        tmp_path, schema, "INSERT INTO visit VALUES (1, 'a', 'SECRET-1'), (2, 'b', 'SECRET-2');",
+        "INSERT INTO visit VALUES (1, 'a', 'SECRET-2'), (2, 'b', 'SECRET-9');", keys, "person.ssn",
+    )  # fmt: skip
+
+    assert found["visit"].columns == {"person_id": 2}
+    assert "SECRET" not in str(found)
+
+
+def test_only_a_search_indexs_own_parts_belong_to_it() -> None:
+    assert belongs_to_an_index("documents", None, ["documents"])
+    assert belongs_to_an_index("documents_docsize", None, ["documents"])
+    assert not belongs_to_an_index("documents_document", None, ["documents"])
+    assert not belongs_to_an_index("documents_content", "documents.Content", ["documents"])
