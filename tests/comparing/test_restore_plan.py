@@ -16,7 +16,7 @@ import pytest
 from edms_tasks.errors import DoesNotFit, TargetExists
 from flows.direct_steps import DirectSteps
 from flows.restore_plan import RestorePlan, compose_restore_plan
-from tests.comparing.changed_system import ENGINES, changed, counts_of
+from tests.comparing.changed_system import changed, counts_of
 from tests.comparing.told_by_django import compared, told
 from tests.independent_comparison import picture_of_files
 from tests.postgres_server import PostgresServer
