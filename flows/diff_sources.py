@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edms_tasks.comparing.files import Held, LiveFolder
@@ -32,6 +32,14 @@ class Source:
     count: Callable[[str], int]  # rows of the table with that id
     roots: Mapping[str, Held]
     notes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of the models that a live EDMS has, by the name of their table
+
+    def called(self, table_id: str) -> str:
+        """The label of the model that owns a table."""
+        table = self.state.tables[table_id]
+        return self.labels.get(table.name, table.label)
 
 
 def snapshot_source(
@@ -86,7 +94,7 @@ def live_source(
     with database_source(
         settings, steps, scratch, database, _folders(settings, report, first, repository, notes)
     ) as it:
-        yield replace(it, notes=tuple(notes))
+        yield replace(it, notes=tuple(notes), labels=labels_of(report))
 
 
 @contextmanager
@@ -104,6 +112,11 @@ def database_source(
             return view.measure(state.tables[table_id]).rows
 
         yield Source(state, rows, count, roots)
+
+
+def labels_of(report: ProbeReport | None) -> dict[str, str]:
+    """The labels of the EDMS's models, by the name of their table."""
+    return {model.table: model.label for model in report.models} if report is not None else {}
 
 
 def _folders(

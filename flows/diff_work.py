@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -72,8 +72,12 @@ def compare_sources(
         }
         alone = [_alone(models, *pair) for pair in ((before, after), (after, before))]
         reading.close()
+    called = {
+        table_id: {source.called(table_id) for source in (before, after) if table_id in source.state.tables}
+        for table_id in schema.tables
+    }
     with steps.stage("compare"):
-        found = _compare(settings, steps, workspace, scratch, schema, tables, chosen - same, raws, limit, out)
+        found = _compare(settings, steps, workspace, scratch, schema, tables, chosen - same, raws, limit, out, called)
     found += [same_table(before.state.entries[table_id], schema.keys[table_id]) for table_id in chosen & same]
     files: tuple[RootDifference, ...] = ()
     notes: tuple[str, ...] = ()
@@ -104,6 +108,7 @@ def _compare(
     raws: dict[str, dict[str, RawTable]],
     limit: int,
     out: Path | None,
+    labels: Mapping[str, Collection[str]],
 ) -> list[TableDifference]:
     """Compare the tables that are not known to be the same; `tables` are those and all that they point at."""
     if not looked_at:
@@ -111,7 +116,7 @@ def _compare(
     _bring_into_one_form(workspace, tables, raws, scratch / "forms")
     keys = {table_id: schema.keys[table_id] for table_id in tables}
     sides = steps.run("tell the rows apart", lambda: open_sides(list(tables.values()), keys, raws, workspace))
-    discretion = Discretion(settings.validate_.sensitive, schema.tables, schema.keys)
+    discretion = Discretion(settings.validate_.sensitive, schema.tables, schema.keys, labels)
 
     def compare(pair: tuple[int, Table]) -> TableDifference:
         number, table = pair

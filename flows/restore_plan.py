@@ -30,7 +30,7 @@ from edms_tasks.workspace import open_workspace
 from flows.crossing import cross
 from flows.crossing_needs import require_code_to_fit, require_within_one_engine
 from flows.diff import SHOWN
-from flows.diff_sources import Source, database_source, nothing, snapshot_source
+from flows.diff_sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.diff_work import compare_sources
 from flows.listing import read_manifest
 from flows.look_ahead import look_ahead
@@ -183,7 +183,7 @@ def _there(settings: Settings, steps: Steps, scratch: Path, manifest: Manifest, 
         yield nothing(f"{address.display} ({kind})", manifest.engine, folders)
         return
     with database_source(settings, steps, scratch, target.database, folders) as source:
-        yield source
+        yield replace(source, labels=labels_of(target.report))
 
 
 def _reported(settings: Settings, steps: Steps, plan: RestorePlan) -> RestorePlan:

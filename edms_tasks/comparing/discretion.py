@@ -15,11 +15,17 @@ class Discretion:
         sensitive: columns as settings name them, "documents.Document.title".
         tables: by id.
         keys: the natural keys, by table id.
+        labels: what the tables' models are called besides, by table id: they may have another name in each state.
     """
 
     def __init__(
-        self, sensitive: Collection[str], tables: Mapping[str, Table], keys: Mapping[str, NaturalKey | None]
+        self,
+        sensitive: Collection[str],
+        tables: Mapping[str, Table],
+        keys: Mapping[str, NaturalKey | None],
+        labels: Mapping[str, Collection[str]] | None = None,
     ) -> None:
+        self._labels = labels or {}
         self._sensitive = {name.lower() for name in sensitive}
         self._tables = tables
         self._keys = keys
@@ -35,7 +41,8 @@ class Discretion:
         if place not in self._silent:
             self._silent[place] = False  # a reference that leads back to itself ends there
             names = {column, table.column(column).field or column}
-            spelled = {f"{name}.{one}".lower() for name in (table.label, table.id) for one in names}
+            called = (table.label, table.id, *self._labels.get(table.id, ()))
+            spelled = {f"{name}.{one}".lower() for name in called for one in names}
             self._silent[place] = not spelled.isdisjoint(self._sensitive) or any(
                 self._hides_pointed(reference, column) for reference in table.references
             )

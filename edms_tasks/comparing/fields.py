@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edms_tasks.canonical import row_text, text_of
 from edms_tasks.comparing.discretion import Discretion
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.inventory.model import GenericReference, Reference, SoftReference, Table
+from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
 from edms_tasks.merging.comparison import comparable
 from edms_tasks.merging.sides import Side
 from edms_tasks.soft import content_column
@@ -54,6 +54,9 @@ def said(field: Field, side: Side, other: Side, table: Table) -> str:
     raw = [carried(name, side, other, table) for name in field.columns]
     if field.reference is None:
         return raw[0]
+    if isinstance(field.reference, GenericReference) and (kind := _reference_of(table, field.columns[0])):
+        # A content type's own id says nothing.
+        raw[0] = f"coalesce({identifier(reference_column(kind.name))}, {raw[0]})"
     # What leads nowhere, or is filled in part, is what it holds.
     pointed = identifier(reference_column(field.reference.name))
     empty = " AND ".join(f"{identifier(name)} IS NULL" for name in field.columns)
@@ -62,6 +65,11 @@ def said(field: Field, side: Side, other: Side, table: Table) -> str:
         f"WHEN {is_filled(field.reference)} THEN coalesce({pointed}, 'nowhere ' || {row_text(raw)}) "
         f"ELSE 'in part ' || {row_text(raw)} END"
     )
+
+
+def _reference_of(table: Table, column: str) -> ForeignReference | None:
+    found = (one for one in table.references if isinstance(one, ForeignReference) and one.columns == (column,))
+    return next(found, None)
 
 
 def carried(column: str, side: Side, other: Side, table: Table) -> str:

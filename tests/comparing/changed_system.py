@@ -12,10 +12,8 @@ from flows.diff import DiffResult, compose_diff
 from flows.direct_steps import DirectSteps
 from tests.comparing.told_by_django import Counts, compared, told
 from tests.independent_comparison import picture_of_files
-from tests.reference_system import Engine, ReferenceEdms
+from tests.reference_system import ReferenceEdms
 from tests.running import Protected, protect
-
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
 _EDIT = """
 from django.db import transaction

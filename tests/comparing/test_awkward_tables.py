@@ -6,8 +6,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
+
+from edms_tasks.comparing.discretion import Discretion
+from edms_tasks.comparing.fields import fields_of, said
 from edms_tasks.comparing.result import TableDifference
-from edms_tasks.inventory.model import NaturalKey
+from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.matching import Held
+from edms_tasks.merging.sides import Side
 from edms_tasks.search_indexes import belongs_to_an_index
 from tests.comparing.two_databases import compare
 
@@ -73,3 +79,42 @@ def test_only_a_search_indexs_own_parts_belong_to_it() -> None:
     assert belongs_to_an_index("documents_docsize", None, ["documents"])
     assert not belongs_to_an_index("documents_document", None, ["documents"])
     assert not belongs_to_an_index("documents_content", "documents.Content", ["documents"])
+
+
+def test_a_renamed_model_is_as_sensitive_as_it_was() -> None:
+    column = Column(name="ssn", native_type="TEXT", logical_type="text", nullable=True)
+    person = Table(id="person", schema_name=None, name="person", model="docs.Person", columns=(column,))
+    hides = Discretion(
+        ["docs.Individual.ssn"], {"person": person}, {"person": None}, {"person": {"docs.Individual"}}
+    ).hides
+    assert hides(person, "ssn")
+    assert not Discretion(["docs.Individual.ssn"], {"person": person}, {"person": None}).hides(person, "ssn")
+
+
+def test_what_points_at_nothing_is_the_same_under_another_content_type_id() -> None:
+    """After a re-initialisation content types have other ids, and objects that were deleted before are still deleted."""
+    columns = tuple(
+        Column(name=name, native_type="integer", logical_type="integer", nullable=True)
+        for name in ("kind_id", "object_id")
+    )
+    generic = GenericReference(name="about", content_type_column="kind_id", object_id_column="object_id")
+    kind = ForeignReference(kind="foreign", name="kind_id", columns=("kind_id",), target="kind", target_columns=("id",))
+    entry = Table(id="entry", schema_name=None, name="entry", columns=columns, references=(kind, generic))
+    (about,) = (field for field in fields_of(entry) if field.name == "about")
+    side = Side("any", {}, {}, None, _Held(), 0)  # type: ignore[arg-type]
+
+    with duckdb.connect() as database:
+        database.execute(
+            """CREATE TABLE rows AS SELECT * FROM (VALUES (7, 99, NULL, '["docs","doc"]'), (8, 99, NULL, '["docs","doc"]'),
+            (8, 98, NULL, '["docs","doc"]')) t (kind_id, object_id, "@ref:about", "@ref:kind_id")"""
+        )
+        said_of = [row[0] for row in database.execute(f"SELECT {said(about, side, side, entry)} FROM rows").fetchall()]
+
+    assert said_of[0] == said_of[1] != said_of[2]
+
+
+class _Held:
+    """How all columns of a side are carried: as numbers."""
+
+    def held(self, table_id: str, column: str) -> Held:
+        return Held("INTEGER", False, "integer")
