@@ -122,7 +122,8 @@ def prove(
             jobs=settings.restore.jobs,
         ),
     )
-    return Evidence(folder, measured.states, files, validation, measured.differences, measured.notes)
+    notes = (*measured.notes, *(check.note for check in files if check.note))
+    return Evidence(folder, measured.states, files, validation, measured.differences, notes)
 
 
 def reports(settings: Settings) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from edms_tasks.files.contents import query_index
 from edms_tasks.files.fetch import open_index
-from edms_tasks.files.index import OpenedIndex, digest_of, file_workspace, readable
+from edms_tasks.files.index import SCHEMA, OpenedIndex, digest_of, file_workspace, readable
 from edms_tasks.files.listing import batch_of
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.reading import BLOCK, in_order, open_file
@@ -27,13 +28,20 @@ NAMES_SHOWN = 20
 
 _GROUP_FILES = 64
 _ROWS_AT_ONCE = 32_768
-_SEEN = pa.schema([("path", pa.binary()), ("kind", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
-_Row = tuple[bytes, str, int, str]
+_SEEN = pa.schema(
+    [("path", pa.binary()), ("kind", pa.string()), ("size", pa.int64()), ("sha256", pa.string())]
+    + [(name, SCHEMA.field(name).type) for name in ("mode", "mtime_ns", "uid", "gid")]
+)
+_Row = tuple[bytes, str, int, str, int, int, int, int]
 
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What a folder should hold, and holds; names are the first twenty of each kind, counts are of all."""
+    """What a folder should hold, and holds; names are the first twenty of each kind, counts are of all.
+
+    Permissions, times and (for root) owners are compared too. Where the file system cannot hold them, as on FAT or CIFS, the
+    contents are no less right: such a difference is told, and does not fail the check.
+    """
 
     root: str
     expected: int  # files
@@ -46,12 +54,26 @@ class FileCheck:
     missing_count: int = 0
     altered_count: int = 0
     unexpected_count: int = 0
+    attributes: tuple[str, ...] = ()  # "path (permissions 644, were 4755)"
+    attributes_count: int = 0
 
     @property
     def success(self) -> bool:
         """Whether the folder holds exactly what the index says."""
         named = self.missing or self.altered or self.unexpected
         return self.expected == self.found and self.expected_digest == self.found_digest and not named
+
+    @property
+    def note(self) -> str:
+        """A sentence about permissions, times and owners that came back otherwise; empty where all are right."""
+        if not self.attributes_count:
+            return ""
+        more = f", and {self.attributes_count - 3:,} more" if self.attributes_count > 3 else ""
+        return (
+            f"files of {self.root}: the contents are right, but {self.attributes_count:,} came back with other permissions, "
+            f"times or owners, because the file system or the user of this restore cannot set them: "
+            f"{'; '.join(self.attributes[:3])}{more}."
+        )
 
 
 def check_files(
@@ -74,6 +96,11 @@ def check_files(
             counts[verdict] += 1
             if len(names[verdict]) < NAMES_SHOWN:
                 names[verdict].append(readable(path))
+        attributes, attributes_count = list[str](), 0
+        for row in query_index(opened, _ATTRIBUTES, seen=str(seen), owners=_owns_all()):
+            attributes_count += 1
+            if len(attributes) < NAMES_SHOWN:
+                attributes.append(_told(*row))
     return FileCheck(
         root=index.root.name,
         expected=index.files,
@@ -86,6 +113,8 @@ def check_files(
         missing_count=counts["missing"],
         altered_count=counts["altered"],
         unexpected_count=counts["unexpected"],
+        attributes=tuple(attributes),
+        attributes_count=attributes_count,
     )
 
 
@@ -118,13 +147,41 @@ def _differences(opened: OpenedIndex, seen: Path) -> Iterator[tuple[str, bytes]]
         yield from (("unexpected", path) for path in batch.column(0).to_pylist() if path)
 
 
+_ATTRIBUTES = """
+    SELECT stored.path, stored.mode, seen.mode, stored.mtime_ns, seen.mtime_ns, stored.uid, seen.uid, stored.gid, seen.gid
+    FROM read_parquet($paths) AS stored
+    JOIN read_parquet($seen) AS seen ON seen.path = stored.path AND seen.kind = stored.kind
+    WHERE
+        (stored.mode, stored.mtime_ns) <> (seen.mode, seen.mtime_ns)
+        OR $owners AND (stored.uid, stored.gid) <> (seen.uid, seen.gid)
+    ORDER BY stored.path
+"""
+
+
+def _owns_all() -> bool:
+    """Only root can give files to others, so only then are owners expected."""
+    return os.geteuid() == 0
+
+
+def _told(path: bytes, *pairs: int) -> str:
+    was_mode, mode, was_time, time, was_uid, uid, was_gid, gid = pairs
+    parts = []
+    if mode != was_mode:
+        parts.append(f"permissions {mode:o}, were {was_mode:o}")
+    if time != was_time:
+        parts.append(f"time {time} ns, was {was_time} ns")
+    if _owns_all() and (uid, gid) != (was_uid, was_gid):
+        parts.append(f"owner {uid}:{gid}, was {was_uid}:{was_gid}")
+    return f"{readable(path) or '.'} ({'; '.join(parts)})"
+
+
 def _look(base: bytes, jobs: int) -> Iterator[list[_Row]]:
     """What a folder holds, a group at a time: files read and hashed, links and whatever else there is only named."""
     others: list[_Row] = []
 
     def other(code: str, path: bytes) -> None:
         if path:
-            others.append((path, code, 0, ""))
+            others.append((path, code, 0, "", 0, 0, 0, 0))
 
     with ThreadPoolExecutor(jobs) as threads:
         groups = _groups(walk(base, other))
@@ -138,12 +195,14 @@ def _groups(found: Iterator[Found]) -> Iterator[list[Found]]:
 
 
 def _looked_at(base: bytes, found: Found) -> _Row:
+    of = found.stat
+    attributes = (stat.S_IMODE(of.st_mode), of.st_mtime_ns, of.st_uid, of.st_gid)
     if found.link:
-        return found.path, "link", 0, ""
+        return found.path, "link", 0, "", *attributes
     if found.kind == "dir":
-        return found.path, "dir", 0, ""
+        return found.path, "dir", 0, "", *attributes
     size, sha256 = _hashed(base + b"/" + found.path)
-    return found.path, "file", size, sha256
+    return found.path, "file", size, sha256, *attributes
 
 
 def _write_seen(groups: Iterable[list[_Row]], into: Path, progress: Progress | None) -> int:
@@ -152,7 +211,7 @@ def _write_seen(groups: Iterable[list[_Row]], into: Path, progress: Progress | N
     with pq.ParquetWriter(into, _SEEN, compression="lz4") as writer:
         for group in groups:
             rows += group
-            meter.count(sum(kind == "file" for _, kind, _, _ in group))
+            meter.count(sum(row[1] == "file" for row in group))
             if len(rows) >= _ROWS_AT_ONCE:
                 writer.write_batch(batch_of(rows, _SEEN))
                 rows = []

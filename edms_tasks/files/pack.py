@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,13 @@ _LINKS = f"""
     SELECT path
     FROM {_LISTING} SEMI JOIN (SELECT position FROM {_UNCHANGED} UNION ALL SELECT position FROM {_READ}) USING (position)
     WHERE link
+    ORDER BY position
+"""
+
+_SET_ID = f"""
+    SELECT path
+    FROM {_LISTING} SEMI JOIN (SELECT position FROM {_UNCHANGED} UNION ALL SELECT position FROM {_READ}) USING (position)
+    WHERE kind = 'file' AND mode & {stat.S_ISUID | stat.S_ISGID} <> 0
     ORDER BY position
 """
 
@@ -132,6 +140,8 @@ def index_files(
         index = _write_index(root, workspace, repository, folder, packs)
         for (path,) in _rows(workspace, _LINKS):
             troubles.tell("link-stored-as-file", path)
+        for (path,) in _rows(workspace, _SET_ID):
+            troubles.tell("file-set-id", path)
     meter.count(index.files - meter.counted)
     meter.tell()
     return index, troubles.findings()

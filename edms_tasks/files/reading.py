@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import NamedTuple, TypeVar
 
+from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.index import PACK_BYTES
 
 BLOCK = 1024 * 1024
@@ -178,4 +179,4 @@ class Reading:
 
 def open_file(path: bytes, flags: int) -> int:
     """The one place where a backup opens a file of the EDMS."""
-    return os.open(path, flags)
+    return open_path(path, flags)

@@ -31,7 +31,8 @@ def restore_files(
 ) -> None:
     """Write a root's files and folders into `destination`, which must not exist or be empty.
 
-    Times and permissions come back exactly; owners too, where this runs as root. Set-user-id bits do not.
+    Times and permissions come back exactly, set-user-id bits too; owners where this runs as root. Long runs of zeros become
+    holes, so that a sparse file needs no more room than it did.
 
     Raises:
         TargetExists: the destination holds something, or is a link.
@@ -117,11 +118,11 @@ class _Tree:
         descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
         try:
             for block in blocks:
-                while block:
-                    block = block[os.write(descriptor, block) :]
+                _write_with_holes(descriptor, block)
+            os.ftruncate(descriptor, file.size)  # a hole at the end
             if self._as_root:
                 os.fchown(descriptor, file.uid, file.gid)
-            os.fchmod(descriptor, file.mode & 0o777)
+            os.fchmod(descriptor, file.mode)  # after the owner: a change of owner clears set-id bits
             os.utime(descriptor, ns=(file.mtime_ns, file.mtime_ns))
         except BaseException:
             os.unlink(name, dir_fd=folder)
@@ -135,7 +136,7 @@ class _Tree:
         try:
             if self._as_root:
                 os.fchown(descriptor, uid, gid)
-            os.fchmod(descriptor, mode & 0o3777)
+            os.fchmod(descriptor, mode)
             os.utime(descriptor, ns=(mtime_ns, mtime_ns))
         finally:
             os.close(descriptor)
@@ -157,6 +158,28 @@ class _Tree:
             finally:
                 os.close(above)
         return descriptor
+
+
+_HOLE = bytes(64 * 1024)
+"""Zeros worth leaving out; shorter runs are written, so that files do not come back in a hundred pieces."""
+
+
+def _write_with_holes(descriptor: int, block: memoryview) -> None:
+    """Write a block where the file stands; whole runs of zeros are skipped, and read back as zeros."""
+    start = 0
+    for place in range(0, len(block), len(_HOLE)):
+        piece = block[place : place + len(_HOLE)]
+        # The first byte tells most pieces apart without a copy.
+        if len(piece) == len(_HOLE) and not piece[0] and piece.tobytes() == _HOLE:
+            _write(descriptor, block[start:place])
+            os.lseek(descriptor, len(piece), os.SEEK_CUR)
+            start = place + len(piece)
+    _write(descriptor, block[start:])
+
+
+def _write(descriptor: int, block: memoryview) -> None:
+    while block:
+        block = block[os.write(descriptor, block) :]
 
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

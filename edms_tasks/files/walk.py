@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edms_tasks.files.deep_paths import list_folder, status_of
 from edms_tasks.files.index import readable
 from edms_tasks.inventory.model import Finding, Severity
 
@@ -48,7 +49,7 @@ def walk(
         skip: (device, inode) of folders that are never entered.
     """
     try:
-        status = os.stat(root)  # noqa: PTH116 - names may not be UTF-8
+        status = status_of(root, follow_links=True)
     except OSError:
         tell("file-root-missing", b"")
         return
@@ -100,7 +101,7 @@ def excluding(patterns: Sequence[str]) -> Callable[[bytes], bool] | None:
 
 def _names(root: bytes, path: bytes, tell: Tell) -> list[bytes]:
     try:
-        return sorted(os.listdir(root + b"/" + path))  # noqa: PTH208 - names may not be UTF-8
+        return sorted(list_folder(root + b"/" + path if path else root))
     except FileNotFoundError:
         tell("file-vanished", path)
     except OSError:
@@ -111,11 +112,11 @@ def _names(root: bytes, path: bytes, tell: Tell) -> list[bytes]:
 def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
     full = root + b"/" + path
     try:
-        status = os.lstat(full)
+        status = status_of(full, follow_links=False)
         link = stat.S_ISLNK(status.st_mode)
         if link:
             try:
-                status = os.stat(full)  # noqa: PTH116 - names may not be UTF-8
+                status = status_of(full, follow_links=True)
             except OSError:
                 tell("link-dangling", path)
                 return None
@@ -169,6 +170,11 @@ TROUBLES = {
     ),
     "link-stored-as-file": _Trouble(
         "info", "Is a symbolic link; the file it points at is stored in its place.", ""
+    ),
+    "file-set-id": _Trouble(
+        "warning",
+        "Runs with the rights of its owner or group (set-user-id or set-group-id bit), and comes back so.",
+        "Documents need no such bit: see who set it, and take it away with chmod ug-s.",
     ),
     "file-excluded": _Trouble("info", "Was left out as [exclude] files says.", ""),
     "repository-inside-root": _Trouble(

@@ -23,6 +23,7 @@ from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import literal
 from edms_tasks.disk_space import require_space
 from edms_tasks.errors import MergeRefused
+from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.fetch import folders_of, open_index
 from edms_tasks.files.index import SCHEMA, OpenedIndex, file_workspace, readable
 from edms_tasks.files.restore import restore_opened
@@ -214,7 +215,7 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:
     """`missing`, `same`, `differs`, or `no file` where something else has the name."""
     path = _place(live, name)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = open_path(os.fsencode(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return "missing"
     except NotADirectoryError:

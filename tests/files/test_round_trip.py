@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -158,3 +159,96 @@ def test_any_names_and_contents_come_back(tree: dict[tuple[bytes, ...], bytes]) 
         assert findings == ()
         assert listing(place / "out") == listing(media)
         assert check_files(index, repository, place / "out").success
+
+
+def test_set_id_bits_come_back_and_are_named(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    (media / "set-uid").write_bytes(b"x")
+    (media / "set-uid").chmod(0o4755)
+    (media / "set-gid").write_bytes(b"x")
+    (media / "set-gid").chmod(0o2755)
+    (media / "shared").mkdir()
+    (media / "shared").chmod(0o3777)
+
+    index, findings = backup()
+    restore_files(index, repository, tmp_path / "out")
+
+    assert findings["file-set-id"].examples == ("set-gid", "set-uid")
+    assert listing(tmp_path / "out") == listing(media)
+
+
+def test_a_sparse_file_comes_back_sparse(media: Path, repository: Repository, backup: Backup, tmp_path: Path) -> None:
+    with (media / "sparse").open("wb") as file:
+        file.write(b"begin")
+        file.seek(40_000_000)
+        file.write(b"middle")
+        file.truncate(80_000_000)
+    (media / "zeros").write_bytes(bytes(100_000))
+
+    index, _ = backup()
+    restore_files(index, repository, tmp_path / "out")
+
+    assert listing(tmp_path / "out") == listing(media)
+    assert check_files(index, repository, tmp_path / "out").success
+    assert (tmp_path / "out" / "sparse").stat().st_blocks * 512 < 1_000_000
+
+
+def test_paths_longer_than_the_system_takes_at_once(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    above = os.open(media, os.O_RDONLY)
+    for _ in range(40):  # 8,040 bytes
+        os.mkdir(b"d" * 200, dir_fd=above)
+        folder = os.open(b"d" * 200, os.O_RDONLY, dir_fd=above)
+        os.close(above)
+        above = folder
+    for name, content in ((b"deep", b"deep down"), (b"large", b"l" * (17 << 20))):
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, 0o640, dir_fd=above)
+        os.write(descriptor, content)
+        os.close(descriptor)
+    os.symlink(b"deep", b"link", dir_fd=above)
+    os.close(above)
+
+    index, findings = backup()
+    restore_files(index, repository, tmp_path / "out")
+    check = check_files(index, repository, tmp_path / "out")
+
+    assert list(findings) == ["link-stored-as-file"]
+    assert index.files == 3
+    # `find` is the witness: it changes into each folder, and so knows no longest path.
+    told = [
+        subprocess.run(
+            ["find", ".", "-type", "f", "-printf", "%d %f %s %m\\n"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for root in (media, tmp_path / "out")
+    ]
+    assert sorted(told[1]) == sorted([*told[0], "41 link 9 640"])
+    assert check.success
+    assert not check.note
+    again, _ = backup(previous=index)
+    assert again.digest == index.digest
+
+
+def test_other_permissions_and_times_are_told_and_fail_nothing(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    for name in "abcd":
+        (media / name).write_bytes(name.encode())
+        (media / name).chmod(0o640)
+    index, _ = backup()
+    restore_files(index, repository, tmp_path / "out")
+    (tmp_path / "out" / "b").chmod(0o666)
+    os.utime(tmp_path / "out" / "c", ns=(0, 7))
+
+    check = check_files(index, repository, tmp_path / "out")
+
+    assert check.success
+    assert check.attributes_count == 2
+    assert check.attributes[0] == "b (permissions 666, were 640)"
+    assert check.attributes[1].startswith("c (time 7 ns, was ")
+    assert "2 came back with other permissions" in check.note
