@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Column, ForeignReference, NaturalKey, Table
 from edms_tasks.manifest import TableEntry
@@ -48,8 +49,12 @@ def key_query(engine: str, entry: TableEntry, key: NaturalKey, entries: Mapping[
 
 
 def qualified(table: Table) -> str:
-    """The table's quoted name, with its schema on engines that have them."""
-    return identifier(table.schema_name, table.name)
+    """The table's quoted name, with its schema on engines that have them.
+
+    Those are the engines that show the rows of tables that inherit from it too, which are not its own.
+    """
+    only = "" if table.schema_name is None else "ONLY "
+    return only + identifier(table.schema_name, table.name)
 
 
 def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> str:
@@ -67,7 +72,7 @@ def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> s
 def as_text(engine: str, expression: str) -> str:
     """The value as text, compared byte by byte."""
     if engine == "postgresql":
-        return f'CAST({expression} AS text) COLLATE "C"'
+        return f'({output_text(expression)}) COLLATE "C"'
     return f"CAST({expression} AS TEXT) COLLATE BINARY"
 
 

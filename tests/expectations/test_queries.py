@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from edms_tasks.databases import DatabaseAddress
-from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, Table
-from expectations.queries import count_dangling, count_dangling_generic, count_nulls, count_rows
+from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, NaturalKey, Table
+from edms_tasks.manifest import TableEntry, TableState
+from expectations.queries import count_dangling, count_dangling_generic, count_key_health, count_nulls, count_rows
 
 UUID = "0a1b2c3d-0000-4000-8000-00000000000f"
 KINDS = "CREATE TABLE django_content_type (id integer PRIMARY KEY, app_label text, model text)"
@@ -132,3 +133,36 @@ def test_an_object_id_that_is_no_number_dangles_without_an_error(postgres_databa
     query = count_dangling_generic("postgresql", source, GENERIC, CONTENT_TYPES, [target])
 
     assert counts(url, create, query) == [2]
+
+
+def test_rows_of_tables_that_inherit_are_not_counted(postgres_database: str) -> None:
+    parent = table("parent", column("id"), column("up"), schema="public")
+    reference = ForeignReference(kind="foreign", name="up", columns=("up",), target="parent", target_columns=("id",))
+    create = [
+        "CREATE TABLE parent (id integer, up integer)",
+        "CREATE TABLE child () INHERITS (parent)",
+        "INSERT INTO parent VALUES (1, NULL), (2, 3)",
+        "INSERT INTO child VALUES (3, 9)",
+    ]
+    url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
+
+    assert counts(url, create, count_rows(parent)) == [2]
+    assert counts(url, [], count_nulls(parent, parent.columns)) == [0, 1]
+    assert counts(url, [], count_dangling("postgresql", parent, reference, parent)) == [1]
+
+
+def test_keys_that_only_a_cast_to_text_makes_the_same_are_not_repeated(postgres_database: str) -> None:
+    moods = table("moods", column("id"), column("mood", "other", "public.mood"), schema="public")
+    key = NaturalKey(source="settings", paths=(("mood",),))
+    state = TableState(rows=2, exact_digest="", content_digest="", references=())
+    entry = TableEntry(table=moods, natural_key=key, encodings={}, state=state, chunks=())
+    create = [
+        "CREATE TYPE mood AS ENUM ('Sad', 'SAD')",
+        "CREATE FUNCTION said(mood) RETURNS text LANGUAGE sql AS 'SELECT lower(textin(enum_out($1)))'",
+        "CREATE CAST (mood AS text) WITH FUNCTION said(mood)",
+        "CREATE TABLE moods (id integer, mood mood)",
+        "INSERT INTO moods VALUES (1, 'Sad'), (2, 'SAD')",
+    ]
+    url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
+
+    assert counts(url, create, count_key_health("postgresql", entry, key, {"moods": entry})) == [0, 0]

@@ -29,6 +29,7 @@ _FROM_TEXT = {
     "text": "{0}",
     "character varying": "{0}",
     "character": "{0}",
+    "bpchar": "{0}",  # so is `character` called where it has no length
     "json": "{0}",
     "uuid": "unhex(replace({0}, '-', ''))",
     "jsonb": "'\\x01'::BLOB || encode({0})",

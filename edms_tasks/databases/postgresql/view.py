@@ -14,14 +14,15 @@ import pyarrow as pa
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql import catalogue
 from edms_tasks.databases.postgresql.connection import SESSION, connected, default_schema, run_tool
+from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.inventory.model import Column, Finding, Table
 from edms_tasks.manifest import Encoding, Sequence
 
-# Types whose binary form Arrow carries without loss; everything else travels as PostgreSQL's own text, which
-# reads back to the same value by the type's own input function.
+# Types whose binary form Arrow carries without loss; everything else travels as the text that the type's output
+# function writes, which its input function reads back to the same value.
 _NATIVE: dict[str, pa.DataType] = {
     "smallint": pa.int16(),
     "integer": pa.int32(),
@@ -35,6 +36,8 @@ _NATIVE: dict[str, pa.DataType] = {
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
 _TEXTUAL = {"text", "character varying"}
+# Types that are kept as their text. Of XML, even the output function leaves the declaration of an encoding out.
+_BYTES_OF_TEXT = {*_TEXTUAL, "xml"}
 _PART_BYTES = 16 << 20
 _NO_OBJECTS = ("ACL ", "DEFAULT ACL ", "COMMENT ", "SECURITY LABEL ", "SCHEMA - public", "DATABASE ", "ENCODING ")
 _DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
@@ -224,9 +227,12 @@ class PostgresView:
     @staticmethod
     def _expression(column: Column, encoding: Encoding) -> str:
         name = identifier(column.name)
-        if encoding == "native" and _base(column.native_type) not in _TEXTUAL:
+        base = _base(column.native_type)
+        if encoding == "native" and base not in _TEXTUAL:
             return name
-        return f"{name}::text AS {name}"
+        if base in _BYTES_OF_TEXT:
+            return f"{name}::text AS {name}"
+        return f"{output_text(name)} AS {name}"
 
     @contextmanager
     def _reader(self) -> Iterator[adbc.Connection]:
