@@ -13,7 +13,9 @@ from pathlib import Path
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
+from edms_tasks.databases.sqlite.retirement import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
+from edms_tasks.databases.sqlite.users import said, users
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
 from edms_tasks.disk_space import require_space
 from edms_tasks.errors import DatabaseRefused, TargetExists, TargetInUse, TerminalError
@@ -25,7 +27,8 @@ class SqliteDatabase:
 
     def __init__(self, address: DatabaseAddress) -> None:
         self.address = address
-        self._path = Path(address.name)
+        # The file itself, where a link leads to it: it is replaced on its own disk, and the link stays.
+        self._path = Path(os.path.realpath(address.name))
 
     def check(self) -> ServerFacts:
         if not self._path.is_file():
@@ -54,7 +57,7 @@ class SqliteDatabase:
         return merging(self.address, spool)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
-        if into is not None and Path(into).exists():
+        if into is not None and os.path.lexists(into):
             raise TargetExists(
                 f"The file {into} exists.", where=into, cure="Name another with --into, or remove that one."
             )
@@ -65,13 +68,14 @@ class SqliteDatabase:
                 where=str(folder),
                 cure="Create it, or mend its permissions.",
             )
-        if promote and self._path.exists():
-            self._require_nobody()
-        return ()
+        if not promote or not self._path.exists():
+            return ()
+        self._require_no_users()
+        return self._other_names()
 
     def in_use(self) -> str | None:
-        """Not to be told: it takes the file's locks, and folds in its log."""
-        return None
+        found = users(self._path)
+        return said(found) if found else None
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> SqliteStaging:
         # Beside where it will end up: a rename does not cross disks.
@@ -111,12 +115,23 @@ class SqliteDatabase:
         return f"{self._path}.previous-{stamp}"
 
     def swap(self, incoming: str, previous: str, *, disconnect: bool) -> None:
-        """Keep the live file under another name (a hard link costs nothing), then replace it in one step."""
-        if self._path.exists():
-            self._require_nobody()
+        """Keep the live file under another name (a hard link costs nothing), then replace it in one step.
+
+        What was live refuses writes from then on, so that a process that still has it open is told (retirement.py).
+        """
+        with opened(Path(incoming)) as coming:
+            coming.revive()
+        if not self._path.exists():
+            self._put_live(incoming)
+            return
+        with opened(self._path) as old, self._alone() as was_wal:
             Path(previous).unlink(missing_ok=True)
             os.link(self._path, previous)
-        # Folded in by _require_nobody; a log of the old file must never be replayed onto the new one.
+            self._put_live(incoming)
+            old.retire(was_wal=was_wal)
+
+    def _put_live(self, incoming: str) -> None:
+        # A log of the old file must never be replayed onto the new one; `_alone` has folded it in.
         for suffix in ("-wal", "-shm", "-journal"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
         os.replace(incoming, self._path)
@@ -126,25 +141,55 @@ class SqliteDatabase:
         finally:
             os.close(descriptor)
 
-    def _require_nobody(self) -> None:
-        """Take the exclusive lock once, folding in the write-ahead log; whoever writes or reads keeps us from it."""
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Hold the live file's exclusive lock, its log folded in; yields whether it was in WAL mode. Raises TargetInUse."""
+        file = self._path.stat().st_ino
+        with closing(sqlite3.connect(self._path, isolation_level=None, timeout=5)) as connection:
+            was_wal = False
+            try:
+                was_wal = _is_wal(connection)
+                self._lock(connection, was_wal=was_wal)
+                self._require_no_users()
+                yield was_wal
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if was_wal and self._path.stat().st_ino == file:  # not swapped: as it was
+                    connection.execute("PRAGMA journal_mode = WAL")
+
+    def _lock(self, connection: sqlite3.Connection, *, was_wal: bool) -> None:
+        """Leaving WAL mode is SQLite's own test: it needs that nobody else has the file open, idle or not."""
         try:
-            with closing(sqlite3.connect(self._path, isolation_level=None, timeout=5)) as connection:
-                if str(connection.execute("PRAGMA journal_mode").fetchone()[0]) == "wal":
-                    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                    if busy:
-                        raise sqlite3.OperationalError("the write-ahead log is in use")
-                connection.execute("BEGIN EXCLUSIVE")
-                connection.execute("ROLLBACK")
+            if was_wal and str(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]) == "wal":
+                raise sqlite3.OperationalError("the write-ahead log is in use")
+            connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:
             if "locked" in str(error) or "in use" in str(error):
-                raise TargetInUse(
-                    "The live database is in use, so it cannot be swapped.",
-                    where=str(self._path),
-                    why=str(error),
-                    cure="Stop the EDMS (web server and workers), then run the restore again.",
-                ) from error
+                raise self._used(str(error)) from error
             # A damaged live file is what a restore is for: it is set aside as it is.
+
+    def _require_no_users(self) -> None:
+        if found := users(self._path):
+            raise self._used(said(found))
+
+    def _used(self, why: str) -> TargetInUse:
+        return TargetInUse(
+            "The live database is in use, so it cannot be swapped.",
+            where=str(self._path),
+            why=why,
+            cure="Stop the EDMS (web server, workers, shells), then run the restore again. An idle connection counts: "
+            "what it commits after the swap would be lost.",
+        )
+
+    def _other_names(self) -> tuple[str, ...]:
+        names = self._path.stat().st_nlink
+        if names == 1:
+            return ()
+        return (
+            f"The database file has {names} names (hard links). Only {self._path} becomes the restored one; "
+            "the others keep what was live, which refuses writes from then on.",
+        )
 
     def _open_to_the_edms(self, path: Path) -> None:
         """Give a file the owner and the permissions of the live one: the EDMS may run as another user than we do."""
@@ -157,3 +202,10 @@ class SqliteDatabase:
 
     def _staging_path(self) -> Path:
         return self._path.with_name(self._path.name + ".edms-staging")
+
+
+def _is_wal(connection: sqlite3.Connection) -> bool:
+    try:
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0]) == "wal"
+    except sqlite3.DatabaseError:
+        return False  # damaged
