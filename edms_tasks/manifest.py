@@ -7,6 +7,7 @@ without losing its name; every object it names is named by the SHA-256 of the ob
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from datetime import datetime
 from typing import Literal
 
@@ -171,6 +172,11 @@ class Manifest(Value):
             refs.extend(index.index)
             refs.extend(index.packs)
         return {ref.sha256: ref for ref in refs}
+
+    def read_by_a_backup(self, known: Container[str]) -> int:
+        """Of the objects, those that a backup reads again: chunks and packs `known` from an earlier one (SHA-256) are not."""
+        always = {self.native_schema.object.sha256, *(ref.sha256 for index in self.files for ref in index.index)}
+        return sum(name in always or name not in known for name in self.objects())
 
     @property
     def rows(self) -> int:

@@ -176,6 +176,13 @@ def verify_table(
                 for number, chunk in enumerate(unread)
                 for problem in _verify_chunk(repository, entry, chunk, workspace, folder / f"{number:06d}")
             ]
+            # A list of superseded rows that is new beside a chunk that is known.
+            gone = [
+                chunk.superseded for chunk in entry.chunks if chunk.superseded and chunk.superseded.sha256 not in known
+            ]
+            problems += [
+                f"{entry.table.label}: {problem}" for ref in gone if (problem := object_problem(repository, ref))
+            ]
         else:
             paths = fetch_chunks(repository, entry, folder)
             found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)

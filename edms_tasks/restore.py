@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edms_tasks.canonical import EMPTY_DIGEST
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.errors import CheckFailed, CommandError
@@ -12,6 +13,7 @@ from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
 from edms_tasks.keys import ProvenKeys, key_of_candidates
 from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
+from edms_tasks.measured import MeasuredTable
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.serialize import measure_table
@@ -70,20 +72,24 @@ def keys_as_recorded(
 
 
 def holds_its_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> bool:
-    """Whether the rows read back are the snapshot's, by their number and their exact digest.
+    """Whether the rows read back are the snapshot's, by their number and their exact digest."""
+    return raw.rows == entry.state.rows and measure_rows(entry, raw, workspace).equals(entry.state)
 
-    The digest covers every column of every row as it is. What else the entry says of the table (content digest, health of
-    keys and references) is computed from the rows of all tables, so it holds where all tables hold their rows.
+
+def measure_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> MeasuredTable:
+    """Count the rows that were read back, and digest every column of every one as it is.
+
+    What else the entry says of the table (content digest, health of keys and references) is computed from the rows of all
+    tables, so it holds where all tables hold their rows.
     """
-    if raw.rows != entry.state.rows:
-        return False
     if not raw.rows:
-        return True
+        return MeasuredTable(0, EMPTY_DIGEST)
     with workspace.cursor() as cursor:
         source = relation(entry.table, raw)
         if set(column_types(cursor, source)) != {column.name for column in entry.table.columns}:
-            return False
-        return exact_digest(cursor, entry.table, entry.natural_key, source) == (raw.rows, entry.state.exact_digest)
+            return MeasuredTable(raw.rows, None)
+        rows, digest = exact_digest(cursor, entry.table, entry.natural_key, source)
+        return MeasuredTable(raw.rows, digest if rows == raw.rows else None)
 
 
 def measure_restored(entry: TableEntry, raw: RawTable, keys: ProvenKeys) -> TableState:

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edms_tasks.manifest import FileNameState, Manifest, TableState
+from edms_tasks.manifest import FileNameState, Manifest
+from edms_tasks.measured import MeasuredTable
 from edms_tasks.validation_result import (
     CheckResult,
     Failure,
@@ -42,13 +43,13 @@ def load_ahead() -> None:
 
 def validate_restored(
     manifest: Manifest,
-    states: Mapping[str, TableState],
+    states: Mapping[str, MeasuredTable],
     files: Sequence[FileCheckLike],
     database_url: str,
     reports: Path,
     *,
     structure: Sequence[StructureLine] = (),
-    file_names: Sequence[FileNameState] = (),
+    file_names: Sequence[FileNameState] | None = None,
     sensitive: Sequence[str] = (),
     jobs: int = 1,
 ) -> ValidationResult:
@@ -56,12 +57,13 @@ def validate_restored(
 
     Args:
         manifest: what the snapshot says went in.
-        states: table id -> what was measured anew in the restored database.
+        states: table id -> what was measured in the restored database. What was not measured is no expectation.
         files: one check for each file root.
         database_url: SQLAlchemy URL of the restored database; it is used and written nowhere.
         reports: folder for the evidence; created.
         structure: what the database is besides its rows, held against the snapshot (`structure.check_structure`).
-        file_names: the manifest's declarations of ids in names of files, measured anew with the restored rows.
+        file_names: the manifest's declarations of ids in names of files, measured anew with the restored rows; None: they
+            were not, since rows and files are equal.
         sensitive: columns ("documents.Document.title") whose values never appear. Results are counts and digests
             anyway; but a database's error may quote a value, so it is left out for the tables these columns are in.
         jobs: how many connections ask the restored database at the same time.
@@ -103,14 +105,20 @@ def validate_restored(
 
 
 def judge(
-    manifest: Manifest, states: Mapping[str, TableState], files: Sequence[FileCheckLike], suites: Sequence[SuiteResult]
+    manifest: Manifest,
+    states: Mapping[str, MeasuredTable],
+    files: Sequence[FileCheckLike],
+    suites: Sequence[SuiteResult],
 ) -> tuple[Failure, ...]:
     """Every reason why the restore is not proved; none means that it is."""
     return tuple(_failures(manifest, states, files, suites))
 
 
 def _failures(
-    manifest: Manifest, states: Mapping[str, TableState], files: Sequence[FileCheckLike], suites: Sequence[SuiteResult]
+    manifest: Manifest,
+    states: Mapping[str, MeasuredTable],
+    files: Sequence[FileCheckLike],
+    suites: Sequence[SuiteResult],
 ) -> Iterator[Failure]:
     labels = {entry.table.id: entry.table.label for entry in manifest.tables}
     evaluated = Counter(suite.subject for suite in suites)
@@ -179,7 +187,21 @@ def _read_check(outcome: ExpectationValidationResult, silent: bool) -> CheckResu
             "as expected" if success else f"expected {expected or 'nothing there'}, found {observed or 'nothing there'}"
         )
     name = str((configuration.meta or {}).get("check", configuration.type))
-    return CheckResult(name, str(configuration.description or ""), success, bool(error), expected, observed, message)
+    return CheckResult(
+        name,
+        str(configuration.description or ""),
+        success,
+        bool(error),
+        expected,
+        observed,
+        message,
+        reference=str((configuration.meta or {}).get("reference", "")),
+        counts=_numbers(None if error else outcome.result.get("observed_value")),
+    )
+
+
+def _numbers(observed: Any) -> Mapping[str, int] | None:
+    return {str(name): int(count) for name, count in observed.items()} if isinstance(observed, Mapping) else None
 
 
 def _error(exception_info: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ Expectations. Results hold counts, digests and file paths; never a value from th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,8 @@ class CheckResult:
     expected: str
     observed: str
     message: str
+    reference: str = ""  # the reference that was followed, if this is about one
+    counts: Mapping[str, int] | None = None  # what the restored database itself counted, by name
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.table_state import empty_state
 from edms_tasks.workspace import open_workspace
+from flows.evidence import leave_backup
 from flows.reading import read_tables
 from flows.steps import Steps
 
@@ -43,6 +44,8 @@ class BackupResult:
     problems: tuple[str, ...]
     seconds: dict[str, float]
     stored_bytes: int
+    objects_read: int  # read again after they were written
+    objects_unread: int  # of earlier backups, which read them when they were written
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -55,6 +58,8 @@ class BackupResult:
             "tables": len(self.manifest.tables),
             "files": sum(index.files for index in self.manifest.files),
             "stored_bytes": self.stored_bytes,
+            "objects_read": self.objects_read,
+            "objects_unread": self.objects_unread,
             "findings": [finding.model_dump(mode="json") for finding in self.manifest.findings],
             "seconds": self.seconds,
         }
@@ -175,15 +180,19 @@ def _snapshot(
         problems = verify_snapshot(settings, steps, repository, manifest, folder / "verify", known)
     repository.finish(run)
     keep_indexes(_indexes(settings), snapshot_id, {table.table_id: table for table in serialized})
-    _leave_artifacts(steps, snapshot_id, manifest, problems)
-    return BackupResult(
+    read = manifest.read_by_a_backup(known)
+    result = BackupResult(
         snapshot_id=snapshot_id,
         manifest=manifest,
         verified=not problems,
         problems=problems,
         seconds=dict(steps.seconds),
         stored_bytes=sum(ref.size for ref in manifest.objects().values()),
+        objects_read=read,
+        objects_unread=len(manifest.objects()) - read,
     )
+    leave_backup(steps, result)
+    return result
 
 
 def verify_snapshot(
@@ -365,31 +374,6 @@ def _empty_entry(table: Table) -> TableEntry:
         state=empty_state(table),
         chunks=(),
     )
-
-
-def _leave_artifacts(steps: Steps, snapshot_id: str, manifest: Manifest, problems: Sequence[str]) -> None:
-    steps.table(
-        "models",
-        "Models in the snapshot",
-        [
-            {
-                "model": entry.table.label,
-                "rows": entry.state.rows,
-                "bytes": entry.stored_bytes,
-                "digest": entry.state.content_digest,
-                "natural key": entry.natural_key.readable or entry.natural_key.source if entry.natural_key else "none",
-            }
-            for entry in manifest.tables
-        ],
-        f"Snapshot {snapshot_id}",
-    )
-    findings = "".join(
-        f"- **{f.severity}** {f.code}: {f.subject}: {f.message} ({f.count})\n" for f in manifest.findings
-    )
-    verdict = (
-        "verified: every object was read again and is right" if not problems else "NOT VERIFIED: " + "; ".join(problems)
-    )
-    steps.markdown("backup", f"# Snapshot {snapshot_id[:12]}\n\n{verdict}\n\n{findings or 'No findings.'}\n")
 
 
 def _no_space_or(error: OSError, folder: Path) -> BaseException:

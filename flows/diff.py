@@ -22,6 +22,7 @@ from edms_tasks.spool import spool
 from edms_tasks.workspace import open_workspace
 from flows.diff_sources import Source, live_source, snapshot_source
 from flows.diff_work import compare_sources
+from flows.evidence import leave_diff
 from flows.listing import read_manifest
 from flows.steps import Steps
 
@@ -108,7 +109,9 @@ def compose_diff(
         difference = compare_sources(
             settings, steps, repository, workspace, scratch, before, after, reading, models=models, limit=limit, out=out
         )
-    return _told(steps, DiffResult(difference, dict(steps.seconds), out))
+    result = DiffResult(difference, dict(steps.seconds), out)
+    leave_diff(steps, result)
+    return result
 
 
 def write_page(result: DiffResult, path: Path) -> None:
@@ -148,15 +151,3 @@ def _create(folder: Path) -> None:
             why=error.strerror or str(error),
             cure="Name another: --out FOLDER.",
         ) from error
-
-
-def _told(steps: Steps, result: DiffResult) -> DiffResult:
-    """Leave the evidence."""
-    names = ("model", "added", "removed", "changed", "same", "other_ids")
-    steps.table(
-        "models",
-        "Models that differ",
-        [{name: getattr(one, name) for name in names} for one in result.difference.tables if one.differences],
-        f"{result.difference.first} · {result.difference.second}",
-    )
-    return result

@@ -1,6 +1,6 @@
 """Steps in this process: a thread pool, progress bars on a terminal, plain lines elsewhere. No Prefect.
 
-Evidence (`table`, `markdown`, `link`) is not printed here: the command's closing summary names the same facts.
+Evidence (`table`, `markdown`) is not printed here: the command's closing summary names the same facts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks.errors import TransientError
@@ -123,9 +122,6 @@ class DirectSteps:
 
     def markdown(self, key: str, text: str) -> None:
         """Nothing: the command's summary shows it."""
-
-    def link(self, key: str, title: str, path: Path) -> None:
-        """Nothing: the command's summary names the path."""
 
     def say(self, line: str) -> None:
         """Print the line."""

@@ -19,6 +19,7 @@ from edms_tasks.report.page import render
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.workspace import open_workspace
+from flows.evidence import leave_diagnosis
 from flows.reading import read_tables
 from flows.steps import Steps
 
@@ -75,7 +76,9 @@ def compose_doctor(settings: Settings, steps: Steps) -> Consultation:
                 cure="Mend DATABASES in the EDMS's settings, or [edms] env.",
             )
     with spool(settings.workdir, "doctor") as folder, database.view(folder, settings.jobs) as view:
-        return _consult(settings, steps, report, address, view, folder)
+        result = _consult(settings, steps, report, address, view, folder)
+    leave_diagnosis(steps, result)
+    return result
 
 
 def write_page(consultation: Consultation, path: Path) -> None:

@@ -31,6 +31,7 @@ from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.workspace import open_workspace
 from flows.backup import compose_backup
+from flows.evidence import leave_merge
 from flows.merge_work import MergeWork, Policies
 from flows.proof import reports
 from flows.restore import journal_of
@@ -181,16 +182,7 @@ def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeRes
     page.with_suffix(".json").write_text(
         json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
     )
-    steps.link("merge-report", "Merge", page)
-    steps.table(
-        "models",
-        "Models in the merge",
-        [
-            {name: getattr(model, name) for name in ("model", "insert", "update", "keep", "same", "only_in_target")}
-            for model in shown.plan.models
-        ],
-        f"Snapshot {shown.plan.snapshot_id}",
-    )
+    leave_merge(steps, shown)
     return shown
 
 

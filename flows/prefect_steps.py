@@ -13,13 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
 from prefect import Task, get_run_logger
 from prefect.artifacts import (
-    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -29,6 +27,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
 from edms_tasks.errors import TransientError
+from flows.markdown import plain
 from flows.steps import RETRY_SECONDS, Item, Made, heaviest_first
 from flows.terminal import printable
 
@@ -96,7 +95,7 @@ class PrefectSteps:
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show how a loop advances, as a progress artifact of the task or flow that is running."""
-        artifact = cast(UUID, create_progress_artifact(0.0, key=artifact_key(title), description=title))
+        artifact = cast(UUID, create_progress_artifact(0.0, key=artifact_key(title), description=plain(title)))
         lock = threading.Lock()
         done, told = 0, time.monotonic()
 
@@ -110,7 +109,7 @@ class PrefectSteps:
                 told = now
                 percent = min(99.0, 100 * done / total) if total else 0.0
                 description = title if total else f"{title}: {done:,}"
-            update_progress_artifact(artifact, percent, description)
+            update_progress_artifact(artifact, percent, plain(description))
 
         yield advance
         update_progress_artifact(artifact, 100.0)
@@ -120,16 +119,12 @@ class PrefectSteps:
         create_table_artifact(
             [{name: _cell(value) for name, value in row.items()} for row in rows],
             key=artifact_key(key),
-            description="\n\n".join(part for part in (f"### {title}", description) if part),
+            description="\n\n".join(part for part in (f"### {plain(title)}", plain(description)) if part),
         )
 
     def markdown(self, key: str, text: str) -> None:
-        """Leave a markdown artifact."""
+        """Leave a markdown artifact; whoever makes the text has escaped what is a stranger's (`markdown.plain`)."""
         create_markdown_artifact(text, key=artifact_key(key))
-
-    def link(self, key: str, title: str, path: Path) -> None:
-        """Leave a link artifact to a file of the machine that ran the flow."""
-        create_link_artifact(path.absolute().as_uri(), link_text=title, key=artifact_key(key), description=str(path))
 
     def say(self, line: str) -> None:
         """Log the line with the run."""
@@ -166,4 +161,5 @@ def _cell(value: object) -> object:
     # A browser reads numbers as doubles; beyond 2**53 it would show another number than the one that was found.
     if isinstance(value, bool | None) or (isinstance(value, int | float) and abs(value) < 2**53):
         return value
-    return printable(value)
+    # A cell may be read as Markdown: a link in a name is shown and is none.
+    return printable(str(value).replace("](", "] ("))

@@ -33,7 +33,7 @@ def print_backup(console: Console, result: BackupResult) -> None:
     print_findings(console, manifest.findings)
     print_seconds(console, result.seconds)
     if result.verified:
-        line(console, "✓ verified: every object was read again and is right")
+        line(console, f"✓ verified: {_read_again(result)}")
     else:
         line(console, "✗ NOT VERIFIED: do not rely on this snapshot")
         print_problems(console, result.problems)
@@ -226,6 +226,15 @@ def _table(*headings: str) -> Table:
 def _row(table: Table, *cells: str) -> None:
     # Text, not str: a str would be read as markup.
     table.add_row(*(Text(printable(cell)) for cell in cells))
+
+
+def _read_again(result: BackupResult) -> str:
+    if not result.objects_unread:
+        return f"all {count_text(result.objects_read, 'object')} were read again and are right"
+    return (
+        f"{count_text(result.objects_read, 'object')} were read again and are right; {result.objects_unread:,} of earlier backups "
+        "were not (`edms-backup verify` reads all)"
+    )
 
 
 def _contents(manifest: Manifest) -> str:

@@ -15,13 +15,13 @@ from edms_tasks.extract import RawTable
 from edms_tasks.file_references import measure_file_names
 from edms_tasks.files import FileCheck, check_files
 from edms_tasks.inventory.model import Table
-from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableState
+from edms_tasks.manifest import FileIndex, FileNameState, Manifest
+from edms_tasks.measured import MeasuredTable
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
-from edms_tasks.restore import holds_its_rows, keys_as_recorded, measure_restored
+from edms_tasks.restore import keys_as_recorded, measure_restored, measure_rows
 from edms_tasks.settings import Settings
 from edms_tasks.structure import check_structure
-from edms_tasks.table_state import empty_state
 from edms_tasks.validate import validate_restored
 from edms_tasks.validation_result import ValidationResult
 from edms_tasks.workspace import Workspace, open_workspace
@@ -29,19 +29,13 @@ from flows.crossing import Crossing
 from flows.reading import read_tables
 from flows.steps import Steps
 
-_FOLLOWS = (
-    "All {tables} tables were read back: their rows are {whose}, by number and exact digest, and so are the files. "
-    "The content digests, the health of keys and of references that the manifest holds follow from the rows and were not "
-    "computed a second time; the suites ask the database itself for keys and references."
-)
-
 
 @dataclass(frozen=True)
 class Evidence:
     """What was found, and where it is written."""
 
     folder: Path
-    states: dict[str, TableState]
+    states: dict[str, MeasuredTable]
     files: tuple[FileCheck, ...]
     validation: ValidationResult
     differences: dict[str, tuple[str, ...]]
@@ -57,10 +51,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class _Measured:
-    states: dict[str, TableState]
-    file_names: tuple[FileNameState, ...]
+    states: dict[str, MeasuredTable]
+    file_names: tuple[FileNameState, ...] | None  # None: not looked up again, since rows and files are the snapshot's
     differences: dict[str, tuple[str, ...]]
-    notes: tuple[str, ...] = ()
 
 
 def prove(
@@ -103,11 +96,8 @@ def prove(
     with open_workspace(
         scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
     ) as workspace:
-        measured = _measure(
-            settings, steps, repository, manifest, restored, raws, files, workspace, scratch, partial=left is not None
-        )
+        measured = _measure(settings, steps, repository, manifest, restored, raws, files, workspace, scratch)
     folder = Path(tempfile.mkdtemp(prefix="restore-", dir=reports(settings)))
-    folder.chmod(0o755)
     validation = steps.run(
         "run the expectation suites",
         lambda: validate_restored(
@@ -122,7 +112,7 @@ def prove(
             jobs=settings.restore.jobs,
         ),
     )
-    notes = (*measured.notes, *(check.note for check in files if check.note))
+    notes = tuple(check.note for check in files if check.note)
     return Evidence(folder, measured.states, files, validation, measured.differences, notes)
 
 
@@ -143,28 +133,20 @@ def _measure(
     files: Sequence[FileCheck],
     workspace: Workspace,
     scratch: Path,
-    *,
-    partial: bool,
 ) -> _Measured:
     entries = {entry.table.id: entry for entry in manifest.tables}
     if {table.id for table in restored} == set(entries) and all(check.success for check in files):
-        same = steps.map(
+        found = steps.map(
             lambda entry: f"digest {entry.table.label}",
-            lambda entry: holds_its_rows(entry, raws[entry.table.id], workspace),
+            lambda entry: measure_rows(entry, raws[entry.table.id], workspace),
             manifest.tables,
             jobs=settings.jobs,
             weight=lambda entry: entry.state.rows,
         )
-        if all(same):
-            states = {table_id: entry.state for table_id, entry in entries.items()}
-            return _Measured(states, manifest.file_names, {}, (_follows(len(entries), partial),))
+        if all(measured.equals(entry.state) for entry, measured in zip(manifest.tables, found, strict=True)):
+            # All else that the manifest says of rows and names of files follows from these, and is claimed by nobody.
+            return _Measured(dict(zip(entries, found, strict=True)), None, {})
     return _explain(settings, steps, repository, manifest, restored, raws, workspace, scratch)
-
-
-def _follows(tables: int, partial: bool) -> str:
-    return _FOLLOWS.format(
-        tables=f"{tables:,}", whose="what is left of the snapshot's" if partial else "the snapshot's"
-    )
 
 
 def _explain(
@@ -187,13 +169,14 @@ def _explain(
         tables,
         jobs=settings.jobs,
     )
-    states = {table.id: state for table, state in zip(tables, found, strict=True)}
+    computed = {table.id: state for table, state in zip(tables, found, strict=True)}
+    states = {table_id: MeasuredTable.whole(state) for table_id, state in computed.items()}
     for table in restored:  # a table the snapshot does not know is a failure the validation names
         if table.id not in entries:
-            states[table.id] = empty_state(table).model_copy(update={"rows": raws[table.id].rows})
+            states[table.id] = MeasuredTable(raws[table.id].rows, None)
     differences: dict[str, tuple[str, ...]] = {}
-    for table_id, state in states.items():
-        if table_id in entries and state != entries[table_id].state:
+    for table_id, state in computed.items():
+        if state != entries[table_id].state:
             folder = scratch / "differences"
             shutil.rmtree(folder, ignore_errors=True)
             chunks = fetch_chunks(repository, entries[table_id], folder)

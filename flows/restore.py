@@ -29,6 +29,7 @@ from edms_tasks.spool import spool
 from edms_tasks.validate import load_ahead
 from flows.crossing import Crossing, cross
 from flows.crossing_needs import require_code_to_fit, require_within_one_engine
+from flows.evidence import leave_restore
 from flows.following import Proved, follow_the_code
 from flows.look_ahead import look_ahead
 from flows.proof import Evidence, prove, reports
@@ -189,12 +190,10 @@ def compose_restore(
         versions=versions(),
         losses=remains.losses if remains else None,
         following=following,
+        crossed=crossing is not None,
     )
     html, json_file = write_recovery_report(facts, evidence.folder)
-    steps.link("recovery-report", "Recovery report", html)
-    steps.link("data-docs", "Data Docs", evidence.validation.data_docs)
-    _leave_artifacts(steps, whole, evidence, facts)
-    return RestoreResult(
+    result = RestoreResult(
         snapshot_id=snapshot_id,
         verdict=facts.verdict,
         promoted=done is not None and into is None,
@@ -211,6 +210,8 @@ def compose_restore(
         losses=facts.losses,
         following=following,
     )
+    leave_restore(steps, facts, result)
+    return result
 
 
 def compose_rollback(settings: Settings, steps: Steps) -> RollbackResult:
@@ -222,13 +223,6 @@ def compose_rollback(settings: Settings, steps: Steps) -> RollbackResult:
             "swap back", lambda: promotion.roll_back(database, journal, disconnect=settings.restore.disconnect)
         )
     return RollbackResult(database=done.database, snapshot_id=done.snapshot_id, set_aside=done.previous)
-
-
-_HEADINGS = {
-    "proved": "PROVED",
-    "failed": "FAILED: the live system is untouched",
-    "salvaged": "SALVAGED: some of the snapshot is lost",
-}
 
 
 def journal_of(settings: Settings) -> Journal:
@@ -321,23 +315,3 @@ def _hand_over(
         folders=[(final, staged) for _, final, staged in target.folders],
     )
     return promotion.carry_out(planned, target.database, journal, disconnect=settings.restore.disconnect)
-
-
-def _leave_artifacts(steps: Steps, manifest: Manifest, evidence: Evidence, facts: RecoveryFacts) -> None:
-    rows = []
-    for entry in manifest.tables:
-        state = evidence.states.get(entry.table.id)
-        rows.append(
-            {
-                "model": entry.table.label,
-                "rows expected": entry.state.rows,
-                "rows found": state.rows if state else "missing",
-                "digest expected": entry.state.content_digest,
-                "digest found": state.content_digest if state else "missing",
-                "equal": state == entry.state,
-            }
-        )
-    steps.table("models", "Models after the restore", rows, "Row counts and digests, expected and found.")
-    lost = facts.losses.sentences() if facts.losses else ()
-    lines = "".join(f"- {line}\n" for line in (*evidence.failures(), *lost))
-    steps.markdown("verdict", f"# {_HEADINGS[facts.verdict]}\n\n{lines}")

@@ -32,6 +32,7 @@ from flows.crossing_needs import require_code_to_fit, require_within_one_engine
 from flows.diff import SHOWN
 from flows.diff_sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.diff_work import compare_sources
+from flows.evidence import leave_restore_plan
 from flows.listing import read_manifest
 from flows.look_ahead import look_ahead
 from flows.proof import reports
@@ -204,16 +205,5 @@ def _reported(settings: Settings, steps: Steps, plan: RestorePlan) -> RestorePla
     page.with_suffix(".json").write_text(
         json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
     )
-    steps.link("restore-plan", "Plan of a restore", page)
-    names = {"model": "model", "added": "comes back", "removed": "goes", "changed": "changes back", "same": "the same"}
-    steps.table(
-        "models",
-        "Models that a restore would change",
-        [
-            {shown_as: getattr(one, name) for name, shown_as in names.items()}
-            for one in shown.difference.tables
-            if one.differences
-        ],
-        f"Snapshot {shown.snapshot_id}",
-    )
+    leave_restore_plan(steps, shown)
     return shown

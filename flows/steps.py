@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -55,9 +54,6 @@ class Steps(Protocol):
 
     def markdown(self, key: str, text: str) -> None:
         """Leave a text as evidence."""
-
-    def link(self, key: str, title: str, path: Path) -> None:
-        """Leave a link to a report."""
 
     def say(self, line: str) -> None:
         """Tell the person who watches."""

@@ -11,6 +11,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from flows.backup import verify_snapshot
+from flows.evidence import leave_verify
 from flows.steps import Steps
 
 
@@ -61,15 +62,12 @@ def compose_verify(settings: Settings, steps: Steps, *, snapshot: str | None = N
                 (folder / snapshot_id[:12]).mkdir()
                 found = verify_snapshot(settings, steps, repository, manifest, folder / snapshot_id[:12])
                 problems += [f"snapshot {snapshot_id[:12]}: {problem}" for problem in found]
-    steps.markdown(
-        "verify",
-        f"# {'Verified' if not problems else 'DAMAGED'}\n\n{len(chosen)} snapshots, {len(objects)} objects, "
-        f"{sum(objects.values()):,} bytes read again.\n\n" + "".join(f"- {problem}\n" for problem in problems),
-    )
-    return VerifyResult(
+    result = VerifyResult(
         snapshot_ids=tuple(chosen),
         objects=len(objects),
         bytes=sum(objects.values()),
         problems=tuple(problems),
         seconds=dict(steps.seconds),
     )
+    leave_verify(steps, result)
+    return result

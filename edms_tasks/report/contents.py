@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edms_tasks.inventory.model import Finding
-from edms_tasks.manifest import TableEntry, TableState
+from edms_tasks.manifest import TableEntry
+from edms_tasks.measured import MeasuredTable
 from edms_tasks.report.facts import RecoveryFacts
 from edms_tasks.salvage.losses import TableLoss
-from edms_tasks.validation_result import FileCheckLike
+from edms_tasks.validation_result import FileCheckLike, ValidationResult
 
 _HEADLINES = {
     "proved": ("PROVED", "What came back equals what went in."),
@@ -27,7 +28,10 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
     manifest = facts.manifest
     models = [_model(entry, facts.states.get(entry.table.id)) for entry in manifest.tables]
     known = {entry.table.id: entry.table.label for entry in manifest.tables}
-    references = [row for entry in manifest.tables for row in _references(entry, facts.states.get(entry.table.id))]
+    counted = _counted_by_the_database(facts.validation)
+    references = [
+        row for entry in manifest.tables for row in _references(entry, facts.states.get(entry.table.id), counted)
+    ]
     findings = list(dict.fromkeys((*manifest.findings, *facts.findings)))
     word, headline = _HEADLINES[facts.verdict]
     return {
@@ -51,6 +55,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             "migrations": [f"{app}.{name}" for app, name in manifest.edms.migrations_leaves],
         },
         "target": facts.target,
+        "crossed": facts.crossed,
         "totals": {
             "models": len(models),
             "rows_expected": manifest.rows,
@@ -74,8 +79,10 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
         "following": facts.following.as_json() if facts.following else None,
         "models": models,
         "unexpected_tables": sorted(facts.states.keys() - known.keys()),
-        "references_checked": len(references),
-        "references": [row for row in references if row["at_source"] or row["found"] or not row["match"]],
+        "references_checked": sum(row["found"] is not None for row in references),
+        "references_not_counted": sum(row["found"] is None for row in references),
+        "references": [row for row in references if row["at_source"] or row["found"] or row["match"] is False],
+        "content_digests_computed": sum(model["content_digest_found"] is not None for model in models),
         "files": list(_files(facts)),
         "excluded": [_finding(finding) for finding in findings if "exclu" in finding.code],
         "findings": [_finding(finding) for finding in findings if "exclu" not in finding.code],
@@ -99,7 +106,7 @@ def _losses(facts: RecoveryFacts) -> dict[str, Any]:
     return {
         **facts.losses.as_json(),
         "conditions": {
-            # Its rows are all back, and rows that they point at are not: the content digest, which names those, is another.
+            # All its rows are back; a row that they point at is not, where the content digest is another.
             table_id: "whole, and points at what is lost" if condition == "whole" else condition
             for table_id, condition in conditions.items()
         },
@@ -115,7 +122,7 @@ def _losses(facts: RecoveryFacts) -> dict[str, Any]:
     }
 
 
-def _condition(entry: TableEntry, loss: TableLoss | None, found: TableState | None) -> str:
+def _condition(entry: TableEntry, loss: TableLoss | None, found: MeasuredTable | None) -> str:
     """`whole` says that the very digest of the snapshot was found again: every row, every column as it was."""
     if loss is not None:
         return "partial" if loss.kept else "lost"
@@ -123,7 +130,7 @@ def _condition(entry: TableEntry, loss: TableLoss | None, found: TableState | No
     return "whole" if same else "differs"
 
 
-def _model(entry: TableEntry, found: TableState | None) -> dict[str, Any]:
+def _model(entry: TableEntry, found: MeasuredTable | None) -> dict[str, Any]:
     expected = entry.state
     return {
         "model": entry.table.label,
@@ -133,12 +140,10 @@ def _model(entry: TableEntry, found: TableState | None) -> dict[str, Any]:
         "rows": expected.rows,
         "rows_found": found.rows if found else None,
         "content_digest": expected.content_digest,
-        "content_digest_found": found.content_digest if found else "",
+        "content_digest_found": found.content_digest if found else None,
         "exact_digest": expected.exact_digest,
-        "exact_digest_found": found.exact_digest if found else "",
-        "match": found is not None
-        and (found.rows, found.exact_digest, found.content_digest)
-        == (expected.rows, expected.exact_digest, expected.content_digest),
+        "exact_digest_found": found.exact_digest if found else None,
+        "match": found is not None and found.equals(expected),
     }
 
 
@@ -149,18 +154,34 @@ def _readable_key(entry: TableEntry) -> str:
     return key.readable or ", ".join(".".join(path) for path in key.paths)
 
 
-def _references(entry: TableEntry, found: TableState | None) -> Iterator[dict[str, Any]]:
-    now = {reference.name: reference.dangling for reference in found.references} if found else {}
+def _counted_by_the_database(validation: ValidationResult | None) -> dict[tuple[str, str], int]:
+    """(table id, reference) -> rows that point at nothing, where a suite asked the restored database."""
+    return {
+        (suite.subject, check.reference): check.counts["dangling"]
+        for suite in (validation.suites if validation else ())
+        for check in suite.checks
+        if check.reference and check.counts and "dangling" in check.counts
+    }
+
+
+def _references(
+    entry: TableEntry, found: MeasuredTable | None, counted: Mapping[tuple[str, str], int]
+) -> Iterator[dict[str, Any]]:
+    """What each reference counted at the source and, where somebody counted it again, after the restore."""
+    on_rows = found.references or {} if found else {}
     kinds = {reference.name: reference.kind.replace("_", "-") for reference in entry.table.references}
     for reference in entry.state.references:
+        now = counted.get((entry.table.id, reference.name))
+        if now is None and reference.name in on_rows:
+            now = on_rows[reference.name].dangling
         yield {
             "model": entry.table.label,
             "reference": reference.name,
             "kind": kinds.get(reference.name, ""),
             "filled": reference.filled,
             "at_source": reference.dangling,
-            "found": now.get(reference.name),
-            "match": now.get(reference.name) == reference.dangling,
+            "found": now,  # null: not counted
+            "match": None if now is None else now == reference.dangling,
         }
 
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from edms_tasks.inventory.model import Finding
-from edms_tasks.manifest import Manifest, TableState
+from edms_tasks.manifest import Manifest
+from edms_tasks.measured import MeasuredTable
 from edms_tasks.migrating.outcome import Following
 from edms_tasks.salvage.losses import Losses
 from edms_tasks.validation_result import FileCheckLike, ValidationResult
@@ -23,7 +24,7 @@ class RecoveryFacts:
     verdict: Verdict
     snapshot_id: str
     manifest: Manifest  # of the whole snapshot, also where only a part of it came back
-    states: Mapping[str, TableState]  # table id -> as measured in the restored database
+    states: Mapping[str, MeasuredTable]  # table id -> what was measured in the restored database
     files: Sequence[FileCheckLike]
     validation: ValidationResult | None
     target: str  # for people; holds no secret
@@ -36,4 +37,5 @@ class RecoveryFacts:
     following: Following | None = (
         None  # what the EDMS's code, being another than the snapshot's, made of it after the proof
     )
+    crossed: bool = False  # into a database of the other engine: what was read back there was brought into this form
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

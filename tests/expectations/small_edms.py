@@ -6,7 +6,7 @@ Names are hostile on purpose: capitals, reserved words, quotes, percent signs, c
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.manifest import FileIndex, Manifest, NativeSchema, ObjectRef, ReferenceState, TableEntry, TableState
+from edms_tasks.measured import MeasuredTable
 
 PERSON = 'Order "%s" :who {batch}'
 OBJECT = ObjectRef(sha256="a" * 64, size=1000)
@@ -82,10 +83,15 @@ def create(url: str, *damage: str) -> str:
     return url
 
 
-def states(**changed: dict[str, Any]) -> dict[str, TableState]:
-    """What measuring an undamaged restored database gives; `doc={"rows": 3}` changes it."""
+def states(**changed: dict[str, Any]) -> dict[str, MeasuredTable]:
+    """What measuring an undamaged restored database in every part gives; `doc={"rows": 3}` changes it."""
     found = {entry.table.id: entry.state for entry in manifest().tables}
-    return {name: state.model_copy(update=changed.get(name, {})) for name, state in found.items()}
+    return {name: replace(MeasuredTable.whole(state), **changed.get(name, {})) for name, state in found.items()}
+
+
+def states_of_equal_rows() -> dict[str, MeasuredTable]:
+    """What a proof measures where all rows are equal: numbers and exact digests, and nothing else."""
+    return {name: MeasuredTable(state.rows, state.exact_digest) for name, state in states().items()}
 
 
 def manifest() -> Manifest:

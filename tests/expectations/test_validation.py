@@ -17,7 +17,7 @@ from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import DatabaseRefused
 from edms_tasks.validate import judge, validate_restored
 from edms_tasks.validation_result import CheckResult, SuiteResult, ValidationResult
-from tests.expectations.small_edms import PERSON, FoundFiles, create, manifest, states
+from tests.expectations.small_edms import PERSON, FoundFiles, create, manifest, states, states_of_equal_rows
 
 Restored = Callable[..., str]
 
@@ -94,6 +94,16 @@ def test_a_digest_that_differs_is_caught_and_named(sqlite: str, tmp_path: Path, 
     result = validate_restored(manifest(), measured, [FoundFiles()], sqlite, tmp_path / "reports")
 
     assert failed_checks(result) == {f"digests | documents.Document: {digest.replace('_', ' ')}"}
+
+
+def test_what_was_not_measured_is_no_expectation(sqlite: str, tmp_path: Path) -> None:
+    result = validate_restored(manifest(), states_of_equal_rows(), [FoundFiles()], sqlite, tmp_path / "reports")
+
+    assert result.success
+    digests = next(suite for suite in result.suites if suite.subject == "digests")
+    assert {check.name.rpartition(": ")[2] for check in digests.checks} == {"tables", "exact digest"}
+    evidence = "".join(path.read_text() for path in (tmp_path / "reports").rglob("*") if path.is_file())
+    assert not any(entry.state.content_digest in evidence for entry in manifest().tables)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,7 +43,6 @@ def compose(steps: Steps) -> tuple[object, ...]:
         steps.map(lambda n: f"serialize {n}", fail_at_one, [0, 1, 2, 3], jobs=1)
     steps.table("models", "Models", [{"model": "documents.Document", "rows": 2**60, "proved": True}], "of the demo")
     steps.markdown("verdict", "# Proved")
-    steps.link("Recovery Report!", "Recovery report", Path("/srv/reports/recovery.html"))
     steps.say("done")
     return asked, extracted, finished, list(steps.seconds)
 
@@ -86,6 +84,5 @@ def test_both_worlds_give_the_same_and_prefect_records_titles_and_artifacts_alon
     kinds = {artifact.key: artifact.type for artifact in recorded}
     assert kinds["models"] == "table"
     assert kinds["verdict"] == "markdown"
-    assert kinds["recovery-report"] == "markdown"
     assert kinds["rows-of-2"] == "progress"
     assert str(2**60) in next(str(artifact.data) for artifact in recorded if artifact.key == "models")

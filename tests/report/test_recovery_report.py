@@ -12,8 +12,8 @@ import pytest
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Chunk, ObjectRef
 from edms_tasks.report import RecoveryFacts, write_recovery_report
-from edms_tasks.validation_result import Failure, ValidationResult
-from tests.expectations.small_edms import FoundFiles, manifest, states
+from edms_tasks.validation_result import CheckResult, Failure, SuiteResult, ValidationResult
+from tests.expectations.small_edms import FoundFiles, manifest, states, states_of_equal_rows
 
 HOSTILE = "<script>alert('x')</script>"
 ELSEWHERE = re.compile(r"""(?:src|href|action|data)\s*=|url\(|@import|<script|<link|<iframe""", re.IGNORECASE)
@@ -95,6 +95,33 @@ def test_what_dangled_at_the_source_is_shown_with_what_was_found(tmp_path: Path)
 
     rows = {(row["model"], row["reference"]): (row["at_source"], row["found"]) for row in machine["references"]}
     assert rows == {("documents.Document", "author_id"): (1, 1), ("audit.AuditTrail", "content_object"): (2, 2)}
+
+
+def test_what_nobody_computed_stands_nowhere(tmp_path: Path) -> None:
+    page, machine = written(tmp_path, states=states_of_equal_rows())
+
+    model = next(model for model in machine["models"] if model["model"] == "documents.Document")
+    assert (model["exact_digest_found"], model["content_digest_found"]) == (model["exact_digest"], None)
+    assert model["match"] is True
+    assert not any(entry.state.content_digest[:10] in page for entry in manifest().tables)
+    assert all(entry.state.exact_digest[:10] in page for entry in manifest().tables)
+    assert {row["found"] for row in machine["references"]} == {None}
+    assert "not counted again" in page and "✓ same" not in page
+    assert "were not computed again" in page
+
+
+def test_what_the_restored_database_counted_is_shown_as_found(tmp_path: Path) -> None:
+    check = CheckResult("foreign reference author_id", "", True, False, "", "", "", "author_id", {"dangling": 1})
+    suite = SuiteResult("doc", "documents.Document", 1, 1, 0, (check,))
+    validation = ValidationResult(True, (suite,), (), tmp_path / "index.html", 3.0)
+
+    _, machine = written(tmp_path, states=states_of_equal_rows(), validation=validation)
+
+    assert machine["references_checked"] == 1
+    assert [(row["reference"], row["found"], row["match"]) for row in machine["references"]] == [
+        ("author_id", 1, True),
+        ("content_object", None, None),
+    ]
 
 
 def test_files_that_differ_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""What was measured of a restored table, and only that.
+
+A manifest's `TableState` is complete. A proof computes less: what it did not compute is None here, so that nothing can
+show the manifest's own numbers as if they had been found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edms_tasks.manifest import ReferenceState, TableState
+
+
+@dataclass(frozen=True)
+class MeasuredTable:
+    """A table as it was read back.
+
+    Args:
+        rows: rows that were counted.
+        exact_digest: over every column of these rows; None: their columns are others than the snapshot's.
+        content_digest: with natural keys in place of ids; None: not computed.
+        references: by name, the references that were followed on these rows; None: none was.
+    """
+
+    rows: int
+    exact_digest: str | None
+    content_digest: str | None = None
+    references: Mapping[str, ReferenceState] | None = None
+
+    @classmethod
+    def whole(cls, state: TableState) -> MeasuredTable:
+        """A state that was computed in every part from the rows that were read back."""
+        references = {reference.name: reference for reference in state.references}
+        return cls(state.rows, state.exact_digest, state.content_digest, references)
+
+    def equals(self, expected: TableState) -> bool:
+        """As many rows with the same exact digest; and the same content digest, where that was computed."""
+        same_content = self.content_digest is None or self.content_digest == expected.content_digest
+        return (self.rows, self.exact_digest) == (expected.rows, expected.exact_digest) and same_content
