@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,12 @@ def test_after_a_reinit_everything_comes_back_byte_equal(
     assert len(differences(before, reinitialised)) > 10, "the reinit must have destroyed what the restore brings back"
     assert (result.success, result.promoted, result.failures) == (True, True, ())
     assert differences(before, picture(edms)) == []
-    assert any("by number and exact digest" in note for note in result.notes)
+    told = json.loads(result.report_json.read_text(encoding="utf-8"))
+    assert all(model["exact_digest_found"] == model["exact_digest"] for model in told["models"])
+    assert {model["content_digest_found"] for model in told["models"]} == {None}  # nobody computed it
+    assert told["references_checked"] > 30 and all(
+        row["match"] for row in told["references"] if row["found"] is not None
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)
