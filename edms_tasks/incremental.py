@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from edms_tasks.row_index import (
 from edms_tasks.serialize import SerializedTable
 from edms_tasks.table_state import parquet
 from edms_tasks.workspace import column_types
+
+_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def keep_indexes(folder: Path, snapshot_id: str, tables: Mapping[str, Serialized
             shutil.move(serialized.index, path)
             seal(path, serialized.kinds)
     for other in folder.iterdir() if folder.is_dir() else ():
-        if other.name != snapshot_id:
+        # What does not bear the name of a snapshot is somebody else's, and none of our business.
+        if other.name != snapshot_id and _ID.fullmatch(other.name) and other.is_dir() and not other.is_symlink():
             shutil.rmtree(other)
 
 

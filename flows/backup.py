@@ -28,6 +28,7 @@ from edms_tasks.serialize import SerializedTable, serialize_table
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.table_state import empty_state
+from edms_tasks.tags import check_tag
 from edms_tasks.workspace import open_workspace
 from flows.evidence import leave_backup
 from flows.reading import read_tables
@@ -71,6 +72,7 @@ def compose_backup(
     *,
     tag: str | None = None,
     ask: Callable[[Settings], ProbeReport] = run_probe,
+    by_a_merge: bool = False,
 ) -> BackupResult:
     """Make a snapshot and read it back.
 
@@ -79,10 +81,14 @@ def compose_backup(
         steps: how to run and tell.
         tag: a name for the snapshot.
         ask: how to have the EDMS's report on itself; whoever asked before hands the answer in.
+        by_a_merge: whether this is the safety snapshot of a merge.
 
     Raises:
+        CommandError: this cannot be a tag.
         EdmsNotImportable, DatabaseRefused, UnappliedMigrations, RepositoryLocked, NoSpace: before anything is stored.
     """
+    if tag is not None:
+        check_tag(tag, by_a_merge=by_a_merge)
     with steps.stage("inspect"):
         report = steps.run("inspect the EDMS", lambda: ask(settings))
         address = DatabaseAddress.from_probe(report.databases[0])

@@ -17,6 +17,7 @@ import typer
 
 from flows.commands import backup, demo, diff, doctor, init, inspect, listing, merge, restore, rollback, show, verify
 from flows.commands.options import Config, Json, Options, Traceback
+from flows.output import prepare_streams
 
 app = typer.Typer(
     name="edms-backup",
@@ -73,10 +74,15 @@ for _name, (_command, _shown) in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line, and leave with its exit code."""
+    prepare_streams()
     # A polite kill unwinds like Ctrl-C: spools, locks and staging databases are cleaned up on the way out.
     signal.signal(signal.SIGTERM, _leave)
     if "--json" not in sys.argv[1:]:
-        app()
+        try:
+            app()
+        except OSError as error:  # the text of --help; commands report their own
+            sys.stderr.write(f"error: {error.strerror or error}\n")
+            sys.exit(3)
     # Typer would explain a usage error in prose; a machine that asked for JSON gets JSON.
     from typer.exceptions import TyperException
 

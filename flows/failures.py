@@ -7,7 +7,6 @@ All else is a defect or a surprise of the machine: one line, exit code 3, and th
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback as tracebacks
@@ -19,6 +18,7 @@ from pathlib import Path
 import typer
 
 from edms_tasks.errors import EdmsBackupError
+from flows.output import json_line, write_out
 from flows.terminal import printable
 
 SURPRISE_EXIT_CODE = 3
@@ -46,7 +46,7 @@ def reported(*, as_json: bool, traceback: bool, workdir: Callable[[], Path | Non
 def tell_error(error: EdmsBackupError, *, as_json: bool) -> None:
     """Print an error: for people on stderr, for machines as one JSON object on stdout."""
     if as_json:
-        sys.stdout.write(json.dumps(error.as_json() | {"exit_code": error.exit_code}, ensure_ascii=False) + "\n")
+        write_out(json_line(error.as_json() | {"exit_code": error.exit_code}))
     else:
         sys.stderr.write(f"error: {printable(error)}\n")
 

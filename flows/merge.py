@@ -29,6 +29,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
+from edms_tasks.tags import BEFORE_MERGE
 from edms_tasks.workspace import open_workspace
 from flows.backup import compose_backup
 from flows.evidence import leave_merge
@@ -37,8 +38,6 @@ from flows.proof import reports
 from flows.restore import journal_of
 from flows.steps import Steps
 from flows.target import address_of, ask_edms
-
-_SAFETY = "before-merge-of-"
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,9 @@ def compose_merge(
             cleanup.enter_context(journal_of(settings).exclusive())
         safety = None
         if not dry_run:
-            tag = f"{_SAFETY}{snapshot_id[:12]}"
+            tag = f"{BEFORE_MERGE}{snapshot_id[:12]}"
             asked = {"ask": lambda _: report} if report is not None else {}
-            safety = compose_backup(settings, steps, tag=tag, **asked).snapshot_id
+            safety = compose_backup(settings, steps, tag=tag, by_a_merge=True, **asked).snapshot_id
         scratch = cleanup.enter_context(spool(settings.workdir, "merge"))
         tables = _tables(database, manifest, scratch, notes)
         chosen.require_known(tables)
@@ -166,7 +165,7 @@ def _resolve(repository: Repository, snapshot: str) -> str:
         return repository.resolve(snapshot)
     for snapshot_id in reversed(repository.snapshots()):
         manifest = Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
-        if not (manifest.tag or "").startswith(_SAFETY):
+        if not (manifest.tag or "").startswith(BEFORE_MERGE):
             return snapshot_id
     return repository.resolve(snapshot)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shlex
 import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -123,13 +124,11 @@ def _run_here(
     project = settings.edms.project
     if project is not None and not project.is_dir():
         return Answer(problem="no-project")
-    # The report holds the database's password: a folder only we can enter, gone as soon as it is read.
-    with tempfile.TemporaryDirectory(prefix="edms-backup-probe-") as folder:
-        output = Path(folder) / "report.json"
-        mode, *rest = words
+    mode, *rest = words
+    with _Report() as report:
         try:
             done = subprocess.run(
-                [_interpreter(settings), str(_PROBE), mode, "--output", str(output), *rest],
+                [_interpreter(settings), str(_PROBE), mode, "--output", str(report.descriptor), *rest],
                 env=dict(environment),
                 cwd=project,
                 capture_output=True,
@@ -138,11 +137,45 @@ def _run_here(
                 check=False,
                 timeout=seconds,
                 stdin=subprocess.DEVNULL,
+                pass_fds=(report.descriptor,),
             )
         except subprocess.TimeoutExpired:
             return Answer(problem="no-answer")
-        report = output.read_text(encoding="utf-8") if output.exists() else ""
-    return Answer(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr, report=report)
+        said = report.text()
+    return Answer(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr, report=said)
+
+
+class _Report:
+    """A pipe for the probe's report, which holds the database's password and so never stands in a file."""
+
+    def __init__(self) -> None:
+        self._reading, self.descriptor = os.pipe()
+        self._waiting, self._ended = os.pipe()
+        self._parts: list[bytes] = []
+        # A pipe holds little: unless somebody reads meanwhile, the probe waits for ever.
+        self._reader = threading.Thread(target=self._read, name="probe's report", daemon=True)
+
+    def __enter__(self) -> _Report:
+        self._reader.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.text()
+        for descriptor in (self._reading, self.descriptor, self._waiting, self._ended):
+            os.close(descriptor)
+
+    def text(self) -> str:
+        """All that the probe wrote before it ended; a child of its own that holds the pipe open is not waited for."""
+        os.write(self._ended, b".")
+        self._reader.join()
+        return b"".join(self._parts).decode("utf-8", "replace")
+
+    def _read(self) -> None:
+        while True:
+            ready, _, _ = select.select([self._reading, self._waiting], [], [])
+            if self._reading not in ready:
+                return  # everything is read, and the probe has ended
+            self._parts.append(os.read(self._reading, 1 << 16))
 
 
 def _no_answer(settings: Settings, answer: Answer) -> EdmsNotImportable:

@@ -28,6 +28,10 @@ def backup(
     """Make a snapshot of database and files, and read it back."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
+        from edms_tasks.tags import check_tag
+
+        if tag is not None:
+            check_tag(tag)  # here too: a flow's form would refuse it in words of its own
         result = options.world(flow).backup(tag)
 
         def show(console: Console) -> None:

@@ -64,4 +64,4 @@ def diff(
 
             print_diff(console, result, html)
 
-        options.finish(result.as_json(), show, 0 if result.equal else 1)
+        options.finish(result.as_json(), show, 0 if result.equal else 1, only_prints=True)

@@ -40,4 +40,4 @@ def doctor(
 
             print_diagnosis(console, result, html)
 
-        options.finish(result.as_json(), show, 0 if result.diagnosis.healthy else 1)
+        options.finish(result.as_json(), show, 0 if result.diagnosis.healthy else 1, only_prints=True)

@@ -32,4 +32,4 @@ def inspect(context: typer.Context, config: Config = None, as_json: Json = False
 
             print_inspection(console, result)
 
-        options.finish(result.as_json(), show, 0)
+        options.finish(result.as_json(), show, 0, only_prints=True)

@@ -31,4 +31,4 @@ def list_(context: typer.Context, config: Config = None, as_json: Json = False, 
 
             print_listing(console, listing)
 
-        options.finish(listing.as_json(), show, 1 if listing.damaged else 0)
+        options.finish(listing.as_json(), show, 1 if listing.damaged else 0, only_prints=True)

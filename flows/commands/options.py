@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("edms-backup.toml")
 _WIDTH_OF_A_PIPE = 1000
+_NOT_PRINTED = 3
 
 Config = Annotated[
     Path | None,
@@ -94,16 +94,30 @@ class Options:
         with reported(as_json=self.as_json, traceback=self.traceback, workdir=lambda: self.workdir):
             yield
 
-    def finish(self, facts: Mapping[str, Any], show: Callable[[Console], None], exit_code: int) -> None:
-        """Print the result one way or the other, and leave."""
+    def finish(
+        self, facts: Mapping[str, Any], show: Callable[[Console], None], exit_code: int, *, only_prints: bool = False
+    ) -> None:
+        """Print the result one way or the other, and leave.
+
+        The exit code tells of what was done, whether or not it could be printed. Of a command that `only_prints`, such
+        as `list`, nothing is left where that failed: it leaves with 3.
+        """
+        from flows.output import is_broken_pipe, json_line, write_out
+
         if self.as_json:
-            sys.stdout.write(json.dumps({**facts, "exit_code": exit_code}, ensure_ascii=False, default=str) + "\n")
+            failure = write_out(json_line({**facts, "exit_code": exit_code}))
         else:
             from rich.console import Console
 
             # A pipe has no width to fit into: there, tables are as wide as their contents.
             width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
-            show(Console(highlight=False, markup=False, width=width))
+            console = Console(highlight=False, markup=False, width=width)
+            # Written in one piece by ourselves: Rich ends the process where a reader has gone.
+            with console.capture() as captured:
+                show(console)
+            failure = write_out(captured.get())
+        if failure is not None and only_prints and not is_broken_pipe(failure):
+            exit_code = exit_code or _NOT_PRINTED
         raise typer.Exit(exit_code)
 
 

@@ -31,4 +31,4 @@ def show(
         snapshot_id = repository.resolve(snapshot)
         manifest = read_manifest(repository, snapshot_id)
         facts = {"snapshot": snapshot_id, "manifest": manifest.model_dump(mode="json")}
-        options.finish(facts, lambda console: print_snapshot(console, snapshot_id, manifest), 0)
+        options.finish(facts, lambda console: print_snapshot(console, snapshot_id, manifest), 0, only_prints=True)
