@@ -122,6 +122,18 @@ class PostgresServer:
             raise PostgresServerError(f"psql exited with {done.returncode}: {done.stderr.strip()}")
         return str(done.stdout)
 
+    def crash(self) -> None:
+        """Stop as `pg_ctl stop -m immediate` does: nothing is written back, and the next start recovers from the log."""
+        assert self._process is not None  # it was started
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(timeout=60)
+
+    def start_again(self) -> None:
+        """Start after a crash, on the same port."""
+        self._process = self._launch()
+        if not self._wait_until_ready(self._process):
+            raise PostgresServerError(f"the server did not come back:\n{self._log.read_text(errors='replace')}")
+
     def stop(self) -> None:
         """Stop the server, end its connections and remove its folder; may be called twice."""
         process, self._process = self._process, None
