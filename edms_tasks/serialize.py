@@ -8,7 +8,8 @@ stored chunk can be checked without any other. Rows that the previous snapshot s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,6 @@ from edms_tasks.table_state import (
 )
 from edms_tasks.workspace import relation
 
-_BATCH_ROWS = 16_384
 _DICTIONARY_BYTES = 4 << 20
 _SAMPLE_ROWS = 4096
 _FEW_ROWS = 64
@@ -99,12 +99,10 @@ def serialize_table(
         writer = IndexWriter(index)
         state = StateOfBatches(table)
         source = f"({joined(table, raw, keys)})"
-        hashed = with_hash_halves(
-            cursor, table, key.natural_key, source, with_key=_needs_key(table, key.natural_key, keys)
-        )
-        query = _with_places(hashed, stored)
-        stream = cursor.sql(query).to_arrow_reader(_BATCH_ROWS)
-        schema = _stored_schema(stream.schema, raw)
+        stream = _hashed_rows(cursor, table, raw, keys, stored)
+        first = next(stream)
+        schema = _stored_schema(first.schema, raw)
+        stream = itertools.chain([first], stream)
         new = [
             _written(piece, folder / f"{number:06d}.parquet", writer, offset + number)
             for number, piece in enumerate(
@@ -127,6 +125,18 @@ def serialize_table(
     return SerializedTable(
         table.id, key.natural_key, raw.encodings, found, tuple(kept.values()), tuple(new), index, kinds
     )
+
+
+def _hashed_rows(
+    cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, keys: ProvenKeys, stored: StoredRows | None
+) -> Iterator[pa.RecordBatch]:
+    """Every row with its keys, its hash and the place where it is stored already, some 64 MB at a time."""
+    natural_key = keys.keys[table.id].natural_key
+    with_key = _needs_key(table, natural_key, keys)
+    for rows, at_once in raw.by_width():
+        source = f"({joined(table, rows, keys)})"
+        hashed = with_hash_halves(cursor, table, natural_key, source, with_key=with_key)
+        yield from cursor.sql(_with_places(hashed, stored)).to_arrow_reader(at_once)
 
 
 def measure_table(table: Table, raw: RawTable, keys: ProvenKeys) -> TableState:
@@ -193,7 +203,7 @@ def _with_places(hashed: str, stored: StoredRows | None) -> str:
 
 
 def _unstored(
-    stream: pa.RecordBatchReader,
+    stream: Iterable[pa.RecordBatch],
     state: StateOfBatches,
     writer: IndexWriter,
     schema: pa.Schema,
