@@ -46,6 +46,11 @@ class EdmsSettings(_Section):
         description="How its database is reached from here, where the EDMS knows it by another address;"
         " what the URL leaves out, the EDMS says.",
     )
+    client_programs: Path | None = Field(
+        default=None,
+        description="Folder of the database server's client programs (pg_dump, pg_restore); default: the ones in PATH,"
+        " or others on this machine where those are older than the server.",
+    )
     unapplied_migrations: Literal["refuse", "record"] = Field(
         default="refuse",
         description="Refuse to back up a database whose migrations are behind, or record it as a finding.",

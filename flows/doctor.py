@@ -67,7 +67,9 @@ def compose_doctor(settings: Settings, steps: Steps) -> Consultation:
         report = steps.run("inspect the EDMS", lambda: run_probe(settings, lookups=True))
         address = DatabaseAddress.from_probe(report.databases[0])
         database = open_database(address)
-        steps.run("check the database", database.check, retries=2)
+        facts = steps.run("check the database", database.check, retries=2)
+        if facts.programs:
+            steps.say(f"With {', '.join(facts.programs)}.")
         if report.database_error:
             raise DatabaseRefused(
                 "The EDMS cannot reach its database.",

@@ -197,7 +197,8 @@ def _reach(reports: list[ProbeReport]) -> str:
     if report.database_error:
         raise DatabaseRefused("The EDMS cannot reach its database.", where=address.display, why=report.database_error)
     create = "" if facts.may_create_databases else "; this role may NOT create databases, which a restore needs"
-    return f"{address.display}: {facts.engine} {facts.version}{create}"
+    programs = f"; with {', '.join(facts.programs)}" if facts.programs else ""
+    return f"{address.display}: {facts.engine} {facts.version}{programs}{create}"
 
 
 def _check(subject: str, ask: Callable[[], str]) -> Check:

@@ -104,7 +104,7 @@ def prove(
             there,
             measured.states,
             files,
-            database_url=staging.address.sqlalchemy_url(),
+            database_url=open_database(staging.address).sqlalchemy_url(),
             reports=folder,
             structure=structure,
             file_names=measured.file_names,

@@ -23,6 +23,7 @@ _EXAMPLES = {
     "edms.python": '"/srv/edms/.venv/bin/python"',
     "edms.command": '["docker", "compose", "exec", "-T", "backend", "python"]',
     "edms.database_url": '"postgresql://127.0.0.1:5433"',
+    "edms.client_programs": '"/usr/lib/postgresql/17/bin"',
     "edms.env": '{ DATABASE_URL = "postgresql://…" }',
     "repository.options": '{ key = "…", secret = "…" }',
     "natural_keys": '"documents.Document" = ["number", "version"]',

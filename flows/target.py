@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edms_tasks import promotion
@@ -51,7 +51,8 @@ def ask_edms(settings: Settings, notes: list[str]) -> ProbeReport | None:
 def address_of(settings: Settings, report: ProbeReport | None) -> DatabaseAddress:
     """The live database: as the settings name it, or as the EDMS itself does."""
     if settings.restore.database is not None:
-        return DatabaseAddress.from_url(settings.restore.database.get_secret_value())
+        address = DatabaseAddress.from_url(settings.restore.database.get_secret_value())
+        return replace(address, client_programs=str(settings.edms.client_programs or ""))
     assert report is not None  # ask_edms raises where neither is known
     return DatabaseAddress.from_probe(report.databases[0])
 

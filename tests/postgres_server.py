@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -89,7 +90,7 @@ class PostgresServer:
 
     def url(self, database: str = "postgres") -> str:
         """Return the address of a database, as a superuser."""
-        return f"postgresql://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{quote(database, safe='')}"
 
     def create_database(self, name: str, template: str = "template0") -> str:
         """Create a database, empty or a copy of another, and return its address."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
@@ -18,6 +20,18 @@ _ENGINES = {
     "sqlite": "sqlite",
     "sqlite3": "sqlite",
 }
+# Fields of their own, and what every session of ours decides itself.
+_NOT_OPTIONS = {
+    "dbname",
+    "host",
+    "port",
+    "user",
+    "password",
+    "client_encoding",
+    "application_name",
+    "fallback_application_name",
+    "replication",
+}
 
 
 @dataclass(frozen=True)
@@ -26,11 +40,12 @@ class DatabaseAddress:
 
     engine: str
     name: str
-    host: str = ""
+    host: str = ""  # a list, as libpq takes it, is kept as it is
     port: str = ""
     user: str = ""
     password: SecretStr = field(default=SecretStr(""), repr=False)
-    options: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()  # further connection parameters of libpq
+    client_programs: str = ""  # the folder to take pg_dump and pg_restore from; "": the best that is found
 
     @classmethod
     def from_probe(cls, database: ProbeDatabase) -> DatabaseAddress:
@@ -41,76 +56,165 @@ class DatabaseAddress:
                 where=f"DATABASES[{database.alias!r}]",
                 cure="PostgreSQL and SQLite are supported.",
             )
-        keep = {"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "service", "passfile", "options"}
-        return cls(
-            engine=database.vendor,
-            name=str(Path(database.name).absolute()) if database.vendor == "sqlite" else database.name,
+        if database.vendor == "sqlite":
+            return cls(engine="sqlite", name=str(Path(database.name).absolute()))
+        # Said even where they are empty: PGOPTIONS and PGHOSTADDR of whoever runs the backup are not the EDMS's.
+        options = {"options": ""} | ({"hostaddr": ""} if database.host else {}) | _libpq(database.options)
+        address = cls(
+            engine="postgresql",
+            name=database.name,
             host=database.host,
             port=database.port,
             user=database.user,
             password=SecretStr(database.password),
-            options=tuple(sorted((k, v) for k, v in database.options.items() if k in keep)),
+            options=tuple(sorted(options.items())),
+            client_programs=database.client_programs,
         )
+        role = database.options.get("assume_role")
+        return address.with_settings({"role": role}) if role else address
 
     @classmethod
     def from_url(cls, url: str) -> DatabaseAddress:
-        """Parse `postgresql://user:password@host:port/name?sslmode=…` or `sqlite:////absolute/path`."""
-        parts = urlsplit(url)
-        engine = _ENGINES.get(parts.scheme.split("+")[0])
+        """Parse `postgresql://user:password@host:port/name?sslmode=…` or `sqlite:////absolute/path`.
+
+        Raises:
+            SettingsError: it is neither, or libpq does not understand it.
+        """
+        scheme, _, rest = url.partition(":")
+        engine = _ENGINES.get(scheme.split("+")[0].lower())
         if engine is None:
             raise SettingsError(
                 "The database URL is not understood.",
-                where=f"scheme {parts.scheme!r}",
+                where=f"scheme {scheme if rest else ''!r}",
                 cure="Write postgresql://user:password@host:port/name or sqlite:////absolute/path.",
             )
         if engine == "sqlite":
-            return cls(
-                engine=engine,
-                name=str(Path(unquote(parts.path[1:] if parts.path.startswith("//") else parts.path)).absolute()),
-            )
-        options = dict(parse_qsl(parts.query))
+            path = urlsplit(url).path
+            return cls(engine=engine, name=str(Path(unquote(path[1:] if path.startswith("//") else path)).absolute()))
+        given = _parsed(f"postgresql:{rest}")
         return cls(
             engine=engine,
-            name=unquote(parts.path.lstrip("/")),
-            host=options.pop("host", "") or unquote(parts.hostname or ""),
-            port=options.pop("port", "") or str(parts.port or ""),
-            user=unquote(parts.username or ""),
-            password=SecretStr(unquote(parts.password or "")),
-            options=tuple(sorted(options.items())),
+            name=given.get("dbname", ""),
+            host=given.get("host", ""),
+            port=given.get("port", ""),
+            user=given.get("user", ""),
+            password=SecretStr(given.get("password", "")),
+            options=tuple(sorted(_libpq(given).items())),
         )
 
     def renamed(self, name: str) -> DatabaseAddress:
         """The same server, another database."""
         return replace(self, name=name)
 
+    def with_options(self, **options: str) -> DatabaseAddress:
+        """The same place, with these connection parameters instead of its own."""
+        return replace(self, options=tuple(sorted((dict(self.options) | options).items())))
+
+    def with_settings(self, settings: Mapping[str, str]) -> DatabaseAddress:
+        """The same place; every session begins with these settings of the server, which win over all defaults.
+
+        Example:
+            >>> dict(DatabaseAddress("postgresql", "d").with_settings({"search_path": "a, b"}).options)
+            {'options': '-c search_path=a,\\\\ b'}
+        """
+        said = [dict(self.options).get("options", "").strip()]
+        said += [f"-c {name}={_escaped(value)}" for name, value in settings.items()]
+        return self.with_options(options=" ".join(part for part in said if part))
+
     @property
     def display(self) -> str:
         """For people and logs: everything but the secret."""
         if self.engine == "sqlite":
             return self.name
-        return f"{self.engine}://{self.user}@{self.host or 'local socket'}{':' + self.port if self.port else ''}/{self.name}"
+        user = f"{self.user}@" if self.user else ""
+        return f"{self.engine}://{user}{self.host or 'local socket'}{':' + self.port if self.port else ''}/{self.name}"
 
-    def url(self, scheme: str = "postgresql") -> str:
+    def conninfo(self, *, with_password: bool = True, client_encoding: str = "UTF8") -> str:
+        """The connection string for libpq, quoted by its rules.
+
+        Args:
+            with_password: without it for a program's arguments, which every user of the machine can read.
+            client_encoding: in which the server speaks.
+
+        Raises:
+            SettingsError: libpq does not know a parameter.
+        """
+        import psycopg
+        from psycopg.conninfo import make_conninfo
+
+        fields = {"dbname": self.name, "host": self.host, "port": self.port, "user": self.user}
+        if with_password:
+            fields["password"] = self.password.get_secret_value()
+        given = {name: value for name, value in fields.items() if value} | dict(self.options)
+        given |= {"client_encoding": client_encoding, "application_name": "edms-backup"}
+        try:
+            return make_conninfo("", **given)
+        except psycopg.ProgrammingError as error:
+            raise SettingsError(
+                "The database's connection parameters are not understood.",
+                where=self.display,
+                why=str(error).strip(),
+                cure="Correct them in the EDMS's settings (DATABASES), in [edms] database_url or in the URL.",
+            ) from None  # the cause's text may hold the password
+
+    def url(self) -> str:
         """A connection URL that holds the password: never log it."""
         if self.engine == "sqlite":
             return f"sqlite:///{self.name}"
+        plain = bool(self.host) and not self.host.startswith(("/", "@")) and "," not in self.host
+        options = dict(self.options)
+        if not plain:
+            options |= {name: value for name, value in (("host", self.host), ("port", self.port)) if value}
+        host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
+        place = (host + (f":{self.port}" if self.port else "")) if plain else ""
         login = quote(self.user, safe="")
         if secret := self.password.get_secret_value():
             login += ":" + quote(secret, safe="")
-        options = dict(self.options)
-        host = quote(self.host, safe=":[]") if not self.host.startswith("/") else ""
-        if self.host.startswith("/"):
-            options["host"] = self.host
-        port = f":{self.port}" if self.port and host else ""
-        if self.port and not host:
-            options["port"] = self.port
-        query = f"?{urlencode(options)}" if options else ""
-        return f"{scheme}://{login + '@' if login else ''}{host}{port}/{quote(self.name, safe='')}{query}"
-
-    def url_without_password(self) -> str:
-        """For programs that show their arguments to everybody; the password goes through the environment."""
-        return replace(self, password=SecretStr("")).url()
+        # Not urlencode's own way, a + for a blank, which libpq takes for a +.
+        query = f"?{urlencode(options, quote_via=quote, safe='')}" if options else ""
+        return f"postgresql://{login + '@' if login else ''}{place}/{quote(self.name, safe='')}{query}"
 
     def sqlalchemy_url(self) -> str:
         """The URL for SQLAlchemy (psycopg 3, or the standard library's sqlite3); holds the password: never log it."""
-        return self.url("postgresql+psycopg")
+        if self.engine == "sqlite":
+            return f"sqlite:///{self.name}"
+        from sqlalchemy import URL
+
+        # SQLAlchemy hands what it does not know on to psycopg, which takes libpq's own string: nothing is translated.
+        return URL.create(
+            "postgresql+psycopg",
+            username=self.user or None,
+            password=self.password.get_secret_value() or None,
+            query={"conninfo": self.conninfo(with_password=False)},
+        ).render_as_string(hide_password=False)
+
+
+def _parsed(url: str) -> dict[str, str]:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        # A name typed with its blanks can mean nothing else; newer versions of libpq refuse it.
+        return {name: str(value) for name, value in conninfo_to_dict(url.strip().replace(" ", "%20")).items()}
+    except psycopg.Error as error:
+        why = str(error).strip()
+        if not why.startswith("invalid URI query parameter"):
+            why = re.sub(r'".*"', "…", why, flags=re.DOTALL)  # libpq quotes what it read, which may be the password
+        raise SettingsError(
+            "The database URL is not understood.",
+            why=why,
+            cure="Write postgresql://user:password@host:port/name, with %20 for a blank, %25 for %, %2F for /, %40 for @.",
+        ) from None
+
+
+def _libpq(options: Mapping[str, str]) -> dict[str, str]:
+    """Those that are parameters of libpq; Django's OPTIONS hold others too (isolation_level, pool, …)."""
+    from psycopg import pq
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} - _NOT_OPTIONS
+    return {name: value for name, value in options.items() if name in known}
+
+
+def _escaped(value: str) -> str:
+    """As the server splits its command-line options: at blanks, but not after a backslash."""
+    return "".join(f"\\{character}" if character.isspace() or character == "\\" else character for character in value)

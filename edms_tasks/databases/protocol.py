@@ -28,6 +28,7 @@ class ServerFacts:
     engine: str
     version: str
     may_create_databases: bool
+    programs: tuple[str, ...] = ()  # those a backup and a restore will use, each with version and place
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,10 @@ class Database(Protocol):
 
     def check(self) -> ServerFacts:
         """Connect and ask for the version; raises DatabaseRefused."""
+
+    def sqlalchemy_url(self) -> str:
+        """Its URL for SQLAlchemy, whose sessions then find what ours find; holds the password: never log it."""
+        ...
 
     def check_source(self, spool: Path) -> None:
         """Everything that would stop a backup spooled in `spool`, asked before it begins; raises ToolMissing, NoSpace."""

@@ -56,7 +56,7 @@ def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
 
 def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: str) -> Answer:
     """Run a management command in the EDMS with its database's NAME replaced, for that process only."""
-    return _run(settings, "run", ["--database", name_for_the_edms(database_name, settings), "--", *arguments])
+    return _run(settings, "run", [f"--database={name_for_the_edms(database_name, settings)}", "--", *arguments])
 
 
 def run_on_another_engine(settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress) -> Answer:

@@ -135,7 +135,8 @@ class ProbeDatabase(Value):
     password: str = Field(default="", repr=False)
     host: str = ""
     port: str = ""
-    options: dict[str, str] = {}
+    options: dict[str, str] = {}  # Django's OPTIONS; for PostgreSQL with what libpq took from its environment
+    client_programs: str = ""  # from our settings
     time_zone: str = ""  # in which Django writes times there; "": the EDMS was not asked
 
 

@@ -19,6 +19,19 @@ import sys
 
 SAMPLE_ROWS = 60
 LONGEST_PATH = 3
+_LIBPQ_DEFAULTS = {
+    "channel_binding": "prefer",
+    "gssdelegation": "0",
+    "krbsrvname": "postgres",
+    "load_balance_hosts": "disable",
+    "ssl_min_protocol_version": "TLSv1.2",
+    "sslcertmode": "allow",
+    "sslcompression": "0",
+    "sslmode": "prefer",
+    "sslnegotiation": "postgres",
+    "sslsni": "1",
+    "target_session_attrs": "any",
+}
 
 
 def main():
@@ -92,7 +105,19 @@ def replace_name(alias, database):
         if not os.path.exists(database):  # SQLite would make an empty one, and every check of it would pass
             sys.exit("The EDMS sees no file %s." % database)
     connection.close()
+    if hasattr(connection, "close_pool"):  # one opened by an AppConfig.ready() goes on giving out the live database
+        connection.close_pool()
     connection.settings_dict["NAME"] = database
+    if connection.vendor != "postgresql":
+        return
+    options = connection.settings_dict.get("OPTIONS") or {}
+    if "dbname" in options:  # Django lets it win over NAME
+        options["dbname"] = database
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_catalog.current_database()")
+        there = cursor.fetchone()[0]
+    if there != database:
+        sys.exit("The EDMS opened the database %s instead of %s." % (there, database))
 
 
 class Reporter:
@@ -178,21 +203,23 @@ class Reporter:
         for alias in aliases:
             connection = connections[alias]
             values = connection.settings_dict
-            options = values.get("OPTIONS") or {}
+            place = {
+                "name": self._sqlite_path(connection) or str(values.get("NAME") or ""),
+                "user": str(values.get("USER") or ""),
+                "password": str(values.get("PASSWORD") or ""),
+                "host": str(values.get("HOST") or ""),
+                "port": str(values.get("PORT") or ""),
+                "options": _texts(values.get("OPTIONS") or {}),
+            }
+            if connection.vendor == "postgresql" and alias == self.alias and self.database_error is None:
+                place = self._as_connected(place)
             databases.append(
                 {
                     "alias": alias,
                     "vendor": connection.vendor,
                     "engine": values.get("ENGINE") or "",
-                    "name": self._sqlite_path(connection) or str(values.get("NAME") or ""),
-                    "user": str(values.get("USER") or ""),
-                    "password": str(values.get("PASSWORD") or ""),
-                    "host": str(values.get("HOST") or ""),
-                    "port": str(values.get("PORT") or ""),
                     "time_zone": str(connection.timezone_name),
-                    "options": {
-                        str(key): str(value) for key, value in options.items() if isinstance(value, (str, int, float))
-                    },
+                    **place,
                 }
             )
             if alias != self.alias:
@@ -204,6 +231,29 @@ class Reporter:
                     "Back it up with settings of its own: [edms] database = %r." % alias,
                 )
         return databases
+
+    def _as_connected(self, place):
+        # type: (dict) -> dict
+        """Where the open connection leads, in libpq's own words: a service, a password file, variables resolved."""
+        self.connection.ensure_connection()
+        info = self.connection.connection.info
+        found = info.get_parameters() if hasattr(info, "get_parameters") else info.dsn_parameters
+        found = {key: value for key, value in found.items() if value and not _by_default(key, value, found)}
+        # What the settings say is kept as they say it: psycopg 3 tries the hosts of a list one by one.
+        said = dict(found, **place["options"])
+        for key in ("service", "servicefile", "conninfo", "dsn"):
+            said.pop(key, None)  # resolved; and the file that defines a service may not be where the backup runs
+        for key in ("passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir"):
+            if os.path.exists(said.get(key, "")):  # not so: sslrootcert=system
+                said[key] = os.path.abspath(said[key])
+        # Django prefers OPTIONS for the name, and its own settings for the rest.
+        name = place["options"].get("dbname") or place["name"] or found.get("dbname", "")
+        for key in ("dbname", "password"):
+            said.pop(key, None)
+        ours = {key: place[key] or said.get(key, "") for key in ("user", "host", "port")}
+        for key in ours:
+            said.pop(key, None)
+        return dict(ours, name=name, password=str(info.password or place["password"]), options=said)
 
     def _media_root(self):
         # type: () -> None
@@ -660,6 +710,24 @@ class Reporter:
         """The migration a dependency names: `__first__` and `__latest__` say which without naming it."""
         key = tuple(str(part) for part in key)
         return loader.check_key(key, app) if key[1] in ("__first__", "__latest__") else key
+
+
+def _texts(options):
+    # type: (dict) -> dict
+    """Those of Django's OPTIONS that can be parameters of a connection, as text."""
+    texts = {}
+    for key, value in options.items():
+        if isinstance(value, (str, int, float, os.PathLike)):
+            texts[str(key)] = str(value)
+    return texts
+
+
+def _by_default(key, value, found):
+    # type: (str, str, dict) -> bool
+    """Whether libpq or psycopg worked a parameter out itself; an older program of ours might not know it."""
+    if key == "hostaddr":
+        return bool(found.get("host")) and "PGHOSTADDR" not in os.environ
+    return value == _LIBPQ_DEFAULTS.get(key)
 
 
 def _flat(value):

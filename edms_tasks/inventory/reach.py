@@ -26,12 +26,12 @@ def as_reached_from_here(report: ProbeReport, settings: Settings) -> ProbeReport
         roots = settings.files.roots
         folders = tuple(root.model_copy(update={"path": str(roots[root.name])}) for root in report.file_roots)
         report = report.model_copy(update={"file_roots": folders})
-    if settings.edms.database_url is None:
-        return report
     first, *others = report.databases
-    return report.model_copy(
-        update={"databases": (_reached(first, settings.edms.database_url.get_secret_value()), *others)}
-    )
+    if settings.edms.client_programs is not None:
+        first = first.model_copy(update={"client_programs": str(settings.edms.client_programs)})
+    if settings.edms.database_url is not None:
+        first = _reached(first, settings.edms.database_url.get_secret_value())
+    return report.model_copy(update={"databases": (first, *others)})
 
 
 def name_for_the_edms(database_name: str, settings: Settings) -> str:
@@ -58,7 +58,10 @@ def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
         )
     if address.engine == "sqlite":
         return database.model_copy(update={"name": address.name})
-    changes: dict[str, object] = {"options": database.options | dict(address.options)}
+    options = database.options | dict(address.options)
+    if address.host and "hostaddr" not in dict(address.options):
+        options.pop("hostaddr", None)  # the address of the host as the EDMS knows it
+    changes: dict[str, object] = {"options": options}
     if address.host:
         changes |= {"host": address.host, "port": address.port}
     if address.user:

@@ -3,114 +3,119 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.errors import DatabaseRefused, TerminalError, ToolMissing
+from edms_tasks.databases.postgresql.session import EMPTY_SEARCH_PATH, ODD_DEFAULTS, SESSION
+from edms_tasks.errors import DatabaseRefused
 
-# pg_dump sets the same, for the same reasons (src/bin/pg_dump/pg_dump.c, setup_connection): text that reads back to
-# the same value whatever the server's own defaults are, and an error instead of rows silently hidden by row security.
-SESSION = (
-    "SET datestyle = 'ISO, YMD'",
-    "SET intervalstyle = 'postgres'",
-    "SET timezone = 'UTC'",
-    "SET extra_float_digits = 1",
-    "SET bytea_output = 'hex'",
-    "SET row_security = off",
-    "SET synchronize_seqscans = off",
-    "SET max_parallel_workers_per_gather = 0",  # there are several readers already
-    "SET statement_timeout = 0",
-    "SET lock_timeout = 0",
-    "SET idle_in_transaction_session_timeout = 0",
-    "SELECT pg_catalog.set_config('search_path', '', false)",
-)
+Connection = psycopg.Connection[tuple[object, ...]]
+
+_OWN_SEARCH_PATH = "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema()"
+
+
+@dataclass(frozen=True)
+class OwnNames:
+    """What unqualified names mean in the EDMS's own sessions."""
+
+    search_path: str  # the setting, as SHOW gives it
+    schema: str  # where a new table would go
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server as a session finds it that has not been given our settings."""
+
+    version: int  # major: 15
+    encoding: str  # of the database
+    own: OwnNames
+    settled: DatabaseAddress
+    """The address, with what corrects odd defaults from the first moment: for a library or program that opens its own
+    session and asks the server things before we can say SET."""
 
 
 @contextmanager
-def connected(address: DatabaseAddress, *, autocommit: bool = True) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+def connected(
+    address: DatabaseAddress, *, autocommit: bool = True, own_search_path: bool = False
+) -> Iterator[Connection]:
     """A psycopg connection with exact session settings, closed on every way out.
+
+    Args:
+        address: the database.
+        autocommit: each statement a transaction of its own.
+        own_search_path: names mean what they mean to the EDMS. Needed where functions of its own are evaluated or
+            planned (indexes, checks, generated columns, views); without it, PostgreSQL writes out every name in full.
 
     Raises:
         DatabaseRefused: no server, no such database, or a refused login.
     """
-    connection = open_connection(address, autocommit=autocommit)
+    connection = open_connection(address, autocommit=autocommit, own_search_path=own_search_path)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def open_connection(address: DatabaseAddress, *, autocommit: bool = True) -> psycopg.Connection[tuple[object, ...]]:
+def open_connection(address: DatabaseAddress, *, autocommit: bool = True, own_search_path: bool = False) -> Connection:
     """Like `connected`, for callers that own the connection's life."""
+    connection = _open(address)
     try:
-        connection = psycopg.connect(address.url(), autocommit=True, application_name="edms-backup")
-    except psycopg.OperationalError as error:
-        raise refused(address, error) from error
-    for statement in SESSION:
-        connection.execute(statement.encode())
-    connection.autocommit = autocommit
+        own = _own_names(connection) if own_search_path else None
+        for statement in SESSION:
+            connection.execute(statement.encode())
+        if own is not None:
+            connection.execute("SELECT pg_catalog.set_config('search_path', %s, false)", (own.search_path,))
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def default_schema(address: DatabaseAddress) -> str:
     """The schema that unqualified names mean for the EDMS's role, before our session settings empty the search path."""
-    try:
-        with psycopg.connect(address.url(), autocommit=True) as connection:
-            row = connection.execute("SELECT current_schema()").fetchone()
-    except psycopg.OperationalError as error:
-        raise refused(address, error) from error
-    return str(row[0]) if row and row[0] else "public"
+    return ask_server(address).own.schema
+
+
+def ask_server(address: DatabaseAddress) -> Server:
+    """What has to be known before others than ourselves open a session. Raises DatabaseRefused."""
+    with _open(address) as connection:
+        own = _own_names(connection)
+        connection.execute(EMPTY_SEARCH_PATH.encode())
+        rows = connection.execute(ODD_DEFAULTS.encode()).fetchall()
+        encoding = connection.info.parameter_status("server_encoding") or ""
+        version = connection.info.server_version // 10000
+    odd = {str(name): str(value) for name, value in rows}
+    if odd and "options" not in dict(address.options) and (inherited := os.environ.get("PGOPTIONS")):
+        address = address.with_options(options=inherited)  # which ours would replace
+    return Server(version, encoding, own, address.with_settings(odd) if odd else address)
+
+
+def _own_names(connection: Connection) -> OwnNames:
+    row = connection.execute(_OWN_SEARCH_PATH.encode()).fetchone()
+    assert row is not None  # the functions always return one row
+    return OwnNames(str(row[0]), str(row[1] or "public"))
 
 
 def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:
     """The error for a server that is not there or will not let us in."""
-    return DatabaseRefused(
-        "The database does not answer.",
-        where=address.display,
-        why=_reason(error),
-        cure="Start the server, or mend host, port, user and password in the EDMS's settings "
-        "(for a restore without the EDMS: EDMS_BACKUP__RESTORE__DATABASE).",
-    )
+    why = _reason(error)
+    return DatabaseRefused("The database does not answer.", where=address.display, why=why, cure=_cure(why))
 
 
-def require_tool(name: str) -> str:
-    """The path of one of PostgreSQL's client programs. Raises ToolMissing."""
-    program = shutil.which(name)
-    if program is None:
-        raise ToolMissing(
-            f"{name} is not installed.",
-            where="PATH",
-            cure="Install PostgreSQL's client programs, at least as new as the server (Debian: apt-get install postgresql-client).",
-        )
-    return program
-
-
-def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, connect: bool = True) -> str:
-    """Run pg_dump or pg_restore (against a database, if `connect`); returns what it printed.
-
-    The password travels in the environment only.
-
-    Raises:
-        ToolMissing: the program is not on the PATH.
-        TerminalError: it failed.
-    """
-    program = require_tool(name)
-    environment = dict(os.environ, PGPASSWORD=address.password.get_secret_value(), PGAPPNAME="edms-backup", LC_ALL="C")
-    where = ["--dbname", address.url_without_password()] if connect else []
-    done = subprocess.run([program, *arguments, *where], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise TerminalError(
-            f"{name} failed.",
-            where=address.display,
-            why=done.stderr.strip()[-2000:],
-            cure="The message above is PostgreSQL's own. A version mismatch means: install newer client programs.",
-        )
-    return done.stdout
+def _open(address: DatabaseAddress) -> Connection:
+    try:
+        return psycopg.connect(address.conninfo(), autocommit=True)
+    except psycopg.OperationalError as error:
+        raise refused(address, error) from error
+    except psycopg.ProgrammingError as error:
+        # psycopg looks at hosts and ports itself.
+        raise refused(address, error) from error
 
 
 def _reason(error: Exception) -> str:
@@ -118,3 +123,45 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     kept = [line for line in lines if line and not line.startswith("Is the server running")]
     return "; ".join(kept)[:500] or type(error).__name__
+
+
+def _cure(why: str) -> str:
+    for pattern, cure in _CURES:
+        if re.search(pattern, why):
+            return cure
+    return (
+        "Start the server, or correct host, port, user and password in the EDMS's settings "
+        "(for a restore without the EDMS: EDMS_BACKUP__RESTORE__DATABASE)."
+    )
+
+
+_CURES = (
+    (
+        "unsupported startup parameter",
+        "This is a connection pooler (PgBouncer). Give the server's own address: [edms] database_url = "
+        '"postgresql://host:port"; or let the pooler pass it: ignore_startup_parameters = options.',
+    ),
+    (
+        "no password supplied|password authentication failed",
+        "Correct user and password in the EDMS's settings, in its password file or in PGPASSWORD "
+        "(for a restore without the EDMS: in EDMS_BACKUP__RESTORE__DATABASE).",
+    ),
+    (
+        "the database system is (starting up|shutting down|in recovery mode)|too many clients|remaining connection slots",
+        "Run it again when the server is ready; it needs one connection for each of `jobs`, and a few more.",
+    ),
+    (
+        "permission denied for database|is not permitted to log in",
+        "As a superuser: GRANT CONNECT ON DATABASE … TO the role, or ALTER ROLE … LOGIN.",
+    ),
+    (
+        "certificate|SSL|ssl",
+        "Correct sslmode and the files of sslrootcert, sslcert and sslkey in the EDMS's OPTIONS; this user must be able to "
+        "read them, and nobody else the key.",
+    ),
+    (
+        'definition of service|service file|database "[^"]*" does not exist',
+        "Correct the name of the database or service in the EDMS's settings, in [edms] database_url or in "
+        "EDMS_BACKUP__RESTORE__DATABASE.",
+    ),
+)

@@ -11,9 +11,10 @@ from psycopg import errors as pg_errors
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.blank import created, lent
-from edms_tasks.databases.postgresql.connection import connected, require_tool
+from edms_tasks.databases.postgresql.connection import ask_server, connected
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
 from edms_tasks.databases.postgresql.staging import MARK, PostgresStaging
+from edms_tasks.databases.postgresql.tools import required_programs
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
 from edms_tasks.databases.quoting import identifier, literal
@@ -35,11 +36,19 @@ class PostgresDatabase:
             row = connection.execute(
                 "SELECT current_setting('server_version'), rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
             ).fetchone()
+            version = connection.info.server_version
         assert row is not None  # the current role exists
-        return ServerFacts(engine="postgresql", version=str(row[0]), may_create_databases=bool(row[1]))
+        programs = required_programs(self.address, version)
+        return ServerFacts("postgresql", str(row[0]), may_create_databases=bool(row[1]), programs=programs)
+
+    def sqlalchemy_url(self) -> str:
+        # As in our own sessions: an error instead of rows that row security hides.
+        return ask_server(self.address).settled.with_settings({"row_security": "off"}).sqlalchemy_url()
 
     def check_source(self, spool: Path) -> None:
-        require_tool("pg_dump")
+        with connected(self.address) as connection:
+            # pg_restore too: the day of need is no day to install it.
+            required_programs(self.address, connection.info.server_version)
 
     def view(self, spool: Path, jobs: int) -> AbstractContextManager[PostgresView]:
         return open_view(self.address, jobs)
@@ -48,8 +57,8 @@ class PostgresDatabase:
         return merging(self.address, tables)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
-        require_tool("pg_restore")
         with self._maintenance() as connection:
+            required_programs(self.address, connection.info.server_version)
             if into is not None and self._exists(connection, into):
                 if not self._is_empty(into):
                     raise TargetExists(

@@ -33,7 +33,7 @@ def drop_parts(address: DatabaseAddress, unwanted: Unwanted) -> tuple[DroppedPar
     """Drop all of it in one transaction. Raises SnapshotNewerThanCode where something else depends on it."""
     dropped: list[DroppedPart] = []
     try:
-        with connected(address, autocommit=False) as connection:
+        with connected(address, autocommit=False, own_search_path=True) as connection:
             for table, names in unwanted.columns:
                 dropped += _drop_columns(connection, table, names)
             dropped += _drop_tables(connection, unwanted.tables)
@@ -64,6 +64,8 @@ def _drop_columns(connection: _Connection, table: Table, names: Sequence[str]) -
         filled = _count(connection, f"SELECT count({identifier(name)}) FROM ONLY {quoted}")
         yield DroppedPart("column", f"{table.id}.{name}", filled)
     # What depends automatically goes without a word; a column's default is not worth one.
+    own_path = connection.execute("SHOW search_path").fetchone()
+    connection.execute("SET LOCAL search_path = ''")  # so that it is described by its full name
     rows = connection.execute(
         """
         SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
@@ -75,6 +77,7 @@ def _drop_columns(connection: _Connection, table: Table, names: Sequence[str]) -
         """,
         (quoted, list(names)),
     ).fetchall()
+    connection.execute("SELECT pg_catalog.set_config('search_path', %s, true)", own_path)
     for (described,) in rows:
         yield DroppedPart("dependent", str(described))
     drops = ", ".join(f"DROP COLUMN {identifier(name)} RESTRICT" for name in names)

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql import catalogue
-from edms_tasks.databases.postgresql.connection import SESSION, connected, default_schema
+from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
+from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.databases.protocol import TableChange
 from edms_tasks.databases.quoting import identifier, identifiers, literal
@@ -34,9 +35,10 @@ def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[Postg
     Raises:
         TargetInUse: somebody writes to them for longer than 30 seconds.
     """
-    default = default_schema(address)
-    with connected(address) as catalogue_connection, adbc.connect(address.url(), autocommit=False) as connection:
-        merge = PostgresMerge(address, catalogue_connection, connection, default)
+    server = ask_server(address)
+    conninfo = server.settled.conninfo()
+    with connected(address) as catalogue_connection, adbc.connect(conninfo, autocommit=False) as connection:
+        merge = PostgresMerge(address, catalogue_connection, connection, server.own)
         merge.lock(tables)
         try:
             yield merge
@@ -61,18 +63,19 @@ class PostgresMerge:
         address: DatabaseAddress,
         catalogue_connection: catalogue.Connection,
         connection: adbc.Connection,
-        default: str,
+        own: OwnNames,
     ) -> None:
         self.committed = False
         self._address = address
         self._catalogue = catalogue_connection
         self._connection = connection
-        self._default = default
+        self._own = own
 
     def lock(self, tables: Sequence[Table]) -> None:
         """Take the locks before anything is read, so that what is read is what will be changed."""
         for statement in SESSION:
             self._execute(statement)
+        self._require_checks()
         self._execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
         names = ", ".join(f"ONLY {identifier(table.schema_name, table.name)}" for table in tables)
         try:
@@ -87,13 +90,28 @@ class PostgresMerge:
             ) from error
         self._execute("SET LOCAL lock_timeout = 0")
 
+    def _require_checks(self) -> None:
+        """With session_replication_role = replica the server would check no reference."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_catalog.current_setting('session_replication_role')")
+            row = cursor.fetchone()
+        if row is None or row[0] != "origin":
+            raise MergeRefused(
+                "The role's sessions check no references.",
+                where=self._address.display,
+                why=f"session_replication_role is {row[0] if row else 'not known'}, and this role may not change it.",
+                cure="As a superuser: ALTER ROLE … RESET session_replication_role. Nothing was changed.",
+            )
+
     def view(self) -> PostgresView:
         """Reads through the transaction's own connection, one table after the other."""
-        return PostgresView.of_connection(self._address, self._catalogue, self._connection, self._default)
+        return PostgresView.of_connection(self._address, self._catalogue, self._connection, self._own)
 
     def write(self, changes: Sequence[TableChange]) -> None:
         tables = [change.table for change in changes]
         suspended = [self._triggers(tables), self._constraints(tables)]
+        # Functions in indexes, checks and generated columns run as the rows come in, and mean what they mean to the EDMS.
+        self._execute(f"SELECT pg_catalog.set_config('search_path', {literal(self._own.search_path)}, true)")
         try:
             for part in suspended:
                 self._execute_all(part.aside)

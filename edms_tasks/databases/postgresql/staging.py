@@ -10,9 +10,10 @@ from pathlib import Path
 import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql.connection import connected, open_connection, run_tool
+from edms_tasks.databases.postgresql.connection import connected, open_connection
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
 from edms_tasks.databases.postgresql.loading import copy_table
+from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, Unwanted
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.errors import TerminalError

@@ -13,10 +13,13 @@ import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql import catalogue
-from edms_tasks.databases.postgresql.connection import SESSION, connected, default_schema, run_tool
+from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
 from edms_tasks.databases.postgresql.output import output_text
+from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
+from edms_tasks.databases.postgresql.session import SESSION
+from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
-from edms_tasks.databases.quoting import identifier
+from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.inventory.model import Column, Finding, Table
 from edms_tasks.manifest import Encoding, Sequence
@@ -46,12 +49,12 @@ _DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
 @contextmanager
 def open_view(address: DatabaseAddress, jobs: int) -> Iterator[PostgresView]:
     """Export one REPEATABLE READ snapshot and keep it open; every reader imports it."""
-    default = default_schema(address)
+    server = ask_server(address)
     with connected(address) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
         assert row is not None  # the function always returns one row
-        view = PostgresView(address, connection, str(row[0]), default, jobs)
+        view = PostgresView(server.settled, connection, str(row[0]), server.own, jobs)
         try:
             yield view
         finally:
@@ -62,14 +65,15 @@ class PostgresView:
     """One consistent state of a PostgreSQL database; safe to use from several threads."""
 
     def __init__(
-        self, address: DatabaseAddress, connection: catalogue.Connection, snapshot: str, default_schema: str, jobs: int
+        self, address: DatabaseAddress, connection: catalogue.Connection, snapshot: str, own: OwnNames, jobs: int
     ) -> None:
         self._address = address
         self._connection = connection
         self._snapshot = snapshot
-        self._default_schema = default_schema
+        self._own = own
         self._server_version = connection.info.server_version
         self._sizes = catalogue.read_sizes(connection)
+        self._with_own_functions = tables_with_own_functions(connection)
         self._readers: queue.LifoQueue[adbc.Connection | None] = queue.LifoQueue()
         for _ in range(jobs):
             self._readers.put(None)
@@ -80,10 +84,10 @@ class PostgresView:
         address: DatabaseAddress,
         connection: catalogue.Connection,
         reader: adbc.Connection,
-        default_schema: str,
+        own: OwnNames,
     ) -> PostgresView:
         """What a transaction in progress sees, through its own connection alone; it has no snapshot to share."""
-        view = cls(address, connection, "", default_schema, 0)
+        view = cls(address, connection, "", own, 0)
         view._readers.put(reader)
         return view
 
@@ -95,7 +99,7 @@ class PostgresView:
                 reader.close()
 
     def tables(self) -> tuple[Table, ...]:
-        return catalogue.read_tables(self._connection, self._default_schema)
+        return catalogue.read_tables(self._connection, self._own.schema)
 
     def findings(self) -> tuple[Finding, ...]:
         return catalogue.read_findings(self._connection)
@@ -104,7 +108,7 @@ class PostgresView:
         return catalogue.read_sequences(self._connection)
 
     def counters(self) -> dict[str, Sequence]:
-        return catalogue.read_counters(self._connection, self._default_schema)
+        return catalogue.read_counters(self._connection, self._own.schema)
 
     def measure(self, table: Table) -> Measure:
         """Dates that Arrow or Python cannot hold (infinity, before year 1, after 9999) send their column to text."""
@@ -115,6 +119,7 @@ class PostgresView:
         )
         sql = f"SELECT count(*){checks} FROM ONLY {identifier(table.schema_name, table.name)}"
         with self._reader() as reader, reader.cursor() as cursor:
+            self._set_search_path(cursor, table)
             cursor.execute(sql)
             row = cursor.fetchone()
         assert row is not None  # an aggregate always returns one row
@@ -158,6 +163,7 @@ class PostgresView:
         if not table.columns:
             return
         with self._reader() as reader, reader.cursor() as cursor:
+            self._set_search_path(cursor, table)
             cursor.execute(sql)
             stream = cursor.fetch_record_batch()
             yield from rechunked((_cast(batch, schema) for batch in stream), schema, rows, PIECE_BYTES)
@@ -234,6 +240,14 @@ class PostgresView:
             return f"{name}::text AS {name}"
         return f"{output_text(name)} AS {name}"
 
+    def _set_search_path(self, cursor: adbc.Cursor, table: Table) -> None:
+        """For one read of a table in the reader's transaction; names in our queries are written out in full."""
+        path = ""
+        if (table.schema_name, table.name) in self._with_own_functions:
+            # pg_catalog first: no type or operator of the EDMS's own stands in for PostgreSQL's in our query.
+            path = f"pg_catalog, {self._own.search_path}" if self._own.search_path else "pg_catalog"
+        cursor.execute(f"SELECT pg_catalog.set_config('search_path', {literal(path)}, true)")
+
     @contextmanager
     def _reader(self) -> Iterator[adbc.Connection]:
         reader = self._readers.get()
@@ -245,7 +259,7 @@ class PostgresView:
             self._readers.put(reader)
 
     def _open_reader(self) -> adbc.Connection:
-        reader = adbc.connect(self._address.url(), autocommit=False)
+        reader = adbc.connect(self._address.conninfo(), autocommit=False)
         with reader.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")

@@ -46,6 +46,9 @@ class SqliteDatabase:
             engine="sqlite", version=sqlite3.sqlite_version, may_create_databases=os.access(self._path.parent, os.W_OK)
         )
 
+    def sqlalchemy_url(self) -> str:
+        return self.address.sqlalchemy_url()
+
     def check_source(self, spool: Path) -> None:
         # The copy the rows are read from, and the rows raw and serialized.
         require_space(spool, 3 * self._path.stat().st_size, "the copy the backup reads from")

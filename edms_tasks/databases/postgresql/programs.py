@@ -1,0 +1,152 @@
+"""PostgreSQL's client programs on this machine: where they are, of which version, and which one to use.
+
+pg_dump refuses a server newer than itself, pg_restore an archive newer than itself, and what a pg_restore much newer
+than the server says is not understood there. So the server's own version is taken where it is installed, else the next
+newer one. A machine often has several, and the one in the PATH need not be right.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from edms_tasks.errors import ToolMissing
+
+# Where packages put them, beside what the PATH says.
+_KNOWN_PLACES = (
+    "/usr/lib/postgresql/*/bin",  # Debian, Ubuntu
+    "/usr/pgsql-*/bin",  # RHEL, from postgresql.org
+    "/usr/lib/postgresql*/bin",  # SUSE
+    "/usr/lib64/postgresql-*/bin",  # Gentoo
+    "/usr/libexec/postgresql*",  # Alpine
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/opt/homebrew/opt/libpq/bin",
+    "/usr/local/opt/postgresql@*/bin",
+    "/usr/local/opt/libpq/bin",
+    "/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+    "/opt/local/lib/postgresql*/bin",  # MacPorts
+    "/Library/PostgreSQL/*/bin",
+    "/opt/PostgreSQL/*/bin",
+    "/usr/local/pgsql/bin",
+    "/usr/local/bin",
+)
+_INSTALL = (
+    "Install PostgreSQL's client programs of the server's version (Debian: apt-get install postgresql-client-{version}), "
+    "or name their folder: [edms] client_programs."
+)
+# pg_restore sends this setting first, since version 17, and servers before 17 do not know it.
+_SETS_TRANSACTION_TIMEOUT = 17
+
+
+@dataclass(frozen=True)
+class Program:
+    """A client program."""
+
+    name: str
+    path: Path
+    version: int  # major: 15
+    full_version: str  # "15.14"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.full_version} ({self.path})"
+
+
+def find_program(name: str, server: int, folder: str = "", *, archive: int = 0) -> Program:
+    """The one to use with a server, as said above.
+
+    Args:
+        name: pg_dump or pg_restore.
+        server: the server's major version; 0 where no server is asked.
+        folder: [edms] client_programs; no other place is looked at.
+        archive: the version that wrote the archive to be read.
+
+    Raises:
+        ToolMissing: there is none that can be used.
+    """
+    there = installed(name, folder)
+    needed = max(archive, server if name == "pg_dump" else 0)
+    usable = [program for program in there if program.version >= needed and _understood(program, server)]
+    if not usable:
+        raise _missing(name, there, server, needed, folder)
+    if not server:
+        return max(usable, key=lambda program: program.version)
+    # min keeps the first of equals: the one in the PATH.
+    return min(usable, key=lambda program: (program.version < server, abs(program.version - server)))
+
+
+def installed(name: str, folder: str = "") -> list[Program]:
+    """Every one there is, those in the PATH first."""
+    folders = [Path(folder)] if folder else _folders()
+    found = [_asked(folder / name) for folder in folders]
+    return [program for program in found if program is not None]
+
+
+def _understood(program: Program, server: int) -> bool:
+    return not (program.name == "pg_restore" and 0 < server < _SETS_TRANSACTION_TIMEOUT <= program.version)
+
+
+def _folders() -> list[Path]:
+    named = [Path(part) for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part]
+    known = [folder for pattern in _KNOWN_PLACES for folder in sorted(_matching(pattern), reverse=True)]
+    return list(dict.fromkeys([*named, *known]))
+
+
+def _matching(pattern: str) -> Iterable[Path]:
+    return Path("/").glob(pattern.lstrip("/"))
+
+
+def _asked(path: Path) -> Program | None:
+    try:
+        stat = path.stat()
+    except OSError:  # not there, or in a folder that is not ours to look into
+        return None
+    # Debian's one in /usr/bin starts another for each cluster; those are in the known places.
+    if path.resolve().name == "pg_wrapper" or not shutil.which(path.name, path=str(path.parent)):
+        return None
+    return _of_version(path, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _of_version(path: Path, changed: int) -> Program | None:
+    try:
+        done = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, errors="replace", check=False, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None  # of another architecture, a broken link: not a program
+    found = re.search(r"\(PostgreSQL\) ((\d+)\S*)", done.stdout)
+    return Program(path.name, path, int(found[2]), found[1]) if found and done.returncode == 0 else None
+
+
+def _missing(name: str, there: list[Program], server: int, needed: int, folder: str) -> ToolMissing:
+    where = folder or "PATH and the usual folders"
+    version = str(server or needed or "")
+    cure = _INSTALL.format(version=version).replace("-client-)", "-client)")
+    if not there:
+        return ToolMissing(f"{name} is not installed.", where=where, cure=cure)
+    found = "Found: " + ", ".join(_described(there)) + "."
+    if needed > max(program.version for program in there):
+        by = (
+            f"the server is version {server}"
+            if server >= needed
+            else f"the snapshot's schema was written by version {needed}"
+        )
+        return ToolMissing(f"{name} is too old: {by}.", where=where, why=found, cure=cure)
+    return ToolMissing(
+        f"{name} is too new for this server of version {server}.",
+        where=where,
+        why=f"{found} Since version {_SETS_TRANSACTION_TIMEOUT} it sets transaction_timeout, which the server does not know.",
+        cure=cure,
+    )
+
+
+def _described(programs: list[Program]) -> Iterator[str]:
+    for program in dict.fromkeys(programs):
+        yield f"{program.full_version} in {program.path.parent}"

@@ -1,0 +1,83 @@
+"""Running pg_dump and pg_restore: the right version, the session that we want, and no password where others can read it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.connection import ask_server
+from edms_tasks.databases.postgresql.programs import Program, find_program
+from edms_tasks.databases.postgresql.tool_errors import tool_failed
+
+_PROGRAMS = ("pg_dump", "pg_restore")
+# Of libpq's variables, those that change what a session does. The rest (passwords, certificates) may be needed.
+_NOT_INHERITED = ("PGOPTIONS", "PGCLIENTENCODING", "PGTZ", "PGDATESTYLE", "PGGEQO", "PGDATABASE", "PGAPPNAME")
+
+
+def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, connect: bool = True) -> str:
+    """Run pg_dump or pg_restore (against a database, if `connect`); returns what it printed.
+
+    The password travels in the environment only. What is no UTF-8 is kept (surrogateescape).
+
+    Raises:
+        ToolMissing: there is no program of a fitting version.
+        DatabaseRefused: the server does not answer.
+        TerminalError, TransientError: it failed; see `tool_errors.py`.
+    """
+    if connect:
+        program, connection = _for_server(name, arguments, address)
+    else:
+        program, connection = find_program(name, 0, address.client_programs), []
+    done = subprocess.run(
+        [program.path, *connection, *arguments], env=_environment(address), capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise tool_failed(program, address, done.stderr.decode(errors="replace"), done.returncode)
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def required_programs(address: DatabaseAddress, server: int) -> tuple[str, ...]:
+    """The programs that a backup and a restore will use, for people.
+
+    Args:
+        address: of a database of that server.
+        server: the server's version as libpq gives it: 150014.
+
+    Raises:
+        ToolMissing: there is none of a fitting version.
+    """
+    return tuple(str(find_program(name, server // 10000, address.client_programs)) for name in _PROGRAMS)
+
+
+def _for_server(name: str, arguments: Sequence[str], address: DatabaseAddress) -> tuple[Program, list[str]]:
+    server = ask_server(address)
+    archive = _version_of_archive(arguments[-1], address) if name == "pg_restore" else 0
+    program = find_program(name, server.version, address.client_programs, archive=archive)
+    address = server.settled
+    if "options" not in dict(address.options) and (inherited := os.environ.get("PGOPTIONS")):
+        address = address.with_options(options=inherited)  # as our own sessions have them
+    # Bytes that are no UTF-8 would not pass as such.
+    encoding = "SQL_ASCII" if server.encoding == "SQL_ASCII" else "UTF8"
+    return program, ["--dbname", address.conninfo(with_password=False, client_encoding=encoding)]
+
+
+def _version_of_archive(path: str, address: DatabaseAddress) -> int:
+    """Which pg_dump wrote it; the newest pg_restore there is can tell."""
+    if not Path(path).is_file():
+        return 0
+    listing = run_tool("pg_restore", ["--list", path], address, connect=False)
+    found = re.search(r"^;\s+Dumped by pg_dump version: (\d+)", listing, flags=re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _environment(address: DatabaseAddress) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    if password := address.password.get_secret_value():
+        environment["PGPASSWORD"] = password
+    if not re.search(r"(^|\s)-c\s*timezone=", dict(address.options).get("options", ""), flags=re.IGNORECASE):
+        environment["PGTZ"] = "UTC"  # in which bounds and defaults of time zones are written
+    return environment | {"LC_ALL": "C"}
