@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.canonical import CONTENT, digest_hex, digest_sums, with_hashes
 from edms_tasks.databases.quoting import literal
 from edms_tasks.inventory.id_patterns import name_expression
@@ -48,6 +49,7 @@ def measure_file_names(
             )
             for ref, path in zip(index.index if index else (), paths, strict=True):
                 repository.fetch(ref, path)
+                require_bounded(path, rows=None, name=ref.sha256)
             states.append(_measure(cursor, reference, paths, keys))
             for path in paths:
                 path.unlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Finding, NaturalKey, Table
 from edms_tasks.manifest import Encoding, Manifest, TableEntry
@@ -98,9 +99,11 @@ def _make(
     for number, chunk in enumerate(entry.chunks):
         chunks.append(scratch / f"{number:06d}.parquet")
         repository.fetch(chunk.object, chunks[-1])
+        require_bounded(chunks[-1], rows=chunk.rows, name=chunk.object.sha256)
         if chunk.superseded is not None:
             superseded[number] = scratch / f"{number:06d}.superseded.parquet"
             repository.fetch(chunk.superseded, superseded[number])
+            require_bounded(superseded[number], rows=chunk.superseded_rows, name=chunk.superseded.sha256)
     index_chunks(cursor, entry, chunks, index)
     without(cursor, index, superseded)
     seal(index, _kinds(cursor, entry, chunks))

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Finding, Inventory, Table
@@ -130,9 +131,11 @@ def fetch_chunks(repository: Repository, entry: TableEntry, folder: Path) -> lis
     for number, chunk in enumerate(entry.chunks):
         path = folder / f"{number:06d}.parquet"
         repository.fetch(chunk.object, path)
+        require_bounded(path, rows=chunk.rows, name=chunk.object.sha256)
         if chunk.superseded is not None:
             gone = folder / f"{number:06d}.superseded"
             repository.fetch(chunk.superseded, gone)
+            require_bounded(gone, rows=chunk.superseded_rows, name=chunk.superseded.sha256)
             leave_out(path, gone, chunk)
             gone.unlink()
         paths.append(path)

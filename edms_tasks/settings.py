@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
     workdir: Path = Field(default=Path(".edms-backup"), description="Spool, reports and the promotion journal.")
     memory_limit_mb: int = Field(default=320, ge=128, description="Memory for set-based work; the rest goes to disk.")
-    chunk_rows: int = Field(default=65_536, ge=1, description="Rows in one chunk.")
+    chunk_rows: int = Field(default=65_536, ge=1, le=1 << 24, description="Rows in one chunk, 16,777,216 at most.")
     jobs: int = Field(default=2, ge=1, le=64, description="Tables read or written at the same time.")
     soft_references: tuple[SoftReferenceSettings, ...] = Field(
         default=(),

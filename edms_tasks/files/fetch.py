@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.files.index import PACK_BYTES, OpenedIndex, digest_of, file_workspace, readable, unsound
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
@@ -44,6 +45,7 @@ def open_own_index(index: FileIndex, repository: Repository, spool: Path | None 
         for number, ref in enumerate(index.index):
             path = Path(folder) / f"{number:06d}.parquet"
             repository.fetch(ref, path)
+            require_bounded(path, rows=None, name=ref.sha256)
             paths.append(path)
         yield OpenedIndex(index=index, paths=tuple(paths), folder=Path(folder))
 

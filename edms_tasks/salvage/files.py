@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.databases.quoting import literal
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.fetch import folders_of, open_index
@@ -192,6 +193,7 @@ def _fetch_pieces(index: FileIndex, repository: Repository, folder: Path) -> tup
 def _piece_problem(repository: Repository, ref: ObjectRef, path: Path) -> str:
     try:
         repository.fetch(ref, path)
+        require_bounded(path, rows=None, name=ref.sha256)
     except DamagedRepository as error:
         return error.why
     try:

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.canonical import digest_hex
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Chunk, ObjectRef, TableEntry
@@ -151,6 +152,10 @@ def _fetched(repository: Repository, ref: ObjectRef, path: Path) -> LostObject |
     """Bring an object into `path` and read it through as Parquet; what is wrong with it, if anything is."""
     try:
         repository.fetch(ref, path)
+    except DamagedRepository as error:
+        return LostObject(ref.sha256, error.why)
+    try:
+        require_bounded(path, rows=None, name=ref.sha256)
     except DamagedRepository as error:
         return LostObject(ref.sha256, error.why)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from edms_tasks import bounded_parquet
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Chunk, Manifest, ObjectRef, TableEntry
+from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.salvage import survey_table
 from edms_tasks.salvage.ids import Bounds, ids_of_lost
@@ -73,6 +76,52 @@ LIES: dict[str, Callable[[Repository, Chunk], dict[str, object]]] = {
         "object": chunk.object.model_copy(update={"size": chunk.object.size + 1})
     },
 }
+
+
+def _many_rows(rows: int) -> bytes:
+    """A value repeated: some hundred bytes for each million rows."""
+    target = io.BytesIO()
+    piece = pa.table({"id": pa.DictionaryArray.from_arrays(pa.array([0] * 2**20, pa.int8()), ["x" * 50])})
+    with pq.ParquetWriter(target, piece.schema, compression="zstd") as writer:
+        for _ in range(rows >> 20):
+            writer.write_table(piece, row_group_size=2**20)
+    return target.getvalue()
+
+
+def _large_page(size: int) -> bytes:
+    """One value of zeros, which zstd makes a hundred thousand times smaller."""
+    target = io.BytesIO()
+    row = pa.table({"id": pa.array([bytes(size)], pa.large_binary())})
+    with pq.ParquetWriter(target, row.schema, compression="zstd", use_dictionary=False) as writer:
+        for _ in range(4):
+            writer.write_table(row)
+    return target.getvalue()
+
+
+BOMBS: dict[str, Callable[[], tuple[bytes, int]]] = {
+    "more rows than the manifest says": lambda: (_many_rows(2**20), 3),
+    "more rows than a backup writes": lambda: (_many_rows(2**22), 2**22),
+    "more bytes than a backup writes": lambda: (_large_page(20 << 20), 4),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_an_object_that_would_unpack_to_more_than_a_backup_writes_is_refused_unread(
+    bomb: str, entry: TableEntry, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_parquet, "LARGEST_ROWS", 2**21)
+    monkeypatch.setattr(bounded_parquet, "LARGEST_BYTES", 64 << 20)
+    data, rows = BOMBS[bomb]()
+    assert len(data) < 100_000
+    lied = _with(entry, 0, object=_stored(repository, data), rows=rows)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    with pytest.raises(DamagedRepository, match="does not hold what a backup writes"):
+        fetch_chunks(repository, lied, tmp_path / "fetched")
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB
+
+
 LISTS: dict[str, list[object]] = {
     "a row there is not": [10**6],
     "a row before the first": [-1],
