@@ -10,7 +10,7 @@ from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.keys import ProvenKeys, key_of_candidates
 from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
 from edms_tasks.measured import MeasuredTable
@@ -86,10 +86,17 @@ def measure_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> Meas
         return MeasuredTable(0, EMPTY_DIGEST)
     with workspace.cursor() as cursor:
         source = relation(entry.table, raw)
-        if set(column_types(cursor, source)) != {column.name for column in entry.table.columns}:
+        present = set(column_types(cursor, source))
+        if not entry.table.row_ids:
+            present.discard(ROW_ID)  # the snapshot was made without
+        if present != _columns(entry.table):
             return MeasuredTable(raw.rows, None)
         rows, digest = exact_digest(cursor, entry.table, entry.natural_key, source)
         return MeasuredTable(raw.rows, digest if rows == raw.rows else None)
+
+
+def _columns(table: Table) -> set[str]:
+    return {column.name for column in table.columns} | ({ROW_ID} if table.row_ids else set())
 
 
 def measure_restored(entry: TableEntry, raw: RawTable, keys: ProvenKeys) -> TableState:
@@ -97,8 +104,10 @@ def measure_restored(entry: TableEntry, raw: RawTable, keys: ProvenKeys) -> Tabl
 
     A restored table whose columns are others than the snapshot's cannot be digested by them: that is a failed check.
     """
-    expected = {column.name for column in entry.table.columns}
+    expected = _columns(entry.table)
     present = set(keys.types[entry.table.id])
+    if not entry.table.row_ids:
+        present.discard(ROW_ID)
     if raw.files and expected != present:
         raise CheckFailed(
             f"{entry.table.label} came back with other columns.",

@@ -23,7 +23,7 @@ from edms_tasks.databases.quoting import identifier
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import ForeignReference, GenericReference, NaturalKey, SoftReference, Table
+from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.keys import GENERIC_TARGETS, ProvenKeys, generic_object_id
 from edms_tasks.manifest import Chunk, Encoding, TableState
 from edms_tasks.matching import equal
@@ -154,6 +154,8 @@ def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
     types = keys.types[table.id]
     key = keys.keys[table.id]
     columns = [f"t.{identifier(column.name)}" for column in table.columns]
+    if table.row_ids and ROW_ID in types:  # the rows of a merge's or comparison's other side may have none
+        columns.append(f"t.{identifier(ROW_ID)}")
     columns.append(f"{key.expression if key.natural_key else 'CAST(NULL AS VARCHAR)'} AS {identifier(KEY)}")
     joins = list(key.joins) if key.natural_key else []
     soft = {f"s{number}": column for number, column in enumerate(keys.soft.get(table.id, ()))}

@@ -40,6 +40,21 @@ def check_structure(
     return (
         StructureCheck("schema", "objects", _all(len(was)), _all(len(was)) if was <= now else _lacking(was - now)),
         _check_sequences(manifest.sequences, view.sequences()),
+        _check_search_indexes(manifest, view),
+    )
+
+
+def _check_search_indexes(manifest: Manifest, view: View) -> StructureCheck:
+    """Indexes that passed the engine's own check in the source must pass it here (`search-index-checked`)."""
+    # In a database of another engine there are none.
+    asked = manifest.findings if manifest.engine == manifest.native_schema.engine else ()
+    passed = {finding.subject for finding in asked if finding.code == "search-index-checked"}
+    found = {finding.subject for finding in view.findings() if finding.code == "search-index-checked"}
+    return StructureCheck(
+        "search indexes",
+        "that fit their rows",
+        _all(len(passed)),
+        _all(len(passed)) if passed <= found else _lacking(passed - found),
     )
 
 

@@ -29,7 +29,7 @@ from edms_tasks.canonical import (
     with_hashes,
 )
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.inventory.model import ForeignReference, NaturalKey, Reference, SoftReference, Table
+from edms_tasks.inventory.model import ROW_ID, ForeignReference, NaturalKey, Reference, SoftReference, Table
 from edms_tasks.manifest import ReferenceState, TableState
 from edms_tasks.soft import NOWHERE, content_column
 from edms_tasks.workspace import Workspace, column_types
@@ -109,7 +109,7 @@ def exact_digest(
     hashed = with_hashes(
         source,
         common=[text for name, text in texts.items() if name not in apart],
-        exact=[text for name, text in texts.items() if name in apart],
+        exact=[*(text for name, text in texts.items() if name in apart), *_row_id(table, types)],
         content=[],
     )
     row = cursor.execute(f"SELECT count(*), {digest_sums(EXACT)} FROM ({hashed})").fetchone()
@@ -129,6 +129,7 @@ def with_hash_halves(
 ) -> str:
     """SELECT the columns of a chunk (`@key` only `with_key`), `HALVES`, and what `source` has `also`."""
     columns = [column.name for column in table.columns]
+    columns += [ROW_ID] if table.row_ids else []
     columns += [KEY] if with_key else []
     columns += [reference_column(reference.name) for reference in table.references]
     columns += [*map(content_column, table.soft_columns), *also]
@@ -310,9 +311,14 @@ def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[st
     return with_hashes(
         source,
         common=[text for name, text in texts.items() if name not in apart],
-        exact=[text for name, text in texts.items() if name in apart],
+        exact=[*(text for name, text in texts.items() if name in apart), *_row_id(table, types)],
         content=content,
     )
+
+
+def _row_id(table: Table, types: Mapping[str, str]) -> list[str]:
+    """The text of SQLite's row id where rows are carried with it: where a row lies is no part of what it says."""
+    return [text_of(identifier(ROW_ID), types[ROW_ID])] if table.row_ids else []
 
 
 def _apart(table: Table, key: NaturalKey | None) -> set[str]:

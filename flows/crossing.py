@@ -247,6 +247,9 @@ def _notes(
         )
     if computed:
         yield f"The database computes these columns itself, anew and in its own way; they were not compared: {', '.join(computed)}."
+    numbered = [table.label for table in tables.values() if table.row_ids]
+    if numbered:
+        yield f"SQLite's hidden row ids have no place there and were left behind: {', '.join(numbered)}."
     if pairing.empty:
         yield f"Tables without rows that no migration makes were left out: {', '.join(pairing.empty)}."
     if pairing.added:

@@ -58,6 +58,7 @@ class PlainRepository:
             frames.append(rows)
         if not frames:
             names = [column["name"] for column in entry["table"]["columns"]]
+            names += ["@rowid"] if entry["table"]["row_ids"] else []
             return pd.DataFrame(columns=[*names, "@key", *(f"@ref:{r['name']}" for r in entry["table"]["references"])])
         return pd.concat(frames, ignore_index=True)
 
@@ -107,6 +108,7 @@ def _parts(entry: Json, frame: pd.DataFrame, column: str) -> list[Any]:
 def exact_digest(entry: Json, frame: pd.DataFrame) -> str:
     """§6: the digest over every column as it is."""
     common, apart = _common_and_apart(entry)
+    apart = [*apart, *(["@rowid"] if entry["table"]["row_ids"] else [])]
     texts = {name: _texts(frame[name]) for name in (*common, *apart)}
     return _digest(len(frame), [texts[name] for name in common], [texts[name] for name in apart])
 

@@ -269,6 +269,10 @@ class NaturalKey(Value):
     readable: str = ""  # for people: "document.number, version"
 
 
+ROW_ID = "@rowid"
+"""The chunk column that holds SQLite's hidden row id, where the table has one that is none of its columns."""
+
+
 class Table(Value):
     """A table of the EDMS's database."""
 
@@ -280,6 +284,7 @@ class Table(Value):
     proxy_content_types: tuple[tuple[str, str], ...] = ()  # of the proxies of its model, whose rows are its rows
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
+    row_ids: bool = False  # SQLite numbers the rows beside their key, and the rows are carried with these numbers
     unique_keys: tuple[UniqueKey, ...] = ()
     references: tuple[Reference, ...] = ()
     file_columns: tuple[tuple[str, str], ...] = ()  # (column, file root name)

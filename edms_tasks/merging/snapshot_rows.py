@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.databases.quoting import identifiers, literal
 from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
@@ -33,7 +33,7 @@ def snapshot_rows(repository: Repository, entry: TableEntry, workspace: Workspac
         return RawTable(table.id, 0, dict(entry.encodings), ())
     rows = folder / "rows.parquet"
     source = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)"
-    columns = ", ".join(identifier(column.name) for column in table.columns)
+    columns = identifiers([*(column.name for column in table.columns), *([ROW_ID] if table.row_ids else [])])
     with workspace.cursor() as cursor:
         cursor.execute(f"COPY (SELECT {columns} FROM {source}) TO {literal(str(rows))} {AS_PARQUET}")
     for path in paths:

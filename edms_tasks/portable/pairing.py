@@ -47,6 +47,7 @@ class TablePair:
                     for column in self.target.columns
                 ),
                 "primary_key": self.target.primary_key,
+                "row_ids": False,
                 "unique_keys": self.target.unique_keys,
                 "references": tuple(
                     reference.model_copy(update={"enforced": reference.columns in enforced})

@@ -12,7 +12,7 @@ from pathlib import Path
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import Column, Table
+from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.keys import ProvenKeys
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
 from edms_tasks.package import fetch_chunks
@@ -44,6 +44,7 @@ def remaining_rows(repository: Repository, entry: TableEntry, workspace: Workspa
     fetched = fetch_chunks(repository, entry, folder)
     path = folder / "rows.parquet"
     columns = [identifier(column.name) for column in entry.table.columns]
+    columns += [identifier(ROW_ID)] if entry.table.row_ids else []
     columns.append(f"{identifier(KEY)} AS {identifier(THEN_KEY)}")
     columns += [
         f"{identifier(reference_column(reference.name))} AS {identifier(then_column(reference.name))}"

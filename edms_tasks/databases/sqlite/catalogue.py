@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterable
 
 from edms_tasks.databases.conditions import null_tests
 from edms_tasks.databases.quoting import literal
@@ -32,6 +33,7 @@ def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
             name=name,
             columns=_columns(connection, name),
             primary_key=keys[name],
+            row_ids=_has_hidden_row_id(connection, name),
             unique_keys=_unique_keys(connection, name),
             references=_foreign_keys(connection, name, keys, folded),
         )
@@ -85,6 +87,26 @@ def has_rowid(connection: sqlite3.Connection, name: str) -> bool:
     """Whether the table has SQLite's hidden row id (all but WITHOUT ROWID tables)."""
     row = connection.execute("SELECT wr FROM pragma_table_list WHERE name = ? AND schema = 'main'", (name,)).fetchone()
     return row is not None and not row[0]
+
+
+def free_row_id(columns: Iterable[str]) -> str | None:
+    """A name by which a table with these columns answers with its row id; None where columns have taken all three."""
+    taken = {column.lower() for column in columns}
+    return next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
+
+
+def _has_hidden_row_id(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether rows are numbered by no column: search indexes, triggers and programs may know them by that number."""
+    if not has_rowid(connection, name):
+        return False
+    columns = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
+    if free_row_id(column for _, column, *_ in columns) is None:
+        return False
+    key = [declared.upper() for _, _, declared, _, _, primary, _ in columns if primary]
+    indexed = any(origin == "pk" for _, _, _, origin, _ in connection.execute(f"PRAGMA index_list({literal(name)})"))
+    return (
+        key != ["INTEGER"] or indexed
+    )  # INTEGER PRIMARY KEY DESC is a column of its own (sqlite.org/lang_createtable.html#rowid)
 
 
 def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:

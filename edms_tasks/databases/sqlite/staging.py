@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,11 @@ import pyarrow.parquet as pq
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, Unwanted
 from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.databases.sqlite.catalogue import free_row_id
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
+from edms_tasks.databases.sqlite.guard import KINDS, confined, create, is_virtual, require_made
 from edms_tasks.errors import CheckFailed, TerminalError
+from edms_tasks.inventory.model import ROW_ID
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.manifest import TableEntry
 
@@ -47,7 +50,7 @@ class SqliteStaging:
     def create_tables(self) -> None:
         """The file, its stored pragmas and its tables."""
         settings = self._schema.settings
-        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+        with confined(self._path) as connection:
             encoding = settings.get("encoding", "UTF-8")
             if encoding not in ("UTF-8", "UTF-16le", "UTF-16be"):
                 raise CheckFailed(
@@ -55,21 +58,26 @@ class SqliteStaging:
                 )
             connection.execute(f"PRAGMA encoding = '{encoding}'")
             for pragma in ("page_size", "auto_vacuum", "user_version", "application_id"):
-                connection.execute(f"PRAGMA {pragma} = {int(settings.get(pragma, 0))}")
+                connection.execute(f"PRAGMA {pragma} = {_number(settings, pragma, self._schema.path)}")
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("BEGIN")
             # A virtual table makes its shadow tables itself, so it comes first and they are then there already.
             tables = [made for made in self._objects if made.type == "table"]
-            for made in sorted(tables, key=lambda made: not made.sql.upper().startswith("CREATE VIRTUAL")):
+            for made in sorted(tables, key=lambda made: not is_virtual(made.sql)):
                 if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (made.name,)).fetchone() is None:
                     self._execute(connection, made)
+                else:
+                    require_made(connection, made.type, made.name, made.table)
             connection.execute("COMMIT")
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
         """Insert a table's Parquet chunks: by multi-row prepared statements inside ADBC, never row by row here."""
         table = entry.table
         columns = [column.name for column in table.stored_columns]
-        tagged = [name for name in columns if entry.encodings[name] == "tagged"]
+        row_id = free_row_id(column.name for column in table.columns) if table.row_ids else None
+        if row_id is not None:
+            columns.append(ROW_ID)
+        tagged = [name for name in columns if entry.encodings.get(name) == "tagged"]
         loaded = 0
         if not columns:
             return 0
@@ -85,6 +93,8 @@ class SqliteStaging:
                     rows = pq.read_table(chunk, columns=columns)
                     if rows.num_rows == 0:
                         continue
+                    if row_id is not None:
+                        rows = rows.rename_columns([*rows.column_names[:-1], row_id])
                     insert_rows(cursor, table.name, rows, tagged)
                     loaded += rows.num_rows
                 cursor.execute("COMMIT")
@@ -99,7 +109,7 @@ class SqliteStaging:
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
         """Indexes, views and triggers as they were; the positions of AUTOINCREMENT; then everything onto the disk."""
-        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+        with confined(self._path) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN")
             for kind in ("index", "view", "trigger"):
@@ -124,7 +134,7 @@ class SqliteStaging:
         """ANALYZE, where the source had been analysed."""
         if not self._had_statistics():
             return
-        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+        with confined(self._path) as connection:
             connection.execute("ANALYZE")
         checkpoint(self._path)
         _flush(self._path)
@@ -158,7 +168,7 @@ class SqliteStaging:
         if made.name.startswith("sqlite_"):
             return  # made by SQLite itself
         try:
-            connection.execute(made.sql)
+            create(connection, made.type, made.name, made.table, made.sql)
         except sqlite3.Error as error:
             raise TerminalError(
                 f"The {made.type} {made.name!r} of the snapshot cannot be created.",
@@ -198,9 +208,24 @@ def _read_objects(path: Path) -> tuple[_SchemaObject, ...]:
     """The schema file's objects; it comes from an archive, so its form is checked."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["objects"]
-        return tuple(_SchemaObject(str(o["type"]), str(o["name"]), str(o["table"]), str(o["sql"])) for o in found)
+        objects = tuple(_SchemaObject(str(o["type"]), str(o["name"]), str(o["table"]), str(o["sql"])) for o in found)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed("The snapshot's SQLite schema cannot be read.", where=str(path), why=str(error)) from error
+    for made in objects:
+        if made.type not in KINDS:
+            raise CheckFailed(
+                "The snapshot's SQLite schema names an unknown kind of object.", where=str(path), why=made.type[:100]
+            )
+    return objects
+
+
+def _number(settings: Mapping[str, str], pragma: str, where: Path) -> int:
+    try:
+        return int(settings.get(pragma, 0))
+    except ValueError as error:
+        raise CheckFailed(
+            f"The snapshot's schema has no number for {pragma}.", where=str(where), why=str(error)[:200]
+        ) from error
 
 
 def checkpoint(path: Path) -> None:

@@ -19,8 +19,9 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
 from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.databases.sqlite import catalogue
+from edms_tasks.databases.sqlite.search import check_search_indexes
 from edms_tasks.errors import DatabaseRefused
-from edms_tasks.inventory.model import Column, Finding, Table
+from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
 from edms_tasks.manifest import Encoding, Sequence
 
 _EXACT_IN_DOUBLE = 2**53
@@ -93,7 +94,9 @@ class SqliteView:
                     "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'"
                 )
             ]
-        return tuple(
+        with closing(sqlite3.connect(self.path)) as connection:
+            checked = tuple(check_search_indexes(connection))
+        return checked + tuple(
             Finding(
                 code="virtual-table",
                 severity="info",
@@ -162,7 +165,9 @@ class SqliteView:
         name = identifier(table.name)
         with self._connected() as connection:
             walkable = catalogue.has_rowid(connection, table.name)
-        key = _free_rowid_name(table) if walkable else None
+        key = catalogue.free_row_id(column.name for column in table.columns) if walkable else None
+        if table.row_ids:
+            schema = schema.append(pa.field(ROW_ID, pa.int64()))
         with self._reader() as reader, reader.cursor() as cursor:
             # ADBC infers a column's type from a batch: a batch as large as the piece makes it see every value.
             cursor.adbc_statement.set_options(
@@ -180,13 +185,14 @@ class SqliteView:
             while True:
                 bound = ">=" if first else ">"
                 cursor.execute(
-                    f'SELECT {", ".join(expressions)}, {key} AS "@rowid" FROM {name} WHERE {key} {bound} {last} ORDER BY {key} LIMIT {rows}'
+                    f"SELECT {', '.join(expressions)}, {key} AS {identifier(ROW_ID)} FROM {name} "
+                    f"WHERE {key} {bound} {last} ORDER BY {key} LIMIT {rows}"
                 )
                 piece = cursor.fetch_arrow_table()
                 if piece.num_rows == 0:
                     return
                 last, first = piece.column(piece.num_columns - 1)[-1].as_py(), False
-                yield _typed(piece.drop_columns(["@rowid"]), schema)
+                yield _typed(piece if table.row_ids else piece.drop_columns([ROW_ID]), schema)
 
     def capture_schema(self, path: Path) -> CapturedSchema:
         """`sqlite_master` as JSON, in the order the objects were made, with the pragmas stored in the file."""
@@ -280,8 +286,3 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column), kind)])
     return column.cast(kind)
-
-
-def _free_rowid_name(table: Table) -> str:
-    taken = {column.name.lower() for column in table.columns}
-    return next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)

@@ -1,0 +1,169 @@
+"""What the schema text of a snapshot may do: create one object in the database that is being built, and nothing else.
+
+A snapshot may be damaged or hostile, so its statements run under SQLite's own authorizer, which is asked for each single thing
+before a statement runs (sqlite.org/c3ref/set_authorizer.html): no ATTACH, no PRAGMA, no row of any table but SQLite's own
+catalogue, no function that reaches files. What a statement made is then looked up in the catalogue: it must be the object
+that the snapshot says it is.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.errors import CheckFailed
+
+KINDS = {
+    "table": re.compile(r"CREATE\s+(VIRTUAL\s+)?TABLE\b", re.IGNORECASE),
+    "index": re.compile(r"CREATE\s+(UNIQUE\s+)?INDEX\b", re.IGNORECASE),
+    "view": re.compile(r"CREATE\s+VIEW\b", re.IGNORECASE),
+    "trigger": re.compile(r"CREATE\s+TRIGGER\b", re.IGNORECASE),
+}
+# Modules that keep all they have in tables of the same file.
+MODULES = frozenset(["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"])
+_REACHING_OUT = frozenset(
+    ["load_extension", "fts3_tokenizer", "readfile", "writefile", "lsdir", "edit", "sqlar_uncompress", "zipfile"]
+)
+_CATALOGUES = frozenset(["sqlite_master", "sqlite_schema", "sqlite_sequence", "sqlite_stat1"])
+_ON_ROWS = {sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
+_CREATES = {
+    "table": {sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_INDEX},
+    "index": {sqlite3.SQLITE_CREATE_INDEX},
+    "view": {sqlite3.SQLITE_CREATE_VIEW},
+    "trigger": {sqlite3.SQLITE_CREATE_TRIGGER},
+}
+_DROPS_VTABLE = 30  # SQLITE_DROP_VTABLE: a constructor that failed takes back what it made
+
+
+@contextmanager
+def confined(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to the file that can reach no other: nothing can be attached, no extension loaded.
+
+    SQLite's own `trusted_schema = OFF` cannot be used: versions up to 3.40 then refuse json_valid, which every JSONField's CHECK calls.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        connection.execute("PRAGMA cell_size_check = ON")
+        yield connection
+
+
+def create(connection: sqlite3.Connection, kind: str, name: str, table: str, sql: str) -> None:
+    """Run the statement that makes an object.
+
+    Raises:
+        CheckFailed: it is another kind of statement, would do something else, or made something else.
+        sqlite3.Error: SQLite cannot make it.
+    """
+    made = KINDS.get(kind)
+    if made is None or not made.match(sql):
+        raise _refused(kind, name, f"The statement does not begin as that of a {kind} does.")
+    denied: list[str] = []
+    connection.set_authorizer(_Judge(kind, name, table, is_virtual(sql), denied))
+    try:
+        connection.execute(sql)
+    except sqlite3.DatabaseError as error:
+        if denied:
+            raise _refused(kind, name, f"It would {denied[0]}.") from error
+        raise
+    finally:
+        connection.set_authorizer(None)
+    require_made(connection, kind, name, table)
+
+
+def require_made(connection: sqlite3.Connection, kind: str, name: str, table: str) -> None:
+    """The catalogue has an object of this kind, name and table; raises CheckFailed."""
+    found = connection.execute("SELECT type, tbl_name FROM sqlite_master WHERE name = ?", (name,)).fetchall()
+    if found != [(kind, table)]:
+        raise _refused(kind, name, "The statement makes something else than the snapshot says.")
+
+
+def is_virtual(sql: str) -> bool:
+    """Whether a statement makes a virtual table."""
+    return re.match(r"CREATE\s+VIRTUAL\b", sql, re.IGNORECASE) is not None
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Judges each action of a statement; the parts of a virtual table are tables of its own, which its module fills."""
+
+    kind: str
+    name: str
+    table: str
+    virtual: bool
+    denied: list[str]
+
+    def __call__(
+        self, action: int, first: str | None, second: str | None, database: str | None, _within: str | None
+    ) -> int:
+        if self._allows(action, first, second or "", database):
+            return sqlite3.SQLITE_OK
+        self.denied.append(_words(action, first, second))
+        return sqlite3.SQLITE_DENY
+
+    def _allows(self, action: int, first: str | None, second: str, database: str | None) -> bool:
+        if database not in (None, "main"):
+            return False
+        if action == sqlite3.SQLITE_SELECT:
+            return self.kind != "table" or self.virtual  # no CREATE TABLE … AS SELECT
+        if action in (sqlite3.SQLITE_REINDEX, sqlite3.SQLITE_RECURSIVE):
+            return True
+        if action == sqlite3.SQLITE_FUNCTION:
+            return second.lower() not in _REACHING_OUT
+        if action in _ON_ROWS:
+            return self._owns(first)
+        if action == sqlite3.SQLITE_CREATE_VTABLE:
+            return self.virtual and second.lower() in MODULES
+        if action in _CREATES[self.kind]:
+            return True
+        if action == sqlite3.SQLITE_PRAGMA:  # some modules ask for the size of a page
+            return self.virtual and str(first).lower() in ("page_size", "data_version") and not second
+        # A module that fails drops what it has made.
+        return self.virtual and action in (sqlite3.SQLITE_DROP_TABLE, _DROPS_VTABLE) and self._owns(first)
+
+    def _owns(self, subject: str | None) -> bool:
+        folded = (subject or "").lower()
+        part = self.virtual and folded.startswith(f"{self.name.lower()}_")
+        return folded in _CATALOGUES or folded == self.table.lower() or part
+
+
+def _words(action: int, first: str | None, second: str | None) -> str:
+    names = {
+        getattr(sqlite3, name): name.removeprefix("SQLITE_").replace("_", " ").lower()
+        for name in dir(sqlite3)
+        if name.startswith(
+            (
+                "SQLITE_CREATE",
+                "SQLITE_DROP",
+                "SQLITE_READ",
+                "SQLITE_INSERT",
+                "SQLITE_UPDATE",
+                "SQLITE_DELETE",
+                "SQLITE_PRAGMA",
+            )
+        )
+        or name
+        in (
+            "SQLITE_ATTACH",
+            "SQLITE_DETACH",
+            "SQLITE_ALTER_TABLE",
+            "SQLITE_SELECT",
+            "SQLITE_FUNCTION",
+            "SQLITE_TRANSACTION",
+        )
+    }
+    said = " ".join(word for word in (first, second) if word)[:100]
+    return f"{names.get(action, f'do action {action}')} {said}".strip()
+
+
+def _refused(kind: str, name: str, why: str) -> CheckFailed:
+    return CheckFailed(
+        f"The snapshot's schema holds a statement that no {kind} needs, so it was not run.",
+        where=f"{kind} {name!r}"[:200],
+        why=why,
+        cure="Do not use this snapshot before you know how the statement came into it: `edms-backup verify` says whether its "
+        "objects are those that were written. The live system is untouched.",
+    )

@@ -1,0 +1,67 @@
+"""SQLite's search indexes, asked whether they fit the rows they were made from: each kind has a check of its own.
+
+The checks are written as INSERTs, and write nothing; they are run on a private copy.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.inventory.model import Finding
+
+_MODULE = re.compile(r"\bUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
+
+
+def check_search_indexes(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """One finding for each index that can be checked: that it passed, or did not."""
+    found = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%' ORDER BY name"
+    ).fetchall()
+    for name, sql in found:
+        module = _MODULE.search(sql)
+        statement = _check_of(module.group(1).lower() if module else "", name)
+        if statement is None:
+            continue
+        try:
+            answer = connection.execute(statement).fetchone()
+            problem = "" if answer in (None, ("ok",)) else str(answer[0])
+        except sqlite3.Error as error:
+            if "no such" in str(error) or "unknown tokenizer" in str(error):
+                continue  # its module or tokenizer is the EDMS's own: nothing was checked
+            problem = str(error)
+        finally:
+            connection.rollback()
+        yield _finding(name, problem)
+
+
+def _check_of(module: str, name: str) -> str | None:
+    table = identifier(name)
+    if (
+        module == "fts5"
+    ):  # https://www.sqlite.org/fts5.html#the_integrity_check_command; rank 1 reads the indexed table too
+        return f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)"
+    if module in ("fts3", "fts4"):
+        return f"INSERT INTO {table} ({table}) VALUES ('integrity-check')"
+    if module in ("rtree", "rtree_i32"):
+        return f"SELECT rtreecheck('main', {literal(name)})"
+    return None
+
+
+def _finding(name: str, problem: str) -> Finding:
+    if not problem:
+        return Finding(
+            code="search-index-checked",
+            severity="info",
+            subject=name,
+            message="The search index passed SQLite's own check. A restore is proved only if it passes there too.",
+        )
+    return Finding(
+        code="search-index-inconsistent",
+        severity="warning",
+        subject=name,
+        message=f"The search index does not fit the rows it was made from ({problem[:200]}). It comes back exactly so.",
+        cure="Rebuild it in the EDMS: searches miss rows or find others.",
+    )
