@@ -175,6 +175,12 @@ class TargetInUse(TransientError):
     code = "target-in-use"
 
 
+class TableLocked(TransientError):
+    """Another session holds a table for itself for longer than is waited."""
+
+    code = "table-locked"
+
+
 class TargetExists(TerminalError):
     """The database or folder a restore should create is there already."""
 

@@ -12,6 +12,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import ask_server
 from edms_tasks.databases.postgresql.programs import Program, find_program
 from edms_tasks.databases.postgresql.tool_errors import tool_failed
+from edms_tasks.databases.postgresql.waiting import table_locked
 
 _PROGRAMS = ("pg_dump", "pg_restore")
 # Of libpq's variables, those that change what a session does. The rest (passwords, certificates) may be needed.
@@ -36,7 +37,10 @@ def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, c
         [program.path, *connection, *arguments], env=_environment(address), capture_output=True, check=False
     )
     if done.returncode != 0:
-        raise tool_failed(program, address, done.stderr.decode(errors="replace"), done.returncode)
+        said = done.stderr.decode(errors="replace")
+        if connect and re.search(r"timeout.*\n.*LOCK TABLE", said):
+            raise table_locked(address)
+        raise tool_failed(program, address, said, done.returncode)
     return done.stdout.decode("utf-8", "surrogateescape")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
 from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.tools import run_tool
+from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
 from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
@@ -51,7 +53,7 @@ def open_view(address: DatabaseAddress, jobs: int) -> Iterator[PostgresView]:
     """Export one REPEATABLE READ snapshot and keep it open; every reader imports it."""
     server = ask_server(address)
     with connected(address) as connection:
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        begin_with_tables_held(connection, address)
         row = connection.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
         assert row is not None  # the function always returns one row
         view = PostgresView(server.settled, connection, str(row[0]), server.own, jobs)
@@ -172,7 +174,14 @@ class PostgresView:
         """`pg_dump -Fc --schema-only` under the same snapshot as the rows."""
         run_tool(
             "pg_dump",
-            ["--format=custom", "--schema-only", f"--snapshot={self._snapshot}", "--no-password", f"--file={path}"],
+            [
+                "--format=custom",
+                "--schema-only",
+                f"--snapshot={self._snapshot}",
+                "--no-password",
+                f"--lock-wait-timeout={PATIENCE}s",
+                f"--file={path}",
+            ],
             self._address,
         )
         version = self._connection.execute("SHOW server_version").fetchone()
@@ -255,6 +264,10 @@ class PostgresView:
             if reader is None:
                 reader = self._open_reader()
             yield reader
+        except adbc_driver_manager.Error as error:
+            if is_lock_timeout(error.sqlstate):
+                raise table_locked(self._address) from error
+            raise
         finally:
             self._readers.put(reader)
 
@@ -265,6 +278,8 @@ class PostgresView:
             cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
             for statement in SESSION:
                 cursor.execute(statement)
+            # Somebody who wants a table for himself waits for our first session, and behind him this one would for ever.
+            cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
         return reader
 
 

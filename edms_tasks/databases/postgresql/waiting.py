@@ -1,0 +1,141 @@
+"""Waiting for tables that other sessions hold: for how long, and whose they are.
+
+The tables are locked as pg_dump locks them (ACCESS SHARE: everybody goes on reading and writing), and before the
+snapshot is taken. Without that, a TRUNCATE or an ALTER TABLE between the snapshot and the read of a table would leave
+nothing of it to be seen, and nobody would know.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import psycopg
+from psycopg import errors as pg_errors
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.connection import Connection, connected
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.errors import DatabaseRefused, TableLocked, TerminalError
+
+PATIENCE = 120
+"""Seconds that a backup waits for a table."""
+
+_SECONDS_BETWEEN_LINES = 10
+_log = logging.getLogger(__name__)
+_LOCK_NOT_AVAILABLE = "55P03"
+
+_TABLES = """
+    SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+    AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1, 2
+"""
+# Who has a table for itself, or waits to have it, behind whom everybody else waits too.
+_HOLDERS = """
+    SELECT l.relation::regclass::text, l.granted, a.pid, a.usename, coalesce(nullif(a.application_name, ''), 'unnamed'),
+           a.state, pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 120)
+    FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384
+    AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() AND EXISTS (
+        SELECT FROM pg_catalog.pg_class c WHERE c.oid = l.relation AND c.relkind IN ('r', 'p')
+    )
+    ORDER BY l.granted DESC, 1, 3
+"""
+
+
+def begin_with_tables_held(
+    connection: Connection, address: DatabaseAddress, say: Callable[[str], None] = _log.warning
+) -> None:
+    """Begin a read-only transaction with one snapshot, in which no table can be emptied or changed in its form.
+
+    Args:
+        connection: with our session settings, outside of a transaction.
+        address: for the error.
+        say: told every ten seconds what is waited for and by whom it is held.
+
+    Raises:
+        TableLocked: somebody held one for two minutes.
+        TerminalError: the role may not read one.
+    """
+    given_up = time.monotonic() + PATIENCE
+    while True:
+        names = _tables(connection)
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            _lock(connection, names)
+            if _tables(connection) == names:  # the transaction's first query: here the snapshot is taken
+                return
+            connection.execute("ROLLBACK")
+        except pg_errors.UndefinedTable:  # dropped meanwhile
+            connection.execute("ROLLBACK")
+        except pg_errors.LockNotAvailable as error:
+            connection.execute("ROLLBACK")
+            if time.monotonic() > given_up:
+                raise table_locked(address, holders(connection)) from error
+            say(f"Waiting for tables that others hold: {'; '.join(holders(connection)) or 'free again'}")
+            continue
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise _may_not_read(address, error) from error
+        if time.monotonic() > given_up:
+            raise TableLocked(
+                "Tables are being made and dropped all the time.",
+                where=address.display,
+                cure="Run it again when whatever makes them has ended.",
+            )
+
+
+def holders(connection: Connection) -> tuple[str, ...]:
+    """Tables that somebody has, or waits to have, for itself; and who that is."""
+    return tuple(_described(row) for row in connection.execute(_HOLDERS.encode()).fetchall())
+
+
+def is_lock_timeout(sqlstate: str | None) -> bool:
+    """Whether a statement failed because it waited for a lock as long as it may."""
+    return sqlstate == _LOCK_NOT_AVAILABLE
+
+
+def table_locked(address: DatabaseAddress, who: Sequence[str] | None = None) -> TableLocked:
+    """The error, with who it is: as seen by `holders`, or asked now."""
+    if who is None:
+        try:
+            with connected(address) as connection:
+                who = holders(connection)
+        except DatabaseRefused:
+            who = ()  # the error that is on its way says more
+    return TableLocked(
+        "A table is held by another session, and was waited for in vain.",
+        where=address.display,
+        why="; ".join(who) or "By now it is free again.",
+        cure="Let that session end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
+    )
+
+
+def _lock(connection: Connection, names: Sequence[str]) -> None:
+    connection.execute(f"SET LOCAL lock_timeout = '{_SECONDS_BETWEEN_LINES}s'".encode())
+    if names:
+        only = ", ".join(f"ONLY {name}" for name in names)
+        connection.execute(f"LOCK TABLE {only} IN ACCESS SHARE MODE".encode())
+    connection.execute("SET LOCAL lock_timeout = 0")
+
+
+def _tables(connection: Connection) -> list[str]:
+    return [identifier(str(schema), str(name)) for schema, name in connection.execute(_TABLES.encode()).fetchall()]
+
+
+def _described(row: Sequence[object]) -> str:
+    table, granted, pid, user, application, state, query = row
+    if pid is None:
+        return f"{table}, held by a prepared transaction (pg_prepared_xacts)"
+    return f"{table}, {'held' if granted else 'asked for'} by session {pid} of {user} ({application}, {state or 'unknown'}): {query}"
+
+
+def _may_not_read(address: DatabaseAddress, error: Exception) -> TerminalError:
+    return TerminalError(
+        "The role may not read every table.",
+        where=address.display,
+        why=str(error).strip(),
+        cure="As the table's owner or a superuser: GRANT SELECT ON the table TO the role. pg_dump needs it too, even for a "
+        "table whose rows are excluded.",
+    )

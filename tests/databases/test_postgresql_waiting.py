@@ -1,0 +1,109 @@
+"""A backup holds its tables still, waits for those that others hold, and says whom it waits for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Thread
+
+import psycopg
+import pytest
+
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.databases.postgresql import view, waiting
+from edms_tasks.databases.postgresql.connection import connected
+from edms_tasks.databases.postgresql.waiting import begin_with_tables_held
+from edms_tasks.errors import TableLocked, TerminalError
+from tests.postgres_server import PostgresServer
+
+
+@pytest.fixture
+def database(postgres_database: str) -> str:
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(
+            'CREATE TABLE "Held" (id integer PRIMARY KEY); INSERT INTO "Held" VALUES (1); CREATE TABLE b ()'
+        )
+    return postgres_database
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_SECONDS_BETWEEN_LINES", 0.1)
+    monkeypatch.setattr(waiting, "PATIENCE", 0)
+    monkeypatch.setattr(view, "PATIENCE", 0.2)
+
+
+def test_it_says_what_it_waits_for_and_goes_on_when_it_is_free(
+    database: str, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 60)
+    address = DatabaseAddress.from_url(database)
+    said = []
+    with psycopg.connect(database, application_name="a migration") as other, connected(address) as connection:
+        other.execute('ALTER TABLE "Held" ADD COLUMN more integer')
+
+        def say(line: str) -> None:
+            said.append(line)
+            other.commit()
+
+        begin_with_tables_held(connection, address, say)
+
+        assert len(said) == 1
+        assert 'public."Held"' in said[0]
+        assert f"session {other.info.backend_pid} of {other.info.user} (a migration, idle in transaction)" in said[0]
+        assert connection.execute('SELECT more FROM public."Held"').fetchall() == [(None,)]
+
+
+def test_it_gives_up_naming_the_table_and_the_session(database: str, impatient: None, tmp_path: Path) -> None:
+    with psycopg.connect(database) as other:
+        other.execute('LOCK TABLE "Held" IN ACCESS EXCLUSIVE MODE')
+
+        with pytest.raises(TableLocked) as caught, open_database(DatabaseAddress.from_url(database)).view(tmp_path, 1):
+            pass
+
+        assert '"Held"' in caught.value.why
+        assert str(other.info.backend_pid) in caught.value.why
+
+
+def test_no_table_is_emptied_between_the_snapshot_and_its_read(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SET lock_timeout = '100ms'")
+        with open_database(DatabaseAddress.from_url(database)).view(tmp_path, 1) as opened:
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                other.execute('TRUNCATE "Held"')
+            (table,) = [table for table in opened.tables() if table.name == "Held"]
+            assert opened.measure(table).rows == 1
+        other.execute('TRUNCATE "Held"')
+
+
+def test_who_asks_for_a_table_while_it_is_read_is_named_instead_of_waiting_for_each_other_for_ever(
+    database: str, impatient: None, tmp_path: Path
+) -> None:
+    with psycopg.connect(database, autocommit=True) as other, psycopg.connect(database, autocommit=True) as watcher:
+        with open_database(DatabaseAddress.from_url(database)).view(tmp_path, 1) as opened:
+            asking = Thread(target=lambda: other.execute('TRUNCATE "Held"'))
+            asking.start()
+            while not watcher.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+                pass
+            (table,) = [table for table in opened.tables() if table.name == "Held"]
+
+            with pytest.raises(TableLocked, match="asked for by session"):
+                opened.measure(table)
+            with pytest.raises(TableLocked, match="asked for by session"):
+                opened.capture_schema(tmp_path / "schema")
+        asking.join(timeout=30)
+        assert not asking.is_alive()
+
+
+def test_a_table_that_the_role_may_not_read_is_named(
+    database: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    name = database.rpartition("/")[2]
+    with postgres_server.connect(name) as connection:
+        connection.execute("CREATE ROLE nobody_here LOGIN PASSWORD 'x'; GRANT SELECT ON b TO nobody_here")
+    try:
+        address = DatabaseAddress.from_url(f"postgresql://nobody_here:x@{database.rpartition('@')[2]}")
+        with pytest.raises(TerminalError, match="Held"), open_database(address).view(tmp_path, 1):
+            pass
+    finally:
+        with postgres_server.connect(name) as connection:
+            connection.execute("DROP OWNED BY nobody_here; DROP ROLE nobody_here")
