@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.protocol import Measure, Part, View
 from edms_tasks.errors import CheckFailed, TerminalError
-from edms_tasks.inventory.model import ROW_ID, Table
+from edms_tasks.inventory.model import FOUND, ROW_ID, Table
 from edms_tasks.manifest import Encoding
 
 _NARROW = 4096  # bytes of a row
@@ -140,7 +140,7 @@ def _require_carriable(table: Table) -> None:
     """Column names that the chunk format cannot tell apart, or keeps for itself."""
     names = [column.name.lower() for column in table.columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
-    reserved = [name for name in names if name.startswith(("@key", "@ref:", "@soft:", ROW_ID))]
+    reserved = [name for name in names if name.startswith(("@key", "@ref:", "@soft:", FOUND, ROW_ID))]
     if doubled or reserved:
         raise TerminalError(
             f"{table.label} has columns that cannot be carried: {', '.join(doubled + reserved)}.",

@@ -18,7 +18,7 @@ from edms_tasks.canonical import json_array, text_of
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
-from edms_tasks.matching import Held, bare_if_uuid, equal, held, object_id_text
+from edms_tasks.matching import Held, bare_if_uuid, held, leads_to, object_id_text
 from edms_tasks.soft import Ids, SoftColumn, no_ids, tabulate_ids, tabulate_soft_column, unreadable
 from edms_tasks.workspace import Workspace, column_types, relation
 
@@ -64,6 +64,11 @@ class ProvenKeys:
     def held(self, table_id: str, column: str) -> Held:
         """How a column's raw values are at hand."""
         return held(self.tables[table_id], self.raws[table_id], self.types[table_id], column)
+
+    def rows_of(self, reference: ForeignReference) -> list[str]:
+        """The tables that hold rows it may point at; of a partitioned table, the partitions that have any."""
+        known = [target for target in reference.targets if target in self.keys]
+        return [target for target in known if self.raws[target].files] if reference.partitions else known
 
 
 def prove_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> ProvenKeys:
@@ -119,8 +124,9 @@ class _Proof:
         self._pointed_at: dict[str, set[str]] = {table_id: set() for table_id in self.tables}
         for table in self.tables.values():
             for reference in table.references:
-                if isinstance(reference, ForeignReference) and reference.target in self._pointed_at:
-                    self._pointed_at[reference.target].update(reference.target_columns)
+                if isinstance(reference, ForeignReference):
+                    for target in self._pointed_at.keys() & set(reference.targets):
+                        self._pointed_at[target].update(reference.target_columns)
         for table_id, table in self.tables.items():
             self.types[table_id] = column_types(self.cursor, relation(table, self.raws[table_id]))
 
@@ -228,12 +234,8 @@ class _Proof:
             if nested is None:
                 return None
             joined = f"k{number}"
-            column = reference.target_columns[0]
             joins.append(
-                f"LEFT JOIN {nested.relation} {joined} ON "
-                + self._equal(
-                    value, here, last, f"{joined}.{identifier('c:' + column)}", self.tables[reference.target], column
-                )
+                f"LEFT JOIN {nested.relation} {joined} ON " + self._leads_to(reference, alias, here, joined, "c:")
             )
             dangling = f"""'{{"dangling":' || to_json({self._text(alias, here, last)}) || '}}'"""
             parts.append(f"CASE WHEN {value} IS NULL THEN 'null' ELSE coalesce({joined}.nk, {dangling}) END")
@@ -246,9 +248,7 @@ class _Proof:
         if reference is None or reference.target not in self.tables:
             return None
         target, pointed = self.tables[reference.target], reference.target_columns[0]
-        condition = self._equal(
-            f"{alias}.{identifier(column)}", here, column, f"{joined}.{identifier(pointed)}", target, pointed
-        )
+        condition = self._leads_to(reference, alias, here, joined)
         rows = relation(target, self.raws[target.id])
         if not self._tells_rows_apart(target, {pointed}):
             one = self._held(target, pointed).pointed_at(identifier(pointed))
@@ -349,10 +349,17 @@ class _Proof:
     def _text(self, alias: str, table: Table, column: str) -> str:
         return text_of(f"{alias}.{identifier(column)}", self.types[table.id][column])
 
-    def _equal(
-        self, left: str, left_table: Table, left_column: str, right: str, right_table: Table, right_column: str
-    ) -> str:
-        return equal(left, self._held(left_table, left_column), right, self._held(right_table, right_column))
+    def _leads_to(self, reference: ForeignReference, alias: str, table: Table, pointed: str, prefix: str = "") -> str:
+        target = self.tables[reference.target]
+        return leads_to(
+            reference,
+            lambda column: self._held(table, column),
+            lambda column: self._held(target, column),
+            self.types[table.id],
+            pointing=alias,
+            pointed=pointed,
+            prefix=prefix,
+        )
 
     def _tells_rows_apart(self, table: Table, columns: set[str]) -> bool:
         """Whether the database makes sure that each of these columns alone is different in every row, as we compare."""

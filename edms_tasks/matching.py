@@ -6,12 +6,13 @@ column holds values of several storage classes, at one that was not. Conditions 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edms_tasks.canonical import text_of
+from edms_tasks.databases.quoting import identifier
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.model import ForeignReference, Table
 
 _WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
 _FLOATING = {"DOUBLE", "FLOAT"}
@@ -59,6 +60,42 @@ def equal(left: str, left_held: Held, right: str, right_held: Held) -> str:
     if kinds <= _WHOLE | _FLOATING:
         return f"{_number(left)} = {_number(right)}"
     return f"{text_of(left, left_held.kind)} = {text_of(right, right_held.kind)}"
+
+
+def leads_to(
+    reference: ForeignReference,
+    here: Callable[[str], Held],
+    there: Callable[[str], Held],
+    kinds: Mapping[str, str],
+    *,
+    pointing: str,
+    pointed: str,
+    prefix: str = "",
+) -> str:
+    """The join condition between a row and what it refers to: as the database found it, where it was asked.
+
+    Args:
+        reference: not a temporal one.
+        here: how the pointing table's columns are at hand.
+        there: how the columns that are pointed at are.
+        kinds: the DuckDB types of the pointing rows, `found_columns` among them where they were read.
+        pointing: an alias.
+        pointed: an alias.
+        prefix: of the names of the columns that are pointed at.
+    """
+    conditions = []
+    found = dict(enumerate(reference.found_columns))
+    for number, (column, target) in enumerate(zip(reference.columns, reference.target_columns, strict=True)):
+        value, held_here, held_there = f"{pointing}.{identifier(column)}", here(column), there(target)
+        name = found.get(number)
+        if name is not None and name in kinds:
+            # Rows that an older release stored have none; what the database finds in another spelling is stored anew.
+            same_kind = kinds[name] == held_here.kind
+            answer = f"{pointing}.{identifier(name)}"
+            value = f"coalesce({answer}, {value})" if same_kind else answer
+            held_here = Held(kinds[name], held_there.tagged, held_there.native_type)
+        conditions.append(equal(value, held_here, f"{pointed}.{identifier(prefix + target)}", held_there))
+    return " AND ".join(conditions)
 
 
 def classed(expression: str, value: Held) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edms_tasks.canonical import EMPTY_DIGEST
@@ -10,7 +10,7 @@ from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import ROW_ID, Table
+from edms_tasks.inventory.model import FOUND, ROW_ID, Table
 from edms_tasks.keys import ProvenKeys, key_of_candidates
 from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
 from edms_tasks.measured import MeasuredTable
@@ -86,10 +86,7 @@ def measure_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> Meas
         return MeasuredTable(0, EMPTY_DIGEST)
     with workspace.cursor() as cursor:
         source = relation(entry.table, raw)
-        present = set(column_types(cursor, source))
-        if not entry.table.row_ids:
-            present.discard(ROW_ID)  # the snapshot was made without
-        if present != _columns(entry.table):
+        if _present(entry.table, column_types(cursor, source)) != _columns(entry.table):
             return MeasuredTable(raw.rows, None)
         rows, digest = exact_digest(cursor, entry.table, entry.natural_key, source)
         return MeasuredTable(raw.rows, digest if rows == raw.rows else None)
@@ -99,15 +96,19 @@ def _columns(table: Table) -> set[str]:
     return {column.name for column in table.columns} | ({ROW_ID} if table.row_ids else set())
 
 
+def _present(table: Table, names: Iterable[str]) -> set[str]:
+    """The columns of raw rows, without those that a snapshot of an older release does not have."""
+    present = {name for name in names if not name.startswith(FOUND)}
+    return present if table.row_ids else present - {ROW_ID}
+
+
 def measure_restored(entry: TableEntry, raw: RawTable, keys: ProvenKeys) -> TableState:
     """The state of one restored table, by the same rules as at the backup.
 
     A restored table whose columns are others than the snapshot's cannot be digested by them: that is a failed check.
     """
     expected = _columns(entry.table)
-    present = set(keys.types[entry.table.id])
-    if not entry.table.row_ids:
-        present.discard(ROW_ID)
+    present = _present(entry.table, keys.types[entry.table.id])
     if raw.files and expected != present:
         raise CheckFailed(
             f"{entry.table.label} came back with other columns.",

@@ -18,15 +18,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.canonical import text_of
-from edms_tasks.databases.quoting import identifier
+from edms_tasks.canonical import json_array, text_of
+from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.keys import GENERIC_TARGETS, ProvenKeys, generic_object_id
 from edms_tasks.manifest import Chunk, Encoding, TableState
-from edms_tasks.matching import equal
+from edms_tasks.matching import leads_to
 from edms_tasks.row_index import CHUNK, ROW, IndexWriter, StoredRows, live_rows, renumbered, superseded_rows
 from edms_tasks.soft import content_column
 from edms_tasks.table_state import (
@@ -133,9 +133,10 @@ def _hashed_rows(
     """Every row with its keys, its hash and the place where it is stored already, some 64 MB at a time."""
     natural_key = keys.keys[table.id].natural_key
     with_key = _needs_key(table, natural_key, keys)
+    found = [name for name in table.found_columns if name in keys.types[table.id]]
     for rows, at_once in raw.by_width():
         source = f"({joined(table, rows, keys)})"
-        hashed = with_hash_halves(cursor, table, natural_key, source, with_key=with_key)
+        hashed = with_hash_halves(cursor, table, natural_key, source, with_key=with_key, also=found)
         yield from cursor.sql(_with_places(hashed, stored)).to_arrow_reader(at_once)
 
 
@@ -156,17 +157,19 @@ def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
     columns = [f"t.{identifier(column.name)}" for column in table.columns]
     if table.row_ids and ROW_ID in types:  # the rows of a merge's or comparison's other side may have none
         columns.append(f"t.{identifier(ROW_ID)}")
+    columns += [f"t.{identifier(name)}" for name in table.found_columns if name in types]
     columns.append(f"{key.expression if key.natural_key else 'CAST(NULL AS VARCHAR)'} AS {identifier(KEY)}")
     joins = list(key.joins) if key.natural_key else []
     soft = {f"s{number}": column for number, column in enumerate(keys.soft.get(table.id, ()))}
     pointed = {name: f"{alias}.r{place}" for alias, held in soft.items() for place, name in enumerate(held.references)}
     for number, reference in enumerate(table.references):
         alias = f"r{number}"
-        if not isinstance(reference, SoftReference):
+        value = pointed.get(reference.name, f"{alias}.nk")
+        if isinstance(reference, ForeignReference) and reference.temporal:
+            value = _covered(reference, types)
+        elif not isinstance(reference, SoftReference):
             joins.append(_reference_join(table, reference, alias, types, keys))
-        columns.append(
-            f"{pointed.get(reference.name, f'{alias}.nk')} AS {identifier(reference_column(reference.name))}"
-        )
+        columns.append(f"{value} AS {identifier(reference_column(reference.name))}")
     for alias, held in soft.items():
         value = text_of(f"t.{identifier(held.column)}", types[held.column])
         joins.append(f"LEFT JOIN {held.relation} {alias} ON {alias}.value = {value}")
@@ -185,7 +188,7 @@ def _needs_key(table: Table, key: NaturalKey | None, keys: ProvenKeys) -> bool:
     return any(
         isinstance(reference, ForeignReference)
         and heads.intersection(reference.columns)
-        and reference.target not in keys.tables
+        and reference.target not in keys.tables  # nor are partitioned tables
         for reference in table.references
     )
 
@@ -288,19 +291,30 @@ def _reference_join(
             f"LEFT JOIN {GENERIC_TARGETS} {alias} ON CAST(t.{identifier(reference.content_type_column)} AS VARCHAR) = {alias}.content_type "
             f"AND {alias}.object_id = {generic_object_id('t.', reference, kinds)}"
         )
-    target = keys.keys.get(reference.target)
-    if target is None:  # its rows were left out on purpose: nothing can be looked up
+    targets = keys.rows_of(reference)
+    if not targets:  # its rows were left out on purpose, or there are none: nothing can be looked up
         return f"LEFT JOIN (SELECT CAST(NULL AS VARCHAR) AS nk WHERE false) {alias} ON false"
-    conditions = [
-        equal(
-            f"t.{identifier(column)}",
-            keys.held(table.id, column),
-            f"{alias}.{identifier('c:' + pointed)}",
-            keys.held(reference.target, pointed),
-        )
-        for column, pointed in zip(reference.columns, reference.target_columns, strict=True)
-    ]
-    return f"LEFT JOIN {target.relation} {alias} ON {' AND '.join(conditions)}"
+    pointed = identifiers([*(f"c:{column}" for column in dict.fromkeys(reference.target_columns)), "nk"])
+    relations = [f"SELECT {pointed} FROM {keys.keys[target].relation}" for target in targets]
+    condition = leads_to(
+        reference,
+        lambda column: keys.held(table.id, column),
+        lambda column: keys.held(targets[0], column),
+        kinds,
+        pointing="t",
+        pointed=alias,
+        prefix="c:",
+    )
+    return f"LEFT JOIN ({' UNION ALL '.join(relations)}) {alias} ON {condition}"
+
+
+def _covered(reference: ForeignReference, kinds: Mapping[str, str]) -> str:
+    """What a temporal reference points at is said by its own values, if the database found that it holds."""
+    (found,) = reference.found_columns
+    if found not in kinds:
+        return "CAST(NULL AS VARCHAR)"
+    texts = [text_of(f"t.{identifier(column)}", kinds[column]) for column in reference.columns]
+    return f"CASE WHEN t.{identifier(found)} THEN {json_array([f'to_json({text})' for text in texts])} END"
 
 
 def _stored_schema(schema: pa.Schema, raw: RawTable) -> pa.Schema:

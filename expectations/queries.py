@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from edms_tasks.databases.postgresql.references import covered, points_at, rows_of
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.manifest import TableEntry
@@ -41,16 +42,34 @@ def count_key_health(engine: str, entry: TableEntry, key: NaturalKey, entries: E
     )
 
 
-def count_dangling(engine: str, table: Table, reference: ForeignReference, target: Table | None) -> str:
-    """Rows whose reference is filled and points at nothing: an anti-join; all, where the target was left out."""
+def count_dangling(
+    engine: str, table: Table, reference: ForeignReference, target: Table | None, partitions: Sequence[Table] = ()
+) -> str:
+    """Rows whose reference is filled and points at nothing: an anti-join; all, where the target was left out.
+
+    Args:
+        engine: that runs the query.
+        table: whose rows are counted.
+        reference: of the table.
+        target: what it points at.
+        partitions: in place of the target, where it is partitioned: the tables that hold its rows.
+    """
     filled = " AND ".join(f"s.{identifier(column)} IS NOT NULL" for column in reference.columns)
     count = f"SELECT COUNT(*)\nFROM {qualified(table)} AS s"
-    if target is None:
+    targets = [*partitions] or ([target] if target is not None else [])
+    if not targets:
         return f"{count}\nWHERE {filled}"
+    rows = rows_of(targets, reference.target_columns) if engine == "postgresql" else qualified(targets[0])
+    if reference.temporal:
+        return f"{count}\nWHERE {filled} AND NOT {covered(reference, 's', rows)}"
+    if reference.comparisons:
+        same = points_at(reference, "s", "t")
+        return f"{count}\nWHERE {filled} AND NOT EXISTS (\n  SELECT 1 FROM {rows} AS t WHERE {same}\n)"
+    target = targets[0]
     pairs = zip(reference.columns, reference.target_columns, strict=True)
     on = " AND ".join(equal(engine, ("s", table.column(a)), ("t", target.column(b))) for a, b in pairs)
     missing = f"t.{identifier(reference.target_columns[0])} IS NULL"
-    return f"{count}\n  LEFT JOIN {qualified(target)} AS t ON {on}\nWHERE {filled} AND {missing}"
+    return f"{count}\n  LEFT JOIN {rows} AS t ON {on}\nWHERE {filled} AND {missing}"
 
 
 def count_dangling_generic(

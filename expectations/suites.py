@@ -185,8 +185,9 @@ def _reference_expectation(
 ) -> Expectation:
     if isinstance(reference, ForeignReference):
         target = entries.get(reference.target)
+        partitions = [entries[name].table for name in reference.partitions if name in entries]
         return ExpectReferenceToDangleAsAtTheSource(
-            query=count_dangling(engine, entry.table, reference, target.table if target else None),
+            query=count_dangling(engine, entry.table, reference, target.table if target else None, partitions),
             counted=["dangling"],
             expected=[dangling],
             description=f"{reference.name} points at {target.table.label if target else reference.target}; "

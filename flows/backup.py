@@ -354,8 +354,9 @@ def _require_closed(inventory: Inventory, excluded: frozenset[str]) -> None:
         if table.id in excluded:
             continue
         for reference in table.references:
-            if isinstance(reference, ForeignReference) and reference.enforced and reference.target in excluded:
-                target = inventory.table(reference.target)
+            left_out = excluded.intersection(reference.targets) if isinstance(reference, ForeignReference) else ()
+            if isinstance(reference, ForeignReference) and reference.enforced and left_out:
+                target = inventory.table(min(left_out))
                 raise SettingsError(
                     f"{target.label} cannot be left out: {table.label} refers to it.",
                     where="[exclude] tables",

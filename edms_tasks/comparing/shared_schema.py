@@ -125,9 +125,11 @@ def _is_on_both(reference: Reference, table: Table, tables: Mapping[str, Table])
         return False
     if isinstance(reference, GenericReference):
         return True
-    target = tables.get(reference.target)
     pointed = (reference.target_column,) if isinstance(reference, SoftReference) else reference.target_columns
-    return target is not None and {column.name for column in target.columns}.issuperset(pointed)
+    return all(
+        target in tables and {column.name for column in tables[target].columns}.issuperset(pointed)
+        for target in reference.targets
+    )
 
 
 def _key(table_id: str, tables: Mapping[str, Table], first: State, second: State) -> NaturalKey | None:

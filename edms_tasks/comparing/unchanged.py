@@ -90,7 +90,7 @@ def _targets(reference: Reference, tables: Mapping[str, Table]) -> Iterator[str]
         if CONTENT_TYPES in tables:
             yield CONTENT_TYPES
     else:
-        yield reference.target
+        yield from reference.targets
 
 
 def _key_targets(table: Table, schema: SharedSchema) -> Iterator[str]:

@@ -55,7 +55,7 @@ def _named(example: str, kinds: Mapping[str, str]) -> str:
 
 def _can_be_followed(reference: Reference, keys: ProvenKeys) -> bool:
     """Whether the rows it may point at were read: those of an excluded table were left out on purpose."""
-    return isinstance(reference, GenericReference) or reference.target in keys.keys
+    return isinstance(reference, GenericReference) or any(target in keys.keys for target in reference.targets)
 
 
 def _judge(

@@ -213,6 +213,19 @@ class UniqueKey(Value):
     nulls_distinct: bool = True
 
 
+FOUND = "@to:"
+"""How the names of the columns begin in which raw rows hold what the database found at the end of a reference."""
+
+
+class Comparison(Value):
+    """How the database compares a column of a reference with the one it points at; names with their schemas."""
+
+    operator: tuple[str, str]  # what is pointed at stands on its left
+    pointed_type: tuple[str, str] | None = None  # what the two are cast to before, where that is another type
+    pointing_type: tuple[str, str] | None = None
+    collation: tuple[str, str] | None = None
+
+
 class ForeignReference(Value):
     """Columns that point at a row of another table (foreign key, one-to-one, each half of a many-to-many)."""
 
@@ -222,6 +235,27 @@ class ForeignReference(Value):
     target: str  # Table.id
     target_columns: tuple[str, ...]
     enforced: bool = True  # the database has the constraint
+    partitions: tuple[
+        str, ...
+    ] = ()  # where the target is a partitioned table: the tables (Table.id) that hold its rows
+    temporal: bool = False  # the last column is a period, which the periods of several rows may cover together
+    # Of all columns, where equality of what is written is not equality to the database; () where it is.
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The tables that hold the rows it points at."""
+        return self.partitions or (self.target,)
+
+    @property
+    def found_columns(self) -> tuple[str, ...]:
+        """Where the database compares for us, the columns of raw rows that hold what it found.
+
+        They are the values as the row that is pointed at has them, NULL where there is none. A temporal reference has one,
+        true where the period is covered.
+        """
+        found = self.columns[:1] if self.temporal else self.columns
+        return tuple(f"{FOUND}{self.name}:{number}" for number, _ in enumerate(found if self.comparisons else ()))
 
 
 class GenericReference(Value):
@@ -249,6 +283,11 @@ class SoftReference(Value):
     id_kind: IdKind  # of the target's column; said here too, since a pattern depends on it
     form: SoftForm
     expression: str = ""  # the separator of a list, the path into JSON, the pattern of a string
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The tables that hold the rows it points at."""
+        return (self.target,)
 
 
 Reference = Annotated[ForeignReference | GenericReference | SoftReference, Field(discriminator="kind")]
@@ -301,6 +340,16 @@ class Table(Value):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    @property
+    def found_columns(self) -> tuple[str, ...]:
+        """The columns that raw rows have beside the table's own (`ForeignReference.found_columns`)."""
+        return tuple(
+            name
+            for reference in self.references
+            if isinstance(reference, ForeignReference)
+            for name in reference.found_columns
+        )
 
     @property
     def soft_references(self) -> tuple[SoftReference, ...]:

@@ -10,8 +10,8 @@ import duckdb
 
 from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.errors import CheckFailed
-from edms_tasks.inventory.model import ForeignReference, GenericReference
+from edms_tasks.errors import CheckFailed, MergeRefused
+from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
 from edms_tasks.keys import generic_object_id
 from edms_tasks.matching import equal
 from edms_tasks.merging.comparison import carried, same
@@ -169,6 +169,7 @@ def _follow_foreign(
     joins: list[str],
     alias: str,
 ) -> None:
+    _require_still(source.table, reference, numberings)
     numbering = numberings.get(reference.target)
     if numbering is None or reference.target_columns != numbering.table.primary_key or len(reference.columns) != 1:
         return  # it points at values that a merge does not change
@@ -184,6 +185,19 @@ def _follow_foreign(
     )
     moved = carried(f"CAST({alias}.final AS VARCHAR)", here)
     values[column] = _unless_still_nowhere(reference.name, f"{alias}.source", column, here.kind, moved)
+
+
+def _require_still(table: Table, reference: ForeignReference, numberings: Mapping[str, Numbering]) -> None:
+    """Each partition is merged as a table of its own: where its ids change, one id of the whole could have two new ones."""
+    moved = [name for name in reference.partitions if name in numberings and numberings[name].moved]
+    if moved:
+        raise MergeRefused(
+            f"{table.label} refers to the partitioned table {reference.target}, whose rows would get other ids.",
+            where=", ".join(moved),
+            why="The target has given these ids to other rows, and a merge does not number partitions anew.",
+            cure="Nothing was changed. Restore the snapshot into a database of its own (`edms-backup restore --into`), "
+            "and move the rows by hand.",
+        )
 
 
 def _follow_generic(

@@ -112,7 +112,7 @@ def _rounds_needed(sides: Mapping[str, Side], nameless: Sequence[Table], like: S
             if isinstance(reference, GenericReference):
                 if any(_are_named_generically(side, nameless) for side in sides.values()):
                     return _ROUNDS
-            elif reference.target in names:
+            elif names.intersection(reference.targets):
                 return _ROUNDS
     return 1
 

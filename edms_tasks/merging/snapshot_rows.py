@@ -14,7 +14,7 @@ from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.restore import holds_its_rows
 from edms_tasks.search_indexes import belongs_to_an_index
-from edms_tasks.workspace import AS_PARQUET, Workspace
+from edms_tasks.workspace import AS_PARQUET, Workspace, column_types
 
 # What a database knows of itself: which migrations were run there is not the snapshot's to say.
 _BOOKKEEPING = {"django_migrations"}
@@ -33,8 +33,11 @@ def snapshot_rows(repository: Repository, entry: TableEntry, workspace: Workspac
         return RawTable(table.id, 0, dict(entry.encodings), ())
     rows = folder / "rows.parquet"
     source = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)"
-    columns = identifiers([*(column.name for column in table.columns), *([ROW_ID] if table.row_ids else [])])
     with workspace.cursor() as cursor:
+        there = column_types(cursor, source)
+        found = [name for name in table.found_columns if name in there]
+        row_id = [ROW_ID] if table.row_ids else []
+        columns = identifiers([*(column.name for column in table.columns), *row_id, *found])
         cursor.execute(f"COPY (SELECT {columns} FROM {source}) TO {literal(str(rows))} {AS_PARQUET}")
     for path in paths:
         path.unlink()

@@ -19,8 +19,8 @@ from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.salvage.tables import TableRemains
 from edms_tasks.serialize import measure_table
-from edms_tasks.table_state import KEY, chunks, reference_column
-from edms_tasks.workspace import Workspace
+from edms_tasks.table_state import KEY, chunks, parquet, reference_column
+from edms_tasks.workspace import Workspace, column_types
 
 THEN_KEY = "@then:key"
 
@@ -51,6 +51,8 @@ def remaining_rows(repository: Repository, entry: TableEntry, workspace: Workspa
         for reference in entry.table.references
     ]
     with workspace.cursor() as cursor:
+        there = column_types(cursor, parquet(fetched))
+        columns += [identifier(name) for name in entry.table.found_columns if name in there]
         source = chunks(cursor, entry.table, entry.natural_key, fetched)
         cursor.execute(
             f"COPY (SELECT {', '.join(columns)} FROM {source}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION lz4)"

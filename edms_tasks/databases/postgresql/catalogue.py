@@ -8,12 +8,13 @@ from typing import Any
 import psycopg
 
 from edms_tasks.databases.conditions import null_tests
+from edms_tasks.databases.postgresql.foreign_keys import read_foreign_keys
 from edms_tasks.databases.quoting import identifier
-from edms_tasks.inventory.model import Column, Finding, ForeignReference, LogicalType, Table, UniqueKey
+from edms_tasks.inventory.model import Column, Finding, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence
 
 # Schemas of the server itself; tables that belong to an extension come back with CREATE EXTENSION.
-_OURS = """
+OURS = """
     n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
     AND NOT EXISTS (
         SELECT 1 FROM pg_catalog.pg_depend d
@@ -36,12 +37,12 @@ def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...
     """Every ordinary table (partitions included), with columns, keys and enforced references, sorted by id."""
     columns = _columns(connection)
     primary, unique = _unique_keys(connection)
-    foreign = _foreign_keys(connection, default_schema)
+    foreign = read_foreign_keys(connection, OURS, lambda schema, name: table_id(schema, name, default_schema))
     rows = connection.execute(
         f"""
         SELECT c.oid::bigint, n.nspname, c.relname
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS}
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
         ORDER BY 2, 3
         """.encode()
     ).fetchall()
@@ -67,7 +68,7 @@ def read_sizes(connection: Connection) -> dict[tuple[str | None, str], tuple[int
         f"""
         SELECT n.nspname, c.relname, pg_catalog.pg_relation_size(c.oid), current_setting('block_size')::bigint
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS}
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
         """.encode()
     ).fetchall()
     # A table dropped meanwhile has no size; reading it then says so.
@@ -85,7 +86,7 @@ def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
         f"""
         SELECT n.nspname, c.relname
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'S' AND {_OURS} ORDER BY 1, 2
+        WHERE c.relkind = 'S' AND {OURS} ORDER BY 1, 2
         """.encode()
     ).fetchall()
     positions = []
@@ -110,7 +111,7 @@ def read_counters(connection: Connection, default_schema: str) -> dict[str, Sequ
          AND d.refobjsubid = ANY (i.indkey) AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
         JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
         JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
-        WHERE c.relkind = 'r' AND {_OURS}
+        WHERE c.relkind = 'r' AND {OURS}
         """.encode()
     ).fetchall()
     positions = {(position.schema_name, position.name): position for position in read_sequences(connection)}
@@ -126,7 +127,7 @@ def read_materialized_views(connection: Connection) -> tuple[str, ...]:
         f"""
         WITH RECURSIVE views AS (
             SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind IN ('m', 'v') AND {_OURS}
+            WHERE c.relkind IN ('m', 'v') AND {OURS}
         ), edges AS (
             SELECT DISTINCT r.ev_class AS dependent, d.refobjid AS base
             FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d
@@ -151,7 +152,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
         connection.execute(
             f"""
             SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind = 'f' AND {_OURS} ORDER BY 1, 2
+            WHERE c.relkind = 'f' AND {OURS} ORDER BY 1, 2
             """.encode()
         ).fetchall()
     ):
@@ -189,7 +190,7 @@ def _columns(connection: Connection) -> dict[int, list[Column]]:
         JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-        WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND {_OURS}
+        WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND {OURS}
         ORDER BY a.attrelid, a.attnum
         """.encode()
     ).fetchall()
@@ -221,7 +222,7 @@ def _unique_keys(connection: Connection) -> tuple[dict[int, tuple[str, ...]], di
         JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
         JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND {_OURS}
+        WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND {OURS}
         ORDER BY i.indrelid, x.relname
         """.encode()
     ).fetchall()
@@ -243,40 +244,6 @@ def _unique_keys(connection: Connection) -> tuple[dict[int, tuple[str, ...]], di
                 )
             )
     return primary, unique
-
-
-def _foreign_keys(connection: Connection, default: str) -> dict[int, list[ForeignReference]]:
-    rows = connection.execute(
-        f"""
-        SELECT k.conrelid::bigint, k.conname, tn.nspname, t.relname,
-               ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(num, position)
-                     JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num ORDER BY position),
-               ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(num, position)
-                     JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY position)
-        FROM pg_catalog.pg_constraint k
-        JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_catalog.pg_class t ON t.oid = k.confrelid
-        JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-        WHERE k.contype = 'f' AND t.relkind = 'r' AND {_OURS}
-        ORDER BY k.conrelid, k.conname
-        """.encode()
-    ).fetchall()
-    foreign: dict[int, list[ForeignReference]] = defaultdict(list)
-    for oid, constraint, target_schema, target, columns, target_columns in _typed(rows):
-        name = columns[0] if len(columns) == 1 else constraint
-        if any(reference.name == name for reference in foreign[oid]):
-            name = constraint  # a column with two foreign keys
-        foreign[oid].append(
-            ForeignReference(
-                kind="foreign",
-                name=name,
-                columns=tuple(columns),
-                target=table_id(target_schema, target, default),
-                target_columns=tuple(target_columns),
-            )
-        )
-    return foreign
 
 
 def _typed(rows: list[tuple[object, ...]]) -> list[tuple[Any, ...]]:

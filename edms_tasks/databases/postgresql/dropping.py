@@ -21,10 +21,11 @@ _Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def broken_references(address: DatabaseAddress) -> dict[str, int]:
-    """Foreign keys that are NOT VALID; PostgreSQL enforces all others, whoever wrote the rows."""
+    """Foreign keys that are NOT VALID; PostgreSQL enforces all others, but for those that nobody asked to be (NOT ENFORCED)."""
     with connected(address) as connection:
         rows = connection.execute(
-            "SELECT conrelid::regclass::text, conname FROM pg_catalog.pg_constraint WHERE contype = 'f' AND NOT convalidated"
+            "SELECT conrelid::regclass::text, conname FROM pg_catalog.pg_constraint k WHERE contype = 'f' AND NOT convalidated "
+            "AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)"
         ).fetchall()
     return {f"{name} of {table}": 0 for table, name in rows}
 

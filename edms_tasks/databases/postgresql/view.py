@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import queue
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import adbc_driver_manager
@@ -13,7 +15,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql import catalogue
+from edms_tasks.databases.postgresql import catalogue, references
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
 from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
@@ -23,8 +25,9 @@ from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_
 from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
-from edms_tasks.inventory.model import Column, Finding, Table
-from edms_tasks.manifest import Encoding, Sequence
+from edms_tasks.inventory.model import Column, Finding, ForeignReference, Table
+from edms_tasks.manifest import Encoding
+from edms_tasks.manifest import Sequence as SequencePosition
 
 # Types whose binary form Arrow carries without loss; everything else travels as the text that the type's output
 # function writes, which its input function reads back to the same value.
@@ -46,6 +49,17 @@ _BYTES_OF_TEXT = {*_TEXTUAL, "xml"}
 _PART_BYTES = 16 << 20
 _NO_OBJECTS = ("ACL ", "DEFAULT ACL ", "COMMENT ", "SECURITY LABEL ", "SCHEMA - public", "DATABASE ", "ENCODING ")
 _DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A column of `ForeignReference.found_columns`, and the join that gives it."""
+
+    name: str
+    expression: str
+    kind: pa.DataType
+    join: str
+    target: Table  # one of the tables that it reads
 
 
 @contextmanager
@@ -74,6 +88,7 @@ class PostgresView:
         self._snapshot = snapshot
         self._own = own
         self._server_version = connection.info.server_version
+        self._measured: dict[str, Measure] = {}
         self._sizes = catalogue.read_sizes(connection)
         self._with_own_functions = tables_with_own_functions(connection)
         self._readers: queue.LifoQueue[adbc.Connection | None] = queue.LifoQueue()
@@ -106,10 +121,10 @@ class PostgresView:
     def findings(self) -> tuple[Finding, ...]:
         return catalogue.read_findings(self._connection)
 
-    def sequences(self) -> tuple[Sequence, ...]:
+    def sequences(self) -> tuple[SequencePosition, ...]:
         return catalogue.read_sequences(self._connection)
 
-    def counters(self) -> dict[str, Sequence]:
+    def counters(self) -> dict[str, SequencePosition]:
         return catalogue.read_counters(self._connection, self._own.schema)
 
     def measure(self, table: Table) -> Measure:
@@ -126,14 +141,7 @@ class PostgresView:
             row = cursor.fetchone()
         assert row is not None  # an aggregate always returns one row
         beyond = {name for name, outside in zip(dated, row[1:], strict=True) if outside}
-        encodings: dict[str, Encoding] = {}
-        types: dict[str, pa.DataType] = {}
-        for column in table.columns:
-            base = _base(column.native_type)
-            native = _NATIVE.get(base) if column.name not in beyond else None
-            encodings[column.name] = "native" if native is not None or base in _TEXTUAL else "text"
-            types[column.name] = native if native is not None else pa.string()
-        return Measure(rows=int(row[0]), encodings=encodings, types=types)
+        return _measure(int(row[0]), table.columns, beyond)
 
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """PostgreSQL checks its text itself; what Arrow refuses here has no more careful form."""
@@ -158,14 +166,19 @@ class PostgresView:
 
     def batches(self, table: Table, measure: Measure, part: Part, rows: int) -> Iterator[pa.Table]:
         """Stream a part through COPY in binary form, in the order the rows lie in, which costs the server the least."""
-        expressions = ", ".join(self._expression(column, measure.encodings[column.name]) for column in table.columns)
-        where = f" WHERE {part.condition}" if part.condition else ""
-        sql = f"SELECT {expressions} FROM ONLY {identifier(table.schema_name, table.name)}{where}"
-        schema = pa.schema([(column.name, measure.types[column.name]) for column in table.columns])
         if not table.columns:
             return
+        expressions = [self._expression("s", column, measure.encodings[column.name]) for column in table.columns]
+        fields = [(column.name, measure.types[column.name]) for column in table.columns]
+        found = list(self._found(table))
+        expressions += [f"{one.expression} AS {identifier(one.name)}" for one in found]
+        fields += [(one.name, one.kind) for one in found]
+        source = f"ONLY {identifier(table.schema_name, table.name)} AS s" + "".join(one.join for one in found)
+        where = f" WHERE {part.condition}" if part.condition else ""
+        sql = f"SELECT {', '.join(expressions)} FROM {source}{where}"
+        schema = pa.schema(fields)
         with self._reader() as reader, reader.cursor() as cursor:
-            self._set_search_path(cursor, table)
+            self._set_search_path(cursor, table, *(one.target for one in found))
             cursor.execute(sql)
             stream = cursor.fetch_record_batch()
             yield from rechunked((_cast(batch, schema) for batch in stream), schema, rows, PIECE_BYTES)
@@ -239,20 +252,57 @@ class PostgresView:
         settings["roles"] = "\n".join(str(role) for (role,) in roles)
         return settings
 
+    def _measure_of(self, target: Table, columns: Sequence[Column]) -> Measure:
+        """How these columns of a table that references point at are carried."""
+        if not any(_base(column.native_type) in _DATED for column in columns):
+            return _measure(0, columns, ())
+        if target.id not in self._measured:
+            self._measured[target.id] = self.measure(target)
+        return self._measured[target.id]
+
+    @cached_property
+    def _known(self) -> dict[str, Table]:
+        return {table.id: table for table in self.tables()}
+
+    def _found(self, table: Table) -> Iterator[_Found]:
+        """What the database finds at the other end of the references that it compares otherwise than we do."""
+        for number, reference in enumerate(table.references):
+            if not isinstance(reference, ForeignReference) or not reference.comparisons:
+                continue
+            targets = [self._known[target] for target in reference.targets if target in self._known]
+            if not targets:
+                continue
+            rows = references.rows_of(targets, reference.target_columns)
+            if reference.temporal:
+                covered = references.covered(reference, "s", rows)
+                yield _Found(reference.found_columns[0], covered, pa.bool_(), "", targets[0])
+                continue
+            columns = [targets[0].column(name) for name in reference.target_columns]
+            measure = self._measure_of(targets[0], columns)
+            pointed = ", ".join(self._expression("t", column, measure.encodings[column.name]) for column in columns)
+            alias = f"p{number}"
+            join = (
+                f" LEFT JOIN LATERAL (SELECT {pointed} FROM {rows} AS t "
+                f"WHERE {references.points_at(reference, 's', 't')} LIMIT 1) AS {alias} ON true"
+            )
+            for position, (name, column) in enumerate(zip(reference.found_columns, columns, strict=True)):
+                kind = measure.types[column.name]
+                yield _Found(name, identifier(alias, column.name), kind, "" if position else join, targets[0])
+
     @staticmethod
-    def _expression(column: Column, encoding: Encoding) -> str:
-        name = identifier(column.name)
+    def _expression(alias: str, column: Column, encoding: Encoding) -> str:
+        name, value = identifier(column.name), identifier(alias, column.name)
         base = _base(column.native_type)
         if encoding == "native" and base not in _TEXTUAL:
-            return name
+            return f"{value} AS {name}"
         if base in _BYTES_OF_TEXT:
-            return f"{name}::text AS {name}"
-        return f"{output_text(name)} AS {name}"
+            return f"{value}::text AS {name}"
+        return f"{output_text(value)} AS {name}"
 
-    def _set_search_path(self, cursor: adbc.Cursor, table: Table) -> None:
-        """For one read of a table in the reader's transaction; names in our queries are written out in full."""
+    def _set_search_path(self, cursor: adbc.Cursor, *tables: Table) -> None:
+        """For one read of tables in the reader's transaction; names in our queries are written out in full."""
         path = ""
-        if (table.schema_name, table.name) in self._with_own_functions:
+        if any((table.schema_name, table.name) in self._with_own_functions for table in tables):
             # pg_catalog first: no type or operator of the EDMS's own stands in for PostgreSQL's in our query.
             path = f"pg_catalog, {self._own.search_path}" if self._own.search_path else "pg_catalog"
         cursor.execute(f"SELECT pg_catalog.set_config('search_path', {literal(path)}, true)")
@@ -286,6 +336,18 @@ class PostgresView:
 def _base(native_type: str) -> str:
     # "character varying(30)" -> "character varying", "timestamp(0) with time zone" -> "timestamp with time zone"
     return re.sub(r"\([^)]*\)", "", native_type).strip()
+
+
+def _measure(rows: int, columns: Iterable[Column], beyond: Collection[str]) -> Measure:
+    """`beyond` are columns with dates that Arrow or Python cannot hold."""
+    encodings: dict[str, Encoding] = {}
+    types: dict[str, pa.DataType] = {}
+    for column in columns:
+        base = _base(column.native_type)
+        native = _NATIVE.get(base) if column.name not in beyond else None
+        encodings[column.name] = "native" if native is not None or base in _TEXTUAL else "text"
+        types[column.name] = native if native is not None else pa.string()
+    return Measure(rows=rows, encodings=encodings, types=types)
 
 
 def _without_owner(entry: str, owners: Iterable[str]) -> str:

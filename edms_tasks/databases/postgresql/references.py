@@ -1,0 +1,62 @@
+"""A reference as PostgreSQL itself compares it: with the constraint's own operators, collation and casts.
+
+Two spellings may be one value: under a collation that ignores case, in `citext`, `jsonb`, `interval`, or between columns of two
+types. The SQL here is what the constraint's trigger runs (src/backend/utils/adt/ri_triggers.c, RI_FKey_check).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.errors import TerminalError
+from edms_tasks.inventory.model import Comparison, ForeignReference, Table
+
+_OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]{1,63}")
+
+
+def rows_of(tables: Sequence[Table], columns: Iterable[str]) -> str:
+    """What stands after FROM for the rows of a table, or of all partitions of one."""
+    names = [identifier(table.schema_name, table.name) for table in tables]
+    if len(names) == 1:
+        return f"ONLY {names[0]}"
+    wanted = identifiers(dict.fromkeys(columns))
+    return "(" + " UNION ALL ".join(f"SELECT {wanted} FROM ONLY {name}" for name in names) + ")"
+
+
+def points_at(reference: ForeignReference, pointing: str, pointed: str) -> str:
+    """SQL for whether a row `pointing` (an alias) refers to a row `pointed`; of a temporal reference, in all but the period."""
+    pairs = list(zip(reference.columns, reference.target_columns, reference.comparisons, strict=True))
+    if reference.temporal:
+        pairs.pop()
+    return " AND ".join(
+        _same(f"{pointed}.{identifier(target)}", f"{pointing}.{identifier(column)}", comparison)
+        for column, target, comparison in pairs
+    )
+
+
+def covered(reference: ForeignReference, pointing: str, target: str) -> str:
+    """SQL for whether the periods of the rows that `pointing` refers to cover its own; `target` is what stands after FROM."""
+    period = f"{pointing}.{identifier(reference.columns[-1])}"
+    theirs = f"t.{identifier(reference.target_columns[-1])}"
+    return (
+        f"coalesce((SELECT {period} OPERATOR(pg_catalog.<@) pg_catalog.range_agg({theirs}) FROM {target} AS t "
+        f"WHERE {points_at(reference, pointing, 't')} AND {theirs} OPERATOR(pg_catalog.&&) {period}), false)"
+    )
+
+
+def _same(pointed: str, pointing: str, comparison: Comparison) -> str:
+    schema, name = comparison.operator
+    # `--` and `/*` would begin a comment.
+    if not _OPERATOR.fullmatch(name) or "--" in name or "/*" in name:
+        raise TerminalError(
+            "A reference is compared by what is no operator.",
+            where=name[:80],
+            cure="The manifest was not written by edms-backup. Use another snapshot.",
+        )
+    left = f"{pointed}::{identifier(*comparison.pointed_type)}" if comparison.pointed_type else pointed
+    right = f"{pointing}::{identifier(*comparison.pointing_type)}" if comparison.pointing_type else pointing
+    if comparison.collation:
+        right = f"({right}) COLLATE {identifier(*comparison.collation)}"
+    return f"{left} OPERATOR({identifier(schema)}.{name}) {right}"
