@@ -181,6 +181,30 @@ class TableLocked(TransientError):
     code = "table-locked"
 
 
+class TargetLocked(TargetInUse):
+    """Another run of this product is at work on the same database or folder."""
+
+    code = "target-locked"
+
+
+class TargetChanged(TransientError):
+    """The database or a folder is not the one it was when this run began, or not the one that was proved."""
+
+    code = "target-changed"
+
+
+class LockLost(TransientError):
+    """The lock that kept others from the target was lost on the way; nothing was changed."""
+
+    code = "lock-lost"
+
+
+class LockUnavailable(TerminalError):
+    """The target cannot be locked here."""
+
+    code = "lock-unavailable"
+
+
 class TargetExists(TerminalError):
     """The database or folder a restore should create is there already."""
 
@@ -218,8 +242,32 @@ class NothingToRollBack(TerminalError):
     exit_code = 2
 
 
+class AlreadyPromoted(TerminalError):
+    """What was confirmed has been done before; a confirmation counts once."""
+
+    code = "already-promoted"
+    exit_code = 2
+
+
 class ToolMissing(TerminalError):
     """A program this engine needs (for PostgreSQL: pg_dump, pg_restore) is not on the PATH."""
 
     code = "tool-missing"
     exit_code = 2
+
+
+# -- exit code 4: the live system was replaced, and something failed afterwards -----------------------------------
+
+
+class PromotionHalted(TerminalError):
+    """The live database was swapped, and the files could not follow."""
+
+    code = "promotion-halted"
+    exit_code = 4
+
+
+class EvidenceNotWritten(TerminalError):
+    """The restored system is in its place, proved, and the report on it could not be written."""
+
+    code = "evidence-not-written"
+    exit_code = 4

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edms_tasks.durable import private_folder
+
 
 @contextmanager
 def spool(workdir: Path, purpose: str) -> Iterator[Path]:
@@ -17,7 +19,7 @@ def spool(workdir: Path, purpose: str) -> Iterator[Path]:
 
     The folder itself is locked while it is in use, and the kernel releases the lock when its holder dies.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
+    private_folder(workdir)
     # One run at a time: a folder that another run has made and not locked yet would look abandoned.
     with _opened(workdir) as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)

@@ -31,6 +31,7 @@ from edms_tasks.table_state import empty_state
 from edms_tasks.tags import check_tag
 from edms_tasks.workspace import open_workspace
 from flows.evidence import leave_backup
+from flows.live_target import Together, read_together
 from flows.reading import read_tables
 from flows.steps import Steps
 
@@ -98,15 +99,25 @@ def compose_backup(
         _require_migrated(report, settings)
         repository = Repository.create(settings.repository)
 
-    with repository.lock("backup"), spool(settings.workdir, "backup") as folder:
+    with (
+        repository.lock("backup"),
+        spool(settings.workdir, "backup") as folder,
+        read_together(settings, steps, database, report) as together,
+    ):
         try:
-            return _snapshot(settings, steps, repository, report, folder, tag)
+            return _snapshot(settings, steps, repository, report, folder, tag, together)
         except OSError as error:
             raise _no_space_or(error, folder) from error
 
 
 def _snapshot(
-    settings: Settings, steps: Steps, repository: Repository, report: ProbeReport, folder: Path, tag: str | None
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    report: ProbeReport,
+    folder: Path,
+    tag: str | None,
+    together: Together,
 ) -> BackupResult:
     database = open_database(DatabaseAddress.from_probe(report.databases[0]))
     findings: list[Finding] = []
@@ -150,6 +161,7 @@ def _snapshot(
         with steps.stage("files"):
             indexes, file_findings = _store_files(settings, steps, repository, inventory, previous, folder)
             findings += file_findings
+            together.release()
             findings += steps.run(
                 "match files and rows",
                 lambda: find_file_problems(

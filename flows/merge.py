@@ -24,6 +24,7 @@ from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.proof import MergedTable
 from edms_tasks.merging.selection import Selector
 from edms_tasks.merging.snapshot_rows import mergeable
+from edms_tasks.promotion import Patience
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
@@ -33,9 +34,9 @@ from edms_tasks.tags import BEFORE_MERGE
 from edms_tasks.workspace import open_workspace
 from flows.backup import compose_backup
 from flows.evidence import leave_merge
+from flows.live_target import finish_what_was_cut_short, journal_of, live_target
 from flows.merge_work import MergeWork, Policies
 from flows.proof import reports
-from flows.restore import journal_of
 from flows.steps import Steps
 from flows.target import address_of, ask_edms
 
@@ -80,6 +81,7 @@ def compose_merge(
     only: Sequence[str] = (),
     with_dependents: bool = False,
     dry_run: bool = False,
+    wait: bool = True,
 ) -> MergeResult:
     """Merge a snapshot into the live database, or (`dry_run`) say what that would do.
 
@@ -91,9 +93,10 @@ def compose_merge(
         only: objects ("documents.Document:SOP-0001"), which come with what they refer to; none: the whole snapshot.
         with_dependents: whether what cannot be without these objects comes too.
         dry_run: write nothing.
+        wait: whether to wait for a running backup.
 
     Raises:
-        MergeRefused, CheckFailed, TargetInUse, DamagedRepository, …: nothing was changed.
+        MergeRefused, CheckFailed, TargetLocked, TargetInUse, DamagedRepository, …: nothing was changed.
     """
     chosen = policies or Policies()
     selectors = [Selector.parse(text) for text in only]
@@ -110,7 +113,12 @@ def compose_merge(
             database = open_database(address_of(settings, report))
             check_engine(manifest, database)
             database.check()
-            cleanup.enter_context(journal_of(settings).exclusive())
+            live, patience = live_target(settings, database, report), Patience(steps.say, waits=wait)
+            if not dry_run:
+                held = cleanup.enter_context(live.working("merge"))
+                notes += finish_what_was_cut_short(live, journal_of(settings), patience)
+            elif busy := live.worked_on_by():
+                raise busy
         safety = None
         if not dry_run:
             tag = f"{BEFORE_MERGE}{snapshot_id[:12]}"
@@ -143,7 +151,8 @@ def compose_merge(
                 merge.read_target(view)
             plan = merge.plan(snapshot_id, database.address.display, notes)
             return _reported(settings, steps, MergeResult(plan, False, None, (), tuple(notes), dict(steps.seconds)))
-        with database.merging(scratch, tables) as transaction:
+        # Before the transaction: a backup that runs is waited for while nobody else is kept waiting.
+        with live.still("merge", patience) as still, database.merging(scratch, tables) as transaction:
             merge.read_target(transaction.view())
             plan = merge.plan(snapshot_id, database.address.display, notes)
             proved: tuple[MergedTable, ...] = ()
@@ -152,6 +161,8 @@ def compose_merge(
                 proved = merge.carry_out(transaction)
                 aside = settings.workdir / "replaced-by-merges" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
                 with steps.stage("commit"):
+                    held.require_held()
+                    still.require_held()
                     _commit(steps, merge, transaction, aside)
                 if aside.exists():
                     notes.append(f"Files that were replaced are kept in {aside}.")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from flows.backup import BackupResult
     from flows.inspection import Inspection
     from flows.listing import Listing
-    from flows.restore_result import RestoreResult, RollbackResult
+    from flows.restore_result import RestoreResult
+    from flows.rollback import RollbackResult
     from flows.verify import VerifyResult
 
 _SEVERITY = {"error": "✗", "warning": "!", "info": "·"}

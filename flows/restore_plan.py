@@ -33,10 +33,11 @@ from flows.diff import SHOWN
 from flows.diff_sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.diff_work import compare_sources
 from flows.evidence import leave_restore_plan
+from flows.handing_over import lock_of, require_room
 from flows.listing import read_manifest
+from flows.live_target import journal_of
 from flows.look_ahead import look_ahead
 from flows.proof import reports
-from flows.restore import journal_of, require_room
 from flows.steps import Steps
 from flows.target import Target, find_target
 
@@ -150,9 +151,10 @@ def _require_objects(repository: Repository, manifest: Manifest) -> None:
 def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
     """What would stop the restore, asked without changing anything."""
     notes = []
-    with journal_of(settings).exclusive():  # raises where a restore is running
-        pass
-    if promotion.pending(journal_of(settings)):
+    locked = lock_of(settings, target)
+    if busy := locked.worked_on_by():
+        raise busy
+    if target.into is None and promotion.pending(target.database, journal_of(settings), locked.folders):
         notes.append("A promotion was cut short. A restore finishes it first, and then does what a new plan would say.")
     notes += target.database.check_target(target.into, promote=False, disconnect=True)
     require_room(settings, manifest, target)

@@ -1,4 +1,4 @@
-"""What a restore and a rollback return: for the summary, for `--json`, for whoever calls the compositions."""
+"""What a restore returns: for the summary, for `--json`, for whoever calls the compositions."""
 
 from __future__ import annotations
 
@@ -56,16 +56,3 @@ class RestoreResult:
             "losses": self.losses.as_json() if self.losses else None,
             "following": self.following.as_json() if self.following else None,
         }
-
-
-@dataclass(frozen=True)
-class RollbackResult:
-    """What was swapped back, and where the undone restore is kept."""
-
-    database: str
-    snapshot_id: str
-    set_aside: str
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {"database": self.database, "snapshot": self.snapshot_id, "set_aside": self.set_aside}

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
-from edms_tasks.errors import EdmsNotImportable, SettingsError
+from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
+from edms_tasks.files.names import plain_name
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings
 from flows.crossing_needs import require_crossable
+from flows.live_target import live_folders
 from flows.other_database import other_database
 
 
@@ -88,15 +90,15 @@ def _folders(
     settings: Settings, manifest: Manifest, report: ProbeReport | None, into: str | None, into_files: Path | None
 ) -> tuple[tuple[FileIndex, Path, Path], ...]:
     folders = []
-    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
-    known |= settings.files.roots
+    known = live_folders(settings, report)
     for index in manifest.files:
         name = index.root.name
         if into is not None:
             base = into_files or settings.workdir.parent / f"{Path(into).name}-files"
-            final = base / name
+            final = base / plain_name(name)
         elif name in known:
             final = known[name]
+            _require_end_of_link(settings, report, name)
         elif not index.files:
             continue
         else:
@@ -107,3 +109,15 @@ def _folders(
             )
         folders.append((index, final, promotion.staging_folder(final)))
     return tuple(folders)
+
+
+def _require_end_of_link(settings: Settings, report: ProbeReport | None, name: str) -> None:
+    """A link that leads nowhere usually means a disk that is not mounted: its place must not be filled on this one."""
+    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
+    named = (known | settings.files.roots)[name]
+    if named.is_symlink() and not named.exists():
+        raise TerminalError(
+            f"The folder of {name!r} is a link that leads nowhere.",
+            where=f"{named} -> {named.readlink()}",
+            cure="Mount the disk it leads to, or make the folder there; or remove the link, and the files come back in its place.",
+        )

@@ -9,8 +9,9 @@ from typing import Any
 from edms_tasks.settings import Settings, load_settings
 from flows.backup import BackupResult, compose_backup
 from flows.direct_steps import DirectSteps
-from flows.restore import compose_restore, compose_rollback
-from flows.restore_result import RestoreResult, RollbackResult
+from flows.restore import compose_restore
+from flows.restore_result import RestoreResult
+from flows.rollback import RollbackResult, compose_rollback
 from flows.verify import VerifyResult, compose_verify
 from tests.reference_system import ReferenceEdms
 
@@ -36,8 +37,8 @@ class Protected:
     def verify(self, snapshot: str | None = None) -> VerifyResult:
         return compose_verify(self.settings, DirectSteps(), snapshot=snapshot)
 
-    def rollback(self) -> RollbackResult:
-        return compose_rollback(self.settings, DirectSteps())
+    def rollback(self, stamp: str | None = None) -> RollbackResult:
+        return compose_rollback(self.settings, DirectSteps(), stamp=stamp)
 
 
 def protect(edms: ReferenceEdms, folder: Path, *, top: str = "", extra: str = "") -> Protected:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError, DoesNotFit
 from edms_tasks.settings import load_settings
 from flows.direct_steps import DirectSteps
@@ -121,8 +122,8 @@ def test_a_value_that_changed_in_the_other_engine_fails_the_proof_and_is_named(
     system = moved("postgresql")
     where = tmp_path / "damaged.sqlite3"
 
-    def damage(staging: object, folders: object) -> None:
-        with closing(sqlite3.connect(f"{where}.edms-staging")) as connection:
+    def damage(staging: StagingDatabase, folders: object) -> None:
+        with closing(sqlite3.connect(staging.address.name)) as connection:
             connection.execute(
                 "UPDATE documents_document SET created_at = substr(created_at, 1, 18) || "
                 "CASE substr(created_at, 19, 1) WHEN '0' THEN '1' ELSE '0' END || substr(created_at, 20) WHERE id = 3"

@@ -6,13 +6,16 @@ through a `StagingDatabase`: a database nobody uses yet, built beside the live o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.locking import HeldLock, LockKind
+from edms_tasks.errors import TargetLocked
+from edms_tasks.file_locks import Wait, give_up
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.manifest import Encoding, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
@@ -137,6 +140,16 @@ class StagingDatabase(Protocol):
             SnapshotNewerThanCode: something else depends on them, by name.
         """
 
+    def seal(self) -> str:
+        """Close it to everybody: it is proved. Returns what identifies it, as `Database.swap` expects it.
+
+        Raises:
+            TargetInUse: somebody else uses it.
+        """
+
+    def unseal(self) -> None:
+        """Open it again, for work after the proof."""
+
     def drop(self) -> None:
         """Remove it."""
 
@@ -212,14 +225,44 @@ class Database(Protocol):
             folder: for a database that is a file.
         """
 
-    def remove_leftovers(self) -> tuple[str, ...]:
-        """Drop staging databases of killed runs; returns their names."""
+    def lock(
+        self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
+    ) -> AbstractContextManager[HeldLock]:
+        """Hold a lock on the database `name` of this server, against everybody who comes to it (locking.py).
+
+        Raises:
+            TargetLocked: as `wait` says, while somebody else holds it.
+            LockUnavailable: it cannot be locked here.
+        """
+
+    def locked_by(self, name: str, kind: LockKind) -> TargetLocked | None:
+        """Who holds that lock, asked without taking it."""
+
+    def remove_leftovers(self, target: str) -> tuple[str, ...]:
+        """Drop staging databases of killed runs; returns their names. The caller holds the work lock of `target`."""
 
     def exists(self, name: str) -> bool:
         """Whether a database of that name is on this server (SQLite: a file at that path)."""
 
+    def identity(self, name: str) -> str:
+        """What tells a database from another that gets its name; "" where there is none of that name."""
+
     def previous_name(self, stamp: str) -> str:
         """The name the live database gets when a restore is promoted at `stamp`."""
 
-    def swap(self, incoming: str, previous: str, *, disconnect: bool) -> None:
-        """Live becomes `previous` (when it exists), `incoming` becomes live: one atomic step. Raises TargetInUse."""
+    def swap(
+        self, incoming: str, previous: str, *, expected: str, confirm: Callable[[], None], disconnect: bool
+    ) -> None:
+        """Live becomes `previous` (when it exists), `incoming` becomes live: one atomic step.
+
+        Args:
+            incoming: the database that goes live.
+            previous: the name the live one gets.
+            expected: what `seal` or `identity` said of `incoming`; "" where nobody has asked.
+            confirm: called at the last moment; raises where the swap must not be.
+            disconnect: end other connections to the live database.
+
+        Raises:
+            TargetInUse: somebody uses the live database.
+            TargetChanged: `incoming` is not what was expected. In both cases nothing was changed.
+        """

@@ -265,7 +265,7 @@ def _file_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]
 
 
 def _inside(inner: str, outer: str) -> bool:
-    return Path(inner).absolute().is_relative_to(Path(outer).absolute())
+    return Path(inner).resolve().is_relative_to(Path(outer).resolve())
 
 
 def _only_surrogate(table: Table) -> bool:

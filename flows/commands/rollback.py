@@ -22,7 +22,7 @@ def rollback(
     with options.reporting():
         settings = options.settings()
         from flows.direct_steps import DirectSteps
-        from flows.restore import compose_rollback
+        from flows.rollback import compose_rollback
 
         result = compose_rollback(settings, DirectSteps(options.progress_console()))
 

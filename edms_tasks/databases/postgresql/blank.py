@@ -9,14 +9,19 @@ import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected
-from edms_tasks.databases.postgresql.staging import MARK
-from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.databases.postgresql.leftovers import mark
+from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import MayNotCreateDatabases, TerminalError
 
 
 @contextmanager
-def created(address: DatabaseAddress, maintenance: DatabaseAddress) -> Iterator[DatabaseAddress]:
+def created(address: DatabaseAddress, maintenance: DatabaseAddress, target: str) -> Iterator[DatabaseAddress]:
     """A database of that name, made new in UTF-8 and with the server's own collation; dropped on the way out.
+
+    Args:
+        address: of the database to be made.
+        maintenance: where to connect for making it.
+        target: the database it is made for.
 
     Raises:
         TerminalError: the server cannot make one in UTF-8.
@@ -32,7 +37,7 @@ def created(address: DatabaseAddress, maintenance: DatabaseAddress) -> Iterator[
                 why=str(error).strip(),
                 cure="Have an empty UTF-8 database made, and name it with --into.",
             ) from error
-        connection.execute(f"COMMENT ON DATABASE {name} IS {literal(MARK)}".encode())
+        mark(connection, address.name, target)
     try:
         yield address
     finally:

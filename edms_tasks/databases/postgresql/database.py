@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -10,19 +10,29 @@ import psycopg
 from psycopg import errors as pg_errors
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.locking import LockKind
 from edms_tasks.databases.postgresql.blank import created, lent
 from edms_tasks.databases.postgresql.connection import ask_server, connected
+from edms_tasks.databases.postgresql.leftovers import fitting, mark, remove_leftovers, unique_name
+from edms_tasks.databases.postgresql.locking import AdvisoryLock, advisory_lock, locked_by
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
-from edms_tasks.databases.postgresql.staging import MARK, PostgresStaging
+from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.tools import required_programs
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.errors import DatabaseRefused, MayNotCreateDatabases, TargetExists, TargetInUse
+from edms_tasks.errors import (
+    DatabaseRefused,
+    MayNotCreateDatabases,
+    TargetChanged,
+    TargetExists,
+    TargetInUse,
+    TargetLocked,
+)
+from edms_tasks.file_locks import Wait, give_up
 from edms_tasks.inventory.model import Table
 
-_LONGEST_NAME = 63  # NAMEDATALEN - 1
-_MIGRATED = "_edms_migrated"
+_STAGING, _MIGRATED = "_edms_staging", "_edms_migrated"
 
 
 class PostgresDatabase:
@@ -87,9 +97,8 @@ class PostgresDatabase:
                     self.address.renamed(into), self._maintenance_address(), schema, jobs, created=False
                 )
             else:
-                name = self._staging_name()
-                self._drop_if_ours(connection, name)
-                self._create(connection, name, schema)
+                name = unique_name(into or self.address.name, _STAGING)
+                self._create(connection, name, into or self.address.name, schema)
                 staging = PostgresStaging(
                     self.address.renamed(name), self._maintenance_address(), schema, jobs, created=True
                 )
@@ -97,27 +106,38 @@ class PostgresDatabase:
         return staging
 
     def blank(self, into: str, folder: Path) -> AbstractContextManager[DatabaseAddress]:
-        name = _fitting(into, _MIGRATED)
+        name = unique_name(into, _MIGRATED)
         with self._maintenance() as connection:
             if self._exists(connection, into) and not self._may_create(connection):
                 return lent(self.address.renamed(into))
             self._require_createdb(connection)
-            self._drop_if_ours(connection, name)
-        return created(self.address.renamed(name), self._maintenance_address())
+        return created(self.address.renamed(name), self._maintenance_address(), into)
 
-    def remove_leftovers(self) -> tuple[str, ...]:
-        names = (self._staging_name(), _fitting(self.address.name, _MIGRATED))
-        with self._maintenance() as connection:
-            return tuple(name for name in names if self._drop_if_ours(connection, name))
+    def lock(
+        self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
+    ) -> AbstractContextManager[AdvisoryLock]:
+        return advisory_lock(self._maintenance_address(), name, kind, shared=shared, purpose=purpose, wait=wait)
+
+    def locked_by(self, name: str, kind: LockKind) -> TargetLocked | None:
+        return locked_by(self._maintenance_address(), name, kind)
+
+    def remove_leftovers(self, target: str) -> tuple[str, ...]:
+        return remove_leftovers(self._maintenance_address(), self.address.name, target, (_STAGING, _MIGRATED))
 
     def exists(self, name: str) -> bool:
         with self._maintenance() as connection:
             return self._exists(connection, name)
 
-    def previous_name(self, stamp: str) -> str:
-        return _fitting(self.address.name, f"_previous_{stamp}")
+    def identity(self, name: str) -> str:
+        with self._maintenance() as connection:
+            return self._identity(connection, name)
 
-    def swap(self, incoming: str, previous: str, *, disconnect: bool) -> None:
+    def previous_name(self, stamp: str) -> str:
+        return fitting(self.address.name, f"_previous_{stamp}")
+
+    def swap(
+        self, incoming: str, previous: str, *, expected: str, confirm: Callable[[], None], disconnect: bool
+    ) -> None:
         """Two renames in one transaction: other sessions see both or neither (verified, DESIGN.md §5)."""
         live = self.address.name
         with self._maintenance() as connection:
@@ -138,16 +158,24 @@ class PostgresDatabase:
                             f"ALTER DATABASE {identifier(live)} RENAME TO {identifier(previous)}".encode()
                         )
                     connection.execute(f"ALTER DATABASE {identifier(incoming)} RENAME TO {identifier(live)}".encode())
+                    # Renamed by us, it stays what it is until the end of this transaction.
+                    if expected and (found := self._identity(connection, live)) != expected:
+                        raise self._changed(incoming, expected, found)
+                    connection.execute(f"ALTER DATABASE {identifier(live)} ALLOW_CONNECTIONS true".encode())
                     connection.execute(f"COMMENT ON DATABASE {identifier(live)} IS NULL".encode())
+                    confirm()
             except pg_errors.ObjectInUse as error:
                 raise self._in_use(connection, live, str(error)) from error
 
-    def _create(self, connection: psycopg.Connection[tuple[object, ...]], name: str, schema: CapturedSchema) -> None:
+    def _create(
+        self, connection: psycopg.Connection[tuple[object, ...]], name: str, target: str, schema: CapturedSchema
+    ) -> None:
         settings = schema.settings
         clauses = [
             f"ENCODING {literal(settings['encoding'])}",
             f"LC_COLLATE {literal(settings['collate'])}",
             f"LC_CTYPE {literal(settings['ctype'])}",
+            "ALLOW_CONNECTIONS false",  # until it says what it is
         ]
         if settings.get("provider") == "i" and settings.get("icu_locale"):
             clauses += ["LOCALE_PROVIDER icu", f"ICU_LOCALE {literal(settings['icu_locale'])}"]
@@ -157,7 +185,8 @@ class PostgresDatabase:
             connection.execute(f"CREATE DATABASE {identifier(name)} TEMPLATE template0 {' '.join(clauses)}".encode())
         except pg_errors.InsufficientPrivilege as error:
             raise self._may_not_create() from error
-        connection.execute(f"COMMENT ON DATABASE {identifier(name)} IS {literal(MARK)}".encode())
+        mark(connection, name, target)
+        connection.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true".encode())
 
     def _owner(self, connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
         """The live database's owner, where this role may hand a database to it."""
@@ -167,23 +196,6 @@ class PostgresDatabase:
             (self.address.name,),
         ).fetchone()
         return str(row[0]) if row and row[1] else None
-
-    def _drop_if_ours(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
-        row = connection.execute(
-            "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = %s",
-            (name,),
-        ).fetchone()
-        if row is None:
-            return False
-        # A kill between CREATE and COMMENT leaves an unmarked one, which is then empty.
-        if row[0] != MARK and not self._is_empty(name):
-            raise TargetExists(
-                f"A database {name!r} exists that edms-backup did not make.",
-                where=self.address.renamed(name).display,
-                cure="Rename or drop it: that is the name of the staging database.",
-            )
-        connection.execute(f"DROP DATABASE {identifier(name)} WITH (FORCE)".encode())
-        return True
 
     def _is_empty(self, name: str) -> bool:
         with connected(self.address.renamed(name)) as connection:
@@ -245,8 +257,17 @@ class PostgresDatabase:
             is not None
         )
 
-    def _staging_name(self) -> str:
-        return _fitting(self.address.name, "_edms_staging")
+    def _identity(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> str:
+        row = connection.execute("SELECT oid FROM pg_catalog.pg_database WHERE datname = %s", (name,)).fetchone()
+        return f"oid {row[0]}" if row else ""
+
+    def _changed(self, name: str, expected: str, found: str) -> TargetChanged:
+        return TargetChanged(
+            "The database that was to go live is not the one that was proved.",
+            where=self.address.renamed(name).display,
+            why=f"It should be {expected}, and is {found or 'not there'}.",
+            cure="Nothing was changed. See who makes and renames databases on this server, and run the restore again.",
+        )
 
     def _maintenance_address(self) -> DatabaseAddress:
         for name in ("postgres", "template1"):
@@ -263,9 +284,3 @@ class PostgresDatabase:
         """A connection to the server that is not a connection to the live database."""
         with connected(self._maintenance_address()) as connection:
             yield connection
-
-
-def _fitting(name: str, suffix: str) -> str:
-    """`name + suffix` within PostgreSQL's 63 bytes."""
-    room = _LONGEST_NAME - len(suffix.encode())
-    return name.encode()[:room].decode(errors="ignore") + suffix

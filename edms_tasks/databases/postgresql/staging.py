@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,12 +17,14 @@ from edms_tasks.databases.postgresql.loading import copy_table
 from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, Unwanted
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.errors import TerminalError
+from edms_tasks.errors import TargetInUse, TerminalError
 from edms_tasks.inventory.model import ForeignReference
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.manifest import TableEntry
 
 MARK = "edms-backup staging database: safe to drop"
+
+_PATIENCE, _PAUSE = 50, 0.1
 
 
 class PostgresStaging:
@@ -147,6 +150,26 @@ class PostgresStaging:
     def drop_parts(self, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
         return drop_parts(self.address, unwanted)
 
+    def seal(self) -> str:
+        """Let nobody connect any more; returns the database's identity. One that the user made is its owner's to close."""
+        with connected(self._maintenance) as connection:
+            if self._created:
+                self._allow(connection, "false")
+                _require_left_alone(connection, self.address)
+            row = connection.execute(
+                "SELECT oid FROM pg_catalog.pg_database WHERE datname = %s", (self.address.name,)
+            ).fetchone()
+        return f"oid {row[0]}" if row else ""
+
+    def unseal(self) -> None:
+        """Let connections in again."""
+        if self._created:
+            with connected(self._maintenance) as connection:
+                self._allow(connection, "true")
+
+    def _allow(self, connection: psycopg.Connection[tuple[object, ...]], allowed: str) -> None:
+        connection.execute(f"ALTER DATABASE {identifier(self.address.name)} ALLOW_CONNECTIONS {allowed}".encode())
+
     def drop(self) -> None:
         """Remove it; a database the user made (`--into` an empty one) is left, for its owner to drop."""
         if self._created:
@@ -154,7 +177,8 @@ class PostgresStaging:
                 connection.execute(f"DROP DATABASE IF EXISTS {identifier(self.address.name)} WITH (FORCE)".encode())
 
     def keep_as(self, name: str) -> DatabaseAddress:
-        """Rename it to its final name and take the staging mark off."""
+        """Rename it to its final name, take the staging mark off, and open it."""
+        self.unseal()
         with connected(self._maintenance) as connection:
             if name != self.address.name:
                 connection.execute(
@@ -210,6 +234,25 @@ class PostgresStaging:
             ).fetchall()
         reachable = {str(role) for (role,) in rows}
         return [role for role in wanted if role not in reachable]
+
+
+def _require_left_alone(connection: psycopg.Connection[tuple[object, ...]], address: DatabaseAddress) -> None:
+    """Nobody is connected; our own sessions may take a moment to end. Raises TargetInUse."""
+    for _ in range(_PATIENCE):
+        rows = connection.execute(
+            "SELECT coalesce(nullif(application_name, ''), 'unnamed') || ' as ' || coalesce(usename, '?') "
+            "FROM pg_catalog.pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'",
+            (address.name,),
+        ).fetchall()
+        if not rows:
+            return
+        time.sleep(_PAUSE)
+    raise TargetInUse(
+        "Somebody is connected to the staging database, and may have changed it.",
+        where=address.display,
+        why=", ".join(str(who) for (who,) in rows[:5]),
+        cure="Nothing was changed. See who connects to databases of that name, and run the restore again.",
+    )
 
 
 def _enforced(entry: TableEntry, name: str) -> bool:

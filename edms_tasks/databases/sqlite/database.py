@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+import secrets
 import sqlite3
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.locking import SUFFIXES, LockKind
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
+from edms_tasks.databases.sqlite.identity import beside, identity, require_same
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
 from edms_tasks.databases.sqlite.retirement import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.users import said, users
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
 from edms_tasks.disk_space import require_space
-from edms_tasks.errors import DatabaseRefused, TargetExists, TargetInUse, TerminalError
+from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
+from edms_tasks.file_locks import FileLock, Wait, file_lock, give_up, locked_by
 from edms_tasks.inventory.model import Table
 
 
@@ -82,8 +87,7 @@ class SqliteDatabase:
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> SqliteStaging:
         # Beside where it will end up: a rename does not cross disks.
-        path = self._staging_path() if into is None else Path(f"{into}.edms-staging")
-        remove_with_companions(path)
+        path = beside(into or self.address.name, f".edms-staging-{secrets.token_hex(4)}")
         staging = SqliteStaging(self.address.renamed(str(path)), schema)
         staging.create_tables()
         self._open_to_the_edms(path)
@@ -98,18 +102,34 @@ class SqliteDatabase:
         finally:
             remove_with_companions(path)
 
-    def remove_leftovers(self) -> tuple[str, ...]:
-        removed = []
+    def lock(
+        self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
+    ) -> AbstractContextManager[FileLock]:
+        path = beside(name, SUFFIXES[kind])
+        return file_lock(path, "this database", shared=shared, purpose=purpose, like=Path(name), wait=wait)
+
+    def locked_by(self, name: str, kind: LockKind) -> TargetLocked | None:
+        return locked_by(beside(name, SUFFIXES[kind]), "this database")
+
+    def remove_leftovers(self, target: str) -> tuple[str, ...]:
+        removed = list(_remove_staged_beside(target))
+        if target != self.address.name:
+            try:
+                with self.lock(self.address.name, "work", shared=False, purpose="look for leftovers"):
+                    removed += _remove_staged_beside(self.address.name)
+            except (TargetLocked, LockUnavailable):
+                pass  # their maker lives, or they are not ours to remove
+            return tuple(removed)
         # A swap cut short between its two calls leaves a second name of the live file itself.
-        for link in self._path.parent.glob(f"{glob.escape(self._path.name)}.previous-*"):
-            if self._path.exists() and link.samefile(self._path):
+        live = beside(self.address.name, "")
+        for link in live.parent.glob(f"{glob.escape(live.name)}.previous-*"):
+            if live.exists() and link.samefile(live):
                 link.unlink()
                 removed.append(str(link))
-        path = self._staging_path()
-        if path.exists():
-            remove_with_companions(path)
-            removed.append(str(path))
         return tuple(removed)
+
+    def identity(self, name: str) -> str:
+        return identity(Path(name))
 
     def exists(self, name: str) -> bool:
         return Path(name).exists()
@@ -117,17 +137,22 @@ class SqliteDatabase:
     def previous_name(self, stamp: str) -> str:
         return f"{self._path}.previous-{stamp}"
 
-    def swap(self, incoming: str, previous: str, *, disconnect: bool) -> None:
+    def swap(
+        self, incoming: str, previous: str, *, expected: str, confirm: Callable[[], None], disconnect: bool
+    ) -> None:
         """Keep the live file under another name (a hard link costs nothing), then replace it in one step.
 
         What was live refuses writes from then on, so that a process that still has it open is told (retirement.py).
         """
+        require_same(Path(incoming), expected)
         with opened(Path(incoming)) as coming:
             coming.revive()
         if not self._path.exists():
+            confirm()
             self._put_live(incoming)
             return
         with opened(self._path) as old, self._alone() as was_wal:
+            confirm()
             Path(previous).unlink(missing_ok=True)
             os.link(self._path, previous)
             self._put_live(incoming)
@@ -203,12 +228,18 @@ class SqliteDatabase:
             os.chown(path, live.st_uid, live.st_gid)
         path.chmod(stat.S_IMODE(live.st_mode) | stat.S_IRUSR | stat.S_IWUSR)
 
-    def _staging_path(self) -> Path:
-        return self._path.with_name(self._path.name + ".edms-staging")
-
 
 def _is_wal(connection: sqlite3.Connection) -> bool:
     try:
         return str(connection.execute("PRAGMA journal_mode").fetchone()[0]) == "wal"
     except sqlite3.DatabaseError:
         return False  # damaged
+
+
+def _remove_staged_beside(name: str) -> Iterator[str]:
+    """What killed runs have staged beside a database whose lock is held."""
+    live = beside(name, "")
+    for path in sorted(live.parent.glob(f"{glob.escape(live.name)}.edms-staging*")):
+        if re.fullmatch(r"\.edms-staging(-[0-9a-f]{8})?", path.name.removeprefix(live.name)):
+            remove_with_companions(path)
+            yield str(path)

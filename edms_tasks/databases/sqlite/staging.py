@@ -22,6 +22,7 @@ from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.databases.sqlite.catalogue import free_row_id
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
 from edms_tasks.databases.sqlite.guard import KINDS, confined, create, is_virtual, require_made
+from edms_tasks.databases.sqlite.identity import fingerprint
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import ROW_ID
 from edms_tasks.manifest import Sequence as SequencePosition
@@ -146,6 +147,15 @@ class SqliteStaging:
         dropped = drop_parts(self._path, unwanted)
         _flush(self._path)
         return dropped
+
+    def seal(self) -> str:
+        """Fold its log in; returns what tells of every write after this."""
+        checkpoint(self._path)
+        _flush(self._path)
+        return fingerprint(self._path)
+
+    def unseal(self) -> None:
+        """Nothing: a file has no door of its own."""
 
     def drop(self) -> None:
         """Remove the file and its companions."""

@@ -1,0 +1,34 @@
+"""Names that come from a manifest and become a name on a disk."""
+
+from __future__ import annotations
+
+from edms_tasks.errors import DamagedRepository
+
+_LONGEST = 200  # bytes; file systems take 255, and suffixes are added
+
+
+def plain_name(name: str) -> str:
+    """The name, if it is that of one folder or file and leads nowhere else; raises DamagedRepository."""
+    if why := why_not_plain(name):
+        raise DamagedRepository(
+            "A name in the snapshot is not that of a folder.",
+            where=ascii(name)[:300],
+            why=why,
+            cure="No backup of ours has written this: somebody has changed the repository. Restore another snapshot.",
+        )
+    return name
+
+
+def why_not_plain(name: str) -> str:
+    """Why a name cannot be that of one folder; "" where it can."""
+    if name in ("", ".", ".."):
+        return "It names no folder of its own."
+    if any(one in name for one in "/\\") or not name.isprintable():
+        return "It holds a separator, or characters that cannot be seen."
+    if name != name.strip() or name.startswith(("~", "-")):
+        return "It begins or ends with what a shell or a person misreads."
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "It is not Unicode."
+    return f"It is longer than {_LONGEST} bytes." if size > _LONGEST else ""

@@ -1,0 +1,33 @@
+"""Promote and roll back: the staged database and folders become the live ones, and the live ones are kept.
+
+`locks.py` keeps other runs from the target, `folders.py` is where files are staged, `journal.py` what is written down before anything
+changes (in the work folder, and beside the target for whoever comes with another), `swap.py` the change itself and what is done
+about one that was cut short, `rollback.py` the way back.
+"""
+
+from edms_tasks.promotion.folders import check_folder, remove_staged, remove_staged_beside, staging_folder
+from edms_tasks.promotion.journal import Evidence, Journal, Promotion
+from edms_tasks.promotion.locks import LiveTarget, Patience
+from edms_tasks.promotion.rollback import Choice, choices, choose, roll_back
+from edms_tasks.promotion.swap import Staged, carry_out, pending, plan, recover
+
+__all__ = [
+    "Choice",
+    "Evidence",
+    "Journal",
+    "LiveTarget",
+    "Patience",
+    "Promotion",
+    "Staged",
+    "carry_out",
+    "check_folder",
+    "choices",
+    "choose",
+    "pending",
+    "plan",
+    "recover",
+    "remove_staged",
+    "remove_staged_beside",
+    "roll_back",
+    "staging_folder",
+]

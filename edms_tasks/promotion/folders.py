@@ -1,0 +1,67 @@
+"""Where the files of a root are staged: beside the real folder, on the same disk, so that a rename can promote them."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from edms_tasks.errors import TerminalError
+
+
+def staging_folder(live: Path) -> Path:
+    """A folder that no other run uses."""
+    return live.with_name(f"{live.name}.edms-staging-{secrets.token_hex(4)}")
+
+
+def remove_staged_beside(live: Path) -> tuple[str, ...]:
+    """Remove what killed runs have staged; the caller holds the folder's lock. Returns the names."""
+    removed = []
+    if live.parent.is_dir():
+        for folder in sorted(live.parent.glob(f"{glob.escape(live.name)}.edms-staging*")):
+            if re.fullmatch(r"\.edms-staging(-[0-9a-f]{8})?", folder.name.removeprefix(live.name)):
+                remove_staged([folder])
+                removed.append(str(folder))
+    return tuple(removed)
+
+
+def remove_staged(folders: Sequence[Path]) -> None:
+    """Remove staged folders of this run."""
+    for folder in folders:
+        if folder.is_symlink():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
+
+
+def identity(folder: Path) -> str:
+    """What tells a folder from another of its name; "" where there is none."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return ""
+    return f"folder {status.st_dev}:{status.st_ino}"
+
+
+def check_folder(live: Path) -> None:
+    """Whether a folder can be staged beside and swapped; raises before anything is changed."""
+    if live.is_mount():
+        raise TerminalError(
+            "A folder of files is a mount point, so it cannot be swapped by renaming.",
+            where=str(live),
+            cure="Restore with --into and copy the files, or point the EDMS (and [files] roots) at a folder inside the mount.",
+        )
+    existing = live.parent
+    while not existing.exists():
+        existing = existing.parent
+    if not os.access(existing, os.W_OK):
+        raise TerminalError(
+            "The files cannot be staged.",
+            where=str(existing),
+            why="No permission to write there.",
+            cure="Fix the folder's permissions.",
+        )

@@ -1,0 +1,170 @@
+"""What is written down of promotions: a journal in the work folder, and beside the target a record of one that is not finished.
+
+The journal is what `rollback` reads. The record is for a run with another work folder, which must not take a target for whole that is
+half one thing and half another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from edms_tasks.durable import private_folder, remove_durably, write_durably
+from edms_tasks.errors import TerminalError
+from edms_tasks.inventory.model import Value
+
+
+class FolderSwap(Value):
+    """A folder of files: `incoming` becomes `live`, what was there becomes `previous`."""
+
+    live: str
+    incoming: str
+    previous: str
+    replaces: bool  # there was a live folder when the plan was made
+    brings: bool  # there was an incoming one
+    identity: str = ""  # of the incoming one; "": not recorded
+
+
+class Evidence(Value):
+    """What was proved of a promoted restore, for the day on which its report cannot be found."""
+
+    verdict: str
+    rows: int
+    tables: int
+    files: int
+    report: str  # where it was to be written
+
+
+class Promotion(Value):
+    """One promotion, planned or done. What releases before this one have not recorded is empty."""
+
+    stamp: str  # UTC, 20261122T233000
+    kind: Literal["restore", "rollback"]
+    snapshot_id: str
+    database: str  # for people: the live database
+    live: str
+    incoming: str
+    previous: str
+    replaces: bool  # there was a live database when the plan was made
+    folders: tuple[FolderSwap, ...]
+    state: Literal["started", "done", "rolled back"]
+    identity: str = ""  # of the incoming database
+    previous_identity: str = ""  # of the live one that steps aside
+    set_aside: str = ""  # for people: what steps aside
+    undoes: str = ""  # the stamp of the promotion that a rollback undoes
+    confirmation: str = ""  # what it was confirmed with: a confirmation counts once
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class Journal:
+    """All promotions on record, in one file that is replaced whole."""
+
+    path: Path
+
+    def read(self) -> list[Promotion]:
+        """Oldest first; raises TerminalError where the file is damaged."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise self._unreadable(str(error)) from error
+        try:
+            return [Promotion.model_validate(entry) for entry in json.loads(text)]
+        except (ValueError, TypeError, ValidationError) as error:
+            raise self._unreadable(str(error).splitlines()[0]) from error
+
+    def record(self, promotion: Promotion) -> None:
+        """Add a promotion, or replace the one of the same stamp in its place."""
+        with self._alone():
+            entries = self.read()
+            stamps = [entry.stamp for entry in entries]
+            if promotion.stamp in stamps:
+                entries[stamps.index(promotion.stamp)] = promotion
+            else:
+                entries.append(promotion)
+            self._write(entries)
+
+    def forget(self, promotion: Promotion) -> None:
+        """Take out a promotion that never began."""
+        with self._alone():
+            self._write([entry for entry in self.read() if entry.stamp != promotion.stamp])
+
+    def _write(self, promotions: Sequence[Promotion]) -> None:
+        write_durably(self.path, json.dumps([promotion.model_dump(mode="json") for promotion in promotions], indent=1))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Read and write in one go: a work folder may serve several targets."""
+        private_folder(self.path.parent)
+        descriptor = os.open(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _unreadable(self, why: str) -> TerminalError:
+        return TerminalError(
+            "The journal of promotions cannot be read.",
+            where=str(self.path),
+            why=why,
+            cure="Move it away once you have made sure that the live database is the one you want; rollback then starts anew.",
+        )
+
+
+_RECORD = ".edms-promotion"
+
+
+def records_of(promotion: Promotion) -> list[Path]:
+    """Where its records stand while it is not finished: beside each folder, and beside a database that is a file."""
+    places = [Path(swap.live + _RECORD) for swap in promotion.folders]
+    if os.path.isabs(promotion.live):  # noqa: PTH117 - a database's name, or a file's path
+        places.append(Path(os.path.realpath(promotion.live) + _RECORD))
+    return places
+
+
+def write_records(promotion: Promotion) -> None:
+    """Before anything changes."""
+    for place in records_of(promotion):
+        if place.parent.is_dir():  # where nothing is yet, nothing can be half
+            write_durably(place, promotion.model_dump_json(indent=1))
+
+
+def remove_records(promotion: Promotion) -> None:
+    """When it is finished, or was never begun."""
+    for place in records_of(promotion):
+        if place.parent.is_dir():
+            remove_durably(place)
+
+
+def records_beside(database: str, folders: Sequence[Path]) -> list[Promotion]:
+    """Promotions that somebody began on this target and did not finish, whatever work folder they had."""
+    places = [Path(f"{folder}{_RECORD}") for folder in folders]
+    if os.path.isabs(database):  # noqa: PTH117
+        places.append(Path(os.path.realpath(database) + _RECORD))
+    found: dict[str, Promotion] = {}
+    for place in places:
+        try:
+            promotion = Promotion.model_validate_json(place.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise TerminalError(
+                "The record of an unfinished promotion cannot be read.",
+                where=str(place),
+                why=str(error).splitlines()[0],
+                cure="Find out whether database and folders belong together (look at the folders ending in .previous-… and "
+                ".edms-staging-…), then remove this file.",
+            ) from error
+        found[promotion.stamp] = promotion
+    return list(found.values())

@@ -1,0 +1,146 @@
+"""The way back: what has stepped aside for a restore (or for a rollback) becomes live again, by the same kind of swap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases import Database
+from edms_tasks.errors import NothingToRollBack, TargetChanged
+from edms_tasks.promotion.folders import identity
+from edms_tasks.promotion.journal import FolderSwap, Journal, Promotion
+from edms_tasks.promotion.swap import carry_out, describe_live, folder_swap, new_stamp
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that can be rolled back to: what stepped aside at `stamp`."""
+
+    promotion: Promotion
+    default: bool  # what `rollback` does without a stamp: undo the last restore
+
+    @property
+    def stamp(self) -> str:
+        """How it is named."""
+        return self.promotion.stamp
+
+    @property
+    def what(self) -> str:
+        """What would go live, for people."""
+        return self.promotion.set_aside or f"the system from before {self.promotion.stamp}"
+
+
+def choices(database: Database, journal: Journal) -> tuple[Choice, ...]:
+    """All that can be rolled back to, the latest first."""
+    done = [one for one in journal.read() if one.state == "done" and one.live == database.address.name]
+    possible = [one for one in reversed(done) if _is_there(one, database)]
+    if not possible:
+        return ()
+    latest = [one for one in journal.read() if one.state != "started" and one.live == database.address.name][-1]
+    now = database.identity(database.address.name)
+    # After a rollback, and where something else went live since, it must be said what is wanted.
+    default = latest.stamp if latest.kind == "restore" and latest.identity in ("", now) else ""
+    return tuple(Choice(one, one.stamp == default) for one in possible)
+
+
+def choose(database: Database, journal: Journal, stamp: str | None) -> Choice:
+    """What to roll back to: what is named, or the state from before the last restore.
+
+    Raises:
+        NothingToRollBack: there is nothing, or nothing of that name; or the last swap was a rollback, so that a name is needed.
+    """
+    found = choices(database, journal)
+    if stamp is not None:
+        for choice in found:
+            if choice.stamp == stamp:
+                return choice
+        raise NothingToRollBack(
+            f"There is nothing to roll back to under {stamp!r}.",
+            where=str(journal.path),
+            why="It was never promoted here, has been rolled back already, or its database is gone.",
+            cure="`edms-backup rollback --list` shows what there is.",
+        )
+    if not found:
+        raise NothingToRollBack(
+            "There is no promoted restore to roll back.",
+            where=str(journal.path),
+            why=_why_nothing(database, journal),
+            cure="`edms-backup list` shows the snapshots there are.",
+        )
+    if not found[0].default:
+        raise NothingToRollBack(
+            "It must be said what to roll back to: the last change of the live system was no restore on record.",
+            where=database.address.display,
+            why="It was a rollback, or something else has replaced the database since.",
+            cure=f"To bring back {found[0].what}: `edms-backup rollback {found[0].stamp}`. "
+            "`edms-backup rollback --list` shows all.",
+        )
+    return found[0]
+
+
+def roll_back(
+    choice: Choice, database: Database, journal: Journal, *, confirm: Callable[[], None], disconnect: bool
+) -> Promotion:
+    """Swap the live system with what stepped aside. The caller holds the locks, and has recovered what was cut short.
+
+    Raises:
+        NothingToRollBack: a folder of it is gone.
+        TargetInUse, TargetChanged, LockLost: nothing was changed.
+        PromotionHalted: the database was swapped, and the folders could not follow.
+    """
+    undone = choice.promotion
+    for swap in undone.folders:
+        if swap.replaces and not Path(swap.previous).is_dir():
+            raise NothingToRollBack(
+                "The files from before are gone.",
+                where=swap.previous,
+                cure="Bring the folder back to that name, or restore a snapshot instead: `edms-backup list`.",
+            )
+    stamp = new_stamp(journal)
+    live = database.address.name
+    back = Promotion(
+        stamp=stamp,
+        kind="rollback",
+        snapshot_id=undone.snapshot_id,
+        database=undone.database,
+        live=live,
+        incoming=undone.previous,
+        previous=database.previous_name(f"undone_{stamp}"),
+        replaces=database.exists(live),
+        folders=tuple(_folder_back(swap, stamp) for swap in undone.folders),
+        state="started",
+        identity=database.identity(undone.previous),
+        previous_identity=database.identity(live),
+        set_aside=describe_live(database, journal),
+        undoes=undone.stamp,
+    )
+    expected = {swap.incoming: swap.identity for swap in back.folders}
+
+    def unchanged() -> None:
+        for folder, there in expected.items():
+            if identity(Path(folder)) != there:
+                raise TargetChanged(
+                    "A folder that was to go live has been replaced.", where=folder, cure="Run it again."
+                )
+        confirm()
+
+    return carry_out(
+        back, database, journal, fingerprint=undone.previous_identity, confirm=unchanged, disconnect=disconnect
+    )
+
+
+def _folder_back(swap: FolderSwap, stamp: str) -> FolderSwap:
+    return folder_swap(Path(swap.live), Path(swap.previous), f"{swap.live}.undone-{stamp}")
+
+
+def _is_there(promotion: Promotion, database: Database) -> bool:
+    found = database.identity(promotion.previous)
+    return bool(found) and found == (promotion.previous_identity or found)
+
+
+def _why_nothing(database: Database, journal: Journal) -> str:
+    done = [one for one in journal.read() if one.state == "done" and one.live == database.address.name]
+    if not done:
+        return "No restore of this database is on record."
+    return f"The database that stepped aside is gone, or another now has its name: {done[-1].previous}"

@@ -1,0 +1,272 @@
+"""The change itself, and what is done about one that was cut short.
+
+The database changes in one atomic step, each folder in two renames; no system call does both. So the plan is written to the journal and
+beside the target first, and whoever comes next finishes a promotion that was cut short: forward once the database has changed, back if
+it has not. Which of both it is, the identities of the databases tell.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edms_tasks.databases import Database
+from edms_tasks.durable import flush_folder
+from edms_tasks.errors import PromotionHalted, TargetChanged
+from edms_tasks.promotion.folders import identity
+from edms_tasks.promotion.journal import (
+    Evidence,
+    FolderSwap,
+    Journal,
+    Promotion,
+    records_beside,
+    remove_records,
+    write_records,
+)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What was validated: a database, and (live, staged) folders; each with the identity it had then."""
+
+    database: str
+    fingerprint: str
+    folders: tuple[tuple[Path, Path, str], ...]
+
+    @classmethod
+    def of(cls, database: str, fingerprint: str, folders: Sequence[tuple[Path, Path]]) -> Staged:
+        """With the folders' identities as they are now."""
+        return cls(database, fingerprint, tuple((live, staged, identity(staged)) for live, staged in folders))
+
+    def require_folders(self) -> None:
+        """Raises TargetChanged where a staged folder is not the one that was validated."""
+        for _, staged, expected in self.folders:
+            if identity(staged) != expected:
+                raise TargetChanged(
+                    "A folder that was to go live is not the one that was proved.",
+                    where=str(staged),
+                    why=f"It should be {expected or 'none'}, and is {identity(staged) or 'not there'}.",
+                    cure="Nothing was changed. See what writes beside the live folder, and run the restore again.",
+                )
+
+
+def plan(
+    database: Database,
+    journal: Journal,
+    staged: Staged,
+    *,
+    snapshot_id: str,
+    confirmation: str = "",
+    evidence: Evidence | None = None,
+) -> Promotion:
+    """The plan of promoting what was staged and validated."""
+    stamp = new_stamp(journal)
+    live = database.address.name
+    return Promotion(
+        stamp=stamp,
+        kind="restore",
+        snapshot_id=snapshot_id,
+        database=database.address.display,
+        live=live,
+        incoming=staged.database,
+        previous=database.previous_name(stamp),
+        replaces=database.exists(live),
+        folders=tuple(folder_swap(f, s, f"{f}.previous-{stamp}") for f, s, _ in staged.folders),
+        state="started",
+        identity=database.identity(staged.database),
+        previous_identity=database.identity(live),
+        set_aside=describe_live(database, journal),
+        confirmation=confirmation,
+        evidence=evidence,
+    )
+
+
+def carry_out(
+    promotion: Promotion,
+    database: Database,
+    journal: Journal,
+    *,
+    fingerprint: str,
+    confirm: Callable[[], None],
+    disconnect: bool,
+) -> Promotion:
+    """Do what the plan says.
+
+    Args:
+        promotion: the plan.
+        database: the live one.
+        journal: where it is written down first.
+        fingerprint: what the incoming database must be.
+        confirm: called at the last moment; raises where the plan must not be carried out.
+        disconnect: end other connections to the live database.
+
+    Raises:
+        TargetInUse, TargetChanged, LockLost: nothing was changed.
+        PromotionHalted: the database was swapped, and the folders could not follow.
+    """
+    os.sync()  # staged files must be on the disk before anything gives way to them
+    journal.record(promotion)
+    try:
+        write_records(promotion)
+        database.swap(
+            promotion.incoming, promotion.previous, expected=fingerprint, confirm=confirm, disconnect=disconnect
+        )
+    except BaseException:
+        if not _has_swapped(promotion, database):  # the plan never began
+            forget(promotion, journal)
+        raise
+    return finish(promotion, journal)
+
+
+def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tuple[str, ...]:
+    """Finish or forget promotions that a kill cut short; returns what was done, for people. The caller holds the locks.
+
+    Raises:
+        TargetChanged: the live database is neither the one from before nor the one that was promoted.
+        PromotionHalted: the folders cannot follow.
+    """
+    notes = []
+    for promotion in pending(database, journal, folders):
+        if _has_swapped(promotion, database):
+            finish(promotion, journal)
+            notes.append(
+                f"The promotion of {promotion.stamp} was cut short after the database had changed; its files have now followed."
+            )
+        else:
+            forget(promotion, journal)
+            notes.append(
+                f"The promotion of {promotion.stamp} had not begun when it was cut short; the live system is as it was."
+            )
+    return tuple(notes)
+
+
+def pending(database: Database, journal: Journal, folders: Sequence[Path]) -> tuple[Promotion, ...]:
+    """Promotions of this target that have begun and not ended, by this journal or by the records beside the target."""
+    live = database.address.name
+    found = {one.stamp: one for one in records_beside(live, folders)}
+    found |= {one.stamp: one for one in journal.read() if one.state == "started" and one.live == live}
+    return tuple(found[stamp] for stamp in sorted(found))
+
+
+def forget(promotion: Promotion, journal: Journal) -> None:
+    """Leave no trace of a plan that never began."""
+    journal.forget(promotion)
+    remove_records(promotion)
+
+
+def finish(promotion: Promotion, journal: Journal) -> Promotion:
+    """The folders' part, from wherever it stopped.
+
+    Raises:
+        PromotionHalted: they cannot follow; the next run tries again.
+    """
+    try:
+        for swap in promotion.folders:
+            _swap_folder(swap)
+    except OSError as error:
+        raise _halted(str(error.filename or ""), error.strerror or str(error)) from error
+    done = promotion.model_copy(update={"state": "done"})
+    journal.record(done)
+    if done.undoes:
+        for entry in journal.read():
+            if entry.stamp == done.undoes:
+                journal.record(entry.model_copy(update={"state": "rolled back"}))
+    remove_records(promotion)
+    return done
+
+
+def folder_swap(live: Path, incoming: Path, previous: str) -> FolderSwap:
+    """The plan for one folder, from what is there now."""
+    return FolderSwap(
+        live=str(live),
+        incoming=str(incoming),
+        previous=previous,
+        replaces=live.exists(),
+        brings=incoming.exists(),
+        identity=identity(incoming),
+    )
+
+
+def new_stamp(journal: Journal) -> str:
+    """A second-precise UTC stamp nobody has used yet."""
+    taken = {entry.stamp for entry in journal.read()}
+    base = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    stamp, number = base, 1
+    while stamp in taken:
+        number += 1
+        stamp = f"{base}n{number}"
+    return stamp
+
+
+def describe_live(database: Database, journal: Journal) -> str:
+    """What is live now, as far as this journal knows, for people."""
+    now = database.identity(database.address.name)
+    if not now:
+        return "nothing"
+    for entry in reversed(journal.read()):
+        if entry.live == database.address.name and entry.state != "started":
+            if entry.kind == "restore" and entry.identity == now:
+                return f"snapshot {entry.snapshot_id[:12]}, restored at {entry.stamp}"
+            if entry.kind == "rollback" and entry.identity == now:
+                return _brought_back(entry, journal)
+    return "the system as it was before any restore on record"
+
+
+def _brought_back(rollback: Promotion, journal: Journal) -> str:
+    undone = next((entry for entry in journal.read() if entry.stamp == rollback.undoes), None)
+    return undone.set_aside if undone is not None and undone.set_aside else "the system from before a restore"
+
+
+def _swap_folder(swap: FolderSwap) -> None:
+    live, incoming, previous = Path(swap.live), Path(swap.incoming), Path(swap.previous)
+    moved_aside = not swap.replaces or previous.exists()
+    if swap.brings and not incoming.exists():
+        if moved_aside and live.exists() and swap.identity in ("", identity(live)):
+            return  # done before the cut
+        raise _halted(swap.incoming, "A folder that should have followed the database is gone.")
+    if not moved_aside and live.exists():
+        live.rename(previous)
+    if swap.brings:
+        live.parent.mkdir(parents=True, exist_ok=True)
+        incoming.rename(live)
+    if live.parent.is_dir():
+        flush_folder(live.parent)
+
+
+def _has_swapped(promotion: Promotion, database: Database) -> bool:
+    """Whether the incoming database is the live one. Raises TargetChanged where that cannot be told."""
+    if not promotion.identity:  # of a release that has not recorded it
+        return not database.exists(promotion.incoming)
+    now = database.identity(promotion.live)
+    if now == promotion.identity:
+        return True
+    if now == promotion.previous_identity or database.identity(promotion.incoming) == promotion.identity:
+        return False
+    if all(_has_followed(swap) for swap in promotion.folders):
+        return True  # it was finished by somebody, and then something else went live
+    raise TargetChanged(
+        f"The promotion of {promotion.stamp} was cut short, and the live database is neither the one from before nor the one it brought.",
+        where=promotion.database,
+        why=f"It is {now or 'not there'}; before it was {promotion.previous_identity or 'not there'}, then {promotion.identity}.",
+        cure="Find out which database and which folders belong together: the folders from before end in "
+        f".previous-{promotion.stamp}, those that were to follow in .edms-staging-…. Bring them to their places by hand, and remove "
+        + " and ".join(f"{swap.live}.edms-promotion" for swap in promotion.folders)
+        + ".",
+    )
+
+
+def _has_followed(swap: FolderSwap) -> bool:
+    return not Path(swap.incoming).exists()
+
+
+def _halted(where: str, why: str) -> PromotionHalted:
+    return PromotionHalted(
+        "The database is the restored one, and a folder of files could not follow.",
+        where=where,
+        why=why,
+        cure="Keep the EDMS stopped. Fix what is said above, then run `edms-backup rollback`: it first finishes this promotion. "
+        "Where the folder is gone, run `edms-backup restore` again.",
+    )
