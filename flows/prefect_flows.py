@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from prefect import flow, runtime
+from prefect.exceptions import ParameterBindError, ParameterTypeError
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from edms_tasks.errors import CheckFailed, CommandError
+from edms_tasks.errors import CheckFailed, CommandError, EdmsBackupError
 from edms_tasks.merging.planning import Policy
 from edms_tasks.settings import load_settings
 from flows.backup import BackupResult, compose_backup
@@ -24,6 +25,7 @@ from flows.diff import DiffResult, compose_diff
 from flows.merge import MergeResult, compose_merge
 from flows.merge_work import Policies
 from flows.other_database import require_no_password
+from flows.prefect_logging import quieten_known_errors
 from flows.prefect_steps import PrefectSteps
 from flows.restore import compose_restore
 from flows.restore_plan import RestorePlan, compose_restore_plan
@@ -38,7 +40,10 @@ _RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
 
 # What the form checks. What it says of each parameter, Prefect reads from the docstrings.
 Config = Annotated[str, Field(min_length=1, examples=["/etc/edms-backup/edms-backup.toml"])]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=4096)]
+
+quieten_known_errors()
+_ended: list[Any] = []  # what compositions returned whose flow has not ended yet
 
 
 def _backup_name() -> str:
@@ -59,7 +64,7 @@ def backup(config: Config = "edms-backup.toml", tag: Name | None = None) -> Back
         config: Path of the settings file, edms-backup.toml, on the worker's machine.
         tag: A name for this snapshot, e.g. before-upgrade.
     """
-    result = compose_backup(load_settings(Path(config)), PrefectSteps(), tag=tag)
+    result = _ending(compose_backup(load_settings(Path(config)), PrefectSteps(), tag=tag))
     if not result.verified:
         raise NotProved("The snapshot was written and does not verify.", result, result.problems)
     return result
@@ -78,7 +83,7 @@ def verify(config: Config = "edms-backup.toml", snapshot: Name | None = None) ->
         config: Path of the settings file, edms-backup.toml, on the worker's machine.
         snapshot: `latest`, an id or its first digits, or a tag. Empty: every snapshot.
     """
-    result = compose_verify(load_settings(Path(config)), PrefectSteps(), snapshot=snapshot)
+    result = _ending(compose_verify(load_settings(Path(config)), PrefectSteps(), snapshot=snapshot))
     if not result.success:
         raise NotProved("The repository does not verify.", result, result.problems or ("There is no snapshot.",))
     return result
@@ -121,15 +126,17 @@ def restore(
             where=f"snapshot {snapshot}",
             cure="Turn `Confirm` on, or name a database in `Into`.",
         )
-    result = compose_restore(
-        load_settings(Path(config)),
-        PrefectSteps(),
-        snapshot=snapshot,
-        into=into,
-        into_files=Path(into_files) if into_files else None,
-        salvage=salvage,
-        promote_salvaged=promote_salvaged,
-        drop_unknown=drop_unknown,
+    result = _ending(
+        compose_restore(
+            load_settings(Path(config)),
+            PrefectSteps(),
+            snapshot=snapshot,
+            into=into,
+            into_files=Path(into_files) if into_files else None,
+            salvage=salvage,
+            promote_salvaged=promote_salvaged,
+            drop_unknown=drop_unknown,
+        )
     )
     if result.losses is not None and result.verdict == "salvaged":
         raise NotProved("The snapshot is damaged: a part of it came back.", result, result.losses.sentences())
@@ -162,13 +169,15 @@ def plan_restore(
         drop_unknown: Of a snapshot newer than the EDMS's code, drop the tables and columns that the code does not know.
     """
     require_no_password(into)
-    return compose_restore_plan(
-        load_settings(Path(config)),
-        PrefectSteps(),
-        snapshot=snapshot,
-        into=into,
-        into_files=Path(into_files) if into_files else None,
-        drop_unknown=drop_unknown,
+    return _ending(
+        compose_restore_plan(
+            load_settings(Path(config)),
+            PrefectSteps(),
+            snapshot=snapshot,
+            into=into,
+            into_files=Path(into_files) if into_files else None,
+            drop_unknown=drop_unknown,
+        )
     )
 
 
@@ -207,14 +216,16 @@ def merge(
             where=f"snapshot {snapshot}",
             cure="Turn `Confirm` on, or leave `Dry run` on.",
         )
-    result = compose_merge(
-        load_settings(Path(config)),
-        PrefectSteps(),
-        snapshot=snapshot,
-        policies=Policies(on_conflict, models or {}),
-        only=only or (),
-        with_dependents=with_dependents,
-        dry_run=dry_run,
+    result = _ending(
+        compose_merge(
+            load_settings(Path(config)),
+            PrefectSteps(),
+            snapshot=snapshot,
+            policies=Policies(on_conflict, models or {}),
+            only=only or (),
+            with_dependents=with_dependents,
+            dry_run=dry_run,
+        )
     )
     if not result.success:
         conflicts = tuple(f"{conflict.model}: {conflict.message}" for conflict in result.plan.conflicts)
@@ -247,15 +258,23 @@ def diff(
         limit: How many rows and paths of each kind come with the result, for each model and folder.
         out: A new folder for lists of all that differs.
     """
-    return compose_diff(
-        load_settings(Path(config)),
-        PrefectSteps(),
-        first=snapshot,
-        second=other,
-        models=models or (),
-        limit=limit,
-        out=Path(out) if out else None,
+    return _ending(
+        compose_diff(
+            load_settings(Path(config)),
+            PrefectSteps(),
+            first=snapshot,
+            second=other,
+            models=models or (),
+            limit=limit,
+            out=Path(out) if out else None,
+        )
     )
+
+
+def _ending(result: Result) -> Result:
+    """Remember what was done, before Prefect is told."""
+    _ended.append(result)
+    return result
 
 
 class NotProved(CheckFailed, Generic[Result]):
@@ -267,9 +286,48 @@ class NotProved(CheckFailed, Generic[Result]):
 
 
 def result_of(call: Callable[[], Result]) -> Result:
-    """Call a flow for its result, proved or not: a run that failed its checks has one too."""
+    """Call a flow for its result, proved or not: a run that failed its checks has one too.
+
+    Raises:
+        LostApi: Prefect failed; it holds the result, where the work was done all the same.
+        CommandError: Prefect refuses a parameter.
+    """
+    _ended.clear()
     try:
         return call()
-    except NotProved as failure:
-        result: Result = failure.result
-        return result
+    except EdmsBackupError as error:
+        return cast(Result, _result_or_raise(error))
+    except (ParameterTypeError, ParameterBindError) as error:
+        raise CommandError("A parameter is not valid.", why=printable(error), cure="See edms-backup --help.") from error
+    except Exception as error:
+        if known := _known_behind(error):  # it was to be recorded, which failed as well
+            return cast(Result, _result_or_raise(known))
+        if type(error).__module__.partition(".")[0] not in _PREFECTS_OWN:
+            raise
+        raise LostApi(error, _ended[-1] if _ended else None) from error
+
+
+_PREFECTS_OWN = ("prefect", "httpx", "httpcore", "h11", "h2", "websockets", "anyio", "ssl")
+
+
+class LostApi(Exception):
+    """Prefect failed in the middle of a run. `result` is what the composition returned before, if it did."""
+
+    def __init__(self, error: Exception, result: Any) -> None:
+        super().__init__(f"{type(error).__name__}: {error}".splitlines()[0][:300])
+        self.result = result
+
+
+def _result_or_raise(error: EdmsBackupError) -> Any:
+    if isinstance(error, NotProved):
+        return error.result
+    raise error
+
+
+def _known_behind(error: BaseException) -> EdmsBackupError | None:
+    behind: BaseException | None = error
+    for _ in range(20):
+        if behind is None or isinstance(behind, EdmsBackupError):
+            return behind
+        behind = behind.__cause__ or behind.__context__
+    return None

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefect import Task, get_run_logger
@@ -32,6 +32,7 @@ from flows.steps import RETRY_SECONDS, Item, Made, heaviest_first
 from flows.terminal import printable
 
 _SECONDS_BETWEEN_UPDATES = 2.0
+Left = TypeVar("Left")
 
 
 class PrefectSteps:
@@ -39,6 +40,7 @@ class PrefectSteps:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._deaf = False  # Prefect did not take an artifact: the work goes on without
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -95,7 +97,9 @@ class PrefectSteps:
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show how a loop advances, as a progress artifact of the task or flow that is running."""
-        artifact = cast(UUID, create_progress_artifact(0.0, key=artifact_key(title), description=plain(title)))
+        artifact = self._leave(
+            lambda: cast(UUID, create_progress_artifact(0.0, key=artifact_key(title), description=plain(title)))
+        )
         lock = threading.Lock()
         done, told = 0, time.monotonic()
 
@@ -109,22 +113,39 @@ class PrefectSteps:
                 told = now
                 percent = min(99.0, 100 * done / total) if total else 0.0
                 description = title if total else f"{title}: {done:,}"
-            update_progress_artifact(artifact, percent, plain(description))
+            if artifact is not None:
+                self._leave(lambda: update_progress_artifact(artifact, percent, plain(description)))
 
         yield advance
-        update_progress_artifact(artifact, 100.0)
+        if artifact is not None:
+            self._leave(lambda: update_progress_artifact(artifact, 100.0))
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
         """Leave a table artifact."""
-        create_table_artifact(
-            [{name: _cell(value) for name, value in row.items()} for row in rows],
-            key=artifact_key(key),
-            description="\n\n".join(part for part in (f"### {plain(title)}", plain(description)) if part),
+        self._leave(
+            lambda: create_table_artifact(
+                [{name: _cell(value) for name, value in row.items()} for row in rows],
+                key=artifact_key(key),
+                description="\n\n".join(part for part in (f"### {plain(title)}", plain(description)) if part),
+            )
         )
 
     def markdown(self, key: str, text: str) -> None:
         """Leave a markdown artifact; whoever makes the text has escaped what is a stranger's (`markdown.plain`)."""
-        create_markdown_artifact(text, key=artifact_key(key))
+        self._leave(lambda: create_markdown_artifact(text, key=artifact_key(key)))
+
+    def _leave(self, make: Callable[[], Left]) -> Left | None:
+        """Leave an artifact. A server that does not take it is no reason to stop a backup, or a restore at its end."""
+        if self._deaf:
+            return None
+        try:
+            return make()
+        except Exception as error:
+            self._deaf = True
+            self.say(
+                f"Prefect did not take an artifact, and is left none from here on: {type(error).__name__}: {error}"
+            )
+            return None
 
     def say(self, line: str) -> None:
         """Log the line with the run."""

@@ -1,7 +1,8 @@
 """Where a verb runs: directly in this process, or as a Prefect flow. The composition and its result are the same.
 
 With a Prefect API configured (PREFECT_API_URL, or the active profile) the flow's run is recorded there. Without one the
-composition runs directly: starting a temporary Prefect server costs seconds that buy nothing.
+composition runs directly: starting a temporary Prefect server costs seconds that buy nothing. An API that cannot be used
+never stops a backup: the composition runs directly, and the result says so.
 """
 
 from __future__ import annotations
@@ -9,16 +10,15 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import tomllib
-import urllib.error
-import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from edms_tasks.errors import TransientError
+from flows.prefect_api import configured_api, trouble_with
+from flows.terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flows.temporary_server import TemporaryServer
     from flows.verify import VerifyResult
 
-_SECONDS_TO_ANSWER = 10
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,48 @@ class World:
     prefect: bool
     console: Console | None
     server: TemporaryServer | None = None
+    notes: list[str] = field(default_factory=list)  # what a person should know of where it ran
 
-    def _await_server(self) -> None:
-        """Wait for the temporary server, which starts while Prefect and our own libraries load."""
+    def _as_flow(self, run: Callable[[], Result], directly: Callable[[], Result] | None) -> Result:
+        """Run a flow; where Prefect fails in the middle, its result if there is one, or else the same `directly`."""
+        from flows import prefect_flows
+
         if self.server is not None:
-            self.server.wait()
+            self.server.wait()  # it starts while Prefect and our own libraries load
+        try:
+            return prefect_flows.result_of(run)
+        except prefect_flows.LostApi as lost:
+            if lost.result is not None:
+                self._say(
+                    f"The Prefect API was lost ({lost}). The run itself was finished; Prefect may show it as running."
+                )
+                result: Result = lost.result
+                return result
+            if directly is None:
+                raise TransientError(
+                    "The Prefect API was lost before the run had ended.",
+                    why=str(lost),
+                    cure="`edms-backup restore SNAPSHOT --dry-run` says whether anything is left half-done. Run it again with --no-flow.",
+                ) from lost
+            self._say(f"The Prefect API was lost ({lost}). The run was done again directly, and is not recorded there.")
+            return directly()
+
+    def _say(self, note: str) -> None:
+        self.notes.append(note)
+        if self.console is not None:
+            self.console.print(printable(f"! {note}"), markup=False, highlight=False, soft_wrap=True)
 
     def backup(self, tag: str | None) -> BackupResult:
         """Make a snapshot."""
         if self.prefect:
             from flows import prefect_flows
 
-            self._await_server()
-            return prefect_flows.result_of(lambda: prefect_flows.backup(config=str(self.config), tag=tag))
+            return self._as_flow(
+                lambda: prefect_flows.backup(config=str(self.config), tag=tag), lambda: self._backup_directly(tag)
+            )
+        return self._backup_directly(tag)
+
+    def _backup_directly(self, tag: str | None) -> BackupResult:
         from edms_tasks.inventory.inspect import run_probe
 
         # The EDMS starts while our own libraries load.
@@ -81,8 +110,13 @@ class World:
         if self.prefect:
             from flows import prefect_flows
 
-            self._await_server()
-            return prefect_flows.result_of(lambda: prefect_flows.verify(config=str(self.config), snapshot=snapshot))
+            return self._as_flow(
+                lambda: prefect_flows.verify(config=str(self.config), snapshot=snapshot),
+                lambda: self._verify_directly(snapshot),
+            )
+        return self._verify_directly(snapshot)
+
+    def _verify_directly(self, snapshot: str | None) -> VerifyResult:
         from flows.direct_steps import DirectSteps
         from flows.verify import compose_verify
 
@@ -95,14 +129,16 @@ class World:
         if self.prefect:
             from flows import prefect_flows
 
-            self._await_server()
-            return prefect_flows.diff(
-                config=str(self.config),
-                snapshot=snapshot,
-                other=other,
-                models=list(models),
-                limit=limit,
-                out=str(out.absolute()) if out else None,
+            return self._as_flow(
+                lambda: prefect_flows.diff(
+                    config=str(self.config),
+                    snapshot=snapshot,
+                    other=other,
+                    models=list(models),
+                    limit=limit,
+                    out=str(out.absolute()) if out else None,
+                ),
+                None,
             )
         from flows.diff import compose_diff
         from flows.direct_steps import DirectSteps
@@ -125,8 +161,7 @@ class World:
         if self.prefect:
             from flows import prefect_flows
 
-            self._await_server()
-            return prefect_flows.result_of(
+            return self._as_flow(
                 lambda: prefect_flows.merge(
                     config=str(self.config),
                     snapshot=snapshot,
@@ -136,7 +171,8 @@ class World:
                     with_dependents=with_dependents,
                     dry_run=dry_run,
                     confirm=True,
-                )
+                ),
+                None,
             )
         from flows.direct_steps import DirectSteps
         from flows.merge import compose_merge
@@ -160,14 +196,16 @@ class World:
             from flows import prefect_flows
             from flows.other_database import require_no_password
 
-            self._await_server()
             require_no_password(into)
-            return prefect_flows.plan_restore(
-                config=str(self.config),
-                snapshot=snapshot,
-                into=into,
-                into_files=str(into_files) if into_files else None,
-                drop_unknown=drop_unknown,
+            return self._as_flow(
+                lambda: prefect_flows.plan_restore(
+                    config=str(self.config),
+                    snapshot=snapshot,
+                    into=into,
+                    into_files=str(into_files) if into_files else None,
+                    drop_unknown=drop_unknown,
+                ),
+                None,
             )
         from flows.direct_steps import DirectSteps
         from flows.restore_plan import compose_restore_plan
@@ -196,10 +234,9 @@ class World:
             from flows import prefect_flows
             from flows.other_database import require_no_password
 
-            self._await_server()
             require_no_password(into)
             files = str(into_files) if into_files else None
-            return prefect_flows.result_of(
+            return self._as_flow(
                 lambda: prefect_flows.restore(
                     config=str(self.config),
                     snapshot=snapshot,
@@ -209,7 +246,8 @@ class World:
                     salvage=salvage,
                     promote_salvaged=promote_salvaged,
                     drop_unknown=drop_unknown,
-                )
+                ),
+                None,
             )
         from flows.direct_steps import DirectSteps
         from flows.restore import compose_restore
@@ -229,14 +267,31 @@ class World:
 def choose_world(config: Path, settings: Settings, *, flow: bool | None, console: Console | None) -> World:
     """Decide where to run; `flow` is what the person said, None leaves it to the configuration.
 
+    Where nobody asked for a flow by name, an API that cannot be used is a note, and the run is a direct one.
+
     Raises:
-        TransientError: the configured Prefect API does not answer.
+        TransientError: a flow was asked for, and the configured Prefect API cannot be used.
     """
-    url = prefect_api_url(os.environ)
-    prefect = flow if flow is not None else url is not None
-    if prefect and url is not None:
-        _require_answer(url)
+    api = configured_api()
+    prefect = flow if flow is not None else api is not None
+    if prefect and api is not None and (why := trouble_with(api)):
+        if flow:
+            raise TransientError(
+                "The Prefect API cannot be used.",
+                where=api.display,
+                why=why,
+                cure="Start it, correct PREFECT_API_URL, or run without it: --no-flow.",
+            )
+        world = World(config=config.absolute(), settings=settings, prefect=False, console=console)
+        world._say(
+            f"The Prefect API at {api.display} cannot be used ({why}) This ran directly, and is not recorded there."
+        )
+        return world
+    url = api.url if api is not None else None
     if prefect:
+        # A server that hangs must not hold a backup up for longer than this.
+        os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "30")
+        os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
         atexit.register(_last_words)  # the first that is registered is the last that runs
     server = None
     if prefect and url is None:
@@ -256,38 +311,3 @@ def _last_words() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-def prefect_api_url(environ: Mapping[str, str]) -> str | None:
-    """The Prefect API that is configured, found without importing Prefect, which takes a second."""
-    if url := environ.get("PREFECT_API_URL"):
-        return url
-    home = Path(environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
-    profiles = Path(environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml").expanduser()
-    try:
-        written = tomllib.loads(profiles.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # no profiles, or none that Prefect could read either
-    name = environ.get("PREFECT_PROFILE") or written.get("active")
-    profile = written.get("profiles", {}).get(name, {})
-    return str(profile["PREFECT_API_URL"]) if profile.get("PREFECT_API_URL") else None
-
-
-def _require_answer(url: str) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise _no_answer(url, "It is no http or https address.")
-    try:
-        urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER).close()  # noqa: S310
-    except urllib.error.HTTPError:
-        pass  # it answers; whether it lets us in is between it and Prefect
-    except (OSError, ValueError) as error:
-        raise _no_answer(url, str(error)) from error
-
-
-def _no_answer(url: str, why: str) -> TransientError:
-    return TransientError(
-        "The Prefect API does not answer.",
-        where=url.rsplit("@", 1)[-1],
-        why=why,
-        cure="Start it, mend PREFECT_API_URL, or run without it: --no-flow.",
-    )

@@ -48,6 +48,7 @@ class Options:
     as_json: bool
     traceback: bool
     workdir: Path | None = None
+    chosen: World | None = None
 
     @classmethod
     def of(cls, context: typer.Context, config: Path | None, as_json: bool, traceback: bool) -> Options:
@@ -76,7 +77,8 @@ class Options:
         """Where the command runs: as a Prefect flow, or here."""
         from flows.worlds import choose_world
 
-        return choose_world(self.path, self.settings(), flow=flow, console=self.progress_console())
+        self.chosen = choose_world(self.path, self.settings(), flow=flow, console=self.progress_console())
+        return self.chosen
 
     def progress_console(self) -> Console | None:
         """Progress goes to stderr, so that stdout holds the result alone."""
@@ -104,10 +106,14 @@ class Options:
         """
         from flows.output import is_broken_pipe, json_line, write_out
 
+        notes = self.chosen.notes if self.chosen else []
         if self.as_json:
+            facts = {**facts, "notes": [*facts.get("notes", ()), *notes]} if notes else facts
             failure = write_out(json_line({**facts, "exit_code": exit_code}))
         else:
             from rich.console import Console
+
+            from flows.printing import line
 
             # A pipe has no width to fit into: there, tables are as wide as their contents.
             width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
@@ -115,6 +121,8 @@ class Options:
             # Written in one piece by ourselves: Rich ends the process where a reader has gone.
             with console.capture() as captured:
                 show(console)
+                for note in notes:
+                    line(console, f"! {note}")
             failure = write_out(captured.get())
         if failure is not None and only_prints and not is_broken_pipe(failure):
             exit_code = exit_code or _NOT_PRINTED

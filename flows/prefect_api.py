@@ -1,0 +1,81 @@
+"""The Prefect API that is configured, and whether it can be used: asked without importing Prefect, which takes a second."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_SECONDS_TO_ANSWER = 10
+_REFUSALS = {401: "It refuses the login", 403: "It refuses the login", 404: "There is no Prefect API"}
+
+
+@dataclass(frozen=True)
+class PrefectApi:
+    """Where it is, and what it wants to see of us."""
+
+    url: str
+    authorization: str = field(default="", repr=False)
+
+    @property
+    def display(self) -> str:
+        """The address without what stands before its @."""
+        return self.url.rsplit("@", 1)[-1]
+
+
+def configured_api(environ: Mapping[str, str] = os.environ) -> PrefectApi | None:
+    """The API that the environment or the active profile names."""
+    profile = _active_profile(environ)
+
+    def setting(name: str) -> str:
+        return str(environ.get(name) or profile.get(name) or "")
+
+    url = setting("PREFECT_API_URL")
+    if not url:
+        return None
+    if key := setting("PREFECT_API_KEY"):
+        return PrefectApi(url, f"Bearer {key}")
+    if pair := setting("PREFECT_API_AUTH_STRING"):
+        return PrefectApi(url, "Basic " + base64.b64encode(pair.encode()).decode())
+    return PrefectApi(url)
+
+
+def trouble_with(api: PrefectApi) -> str:
+    """Why it cannot be used, or "": it has to say how many runs it knows, which takes its database and our login."""
+    if not api.url.startswith(("http://", "https://")):
+        return "It is no http or https address."
+    request = urllib.request.Request(  # noqa: S310 - http or https, as was just made sure
+        f"{api.url.rstrip('/')}/flow_runs/count",
+        data=b"{}",
+        headers={"Content-Type": "application/json", "User-Agent": "edms-backup"},
+    )
+    if api.authorization:
+        request.add_header("Authorization", api.authorization)
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS_TO_ANSWER) as answer:  # noqa: S310
+            counted = json.load(answer)
+    except urllib.error.HTTPError as error:
+        return f"{_REFUSALS.get(error.code, 'It answers with an error')} (HTTP {error.code})."
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", error)) or type(error).__name__
+    except Exception as error:  # http.client has exceptions of its own for what is no HTTP
+        return f"{type(error).__name__}: {error}"
+    return "" if isinstance(counted, int) else "What answers there is no Prefect API."
+
+
+def _active_profile(environ: Mapping[str, str]) -> Mapping[str, object]:
+    home = Path(environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    profiles = Path(environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml").expanduser()
+    try:
+        written = tomllib.loads(profiles.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # no profiles, or none that Prefect could read either
+    name = environ.get("PREFECT_PROFILE") or written.get("active")
+    profile = written.get("profiles", {}).get(name, {})
+    return profile if isinstance(profile, dict) else {}
