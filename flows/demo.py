@@ -171,7 +171,8 @@ def _tell_the_story(folder: Path, url: str, documents: int, console: Console | N
 
 def print_demo(console: Console, result: DemoResult) -> None:
     """What was lost, what came back, the verdict, the seconds, the paths."""
-    from flows.printing import line, print_problems, table_of
+    from flows.layout import line, print_table
+    from flows.printing import print_problems
 
     line(console, "")
     line(console, "What the re-initialisation destroyed, and what the restore brought back:")
@@ -182,14 +183,14 @@ def print_demo(console: Console, result: DemoResult) -> None:
     total = [sum(getattr(model, moment) for model in result.models) for moment in ("before", "lost", "restored")]
     rows.append(("all rows", *(f"{number:,}" for number in total)))
     rows.append(("files", *(f"{number:,}" for number in result.files)))
-    console.print(table_of(("model", ">before", ">after the loss", ">restored"), rows))
+    print_table(console, ("model", ">before", ">after the loss", ">restored"), list(rows))
     for model, changed in result.changed_ids.items():
         if changed:
             back = result.restored_ids[model]
             line(console, f"{model}: {changed} default rows came under other ids; {back} have their own back")
     line(console, "")
     line(console, "seconds:")
-    console.print(table_of(("stage", ">seconds"), ((stage, f"{taken:.1f}") for stage, taken in result.seconds.items())))
+    print_table(console, ("stage", ">seconds"), [(stage, f"{taken:.1f}") for stage, taken in result.seconds.items()])
     line(console, "")
     if result.proved:
         line(console, f"✓ PROVED: every row and every file is as it was (snapshot {result.backup.snapshot_id[:12]})")

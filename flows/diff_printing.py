@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from flows.printing import line, print_findings, print_seconds, table_of
+from flows.layout import line, print_table
+from flows.printing import print_findings, print_seconds
 from flows.terminal import count_text, printable, size_text
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from edms_tasks.comparing.result import (
         ColumnDifference,
         Difference,
@@ -75,7 +76,9 @@ def _print_difference(console: Console, difference: Difference, headings: tuple[
     differing = [one for one in difference.tables if one.differences or one.other_ids]
     if differing:
         line(console, "")
-        console.print(table_of(headings, map(_counts, differing)), soft_wrap=True)
+        print_table(console, headings, [_counts(table) for table in differing])
+    if differing and len(differing) < len(difference.tables):
+        line(console, f"{count_text(len(difference.tables) - len(differing), 'other model')} the same")
     for table in differing:
         _print_rows(console, table)
     for root in difference.files:

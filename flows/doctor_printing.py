@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks.doctor import SEVERITIES
-from flows.printing import line, print_seconds, table_of
+from flows.layout import line, print_table
+from flows.printing import print_seconds
 from flows.terminal import count_text
 
 if TYPE_CHECKING:
@@ -20,8 +22,11 @@ _HEADINGS = {"error": "errors", "warning": "warnings", "info": "notes"}
 _SUBJECTS_SHOWN = 12
 
 
-def print_diagnosis(console: Console, result: Consultation, page: Path | None) -> None:
-    """The keys, the findings with their cures, the settings that would mend some, and the verdict."""
+def print_diagnosis(console: Console, result: Consultation, page: Path | None, *, every: bool = False) -> None:
+    """The findings with their cures, the settings that would fix some, the keys that are not plain, and the verdict.
+
+    With `every`, the keys of all tables.
+    """
     diagnosis = result.diagnosis
     rows = sum(verdict.rows for verdict in diagnosis.keys)
     read = (
@@ -30,9 +35,6 @@ def print_diagnosis(console: Console, result: Consultation, page: Path | None) -
     line(console, f"EDMS      {result.edms}")
     line(console, f"database  {result.database}")
     line(console, f"read      {read}" + (f"; left out: {', '.join(result.excluded)}" if result.excluded else ""))
-    line(console, "")
-    headings = ("model or table", ">rows", "natural key", "why this one", "kept by a constraint")
-    console.print(table_of(headings, (_key_row(verdict) for verdict in diagnosis.keys)))
     _print_findings(console, result)
     if result.settings:
         line(console, "")
@@ -40,6 +42,7 @@ def print_diagnosis(console: Console, result: Consultation, page: Path | None) -
         for text in result.settings.splitlines():
             line(console, f"  {text}")
     line(console, "")
+    _print_keys(console, diagnosis.keys, every=every)
     print_seconds(console, result.seconds)
     if page is not None:
         line(console, f"page      {page}")
@@ -48,6 +51,20 @@ def print_diagnosis(console: Console, result: Consultation, page: Path | None) -
         for severity, noun in zip(SEVERITIES, ("error", "warning", "note"), strict=True)
     )
     line(console, f"✓ no errors ({counts})" if diagnosis.healthy else f"✗ {counts}")
+
+
+def _print_keys(console: Console, keys: Sequence[KeyVerdict], *, every: bool) -> None:
+    shown = [verdict for verdict in keys if every or not _is_plain(verdict)]
+    headings = ("model or table", ">rows", "natural key", "why this one", "kept by a constraint")
+    print_table(console, headings, [_key_row(verdict) for verdict in shown])
+    if len(shown) < len(keys):
+        rest = count_text(len(keys) - len(shown), "other table" if shown else "table")
+        line(console, f"{rest} with a natural key that a constraint keeps; --all lists them")
+
+
+def _is_plain(verdict: KeyVerdict) -> bool:
+    known_by_more = verdict.key is not None and verdict.key.source != "surrogate"
+    return known_by_more and bool(verdict.constraint) and not verdict.nulls
 
 
 def _key_row(verdict: KeyVerdict) -> tuple[str, ...]:

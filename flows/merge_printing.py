@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from flows.printing import line, print_seconds, table_of
+from flows.layout import line, print_table
+from flows.printing import print_seconds
 from flows.terminal import count_text, printable, size_text
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from edms_tasks.merging.planning import MergePlan
     from flows.merge import MergeResult
 
 _COLUMNS_SHOWN = 4
 
 
-def print_merge(console: Console, result: MergeResult) -> None:
+def print_merge(console: Console, result: MergeResult, *, every: bool = False) -> None:
     """The plan, what stands in its way, and whether it was carried out and proved."""
-    print_plan(console, result.plan)
+    print_plan(console, result.plan, every=every)
     for note in result.notes:
         line(console, f"· {note}")
     print_seconds(console, result.seconds)
@@ -40,8 +41,15 @@ def print_merge(console: Console, result: MergeResult) -> None:
         )
 
 
-def print_plan(console: Console, plan: MergePlan) -> None:
-    """Rows and files by what is done with them, and conflicts."""
+def print_plan(console: Console, plan: MergePlan, *, every: bool = False) -> None:
+    """Conflicts, and rows and files by what is done with them; with `every`, also of models with which nothing is done."""
+    for conflict in plan.conflicts:
+        line(console, f"✗ {conflict.model}: {conflict.message} ({conflict.count:,})")
+        for example in conflict.examples:
+            line(console, f"    {printable(example)}")
+        line(console, f"    cure: {conflict.cure}")
+    held = [model for model in plan.models if model.snapshot_rows or model.target_rows]
+    shown = [model for model in held if every or model.insert or model.update or model.keep or model.led_nowhere]
     rows = [
         (
             model.model,
@@ -54,14 +62,14 @@ def print_plan(console: Console, plan: MergePlan) -> None:
             model.new_ids,
             _columns(model.columns),
         )
-        for model in plan.models
-        if model.snapshot_rows or model.target_rows
+        for model in shown
     ]
     headings = (
         "model", ">in snapshot", ">insert", ">update", ">keep", ">the same", ">only in target", ">new ids", "columns that differ",
     )  # fmt: skip
-    if rows:
-        console.print(table_of(headings, rows), soft_wrap=True)
+    print_table(console, headings, rows)
+    if len(shown) < len(held):
+        line(console, f"{count_text(len(held) - len(shown), 'model')} unchanged; --all lists them")
     for root in plan.files:
         line(
             console,
@@ -69,11 +77,6 @@ def print_plan(console: Console, plan: MergePlan) -> None:
             + (f", {root.renamed:,} under other names" if root.renamed else "")
             + (f", {size_text(root.bytes)}" if root.bytes else ""),
         )
-    for conflict in plan.conflicts:
-        line(console, f"✗ {conflict.model}: {conflict.message} ({conflict.count:,})")
-        for example in conflict.examples:
-            line(console, f"    {printable(example)}")
-        line(console, f"    cure: {conflict.cure}")
 
 
 def _columns(columns: dict[str, int]) -> str:

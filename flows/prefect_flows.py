@@ -302,7 +302,7 @@ def result_of(call: Callable[[], Result]) -> Result:
     except Exception as error:
         if known := _known_behind(error):  # it was to be recorded, which failed as well
             return cast(Result, _result_or_raise(known))
-        if type(error).__module__.partition(".")[0] not in _PREFECTS_OWN:
+        if not _is_prefects(error):
             raise
         raise LostApi(error, _ended[-1] if _ended else None) from error
 
@@ -322,6 +322,15 @@ def _result_or_raise(error: EdmsBackupError) -> Any:
     if isinstance(error, NotProved):
         return error.result
     raise error
+
+
+def _is_prefects(error: BaseException) -> bool:
+    """Whether Prefect or its way to the API failed: by the exception's class, or by where it was raised."""
+    raised_in = ""
+    trace = error.__traceback__
+    while trace is not None:
+        raised_in, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
+    return bool({type(error).__module__.partition(".")[0], raised_in.partition(".")[0]} & set(_PREFECTS_OWN))
 
 
 def _known_behind(error: BaseException) -> EdmsBackupError | None:

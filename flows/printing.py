@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from flows.terminal import count_text, printable, size_text
+from flows.layout import line, print_table
+from flows.terminal import count_text, size_text
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from edms_tasks.inventory.model import Finding
     from edms_tasks.manifest import Manifest, TableEntry
     from flows.backup import BackupResult
@@ -101,10 +100,9 @@ def print_listing(console: Console, listing: Listing) -> None:
     if not listing.snapshots and not listing.damaged:
         line(console, "The repository holds no snapshot yet: `edms-backup backup` makes one.")
         return
-    table = _table("snapshot", "created (UTC)", "tag", ">tables", ">rows", ">files", ">bytes", ">findings")
-    for found in listing.snapshots:
-        _row(
-            table,
+    headings = ("snapshot", "created (UTC)", "tag", ">tables", ">rows", ">files", ">bytes", ">findings")
+    rows = [
+        (
             found.id[:12],
             f"{found.created:%Y-%m-%d %H:%M:%S}",
             found.tag or "",
@@ -114,7 +112,9 @@ def print_listing(console: Console, listing: Listing) -> None:
             size_text(found.bytes),
             str(found.findings),
         )
-    console.print(table)
+        for found in listing.snapshots
+    ]
+    print_table(console, headings, rows)
     for name in listing.damaged:
         line(console, f"✗ {name[:12]}  its manifest is damaged; keep the file for analysis")
 
@@ -129,38 +129,41 @@ def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest) -> No
     )
     line(console, f"database  {manifest.engine} {manifest.native_schema.server_version}")
     line(console, f"holds     {_contents(manifest)}")
-    table = _table("model or table", ">rows", "content digest", ">bytes", ">dangling", "natural key")
-    for entry in manifest.tables:
-        dangling = sum(reference.dangling for reference in entry.state.references)
-        _row(
-            table,
+    line(console, f"made by   {_versions(manifest)}")
+    print_findings(console, manifest.findings, shown=None)
+    headings = ("model or table", ">rows", "exact digest", ">bytes", ">dangling", "natural key")
+    tables = [
+        (
             entry.table.label,
             f"{entry.state.rows:,}",
-            entry.state.content_digest[:12],
+            entry.state.exact_digest[:12],
             size_text(entry.stored_bytes),
-            f"{dangling:,}" if dangling else "",
+            f"{sum(reference.dangling for reference in entry.state.references):,}",
             _key_text(entry),
         )
-    console.print(table)
-    roots = _table("files of", "folder", ">files", ">bytes", "digest")
-    for index in manifest.files:
-        _row(roots, index.root.name, index.root.path, f"{index.files:,}", size_text(index.bytes), index.digest[:12])
-    if manifest.files:
-        console.print(roots)
-    print_findings(console, manifest.findings, shown=None)
+        for entry in manifest.tables
+    ]
+    print_table(console, headings, tables)
+    roots = [
+        (index.root.name, index.root.path, f"{index.files:,}", size_text(index.bytes), index.digest[:12])
+        for index in manifest.files
+    ]
+    print_table(console, ("files of", "folder", ">files", ">bytes", "digest"), roots)
 
 
 def print_inspection(console: Console, inspection: Inspection) -> None:
     """The inventory: models, rows, keys, references, file roots, migration state."""
     inventory = inspection.inventory
-    table = _table("model or table", ">rows", ">columns", "natural key", "references")
+    print_findings(console, inventory.findings, shown=None)
+    rows = []
     for entry in inventory.tables:
         best = entry.key_candidates[0] if entry.key_candidates else None
         key = f"{best.readable or ', '.join('.'.join(path) for path in best.paths)} ({best.source})" if best else "none"
         references = ", ".join(reference.name for reference in entry.references)
-        rows = inspection.rows.get(entry.id)
-        _row(table, entry.label, "?" if rows is None else f"{rows:,}", str(len(entry.columns)), key, references)
-    console.print(table)
+        counted = inspection.rows.get(entry.id)
+        number = "?" if counted is None else f"{counted:,}"
+        rows.append((entry.label, number, str(len(entry.columns)), key, references))
+    print_table(console, ("model or table", ">rows", ">columns", "natural key", "references"), rows)
     for root in inventory.file_roots:
         line(
             console,
@@ -172,7 +175,6 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
     missing = f"{len(behind)} NOT applied: {', '.join(behind[:5])}" if behind else "none missing"
     line(console, f"migrations: {applied}, {missing}")
     line(console, f"database: {inspection.database}")
-    print_findings(console, inventory.findings, shown=None)
 
 
 def print_findings(console: Console, findings: Sequence[Finding], shown: int | None = _FINDINGS_SHOWN) -> None:
@@ -201,34 +203,6 @@ def print_seconds(console: Console, seconds: Mapping[str, float]) -> None:
         line(console, "seconds   " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in seconds.items()))
 
 
-def line(console: Console, text: str) -> None:
-    """One line, as it is: no markup, no colour, no control characters, not wrapped."""
-    console.print(Text(printable(text)), soft_wrap=True)
-
-
-def table_of(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    """A table of plain values; a heading that begins with > is of a column of numbers."""
-    table = _table(*headings)
-    for row in rows:
-        _row(table, *(str(cell) for cell in row))
-    return table
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        right = heading.startswith(">")
-        table.add_column(
-            heading.removeprefix(">"), justify="right" if right else "left", overflow="fold", no_wrap=right
-        )
-    return table
-
-
-def _row(table: Table, *cells: str) -> None:
-    # Text, not str: a str would be read as markup.
-    table.add_row(*(Text(printable(cell)) for cell in cells))
-
-
 def _read_again(result: BackupResult) -> str:
     if not result.objects_unread:
         return f"all {count_text(result.objects_read, 'object')} were read again and are right"
@@ -242,6 +216,13 @@ def _contents(manifest: Manifest) -> str:
     files = sum(index.files for index in manifest.files)
     rows, tables = count_text(manifest.rows, "row"), count_text(len(manifest.tables), "table")
     return f"{rows} in {tables}, {count_text(files, 'file')}"
+
+
+def _versions(manifest: Manifest) -> str:
+    """What wrote the snapshot; our own version first, since that is the one to install for restoring it."""
+    ours = manifest.versions.get("edms-backup")
+    others = [f"{name} {version}" for name, version in manifest.versions.items() if name != "edms-backup"]
+    return ", ".join([f"edms-backup {ours}" if ours else "edms-backup (version not recorded)", *others])
 
 
 def _key_text(entry: TableEntry) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flows.verify import VerifyResult
 
 Result = TypeVar("Result")
+prefect_is_lost = False  # see `abandon_prefect`
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class World:
         try:
             return prefect_flows.result_of(run)
         except prefect_flows.LostApi as lost:
+            abandon_prefect()
             if lost.result is not None:
                 self._say(
                     f"The Prefect API was lost ({lost}). The run itself was finished; Prefect may show it as running."
@@ -304,6 +306,12 @@ def choose_world(config: Path, settings: Settings, *, flow: bool | None, console
         server = TemporaryServer()
         os.environ["PREFECT_API_URL"] = server.url  # read by Prefect when it is imported
     return World(config=config.absolute(), settings=settings, prefect=prefect, console=console, server=server)
+
+
+def abandon_prefect() -> None:
+    """Do not wait at the end of this process for a server that is gone: Prefect would, for minutes, event by event."""
+    global prefect_is_lost
+    prefect_is_lost = True
 
 
 def _last_words() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import Config, Json, Options, Traceback
+from flows.commands.options import All, Config, Json, Options, Traceback
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +20,7 @@ def doctor(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the diagnosis as a page of its own as well.")
     ] = None,
+    every: All = False,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -38,6 +39,6 @@ def doctor(
         def show(console: Console) -> None:
             from flows.doctor_printing import print_diagnosis
 
-            print_diagnosis(console, result, html)
+            print_diagnosis(console, result, html, every=every)
 
         options.finish(result.as_json(), show, 0 if result.diagnosis.healthy else 1, only_prints=True)

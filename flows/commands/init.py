@@ -70,7 +70,7 @@ def init(
         )
 
         def show(console: Console) -> None:
-            from flows.printing import line
+            from flows.layout import line
 
             line(console, f"✓ settings: {result.config}")
             for check in result.checks:
@@ -90,7 +90,7 @@ def _list_profiles(options: Options) -> None:
     profiles = all_profiles()
 
     def show(console: Console) -> None:
-        from flows.printing import line
+        from flows.layout import line
 
         for profile in profiles:
             line(console, f"{profile.name:<20} {profile.title}")

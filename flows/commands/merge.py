@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import Config, Flow, Json, Options, Snapshot, Traceback, command_error
+from flows.commands.options import All, Config, Flow, Json, Options, Snapshot, Traceback, command_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +50,7 @@ def merge(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
+    every: All = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -72,7 +73,7 @@ def merge(
         def show(console: Console) -> None:
             from flows.merge_printing import print_merge
 
-            print_merge(console, result)
+            print_merge(console, result, every=every)
 
         options.finish(result.as_json(), show, 0 if result.success else 1)
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from flows.worlds import World
 
 DEFAULT_CONFIG = Path("edms-backup.toml")
-_WIDTH_OF_A_PIPE = 1000
 _NOT_PRINTED = 3
 
 Config = Annotated[
@@ -35,6 +34,7 @@ Flow = Annotated[
         show_default=False,
     ),
 ]
+All = Annotated[bool, typer.Option("--all", help="List every model, also those with which all is well.")]
 Snapshot = Annotated[
     str, typer.Argument(metavar="SNAPSHOT", help="`latest`, an id or its first digits, or a tag.", show_default=False)
 ]
@@ -113,10 +113,9 @@ class Options:
         else:
             from rich.console import Console
 
-            from flows.printing import line
+            from flows.layout import WIDTH_OF_A_PIPE, line
 
-            # A pipe has no width to fit into: there, tables are as wide as their contents.
-            width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
+            width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
             console = Console(highlight=False, markup=False, width=width)
             # Written in one piece by ourselves: Rich ends the process where a reader has gone.
             with console.capture() as captured:
