@@ -271,3 +271,13 @@ class EvidenceNotWritten(TerminalError):
 
     code = "evidence-not-written"
     exit_code = 4
+
+
+# -- exit code 130: stopped from outside --------------------------------------------------------------------------
+
+
+class Interrupted(TerminalError):
+    """Ctrl-C (130), a kill (143) or a closed terminal (129) stopped the command; `why` says what is left."""
+
+    code = "stopped"
+    exit_code = 130

@@ -34,6 +34,11 @@ from flows.evidence import leave_backup
 from flows.live_target import Together, read_together
 from flows.reading import read_tables
 from flows.steps import Steps
+from flows.stopping import when_stopped
+
+_PART_WRITTEN = (
+    "No snapshot was made. What was written so far is used or removed by the next backup; the lock is released."
+)
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,7 @@ def _snapshot(
             findings += unusable
 
         # What fails before this line has left no trace in the repository.
+        when_stopped(_PART_WRITTEN)
         run = repository.begin()
         with steps.stage("package"):
             schema = steps.run("store the schema", lambda: store_schema(repository, inventory.engine, captured))
@@ -191,6 +197,9 @@ def _snapshot(
                 ),
             )
 
+    when_stopped(
+        f"Snapshot {snapshot_id[:12]} is written, and was not read again: `edms-backup verify {snapshot_id[:12]}` does that."
+    )
     with steps.stage("verify"):
         (folder / "verify").mkdir()
         # What was there before has been read back by the run that wrote it, and `verify` reads everything.

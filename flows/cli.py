@@ -2,15 +2,14 @@
 
 The commands are in `flows/commands/`. They import Typer alone, and all else, Rich too, inside the function that needs it,
 so that `--help` and completion answer at once. Exit codes: 0 done and proved, 1 a check failed, 2 the command or the settings
-are wrong, 3 the operation failed.
+are wrong, 3 the operation failed, 130 it was stopped (128 and the signal's number).
 """
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -18,6 +17,7 @@ import typer
 from flows.commands import backup, demo, diff, doctor, init, inspect, listing, merge, restore, rollback, show, verify
 from flows.commands.options import Config, Json, Options, Traceback
 from flows.output import prepare_streams
+from flows.stopping import exit_code_of, stop_politely
 
 app = typer.Typer(
     name="edms-backup",
@@ -75,8 +75,17 @@ for _name, (_command, _shown) in _COMMANDS.items():
 def main() -> None:
     """Run the command line, and leave with its exit code."""
     prepare_streams()
-    # A polite kill unwinds like Ctrl-C: spools, locks and staging databases are cleaned up on the way out.
-    signal.signal(signal.SIGTERM, _leave)
+    stop_politely()
+    try:
+        _run()
+    except SystemExit:
+        _leave_prefect_behind()
+        raise
+    except KeyboardInterrupt as error:  # before a command began, or after its result was printed
+        sys.exit(exit_code_of(error))
+
+
+def _run() -> None:
     if "--json" not in sys.argv[1:]:
         try:
             app()
@@ -98,8 +107,14 @@ def main() -> None:
     sys.exit(code)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
+def _leave_prefect_behind() -> None:
+    """Leave without Prefect's own farewell where its API is lost: it would try to send every event, for minutes."""
+    worlds, error = sys.modules.get("flows.worlds"), sys.exception()
+    if worlds is None or not worlds.prefect_is_lost or not isinstance(error, SystemExit):
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(error.code if isinstance(error.code, int) else 1)
 
 
 if __name__ == "__main__":

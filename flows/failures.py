@@ -17,8 +17,9 @@ from pathlib import Path
 
 import typer
 
-from edms_tasks.errors import EdmsBackupError
+from edms_tasks.errors import EdmsBackupError, Interrupted
 from flows.output import json_line, write_out
+from flows.stopping import exit_code_of, what_is_left
 from flows.terminal import printable
 
 SURPRISE_EXIT_CODE = 3
@@ -34,8 +35,14 @@ def reported(*, as_json: bool, traceback: bool, workdir: Callable[[], Path | Non
             tracebacks.print_exc()
         tell_error(error, as_json=as_json)
         raise typer.Exit(error.exit_code) from None
+    except (KeyboardInterrupt, typer.Abort) as error:  # Abort: Ctrl-C, or the end of the input, at a question
+        if traceback:
+            tracebacks.print_exc()
+        code = exit_code_of(error)
+        tell_error(Interrupted("Stopped.", why=what_is_left()), as_json=as_json, exit_code=code)
+        raise typer.Exit(code) from None
     except Exception as error:
-        if isinstance(error, (typer.Exit, typer.Abort, BrokenPipeError)):
+        if isinstance(error, (typer.Exit, BrokenPipeError)):
             raise
         if traceback:
             tracebacks.print_exc()
@@ -43,10 +50,12 @@ def reported(*, as_json: bool, traceback: bool, workdir: Callable[[], Path | Non
         raise typer.Exit(SURPRISE_EXIT_CODE) from None
 
 
-def tell_error(error: EdmsBackupError, *, as_json: bool) -> None:
+def tell_error(error: EdmsBackupError, *, as_json: bool, exit_code: int | None = None) -> None:
     """Print an error: for people on stderr, for machines as one JSON object on stdout."""
     if as_json:
-        write_out(json_line(error.as_json() | {"exit_code": error.exit_code}))
+        write_out(json_line(error.as_json() | {"exit_code": exit_code or error.exit_code}))
+    elif isinstance(error, Interrupted):
+        sys.stderr.write(f"\nstopped: {printable(error.why)}\n")
     else:
         sys.stderr.write(f"error: {printable(error)}\n")
 

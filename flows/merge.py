@@ -38,6 +38,7 @@ from flows.live_target import finish_what_was_cut_short, journal_of, live_target
 from flows.merge_work import MergeWork, Policies
 from flows.proof import reports
 from flows.steps import Steps
+from flows.stopping import when_stopped
 from flows.target import address_of, ask_edms
 
 
@@ -151,6 +152,9 @@ def compose_merge(
                 merge.read_target(view)
             plan = merge.plan(snapshot_id, database.address.display, notes)
             return _reported(settings, steps, MergeResult(plan, False, None, (), tuple(notes), dict(steps.seconds)))
+        when_stopped(
+            f"The live database is unchanged. Snapshot {safety[:12] if safety else ''} of it was made before; staged files were removed."
+        )
         # Before the transaction: a backup that runs is waited for while nobody else is kept waiting.
         with live.still("merge", patience) as still, database.merging(scratch, tables) as transaction:
             merge.read_target(transaction.view())
@@ -163,6 +167,9 @@ def compose_merge(
                 with steps.stage("commit"):
                     held.require_held()
                     still.require_held()
+                    when_stopped(
+                        "The merge was being committed: `edms-backup merge SNAPSHOT --dry-run` says whether it was."
+                    )
                     _commit(steps, merge, transaction, aside)
                 if aside.exists():
                     notes.append(f"Files that were replaced are kept in {aside}.")

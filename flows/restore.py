@@ -44,6 +44,7 @@ from flows.proof import Evidence, prove, reports
 from flows.restore_result import RestoreResult
 from flows.salvage import SALVAGED, UNMIGRATED, WHOLE, Salvage, require_leave, survey
 from flows.steps import Steps
+from flows.stopping import when_stopped
 from flows.target import find_target
 
 
@@ -130,6 +131,9 @@ def compose_restore(
                 crossing.schema if crossing else fetch_schema(repository, manifest.native_schema, scratch / "schema")
             )
             staged_folders = [staged for _, _, staged in target.folders]
+            when_stopped(
+                "The live system is untouched. The staging database and the staged files were removed, the locks released."
+            )
             abandon = cleanup.enter_context(Abandon(journal, staged_folders))
             staging = steps.run(
                 "create the staging database", lambda: target.database.stage(schema, into, settings.restore.jobs)
@@ -193,6 +197,10 @@ def compose_restore(
                     following = follow_the_code(proved, target.report, prospect, notes)
                 candidate.seal()
             with steps.stage("promote" if into is None else "keep"):
+                when_stopped(
+                    "It was being put in place. `edms-backup restore SNAPSHOT --dry-run` says whether that was cut short; the next "
+                    "restore or rollback finishes it."
+                )
                 if into is None:
                     done = promote(
                         settings,
@@ -208,6 +216,9 @@ def compose_restore(
                 else:
                     keep(target, staging, candidate, held)
                 abandon.handed_over = True
+                when_stopped(
+                    f"The restored data is in place ({'live' if into is None else into}); the report was not written."
+                )
     facts = RecoveryFacts(
         verdict=_verdict(evidence, remains),
         snapshot_id=snapshot_id,

@@ -1,0 +1,73 @@
+"""Ctrl-C, a polite kill and a closed terminal: the run unwinds, and says what was stopped and what is left.
+
+Staging databases, staged folders, scratch files and locks are removed on the way out. A second signal leaves at once: then
+they stay, and the next run removes them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_UNCHANGED = "Nothing was changed, neither the EDMS nor the repository."
+_left = _UNCHANGED
+_received = 0
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal; `number` is which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def stop_politely() -> None:
+    """Let signals unwind the run. One that is ignored from outside (nohup, a job of a script's) stays ignored."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def when_stopped(text: str) -> None:
+    """What is left if the run is stopped from here on, in words for the person who stopped it."""
+    global _left
+    _left = text
+
+
+def what_is_left() -> str:
+    """What was last said to be left."""
+    return _left
+
+
+def exit_code_of(error: BaseException) -> int:
+    """128 and the signal's number, as shells have it: 130 for Ctrl-C, 143 for a kill."""
+    return 128 + (error.number if isinstance(error, Stopped) else signal.SIGINT)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    global _received
+    _received += 1
+    if _received == 1:
+        raise Stopped(number)
+    if _received == 2:
+        sys.stderr.write("Left at once. What was staged is still there, and the next run removes it.\n")
+        sys.stderr.flush()
+        for child in _children():
+            os.kill(child, signal.SIGTERM)
+    os._exit(128 + number)
+
+
+def _children() -> list[int]:
+    """Processes that this one started: pg_dump, the EDMS's interpreter. Known on Linux alone."""
+    found: list[int] = []
+    for listed in Path("/proc/self/task").glob("*/children"):
+        try:
+            found += [int(child) for child in listed.read_text().split()]
+        except OSError:
+            continue  # that thread has ended meanwhile
+    return found

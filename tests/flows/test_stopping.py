@@ -1,0 +1,84 @@
+"""Ctrl-C and a polite kill: the run unwinds, says what is left, and nothing goes on running."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+# A probe that hangs: an EDMS whose settings never load.
+HANGING = "import time, pathlib; pathlib.Path(__file__).with_name('asked').touch(); time.sleep(300)\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "command"),
+    [
+        (signal.SIGINT, 130, ("doctor",)),
+        (signal.SIGTERM, 143, ("inspect", "--json")),
+        (signal.SIGHUP, 129, ("doctor",)),
+    ],
+)
+def test_a_stopped_command_says_what_is_left_and_leaves_nothing_running(
+    number: signal.Signals, code: int, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    running = started(tmp_path, *command)
+
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+
+    assert running.returncode == code, err
+    if "--json" in command:
+        told = json.loads(out)
+        assert (told["error"], told["exit_code"]) == ("stopped", code)
+        assert "Nothing was changed" in told["why"]
+    else:
+        assert "stopped: Nothing was changed" in err
+    assert "Traceback" not in err
+    assert not of_this(tmp_path)
+
+
+def test_a_second_signal_leaves_at_once_and_takes_the_children_along(tmp_path: Path) -> None:
+    running = started(tmp_path, "backup", "--no-flow")  # its probe runs in a thread, which is waited for
+
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+
+    assert running.returncode == 130, err
+    assert "Left at once" in err
+    until = time.monotonic() + 20
+    while of_this(tmp_path) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not of_this(tmp_path)
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    (folder / "manage.py").touch()
+    (folder / "hanging.py").write_text(HANGING)
+    config = folder / "edms-backup.toml"
+    config.write_text(f'[edms]\nproject = "{folder}"\nsettings = "hanging"\n[repository]\nurl = "repository"\n')
+    command = [sys.executable, "-m", "flows.cli", *arguments, "--config", str(config)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not (folder / "asked").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    return running
+
+
+def of_this(folder: Path) -> list[str]:
+    """Processes that work in or were told of the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue  # it is gone, or another person's
+        if bytes(folder) in told:
+            found.append(process.name)
+    return found
