@@ -169,6 +169,12 @@ class MayNotCreateDatabases(TerminalError):
     code = "may-not-create-databases"
 
 
+class ServerNotReady(TerminalError):
+    """The server lacks an extension, a role or a locale that the snapshot cannot do without; nothing was loaded."""
+
+    code = "server-not-ready"
+
+
 class TargetInUse(TransientError):
     """Somebody is connected to the database that is to be swapped."""
 

@@ -5,11 +5,11 @@ A restore that lost a trigger has all rows right and is still not what was backe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.databases.protocol import CapturedSchema, View
+from edms_tasks.databases.protocol import CapturedSchema, LeftOut, View
 from edms_tasks.manifest import Manifest
 from edms_tasks.manifest import Sequence as SequencePosition
 
@@ -27,7 +27,7 @@ class StructureCheck:
 
 
 def check_structure(
-    manifest: Manifest, captured: CapturedSchema, view: View, scratch: Path
+    manifest: Manifest, captured: CapturedSchema, view: View, scratch: Path, left_out: Sequence[LeftOut] = ()
 ) -> tuple[StructureCheck, ...]:
     """Hold the restored database's own description of itself against the snapshot's.
 
@@ -35,12 +35,16 @@ def check_structure(
         captured: the snapshot's native schema, fetched.
         view: the restored database.
         scratch: where the restored database's schema is written.
+        left_out: what the restore could not give back, and says so.
     """
-    was, now = view.objects(captured), view.objects(view.capture_schema(scratch))
+    excused = {one.subject for one in left_out}
+    again = view.capture_schema(scratch)
+    was, now = view.objects(captured) - excused, view.objects(again) - excused
     return (
         StructureCheck("schema", "objects", _all(len(was)), _all(len(was)) if was <= now else _lacking(was - now)),
         _check_sequences(manifest.sequences, view.sequences()),
         _check_search_indexes(manifest, view),
+        *_check_properties(view.properties(captured), view.properties(again), excused),
     )
 
 
@@ -56,6 +60,19 @@ def _check_search_indexes(manifest: Manifest, view: View) -> StructureCheck:
         _all(len(passed)),
         _all(len(passed)) if passed <= found else _lacking(passed - found),
     )
+
+
+def _check_properties(was: Mapping[str, str], now: Mapping[str, str], excused: Collection[str]) -> list[StructureCheck]:
+    """The database as a whole, both ways; nothing where the snapshot does not say, and the restore's notes say so."""
+    if not was:
+        return []
+    wrong = [
+        f"{name} is {now.get(name, 'absent')}, not {was.get(name, 'absent')}"
+        for name in sorted(was.keys() | now.keys())
+        if was.get(name) != now.get(name) and name not in excused
+    ]
+    same = _all(len(was.keys() - excused))
+    return [StructureCheck("database", "properties", same, _some(wrong) if wrong else same)]
 
 
 def _check_sequences(was: Sequence[SequencePosition], now: Sequence[SequencePosition]) -> StructureCheck:

@@ -82,7 +82,8 @@ def prove(
         restored = view.tables()
         raws = read_tables(settings, steps, view, restored, scratch / "back", "read back", left or {})
         structure = steps.run(
-            "check the structure", lambda: check_structure(there, schema, view, scratch / "schema-back")
+            "check the structure",
+            lambda: check_structure(there, schema, view, scratch / "schema-back", staging.left_out),
         )
     if crossing:
         restored, raws = crossing.bring_back(steps, restored, raws, scratch / "returned", jobs=settings.jobs)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.files import restore_files
+from edms_tasks.left_out import write_script
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.migrating.outcome import Following
 from edms_tasks.package import versions
@@ -139,6 +140,8 @@ def compose_restore(
                 "create the staging database", lambda: target.database.stage(schema, into, settings.restore.jobs)
             )
             abandon.staging = staging
+            for note in staging.notes:
+                steps.say(note)
 
         load = crossing.load_table if crossing else load_table
         with steps.stage("restore"):
@@ -178,6 +181,7 @@ def compose_restore(
             )
             if remains:
                 remains.keep_lists(evidence.folder)
+            write_script(staging.left_out, evidence.folder)
             if evidence.validation.success:
                 candidate.seal()
         notes += [*staging.notes, *evidence.notes]

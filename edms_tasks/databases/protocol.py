@@ -89,6 +89,12 @@ class View(Protocol):
     def objects(self, schema: CapturedSchema) -> frozenset[str]:
         """Everything a captured schema creates (tables, indexes, constraints, triggers, views, …), one name for each."""
 
+    def properties(self, schema: CapturedSchema) -> dict[str, str]:
+        """What a captured schema says of the database as a whole (owner, locale, settings, privileges), a name for each.
+
+        Empty where that was not recorded.
+        """
+
     def sequences(self) -> tuple[SequencePosition, ...]:
         """The positions of all sequences."""
 
@@ -115,11 +121,24 @@ class DroppedPart:
     held: int = 0  # rows of a table, values of a column that are not NULL
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """One thing of the snapshot that this role or this server cannot be given; the rest is there, and this is named.
+
+    `subject` is its name in the proof (`View.objects`, `View.properties`).
+    """
+
+    subject: str
+    why: str
+    statement: str = ""  # SQL that makes it, for somebody who may run it
+
+
 class StagingDatabase(Protocol):
     """A database that is being built."""
 
     address: DatabaseAddress
     notes: list[str]
+    left_out: list[LeftOut]
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
         """Load a table's Parquet chunks; returns the rows the database says it took."""

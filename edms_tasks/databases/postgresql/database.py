@@ -13,14 +13,17 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.locking import LockKind
 from edms_tasks.databases.postgresql.blank import created, lent
 from edms_tasks.databases.postgresql.connection import ask_server, connected
-from edms_tasks.databases.postgresql.leftovers import fitting, mark, remove_leftovers, unique_name
+from edms_tasks.databases.postgresql.leftovers import fitting, remove_leftovers, unique_name
 from edms_tasks.databases.postgresql.locking import AdvisoryLock, advisory_lock, locked_by
+from edms_tasks.databases.postgresql.mark import closing_of
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
+from edms_tasks.databases.postgresql.properties import closing_statements
 from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.tools import required_programs
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
+from edms_tasks.databases.postgresql.whole import Whole
 from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
-from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import (
     DatabaseRefused,
     MayNotCreateDatabases,
@@ -93,16 +96,17 @@ class PostgresDatabase:
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> PostgresStaging:
         with self._maintenance() as connection:
             if into is not None and self._exists(connection, into):
-                staging = PostgresStaging(
-                    self.address.renamed(into), self._maintenance_address(), schema, jobs, created=False
-                )
+                name, whole = into, Whole(schema, into, created=False)
             else:
                 name = unique_name(into or self.address.name, _STAGING)
-                self._create(connection, name, into or self.address.name, schema)
-                staging = PostgresStaging(
-                    self.address.renamed(name), self._maintenance_address(), schema, jobs, created=True
-                )
-        staging.create_tables()
+                whole = Whole(schema, into or self.address.name, created=True)
+                whole.create(connection, name, self.address.name)
+        staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, jobs, whole)
+        try:
+            staging.create_tables()
+        except BaseException:
+            staging.drop()
+            raise
         return staging
 
     def blank(self, into: str, folder: Path) -> AbstractContextManager[DatabaseAddress]:
@@ -162,47 +166,35 @@ class PostgresDatabase:
                     if expected and (found := self._identity(connection, live)) != expected:
                         raise self._changed(incoming, expected, found)
                     connection.execute(f"ALTER DATABASE {identifier(live)} ALLOW_CONNECTIONS true".encode())
-                    connection.execute(f"COMMENT ON DATABASE {identifier(live)} IS NULL".encode())
+                    closing = closing_of(self._comment(connection, live))
+                    for statement in closing_statements(live, closing) if closing else ():
+                        connection.execute(statement.encode())
                     confirm()
             except pg_errors.ObjectInUse as error:
                 raise self._in_use(connection, live, str(error)) from error
 
-    def _create(
-        self, connection: psycopg.Connection[tuple[object, ...]], name: str, target: str, schema: CapturedSchema
-    ) -> None:
-        settings = schema.settings
-        clauses = [
-            f"ENCODING {literal(settings['encoding'])}",
-            f"LC_COLLATE {literal(settings['collate'])}",
-            f"LC_CTYPE {literal(settings['ctype'])}",
-            "ALLOW_CONNECTIONS false",  # until it says what it is
-        ]
-        if settings.get("provider") == "i" and settings.get("icu_locale"):
-            clauses += ["LOCALE_PROVIDER icu", f"ICU_LOCALE {literal(settings['icu_locale'])}"]
-        if owner := self._owner(connection):
-            clauses.append(f"OWNER {identifier(owner)}")
-        try:
-            connection.execute(f"CREATE DATABASE {identifier(name)} TEMPLATE template0 {' '.join(clauses)}".encode())
-        except pg_errors.InsufficientPrivilege as error:
-            raise self._may_not_create() from error
-        mark(connection, name, target)
-        connection.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true".encode())
-
-    def _owner(self, connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
-        """The live database's owner, where this role may hand a database to it."""
+    def _comment(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> object:
         row = connection.execute(
-            "SELECT pg_catalog.pg_get_userbyid(datdba), pg_catalog.pg_has_role(current_user, datdba, 'MEMBER') "
-            "FROM pg_catalog.pg_database WHERE datname = %s",
-            (self.address.name,),
+            "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = %s",
+            (name,),
         ).fetchone()
-        return str(row[0]) if row and row[1] else None
+        return row[0] if row else None
 
     def _is_empty(self, name: str) -> bool:
+        """Whether nobody has made anything in it; schemas and what extensions brought do not count."""
         with connected(self.address.renamed(name)) as connection:
             row = connection.execute(
                 """
-                SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+                WITH made AS (
+                    SELECT 'pg_class'::regclass AS catalogue, oid, relnamespace AS schema FROM pg_catalog.pg_class
+                    WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+                    UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_catalog.pg_proc
+                    UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_catalog.pg_type WHERE typtype IN ('d', 'e', 'r')
+                )
+                SELECT count(*) FROM made JOIN pg_catalog.pg_namespace n ON n.oid = made.schema
+                WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND NOT EXISTS (
+                    SELECT FROM pg_catalog.pg_depend d WHERE d.classid = made.catalogue AND d.objid = made.oid AND d.deptype = 'e'
+                )
                 """
             ).fetchone()
         return row is not None and row[0] == 0

@@ -6,7 +6,6 @@ that the maker is gone.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from contextlib import ExitStack
@@ -17,8 +16,9 @@ import psycopg
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.locking import advisory_lock
-from edms_tasks.databases.postgresql.staging import MARK
-from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.databases.postgresql.mark import target_of
+from edms_tasks.databases.postgresql.properties import MARK
+from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import TargetLocked
 
 _LONGEST_NAME = 63  # NAMEDATALEN - 1
@@ -36,12 +36,6 @@ def fitting(name: str, suffix: str) -> str:
 def unique_name(target: str, suffix: str) -> str:
     """A name for a database that is made for `target`, and that no other run will use."""
     return fitting(target, f"{suffix}_{secrets.token_hex(_TOKEN_BYTES)}")
-
-
-def mark(connection: _Connection, name: str, target: str) -> None:
-    """Say in the comment of a database that we made it, and what for."""
-    text = f"{MARK} {json.dumps({'target': target})}"
-    connection.execute(f"COMMENT ON DATABASE {identifier(name)} IS {literal(text)}".encode())
 
 
 def remove_leftovers(maintenance: DatabaseAddress, live: str, held: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
@@ -78,7 +72,7 @@ def _made(connection: _Connection, live: str, held: str, suffixes: tuple[str, ..
     made = []
     for name, comment in rows:
         if comment.startswith(MARK):
-            target = _target(comment) or (live if name in [fitting(live, suffix) for suffix in suffixes] else None)
+            target = target_of(comment) or (live if name in [fitting(live, suffix) for suffix in suffixes] else None)
         else:
             # A kill between CREATE and COMMENT leaves one without a comment; its name is ours all the same, and it is closed.
             target = next((one for one in {live, held} if not comment and _is_named_for(name, one, suffixes)), None)
@@ -87,14 +81,6 @@ def _made(connection: _Connection, live: str, held: str, suffixes: tuple[str, ..
         if target is not None:
             made.append((str(name), target))
     return made
-
-
-def _target(comment: str) -> str | None:
-    try:
-        target = json.loads(comment.removeprefix(MARK))["target"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return target if isinstance(target, str) else None
 
 
 def _is_named_for(name: str, target: str, suffixes: tuple[str, ...]) -> bool:

@@ -1,8 +1,11 @@
-"""Building a PostgreSQL staging database: native schema first, rows by COPY, then indexes, constraints and triggers."""
+"""Building a PostgreSQL staging database: native schema first, rows by COPY, then indexes, constraints and triggers.
+
+What the archive holds is decided in `reach`; what the server may refuse is tried in `careful`; what the database is as a whole is in
+`properties`.
+"""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,18 +14,26 @@ from pathlib import Path
 import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
+from edms_tasks.databases.postgresql.careful import Connection, attempt
 from edms_tasks.databases.postgresql.connection import connected, open_connection
+from edms_tasks.databases.postgresql.dangling import keys_of, make_keys, with_partitioned
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
 from edms_tasks.databases.postgresql.loading import copy_table
+from edms_tasks.databases.postgresql.reach import Attempt, Plan, plan_restore, require_harmless, subject
+from edms_tasks.databases.postgresql.server import read_server
+from edms_tasks.databases.postgresql.statements import word_after
 from edms_tasks.databases.postgresql.tools import run_tool
-from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, Unwanted
-from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.databases.postgresql.whole import Whole
+from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
+from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import TargetInUse, TerminalError
 from edms_tasks.inventory.model import ForeignReference
+from edms_tasks.left_out import notes_of
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.manifest import TableEntry
 
-MARK = "edms-backup staging database: safe to drop"
+_NAMED = 5
 
 _PATIENCE, _PAUSE = 50, 0.1
 
@@ -36,35 +47,34 @@ class PostgresStaging:
         maintenance: DatabaseAddress,
         schema: CapturedSchema,
         jobs: int,
-        *,
-        created: bool,
+        whole: Whole,
     ) -> None:
         self.address = address
-        self.notes: list[str] = []
+        self.notes: list[str] = [*whole.notes]
+        self.left_out: list[LeftOut] = []
         self._maintenance = maintenance
         self._schema = schema
         self._jobs = jobs
-        self._created = created
-        self._flags: list[str] = []
+        self._whole = whole
+        self._archive = read_archive(schema.path)
+        self._fitted = schema.path.with_suffix(".fitted")
+        self._plan = Plan()
 
     def create_tables(self) -> None:
-        """Everything that must exist before rows: types, functions, tables, sequences."""
-        missing = self._roles_out_of_reach()
-        if missing:
-            self._flags = ["--no-owner", "--no-privileges"]
-            self.notes.append(
-                "Ownership and grants were not restored, because these roles do not exist here or cannot be assumed: "
-                + ", ".join(missing)
-            )
-        # Template databases come with a public schema that the archive creates again.
+        """Everything that must exist before rows: types, functions, tables, sequences.
+
+        Raises:
+            ServerNotReady: the server lacks what the schema cannot do without.
+        """
         with connected(self.address) as connection:
-            connection.execute("DROP SCHEMA IF EXISTS public CASCADE" if self._schema_has_public() else "SELECT 1")
-            if not self._schema_has_public():
-                connection.execute("CREATE SCHEMA IF NOT EXISTS public")
-        self._pg_restore("pre-data")
+            self._whole.look(connection)
+            server = read_server(connection)
+            self._plan = plan_restore(self._archive, server, self._whole.owner, self.address.display)
+            self._leave_out(self._whole.left_out, self._plan.left_out)
+        self._pg_restore("pre-data", self._plan.archived)
         with connected(self.address) as connection:
-            # Nobody reads this database before it is proved; a crash means building it anew, so commits need not wait.
-            connection.execute(f"ALTER DATABASE {identifier(self.address.name)} SET synchronous_commit = off".encode())
+            require_harmless(connection, self._plan.orphans, self._whole.owner, self.address.display)
+            self._whole.override(connection, login_triggers=any(_at_login(one) for one in self._plan.last))
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
         """COPY a table's chunks in one transaction that first truncates, so that rows arrive frozen."""
@@ -92,34 +102,41 @@ class PostgresStaging:
         return loaded
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
-        """Indexes, constraints, triggers, views; then sequences, materialised views and statistics."""
+        """Indexes, constraints, triggers, views; then sequences, privileges, materialised views, event triggers, properties."""
         broken = {
             (entry.table.schema_name or "", entry.table.name)
             for entry in entries
             for reference in entry.state.references
             if reference.dangling and _enforced(entry, reference.name)
         }
-        if broken:
-            self._finish_with_unvalidated(broken)
-        else:
-            self._pg_restore("post-data", f"--jobs={self._jobs}")
         with connected(self.address) as connection:
+            keys = keys_of(self._plan.archived, with_partitioned(connection, broken))
+        apart = numbers(keys)
+        told = [entry for entry in self._plan.archived if entry.kind == "COMMENT" and apart & {*entry.needs}]
+        later = apart | numbers(told)
+        bulk = [entry for entry in self._plan.archived if entry.number not in later]
+        self._pg_restore("post-data", bulk, f"--jobs={self._jobs}")
+        with connected(self.address) as connection:
+            connection.execute(self._archive.statement_of("STDSTRINGS"))
+            connection.execute(self._archive.statement_of("ENCODING"))
+            self._make_keys(connection, keys)
             for sequence in sequences:
                 connection.execute(
                     "SELECT pg_catalog.setval(%s::regclass, %s, %s)",
                     (identifier(sequence.schema_name, sequence.name), sequence.last_value, sequence.is_called),
                 )
+            self._try(connection, [*self._plan.schemas, *self._plan.owners, *self._plan.others])
+            self._try(connection, [Attempt(entry, (entry.raw("definition"),), subject(entry)) for entry in told])
             for view in self._schema.materialized_views:
                 connection.execute(f"REFRESH MATERIALIZED VIEW {view}".encode())
-            name = identifier(self.address.name)
-            connection.execute(f"ALTER DATABASE {name} RESET synchronous_commit".encode())
-            for key, value in sorted(self._schema.settings.items()):
-                if key.startswith("set."):
-                    parameter = ".".join(identifier(part) for part in key[4:].split("."))
-                    connection.execute(f"ALTER DATABASE {name} SET {parameter} = {literal(value)}".encode())
+            # Event triggers would fire on all that came before, and write rows that nobody made.
+            self._try(connection, self._plan.last)
+            self._leave_out(self._whole.apply(connection))
             # A commit that waits for the disk takes all earlier ones with it.
             connection.execute("SET synchronous_commit = on")
             connection.execute("SELECT pg_catalog.pg_current_xact_id()")
+        with connected(self.address):  # the settings are such that one can still connect
+            pass
 
     def gather_statistics(self) -> None:
         """ANALYZE, several tables at a time: without it the restored EDMS is slow until autovacuum comes by."""
@@ -153,7 +170,7 @@ class PostgresStaging:
     def seal(self) -> str:
         """Let nobody connect any more; returns the database's identity. One that the user made is its owner's to close."""
         with connected(self._maintenance) as connection:
-            if self._created:
+            if self._whole.created:
                 self._allow(connection, "false")
                 _require_left_alone(connection, self.address)
             row = connection.execute(
@@ -163,7 +180,7 @@ class PostgresStaging:
 
     def unseal(self) -> None:
         """Let connections in again."""
-        if self._created:
+        if self._whole.created:
             with connected(self._maintenance) as connection:
                 self._allow(connection, "true")
 
@@ -172,68 +189,65 @@ class PostgresStaging:
 
     def drop(self) -> None:
         """Remove it; a database the user made (`--into` an empty one) is left, for its owner to drop."""
-        if self._created:
+        if self._whole.created:
             with connected(self._maintenance) as connection:
                 connection.execute(f"DROP DATABASE IF EXISTS {identifier(self.address.name)} WITH (FORCE)".encode())
 
     def keep_as(self, name: str) -> DatabaseAddress:
-        """Rename it to its final name, take the staging mark off, and open it."""
+        """Give it its final name, make it what it is to be, and open it."""
         self.unseal()
-        with connected(self._maintenance) as connection:
+        with connected(self._maintenance) as connection, connection.transaction():
             if name != self.address.name:
                 connection.execute(
                     f"ALTER DATABASE {identifier(self.address.name)} RENAME TO {identifier(name)}".encode()
                 )
-            connection.execute(f"COMMENT ON DATABASE {identifier(name)} IS NULL".encode())
+            self._whole.close(connection, name)
         self.address = self.address.renamed(name)
         return self.address
 
-    def _pg_restore(self, section: str, *flags: str) -> None:
+    def _pg_restore(self, section: str, entries: Sequence[Entry], *flags: str) -> None:
+        self._archive.write(self._fitted, entries)
         run_tool(
             "pg_restore",
-            [f"--section={section}", "--exit-on-error", "--no-password", *self._flags, *flags, str(self._schema.path)],
+            [f"--section={section}", "--exit-on-error", "--no-password", *flags, str(self._fitted)],
             self.address,
         )
 
-    def _finish_with_unvalidated(self, broken: set[tuple[str, str]]) -> None:
-        """Post-data where rows dangle under an enforced key, at the source already or by a loss: those keys come back NOT VALID."""
-        listing = run_tool("pg_restore", ["--list", str(self._schema.path)], self.address, connect=False)
-        kept: list[str] = []
-        deferred: list[str] = []
-        for line in listing.splitlines():
-            found = re.search(r" FK CONSTRAINT (\S+) (\S+) ", line)
-            (deferred if found and (found[1], found[2]) in broken else kept).append(line)
-        for name, lines in (("kept", kept), ("deferred", deferred)):
-            self._schema.path.with_suffix(f".{name}").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        self._pg_restore("post-data", f"--use-list={self._schema.path.with_suffix('.kept')}")
-        script = run_tool(
-            "pg_restore",
-            ["--section=post-data", f"--use-list={self._schema.path.with_suffix('.deferred')}", "--file=-", *self._flags,
-             str(self._schema.path)],
-            self.address,
-            connect=False,
-        )  # fmt: skip
-        with connected(self.address) as connection:
-            for statement in re.findall(r"ALTER TABLE ONLY .*?FOREIGN KEY .*?;", script, flags=re.DOTALL):
-                text = statement.rstrip(";")
-                unvalidated = text if text.endswith("NOT VALID") else f"{text} NOT VALID"
-                connection.execute(unvalidated.encode())
-        self.notes.append(
-            f"{len(deferred)} foreign keys came back NOT VALID: some rows of their tables point at what is not there."
-        )
+    def _make_keys(self, connection: Connection, keys: Sequence[Entry]) -> None:
+        made = make_keys(connection, keys)
+        if made.not_valid:
+            self.notes.append(
+                f"{len(made.not_valid)} foreign keys came back NOT VALID: some rows of their tables point at what is not there: "
+                f"{', '.join(made.not_valid[:_NAMED])}."
+            )
+        if made.over_rows:
+            self.notes.append(
+                f"{len(made.over_rows)} foreign keys of partitioned tables are valid to the server as they were at the backup, though "
+                f"some rows under them point at what is not there: {', '.join(made.over_rows[:_NAMED])}."
+            )
+        self._leave_out(made.left_out)
 
-    def _schema_has_public(self) -> bool:
-        listing = run_tool("pg_restore", ["--list", str(self._schema.path)], self.address, connect=False)
-        return re.search(r" SCHEMA - public ", listing) is not None
+    def _try(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
+        refused = []
+        for one in attempts:
+            # Most succeed, and several statements at once are one transaction.
+            if len(one.statements) > 1 and attempt(connection, b"; ".join(one.statements)) is None:
+                continue
+            for statement in one.statements:
+                why = attempt(connection, statement)
+                if why is not None:
+                    said = statement.decode("utf-8", "surrogateescape").strip().removesuffix(";")
+                    refused.append(LeftOut(one.subject, f"the server refused it ({why})", said))
+        self._leave_out(refused)
 
-    def _roles_out_of_reach(self) -> list[str]:
-        wanted = [role for role in self._schema.settings.get("roles", "").split("\n") if role]
-        with connected(self.address) as connection:
-            rows = connection.execute(
-                "SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(current_user, oid, 'MEMBER')"
-            ).fetchall()
-        reachable = {str(role) for (role,) in rows}
-        return [role for role in wanted if role not in reachable]
+    def _leave_out(self, *more: Sequence[LeftOut]) -> None:
+        new = [one for each in more for one in each if one not in self.left_out]
+        self.left_out += new
+        self.notes += notes_of(new)
+
+
+def _at_login(one: Attempt) -> bool:
+    return word_after(one.entry.raw("definition"), b"ON") == "login"
 
 
 def _require_left_alone(connection: psycopg.Connection[tuple[object, ...]], address: DatabaseAddress) -> None:

@@ -19,6 +19,7 @@ from edms_tasks.databases.postgresql import catalogue, references
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
 from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
+from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
 from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
@@ -202,7 +203,7 @@ class PostgresView:
             path=path,
             format="pg_dump-custom",
             server_version=str(version[0]) if version else "",
-            settings=self._database_settings(),
+            settings=database_settings(self._connection),
             materialized_views=catalogue.read_materialized_views(self._connection),
         )
 
@@ -216,41 +217,10 @@ class PostgresView:
         # Privileges and comments are not objects, and what the database as a whole is was settled when it was created.
         return frozenset(entry for entry in entries if not entry.startswith(_NO_OBJECTS))
 
-    def _database_settings(self) -> dict[str, str]:
-        row = self._connection.execute(
-            """
-            SELECT pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype,
-                   coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
-                   coalesce(to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datlocale', '')
-            FROM pg_catalog.pg_database d WHERE datname = current_database()
-            """
-        ).fetchone()
-        assert row is not None  # the current database exists
-        settings = dict(zip(("encoding", "collate", "ctype", "provider", "icu_locale"), map(str, row), strict=True))
-        configured = self._connection.execute(
-            """
-            SELECT s FROM pg_catalog.pg_db_role_setting r, unnest(r.setconfig) s
-            WHERE r.setrole = 0 AND r.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-            ORDER BY 1
-            """
-        ).fetchall()
-        for (setting,) in configured:
-            name, _, value = str(setting).partition("=")
-            settings[f"set.{name}"] = value
-        roles = self._connection.execute(
-            """
-            SELECT rolname FROM pg_catalog.pg_roles WHERE oid IN (
-                SELECT relowner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                 WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-                UNION SELECT (aclexplode(relacl)).grantee FROM pg_catalog.pg_class WHERE oid >= 16384
-                UNION SELECT nspowner FROM pg_catalog.pg_namespace WHERE oid >= 16384
-                UNION SELECT proowner FROM pg_catalog.pg_proc WHERE oid >= 16384
-                UNION SELECT (aclexplode(nspacl)).grantee FROM pg_catalog.pg_namespace WHERE nspname = 'public' OR oid >= 16384
-            ) ORDER BY 1
-            """
-        ).fetchall()
-        settings["roles"] = "\n".join(str(role) for (role,) in roles)
-        return settings
+    def properties(self, schema: CapturedSchema) -> dict[str, str]:
+        """Owner, locale, settings and privileges of the database itself."""
+        recorded = recorded_properties(schema.settings)
+        return recorded.lines() if recorded else {}
 
     def _measure_of(self, target: Table, columns: Sequence[Column]) -> Measure:
         """How these columns of a table that references point at are carried."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, Unwanted
+from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
 from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.databases.sqlite.catalogue import free_row_id
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
@@ -43,6 +43,7 @@ class SqliteStaging:
     def __init__(self, address: DatabaseAddress, schema: CapturedSchema) -> None:
         self.address = address
         self.notes: list[str] = []
+        self.left_out: list[LeftOut] = []
         self._path = Path(address.name)
         self._schema = schema
         self._objects = _read_objects(schema.path)

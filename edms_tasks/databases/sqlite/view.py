@@ -224,6 +224,10 @@ class SqliteView:
         made = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
         return frozenset(f"{m['type']} {m['name']}: {m['sql']}" for m in made if not m["name"].startswith("sqlite_"))
 
+    def properties(self, schema: CapturedSchema) -> dict[str, str]:
+        """None are known yet: what SQLite keeps of a file as a whole stands in the pragmas that the staging file is made with."""
+        return {}
+
     def query(self, statement: str) -> list[tuple[object, ...]]:
         """The rows of a small query."""
         with self._connected() as connection:

@@ -1,0 +1,211 @@
+"""pg_dump's custom archive, read and written: its table of contents, entry by entry, exactly as pg_dump wrote it.
+
+A listing or a script is text for people: names with blanks, quotes or line breaks cannot be told apart in it. The archive
+itself has a length before each text, so nothing can be mistaken. The layout is PostgreSQL's own
+(src/bin/pg_dump/pg_backup_archiver.c: WriteHead, WriteToc; pg_backup_custom.c: _WriteExtraToc). What was read is written
+again and compared, so a layout this reader does not know is an error and never a misunderstanding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edms_tasks.errors import DamagedRepository
+
+_MAGIC = b"PGDMP"
+_KNOWN = range(12, 17)  # archive versions 1.12 (PostgreSQL 9.0) to 1.16 (17 and 18)
+_HEADER_TIMES = 7  # second, minute, hour, day, month, year, daylight saving
+_CUSTOM = 1
+# The texts and numbers of an entry in their order; the version that brought each, where not all have it.
+_FIELDS: tuple[tuple[str, type, int], ...] = (
+    ("number", int, 0),
+    ("has data", int, 0),
+    ("catalogue", bytes, 0),
+    ("oid", bytes, 0),
+    ("tag", bytes, 0),
+    ("kind", bytes, 0),
+    ("section", int, 0),
+    ("definition", bytes, 0),
+    ("drop", bytes, 0),
+    ("copy", bytes, 0),
+    ("schema", bytes, 0),
+    ("tablespace", bytes, 0),
+    ("access method", bytes, 14),
+    ("relation kind", int, 16),
+    ("owner", bytes, 0),
+    ("with oids", bytes, 0),
+)
+SECTIONS = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the table of contents. Texts are bytes in the archive's own encoding; one that is absent is empty."""
+
+    values: tuple[tuple[str, int | bytes | None], ...]
+    needs: tuple[int, ...]  # numbers of the entries it depends on
+    _needs: tuple[bytes, ...]
+    _position: bytes  # of its data, which a schema has none of
+
+    @property
+    def number(self) -> int:
+        """Its number in the archive."""
+        value = dict(self.values)["number"]
+        assert isinstance(value, int)  # _FIELDS says so
+        return value
+
+    @property
+    def section(self) -> str:
+        """pre-data, post-data, or none for what holds for the whole archive."""
+        value = dict(self.values)["section"]
+        assert isinstance(value, int)  # _FIELDS says so
+        return SECTIONS.get(value, "none")
+
+    @property
+    def kind(self) -> str:
+        """pg_dump's word for it: "TABLE", "FK CONSTRAINT", "ACL", …"""
+        return self.text("kind")
+
+    def raw(self, field: str) -> bytes:
+        """A text as it stands in the archive."""
+        value = dict(self.values).get(field)
+        return value if isinstance(value, bytes) else b""
+
+    def text(self, field: str) -> str:
+        """A text for people and comparison; bytes that are not UTF-8 stay recognisable."""
+        return self.raw(field).decode("utf-8", "surrogateescape")
+
+    @property
+    def name(self) -> str:
+        """Kind, schema and tag in one line."""
+        schema = f"{self.text('schema')}." if self.raw("schema") else ""
+        return " ".join(f"{self.kind.lower()} {schema}{self.text('tag')}".split())
+
+    def changed(self, field: str, value: bytes) -> Entry:
+        """The same entry with another text."""
+        return replace(self, values=tuple((name, value if name == field else old) for name, old in self.values))
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The archive of a schema."""
+
+    entries: tuple[Entry, ...]
+    _head: bytes
+    _layout: _Layout
+
+    def statement_of(self, kind: str) -> bytes:
+        """The one statement that holds for the whole archive: ENCODING or STDSTRINGS; empty where there is none."""
+        return next((entry.raw("definition") for entry in self.entries if entry.kind == kind), b"")
+
+    def write(self, path: Path, entries: Sequence[Entry]) -> None:
+        """Write an archive of these entries, which pg_restore reads like the original."""
+        path.write_bytes(self._bytes(entries))
+
+    def _bytes(self, entries: Sequence[Entry]) -> bytes:
+        layout = self._layout
+        parts = [self._head, layout.write_number(len(entries))]
+        for entry in entries:
+            for _, value in entry.values:
+                parts.append(layout.write_number(value) if isinstance(value, int) else layout.write_text(value))
+            parts += [*(layout.write_text(need) for need in entry._needs), layout.write_text(None), entry._position]
+        return b"".join(parts)
+
+
+def read_archive(path: Path) -> Archive:
+    """Read the archive of a schema. Raises DamagedRepository where it is none that this reader knows."""
+    data = path.read_bytes()
+    try:
+        archive = _read(data)
+        known = archive._bytes(archive.entries) == data
+    except (IndexError, ValueError, OverflowError) as error:
+        raise _unknown(path, str(error)) from error
+    if not known:
+        raise _unknown(path, "it does not read back to the same bytes")
+    return archive
+
+
+@dataclass(frozen=True)
+class _Layout:
+    version: int
+    number_bytes: int
+    position_bytes: int
+
+    def write_number(self, value: int) -> bytes:
+        return bytes([value < 0]) + abs(value).to_bytes(self.number_bytes, "little")
+
+    def write_text(self, value: bytes | None) -> bytes:
+        return self.write_number(-1) if value is None else self.write_number(len(value)) + value
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self.at = 0
+        self._data = data
+        self.layout = _Layout(0, 4, 8)
+
+    def take(self, length: int) -> bytes:
+        if length < 0 or self.at + length > len(self._data):
+            raise ValueError(f"it ends at byte {len(self._data)}, inside a value")
+        self.at += length
+        return self._data[self.at - length : self.at]
+
+    def number(self) -> int:
+        sign = self.take(1)[0]
+        value = int.from_bytes(self.take(self.layout.number_bytes), "little")
+        return -value if sign else value
+
+    def string(self) -> bytes | None:
+        length = self.number()
+        return None if length < 0 else self.take(length)
+
+
+def _read(data: bytes) -> Archive:
+    reader = _Reader(data)
+    if reader.take(len(_MAGIC)) != _MAGIC:
+        raise ValueError("it does not begin like one")
+    major, minor, _, number_bytes, position_bytes, form = reader.take(6)
+    if major != 1 or minor not in _KNOWN or form != _CUSTOM:
+        raise ValueError(f"its version is {major}.{minor}, form {form}; known are 1.{_KNOWN[0]} to 1.{_KNOWN[-1]}")
+    reader.layout = _Layout(minor, number_bytes, position_bytes)
+    if minor >= 15:
+        reader.take(1)  # the compression's algorithm; before, its level
+    else:
+        reader.number()
+    for _ in range(_HEADER_TIMES):
+        reader.number()
+    for _ in range(3):  # names of the database, of the server's and of pg_dump's version
+        reader.string()
+    head = data[: reader.at]
+    entries = tuple(_entry(reader) for _ in range(reader.number()))
+    if reader.at != len(data):
+        raise ValueError("it holds more than a schema")
+    return Archive(entries, head, reader.layout)
+
+
+def _entry(reader: _Reader) -> Entry:
+    values: list[tuple[str, int | bytes | None]] = []
+    for name, kind, since in _FIELDS:
+        if reader.layout.version >= since:
+            values.append((name, reader.number() if kind is int else reader.string()))
+    needs: list[bytes] = []
+    while (need := reader.string()) is not None:
+        needs.append(need)
+    position = reader.take(1 + reader.layout.position_bytes)
+    return Entry(tuple(values), tuple(map(int, needs)), tuple(needs), position)
+
+
+def _unknown(path: Path, why: str) -> DamagedRepository:
+    return DamagedRepository(
+        "The snapshot's schema is no archive of pg_dump that can be read.",
+        where=str(path),
+        why=why,
+        cure="Use another snapshot. If pg_dump is newer than this program knows, install an older one or a newer edms-backup.",
+    )
+
+
+def numbers(entries: Iterable[Entry]) -> frozenset[int]:
+    """Their numbers."""
+    return frozenset(entry.number for entry in entries)

@@ -1,0 +1,54 @@
+"""Statements that a server may refuse without harm to the rest: tried one by one, and what was refused is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+# Classes of SQLSTATE that say no to this one statement: feature, grantor, grant, state of an object, syntax or access.
+_REFUSALS = ("0A", "0L", "0P", "22", "2B", "3F", "42", "55", "58P01")
+_NOTHING_GRANTED = {"01007", "01006"}  # a GRANT or REVOKE that only warned
+_LONGEST = 300
+
+
+def attempt(connection: Connection, statement: bytes) -> str | None:
+    """Run it in a transaction (or savepoint) of its own; returns why the server refused it, or None.
+
+    Raises:
+        psycopg.Error: something else is wrong: the connection, the disk, the server.
+    """
+    with _warnings(connection) as warned:
+        try:
+            with connection.transaction():
+                connection.execute(statement)
+        except psycopg.Error as error:
+            if not (error.sqlstate or "").startswith(_REFUSALS):
+                raise
+            return " ".join(str(error).split())[:_LONGEST]
+    return warned[0] if warned else None
+
+
+def rehearse(connection: Connection, statement: bytes) -> str | None:
+    """Like `attempt`, and take it back: why the server would refuse it, or None."""
+    with connection.transaction(force_rollback=True):
+        refused = attempt(connection, statement)
+    return refused  # noqa: RET504 - a transaction may swallow an exception of its own, says its type
+
+
+@contextmanager
+def _warnings(connection: Connection) -> Iterator[list[str]]:
+    warned: list[str] = []
+
+    def listen(diagnostic: psycopg.errors.Diagnostic) -> None:
+        if diagnostic.sqlstate in _NOTHING_GRANTED:
+            warned.append(str(diagnostic.message_primary))
+
+    connection.add_notice_handler(listen)
+    try:
+        yield warned
+    finally:
+        connection.remove_notice_handler(listen)

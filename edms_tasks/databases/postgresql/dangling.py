@@ -1,0 +1,203 @@
+"""Foreign keys under which rows dangle: back as far as PostgreSQL lets them be made over such rows.
+
+The server decides which they are: each is made as it was, and only where rows stand against it NOT VALID, which checks new
+rows alone. Before version 18 the key of a partitioned table cannot be that: a superuser takes the rows aside, makes the key
+and puts them back, and for anybody else the key is left out and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from psycopg import errors as pg_errors
+
+from edms_tasks.databases.postgresql.archive import Entry
+from edms_tasks.databases.postgresql.careful import Connection, rehearse
+from edms_tasks.databases.protocol import LeftOut
+from edms_tasks.databases.quoting import identifier, identifiers
+
+_ASIDE = "edms_backup_rows_aside"
+
+
+@dataclass
+class MadeKeys:
+    """What became of them."""
+
+    not_valid: list[str] = field(default_factory=list)
+    over_rows: list[str] = field(default_factory=list)  # valid to the server, as they were, though rows dangle
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def with_partitioned(connection: Connection, tables: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The tables, and those that they are partitions of, which is where a partition's keys are declared."""
+    found = set(tables)
+    for schema, name in sorted(found):
+        rows = connection.execute(
+            """
+            SELECT n.nspname, c.relname FROM pg_catalog.pg_partition_ancestors(%s::regclass) a
+            JOIN pg_catalog.pg_class c ON c.oid = a JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            """,
+            (identifier(schema, name),),
+        ).fetchall()
+        found |= {(str(above), str(table)) for above, table in rows}
+    return found
+
+
+def keys_of(entries: Sequence[Entry], tables: Iterable[tuple[str, str]]) -> list[Entry]:
+    """The foreign keys that may belong to these tables.
+
+    A tag is `table constraint`, and both may hold blanks. One key too many is harmless: each is first made as it was.
+    """
+    names = [(schema, f"{name} ") for schema, name in tables]
+    return [
+        entry
+        for entry in entries
+        if entry.kind == "FK CONSTRAINT"
+        and any(entry.text("schema") == schema and entry.text("tag").startswith(name) for schema, name in names)
+    ]
+
+
+def make_keys(connection: Connection, keys: Sequence[Entry]) -> MadeKeys:
+    """Make them in this order.
+
+    Raises:
+        psycopg.Error: the server refuses one for another reason than rows.
+    """
+    made = MadeKeys()
+    for entry in keys:
+        statement = entry.raw("definition").strip().removesuffix(b";")
+        name = " of ".join(reversed(entry.text("tag").split(" ", 1)))
+        try:
+            with connection.transaction():
+                connection.execute(statement)
+            continue
+        except pg_errors.ForeignKeyViolation:
+            pass
+        try:
+            with connection.transaction():
+                connection.execute(statement + b" NOT VALID")
+            made.not_valid.append(name)
+        except (pg_errors.WrongObjectType, pg_errors.FeatureNotSupported):
+            if rehearse(connection, b"SET LOCAL session_replication_role = replica") is None:
+                _make_over_rows(connection, entry, statement)
+                made.over_rows.append(name)
+            else:
+                made.left_out.append(
+                    LeftOut(
+                        f"FK CONSTRAINT {entry.text('schema')} {entry.text('tag')}",
+                        "rows dangle under the key of a partitioned table, which only a superuser can restore before PostgreSQL 18",
+                        statement.decode("utf-8", "surrogateescape"),
+                    )
+                )
+    return made
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A key as the server understands it: no text is taken apart for it."""
+
+    table: str  # quoted
+    target: str
+    pairs: tuple[tuple[str, str, str], ...]  # quoted column, operator, quoted column of the target
+    full: bool  # MATCH FULL
+
+
+def _make_over_rows(connection: Connection, entry: Entry, statement: bytes) -> None:
+    with connection.transaction():
+        # No trigger fires on the rows that go and come, neither the EDMS's nor a key's.
+        connection.execute("SET LOCAL session_replication_role = replica")
+        key = _understand(connection, entry, statement)
+        leaves = connection.execute(
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_partition_tree(%s::regclass) t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
+            "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.isleaf AND c.relkind = 'r'",
+            (key.table,),
+        ).fetchall()
+        asides = [_Aside(connection, number, str(schema), str(name)) for number, (schema, name) in enumerate(leaves)]
+        # Where the table refers to itself, rows that point at those set aside dangle next.
+        while sum(aside.take(_dangling(key, aside.leaf)) for aside in asides):
+            pass
+        connection.execute(statement)
+        for aside in asides:
+            aside.put_back()
+
+
+def _understand(connection: Connection, entry: Entry, statement: bytes) -> _Key:
+    """Make the key on an empty table of the same name and columns, and ask the catalogue what it is."""
+    schema = entry.text("schema")
+    candidates = connection.execute(
+        "SELECT relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE nspname = %s AND relkind = 'p' AND starts_with(%s, relname || ' ') ORDER BY length(relname) DESC",
+        (schema, entry.text("tag")),
+    ).fetchall()
+    for (name,) in candidates:
+        table, away = identifier(schema, str(name)), identifier(_ASIDE)
+        try:
+            with connection.transaction(force_rollback=True):
+                connection.execute(f"ALTER TABLE {table} RENAME TO {away}".encode())
+                like = f"LIKE {identifier(schema)}.{away} INCLUDING INDEXES INCLUDING GENERATED"
+                connection.execute(f"CREATE TABLE {table} ({like})".encode())
+                connection.execute(statement)
+                row = connection.execute(_KEYS, (table,)).fetchone()
+        except (pg_errors.ForeignKeyViolation, pg_errors.WrongObjectType, pg_errors.FeatureNotSupported):
+            continue  # the key is another table's
+        if row is not None:
+            target, full, own, operators, theirs = row
+            pairs = zip(_texts(own), _texts(operators), _texts(theirs), strict=True)
+            return _Key(table, str(target), tuple((identifier(a), o, identifier(b)) for a, o, b in pairs), bool(full))
+    raise pg_errors.UndefinedTable(f"no partitioned table has the key {entry.text('tag')}")
+
+
+_KEYS = """
+    SELECT k.confrelid::regclass::text, k.confmatchtype = 'f',
+           ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(num, at)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num ORDER BY at),
+           ARRAY(SELECT format('OPERATOR(%%I.%%s)', n.nspname, o.oprname) FROM unnest(k.conpfeqop) WITH ORDINALITY u(op, at)
+                 JOIN pg_catalog.pg_operator o ON o.oid = u.op JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace ORDER BY at),
+           ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(num, at)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY at)
+    FROM pg_catalog.pg_constraint k WHERE k.conrelid = %s::regclass AND k.contype = 'f'
+"""
+
+
+def _dangling(key: _Key, leaf: str) -> str:
+    """The condition for a row of a partition that the key does not allow."""
+    match = " AND ".join(f"target.{theirs} {operator} leaf.{own}" for own, operator, theirs in key.pairs)
+    filled = " AND ".join(f"leaf.{own} IS NOT NULL" for own, _, _ in key.pairs)
+    lost = f"({filled} AND NOT EXISTS (SELECT FROM {key.target} target WHERE {match}))"
+    if not key.full:
+        return lost
+    partly = " OR ".join(f"leaf.{own} IS NOT NULL" for own, _, _ in key.pairs)
+    return f"({lost} OR (({partly}) AND NOT ({filled})))"
+
+
+class _Aside:
+    """Rows of one partition, out of the way for as long as the transaction."""
+
+    def __init__(self, connection: Connection, number: int, schema: str, name: str) -> None:
+        self.leaf = identifier(schema, name)
+        self._connection = connection
+        self._kept = f"pg_temp.{identifier(f'{_ASIDE}_{number}')}"
+        rows = connection.execute(
+            "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
+            "AND attgenerated = '' ORDER BY attnum",
+            (self.leaf,),
+        ).fetchall()
+        self._columns = identifiers(str(column) for (column,) in rows)
+        empty = f"CREATE TEMPORARY TABLE {self._kept} ON COMMIT DROP AS SELECT {self._columns} FROM ONLY {self.leaf} WHERE false"
+        connection.execute(empty.encode())
+
+    def take(self, condition: str) -> int:
+        """Move the rows that the condition names out of the partition; returns their number."""
+        taken = f"DELETE FROM ONLY {self.leaf} leaf WHERE {condition} RETURNING {self._columns}"
+        moved = f"WITH taken AS ({taken}) INSERT INTO {self._kept} SELECT * FROM taken"
+        return self._connection.execute(moved.encode()).rowcount
+
+    def put_back(self) -> None:
+        back = f"INSERT INTO {self.leaf} ({self._columns}) OVERRIDING SYSTEM VALUE SELECT {self._columns} FROM {self._kept}"
+        self._connection.execute(back.encode())
+
+
+def _texts(values: object) -> list[str]:
+    assert isinstance(values, list)  # an array of the query above
+    return [str(value) for value in values]

@@ -1,0 +1,54 @@
+"""The comment that says a database is ours to drop, what it was made for, and what it is to become when it is promoted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+from pydantic import ValidationError
+
+from edms_tasks.databases.postgresql.properties import MARK, Closing
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.errors import TerminalError
+
+
+def mark(connection: psycopg.Connection[Any], name: str, target: str, closing: Closing | None = None) -> None:
+    """Write the comment.
+
+    Args:
+        connection: to the server.
+        name: the database that we made.
+        target: the database it was made for.
+        closing: what the transaction that promotes it is to set.
+    """
+    written = {"target": target, "closing": (closing or Closing()).model_dump(mode="json")}
+    text = f"{MARK} {json.dumps(written)}"
+    connection.execute(f"COMMENT ON DATABASE {identifier(name)} IS {literal(text)}".encode())
+
+
+def target_of(comment: str) -> str | None:
+    """The database that one of this comment was made for; None where it does not say."""
+    try:
+        target = json.loads(comment.removeprefix(MARK))["target"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return target if isinstance(target, str) else None
+
+
+def closing_of(comment: object) -> Closing | None:
+    """What the database of this comment is to become; None where it is no staging database.
+
+    Raises:
+        TerminalError: somebody changed the comment.
+    """
+    if not isinstance(comment, str) or not comment.startswith(MARK):
+        return None
+    try:
+        return Closing.model_validate(json.loads(comment.removeprefix(MARK) or "{}").get("closing", {}))
+    except (ValueError, AttributeError, ValidationError) as error:
+        raise TerminalError(
+            "The comment of the staging database is not what was written there.",
+            why=str(error).splitlines()[0],
+            cure="Run the restore again. Nothing else may write to the staging database.",
+        ) from error

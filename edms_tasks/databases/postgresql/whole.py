@@ -1,0 +1,251 @@
+"""The staging database as a whole: made with the snapshot's locale and owner, overridden while it is built, at last as it was.
+
+Settings hold for sessions that begin after them, ours among them. So they are tried before the load, which names what this role may
+not set, and taken back; they are made when all else is there. What would lock us out waits for the promotion (`properties.Closing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psycopg import errors as pg_errors
+
+from edms_tasks.databases.postgresql.careful import Connection, attempt, rehearse
+from edms_tasks.databases.postgresql.mark import mark
+from edms_tasks.databases.postgresql.properties import (
+    Properties,
+    as_before,
+    closing_statements,
+    listed,
+    locale_clauses,
+    privilege_name,
+    privilege_statements,
+    read_properties,
+    recorded_properties,
+    setting_name,
+    setting_statement,
+)
+from edms_tasks.databases.protocol import CapturedSchema, LeftOut
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.errors import MayNotCreateDatabases, ServerNotReady
+
+_UNRECORDED = (
+    "The snapshot is of an earlier release: it does not say who may connect to the database, nor its comment, connection limit and "
+    "settings of roles in it. None of that was restored or compared."
+)
+# What a database has from the moment it is made.
+_FIXED = (
+    "owner",
+    "tablespace",
+    "encoding",
+    "locale provider",
+    "LC_COLLATE",
+    "LC_CTYPE",
+    "locale",
+    "ICU rules",
+    "schema public",
+)
+_PRELOADED = ("session_preload_libraries", "local_preload_libraries")
+
+
+class Whole:
+    """What the database is to be, and how far this role gets.
+
+    Args:
+        final: the name it will have.
+        created: whether it is ours; a database made beforehand keeps what it has.
+    """
+
+    def __init__(self, schema: CapturedSchema, final: str, *, created: bool) -> None:
+        recorded = recorded_properties(schema.settings)
+        self.created = created
+        self.notes = [] if recorded else [_UNRECORDED]
+        self.left_out: list[LeftOut] = []
+        self.owner = ""
+        self._wanted = recorded or as_before(schema.settings)
+        self._recorded = recorded is not None
+        self._final = final
+        self._closing = self._wanted.closing
+
+    def create(self, connection: Connection, name: str, live: str) -> None:
+        """CREATE DATABASE, marked as ours.
+
+        Args:
+            live: the database that may be replaced; its owner is the next best.
+
+        Raises:
+            MayNotCreateDatabases, ServerNotReady: the role may not, or the server does not know the locale.
+        """
+        wanted = self._wanted
+        clauses = list(locale_clauses(wanted, connection.info.server_version))
+        if owner := self._choose_owner(connection, live):
+            clauses.append(f"OWNER {identifier(owner)}")
+        clauses.append("ALLOW_CONNECTIONS false")  # until it says what it is
+        if self._may_use_tablespace(connection):
+            clauses.append(f"TABLESPACE {identifier(wanted.tablespace)}")
+        try:
+            connection.execute(f"CREATE DATABASE {identifier(name)} TEMPLATE template0 {' '.join(clauses)}".encode())
+        except pg_errors.InsufficientPrivilege as error:
+            raise MayNotCreateDatabases(
+                "The role may not create the staging database.",
+                where=name,
+                why=str(error).strip(),
+                cure="As a superuser: ALTER ROLE … CREATEDB; or have an empty database made and restore with --into.",
+            ) from error
+        except (pg_errors.DataError, pg_errors.ProgrammingError, pg_errors.NotSupportedError) as error:
+            raise ServerNotReady(
+                "The server cannot make a database like the snapshot's.",
+                where=f"encoding {wanted.encoding}, locale {wanted.locale or wanted.collate}",
+                why=str(error).strip(),
+                cure="The live system is untouched. Make the locale known on the server's machine (Debian: dpkg-reconfigure locales, "
+                "then restart PostgreSQL), or have an empty database made with a locale it knows and restore with --into.",
+            ) from error
+        mark(connection, name, self._final, self._closing)
+        connection.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true".encode())
+
+    def look(self, connection: Connection) -> None:
+        """Try what is to be done to it later, and take it back; what is refused is named in `left_out`."""
+        here = read_properties(connection)
+        self.owner = here.owner
+        if self._recorded and not self.created:
+            self._keep_what_it_has(here)
+        for (name, statement), (_, told) in self._pairs(connection, here):
+            refused = rehearse(connection, statement.encode())
+            if refused is not None:
+                self.left_out.append(LeftOut(name, f"the server refuses it ({refused})", told))
+        for library in {one for name, value in self._wanted.settings if name in _PRELOADED for one in listed(value)}:
+            refused = rehearse(connection, f"LOAD {literal(library)}".encode())
+            if refused is not None:  # every connection would fail
+                self.left_out += [
+                    LeftOut(setting_name(None, name), f"a library cannot be loaded here ({refused})", told)
+                    for name, value in self._wanted.settings
+                    if name in _PRELOADED and library in listed(value)
+                    for told in [setting_statement(self._final, None, name, value)]
+                ]
+
+    def override(self, connection: Connection, *, login_triggers: bool) -> None:
+        """Nobody reads this database before it is proved; a crash means building it anew, so commits need not wait.
+
+        Args:
+            login_triggers: event triggers fire when one connects; ours are no visits that the EDMS should record.
+        """
+        if not self.created:
+            return
+        name = _name(connection)
+        connection.execute(f"ALTER DATABASE {identifier(name)} SET synchronous_commit = off".encode())
+        if login_triggers:
+            connection.execute(f"ALTER DATABASE {identifier(name)} SET event_triggers = off".encode())
+            self._closing = self._closing.model_copy(update={"lets_event_triggers_fire": True})
+            mark(connection, name, self._final, self._closing)
+
+    def apply(self, connection: Connection) -> list[LeftOut]:
+        """Settings, labels and privileges as they were; returns what was refused after all."""
+        name = identifier(_name(connection))
+        if self.created:
+            connection.execute(f"ALTER DATABASE {name} RESET synchronous_commit".encode())
+        if self._recorded and self.created and not self._wanted.public_schema:
+            attempt(connection, b"DROP SCHEMA public RESTRICT")  # the proof names it where that failed
+        known = {one.subject for one in self.left_out}
+        refused = []
+        for (subject, statement), (_, told) in self._pairs(connection, read_properties(connection)):
+            if subject not in known and (why := attempt(connection, statement.encode())) is not None:
+                refused.append(LeftOut(subject, f"the server refused it ({why})", told))
+        return refused + self._stay_connectable(connection)
+
+    def close(self, connection: Connection, name: str) -> None:
+        """The last touches, in the caller's transaction."""
+        for statement in closing_statements(name, self._closing):
+            if self.created:
+                connection.execute(statement.encode())
+            else:
+                attempt(connection, statement.encode())
+
+    def _choose_owner(self, connection: Connection, live: str) -> str | None:
+        option = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+        rows = connection.execute(
+            """
+            SELECT rolname, rolname = %s FROM pg_catalog.pg_roles
+            WHERE (rolname = %s OR oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = %s))
+              AND pg_catalog.pg_has_role(current_user, oid, %s) ORDER BY 2 DESC
+            """,
+            (self._wanted.owner, self._wanted.owner, live, option),
+        ).fetchall()
+        if self._recorded and not any(same for _, same in rows):
+            self.left_out.append(
+                LeftOut(
+                    "owner",
+                    f"the role {self._wanted.owner} does not exist here or the database cannot be given to it",
+                    f"ALTER DATABASE {identifier(self._final)} OWNER TO {identifier(self._wanted.owner)}",
+                )
+            )
+        return str(rows[0][0]) if rows else None
+
+    def _may_use_tablespace(self, connection: Connection) -> bool:
+        space = self._wanted.tablespace
+        if space in ("", "pg_default"):
+            return False
+        row = connection.execute(
+            "SELECT pg_catalog.has_tablespace_privilege(oid, 'CREATE') FROM pg_catalog.pg_tablespace WHERE spcname = %s",
+            (space,),
+        ).fetchone()
+        if row is not None and row[0]:
+            return True
+        statement = f"ALTER DATABASE {identifier(self._final)} SET TABLESPACE {identifier(space)}"
+        self.left_out.append(
+            LeftOut("tablespace", f"tablespace {space} does not exist here or may not be used", statement)
+        )
+        return False
+
+    def _keep_what_it_has(self, here: Properties) -> None:
+        was, now = self._wanted.lines(), here.lines()
+        for name in _FIXED:
+            if was.get(name) != now.get(name):
+                self.left_out.append(
+                    LeftOut(
+                        name,
+                        f"the database was made beforehand: its {name} is {now.get(name)}, the snapshot's is {was.get(name)}",
+                    )
+                )
+        for name in now.keys() - was.keys():
+            if name.startswith("setting "):
+                self.left_out.append(LeftOut(name, f"the database was made beforehand with it: {now[name]}"))
+
+    def _pairs(self, connection: Connection, here: Properties) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+        """Each step twice: for the database as it is called now, and as it will be."""
+        yield from zip(self._steps(_name(connection), here), self._steps(self._final, here), strict=True)
+
+    def _steps(self, database: str, here: Properties) -> Iterator[tuple[str, str]]:
+        wanted = self._wanted
+        for name, value in wanted.settings:
+            yield setting_name(None, name), setting_statement(database, None, name, value)
+        for role, name, value in wanted.role_settings:
+            yield setting_name(role, name), setting_statement(database, role, name, value)
+        for provider, label in wanted.labels:
+            statement = (
+                f"SECURITY LABEL FOR {identifier(provider)} ON DATABASE {identifier(database)} IS {literal(label)}"
+            )
+            yield f"security label of {provider}", statement
+        if self._recorded:
+            yield from privilege_statements(database, wanted, here)
+
+    def _stay_connectable(self, connection: Connection) -> list[LeftOut]:
+        """The proof has yet to connect."""
+        row = connection.execute(
+            "SELECT current_user, pg_catalog.has_database_privilege(current_database(), 'CONNECT')"
+        ).fetchone()
+        assert row is not None  # there is always a current user
+        if row[1]:
+            return []
+        role = str(row[0])
+        connection.execute(f"GRANT CONNECT ON DATABASE {identifier(_name(connection))} TO {identifier(role)}".encode())
+        return [
+            LeftOut(
+                privilege_name("its owner" if role == self.owner else role, "CONNECT"),
+                f"the role {role} restores and has to connect",
+                f"REVOKE CONNECT ON DATABASE {identifier(self._final)} FROM {identifier(role)}",
+            )
+        ]
+
+
+def _name(connection: Connection) -> str:
+    return connection.info.dbname

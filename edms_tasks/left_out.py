@@ -1,0 +1,39 @@
+"""What a restore could not give back, told: by reason in the notes, whole as a script beside the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edms_tasks.databases.protocol import LeftOut
+
+_NAMED = 5
+SCRIPT = "left-out.sql"
+
+
+def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
+    """A note for each reason: what is missing, and the statements that make it."""
+    for why in dict.fromkeys(one.why for one in left_out):
+        these = [one for one in left_out if one.why == why]
+        names = ", ".join(one.subject for one in these[:_NAMED])
+        more = f", and {len(these) - _NAMED:,} more" if len(these) > _NAMED else ""
+        statements = [one.statement for one in these if one.statement]
+        run = f" Once that has changed, run: {' '.join(f'{one};' for one in statements[:_NAMED])}" if statements else ""
+        rest = f" All of them stand in {SCRIPT} beside the report." if len(statements) > _NAMED else ""
+        yield f"Not restored, because {why}: {names}{more}.{run}{rest}"
+
+
+def write_script(left_out: Sequence[LeftOut], folder: Path) -> Path | None:
+    """Write the statements for somebody to read and run; returns the file, or None where there is nothing to run."""
+    lines = [
+        f"-- {_one_line(one.subject)}: {_one_line(one.why)}\n{one.statement};\n" for one in left_out if one.statement
+    ]
+    if not lines:
+        return None
+    path = folder / SCRIPT
+    path.write_text("\n".join(lines), encoding="utf-8", errors="surrogateescape")
+    return path
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
