@@ -119,9 +119,10 @@ def read_properties(connection: _Connection) -> Properties:
     ).fetchall()
     configured = connection.execute(
         """
-        SELECT r.rolname, s FROM pg_catalog.pg_db_role_setting c CROSS JOIN unnest(c.setconfig) s
+        SELECT r.rolname, s.setting FROM pg_catalog.pg_db_role_setting c
+        CROSS JOIN unnest(c.setconfig) WITH ORDINALITY s(setting, position)
         LEFT JOIN pg_catalog.pg_roles r ON r.oid = c.setrole
-        WHERE c.setdatabase = %s AND (c.setrole = 0 OR r.oid IS NOT NULL) ORDER BY 1 NULLS FIRST, 2
+        WHERE c.setdatabase = %s AND (c.setrole = 0 OR r.oid IS NOT NULL) ORDER BY 1 NULLS FIRST, s.position
         """,
         (oid,),
     ).fetchall()

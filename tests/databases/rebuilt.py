@@ -1,0 +1,105 @@
+"""Rebuild the schema of a PostgreSQL database in another, as a restore does, without its rows; and what pg_dump says of both."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
+from edms_tasks.manifest import Manifest
+from edms_tasks.structure import StructureCheck, check_structure
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What a backup records of a schema."""
+
+    schema: CapturedSchema
+    url: str
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A database that was made from it, and what the product says of it."""
+
+    url: str
+    notes: tuple[str, ...]
+    staging: StagingDatabase
+    checks: tuple[StructureCheck, ...]
+
+    @property
+    def note(self) -> str:
+        return "\n".join(self.notes)
+
+    @property
+    def is_proved(self) -> bool:
+        return all(check.expected == check.found for check in self.checks)
+
+
+def capture(url: str, folder: Path) -> Captured:
+    """As a backup does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_database(DatabaseAddress.from_url(url)).view(folder, 1) as view:
+        return Captured(view.capture_schema(folder / "schema"), url)
+
+
+def rebuild(captured: Captured, folder: Path, *, url: str | None = None, into: str | None = None) -> Rebuilt:
+    """As a restore does, up to and with the hand-over; `url` names the server and the role, if they are others."""
+    database = open_database(DatabaseAddress.from_url(url or captured.url))
+    staging = database.stage(captured.schema, into, 1)
+    staging.finish([], [])
+    with open_database(staging.address).view(folder, 1) as view:
+        manifest = Manifest.model_construct(sequences=())
+        checks = check_structure(manifest, captured.schema, view, folder / "schema-back", staging.left_out)
+    name = into or f"{database.address.name}_rebuilt"
+    staging.keep_as(name)
+    made = database.address.renamed(name).url()
+    return Rebuilt(made, tuple(staging.notes), staging, checks)
+
+
+def said_by_pg_dump(url: str) -> list[str]:
+    """Everything pg_dump says of a database and its schema, the database's name left out."""
+    done = subprocess.run(
+        ["pg_dump", "--create", "--schema-only", "--dbname", url], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    name = url.rpartition("/")[2]
+    lines = [line for line in done.stdout.split("\n") if line and not line.startswith(("\\", "--"))]
+    return [re.sub(rf"\b{re.escape(name)}\b", "THE_DATABASE", line) for line in lines]
+
+
+@contextmanager
+def roles(server_url: str, *definitions: str) -> Iterator[None]:
+    """Roles, which are a whole server's, for the length of a test: `roles(url, "reader", "owner LOGIN")`."""
+    names = [definition.split(" ", 1)[0] for definition in definitions]
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        for definition in definitions:
+            connection.execute(f"CREATE ROLE {definition}".encode())
+        try:
+            yield
+        finally:
+            for name in names:
+                _drop(connection, server_url, name)
+
+
+def drop_role(server_url: str, name: str) -> None:
+    """What a server without that role looks like; the database that knew it is dropped before."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        _drop(connection, server_url, name)
+
+
+def _drop(connection: psycopg.Connection[tuple[object, ...]], server_url: str, name: str) -> None:
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
+        return
+    for (database,) in connection.execute("SELECT datname FROM pg_database WHERE datallowconn").fetchall():
+        url = f"{server_url.rpartition('/')[0]}/{database}"
+        with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as there:
+            there.execute(f"DROP OWNED BY {name} CASCADE".encode())
+    connection.execute(f"DROP ROLE {name}".encode())
