@@ -13,7 +13,7 @@ import psycopg
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
-from edms_tasks.manifest import Manifest
+from edms_tasks.manifest import Manifest, NativeSchema
 from edms_tasks.structure import StructureCheck, check_structure
 
 
@@ -56,7 +56,8 @@ def rebuild(captured: Captured, folder: Path, *, url: str | None = None, into: s
     staging = database.stage(captured.schema, into, 1)
     staging.finish([], [])
     with open_database(staging.address).view(folder, 1) as view:
-        manifest = Manifest.model_construct(sequences=())
+        native = NativeSchema.model_construct(engine="postgresql")
+        manifest = Manifest.model_construct(sequences=(), findings=(), engine="postgresql", native_schema=native)
         checks = check_structure(manifest, captured.schema, view, folder / "schema-back", staging.left_out)
     name = into or f"{database.address.name}_rebuilt"
     staging.keep_as(name)
