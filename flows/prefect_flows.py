@@ -14,10 +14,11 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 
 from prefect import flow, runtime
 from prefect.exceptions import ParameterBindError, ParameterTypeError
+from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from edms_tasks.errors import CheckFailed, CommandError, EdmsBackupError
+from edms_tasks.errors import AlreadyPromoted, CheckFailed, CommandError, EdmsBackupError
 from edms_tasks.merging.planning import Policy
 from edms_tasks.settings import load_settings
 from flows.backup import BackupResult, compose_backup
@@ -105,6 +106,7 @@ def restore(
     salvage: bool = False,
     promote_salvaged: bool = False,
     drop_unknown: bool = False,
+    wait: bool = True,
 ) -> RestoreResult:
     """Restore a snapshot; fails, with the EDMS untouched, where the restored data is not proved equal.
 
@@ -114,10 +116,12 @@ def restore(
         into: Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone. As a URL, without
             password: a database of the other engine.
         into_files: With `into`, the folder for the restored files.
-        confirm: Must be on to replace the EDMS's database and files. The present ones are kept for a rollback.
+        confirm: Must be on to replace the EDMS's database and files. The present ones are kept for a rollback. It counts once: the
+            same run, started again after it has promoted, ends and does nothing.
         salvage: Bring back what is provably intact where the repository is damaged. The run fails all the same.
         promote_salvaged: With `salvage` and without `into`: replace the EDMS's database and files with what is left.
         drop_unknown: Of a snapshot newer than the EDMS's code, drop the tables and columns that the code does not know.
+        wait: Wait for a running backup before the swap. Off: refuse where one is running.
     """
     require_no_password(into)
     if into is None and not confirm:
@@ -126,8 +130,8 @@ def restore(
             where=f"snapshot {snapshot}",
             cure="Turn `Confirm` on, or name a database in `Into`.",
         )
-    result = _ending(
-        compose_restore(
+    try:
+        restored = compose_restore(
             load_settings(Path(config)),
             PrefectSteps(),
             snapshot=snapshot,
@@ -136,8 +140,13 @@ def restore(
             salvage=salvage,
             promote_salvaged=promote_salvaged,
             drop_unknown=drop_unknown,
+            wait=wait,
+            confirmation=str(runtime.flow_run.id or ""),
         )
-    )
+    except AlreadyPromoted as done:
+        # "Retry" in Prefect runs a completed run again, with the same parameters: it ended well, and stays so.
+        return cast("RestoreResult", Completed(message=f"{done.what} {done.cure}"))
+    result = _ending(restored)
     if result.losses is not None and result.verdict == "salvaged":
         raise NotProved("The snapshot is damaged: a part of it came back.", result, result.losses.sentences())
     if not result.success:
@@ -197,6 +206,7 @@ def merge(
     with_dependents: bool = False,
     dry_run: bool = True,
     confirm: bool = False,
+    wait: bool = True,
 ) -> MergeResult:
     """Merge a snapshot, or say what that would do; fails, with the EDMS untouched, where something stands in the way.
 
@@ -209,6 +219,7 @@ def merge(
         with_dependents: With `only`: what cannot be without these objects comes too.
         dry_run: Only say what would be done.
         confirm: Must be on to write to the EDMS's database and files. A safety snapshot is made first.
+        wait: Wait for a running backup. Off: refuse where one is running.
     """
     if not dry_run and not confirm:
         raise CommandError(
@@ -225,6 +236,7 @@ def merge(
             only=only or (),
             with_dependents=with_dependents,
             dry_run=dry_run,
+            wait=wait,
         )
     )
     if not result.success:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flows.inspection import Inspection
     from flows.listing import Listing
     from flows.restore_result import RestoreResult
-    from flows.rollback import RollbackResult
+    from flows.rollback import RollbackResult, WaysBack
     from flows.verify import VerifyResult
 
 _SEVERITY = {"error": "✗", "warning": "!", "info": "·"}
@@ -77,9 +77,25 @@ def print_restore(console: Console, result: RestoreResult) -> None:
 
 
 def print_rollback(console: Console, result: RollbackResult) -> None:
-    """What is live again."""
+    """What is live again, what stepped aside, and how to undo it."""
+    for note in result.notes:
+        line(console, f"note          {note}")
     line(console, f"✓ live again  {result.database}")
-    line(console, f"set aside     {result.set_aside} (the restore of snapshot {result.snapshot_id[:12]})")
+    line(console, f"that is       {result.what}")
+    line(console, f"set aside     {result.set_aside}; `edms-backup rollback {result.stamp}` brings it back")
+
+
+def print_ways_back(console: Console, ways: WaysBack) -> None:
+    """What is live, and what can be rolled back to, the latest first."""
+    line(console, f"live  {ways.live}: {ways.now}")
+    for way in ways.ways:
+        default = "  (without a stamp: this)" if way.default else ""
+        line(console, f"{way.stamp}  {way.what}{default}")
+        line(console, f"      {way.database}")
+        for _, previous in way.folders:
+            line(console, f"      {previous or 'no folder of files'}")
+    if not ways.ways:
+        line(console, "There is nothing to roll back to.")
 
 
 def print_verify(console: Console, result: VerifyResult) -> None:

@@ -158,6 +158,7 @@ class World:
         only: Sequence[str],
         with_dependents: bool,
         dry_run: bool,
+        wait: bool = True,
     ) -> MergeResult:
         """Merge a snapshot, or say what that would do; whoever calls this has confirmed it."""
         if self.prefect:
@@ -173,6 +174,7 @@ class World:
                     with_dependents=with_dependents,
                     dry_run=dry_run,
                     confirm=True,
+                    wait=wait,
                 ),
                 None,
             )
@@ -188,6 +190,7 @@ class World:
             only=only,
             with_dependents=with_dependents,
             dry_run=dry_run,
+            wait=wait,
         )
 
     def plan_restore(
@@ -230,6 +233,7 @@ class World:
         salvage: bool = False,
         promote_salvaged: bool = False,
         drop_unknown: bool = False,
+        wait: bool = True,
     ) -> RestoreResult:
         """Restore a snapshot; whoever calls this has confirmed it."""
         if self.prefect:
@@ -248,6 +252,7 @@ class World:
                     salvage=salvage,
                     promote_salvaged=promote_salvaged,
                     drop_unknown=drop_unknown,
+                    wait=wait,
                 ),
                 None,
             )
@@ -263,6 +268,7 @@ class World:
             salvage=salvage,
             promote_salvaged=promote_salvaged,
             drop_unknown=drop_unknown,
+            wait=wait,
         )
 
 

@@ -23,10 +23,8 @@ def why_not_plain(name: str) -> str:
     """Why a name cannot be that of one folder; "" where it can."""
     if name in ("", ".", ".."):
         return "It names no folder of its own."
-    if any(one in name for one in "/\\") or not name.isprintable():
-        return "It holds a separator, or characters that cannot be seen."
-    if name != name.strip() or name.startswith(("~", "-")):
-        return "It begins or ends with what a shell or a person misreads."
+    if any(one in "/\\" or ord(one) < 32 for one in name):
+        return "It holds a separator or a control character."
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.commands.asking import confirm, live_system
 from flows.commands.options import All, Config, Flow, Json, Options, Snapshot, Traceback, command_error
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from edms_tasks.merging.planning import Policy
+    from edms_tasks.settings import Settings
 
 EXAMPLES = (
     "merge latest --dry-run",
@@ -51,6 +53,9 @@ def merge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
     every: All = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")
+    ] = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -65,9 +70,15 @@ def merge(
                 "--with-dependents needs --only.", "Name the object: --only documents.Document:SOP-0001."
             )
         if not dry_run and not yes:
-            _confirm(asking=not options.as_json and sys.stdin.isatty())
+            _confirm(options.settings(), asking=not options.as_json and sys.stdin.isatty())
         result = options.world(flow).merge(
-            snapshot, default, models, only=only or (), with_dependents=with_dependents, dry_run=dry_run
+            snapshot,
+            default,
+            models,
+            only=only or (),
+            with_dependents=with_dependents,
+            dry_run=dry_run,
+            wait=not no_wait,
         )
 
         def show(console: Console) -> None:
@@ -96,20 +107,14 @@ def policies_of(given: list[str]) -> tuple[Policy, dict[str, Policy]]:
     return default, models
 
 
-def _confirm(*, asking: bool) -> None:
+def _confirm(settings: Settings, *, asking: bool) -> None:
     if not asking:
         raise command_error(
             "This merge writes to the live database, and nobody can be asked.",
             "Pass --yes, or --dry-run to see the plan.",
         )
-    typer.echo(
-        "The snapshot will be merged into the live database, once a safety snapshot is made and the result is proved.\n"
-        "`edms-backup merge SNAPSHOT --dry-run` shows what it would do.",
-        err=True,
+    confirm(
+        "The snapshot will be merged into the live system, once a safety snapshot is made and the result is proved:\n"
+        f"{live_system(settings)}\n"
+        "`edms-backup merge SNAPSHOT --dry-run` shows what it would do."
     )
-    try:
-        confirmed = typer.confirm("Continue?", err=True)
-    except typer.Abort:  # Ctrl-C
-        raise typer.Exit(130) from None
-    if not confirmed:
-        raise command_error("Not confirmed: nothing was changed.", "Answer y, or pass --yes.")

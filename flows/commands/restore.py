@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.commands.asking import confirm, live_system
 from flows.commands.options import Config, Flow, Json, Options, Snapshot, Traceback, command_error
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def restore(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and what stands in the way; write nothing.")
     ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")
+    ] = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -101,6 +105,7 @@ def restore(
             salvage=salvage,
             promote_salvaged=promote_salvaged,
             drop_unknown=drop_unknown,
+            wait=not no_wait,
         )
 
         def show(console: Console) -> None:
@@ -119,7 +124,6 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
         )
     from edms_tasks.repository import Repository
     from flows.listing import read_manifest
-    from flows.terminal import printable
 
     repository = Repository.open(settings.repository)
     snapshot_id = repository.resolve(snapshot)
@@ -127,24 +131,13 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
     tag = f", tag {manifest.tag}" if manifest.tag else ""
     what = "What is left of snapshot" if salvage else "Snapshot"
     missing = "Rows and files that are lost will be missing from the live system.\n" if salvage else ""
-    typer.echo(
-        printable(
-            f"{what} {snapshot_id[:12]} of {manifest.created:%Y-%m-%d %H:%M:%S} UTC{tag} ({manifest.rows:,} rows) "
-            f"will replace the database and files of {settings.edms.settings or 'the EDMS'}, once it is proved.\n{missing}"
-            "The present ones are kept, and `edms-backup rollback` swaps them back."
-        ),
-        err=True,
-    )
     word = _dropping(settings, manifest) if drop_unknown else ""
-    try:
-        if word:
-            confirmed = typer.prompt(f"Type {word!r} to continue", default="", show_default=False, err=True) == word
-        else:
-            confirmed = typer.confirm("Continue?", err=True)
-    except typer.Abort:  # Ctrl-C
-        raise typer.Exit(130) from None
-    if not confirmed:
-        raise command_error("Not confirmed: nothing was changed.", f"Answer {word or 'y'}, or pass --yes.")
+    confirm(
+        f"{what} {snapshot_id[:12]} of {manifest.created:%Y-%m-%d %H:%M:%S} UTC{tag} ({manifest.rows:,} rows) "
+        f"will replace, once it is proved:\n{live_system(settings)}\n{missing}"
+        "The present ones are kept, and `edms-backup rollback` swaps them back.",
+        word,
+    )
 
 
 def _dropping(settings: Settings, manifest: Manifest) -> str:
