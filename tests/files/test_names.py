@@ -1,0 +1,21 @@
+"""A name from a manifest becomes the name of one folder, and leads nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.files.names import plain_name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../../etc", "/etc", "a/b", "a\\b", "a\0b", "a\nb", "\u202eb", " a", "~root", "-rf", "é" * 101, "\ud800"]
+)
+def test_a_name_that_is_not_one_folders_is_refused(name: str) -> None:
+    with pytest.raises(DamagedRepository):
+        plain_name(name)
+
+
+@pytest.mark.parametrize("name", ["media", "media.private", "Größe", "my files", "..."])
+def test_a_folders_name_is_taken(name: str) -> None:
+    assert plain_name(name) == name

@@ -1,0 +1,204 @@
+"""Two runs on one target, with settings and work folders of their own: at every step of the one, the other is tried."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from edms_tasks.databases.protocol import StagingDatabase
+from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, NothingToRollBack, TargetChanged, TargetLocked
+from flows.backup import compose_backup
+from flows.direct_steps import DirectSteps
+from flows.merge import compose_merge
+from flows.restore import compose_restore
+from flows.rollback import compose_rollback, compose_ways_back
+from tests.promotion.two_settings import SmallEdms, Trying, small_edms
+
+MOSTLY_SQLITE = pytest.mark.parametrize(
+    "edms", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+BOTH = pytest.mark.parametrize("edms", ["sqlite", "postgresql"], indirect=True)
+BEFORE_THE_LOCK = 3  # the stage "open", "open the snapshot", "find the target"
+
+
+@pytest.fixture
+def edms(request: pytest.FixtureRequest, tmp_path: Path) -> SmallEdms:
+    """Backed up with "then" in rows and files, and changed to "now" since."""
+    url = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
+    made = small_edms(tmp_path, url)
+    made.set_to("then")
+    made.backup()
+    made.set_to("now")
+    return made
+
+
+@MOSTLY_SQLITE
+def test_at_every_step_of_a_restore_another_restore_rollback_or_merge_is_refused(edms: SmallEdms) -> None:
+    refused: list[str] = []
+
+    def another(point: str) -> None:
+        if len(steps.points) <= BEFORE_THE_LOCK:
+            return
+        attempts = [
+            lambda: edms.restore(edms.second),
+            lambda: compose_rollback(edms.second, DirectSteps()),
+            lambda: compose_merge(edms.second, DirectSteps(), snapshot="latest"),
+        ]
+        with pytest.raises(TargetLocked):
+            attempts[len(refused) % len(attempts)]()
+        refused.append(point)
+
+    steps = Trying(another)
+    result = compose_restore(edms.first, steps, snapshot="latest")
+
+    assert result.promoted
+    assert edms.state() == ("then", "then")
+    assert "stage validate" in refused and "stage promote" in refused
+    assert not list(edms.folder.glob("*.edms-*"))
+
+
+@BOTH
+def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms) -> None:
+    """`--no-wait` shows it without waiting: refused while it reads; before and after, a restore is a restore."""
+    done: dict[str, str] = {}
+
+    def another(point: str) -> None:
+        if point in ("read the catalogue", "stage serialize", "store the files of media", "stage verify"):
+            try:
+                edms.restore(edms.second, wait=False)
+                done[point] = "promoted"
+            except TargetLocked:
+                done[point] = "refused"
+
+    result = compose_backup(edms.first, Trying(another))
+
+    assert done == {
+        "read the catalogue": "refused",
+        "stage serialize": "refused",
+        "store the files of media": "refused",
+        "stage verify": "promoted",
+    }
+    # All was read, and the manifest written: that restore brought back what this backup has made.
+    assert edms.state() == ("now", "now")
+    assert edms.restore(edms.first).snapshot_id == result.snapshot_id
+
+
+@MOSTLY_SQLITE
+def test_a_backup_beside_a_restore_holds_one_state_whole(edms: SmallEdms) -> None:
+    made: list[str] = []
+
+    def another(point: str) -> None:
+        if point in ("stage stage", "stage promote"):
+            made.append(compose_backup(edms.second, DirectSteps()).snapshot_id)
+
+    assert compose_restore(edms.first, Trying(another), snapshot="latest").promoted
+    for snapshot in made:
+        compose_restore(edms.first, DirectSteps(), snapshot=snapshot)
+        assert edms.state() == ("now", "now")
+
+
+@MOSTLY_SQLITE
+def test_a_folder_that_is_replaced_while_a_backup_reads_fails_it(edms: SmallEdms) -> None:
+    def by_hand(point: str) -> None:
+        if point == "stage serialize":
+            (edms.folder / "media").rename(edms.folder / "media.old")
+            shutil.copytree(edms.folder / "media.old", edms.folder / "media")
+
+    with pytest.raises(TargetChanged):
+        compose_backup(edms.first, Trying(by_hand))
+
+
+@BOTH
+def test_what_is_changed_after_the_proof_is_not_promoted(edms: SmallEdms) -> None:
+    staged: list[tuple[StagingDatabase, Path]] = []
+
+    def intrude(point: str) -> None:
+        if point == "stage promote":
+            staging, folder = staged[0]
+            if staging.address.engine == "sqlite":
+                with closing(sqlite3.connect(staging.address.name)) as connection, connection:
+                    connection.execute("DELETE FROM small_document")
+            else:
+                with pytest.raises(psycopg.OperationalError):
+                    psycopg.connect(staging.address.url())
+                folder.rename(folder.with_name("taken"))
+                shutil.copytree(folder.with_name("taken"), folder)
+
+    with pytest.raises(TargetChanged):
+        compose_restore(
+            edms.first,
+            Trying(intrude),
+            snapshot="latest",
+            before_validation=lambda staging, folders: staged.append((staging, folders[0])),
+        )
+    assert edms.state() == ("now", "now")
+
+
+@MOSTLY_SQLITE
+def test_a_rollback_is_named_undone_and_never_walks_on_by_itself(edms: SmallEdms) -> None:
+    edms.restore()
+    edms.set_to("later")
+    edms.restore()
+    edms.set_to("latest")
+
+    back = compose_rollback(edms.first, DirectSteps())
+    assert edms.state() == ("later", "later")
+    with pytest.raises(NothingToRollBack):
+        compose_rollback(edms.first, DirectSteps())
+    compose_rollback(edms.first, DirectSteps(), stamp=back.stamp)
+    assert edms.state() == ("latest", "latest")
+
+    oldest = compose_ways_back(edms.first).ways[-1]
+    compose_rollback(edms.first, DirectSteps(), stamp=oldest.stamp)
+    assert edms.state() == ("now", "now")
+
+
+@MOSTLY_SQLITE
+def test_a_confirmation_promotes_once_and_the_journal_is_its_owners_alone(edms: SmallEdms) -> None:
+    before = os.umask(0)
+    try:
+        compose_restore(edms.first, DirectSteps(), snapshot="latest", confirmation="run 1")
+    finally:
+        os.umask(before)
+    edms.set_to("work done since")
+    with pytest.raises(AlreadyPromoted):
+        compose_restore(edms.first, DirectSteps(), snapshot="latest", confirmation="run 1")
+    assert edms.state() == ("work done since", "work done since")
+    journal = edms.first.workdir / "promotions.json"
+    assert (journal.stat().st_mode & 0o777, edms.second.workdir.exists()) == (0o600, False)
+    assert json.loads(journal.read_text(encoding="utf-8"))[0]["evidence"]["verdict"] == "proved"
+
+
+@MOSTLY_SQLITE
+def test_a_promotion_whose_report_cannot_be_written_says_what_is_live(
+    edms: SmallEdms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("flows.restore.write_recovery_report", full)
+    with pytest.raises(EdmsBackupError) as told:
+        edms.restore()
+    assert (told.value.code, told.value.exit_code) == ("evidence-not-written", 4)
+    assert edms.state() == ("then", "then")
+
+
+@MOSTLY_SQLITE
+def test_a_media_root_that_is_a_link_stays_one(edms: SmallEdms, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (edms.folder / "media").rename(disk / "media")
+    (edms.folder / "media").symlink_to(disk / "media")
+
+    edms.restore()
+
+    assert (edms.folder / "media").is_symlink()
+    assert (disk / "media" / "a.txt").read_text(encoding="utf-8") == "then"
+    assert edms.state() == ("then", "then")

@@ -1,0 +1,113 @@
+"""A small EDMS with two settings files of their own work folders, and steps at each of which another command can be tried."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from edms_tasks.settings import Settings, settings_from
+from flows.backup import BackupResult, compose_backup
+from flows.direct_steps import DirectSteps
+from flows.restore import compose_restore
+from flows.restore_result import RestoreResult
+from tests.inventory.small_project import small_project
+
+MODELS = "class Document(models.Model):\n    number = models.CharField(max_length=40, unique=True)\n    file = models.FileField()\n"
+
+
+class Trying(DirectSteps):
+    """Steps that call `attempt` with the name of each stage and step before it begins, and not from within an attempt."""
+
+    def __init__(self, attempt: Callable[[str], None]) -> None:
+        super().__init__()
+        self.points: list[str] = []
+        self.said: list[str] = []
+        self._attempt_at = attempt
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self._try(f"stage {name}")
+        with super().stage(name):
+            yield
+
+    def run(self, title: str, function: Callable[..., Any], /, *args: object, retries: int = 0) -> Any:
+        self._try(title)
+        return super().run(title, function, *args, retries=retries)
+
+    def map(
+        self, title: Callable[[Any], str], function: Callable[[Any], Any], items: Sequence[Any], /, **how: Any
+    ) -> Any:
+        if items:
+            self._try(title(items[0]))
+        return super().map(title, function, items, **how)
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    def _try(self, point: str) -> None:
+        self.points.append(point)
+        self._attempt_at(point)
+
+
+@dataclass(frozen=True)
+class SmallEdms:
+    """The EDMS, and its settings twice: another work folder, another repository file, the same target."""
+
+    folder: Path
+    first: Settings
+    second: Settings
+
+    def backup(self, settings: Settings | None = None) -> BackupResult:
+        return compose_backup(settings or self.first, DirectSteps())
+
+    def restore(self, settings: Settings | None = None, **options: Any) -> RestoreResult:
+        return compose_restore(settings or self.first, DirectSteps(), snapshot="latest", **options)
+
+    def set_to(self, state: str) -> None:
+        """Make rows and files say the same word."""
+        (self.folder / "media" / "a.txt").write_text(state, encoding="utf-8")
+        self._django(f"Document.objects.all().delete(); Document.objects.create(number={state!r}, file='a.txt')")
+
+    def state(self) -> tuple[str, str]:
+        """What rows and files say, asked by Django."""
+        rows = self._django("print(','.join(Document.objects.values_list('number', flat=True)))")
+        return rows.strip().splitlines()[-1], (self.folder / "media" / "a.txt").read_text(encoding="utf-8")
+
+    def _django(self, code: str) -> str:
+        script = (
+            "import os, sys; sys.path.insert(0, '.'); os.environ['DJANGO_SETTINGS_MODULE'] = 'small_settings'\n"
+            f"import django; django.setup()\nfrom small.models import *\n{code}\n"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", script], cwd=self.folder, check=True, capture_output=True, text=True
+        ).stdout
+
+
+def small_edms(folder: Path, url: str | None = None) -> SmallEdms:
+    """Made anew, on SQLite or on an empty PostgreSQL database."""
+    project = folder / "project"
+    text = "MEDIA_ROOT = str(BASE / 'media')"
+    if url is not None:
+        parts = urlsplit(url)
+        text += (
+            f"\nDATABASES = {{'default': {{'ENGINE': 'django.db.backends.postgresql', 'NAME': {parts.path[1:]!r}, "
+            f"'HOST': {parts.hostname!r}, 'PORT': '{parts.port}', 'USER': {parts.username!r}, 'PASSWORD': {parts.password or ''!r}}}}}"
+        )
+    small_project(project, MODELS, settings=text)
+    (project / "media").mkdir()
+    values = {
+        "edms": {"project": str(project), "settings": "small_settings", "python": sys.executable},
+        "repository": {"url": str(folder / "repository")},
+        "validate": {"django_check": False},
+    }
+    first, second = (
+        settings_from({**values, "workdir": str(folder / name)}, where=folder / f"{name}.toml")
+        for name in ("first", "second")
+    )
+    return SmallEdms(project, first, second)
