@@ -9,13 +9,30 @@ from edms_tasks.files.names import plain_name
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../../etc", "/etc", "a/b", "a\\b", "a\0b", "a\nb", "\u202eb", " a", "~root", "-rf", "é" * 101, "\ud800"]
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../../etc",
+        "/etc",
+        "a/b",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "\u202eb",
+        " a",
+        "~root",
+        "-rf",
+        "é" * 101,
+        "\ud800",
+    ],
 )
 def test_a_name_that_is_not_one_folders_is_refused(name: str) -> None:
     with pytest.raises(DamagedRepository):
         plain_name(name)
 
 
-@pytest.mark.parametrize("name", ["media", "media.private", "Größe", "my files", "..."])
+@pytest.mark.parametrize("name", ["media", "media.private", "Größe", "my files", "-old", " a", "~x", "..."])
 def test_a_folders_name_is_taken(name: str) -> None:
     assert plain_name(name) == name
