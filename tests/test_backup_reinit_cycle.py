@@ -24,7 +24,7 @@ def test_after_a_reinit_everything_comes_back_byte_equal(
     protected = protect(edms, tmp_path, top="chunk_rows = 100")
     before = picture(edms)
 
-    snapshot = protected.backup(tag="before the reinit")
+    snapshot = protected.backup(tag="before-the-reinit")
     edms.manage("reinit")
     reinitialised = picture(edms)
     result = protected.restore()
