@@ -49,3 +49,11 @@ def private_folder(folder: Path) -> Path:
         if stat.S_IMODE(folder.stat().st_mode) & 0o700 != 0o700:  # a umask can take our own bits away too
             folder.chmod(0o700)
     return folder
+
+
+def keep_private(folder: Path) -> None:
+    """Make a folder with all that is in it its owner's alone, whatever the umask was when it was written."""
+    folder.chmod(0o700)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)

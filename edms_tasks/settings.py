@@ -188,6 +188,13 @@ class _Environment(PydanticBaseSettingsSource):
             here = found
             for part in path[:-1]:
                 here = here.setdefault(part, {})
+                if not isinstance(here, dict):
+                    raise SettingsError(
+                        "An environment variable contradicts another.",
+                        where=name,
+                        why=f"{part} has a value of its own already, so it can hold none.",
+                        cure="Unset one of them.",
+                    )
             here[path[-1]] = self._value(name, text)
         return found
 
@@ -211,6 +218,13 @@ def load_settings(path: Path) -> Settings:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            "The settings file is not UTF-8 text.",
+            where=str(path),
+            why=str(error),
+            cure="Save it as UTF-8, or name another.",
+        ) from error
     except OSError as error:
         raise SettingsError(
             "The settings file cannot be read.",
@@ -239,6 +253,18 @@ def settings_from(values: dict[str, Any], *, where: Path) -> Settings:
 def _explain(error: ValidationError, where: Path) -> SettingsError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
+    if variable := _variable_of(first["loc"]):
+        known = _known_keys(Settings)
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        likely = PREFIX + close[0].upper().replace(".", "__") if close and close[0] != key else ""
+        return SettingsError(
+            f"The environment variable {variable} sets no valid setting.",
+            where=f"the environment of this command, variable {variable}",
+            why=f"There is no setting `{key}`." if first["type"] == "extra_forbidden" else first["msg"],
+            cure=f"Did you mean {likely}?"
+            if likely
+            else "Correct it or unset it; docs/settings.md lists every setting.",
+        )
     if first["type"] == "extra_forbidden":
         known = _known_keys(Settings)
         close = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or difflib.get_close_matches(
@@ -254,6 +280,17 @@ def _explain(error: ValidationError, where: Path) -> SettingsError:
         if key.startswith("soft_references")
         else "See the commented file `edms-backup init` writes.",
     )
+
+
+def _variable_of(location: tuple[int | str, ...]) -> str:
+    """The variable that sets what stands there, or ""."""
+    wanted = [str(part).lower() for part in location]
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX):
+            path = [part.lower() for part in name[len(PREFIX) :].split("__")]
+            if path[: len(wanted)] == wanted or wanted[: len(path)] == path:
+                return name
+    return ""
 
 
 def _known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:

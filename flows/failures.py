@@ -7,6 +7,7 @@ All else is a defect or a surprise of the machine: one line, exit code 3, and th
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback as tracebacks
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import typer
 
-from edms_tasks.errors import EdmsBackupError, Interrupted
+from edms_tasks.errors import EdmsBackupError, Interrupted, NoSpace, TerminalError
 from flows.output import json_line, write_out
 from flows.stopping import exit_code_of, what_is_left
 from flows.terminal import printable
@@ -46,8 +47,9 @@ def reported(*, as_json: bool, traceback: bool, workdir: Callable[[], Path | Non
             raise
         if traceback:
             tracebacks.print_exc()
-        tell_error(_surprise(error, workdir(), shown=traceback), as_json=as_json)
-        raise typer.Exit(SURPRISE_EXIT_CODE) from None
+        told = _refusal(error) or _surprise(error, workdir(), shown=traceback)
+        tell_error(told, as_json=as_json)
+        raise typer.Exit(told.exit_code) from None
 
 
 def tell_error(error: EdmsBackupError, *, as_json: bool, exit_code: int | None = None) -> None:
@@ -58,6 +60,37 @@ def tell_error(error: EdmsBackupError, *, as_json: bool, exit_code: int | None =
         sys.stderr.write(f"\nstopped: {printable(error.why)}\n")
     else:
         sys.stderr.write(f"error: {printable(error)}\n")
+
+
+_CURES = {
+    errno.EACCES: "Give this user the right to it (`ls -ld` shows who has it), or name another place in the settings.",
+    errno.EPERM: "Give this user the right to it (`ls -ld` shows who has it), or name another place in the settings.",
+    errno.EROFS: "It is mounted read-only: mount it for writing, or name another place in the settings.",
+    errno.ENOTDIR: "There is a file where a folder is needed: move it away, or name another place in the settings.",
+    errno.EEXIST: "There is a file where a folder is needed: move it away, or name another place in the settings.",
+    errno.EISDIR: "There is a folder where a file is needed: name the file.",
+    errno.ENOENT: "It is not there, and cannot be made there: correct the path in the settings.",
+    errno.ENAMETOOLONG: "The path is longer than this file system allows: name a shorter one.",
+    errno.EIO: "The disk or the network share fails: look into the system's log.",
+    errno.EMFILE: "Too many files are open: raise the limit (`ulimit -n`).",
+}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _refusal(error: BaseException) -> EdmsBackupError | None:
+    """A place that the machine refuses, which a person can do something about; None for what is a defect."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    where = " → ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    why = error.strerror or str(error)
+    if error.errno in _FULL:
+        return NoSpace(
+            "The disk is full.", where=where, why=why, cure="Free some space, or point `workdir` at a larger disk."
+        )
+    cure = _CURES.get(error.errno)
+    return (
+        TerminalError("A file or folder cannot be used.", where=where, why=why, cure=cure) if cure and where else None
+    )
 
 
 def _surprise(error: Exception, workdir: Path | None, *, shown: bool) -> EdmsBackupError:

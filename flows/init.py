@@ -17,6 +17,7 @@ from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings, settings_from
+from flows.places import require_apart
 from flows.profiles import Profile, all_profiles, detect_profile, find_profile
 from flows.settings_template import settings_text
 
@@ -45,6 +46,7 @@ class InitResult:
     config: Path
     profile: str | None
     checks: tuple[Check, ...]
+    written: bool = True
 
     @property
     def exit_code(self) -> int:
@@ -55,6 +57,7 @@ class InitResult:
         """For `--json`."""
         return {
             "config": str(self.config),
+            "written": self.written,
             "profile": self.profile,
             "checks": [check.as_json() for check in self.checks],
         }
@@ -71,7 +74,7 @@ def initialise(
     profile: str | None,
     force: bool,
 ) -> InitResult:
-    """Write the settings file and try it. The file stays where a check failed: it is what has to be mended.
+    """Write the settings file and try it. Where a check fails, a new file is removed again, unless a command or profile was named.
 
     Args:
         config: the file to write.
@@ -84,10 +87,12 @@ def initialise(
         force: write over a file that is there.
 
     Raises:
-        CommandError: there is no such profile, or the file cannot be written.
+        CommandError: there is no such profile or no manage.py, or the file cannot be written.
     """
+    there_before = config.exists()
     chosen = find_profile(profile) if profile not in (None, NO_PROFILE) else None
     answers = _answers(project, settings_module, python, command, repository)
+    _require_project(answers)
     settings = _write(config, answers, chosen, force=force)
     reports: list[ProbeReport] = []
     checks = [_check("EDMS", lambda: _ask(settings, reports))]
@@ -98,8 +103,30 @@ def initialise(
     if chosen is not None and reports:
         checks.append(_check("profile", lambda: _fits(chosen, reports[0])))
     checks.append(_check("database", lambda: _reach(reports)))
-    checks.append(_check("repository", lambda: Repository.create(settings.repository).display))
-    return InitResult(config.absolute(), chosen.name if chosen else None, tuple(checks))
+    if not any(check.error for check in checks):  # a repository is made for an EDMS that answers
+        checks.append(_check("repository", lambda: _make_repository(settings, reports[0])))
+    # With a command or a profile the file holds more than can be typed again: it stays, to be corrected.
+    worth_keeping = there_before or command is not None or profile is not None
+    if any(check.error for check in checks) and not worth_keeping:
+        config.unlink(missing_ok=True)
+    return InitResult(config.absolute(), chosen.name if chosen else None, tuple(checks), written=config.exists())
+
+
+def _require_project(answers: Mapping[str, str | tuple[str, ...]]) -> None:
+    if "edms.command" in answers:
+        return
+    project = answers.get("edms.project")
+    if project is None or not (Path(str(project)) / "manage.py").is_file():
+        raise CommandError(
+            "There is no manage.py." if project is None else "The project's folder holds no manage.py.",
+            where=str(project or Path.cwd()),
+            cure="Name the folder of the Django project that holds it: --project FOLDER. Nothing was written.",
+        )
+
+
+def _make_repository(settings: Settings, report: ProbeReport) -> str:
+    require_apart(settings, report)
+    return Repository.create(settings.repository).display
 
 
 def _answers(

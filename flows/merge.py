@@ -17,6 +17,7 @@ from typing import Any
 
 from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
+from edms_tasks.durable import keep_private
 from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import ProbeReport, Table
 from edms_tasks.manifest import Manifest
@@ -191,7 +192,6 @@ def _resolve(repository: Repository, snapshot: str) -> str:
 def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeResult:
     """Leave the evidence: a page, the same as JSON, and artifacts."""
     shown = replace(result, plan=result.plan.without_values_of(settings.validate_.sensitive))
-    reports(settings).mkdir(parents=True, exist_ok=True)
     page = Path(tempfile.mkdtemp(prefix="merge-", dir=reports(settings))) / "merge.html"
     shown = replace(shown, report=page)
     text = render("merge.html.j2", result=shown, made=datetime.now(UTC), version=metadata.version("edms-backup"))
@@ -199,6 +199,7 @@ def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeRes
     page.with_suffix(".json").write_text(
         json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
     )
+    keep_private(page.parent)
     leave_merge(steps, shown)
     return shown
 

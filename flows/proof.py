@@ -11,6 +11,7 @@ from pathlib import Path
 from edms_tasks.databases import open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.differences import explain
+from edms_tasks.durable import private_folder
 from edms_tasks.extract import RawTable
 from edms_tasks.file_references import measure_file_names
 from edms_tasks.files import FileCheck, check_files
@@ -119,8 +120,9 @@ def prove(
 
 def reports(settings: Settings) -> Path:
     """The folder that keeps the evidence."""
-    folder = settings.workdir / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(settings.workdir)
+    folder = private_folder(settings.workdir / "reports")
+    folder.chmod(0o700)  # an earlier release made it for all to read
     return folder
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from edms_tasks import promotion
 from edms_tasks.comparing.files import Held, LiveFolder
 from edms_tasks.comparing.result import Difference
+from edms_tasks.durable import keep_private
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
@@ -207,5 +208,6 @@ def _reported(settings: Settings, steps: Steps, plan: RestorePlan) -> RestorePla
     page.with_suffix(".json").write_text(
         json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
     )
+    keep_private(page.parent)
     leave_restore_plan(steps, shown)
     return shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from edms_tasks.durable import keep_private
 from edms_tasks.report.chart import bars
 from edms_tasks.report.contents import contents
 from edms_tasks.report.facts import RecoveryFacts, Verdict
@@ -29,4 +30,5 @@ def write_recovery_report(facts: RecoveryFacts, folder: Path) -> tuple[Path, Pat
         errors="backslashreplace",
     )  # fmt: skip
     machine.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace")
+    keep_private(folder)  # the Data Docs beside them as well
     return html, machine

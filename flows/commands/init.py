@@ -72,7 +72,10 @@ def init(
         def show(console: Console) -> None:
             from flows.layout import line
 
-            line(console, f"✓ settings: {result.config}")
+            if result.written:
+                line(console, f"✓ settings: {result.config}")
+            else:
+                line(console, f"✗ settings: {result.config} was not written, for what follows")
             for check in result.checks:
                 mark = "✗" if check.error else "✓"
                 line(console, f"{mark} {check.subject}: {check.error.what if check.error else check.answer}")

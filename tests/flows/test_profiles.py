@@ -135,6 +135,8 @@ def test_a_profile_can_be_refused(edms: ReferenceEdms, tmp_path: Path) -> None:
 
 
 def test_a_profile_that_is_named_is_taken_before_the_edms_can_be_asked(tmp_path: Path) -> None:
+    (tmp_path / "manage.py").touch()
+
     done = _init(tmp_path, "--project", str(tmp_path), "--profile", "mayan-edms", "--json")
 
     assert done.exit_code == 2

@@ -54,8 +54,10 @@ def test_init_writes_over_a_file_only_when_told_to(force: bool, tmp_path: Path) 
 
     path = tmp_path / "edms-backup.toml"
     path.write_text("# mine\n")
+    (tmp_path / "manage.py").touch()
+    project = ["--project", str(tmp_path), "--repository", str(tmp_path / "repository")]
 
-    CliRunner().invoke(app, ["init", "--config", str(path), "--json", *(["--force"] if force else [])])
+    CliRunner().invoke(app, ["init", "--config", str(path), "--json", *project, *(["--force"] if force else [])])
 
     assert (path.read_text() == "# mine\n") is not force
 
