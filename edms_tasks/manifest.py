@@ -70,6 +70,9 @@ class TableState(Value):
     references: tuple[ReferenceState, ...] = ()
 
 
+_UNCOMPRESSED = 8
+
+
 class TableEntry(Value):
     """A table in a snapshot."""
 
@@ -78,6 +81,12 @@ class TableEntry(Value):
     encodings: dict[str, Encoding]
     state: TableState
     chunks: tuple[Chunk, ...]
+    raw_bytes: int | None = None  # of its rows when they were read, as uncompressed Parquet; None: not recorded
+
+    @property
+    def room(self) -> int:
+        """Bytes that its rows take when they are read back; a guess where they were not recorded."""
+        return self.stored_bytes * _UNCOMPRESSED if self.raw_bytes is None else self.raw_bytes
 
     @property
     def stored_bytes(self) -> int:

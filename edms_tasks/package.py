@@ -54,6 +54,7 @@ def store_table(repository: Repository, table: Table, serialized: SerializedTabl
         encodings=serialized.encodings,
         state=serialized.state,
         chunks=tuple(chunks),
+        raw_bytes=serialized.raw_bytes,
     )
 
 

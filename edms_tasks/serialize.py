@@ -80,6 +80,7 @@ class SerializedTable:
     new: tuple[NewChunk, ...]
     index: Path | None  # where each row lies (row_index.py); None for a table without rows
     kinds: dict[str, str]  # the DuckDB types of its columns
+    raw_bytes: int  # of its rows as they were read
 
 
 def serialize_table(
@@ -92,7 +93,7 @@ def serialize_table(
     folder.mkdir(parents=True, exist_ok=True)
     key = keys.keys[table.id]
     if not raw.rows:
-        return SerializedTable(table.id, key.natural_key, raw.encodings, empty_state(table), (), (), None, {})
+        return SerializedTable(table.id, key.natural_key, raw.encodings, empty_state(table), (), (), None, {}, 0)
     index = folder / "index.parquet"
     offset = len(stored.entry.chunks) if stored else 0
     with keys.workspace.cursor() as cursor:
@@ -123,7 +124,7 @@ def serialize_table(
         renumbered(cursor, index, {old: position for position, old in enumerate(numbers)})
     kinds = {column.name: keys.types[table.id][column.name] for column in table.columns}
     return SerializedTable(
-        table.id, key.natural_key, raw.encodings, found, tuple(kept.values()), tuple(new), index, kinds
+        table.id, key.natural_key, raw.encodings, found, tuple(kept.values()), tuple(new), index, kinds, raw.bytes
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.disk_space import require_space
 from edms_tasks.errors import DatabaseRefused, NoSpace, SettingsError, UnappliedMigrations
 from edms_tasks.extract import RawTable
 from edms_tasks.file_references import findings_of, measure_file_names
@@ -136,6 +137,8 @@ def _snapshot(
             _require_closed(inventory, excluded)
             findings += [_excluded_finding(inventory.table(table_id)) for table_id in sorted(excluded)]
             kept = [table for table in inventory.tables if table.id not in excluded]
+        # Each table's rows stand there raw, and compressed beside it until they are in the repository.
+        require_space(folder, view.raw_bytes(kept) * 5 // 4, "the rows of the database")
         with steps.stage("extract"):
             raws = read_tables(settings, steps, view, kept, folder / "raw", "extract")
             captured = steps.run("capture the schema", lambda: view.capture_schema(folder / "schema"))

@@ -95,7 +95,10 @@ def require_room(settings: Settings, manifest: Manifest, target: Target) -> None
                 cure="Name another with --into-files.",
             )
         require_space(final.parent, index.bytes, f"the files of {index.root.name}")
-    require_space(settings.workdir, max((entry.stored_bytes for entry in manifest.tables), default=0) * 8, "the spool")
+    # The largest tables are fetched and unpacked side by side; later, all rows are read back before they are compared.
+    largest = sorted((entry.stored_bytes + entry.room for entry in manifest.tables), reverse=True)
+    needed = max(sum(largest[: settings.restore.jobs]), sum(entry.room for entry in manifest.tables))
+    require_space(settings.workdir, needed, "the rows that are read back from the restored database")
 
 
 def _require_apart(settings: Settings, target: Target) -> None:

@@ -299,6 +299,14 @@ def test_no_space_for_the_copy_a_backup_reads_from(on_sqlite: BackedUp, monkeypa
     assert "1 are free" in error.why and error.cure
 
 
+def test_no_space_for_the_rows_of_a_backup(on_postgres: BackedUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pretend_full_disk(monkeypatch)
+
+    error = _refused(errors.NoSpace, on_postgres.protected.backup)
+
+    assert "the rows of the database" in error.what and "1 are free" in error.why and error.cure
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_disk_that_fills_up_during_a_backup(on_sqlite: BackedUp, tmp_path: Path) -> None:
     small = tmp_path / "small"

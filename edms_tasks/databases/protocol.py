@@ -77,6 +77,9 @@ class View(Protocol):
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """The same measure with every text carried in a form that no byte can break."""
 
+    def raw_bytes(self, tables: Sequence[Table]) -> int:
+        """About how many bytes the rows of these tables will take, uncompressed; 0 where `check_source` has asked for the room."""
+
     def parts(self, table: Table) -> tuple[Part, ...]:
         """The table cut into parts: together they are all its rows, and no row is in two of them."""
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
@@ -20,6 +21,7 @@ from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, con
 from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
+from edms_tasks.databases.postgresql.room import rows_on_disk
 from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
@@ -136,17 +138,25 @@ class PostgresView:
             for name in dated
         )
         sql = f"SELECT count(*){checks} FROM ONLY {identifier(table.schema_name, table.name)}"
-        with self._reader() as reader, reader.cursor() as cursor:
-            self._set_search_path(cursor, table)
-            cursor.execute(sql)
-            row = cursor.fetchone()
-        assert row is not None  # an aggregate always returns one row
+        row = self._ask(table, sql)
         beyond = {name for name, outside in zip(dated, row[1:], strict=True) if outside}
         return _measure(int(row[0]), table.columns, beyond)
+
+    def _ask(self, table: Table, query: str) -> tuple[Any, ...]:
+        """The one row of a query on a table."""
+        with self._reader() as reader, reader.cursor() as cursor:
+            self._set_search_path(cursor, table)
+            cursor.execute(query)
+            row = cursor.fetchone()
+        assert row is not None  # an aggregate always returns one row
+        return tuple(row)
 
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """PostgreSQL checks its text itself; what Arrow refuses here has no more careful form."""
         return measure
+
+    def raw_bytes(self, tables: Sequence[Table]) -> int:
+        return rows_on_disk(self._connection, tables, self._ask)
 
     def parts(self, table: Table) -> tuple[Part, ...]:
         """Ranges of the table's pages. Every row of the snapshot is on a page that exists now; the last range is open."""

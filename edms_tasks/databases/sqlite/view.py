@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -149,6 +149,9 @@ class SqliteView:
             if kind == pa.string():
                 encodings[name] = "tagged"
         return Measure(rows=measure.rows, encodings=encodings, types=measure.types)
+
+    def raw_bytes(self, tables: Iterable[Table]) -> int:
+        return 0  # asked for with the room for the copy
 
     def parts(self, table: Table) -> tuple[Part, ...]:
         """The whole: one file is read by one process anyway."""

@@ -1,0 +1,44 @@
+"""The room that a backup of PostgreSQL asks for is about what its rows take, however the server keeps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.extract import extract_table
+
+TABLES = {
+    "short_values": "CREATE TABLE t AS SELECT n AS id, n * 1.5 AS price, md5(n::text) AS code, now() AS at "
+    "FROM generate_series(1, 20000) n",
+    "long_texts_that_pack_well": "CREATE TABLE t AS SELECT n AS id, repeat('all the same ', 4000) AS text FROM generate_series(1, 200) n",
+    "long_bytes_that_do_not_pack": "CREATE TABLE t AS SELECT n AS id, decode((SELECT string_agg(md5(n::text || m), '') "
+    "FROM generate_series(1, 1000) m), 'hex') AS bytes FROM generate_series(1, 200) n",
+    "long_json": "CREATE TABLE t AS SELECT n AS id, (SELECT jsonb_agg(jsonb_build_object('name', md5(m::text), 'n', m)) "
+    "FROM generate_series(1, 400) m) AS payload FROM generate_series(1, 200) n",
+    "many_dead_rows": "CREATE TABLE t AS SELECT n AS id, md5(n::text) AS code FROM generate_series(1, 20000) n; "
+    "DELETE FROM t WHERE id % 10 > 0; ANALYZE t",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_it_is_about_what_the_rows_take(name: str, postgres_database: str, tmp_path: Path) -> None:
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(TABLES[name].encode())
+
+    with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
+        (table,) = view.tables()
+        guessed = view.raw_bytes([table])
+        taken = extract_table(view, table, tmp_path / "raw", 100_000).bytes
+
+    assert 0.7 * taken <= guessed <= 3 * taken
+
+
+def test_tables_that_are_left_out_need_none(postgres_database: str, tmp_path: Path) -> None:
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(TABLES["short_values"].encode())
+
+    with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
+        assert view.raw_bytes([]) == 0
