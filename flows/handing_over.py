@@ -65,11 +65,11 @@ def clear_the_way(
     if target.into is not None and not target.crosses:
         left += _clear_beside_the_live(live_target(settings, database, target.report), journal, patience, notes)
     notes += [f"What a killed run had staged was removed: {name}" for name in left]
-    notes += database.check_target(target.into, promote=target.into is None, disconnect=settings.restore.disconnect)
-    require_room(settings, manifest, target)
     if target.into is None and not patience.waits:
         with locked.still("restore", patience):
             pass  # nobody reads now; whether that is still so is asked again before the swap
+    notes += database.check_target(target.into, promote=target.into is None, disconnect=settings.restore.disconnect)
+    require_room(settings, manifest, target)
 
 
 def _clear_beside_the_live(live: LiveTarget, journal: Journal, patience: Patience, notes: list[str]) -> tuple[str, ...]:

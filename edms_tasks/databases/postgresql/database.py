@@ -82,13 +82,13 @@ class PostgresDatabase:
                 return (f"The empty database {into!r} is used as it is.",)
             self._require_createdb(connection)
             if promote and not disconnect:
-                self._require_nobody(connection, self.address.name)
+                self._require_nobody(connection, self.address.name, but_us=True)
         return ()
 
     def in_use(self) -> str | None:
         with self._maintenance() as connection:
             try:
-                self._require_nobody(connection, self.address.name)
+                self._require_nobody(connection, self.address.name, but_us=True)
             except TargetInUse as error:
                 return f"{error.what} {error.cure}"
         return None
@@ -219,11 +219,14 @@ class PostgresDatabase:
             f"(CREATE DATABASE restored OWNER {identifier(user)};) and restore with --into restored.",
         )
 
-    def _require_nobody(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    def _require_nobody(
+        self, connection: psycopg.Connection[tuple[object, ...]], name: str, *, but_us: bool = False
+    ) -> None:
+        """Raises TargetInUse. With `but_us`, a backup that reads does not count: the lock makes the swap wait for it."""
         row = connection.execute(
             "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() "
-            "AND backend_type = 'client backend'",
-            (name,),
+            "AND backend_type = 'client backend' AND NOT (%s AND application_name = 'edms-backup')",
+            (name, but_us),
         ).fetchone()
         if row and row[0]:
             raise self._in_use(connection, name, f"{row[0]} connections are open.")
