@@ -84,6 +84,19 @@ class UnknownSnapshot(TerminalError):
     exit_code = 2
 
 
+class AnotherRepository(TerminalError):
+    """The repository that is there is not the one that was used, or there is none where one was used."""
+
+    code = "another-repository"
+    exit_code = 2
+
+
+class UndeterminedSnapshot(UnknownSnapshot):
+    """Which snapshot is meant cannot be told: the newest is missing, there are several, or they are another EDMS's."""
+
+    code = "undetermined-snapshot"
+
+
 class UnsupportedEngine(TerminalError):
     """The EDMS's database engine is not one this product reads and writes."""
 

@@ -14,7 +14,16 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.inventory.model import Edms, FileNameReference, FileRoot, Finding, NaturalKey, Table, Value
+from edms_tasks.inventory.model import (
+    Edms,
+    EdmsIdentity,
+    FileNameReference,
+    FileRoot,
+    Finding,
+    NaturalKey,
+    Table,
+    Value,
+)
 
 FORMAT = 1
 
@@ -151,7 +160,10 @@ class Manifest(Value):
     findings: tuple[Finding, ...]
     versions: dict[str, str]  # edms-backup and the libraries that wrote the snapshot
     seconds: dict[str, float]  # stage -> duration
-    previous: str | None  # id of the snapshot before this one
+    previous: str | None  # id of the snapshot before this one, of the same EDMS
+    number: int | None = Field(default=None, ge=1)  # how many of this EDMS there are with this one; None: not recorded
+    identity: EdmsIdentity | None = None  # None: not recorded
+    aside: tuple[str, ...] = ()  # ids of other newest snapshots of this EDMS that this one does not follow
 
     def to_json(self) -> bytes:
         """The manifest's bytes: UTF-8 JSON, stable key order."""

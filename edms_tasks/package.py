@@ -18,6 +18,7 @@ from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Finding, Inventory, Table
+from edms_tasks.lineage.placing import SnapshotPlace
 from edms_tasks.manifest import (
     Chunk,
     FileIndex,
@@ -80,6 +81,7 @@ def store_schema(repository: Repository, engine: str, captured: CapturedSchema) 
 def write_manifest(
     repository: Repository,
     inventory: Inventory,
+    place: SnapshotPlace,
     *,
     tag: str | None,
     schema: NativeSchema,
@@ -91,7 +93,6 @@ def write_manifest(
     seconds: Mapping[str, float],
 ) -> tuple[str, Manifest]:
     """Write the manifest, which makes the snapshot exist; returns its id."""
-    earlier = repository.snapshots()
     manifest = Manifest(
         created=datetime.now(UTC),
         tag=tag,
@@ -105,7 +106,10 @@ def write_manifest(
         findings=(*findings, *_dangling(entries)),
         versions=versions(),
         seconds={name: round(value, 3) for name, value in seconds.items()},
-        previous=earlier[-1] if earlier else None,
+        previous=place.previous,
+        number=place.number,
+        identity=place.identity,
+        aside=place.aside,
     )
     return repository.write_snapshot(manifest.to_json()), manifest
 

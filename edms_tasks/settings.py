@@ -31,6 +31,11 @@ class _Section(BaseModel):
 class EdmsSettings(_Section):
     """The protected Django project."""
 
+    id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Which EDMS this is, for ever: its snapshots bear it. Keep it when host, database or folder change.",
+    )
     project: Path | None = Field(default=None, description="Folder that holds manage.py; it is put on sys.path.")
     settings: str | None = Field(default=None, description="The Django settings module, e.g. config.settings.")
     python: Path | None = Field(default=None, description="The EDMS's own interpreter; default: the one running now.")
@@ -60,6 +65,11 @@ class EdmsSettings(_Section):
 class RepositorySettings(_Section):
     """Where snapshots live."""
 
+    id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Which repository it must be that is found there: the id in its config.json.",
+    )
     url: str = Field(default="edms-backups", description="A folder or any fsspec URL.")
     options: dict[str, SecretStr] = Field(default={}, description="Options of the fsspec file system; secrets allowed.")
 

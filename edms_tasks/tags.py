@@ -23,7 +23,7 @@ def check_tag(tag: str, *, by_a_merge: bool = False) -> str:
             "This cannot be the tag of a snapshot.",
             where=repr(tag[: LONGEST + 1]),
             why=why,
-            cure="Choose a word such as before-upgrade: letters, digits, dots, dashes, no blanks.",
+            cure="Choose a word such as before-upgrade: letters, digits, dots, dashes.",
         )
     return tag
 
@@ -33,8 +33,8 @@ def _objection(tag: str, by_a_merge: bool) -> str:
         return "It is empty."
     if len(tag) > LONGEST:
         return f"It has {len(tag)} characters; {LONGEST} are the most."
-    if any(unicodedata.category(sign)[0] in "CZ" for sign in tag):
-        return "It holds a blank, or a character that is not shown."
+    if tag != " ".join(tag.split()) or any(unicodedata.category(sign)[0] in "CZ" and sign != " " for sign in tag):
+        return "It holds a character that is not shown, or blanks at an end or in a row."
     if tag.startswith("-"):
         return "It begins like an option."
     if tag.casefold() in _TAKEN:

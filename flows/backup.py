@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.disk_space import require_space
 from edms_tasks.errors import DatabaseRefused, NoSpace, SettingsError, UnappliedMigrations
 from edms_tasks.extract import RawTable
 from edms_tasks.file_references import findings_of, measure_file_names
-from edms_tasks.files import find_file_problems, index_files, verify_files
-from edms_tasks.incremental import Previous, keep_indexes
+from edms_tasks.files import find_file_problems, index_files
+from edms_tasks.incremental import Previous
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.merge import build_inventory, excluded_tables
 from edms_tasks.inventory.model import FileRoot, Finding, ForeignReference, Inventory, ProbeReport, Table
 from edms_tasks.keys import ProvenKeys, prove_keys
-from edms_tasks.manifest import FileIndex, Manifest, TableEntry
-from edms_tasks.package import object_problem, store_schema, store_table, verify_table, write_manifest
+from edms_tasks.lineage.owner import asker_of
+from edms_tasks.lineage.placing import SnapshotPlace
+from edms_tasks.lineage.reopening import reopen
+from edms_tasks.manifest import FileIndex, TableEntry
+from edms_tasks.package import store_schema, store_table, write_manifest
 from edms_tasks.repository import Repository
 from edms_tasks.serialize import SerializedTable, serialize_table
 from edms_tasks.settings import Settings
@@ -31,7 +32,7 @@ from edms_tasks.spool import spool
 from edms_tasks.table_state import empty_state
 from edms_tasks.tags import check_tag
 from edms_tasks.workspace import open_workspace
-from flows.evidence import leave_backup
+from flows.conclusion import ROW_INDEXES, BackupResult, Conclusion
 from flows.live_target import Together, read_together
 from flows.reading import read_tables
 from flows.steps import Steps
@@ -42,37 +43,6 @@ _PART_WRITTEN = (
 )
 
 
-@dataclass(frozen=True)
-class BackupResult:
-    """What a backup made."""
-
-    snapshot_id: str
-    manifest: Manifest
-    verified: bool
-    problems: tuple[str, ...]
-    seconds: dict[str, float]
-    stored_bytes: int
-    objects_read: int  # read again after they were written
-    objects_unread: int  # of earlier backups, which read them when they were written
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {
-            "snapshot": self.snapshot_id,
-            "tag": self.manifest.tag,
-            "verified": self.verified,
-            "problems": list(self.problems),
-            "rows": self.manifest.rows,
-            "tables": len(self.manifest.tables),
-            "files": sum(index.files for index in self.manifest.files),
-            "stored_bytes": self.stored_bytes,
-            "objects_read": self.objects_read,
-            "objects_unread": self.objects_unread,
-            "findings": [finding.model_dump(mode="json") for finding in self.manifest.findings],
-            "seconds": self.seconds,
-        }
-
-
 def compose_backup(
     settings: Settings,
     steps: Steps,
@@ -80,6 +50,8 @@ def compose_backup(
     tag: str | None = None,
     ask: Callable[[Settings], ProbeReport] = run_probe,
     by_a_merge: bool = False,
+    create_repository: bool = False,
+    accept_repository: bool = False,
 ) -> BackupResult:
     """Make a snapshot and read it back.
 
@@ -89,9 +61,12 @@ def compose_backup(
         tag: a name for the snapshot.
         ask: how to have the EDMS's report on itself; whoever asked before hands the answer in.
         by_a_merge: whether this is the safety snapshot of a merge.
+        create_repository: make a repository where there is none, though one was used before.
+        accept_repository: go on with the one that is there, though it is another one or an older copy.
 
     Raises:
         CommandError: this cannot be a tag.
+        AnotherRepository: the repository is not the one that was used before.
         EdmsNotImportable, DatabaseRefused, UnappliedMigrations, RepositoryLocked, NoSpace: before anything is stored.
     """
     if tag is not None:
@@ -103,30 +78,39 @@ def compose_backup(
         steps.run("check the database", database.check, retries=2)
         database.check_source(settings.workdir)
         _require_migrated(report, settings)
-        repository = Repository.create(settings.repository)
+        asker = asker_of(settings, report)
+        reopened = reopen(settings, asker, create=create_repository, accept=accept_repository)
+    for note in reopened.notes:
+        steps.say(note)
 
+    conclusion = Conclusion(settings, steps, reopened, asker)
     with (
-        repository.lock("backup"),
+        conclusion.keeping_what_was_made(),
+        reopened.repository.lock("backup"),
         spool(settings.workdir, "backup") as folder,
         read_together(settings, steps, database, report) as together,
     ):
         try:
-            return _snapshot(settings, steps, repository, report, folder, tag, together)
+            _snapshot(settings, steps, conclusion, report, folder, tag, together)
         except OSError as error:
             raise _no_space_or(error, folder) from error
+    return conclusion.result()
 
 
 def _snapshot(
     settings: Settings,
     steps: Steps,
-    repository: Repository,
+    conclusion: Conclusion,
     report: ProbeReport,
     folder: Path,
     tag: str | None,
     together: Together,
-) -> BackupResult:
+) -> None:
+    repository = conclusion.repository
     database = open_database(DatabaseAddress.from_probe(report.databases[0]))
-    findings: list[Finding] = []
+    # Under the lock: nobody else adds a snapshot until this one stands.
+    place = conclusion.find_place()
+    findings: list[Finding] = [*place.findings]
     with database.view(folder, settings.jobs) as view:
         with steps.stage("check keys"):
             inventory = steps.run(
@@ -150,7 +134,7 @@ def _snapshot(
             with workspace.threads(settings.jobs):
                 keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
             findings += keys.findings
-            previous = _previous(settings, repository)
+            previous = _previous(settings, place)
             serialized, unusable = _serialize(settings, steps, repository, kept, raws, keys, previous, folder)
             findings += unusable
 
@@ -184,11 +168,12 @@ def _snapshot(
             )
             findings += findings_of(file_names)
         with steps.stage("package"):
-            snapshot_id, manifest = steps.run(
+            conclusion.made = steps.run(
                 "write the manifest",
                 lambda: write_manifest(
                     repository,
                     inventory,
+                    place,
                     tag=tag,
                     schema=schema,
                     sequences=sequences,
@@ -200,65 +185,11 @@ def _snapshot(
                 ),
             )
 
+    snapshot_id, _ = conclusion.made
     when_stopped(
         f"Snapshot {snapshot_id[:12]} is written, and was not read again: `edms-backup verify {snapshot_id[:12]}` does that."
     )
-    with steps.stage("verify"):
-        (folder / "verify").mkdir()
-        # What was there before has been read back by the run that wrote it, and `verify` reads everything.
-        known = frozenset(previous.manifest.objects()) if previous else frozenset()
-        problems = verify_snapshot(settings, steps, repository, manifest, folder / "verify", known)
-    repository.finish(run)
-    keep_indexes(_indexes(settings), snapshot_id, {table.table_id: table for table in serialized})
-    read = manifest.read_by_a_backup(known)
-    result = BackupResult(
-        snapshot_id=snapshot_id,
-        manifest=manifest,
-        verified=not problems,
-        problems=problems,
-        seconds=dict(steps.seconds),
-        stored_bytes=sum(ref.size for ref in manifest.objects().values()),
-        objects_read=read,
-        objects_unread=len(manifest.objects()) - read,
-    )
-    leave_backup(steps, result)
-    return result
-
-
-def verify_snapshot(
-    settings: Settings,
-    steps: Steps,
-    repository: Repository,
-    manifest: Manifest,
-    folder: Path,
-    known: frozenset[str] = frozenset(),
-) -> tuple[str, ...]:
-    """Read every object of a snapshot again: hashes, rows, digests, and every file's bytes. Returns what is wrong.
-
-    Chunks and packs among the objects `known` to be right (SHA-256) are not read.
-    """
-    problems: list[str] = []
-    with open_workspace(
-        folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
-    ) as workspace:
-        verified = steps.map(
-            lambda pair: f"verify {pair[1].table.label}",
-            lambda pair: verify_table(repository, pair[1], workspace, folder / f"{pair[0]:04d}", known),
-            list(enumerate(manifest.tables)),  # numbers, not names: a manifest's names are not to be trusted as paths
-            jobs=settings.jobs,
-            weight=lambda pair: pair[1].state.rows,
-        )
-    for table in verified:
-        problems += table.problems
-    schema = steps.run("verify the schema", lambda: object_problem(repository, manifest.native_schema.object))
-    if schema:
-        problems.append(f"native schema: {schema}")
-    for index in manifest.files:
-        problems += steps.run(
-            f"verify the files of {index.root.name}",
-            lambda index=index: verify_files(index, repository, spool=folder, known=known, jobs=settings.jobs),
-        )
-    return tuple(problems)
+    conclusion.conclude(run, folder, previous, {table.table_id: table for table in serialized})
 
 
 def _serialize(
@@ -342,16 +273,10 @@ def _store_root(
         )
 
 
-def _previous(settings: Settings, repository: Repository) -> Previous | None:
-    snapshots = repository.snapshots()
-    if not snapshots:
+def _previous(settings: Settings, place: SnapshotPlace) -> Previous | None:
+    if place.base is None:
         return None
-    manifest = Manifest.from_json(repository.read_snapshot(snapshots[-1]), where=snapshots[-1])
-    return Previous(snapshots[-1], manifest, _indexes(settings))
-
-
-def _indexes(settings: Settings) -> Path:
-    return settings.workdir / "rows"
+    return Previous(place.base[0], place.base[1], settings.workdir / ROW_INDEXES)
 
 
 def _require_migrated(report: ProbeReport, settings: Settings) -> None:

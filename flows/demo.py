@@ -24,7 +24,8 @@ from sqlalchemy import create_engine, text
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import CommandError, TerminalError
 from edms_tasks.settings import Settings, load_settings
-from flows.backup import BackupResult, compose_backup
+from flows.backup import compose_backup
+from flows.conclusion import BackupResult
 from flows.direct_steps import DirectSteps
 from flows.inspection import compose_inspect
 from flows.restore import compose_restore

@@ -15,6 +15,7 @@ from typing import Any
 
 from edms_tasks.comparing.result import Difference
 from edms_tasks.errors import CommandError, TerminalError
+from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
@@ -23,7 +24,6 @@ from edms_tasks.workspace import open_workspace
 from flows.diff_sources import Source, live_source, snapshot_source
 from flows.diff_work import compare_sources
 from flows.evidence import leave_diff
-from flows.listing import read_manifest
 from flows.steps import Steps
 
 LIVE = "live"
@@ -93,9 +93,10 @@ def compose_diff(
         reading = cleanup.enter_context(ExitStack())
 
         def snapshot(name: str) -> Source:
-            snapshot_id = repository.resolve(name)
-            manifest = steps.run(f"open snapshot {snapshot_id[:12]}", lambda: read_manifest(repository, snapshot_id))
-            return snapshot_source(settings, steps, repository, snapshot_id, manifest, workspace)
+            chosen = steps.run(f"open snapshot {name}", lambda: chosen_snapshot(settings, repository, name))
+            for note in chosen.notes:
+                steps.say(note)
+            return snapshot_source(settings, steps, repository, chosen.snapshot_id, chosen.manifest, workspace)
 
         with steps.stage("open"):
             before = snapshot(first)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edms_tasks.comparing.result import Difference
     from edms_tasks.manifest import Manifest
     from edms_tasks.report import RecoveryFacts
-    from flows.backup import BackupResult
+    from flows.conclusion import BackupResult
     from flows.diff import DiffResult
     from flows.doctor import Consultation
     from flows.merge import MergeResult
@@ -60,6 +60,7 @@ def leave_backup(steps: Steps, result: BackupResult) -> None:
                 )
             ),
             ("What is wrong", bullets(result.problems)),
+            ("Notes", bullets(result.notes)),
             ("Findings", bullets(findings) or "None.\n"),
         ),
     )
@@ -79,6 +80,7 @@ def leave_verify(steps: Steps, result: VerifyResult) -> None:
                 )
             ),
             ("What is wrong", bullets(result.problems)),
+            ("Notes", bullets(result.notes)),
             ("What to do", "`edms-backup restore SNAPSHOT --salvage --into NAME` brings back what is whole.\n")
             if result.problems
             else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping
@@ -15,8 +16,9 @@ from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import CommandError, DatabaseRefused, EdmsBackupError, SettingsError, TerminalError
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.lineage.owner import identity_of, names_of, same_edms
 from edms_tasks.repository import Repository
-from edms_tasks.settings import Settings, settings_from
+from edms_tasks.settings import Settings, load_settings, settings_from
 from flows.places import require_apart
 from flows.profiles import Profile, all_profiles, detect_profile, find_profile
 from flows.settings_template import settings_text
@@ -91,7 +93,7 @@ def initialise(
     """
     there_before = config.exists()
     chosen = find_profile(profile) if profile not in (None, NO_PROFILE) else None
-    answers = _answers(project, settings_module, python, command, repository)
+    answers = _answers(project, settings_module, python, command, repository) | _kept_ids(config, force=force)
     _require_project(answers)
     settings = _write(config, answers, chosen, force=force)
     reports: list[ProbeReport] = []
@@ -104,7 +106,9 @@ def initialise(
         checks.append(_check("profile", lambda: _fits(chosen, reports[0])))
     checks.append(_check("database", lambda: _reach(reports)))
     if not any(check.error for check in checks):  # a repository is made for an EDMS that answers
-        checks.append(_check("repository", lambda: _make_repository(settings, reports[0])))
+        checks.append(_check("repository", lambda: _open_repository(settings, reports, answers)))
+        if checks[-1].error is None:
+            _write(config, answers, chosen, force=True)
     # With a command or a profile the file holds more than can be typed again: it stays, to be corrected.
     worth_keeping = there_before or command is not None or profile is not None
     if any(check.error for check in checks) and not worth_keeping:
@@ -122,11 +126,6 @@ def _require_project(answers: Mapping[str, str | tuple[str, ...]]) -> None:
             where=str(project or Path.cwd()),
             cure="Name the folder of the Django project that holds it: --project FOLDER. Nothing was written.",
         )
-
-
-def _make_repository(settings: Settings, report: ProbeReport) -> str:
-    require_apart(settings, report)
-    return Repository.create(settings.repository).display
 
 
 def _answers(
@@ -211,6 +210,43 @@ def _fits(profile: Profile, report: ProbeReport) -> str:
             cure=f"Leave --profile away, or say --profile {NO_PROFILE}.",
         )
     return f"{profile.name}, for {profile.title}"
+
+
+def _kept_ids(config: Path, *, force: bool) -> dict[str, str | tuple[str, ...]]:
+    """The EDMS's id in the file that is to be written over: its snapshots bear it."""
+    if not force or not config.exists():
+        return {}
+    try:
+        kept = load_settings(config).edms.id
+    except SettingsError:
+        return {}  # it is to be replaced because it is wrong
+    return {"edms.id": kept} if kept else {}
+
+
+def _open_repository(settings: Settings, reports: list[ProbeReport], answers: dict[str, str | tuple[str, ...]]) -> str:
+    """Make or open the repository, and answer with the ids that keep it and this EDMS from being taken for others."""
+    if reports:
+        require_apart(settings, reports[0])
+    repository = Repository.create(settings.repository)
+    answers["repository.id"] = repository.identity
+    manifests = repository.survey().intact
+    if "edms.id" in answers:
+        return repository.display
+    if not manifests:
+        answers["edms.id"] = secrets.token_hex(16)
+    elif not reports:
+        return f"{repository.display}: it holds snapshots; an id for this EDMS is made once it can be asked"
+    elif known := same_edms(identity_of(settings, reports[0]), manifests.values()):
+        answers["edms.id"] = known
+        return f"{repository.display}: it holds snapshots of this EDMS, whose id was taken over"
+    else:
+        answers["edms.id"] = secrets.token_hex(16)
+        newest = manifests[repository.snapshots()[-1]]
+        return (
+            f"{repository.display}: it holds snapshots of others, such as {names_of(newest)}. If that is this EDMS,"
+            " put its id into [edms] id"
+        )
+    return repository.display
 
 
 def _reach(reports: list[ProbeReport]) -> str:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edms_tasks.lineage.asking import state_of
+from edms_tasks.lineage.history import whose
+from edms_tasks.lineage.owner import names_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
@@ -24,6 +27,9 @@ class ListedSnapshot:
     files: int
     bytes: int
     findings: int
+    number: int | None  # of this EDMS's; None: of a release that did not count
+    edms: str  # whose it is, in words
+    earlier_than_the_one_before: bool  # by its time, which then is wrong
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -32,21 +38,60 @@ class ListedSnapshot:
 
 @dataclass(frozen=True)
 class Listing:
-    """All snapshots, oldest first; a damaged manifest does not hide the others."""
+    """The snapshots of this EDMS, or of all, oldest first; a damaged manifest does not hide the others."""
 
     snapshots: tuple[ListedSnapshot, ...]
     damaged: tuple[str, ...]
+    problems: tuple[str, ...] = ()  # snapshots that are missing, or more than one that is the newest
+    notes: tuple[str, ...] = ()
+    expected: int = 0  # of this EDMS: how many there should be
+    others: tuple[str, ...] = ()  # the other EDMSs of the repository in words
+    all: bool = False
+
+    @property
+    def success(self) -> bool:
+        """Nothing is damaged, missing or in doubt."""
+        return not self.damaged and not self.problems
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
-        return {"snapshots": [found.as_json() for found in self.snapshots], "damaged": list(self.damaged)}
+        return {
+            "snapshots": [found.as_json() for found in self.snapshots],
+            "damaged": list(self.damaged),
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+            "expected": self.expected,
+            "others": list(self.others),
+        }
 
 
-def list_snapshots(settings: Settings) -> Listing:
-    """Read every manifest."""
+def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
+    """Read every manifest; `everyone`: list the snapshots of other EDMSs too.
+
+    Where it is not known which EDMS asks (the settings have no id, and none was backed up from here) all are listed.
+    """
     repository = Repository.open(settings.repository)
-    found = tuple(_listed(name, read_manifest(repository, name)) for name in repository.snapshots())
-    return Listing(snapshots=found, damaged=repository.damaged_snapshots())
+    state = state_of(settings, repository)
+    own, notes = state.own, state.notes
+    if own.key is None and own.others:
+        everyone = True
+        notes = (
+            "It is not known which EDMS this is: [edms] id is not set, and no backup was made from here. All are listed.",
+            *notes,
+        )
+    wrong = {later for later, _ in own.chain.backwards}
+    return Listing(
+        snapshots=tuple(
+            _listed(name, state.survey.intact[name], backwards=name in wrong)
+            for name in (state.survey.order if everyone else own.chain.order)
+        ),
+        damaged=state.survey.damaged,
+        problems=state.problems,
+        notes=notes,
+        expected=own.chain.expected,
+        others=tuple(whose(own, key) for key in own.others),
+        all=everyone,
+    )
 
 
 def read_manifest(repository: Repository, snapshot_id: str) -> Manifest:
@@ -54,7 +99,7 @@ def read_manifest(repository: Repository, snapshot_id: str) -> Manifest:
     return Manifest.from_json(repository.read_snapshot(snapshot_id), where=f"snapshot {snapshot_id}")
 
 
-def _listed(snapshot_id: str, manifest: Manifest) -> ListedSnapshot:
+def _listed(snapshot_id: str, manifest: Manifest, *, backwards: bool) -> ListedSnapshot:
     return ListedSnapshot(
         id=snapshot_id,
         created=manifest.created,
@@ -65,4 +110,7 @@ def _listed(snapshot_id: str, manifest: Manifest) -> ListedSnapshot:
         files=sum(index.files for index in manifest.files),
         bytes=sum(ref.size for ref in manifest.objects().values()),
         findings=len(manifest.findings),
+        number=manifest.number,
+        edms=names_of(manifest),
+        earlier_than_the_one_before=backwards,
     )

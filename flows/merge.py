@@ -19,7 +19,9 @@ from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import MergeRefused
+from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport, Table
+from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.proof import MergedTable
@@ -106,12 +108,16 @@ def compose_merge(
     with ExitStack() as cleanup:
         with steps.stage("open"):
             repository = Repository.open(settings.repository)
-            snapshot_id = _resolve(repository, snapshot)
-            manifest = steps.run(
-                "open the snapshot",
-                lambda: Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id),
-            )
             report = ask_edms(settings, notes)
+            # `latest` is none that a merge made: merging that would undo the merge.
+            opened = steps.run(
+                "open the snapshot",
+                lambda: chosen_snapshot(settings, repository, snapshot, report, passing_over=BEFORE_MERGE),
+            )
+            for note in opened.notes:
+                steps.say(note)
+            notes += opened.notes
+            snapshot_id, manifest = opened.snapshot_id, opened.manifest
             database = open_database(address_of(settings, report))
             check_engine(manifest, database)
             database.check()
@@ -124,8 +130,9 @@ def compose_merge(
         safety = None
         if not dry_run:
             tag = f"{BEFORE_MERGE}{snapshot_id[:12]}"
-            asked = {"ask": lambda _: report} if report is not None else {}
-            safety = compose_backup(settings, steps, tag=tag, by_a_merge=True, **asked).snapshot_id
+            safety = compose_backup(
+                settings, steps, tag=tag, by_a_merge=True, ask=run_probe if report is None else lambda _: report
+            ).snapshot_id
         scratch = cleanup.enter_context(spool(settings.workdir, "merge"))
         tables = _tables(database, manifest, scratch, notes)
         chosen.require_known(tables)
@@ -176,17 +183,6 @@ def compose_merge(
                     notes.append(f"Files that were replaced are kept in {aside}.")
     done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), dict(steps.seconds))
     return _reported(settings, steps, done)
-
-
-def _resolve(repository: Repository, snapshot: str) -> str:
-    """The snapshot's id. `latest` is none that a merge made: merging that would undo the merge."""
-    if snapshot != "latest":
-        return repository.resolve(snapshot)
-    for snapshot_id in reversed(repository.snapshots()):
-        manifest = Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
-        if not (manifest.tag or "").startswith(BEFORE_MERGE):
-            return snapshot_id
-    return repository.resolve(snapshot)
 
 
 def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeResult:

@@ -21,7 +21,8 @@ from pydantic import Field
 from edms_tasks.errors import AlreadyPromoted, CheckFailed, CommandError, EdmsBackupError
 from edms_tasks.merging.planning import Policy
 from edms_tasks.settings import load_settings
-from flows.backup import BackupResult, compose_backup
+from flows.backup import compose_backup
+from flows.conclusion import BackupResult
 from flows.diff import DiffResult, compose_diff
 from flows.merge import MergeResult, compose_merge
 from flows.merge_work import Policies
@@ -58,14 +59,29 @@ def _backup_name() -> str:
     task_runner=_RUNNER,
     persist_result=False,
 )
-def backup(config: Config = "edms-backup.toml", tag: Name | None = None) -> BackupResult:
+def backup(
+    config: Config = "edms-backup.toml",
+    tag: Name | None = None,
+    create_repository: bool = False,
+    accept_repository: bool = False,
+) -> BackupResult:
     """Make a snapshot; fails where it could not be verified.
 
     Args:
         config: Path of the settings file, edms-backup.toml, on the worker's machine.
         tag: A name for this snapshot, e.g. before-upgrade.
+        create_repository: Make a repository where there is none, though one was used before.
+        accept_repository: Go on with the repository there is, though it is another one or an older copy.
     """
-    result = _ending(compose_backup(load_settings(Path(config)), PrefectSteps(), tag=tag))
+    result = _ending(
+        compose_backup(
+            load_settings(Path(config)),
+            PrefectSteps(),
+            tag=tag,
+            create_repository=create_repository,
+            accept_repository=accept_repository,
+        )
+    )
     if not result.verified:
         raise NotProved("The snapshot was written and does not verify.", result, result.problems)
     return result

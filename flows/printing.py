@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edms_tasks.inventory.model import Finding
     from edms_tasks.manifest import Manifest, TableEntry
-    from flows.backup import BackupResult
+    from flows.conclusion import BackupResult
     from flows.inspection import Inspection
     from flows.listing import Listing
     from flows.restore_result import RestoreResult
@@ -31,6 +31,8 @@ def print_backup(console: Console, result: BackupResult) -> None:
     line(console, f"snapshot  {result.snapshot_id}" + (f"  tag {manifest.tag}" if manifest.tag else ""))
     line(console, f"holds     {_contents(manifest)}, {size_text(result.stored_bytes)} stored")
     print_findings(console, manifest.findings)
+    for note in result.notes:
+        line(console, f"! {note}")
     print_seconds(console, result.seconds)
     if result.verified:
         line(console, f"✓ verified: {_read_again(result)}")
@@ -102,6 +104,8 @@ def print_verify(console: Console, result: VerifyResult) -> None:
     """What was read, and what was wrong with it."""
     snapshots, objects = count_text(len(result.snapshot_ids), "snapshot"), count_text(result.objects, "object")
     read = f"{snapshots}, {objects}, {size_text(result.bytes)}"
+    for note in result.notes:
+        line(console, f"! {note}")
     if result.success:
         line(console, f"✓ verified: {read} read again and right")
     elif not result.problems:
@@ -112,31 +116,45 @@ def print_verify(console: Console, result: VerifyResult) -> None:
 
 
 def print_listing(console: Console, listing: Listing) -> None:
-    """A line per snapshot, oldest first."""
+    """A line per snapshot, oldest first; then what is missing or in doubt."""
+    for problem in listing.problems:
+        line(console, f"✗ {problem}")
+    for note in listing.notes:
+        line(console, f"! {note}")
     if not listing.snapshots and not listing.damaged:
-        line(console, "The repository holds no snapshot yet: `edms-backup backup` makes one.")
-        return
-    headings = ("snapshot", "created (UTC)", "tag", ">tables", ">rows", ">files", ">bytes", ">findings")
-    rows = [
-        (
-            found.id[:12],
-            f"{found.created:%Y-%m-%d %H:%M:%S}",
-            found.tag or "",
-            f"{found.tables:,}",
-            f"{found.rows:,}",
-            f"{found.files:,}",
-            size_text(found.bytes),
-            str(found.findings),
-        )
-        for found in listing.snapshots
-    ]
-    print_table(console, headings, rows)
+        whose = " of this EDMS" if listing.others or listing.problems else ""
+        line(console, f"The repository holds no snapshot{whose} yet: `edms-backup backup` makes one.")
+    elif listing.snapshots:
+        headings = (">no.", "snapshot", "created (UTC)", "tag", ">tables", ">rows", ">files", ">bytes", ">findings")
+        rows = [
+            (
+                str(found.number or ""),
+                found.id[:12],
+                f"{found.created:%Y-%m-%d %H:%M:%S}"
+                + (" (earlier than the one before)" if found.earlier_than_the_one_before else ""),
+                found.tag or "",
+                f"{found.tables:,}",
+                f"{found.rows:,}",
+                f"{found.files:,}",
+                size_text(found.bytes),
+                str(found.findings),
+                *((found.edms,) if listing.all else ()),
+            )
+            for found in listing.snapshots
+        ]
+        print_table(console, (*headings, *(("EDMS",) if listing.all else ())), rows)
+        if len(listing.snapshots) < listing.expected and not listing.all:
+            line(console, f"✗ {len(listing.snapshots)} of {listing.expected} are there")
     for name in listing.damaged:
         line(console, f"✗ {name[:12]}  its manifest is damaged; keep the file for analysis")
+    if listing.others and not listing.all:
+        line(console, "There are snapshots of other EDMSs here: `edms-backup list --all`")
 
 
-def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest) -> None:
+def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest, notes: Sequence[str] = ()) -> None:
     """One snapshot: tables, files, findings."""
+    for note in notes:
+        line(console, f"! {note}")
     line(console, f"snapshot  {snapshot_id}" + (f"  tag {manifest.tag}" if manifest.tag else ""))
     line(console, f"created   {manifest.created:%Y-%m-%d %H:%M:%S} UTC")
     line(

@@ -13,7 +13,8 @@ from pathlib import Path
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.files import restore_files
 from edms_tasks.left_out import write_script
-from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.lineage.asking import chosen_snapshot
+from edms_tasks.manifest import FileIndex
 from edms_tasks.migrating.outcome import Following
 from edms_tasks.package import versions
 from edms_tasks.promotion import Patience, Promotion
@@ -46,7 +47,7 @@ from flows.restore_result import RestoreResult
 from flows.salvage import SALVAGED, UNMIGRATED, WHOLE, Salvage, require_leave, survey
 from flows.steps import Steps
 from flows.stopping import when_stopped
-from flows.target import find_target
+from flows.target import ask_edms, find_target
 
 
 def compose_restore(
@@ -89,12 +90,19 @@ def compose_restore(
     with ExitStack() as cleanup:
         with steps.stage("open"):
             repository = Repository.open(settings.repository)
-            snapshot_id, whole = steps.run(
-                "open the snapshot", lambda: (open_snapshot if salvage else _open)(repository, snapshot)
+            report = steps.run("ask the EDMS", lambda: ask_edms(settings, notes))
+            chosen = steps.run(
+                "open the snapshot",
+                lambda: (open_snapshot if salvage else chosen_snapshot)(settings, repository, snapshot, report),
             )
-            manifest = whole
+            for note in chosen.notes:
+                steps.say(note)
+            notes += chosen.notes
+            snapshot_id, manifest, whole = chosen.snapshot_id, chosen.manifest, chosen.manifest
             load_ahead()
-            target = steps.run("find the target", lambda: find_target(settings, manifest, into, into_files, notes))
+            target = steps.run(
+                "find the target", lambda: find_target(settings, manifest, into, into_files, notes, report)
+            )
             into = target.into
             prospect = look_ahead(manifest, target.report, into=into, drop_unknown=drop_unknown)
             for note in prospect.notes:
@@ -261,11 +269,6 @@ def compose_restore(
         )
         leave_restore(steps, facts, result)
     return result
-
-
-def _open(repository: Repository, name: str) -> tuple[str, Manifest]:
-    snapshot_id = repository.resolve(name)
-    return snapshot_id, Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
 
 
 def _verdict(evidence: Evidence, remains: Salvage | None) -> Verdict:

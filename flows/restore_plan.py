@@ -22,6 +22,7 @@ from edms_tasks.comparing.result import Difference
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
+from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.manifest import Manifest
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
@@ -35,12 +36,11 @@ from flows.diff_sources import Source, database_source, labels_of, nothing, snap
 from flows.diff_work import compare_sources
 from flows.evidence import leave_restore_plan
 from flows.handing_over import lock_of, require_room
-from flows.listing import read_manifest
 from flows.live_target import journal_of
 from flows.look_ahead import look_ahead
 from flows.proof import reports
 from flows.steps import Steps
-from flows.target import Target, find_target
+from flows.target import Target, ask_edms, find_target
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,14 @@ def compose_restore_plan(
             workspace = cleanup.enter_context(
                 open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
             )
-            snapshot_id = repository.resolve(snapshot)
-            manifest = steps.run("open the snapshot", lambda: read_manifest(repository, snapshot_id))
+            report = steps.run("ask the EDMS", lambda: ask_edms(settings, notes))
+            chosen = steps.run("open the snapshot", lambda: chosen_snapshot(settings, repository, snapshot, report))
+            snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
+            notes += chosen.notes
             source = snapshot_source(settings, steps, repository, snapshot_id, manifest, workspace)
-            target = steps.run("find the target", lambda: find_target(settings, manifest, into, into_files, notes))
+            target = steps.run(
+                "find the target", lambda: find_target(settings, manifest, into, into_files, notes, report)
+            )
             prospect = look_ahead(manifest, target.report, into=target.into, drop_unknown=drop_unknown)
             if target.crosses:
                 require_code_to_fit(prospect)

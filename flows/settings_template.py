@@ -18,6 +18,8 @@ from pydantic.fields import FieldInfo
 from edms_tasks.settings import PREFIX, Settings
 
 _EXAMPLES = {
+    "edms.id": '"edms-of-the-archive"',
+    "repository.id": '"0f3a6c"',
     "edms.project": '"/srv/edms"',
     "edms.settings": '"config.settings"',
     "edms.python": '"/srv/edms/.venv/bin/python"',

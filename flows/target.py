@@ -60,15 +60,19 @@ def address_of(settings: Settings, report: ProbeReport | None) -> DatabaseAddres
 
 
 def find_target(
-    settings: Settings, manifest: Manifest, into: str | None, into_files: Path | None, notes: list[str]
+    settings: Settings,
+    manifest: Manifest,
+    into: str | None,
+    into_files: Path | None,
+    notes: list[str],
+    report: ProbeReport | None,
 ) -> Target:
-    """Ask the EDMS where its database and folders are, or find those of `into`; adds to `notes`.
+    """Where the EDMS's database and folders are by its `report` or the settings, or those of `into`; adds to `notes`.
 
     Raises:
         EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
         CommandError: the snapshot was made from another engine; or `into` is a URL, and is not of another engine.
     """
-    report = ask_edms(settings, notes)
     other = other_database(into)
     database = open_database(other or address_of(settings, report))
     if other is None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from edms_tasks.errors import DamagedRepository
+from edms_tasks.lineage.asking import chosen_snapshot, state_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
-from flows.backup import verify_snapshot
 from flows.evidence import leave_verify
+from flows.reading_back import verify_snapshot
 from flows.steps import Steps
 
 
@@ -24,6 +25,7 @@ class VerifyResult:
     bytes: int
     problems: tuple[str, ...]
     seconds: dict[str, float]
+    notes: tuple[str, ...] = ()  # of order and owner, which no byte of a snapshot is wrong for
 
     @property
     def success(self) -> bool:
@@ -38,6 +40,7 @@ class VerifyResult:
             "objects": self.objects,
             "bytes": self.bytes,
             "problems": list(self.problems),
+            "notes": list(self.notes),
             "seconds": self.seconds,
         }
 
@@ -45,10 +48,16 @@ class VerifyResult:
 def compose_verify(settings: Settings, steps: Steps, *, snapshot: str | None = None) -> VerifyResult:
     """Verify one snapshot, or every one where none is named. Damaged manifests are problems, not crashes."""
     repository = Repository.open(settings.repository)
-    problems = (
-        [f"{name}: the manifest is damaged" for name in repository.damaged_snapshots()] if snapshot is None else []
-    )
-    chosen = (repository.resolve(snapshot),) if snapshot else repository.snapshots()
+    problems: list[str] = []
+    if snapshot is None:
+        state = state_of(settings, repository)
+        chosen: tuple[str, ...] = state.survey.order
+        problems += [f"{name}: the manifest is damaged" for name in state.survey.damaged]
+        problems += state.problems
+        notes = state.notes
+    else:
+        one = chosen_snapshot(settings, repository, snapshot)
+        chosen, notes = (one.snapshot_id,), one.notes
     objects: dict[str, int] = {}
     with spool(settings.workdir, "verify") as folder:
         for snapshot_id in chosen:
@@ -68,6 +77,7 @@ def compose_verify(settings: Settings, steps: Steps, *, snapshot: str | None = N
         bytes=sum(objects.values()),
         problems=tuple(problems),
         seconds=dict(steps.seconds),
+        notes=notes,
     )
     leave_verify(steps, result)
     return result

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from edms_tasks.merging.planning import Policy
     from edms_tasks.settings import Settings
-    from flows.backup import BackupResult
+    from flows.conclusion import BackupResult
     from flows.diff import DiffResult
     from flows.merge import MergeResult
     from flows.restore_plan import RestorePlan
@@ -86,17 +86,25 @@ class World:
         if self.console is not None:
             self.console.print(printable(f"! {note}"), markup=False, highlight=False, soft_wrap=True)
 
-    def backup(self, tag: str | None) -> BackupResult:
+    def backup(
+        self, tag: str | None, *, create_repository: bool = False, accept_repository: bool = False
+    ) -> BackupResult:
         """Make a snapshot."""
         if self.prefect:
             from flows import prefect_flows
 
             return self._as_flow(
-                lambda: prefect_flows.backup(config=str(self.config), tag=tag), lambda: self._backup_directly(tag)
+                lambda: prefect_flows.backup(
+                    config=str(self.config),
+                    tag=tag,
+                    create_repository=create_repository,
+                    accept_repository=accept_repository,
+                ),
+                lambda: self._backup_directly(tag, create_repository, accept_repository),
             )
-        return self._backup_directly(tag)
+        return self._backup_directly(tag, create_repository, accept_repository)
 
-    def _backup_directly(self, tag: str | None) -> BackupResult:
+    def _backup_directly(self, tag: str | None, create_repository: bool, accept_repository: bool) -> BackupResult:
         from edms_tasks.inventory.inspect import run_probe
 
         # The EDMS starts while our own libraries load.
@@ -105,7 +113,14 @@ class World:
             from flows.backup import compose_backup
             from flows.direct_steps import DirectSteps
 
-            return compose_backup(self.settings, DirectSteps(self.console), tag=tag, ask=lambda _: asked.result())
+            return compose_backup(
+                self.settings,
+                DirectSteps(self.console),
+                tag=tag,
+                ask=lambda _: asked.result(),
+                create_repository=create_repository,
+                accept_repository=accept_repository,
+            )
 
     def verify(self, snapshot: str | None) -> VerifyResult:
         """Read a snapshot, or all of them, again."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.settings import Settings, load_settings
-from flows.backup import BackupResult, compose_backup
+from flows.backup import compose_backup
+from flows.conclusion import BackupResult
 from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
 from flows.restore_result import RestoreResult

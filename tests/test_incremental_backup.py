@@ -13,7 +13,7 @@ import pytest
 
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.row_index import chunks_to_rewrite
-from flows.backup import BackupResult
+from flows.conclusion import BackupResult
 from tests.direct_access import execute, query
 from tests.independent_comparison import differences, picture
 from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest

@@ -13,10 +13,11 @@ from flows.backup import compose_backup
 from flows.direct_steps import DirectSteps
 
 REFUSED = [
-    "", "latest", "LATEST", "live", "all", "3fa81c02", "ABCD", "0000", "a" * 64, "before upgrade", " monday", "monday\n",
+    "", "latest", "LATEST", "live", "all", "3fa81c02", "ABCD", "0000", "a" * 64, " ", "before  upgrade", " monday", "monday ", "monday\n",
     "a\tb", "a\x1b[31mb", "a\u200bb", "a\u202eb", "a\u00a0b", "\ud800", "-v", "x" * 101, "before-merge-of-3fa81c02",
 ]  # fmt: skip
 ACCEPTED = [
+    "before the upgrade",
     "before-upgrade",
     "monday",
     "v2.1",

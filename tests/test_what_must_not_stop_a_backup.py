@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.inventory.model import Finding
-from flows.backup import BackupResult
+from flows.conclusion import BackupResult
 from flows.restore_result import RestoreResult
 from tests.direct_access import execute, query, spoil
 from tests.independent_comparison import differences, picture

@@ -373,6 +373,18 @@ class Table(Value):
         return tuple(column for column in self.columns if not column.generated)
 
 
+class EdmsIdentity(Value):
+    """Which EDMS a snapshot is of: an id for programs, and names for people."""
+
+    id: str = Field(min_length=1, max_length=200)
+    given: bool  # by [edms] id; else derived from host, database, project and settings module
+    host: str  # where edms-backup ran
+    engine: str
+    database: str  # its address without the password; SQLite: the file
+    project: str
+    settings_module: str
+
+
 class Edms(Value):
     """What the snapshot remembers of the EDMS itself."""
 

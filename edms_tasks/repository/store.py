@@ -6,7 +6,6 @@ bytes against the SHA-256 that names them before anybody sees them. Nothing here
 
 from __future__ import annotations
 
-import difflib
 import errno
 import hashlib
 import json
@@ -20,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edms_tasks.errors import (
+    AnotherRepository,
     DamagedRepository,
     NoSpace,
     RepositoryLocked,
@@ -27,20 +27,20 @@ from edms_tasks.errors import (
     TerminalError,
     UnknownSnapshot,
 )
-from edms_tasks.manifest import Manifest, ObjectRef
+from edms_tasks.manifest import ObjectRef
+from edms_tasks.repository.chain import Mark
 from edms_tasks.repository.layered import LayeredPlace
 from edms_tasks.repository.locks import hold
 from edms_tasks.repository.place import BLOCK, Place, open_place
+from edms_tasks.repository.survey import LARGEST_MANIFEST, Survey, snapshot_name, survey, write_head
 from edms_tasks.settings import RepositorySettings
 
 FORMAT = 1
-LARGEST_MANIFEST = 256 * 1024 * 1024
 LARGEST_CONFIG = 64 * 1024
 
 _CONFIG = "config.json"
-_OWN_NAMES = frozenset({_CONFIG, "objects", "snapshots", "locks", "pending", "tmp"})
+_OWN_NAMES = frozenset({_CONFIG, "objects", "snapshots", "heads", "locks", "pending", "tmp"})
 _HEX64 = re.compile(r"[0-9a-f]{64}")
-_PREFIX = re.compile(r"[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Repository:
                     why=f"There is no config.json, but there is {strangers[0]!r}.",
                     cure="Name a new or empty folder in [repository] url.",
                 )
-            if any(True for _ in place.names("snapshots")):
+            if any(True for folder in ("snapshots", "heads") for _ in place.names(folder)):
                 raise _no_config(place)
             config = {
                 "format": FORMAT,
@@ -94,7 +94,7 @@ class Repository:
             }
             # Two runs may create at the same time: the first one's config stands for both.
             place.create(_CONFIG, json.dumps(config, indent=1).encode())
-        return cls(place, _read_config(place))
+        return cls(place, _expected(_read_config(place), settings, place))
 
     @classmethod
     def open(cls, settings: RepositorySettings) -> Repository:
@@ -106,15 +106,20 @@ class Repository:
         """
         place = open_place(settings)
         if place.size(_CONFIG) is None:
-            if any(True for _ in place.names("snapshots")):
+            if any(True for folder in ("snapshots", "heads") for _ in place.names(folder)):
                 raise _no_config(place)
             raise SettingsError(
                 "There is no repository here.",
                 where=place.display,
                 why="config.json is missing.",
-                cure="Make one with `edms-backup init`, or mend [repository] url.",
+                cure="Make one with `edms-backup init`, or fix [repository] url; see that its disk is mounted.",
             )
-        return cls(place, _read_config(place))
+        return cls(place, _expected(_read_config(place), settings, place))
+
+    @classmethod
+    def is_at(cls, settings: RepositorySettings) -> bool:
+        """Whether there is one at that place."""
+        return open_place(settings).size(_CONFIG) is not None
 
     def only_read(self, folder: Path) -> Repository:
         """The same repository, whose new objects go into `folder` of this machine: its own place is not written to."""
@@ -226,7 +231,7 @@ class Repository:
                 cure="Run the backup again; what it stored is reused.",
             )
         snapshot_id = hashlib.sha256(manifest).hexdigest()
-        self._place.write(_snapshot_name(snapshot_id), [manifest])
+        self._place.write(snapshot_name(snapshot_id), [manifest])
         return snapshot_id
 
     def read_snapshot(self, snapshot_id: str) -> bytes:
@@ -235,7 +240,7 @@ class Repository:
             raise UnknownSnapshot(
                 "This is not the id of a snapshot.", where=snapshot_id[:80], cure="See `edms-backup list`."
             )
-        name = _snapshot_name(snapshot_id)
+        name = snapshot_name(snapshot_id)
         try:
             data = self._place.read(name, LARGEST_MANIFEST)
         except FileNotFoundError as error:
@@ -251,71 +256,21 @@ class Repository:
             )
         return data
 
+    def survey(self) -> Survey:
+        """Everything that is known of the snapshots, read now."""
+        return survey(self._place)
+
     def snapshots(self) -> tuple[str, ...]:
-        """Ids of all readable snapshots, oldest first."""
-        return tuple(snapshot_id for snapshot_id, _ in self._survey()[0])
+        """Ids of all readable snapshots, of whatever EDMS, each after the one that it names as the one before it."""
+        return self.survey().order
 
     def damaged_snapshots(self) -> tuple[str, ...]:
         """Ids of the snapshots whose manifest cannot be read or does not match its name."""
-        return self._survey()[1]
+        return self.survey().damaged
 
-    def resolve(self, name: str) -> str:
-        """The id that `latest`, a unique prefix of an id (4 digits or more) or a tag stands for (its newest)."""
-        intact, damaged = self._survey()
-        ids = [snapshot_id for snapshot_id, _ in intact]
-        if name == "latest":
-            if damaged:
-                # The damaged one may be the latest; to hand out an older one silently would be to lose data silently.
-                raise DamagedRepository(
-                    "Which snapshot is the latest cannot be told: a manifest is damaged.",
-                    where=f"{self.display}: {_snapshot_name(damaged[0])}",
-                    why=f"{len(damaged)} of {len(ids) + len(damaged)} manifests cannot be read.",
-                    cure=f"Name a snapshot by its id, e.g. {ids[-1][:12]}." if ids else "No readable snapshot is left.",
-                )
-            if not ids:
-                raise UnknownSnapshot(
-                    "The repository holds no snapshot yet.",
-                    where=self.display,
-                    cure="Make one with `edms-backup backup`.",
-                )
-            return ids[-1]
-        tagged = [snapshot_id for snapshot_id, manifest in intact if manifest.tag == name]
-        if tagged:
-            return tagged[-1]
-        matching = [i for i in (*ids, *damaged) if _PREFIX.fullmatch(name) and i.startswith(name)]
-        if len(matching) == 1:
-            return matching[0]
-        if matching:
-            raise UnknownSnapshot(
-                f"{len(matching)} snapshots begin with `{name}`.",
-                where=self.display,
-                why=", ".join(i[: len(name) + 6] for i in matching[:5]),
-                cure="Give more digits of the id.",
-            )
-        known = {i[: max(len(name), 12)]: i[:12] for i in ids} | {m.tag: m.tag for _, m in intact if m.tag}
-        close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-        raise UnknownSnapshot(
-            f"No snapshot answers to `{name}`.",
-            where=self.display,
-            why="It is no tag, and no id of four digits or more begins so.",
-            cure=f"Did you mean `{known[close[0]]}`?" if close else "See `edms-backup list`.",
-        )
-
-    def _survey(self) -> tuple[list[tuple[str, Manifest]], tuple[str, ...]]:
-        intact: list[tuple[str, Manifest]] = []
-        damaged: list[str] = []
-        for name, _ in self._place.names("snapshots"):
-            snapshot_id = name.removeprefix("snapshots/").removesuffix(".json")
-            if not _HEX64.fullmatch(snapshot_id) or name != _snapshot_name(snapshot_id):
-                continue  # not ours: a manifest can only stand under its own hash
-            try:
-                manifest = Manifest.from_json(self.read_snapshot(snapshot_id), where=f"{self.display}: {name}")
-            except DamagedRepository:
-                damaged.append(snapshot_id)
-            else:
-                intact.append((snapshot_id, manifest))
-        intact.sort(key=lambda item: (item[1].created, item[0]))
-        return intact, tuple(sorted(damaged))
+    def write_head(self, edms: str, snapshot_id: str, number: int) -> None:
+        """Note which snapshot of an EDMS is the newest; only under the lock, and after the manifest."""
+        write_head(self._place, edms, Mark(snapshot_id, number))
 
     # -- one writer at a time, and no leftovers -----------------------------------------------------------------
 
@@ -354,11 +309,16 @@ class Repository:
         temporary = [name for name, _ in self._place.names("tmp")]
         for name in temporary:
             self._place.remove(name)
-        intact, damaged = self._survey()
-        if damaged:
-            # What a damaged manifest names is unknown, so nothing may be called unreferenced.
-            return Swept(temporary=len(temporary), skipped=f"the manifest {damaged[0]} is damaged")
-        needed = {_object_name(ref) for _, manifest in intact for ref in manifest.objects().values()}
+        found = self.survey()
+        if found.damaged or found.strays:
+            # What a damaged manifest names is unknown, and a stray one may be put back: nothing may be called unreferenced.
+            first = (
+                f"the manifest {found.damaged[0]} is damaged"
+                if found.damaged
+                else f"{found.strays[0].name} is no snapshot"
+            )
+            return Swept(temporary=len(temporary), skipped=first)
+        needed = {_object_name(ref) for manifest in found.intact.values() for ref in manifest.objects().values()}
         objects = total = 0
         for name, size in list(self._place.names("objects")):
             if name not in needed:
@@ -374,10 +334,6 @@ def _object_name(ref: ObjectRef) -> str:
     if not _HEX64.fullmatch(ref.sha256):
         raise DamagedRepository("This is not the name of an object.", where=ref.sha256[:80], why="Not 64 hex digits.")
     return f"objects/{ref.sha256[:2]}/{ref.sha256}"
-
-
-def _snapshot_name(snapshot_id: str) -> str:
-    return f"snapshots/{snapshot_id}.json"
 
 
 def _blocks_of(path: Path) -> Iterator[bytes]:
@@ -423,12 +379,24 @@ def _cannot_write(path: Path, error: OSError) -> TerminalError:
     )
 
 
+def _expected(identity: str, settings: RepositorySettings, place: Place) -> str:
+    if settings.id is not None and settings.id != identity:
+        raise AnotherRepository(
+            "This is another repository than the settings name.",
+            where=place.display,
+            why=f"[repository] id is {settings.id}; the one that is there has the id {identity}.",
+            cure="Mount the right disk or fix [repository] url; or, if this one is meant, put its id into [repository] id.",
+        )
+    return identity
+
+
 def _no_config(place: Place) -> DamagedRepository:
     return DamagedRepository(
         "The repository's config.json is missing.",
         where=place.display,
         why="There are snapshots, but no config.json.",
-        cure='Put it back: {"format": 1, "id": "<any>", "created": "<any date>"}; then run `edms-backup verify`.',
+        cure='Put it back: {"format": 1, "id": "<that of [repository] id, else any>", "created": "<any date>"}; then run'
+        " `edms-backup verify`.",
     )
 
 

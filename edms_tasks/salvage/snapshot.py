@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from edms_tasks.errors import DamagedRepository
+from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.lineage.asking import chosen_snapshot
+from edms_tasks.lineage.choosing import Chosen
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
+from edms_tasks.settings import Settings
 
 _NAMED = 5
 
 
-def open_snapshot(repository: Repository, name: str) -> tuple[str, Manifest]:
-    """The id and manifest that a name stands for.
+def open_snapshot(settings: Settings, repository: Repository, name: str, report: ProbeReport | None) -> Chosen:
+    """The snapshot that a name stands for; see `chosen_snapshot`.
 
     Raises:
         DamagedRepository: the manifest is damaged, so that nothing says what belongs to the snapshot. Names the others.
         UnknownSnapshot: no snapshot answers to the name.
     """
     try:
-        snapshot_id = repository.resolve(name)
-        return snapshot_id, Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
+        return chosen_snapshot(settings, repository, name, report)
     except DamagedRepository as error:
         others = [_said(other, _manifest(repository, other)) for other in reversed(repository.snapshots())]
         raise DamagedRepository(

@@ -20,6 +20,16 @@ EXAMPLES = (
 def backup(
     context: typer.Context,
     tag: Annotated[str | None, typer.Option(metavar="T", help="A name for the snapshot.")] = None,
+    create_repository: Annotated[
+        bool,
+        typer.Option("--create-repository", help="Make a repository where there is none, though one was used before."),
+    ] = False,
+    accept_repository: Annotated[
+        bool,
+        typer.Option(
+            "--accept-repository", help="Go on with the repository there is, though it is another one or an older copy."
+        ),
+    ] = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -32,7 +42,9 @@ def backup(
 
         if tag is not None:
             check_tag(tag)  # here too: a flow's form would refuse it in words of its own
-        result = options.world(flow).backup(tag)
+        result = options.world(flow).backup(
+            tag, create_repository=create_repository, accept_repository=accept_repository
+        )
 
         def show(console: Console) -> None:
             from flows.printing import print_backup

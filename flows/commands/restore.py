@@ -97,7 +97,7 @@ def restore(
         settings = options.settings()
         if into is None and not yes:
             asking = not options.as_json and sys.stdin.isatty()
-            _confirm(settings, snapshot, salvage=salvage, drop_unknown=drop_unknown, asking=asking)
+            snapshot = _confirm(settings, snapshot, salvage=salvage, drop_unknown=drop_unknown, asking=asking)
         result = options.world(flow).restore(
             snapshot,
             into,
@@ -116,18 +116,24 @@ def restore(
         options.finish(result.as_json(), show, 0 if result.success else 1)
 
 
-def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: bool, asking: bool) -> None:
+def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: bool, asking: bool) -> str:
+    """Ask; returns the id of the snapshot that was shown, so that it is the one that is restored."""
     if not asking:
         raise command_error(
             "This restore replaces the live database and files, and nobody can be asked.",
             "Pass --yes, or --into NAME to leave the live system alone.",
         )
+    from edms_tasks.lineage.asking import chosen_snapshot
     from edms_tasks.repository import Repository
-    from flows.listing import read_manifest
+    from flows.target import ask_edms
+    from flows.terminal import printable
 
     repository = Repository.open(settings.repository)
-    snapshot_id = repository.resolve(snapshot)
-    manifest = read_manifest(repository, snapshot_id)
+    # The EDMS says which one it is, so that this is the snapshot that the restore takes.
+    chosen = chosen_snapshot(settings, repository, snapshot, ask_edms(settings, []))
+    snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
+    for note in chosen.notes:
+        typer.echo(printable(f"! {note}"), err=True)
     tag = f", tag {manifest.tag}" if manifest.tag else ""
     what = "What is left of snapshot" if salvage else "Snapshot"
     missing = "Rows and files that are lost will be missing from the live system.\n" if salvage else ""
@@ -138,6 +144,7 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
         "The present ones are kept, and `edms-backup rollback` swaps them back.",
         word,
     )
+    return snapshot_id
 
 
 def _dropping(settings: Settings, manifest: Manifest) -> str:

@@ -23,12 +23,18 @@ def show(
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         settings = options.settings()
+        from edms_tasks.lineage.asking import chosen_snapshot
         from edms_tasks.repository import Repository
-        from flows.listing import read_manifest
         from flows.printing import print_snapshot
 
         repository = Repository.open(settings.repository)
-        snapshot_id = repository.resolve(snapshot)
-        manifest = read_manifest(repository, snapshot_id)
-        facts = {"snapshot": snapshot_id, "manifest": manifest.model_dump(mode="json")}
-        options.finish(facts, lambda console: print_snapshot(console, snapshot_id, manifest), 0, only_prints=True)
+        chosen = chosen_snapshot(settings, repository, snapshot)
+        snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
+        facts = {
+            "snapshot": snapshot_id,
+            "manifest": manifest.model_dump(mode="json"),
+            "notes": list(chosen.notes),
+        }
+        options.finish(
+            facts, lambda console: print_snapshot(console, snapshot_id, manifest, chosen.notes), 0, only_prints=True
+        )

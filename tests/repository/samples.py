@@ -6,22 +6,38 @@ from datetime import UTC, datetime, timedelta
 
 from fsspec.core import url_to_fs
 
-from edms_tasks.inventory.model import Edms
+from edms_tasks.inventory.model import Edms, EdmsIdentity
 from edms_tasks.manifest import Manifest, NativeSchema, ObjectRef
 from edms_tasks.settings import RepositorySettings
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def manifest_of(schema: ObjectRef, *, day: int = 0, tag: str | None = None) -> bytes:
-    """The smallest manifest: no tables, no files, one object."""
+def identity_of(edms: str, **names: str) -> EdmsIdentity:
+    """An EDMS; `names` replaces names of it."""
+    known = {"host": f"host of {edms}", "database": f"/srv/{edms}/db.sqlite3", "project": f"/srv/{edms}"}
+    return EdmsIdentity(id=edms, given=True, engine="sqlite", settings_module="config.settings", **(known | names))
+
+
+def manifest_of(
+    schema: ObjectRef,
+    *,
+    day: int = 0,
+    tag: str | None = None,
+    previous: str | None = None,
+    number: int | None = None,
+    edms: EdmsIdentity | None = None,
+    module: str = "config.settings",
+    aside: tuple[str, ...] = (),
+) -> bytes:
+    """The smallest manifest: no tables, no files, one object. Without `edms` it is as an earlier release made it."""
     manifest = Manifest(
         created=FIRST_DAY + timedelta(days=day),
         tag=tag,
         edms=Edms(
             python="3.11",
             django="5.2",
-            settings_module="config.settings",
+            settings_module=module,
             secret_key_fingerprint="0" * 16,
             migrations_applied=(),
             migrations_leaves=(),
@@ -34,7 +50,10 @@ def manifest_of(schema: ObjectRef, *, day: int = 0, tag: str | None = None) -> b
         findings=(),
         versions={},
         seconds={},
-        previous=None,
+        previous=previous,
+        number=number,
+        identity=edms,
+        aside=aside,
     )
     return manifest.to_json()
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.settings import Settings, settings_from
-from flows.backup import BackupResult, compose_backup
+from flows.backup import compose_backup
+from flows.conclusion import BackupResult
 from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
 from flows.restore_result import RestoreResult

@@ -1,0 +1,213 @@
+"""The snapshots of one EDMS in a repository: their order, the newest, and everything that is wrong with either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edms_tasks.inventory.model import Finding
+from edms_tasks.lineage.owner import UNRECORDED, Asker, names_of, owners
+from edms_tasks.manifest import Manifest
+from edms_tasks.repository import Repository, Survey
+from edms_tasks.repository.chain import Chain, Mark, Missing, ancestors_of, chain_of
+
+PROBLEMS = frozenset({"snapshot-missing", "snapshot-misnamed", "snapshots-forked", "head-record-damaged"})
+"""The findings that mean a loss, or that the newest snapshot is in doubt."""
+
+
+@dataclass(frozen=True)
+class History:
+    """One EDMS's snapshots, and those of others."""
+
+    survey: Survey
+    asker: Asker
+    owner: Mapping[str, str]  # id of each readable snapshot -> key of its EDMS
+    key: str | None  # whose history this is; None where it cannot be told
+    chain: Chain
+    head: Mark | None  # the repository's own record
+    here: Mark | None  # the working folder's
+
+    @property
+    def others(self) -> dict[str, list[str]]:
+        """Key of each other EDMS -> its snapshots, oldest first."""
+        found: dict[str, list[str]] = {}
+        for name in self.survey.order:
+            if self.owner[name] != self.key:
+                found.setdefault(self.owner[name], []).append(name)
+        return found
+
+    @property
+    def newest(self) -> str | None:
+        """The snapshot to go on from: the one end of the chain, or of several the one that is least in doubt."""
+        if not self.chain.heads:
+            return self.chain.order[-1] if self.chain.order else None
+        links = self.survey.links
+        if self.head is not None:
+            following = [one for one in self.chain.heads if self._follows(one, self.head.snapshot)]
+            if following:
+                return following[-1]
+        return max(self.chain.heads, key=lambda one: (links[one].number or 0, links[one].created))
+
+    def _follows(self, name: str, earlier: str) -> bool:
+        return name == earlier or earlier in ancestors_of([name], self.survey.links)
+
+    @property
+    def next_mark(self) -> tuple[str | None, int]:
+        """What the next snapshot names as the one before it, and its number."""
+        marks = [mark for mark in (self.head, self.here) if mark is not None]
+        known = set(self.survey.intact)
+        gone = [mark for mark in marks if mark.snapshot not in known]
+        number = max([self.chain.expected, *(mark.number for mark in marks)]) + 1
+        # A newest one that is missing is named all the same, or its loss would be forgotten.
+        return (max(gone, key=lambda mark: mark.number).snapshot if gone else self.newest), number
+
+    @property
+    def may_be_newest(self) -> tuple[str, ...]:
+        """Damaged snapshots of which nothing says that a readable one follows them, or that they are another EDMS's."""
+        links = self.survey.links
+        followed = ancestors_of(links, links)
+        elsewhere = {mark.snapshot for edms, mark in self.survey.heads.items() if edms != self.key}
+        return tuple(one for one in self.survey.damaged if one not in followed and one not in elsewhere)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What a backup should tell."""
+        found = [*map(self._of_missing, self.chain.missing)]
+        if len(self.chain.heads) > 1:
+            found.append(
+                _finding(
+                    ", ".join(one[:12] for one in self.chain.heads),
+                    f"{len(self.chain.heads)} snapshots are the newest: {self._times(self.chain.heads)}.",
+                    "Two copies of the repository were written to, or an earlier release met a clock that was set back."
+                    " Name the one you mean by its id; the next backup goes on from one of them, and says from which.",
+                    code="snapshots-forked",
+                )
+            )
+        for later, earlier in self.chain.backwards:
+            found.append(
+                _finding(
+                    later[:12],
+                    f"Snapshot {self._time(later)} was made after {self._time(earlier)}, and bears an earlier time.",
+                    "A clock was wrong. The order of the snapshots does not go by it; correct the clock (NTP).",
+                    code="clock-set-back",
+                )
+            )
+        if self.head is not None and self.newest is not None and self.head.snapshot != self.newest:
+            if self._follows(self.newest, self.head.snapshot):
+                found.append(
+                    _finding(
+                        self.newest[:12],
+                        f"A backup was cut short after it had written snapshot {self._time(self.newest)}: nobody has read it back.",
+                        "`edms-backup verify` reads it; the next backup sets the repository's record right.",
+                        code="head-behind",
+                    )
+                )
+        elif self.head is None and any(
+            link.number for name, link in self.survey.links.items() if name in self.chain.order
+        ):
+            found.append(
+                _finding(
+                    self.key or "",
+                    "The repository's record of this EDMS's newest snapshot is missing, so a newest one that was removed"
+                    " would not be missed.",
+                    "The next backup writes it anew. A first backup that was cut short leaves none either.",
+                    code="head-record-missing",
+                )
+            )
+        return (*found, *repository_findings(self.survey))
+
+    def _of_missing(self, one: Missing) -> Finding:
+        where = f"{len(self.chain.order)} of {self.chain.expected} snapshots are there."
+        cure = "Put its manifest back from a copy of the repository. Restore none of the others in the belief that it is this one."
+        if one.said_by == "count":
+            return _finding(
+                f"{one.count}", f"{one.count} more snapshots are missing: {where}", cure, code="snapshot-missing"
+            )
+        number = f" (number {one.number})" if one.number else ""
+        if one.said_by in ("head", "here"):
+            says = "the repository's own record" if one.said_by == "head" else "the record in the working folder"
+            return _finding(
+                one.id[:12],
+                f"The newest snapshot, {one.id[:12]}{number}, is missing: {says} names it. {where}",
+                cure,
+                code="snapshot-missing",
+            )
+        return _finding(
+            one.id[:12],
+            f"Snapshot {one.id[:12]}{number} is missing: {one.said_by[:12]} names it as the one before it. {where}",
+            cure,
+            code="snapshot-missing",
+        )
+
+    def _times(self, names: tuple[str, ...]) -> str:
+        return ", ".join(map(self._time, names))
+
+    def _time(self, name: str) -> str:
+        return f"{name[:12]} ({self.survey.intact[name].created:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def repository_findings(survey: Survey) -> tuple[Finding, ...]:
+    """What is out of place among the manifests, whoever's they are."""
+    found: list[Finding] = []
+    for stray in survey.strays:
+        if stray.snapshot_id is not None:
+            message = f"{stray.name} holds the manifest of snapshot {stray.snapshot_id[:12]} under another name."
+            cure = f"Rename it to snapshots/{stray.snapshot_id}.json."
+            found.append(_finding(stray.name, message, cure, code="snapshot-misnamed"))
+        else:
+            message, cure = f"{stray.name} is no snapshot's name.", "See what it is, and move it away."
+            found.append(_finding(stray.name, message, cure, code="stranger-among-snapshots"))
+    for name in survey.unreadable_heads:
+        message = f"{name} cannot be read: it says which snapshot is the newest."
+        found.append(_finding(name, message, "The next backup of its EDMS writes it anew.", code="head-record-damaged"))
+    return tuple(found)
+
+
+def history_of(repository: Repository, asker: Asker, here: Mark | None = None) -> History:
+    """The history of the EDMS that asks; where that is not known, of the only one there is."""
+    found = repository.survey()
+    owner = owners(found.intact, asker)
+    key = asker.id if asker.id is not None else _only(owner, found.intact, asker)
+    return _history(found, asker, owner, key, here)
+
+
+def histories(found: Survey, asker: Asker) -> tuple[History, ...]:
+    """The history of every other EDMS in the repository."""
+    owner = owners(found.intact, asker)
+    keys = sorted({*owner.values(), *found.heads} - {asker.id})
+    return tuple(_history(found, asker, owner, key, None) for key in keys)
+
+
+def _history(found: Survey, asker: Asker, owner: Mapping[str, str], key: str | None, here: Mark | None) -> History:
+    own = [name for name, whose in owner.items() if whose == key]
+    head = found.heads.get(key) if key is not None else None
+    chain = chain_of(found.links, own, found.unreadable, head=head, here=here)
+    return History(found, asker, owner, key, chain, head, here)
+
+
+def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: Asker) -> str | None:
+    """The one EDMS of the repository, unless the settings name another project or settings module than it has."""
+    keys = set(owner.values())
+    if len(keys) != 1:
+        return None
+    for manifest in manifests.values():
+        if asker.settings_module and manifest.edms.settings_module != asker.settings_module:
+            return None
+        if asker.project and manifest.identity is not None and manifest.identity.project != asker.project:
+            return None
+    return keys.pop()
+
+
+def whose(history: History, key: str) -> str:
+    """An EDMS of the repository in words, by its newest snapshot."""
+    names = [name for name in history.survey.order if history.owner[name] == key]
+    text = names_of(history.survey.intact[names[-1]]) if names else f"id {key}"
+    return f"{text}: {len(names)} snapshots, the newest {names[-1][:12]}" if names else text
+
+
+def is_recorded(key: str | None) -> bool:
+    """Whether the key of an EDMS is an id, and not only traits."""
+    return key is not None and not key.startswith(UNRECORDED)
+
+
+def _finding(subject: str, message: str, cure: str, *, code: str) -> Finding:
+    return Finding(code=code, severity="warning", subject=subject, message=message, cure=cure)

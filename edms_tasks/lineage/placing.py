@@ -1,0 +1,93 @@
+"""Where a new snapshot comes in the order of its EDMS's, and what is wrong with those before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from edms_tasks.inventory.model import EdmsIdentity, Finding
+from edms_tasks.lineage.history import History, history_of, whose
+from edms_tasks.lineage.owner import Asker, moved
+from edms_tasks.lineage.reopening import Reopened
+from edms_tasks.manifest import Manifest
+from edms_tasks.repository import Repository
+
+_SHOWN = 3
+_LEEWAY = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class SnapshotPlace:
+    """What a new snapshot records of those before it."""
+
+    identity: EdmsIdentity
+    previous: str | None
+    number: int
+    aside: tuple[str, ...] = ()
+    base: tuple[str, Manifest] | None = None  # the newest that is there: what has not changed since is not stored again
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def place_of(repository: Repository, asker: Asker, reopened: Reopened) -> SnapshotPlace:
+    """Read the snapshots there are; only under the repository's lock."""
+    assert asker.identity is not None  # a backup has asked the EDMS
+    here = reopened.witness.mark if reopened.witness is not None else None
+    history = history_of(repository, asker, here)
+    previous, number = history.next_mark
+    newest = history.newest
+    manifest = history.survey.intact[newest] if newest is not None else None
+    # Clocks of long ago are told by `list` and `verify`; a backup tells of its own and of the last one's.
+    old = {later[:12] for later, _ in history.chain.backwards} - {(newest or "")[:12]}
+    findings = [one for one in history.findings() if not (one.code == "clock-set-back" and one.subject in old)]
+    return SnapshotPlace(
+        identity=asker.identity,
+        previous=previous,
+        number=number,
+        aside=tuple(one for one in history.chain.heads if one != newest),
+        base=(newest, manifest) if newest is not None and manifest is not None else None,
+        findings=(*reopened.findings, *findings, *_of_the_clock(newest, manifest), *_of_the_names(manifest, asker)),
+        notes=_of_others(history) if newest is None else (),
+    )
+
+
+def _of_the_clock(newest: str | None, manifest: Manifest | None) -> list[Finding]:
+    now = datetime.now(UTC)
+    if newest is None or manifest is None or manifest.created <= now + _LEEWAY:
+        return []
+    return [
+        Finding(
+            code="clock-set-back",
+            severity="warning",
+            subject=newest[:12],
+            message=f"The clock says {now:%Y-%m-%d %H:%M:%S} UTC, and the snapshot before this one, {newest[:12]}, bears the later"
+            f" time {manifest.created:%Y-%m-%d %H:%M:%S} UTC.",
+            cure="Correct the clock (NTP). The order of the snapshots does not go by it.",
+        )
+    ]
+
+
+def _of_the_names(manifest: Manifest | None, asker: Asker) -> list[Finding]:
+    assert asker.identity is not None  # as above
+    if manifest is None or manifest.identity is None or not (changes := moved(manifest.identity, asker.identity)):
+        return []
+    return [
+        Finding(
+            code="edms-moved",
+            severity="warning",
+            subject=asker.identity.id,
+            message=f"This EDMS has other names than at the backup before: {changes}.",
+            cure="If it moved, all is well. If this is a copy of another EDMS, give it an [edms] id of its own.",
+        )
+    ]
+
+
+def _of_others(history: History) -> tuple[str, ...]:
+    others = list(history.others)
+    if not others:
+        return ()
+    there = "; ".join(whose(history, key) for key in others[:_SHOWN])
+    return (
+        f"This is the first snapshot of this EDMS in a repository that holds others: {there}. If one of these is this EDMS under"
+        ' earlier names, put its id into the settings: [edms] id = "…".',
+    )

@@ -1,0 +1,94 @@
+"""What the working folder remembers of the last backup: which repository it went to, and which snapshot it made.
+
+The repository cannot say that it is not there, or that it is an older copy of itself: this record, which lies elsewhere,
+can. One file for each EDMS and repository, `last/….json`; losing it loses the comparison and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from edms_tasks.inventory.model import EdmsIdentity, Value
+from edms_tasks.lineage.owner import Asker
+from edms_tasks.repository.chain import Mark
+from edms_tasks.settings import Settings
+
+_FOLDER = "last"
+
+
+class Witness(Value):
+    """The last backup of an EDMS into a repository."""
+
+    repository: str
+    url: str  # without secrets
+    identity: EdmsIdentity
+    snapshot: str = Field(pattern=r"^[0-9a-f]{64}$")
+    number: int = Field(ge=1)
+    at: datetime
+
+    @property
+    def mark(self) -> Mark:
+        """What it says is the newest."""
+        return Mark(self.snapshot, self.number)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """All that the working folder remembers."""
+
+    witnesses: tuple[Witness, ...] = ()
+    unreadable: tuple[str, ...] = ()  # files that hold no record
+
+    def of(self, edms: str | None, repository: str) -> Witness | None:
+        """The last backup of this EDMS into this repository."""
+        return next((w for w in self.witnesses if w.identity.id == edms and w.repository == repository), None)
+
+
+def remembered(workdir: Path) -> Remembered:
+    """Read the records; the newest first."""
+    witnesses: list[Witness] = []
+    unreadable: list[str] = []
+    for path in sorted((workdir / _FOLDER).glob("*.json")):
+        try:
+            witnesses.append(Witness.model_validate_json(path.read_bytes()))
+        except (OSError, ValidationError):
+            unreadable.append(str(path))
+    return Remembered(tuple(sorted(witnesses, key=lambda one: one.at, reverse=True)), tuple(unreadable))
+
+
+def remember(workdir: Path, witness: Witness) -> None:
+    """Write the record, whole or not at all, for its owner alone; raises OSError."""
+    key = f"{witness.identity.id}\0{witness.repository}".encode("utf-8", "backslashreplace")
+    path = workdir / _FOLDER / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(witness.model_dump_json(indent=1).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def asker_unasked(settings: Settings, repository: str) -> Asker:
+    """Who asks, where the EDMS is not asked: by the settings, else by what the working folder remembers."""
+    project, module = str(settings.edms.project or ""), settings.edms.settings or ""
+    fitting = [
+        witness.identity
+        for witness in remembered(settings.workdir).witnesses
+        if witness.repository == repository
+        and (settings.edms.id is None or witness.identity.id == settings.edms.id)
+        and (not project or witness.identity.project == project)
+        and (not module or witness.identity.settings_module == module)
+    ]
+    found = fitting[0] if len({identity.id for identity in fitting}) == 1 else None
+    return Asker(settings.edms.id or (found.id if found else None), found, None, project, module)

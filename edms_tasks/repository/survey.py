@@ -1,0 +1,138 @@
+"""All that stands under `snapshots/` and `heads/`, read at one moment: readable, damaged, and out of place.
+
+A head record, `heads/<hash of the EDMS's id>.json`, says which snapshot of an EDMS is the newest. It is written after the
+manifest: a run killed between the two leaves a record that is one behind, and never one that names what does not exist.
+So a record that names a missing snapshot means that the snapshot was removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.manifest import Manifest
+from edms_tasks.repository.chain import Link, Mark, in_order
+
+if TYPE_CHECKING:
+    from edms_tasks.repository.place import Place
+
+LARGEST_MANIFEST = 256 * 1024 * 1024
+_LARGEST_HEAD = 64 * 1024
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A file in the folder of the snapshots that does not bear the name of one."""
+
+    name: str
+    snapshot_id: str | None  # of the manifest it holds; None: it holds none
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a repository holds of manifests and head records."""
+
+    intact: Mapping[str, Manifest]
+    damaged: tuple[str, ...]  # ids whose bytes are not what the name says, or no manifest of this format
+    strays: tuple[Stray, ...]
+    heads: Mapping[str, Mark]  # id of an EDMS -> its newest snapshot
+    unreadable_heads: tuple[str, ...]  # names of head records that cannot be read
+
+    @property
+    def links(self) -> dict[str, Link]:
+        """What each readable manifest says of its place in the order."""
+        return {
+            name: Link(name, found.created, found.previous, found.number, found.aside)
+            for name, found in self.intact.items()
+        }
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """All readable snapshots, oldest first."""
+        return in_order(self.links)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Ids of snapshots that are there and cannot be used as they are."""
+        return (*self.damaged, *(stray.snapshot_id for stray in self.strays if stray.snapshot_id))
+
+
+def snapshot_name(snapshot_id: str) -> str:
+    """Where a snapshot's manifest stands."""
+    return f"snapshots/{snapshot_id}.json"
+
+
+def survey(place: Place) -> Survey:
+    """Read every manifest and every head record."""
+    intact: dict[str, Manifest] = {}
+    damaged: list[str] = []
+    strays: list[Stray] = []
+    for name, _ in place.names("snapshots"):
+        snapshot_id = name.removeprefix("snapshots/").removesuffix(".json")
+        try:
+            data = place.read(name, LARGEST_MANIFEST)
+        except FileNotFoundError:
+            continue  # removed since it was listed; what names it will say so
+        digest = hashlib.sha256(data).hexdigest()
+        manifest = _parsed(data, f"{place.display}: {name}")
+        if not _HEX64.fullmatch(snapshot_id) or name != snapshot_name(snapshot_id):
+            strays.append(Stray(name, digest if manifest else None))
+        elif manifest is not None and digest == snapshot_id:
+            intact[snapshot_id] = manifest
+        else:
+            damaged.append(snapshot_id)
+            if manifest is not None:  # whole, under another's name
+                strays.append(Stray(name, digest))
+    # A copy under a wrong name beside the right one is no loss.
+    strays = [stray if stray.snapshot_id not in intact else Stray(stray.name, None) for stray in strays]
+    heads, unreadable = _heads(place)
+    return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable)
+
+
+def write_head(place: Place, edms: str, mark: Mark) -> None:
+    """Note which snapshot of an EDMS is the newest."""
+    record = {
+        "edms": edms,
+        "snapshot": mark.snapshot,
+        "number": mark.number,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    place.write(_head_name(edms), [json.dumps(record, indent=1).encode()])
+
+
+def _heads(place: Place) -> tuple[dict[str, Mark], tuple[str, ...]]:
+    heads: dict[str, Mark] = {}
+    unreadable: list[str] = []
+    for name, _ in place.names("heads"):
+        try:
+            record = json.loads(place.read(name, _LARGEST_HEAD))
+            edms, snapshot, number = record["edms"], record["snapshot"], record["number"]
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, TypeError):
+            unreadable.append(name)
+            continue
+        texts = isinstance(edms, str) and isinstance(snapshot, str)
+        if texts and type(number) is int and number > 0 and _HEX64.fullmatch(snapshot) and name == _head_name(edms):
+            heads[edms] = Mark(snapshot, number)
+        else:
+            unreadable.append(name)
+    return heads, tuple(unreadable)
+
+
+def _head_name(edms: str) -> str:
+    return f"heads/{hashlib.sha256(edms.encode('utf-8', 'backslashreplace')).hexdigest()[:32]}.json"
+
+
+def _parsed(data: bytes, where: str) -> Manifest | None:
+    try:
+        return Manifest.from_json(data, where=where)
+    except DamagedRepository:
+        return None  # the caller counts it among the damaged

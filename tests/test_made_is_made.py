@@ -1,0 +1,85 @@
+"""A snapshot that was made is reported as made, whatever fails afterwards; and its order and completeness are told by every command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.errors import AnotherRepository, UndeterminedSnapshot
+from edms_tasks.repository import Repository
+from tests.reference_system import ReferenceEdmsFactory
+from tests.running import Protected, protect
+
+
+@pytest.fixture
+def protected(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Protected:
+    return protect(edms_factory("sqlite", documents=5), tmp_path)
+
+
+def test_what_fails_after_the_manifest_is_a_note(protected: Protected) -> None:
+    # Files in the place of folders: not even root can write below them.
+    work = protected.settings.workdir
+    work.mkdir()
+    (work / "last").write_text("in the way")
+    (work / "rows").write_text("in the way")
+    Repository.create(protected.settings.repository)
+    (protected.repository / "heads").write_text("in the way")
+
+    result = protected.backup()
+
+    assert result.verified
+    assert len([note for note in result.notes if note.startswith("The snapshot is made; ")]) == 3, result.notes
+    assert protected.restore(
+        into=str(protected.config.parent / "copy.sqlite3"), into_files=protected.config.parent / "files"
+    ).success
+
+
+def test_a_stray_file_among_the_indexes_of_rows_stops_nothing(protected: Protected) -> None:
+    rows = protected.settings.workdir / "rows"
+    rows.mkdir(parents=True)
+    (rows / "stray").write_text("somebody's")
+    (rows / ("0" * 64)).mkdir()
+
+    result = protected.backup()
+
+    assert (result.verified, [note for note in result.notes if "made;" in note]) == (True, [])
+    assert sorted(path.name for path in rows.iterdir()) == sorted(["stray", result.snapshot_id])
+
+
+def test_a_night_on_which_the_newest_was_removed_and_the_disk_was_not_there(protected: Protected) -> None:
+    first = protected.backup()
+    second = protected.backup()
+    assert (first.manifest.number, second.manifest.number) == (1, 2)
+    assert second.manifest.previous == first.snapshot_id
+    assert second.manifest.identity is not None
+    assert second.manifest.identity.database == str(protected.edms.database_path)
+
+    manifest = protected.repository / "snapshots" / f"{second.snapshot_id}.json"
+    manifest.rename(manifest.with_name("away"))
+    with pytest.raises(UndeterminedSnapshot, match=second.snapshot_id[:12]):
+        protected.restore("latest")
+    verified = protected.verify()
+    assert not verified.success
+    assert any(second.snapshot_id[:12] in problem for problem in verified.problems)
+    listed = _edms_backup(protected, "list", "--json")
+    assert listed.returncode == 1
+    assert json.loads(listed.stdout)["expected"] == 2
+
+    manifest.with_name("away").rename(manifest)
+    plain = _edms_backup(protected, "list")
+    assert (plain.returncode, plain.stderr) == (0, "")
+
+    protected.repository.rename(protected.repository.with_name("unplugged"))
+    with pytest.raises(AnotherRepository, match="not there"):
+        protected.backup()
+    assert not protected.repository.exists()
+
+
+def _edms_backup(protected: Protected, *arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "flows.cli", "--config", str(protected.config), *arguments]
+    root = Path(__file__).resolve().parents[1]
+    return subprocess.run(words, cwd=root, capture_output=True, encoding="utf-8", check=False)
