@@ -97,7 +97,7 @@ def drop_role(server_url: str, name: str) -> None:
 
 
 def _drop(connection: psycopg.Connection[tuple[object, ...]], server_url: str, name: str) -> None:
-    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name.strip('"'),)).fetchone() is None:
         return
     for (database,) in connection.execute("SELECT datname FROM pg_database WHERE datallowconn").fetchall():
         url = f"{server_url.rpartition('/')[0]}/{database}"

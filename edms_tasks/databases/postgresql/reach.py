@@ -78,9 +78,11 @@ def plan_restore(archive: Archive, server: Server, fallback: str, where: str) ->
         )
     plan = Plan()
     apart = {entry.number for entry in archive.entries if entry.kind in _OURS or _is_there(entry, server)}
+    last = {entry.number for entry in archive.entries if entry.kind == "EVENT TRIGGER"}
     for entry in archive.entries:
         if entry.kind in _FOLLOW and apart & {*entry.needs} and entry.kind not in _OURS:
-            plan.others.append(Attempt(entry, (entry.raw("definition"),), subject(entry)))
+            when = plan.last if last & {*entry.needs} else plan.others
+            when.append(Attempt(entry, (entry.raw("definition"),), subject(entry)))
         elif entry.kind in _OURS:
             _keep_apart(plan, entry, server)
         elif entry.kind not in _FOR_ALL and not _is_there(entry, server):
