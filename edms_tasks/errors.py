@@ -158,6 +158,12 @@ class DatabaseRefused(TransientError):
     code = "database-refused"
 
 
+class DatabaseUnreadable(TerminalError):
+    """The file of the database is there, and this user may not read it."""
+
+    code = "database-unreadable"
+
+
 class UnappliedMigrations(TerminalError):
     """The EDMS's code holds migrations its database does not."""
 

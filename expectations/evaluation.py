@@ -28,7 +28,10 @@ from great_expectations.data_context.types.base import (
 )
 from great_expectations.datasource.fluent import SQLDatasource
 from great_expectations.datasource.fluent.interfaces import TestConnectionError
+from sqlalchemy.engine import Engine
+from sqlalchemy.event import listen
 
+from edms_tasks.databases.sqlite.foreign import register_in
 from edms_tasks.errors import DatabaseRefused
 
 _ADDRESS = "EDMS_BACKUP_RESTORED_DATABASE"
@@ -118,6 +121,8 @@ def _database(context: EphemeralDataContext, database_url: str, number: int) -> 
     source: SQLDatasource | None = None
     try:
         source = add(f"restored database {number}", connection_string=f"${{{_ADDRESS}}}")
+        if database_url.startswith("sqlite"):
+            _know_the_names(source.get_execution_engine().engine)
         yield source.add_query_asset("all tables", query="SELECT 1 AS one").add_batch_definition_whole_table("all")
     except TestConnectionError as error:
         raise DatabaseRefused(
@@ -129,6 +134,17 @@ def _database(context: EphemeralDataContext, database_url: str, number: int) -> 
         if source is not None:
             source.get_execution_engine().close()
             source.get_engine().dispose()
+
+
+def _know_the_names(engine: Engine) -> None:
+    """Let all connections of an SQLite engine know functions and collations that only the EDMS's own know."""
+    listen(engine, "connect", lambda raw, _record: register_in(raw))
+    opened = engine.raw_connection()  # one may be in the pool already
+    try:
+        raw: Any = opened.dbapi_connection
+        register_in(raw)
+    finally:
+        opened.close()
 
 
 def _context(database_url: str) -> EphemeralDataContext:

@@ -27,6 +27,7 @@ from edms_tasks.spool import spool
 from edms_tasks.validate import load_ahead
 from flows.crossing import Crossing, cross
 from flows.crossing_needs import require_code_to_fit, require_within_one_engine
+from flows.edms_indexes import complete_in_the_edms
 from flows.evidence import leave_restore
 from flows.following import Proved, follow_the_code
 from flows.handing_over import (
@@ -161,6 +162,7 @@ def compose_restore(
                 weight=lambda pair: pair[1].state.rows * len(pair[1].table.columns),
             )
             steps.run("build indexes and constraints", lambda: staging.finish(there.tables, there.sequences))
+            complete_in_the_edms(settings, steps, staging)
         with steps.stage("files"):
             for index, _, staged in target.folders:
                 steps.run(

@@ -142,6 +142,11 @@ class StagingDatabase(Protocol):
     address: DatabaseAddress
     notes: list[str]
     left_out: list[LeftOut]
+    left_to_the_edms: tuple[str, ...]
+    """After `finish`: statements that only the EDMS's own connection can run, and that must be run."""
+
+    def completed_by_the_edms(self, problem: str) -> None:
+        """They were run ("") or failed. Raises CheckFailed where the database is of no use without."""
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
         """Load a table's Parquet chunks; returns the rows the database says it took."""

@@ -52,6 +52,7 @@ class PostgresStaging:
         self.address = address
         self.notes: list[str] = [*whole.notes]
         self.left_out: list[LeftOut] = []
+        self.left_to_the_edms: tuple[str, ...] = ()  # the server computes everything itself
         self._maintenance = maintenance
         self._schema = schema
         self._jobs = jobs
@@ -192,6 +193,9 @@ class PostgresStaging:
         if self._whole.created:
             with connected(self._maintenance) as connection:
                 connection.execute(f"DROP DATABASE IF EXISTS {identifier(self.address.name)} WITH (FORCE)".encode())
+
+    def completed_by_the_edms(self, problem: str) -> None:
+        """Nothing was left."""
 
     def keep_as(self, name: str) -> DatabaseAddress:
         """Give it its final name, make it what it is to be, and open it."""

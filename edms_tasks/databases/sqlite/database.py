@@ -20,7 +20,7 @@ from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
 from edms_tasks.databases.sqlite.retirement import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.users import said, users
-from edms_tasks.databases.sqlite.view import SqliteView, open_view
+from edms_tasks.databases.sqlite.view import SqliteView, open_view, require_readable
 from edms_tasks.disk_space import require_space
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
 from edms_tasks.file_locks import FileLock, Wait, file_lock, give_up, locked_by
@@ -36,6 +36,7 @@ class SqliteDatabase:
         self._path = Path(os.path.realpath(address.name))
 
     def check(self) -> ServerFacts:
+        require_readable(self._path)
         if not self._path.is_file():
             raise DatabaseRefused(
                 "The database file is not there.",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edms_tasks.databases.protocol import DroppedPart, Unwanted
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.databases.sqlite.foreign import register_in
 from edms_tasks.errors import SnapshotNewerThanCode
 from edms_tasks.inventory.model import Table
 
@@ -21,6 +22,7 @@ from edms_tasks.inventory.model import Table
 def broken_references(path: Path) -> dict[str, int]:
     """Foreign keys with rows that lead nowhere, and how many these are."""
     with closing(sqlite3.connect(path)) as connection:
+        register_in(connection)
         broken = connection.execute("PRAGMA foreign_key_check").fetchall()
     found: Counter[str] = Counter(f"{table} to {target}, foreign key {number}" for table, _, target, number in broken)
     return dict(found)

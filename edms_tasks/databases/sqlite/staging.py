@@ -18,13 +18,14 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
-from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.databases.quoting import identifier, identifiers, literal
 from edms_tasks.databases.sqlite.catalogue import free_row_id
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
+from edms_tasks.databases.sqlite.foreign import Foreign, find_foreign, plain_table, set_definitions
 from edms_tasks.databases.sqlite.guard import KINDS, confined, create, is_virtual, require_made
 from edms_tasks.databases.sqlite.identity import fingerprint
 from edms_tasks.errors import CheckFailed, TerminalError
-from edms_tasks.inventory.model import ROW_ID
+from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.manifest import TableEntry
 
@@ -48,11 +49,20 @@ class SqliteStaging:
         self._schema = schema
         self._objects = _read_objects(schema.path)
         self._writing = threading.Lock()  # SQLite has one writer
+        self._foreign = Foreign()
+        self._plain: set[str] = set()  # tables that are loaded under a plain definition
+        self.left_to_the_edms: tuple[str, ...] = ()
 
     def create_tables(self) -> None:
         """The file, its stored pragmas and its tables."""
         settings = self._schema.settings
+        named = {one.name: one for one in self._objects if one.type in ("table", "index") and not is_virtual(one.sql)}
+        self._foreign = find_foreign(
+            [(name, one.sql) for name, one in named.items() if not name.startswith("sqlite_")],
+            lambda scratch, name, sql: create(scratch, named[name].type, name, named[name].table, sql),
+        )
         with confined(self._path) as connection:
+            self._foreign.register(connection)
             encoding = settings.get("encoding", "UTF-8")
             if encoding not in ("UTF-8", "UTF-16le", "UTF-16be"):
                 raise CheckFailed(
@@ -71,11 +81,17 @@ class SqliteStaging:
                 else:
                     require_made(connection, made.type, made.name, made.table)
             connection.execute("COMMIT")
+            self._plain = {one.name for one in tables if one.name in self._foreign.objects}
+            set_definitions(
+                connection, [(name, plain_table(connection, name, keys=True)) for name in sorted(self._plain)]
+            )
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
         """Insert a table's Parquet chunks: by multi-row prepared statements inside ADBC, never row by row here."""
         table = entry.table
-        columns = [column.name for column in table.stored_columns]
+        columns = [
+            column.name for column in (table.stored_columns if table.name not in self._plain else self._written(table))
+        ]
         row_id = free_row_id(column.name for column in table.columns) if table.row_ids else None
         if row_id is not None:
             columns.append(ROW_ID)
@@ -109,34 +125,107 @@ class SqliteStaging:
                 ) from error
         return loaded
 
+    def _written(self, table: Table) -> list[Column]:
+        """The columns of a plain definition: the stored generated ones are written as they were."""
+        with confined(self._path) as connection:
+            hidden = {row[1]: row[6] for row in connection.execute(f"PRAGMA table_xinfo({literal(table.name)})")}
+        return [column for column in table.columns if hidden.get(column.name) == 0]
+
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
         """Indexes, views and triggers as they were; the positions of AUTOINCREMENT; then everything onto the disk."""
         with confined(self._path) as connection:
+            self._foreign.register(connection)
             connection.execute("PRAGMA synchronous = OFF")
+            set_definitions(connection, [(one.name, one.sql) for one in self._objects if one.name in self._plain])
             connection.execute("BEGIN")
+            left = []
             for kind in ("index", "view", "trigger"):
                 for made in self._objects:
-                    if made.type == kind:
+                    if made.type == kind and (kind != "index" or not self._is_left(connection, made)):
                         self._execute(connection, made)
+                    elif made.type == kind:
+                        left.append(made.sql)
+            # Entries of these stand in the order of bytes, or are NULL, until the EDMS has sorted or computed them.
+            left += [
+                f"REINDEX {identifier(name)}"
+                for name in sorted(self._plain)
+                if self._must_be_indexed_anew(connection, name)
+            ]
+            self.left_to_the_edms = (*left, "PRAGMA integrity_check(1)") if left else ()
             if sequences:
                 connection.execute("DELETE FROM sqlite_sequence")
                 connection.executemany(
                     "INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", [(s.name, s.last_value) for s in sequences]
                 )
             connection.execute("COMMIT")
-            broken = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            if broken != "ok":
+            broken = self._unsound(connection)
+            if broken is not None:
                 raise CheckFailed("The restored SQLite file is not sound.", where=str(self._path), why=str(broken))
             connection.execute(
                 f"PRAGMA journal_mode = {'WAL' if self._schema.settings.get('journal_mode') == 'wal' else 'DELETE'}"
             )
         _flush(self._path)
 
+    def _is_left(self, connection: sqlite3.Connection, made: _SchemaObject) -> bool:
+        """Whether only the EDMS can build an index: over its functions, or over a virtual column that calls one."""
+        if self._foreign.needs_function(made.name):
+            return True
+        if made.table not in self._plain:
+            return False
+        connection.execute("SAVEPOINT tried")
+        try:
+            create(connection, made.type, made.name, made.table, made.sql)
+        except sqlite3.OperationalError as error:
+            return _CALLED in str(error)
+        finally:
+            connection.execute("ROLLBACK TO tried")
+            connection.execute("RELEASE tried")
+        return False
+
+    def _must_be_indexed_anew(self, connection: sqlite3.Connection, table: str) -> bool:
+        indexes = connection.execute(f"PRAGMA index_list({literal(table)})").fetchall()
+        needed = set[str]().union(*(self._foreign.objects.get(index[1], set()) for index in indexes))
+        needed |= self._foreign.objects.get(table, set())
+        if not indexes or not needed:
+            return False
+        virtual = any(row[6] == 2 for row in connection.execute(f"PRAGMA table_xinfo({literal(table)})"))
+        return bool(needed & self._foreign.collations) or (virtual and self._foreign.needs_function(table))
+
+    def _unsound(self, connection: sqlite3.Connection) -> str | None:
+        if self._foreign.functions:
+            connection.execute("PRAGMA ignore_check_constraints = ON")
+        try:
+            (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.OperationalError as error:
+            if _CALLED in str(error) and self.left_to_the_edms:
+                return None  # the EDMS is asked instead
+            raise
+        return None if answer == "ok" else str(answer)
+
+    def completed_by_the_edms(self, problem: str) -> None:
+        checkpoint(self._path)
+        _flush(self._path)
+        collations = sorted(name for name in self._foreign.collations if name.lower() in problem.lower())
+        if problem and "no such collation sequence" in problem and collations and not self._foreign.functions:
+            self.notes.append(
+                f"The EDMS's own connection does not know the collation {', '.join(collations)} either. Indexes that use it hold "
+                "their entries in the order of bytes: have a program that knows it run REINDEX before it searches or writes there."
+            )
+        elif problem:
+            raise CheckFailed(
+                "The EDMS could not build indexes that need its own functions or collations.",
+                where=str(self._path),
+                why=problem[-1000:],
+                cure="The live system is untouched. Let the EDMS's code register what is named on every connection, as it did when the "
+                "snapshot was made.",
+            )
+
     def gather_statistics(self) -> None:
         """ANALYZE, where the source had been analysed."""
         if not self._had_statistics():
             return
         with confined(self._path) as connection:
+            self._foreign.register(connection)
             connection.execute("ANALYZE")
         checkpoint(self._path)
         _flush(self._path)
@@ -187,6 +276,9 @@ class SqliteStaging:
                 why=str(error),
                 cure="An extension the EDMS loads may be missing in this Python's SQLite.",
             ) from error
+
+
+_CALLED = "user-defined function raised exception"
 
 
 def insert_rows(cursor: adbc.Cursor, name: str, rows: pa.Table, tagged: Sequence[str]) -> None:

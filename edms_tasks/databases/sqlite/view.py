@@ -6,8 +6,12 @@ one storage class it travels as that Arrow type; where classes are mixed, every 
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import shutil
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,14 +21,17 @@ import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
-from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.databases.quoting import identifier, identifiers, literal
+from edms_tasks.databases.rechunk import PIECE_BYTES
 from edms_tasks.databases.sqlite import catalogue
+from edms_tasks.databases.sqlite.foreign import Foreign, in_file, strip_for_reading
 from edms_tasks.databases.sqlite.search import check_search_indexes
-from edms_tasks.errors import DatabaseRefused
+from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
 from edms_tasks.manifest import Encoding, Sequence
 
 _EXACT_IN_DOUBLE = 2**53
+_SMALL_PIECES = 8  # so many times the size of a piece may be read at once
 
 
 @contextmanager
@@ -33,10 +40,25 @@ def open_view(address: DatabaseAddress, spool: Path) -> Iterator[SqliteView]:
     copy = spool / "source.sqlite3"
     copy.unlink(missing_ok=True)
     copy_database(Path(address.name), copy)
+    plain = spool / "plain.sqlite3"
     try:
-        yield SqliteView(copy, journal_mode=_without_log(copy))
+        mode = _without_log(copy)
+        with closing(sqlite3.connect(copy)) as connection:
+            foreign = in_file(connection)
+        if foreign.objects:
+            _make_plain(copy, plain, foreign)
+        yield SqliteView(copy, journal_mode=mode, foreign=foreign, rows=plain if foreign.objects else copy)
     finally:
+        plain.unlink(missing_ok=True)
         copy.unlink(missing_ok=True)
+
+
+def _make_plain(copy: Path, plain: Path, foreign: Foreign) -> None:
+    """A second copy, whose rows can be read without what only the EDMS's connections know."""
+    shutil.copyfile(copy, plain)
+    with closing(sqlite3.connect(plain, isolation_level=None)) as connection:
+        foreign.register(connection)
+        strip_for_reading(connection, foreign)
 
 
 def _without_log(copy: Path) -> str:
@@ -54,6 +76,7 @@ def copy_database(source: Path, destination: Path) -> None:
     Raises:
         DatabaseRefused: no such file, not a database, or damaged.
     """
+    require_readable(source)
     if not source.is_file():
         raise DatabaseRefused(
             "The database file is not there.",
@@ -75,11 +98,30 @@ def copy_database(source: Path, destination: Path) -> None:
         ) from error
 
 
+def require_readable(source: Path) -> None:
+    """This user may read the file and its write-ahead log; raises DatabaseUnreadable."""
+    for path in (*reversed(source.absolute().parents), source, Path(f"{source}-wal"), Path(f"{source}-shm")):
+        needed = os.X_OK if path in source.absolute().parents else os.R_OK
+        if os.path.lexists(path) and not os.access(path, needed, effective_ids=True) and path.exists():
+            owner = path.stat()
+            raise DatabaseUnreadable(
+                "This user may not read the database file.",
+                where=str(path),
+                why=f"User {os.geteuid()} runs edms-backup; {path.name or path} belongs to user {owner.st_uid}, group {owner.st_gid}, "
+                f"with the permissions {stat.filemode(owner.st_mode)}.",
+                cure="Run edms-backup as the EDMS's user or as root, or give this user's group the right to read the file.",
+            )
+
+
 class SqliteView:
     """One consistent state of a SQLite database; safe to use from several threads."""
 
-    def __init__(self, path: Path, *, journal_mode: str = "") -> None:
+    def __init__(
+        self, path: Path, *, journal_mode: str = "", foreign: Foreign | None = None, rows: Path | None = None
+    ) -> None:
         self.path = path
+        self._rows = rows or path
+        self._foreign = foreign or Foreign()
         self._journal_mode = journal_mode  # of the database that this is a copy of
 
     def tables(self) -> tuple[Table, ...]:
@@ -96,7 +138,7 @@ class SqliteView:
             ]
         with closing(sqlite3.connect(self.path)) as connection:
             checked = tuple(check_search_indexes(connection))
-        return checked + tuple(
+        described = tuple(
             Finding(
                 code="virtual-table",
                 severity="info",
@@ -105,6 +147,28 @@ class SqliteView:
             )
             for name in virtual
         )
+        return (*checked, *self._needs(), *described)
+
+    def _needs(self) -> Iterator[Finding]:
+        for name, needed in sorted(self._foreign.objects.items()):
+            yield Finding(
+                code="needs-the-edms",
+                severity="info",
+                subject=name,
+                message=f"Its definition uses functions or collations that only the EDMS's connections know: {', '.join(sorted(needed))}. "
+                "Indexes over them are built by the EDMS at a restore.",
+            )
+        with self._connected() as connection:
+            for name in self._foreign.objects:
+                virtual = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({literal(name)})") if row[6] == 2]
+                if virtual and self._foreign.needs_function(name):
+                    yield Finding(
+                        code="computed-column-not-read",
+                        severity="info",
+                        subject=name,
+                        message=f"No row holds {', '.join(virtual)}: the EDMS's functions compute it when it is read. It comes back by its "
+                        "definition, and stands as NULL in the snapshot.",
+                    )
 
     def sequences(self) -> tuple[Sequence, ...]:
         with self._connected() as connection:
@@ -183,19 +247,33 @@ class SqliteView:
                 for start in range(0, whole.num_rows, rows):
                     yield whole.slice(start, rows)
                 return
-            last = -(2**63)
-            first = True
-            while True:
-                bound = ">=" if first else ">"
-                cursor.execute(
-                    f"SELECT {', '.join(expressions)}, {key} AS {identifier(ROW_ID)} FROM {name} "
-                    f"WHERE {key} {bound} {last} ORDER BY {key} LIMIT {rows}"
-                )
+            select = f"SELECT {', '.join(expressions)}, {key} AS {identifier(ROW_ID)} FROM {name} WHERE"
+            above = ""
+            for last in self._ends_of_pieces(cursor, table, key, rows):
+                within = f"{key} <= {last}" if last is not None else "true"
+                cursor.execute(f"{select} {above}{within} ORDER BY {key} LIMIT {rows}")
                 piece = cursor.fetch_arrow_table()
                 if piece.num_rows == 0:
                     return
-                last, first = piece.column(piece.num_columns - 1)[-1].as_py(), False
+                above = f"{key} > {piece.column(piece.num_columns - 1)[-1].as_py()} AND "
                 yield _typed(piece if table.row_ids else piece.drop_columns([ROW_ID]), schema)
+
+    def _ends_of_pieces(self, cursor: adbc.Cursor, table: Table, key: str, rows: int) -> Iterator[int | None]:
+        """The last row id of each piece, bounded by bytes; None, again and again, where `rows` rows are small enough anyway."""
+        bound = _SMALL_PIECES * PIECE_BYTES
+        sizes = " + ".join(f"coalesce(octet_length({identifier(column.name)}), 0)" for column in table.columns)
+        widest = 0
+        if self._rows.stat().st_size > bound:
+            cursor.execute(f"SELECT coalesce(max({sizes}), 0) FROM {identifier(table.name)}")
+            ((widest,),) = cursor.fetchall()
+        if widest * rows <= bound:
+            yield from itertools.repeat(None)
+        cursor.execute(
+            f"SELECT max(k) FROM (SELECT {key} AS k, (row_number() OVER w - 1) / {rows} AS n, "
+            f"(sum({sizes}) OVER (w ROWS UNBOUNDED PRECEDING) - ({sizes})) / {PIECE_BYTES} AS s FROM {identifier(table.name)} "
+            f"WINDOW w AS (ORDER BY {key})) GROUP BY n, s ORDER BY 1"
+        )
+        yield from [int(last) for (last,) in cursor.fetchall()]
 
     def capture_schema(self, path: Path) -> CapturedSchema:
         """`sqlite_master` as JSON, in the order the objects were made, with the pragmas stored in the file."""
@@ -238,7 +316,7 @@ class SqliteView:
 
     @contextmanager
     def _reader(self) -> Iterator[adbc.Connection]:
-        with adbc.connect(str(self.path)) as reader:
+        with adbc.connect(str(self._rows)) as reader:
             yield reader
 
     @contextmanager
