@@ -12,6 +12,7 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.databases.sqlite import SqliteDatabase, database
+from edms_tasks.databases.sqlite.identity import fingerprint
 from edms_tasks.errors import TargetExists, TargetInUse, TerminalError
 from tests.databases.sqlite_worker import worker
 
@@ -31,6 +32,11 @@ def rows(path: Path) -> list[str]:
         return [value for (value,) in connection.execute("SELECT a FROM t")]
 
 
+def swap(live: Path, incoming: str, previous: str) -> None:
+    expected = fingerprint(Path(incoming))
+    of(live).swap(incoming, previous, expected=expected, confirm=lambda: None, disconnect=False)
+
+
 def of(path: Path) -> SqliteDatabase:
     return SqliteDatabase(DatabaseAddress(engine="sqlite", name=str(path)))
 
@@ -43,7 +49,7 @@ def test_an_idle_connection_keeps_the_database_from_being_swapped(mode: str, tmp
         assert other.run("INSERT INTO t VALUES ('acknowledged')") == "ok []"
         for attempt in (
             lambda: of(live).check_target(None, promote=True, disconnect=False),
-            lambda: of(live).swap(str(restored), f"{live}.previous", disconnect=False),
+            lambda: swap(live, str(restored), f"{live}.previous"),
         ):
             with pytest.raises(TargetInUse) as refused:
                 attempt()
@@ -61,14 +67,14 @@ def test_a_connection_nobody_can_see_is_refused_its_next_write(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As from another host of a network mount, or a process of another user."""
-    monkeypatch.setattr(database, "users", lambda path: ())
+    monkeypatch.setattr(database, "users", lambda path, **_: ())
     live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")
     previous = tmp_path / "live.sqlite3.previous"
     with worker(live) as other:
         other.run(f"PRAGMA journal_mode = {mode}")
         assert other.run("INSERT INTO t VALUES ('acknowledged')") == "ok []"
         try:
-            of(live).swap(str(restored), str(previous), disconnect=False)
+            swap(live, str(restored), str(previous))
         except TargetInUse:
             assert mode == "wal"  # SQLite itself tells
             return
@@ -83,11 +89,11 @@ def test_what_was_set_aside_takes_writes_again_in_its_own_mode_when_it_comes_bac
     live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")
     with closing(sqlite3.connect(live)) as connection:
         connection.execute(f"PRAGMA journal_mode = {mode}")
-    of(live).swap(str(restored), f"{live}.previous", disconnect=False)
+    swap(live, str(restored), f"{live}.previous")
     with closing(sqlite3.connect(f"{live}.previous")) as connection, pytest.raises(sqlite3.OperationalError):
         connection.execute("DELETE FROM t")
 
-    of(live).swap(f"{live}.previous", f"{live}.undone", disconnect=False)
+    swap(live, f"{live}.previous", f"{live}.undone")
 
     with closing(sqlite3.connect(live)) as connection:
         connection.execute("INSERT INTO t VALUES ('after')")
@@ -101,20 +107,36 @@ def test_a_refused_swap_leaves_the_journal_mode_as_it_was(tmp_path: Path, monkey
     live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")
     with closing(sqlite3.connect(live)) as connection:
         connection.execute("PRAGMA journal_mode = wal")
-    monkeypatch.setattr(database, "users", lambda path: ("4711 (somebody)",))
+    monkeypatch.setattr(database, "users", lambda path, **_: ("4711 (somebody)",))
 
     with pytest.raises(TargetInUse, match="4711"):
-        of(live).swap(str(restored), f"{live}.previous", disconnect=False)
+        swap(live, str(restored), f"{live}.previous")
 
     with closing(sqlite3.connect(live)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_nobody_writes_between_the_last_look_and_the_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")
+    put_live, answers = SqliteDatabase._put_live, []
+
+    def late(self: SqliteDatabase, incoming: str) -> None:
+        with worker(live) as other:
+            answers.append(other.run("INSERT INTO t VALUES ('late')"))
+        put_live(self, incoming)
+
+    monkeypatch.setattr(SqliteDatabase, "_put_live", late)
+
+    swap(live, str(restored), f"{live}.previous")
+
+    assert answers == ["refused: database is locked"]
 
 
 def test_a_damaged_database_is_replaced_all_the_same(tmp_path: Path) -> None:
     live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")
     live.write_bytes(b"no database at all" * 1000)
 
-    of(live).swap(str(restored), f"{live}.previous", disconnect=False)
+    swap(live, str(restored), f"{live}.previous")
 
     assert rows(live) == ["restored"]
     assert Path(f"{live}.previous").read_bytes().startswith(b"no database")
@@ -146,7 +168,7 @@ def test_a_database_behind_a_link_is_replaced_on_its_own_disk(kind: str, tmp_pat
     incoming = make(disk / "restored", "restored")
 
     previous = of(name).previous_name("20261128T000000")
-    of(name).swap(str(incoming), previous, disconnect=False)
+    swap(name, str(incoming), previous)
 
     assert Path(previous).parent == disk
     assert (rows(real), rows(name), rows(Path(previous))) == (["restored"], ["restored"], ["before"])

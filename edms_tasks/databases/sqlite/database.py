@@ -179,7 +179,7 @@ class SqliteDatabase:
             try:
                 was_wal = _is_wal(connection)
                 self._lock(connection, was_wal=was_wal)
-                self._require_no_users()
+                self._require_no_users(locks=False)
                 yield was_wal
             finally:
                 if connection.in_transaction:
@@ -198,8 +198,8 @@ class SqliteDatabase:
                 raise self._used(str(error)) from error
             # A damaged live file is what a restore is for: it is set aside as it is.
 
-    def _require_no_users(self) -> None:
-        if found := users(self._path):
+    def _require_no_users(self, *, locks: bool = True) -> None:
+        if found := users(self._path, locks=locks):
             raise self._used(said(found))
 
     def _used(self, why: str) -> TargetInUse:

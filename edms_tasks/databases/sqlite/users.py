@@ -19,12 +19,15 @@ _LOCK_BYTES = 512
 _NAMED = 5
 
 
-def users(path: Path) -> tuple[str, ...]:
-    """Other processes that have the database open or locked, for people: "4711 (python manage.py runserver)"."""
+def users(path: Path, *, locks: bool = True) -> tuple[str, ...]:
+    """Other processes that have the database open or locked, for people: "4711 (python manage.py runserver)".
+
+    Asking for `locks` opens and closes the file, which gives up all locks that this process has on it: never while it is locked.
+    """
     if sys.platform != "linux" or not path.exists():
         return ()
     found = _with_open_files(path)
-    holder = _lock_holder(path)
+    holder = _lock_holder(path) if locks else None
     if holder is not None and holder not in found:
         found[holder] = _command(holder)
     return tuple(f"{pid} ({command})" if pid > 0 else command for pid, command in sorted(found.items()))
