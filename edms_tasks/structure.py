@@ -1,19 +1,21 @@
-"""What a database is besides its rows: every index, constraint, trigger and view, and where its sequences stand.
+"""What a database is besides its rows: its definitions, where its sequences stand, and the database as a whole.
 
 A restore that lost a trigger has all rows right and is still not what was backed up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.databases.protocol import CapturedSchema, LeftOut, View
+from edms_tasks.databases.protocol import CapturedSchema, Database, LeftOut, View
+from edms_tasks.definitions import Comparison, compare_definitions
 from edms_tasks.manifest import Manifest
 from edms_tasks.manifest import Sequence as SequencePosition
 
 _NAMED = 3
+_LINES = 200
 
 
 @dataclass(frozen=True)
@@ -26,26 +28,57 @@ class StructureCheck:
     found: str
 
 
+@dataclass(frozen=True)
+class Structure:
+    """What a database is besides its rows: line by line, and what an administrator should know of the comparison."""
+
+    checks: tuple[StructureCheck, ...]
+    notes: tuple[str, ...]
+
+
 def check_structure(
-    manifest: Manifest, captured: CapturedSchema, view: View, scratch: Path, left_out: Sequence[LeftOut] = ()
-) -> tuple[StructureCheck, ...]:
+    manifest: Manifest,
+    captured: CapturedSchema,
+    view: View,
+    database: Database,
+    scratch: Path,
+    left_out: Sequence[LeftOut] = (),
+) -> Structure:
     """Hold the restored database's own description of itself against the snapshot's.
 
     Args:
+        manifest: for the positions of sequences.
         captured: the snapshot's native schema, fetched.
         view: the restored database.
-        scratch: where the restored database's schema is written.
+        database: the same, for the server that it is on.
+        scratch: folder for the restored database's schema; created.
         left_out: what the restore could not give back, and says so.
     """
+    scratch.mkdir()
+    again = view.capture_schema(scratch / "schema")
+    compared = compare_definitions(captured, again, view, database, scratch / "replayed", left_out)
     excused = {one.subject for one in left_out}
-    again = view.capture_schema(scratch)
-    was, now = view.objects(captured) - excused, view.objects(again) - excused
-    return (
-        StructureCheck("schema", "objects", _all(len(was)), _all(len(was)) if was <= now else _lacking(was - now)),
-        _check_sequences(manifest.sequences, view.sequences()),
-        _check_search_indexes(manifest, view),
-        *_check_properties(view.properties(captured), view.properties(again), excused),
+    return Structure(
+        (
+            *_check_definitions(compared),
+            _check_sequences(manifest.sequences, view.sequences()),
+            _check_search_indexes(manifest, view),
+            *_check_properties(view.properties(captured), view.properties(again), excused),
+        ),
+        compared.notes,
     )
+
+
+def _check_definitions(compared: Comparison) -> Iterator[StructureCheck]:
+    """One line for all, and one for each that differs."""
+    differing, same = len(compared.differences), _all(compared.compared)
+    yield StructureCheck("schema", "definitions", same, f"{differing:,} that differ" if differing else same)
+    for difference in compared.differences[:_LINES]:
+        yield StructureCheck(difference.subject, "definition", difference.was, difference.now)
+    if differing > _LINES:
+        yield StructureCheck(
+            "schema", "further definitions", "as they were", f"{differing - _LINES:,} more that differ"
+        )
 
 
 def _check_search_indexes(manifest: Manifest, view: View) -> StructureCheck:

@@ -84,7 +84,9 @@ def prove(
         raws = read_tables(settings, steps, view, restored, scratch / "back", "read back", left or {})
         structure = steps.run(
             "check the structure",
-            lambda: check_structure(there, schema, view, scratch / "schema-back", staging.left_out),
+            lambda: check_structure(
+                there, schema, view, open_database(staging.address), scratch / "schema-back", staging.left_out
+            ),
         )
     if crossing:
         restored, raws = crossing.bring_back(steps, restored, raws, scratch / "returned", jobs=settings.jobs)
@@ -108,13 +110,13 @@ def prove(
             files,
             database_url=open_database(staging.address).sqlalchemy_url(),
             reports=folder,
-            structure=structure,
+            structure=structure.checks,
             file_names=measured.file_names,
             sensitive=settings.validate_.sensitive,
             jobs=settings.restore.jobs,
         ),
     )
-    notes = tuple(check.note for check in files if check.note)
+    notes = (*structure.notes, *(check.note for check in files if check.note))
     return Evidence(folder, measured.states, files, validation, measured.differences, notes)
 
 

@@ -62,6 +62,18 @@ class CapturedSchema:
     materialized_views: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Definition:
+    """One thing that a schema defines."""
+
+    subject: str  # kind, schema and name
+    text: str  # in the engine's own words
+    compared: str  # the same, written so that what means the same is equal
+    part_of: str = ""  # the subject that it comes and goes with
+    private: bool = False  # it may hold a password
+    lapse: bool = False  # something that did not hold: it is no loss where it does again
+
+
 class View(Protocol):
     """One consistent state of a database."""
 
@@ -89,8 +101,8 @@ class View(Protocol):
     def capture_schema(self, path: Path) -> CapturedSchema:
         """Write the native schema to `path`."""
 
-    def objects(self, schema: CapturedSchema) -> frozenset[str]:
-        """Everything a captured schema creates (tables, indexes, constraints, triggers, views, …), one name for each."""
+    def definitions(self, schema: CapturedSchema) -> tuple[Definition, ...]:
+        """Everything a captured schema creates or sets (tables, constraints, triggers, privileges, …), each subject once."""
 
     def properties(self, schema: CapturedSchema) -> dict[str, str]:
         """What a captured schema says of the database as a whole (owner, locale, settings, privileges), a name for each.
@@ -128,12 +140,13 @@ class DroppedPart:
 class LeftOut:
     """One thing of the snapshot that this role or this server cannot be given; the rest is there, and this is named.
 
-    `subject` is its name in the proof (`View.objects`, `View.properties`).
+    `subject` is its name in the proof (`View.definitions`, `View.properties`).
     """
 
     subject: str
     why: str
     statement: str = ""  # SQL that makes it, for somebody who may run it
+    instead: str | None = None  # how it is defined now, where it is there in another form
 
 
 class StagingDatabase(Protocol):
@@ -250,6 +263,17 @@ class Database(Protocol):
         Args:
             into: the database that is being restored into. Where the role may create none, it is used if it is there.
             folder: for a database that is a file.
+        """
+
+    def replayed(self, schema: CapturedSchema, folder: Path) -> AbstractContextManager[DatabaseAddress]:
+        """A database made of a captured schema alone, gone afterwards: it shows in which words this server tells it.
+
+        Args:
+            schema: the captured schema.
+            folder: for a database that is a file.
+
+        Raises:
+            MayNotCreateDatabases, ServerNotReady, TerminalError: none can be made.
         """
 
     def lock(

@@ -15,7 +15,7 @@ from edms_tasks.databases.postgresql.blank import created, lent
 from edms_tasks.databases.postgresql.connection import ask_server, connected
 from edms_tasks.databases.postgresql.leftovers import fitting, remove_leftovers, unique_name
 from edms_tasks.databases.postgresql.locking import AdvisoryLock, advisory_lock, locked_by
-from edms_tasks.databases.postgresql.mark import closing_of
+from edms_tasks.databases.postgresql.mark import closing_of, target_of
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
 from edms_tasks.databases.postgresql.properties import closing_statements
 from edms_tasks.databases.postgresql.staging import PostgresStaging
@@ -31,11 +31,12 @@ from edms_tasks.errors import (
     TargetExists,
     TargetInUse,
     TargetLocked,
+    TerminalError,
 )
 from edms_tasks.file_locks import Wait, give_up
 from edms_tasks.inventory.model import Table
 
-_STAGING, _MIGRATED = "_edms_staging", "_edms_migrated"
+_STAGING, _MIGRATED, _REPLAYED = "_edms_staging", "_edms_migrated", "_edms_replayed"
 
 
 class PostgresDatabase:
@@ -117,6 +118,30 @@ class PostgresDatabase:
             self._require_createdb(connection)
         return created(self.address.renamed(name), self._maintenance_address(), into)
 
+    @contextmanager
+    def replayed(self, schema: CapturedSchema, folder: Path) -> Iterator[DatabaseAddress]:
+        with self._maintenance() as connection:
+            self._require_createdb(connection)
+            # The lock that our caller holds is that of what the staging database was made for.
+            target = target_of(str(self._comment(connection, self.address.name) or "")) or self.address.name
+            name = unique_name(target, _REPLAYED)
+            whole = Whole(schema, target, created=True)
+            whole.create(connection, name, self.address.name)
+        staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, 1, whole)
+        try:
+            try:
+                staging.create_tables()
+                staging.finish((), ())
+            except psycopg.Error as error:
+                raise TerminalError(
+                    "The snapshot's schema could not be made a second time.",
+                    where=staging.address.display,
+                    why=str(error).strip()[:1000],
+                ) from error
+            yield staging.address
+        finally:
+            staging.drop()
+
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
     ) -> AbstractContextManager[AdvisoryLock]:
@@ -126,7 +151,9 @@ class PostgresDatabase:
         return locked_by(self._maintenance_address(), name, kind)
 
     def remove_leftovers(self, target: str) -> tuple[str, ...]:
-        return remove_leftovers(self._maintenance_address(), self.address.name, target, (_STAGING, _MIGRATED))
+        return remove_leftovers(
+            self._maintenance_address(), self.address.name, target, (_STAGING, _MIGRATED, _REPLAYED)
+        )
 
     def exists(self, name: str) -> bool:
         with self._maintenance() as connection:

@@ -17,7 +17,7 @@ from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import ServerNotReady
 
 # Kinds that pg_restore gives to their owner (pg_backup_archiver.c, _getObjectDescription).
-_OWNED = {
+OWNED = {
     "AGGREGATE", "COLLATION", "CONVERSION", "DOMAIN", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "FUNCTION",
     "MATERIALIZED VIEW", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURAL LANGUAGE", "PROCEDURE", "PUBLICATION",
     "SCHEMA", "SEQUENCE", "SERVER", "STATISTICS", "SUBSCRIPTION", "TABLE", "TEXT SEARCH CONFIGURATION",
@@ -164,7 +164,7 @@ def _fitted(plan: Plan, entry: Entry, server: Server, fallback: str) -> Entry:
                 f"ALTER {what} {name} SET TABLESPACE {identifier(space)}",
             )
         )
-    if entry.kind not in _OWNED or not entry.raw("owner"):
+    if entry.kind not in OWNED or not entry.raw("owner"):
         return entry
     owner = entry.text("owner")
     if owner == server.role or (server.superuser and owner in server.roles):
@@ -237,7 +237,7 @@ def _keep_apart(plan: Plan, entry: Entry, server: Server) -> None:
             return
         when = plan.last if entry.kind == "EVENT TRIGGER" else plan.others
         when.append(Attempt(entry, (definition,), subject(entry)))
-        if entry.kind in _OWNED and entry.text("owner") != server.role:
+        if entry.kind in OWNED and entry.text("owner") != server.role:
             _give_to_owner(plan, entry, server, when)
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql import catalogue, references
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
+from edms_tasks.databases.postgresql.definitions import UNENFORCED, read_definitions, read_unenforced
 from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
@@ -25,7 +26,7 @@ from edms_tasks.databases.postgresql.room import rows_on_disk
 from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
-from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
+from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.inventory.model import Column, Finding, ForeignReference, Table
@@ -50,7 +51,6 @@ _TEXTUAL = {"text", "character varying"}
 # Types that are kept as their text. Of XML, even the output function leaves the declaration of an encoding out.
 _BYTES_OF_TEXT = {*_TEXTUAL, "xml"}
 _PART_BYTES = 16 << 20
-_NO_OBJECTS = ("ACL ", "DEFAULT ACL ", "COMMENT ", "SECURITY LABEL ", "SCHEMA - public", "DATABASE ", "ENCODING ")
 _DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
 
 
@@ -213,19 +213,12 @@ class PostgresView:
             path=path,
             format="pg_dump-custom",
             server_version=str(version[0]) if version else "",
-            settings=database_settings(self._connection),
+            settings=database_settings(self._connection) | {UNENFORCED: read_unenforced(self._connection)},
             materialized_views=catalogue.read_materialized_views(self._connection),
         )
 
-    def objects(self, schema: CapturedSchema) -> frozenset[str]:
-        """The entries of the archive's table of contents: kind, schema and name, the same for every server version."""
-        listing = run_tool("pg_restore", ["--list", str(schema.path)], self._address, connect=False)
-        owners = sorted(schema.settings.get("roles", "").split("\n"), key=len, reverse=True)
-        entries = {
-            _without_owner(line, owners) for line in re.findall(r"^\d+; \d+ \d+ (.+)$", listing, flags=re.MULTILINE)
-        }
-        # Privileges and comments are not objects, and what the database as a whole is was settled when it was created.
-        return frozenset(entry for entry in entries if not entry.startswith(_NO_OBJECTS))
+    def definitions(self, schema: CapturedSchema) -> tuple[Definition, ...]:
+        return read_definitions(schema)
 
     def properties(self, schema: CapturedSchema) -> dict[str, str]:
         """Owner, locale, settings and privileges of the database itself."""
@@ -328,14 +321,6 @@ def _measure(rows: int, columns: Iterable[Column], beyond: Collection[str]) -> M
         encodings[column.name] = "native" if native is not None or base in _TEXTUAL else "text"
         types[column.name] = native if native is not None else pa.string()
     return Measure(rows=rows, encodings=encodings, types=types)
-
-
-def _without_owner(entry: str, owners: Iterable[str]) -> str:
-    """An entry of an archive's table of contents ends with its owner, whose name may hold blanks."""
-    for owner in owners:
-        if owner and entry.endswith(f" {owner}"):
-            return entry.removesuffix(f" {owner}")
-    return entry.rpartition(" ")[0]
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:

@@ -103,6 +103,18 @@ class SqliteDatabase:
         finally:
             remove_with_companions(path)
 
+    @contextmanager
+    def replayed(self, schema: CapturedSchema, folder: Path) -> Iterator[DatabaseAddress]:
+        path = folder / "replayed.sqlite3"
+        staging = SqliteStaging(self.address.renamed(str(path)), schema)
+        try:
+            staging.create_tables()
+            staging.finish((), ())
+            staging.gather_statistics()
+            yield staging.address
+        finally:
+            remove_with_companions(path)
+
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
     ) -> AbstractContextManager[FileLock]:

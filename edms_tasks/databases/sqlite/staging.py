@@ -71,6 +71,9 @@ class SqliteStaging:
             connection.execute(f"PRAGMA encoding = '{encoding}'")
             for pragma in ("page_size", "auto_vacuum", "user_version", "application_id"):
                 connection.execute(f"PRAGMA {pragma} = {_number(settings, pragma, self._schema.path)}")
+            pages = _number(settings, "default_cache_size", self._schema.path)
+            if pages > 0:  # the library's own is negative, and is kept nowhere
+                connection.execute(f"PRAGMA default_cache_size = {pages}")
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("BEGIN")
             # A virtual table makes its shadow tables itself, so it comes first and they are then there already.

@@ -20,10 +20,11 @@ import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.protocol import CapturedSchema, Measure, Part
+from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
 from edms_tasks.databases.quoting import identifier, identifiers, literal
 from edms_tasks.databases.rechunk import PIECE_BYTES
 from edms_tasks.databases.sqlite import catalogue
+from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
 from edms_tasks.databases.sqlite.foreign import Foreign, in_file, strip_for_reading
 from edms_tasks.databases.sqlite.search import check_search_indexes
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
@@ -284,10 +285,7 @@ class SqliteView:
                     "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
                 )
             ]
-            settings = {
-                pragma: str(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
-                for pragma in ("encoding", "page_size", "auto_vacuum", "user_version", "application_id")
-            }
+            settings = {pragma: str(connection.execute(f"PRAGMA {pragma}").fetchone()[0]) for pragma in PRAGMAS}
             settings["journal_mode"] = self._journal_mode or str(
                 connection.execute("PRAGMA journal_mode").fetchone()[0]
             )
@@ -300,10 +298,8 @@ class SqliteView:
             materialized_views=(),
         )
 
-    def objects(self, schema: CapturedSchema) -> frozenset[str]:
-        """Kind, name and the very statement of each object."""
-        made = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
-        return frozenset(f"{m['type']} {m['name']}: {m['sql']}" for m in made if not m["name"].startswith("sqlite_"))
+    def definitions(self, schema: CapturedSchema) -> tuple[Definition, ...]:
+        return read_definitions(schema)
 
     def properties(self, schema: CapturedSchema) -> dict[str, str]:
         """None are known yet: what SQLite keeps of a file as a whole stands in the pragmas that the staging file is made with."""

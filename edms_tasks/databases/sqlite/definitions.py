@@ -1,0 +1,114 @@
+"""What a SQLite file defines: the statements of `sqlite_master`, and what the file's own header says of it.
+
+Two statements of the same words and signs say the same, however they are laid out and whichever comments stand between.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from edms_tasks.databases.protocol import CapturedSchema, Definition
+from edms_tasks.errors import CheckFailed
+
+PRAGMAS = ("encoding", "page_size", "auto_vacuum", "user_version", "application_id", "default_cache_size")
+_STATISTICS = "sqlite_stat1"
+_TOKEN = re.compile(
+    r"""(?P<blank>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))"""
+    r"""|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[\w$]+|[<>=!|]+|.""",
+    re.DOTALL,
+)
+# Words that are no name where they stand without quotes in a statement that SQLite accepted.
+_KEYWORDS = frozenset(
+    [
+        "ALL",
+        "AND",
+        "AS",
+        "AUTOINCREMENT",
+        "BETWEEN",
+        "CASE",
+        "CHECK",
+        "COLLATE",
+        "COMMIT",
+        "CONSTRAINT",
+        "CREATE",
+        "DEFAULT",
+        "DEFERRABLE",
+        "DELETE",
+        "DISTINCT",
+        "DROP",
+        "ELSE",
+        "ESCAPE",
+        "EXISTS",
+        "FOREIGN",
+        "FROM",
+        "GROUP",
+        "HAVING",
+        "IN",
+        "INDEX",
+        "INSERT",
+        "INTERSECT",
+        "INTO",
+        "IS",
+        "ISNULL",
+        "JOIN",
+        "LIMIT",
+        "NOT",
+        "NOTNULL",
+        "NULL",
+        "ON",
+        "OR",
+        "ORDER",
+        "PRIMARY",
+        "REFERENCES",
+        "SELECT",
+        "SET",
+        "TABLE",
+        "THEN",
+        "TO",
+        "TRANSACTION",
+        "UNION",
+        "UNIQUE",
+        "UPDATE",
+        "USING",
+        "VALUES",
+        "WHEN",
+        "WHERE",
+    ]
+)
+
+
+def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
+    """Everything a captured schema creates or sets. Raises CheckFailed where it cannot be read."""
+    try:
+        made = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
+        statements = [(str(one["type"]), str(one["name"]), str(one["sql"])) for one in made]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckFailed(
+            "The snapshot's SQLite schema cannot be read.", where=str(schema.path), why=str(error)
+        ) from error
+    return (*_of_objects(statements), *_of_the_file(schema.settings))
+
+
+def _of_objects(statements: list[tuple[str, str, str]]) -> Iterator[Definition]:
+    for kind, name, sql in statements:
+        if not name.startswith("sqlite_"):
+            yield Definition(f"{kind.upper()} {name}", sql, " ".join(_tokens(sql)))
+        elif name == _STATISTICS:  # the others are there or not as SQLite was built
+            yield Definition("STATISTICS", "ANALYZE was run", "")
+
+
+def _of_the_file(settings: dict[str, str]) -> Iterator[Definition]:
+    for pragma in PRAGMAS:
+        if pragma in settings:
+            yield Definition(f"PRAGMA {pragma}", settings[pragma], settings[pragma])
+    mode = "wal" if settings.get("journal_mode") == "wal" else "delete"  # a file keeps no other
+    yield Definition("PRAGMA journal_mode", mode, mode)
+
+
+def _tokens(sql: str) -> Iterator[str]:
+    for token in _TOKEN.finditer(sql):
+        if token["blank"] is None:
+            word = token.group()
+            yield word.upper() if word.upper() in _KEYWORDS else word

@@ -1,0 +1,167 @@
+"""Two descriptions of a schema, held against each other thing by thing and both ways: what is missing, extra, altered.
+
+A server may write the same definition in another way than the snapshot has it: it reads a text once and gives it back in its own
+words, and another version has other words. So what differs is asked of the server itself: the snapshot's schema is made once more
+in a database that is thrown away, and what is the same there as in the restored one says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases import Database, open_database
+from edms_tasks.databases.protocol import CapturedSchema, Definition, LeftOut, View
+from edms_tasks.errors import EdmsBackupError
+
+_LONGEST = 300
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One definition that is not as it was, with what differs in short."""
+
+    subject: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it."""
+
+    compared: int
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Spelled:
+    """The snapshot's schema in this server's words, or why there is none."""
+
+    definitions: Mapping[str, Definition] | None
+    why: str = ""
+
+
+def compare_definitions(
+    captured: CapturedSchema,
+    again: CapturedSchema,
+    view: View,
+    database: Database,
+    folder: Path,
+    left_out: Sequence[LeftOut] = (),
+) -> Comparison:
+    """Compare the snapshot's schema with that of a restored database.
+
+    Args:
+        captured: the snapshot's schema.
+        again: that of the restored database, captured from `view`.
+        view: the restored database.
+        database: the same, for the server that it is on.
+        folder: for temporary files.
+        left_out: what the restore could not give back, and says so.
+    """
+    was, now = _by_subject(view.definitions(captured)), _by_subject(view.definitions(again))
+    differing = [
+        name
+        for name, one in {**was, **now}.items()
+        if _compared(was, name) != _compared(now, name) and (one.part_of in was) == (one.part_of in now)
+    ]
+    excused = {one.subject: one for one in left_out}
+    open_ones = [name for name in differing if not _is_excused(name, now, excused)]
+    spelled = _spell(captured, database, folder) if open_ones else _Spelled({})
+    sure, unsure, notes = [], [], []
+    for name in open_ones:
+        if name in was and name not in now and was[name].lapse:
+            notes.append(f"{name}: {was[name].text} at the backup; it holds now.")
+        elif (spelled.definitions is None and name in excused and name in now) or (
+            spelled.definitions is None and name in was and name in now and _major(captured) != _major(again)
+        ):
+            unsure.append(name)
+        elif not (name in now and _compared(spelled.definitions or {}, name) == _compared(now, name)):
+            sure.append(name)
+        elif name not in was:
+            notes.append(f"{name} is new: this server makes it of the snapshot's schema.")
+    if unsure:
+        notes.append(
+            f"{len(unsure):,} definitions stand there in other words and were not compared, because {spelled.why}: {_some(unsure)}."
+        )
+    elif sure and spelled.why:
+        notes.append(
+            f"Whether the definitions that differ only read differently could not be asked of the server, because {spelled.why}."
+        )
+    differences = [_difference(name, was.get(name), now.get(name)) for name in sure]
+    left = [name for name in differing if name in was and name not in open_ones]
+    return Comparison(len(was) - len(unsure) - len(left), tuple(differences), tuple(notes))
+
+
+def _is_excused(name: str, now: Mapping[str, Definition], excused: Mapping[str, LeftOut]) -> bool:
+    """Whether it is absent, or as the restore says it made it, because it could not be what it was."""
+    if name not in excused:
+        return False
+    if name not in now:
+        return True
+    instead = excused[name].instead
+    return instead is not None and instead.split() == now[name].text.split()
+
+
+def _spell(captured: CapturedSchema, database: Database, folder: Path) -> _Spelled:
+    folder.mkdir(parents=True)
+    with ExitStack() as cleanup:
+        try:
+            address = cleanup.enter_context(database.replayed(captured, folder))
+        except EdmsBackupError as error:
+            return _Spelled(
+                None, f"no second database could be made of it ({' '.join(f'{error.what} {error.why}'.split())})"
+            )
+        view = cleanup.enter_context(open_database(address).view(folder, 1))
+        return _Spelled(_by_subject(view.definitions(view.capture_schema(folder / "schema"))))
+
+
+def _by_subject(definitions: Iterable[Definition]) -> dict[str, Definition]:
+    return {definition.subject: definition for definition in definitions}
+
+
+def _compared(definitions: Mapping[str, Definition], name: str) -> str | None:
+    return definitions[name].compared if name in definitions else None
+
+
+def _major(schema: CapturedSchema) -> str:
+    return schema.server_version.partition(".")[0]
+
+
+def _difference(name: str, was: Definition | None, now: Definition | None) -> Difference:
+    if was is None:
+        return Difference(name, "nothing", f"extra: {_short(now)}")
+    if now is None:
+        return Difference(name, _short(was), "missing")
+    if was.private or now.private:
+        return Difference(name, "(not shown: it may hold a password)", "another definition (not shown)")
+    before, after = _lines(was.compared), _lines(now.compared)
+    gone, new = [one for one in before if one not in after], [one for one in after if one not in before]
+    if not gone and not new:
+        return Difference(name, _cut(" ".join(before)), _cut("in another order: " + " ".join(after)))
+    return Difference(name, _cut(" … ".join(gone)) or "without what is new", _cut(" … ".join(new)) or "without it")
+
+
+def _short(definition: Definition | None) -> str:
+    if definition is None:
+        return ""
+    return "(not shown: it may hold a password)" if definition.private else _cut(definition.text)
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in (line.strip().rstrip(",;") for line in text.splitlines()) if line]
+
+
+def _cut(text: str) -> str:
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(_cut(name) for name in names[:_NAMED]) + more
