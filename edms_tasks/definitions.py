@@ -73,12 +73,16 @@ def compare_definitions(
     excused = {one.subject: one for one in left_out}
     open_ones = [name for name in differing if not _is_excused(name, now, excused)]
     spelled = _spell(captured, database, folder) if open_ones else _Spelled({})
+    another_server = _major(captured) != _major(again)
     sure, unsure, notes = [], [], []
     for name in open_ones:
         if name in was and name not in now and was[name].lapse:
             notes.append(f"{name}: {was[name].text} at the backup; it holds now.")
-        elif (spelled.definitions is None and name in excused and name in now) or (
-            spelled.definitions is None and name in was and name in now and _major(captured) != _major(again)
+        elif (
+            spelled.definitions is None
+            and name in was
+            and name in now
+            and (another_server or name in excused or was[name].chosen_by_server)
         ):
             unsure.append(name)
         elif not (name in now and _compared(spelled.definitions or {}, name) == _compared(now, name)):

@@ -71,6 +71,7 @@ class Definition:
     compared: str  # the same, written so that what means the same is equal
     part_of: str = ""  # the subject that it comes and goes with
     private: bool = False  # it may hold a password
+    chosen_by_server: bool = False  # such as an extension's version
     lapse: bool = False  # something that did not hold: it is no loss where it does again
 
 

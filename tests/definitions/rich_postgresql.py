@@ -1,5 +1,6 @@
 """A PostgreSQL schema with a thing of nearly every kind, and what may be altered in it: one alteration a line."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -14,6 +14,8 @@ from psycopg import errors as pg_errors
 
 from edms_tasks.databases.postgresql.archive import Entry
 from edms_tasks.databases.postgresql.careful import Connection, rehearse
+from edms_tasks.databases.postgresql.reach import subject
+from edms_tasks.databases.postgresql.statements import word_after
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.databases.quoting import identifier, identifiers
 
@@ -25,6 +27,7 @@ class MadeKeys:
     """What became of them."""
 
     not_valid: list[str] = field(default_factory=list)
+    changed: list[LeftOut] = field(default_factory=list)  # those
     over_rows: list[str] = field(default_factory=list)  # valid to the server, as they were, though rows dangle
     left_out: list[LeftOut] = field(default_factory=list)
 
@@ -78,6 +81,7 @@ def make_keys(connection: Connection, keys: Sequence[Entry]) -> MadeKeys:
             with connection.transaction():
                 connection.execute(statement + b" NOT VALID")
             made.not_valid.append(name)
+            made.changed.append(_not_valid(entry, statement))
         except (pg_errors.WrongObjectType, pg_errors.FeatureNotSupported):
             if rehearse(connection, b"SET LOCAL session_replication_role = replica") is None:
                 _make_over_rows(connection, entry, statement)
@@ -91,6 +95,17 @@ def make_keys(connection: Connection, keys: Sequence[Entry]) -> MadeKeys:
                     )
                 )
     return made
+
+
+def _not_valid(entry: Entry, statement: bytes) -> LeftOut:
+    table = statement.partition(b"ADD CONSTRAINT")[0].decode("utf-8", "surrogateescape").strip()
+    constraint = word_after(statement, b"ADD", b"CONSTRAINT")
+    return LeftOut(
+        subject(entry),
+        "some rows of its table point at what is not there",
+        f"{table} VALIDATE CONSTRAINT {identifier(constraint)}" if constraint else "",
+        instead=f"{statement.decode('utf-8', 'surrogateescape')} NOT VALID;",
+    )
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def _beyond_the_archive(schema: CapturedSchema) -> Iterator[Definition]:
         yield Definition(f"ENFORCEMENT {of_schema} {table} {name}", text, text, lapse=True)
     recorded = recorded_properties(schema.settings)
     for extension, version in recorded.extensions if recorded else ():
-        yield Definition(f"EXTENSION VERSION - {extension}", version, version)
+        yield Definition(f"EXTENSION VERSION - {extension}", version, version, chosen_by_server=True)
 
 
 def _access_method(entry: Entry) -> str:
