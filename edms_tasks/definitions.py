@@ -87,6 +87,8 @@ def compare_definitions(
             unsure.append(name)
         elif not (name in now and _compared(spelled.definitions or {}, name) == _compared(now, name)):
             sure.append(name)
+        elif name in was and was[name].chosen_by_server:
+            notes.append(f"{name}: {was[name].text} at the backup, {now[name].text} on this server.")
         elif name not in was:
             notes.append(f"{name} is new: this server makes it of the snapshot's schema.")
     if unsure:
