@@ -40,7 +40,7 @@ class Rebuilt:
 
     @property
     def is_proved(self) -> bool:
-        return all(check.expected == check.found for check in self.checks)
+        return [check for check in self.checks if check.expected != check.found] == []
 
 
 def capture(url: str, folder: Path) -> Captured:
@@ -58,11 +58,13 @@ def rebuild(captured: Captured, folder: Path, *, url: str | None = None, into: s
     with open_database(staging.address).view(folder, 1) as view:
         native = NativeSchema.model_construct(engine="postgresql")
         manifest = Manifest.model_construct(sequences=(), findings=(), engine="postgresql", native_schema=native)
-        checks = check_structure(manifest, captured.schema, view, folder / "schema-back", staging.left_out)
+        structure = check_structure(
+            manifest, captured.schema, view, open_database(staging.address), folder / "schema-back", staging.left_out
+        )
     name = into or f"{database.address.name}_rebuilt"
     staging.keep_as(name)
     made = database.address.renamed(name).url()
-    return Rebuilt(made, tuple(staging.notes), staging, checks)
+    return Rebuilt(made, (*staging.notes, *structure.notes), staging, structure.checks)
 
 
 def said_by_pg_dump(url: str) -> list[str]:

@@ -137,9 +137,10 @@ def test_an_index_that_fitted_its_rows_in_the_source_must_fit_them_in_the_copy(t
     manifest = Manifest.model_construct(findings=tuple(passed), sequences=(), engine="sqlite", native_schema=schema)
     (tmp_path / "spool").mkdir()
 
-    with open_database(DatabaseAddress.from_url(f"sqlite:///{source}")).view(tmp_path / "spool", 1) as view:
+    database = open_database(DatabaseAddress.from_url(f"sqlite:///{source}"))
+    with database.view(tmp_path / "spool", 1) as view:
         captured = view.capture_schema(tmp_path / "captured")
-        checks = check_structure(manifest, captured, view, tmp_path / "again")
+        checks = check_structure(manifest, captured, view, database, tmp_path / "again").checks
 
     (search,) = [check for check in checks if check.subject == "search indexes"]
     assert (search.expected, search.found) == ("all 2", "missing stale")

@@ -25,6 +25,7 @@ UNENFORCED = "unenforced"  # in NativeSchema.settings
 _PRIVILEGES = {"ACL", "DEFAULT ACL"}
 # What the database as a whole is, which is compared as its properties.
 _WHOLE = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"}
+_ABOUT_ANOTHER = {"ACL", "COMMENT", "SECURITY LABEL"}  # tag: what it is about
 _MAY_HOLD_PASSWORDS = {"USER MAPPING", "SERVER", "SUBSCRIPTION", "FOREIGN DATA WRAPPER"}
 _USUAL_ACCESS_METHOD = "heap"
 _STATES = {"D": "disabled", "R": "for replicas only", "A": "always"}
@@ -42,7 +43,7 @@ def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
     texts: dict[str, list[str]] = defaultdict(list)
     parts, private = [], set()
     for entry in read_archive(schema.path).entries:
-        if entry.kind in _WHOLE:
+        if entry.kind in _WHOLE or (entry.kind in _ABOUT_ANOTHER and entry.text("tag").startswith("DATABASE ")):
             continue
         name = subject(entry)
         texts[name].append(entry.text("definition").strip() + _access_method(entry))
