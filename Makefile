@@ -9,7 +9,7 @@ PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-worlds mayan lint format bench bench-quick lock clean
+.PHONY: help venv demo test test-long other-worlds mayan kills lint format bench bench-quick lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ other-worlds: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches 
 
 mayan: $(STAMP) ## Mayan EDMS from its package: filled, backed up, lost, restored, compared; a quarter of an hour
 	tests/real/mayan.sh
+
+kills: $(STAMP) ## kill backups and restores at random moments, a hundred an engine; an hour
+	$(BIN)/python -m tests.real.kills sqlite --kills 100
+	$(BIN)/python -m tests.real.kills postgresql --kills 100
+	$(BIN)/python -m tests.real.kills postgresql --kills 50 --server
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
