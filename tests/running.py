@@ -29,8 +29,8 @@ class Protected:
     def settings(self) -> Settings:
         return load_settings(self.config)
 
-    def backup(self, tag: str | None = None) -> BackupResult:
-        return compose_backup(self.settings, DirectSteps(), tag=tag)
+    def backup(self, tag: str | None = None, **options: Any) -> BackupResult:
+        return compose_backup(self.settings, DirectSteps(), tag=tag, **options)
 
     def restore(self, snapshot: str = "latest", **options: Any) -> RestoreResult:
         return compose_restore(self.settings, DirectSteps(), snapshot=snapshot, **options)

@@ -175,7 +175,11 @@ def _fitted(plan: Plan, entry: Entry, server: Server, fallback: str) -> Entry:
 
 def _give_to_owner(plan: Plan, entry: Entry, server: Server, when: list[Attempt] | None = None) -> None:
     owner, statement = entry.text("owner"), _owner_statement(entry)
-    if not owner or statement is None:
+    if not owner:
+        return
+    if statement is None:  # the sequence of an identity column, which always belongs to whom its table belongs to
+        if owner not in server.assumable:
+            plan.left_out.append(LeftOut(f"owner of {entry.name}", _missing([owner], server)))
         return
     if owner in server.assumable:
         given = plan.schemas if entry.kind == "SCHEMA" else plan.owners
