@@ -52,10 +52,11 @@ class Chunk(Value):
     superseded_rows: int = Field(default=0, ge=0)
 
 
-Encoding = Literal["native", "text", "tagged"]
+Encoding = Literal["native", "output", "text", "tagged"]
 """How a column's values stand in Parquet; `docs/format.md` defines each.
 
-native: the Parquet type says it all · text: the engine's own exact text · tagged: SQLite values of mixed storage classes.
+native: the Parquet type says it all · output: PostgreSQL's own exact text · text: the same by a cast, in older snapshots and for XML ·
+tagged: SQLite values of mixed storage classes.
 """
 
 

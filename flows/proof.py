@@ -80,6 +80,7 @@ def prove(
     there = crossing.manifest if crossing else manifest
     (scratch / "view").mkdir()
     with open_database(staging.address).view(scratch / "view", settings.jobs) as view:
+        view.read_like(there.tables)
         restored = view.tables()
         raws = read_tables(settings, steps, view, restored, scratch / "back", "read back", left or {})
         structure = steps.run(

@@ -25,7 +25,9 @@ from datetime import UTC, datetime
 from edms_tasks.errors import TransientError
 
 _SECONDS_TO_START = 120
-_SECONDS_TO_SETTLE = 10
+_SECONDS_TO_ANSWER = 10
+_SECONDS_TO_SETTLE = 120  # two hundred task runs take a busy machine half a minute …
+_SECONDS_STANDING_STILL = 10  # … while their number grows
 _SECONDS_TO_STOP = 10
 _BETWEEN = 0.1
 _ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
@@ -64,7 +66,7 @@ class TemporaryServer:
         until = time.monotonic() + _SECONDS_TO_START
         while time.monotonic() < until and self._process.poll() is None:
             try:
-                _DIRECTLY.open(f"{self.url}/health", timeout=_SECONDS_TO_SETTLE).close()
+                _DIRECTLY.open(f"{self.url}/health", timeout=_SECONDS_TO_ANSWER).close()
             except (urllib.error.URLError, OSError):
                 time.sleep(_BETWEEN)
             else:
@@ -94,15 +96,17 @@ class TemporaryServer:
     def _settle(self) -> None:
         """Task runs are recorded from events, which the server works off after it has taken them."""
         until = time.monotonic() + _SECONDS_TO_SETTLE
-        before = -1
-        while time.monotonic() < until:
+        before, moved = (-1, -1), time.monotonic()
+        while (now := time.monotonic()) < min(until, moved + _SECONDS_STANDING_STILL):
             try:
-                begun, ended = self._count(), self._count(_ENDED)
+                found = self._count(), self._count(_ENDED)
             except (urllib.error.URLError, OSError):
                 return  # it never came up, or is gone: nothing more is recorded
-            if begun == ended == before:
+            begun, ended = found
+            if found != before:
+                before, moved = found, now
+            elif begun == ended:
                 return
-            before = begun
             time.sleep(_BETWEEN)
 
     def _count(self, states: list[str] | None = None) -> int:
@@ -115,7 +119,7 @@ class TemporaryServer:
             data=json.dumps({"task_runs": chosen}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with _DIRECTLY.open(request, timeout=_SECONDS_TO_SETTLE) as answer:
+        with _DIRECTLY.open(request, timeout=_SECONDS_TO_ANSWER) as answer:
             return int(json.load(answer))
 
     def _reason(self) -> str:

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from edms_tasks import errors
+from edms_tasks.databases.postgresql.programs import installed
 from tests.direct_access import execute, spoil
 from tests.independent_comparison import differences, picture, picture_of_files
 from tests.postgres_server import PostgresServer
@@ -389,11 +390,15 @@ def test_a_sqlite_database_in_the_middle_of_a_transaction(begin: str, on_sqlite:
 def test_a_missing_program_of_postgresql(
     missing: str, verb: str, on_postgres: BackedUp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    if missing == "pg_restore":
+        (tmp_path / "pg_dump").symlink_to(installed("pg_dump")[0].path)
     with monkeypatch.context() as patch:
         patch.setenv("PATH", str(tmp_path))
+        # A machine without them cannot be had: the tests' own server has them.
+        patch.setattr("edms_tasks.databases.postgresql.programs._KNOWN_PLACES", ())
         error = _refused(errors.ToolMissing, getattr(on_postgres.protected, verb))
 
-    assert missing in error.what and error.where == "PATH" and "Install" in error.cure
+    assert missing in error.what and error.where == "PATH and the usual folders" and "Install" in error.cure
     assert error.exit_code == 2
 
 

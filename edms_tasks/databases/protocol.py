@@ -87,6 +87,9 @@ class View(Protocol):
     def measure(self, table: Table) -> Measure:
         """Count the rows and choose each column's encoding from the values that are really there."""
 
+    def read_like(self, entries: Sequence[TableEntry]) -> None:
+        """Carry values from now on as these entries of a snapshot do, where an earlier release read them in another way."""
+
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """The same measure with every text carried in a form that no byte can break."""
 

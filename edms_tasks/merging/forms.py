@@ -1,11 +1,13 @@
-"""Bring two databases' rows of one table into the same form, where SQLite's storage classes made them differ.
+"""Bring two databases' rows of one table into the same form, where the way they were read made them differ.
 
-Natural keys are texts of values, so a number that one side carries as it is and the other tagged would be two keys.
+Natural keys are texts of values, so a number of SQLite's that one side carries as it is and the other tagged would be
+two keys, and so would an address that a snapshot of an earlier release read by a cast to text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +15,19 @@ import duckdb
 
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.model import Column, Table
+from edms_tasks.manifest import Encoding
 from edms_tasks.matching import Held, classed, held
 from edms_tasks.workspace import AS_PARQUET, column_types, relation
+
+_POSTGRESQL = ("output", "text")
 
 
 def in_one_form(
     cursor: duckdb.DuckDBPyConnection, table: Table, raws: Mapping[str, RawTable], folder: Path
 ) -> dict[str, RawTable]:
-    """The sides' rows of a table, tagged in every column of SQLite that one of them carries in another form.
+    """The sides' rows of a table: as PostgreSQL's output functions write them, and tagged in every column of SQLite
+    that one of them carries in another form.
 
     Args:
         cursor: where to compute.
@@ -29,13 +35,14 @@ def in_one_form(
         raws: the rows, by the side's name.
         folder: where to write rows that had to be brought into another form; created.
     """
+    raws = _as_output(cursor, table, raws, folder)
     filled = {name: raw for name, raw in raws.items() if raw.rows}
     kinds = {name: column_types(cursor, relation(table, raw)) for name, raw in filled.items()}
     # The engine's own text is what its other forms read as, so that `comparison.comparable` is enough for it.
     mixed = [
         column.name
         for column in table.columns
-        if not any(raw.encodings[column.name] == "text" for raw in filled.values())
+        if not any(raw.encodings[column.name] in _POSTGRESQL for raw in filled.values())
     ]
     differing = {
         name
@@ -50,6 +57,30 @@ def in_one_form(
     }
 
 
+def _as_output(
+    cursor: duckdb.DuckDBPyConnection, table: Table, raws: Mapping[str, RawTable], folder: Path
+) -> Mapping[str, RawTable]:
+    """The same, where the sides read columns in the two ways of PostgreSQL: all as the newer one, as far as it can be had."""
+    ways = {column.name: {raw.encodings[column.name] for raw in raws.values() if raw.rows} for column in table.columns}
+    differing = {name for name, found in ways.items() if found >= {"text", "output"}}
+    return {
+        name: _rewritten(cursor, table, raw, cast, folder / f"{name}-output")
+        if raw.rows and (cast := {column for column in differing if raw.encodings[column] == "text"})
+        else raw
+        for name, raw in raws.items()
+    }
+
+
+def _rewritten(
+    cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, cast: set[str], folder: Path
+) -> RawTable:
+    made = [
+        f"{from_cast(column)} AS {identifier(column.name)}" if column.name in cast else identifier(column.name)
+        for column in table.columns
+    ]
+    return _written(cursor, table, raw, made, folder, dict.fromkeys(cast, "output"))
+
+
 def _tagged(
     cursor: duckdb.DuckDBPyConnection,
     table: Table,
@@ -58,13 +89,24 @@ def _tagged(
     columns: set[str],
     folder: Path,
 ) -> RawTable:
+    made = [_expression(column.name, held(table, raw, kinds, column.name), columns) for column in table.columns]
+    return _written(cursor, table, raw, made, folder, dict.fromkeys(columns, "tagged"))
+
+
+def _written(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    raw: RawTable,
+    made: Sequence[str],
+    folder: Path,
+    encodings: Mapping[str, Encoding],
+) -> RawTable:
     folder.mkdir(parents=True, exist_ok=True)
     written = folder / "rows.parquet"
-    made = [_expression(column.name, held(table, raw, kinds, column.name), columns) for column in table.columns]
     cursor.execute(
         f"COPY (SELECT {', '.join(made)} FROM {relation(table, raw)}) TO {literal(str(written))} {AS_PARQUET}"
     )
-    return replace(raw, files=(written,), encodings={**raw.encodings, **dict.fromkeys(columns, "tagged")})
+    return replace(raw, files=(written,), encodings={**raw.encodings, **encodings})
 
 
 def _expression(name: str, value: Held, columns: set[str]) -> str:
@@ -85,3 +127,15 @@ def _with_class(expression: str, value: Held) -> str:
         if affinity_is_real
         else f"CASE WHEN {expression} = trunc({expression}) THEN {classed(expression, value)} ELSE {real} END"
     )
+
+
+def from_cast(column: Column) -> str:
+    """DuckDB SQL for what a type's output function writes, of a value that was read by a cast to text.
+
+    The casts of two types say something else; what an enum's or a composite's own cast said cannot be known.
+    """
+    name = identifier(column.name)
+    if column.native_type == "inet":
+        return f"regexp_replace({name}, CASE WHEN contains({name}, ':') THEN '/128$' ELSE '/32$' END, '')"
+    length = re.fullmatch(r"character\((\d+)\)", column.native_type)
+    return f"rpad({name}, {length[1]}, ' ')" if length else name

@@ -65,6 +65,8 @@ class Conversion:
             return f"CAST(NULL AS {self.form.kind})"
         if self.source == "postgresql":
             made = self.kind.to_postgresql(self._classes(column, form), self.columns).expression
+            if self.form.encoding == "text" and self.kind.by_cast is not None:
+                made = self.kind.by_cast(f"({made})")
             return f"CAST({made} AS VARCHAR)" if self.form.kind == "VARCHAR" else made
         value = self._typed(column, form)
         if self.kind.canonical is not None:

@@ -30,7 +30,7 @@ from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, P
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.inventory.model import Column, Finding, ForeignReference, Table
-from edms_tasks.manifest import Encoding
+from edms_tasks.manifest import Encoding, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
 
 # Types whose binary form Arrow carries without loss; everything else travels as the text that the type's output
@@ -48,8 +48,8 @@ _NATIVE: dict[str, pa.DataType] = {
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
 _TEXTUAL = {"text", "character varying"}
-# Types that are kept as their text. Of XML, even the output function leaves the declaration of an encoding out.
-_BYTES_OF_TEXT = {*_TEXTUAL, "xml"}
+# Kept as its text. The output function leaves the declaration of an encoding out.
+_XML = "xml"
 _PART_BYTES = 16 << 20
 _DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
 
@@ -92,6 +92,7 @@ class PostgresView:
         self._own = own
         self._server_version = connection.info.server_version
         self._measured: dict[str, Measure] = {}
+        self._cast: dict[str, frozenset[str]] = {}
         self._sizes = catalogue.read_sizes(connection)
         self._with_own_functions = tables_with_own_functions(connection)
         self._readers: queue.LifoQueue[adbc.Connection | None] = queue.LifoQueue()
@@ -140,7 +141,14 @@ class PostgresView:
         sql = f"SELECT count(*){checks} FROM ONLY {identifier(table.schema_name, table.name)}"
         row = self._ask(table, sql)
         beyond = {name for name, outside in zip(dated, row[1:], strict=True) if outside}
-        return _measure(int(row[0]), table.columns, beyond)
+        return _measure(int(row[0]), table.columns, beyond, self._cast.get(table.id, ()))
+
+    def read_like(self, entries: Sequence[TableEntry]) -> None:
+        """What a snapshot of an earlier release read by a cast to text is read by a cast, or no digest would be equal."""
+        self._cast = {
+            entry.table.id: frozenset(name for name, encoding in entry.encodings.items() if encoding == "text")
+            for entry in entries
+        }
 
     def _ask(self, table: Table, query: str) -> tuple[Any, ...]:
         """The one row of a query on a table."""
@@ -228,7 +236,7 @@ class PostgresView:
     def _measure_of(self, target: Table, columns: Sequence[Column]) -> Measure:
         """How these columns of a table that references point at are carried."""
         if not any(_base(column.native_type) in _DATED for column in columns):
-            return _measure(0, columns, ())
+            return _measure(0, columns, (), self._cast.get(target.id, ()))
         if target.id not in self._measured:
             self._measured[target.id] = self.measure(target)
         return self._measured[target.id]
@@ -265,12 +273,11 @@ class PostgresView:
     @staticmethod
     def _expression(alias: str, column: Column, encoding: Encoding) -> str:
         name, value = identifier(column.name), identifier(alias, column.name)
-        base = _base(column.native_type)
-        if encoding == "native" and base not in _TEXTUAL:
+        if encoding == "output":
+            return f"{output_text(value)} AS {name}"
+        if encoding == "native" and _base(column.native_type) not in _TEXTUAL:
             return f"{value} AS {name}"
-        if base in _BYTES_OF_TEXT:
-            return f"{value}::text AS {name}"
-        return f"{output_text(value)} AS {name}"
+        return f"{value}::text AS {name}"
 
     def _set_search_path(self, cursor: adbc.Cursor, *tables: Table) -> None:
         """For one read of tables in the reader's transaction; names in our queries are written out in full."""
@@ -311,14 +318,17 @@ def _base(native_type: str) -> str:
     return re.sub(r"\([^)]*\)", "", native_type).strip()
 
 
-def _measure(rows: int, columns: Iterable[Column], beyond: Collection[str]) -> Measure:
-    """`beyond` are columns with dates that Arrow or Python cannot hold."""
+def _measure(rows: int, columns: Iterable[Column], beyond: Collection[str], cast: Collection[str]) -> Measure:
+    """`beyond` are columns with dates that Arrow or Python cannot hold, `cast` those that a snapshot read by a cast."""
     encodings: dict[str, Encoding] = {}
     types: dict[str, pa.DataType] = {}
     for column in columns:
         base = _base(column.native_type)
         native = _NATIVE.get(base) if column.name not in beyond else None
-        encodings[column.name] = "native" if native is not None or base in _TEXTUAL else "text"
+        if native is not None or base in _TEXTUAL:
+            encodings[column.name] = "native"
+        else:
+            encodings[column.name] = "text" if base == _XML or column.name in cast else "output"
         types[column.name] = native if native is not None else pa.string()
     return Measure(rows=rows, encodings=encodings, types=types)
 

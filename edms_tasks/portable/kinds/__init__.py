@@ -41,6 +41,7 @@ class Kind:
         to_sqlite: a value in `form` as one of `storage`.
         from_text: a value of PostgreSQL's that had to be carried as text, in `form`.
         has_spellings: whether values have several spellings, of which Django's own may come back for any other.
+        by_cast: a value in `form` as a cast to text writes it, where that is another text.
         canonical: what of the value must come back where it comes back in another spelling; None: every byte.
     """
 
@@ -52,6 +53,7 @@ class Kind:
     from_text: Callable[[str], str] | None = None
     has_spellings: bool = False
     canonical: Callable[[str], str] | None = None
+    by_cast: Callable[[str], str] | None = None
 
 
 def _text(name: str) -> Kind:
@@ -71,7 +73,7 @@ def _float(kind: str) -> Kind:
     return Kind("number", Form("native", kind), "real", floats.to_postgresql, floats.to_sqlite)
 
 
-_WRITTEN = Form("text", "VARCHAR")
+_WRITTEN = Form("output", "VARCHAR")
 
 _KINDS = {
     "boolean": Kind(
@@ -87,7 +89,9 @@ _KINDS = {
     "character varying": _text("text"),
     "bytea": Kind("bytes", Form("native", "BLOB"), "blob", blobs.to_postgresql, blobs.to_sqlite),
     "uuid": Kind("UUID", _WRITTEN, "text", uuids.to_postgresql, uuids.to_sqlite, has_spellings=True),
-    "inet": Kind("IP address", _WRITTEN, "text", addresses.to_postgresql, addresses.to_sqlite),
+    "inet": Kind(
+        "IP address", _WRITTEN, "text", addresses.to_postgresql, addresses.to_sqlite, by_cast=addresses.by_cast
+    ),
     "date": Kind("date", Form("native", "DATE"), "text", dates.to_postgresql, dates.to_sqlite, dates.from_text),
     "time without time zone": Kind(
         "time of day", _WRITTEN, "text", times.to_postgresql, times.to_sqlite, has_spellings=True

@@ -1,4 +1,4 @@
-"""GenericIPAddressField: text in SQLite, inet in PostgreSQL, whose text names the length of the network as well."""
+"""GenericIPAddressField: text in SQLite, inet in PostgreSQL, which holds networks as well and then names their length."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ _OTHERWISE = r"^::(ffff:)?[0-9a-f]{1,4}:[0-9a-f]{1,4}$|(^|:)0[0-9a-f]"
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """A network of one address."""
+    """The address, where PostgreSQL would write it in the same way."""
     text = value.text
     uncompressed = f"(NOT contains({text}, '::') AND regexp_matches({text}, '(^|:)0:0(:|$)'))"
     spelled_alike = f"NOT (regexp_matches({text}, '{_OTHERWISE}') OR {uncompressed})"
     return Converted(
-        f"CASE WHEN regexp_full_match({text}, '{_IPV4}') THEN {text} || '/32' "
-        f"WHEN regexp_full_match({text}, '{_IPV6}') AND {spelled_alike} THEN {text} || '/128' END"
+        f"CASE WHEN regexp_full_match({text}, '{_IPV4}') THEN {text} "
+        f"WHEN regexp_full_match({text}, '{_IPV6}') AND {spelled_alike} THEN {text} END"
     )
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """The address alone."""
-    whole = f"(contains({value}, ':') AND ends_with({value}, '/128')) OR (NOT contains({value}, ':') AND ends_with({value}, '/32'))"
+    """The address alone; in snapshots of an earlier release its length follows."""
+    address = f"split_part({value}, '/', 1)"
+    whole = f"NOT contains({value}, '/') OR {value} = {by_cast(address)}"
     return Converted(
-        f"CASE WHEN {whole} THEN split_part({value}, '/', 1) END",
+        f"CASE WHEN {whole} THEN {address} END",
         (Misfit(f"NOT ({whole})", "is a network, and Django's field holds single addresses"),),
     )
+
+
+def by_cast(value: str) -> str:
+    """An address as PostgreSQL's cast to text writes it, which always names the length of the network."""
+    return f"{value} || CASE WHEN contains({value}, ':') THEN '/128' ELSE '/32' END"
