@@ -1,0 +1,143 @@
+"""Snapshots that an earlier release made are verified, restored and compared by this one."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.settings import Settings, settings_from
+from flows.diff import compose_diff
+from flows.direct_steps import DirectSteps
+from flows.merge import compose_merge
+from flows.restore import compose_restore
+from flows.verify import compose_verify
+from tests.inventory.small_project import small_project
+from tests.reference_system import Engine
+from tests.versions import earlier_release
+
+MADE = Path(__file__).parent / "earlier_releases" / "0.1.0"
+SNAPSHOTS = {"sqlite": ("e0c730ef5ac2", "664f5234fde6"), "postgresql": ("c85e18b66949", "9600c736987d")}
+DOCUMENTS = "SELECT number, address, cost, label, made, took FROM small_document ORDER BY number"
+KINDS = {
+    "sqlite": (
+        "SELECT id, anything, typeof(anything), real, bytes FROM kinds ORDER BY id",
+        [
+            ("a", 10, "integer", 1.5, b"\x00\xff"),
+            ("b", "10", "text", 2.0, None),
+            ("c", b"1", "blob", None, b""),
+            ("d", 2.5, "real", 1e300, None),
+        ],
+    ),
+    "postgresql": (
+        "SELECT * FROM kinds ORDER BY id",
+        [
+            ("1", "ab      ", "192.0.2.0/24", "192.0.2.0/24", "x", "LOUD", "[1,5)", '{a,"b c"}', "1 mon 2 days", "1.50"),
+            ("2", "abcdefgh", "::1", "::/0", "", "calm", "empty", "{}", "00:00:00.000001", "NaN"),
+            ("3", *[None] * 9),
+        ],
+    ),
+}  # fmt: skip
+MIGRATIONS = "django_migrations"  # when they were applied
+COMMENTS = [
+    ("SOP-1", "On 1\nsecond line"),
+    ("SOP-1", "later"),
+    ("SOP-2", "changed"),
+    ("SOP-4", "On 4\nsecond line"),
+    ("SOP-5", "On 5\nsecond line"),
+]
+
+
+@dataclass(frozen=True)
+class Office:
+    """The EDMS made anew, on a database that holds what the snapshots do, and the repository of then."""
+
+    engine: Engine
+    project: Path
+    url: str | None
+    settings: Settings
+
+    def asked(self, query: str) -> list[tuple[object, ...]]:
+        return earlier_release.asked(self.project, self.url, query)
+
+    def execute(self, *statements: str) -> None:
+        earlier_release.execute(self.project, self.url, statements)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> Office:
+    engine: Engine = request.param
+    url = request.getfixturevalue("postgres_database") if engine == "postgresql" else None
+    project = tmp_path / "project"
+    small_project(project, earlier_release.MODELS, earlier_release.ROWS, settings=earlier_release.django_settings(url))
+    (project / "media" / "in").mkdir(parents=True)
+    earlier_release.execute(project, url, earlier_release.BESIDE[engine])
+    earlier_release.execute(project, url, earlier_release.SECOND)
+    with tarfile.open(MADE / f"{engine}.tar.xz") as made:
+        made.extractall(tmp_path, filter="data")
+    settings = settings_from(
+        {
+            "edms": {"project": str(project), "settings": "small_settings", "python": sys.executable},
+            "repository": {"url": str(tmp_path / "repository")},
+            "validate": {"django_check": False},
+            "workdir": str(tmp_path / "work"),
+        },
+        where=tmp_path / "edms-backup.toml",
+    )
+    return Office(engine, project, url, settings)
+
+
+def test_they_verify_and_restore_exactly(office: Office) -> None:
+    before = office.asked(DOCUMENTS)
+    for snapshot in SNAPSHOTS[office.engine]:
+        assert compose_verify(office.settings, DirectSteps(), snapshot=snapshot).problems == ()
+    office.execute("DELETE FROM small_comment", "DELETE FROM small_document", "DROP TRIGGER kept" + _ON[office.engine])
+
+    result = compose_restore(office.settings, DirectSteps(), snapshot=SNAPSHOTS[office.engine][1])
+
+    assert result.success, result.failures
+    assert office.asked(DOCUMENTS) == before
+    query, rows = KINDS[office.engine]
+    assert office.asked(query) == rows
+    assert (
+        office.asked(
+            "SELECT number, text FROM small_comment c JOIN small_document d ON d.id = document_id ORDER BY number, text"
+        )
+        == COMMENTS
+    )
+    with pytest.raises(Exception, match="no"):
+        office.execute("DELETE FROM kinds")
+    media = office.project / "media"
+    assert {str(p.relative_to(media)): p.read_text() for p in media.rglob("*.txt")} == earlier_release.FILES
+
+
+def test_against_the_live_system_only_what_changed_since_is_a_difference(office: Office) -> None:
+    office.execute("UPDATE small_document SET cost = 99 WHERE number = 'SOP-3'")
+
+    result = compose_diff(office.settings, DirectSteps(), first=SNAPSHOTS[office.engine][1])
+
+    assert {
+        table.model: (table.added, table.removed, table.changed)
+        for table in result.difference.tables
+        if table.differences and table.model != MIGRATIONS
+    } == {"small.Document": (0, 0, 1)}
+
+
+def test_a_merge_brings_back_what_is_missing_and_writes_nothing_else(office: Office) -> None:
+    before = office.asked(DOCUMENTS)
+    office.execute("DELETE FROM small_comment WHERE document_id = 2", "DELETE FROM small_document WHERE id = 2")
+
+    result = compose_merge(office.settings, DirectSteps(), snapshot=SNAPSHOTS[office.engine][1])
+
+    assert result.done and result.success
+    assert office.asked(DOCUMENTS) == before
+    written = {
+        model.model: (model.insert, model.update) for model in result.plan.models if model.insert or model.update
+    }
+    assert written == {"small.Document": (1, 0), "small.Comment": (1, 0)}
+
+
+_ON = {"sqlite": "", "postgresql": " ON kinds"}
