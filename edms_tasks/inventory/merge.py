@@ -124,7 +124,7 @@ def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: l
             )
         )
     for table in catalogue:
-        if table.id not in matched and table.name not in _DJANGOS_OWN:
+        if table.id not in matched and table.name not in _DJANGOS_OWN and table.extension is None:
             findings.append(
                 Finding(
                     code="table-without-model",

@@ -319,6 +319,7 @@ class Table(Value):
     schema_name: str | None  # None on engines without schemas
     name: str
     model: str | None = None  # "documents.Document"; None where no model owns the table
+    extension: str | None = None  # the extension that made it for its users' rows; None for a table of the EDMS
     content_type: tuple[str, str] | None = None  # (app_label, model_name) as django_content_type spells it
     proxy_content_types: tuple[tuple[str, str], ...] = ()  # of the proxies of its model, whose rows are its rows
     columns: tuple[Column, ...]

@@ -70,6 +70,9 @@ def mergeable(
         if belongs_to_an_index(table.id, table.model, virtual):
             notes.append(f"{table.id} belongs to a search index and was left alone: rebuild the index in the EDMS.")
             continue
+        if table.extension is not None:
+            notes.append(f"{table.id} is configuration of the extension {table.extension} and was left alone.")
+            continue
         if now is None:
             if entry.state.rows:
                 problems.append(f"{table.label}: the table {table.id} is not in the target ({entry.state.rows} rows)")

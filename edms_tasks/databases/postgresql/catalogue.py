@@ -8,19 +8,23 @@ from typing import Any
 import psycopg
 
 from edms_tasks.databases.conditions import null_tests
+from edms_tasks.databases.postgresql.extension_tables import (
+    CONFIGURATION,
+    EXTENSION,
+    OF_AN_EXTENSION,
+    READABLE,
+    read_unreadable,
+)
 from edms_tasks.databases.postgresql.foreign_keys import read_foreign_keys
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Column, Finding, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence
 
-# Schemas of the server itself; tables that belong to an extension come back with CREATE EXTENSION.
-OURS = """
-    n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-    AND NOT EXISTS (
-        SELECT 1 FROM pg_catalog.pg_depend d
-        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-    )
-"""
+_NOT_THE_SERVERS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+# The server's own is no part of the EDMS, and what belongs to an extension comes back with CREATE EXTENSION.
+OURS = f"{_NOT_THE_SERVERS} AND NOT {OF_AN_EXTENSION}"
+# But for the rows of its configuration tables, which are the user's, and their sequences.
+WITH_ROWS = f"{_NOT_THE_SERVERS} AND (NOT {OF_AN_EXTENSION} OR ({CONFIGURATION} AND {READABLE}))"
 
 _LOGICAL: dict[str, LogicalType] = {
     "smallint": "integer", "integer": "integer", "bigint": "integer", "boolean": "boolean", "numeric": "decimal",
@@ -37,22 +41,23 @@ def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...
     """Every ordinary table (partitions included), with columns, keys and enforced references, sorted by id."""
     columns = _columns(connection)
     primary, unique = _unique_keys(connection)
-    foreign = read_foreign_keys(connection, OURS, lambda schema, name: table_id(schema, name, default_schema))
+    foreign = read_foreign_keys(connection, WITH_ROWS, lambda schema, name: table_id(schema, name, default_schema))
     rows = connection.execute(
         f"""
-        SELECT c.oid::bigint, n.nspname, c.relname
+        SELECT c.oid::bigint, n.nspname, c.relname, {EXTENSION}
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {WITH_ROWS}
         ORDER BY 2, 3
         """.encode()
     ).fetchall()
     tables = []
-    for oid, schema, name in _typed(rows):
+    for oid, schema, name, extension in _typed(rows):
         tables.append(
             Table(
                 id=table_id(schema, name, default_schema),
                 schema_name=schema,
                 name=name,
+                extension=extension,
                 columns=tuple(columns[oid]),
                 primary_key=primary.get(oid, ()),
                 unique_keys=tuple(unique[oid]),
@@ -68,7 +73,7 @@ def read_sizes(connection: Connection) -> dict[tuple[str | None, str], tuple[int
         f"""
         SELECT n.nspname, c.relname, pg_catalog.pg_relation_size(c.oid), current_setting('block_size')::bigint
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {WITH_ROWS}
         """.encode()
     ).fetchall()
     # A table dropped meanwhile has no size; reading it then says so.
@@ -86,7 +91,7 @@ def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
         f"""
         SELECT n.nspname, c.relname
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'S' AND {OURS} ORDER BY 1, 2
+        WHERE c.relkind = 'S' AND {WITH_ROWS} ORDER BY 1, 2
         """.encode()
     ).fetchall()
     positions = []
@@ -111,7 +116,7 @@ def read_counters(connection: Connection, default_schema: str) -> dict[str, Sequ
          AND d.refobjsubid = ANY (i.indkey) AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
         JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
         JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
-        WHERE c.relkind = 'r' AND {OURS}
+        WHERE c.relkind = 'r' AND {WITH_ROWS}
         """.encode()
     ).fetchall()
     positions = {(position.schema_name, position.name): position for position in read_sequences(connection)}
@@ -146,7 +151,7 @@ def read_materialized_views(connection: Connection) -> tuple[str, ...]:
 
 
 def read_findings(connection: Connection) -> tuple[Finding, ...]:
-    """What is there and is not carried: foreign tables' rows and large objects."""
+    """What is there and is not carried: foreign tables' rows, large objects, rows of extensions that the role may not read."""
     findings = []
     for schema, name in _typed(
         connection.execute(
@@ -177,7 +182,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
                 cure="Django never makes them; copy what made them with `pg_dump --large-objects`.",
             )
         )
-    return tuple(findings)
+    return (*findings, *read_unreadable(connection))
 
 
 def _columns(connection: Connection) -> dict[int, list[Column]]:
@@ -190,7 +195,7 @@ def _columns(connection: Connection) -> dict[int, list[Column]]:
         JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-        WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND {OURS}
+        WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND {WITH_ROWS}
         ORDER BY a.attrelid, a.attnum
         """.encode()
     ).fetchall()
@@ -222,7 +227,7 @@ def _unique_keys(connection: Connection) -> tuple[dict[int, tuple[str, ...]], di
         JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
         JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND {OURS}
+        WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND {WITH_ROWS}
         ORDER BY i.indrelid, x.relname
         """.encode()
     ).fetchall()

@@ -55,19 +55,31 @@ def copy_table(
     name: str,
     encodings: dict[str, Encoding],
     chunks: Sequence[Path],
+    *,
+    frozen: bool,
 ) -> int:
-    """COPY Parquet chunks into a table made or truncated in this very transaction; returns the rows PostgreSQL took."""
+    """COPY Parquet chunks into a table; returns the rows PostgreSQL took.
+
+    Args:
+        cursor: of the transaction.
+        table: its columns.
+        name: the same, quoted.
+        encodings: of its columns in the chunks.
+        chunks: the rows.
+        frozen: the table was made or truncated in this very transaction, so rows may arrive as if they had always been there.
+    """
     columns = table.stored_columns
     target = f"COPY {name} ({identifiers(column.name for column in columns)}) FROM STDIN WITH "
+    freeze = ", FREEZE" if frozen else ""
     binary = _binary_form(columns, encodings)
     if binary is not None:
-        with cursor.copy((target + "(FORMAT binary, FREEZE)").encode()) as stream:
+        with cursor.copy((target + f"(FORMAT binary{freeze})").encode()) as stream:
             for block in _binary_blocks(chunks, *binary):
                 stream.write(block)
         return cursor.rowcount
     loaded = 0
     for chunk in chunks:
-        with cursor.copy((target + "(FORMAT csv, NULL '', FREEZE)").encode()) as stream:
+        with cursor.copy((target + f"(FORMAT csv, NULL ''{freeze})").encode()) as stream:
             for block in _csv_blocks(chunk, columns, encodings):
                 stream.write(block)
         loaded += cursor.rowcount

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
+from psycopg.errors import InsufficientPrivilege
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
@@ -19,6 +20,7 @@ from edms_tasks.databases.postgresql.careful import Connection, attempt
 from edms_tasks.databases.postgresql.connection import connected, open_connection
 from edms_tasks.databases.postgresql.dangling import keys_of, make_keys, with_partitioned
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
+from edms_tasks.databases.postgresql.extension_tables import empty_extension_table, left_as_made
 from edms_tasks.databases.postgresql.loading import copy_table
 from edms_tasks.databases.postgresql.reach import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
@@ -80,18 +82,25 @@ class PostgresStaging:
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
         """COPY a table's chunks in one transaction that first truncates, so that rows arrive frozen."""
         table = entry.table
-        columns = table.stored_columns
         name = identifier(table.schema_name, table.name)
-        if not chunks or not columns:
+        of_an_extension = table.extension is not None
+        if not table.stored_columns or not (chunks or of_an_extension):
             return 0
         connection = open_connection(self.address, autocommit=False)
         try:
-            # FREEZE needs a table made or truncated in the same transaction; nothing references it yet, so no CASCADE.
-            connection.execute(f"TRUNCATE ONLY {name}".encode())
+            if of_an_extension:
+                empty_extension_table(connection, name)
+            else:
+                # FREEZE needs a table made or truncated in the same transaction; nothing references it yet, so no CASCADE.
+                connection.execute(f"TRUNCATE ONLY {name}".encode())
             with connection.cursor() as cursor:
-                loaded = copy_table(cursor, table, name, entry.encodings, chunks)
+                loaded = copy_table(cursor, table, name, entry.encodings, chunks, frozen=not of_an_extension)
             connection.commit()
         except psycopg.Error as error:
+            if of_an_extension and isinstance(error, InsufficientPrivilege):
+                connection.rollback()
+                self.notes.append(left_as_made(connection, entry, self.address.display))
+                return entry.state.rows
             raise TerminalError(
                 f"PostgreSQL refused rows of {table.label}.",
                 where=f"{self.address.display}, table {table.id}",

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import errors as pg_errors
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.catalogue import WITH_ROWS
 from edms_tasks.databases.postgresql.connection import Connection, connected
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import DatabaseRefused, TableLocked, TerminalError
@@ -26,10 +27,9 @@ _SECONDS_BETWEEN_LINES = 10
 _log = logging.getLogger(__name__)
 _LOCK_NOT_AVAILABLE = "55P03"
 
-_TABLES = """
+_TABLES = f"""
     SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-    AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1, 2
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {WITH_ROWS} ORDER BY 1, 2
 """
 # Who has a table for itself, or waits to have it, behind whom everybody else waits too.
 _HOLDERS = """
