@@ -321,3 +321,6 @@ class Database(Protocol):
             TargetInUse: somebody uses the live database.
             TargetChanged: `incoming` is not what was expected. In both cases nothing was changed.
         """
+
+    def finish_swap(self, previous: str) -> None:
+        """What a kill after the swap left undone at the database that gave way."""

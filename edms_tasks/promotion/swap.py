@@ -131,6 +131,7 @@ def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
     notes = []
     for promotion in pending(database, journal, folders):
         if _has_swapped(promotion, database):
+            database.finish_swap(promotion.previous)
             finish(promotion, journal)
             notes.append(
                 f"The promotion of {promotion.stamp} was cut short after the database had changed; its files have now followed."

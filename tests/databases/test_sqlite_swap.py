@@ -196,3 +196,30 @@ def test_a_dangling_link_is_no_free_place_for_a_copy(tmp_path: Path) -> None:
 
     with pytest.raises(TargetExists):
         of(tmp_path / "live.sqlite3").check_target(str(into), promote=False, disconnect=False)
+
+
+def test_what_a_kill_right_after_the_swap_left_open_is_closed_by_the_recovery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")
+    previous = tmp_path / "live.sqlite3.previous"
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("edms_tasks.databases.sqlite.retirement.OpenedFile.retire", killed)
+        swap(live, str(restored), str(previous))
+    assert rows(live) == ["restored"]
+
+    for _ in range(2):  # a recovery may be cut short too
+        of(live).finish_swap(str(previous))
+
+    with closing(sqlite3.connect(previous)) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("INSERT INTO t VALUES ('lost')")
+    assert rows(previous) == ["before"]
+    swap(live, str(previous), f"{live}.previous-again")  # the way back
+    with closing(sqlite3.connect(live)) as connection:
+        connection.execute("INSERT INTO t VALUES ('after')")
+        connection.commit()
+    assert rows(live) == ["before", "after"]

@@ -166,6 +166,9 @@ class PostgresDatabase:
     def previous_name(self, stamp: str) -> str:
         return fitting(self.address.name, f"_previous_{stamp}")
 
+    def finish_swap(self, previous: str) -> None:
+        """The swap is one transaction: nothing is left."""
+
     def swap(
         self, incoming: str, previous: str, *, expected: str, confirm: Callable[[], None], disconnect: bool
     ) -> None:

@@ -171,6 +171,12 @@ class SqliteDatabase:
             self._put_live(incoming)
             old.retire(was_wal=was_wal)
 
+    def finish_swap(self, previous: str) -> None:
+        """A kill between the new name and the mark leaves the old file as it was, for anybody who has it open to write into."""
+        if Path(previous).exists():
+            with opened(Path(previous)) as old:
+                old.retire(was_wal=False)  # the swap had ended WAL mode before
+
     def _put_live(self, incoming: str) -> None:
         # A log of the old file must never be replayed onto the new one; `_alone` has folded it in.
         for suffix in ("-wal", "-shm", "-journal"):

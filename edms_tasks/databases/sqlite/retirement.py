@@ -28,7 +28,10 @@ class OpenedFile:
         self._descriptor = descriptor
 
     def retire(self, *, was_wal: bool) -> None:
-        """Refuse writes from now on; the mark remembers the journal mode the file is to have again."""
+        """Refuse writes from now on; the mark remembers the journal mode the file is to have again. Once is enough."""
+        header = os.pread(self._descriptor, _HEADER_BYTES, 0)
+        if self._is_database(header) and header[_WRITE_VERSION] in _RETIRED.values():
+            return
         self._write(_RETIRED["wal" if was_wal else "delete"], 1)
 
     def revive(self) -> None:
