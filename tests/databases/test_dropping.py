@@ -171,6 +171,33 @@ def test_postgresql_lists_a_constraint_that_goes_with_its_column(postgres_databa
     ]
 
 
+def test_event_triggers_neither_log_nor_forbid_it_and_are_as_they_were(postgres_database: str) -> None:
+    small = Small("postgresql", postgres_database)
+    small.run(
+        *SCHEMA,
+        "CREATE TABLE ddl_log (tag text)",
+        "CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.ddl_log VALUES (tg_tag); END $$",
+        "CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'never'; END $$",
+        'CREATE EVENT TRIGGER "The log" ON ddl_command_end EXECUTE FUNCTION note()',
+        'ALTER EVENT TRIGGER "The log" ENABLE ALWAYS',
+        "CREATE EVENT TRIGGER off ON sql_drop EXECUTE FUNCTION note()",
+        "ALTER EVENT TRIGGER off DISABLE",
+        "DELETE FROM ddl_log",
+        "CREATE EVENT TRIGGER forbidden ON sql_drop EXECUTE FUNCTION forbid()",
+    )
+
+    dropped = small.drop((), {"kept": ("code",)})
+
+    assert [part.name for part in dropped if part.kind == "column"] == ["kept.code"]
+    with psycopg.connect(postgres_database) as connection:
+        assert connection.execute("SELECT tag FROM ddl_log WHERE tag LIKE 'ALTER TABLE%'").fetchall() == []
+        assert connection.execute("SELECT evtname, evtenabled::text FROM pg_event_trigger ORDER BY 1").fetchall() == [
+            ("The log", "A"),
+            ("forbidden", "O"),
+            ("off", "D"),
+        ]
+
+
 def test_foreign_keys_that_do_not_hold_are_named(small: Small) -> None:
     assert small.broken() == {}
     if small.engine == "sqlite":

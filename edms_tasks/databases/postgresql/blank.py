@@ -47,7 +47,7 @@ def created(address: DatabaseAddress, maintenance: DatabaseAddress, target: str)
 
 @contextmanager
 def lent(address: DatabaseAddress) -> Iterator[DatabaseAddress]:
-    """An empty database that is there already; whatever was made in it is dropped on the way out.
+    """An empty database that is there already; what was made in it meanwhile is dropped on the way out, and nothing else.
 
     Raises:
         MayNotCreateDatabases: the role may not drop what will be made, and may create no database of its own either.
@@ -62,13 +62,50 @@ def lent(address: DatabaseAddress) -> Iterator[DatabaseAddress]:
             where=address.display,
             cure="As a superuser: ALTER ROLE … CREATEDB; or ALTER SCHEMA public OWNER TO the role, in that database.",
         )
+    with connected(address) as connection:
+        before = {query: _names(connection, query) for query in _MADE}
     try:
         yield address
     finally:
         with connected(address) as connection:
-            rows = connection.execute(
-                "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
-            ).fetchall()
-            for (schema,) in rows:
-                connection.execute(f"DROP SCHEMA {identifier(str(schema))} CASCADE".encode())
-            connection.execute("CREATE SCHEMA public")
+            for query, statement in _MADE.items():
+                for name in _names(connection, query) - before[query]:
+                    connection.execute(statement.format(name).encode())
+
+
+def _of_the_user(catalogue: str, schema: str, condition: str) -> str:
+    """FROM and WHERE for what stands in no schema of the server and belongs to no extension; it is `c`."""
+    return (
+        f"FROM pg_catalog.{catalogue} c JOIN pg_catalog.pg_namespace n ON n.oid = c.{schema} WHERE {condition} "
+        "AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND NOT EXISTS ("
+        "SELECT FROM pg_catalog.pg_depend d "
+        f"WHERE d.classid = 'pg_catalog.{catalogue}'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
+    )
+
+
+def _relations(kinds: str) -> str:
+    return f"SELECT c.oid::regclass::text {_of_the_user('pg_class', 'relnamespace', f'c.relkind IN ({kinds})')}"
+
+
+# What migrations make, and what removes it; whatever stands in a schema of theirs goes with the schema.
+_MADE = {
+    "SELECT pg_catalog.quote_ident(extname) FROM pg_catalog.pg_extension": "DROP EXTENSION IF EXISTS {} CASCADE",
+    "SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\\_%'": (
+        "DROP SCHEMA IF EXISTS {} CASCADE"
+    ),
+    _relations("'r', 'p'"): "DROP TABLE IF EXISTS {} CASCADE",
+    _relations("'v'"): "DROP VIEW IF EXISTS {} CASCADE",
+    _relations("'m'"): "DROP MATERIALIZED VIEW IF EXISTS {} CASCADE",
+    _relations("'S'"): "DROP SEQUENCE IF EXISTS {} CASCADE",
+    f"SELECT c.oid::regprocedure::text {_of_the_user('pg_proc', 'pronamespace', 'true')}": (
+        "DROP ROUTINE IF EXISTS {} CASCADE"
+    ),
+    "SELECT c.oid::regtype::text " + _of_the_user("pg_type", "typnamespace", "c.typtype IN ('d', 'e', 'r')"): (
+        "DROP TYPE IF EXISTS {} CASCADE"
+    ),
+}
+
+
+def _names(connection: psycopg.Connection[tuple[object, ...]], query: str) -> set[str]:
+    """Quoted by the server, with their schemas: our sessions have an empty search_path."""
+    return {str(name) for (name,) in connection.execute(query.encode()).fetchall()}

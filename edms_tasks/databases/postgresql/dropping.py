@@ -7,6 +7,7 @@ goes with a column all the same (its indexes and constraints) is listed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 
@@ -16,6 +17,8 @@ from edms_tasks.databases.protocol import DroppedPart, Unwanted
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import SnapshotNewerThanCode
 from edms_tasks.inventory.model import Table
+
+_ENABLE = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 _Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -35,10 +38,11 @@ def drop_parts(address: DatabaseAddress, unwanted: Unwanted) -> tuple[DroppedPar
     dropped: list[DroppedPart] = []
     try:
         with connected(address, autocommit=False, own_search_path=True) as connection:
-            for table, names in unwanted.columns:
-                dropped += _drop_columns(connection, table, names)
-            dropped += _drop_tables(connection, unwanted.tables)
-            dropped += _forget(connection, unwanted)
+            with _event_triggers_at_rest(connection):
+                for table, names in unwanted.columns:
+                    dropped += _drop_columns(connection, table, names)
+                dropped += _drop_tables(connection, unwanted.tables)
+                dropped += _forget(connection, unwanted)
             connection.commit()
     except psycopg.Error as error:
         raise SnapshotNewerThanCode(
@@ -49,6 +53,20 @@ def drop_parts(address: DatabaseAddress, unwanted: Unwanted) -> tuple[DroppedPar
             "--into (without --drop-unknown) and change the copy by hand.",
         ) from error
     return tuple(dropped)
+
+
+@contextmanager
+def _event_triggers_at_rest(connection: _Connection) -> Iterator[None]:
+    """One that logs what is dropped would write rows that nobody made, or forbid it. Whose are another's stay as they are."""
+    found = connection.execute(
+        "SELECT pg_catalog.quote_ident(evtname), evtenabled::text FROM pg_catalog.pg_event_trigger "
+        "WHERE evtenabled <> 'D' AND pg_catalog.pg_has_role(current_user, evtowner, 'USAGE')"
+    ).fetchall()
+    for name, _ in found:
+        connection.execute(f"ALTER EVENT TRIGGER {name} DISABLE".encode())
+    yield
+    for name, enabled in found:
+        connection.execute(f"ALTER EVENT TRIGGER {name} {_ENABLE[str(enabled)]}".encode())
 
 
 def _drop_tables(connection: _Connection, tables: Sequence[Table]) -> Iterator[DroppedPart]:
