@@ -292,7 +292,7 @@ class PromotionHalted(TerminalError):
 
 
 class EvidenceNotWritten(TerminalError):
-    """The restored system is in its place, proved, and the report on it could not be written."""
+    """What was restored or merged is in its place, proved, and the report on it could not be written."""
 
     code = "evidence-not-written"
     exit_code = 4

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -18,7 +18,7 @@ from typing import Any
 from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.durable import keep_private
-from edms_tasks.errors import MergeRefused
+from edms_tasks.errors import EvidenceNotWritten, MergeRefused
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport, Table
 from edms_tasks.lineage.asking import chosen_snapshot
@@ -101,6 +101,7 @@ def compose_merge(
 
     Raises:
         MergeRefused, CheckFailed, TargetLocked, TargetInUse, DamagedRepository, …: nothing was changed.
+        EvidenceNotWritten: the merge was committed, and the report on it could not be written.
     """
     chosen = policies or Policies()
     selectors = [Selector.parse(text) for text in only]
@@ -182,7 +183,28 @@ def compose_merge(
                 if aside.exists():
                     notes.append(f"Files that were replaced are kept in {aside}.")
     done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), dict(steps.seconds))
-    return _reported(settings, steps, done)
+    if not done.done:
+        return _reported(settings, steps, done)
+    with _committed_whatever_fails(done, settings):
+        return _reported(settings, steps, done)
+
+
+@contextmanager
+def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator[None]:
+    """Say what was written, where the report on it cannot be. Raises EvidenceNotWritten."""
+    try:
+        yield
+    except Exception as error:
+        written = sum(model.insert + model.update for model in done.plan.models)
+        raise EvidenceNotWritten(
+            f"Snapshot {done.plan.snapshot_id[:12]} was merged and proved ({written:,} rows written), and the report on it could "
+            f"not be written: {done.plan.target}.",
+            where=str(settings.workdir),
+            why=" ".join(f"{type(error).__name__}: {error}".split())[:500],
+            cure="Do not merge again for this: a second merge writes nothing. "
+            + (f"The state before is snapshot {done.safety_snapshot[:12]}. " if done.safety_snapshot else "")
+            + "Make room, or fix the folder's permissions.",
+        ) from error
 
 
 def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeResult:

@@ -190,6 +190,32 @@ def test_a_promotion_whose_report_cannot_be_written_says_what_is_live(
     assert edms.state() == ("then", "then")
 
 
+def test_a_merge_whose_report_cannot_be_written_says_that_it_was_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edms = small_edms(tmp_path)
+    edms.set_to("then")
+    snapshot = edms.backup().snapshot_id
+    live = edms.folder / "db.sqlite3"
+    with closing(sqlite3.connect(live)) as connection:
+        connection.execute("DELETE FROM small_document")
+        connection.commit()
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("flows.merge.render", full)
+    with pytest.raises(EdmsBackupError) as told:
+        compose_merge(edms.first, DirectSteps(), snapshot=snapshot)
+    assert (told.value.code, told.value.exit_code) == ("evidence-not-written", 4)
+    assert "merged and proved (1 rows written)" in told.value.what
+    with closing(sqlite3.connect(live)) as connection:
+        assert connection.execute("SELECT number FROM small_document").fetchall() == [("then",)]
+
+    with pytest.raises(OSError, match="No space"):  # a plan has changed nothing, and is no more than its report
+        compose_merge(edms.first, DirectSteps(), snapshot=snapshot, dry_run=True)
+
+
 @MOSTLY_SQLITE
 def test_a_media_root_that_is_a_link_stays_one(edms: SmallEdms, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
