@@ -310,14 +310,8 @@ class Repository:
         for name in temporary:
             self._place.remove(name)
         found = self.survey()
-        if found.damaged or found.strays:
-            # What a damaged manifest names is unknown, and a stray one may be put back: nothing may be called unreferenced.
-            first = (
-                f"the manifest {found.damaged[0]} is damaged"
-                if found.damaged
-                else f"{found.strays[0].name} is no snapshot"
-            )
-            return Swept(temporary=len(temporary), skipped=first)
+        if doubt := _doubt(found):
+            return Swept(temporary=len(temporary), skipped=doubt)
         needed = {_object_name(ref) for manifest in found.intact.values() for ref in manifest.objects().values()}
         objects = total = 0
         for name, size in list(self._place.names("objects")):
@@ -327,6 +321,15 @@ class Repository:
         for name in [name for name, _ in self._place.names("pending")]:
             self._place.remove(name)
         return Swept(objects=objects, bytes=total, temporary=len(temporary))
+
+
+def _doubt(found: Survey) -> str:
+    """Why nothing may be called unreferenced: what a damaged or missing manifest names is unknown, and it may be put back."""
+    if found.damaged:
+        return f"the manifest {found.damaged[0]} is damaged"
+    if found.strays:
+        return f"{found.strays[0].name} is no snapshot"
+    return f"the snapshot {found.missing[0]} is missing" if found.missing else ""
 
 
 def _object_name(ref: ObjectRef) -> str:

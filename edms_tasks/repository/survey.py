@@ -63,6 +63,13 @@ class Survey:
         """Ids of snapshots that are there and cannot be used as they are."""
         return (*self.damaged, *(stray.snapshot_id for stray in self.strays if stray.snapshot_id))
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Ids that a manifest or a head record names, and that are not there in any form."""
+        named = {one.previous for one in self.intact.values() if one.previous}
+        named |= {mark.snapshot for mark in self.heads.values()}
+        return tuple(sorted(named - {*self.intact, *self.unreadable}))
+
 
 def snapshot_name(snapshot_id: str) -> str:
     """Where a snapshot's manifest stands."""

@@ -56,6 +56,25 @@ def test_nothing_is_swept_while_a_manifest_is_damaged(repository: Repository, st
     assert repository.has(needed)
 
 
+def test_nothing_is_swept_while_a_manifest_is_missing(repository: Repository, store: Store) -> None:
+    """It may be put back from a copy, and then needs its objects."""
+    needed = repository.put_bytes(b"needed by a snapshot that somebody moved away")
+    first = repository.write_snapshot(manifest_of(needed))
+    later = manifest_of(repository.put_bytes(b"of a later one"), previous=first)
+    moved = store.read(store.path_of_snapshot(first))
+    with repository.lock("backup"):
+        repository.write_snapshot(later)
+        store.remove(store.path_of_snapshot(first))
+        repository.begin()
+        swept = repository.finish(repository.begin())
+    assert first in swept.skipped
+    assert repository.has(needed)
+
+    store.write(store.path_of_snapshot(first), moved)
+    with repository.lock("backup"):
+        assert repository.sweep().skipped == ""
+
+
 def test_sweeping_without_the_lock_is_refused(repository: Repository) -> None:
     with pytest.raises(TerminalError, match="locked"):
         repository.sweep()
