@@ -47,14 +47,15 @@ FILES = {f"in/{number}.txt": f"the text of document {number}\n" for number in ra
 # Tables that no model knows, with what each engine has of its own.
 BESIDE: dict[str, Sequence[str]] = {
     "postgresql": (
+        "CREATE EXTENSION citext",
         "CREATE TYPE mood AS ENUM ('calm', 'LOUD')",
         "CREATE TABLE kinds (id integer PRIMARY KEY, code char(8) UNIQUE, net inet, block cidr, blank bpchar, feeling mood,"
         " pair int4range, many text[], span interval, whole numeric)",
         "INSERT INTO kinds VALUES (1, 'ab', '192.0.2.0/24', '192.0.2.0/24', 'x', 'LOUD', '[1,5)', '{a,\"b c\"}', '1 mon 2 days', 1.50),"
         " (2, 'abcdefgh', '::1', '::/0', '', 'calm', 'empty', '{}', '00:00:00.000001', 'NaN')",
         "INSERT INTO kinds (id) VALUES (3)",
-        "CREATE TABLE uses (id integer PRIMARY KEY, code char(8) REFERENCES kinds (code))",
-        "INSERT INTO uses VALUES (1, 'ab'), (2, 'abcdefgh')",
+        "CREATE TABLE uses (id integer PRIMARY KEY, code char(8) REFERENCES kinds (code), said citext)",
+        "INSERT INTO uses VALUES (1, 'ab', 'Said'), (2, 'abcdefgh', NULL)",
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$",
         "CREATE TRIGGER kept BEFORE DELETE ON kinds FOR EACH ROW EXECUTE FUNCTION refuse()",
         "CREATE VIEW loud AS SELECT id FROM kinds WHERE feeling = 'LOUD'",

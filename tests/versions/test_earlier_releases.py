@@ -7,6 +7,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from edms_tasks.settings import Settings, settings_from
@@ -16,11 +17,12 @@ from flows.merge import compose_merge
 from flows.restore import compose_restore
 from flows.verify import compose_verify
 from tests.inventory.small_project import small_project
+from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine
 from tests.versions import earlier_release
 
 MADE = Path(__file__).parent / "earlier_releases" / "0.1.0"
-SNAPSHOTS = {"sqlite": ("e0c730ef5ac2", "664f5234fde6"), "postgresql": ("c85e18b66949", "9600c736987d")}
+SNAPSHOTS = {"sqlite": ("afb719ca7689", "a59df4c2e306"), "postgresql": ("8095f13a8582", "aaae33e14e14")}
 DOCUMENTS = "SELECT number, address, cost, label, made, took FROM small_document ORDER BY number"
 KINDS = {
     "sqlite": (
@@ -112,6 +114,50 @@ def test_they_verify_and_restore_exactly(office: Office) -> None:
         office.execute("DELETE FROM kinds")
     media = office.project / "media"
     assert {str(p.relative_to(media)): p.read_text() for p in media.rglob("*.txt")} == earlier_release.FILES
+
+
+def test_a_role_that_may_make_no_database_restores_them_into_one_made_for_it(
+    postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
+) -> None:
+    """They say nothing of extensions' versions, of the database itself, nor in which words another server would tell it."""
+    name = postgres_database.rpartition("/")[2]
+    with postgres_server.connect("postgres") as connection:
+        connection.execute("CREATE ROLE earlier_owner LOGIN PASSWORD 'secret' NOCREATEDB")
+        connection.execute(f"ALTER DATABASE {name} OWNER TO earlier_owner".encode())
+    url = f"postgresql://earlier_owner:secret@{postgres_database.rpartition('@')[2]}"
+    with psycopg.connect(url) as connection:  # where the settings point; the restore goes elsewhere
+        connection.execute("CREATE TABLE there (id integer)")
+    postgres_server.create_database(f"{name}_made")
+    with postgres_server.connect("postgres") as connection:
+        connection.execute(f"ALTER DATABASE {name}_made OWNER TO earlier_owner".encode())
+    with tarfile.open(MADE / "postgresql.tar.xz") as made:
+        made.extractall(tmp_path, filter="data")
+    settings = settings_from(
+        {
+            "edms": {"project": str(tmp_path / "gone"), "settings": "small_settings", "python": sys.executable},
+            "repository": {"url": str(tmp_path / "repository")},
+            "restore": {"database": url},
+            "workdir": str(tmp_path / "work"),
+        },
+        where=tmp_path / "edms-backup.toml",
+    )
+    try:
+        result = compose_restore(
+            settings,
+            DirectSteps(),
+            snapshot=SNAPSHOTS["postgresql"][1],
+            into=f"{name}_made",
+            into_files=tmp_path / "files",
+        )
+
+        assert result.success, result.failures
+        query, rows = KINDS["postgresql"]
+        assert earlier_release.asked(tmp_path, f"{url}_made", query) == rows
+    finally:
+        postgres_server.drop_database(f"{name}_made")
+        postgres_server.drop_database(name)
+        with postgres_server.connect("postgres") as connection:
+            connection.execute("DROP ROLE earlier_owner")
 
 
 def test_against_the_live_system_only_what_changed_since_is_a_difference(office: Office) -> None:
