@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_after_a_reinit_everything_comes_back_byte_equal(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -41,7 +41,7 @@ def test_after_a_reinit_everything_comes_back_byte_equal(
     )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_rollback_brings_back_what_was_live_before_the_restore(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -57,7 +57,7 @@ def test_rollback_brings_back_what_was_live_before_the_restore(
     assert differences(reinitialised, picture(edms)) == []
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_restoring_into_another_name_leaves_the_live_system_alone(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -76,7 +76,7 @@ def test_restoring_into_another_name_leaves_the_live_system_alone(
     assert differences(before, picture(copy)) == []
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_the_second_backup_of_an_unchanged_system_stores_no_row_and_no_file_again(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -26,7 +26,7 @@ def another_server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_the_repository_alone_brings_back_everything(
     engine: Engine,
     edms_factory: ReferenceEdmsFactory,

@@ -19,7 +19,7 @@ import pytest
 
 from tests import plain_snapshot_reader
 from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest, files_digest, untag
-from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
+from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdms
 from tests.running import protect
 
 MIXED = [1, 1.5, "text", b"\x00\xff", None, 2**63 - 1, "", 0.1, -(2**63), "é😀"]
@@ -38,10 +38,17 @@ class Snapshot:
         return next(e for e in self.manifest["tables"] if name in (e["table"]["model"], e["table"]["id"]))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def snapshot(request: pytest.FixtureRequest, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Snapshot:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def snapshot(
+    request: pytest.FixtureRequest,
+    _edms_templates: EdmsTemplates,
+    _lazy_postgres: LazyPostgres,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Snapshot]:
     engine: Engine = request.param
-    edms = edms_factory(engine, documents=8)
+    tmp_path = tmp_path_factory.mktemp(f"format_{engine}")
+    name = f"format_{engine}"
+    edms = _edms_templates.copy(_edms_templates.get(engine, 8, 1), tmp_path / "edms", name)
     if engine == "sqlite":
         with closing(sqlite3.connect(edms.database_path)) as database:
             database.execute("CREATE TABLE mixed (id INTEGER PRIMARY KEY, anything)")
@@ -50,7 +57,9 @@ def snapshot(request: pytest.FixtureRequest, edms_factory: ReferenceEdmsFactory,
     protected = protect(edms, tmp_path, top="chunk_rows = 7")  # several chunks to a table
     result = protected.backup()
     repository = PlainRepository(protected.repository)
-    return Snapshot(edms, repository, repository.manifest(result.snapshot_id))
+    yield Snapshot(edms, repository, repository.manifest(result.snapshot_id))
+    if engine == "postgresql":
+        _lazy_postgres.server.drop_database(name)
 
 
 def test_the_reader_imports_nothing_of_ours() -> None:
@@ -69,7 +78,7 @@ def test_every_table_adds_up_to_what_the_manifest_says(snapshot: Snapshot) -> No
         assert content_digest(entry, frame) == entry["state"]["content_digest"], label
         if len(frame):
             encodings |= set(entry["encodings"].values())
-    assert encodings == {"native", "tagged" if snapshot.manifest["engine"] == "sqlite" else "text"}
+    assert encodings == {"native", "tagged" if snapshot.manifest["engine"] == "sqlite" else "output"}
 
 
 def test_every_reference_leads_to_its_row_by_natural_key(snapshot: Snapshot) -> None:

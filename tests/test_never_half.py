@@ -37,7 +37,6 @@ RESTORE_POINTS = (
     "promote",
     "before swap",
 )
-PROMOTION_POINTS = ("after swap", "between renames")
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.killed_run", "expectations.suites"])
@@ -105,8 +104,15 @@ def test_a_killed_restore_leaves_the_live_system_untouched(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("point", PROMOTION_POINTS)
+@pytest.mark.parametrize(
+    ("point", "engine"),
+    [
+        ("after swap", "sqlite"),
+        ("between renames", "postgresql"),
+        pytest.param("after swap", "postgresql", marks=pytest.mark.long),
+        pytest.param("between renames", "sqlite", marks=pytest.mark.long),
+    ],
+)
 def test_a_promotion_cut_short_is_finished_by_the_next_command(
     engine: Engine, point: str, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

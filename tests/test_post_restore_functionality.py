@@ -26,7 +26,7 @@ def systems(recovered_systems: RecoveredSystems) -> Callable[[Engine], Reference
     return get
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def edms(request: pytest.FixtureRequest, systems: Callable[[Engine], ReferenceEdms]) -> ReferenceEdms:
     """The restored system of each engine."""
     return systems(request.param)

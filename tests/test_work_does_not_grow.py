@@ -58,6 +58,7 @@ class Work:
 
 
 @pytest.mark.slow
+@pytest.mark.long  # the next one asks the same of a chunk
 def test_four_times_the_rows_are_the_same_python_work(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     warm = _protected(edms_factory, tmp_path / "warm", 0)
     _restored(warm, warm.backup().snapshot_id)  # imports, which would count once

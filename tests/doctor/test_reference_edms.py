@@ -23,7 +23,7 @@ def _one(edms: ReferenceEdms, statement: str) -> Any:
     return query(edms, statement)[0][0]
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_all_that_is_odd_about_it_is_found(engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory(engine, documents=60)
 

@@ -11,7 +11,8 @@ from flows.demo import run_demo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
+@pytest.mark.long  # `make test` begins with the demo on SQLite
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_the_demo_loses_everything_and_brings_it_back_proved(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -64,11 +64,19 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     config = folder / "edms-backup.toml"
     config.write_text(f'[edms]\nproject = "{folder}"\nsettings = "hanging"\n[repository]\nurl = "repository"\n')
     command = [sys.executable, "-m", "flows.cli", *arguments, "--config", str(config)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hears_every_signal
+    )
     until = time.monotonic() + 60
     while not (folder / "asked").exists() and time.monotonic() < until:
         time.sleep(0.02)
     return running
+
+
+def _hears_every_signal() -> None:
+    """A suite that is started by nohup, or in the background, ignores these, and its children would too."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def of_this(folder: Path) -> list[str]:

@@ -96,18 +96,15 @@ def test_without_its_dependents_only_the_document_itself_comes_back(
     assert [(root.add, root.replace) for root in result.plan.files if root.add or root.replace] == [(1, 0)]
 
 
-@pytest.mark.parametrize(
-    ("only", "said"),
-    [
+def test_what_is_not_there_is_said(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    protected = protect(edms_factory("sqlite", documents=5), tmp_path)
+    protected.backup(tag="mine")
+
+    for only, said in (
         ("documents.Document", "names no object"),
         ("documents.Dokument:SOP-0001", "There is no model"),
         ("documents.Document:nummer=SOP-0001", "has no column"),
         ("documents.Document:no such number", "The snapshot has no documents.Document"),
-    ],
-)
-def test_what_is_not_there_is_said(only: str, said: str, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
-    protected = protect(edms_factory("sqlite", documents=5), tmp_path)
-    protected.backup(tag="mine")
-
-    with pytest.raises(CommandError, match=said):
-        merge(protected, only, dry_run=True)
+    ):
+        with pytest.raises(CommandError, match=said):
+            merge(protected, only, dry_run=True)

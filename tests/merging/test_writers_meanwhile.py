@@ -42,7 +42,7 @@ class Interrupted(DirectSteps):
         return super().run(title, function, *args, retries=retries)
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def protected(request: pytest.FixtureRequest, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Protected:
     """A system whose users have all been renamed since its backup."""
     made = protect(edms_factory(request.param, documents=5), tmp_path)

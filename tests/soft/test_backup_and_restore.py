@@ -21,7 +21,7 @@ from tests.soft.paper_archive import PaperArchive, paper_archive
 IDS = {"SOP-1": 3, "SOP-2": 12, "SOP-3": 101, "SOP-4": 102}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> PaperArchive:
     """The archive, with one id that leads nowhere."""
     postgres = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
