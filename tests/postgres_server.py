@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -289,6 +290,32 @@ def wheel_bin_dirs() -> list[Path]:
         return []
     folders = [folder for folder in Path(spec.origin).parent.glob("pginstall*/bin") if _is_complete(folder)]
     return sorted(folders, key=lambda folder: _version_of(folder.parent.name), reverse=True)
+
+
+@contextmanager
+def newest_server(usual: PostgresServer) -> Iterator[PostgresServer | None]:
+    """A server of version 18 or newer with its programs first in the PATH: the usual one, or the wheel's; None without any."""
+    if _major(usual) >= 18:
+        yield usual
+        return
+    folders = wheel_bin_dirs()
+    if not folders:
+        yield None
+        return
+    path = os.environ["PATH"]
+    with PostgresServer(folders[0]) as newest:
+        if _major(newest) < 18:
+            yield None
+            return
+        os.environ["PATH"] = f"{newest.bin_dir}{os.pathsep}{path}"
+        try:
+            yield newest
+        finally:
+            os.environ["PATH"] = path
+
+
+def _major(server: PostgresServer) -> int:
+    return int(server.version.rpartition(" ")[2].partition(".")[0].rstrip(")"))
 
 
 @dataclass(frozen=True)

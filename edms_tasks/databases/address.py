@@ -46,6 +46,7 @@ class DatabaseAddress:
     password: SecretStr = field(default=SecretStr(""), repr=False)
     options: tuple[tuple[str, str], ...] = ()  # further connection parameters of libpq
     client_programs: str = ""  # the folder to take pg_dump and pg_restore from; "": the best that is found
+    time_zone: str = ""  # that the EDMS gives its sessions there; "": not known
 
     @classmethod
     def from_probe(cls, database: ProbeDatabase) -> DatabaseAddress:
@@ -69,6 +70,7 @@ class DatabaseAddress:
             password=SecretStr(database.password),
             options=tuple(sorted(options.items())),
             client_programs=database.client_programs,
+            time_zone=database.time_zone,
         )
         role = database.options.get("assume_role")
         return address.with_settings({"role": role}) if role else address

@@ -50,10 +50,23 @@ def capture(url: str, folder: Path) -> Captured:
         return Captured(view.capture_schema(folder / "schema"), url)
 
 
-def rebuild(captured: Captured, folder: Path, *, url: str | None = None, into: str | None = None) -> Rebuilt:
-    """As a restore does, up to and with the hand-over; `url` names the server and the role, if they are others."""
+def rebuild(
+    captured: Captured, folder: Path, *, url: str | None = None, into: str | None = None, rows: str = ""
+) -> Rebuilt:
+    """As a restore does, up to and with the hand-over.
+
+    Args:
+        captured: the schema.
+        folder: for temporary files; that of `capture` will do.
+        url: names the server and the role, if they are others.
+        into: the name that the database gets.
+        rows: a script in place of the load.
+    """
     database = open_database(DatabaseAddress.from_url(url or captured.url))
     staging = database.stage(captured.schema, into, 1)
+    if rows:
+        with psycopg.connect(staging.address.url()) as connection:
+            connection.execute(rows.encode())
     staging.finish([], [])
     with open_database(staging.address).view(folder, 1) as view:
         native = NativeSchema.model_construct(engine="postgresql")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from tests.databases.there_and_back import there_and_back
 from tests.independent_comparison import differences, picture_of_postgres
-from tests.postgres_server import PostgresServer, wheel_bin_dirs
+from tests.postgres_server import PostgresServer, newest_server
 
 TABLES = {
     "columns_that_are_computed_when_read": """
@@ -51,29 +50,18 @@ DANGLING = {
 
 
 @pytest.fixture(scope="module")
-def newest_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """A server of version 18 or newer with its programs first in the PATH: that of the other tests, or the wheel's."""
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    if _major(server) >= 18:
-        yield server
-        return
-    if not wheel_bin_dirs():
-        pytest.skip("the wheel that carries a PostgreSQL server is not installed")
-    path = os.environ["PATH"]
-    with PostgresServer(wheel_bin_dirs()[0]) as newest:
-        if _major(newest) < 18:
-            pytest.skip(f"the newest server is {newest.version}")
-        os.environ["PATH"] = f"{newest.bin_dir}{os.pathsep}{path}"
-        try:
-            yield newest
-        finally:
-            os.environ["PATH"] = path
+def server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """A server of version 18 or newer."""
+    with newest_server(postgres_server) as newest:
+        if newest is None:
+            pytest.skip("there is no server of version 18")
+        yield newest
 
 
 @pytest.fixture
-def new_database(newest_server: PostgresServer) -> str:
+def new_database(server: PostgresServer) -> str:
     """The URL of an empty database there."""
-    return newest_server.create_database(f"new_{secrets.token_hex(4)}")
+    return server.create_database(f"new_{secrets.token_hex(4)}")
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -106,7 +94,3 @@ def test_a_period_that_no_row_covers_dangles(new_database: str, tmp_path: Path) 
     with psycopg.connect(copy.url) as connection:
         valid = connection.execute("SELECT convalidated FROM pg_constraint WHERE conname = 'stays_room_during_fkey'")
         assert valid.fetchall() == [(False,)]
-
-
-def _major(server: PostgresServer) -> int:
-    return int(server.version.rpartition(" ")[2].partition(".")[0].rstrip(")"))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql.session import EMPTY_SEARCH_PATH, ODD_DEFAULTS, SESSION
+from edms_tasks.databases.postgresql.session import EMPTY_SEARCH_PATH, ODD_DEFAULTS, OWN_SETTINGS, SEARCH_PATH, SESSION
+from edms_tasks.databases.quoting import identifiers, literal
 from edms_tasks.errors import DatabaseRefused
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
-_OWN_SEARCH_PATH = "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema()"
+_OWN_NAMES = (
+    "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema(), pg_catalog.current_schemas(false), "
+    + ", ".join(f"pg_catalog.current_setting({literal(name)})" for name in OWN_SETTINGS)
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,9 @@ class OwnNames:
 
     search_path: str  # the setting, as SHOW gives it
     schema: str  # where a new table would go
+    settings: Mapping[
+        str, str
+    ]  # OWN_SETTINGS; of the search path what it comes to: no `$user`, no schema that is not there
 
 
 @dataclass(frozen=True)
@@ -91,15 +99,25 @@ def ask_server(address: DatabaseAddress) -> Server:
         encoding = connection.info.parameter_status("server_encoding") or ""
         version = connection.info.server_version // 10000
     odd = {str(name): str(value) for name, value in rows}
-    if odd and "options" not in dict(address.options) and (inherited := os.environ.get("PGOPTIONS")):
+    return Server(version, encoding, own, with_settings(address, odd))
+
+
+def with_settings(address: DatabaseAddress, settings: Mapping[str, str]) -> DatabaseAddress:
+    """The address for sessions that begin with these settings; without any, as it is: a pooler may refuse them."""
+    if not settings:
+        return address
+    if "options" not in dict(address.options) and (inherited := os.environ.get("PGOPTIONS")):
         address = address.with_options(options=inherited)  # which ours would replace
-    return Server(version, encoding, own, address.with_settings(odd) if odd else address)
+    return address.with_settings(settings)
 
 
 def _own_names(connection: Connection) -> OwnNames:
-    row = connection.execute(_OWN_SEARCH_PATH.encode()).fetchone()
+    row: Any = connection.execute(_OWN_NAMES.encode()).fetchone()
     assert row is not None  # the functions always return one row
-    return OwnNames(str(row[0]), str(row[1] or "public"))
+    search_path, schema, schemas, *values = row
+    settings = dict(zip(OWN_SETTINGS, map(str, values), strict=True))
+    settings[SEARCH_PATH] = identifiers(name for name in schemas if not name.startswith("pg_temp"))
+    return OwnNames(str(search_path), str(schema or "public"), settings)
 
 
 def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:

@@ -60,6 +60,12 @@ def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
     return (*found, *parts, *_beyond_the_archive(schema))
 
 
+def contents_of(view: str) -> str:
+    """The subject that says whether a materialised view, of this quoted name, is filled."""
+    names = [part.replace('""', '"') for part in re.findall(r'"((?:[^"]|"")*)"', view)]
+    return f"CONTENTS {' '.join(names)}"
+
+
 def _part(field: str, entry: Entry) -> Definition:
     return Definition(f"{field} of {entry.name}", entry.text(field), entry.text(field), part_of=subject(entry))
 
@@ -85,8 +91,7 @@ def read_unenforced(connection: psycopg.Connection[tuple[object, ...]]) -> str:
 
 def _beyond_the_archive(schema: CapturedSchema) -> Iterator[Definition]:
     for view in schema.materialized_views:
-        names = [part.replace('""', '"') for part in re.findall(r'"((?:[^"]|"")*)"', view)]
-        yield Definition(f"CONTENTS {' '.join(names)}", "filled", "filled")
+        yield Definition(contents_of(view), "filled", "filled")
     for (of_schema, table, name), text in json.loads(schema.settings.get(UNENFORCED, "[]")):
         yield Definition(f"ENFORCEMENT {of_schema} {table} {name}", text, text, lapse=True)
     recorded = recorded_properties(schema.settings)

@@ -49,6 +49,10 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+SEARCH_PATH = "search_path"
+OWN_SETTINGS = (SEARCH_PATH, "TimeZone", "DateStyle", "IntervalStyle", "default_text_search_config")
+"""What functions of the EDMS may depend on: they expect what its own sessions have (`own_settings.py`)."""
+
 # What pg_dump and pg_restore do not set themselves, or not in all versions. It is sent only where the default is odd:
 # a connection pooler may refuse it.
 _FOR_PROGRAMS = (

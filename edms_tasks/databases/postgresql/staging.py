@@ -17,11 +17,14 @@ from psycopg.errors import InsufficientPrivilege
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
 from edms_tasks.databases.postgresql.careful import Connection, attempt
-from edms_tasks.databases.postgresql.connection import connected, open_connection
+from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection, with_settings
 from edms_tasks.databases.postgresql.dangling import keys_of, make_keys, with_partitioned
+from edms_tasks.databases.postgresql.definitions import contents_of
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
 from edms_tasks.databases.postgresql.extension_tables import empty_extension_table, left_as_made
+from edms_tasks.databases.postgresql.indexes import build, over_own_functions
 from edms_tasks.databases.postgresql.loading import copy_table
+from edms_tasks.databases.postgresql.own_settings import Lent, choose
 from edms_tasks.databases.postgresql.reach import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
 from edms_tasks.databases.postgresql.statements import word_after
@@ -62,6 +65,7 @@ class PostgresStaging:
         self._archive = read_archive(schema.path)
         self._fitted = schema.path.with_suffix(".fitted")
         self._plan = Plan()
+        self._lent = Lent()
 
     def create_tables(self) -> None:
         """Everything that must exist before rows: types, functions, tables, sequences.
@@ -74,6 +78,10 @@ class PostgresStaging:
             server = read_server(connection)
             self._plan = plan_restore(self._archive, server, self._whole.owner, self.address.display)
             self._leave_out(self._whole.left_out, self._plan.left_out)
+            self._lent = choose(connection, self._schema.settings, ask_server(self.address).own.settings)
+            extensions = numbers(entry for entry in self._archive.entries if entry.kind == "EXTENSION")
+            self._plan.archived = self._lent.to(self._plan.archived, extensions)
+            self.notes += [f"While indexes were built, functions ran without {one}." for one in self._lent.refused]
         self._pg_restore("pre-data", self._plan.archived)
         with connected(self.address) as connection:
             require_harmless(connection, self._plan.orphans, self._whole.owner, self.address.display)
@@ -93,6 +101,8 @@ class PostgresStaging:
             else:
                 # FREEZE needs a table made or truncated in the same transaction; nothing references it yet, so no CASCADE.
                 connection.execute(f"TRUNCATE ONLY {name}".encode())
+            # For checks and generated columns, and values such as a regclass of tables that were read under this path.
+            self._find_what_the_edms_finds(connection)
             with connection.cursor() as cursor:
                 loaded = copy_table(cursor, table, name, entry.encodings, chunks, frozen=not of_an_extension)
             connection.commit()
@@ -123,9 +133,12 @@ class PostgresStaging:
             keys = keys_of(self._plan.archived, with_partitioned(connection, broken))
         apart = numbers(keys)
         told = [entry for entry in self._plan.archived if entry.kind == "COMMENT" and apart & {*entry.needs}]
-        later = apart | numbers(told)
+        indexes, of_indexes = over_own_functions(self._plan.archived)
+        later = apart | numbers([*told, *indexes, *of_indexes])
         bulk = [entry for entry in self._plan.archived if entry.number not in later]
         self._pg_restore("post-data", bulk, f"--jobs={self._jobs}")
+        self._leave_out(build(self.address, self._archive, indexes, self._jobs))
+        self._leave_out(build(self.address, self._archive, of_indexes, 1))
         with connected(self.address) as connection:
             connection.execute(self._archive.statement_of("STDSTRINGS"))
             connection.execute(self._archive.statement_of("ENCODING"))
@@ -135,18 +148,24 @@ class PostgresStaging:
                     "SELECT pg_catalog.setval(%s::regclass, %s, %s)",
                     (identifier(sequence.schema_name, sequence.name), sequence.last_value, sequence.is_called),
                 )
-            self._try(connection, [*self._plan.schemas, *self._plan.owners, *self._plan.others])
+            # A function's settings can be taken back by its owner only.
+            functions = [one for one in self._plan.owners if one.entry.kind == "FUNCTION"]
+            owners = [one for one in self._plan.owners if one.entry.kind != "FUNCTION"]
+            self._try(connection, [*self._plan.schemas, *owners, *self._plan.others])
             self._try(connection, [Attempt(entry, (entry.raw("definition"),), subject(entry)) for entry in told])
-            for view in self._schema.materialized_views:
-                connection.execute(f"REFRESH MATERIALIZED VIEW {view}".encode())
+            self._fill_views()
+            if taken := b"; ".join(self._lent.take_back(self._plan.archived)):
+                connection.execute(taken)
+            self._try(connection, functions)
             # Event triggers would fire on all that came before, and write rows that nobody made.
             self._try(connection, self._plan.last)
             self._leave_out(self._whole.apply(connection))
             # A commit that waits for the disk takes all earlier ones with it.
             connection.execute("SET synchronous_commit = on")
             connection.execute("SELECT pg_catalog.pg_current_xact_id()")
-        with connected(self.address):  # the settings are such that one can still connect
-            pass
+        # Who reads it for the proof finds what the EDMS finds, whatever path his own role has; and can still connect.
+        found = ask_server(self.address).own.settings
+        self.address = with_settings(self.address, self._lent.missing(found))
 
     def gather_statistics(self) -> None:
         """ANALYZE, several tables at a time: without it the restored EDMS is slow until autovacuum comes by."""
@@ -160,12 +179,15 @@ class PostgresStaging:
 
         def analyze() -> None:
             with connected(self.address) as connection:
+                self._find_what_the_edms_finds(connection)
                 while waiting:
                     try:
                         name = waiting.pop()
                     except IndexError:  # another thread took the last one
                         return
-                    connection.execute(f"ANALYZE {name}".encode())
+                    why = attempt(connection, f"ANALYZE {name}".encode())
+                    if why is not None:
+                        self.notes.append(f"The server could not gather statistics of {name}: {why}.")
 
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
             for done in [pool.submit(analyze) for _ in range(self._jobs)]:
@@ -225,6 +247,21 @@ class PostgresStaging:
             [f"--section={section}", "--exit-on-error", "--no-password", *flags, str(self._fitted)],
             self.address,
         )
+
+    def _fill_views(self) -> None:
+        refused = []
+        with connected(self.address) as connection:
+            self._find_what_the_edms_finds(connection)
+            for view in self._schema.materialized_views:
+                statement = f"REFRESH MATERIALIZED VIEW {view}"
+                if (why := attempt(connection, statement.encode())) is not None:
+                    refused.append(LeftOut(contents_of(view), f"the server cannot fill it ({why})", statement))
+        self._leave_out(refused)
+
+    def _find_what_the_edms_finds(self, connection: Connection) -> None:
+        """For statements that evaluate functions of the EDMS and extensions, and name nothing but in full."""
+        for setting, value in self._lent.of_session().items():
+            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (setting, value))
 
     def _make_keys(self, connection: Connection, keys: Sequence[Entry]) -> None:
         made = make_keys(connection, keys)

@@ -1,4 +1,4 @@
-"""The few statements of a pg_dump archive that are taken apart: privileges by statement and role, policies by role.
+"""The few statements of a pg_dump archive that are taken apart: privileges by statement and role, policies by role, heads of functions.
 
 pg_dump writes identifiers in lower case or in double quotes and its keywords in upper case, so a bare TO is never a name.
 Statements are bytes in the archive's encoding, a server's, in which quotes and semicolons are never part of another character.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(rb"""'(?:[^']|'')*' | "(?:[^"]|"")*" | [^\s"'(),.;]+ | [(),.;]""", re.VERBOSE)
 _BEGINS_AS_ANOTHER = b"SET SESSION AUTHORIZATION "
+_BODY_BEGINS = {b"AS", b"BEGIN", b"RETURN"}
 _ENDS_AS_ANOTHER = b"RESET SESSION AUTHORIZATION"
 
 
@@ -28,6 +29,15 @@ class PolicyText:
     def to(self, roles: tuple[bytes, ...]) -> bytes:
         """The same policy for other roles."""
         return self.before + b" TO " + b", ".join(roles) + self.after
+
+
+@dataclass(frozen=True)
+class FunctionText:
+    """What the head of a CREATE FUNCTION says."""
+
+    language: str
+    returns: str  # the first word of its type
+    settings: frozenset[str]  # that it has values of its own for, in lower case
 
 
 def split(script: bytes) -> Iterator[bytes]:
@@ -88,6 +98,23 @@ def parse_policy(definition: bytes) -> PolicyText | None:
     if words[at : at + 1] not in ([b"USING"], [b"WITH"], [b";"]):
         return None
     return PolicyText(on, before, tuple(roles), definition[tokens[at - 1].end() :], restrictive)
+
+
+def parse_function(definition: bytes) -> FunctionText:
+    """Read a CREATE FUNCTION up to its body."""
+    said: dict[bytes, list[str]] = {b"LANGUAGE": [], b"RETURNS": [], b"SET": []}
+    depth, before = 0, b""
+    for token in (found.group() for found in _TOKEN.finditer(definition)):
+        if depth == 0 and token in _BODY_BEGINS:
+            break
+        if depth == 0 and before in said:
+            said[before].append(unquoted(token))
+        depth += (token == b"(") - (token == b")")
+        before = token
+    languages, types, settings = said.values()
+    return FunctionText(
+        languages[0] if languages else "", types[0] if types else "", frozenset(name.lower() for name in settings)
+    )
 
 
 def word_after(definition: bytes, *words: bytes) -> str | None:

@@ -19,8 +19,10 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql import catalogue, references
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
 from edms_tasks.databases.postgresql.definitions import UNENFORCED, read_definitions, read_unenforced
+from edms_tasks.databases.postgresql.maintenance import read_maintenance_findings
 from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
+from edms_tasks.databases.postgresql.own_settings import behind_the_catalogue, recorded_settings
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
 from edms_tasks.databases.postgresql.room import rows_on_disk
 from edms_tasks.databases.postgresql.session import SESSION
@@ -123,7 +125,7 @@ class PostgresView:
         return catalogue.read_tables(self._connection, self._own.schema)
 
     def findings(self) -> tuple[Finding, ...]:
-        return catalogue.read_findings(self._connection)
+        return (*catalogue.read_findings(self._connection), *read_maintenance_findings(self._connection))
 
     def sequences(self) -> tuple[SequencePosition, ...]:
         return catalogue.read_sequences(self._connection)
@@ -221,7 +223,9 @@ class PostgresView:
             path=path,
             format="pg_dump-custom",
             server_version=str(version[0]) if version else "",
-            settings=database_settings(self._connection) | {UNENFORCED: read_unenforced(self._connection)},
+            settings=database_settings(self._connection)
+            | {UNENFORCED: read_unenforced(self._connection)}
+            | recorded_settings(self._own.settings, self._address.time_zone),
             materialized_views=catalogue.read_materialized_views(self._connection),
         )
 
@@ -283,8 +287,7 @@ class PostgresView:
         """For one read of tables in the reader's transaction; names in our queries are written out in full."""
         path = ""
         if any((table.schema_name, table.name) in self._with_own_functions for table in tables):
-            # pg_catalog first: no type or operator of the EDMS's own stands in for PostgreSQL's in our query.
-            path = f"pg_catalog, {self._own.search_path}" if self._own.search_path else "pg_catalog"
+            path = behind_the_catalogue(self._own.search_path)
         cursor.execute(f"SELECT pg_catalog.set_config('search_path', {literal(path)}, true)")
 
     @contextmanager

@@ -1,0 +1,81 @@
+"""Indexes over functions of the EDMS's own: built one by one, since such a function may fail where the source never asks it again.
+
+It may name what is not there any more, or what nobody finds under the path that is known. An index that cannot be built is left
+out and named; the rows are there without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.archive import Archive, Entry, numbers
+from edms_tasks.databases.postgresql.careful import attempt
+from edms_tasks.databases.postgresql.connection import connected
+from edms_tasks.databases.postgresql.reach import subject
+from edms_tasks.databases.protocol import LeftOut
+from edms_tasks.databases.quoting import literal
+from edms_tasks.errors import TerminalError
+
+# Through which an index may come to call a function.
+_CALLING = {"AGGREGATE", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY"}
+_FOLLOWING = {"COMMENT", "INDEX ATTACH"}
+
+
+def over_own_functions(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """The indexes that call functions of the archive, and what is done to those indexes afterwards."""
+    calling = {entry.number for entry in entries if entry.kind == "FUNCTION"}
+    for _ in _CALLING:  # a class needs an operator, which needs a function
+        calling |= {entry.number for entry in entries if entry.kind in _CALLING and calling & {*entry.needs}}
+    indexes = [entry for entry in entries if entry.kind == "INDEX" and calling & {*entry.needs}]
+    made = numbers(indexes)
+    return indexes, [entry for entry in entries if entry.kind in _FOLLOWING and made & {*entry.needs}]
+
+
+def build(address: DatabaseAddress, archive: Archive, entries: Iterable[Entry], jobs: int) -> list[LeftOut]:
+    """Build them, several at a time; returns those that the server cannot.
+
+    Raises:
+        TerminalError: the rows do not satisfy an index, or the server fails.
+    """
+    waiting = list(entries)[::-1]
+    left_out: list[LeftOut] = []
+
+    def work() -> None:
+        with connected(address) as connection:
+            connection.execute(archive.statement_of("STDSTRINGS"))
+            connection.execute(archive.statement_of("ENCODING"))
+            while waiting:
+                try:
+                    entry = waiting.pop()
+                except IndexError:  # another thread took the last one
+                    return
+                try:
+                    why = attempt(connection, _in_its_place(entry))
+                except psycopg.Error as error:
+                    raise _failed(address, entry, error) from error
+                if why is not None:
+                    statement = entry.text("definition").strip().removesuffix(";")
+                    left_out.append(LeftOut(subject(entry), f"the server cannot build it ({why})", statement))
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        for done in [pool.submit(work) for _ in range(min(jobs, len(waiting)))]:
+            done.result()
+    return left_out
+
+
+def _in_its_place(entry: Entry) -> bytes:
+    space = f"SELECT pg_catalog.set_config('default_tablespace', {literal(entry.text('tablespace'))}, true);\n"
+    return space.encode("utf-8", "surrogateescape") + entry.raw("definition")
+
+
+def _failed(address: DatabaseAddress, entry: Entry, error: psycopg.Error) -> TerminalError:
+    return TerminalError(
+        f"The server could not build {entry.name}.",
+        where=address.display,
+        why=str(error).strip()[:1000],
+        cure="The live system is untouched. Correct at the source what the message names, take a new backup, and restore that.",
+    )
