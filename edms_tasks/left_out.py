@@ -9,6 +9,13 @@ from edms_tasks.databases.protocol import LeftOut
 
 _NAMED = 5
 SCRIPT = "left-out.sql"
+# How the name of a thing in the proof begins (`LeftOut.subject`).
+_KINDS = {
+    "ACL": "privileges", "COMMENT": "comments", "DEFAULT ACL": "default privileges", "EVENT TRIGGER": "event triggers",
+    "FK CONSTRAINT": "foreign keys", "POLICY": "policies", "PUBLICATION": "publications", "SECURITY LABEL": "security labels",
+    "SUBSCRIPTION": "subscriptions", "USER MAPPING": "user mappings", "owner": "owners", "security label": "security labels",
+    "setting": "settings of the database", "tablespace": "tablespaces",
+}  # fmt: skip
 
 
 def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
@@ -21,6 +28,14 @@ def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
         run = f" Once that has changed, run: {' '.join(f'{one};' for one in statements[:_NAMED])}" if statements else ""
         rest = f" All of them stand in {SCRIPT} beside the report." if len(statements) > _NAMED else ""
         yield f"Not restored, because {why}: {names}{more}.{run}{rest}"
+
+
+def kind_of(one: LeftOut) -> str:
+    """What sort of thing it is, in a word or two for people: "owners", "privileges", …"""
+    for beginning, kind in _KINDS.items():
+        if one.subject == beginning or one.subject.startswith(f"{beginning} "):
+            return kind
+    return "privileges of the database" if " for " in one.subject else "definitions"
 
 
 def write_script(left_out: Sequence[LeftOut], folder: Path) -> Path | None:

@@ -33,7 +33,9 @@ from edms_tasks.table_state import empty_state
 from edms_tasks.tags import check_tag
 from edms_tasks.workspace import open_workspace
 from flows.conclusion import ROW_INDEXES, BackupResult, Conclusion
+from flows.foresight import foresee_restore
 from flows.live_target import Together, read_together
+from flows.places import immovable, require_apart
 from flows.reading import read_tables
 from flows.steps import Steps
 from flows.stopping import when_stopped
@@ -66,6 +68,7 @@ def compose_backup(
 
     Raises:
         CommandError: this cannot be a tag.
+        SettingsError: repository, working folder and folders of files lie in each other.
         AnotherRepository: the repository is not the one that was used before.
         EdmsNotImportable, DatabaseRefused, UnappliedMigrations, RepositoryLocked, NoSpace: before anything is stored.
     """
@@ -76,6 +79,7 @@ def compose_backup(
         address = DatabaseAddress.from_probe(report.databases[0])
         database = open_database(address)
         steps.run("check the database", database.check, retries=2)
+        require_apart(settings, report)
         database.check_source(settings.workdir)
         _require_migrated(report, settings)
         asker = asker_of(settings, report)
@@ -110,7 +114,7 @@ def _snapshot(
     database = open_database(DatabaseAddress.from_probe(report.databases[0]))
     # Under the lock: nobody else adds a snapshot until this one stands.
     place = conclusion.find_place()
-    findings: list[Finding] = [*place.findings]
+    findings: list[Finding] = [*place.findings, *immovable(settings, report)]
     with database.view(folder, settings.jobs) as view:
         with steps.stage("check keys"):
             inventory = steps.run(
@@ -127,6 +131,9 @@ def _snapshot(
             raws = read_tables(settings, steps, view, kept, folder / "raw", "extract")
             captured = steps.run("capture the schema", lambda: view.capture_schema(folder / "schema"))
             sequences = steps.run("read the sequences", view.sequences)
+
+    with steps.stage("extract"):  # the view is closed: production is kept from nothing meanwhile
+        findings += foresee_restore(settings, steps, database, captured, folder)
 
     # Tables are serialized side by side, each by one thread: several threads for each would double the memory, no more.
     with open_workspace(folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=1) as workspace:

@@ -13,13 +13,15 @@ from edms_tasks.doctor import Diagnosis, Group, Patient, WalkedRoot, examine, gr
 from edms_tasks.errors import DatabaseRefused, TerminalError
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.merge import build_inventory, excluded_tables
-from edms_tasks.inventory.model import FileRoot, ProbeReport
+from edms_tasks.inventory.model import FileRoot, Finding, ProbeReport
 from edms_tasks.keys import prove_keys
 from edms_tasks.report.page import render
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.workspace import open_workspace
 from flows.evidence import leave_diagnosis
+from flows.foresight import foresee_restore
+from flows.places import immovable, overlapping
 from flows.reading import read_tables
 from flows.steps import Steps
 
@@ -78,7 +80,13 @@ def compose_doctor(settings: Settings, steps: Steps) -> Consultation:
                 cure="Mend DATABASES in the EDMS's settings, or [edms] env.",
             )
     with spool(settings.workdir, "doctor") as folder, database.view(folder, settings.jobs) as view:
-        result = _consult(settings, steps, report, address, view, folder)
+        captured = steps.run("capture the schema", lambda: view.capture_schema(folder / "schema"))
+        ahead = (
+            *foresee_restore(settings, steps, database, captured, folder),
+            *overlapping(settings, report),
+            *immovable(settings, report),
+        )
+        result = _consult(settings, steps, report, address, view, folder, ahead)
     leave_diagnosis(steps, result)
     return result
 
@@ -98,7 +106,13 @@ def write_page(consultation: Consultation, path: Path) -> None:
 
 
 def _consult(
-    settings: Settings, steps: Steps, report: ProbeReport, address: DatabaseAddress, view: View, folder: Path
+    settings: Settings,
+    steps: Steps,
+    report: ProbeReport,
+    address: DatabaseAddress,
+    view: View,
+    folder: Path,
+    ahead: tuple[Finding, ...],
 ) -> Consultation:
     with steps.stage("read"):
         inventory = steps.run(
@@ -118,7 +132,7 @@ def _consult(
             patient = Patient(
                 report=report,
                 inventory=inventory,
-                findings=(*inventory.findings, *view.findings()),
+                findings=(*inventory.findings, *view.findings(), *ahead),
                 keys=keys,
                 roots=walked,
                 names=names,

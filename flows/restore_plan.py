@@ -22,10 +22,12 @@ from edms_tasks.comparing.result import Difference
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
+from edms_tasks.left_out import notes_of
 from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.manifest import Manifest
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
+from edms_tasks.restore import fetch_schema
 from edms_tasks.settings import Settings
 from edms_tasks.spool import spool
 from edms_tasks.workspace import open_workspace
@@ -112,6 +114,8 @@ def compose_restore_plan(
             notes += prospect.notes
             _require_objects(repository, manifest)
             notes += _ahead(settings, manifest, target)
+            if not target.crosses:
+                notes += _foresee(steps, repository, manifest, target, scratch)
             promotes = target.into is None and not settings.restore.disconnect
             in_use = target.database.in_use() if promotes else None
         if target.crosses:
@@ -164,6 +168,21 @@ def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
     notes += target.database.check_target(target.into, promote=False, disconnect=True)
     require_room(settings, manifest, target)
     return notes
+
+
+def _foresee(
+    steps: Steps, repository: Repository, manifest: Manifest, target: Target, scratch: Path
+) -> tuple[str, ...]:
+    """What would be left out, in the restore's own words. Raises what would refuse it."""
+    schema = fetch_schema(repository, manifest.native_schema, scratch / "tried")
+    foresight = steps.run(
+        "try what a restore would need",
+        lambda: target.database.foresee(schema, scratch / "tried", into=target.into, thorough=True),
+    )
+    if foresight.refused is not None:
+        raise foresight.refused
+    untried = [f"What this role could not make was not tried: {foresight.untried}"] if foresight.untried else []
+    return (*notes_of(foresight.left_out), *untried)
 
 
 def _roots(source: Source, target: Target) -> Mapping[str, Held]:

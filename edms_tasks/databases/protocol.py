@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.locking import HeldLock, LockKind
-from edms_tasks.errors import TargetLocked
+from edms_tasks.errors import EdmsBackupError, TargetLocked
 from edms_tasks.file_locks import Wait, give_up
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.manifest import Encoding, TableEntry
@@ -153,6 +153,25 @@ class LeftOut:
     instead: str | None = None  # how it is defined now, where it is there in another form
 
 
+@dataclass(frozen=True)
+class NeedsTheEdms:
+    """A table or index whose definition only the EDMS's own connections may understand."""
+
+    name: str
+    statements: tuple[str, ...]  # what makes it in an empty database
+    is_computed: bool  # a restore has the EDMS compute or sort entries of an index, and fails where it cannot
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What a restore would meet on this server, by this role; found without the rows."""
+
+    left_out: tuple[LeftOut, ...] = ()
+    refused: EdmsBackupError | None = None  # what would stop it before it begins
+    untried: str = ""  # why it could not be found out
+    needs_the_edms: tuple[NeedsTheEdms, ...] = ()  # whether it knows these is to be asked of it
+
+
 class StagingDatabase(Protocol):
     """A database that is being built."""
 
@@ -279,6 +298,17 @@ class Database(Protocol):
         Raises:
             MayNotCreateDatabases, ServerNotReady, TerminalError: none can be made.
         """
+
+    def foresee(self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool) -> Foresight:
+        """What of a captured schema a restore could not make here; a database that is made to try it is gone afterwards.
+
+        Args:
+            schema: the captured schema.
+            folder: for a database that is a file.
+            into: the database that would be restored into, where it is not the live one.
+            thorough: try it even where nothing in the schema could be refused on the server that it comes from.
+        """
+        ...
 
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up

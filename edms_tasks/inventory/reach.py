@@ -39,7 +39,7 @@ def name_for_the_edms(database_name: str, settings: Settings) -> str:
 
     A database server knows one name. An SQLite file that we reach by another path is named relative to the live one.
     """
-    if settings.edms.database_url is None:
+    if settings.edms.database_url is None or database_name == ":memory:":
         return database_name
     live = DatabaseAddress.from_url(settings.edms.database_url.get_secret_value())
     if live.engine != "sqlite":

@@ -13,6 +13,8 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.locking import LockKind
 from edms_tasks.databases.postgresql.blank import created, lent
 from edms_tasks.databases.postgresql.connection import ask_server, connected
+from edms_tasks.databases.postgresql.foresight import STAGING as _STAGING
+from edms_tasks.databases.postgresql.foresight import foresee, may_not_create
 from edms_tasks.databases.postgresql.leftovers import fitting, remove_leftovers, unique_name
 from edms_tasks.databases.postgresql.locking import AdvisoryLock, advisory_lock, locked_by
 from edms_tasks.databases.postgresql.mark import closing_of, target_of
@@ -22,7 +24,7 @@ from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.tools import required_programs
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.postgresql.whole import Whole
-from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
+from edms_tasks.databases.protocol import CapturedSchema, Foresight, ServerFacts
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import (
     DatabaseRefused,
@@ -36,7 +38,7 @@ from edms_tasks.errors import (
 from edms_tasks.file_locks import Wait, give_up
 from edms_tasks.inventory.model import Table
 
-_STAGING, _MIGRATED, _REPLAYED = "_edms_staging", "_edms_migrated", "_edms_replayed"
+_MIGRATED, _REPLAYED = "_edms_migrated", "_edms_replayed"
 
 
 class PostgresDatabase:
@@ -142,6 +144,9 @@ class PostgresDatabase:
         finally:
             staging.drop()
 
+    def foresee(self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool) -> Foresight:
+        return foresee(self.address, self._maintenance_address, schema, into, thorough=thorough)
+
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
     ) -> AbstractContextManager[AdvisoryLock]:
@@ -240,14 +245,7 @@ class PostgresDatabase:
         return bool(row and row[0])
 
     def _may_not_create(self) -> MayNotCreateDatabases:
-        user = self.address.user or "the role"
-        return MayNotCreateDatabases(
-            "The role may not create the staging database.",
-            where=self.address.display,
-            why=f"{user} lacks CREATEDB.",
-            cure=f"As a superuser: ALTER ROLE {identifier(user)} CREATEDB; or have an empty database made "
-            f"(CREATE DATABASE restored OWNER {identifier(user)};) and restore with --into restored.",
-        )
+        return may_not_create(self.address.user or "the role", self.address.display)
 
     def _require_nobody(
         self, connection: psycopg.Connection[tuple[object, ...]], name: str, *, but_us: bool = False

@@ -63,6 +63,14 @@ def remove_leftovers(maintenance: DatabaseAddress, live: str, held: str, suffixe
     return tuple(removed)
 
 
+def remove_made_for(maintenance: DatabaseAddress, held: str, suffix: str) -> None:
+    """Drop what killed runs have made for the database whose lock the caller holds, and nothing else."""
+    with connected(maintenance) as connection:
+        for name, target in _made(connection, held, held, (suffix,)):
+            if target == held:
+                connection.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)".encode())
+
+
 def _made(connection: _Connection, live: str, held: str, suffixes: tuple[str, ...]) -> list[tuple[str, str]]:
     """(database, what it was made for)."""
     rows = connection.execute(

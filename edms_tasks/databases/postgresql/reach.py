@@ -27,7 +27,7 @@ _OURS = {
     "ACL", "DEFAULT ACL", "EVENT TRIGGER", "POLICY", "PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA",
     "SECURITY LABEL", "SUBSCRIPTION", "USER MAPPING",
 }  # fmt: skip
-_FOR_ALL = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"}
+FOR_ALL = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"}
 _FOLLOW = {"COMMENT", "SECURITY LABEL", "ACL"}
 
 
@@ -85,11 +85,11 @@ def plan_restore(archive: Archive, server: Server, fallback: str, where: str) ->
             when.append(Attempt(entry, (entry.raw("definition"),), subject(entry)))
         elif entry.kind in _OURS:
             _keep_apart(plan, entry, server)
-        elif entry.kind not in _FOR_ALL and not _is_there(entry, server):
+        elif entry.kind not in FOR_ALL and not _is_there(entry, server):
             plan.archived.append(_fitted(plan, entry, server, fallback))
         elif entry.kind == "SCHEMA":
             _give_to_owner(plan, entry, server)
-        elif entry.kind in _FOR_ALL:
+        elif entry.kind in FOR_ALL:
             plan.archived.append(entry)
     return plan
 

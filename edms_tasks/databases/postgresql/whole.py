@@ -54,9 +54,10 @@ class Whole:
     Args:
         final: the name it will have.
         created: whether it is ours; a database made beforehand keeps what it has.
+        made_for: whose work lock its maker holds, where that is not the final name's.
     """
 
-    def __init__(self, schema: CapturedSchema, final: str, *, created: bool) -> None:
+    def __init__(self, schema: CapturedSchema, final: str, *, created: bool, made_for: str | None = None) -> None:
         recorded = recorded_properties(schema.settings)
         self.created = created
         self.notes = [] if recorded else [_UNRECORDED]
@@ -65,6 +66,7 @@ class Whole:
         self._wanted = recorded or as_before(schema.settings)
         self._recorded = recorded is not None
         self._final = final
+        self._made_for = made_for or final
         self._closing = self._wanted.closing
 
     def create(self, connection: Connection, name: str, live: str) -> None:
@@ -100,7 +102,7 @@ class Whole:
                 cure="The live system is untouched. Make the locale known on the server's machine (Debian: dpkg-reconfigure locales, "
                 "then restart PostgreSQL), or have an empty database made with a locale it knows and restore with --into.",
             ) from error
-        mark(connection, name, self._final, self._closing)
+        mark(connection, name, self._made_for, self._closing)
         connection.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true".encode())
 
     def look(self, connection: Connection) -> None:
@@ -136,7 +138,7 @@ class Whole:
         if login_triggers:
             connection.execute(f"ALTER DATABASE {identifier(name)} SET event_triggers = off".encode())
             self._closing = self._closing.model_copy(update={"lets_event_triggers_fire": True})
-            mark(connection, name, self._final, self._closing)
+            mark(connection, name, self._made_for, self._closing)
 
     def apply(self, connection: Connection) -> list[LeftOut]:
         """Settings, labels and privileges as they were; returns what was refused after all."""

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.locking import SUFFIXES, LockKind
-from edms_tasks.databases.protocol import CapturedSchema, ServerFacts
+from edms_tasks.databases.protocol import CapturedSchema, Foresight, ServerFacts
+from edms_tasks.databases.sqlite.foresight import foresee
 from edms_tasks.databases.sqlite.identity import beside, identity, require_same
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
 from edms_tasks.databases.sqlite.retirement import opened
@@ -114,6 +115,9 @@ class SqliteDatabase:
             yield staging.address
         finally:
             remove_with_companions(path)
+
+    def foresee(self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool) -> Foresight:
+        return foresee(self.address, schema, folder)
 
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up

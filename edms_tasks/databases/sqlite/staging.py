@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
+from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, NeedsTheEdms, Unwanted
 from edms_tasks.databases.quoting import identifier, identifiers, literal
 from edms_tasks.databases.sqlite.catalogue import free_row_id
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
@@ -168,6 +168,18 @@ class SqliteStaging:
                 f"PRAGMA journal_mode = {'WAL' if self._schema.settings.get('journal_mode') == 'wal' else 'DELETE'}"
             )
         _flush(self._path)
+
+    def needs_the_edms(self) -> tuple[NeedsTheEdms, ...]:
+        """After `finish`: the tables and indexes that only the EDMS may understand; an index comes with its table."""
+        made = {one.name: one for one in self._objects if one.type in ("table", "index")}
+        return tuple(
+            NeedsTheEdms(
+                name=name,
+                statements=tuple(made[one].sql for one in dict.fromkeys([made[name].table, name])),
+                is_computed=bool(self.left_to_the_edms),
+            )
+            for name in sorted(self._foreign.objects)
+        )
 
     def _is_left(self, connection: sqlite3.Connection, made: _SchemaObject) -> bool:
         """Whether only the EDMS can build an index: over its functions, or over a virtual column that calls one."""

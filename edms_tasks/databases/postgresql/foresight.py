@@ -1,0 +1,137 @@
+"""What a restore on this server, by this role, would leave out or be refused: told from the captured schema, without the rows.
+
+It is decided as a restore decides it: by the plan (reach.py), and by making the schema in a database of its own that is dropped at once,
+where anything in it could be refused. Only the plan is asked where no such database can be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import psycopg
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.archive import read_archive
+from edms_tasks.databases.postgresql.connection import connected
+from edms_tasks.databases.postgresql.leftovers import fitting, remove_made_for, unique_name
+from edms_tasks.databases.postgresql.locking import advisory_lock
+from edms_tasks.databases.postgresql.properties import recorded_properties
+from edms_tasks.databases.postgresql.reach import FOR_ALL, Plan, plan_restore
+from edms_tasks.databases.postgresql.server import Connection, Server, read_server
+from edms_tasks.databases.postgresql.staging import PostgresStaging
+from edms_tasks.databases.postgresql.whole import Whole
+from edms_tasks.databases.protocol import CapturedSchema, Foresight, LeftOut
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.errors import EdmsBackupError, MayNotCreateDatabases
+
+STAGING = "_edms_staging"
+_TRIED = "_edms_tried"
+# What whoever owns a database can always make in it, and own.
+_NEVER_REFUSED = FOR_ALL | {
+    "CHECK CONSTRAINT", "COMMENT", "CONSTRAINT", "DEFAULT", "FK CONSTRAINT", "INDEX", "INDEX ATTACH", "SCHEMA", "SEQUENCE",
+    "SEQUENCE OWNED BY", "TABLE", "TABLE ATTACH", "TRIGGER", "VIEW",
+}  # fmt: skip
+
+
+def foresee(
+    address: DatabaseAddress,
+    maintenance: Callable[[], DatabaseAddress],
+    schema: CapturedSchema,
+    into: str | None,
+    *,
+    thorough: bool,
+) -> Foresight:
+    """As `Database.foresee`.
+
+    Args:
+        maintenance: finds a database of the server that is not the live one.
+    """
+    planned: tuple[LeftOut, ...] = ()
+    try:
+        elsewhere = maintenance()
+        with connected(elsewhere) as connection:
+            server, may_create = _as_if_new(read_server(connection)), _may_create(connection)
+            made_beforehand = into is not None and _exists(connection, into)
+        if into is not None and made_beforehand:
+            with connected(address.renamed(into)) as connection:
+                server = read_server(connection)
+        plan = plan_restore(read_archive(schema.path), server, server.role, address.display)
+        planned = tuple(plan.left_out)
+        if made_beforehand:
+            return Foresight(planned)
+        if not may_create:
+            return Foresight(planned, may_not_create(server.role, address.display))
+        if not thorough and (server.superuser or _is_never_refused(plan, schema, server)):
+            return Foresight(planned)
+        return Foresight(_try(address, elsewhere, schema, into or address.name))
+    except EdmsBackupError as error:
+        if error.transient:
+            return Foresight(planned, untried=f"{error.what} {error.why or ''}".strip())
+        return Foresight(planned, error)
+    except psycopg.Error as error:
+        return Foresight(planned, untried=" ".join(str(error).split()))
+
+
+def may_not_create(role: str, where: str) -> MayNotCreateDatabases:
+    """The error for a role without CREATEDB."""
+    return MayNotCreateDatabases(
+        "The role may not create the staging database.",
+        where=where,
+        why=f"{role} lacks CREATEDB.",
+        cure=f"As a superuser: ALTER ROLE {identifier(role)} CREATEDB; or have an empty database made "
+        f"(CREATE DATABASE restored OWNER {identifier(role)};) and restore with --into restored.",
+    )
+
+
+def _try(
+    address: DatabaseAddress, maintenance: DatabaseAddress, schema: CapturedSchema, final: str
+) -> tuple[LeftOut, ...]:
+    """Make the schema as a restore does; returns what it left out."""
+    # A lock of its own: a restore at the same time neither waits for this nor takes it for what a killed run has left.
+    tried = fitting(address.name, _TRIED)
+    # Over no rows a view's query may fail that does not over the real ones.
+    bare = replace(schema, materialized_views=())
+    with advisory_lock(maintenance, tried, "work", shared=False, purpose="try a restore"):
+        remove_made_for(maintenance, tried, STAGING)
+        name = unique_name(tried, STAGING)
+        whole = Whole(bare, final, created=True, made_for=tried)
+        with connected(maintenance) as connection:
+            whole.create(connection, name, address.name)
+        staging = PostgresStaging(address.renamed(name), maintenance, bare, 1, whole)
+        try:
+            staging.create_tables()
+            staging.finish((), ())
+        finally:
+            staging.drop()
+    return tuple(staging.left_out)
+
+
+def _is_never_refused(plan: Plan, schema: CapturedSchema, server: Server) -> bool:
+    """Whether this role could be refused nothing of it on the server that it comes from."""
+    whole = recorded_properties(schema.settings)
+    return (
+        whole is not None
+        and whole.owner == server.role
+        and whole.tablespace == "pg_default"
+        and not (whole.settings or whole.role_settings or whole.labels)
+        and not (plan.left_out or plan.schemas or plan.owners or plan.others or plan.last)
+        and all(entry.kind in _NEVER_REFUSED for entry in plan.archived)
+    )
+
+
+def _as_if_new(server: Server) -> Server:
+    """The server as a database sees it that has just been made of template0."""
+    installed = {name: schema for name, schema in server.installed.items() if name == "plpgsql"}
+    return replace(server, installed=installed, schemas=frozenset(["public", "pg_catalog", "information_schema"]))
+
+
+def _may_create(connection: Connection) -> bool:
+    row = connection.execute(
+        "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _exists(connection: Connection, name: str) -> bool:
+    return connection.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,)).fetchone() is not None

@@ -1,0 +1,27 @@
+"""What a restore of an SQLite schema would be refused: the schema is made in a file of its own, without the rows, and removed again."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.protocol import CapturedSchema, Foresight
+from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
+from edms_tasks.errors import EdmsBackupError
+
+
+def foresee(address: DatabaseAddress, schema: CapturedSchema, folder: Path) -> Foresight:
+    """As `Database.foresee`."""
+    path = folder / "tried.sqlite3"
+    try:
+        staging = SqliteStaging(address.renamed(str(path)), schema)
+        staging.create_tables()
+        staging.finish((), ())
+        return Foresight(tuple(staging.left_out), needs_the_edms=staging.needs_the_edms())
+    except EdmsBackupError as error:
+        return Foresight(refused=error)
+    except sqlite3.Error as error:
+        return Foresight(untried=str(error))
+    finally:
+        remove_with_companions(path)

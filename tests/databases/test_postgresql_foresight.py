@@ -1,0 +1,169 @@
+"""What a backup foresees that a restore will leave out is exactly what a restore by the same role then leaves out."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.databases.protocol import Foresight
+from edms_tasks.errors import EdmsBackupError
+from edms_tasks.foresight import findings_of
+from tests.databases.rebuilt import Captured, capture, roles
+from tests.postgres_server import PostgresServer
+
+TABLES = "CREATE TABLE t (id serial PRIMARY KEY, a text); CREATE INDEX by_a ON t (a); CREATE VIEW v AS SELECT id FROM t"
+# What a superuser made in the owner's database -> the kinds that the owner cannot be given back.
+LEFT_OUT = {
+    "CREATE TABLE o (id int); ALTER TABLE o OWNER TO fore_other; GRANT SELECT ON o TO fore_owner": {"owners"},
+    "CREATE SCHEMA other AUTHORIZATION fore_other": {"owners"},
+    "CREATE SEQUENCE s; ALTER SEQUENCE s OWNER TO fore_other": {"owners"},
+    "CREATE TYPE kind AS ENUM ('a'); ALTER TYPE kind OWNER TO fore_other": {"owners"},
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION f() OWNER TO fore_other": {"owners"},
+    "ALTER DEFAULT PRIVILEGES FOR ROLE fore_other GRANT SELECT ON TABLES TO fore_owner": {"default privileges"},
+    "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO fore_other": {"privileges"},
+    "CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; ALTER FUNCTION e() OWNER TO fore_owner; "
+    "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION e()": {"event triggers", "owners"},
+    "CREATE PUBLICATION p FOR ALL TABLES; ALTER PUBLICATION p OWNER TO fore_boss": {"publications", "owners"},
+    "ALTER DATABASE {database} SET log_min_duration_statement = 5": {"settings of the database"},
+    "ALTER ROLE fore_other IN DATABASE {database} SET work_mem = '5MB'": {"settings of the database"},
+}
+REFUSED = {
+    "CREATE FUNCTION c(text) RETURNS text LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'": "language c",
+    "CREATE FOREIGN DATA WRAPPER w": "foreign-data wrapper",
+}
+GIVEN_BACK = [
+    "GRANT SELECT ON t TO fore_other",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'; ALTER FUNCTION f() OWNER TO fore_owner",
+    "ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t TO fore_other USING (true)",
+    "ALTER DATABASE {database} SET work_mem = '5MB'",
+    "CREATE MATERIALIZED VIEW m AS SELECT 1 / count(*) AS n FROM (SELECT 1 UNION SELECT id FROM t) u; "
+    "ALTER MATERIALIZED VIEW m OWNER TO fore_owner",
+    "SELECT 1",
+]
+
+
+@pytest.fixture(scope="module")
+def server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    with roles(
+        postgres_server.url(),
+        "fore_other",
+        "fore_boss SUPERUSER",
+        "fore_owner LOGIN CREATEDB PASSWORD 'x'",
+        "fore_poor LOGIN PASSWORD 'x'",
+    ):
+        yield postgres_server
+
+
+@contextmanager
+def made(server: PostgresServer, statements: str, owner: str = "fore_owner") -> Iterator[str]:
+    """A database of an ordinary role in which a superuser has run these statements; its URL as that role."""
+    name = f"fore_{secrets.token_hex(3)}"
+    url = server.create_database(name)
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} OWNER TO {owner}".encode())
+            connection.execute(f"SET ROLE {owner}; {TABLES}; RESET ROLE".encode())
+            connection.execute(f"GRANT CREATE ON SCHEMA public TO {owner}, fore_other".encode())
+            connection.execute(statements.format(database=name).encode())
+        yield url.replace(url.split("//")[1].split("@")[0], f"{owner}:x")
+    finally:
+        for database in server.databases():
+            if database.startswith(name):
+                server.drop_database(database)
+
+
+def foreseen(captured: Captured, folder: Path) -> Foresight:
+    return open_database(DatabaseAddress.from_url(captured.url)).foresee(captured.schema, folder, thorough=False)
+
+
+@pytest.mark.parametrize("several", [[*LEFT_OUT], GIVEN_BACK], ids=["left out", "given back"])
+def test_what_is_foreseen_is_what_is_left_out(several: list[str], server: PostgresServer, tmp_path: Path) -> None:
+    expected = set[str]().union(*(LEFT_OUT.get(one, set()) for one in several))
+    with made(server, "; ".join(several)) as url:
+        captured = capture(url, tmp_path)
+        before = server.databases()
+
+        found = foreseen(captured, tmp_path)
+
+        assert server.databases() == before
+        assert found.refused is None and not found.untried
+        assert {finding.subject for finding in findings_of(found, {})} == expected
+        staging = open_database(DatabaseAddress.from_url(url)).stage(captured.schema, None, 1)
+        staging.finish((), ())
+        assert {one.subject for one in staging.left_out} == {one.subject for one in found.left_out}
+        assert {one.statement for one in staging.left_out} == {one.statement for one in found.left_out}
+
+
+def test_a_schema_that_nothing_could_refuse_is_not_tried(server: PostgresServer, tmp_path: Path) -> None:
+    with made(server, "REVOKE CREATE ON SCHEMA public FROM fore_owner, fore_other") as url:
+        captured = capture(url, tmp_path)
+        with server.connect() as connection:
+            connection.execute("ALTER ROLE fore_owner CONNECTION LIMIT 1")
+            try:
+                assert foreseen(captured, tmp_path) == Foresight()
+            finally:
+                connection.execute("ALTER ROLE fore_owner CONNECTION LIMIT -1")
+
+
+@pytest.mark.parametrize("statements", REFUSED)
+def test_what_would_refuse_a_restore_is_an_error_of_the_backup(
+    statements: str, server: PostgresServer, tmp_path: Path
+) -> None:
+    with made(server, statements) as url:
+        captured = capture(url, tmp_path)
+        before = server.databases()
+
+        (finding,) = [one for one in findings_of(foreseen(captured, tmp_path), {}) if one.severity == "error"]
+
+        assert finding.code == "restore-refused" and REFUSED[statements] in finding.message
+        assert server.databases() == before
+        with pytest.raises(EdmsBackupError, match=REFUSED[statements]):
+            open_database(DatabaseAddress.from_url(url)).stage(captured.schema, None, 1)
+
+
+def test_a_role_that_may_not_create_databases_is_told_so_and_what_it_could_not_give(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    with made(
+        server,
+        "CREATE TABLE o (id int); ALTER TABLE o OWNER TO fore_other; GRANT SELECT ON o TO fore_poor",
+        "fore_poor",
+    ) as url:
+        found = list(findings_of(foreseen(capture(url, tmp_path), tmp_path), {}))
+
+    assert [(one.code, one.severity) for one in found] == [
+        ("restore-refused", "error"),
+        ("restore-leaves-out", "warning"),
+    ]
+    assert "lacks CREATEDB" in found[0].message
+
+
+def test_an_invalid_index_is_named(server: PostgresServer, tmp_path: Path) -> None:
+    with made(server, "CREATE TABLE u (a int); INSERT INTO u VALUES (1), (1)") as url:
+        name = DatabaseAddress.from_url(url).name
+        with server.connect(name) as connection, pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("CREATE UNIQUE INDEX CONCURRENTLY twice ON u (a)")
+        with open_database(DatabaseAddress.from_url(server.url(name))).view(tmp_path, 1) as view:
+            assert [(one.code, one.subject) for one in view.findings()] == [("invalid-index", "public.twice")]
+
+
+def test_what_a_killed_trial_left_is_removed_by_the_next(server: PostgresServer, tmp_path: Path) -> None:
+    with made(server, next(iter(LEFT_OUT))) as url:
+        name = DatabaseAddress.from_url(url).name
+        left = f"{name}_edms_tried_edms_staging_0123abcd"
+        with server.connect() as connection:
+            connection.execute(f"CREATE DATABASE {left} OWNER fore_owner".encode())
+            target = f'{{"target": "{name}_edms_tried"}}'
+            connection.execute(
+                f"COMMENT ON DATABASE {left} IS 'edms-backup staging database: safe to drop {target}'".encode()
+            )
+
+        foreseen(capture(url, tmp_path), tmp_path)
+
+        assert left not in server.databases()
