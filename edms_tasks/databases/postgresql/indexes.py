@@ -6,7 +6,7 @@ out and named; the rows are there without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -35,8 +35,10 @@ def over_own_functions(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entr
     return indexes, [entry for entry in entries if entry.kind in _FOLLOWING and made & {*entry.needs}]
 
 
-def build(address: DatabaseAddress, archive: Archive, entries: Iterable[Entry], jobs: int) -> list[LeftOut]:
-    """Build them, several at a time; returns those that the server cannot.
+def build(
+    address: DatabaseAddress, archive: Archive, entries: Iterable[Entry], settings: Mapping[str, str], jobs: int
+) -> list[LeftOut]:
+    """Build them, `jobs` at a time, in sessions with these settings; returns those that the server cannot.
 
     Raises:
         TerminalError: the rows do not satisfy an index, or the server fails.
@@ -48,6 +50,8 @@ def build(address: DatabaseAddress, archive: Archive, entries: Iterable[Entry], 
         with connected(address) as connection:
             connection.execute(archive.statement_of("STDSTRINGS"))
             connection.execute(archive.statement_of("ENCODING"))
+            for name, value in settings.items():
+                connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
             while waiting:
                 try:
                     entry = waiting.pop()

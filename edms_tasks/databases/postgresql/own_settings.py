@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from edms_tasks.databases.postgresql.archive import Entry
 from edms_tasks.databases.postgresql.careful import Connection, rehearse
 from edms_tasks.databases.postgresql.properties import listed
-from edms_tasks.databases.postgresql.session import OWN_SETTINGS, SEARCH_PATH
+from edms_tasks.databases.postgresql.session import OWN_SETTINGS, SEARCH_PATH, SETTINGS
 from edms_tasks.databases.postgresql.statements import parse_function
 from edms_tasks.databases.quoting import identifier, identifiers, literal
 
@@ -33,6 +33,7 @@ class Lent:
     """Settings of the EDMS's sessions, as far as this server takes them."""
 
     values: Mapping[str, str] = field(default_factory=dict)
+    usual: Mapping[str, str] = field(default_factory=dict)  # what the sessions of a restore have anyway
     refused: tuple[str, ...] = ()
 
     @property
@@ -42,9 +43,11 @@ class Lent:
 
     def of_session(self) -> dict[str, str]:
         """What a session of ours is given for loading rows. The rest would change how values are read."""
-        return {name: self.values[name] for name in ("TimeZone",) if name in self.values} | {
-            SEARCH_PATH: self.search_path
-        }
+        return self.of_builder() | {SEARCH_PATH: self.search_path}
+
+    def of_builder(self) -> dict[str, str]:
+        """What one is given that reads definitions, for which the path has to be empty."""
+        return {name: self.values[name] for name in ("TimeZone", "DateStyle") if name in self.values}
 
     def missing(self, found: Mapping[str, str]) -> dict[str, str]:
         """The search path, where a session finds another."""
@@ -84,7 +87,9 @@ class Lent:
         function = parse_function(entry.raw("definition"))
         if function.language in _WRITTEN_IN_C or function.returns in _CALLED_BY_EVENTS:
             return []
-        return [name for name in self.values if name.lower() not in function.settings]
+        # Each costs some microseconds a call.
+        needed = [name for name, value in self.values.items() if value != self.usual.get(name)]
+        return [name for name in needed if name.lower() not in function.settings]
 
 
 def behind_the_catalogue(search_path: str) -> str:
@@ -118,7 +123,9 @@ def choose(connection: Connection, settings: Mapping[str, str], found: Mapping[s
     wanted[SEARCH_PATH] = identifiers(listed(wanted[SEARCH_PATH]))
     refused = {name: why for name, value in wanted.items() if (why := _refused(connection, name, value)) is not None}
     told = tuple(f"{name} = {wanted[name]} ({why})" for name, why in refused.items())
-    return Lent({name: value for name, value in wanted.items() if name not in refused}, told)
+    usual = {name: found.get(name, "") for name in OWN_SETTINGS if name != SEARCH_PATH}
+    usual |= {"TimeZone": SETTINGS["timezone"], "IntervalStyle": SETTINGS["intervalstyle"]}
+    return Lent({name: value for name, value in wanted.items() if name not in refused}, usual, told)
 
 
 def _refused(connection: Connection, name: str, value: str) -> str | None:

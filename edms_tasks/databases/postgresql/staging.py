@@ -137,8 +137,8 @@ class PostgresStaging:
         later = apart | numbers([*told, *indexes, *of_indexes])
         bulk = [entry for entry in self._plan.archived if entry.number not in later]
         self._pg_restore("post-data", bulk, f"--jobs={self._jobs}")
-        self._leave_out(build(self.address, self._archive, indexes, self._jobs))
-        self._leave_out(build(self.address, self._archive, of_indexes, 1))
+        self._leave_out(build(self.address, self._archive, indexes, self._lent.of_builder(), self._jobs))
+        self._leave_out(build(self.address, self._archive, of_indexes, {}, 1))
         with connected(self.address) as connection:
             connection.execute(self._archive.statement_of("STDSTRINGS"))
             connection.execute(self._archive.statement_of("ENCODING"))
