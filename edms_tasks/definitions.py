@@ -65,13 +65,14 @@ def compare_definitions(
         left_out: what the restore could not give back, and says so.
     """
     was, now = _by_subject(view.definitions(captured)), _by_subject(view.definitions(again))
+    # Snapshots of release 0.1.0 say nothing of versions; what they are versions of is compared by itself.
+    says_versions = any(one.chosen_by_server for one in was.values())
     differing = [
         name
         for name, one in {**was, **now}.items()
         if _compared(was, name) != _compared(now, name)
         and (one.part_of in was) == (one.part_of in now)
-        # Snapshots of release 0.1.0 do not say it; what it is a version of is compared by itself.
-        and not (one.chosen_by_server and name not in was)
+        and (says_versions or not one.chosen_by_server)
     ]
     excused = {one.subject: one for one in left_out}
     open_ones = [name for name in differing if not _is_excused(name, now, excused)]
