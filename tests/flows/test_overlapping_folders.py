@@ -1,0 +1,51 @@
+"""A repository or working folder among the EDMS's files is refused by a backup and an error to doctor; a mount point is found."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.errors import SettingsError
+from edms_tasks.settings import Settings
+from flows.backup import compose_backup
+from flows.direct_steps import DirectSteps
+from flows.doctor import compose_doctor
+from tests.promotion.two_settings import small_edms
+
+
+@pytest.mark.parametrize("what", ["repository", "workdir"])
+def test_a_backup_that_would_hold_itself_is_refused(what: str, tmp_path: Path) -> None:
+    edms = small_edms(tmp_path)
+    edms.set_to("then")
+    inside = edms.folder / "media" / "ours"
+    mistaken: Settings = (
+        edms.first.model_copy(update={"workdir": inside})
+        if what == "workdir"
+        else edms.first.model_copy(update={"repository": edms.first.repository.model_copy(update={"url": str(inside)})})
+    )
+
+    with pytest.raises(SettingsError) as refused:
+        compose_backup(mistaken, DirectSteps(), create_repository=True)
+    assert str(inside) in refused.value.where and "lies inside the folder of the EDMS's files" in refused.value.what
+    assert not list((edms.folder / "media").rglob("*.parquet"))
+
+    found = compose_doctor(mistaken, DirectSteps()).diagnosis.judgements
+    assert [(one.code, one.severity) for one in found if one.code == "folders-overlap"] == [
+        ("folders-overlap", "error")
+    ]
+
+
+def test_files_on_a_mount_point_are_found_at_the_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edms = small_edms(tmp_path)
+    edms.set_to("then")
+    media = edms.folder / "media"
+    real = os.path.ismount
+    # To mount something is not every user's right.
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == media or real(path))
+
+    made = edms.backup().manifest.findings
+
+    (one,) = [one for one in made if one.code == "file-root-is-a-mount-point"]
+    assert one.severity == "error" and str(media) in one.message
