@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -292,30 +291,8 @@ def wheel_bin_dirs() -> list[Path]:
     return sorted(folders, key=lambda folder: _version_of(folder.parent.name), reverse=True)
 
 
-@contextmanager
-def newest_server(usual: PostgresServer) -> Iterator[PostgresServer | None]:
-    """A server of version 18 or newer with its programs first in the PATH: the usual one, or the wheel's; None without any."""
-    if _major(usual) >= 18:
-        yield usual
-        return
-    folders = wheel_bin_dirs()
-    if not folders:
-        yield None
-        return
-    path = os.environ["PATH"]
-    with PostgresServer(folders[0]) as newest:
-        if _major(newest) < 18:
-            yield None
-            return
-        os.environ["PATH"] = f"{newest.bin_dir}{os.pathsep}{path}"
-        try:
-            yield newest
-        finally:
-            os.environ["PATH"] = path
-
-
-def _major(server: PostgresServer) -> int:
-    return int(server.version.rpartition(" ")[2].partition(".")[0].rstrip(")"))
+def as_role(url: str, login: str) -> str:
+    return f"postgresql://{login}@{url.rpartition('@')[2]}"
 
 
 @dataclass(frozen=True)

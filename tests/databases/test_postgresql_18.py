@@ -11,7 +11,8 @@ import pytest
 
 from tests.databases.there_and_back import there_and_back
 from tests.independent_comparison import differences, picture_of_postgres
-from tests.postgres_server import PostgresServer, newest_server
+from tests.newest_postgres_server import newest_server
+from tests.postgres_server import PostgresServer
 
 TABLES = {
     "columns_that_are_computed_when_read": """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,7 +16,7 @@ import pytest
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import TerminalError
 from tests.databases.there_and_back import there_and_back
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, as_role
 
 EXTENSION = "edms_rows_test"
 CONTROL = "default_version = '1'\nrelocatable = false\ntrusted = true\n"
@@ -99,18 +100,34 @@ def test_they_come_back_with_those_that_were_changed_and_without_those_that_were
             connection.execute("DELETE FROM rows_jobs")
 
 
+@contextmanager
+def as_a_role(server: PostgresServer, url: str, name: str, *rights: str) -> Iterator[str]:
+    """The database's URL for a new role that has these rights there, and is gone afterwards."""
+    database = url.rpartition("/")[2]
+    with server.connect(database) as connection:
+        for statement in (f"CREATE ROLE {name} LOGIN PASSWORD 'x'", *rights):
+            connection.execute(statement.encode())
+    try:
+        yield as_role(url, f"{name}:x")
+    finally:
+        for used in (one for one in server.databases() if one.startswith(database)):
+            with server.connect(used) as connection:
+                connection.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER; DROP OWNED BY {name}".encode())
+        with server.connect("postgres") as connection:
+            connection.execute(f"DROP ROLE {name}".encode())
+
+
 def test_a_role_that_may_not_read_them_makes_backups_that_say_so(
     used: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
-    name = used.rpartition("/")[2]
-    with postgres_server.connect(name) as connection:
-        connection.execute("DROP ROLE IF EXISTS rows_reader")
-        connection.execute("CREATE ROLE rows_reader LOGIN PASSWORD 'secret'")
-        connection.execute("GRANT SELECT ON rows_runs, rows_empty, rows_jobs_number_seq TO rows_reader")
-        connection.execute("ALTER TABLE rows_empty ENABLE ROW LEVEL SECURITY")
-    url = f"postgresql://rows_reader:secret@{used.rpartition('@')[2]}"
-
-    with open_database(DatabaseAddress.from_url(url)).view(tmp_path, 1) as view:
+    rights = (
+        "GRANT SELECT ON rows_runs, rows_empty, rows_jobs_number_seq TO rows_reader",
+        "ALTER TABLE rows_empty ENABLE ROW LEVEL SECURITY",
+    )
+    with (
+        as_a_role(postgres_server, used, "rows_reader", *rights) as url,
+        open_database(DatabaseAddress.from_url(url)).view(tmp_path, 1) as view,
+    ):
         assert [table.id for table in view.tables()] == ["rows_runs"]
         found = view.findings()
 
@@ -118,32 +135,20 @@ def test_a_role_that_may_not_read_them_makes_backups_that_say_so(
         ("extension-rows-not-readable", "public.rows_empty"),
         ("extension-rows-not-readable", "public.rows_jobs"),
     ]
-    with postgres_server.connect(name) as connection:
-        connection.execute("DROP OWNED BY rows_reader")
-        connection.execute("DROP ROLE rows_reader")
 
 
 def test_where_rows_of_the_user_cannot_be_written_the_restore_says_why(
     used: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     """As of a trusted extension, whose tables belong to the superuser whoever creates it."""
-    name = used.rpartition("/")[2]
-    with postgres_server.connect(name) as connection:
-        connection.execute("DROP ROLE IF EXISTS rows_owner")
-        connection.execute("CREATE ROLE rows_owner LOGIN PASSWORD 'secret' CREATEDB")
-        connection.execute(f"ALTER DATABASE {name} OWNER TO rows_owner".encode())
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO rows_owner")
-        connection.execute("GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO rows_owner")
-    url = f"postgresql://rows_owner:secret@{used.rpartition('@')[2]}"
-
-    with pytest.raises(TerminalError) as refused:
+    rights = (
+        "ALTER ROLE rows_owner CREATEDB",
+        f"ALTER DATABASE {used.rpartition('/')[2]} OWNER TO rows_owner",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO rows_owner",
+        "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO rows_owner",
+    )
+    with as_a_role(postgres_server, used, "rows_owner", *rights) as url, pytest.raises(TerminalError) as refused:
         there_and_back(url, tmp_path)
 
     assert "a table of the extension edms_rows_test" in refused.value.what
     assert "Restore as a superuser" in refused.value.cure
-    for database in (name, *(one for one in postgres_server.databases() if one.startswith(f"{name}_edms"))):
-        with postgres_server.connect(database) as connection:
-            connection.execute("REASSIGN OWNED BY rows_owner TO CURRENT_USER")
-            connection.execute("DROP OWNED BY rows_owner")
-    with postgres_server.connect("postgres") as connection:
-        connection.execute("DROP ROLE rows_owner")

@@ -14,7 +14,7 @@ from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.session import SETTINGS
 from tests.databases.there_and_back import there_and_back
 from tests.independent_comparison import differences, picture_of_postgres
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, as_role
 
 ODD = {
     "client_encoding": "LATIN1",
@@ -59,10 +59,6 @@ def odd_role(postgres_server: PostgresServer) -> Iterator[str]:
     yield "odd:odd"
     with postgres_server.connect() as connection:
         connection.execute("DROP OWNED BY odd; DROP ROLE odd")
-
-
-def as_role(url: str, login: str) -> str:
-    return f"postgresql://{login}@{url.rpartition('@')[2]}"
 
 
 def test_every_session_has_our_settings_whatever_its_role_has(odd_role: str, postgres_server: PostgresServer) -> None:

@@ -16,7 +16,8 @@ from tests.databases.rebuilt import Captured, capture, rebuild, roles
 from tests.databases.there_and_back import there_and_back
 from tests.databases.unqualified_functions import FUNCTIONS, KINDS, TABLES, UNQUALIFIED
 from tests.independent_comparison import differences, picture_of_postgres
-from tests.postgres_server import PostgresServer, newest_server
+from tests.newest_postgres_server import newest_server
+from tests.postgres_server import PostgresServer
 
 _PREFIX = "unqualified_"
 

@@ -13,10 +13,10 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.locking import LockKind
 from edms_tasks.databases.postgresql.blank import created, lent
 from edms_tasks.databases.postgresql.connection import ask_server, connected
-from edms_tasks.databases.postgresql.foresight import STAGING as _STAGING
-from edms_tasks.databases.postgresql.foresight import foresee, may_not_create
-from edms_tasks.databases.postgresql.leftovers import fitting, remove_leftovers, unique_name
+from edms_tasks.databases.postgresql.foresight import foresee
+from edms_tasks.databases.postgresql.leftovers import STAGING, fitting, remove_leftovers, unique_name
 from edms_tasks.databases.postgresql.locking import AdvisoryLock, advisory_lock, locked_by
+from edms_tasks.databases.postgresql.making import exists, may_create, may_not_create
 from edms_tasks.databases.postgresql.mark import closing_of, target_of
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
 from edms_tasks.databases.postgresql.properties import closing_statements
@@ -75,7 +75,7 @@ class PostgresDatabase:
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         with self._maintenance() as connection:
             required_programs(self.address, connection.info.server_version)
-            if into is not None and self._exists(connection, into):
+            if into is not None and exists(connection, into):
                 if not self._is_empty(into):
                     raise TargetExists(
                         f"The database {into!r} exists and is not empty.",
@@ -98,10 +98,10 @@ class PostgresDatabase:
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> PostgresStaging:
         with self._maintenance() as connection:
-            if into is not None and self._exists(connection, into):
+            if into is not None and exists(connection, into):
                 name, whole = into, Whole(schema, into, created=False)
             else:
-                name = unique_name(into or self.address.name, _STAGING)
+                name = unique_name(into or self.address.name, STAGING)
                 whole = Whole(schema, into or self.address.name, created=True)
                 whole.create(connection, name, self.address.name)
         staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, jobs, whole)
@@ -115,7 +115,7 @@ class PostgresDatabase:
     def blank(self, into: str, folder: Path) -> AbstractContextManager[DatabaseAddress]:
         name = unique_name(into, _MIGRATED)
         with self._maintenance() as connection:
-            if self._exists(connection, into) and not self._may_create(connection):
+            if exists(connection, into) and not may_create(connection):
                 return lent(self.address.renamed(into))
             self._require_createdb(connection)
         return created(self.address.renamed(name), self._maintenance_address(), into)
@@ -156,13 +156,11 @@ class PostgresDatabase:
         return locked_by(self._maintenance_address(), name, kind)
 
     def remove_leftovers(self, target: str) -> tuple[str, ...]:
-        return remove_leftovers(
-            self._maintenance_address(), self.address.name, target, (_STAGING, _MIGRATED, _REPLAYED)
-        )
+        return remove_leftovers(self._maintenance_address(), self.address.name, target, (STAGING, _MIGRATED, _REPLAYED))
 
     def exists(self, name: str) -> bool:
         with self._maintenance() as connection:
-            return self._exists(connection, name)
+            return exists(connection, name)
 
     def identity(self, name: str) -> str:
         with self._maintenance() as connection:
@@ -180,7 +178,7 @@ class PostgresDatabase:
         """Two renames in one transaction: other sessions see both or neither (verified, DESIGN.md §5)."""
         live = self.address.name
         with self._maintenance() as connection:
-            there = self._exists(connection, live)
+            there = exists(connection, live)
             for name in ([live] if there else []) + [incoming]:
                 if disconnect:
                     connection.execute(
@@ -235,14 +233,8 @@ class PostgresDatabase:
         return row is not None and row[0] == 0
 
     def _require_createdb(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        if not self._may_create(connection):
+        if not may_create(connection):
             raise self._may_not_create()
-
-    def _may_create(self, connection: psycopg.Connection[tuple[object, ...]]) -> bool:
-        row = connection.execute(
-            "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
-        ).fetchone()
-        return bool(row and row[0])
 
     def _may_not_create(self) -> MayNotCreateDatabases:
         return may_not_create(self.address.user or "the role", self.address.display)
@@ -272,12 +264,6 @@ class PostgresDatabase:
             where=self.address.display,
             why=f"{why} Connected: {who or 'nobody any more'}",
             cure="Stop the EDMS (web server and workers), or set [restore] disconnect = true to end its connections.",
-        )
-
-    def _exists(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
-        return (
-            connection.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,)).fetchone()
-            is not None
         )
 
     def _identity(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> str:

@@ -14,18 +14,17 @@ import psycopg
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.archive import read_archive
 from edms_tasks.databases.postgresql.connection import connected
-from edms_tasks.databases.postgresql.leftovers import fitting, remove_made_for, unique_name
+from edms_tasks.databases.postgresql.leftovers import STAGING, fitting, remove_made_for, unique_name
 from edms_tasks.databases.postgresql.locking import advisory_lock
+from edms_tasks.databases.postgresql.making import exists, may_create, may_not_create
 from edms_tasks.databases.postgresql.properties import recorded_properties
 from edms_tasks.databases.postgresql.reach import FOR_ALL, Plan, plan_restore
-from edms_tasks.databases.postgresql.server import Connection, Server, read_server
+from edms_tasks.databases.postgresql.server import Server, read_server
 from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.whole import Whole
 from edms_tasks.databases.protocol import CapturedSchema, Foresight, LeftOut
-from edms_tasks.databases.quoting import identifier
-from edms_tasks.errors import EdmsBackupError, MayNotCreateDatabases
+from edms_tasks.errors import EdmsBackupError
 
-STAGING = "_edms_staging"
 _TRIED = "_edms_tried"
 # What whoever owns a database can always make in it, and own.
 _NEVER_REFUSED = FOR_ALL | {
@@ -51,8 +50,8 @@ def foresee(
     try:
         elsewhere = maintenance()
         with connected(elsewhere) as connection:
-            server, may_create = _as_if_new(read_server(connection)), _may_create(connection)
-            made_beforehand = into is not None and _exists(connection, into)
+            server, allowed = _as_if_new(read_server(connection)), may_create(connection)
+            made_beforehand = into is not None and exists(connection, into)
         if into is not None and made_beforehand:
             with connected(address.renamed(into)) as connection:
                 server = read_server(connection)
@@ -60,7 +59,7 @@ def foresee(
         planned = tuple(plan.left_out)
         if made_beforehand:
             return Foresight(planned)
-        if not may_create:
+        if not allowed:
             return Foresight(planned, may_not_create(server.role, address.display))
         if not thorough and (server.superuser or _is_never_refused(plan, schema, server)):
             return Foresight(planned)
@@ -71,17 +70,6 @@ def foresee(
         return Foresight(planned, error)
     except psycopg.Error as error:
         return Foresight(planned, untried=" ".join(str(error).split()))
-
-
-def may_not_create(role: str, where: str) -> MayNotCreateDatabases:
-    """The error for a role without CREATEDB."""
-    return MayNotCreateDatabases(
-        "The role may not create the staging database.",
-        where=where,
-        why=f"{role} lacks CREATEDB.",
-        cure=f"As a superuser: ALTER ROLE {identifier(role)} CREATEDB; or have an empty database made "
-        f"(CREATE DATABASE restored OWNER {identifier(role)};) and restore with --into restored.",
-    )
 
 
 def _try(
@@ -124,14 +112,3 @@ def _as_if_new(server: Server) -> Server:
     """The server as a database sees it that has just been made of template0."""
     installed = {name: schema for name, schema in server.installed.items() if name == "plpgsql"}
     return replace(server, installed=installed, schemas=frozenset(["public", "pg_catalog", "information_schema"]))
-
-
-def _may_create(connection: Connection) -> bool:
-    row = connection.execute(
-        "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
-    ).fetchone()
-    return bool(row and row[0])
-
-
-def _exists(connection: Connection, name: str) -> bool:
-    return connection.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,)).fetchone() is not None

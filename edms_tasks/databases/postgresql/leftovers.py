@@ -21,6 +21,9 @@ from edms_tasks.databases.postgresql.properties import MARK
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import TargetLocked
 
+STAGING = "_edms_staging"
+"""How the name of a database ends that is being restored into."""
+
 _LONGEST_NAME = 63  # NAMEDATALEN - 1
 _TOKEN_BYTES = 4
 
