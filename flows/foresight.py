@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, NeedsTheEdms
+from edms_tasks.databases.unknown_names import note_of_unknown
 from edms_tasks.errors import EdmsBackupError
 from edms_tasks.foresight import findings_of
 from edms_tasks.inventory.inspect import run_in_edms
@@ -42,6 +43,15 @@ def foresee_restore(
     """What a restore of this schema onto its own server would leave out or be refused."""
     foresight = steps.run("try what a restore would need", lambda: database.foresee(captured, folder, thorough=False))
     return tuple(findings_of(foresight, _unknown(settings, steps, foresight.needs_the_edms)))
+
+
+def notes_on_the_edms(settings: Settings, steps: Steps, needs: Sequence[NeedsTheEdms], where: str) -> tuple[str, ...]:
+    """What a restore would note of functions and collations that only the EDMS knows. Raises CheckFailed as it would."""
+    asked = [one for one in needs if one.is_asked]
+    unknown = _unknown(settings, steps, asked)
+    is_computed = any(one.is_computed for one in asked)
+    problems = list(dict.fromkeys(unknown.values()))
+    return (note_of_unknown("; ".join(problems), is_computed=is_computed, where=where),) if problems else ()
 
 
 def _unknown(settings: Settings, steps: Steps, needs: Sequence[NeedsTheEdms]) -> Mapping[str, str]:

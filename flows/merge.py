@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -128,15 +128,15 @@ def compose_merge(
                 notes += finish_what_was_cut_short(live, journal_of(settings), patience)
             elif busy := live.worked_on_by():
                 raise busy
+        scratch = cleanup.enter_context(spool(settings.workdir, "merge"))
+        tables = _tables(database, manifest, scratch, notes)
+        chosen.require_known(tables)
         safety = None
         if not dry_run:
             tag = f"{BEFORE_MERGE}{snapshot_id[:12]}"
             safety = compose_backup(
                 settings, steps, tag=tag, by_a_merge=True, ask=run_probe if report is None else lambda _: report
             ).snapshot_id
-        scratch = cleanup.enter_context(spool(settings.workdir, "merge"))
-        tables = _tables(database, manifest, scratch, notes)
-        chosen.require_known(tables)
         workspace = cleanup.enter_context(
             open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
         )
@@ -251,13 +251,31 @@ def _tables(database: Database, manifest: Manifest, scratch: Path, notes: list[s
     with database.view(scratch, 1) as view:
         virtual = [finding.subject for finding in view.findings() if finding.code == "virtual-table"]
         tables, problems, more = mergeable(manifest, view.tables(), virtual)
+        closed = view.closed_to_merges()
     notes += more
+    _require_open(database, tables, closed)
     if problems:
         raise MergeRefused(
             "The target's tables are not those of the snapshot.",
             where=database.address.display,
-            why="; ".join(problems[:8]) + (f"; and {len(problems) - 8} more" if len(problems) > 8 else ""),
+            why=_few(problems),
             cure="Bring both to the same version first: restore the snapshot with --into, let the EDMS migrate that copy, "
             "back it up, and merge this snapshot.",
         )
     return tables
+
+
+def _require_open(database: Database, tables: Sequence[Table], closed: Mapping[str, str]) -> None:
+    found = [f"{table.label} ({table.name}): {closed[table.id]}" for table in tables if table.id in closed]
+    if found:
+        raise MergeRefused(
+            "A merge cannot write to tables that need the EDMS's own functions or collations.",
+            where=database.address.display,
+            why=_few(found),
+            cure="Nothing was changed. Remove these constraints, generated columns or indexes by a migration, merge, and make them "
+            "again by the next one. A whole restore (`edms-backup restore`) needs none of this.",
+        )
+
+
+def _few(problems: Sequence[str]) -> str:
+    return "; ".join(problems[:8]) + (f"; and {len(problems) - 8} more" if len(problems) > 8 else "")

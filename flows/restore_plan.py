@@ -37,6 +37,7 @@ from flows.diff import SHOWN
 from flows.diff_sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.diff_work import compare_sources
 from flows.evidence import leave_restore_plan
+from flows.foresight import notes_on_the_edms
 from flows.handing_over import lock_of, require_room
 from flows.live_target import journal_of
 from flows.look_ahead import look_ahead
@@ -115,7 +116,7 @@ def compose_restore_plan(
             _require_objects(repository, manifest)
             notes += _ahead(settings, manifest, target)
             if not target.crosses:
-                notes += _foresee(steps, repository, manifest, target, scratch)
+                notes += _foresee(settings, steps, repository, manifest, target, scratch)
             promotes = target.into is None and not settings.restore.disconnect
             in_use = target.database.in_use() if promotes else None
         if target.crosses:
@@ -171,7 +172,7 @@ def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
 
 
 def _foresee(
-    steps: Steps, repository: Repository, manifest: Manifest, target: Target, scratch: Path
+    settings: Settings, steps: Steps, repository: Repository, manifest: Manifest, target: Target, scratch: Path
 ) -> tuple[str, ...]:
     """What would be left out, in the restore's own words. Raises what would refuse it."""
     schema = fetch_schema(repository, manifest.native_schema, scratch / "tried")
@@ -181,8 +182,9 @@ def _foresee(
     )
     if foresight.refused is not None:
         raise foresight.refused
+    needs = notes_on_the_edms(settings, steps, foresight.needs_the_edms, target.database.address.display)
     untried = [f"What this role could not make was not tried: {foresight.untried}"] if foresight.untried else []
-    return (*notes_of(foresight.left_out), *untried)
+    return (*notes_of(foresight.left_out), *needs, *untried)
 
 
 def _roots(source: Source, target: Target) -> Mapping[str, Held]:

@@ -114,6 +114,10 @@ class View(Protocol):
         Empty where that was not recorded.
         """
 
+    def closed_to_merges(self) -> dict[str, str]:
+        """Table -> why no merge can read and write its rows in one transaction."""
+        ...
+
     def sequences(self) -> tuple[SequencePosition, ...]:
         """The positions of all sequences."""
 
@@ -159,7 +163,8 @@ class NeedsTheEdms:
 
     name: str
     statements: tuple[str, ...]  # what makes it in an empty database
-    is_computed: bool  # a restore has the EDMS compute or sort entries of an index, and fails where it cannot
+    is_asked: bool  # a restore has the EDMS compute or sort entries of an index
+    is_computed: bool  # of an index over functions: a restore fails where the EDMS does not know them
 
 
 @dataclass(frozen=True)

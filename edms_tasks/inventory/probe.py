@@ -99,7 +99,7 @@ def replace_name(alias, database):
     from django.db import connections
 
     connection = connections[alias]
-    if connection.vendor == "sqlite":
+    if connection.vendor == "sqlite" and database != ":memory:":
         # A relative name is a file beside the live one: whoever asks may know that folder by another name than we do.
         database = os.path.join(os.path.dirname(os.path.abspath(str(connection.settings_dict["NAME"]))), database)
         if not os.path.exists(database):  # SQLite would make an empty one, and every check of it would pass

@@ -41,7 +41,9 @@ def test_a_virtual_table_of_an_unknown_module_would_refuse_the_restore(tmp_path:
         )
     (finding,) = findings_of(foreseen(tmp_path / "s", tmp_path / "work"), {})
     assert (finding.code, finding.severity) == ("restore-refused", "error")
-    assert "places" in f"{finding.subject} {finding.message}" and "spatialite_thing" in finding.message
+    assert "places" in f"{finding.subject} {finding.message}"
+    assert "unknown module 'spatialite_thing'" in finding.message
+    assert "drop the table" in finding.cure
 
 
 @pytest.mark.parametrize(

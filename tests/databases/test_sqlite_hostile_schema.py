@@ -82,6 +82,12 @@ def test_a_statement_that_does_anything_else_is_refused(name: str, live: Path) -
     assert others == {"live.sqlite3", "schema.json"}
 
 
+@pytest.mark.parametrize("name", ["a_module_that_reads_files", "a_module_that_reads_the_database"])
+def test_a_module_that_reaches_out_is_no_unknown_one(name: str, live: Path) -> None:
+    with pytest.raises(EdmsBackupError, match="holds a statement that no table needs"):
+        build(live, TABLE, HOSTILE[name])
+
+
 def test_numbers_of_the_settings_are_numbers(live: Path) -> None:
     with pytest.raises(EdmsBackupError, match="user_version"):
         build(live, TABLE, user_version=f"1; ATTACH '{live}' AS live")

@@ -127,6 +127,10 @@ class PostgresView:
     def findings(self) -> tuple[Finding, ...]:
         return (*catalogue.read_findings(self._connection), *read_maintenance_findings(self._connection))
 
+    def closed_to_merges(self) -> dict[str, str]:
+        """None: the server knows all that its tables need."""
+        return {}
+
     def sequences(self) -> tuple[SequencePosition, ...]:
         return catalogue.read_sequences(self._connection)
 

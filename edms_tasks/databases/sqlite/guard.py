@@ -25,6 +25,9 @@ KINDS = {
 }
 # Modules that keep all they have in tables of the same file.
 MODULES = frozenset(["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"])
+_REACHING_MODULES = frozenset(
+    ["csv", "vsv", "zipfile", "fsdir", "sqlite_dbpage", "dbstat", "sqlite_dbdata", "sqlite_dbptr"]
+)
 _REACHING_OUT = frozenset(
     ["load_extension", "fts3_tokenizer", "readfile", "writefile", "lsdir", "edit", "sqlar_uncompress", "zipfile"]
 )
@@ -62,10 +65,13 @@ def create(connection: sqlite3.Connection, kind: str, name: str, table: str, sql
     if made is None or not made.match(sql):
         raise _refused(kind, name, f"The statement does not begin as that of a {kind} does.")
     denied: list[str] = []
-    connection.set_authorizer(_Judge(kind, name, table, is_virtual(sql), denied))
+    unknown: list[str] = []
+    connection.set_authorizer(_Judge(kind, name, table, is_virtual(sql), denied, unknown))
     try:
         connection.execute(sql)
     except sqlite3.DatabaseError as error:
+        if unknown and not denied:
+            raise _unknown_module(name, unknown[0]) from error
         if denied:
             raise _refused(kind, name, f"It would {denied[0]}.") from error
         raise
@@ -95,13 +101,17 @@ class _Judge:
     table: str
     virtual: bool
     denied: list[str]
+    unknown: list[str]  # modules that are not ours to judge
 
     def __call__(
         self, action: int, first: str | None, second: str | None, database: str | None, _within: str | None
     ) -> int:
         if self._allows(action, first, second or "", database):
             return sqlite3.SQLITE_OK
-        self.denied.append(_words(action, first, second))
+        if action == sqlite3.SQLITE_CREATE_VTABLE and self.virtual and str(second).lower() not in _REACHING_MODULES:
+            self.unknown.append(str(second))
+        else:
+            self.denied.append(_words(action, first, second))
         return sqlite3.SQLITE_DENY
 
     def _allows(self, action: int, first: str | None, second: str, database: str | None) -> bool:
@@ -157,6 +167,16 @@ def _words(action: int, first: str | None, second: str | None) -> str:
     }
     said = " ".join(word for word in (first, second) if word)[:100]
     return f"{names.get(action, f'do action {action}')} {said}".strip()
+
+
+def _unknown_module(name: str, module: str) -> CheckFailed:
+    return CheckFailed(
+        f"The virtual table {name!r} is of the unknown module {module!r}, so it cannot be made.",
+        where=f"table {name!r}"[:200],
+        why=f"A restore makes virtual tables of {', '.join(sorted(MODULES))} only: what another module does is not known.",
+        cure="While the EDMS lives, have it drop the table (or move it to a database of its own), back up, and let its code make the table "
+        "again after a restore. The rows of a snapshot that has it can be read without a restore: they are Parquet files (docs/format.md).",
+    )
 
 
 def _refused(kind: str, name: str, why: str) -> CheckFailed:

@@ -24,6 +24,7 @@ from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
 from edms_tasks.databases.sqlite.foreign import Foreign, find_foreign, plain_table, set_definitions
 from edms_tasks.databases.sqlite.guard import KINDS, confined, create, is_virtual, require_made
 from edms_tasks.databases.sqlite.identity import fingerprint
+from edms_tasks.databases.unknown_names import note_of_unknown
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.manifest import Sequence as SequencePosition
@@ -151,7 +152,7 @@ class SqliteStaging:
             # Entries of these stand in the order of bytes, or are NULL, until the EDMS has sorted or computed them.
             left += [
                 f"REINDEX {identifier(name)}"
-                for name in sorted(self._plain)
+                for name in sorted({one.table for one in self._objects if one.name in self._foreign.objects})
                 if self._must_be_indexed_anew(connection, name)
             ]
             self.left_to_the_edms = (*left, "PRAGMA integrity_check(1)") if left else ()
@@ -176,7 +177,8 @@ class SqliteStaging:
             NeedsTheEdms(
                 name=name,
                 statements=tuple(made[one].sql for one in dict.fromkeys([made[name].table, name])),
-                is_computed=bool(self.left_to_the_edms),
+                is_asked=bool(self.left_to_the_edms),
+                is_computed=bool(self.left_to_the_edms and self._foreign.functions),
             )
             for name in sorted(self._foreign.objects)
         )
@@ -220,20 +222,9 @@ class SqliteStaging:
     def completed_by_the_edms(self, problem: str) -> None:
         checkpoint(self._path)
         _flush(self._path)
-        collations = sorted(name for name in self._foreign.collations if name.lower() in problem.lower())
-        if problem and "no such collation sequence" in problem and collations and not self._foreign.functions:
-            self.notes.append(
-                f"The EDMS's own connection does not know the collation {', '.join(collations)} either. Indexes that use it hold "
-                "their entries in the order of bytes: have a program that knows it run REINDEX before it searches or writes there."
-            )
-        elif problem:
-            raise CheckFailed(
-                "The EDMS could not build indexes that need its own functions or collations.",
-                where=str(self._path),
-                why=problem[-1000:],
-                cure="The live system is untouched. Let the EDMS's code register what is named on every connection, as it did when the "
-                "snapshot was made.",
-            )
+        if problem:
+            needs_functions = bool(self._foreign.functions)
+            self.notes.append(note_of_unknown(problem, is_computed=needs_functions, where=str(self._path)))
 
     def gather_statistics(self) -> None:
         """ANALYZE, where the source had been analysed."""

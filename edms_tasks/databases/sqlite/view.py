@@ -171,6 +171,17 @@ class SqliteView:
                         "definition, and stands as NULL in the snapshot.",
                     )
 
+    def closed_to_merges(self) -> dict[str, str]:
+        """The library that writes cannot be given functions and collations of the EDMS's own (foreign.py)."""
+        closed: dict[str, list[str]] = {}
+        with self._connected() as connection:
+            made = connection.execute("SELECT name, type, tbl_name FROM sqlite_master ORDER BY name").fetchall()
+        for name, kind, table in made:
+            if needed := self._foreign.objects.get(name):
+                of = "" if kind == "table" else f" in the index {name}"
+                closed.setdefault(table, []).append(f"{', '.join(sorted(needed))}{of}")
+        return {table: f"its definition uses {'; '.join(words)}" for table, words in closed.items()}
+
     def sequences(self) -> tuple[Sequence, ...]:
         with self._connected() as connection:
             return catalogue.read_sequences(connection)

@@ -1,0 +1,35 @@
+"""Functions and collations that only the EDMS knows, and that its own connection does not know either: what a restore says."""
+
+from __future__ import annotations
+
+import re
+
+from edms_tasks.errors import CheckFailed
+
+_COLLATION = re.compile(r"no such collation sequence: (\S+)", re.IGNORECASE)
+
+
+def note_of_unknown(problem: str, *, is_computed: bool, where: str) -> str:
+    """What remains to be done in a database that is right all the same.
+
+    Args:
+        problem: what the EDMS's connection said.
+        is_computed: entries of an index are computed by the EDMS's functions.
+        where: the database.
+
+    Raises:
+        CheckFailed: entries of an index are missing, or nobody knows whether they are.
+    """
+    collations = sorted(set(_COLLATION.findall(problem)))
+    if collations and not is_computed:
+        return (
+            f"The EDMS's own connection does not know the collation {', '.join(collations)} either. Indexes that use it hold "
+            "their entries in the order of bytes: have a program that knows it run REINDEX before it searches or writes there."
+        )
+    raise CheckFailed(
+        "The EDMS could not build indexes that need its own functions or collations.",
+        where=where,
+        why=problem[-1000:],
+        cure="The live system is untouched. Let the EDMS's code register what is named on every connection, as it did when the "
+        "snapshot was made.",
+    )

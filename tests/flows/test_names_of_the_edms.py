@@ -1,0 +1,158 @@
+"""SQLite tables that need functions or collations of the EDMS's own: what a merge and a plan say of them, before anything is written."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.errors import CheckFailed, MergeRefused
+from edms_tasks.settings import Settings
+from flows.backup import compose_backup
+from flows.direct_steps import DirectSteps
+from flows.merge import compose_merge
+from flows.restore import compose_restore
+from flows.restore_plan import compose_restore_plan
+from tests.inventory.small_project import small_project
+
+NOTE = """
+class Note(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+    made = models.DateField(null=True)
+"""
+DEFINED = {
+    "a_check_by_regular_expression": """
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(number__regex='^[A-Z]'), name='c')]
+""",
+    "a_column_by_year": """
+    year = models.GeneratedField(expression=ExtractYear('made'), output_field=models.IntegerField(), db_persist=True)
+""",
+    "an_index_by_year": """
+    class Meta:
+        indexes = [models.Index(ExtractYear('made'), name='by_year')]
+""",
+}
+# What an EDMS does on every connection, until its code changes.
+REGISTERS = """
+from django.db.backends.signals import connection_created
+def register(connection, **_):
+    connection.connection.create_function("ODD", 1, lambda text: 1, deterministic=True)
+    connection.connection.create_collation("DOWNWARDS", lambda one, other: (one < other) - (one > other))
+connection_created.connect(register, weak=False)
+"""
+
+
+def project(folder: Path, models: str, *, settings: str = "") -> Settings:
+    made = small_project(
+        folder / "edms",
+        f"from django.db.models.functions import ExtractYear\n{models}",
+        "Note.objects.create(number='A-1', made='2020-01-01'); Note.objects.create(number='B-2')",
+        settings=settings,
+    )
+    return made.model_copy(
+        update={
+            "repository": made.repository.model_copy(update={"url": str(folder / "repository")}),
+            "workdir": folder / "work",
+        }
+    )
+
+
+def statements(settings: Settings, *run: str) -> None:
+    """Change the schema by hand, with what the EDMS registers."""
+    with closing(connected(settings)) as connection:
+        connection.executescript(";".join(run))
+
+
+def connected(settings: Settings) -> sqlite3.Connection:
+    connection = sqlite3.connect(database(settings))
+    connection.create_function("ODD", 1, lambda text: 1, deterministic=True)
+    connection.create_collation("DOWNWARDS", lambda one, other: (one < other) - (one > other))
+    return connection
+
+
+def database(settings: Settings) -> Path:
+    assert settings.edms.project is not None
+    return settings.edms.project / "db.sqlite3"
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_a_merge_into_such_a_table_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
+    settings = project(tmp_path, NOTE + DEFINED[name])
+    made = compose_backup(settings, DirectSteps(), create_repository=True).snapshot_id
+    before = database(settings).read_bytes()
+    snapshots = sorted((tmp_path / "repository" / "snapshots").iterdir())
+
+    for dry_run in (True, False):
+        with pytest.raises(MergeRefused) as refused:
+            compose_merge(settings, DirectSteps(), snapshot=made, dry_run=dry_run)
+        assert "small.Note (small_note)" in refused.value.why
+        assert ("REGEXP" if "regular" in name else "django_date_extract") in refused.value.why
+        assert "migration" in refused.value.cure
+
+    assert database(settings).read_bytes() == before
+    assert sorted((tmp_path / "repository" / "snapshots").iterdir()) == snapshots
+
+
+def test_a_backup_asks_the_edms_for_what_it_registers(tmp_path: Path) -> None:
+    settings = project(tmp_path, NOTE + DEFINED["an_index_by_year"], settings=REGISTERS)
+    statements(settings, "CREATE INDEX by_odd ON small_note (ODD(number))")
+    found = {one.code for one in compose_backup(settings, DirectSteps(), create_repository=True).manifest.findings}
+    assert "needs-the-edms" in found
+    assert "unknown-to-the-edms" not in found
+
+    _unlearn(settings)
+    found = {one.code for one in compose_backup(settings, DirectSteps()).manifest.findings}
+    assert "unknown-to-the-edms" in found
+
+
+def test_a_plan_of_a_restore_says_what_the_restore_says_of_functions(tmp_path: Path) -> None:
+    settings = project(tmp_path, NOTE, settings=REGISTERS)
+    statements(settings, "CREATE INDEX by_odd ON small_note (ODD(number))")
+    made = compose_backup(settings, DirectSteps(), create_repository=True).snapshot_id
+    assert not compose_restore_plan(settings, DirectSteps(), snapshot=made).notes
+
+    _unlearn(settings)
+    with pytest.raises(CheckFailed) as planned:
+        compose_restore_plan(settings, DirectSteps(), snapshot=made)
+    with pytest.raises(CheckFailed) as refused:
+        compose_restore(settings, DirectSteps(), snapshot=made)
+
+    assert planned.value.what == refused.value.what
+    assert planned.value.cure == refused.value.cure
+    assert "no such function: ODD" in planned.value.why
+    assert "no such function: ODD" in refused.value.why
+
+
+def test_a_plan_of_a_restore_says_what_the_restore_says_of_collations(tmp_path: Path) -> None:
+    settings = project(tmp_path, NOTE, settings=REGISTERS)
+    statements(settings, "CREATE INDEX by_number ON small_note (number COLLATE DOWNWARDS)")
+    made = compose_backup(settings, DirectSteps(), create_repository=True).snapshot_id
+
+    _unlearn(settings)
+    planned = compose_restore_plan(settings, DirectSteps(), snapshot=made)
+    done = compose_restore(settings, DirectSteps(), snapshot=made)
+
+    assert done.promoted
+    (said,) = [note for note in planned.notes if "DOWNWARDS" in note]
+    assert said in done.notes
+    assert "REINDEX" in said
+
+
+def test_an_index_in_an_own_order_is_sorted_by_the_edms(tmp_path: Path) -> None:
+    settings = project(tmp_path, NOTE, settings=REGISTERS)
+    statements(settings, "CREATE INDEX by_number ON small_note (number COLLATE DOWNWARDS)")
+    made = compose_backup(settings, DirectSteps(), create_repository=True).snapshot_id
+
+    assert compose_restore(settings, DirectSteps(), snapshot=made).promoted
+
+    with closing(connected(settings)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _unlearn(settings: Settings) -> None:
+    assert settings.edms.project is not None
+    module = settings.edms.project / "small_settings.py"
+    module.write_text(module.read_text(encoding="utf-8").replace(REGISTERS, ""), encoding="utf-8")
