@@ -42,6 +42,7 @@ class Server:
     version: int  # major: 15
     encoding: str  # of the database
     own: OwnNames
+    odd_defaults: Mapping[str, str]  # what corrects them
     settled: DatabaseAddress
     """The address, with what corrects odd defaults from the first moment: for a library or program that opens its own
     session and asks the server things before we can say SET."""
@@ -99,7 +100,7 @@ def ask_server(address: DatabaseAddress) -> Server:
         encoding = connection.info.parameter_status("server_encoding") or ""
         version = connection.info.server_version // 10000
     odd = {str(name): str(value) for name, value in rows}
-    return Server(version, encoding, own, with_settings(address, odd))
+    return Server(version, encoding, own, odd, with_settings(address, odd))
 
 
 def with_settings(address: DatabaseAddress, settings: Mapping[str, str]) -> DatabaseAddress:

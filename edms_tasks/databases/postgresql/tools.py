@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql.connection import ask_server
+from edms_tasks.databases.postgresql.connection import ask_server, with_settings
 from edms_tasks.databases.postgresql.programs import Program, find_program
+from edms_tasks.databases.postgresql.secret_options import handed_to_a_program
 from edms_tasks.databases.postgresql.tool_errors import tool_failed
 from edms_tasks.databases.postgresql.waiting import table_locked
 
@@ -22,20 +23,25 @@ _NOT_INHERITED = ("PGOPTIONS", "PGCLIENTENCODING", "PGTZ", "PGDATESTYLE", "PGGEQ
 def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, connect: bool = True) -> str:
     """Run pg_dump or pg_restore (against a database, if `connect`); returns what it printed.
 
-    The password travels in the environment only. What is no UTF-8 is kept (surrogateescape).
+    The password travels in the environment only, and other secrets in memory. What is no UTF-8 is kept (surrogateescape).
 
     Raises:
         ToolMissing: there is no program of a fitting version.
         DatabaseRefused: the server does not answer.
         TerminalError, TransientError: it failed; see `tool_errors.py`.
     """
-    if connect:
-        program, connection = _for_server(name, arguments, address)
-    else:
-        program, connection = find_program(name, 0, address.client_programs), []
-    done = subprocess.run(
-        [program.path, *connection, *arguments], env=_environment(address), capture_output=True, check=False
-    )
+    with handed_to_a_program(address) as handed:
+        if connect:
+            program, connection = _for_server(name, arguments, address, handed.address)
+        else:
+            program, connection = find_program(name, 0, address.client_programs), []
+        done = subprocess.run(
+            [program.path, *connection, *arguments],
+            env=_environment(address) | handed.environment,
+            pass_fds=handed.descriptors,
+            capture_output=True,
+            check=False,
+        )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace")
         if connect and re.search(r"timeout.*\n.*LOCK TABLE", said):
@@ -57,11 +63,13 @@ def required_programs(address: DatabaseAddress, server: int) -> tuple[str, ...]:
     return tuple(str(find_program(name, server // 10000, address.client_programs)) for name in _PROGRAMS)
 
 
-def _for_server(name: str, arguments: Sequence[str], address: DatabaseAddress) -> tuple[Program, list[str]]:
+def _for_server(
+    name: str, arguments: Sequence[str], address: DatabaseAddress, public: DatabaseAddress
+) -> tuple[Program, list[str]]:
     server = ask_server(address)
     archive = _version_of_archive(arguments[-1], address) if name == "pg_restore" else 0
     program = find_program(name, server.version, address.client_programs, archive=archive)
-    address = server.settled
+    address = with_settings(public, server.odd_defaults)
     if "options" not in dict(address.options) and (inherited := os.environ.get("PGOPTIONS")):
         address = address.with_options(options=inherited)  # as our own sessions have them
     # Bytes that are no UTF-8 would not pass as such.

@@ -1,0 +1,69 @@
+"""Secrets among the connection parameters, such as the password of a certificate's key: kept from a program's arguments.
+
+libpq has no environment variable for them, and every user of the machine reads the arguments of a program (`ps`). It takes
+them from a service file, which here is memory that only this user's programs can open, and that no disk holds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.errors import SettingsError
+
+_SERVICE = "edms-backup"
+_SECRET = ("sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret")
+
+
+@dataclass(frozen=True)
+class Handed:
+    """How a program is given them."""
+
+    address: DatabaseAddress  # without the secrets
+    environment: dict[str, str]
+    descriptors: tuple[int, ...]
+
+
+@contextmanager
+def handed_to_a_program(address: DatabaseAddress) -> Iterator[Handed]:
+    """Keep the secrets ready for programs that are started meanwhile.
+
+    Raises:
+        SettingsError: a service file cannot hold one, or the address names a service already.
+    """
+    options = dict(address.options)
+    secrets = {name: options.pop(name) for name in _SECRET if options.get(name)}
+    if not secrets:
+        yield Handed(address, {}, ())
+        return
+    _require_possible(address, secrets)
+    lines = [f"[{_SERVICE}]", *(f"{name}={value}" for name, value in secrets.items())]
+    descriptor = os.memfd_create("edms-backup")
+    try:
+        os.fchmod(descriptor, 0o600)
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", closefd=False) as file:
+            file.write("".join(f"{line}\n" for line in lines))
+        plain = replace(address, options=tuple(sorted((options | {"service": _SERVICE}).items())))
+        yield Handed(plain, {"PGSERVICEFILE": f"/proc/self/fd/{descriptor}"}, (descriptor,))
+    finally:
+        os.close(descriptor)
+
+
+def _require_possible(address: DatabaseAddress, secrets: dict[str, str]) -> None:
+    names = ", ".join(secrets)
+    if dict(address.options).get("service") or os.environ.get("PGSERVICE"):
+        raise SettingsError(
+            f"{names} cannot be given to pg_dump and pg_restore beside a service.",
+            where=address.display,
+            why="They would stand among the program's arguments, which every user of the machine can read.",
+            cure=f"Move {names} from OPTIONS into the service's section of the service file, readable for its owner alone.",
+        )
+    if any(value != value.strip() or "\n" in value for value in secrets.values()):
+        raise SettingsError(
+            f"{names} cannot be given to pg_dump and pg_restore: it begins or ends with a blank, or holds a line break.",
+            where=address.display,
+            cure="Give the key another password: openssl pkey -in KEY -aes256 -out NEW-KEY.",
+        )
