@@ -6,12 +6,14 @@ The interpreter is on this machine (`[edms] python`), or wherever a command star
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import shlex
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +21,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.errors import EdmsNotImportable
+from edms_tasks.errors import EdmsNotImportable, TableLocked
 from edms_tasks.inventory.elsewhere import Answer, run_elsewhere
 from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.inventory.reach import as_reached_from_here, name_for_the_edms
@@ -27,6 +29,9 @@ from edms_tasks.settings import Settings
 
 _PROBE = Path(__file__).with_name("probe.py")
 _SECONDS_TO_ANSWER = 300
+PATIENCE = 120
+"""Seconds that the EDMS's tables are waited for."""
+_log = logging.getLogger(__name__)
 _SHORTEST_SECRET = 4
 _BACKENDS = {"postgresql": "postgresql", "sqlite": "sqlite3"}
 
@@ -38,7 +43,7 @@ def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
         EdmsNotImportable: no such project or interpreter, settings that do not import, or an EDMS that does not answer.
         SettingsError: the EDMS runs elsewhere, and the settings do not say where its places are from here.
     """
-    answer = _run(settings, "report", ["--lookups"] if lookups else [])
+    answer = _answer_when_free(settings, ["--lookups"] if lookups else [])
     if answer.returncode != 0 or not answer.report:
         raise _not_importable(settings, answer)
     try:
@@ -52,6 +57,28 @@ def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
             cure="Report this: it is a defect of edms-backup with this version of Django.",
         ) from error
     return as_reached_from_here(report, settings)
+
+
+def _answer_when_free(settings: Settings, arguments: Sequence[str]) -> Answer:
+    """The probe's answer; while another session has a table for itself, asked again, and said."""
+    given_up = time.monotonic() + PATIENCE
+    while (who := _held(answer := _run(settings, "report", arguments))) is not None:
+        if time.monotonic() > given_up:
+            raise TableLocked(
+                "A table is held by another session, and was waited for in vain.",
+                where=_where(settings),
+                why=who or "By now it is free again.",
+                cure="Let that session end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
+            )
+        _log.warning("Waiting for tables that others hold: %s", who or "free again")
+    return answer
+
+
+def _held(answer: Answer) -> str | None:
+    """Who has a table for itself that the EDMS was to be read from; None where the report is there."""
+    if not answer.report.startswith('{"held": '):
+        return None
+    return "; ".join(map(str, json.loads(answer.report)["held"]))
 
 
 def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: str) -> Answer:

@@ -18,7 +18,19 @@ import os
 import sys
 
 SAMPLE_ROWS = 60
+SECONDS_FOR_A_LOCK = 10
 LONGEST_PATH = 3
+_LOCK_NOT_AVAILABLE = "55P03"
+# Who has a table for itself, or waits to have it.
+_HOLDERS = """
+    SELECT l.relation::regclass::text, l.granted, a.pid, a.usename, coalesce(nullif(a.application_name, ''), 'unnamed'),
+           a.state, pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 120)
+    FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384
+    AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = l.relation AND c.relkind IN ('r', 'p'))
+    ORDER BY l.granted DESC, 1, 3
+"""
 _LIBPQ_DEFAULTS = {
     "channel_binding": "prefer",
     "gssdelegation": "0",
@@ -64,7 +76,10 @@ def main():
     if options.mode == "run":
         run_commands(options.alias, options.database, commands)
         return
-    report = Reporter(options.alias, lookups=options.lookups).report()
+    try:
+        report = Reporter(options.alias, lookups=options.lookups).report()
+    except TableHeld as held:
+        report = {"held": held.who}
     # A number is a descriptor that whoever started us reads from.
     output = int(options.output) if options.output.isdigit() else options.output
     with open(output, "w", encoding="utf-8") as stream:
@@ -118,6 +133,15 @@ def replace_name(alias, database):
         there = cursor.fetchone()[0]
     if there != database:
         sys.exit("The EDMS opened the database %s instead of %s." % (there, database))
+
+
+class TableHeld(Exception):
+    """Another session has a table for itself, and was waited for in vain; `who` says which, in words."""
+
+    def __init__(self, who):
+        # type: (list) -> None
+        super().__init__("; ".join(who))
+        self.who = who
 
 
 class Reporter:
@@ -177,6 +201,26 @@ class Reporter:
         if path and not os.path.exists(path):
             raise OSError("there is no file %s" % path)
         self.connection.introspection.table_names()
+
+    def _patiently(self, read):
+        # type: (object) -> object
+        """What `read` returns; on PostgreSQL a table that another session has for itself is not waited for without end."""
+        from django.db import Error, transaction
+
+        if self.connection.vendor != "postgresql":
+            return read()
+        try:
+            with transaction.atomic(using=self.alias):
+                with self.connection.cursor() as cursor:
+                    # For this transaction alone: behind a pooler the session is somebody else's afterwards.
+                    cursor.execute("SET LOCAL lock_timeout = '%ds'" % SECONDS_FOR_A_LOCK)
+                return read()
+        except Error as error:
+            if not _is_held(error):
+                raise
+        with self.connection.cursor() as cursor:
+            cursor.execute(_HOLDERS)
+            raise TableHeld([_holder(row) for row in cursor.fetchall()])
 
     def _sqlite_path(self, connection):
         # type: (object) -> str
@@ -450,8 +494,9 @@ class Reporter:
             key["problem"] = "the database could not be asked"
             return key
         try:
-            rows = list(model._base_manager.using(self.alias).order_by("pk")[:SAMPLE_ROWS])
-            values = [row.natural_key() for row in rows]
+            rows, values = self._patiently(lambda: self._sample(model))
+        except TableHeld:
+            raise
         except Exception as error:  # the EDMS's own code: whatever it raises is a fact about it, reported as such
             key["problem"] = "natural_key() raised %s: %s" % (type(error).__name__, error)
             return key
@@ -480,6 +525,11 @@ class Reporter:
         key["paths"] = paths
         return key
 
+    def _sample(self, model):
+        # type: (type) -> tuple
+        rows = list(model._base_manager.using(self.alias).order_by("pk")[:SAMPLE_ROWS])
+        return rows, [row.natural_key() for row in rows]
+
     def _lookup(self, model):
         # type: (type) -> dict
         """Where `get_by_natural_key` is, and whether it leads back to the rows whose keys it is given."""
@@ -488,7 +538,7 @@ class Reporter:
         lookup = {"place": place, "parameters": self._parameters(model)}  # type: dict
         own_key = callable(getattr(model, "natural_key", None))
         if self.lookups and self.database_error is None and place == "manager" and own_key:
-            lookup.update(self._ask(model))
+            lookup.update(self._patiently(lambda: self._ask(model)))
         return lookup
 
     def _ask(self, model):
@@ -500,8 +550,11 @@ class Reporter:
         rows = models.QuerySet(model=model, using=self.alias)
         half = SAMPLE_ROWS // 2
         try:
-            asked = {row.pk: row for order in ("pk", "-pk") for row in rows.order_by(order)[:half]}
-        except Exception:  # a table that cannot be read is said of the table
+            with transaction.atomic(using=self.alias):
+                asked = {row.pk: row for order in ("pk", "-pk") for row in rows.order_by(order)[:half]}
+        except Exception as error:  # a table that cannot be read is said of the table
+            if _is_held(error):
+                raise
             return {}
         counts = {"asked": 0, "mismatched": 0, "raised": 0, "not_found": 0, "others": 0}
         examples = {}  # type: dict
@@ -510,7 +563,9 @@ class Reporter:
                 try:
                     with transaction.atomic(using=self.alias):
                         key = row.natural_key()
-                except Exception:  # that the key itself fails is said of `natural_key`
+                except Exception as error:  # that the key itself fails is said of `natural_key`
+                    if _is_held(error):
+                        raise
                     continue
                 if not isinstance(key, (tuple, list)):
                     continue
@@ -546,6 +601,8 @@ class Reporter:
         except model.MultipleObjectsReturned:
             return "others", "found several rows"
         except Exception as error:  # the EDMS's own code: whatever it raises is a fact about it
+            if _is_held(error):
+                raise
             return "raised", "%s: %s" % (type(error).__name__, str(error).strip())
         if found is None:
             return "not_found", "found no row"
@@ -628,12 +685,10 @@ class Reporter:
             target = field.remote_field.model._meta.concrete_model
             attribute = field.target_field.attname
             wanted = {getattr(row, field.attname) for row in rows if row is not None} - {None}
-            pointed_at = {
-                getattr(row, attribute): row
-                for row in target._base_manager.using(self.alias).filter(
-                    **{field.target_field.name + "__in": sorted(wanted, key=str)}
-                )
-            }
+            pointing = target._base_manager.using(self.alias).filter(
+                **{field.target_field.name + "__in": sorted(wanted, key=str)}
+            )
+            pointed_at = {getattr(row, attribute): row for row in self._patiently(lambda rows=pointing: list(rows))}
             pointed = [None if row is None else pointed_at.get(getattr(row, field.attname)) for row in rows]
             for path, values in self._columns_of(pointed, target, depth - 1):
                 found.append(([field.column] + path, values))
@@ -668,7 +723,7 @@ class Reporter:
         from django.db.migrations.loader import MigrationLoader
 
         connection = None if self.database_error is not None else self.connection
-        loader = MigrationLoader(connection)
+        loader = self._patiently(lambda: MigrationLoader(connection)) if connection else MigrationLoader(None)
         applied = sorted(loader.applied_migrations) if connection is not None else []
         leaves = sorted(loader.graph.leaf_nodes())
         known = set(loader.disk_migrations) | set(loader.graph.nodes)
@@ -710,6 +765,20 @@ class Reporter:
         """The migration a dependency names: `__first__` and `__latest__` say which without naming it."""
         key = tuple(str(part) for part in key)
         return loader.check_key(key, app) if key[1] in ("__first__", "__latest__") else key
+
+
+def _is_held(error):
+    # type: (BaseException) -> bool
+    """Whether a query waited for a lock as long as it may; psycopg 3 and 2 call the code by different names."""
+    cause = error.__cause__ or error
+    return _LOCK_NOT_AVAILABLE in (getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None))
+
+
+def _holder(row):
+    # type: (tuple) -> str
+    table, granted, pid, user, application, state, query = row
+    how = "held" if granted else "asked for"
+    return "%s, %s by session %s of %s (%s, %s): %s" % (table, how, pid, user, application, state or "unknown", query)
 
 
 def _texts(options):
