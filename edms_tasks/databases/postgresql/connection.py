@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.pooling import require_own_session
 from edms_tasks.databases.postgresql.session import EMPTY_SEARCH_PATH, ODD_DEFAULTS, OWN_SETTINGS, SEARCH_PATH, SESSION
 from edms_tasks.databases.quoting import identifiers, literal
 from edms_tasks.errors import DatabaseRefused
@@ -128,8 +129,17 @@ def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:
 
 
 def _open(address: DatabaseAddress) -> Connection:
-    try:
+    def connect() -> Connection:
         return psycopg.connect(address.conninfo(), autocommit=True)
+
+    try:
+        connection = connect()
+        try:
+            require_own_session(connection, address, connect)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
     except psycopg.OperationalError as error:
         raise refused(address, error) from error
     except psycopg.ProgrammingError as error:
