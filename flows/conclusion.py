@@ -18,7 +18,7 @@ from edms_tasks.incremental import Previous, keep_indexes
 from edms_tasks.lineage.owner import Asker
 from edms_tasks.lineage.placing import SnapshotPlace, place_of
 from edms_tasks.lineage.reopening import Reopened
-from edms_tasks.lineage.witness import Witness, remember
+from edms_tasks.lineage.witness import Witness, described, remember
 from edms_tasks.manifest import Manifest
 from edms_tasks.serialize import SerializedTable
 from edms_tasks.settings import Settings
@@ -149,6 +149,7 @@ class Conclusion:
             repository=self.repository.identity,
             url=self.repository.display,
             identity=manifest.identity,
+            described=described(self._settings),
             snapshot=snapshot_id,
             number=manifest.number,
             at=datetime.now(UTC),

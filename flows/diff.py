@@ -25,6 +25,7 @@ from flows.diff_sources import Source, live_source, snapshot_source
 from flows.diff_work import compare_sources
 from flows.evidence import leave_diff
 from flows.steps import Steps
+from flows.target import ask_edms
 
 LIVE = "live"
 SHOWN = 5
@@ -92,8 +93,13 @@ def compose_diff(
         )
         reading = cleanup.enter_context(ExitStack())
 
+        live = second is None or second == LIVE
+        notes: list[str] = []
+        # Whose `latest` and tags are meant, the EDMS says itself where it is asked anyway.
+        report = steps.run("inspect the EDMS", lambda: ask_edms(settings, notes)) if live else None
+
         def snapshot(name: str) -> Source:
-            chosen = steps.run(f"open snapshot {name}", lambda: chosen_snapshot(settings, repository, name))
+            chosen = steps.run(f"open snapshot {name}", lambda: chosen_snapshot(settings, repository, name, report))
             for note in chosen.notes:
                 steps.say(note)
             return snapshot_source(settings, steps, repository, chosen.snapshot_id, chosen.manifest, workspace)
@@ -101,9 +107,9 @@ def compose_diff(
         with steps.stage("open"):
             before = snapshot(first)
             after = (
-                reading.enter_context(live_source(settings, steps, scratch, before, repository))
-                if second is None or second == LIVE
-                else snapshot(second)
+                snapshot(second)
+                if second is not None and not live
+                else reading.enter_context(live_source(settings, steps, scratch, before, repository, report, notes))
             )
             if out is not None:
                 _create(out)

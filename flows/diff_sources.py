@@ -20,7 +20,7 @@ from edms_tasks.settings import Settings
 from edms_tasks.workspace import Workspace
 from flows.reading import read_tables
 from flows.steps import Steps
-from flows.target import address_of, ask_edms
+from flows.target import address_of
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,23 @@ def _no_rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
 
 @contextmanager
 def live_source(
-    settings: Settings, steps: Steps, scratch: Path, first: Source, repository: Repository
+    settings: Settings,
+    steps: Steps,
+    scratch: Path,
+    first: Source,
+    repository: Repository,
+    report: ProbeReport | None,
+    asked: Sequence[str],
 ) -> Iterator[Source]:
     """The live system, its database in one consistent view; `first` is what it is compared with.
+
+    `report` is the EDMS's own, and `asked` the notes of asking for it (`ask_edms`).
 
     Raises:
         EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
         DatabaseRefused: the database does not answer.
     """
-    notes: list[str] = []
-    report = steps.run("inspect the EDMS", lambda: ask_edms(settings, notes))
+    notes = list(asked)
     database = open_database(address_of(settings, report))
     steps.run("check the database", database.check, retries=2)
     with database_source(

@@ -187,7 +187,7 @@ def _history(found: Survey, asker: Asker, owner: Mapping[str, str], key: str | N
 def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: Asker) -> str | None:
     """The one EDMS of the repository, unless the settings name another project or settings module than it has."""
     keys = set(owner.values())
-    if len(keys) != 1:
+    if len(keys) != 1 or keys & asker.others:
         return None
     for manifest in manifests.values():
         if asker.settings_module and manifest.edms.settings_module != asker.settings_module:

@@ -31,6 +31,7 @@ class Asker:
     traits: Traits | None = None
     project: str = ""  # as the settings name it, where the EDMS was not asked
     settings_module: str = ""
+    others: frozenset[str] = frozenset()  # ids of EDMSs that are known to be others, though they bear the same names
 
 
 def identity_of(settings: Settings, report: ProbeReport) -> EdmsIdentity:

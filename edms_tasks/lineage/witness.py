@@ -7,7 +7,9 @@ can. One file for each EDMS and repository, `last/….json`; losing it loses the
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +23,8 @@ from edms_tasks.repository.chain import Mark
 from edms_tasks.settings import Settings
 
 _FOLDER = "last"
+_SECRET_NAME = re.compile(r"PASS|PWD|SECRET|KEY|TOKEN|CREDENTIAL", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(?<=//)[^/?#]*@")  # the login with it
 
 
 class Witness(Value):
@@ -29,6 +33,7 @@ class Witness(Value):
     repository: str
     url: str  # without secrets
     identity: EdmsIdentity
+    described: str = ""  # how the settings describe the EDMS, hashed; "": an earlier release made the record
     snapshot: str = Field(pattern=r"^[0-9a-f]{64}$")
     number: int = Field(ge=1)
     at: datetime
@@ -83,12 +88,30 @@ def asker_unasked(settings: Settings, repository: str) -> Asker:
     """Who asks, where the EDMS is not asked: by the settings, else by what the working folder remembers."""
     project, module = str(settings.edms.project or ""), settings.edms.settings or ""
     fitting = [
-        witness.identity
+        witness
         for witness in remembered(settings.workdir).witnesses
         if witness.repository == repository
         and (settings.edms.id is None or witness.identity.id == settings.edms.id)
         and (not project or witness.identity.project == project)
         and (not module or witness.identity.settings_module == module)
     ]
-    found = fitting[0] if len({identity.id for identity in fitting}) == 1 else None
-    return Asker(settings.edms.id or (found.id if found else None), found, None, project, module)
+    # Two settings files may share a working folder, and one project may serve two databases.
+    ours = [one for one in fitting if one.described == described(settings)]
+    ours = ours or [one for one in fitting if not one.described or settings.edms.id is not None]
+    found = ours[0].identity if len({one.identity.id for one in ours}) == 1 else None
+    others = frozenset(one.identity.id for one in fitting) - {one.identity.id for one in ours}
+    return Asker(settings.edms.id or (found.id if found else None), found, None, project, module, others)
+
+
+def described(settings: Settings) -> str:
+    """What the settings say of which EDMS it is, hashed. Passwords are left out: a new one makes no other EDMS."""
+    edms = settings.edms
+    url = edms.database_url.get_secret_value() if edms.database_url is not None else ""
+    env = {
+        name: _PASSWORD_IN_URL.sub("@", value.get_secret_value())
+        for name, value in edms.env.items()
+        if not _SECRET_NAME.search(name)
+    }
+    module = edms.settings or os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    parts = [str(edms.project or ""), module, edms.database, list(edms.command), _PASSWORD_IN_URL.sub("@", url), env]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()[:32]

@@ -1,0 +1,114 @@
+"""Two settings files of one project, one working folder and one repository: neither takes the other's snapshot for its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from edms_tasks.errors import UndeterminedSnapshot
+from edms_tasks.inventory import inspect
+from edms_tasks.lineage import witness
+from edms_tasks.lineage.asking import chosen_snapshot
+from edms_tasks.repository import Repository
+from edms_tasks.settings import Settings
+from flows.backup import compose_backup
+from flows.diff import compose_diff
+from flows.direct_steps import DirectSteps
+from flows.listing import list_snapshots
+from flows.verify import compose_verify
+from tests.inventory.small_project import small_project
+
+CHOSEN_BY_A_VARIABLE = "import os\nDATABASES['default']['NAME'] = BASE / os.environ.get('EDMS_DATABASE', 'one.sqlite3')"
+NOTE = "class Note(models.Model):\n    text = models.TextField(unique=True)"
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Settings, Settings]:
+    """The same EDMS code on two databases, which a variable of its environment chooses."""
+    made = small_project(tmp_path / "edms", NOTE, settings=CHOSEN_BY_A_VARIABLE)
+    (tmp_path / "edms" / "two.sqlite3").write_bytes((tmp_path / "edms" / "one.sqlite3").read_bytes())
+    made = made.model_copy(
+        update={
+            "repository": made.repository.model_copy(update={"url": str(tmp_path / "repository")}),
+            "workdir": tmp_path / "work",
+        }
+    )
+    return on(made, "one.sqlite3"), on(made, "two.sqlite3")
+
+
+def on(settings: Settings, database: str, **more: str) -> Settings:
+    env = {name: SecretStr(value) for name, value in {"EDMS_DATABASE": database, **more}.items()}
+    return settings.model_copy(update={"edms": settings.edms.model_copy(update={"env": env})})
+
+
+def backup(settings: Settings, **options: Any) -> str:
+    return compose_backup(settings, DirectSteps(), **options).snapshot_id
+
+
+def latest(settings: Settings) -> str:
+    return chosen_snapshot(settings, Repository.open(settings.repository), "latest").snapshot_id
+
+
+def test_what_only_the_other_has_backed_up_is_not_ours(two: tuple[Settings, Settings]) -> None:
+    one, other = two
+    made = backup(one, tag="monday")
+
+    assert latest(one) == made
+    with pytest.raises(UndeterminedSnapshot):
+        latest(other)
+    for name in ("latest", "monday"):
+        with pytest.raises(UndeterminedSnapshot):
+            compose_verify(other, DirectSteps(), snapshot=name)
+        with pytest.raises(UndeterminedSnapshot):
+            compose_diff(other, DirectSteps(), first=name)
+    assert list_snapshots(other).all  # with names, and a note that it is not known whose they are
+
+
+def test_each_goes_by_its_own_and_asks_no_edms(two: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = two
+    first, second = backup(one), backup(other)
+
+    def must_not_run(*_: object, **__: object) -> None:
+        raise AssertionError("the EDMS was started")
+
+    monkeypatch.setattr(inspect, "_run", must_not_run)
+
+    assert (latest(one), latest(other)) == (first, second)
+    for settings, made in ((one, first), (other, second)):
+        assert [listed.id for listed in list_snapshots(settings).snapshots] == [made]
+        assert compose_verify(settings, DirectSteps(), snapshot="latest").snapshot_ids == (made,)
+        compose_diff(settings, DirectSteps(), first="latest", second=made)
+
+
+def test_a_comparison_with_the_live_system_goes_by_what_the_edms_says(two: tuple[Settings, Settings]) -> None:
+    one, other = two
+    backup(one)
+    second = backup(other)
+    elsewhere = other.model_copy(update={"workdir": other.workdir.with_name("another")})  # that remembers nothing
+
+    result = compose_diff(elsewhere, DirectSteps(), first="latest", second="live")
+
+    assert second[:12] in result.difference.first
+    assert result.difference.equal
+
+
+def test_a_new_password_makes_no_other_edms(two: tuple[Settings, Settings]) -> None:
+    url = "postgresql://user:{}@host/name"
+    one = on(two[0], "one.sqlite3", DATABASE_PASSWORD="old", DATABASE_URL=url.format("old"))
+    made = backup(one)
+
+    assert latest(on(one, "one.sqlite3", DATABASE_PASSWORD="new", DATABASE_URL=url.format("new"))) == made
+    with pytest.raises(UndeterminedSnapshot):
+        latest(on(one, "one.sqlite3", DATABASE_PASSWORD="old", DATABASE_URL=url.format("old").replace("host", "test")))
+
+
+def test_a_record_of_an_earlier_release_counts_as_before(two: tuple[Settings, Settings]) -> None:
+    one, _ = two
+    made = backup(one)
+    (record,) = witness.remembered(one.workdir).witnesses
+    witness.remember(one.workdir, record.model_copy(update={"described": ""}))
+
+    assert latest(one) == made
