@@ -9,7 +9,7 @@ PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-worlds mayan kills lint format bench bench-quick lock clean
+.PHONY: help venv demo test test-long other-pythons mayan kills lint format bench bench-quick lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,8 +38,8 @@ test: $(STAMP) demo ## the demo, then the test suite
 test-long: $(STAMP) ## what the suite leaves out for its length: the benchmark itself, every world on every engine
 	$(BIN)/python -m pytest $(PYTEST) -m long
 
-other-worlds: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv
-	tests/real/other_worlds.sh
+other-pythons: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv
+	tests/real/other_environments.sh
 
 mayan: $(STAMP) ## Mayan EDMS from its package: filled, backed up, lost, restored, compared; a quarter of an hour
 	tests/real/mayan.sh

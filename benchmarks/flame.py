@@ -20,8 +20,8 @@ from benchmarks.ours import Protected
 from benchmarks.sampling import Sampler, Stack
 from edms_tasks.settings import load_settings
 from flows.backup import compose_backup
-from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
+from flows.running.threads import DirectSteps
 
 PICTURES = ROOT / "docs" / "pictures"
 

@@ -16,7 +16,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings
 from tests.reference_system import ReferenceEdms
 
-COMMAND = [sys.executable, "-m", "flows.cli"]
+COMMAND = [sys.executable, "-m", "flows.cli.app"]
 
 # Asking the EDMS for its models starts its Python; reading all back is the proof: pg_dump does neither, nor files.
 _NOT_DATABASE = ("inspect", "files", "verify")

@@ -18,18 +18,18 @@ class EdmsBackupError(Exception):
         what: what failed, one sentence.
         where: the file, table, object or address concerned.
         why: the reason as the machine gave it; never holds a secret.
-        cure: what the reader can do about it.
+        fix: what the reader can do about it.
     """
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 3
     transient: ClassVar[bool] = False
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", cure: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         self.what = what
         self.where = where
         self.why = why
-        self.cure = cure
+        self.fix = fix
         super().__init__(self.__str__())
 
     def __str__(self) -> str:
@@ -38,13 +38,20 @@ class EdmsBackupError(Exception):
             lines.append(f"  where: {self.where}")
         if self.why:
             lines.append(f"  why:   {self.why}")
-        if self.cure:
-            lines.append(f"  cure:  {self.cure}")
+        if self.fix:
+            lines.append(f"  fix:   {self.fix}")
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
-        """The same four facts for ``--json``."""
-        return {"error": self.code, "what": self.what, "where": self.where, "why": self.why, "cure": self.cure}
+        """The same four facts for ``--json``. `cure` is what `fix` was called."""
+        return {
+            "error": self.code,
+            "what": self.what,
+            "where": self.where,
+            "why": self.why,
+            "fix": self.fix,
+            "cure": self.fix,
+        }
 
 
 class TerminalError(EdmsBackupError):
@@ -127,20 +134,20 @@ class DamagedRepository(CheckFailed):
     code = "damaged-repository"
 
 
-class DoesNotFit(CheckFailed):
+class IncompatibleRows(CheckFailed):
     """Values, tables or columns of the snapshot have no place in a database of the other engine; nothing was loaded."""
 
     code = "does-not-fit"
 
     def __init__(
-        self, what: str, *, where: str = "", why: str = "", cure: str = "", misfits: Sequence[dict[str, Any]] = ()
+        self, what: str, *, where: str = "", why: str = "", fix: str = "", incompatible: Sequence[dict[str, Any]] = ()
     ) -> None:
-        self.misfits = list(misfits)
-        super().__init__(what, where=where, why=why, cure=cure)
+        self.incompatible = list(incompatible)
+        super().__init__(what, where=where, why=why, fix=fix)
 
     def as_json(self) -> dict[str, Any]:
         """The four facts, and every value that was listed."""
-        return super().as_json() | {"misfits": self.misfits}
+        return super().as_json() | {"misfits": self.incompatible}
 
 
 class MergeRefused(CheckFailed):
@@ -176,7 +183,7 @@ class SnapshotNewerThanCode(TerminalError):
     code = "snapshot-newer-than-code"
 
 
-class MigrationsParted(TerminalError):
+class MigrationsDiverged(TerminalError):
     """The EDMS's code cannot bring the snapshot's migrations forward: theirs and its history have parted."""
 
     code = "migrations-parted"

@@ -130,7 +130,7 @@ def together(table: Table, measure: Measure, parts: Sequence[RawTable]) -> RawTa
         raise CheckFailed(
             f"{table.label} delivered {rows} rows where the database counts {measure.rows}.",
             where=table.id,
-            cure="Nothing was stored. Run the backup again; if it repeats, check the database's indexes (REINDEX) and disks.",
+            fix="Nothing was stored. Run the backup again; if it repeats, check the database's indexes (REINDEX) and disks.",
         )
     files = tuple(path for part in parts for path in part.files)
     return RawTable(table_id=table.id, rows=measure.rows, encodings=measure.encodings, files=files)
@@ -146,5 +146,5 @@ def _require_carriable(table: Table) -> None:
             f"{table.label} has columns that cannot be carried: {', '.join(doubled + reserved)}.",
             where=table.id,
             why="Names that differ only in case, or that begin like the format's own, cannot stand side by side in a chunk.",
-            cure=f'Rename the column, or leave the table out: [exclude] tables = ["{table.label}"].',
+            fix=f'Rename the column, or leave the table out: [exclude] tables = ["{table.label}"].',
         )

@@ -181,7 +181,7 @@ class Manifest(Value):
                 "The manifest cannot be read.",
                 where=where,
                 why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-                cure="Use another snapshot (`edms-backup list`); keep this file for analysis.",
+                fix="Use another snapshot (`edms-backup list`); keep this file for analysis.",
             ) from error
 
     def objects(self) -> dict[str, ObjectRef]:

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.databases.protocol import CapturedSchema
+from edms_tasks.digests.table_state import state_of_chunks
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Finding, Inventory, Table
 from edms_tasks.lineage.placing import SnapshotPlace
@@ -31,9 +31,9 @@ from edms_tasks.manifest import (
 )
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.bounded_parquet import require_bounded
+from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.serialize import KeptChunk, SerializedTable
-from edms_tasks.table_state import state_of_chunks
-from edms_tasks.workspace import Workspace
 
 
 def store_table(repository: Repository, table: Table, serialized: SerializedTable) -> TableEntry:
@@ -160,7 +160,7 @@ def leave_out(path: Path, gone: Path, chunk: Chunk) -> None:
             "The list of superseded rows does not fit its chunk.",
             where=chunk.object.sha256,
             why=str(error),
-            cure="Use another snapshot: `edms-backup verify` says which are whole.",
+            fix="Use another snapshot: `edms-backup verify` says which are whole.",
         ) from error
     pq.write_table(rows.filter(pa.array(keep)), path, compression="none")
 
@@ -243,7 +243,7 @@ def _dangling(entries: Sequence[TableEntry]) -> list[Finding]:
             message="Rows point at something that does not exist; they come back exactly so.",
             count=reference.dangling,
             examples=reference.dangling_examples,
-            cure="Mend the rows in the EDMS, or leave them: validation expects the same number after a restore.",
+            fix="Mend the rows in the EDMS, or leave them: validation expects the same number after a restore.",
         )
         for entry in entries
         for reference in entry.state.references

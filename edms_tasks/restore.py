@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from edms_tasks.canonical import EMPTY_DIGEST
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
+from edms_tasks.digests.canonical import EMPTY_DIGEST
+from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import FOUND, ROW_ID, Table
-from edms_tasks.keys import ProvenKeys, key_of_candidates
+from edms_tasks.keys.checked_keys import CheckedKeys, key_of_candidates
 from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
-from edms_tasks.measured import MeasuredTable
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.workspace import Workspace, column_types, relation
 from edms_tasks.serialize import measure_table
-from edms_tasks.table_state import exact_digest
-from edms_tasks.workspace import Workspace, column_types, relation
 
 
 def check_engine(manifest: Manifest, database: Database) -> None:
@@ -27,7 +27,7 @@ def check_engine(manifest: Manifest, database: Database) -> None:
         raise CommandError(
             f"The snapshot was made from {manifest.engine}, the target is {database.address.engine}.",
             where=database.address.display,
-            cure=f"Name a {manifest.engine} database.",
+            fix=f"Name a {manifest.engine} database.",
         )
 
 
@@ -59,13 +59,13 @@ def require_rows(staging: StagingDatabase, entry: TableEntry, loaded: int) -> No
         raise CheckFailed(
             f"{entry.table.label}: the snapshot holds {entry.state.rows} rows, the database took {loaded}.",
             where=staging.address.display,
-            cure="The live system is untouched. Run `edms-backup verify` on the snapshot.",
+            fix="The live system is untouched. Run `edms-backup verify` on the snapshot.",
         )
 
 
 def keys_as_recorded(
     manifest: Manifest, tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace
-) -> ProvenKeys:
+) -> CheckedKeys:
     """The keys the snapshot settled on, tabulated from the restored rows."""
     chosen = {entry.table.id: entry.natural_key for entry in manifest.tables}
     return key_of_candidates(tables, {t.id: raws[t.id] for t in tables if t.id in raws}, workspace, chosen)
@@ -102,7 +102,7 @@ def _present(table: Table, names: Iterable[str]) -> set[str]:
     return present if table.row_ids else present - {ROW_ID}
 
 
-def measure_restored(entry: TableEntry, raw: RawTable, keys: ProvenKeys) -> TableState:
+def measure_restored(entry: TableEntry, raw: RawTable, keys: CheckedKeys) -> TableState:
     """The state of one restored table, by the same rules as at the backup.
 
     A restored table whose columns are others than the snapshot's cannot be digested by them: that is a failed check.

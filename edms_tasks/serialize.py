@@ -18,18 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.canonical import json_array, text_of
 from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
-from edms_tasks.errors import CheckFailed
-from edms_tasks.extract import RawTable
-from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReference, NaturalKey, SoftReference, Table
-from edms_tasks.keys import GENERIC_TARGETS, ProvenKeys, generic_object_id
-from edms_tasks.manifest import Chunk, Encoding, TableState
-from edms_tasks.matching import leads_to
-from edms_tasks.row_index import CHUNK, ROW, IndexWriter, StoredRows, live_rows, renumbered, superseded_rows
-from edms_tasks.soft import content_column
-from edms_tasks.table_state import (
+from edms_tasks.digests.canonical import json_array, text_of
+from edms_tasks.digests.table_state import (
     HALVES,
     KEY,
     DigestSums,
@@ -42,7 +34,15 @@ from edms_tasks.table_state import (
     state_of,
     with_hash_halves,
 )
-from edms_tasks.workspace import relation
+from edms_tasks.errors import CheckFailed
+from edms_tasks.extract import RawTable
+from edms_tasks.incremental.row_index import CHUNK, ROW, IndexWriter, StoredRows, live_rows, renumbered, superseded_rows
+from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReference, NaturalKey, SoftReference, Table
+from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, generic_object_id
+from edms_tasks.keys.value_equality import leads_to
+from edms_tasks.manifest import Chunk, Encoding, TableState
+from edms_tasks.scratch.workspace import relation
+from edms_tasks.soft import content_column
 
 _DICTIONARY_BYTES = 4 << 20
 _SAMPLE_ROWS = 4096
@@ -84,7 +84,7 @@ class SerializedTable:
 
 
 def serialize_table(
-    table: Table, raw: RawTable, keys: ProvenKeys, folder: Path, chunk_rows: int, stored: StoredRows | None = None
+    table: Table, raw: RawTable, keys: CheckedKeys, folder: Path, chunk_rows: int, stored: StoredRows | None = None
 ) -> SerializedTable:
     """Join the natural keys onto a table's rows, hash each row, and write what is not stored yet into `folder` (created).
 
@@ -117,7 +117,7 @@ def serialize_table(
                 f"{table.label} was read with {raw.rows} rows and serialized with {found.rows}.",
                 where=table.id,
                 why="A reference's target is not unique in the database, so rows multiplied.",
-                cure="Nothing was stored. Find the doubled rows with `edms-backup inspect` and the table's unique constraints.",
+                fix="Nothing was stored. Find the doubled rows with `edms-backup inspect` and the table's unique constraints.",
             )
         kept = _kept(cursor, stored, index, folder) if stored else {}
         numbers = [*kept, *range(offset, offset + len(new))]
@@ -129,7 +129,7 @@ def serialize_table(
 
 
 def _hashed_rows(
-    cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, keys: ProvenKeys, stored: StoredRows | None
+    cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, keys: CheckedKeys, stored: StoredRows | None
 ) -> Iterator[pa.RecordBatch]:
     """Every row with its keys, its hash and the place where it is stored already, some 64 MB at a time."""
     natural_key = keys.keys[table.id].natural_key
@@ -141,7 +141,7 @@ def _hashed_rows(
         yield from cursor.sql(_with_places(hashed, stored)).to_arrow_reader(at_once)
 
 
-def measure_table(table: Table, raw: RawTable, keys: ProvenKeys) -> TableState:
+def measure_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:
     """The state of rows read back from a database: the same digests, nothing written."""
     key = keys.keys[table.id]
     if not raw.rows:
@@ -151,7 +151,7 @@ def measure_table(table: Table, raw: RawTable, keys: ProvenKeys) -> TableState:
         return state_of(cursor, table, key.natural_key, source, nulls=key.nulls, duplicates=key.duplicates)
 
 
-def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
+def joined(table: Table, raw: RawTable, keys: CheckedKeys) -> str:
     """SELECT the table's rows with `@key` and every `@ref:…`."""
     types = keys.types[table.id]
     key = keys.keys[table.id]
@@ -178,7 +178,7 @@ def joined(table: Table, raw: RawTable, keys: ProvenKeys) -> str:
     return f"SELECT {', '.join(columns)} FROM {relation(table, raw)} t\n" + "\n".join(joins)
 
 
-def _needs_key(table: Table, key: NaturalKey | None, keys: ProvenKeys) -> bool:
+def _needs_key(table: Table, key: NaturalKey | None, keys: CheckedKeys) -> bool:
     """Whether chunks must have `@key`, since it cannot be had from their other columns.
 
     A reference to a table whose rows were left out looks like one that dangles; the key knows better.
@@ -285,7 +285,11 @@ def _kept(cursor: duckdb.DuckDBPyConnection, stored: StoredRows, index: Path, fo
 
 
 def _reference_join(
-    table: Table, reference: ForeignReference | GenericReference, alias: str, kinds: Mapping[str, str], keys: ProvenKeys
+    table: Table,
+    reference: ForeignReference | GenericReference,
+    alias: str,
+    kinds: Mapping[str, str],
+    keys: CheckedKeys,
 ) -> str:
     if isinstance(reference, GenericReference):
         return (

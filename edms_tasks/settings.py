@@ -203,7 +203,7 @@ class _Environment(PydanticBaseSettingsSource):
                         "An environment variable contradicts another.",
                         where=name,
                         why=f"{part} has a value of its own already, so it can hold none.",
-                        cure="Unset one of them.",
+                        fix="Unset one of them.",
                     )
             here[path[-1]] = self._value(name, text)
         return found
@@ -216,7 +216,7 @@ class _Environment(PydanticBaseSettingsSource):
             return json.loads(text)
         except ValueError as error:
             raise SettingsError(
-                "An environment variable is not valid JSON.", where=name, why=str(error), cure="Mend it, or unset it."
+                "An environment variable is not valid JSON.", where=name, why=str(error), fix="Mend it, or unset it."
             ) from error
 
 
@@ -233,20 +233,20 @@ def load_settings(path: Path) -> Settings:
             "The settings file is not UTF-8 text.",
             where=str(path),
             why=str(error),
-            cure="Save it as UTF-8, or name another.",
+            fix="Save it as UTF-8, or name another.",
         ) from error
     except OSError as error:
         raise SettingsError(
             "The settings file cannot be read.",
             where=str(path),
             why=error.strerror or str(error),
-            cure="Write one with `edms-backup init`, or name it with --config FILE.",
+            fix="Write one with `edms-backup init`, or name it with --config FILE.",
         ) from error
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            "The settings file is not valid TOML.", where=str(path), why=str(error), cure="Mend that line."
+            "The settings file is not valid TOML.", where=str(path), why=str(error), fix="Mend that line."
         ) from error
     return settings_from(values, where=path)
 
@@ -271,7 +271,7 @@ def _explain(error: ValidationError, where: Path) -> SettingsError:
             f"The environment variable {variable} sets no valid setting.",
             where=f"the environment of this command, variable {variable}",
             why=f"There is no setting `{key}`." if first["type"] == "extra_forbidden" else first["msg"],
-            cure=f"Did you mean {likely}?"
+            fix=f"Did you mean {likely}?"
             if likely
             else "Correct it or unset it; docs/settings.md lists every setting.",
         )
@@ -280,13 +280,13 @@ def _explain(error: ValidationError, where: Path) -> SettingsError:
         close = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or difflib.get_close_matches(
             key.rsplit(".", 1)[-1], known, n=1, cutoff=0.5
         )
-        cure = f"Did you mean `{close[0]}`?" if close else "Remove it; `edms-backup init` writes a file with every key."
-        return SettingsError(f"Unknown setting `{key}`.", where=str(where), why="No such key.", cure=cure)
+        fix = f"Did you mean `{close[0]}`?" if close else "Remove it; `edms-backup init` writes a file with every key."
+        return SettingsError(f"Unknown setting `{key}`.", where=str(where), why="No such key.", fix=fix)
     return SettingsError(
         f"The setting `{key}` is not valid.",
         where=str(where),
         why=first["msg"],
-        cure="docs/settings.md shows each shape of a soft reference."
+        fix="docs/settings.md shows each shape of a soft reference."
         if key.startswith("soft_references")
         else "See the commented file `edms-backup init` writes.",
     )

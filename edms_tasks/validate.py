@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.manifest import FileNameState, Manifest
-from edms_tasks.measured import MeasuredTable
 from edms_tasks.validation_result import (
     CheckResult,
     Failure,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         ExpectationValidationResult,
     )
 
-__all__ = ["CheckResult", "Failure", "SuiteResult", "ValidationResult", "judge", "load_ahead", "validate_restored"]
+__all__ = ["CheckResult", "Failure", "SuiteResult", "ValidationResult", "assess", "load_ahead", "validate_restored"]
 
 
 def load_ahead() -> None:
@@ -95,7 +95,7 @@ def validate_restored(
     )
     order = {entry.table.id: number for number, entry in enumerate(manifest.tables)}
     suites = tuple(sorted(suites, key=lambda suite: order.get(suite.subject, len(order))))
-    failures = judge(manifest, states, files, suites)
+    failures = assess(manifest, states, files, suites)
     data_docs = write_data_docs(suites, failures, reports / "data_docs")
     result = ValidationResult(not failures, suites, failures, data_docs, time.monotonic() - started)
     (reports / "validation.json").write_text(
@@ -104,7 +104,7 @@ def validate_restored(
     return result
 
 
-def judge(
+def assess(
     manifest: Manifest,
     states: Mapping[str, MeasuredTable],
     files: Sequence[FileCheckLike],

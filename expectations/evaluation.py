@@ -128,7 +128,7 @@ def _database(context: EphemeralDataContext, database_url: str, number: int) -> 
         raise DatabaseRefused(
             "The restored database cannot be reached for validation.",
             why=type(error.__cause__ or error).__name__,
-            cure="Check that the database server is running, then restore again; the live system was not touched.",
+            fix="Check that the database server is running, then restore again; the live system was not touched.",
         ) from None  # the cause's text may hold the address
     finally:
         if source is not None:

@@ -12,9 +12,9 @@ import great_expectations as gx
 import pandas as pd
 from great_expectations.expectations.expectation import Expectation
 
+from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.inventory.model import ForeignReference, GenericReference, SoftReference
 from edms_tasks.manifest import FileNameState, Manifest, ReferenceState, TableEntry
-from edms_tasks.measured import MeasuredTable
 from edms_tasks.validation_result import FileCheckLike, StructureLine
 from expectations.integrity import (
     ExpectGenericReferenceToDangleAsAtTheSource,

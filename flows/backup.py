@@ -10,35 +10,35 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.disk_space import require_space
+from edms_tasks.digests.table_state import empty_state
 from edms_tasks.errors import DatabaseRefused, NoSpace, SettingsError, UnappliedMigrations
 from edms_tasks.extract import RawTable
-from edms_tasks.file_references import findings_of, measure_file_names
 from edms_tasks.files import find_file_problems, index_files
-from edms_tasks.incremental import Previous
+from edms_tasks.files.ids_in_names import findings_of, measure_file_names
+from edms_tasks.incremental.previous import Previous
+from edms_tasks.inventory.build import build_inventory, excluded_tables
 from edms_tasks.inventory.inspect import run_probe
-from edms_tasks.inventory.merge import build_inventory, excluded_tables
 from edms_tasks.inventory.model import FileRoot, Finding, ForeignReference, Inventory, ProbeReport, Table
-from edms_tasks.keys import ProvenKeys, prove_keys
+from edms_tasks.keys.checked_keys import CheckedKeys, check_keys
 from edms_tasks.lineage.owner import asker_of
 from edms_tasks.lineage.placing import SnapshotPlace
 from edms_tasks.lineage.reopening import reopen
+from edms_tasks.lineage.tags import check_tag
 from edms_tasks.manifest import FileIndex, TableEntry
 from edms_tasks.package import store_schema, store_table, write_manifest
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.disk_space import require_space
+from edms_tasks.scratch.run_folder import run_folder
+from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.serialize import SerializedTable, serialize_table
 from edms_tasks.settings import Settings
-from edms_tasks.spool import spool
-from edms_tasks.table_state import empty_state
-from edms_tasks.tags import check_tag
-from edms_tasks.workspace import open_workspace
-from flows.conclusion import ROW_INDEXES, BackupResult, Conclusion
-from flows.foresight import foresee_restore
-from flows.live_target import Together, read_together
-from flows.places import immovable, require_apart
-from flows.reading import read_tables
-from flows.steps import Steps
-from flows.stopping import when_stopped
+from flows.backing_up.conclusion import ROW_INDEXES, BackupResult, Conclusion
+from flows.backing_up.foresee_restore import foresee_restore
+from flows.live.folder_checks import immovable, require_separate
+from flows.live.live_target import Together, read_together
+from flows.running.runner import Steps
+from flows.running.stopping import when_stopped
+from flows.tasks.extract_tables import read_tables
 
 _PART_WRITTEN = (
     "No snapshot was made. What was written so far is used or removed by the next backup; the lock is released."
@@ -79,7 +79,7 @@ def compose_backup(
         address = DatabaseAddress.from_probe(report.databases[0])
         database = open_database(address)
         steps.run("check the database", database.check, retries=2)
-        require_apart(settings, report)
+        require_separate(settings, report)
         database.check_source(settings.workdir)
         _require_migrated(report, settings)
         asker = asker_of(settings, report)
@@ -91,7 +91,7 @@ def compose_backup(
     with (
         conclusion.keeping_what_was_made(),
         reopened.repository.lock("backup"),
-        spool(settings.workdir, "backup") as folder,
+        run_folder(settings.workdir, "backup") as folder,
         read_together(settings, steps, database, report) as together,
     ):
         try:
@@ -139,7 +139,7 @@ def _snapshot(
     with open_workspace(folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=1) as workspace:
         with steps.stage("serialize"):
             with workspace.threads(settings.jobs):
-                keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
+                keys = steps.run("prove the natural keys", lambda: check_keys(inventory.tables, raws, workspace))
             findings += keys.findings
             previous = _previous(settings, place)
             serialized, unusable = _serialize(settings, steps, repository, kept, raws, keys, previous, folder)
@@ -165,7 +165,7 @@ def _snapshot(
             findings += steps.run(
                 "match files and rows",
                 lambda: find_file_problems(
-                    kept, raws, indexes, repository, declared=inventory.file_names, spool=folder
+                    kept, raws, indexes, repository, declared=inventory.file_names, scratch=folder
                 ),
             )
             named = {index.root.name: index for index in indexes}
@@ -205,7 +205,7 @@ def _serialize(
     repository: Repository,
     tables: Sequence[Table],
     raws: dict[str, RawTable],
-    keys: ProvenKeys,
+    keys: CheckedKeys,
     previous: Previous | None,
     folder: Path,
 ) -> tuple[list[SerializedTable], list[Finding]]:
@@ -274,7 +274,7 @@ def _store_root(
             repository,
             exclude=settings.exclude.files,
             previous=previous.get(root.name),
-            spool=folder,
+            scratch=folder,
             progress=advance,
             jobs=settings.jobs,
         )
@@ -292,7 +292,7 @@ def _require_migrated(report: ProbeReport, settings: Settings) -> None:
             "The EDMS cannot reach its database.",
             where=DatabaseAddress.from_probe(report.databases[0]).display,
             why=report.database_error,
-            cure="Start the server, or mend DATABASES in the EDMS's settings.",
+            fix="Start the server, or mend DATABASES in the EDMS's settings.",
         )
     if report.migrations_unapplied and settings.edms.unapplied_migrations == "refuse":
         names = ", ".join(f"{app}.{name}" for app, name in report.migrations_unapplied[:5])
@@ -300,7 +300,7 @@ def _require_migrated(report: ProbeReport, settings: Settings) -> None:
             f"{len(report.migrations_unapplied)} migrations of the EDMS are not applied.",
             where=DatabaseAddress.from_probe(report.databases[0]).display,
             why=names,
-            cure='Run `manage.py migrate` first, or set [edms] unapplied_migrations = "record" to back up the database as it is.',
+            fix='Run `manage.py migrate` first, or set [edms] unapplied_migrations = "record" to back up the database as it is.',
         )
 
 
@@ -316,7 +316,7 @@ def _require_closed(inventory: Inventory, excluded: frozenset[str]) -> None:
                 raise SettingsError(
                     f"{target.label} cannot be left out: {table.label} refers to it.",
                     where="[exclude] tables",
-                    cure=f"Leave {table.label} out too, or keep {target.label}.",
+                    fix=f"Leave {table.label} out too, or keep {target.label}.",
                 )
 
 
@@ -342,6 +342,6 @@ def _empty_entry(table: Table) -> TableEntry:
 def _no_space_or(error: OSError, folder: Path) -> BaseException:
     if error.errno == errno.ENOSPC:
         return NoSpace(
-            "The disk is full.", where=str(folder), cure="Free some space, or point `workdir` at a larger disk."
+            "The disk is full.", where=str(folder), fix="Free some space, or point `workdir` at a larger disk."
         )
     return error

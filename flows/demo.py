@@ -24,12 +24,12 @@ from sqlalchemy import create_engine, text
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import CommandError, TerminalError
 from edms_tasks.settings import Settings, load_settings
+from flows.backing_up.conclusion import BackupResult
 from flows.backup import compose_backup
-from flows.conclusion import BackupResult
-from flows.direct_steps import DirectSteps
 from flows.inspection import compose_inspect
 from flows.restore import compose_restore
-from flows.restore_result import RestoreResult
+from flows.restoring.result import RestoreResult
+from flows.running.threads import DirectSteps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -172,8 +172,8 @@ def _tell_the_story(folder: Path, url: str, documents: int, console: Console | N
 
 def print_demo(console: Console, result: DemoResult) -> None:
     """What was lost, what came back, the verdict, the seconds, the paths."""
-    from flows.layout import line, print_table
-    from flows.printing import print_problems
+    from flows.cli.printing.layout import line, print_table
+    from flows.cli.printing.results import print_problems
 
     line(console, "")
     line(console, "What the re-initialisation destroyed, and what the restore brought back:")
@@ -210,7 +210,7 @@ class _Edms:
     def __init__(self, folder: Path, url: str) -> None:
         found = find_spec("reference_edms")
         if found is None or found.origin is None:
-            raise TerminalError("The reference EDMS is not installed.", cure="Install edms-backup again.")
+            raise TerminalError("The reference EDMS is not installed.", fix="Install edms-backup again.")
         self.project = Path(found.origin).parent
         self.folder = folder
         self.media = folder / "media"
@@ -237,7 +237,7 @@ class _Edms:
                 f"`manage.py {arguments[0]}` of the reference EDMS failed.",
                 where=str(self.folder),
                 why="\n".join(done.stderr.strip().splitlines()[-3:]),
-                cure="Run the demo again with --keep to look into its folder.",
+                fix="Run the demo again with --keep to look into its folder.",
             )
 
     def write_settings(self) -> Path:
@@ -287,7 +287,7 @@ def _database(postgres: str | None, folder: Path, *, keep: bool) -> Iterator[str
     server = DatabaseAddress.from_url(postgres)
     if server.engine != "postgresql":
         raise CommandError(
-            "--postgres needs the URL of a PostgreSQL server.", cure="postgresql://user:password@host:port/postgres"
+            "--postgres needs the URL of a PostgreSQL server.", fix="postgresql://user:password@host:port/postgres"
         )
     name = f"edms_backup_demo_{secrets.token_hex(4)}"
     _on_server(server, lambda run: run(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'"))

@@ -18,14 +18,14 @@ from edms_tasks.errors import CommandError, TerminalError
 from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.run_folder import run_folder
+from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.settings import Settings
-from edms_tasks.spool import spool
-from edms_tasks.workspace import open_workspace
-from flows.diff_sources import Source, live_source, snapshot_source
-from flows.diff_work import compare_sources
-from flows.evidence import leave_diff
-from flows.steps import Steps
-from flows.target import ask_edms
+from flows.diffing.compare_sources import compare_sources
+from flows.diffing.sources import Source, live_source, snapshot_source
+from flows.evidence.artifacts import leave_diff
+from flows.restoring.target import ask_edms
+from flows.running.runner import Steps
 
 LIVE = "live"
 SHOWN = 5
@@ -83,11 +83,11 @@ def compose_diff(
     if first == LIVE:
         raise CommandError(
             "The live system is the second of the two that are compared.",
-            cure=f"`edms-backup diff {second or 'latest'} live`, and read it the other way.",
+            fix=f"`edms-backup diff {second or 'latest'} live`, and read it the other way.",
         )
     with ExitStack() as cleanup:
         repository = Repository.open(settings.repository)
-        scratch = cleanup.enter_context(spool(settings.workdir, "diff"))
+        scratch = cleanup.enter_context(run_folder(settings.workdir, "diff"))
         workspace = cleanup.enter_context(
             open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
         )
@@ -140,7 +140,7 @@ def write_page(result: DiffResult, path: Path) -> None:
             "The page cannot be written.",
             where=str(path),
             why=error.strerror or str(error),
-            cure="Name another --html FILE.",
+            fix="Name another --html FILE.",
         ) from error
 
 
@@ -149,12 +149,12 @@ def _create(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise CommandError(
-                "The folder for the lists is not empty.", where=str(folder), cure="Name a new one: --out FOLDER."
+                "The folder for the lists is not empty.", where=str(folder), fix="Name a new one: --out FOLDER."
             )
     except OSError as error:
         raise CommandError(
             "The folder for the lists cannot be made.",
             where=str(folder),
             why=error.strerror or str(error),
-            cure="Name another: --out FOLDER.",
+            fix="Name another: --out FOLDER.",
         ) from error

@@ -9,25 +9,25 @@ from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import View
-from edms_tasks.doctor import Diagnosis, Group, Patient, WalkedRoot, examine, grouped, settings_text, walk_root
+from edms_tasks.doctor import Diagnosis, Group, Subject, WalkedRoot, examine, grouped, settings_text, walk_root
 from edms_tasks.errors import DatabaseRefused, TerminalError
+from edms_tasks.inventory.build import build_inventory, excluded_tables
 from edms_tasks.inventory.inspect import run_probe
-from edms_tasks.inventory.merge import build_inventory, excluded_tables
 from edms_tasks.inventory.model import FileRoot, Finding, ProbeReport
-from edms_tasks.keys import prove_keys
+from edms_tasks.keys.checked_keys import check_keys
 from edms_tasks.report.page import render
+from edms_tasks.scratch.run_folder import run_folder
+from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.settings import Settings
-from edms_tasks.spool import spool
-from edms_tasks.workspace import open_workspace
-from flows.evidence import leave_diagnosis
-from flows.foresight import foresee_restore
-from flows.places import immovable, overlapping
-from flows.reading import read_tables
-from flows.steps import Steps
+from flows.backing_up.foresee_restore import foresee_restore
+from flows.evidence.artifacts import leave_diagnosis
+from flows.live.folder_checks import immovable, overlapping
+from flows.running.runner import Steps
+from flows.tasks.extract_tables import read_tables
 
 
 @dataclass(frozen=True)
-class Consultation:
+class Examined:
     """What the doctor says, and of whom."""
 
     diagnosis: Diagnosis
@@ -41,7 +41,7 @@ class Consultation:
     @property
     def groups(self) -> tuple[Group, ...]:
         """The findings, what is said of many in the same words said once."""
-        return grouped(self.diagnosis.judgements)
+        return grouped(self.diagnosis.assessments)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -53,13 +53,13 @@ class Consultation:
             "files": self.files,
             "excluded": list(self.excluded),
             "keys": [verdict.model_dump(mode="json") for verdict in self.diagnosis.keys],
-            "findings": [judgement.model_dump(mode="json") for judgement in self.diagnosis.judgements],
+            "findings": [assessment.model_dump(mode="json") for assessment in self.diagnosis.assessments],
             "settings": self.settings,
             "seconds": self.seconds,
         }
 
 
-def compose_doctor(settings: Settings, steps: Steps) -> Consultation:
+def compose_doctor(settings: Settings, steps: Steps) -> Examined:
     """Read what a backup would read, and judge it.
 
     Raises:
@@ -77,9 +77,9 @@ def compose_doctor(settings: Settings, steps: Steps) -> Consultation:
                 "The EDMS cannot reach its database.",
                 where=address.display,
                 why=report.database_error,
-                cure="Mend DATABASES in the EDMS's settings, or [edms] env.",
+                fix="Mend DATABASES in the EDMS's settings, or [edms] env.",
             )
-    with spool(settings.workdir, "doctor") as folder, database.view(folder, settings.jobs) as view:
+    with run_folder(settings.workdir, "doctor") as folder, database.view(folder, settings.jobs) as view:
         captured = steps.run("capture the schema", lambda: view.capture_schema(folder / "schema"))
         ahead = (
             *foresee_restore(settings, steps, database, captured, folder),
@@ -91,9 +91,9 @@ def compose_doctor(settings: Settings, steps: Steps) -> Consultation:
     return result
 
 
-def write_page(consultation: Consultation, path: Path) -> None:
+def write_page(examined: Examined, path: Path) -> None:
     """Write the diagnosis as one HTML page that needs nothing else; raises TerminalError where it cannot be written."""
-    page = render("doctor.html.j2", consultation=consultation, diagnosis=consultation.diagnosis, made=datetime.now(UTC))
+    page = render("doctor.html.j2", examined=examined, diagnosis=examined.diagnosis, made=datetime.now(UTC))
     try:
         path.write_text(page, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -101,7 +101,7 @@ def write_page(consultation: Consultation, path: Path) -> None:
             "The page cannot be written.",
             where=str(path),
             why=error.strerror or str(error),
-            cure="Name another --html FILE.",
+            fix="Name another --html FILE.",
         ) from error
 
 
@@ -113,7 +113,7 @@ def _consult(
     view: View,
     folder: Path,
     ahead: tuple[Finding, ...],
-) -> Consultation:
+) -> Examined:
     with steps.stage("read"):
         inventory = steps.run(
             "read the catalogue", lambda: build_inventory(report, view.tables(), settings, address.engine)
@@ -127,9 +127,9 @@ def _consult(
         folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
     ) as workspace:
         with steps.stage("keys"):
-            keys = steps.run("prove the natural keys", lambda: prove_keys(inventory.tables, raws, workspace))
+            keys = steps.run("prove the natural keys", lambda: check_keys(inventory.tables, raws, workspace))
         with steps.stage("judge"):
-            patient = Patient(
+            subject = Subject(
                 report=report,
                 inventory=inventory,
                 findings=(*inventory.findings, *view.findings(), *ahead),
@@ -137,15 +137,15 @@ def _consult(
                 roots=walked,
                 names=names,
             )
-            diagnosis = steps.run("judge what was read", lambda: examine(patient, settings))
+            diagnosis = steps.run("judge what was read", lambda: examine(subject, settings))
     present = {("exclude", "tables"): settings.exclude.tables}
-    return Consultation(
+    return Examined(
         diagnosis=diagnosis,
         database=address.display,
         edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
         excluded=tuple(inventory.table(table_id).label for table_id in sorted(excluded)),
         files=sum(root.files for root in walked),
-        settings=settings_text(diagnosis.judgements, present),
+        settings=settings_text(diagnosis.assessments, present),
         seconds=dict(steps.seconds),
     )
 

@@ -19,9 +19,9 @@ from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.lineage.owner import identity_of, names_of, same_edms
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings, load_settings, settings_from
-from flows.places import require_apart
-from flows.profiles import Profile, all_profiles, detect_profile, find_profile
-from flows.settings_template import settings_text
+from flows.initialising.profiles import Profile, all_profiles, detect_profile, find_profile
+from flows.initialising.settings_template import settings_text
+from flows.live.folder_checks import require_separate
 
 NO_PROFILE = "none"
 _MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
@@ -124,7 +124,7 @@ def _require_project(answers: Mapping[str, str | tuple[str, ...]]) -> None:
         raise CommandError(
             "There is no manage.py." if project is None else "The project's folder holds no manage.py.",
             where=str(project or Path.cwd()),
-            cure="Name the folder of the Django project that holds it: --project FOLDER. Nothing was written.",
+            fix="Name the folder of the Django project that holds it: --project FOLDER. Nothing was written.",
         )
 
 
@@ -135,9 +135,7 @@ def _answers(
     answers: dict[str, str | tuple[str, ...]] = {}
     if command:
         if python:
-            raise CommandError(
-                "--python and --command exclude each other.", cure="Give the one that starts its Python."
-            )
+            raise CommandError("--python and --command exclude each other.", fix="Give the one that starts its Python.")
         answers["edms.command"] = tuple(shlex.split(command))
         module = settings_module
     else:
@@ -177,7 +175,7 @@ def _write(
     settings = settings_from(tomllib.loads(text), where=config)
     if config.exists() and not force:
         raise CommandError(
-            "The settings file exists.", where=str(config), cure="Edit it, or pass --force to write it anew."
+            "The settings file exists.", where=str(config), fix="Edit it, or pass --force to write it anew."
         )
     partial = config.with_name(config.name + ".part")
     try:
@@ -191,7 +189,7 @@ def _write(
             "The settings file cannot be written.",
             where=str(config),
             why=error.strerror or str(error),
-            cure="Name another one with --config FILE.",
+            fix="Name another one with --config FILE.",
         ) from error
     return settings
 
@@ -207,7 +205,7 @@ def _fits(profile: Profile, report: ProbeReport) -> str:
         raise SettingsError(
             f"The profile {profile.name!r} is for another EDMS: {profile.title}.",
             why=f"This one has no {', '.join(missing)}.",
-            cure=f"Leave --profile away, or say --profile {NO_PROFILE}.",
+            fix=f"Leave --profile away, or say --profile {NO_PROFILE}.",
         )
     return f"{profile.name}, for {profile.title}"
 
@@ -226,7 +224,7 @@ def _kept_ids(config: Path, *, force: bool) -> dict[str, str | tuple[str, ...]]:
 def _open_repository(settings: Settings, reports: list[ProbeReport], answers: dict[str, str | tuple[str, ...]]) -> str:
     """Make or open the repository, and answer with the ids that keep it and this EDMS from being taken for others."""
     if reports:
-        require_apart(settings, reports[0])
+        require_separate(settings, reports[0])
     repository = Repository.create(settings.repository)
     answers["repository.id"] = repository.identity
     manifests = repository.survey().intact
@@ -252,7 +250,7 @@ def _open_repository(settings: Settings, reports: list[ProbeReport], answers: di
 def _reach(reports: list[ProbeReport]) -> str:
     if not reports:
         raise TerminalError(
-            "The database was not asked.", why="Only the EDMS knows where it is.", cure="Mend [edms] first."
+            "The database was not asked.", why="Only the EDMS knows where it is.", fix="Mend [edms] first."
         )
     report = reports[0]
     address = DatabaseAddress.from_probe(report.databases[0])

@@ -9,11 +9,11 @@ from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import DatabaseRefused
+from edms_tasks.inventory.build import build_inventory, excluded_tables
 from edms_tasks.inventory.inspect import run_probe
-from edms_tasks.inventory.merge import build_inventory, excluded_tables
 from edms_tasks.inventory.model import Inventory, Table
 from edms_tasks.settings import Settings
-from flows.steps import Steps
+from flows.running.runner import Steps
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ def compose_inspect(settings: Settings, steps: Steps) -> Inspection:
                 "The EDMS cannot reach its database.",
                 where=address.display,
                 why=report.database_error,
-                cure="Mend DATABASES in the EDMS's settings, or [edms] env.",
+                fix="Mend DATABASES in the EDMS's settings, or [edms] env.",
             )
         with (
-            tempfile.TemporaryDirectory(prefix="edms-backup-inspect-") as spool,
-            database.view(Path(spool), settings.jobs) as view,
+            tempfile.TemporaryDirectory(prefix="edms-backup-inspect-") as scratch,
+            database.view(Path(scratch), settings.jobs) as view,
         ):
             inventory = steps.run(
                 "read the catalogue", lambda: build_inventory(report, view.tables(), settings, address.engine)

@@ -19,30 +19,30 @@ from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import EvidenceNotWritten, MergeRefused
+from edms_tasks.identifying.snapshot_rows import mergeable
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport, Table
 from edms_tasks.lineage.asking import chosen_snapshot
+from edms_tasks.lineage.tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.planning import MergePlan
-from edms_tasks.merging.proof import MergedTable
 from edms_tasks.merging.selection import Selector
-from edms_tasks.merging.snapshot_rows import mergeable
+from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.promotion import Patience
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
+from edms_tasks.scratch.run_folder import run_folder
+from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.settings import Settings
-from edms_tasks.spool import spool
-from edms_tasks.tags import BEFORE_MERGE
-from edms_tasks.workspace import open_workspace
 from flows.backup import compose_backup
-from flows.evidence import leave_merge
-from flows.live_target import finish_what_was_cut_short, journal_of, live_target
-from flows.merge_work import MergeWork, Policies
-from flows.proof import reports
-from flows.steps import Steps
-from flows.stopping import when_stopped
-from flows.target import address_of, ask_edms
+from flows.evidence.artifacts import leave_merge
+from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
+from flows.merging.merge_stages import MergeStages, Policies
+from flows.restoring.target import address_of, ask_edms
+from flows.restoring.validation import reports
+from flows.running.runner import Steps
+from flows.running.stopping import when_stopped
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def compose_merge(
                 notes += finish_what_was_cut_short(live, journal_of(settings), patience)
             elif busy := live.worked_on_by():
                 raise busy
-        scratch = cleanup.enter_context(spool(settings.workdir, "merge"))
+        scratch = cleanup.enter_context(run_folder(settings.workdir, "merge"))
         tables = _tables(database, manifest, scratch, notes)
         chosen.require_known(tables)
         safety = None
@@ -141,7 +141,7 @@ def compose_merge(
             open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
         )
         folders = _folders(settings, report, manifest, notes)
-        merge = MergeWork(
+        merge = MergeStages(
             settings,
             steps,
             repository,
@@ -201,7 +201,7 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
             f"not be written: {done.plan.target}.",
             where=str(settings.workdir),
             why=" ".join(f"{type(error).__name__}: {error}".split())[:500],
-            cure="Do not merge again for this: a second merge writes nothing. "
+            fix="Do not merge again for this: a second merge writes nothing. "
             + (f"The state before is snapshot {done.safety_snapshot[:12]}. " if done.safety_snapshot else "")
             + "Make room, or fix the folder's permissions.",
         ) from error
@@ -222,7 +222,7 @@ def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeRes
     return shown
 
 
-def _commit(steps: Steps, merge: MergeWork, transaction: MergeTransaction, aside: Path) -> None:
+def _commit(steps: Steps, merge: MergeStages, transaction: MergeTransaction, aside: Path) -> None:
     """Files first: a file without its row harms nobody, and the next merge finds it the same."""
     try:
         merge.move_files_in(aside)
@@ -242,7 +242,7 @@ def _folders(settings: Settings, report: ProbeReport | None, manifest: Manifest,
             raise MergeRefused(
                 f"It is not known where the files of {index.root.name!r} belong.",
                 where=f"snapshot: {index.root.path}",
-                cure=f'Say so in the settings: [files] roots = {{ {index.root.name} = "/path/to/its/folder" }}.',
+                fix=f'Say so in the settings: [files] roots = {{ {index.root.name} = "/path/to/its/folder" }}.',
             )
     return known
 
@@ -259,7 +259,7 @@ def _tables(database: Database, manifest: Manifest, scratch: Path, notes: list[s
             "The target's tables are not those of the snapshot.",
             where=database.address.display,
             why=_few(problems),
-            cure="Bring both to the same version first: restore the snapshot with --into, let the EDMS migrate that copy, "
+            fix="Bring both to the same version first: restore the snapshot with --into, let the EDMS migrate that copy, "
             "back it up, and merge this snapshot.",
         )
     return tables
@@ -272,7 +272,7 @@ def _require_open(database: Database, tables: Sequence[Table], closed: Mapping[s
             "A merge cannot write to tables that need the EDMS's own functions or collations.",
             where=database.address.display,
             why=_few(found),
-            cure="Nothing was changed. Remove these constraints, generated columns or indexes by a migration, merge, and make them "
+            fix="Nothing was changed. Remove these constraints, generated columns or indexes by a migration, merge, and make them "
             "again by the next one. A whole restore (`edms-backup restore`) needs none of this.",
         )
 

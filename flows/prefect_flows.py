@@ -21,18 +21,18 @@ from pydantic import Field
 from edms_tasks.errors import AlreadyPromoted, CheckFailed, CommandError, EdmsBackupError
 from edms_tasks.merging.planning import Policy
 from edms_tasks.settings import load_settings
+from flows.backing_up.conclusion import BackupResult
 from flows.backup import compose_backup
-from flows.conclusion import BackupResult
 from flows.diff import DiffResult, compose_diff
 from flows.merge import MergeResult, compose_merge
-from flows.merge_work import Policies
-from flows.other_database import require_no_password
-from flows.prefect_logging import quieten_known_errors
-from flows.prefect_steps import PrefectSteps
+from flows.merging.merge_stages import Policies
 from flows.restore import compose_restore
 from flows.restore_plan import RestorePlan, compose_restore_plan
-from flows.restore_result import RestoreResult
-from flows.terminal import printable
+from flows.restoring.conversion_target import require_no_password
+from flows.restoring.result import RestoreResult
+from flows.running.on_prefect import PrefectSteps
+from flows.running.prefect_logging import quieten_known_errors
+from flows.running.printable import printable
 from flows.verify import VerifyResult, compose_verify
 
 Result = TypeVar("Result")
@@ -144,7 +144,7 @@ def restore(
         raise CommandError(
             "This restore would replace the EDMS's database and files, and was not confirmed.",
             where=f"snapshot {snapshot}",
-            cure="Turn `Confirm` on, or name a database in `Into`.",
+            fix="Turn `Confirm` on, or name a database in `Into`.",
         )
     try:
         restored = compose_restore(
@@ -161,7 +161,7 @@ def restore(
         )
     except AlreadyPromoted as done:
         # "Retry" in Prefect runs a completed run again, with the same parameters: it ended well, and stays so.
-        return cast("RestoreResult", Completed(message=f"{done.what} {done.cure}"))
+        return cast("RestoreResult", Completed(message=f"{done.what} {done.fix}"))
     result = _ending(restored)
     if result.losses is not None and result.verdict == "salvaged":
         raise NotProved("The snapshot is damaged: a part of it came back.", result, result.losses.sentences())
@@ -241,7 +241,7 @@ def merge(
         raise CommandError(
             "This merge would write to the EDMS's database, and was not confirmed.",
             where=f"snapshot {snapshot}",
-            cure="Turn `Confirm` on, or leave `Dry run` on.",
+            fix="Turn `Confirm` on, or leave `Dry run` on.",
         )
     result = _ending(
         compose_merge(
@@ -309,7 +309,7 @@ class NotProved(CheckFailed, Generic[Result]):
     """A check failed; `result` holds what the composition returned, for callers in this process."""
 
     def __init__(self, what: str, result: Result, problems: tuple[str, ...]) -> None:
-        super().__init__(what, why=printable("; ".join(problems[:5])), cure="See the artifacts of this run.")
+        super().__init__(what, why=printable("; ".join(problems[:5])), fix="See the artifacts of this run.")
         self.result = result
 
 
@@ -326,7 +326,7 @@ def result_of(call: Callable[[], Result]) -> Result:
     except EdmsBackupError as error:
         return cast(Result, _result_or_raise(error))
     except (ParameterTypeError, ParameterBindError) as error:
-        raise CommandError("A parameter is not valid.", why=printable(error), cure="See edms-backup --help.") from error
+        raise CommandError("A parameter is not valid.", why=printable(error), fix="See edms-backup --help.") from error
     except Exception as error:
         if known := _known_behind(error):  # it was to be recorded, which failed as well
             return cast(Result, _result_or_raise(known))

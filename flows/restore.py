@@ -12,25 +12,26 @@ from pathlib import Path
 
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.files import restore_files
-from edms_tasks.left_out import write_script
 from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.manifest import FileIndex
-from edms_tasks.migrating.outcome import Following
+from edms_tasks.migrating.outcome import CodeMigration
 from edms_tasks.package import versions
 from edms_tasks.promotion import Patience, Promotion
 from edms_tasks.report import RecoveryFacts, Verdict, write_recovery_report
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema, load_table
 from edms_tasks.salvage import open_snapshot
+from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
-from edms_tasks.spool import spool
+from edms_tasks.structure.left_out import write_script
 from edms_tasks.validate import load_ahead
-from flows.crossing import Crossing, cross
-from flows.crossing_needs import require_code_to_fit, require_within_one_engine
-from flows.edms_indexes import complete_in_the_edms
-from flows.evidence import leave_restore
-from flows.following import Proved, follow_the_code
-from flows.handing_over import (
+from flows.evidence.artifacts import leave_restore
+from flows.live.live_target import journal_of
+from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine
+from flows.restoring.edms_indexes import complete_in_the_edms
+from flows.restoring.engine_conversion import EngineConversion, convert_engine
+from flows.restoring.migrate_to_code import Validated, migrate_to_code
+from flows.restoring.promoting import (
     Abandon,
     Candidate,
     clear_the_way,
@@ -41,14 +42,13 @@ from flows.handing_over import (
     proof_of,
     require_first_time,
 )
-from flows.live_target import journal_of
-from flows.look_ahead import look_ahead
-from flows.proof import Evidence, prove, reports
-from flows.restore_result import RestoreResult
-from flows.salvage import SALVAGED, UNMIGRATED, WHOLE, Salvage, require_leave, survey
-from flows.steps import Steps
-from flows.stopping import when_stopped
-from flows.target import ask_edms, find_target
+from flows.restoring.result import RestoreResult
+from flows.restoring.salvaging import SALVAGED, UNMIGRATED, WHOLE, Salvage, require_leave, survey
+from flows.restoring.target import ask_edms, find_target
+from flows.restoring.validation import Evidence, prove, reports
+from flows.restoring.version_plan import plan_version
+from flows.running.runner import Steps
+from flows.running.stopping import when_stopped
 
 
 def compose_restore(
@@ -105,40 +105,42 @@ def compose_restore(
                 "find the target", lambda: find_target(settings, manifest, into, into_files, notes, report)
             )
             into = target.into
-            prospect = look_ahead(manifest, target.report, into=into, drop_unknown=drop_unknown)
-            for note in prospect.notes:
+            version_plan = plan_version(manifest, target.report, into=into, drop_unknown=drop_unknown)
+            for note in version_plan.notes:
                 steps.say(note)
-            if target.crosses:
-                require_code_to_fit(prospect)
+            if target.converts:
+                require_compatible_code(version_plan)
             held = cleanup.enter_context(lock_of(settings, target).working("restore"))
             clear_the_way(settings, manifest, target, journal, patience, notes)
 
         for left in reports(settings).glob("restore-*"):
             if not (left / "recovery.json").exists():  # evidence that was never finished proves nothing
                 shutil.rmtree(left)
-        scratch = cleanup.enter_context(spool(settings.workdir, "restore"))
-        remains: Salvage | None = None
+        scratch = cleanup.enter_context(run_folder(settings.workdir, "restore"))
+        salvaged: Salvage | None = None
         if salvage:
             with steps.stage("survey"):
-                remains = survey(settings, steps, repository, snapshot_id, whole, scratch / "salvage")
-            notes.append(SALVAGED if remains else WHOLE)
-        if remains:
-            manifest, repository, target = remains.manifest, remains.repository, remains.target(target)
+                salvaged = survey(settings, steps, repository, snapshot_id, whole, scratch / "salvage")
+            notes.append(SALVAGED if salvaged else WHOLE)
+        if salvaged:
+            manifest, repository, target = salvaged.manifest, salvaged.repository, salvaged.target(target)
 
-        crossing: Crossing | None = None
-        if target.crosses:
+        conversion: EngineConversion | None = None
+        if target.converts:
             with steps.stage("cross"):
-                crossing = cross(
-                    settings, steps, repository, manifest, target, prospect.migrate, scratch / "crossing", cleanup
+                conversion = convert_engine(
+                    settings, steps, repository, manifest, target, version_plan.migrate, scratch / "crossing", cleanup
                 )
-            notes += crossing.notes
-            manifest, repository, whole = crossing.expected, crossing.repository, crossing.expected
-        there = crossing.manifest if crossing else manifest
+            notes += conversion.notes
+            manifest, repository, whole = conversion.expected, conversion.repository, conversion.expected
+        there = conversion.manifest if conversion else manifest
 
         with steps.stage("stage"):
             held.require_held()
             schema = (
-                crossing.schema if crossing else fetch_schema(repository, manifest.native_schema, scratch / "schema")
+                conversion.schema
+                if conversion
+                else fetch_schema(repository, manifest.native_schema, scratch / "schema")
             )
             staged_folders = [staged for _, _, staged in target.folders]
             when_stopped(
@@ -152,7 +154,7 @@ def compose_restore(
             for note in staging.notes:
                 steps.say(note)
 
-        load = crossing.load_table if crossing else load_table
+        load = conversion.load_table if conversion else load_table
         with steps.stage("restore"):
             steps.map(
                 lambda pair: f"load {pair[1].table.label}",
@@ -186,29 +188,29 @@ def compose_restore(
                 schema,
                 roots,
                 scratch,
-                remains.rows if remains else None,
-                crossing,
+                salvaged.rows if salvaged else None,
+                conversion,
             )
-            if remains:
-                remains.keep_lists(evidence.folder)
+            if salvaged:
+                salvaged.keep_lists(evidence.folder)
             write_script(staging.left_out, evidence.folder)
             if evidence.validation.success:
                 candidate.seal()
         notes += [*staging.notes, *evidence.notes]
 
-        following: Following | None = None
+        code_migration: CodeMigration | None = None
         done: Promotion | None = None
         if evidence.validation.success:
             candidate.unseal()
             with steps.stage("follow the code"):
-                if remains and into is not None:
+                if salvaged and into is not None:
                     notes.append(UNMIGRATED)  # they may stumble over what is missing, and nobody lives on this yet
-                elif crossing:
-                    notes += crossing.follow_the_code(settings, steps, staging, prospect.migrate)
+                elif conversion:
+                    notes += conversion.migrate_to_code(settings, steps, staging, version_plan.migrate)
                 else:
-                    notes += prospect.notes
-                    proved = Proved(settings, steps, manifest, staging, scratch, remains.rows if remains else {})
-                    following = follow_the_code(proved, target.report, prospect, notes)
+                    notes += version_plan.notes
+                    proved = Validated(settings, steps, manifest, staging, scratch, salvaged.rows if salvaged else {})
+                    code_migration = migrate_to_code(proved, target.report, version_plan, notes)
                 candidate.seal()
             with steps.stage("promote" if into is None else "keep"):
                 when_stopped(
@@ -225,7 +227,7 @@ def compose_restore(
                         patience,
                         snapshot_id=snapshot_id,
                         confirmation=confirmation,
-                        proof=proof_of(_verdict(evidence, remains), evidence.states, evidence.files, evidence.folder),
+                        proof=proof_of(_verdict(evidence, salvaged), evidence.states, evidence.files, evidence.folder),
                     )
                 else:
                     keep(target, staging, candidate, held)
@@ -234,7 +236,7 @@ def compose_restore(
                     f"The restored data is in place ({'live' if into is None else into}); the report was not written."
                 )
     facts = RecoveryFacts(
-        verdict=_verdict(evidence, remains),
+        verdict=_verdict(evidence, salvaged),
         snapshot_id=snapshot_id,
         manifest=whole,
         states=evidence.states,
@@ -246,9 +248,9 @@ def compose_restore(
         target=target.database.address.display if into is None else target.database.address.renamed(into).display,
         notes=tuple(notes),
         versions=versions(),
-        losses=remains.losses if remains else None,
-        following=following,
-        crossed=crossing is not None,
+        losses=salvaged.losses if salvaged else None,
+        code_migration=code_migration,
+        converted=conversion is not None,
     )
     with kept_whatever_fails(facts, done, evidence.folder):
         html, json_file = write_recovery_report(facts, evidence.folder)
@@ -267,18 +269,18 @@ def compose_restore(
             files=sum(check.found for check in evidence.files),
             seconds=dict(steps.seconds),
             losses=facts.losses,
-            following=following,
+            code_migration=code_migration,
         )
         leave_restore(steps, facts, result)
     return result
 
 
-def _verdict(evidence: Evidence, remains: Salvage | None) -> Verdict:
+def _verdict(evidence: Evidence, salvaged: Salvage | None) -> Verdict:
     if not evidence.validation.success:
         return "failed"
-    return "salvaged" if remains else "proved"
+    return "salvaged" if salvaged else "proved"
 
 
 def _restore_root(steps: Steps, repository: Repository, index: FileIndex, staged: Path, scratch: Path) -> None:
     with steps.progress(f"files of {index.root.name}", index.files) as advance:
-        restore_files(index, repository, staged, progress=advance, spool=scratch)
+        restore_files(index, repository, staged, progress=advance, scratch=scratch)

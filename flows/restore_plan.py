@@ -22,28 +22,28 @@ from edms_tasks.comparing.result import Difference
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
-from edms_tasks.left_out import notes_of
 from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.manifest import Manifest
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema
+from edms_tasks.scratch.run_folder import run_folder
+from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.settings import Settings
-from edms_tasks.spool import spool
-from edms_tasks.workspace import open_workspace
-from flows.crossing import cross
-from flows.crossing_needs import require_code_to_fit, require_within_one_engine
+from edms_tasks.structure.left_out import notes_of
+from flows.backing_up.foresee_restore import notes_on_the_edms
 from flows.diff import SHOWN
-from flows.diff_sources import Source, database_source, labels_of, nothing, snapshot_source
-from flows.diff_work import compare_sources
-from flows.evidence import leave_restore_plan
-from flows.foresight import notes_on_the_edms
-from flows.handing_over import lock_of, require_room
-from flows.live_target import journal_of
-from flows.look_ahead import look_ahead
-from flows.proof import reports
-from flows.steps import Steps
-from flows.target import Target, ask_edms, find_target
+from flows.diffing.compare_sources import compare_sources
+from flows.diffing.sources import Source, database_source, labels_of, nothing, snapshot_source
+from flows.evidence.artifacts import leave_restore_plan
+from flows.live.live_target import journal_of
+from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine
+from flows.restoring.engine_conversion import convert_engine
+from flows.restoring.promoting import lock_of, require_room
+from flows.restoring.target import Target, ask_edms, find_target
+from flows.restoring.validation import reports
+from flows.restoring.version_plan import plan_version
+from flows.running.runner import Steps
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def compose_restore_plan(
     with ExitStack() as cleanup:
         with steps.stage("open"):
             repository = Repository.open(settings.repository)
-            scratch = cleanup.enter_context(spool(settings.workdir, "plan"))
+            scratch = cleanup.enter_context(run_folder(settings.workdir, "plan"))
             workspace = cleanup.enter_context(
                 open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
             )
@@ -109,21 +109,23 @@ def compose_restore_plan(
             target = steps.run(
                 "find the target", lambda: find_target(settings, manifest, into, into_files, notes, report)
             )
-            prospect = look_ahead(manifest, target.report, into=target.into, drop_unknown=drop_unknown)
-            if target.crosses:
-                require_code_to_fit(prospect)
-            notes += prospect.notes
+            version_plan = plan_version(manifest, target.report, into=target.into, drop_unknown=drop_unknown)
+            if target.converts:
+                require_compatible_code(version_plan)
+            notes += version_plan.notes
             _require_objects(repository, manifest)
             notes += _ahead(settings, manifest, target)
-            if not target.crosses:
+            if not target.converts:
                 notes += _foresee(settings, steps, repository, manifest, target, scratch)
             promotes = target.into is None and not settings.restore.disconnect
             in_use = target.database.in_use() if promotes else None
-        if target.crosses:
+        if target.converts:
             with steps.stage("cross"), ExitStack() as thrown_away:
                 folder = scratch / "crossing"
-                crossing = cross(settings, steps, repository, manifest, target, prospect.migrate, folder, thrown_away)
-                notes += crossing.notes
+                conversion = convert_engine(
+                    settings, steps, repository, manifest, target, version_plan.migrate, folder, thrown_away
+                )
+                notes += conversion.notes
         reading = cleanup.enter_context(ExitStack())
         there = reading.enter_context(_there(settings, steps, scratch, manifest, target))
         # Rows and files that settings leave out are in no snapshot: they are gone after a restore.
@@ -135,7 +137,7 @@ def compose_restore_plan(
         snapshot_id=snapshot_id,
         target=there.state.title,
         difference=difference,
-        migrate=tuple(".".join(one) for one in prospect.migrate),
+        migrate=tuple(".".join(one) for one in version_plan.migrate),
         findings=tuple(finding for finding in manifest.findings if finding.severity != "info"),
         in_use=in_use,
         notes=(*notes, *difference.notes),
@@ -154,7 +156,7 @@ def _require_objects(repository: Repository, manifest: Manifest) -> None:
         raise DamagedRepository(
             f"{len(missing)} objects of the snapshot are missing.",
             where=str(missing[0].sha256),
-            cure="Restore another snapshot; `edms-backup verify` names what is damaged, and --salvage brings back what is not.",
+            fix="Restore another snapshot; `edms-backup verify` names what is damaged, and --salvage brings back what is not.",
         )
 
 

@@ -12,9 +12,9 @@ from edms_tasks.databases import Database, open_database
 from edms_tasks.promotion import Choice, Journal, LiveTarget, Patience, Promotion
 from edms_tasks.promotion.swap import describe_live
 from edms_tasks.settings import Settings
-from flows.live_target import finish_what_was_cut_short, journal_of, live_target
-from flows.steps import Steps
-from flows.target import address_of, ask_edms
+from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
+from flows.restoring.target import address_of, ask_edms
+from flows.running.runner import Steps
 
 
 @dataclass(frozen=True)

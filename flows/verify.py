@@ -9,11 +9,11 @@ from edms_tasks.errors import DamagedRepository
 from edms_tasks.lineage.asking import chosen_snapshot, state_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
-from edms_tasks.spool import spool
-from flows.evidence import leave_verify
-from flows.reading_back import verify_snapshot
-from flows.steps import Steps
+from flows.evidence.artifacts import leave_verify
+from flows.running.runner import Steps
+from flows.tasks.verify_snapshot import verify_snapshot
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def compose_verify(settings: Settings, steps: Steps, *, snapshot: str | None = N
         one = chosen_snapshot(settings, repository, snapshot)
         chosen, notes = (one.snapshot_id,), one.notes
     objects: dict[str, int] = {}
-    with spool(settings.workdir, "verify") as folder:
+    with run_folder(settings.workdir, "verify") as folder:
         for snapshot_id in chosen:
             with steps.stage(f"verify {snapshot_id[:12]}"):
                 try:

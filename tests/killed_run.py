@@ -17,8 +17,8 @@ from edms_tasks.databases.postgresql.database import PostgresDatabase
 from edms_tasks.databases.sqlite.database import SqliteDatabase
 from edms_tasks.settings import load_settings
 from flows.backup import compose_backup
-from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
+from flows.running.threads import DirectSteps
 
 
 def die() -> None:

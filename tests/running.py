@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.settings import Settings, load_settings
+from flows.backing_up.conclusion import BackupResult
 from flows.backup import compose_backup
-from flows.conclusion import BackupResult
-from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
-from flows.restore_result import RestoreResult
+from flows.restoring.result import RestoreResult
 from flows.rollback import RollbackResult, compose_rollback
+from flows.running.threads import DirectSteps
 from flows.verify import VerifyResult, compose_verify
 from tests.reference_system import ReferenceEdms
 

@@ -16,12 +16,12 @@ import psycopg
 import pytest
 
 from edms_tasks.databases.protocol import StagingDatabase
-from edms_tasks.errors import CommandError, DoesNotFit
+from edms_tasks.errors import CommandError, IncompatibleRows
 from edms_tasks.settings import load_settings
-from flows.direct_steps import DirectSteps
 from flows.restore import RestoreResult, compose_restore
+from flows.running.threads import DirectSteps
 from tests import test_post_restore_functionality as working
-from tests.portable.said_by_django import SCRIPT, heard
+from tests.conversion.said_by_django import SCRIPT, heard
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdms
 from tests.running import Protected, protect
@@ -181,7 +181,7 @@ def test_what_does_not_fit_is_refused_row_by_row_before_anything_is_loaded(
     protected.backup()
     files = _picture(tmp_path / "edms")
 
-    with pytest.raises(DoesNotFit) as refused:
+    with pytest.raises(IncompatibleRows) as refused:
         protected.restore(into=postgres_database, into_files=tmp_path / "files")
 
     error = refused.value.as_json()

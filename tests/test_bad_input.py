@@ -75,7 +75,7 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTem
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may pass is tried again; here it never passes, so nobody waits for it."""
-    monkeypatch.setattr("flows.direct_steps.RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr("flows.running.threads.RETRY_SECONDS", (0.0,))
 
 
 @pytest.fixture(params=ENGINES)
@@ -130,8 +130,8 @@ def test_an_edms_that_cannot_be_imported(mistake: Mistake, on_sqlite: BackedUp, 
     also = _refused(errors.EdmsNotImportable, mistaken.restore)
 
     assert mistake.named in str(error)
-    assert "EDMS_BACKUP__RESTORE__DATABASE" in also.cure, "the way out of a disaster must be shown"
-    assert error.exit_code == 2 and error.cure
+    assert "EDMS_BACKUP__RESTORE__DATABASE" in also.fix, "the way out of a disaster must be shown"
+    assert error.exit_code == 2 and error.fix
 
 
 def test_an_interpreter_without_django(on_sqlite: BackedUp, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_an_interpreter_without_django(on_sqlite: BackedUp, tmp_path: Path) -> N
     )
 
     assert "no Django" in error.what and str(bare) in error.where
-    assert "[edms] python" in error.cure
+    assert "[edms] python" in error.fix
 
 
 def test_a_postgresql_server_that_does_not_answer(on_postgres: BackedUp, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_postgresql_server_that_does_not_answer(on_postgres: BackedUp, tmp_pat
     for command in (mistaken.backup, lambda: mistaken.restore(_only_snapshot(mistaken))):
         error = _refused(errors.DatabaseRefused, command)
         assert "127.0.0.1:1/" in error.where and "Connection refused" in error.why
-        assert error.cure and error.exit_code == 3
+        assert error.fix and error.exit_code == 3
 
 
 def test_a_postgresql_server_that_refuses_the_login_and_no_password_is_shown(
@@ -176,7 +176,7 @@ def test_a_sqlite_file_that_is_not_there(on_sqlite: BackedUp, tmp_path: Path) ->
 
     error = _refused(errors.DatabaseRefused, mistaken.backup)
 
-    assert "another.sqlite3" in error.where and error.cure
+    assert "another.sqlite3" in error.where and error.fix
     assert not on_sqlite.edms.database_path.with_name("another.sqlite3").exists()
 
 
@@ -223,7 +223,7 @@ def test_a_role_that_may_not_create_databases_is_told_how_and_can_restore_into_a
         connection.execute(f"CREATE DATABASE {empty} OWNER {name} TEMPLATE template0".encode())
     result = on_postgres.protected.restore(into=empty, into_files=tmp_path / "files")
 
-    assert f'ALTER ROLE "{name}" CREATEDB' in error.cure and "--into" in error.cure
+    assert f'ALTER ROLE "{name}" CREATEDB' in error.fix and "--into" in error.fix
     assert password not in str(error)
     assert "\n".join(result.failures) == ""
     assert (result.success, result.promoted) == (True, False)
@@ -259,7 +259,7 @@ def test_unapplied_migrations(engine: Engine, edms_factory: ReferenceEdmsFactory
     error = _refused(errors.UnappliedMigrations, protected.backup)
 
     assert "placeholders.0002_default_placeholders" in error.why
-    assert "migrate" in error.cure and 'unapplied_migrations = "record"' in error.cure
+    assert "migrate" in error.fix and 'unapplied_migrations = "record"' in error.fix
     assert differences(before, picture(protected.edms)) == []
     assert not protected.repository.exists()
 
@@ -271,7 +271,7 @@ def test_an_unknown_snapshot(system: BackedUp) -> None:
     error = _refused(errors.UnknownSnapshot, lambda: system.protected.restore(almost))
     also = _refused(errors.UnknownSnapshot, lambda: system.protected.verify(almost))
 
-    assert f"Did you mean `{known[:12]}`?" in error.cure
+    assert f"Did you mean `{known[:12]}`?" in error.fix
     assert also.exit_code == 2
 
 
@@ -282,7 +282,7 @@ def test_no_repository(system: BackedUp, tmp_path: Path) -> None:
 
     error = _refused(errors.SettingsError, elsewhere.restore)
 
-    assert "no repository" in error.what and "[repository] url" in error.cure
+    assert "no repository" in error.what and "[repository] url" in error.fix
     assert not (tmp_path / "nothing here").exists()
 
 
@@ -291,7 +291,7 @@ def test_no_space_for_the_restored_files(system: BackedUp, monkeypatch: pytest.M
 
     error = _refused(errors.NoSpace, system.protected.restore)
 
-    assert "1 are free" in error.why and error.cure
+    assert "1 are free" in error.why and error.fix
 
 
 def test_no_space_for_the_copy_a_backup_reads_from(on_sqlite: BackedUp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +299,7 @@ def test_no_space_for_the_copy_a_backup_reads_from(on_sqlite: BackedUp, monkeypa
 
     error = _refused(errors.NoSpace, on_sqlite.protected.backup)
 
-    assert "1 are free" in error.why and error.cure
+    assert "1 are free" in error.why and error.fix
 
 
 def test_no_space_for_the_rows_of_a_backup(on_postgres: BackedUp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +307,7 @@ def test_no_space_for_the_rows_of_a_backup(on_postgres: BackedUp, monkeypatch: p
 
     error = _refused(errors.NoSpace, on_postgres.protected.backup)
 
-    assert "the rows of the database" in error.what and "1 are free" in error.why and error.cure
+    assert "the rows of the database" in error.what and "1 are free" in error.why and error.fix
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
@@ -350,18 +350,18 @@ def test_an_unsupported_engine(on_sqlite: BackedUp, tmp_path: Path) -> None:
 
     for command in (mistaken.backup, mistaken.restore):
         error = _refused(errors.UnsupportedEngine, command)
-        assert "mysql" in error.what and "PostgreSQL and SQLite" in error.cure
+        assert "mysql" in error.what and "PostgreSQL and SQLite" in error.fix
         assert error.exit_code == 2
 
 
 def test_a_snapshot_of_another_engine(backed_up: Callable[[Engine], BackedUp], tmp_path: Path) -> None:
     sqlite, postgres = backed_up("sqlite"), backed_up("postgresql")
-    crossed = sqlite.told_otherwise(
+    converted = sqlite.told_otherwise(
         tmp_path,
         (f'url = "{sqlite.protected.repository}"', f'url = "{postgres.protected.repository}"'),
     )
 
-    error = _refused(errors.CommandError, lambda: crossed.restore(_only_snapshot(postgres.protected)))
+    error = _refused(errors.CommandError, lambda: converted.restore(_only_snapshot(postgres.protected)))
 
     assert "postgresql" in error.what and "sqlite" in error.what
     sqlite.assert_unchanged()
@@ -372,7 +372,7 @@ def test_a_postgresql_database_that_somebody_is_connected_to(on_postgres: Backed
     with psycopg.connect(on_postgres.edms.database_url, application_name="the web server"):
         error = _refused(errors.TargetInUse, on_postgres.protected.restore)
 
-    assert "the web server" in error.why and "disconnect" in error.cure
+    assert "the web server" in error.why and "disconnect" in error.fix
 
 
 @pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN"])
@@ -383,7 +383,7 @@ def test_a_sqlite_database_in_the_middle_of_a_transaction(begin: str, on_sqlite:
         error = _refused(errors.TargetInUse, on_sqlite.protected.restore)
         somebody.execute("ROLLBACK")
 
-    assert "locked" in error.why and "Stop the EDMS" in error.cure
+    assert "locked" in error.why and "Stop the EDMS" in error.fix
 
 
 @pytest.mark.parametrize(("missing", "verb"), [("pg_dump", "backup"), ("pg_restore", "restore")])
@@ -398,7 +398,7 @@ def test_a_missing_program_of_postgresql(
         patch.setattr("edms_tasks.databases.postgresql.programs._KNOWN_PLACES", ())
         error = _refused(errors.ToolMissing, getattr(on_postgres.protected, verb))
 
-    assert missing in error.what and error.where == "PATH and the usual folders" and "Install" in error.cure
+    assert missing in error.what and error.where == "PATH and the usual folders" and "Install" in error.fix
     assert error.exit_code == 2
 
 
@@ -433,7 +433,7 @@ def _refused(kind: type[errors.EdmsBackupError], command: Callable[[], object]) 
 
 def _pretend_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr("edms_tasks.disk_space.shutil.disk_usage", lambda path: usage._replace(free=1))
+    monkeypatch.setattr("edms_tasks.scratch.disk_space.shutil.disk_usage", lambda path: usage._replace(free=1))
 
 
 def _stored(repository: Path) -> dict[str, tuple[str, int, str]]:

@@ -102,7 +102,7 @@ def _edms_asked_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("flows.backup.run_probe", probe)
-        patch.setattr("flows.target.run_probe", probe)
+        patch.setattr("flows.restoring.target.run_probe", probe)
         yield
 
 

@@ -46,7 +46,7 @@ def test_the_repository_alone_brings_back_everything(
     _say_where_to(monkeypatch, edms.database_url, edms.media)
     result = after_all.restore()
 
-    assert "EDMS_BACKUP__RESTORE__DATABASE" in told.value.cure
+    assert "EDMS_BACKUP__RESTORE__DATABASE" in told.value.fix
     assert (result.success, result.promoted, result.failures) == (True, True, ())
     assert differences(before, picture(edms)) == []
     assert any("forward migration" in note and "skipped" in note for note in result.notes), result.notes

@@ -12,7 +12,7 @@ import typer
 
 from edms_tasks import errors
 from edms_tasks.settings import Settings
-from flows.cli import app
+from flows.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -96,9 +96,9 @@ def test_every_finding_of_the_doctor_is_documented() -> None:
     rows = _table_rows((DOCS / "doctor.md").read_text(encoding="utf-8"))
     documented = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row[0])}
     assert all(all(row) and len(row) == 3 for row in rows)
-    judged = _codes_in((ROOT / "edms_tasks" / "doctor").rglob("*.py"))
-    assert judged <= documented
-    assert documented <= judged | _codes_in_the_source()
+    assessed = _codes_in((ROOT / "edms_tasks" / "doctor").rglob("*.py"))
+    assert assessed <= documented
+    assert documented <= assessed | _codes_in_the_source()
 
 
 def test_every_conflict_of_a_merge_is_documented() -> None:

@@ -80,6 +80,6 @@ def test_a_night_on_which_the_newest_was_removed_and_the_disk_was_not_there(prot
 
 
 def _edms_backup(protected: Protected, *arguments: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "flows.cli", "--config", str(protected.config), *arguments]
+    words = [sys.executable, "-m", "flows.cli.app", "--config", str(protected.config), *arguments]
     root = Path(__file__).resolve().parents[1]
     return subprocess.run(words, cwd=root, capture_output=True, encoding="utf-8", check=False)

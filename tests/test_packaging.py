@@ -35,7 +35,7 @@ def test_nothing_else_in_the_repository_becomes_importable(tmp_path: Path) -> No
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     script = f"""
 import json, sys
-from flows.cli import main
+from flows.cli.app import main
 sys.argv = ["edms-backup", "--help"]
 try:
     main()

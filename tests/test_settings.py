@@ -35,7 +35,7 @@ def test_an_unknown_key_is_an_error_with_a_suggestion(config: Path, line: str, s
     with pytest.raises(SettingsError) as caught:
         load_settings(config)
 
-    assert suggestion in caught.value.cure
+    assert suggestion in caught.value.fix
     assert caught.value.exit_code == 2
 
 

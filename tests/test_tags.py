@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import CommandError
+from edms_tasks.lineage.tags import check_tag
 from edms_tasks.settings import Settings
-from edms_tasks.tags import check_tag
 from flows.backup import compose_backup
-from flows.direct_steps import DirectSteps
+from flows.running.threads import DirectSteps
 
 REFUSED = [
     "", "latest", "LATEST", "live", "all", "3fa81c02", "ABCD", "0000", "a" * 64, " ", "before  upgrade", " monday", "monday ", "monday\n",

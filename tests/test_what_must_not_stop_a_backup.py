@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.inventory.model import Finding
-from flows.conclusion import BackupResult
-from flows.restore_result import RestoreResult
+from flows.backing_up.conclusion import BackupResult
+from flows.restoring.result import RestoreResult
 from tests.direct_access import execute, query, spoil
 from tests.independent_comparison import differences, picture
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory

@@ -32,7 +32,7 @@ from typing import Any
 import pytest
 
 from benchmarks.multiply import multiply
-from edms_tasks.workspace import open_workspace
+from edms_tasks.scratch.workspace import open_workspace
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.comparing.discretion import Discretion
 from edms_tasks.comparing.fields import (
     BY_CONTENT,
     NOT_SHOWN,
@@ -20,15 +19,16 @@ from edms_tasks.comparing.fields import (
 )
 from edms_tasks.comparing.hashed_rows import FOUND_AGAIN, HashedRows, hashed
 from edms_tasks.comparing.pairs import CHANGE, PAIR, SIDES, Pairs
+from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import CHANGES, FieldChange, RowDifference
 from edms_tasks.comparing.shortening import shortened
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.table_state import KEY
 from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
+from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
-from edms_tasks.merging.sides import Side
-from edms_tasks.table_state import KEY
-from edms_tasks.workspace import AS_PARQUET, relation
+from edms_tasks.scratch.workspace import AS_PARQUET, relation
 
 _LONGEST_READ = 2000
 _LONGEST_KEY = 300
@@ -79,7 +79,7 @@ def write_details(
     first: HashedRows,
     second: HashedRows,
     pairs: Pairs,
-    discretion: Discretion,
+    redaction: Redaction,
     folder: Path,
     *,
     limit: int | None,
@@ -101,11 +101,11 @@ def write_details(
     with first.side.workspace.cursor() as cursor:
         chosen = _choose(cursor, pairs, folder / "chosen.parquet", limit)
         rows = [
-            _rows(ours, theirs.side, name, chosen, fields, discretion, folder)
+            _rows(ours, theirs.side, name, chosen, fields, redaction, folder)
             for ours, theirs, name in ((first, second, SIDES[0]), (second, first, SIDES[1]))
         ]
         cursor.execute(
-            f"COPY ({_details(table, fields, discretion, chosen, rows, named=_is_named(first))}) "
+            f"COPY ({_details(table, fields, redaction, chosen, rows, named=_is_named(first))}) "
             f"TO {literal(str(made.path))} {AS_PARQUET}"
         )
         _require_all(cursor, table, chosen, rows)
@@ -128,16 +128,16 @@ def _rows(
     name: str,
     chosen: str,
     fields: tuple[Field, ...],
-    discretion: Discretion,
+    redaction: Redaction,
     folder: Path,
 ) -> str:
     """Make the relation of a side's chosen rows: `@key:pair`, `id`, and of each field what it says and what is shown of it."""
     side, table = rows.side, rows.table
-    projected = [f"{_id_text(side, table, discretion)} AS id"]
+    projected = [f"{_id_text(side, table, redaction)} AS id"]
     for number, field in enumerate(fields):
         projected += [
             f"{said(field, side, other, table)} AS said_{number}",
-            f"{shown(field, side, table, discretion)} AS shown_{number}",
+            f"{shown(field, side, table, redaction)} AS shown_{number}",
         ]
     same = " AND ".join(f"h.{identifier(column)} = c.{identifier(f'{name} {column}')}" for column in FOUND_AGAIN)
     hashes = ", ".join(map(identifier, FOUND_AGAIN))
@@ -171,13 +171,13 @@ def _few(
 
 
 def _details(
-    table: Table, fields: tuple[Field, ...], discretion: Discretion, chosen: str, rows: list[str], *, named: bool
+    table: Table, fields: tuple[Field, ...], redaction: Redaction, chosen: str, rows: list[str], *, named: bool
 ) -> str:
     change = f"c.{identifier(CHANGE)}"
     entries = []
     for number, field in enumerate(fields):
         before, after = f"a.shown_{number}", f"b.shown_{number}"
-        if not any(discretion.hides(table, column) for column in field.columns):
+        if not any(redaction.hides(table, column) for column in field.columns):
             unseen = literal(difference_unseen(field))
             after = f"CASE WHEN {change} = 'changed' AND {before} = {after} THEN {after} || {unseen} ELSE {after} END"
         entries.append(
@@ -194,7 +194,7 @@ def _details(
         return f"CASE WHEN change <> {literal(absent)} THEN {made} ELSE CAST({nothing} AS MAP(VARCHAR, VARCHAR)) END"
 
     key, by_id = f"c.{identifier(KEY)}", "coalesce(a.id, b.id, '')"
-    if not named or discretion.hides_key(table.id):
+    if not named or redaction.hides_key(table.id):
         key = by_id
     else:  # a key may pass through rows that are known by what they hold
         key = f"CASE WHEN regexp_matches({key}, {literal(BY_CONTENT)}) THEN {by_id} ELSE {key} END"
@@ -224,16 +224,16 @@ def _require_all(cursor: duckdb.DuckDBPyConnection, table: Table, chosen: str, r
             raise CheckFailed(
                 f"{table.label}: {wanted} rows differ, and {held} of them were found again.",
                 where=f"the {name} of the two",
-                cure="Please report this: the comparison was given up.",
+                fix="Please report this: the comparison was given up.",
             )
 
 
-def _id_text(side: Side, table: Table, discretion: Discretion) -> str:
+def _id_text(side: Side, table: Table, redaction: Redaction) -> str:
     parts = [
         f"{literal(f'{name} = ')} || "
         + (
             literal(NOT_SHOWN)
-            if discretion.hides(table, name)
+            if redaction.hides(table, name)
             else f"coalesce({column_text(name, side, table)}, 'NULL')"
         )
         for name in table.primary_key

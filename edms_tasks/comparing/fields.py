@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edms_tasks.canonical import row_text, text_of
-from edms_tasks.comparing.discretion import Discretion
+from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.canonical import row_text, text_of
+from edms_tasks.digests.table_state import is_filled, members, reference_column
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.identifying.comparable import comparable
+from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
-from edms_tasks.merging.comparison import comparable
-from edms_tasks.merging.sides import Side
 from edms_tasks.soft import content_column
-from edms_tasks.table_state import is_filled, members, reference_column
-from edms_tasks.value_text import text_value
 
 NOT_SHOWN = "(not shown)"
 BY_CONTENT = r'\["content","[0-9a-f]{32}"\]'
@@ -77,9 +77,9 @@ def carried(column: str, side: Side, other: Side, table: Table) -> str:
     return comparable(identifier(column), side.keys.held(table.id, column), other.keys.held(table.id, column))
 
 
-def shown(field: Field, side: Side, table: Table, discretion: Discretion) -> str:
+def shown(field: Field, side: Side, table: Table, redaction: Redaction) -> str:
     """SQL over the same rows: the text for people, whole; references as natural keys."""
-    if any(discretion.hides(table, name) for name in field.columns):
+    if any(redaction.hides(table, name) for name in field.columns):
         return literal(NOT_SHOWN)
     raw = _joined([column_text(name, side, table) for name in field.columns])
     if field.reference is None or isinstance(field.reference, SoftReference):
@@ -90,7 +90,7 @@ def shown(field: Field, side: Side, table: Table, discretion: Discretion) -> str
         # The content type's own id says nothing where what it points at says which model it is.
         model = f'regexp_extract({pointed}, \'^\\["([^"]*)"\', 1)'
         by_id = f"{model} || ' with id ' || {column_text(field.columns[1], side, table)}"
-    known = pointed if not discretion.hides_target(field.reference) else by_id
+    known = pointed if not redaction.hides_target(field.reference) else by_id
     return (
         f"CASE WHEN {pointed} IS NULL THEN CASE WHEN {is_filled(field.reference)} THEN {nothing} ELSE nullif({raw}, '') END "
         f"WHEN regexp_matches({pointed}, {literal(BY_CONTENT)}) THEN {by_id} ELSE {known} END"

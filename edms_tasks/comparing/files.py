@@ -20,7 +20,7 @@ from edms_tasks.databases.quoting import literal
 from edms_tasks.files.fetch import open_index
 from edms_tasks.files.index import SCHEMA, file_workspace, readable
 from edms_tasks.files.listing import batch_of, write_listing
-from edms_tasks.files.reading import FileFailed, Reading, Wanted, in_order
+from edms_tasks.files.read_ahead import FileFailed, Reading, Wanted, in_order
 from edms_tasks.files.walk import Tell, Troubles, excluding, walk
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
@@ -61,7 +61,7 @@ def compare_root(
     *,
     limit: int,
     out: Path | None,
-    spool: Path,
+    scratch: Path,
 ) -> tuple[RootDifference, tuple[str, ...]]:
     """Compare one folder of files; returns what differs, and notes.
 
@@ -79,7 +79,7 @@ def compare_root(
     """
     troubles = Troubles(name)
     with ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="compare-files-", dir=spool)))
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="compare-files-", dir=scratch)))
         connection = opened.enter_context(file_workspace(folder))
         _relate(connection, "before", _paths(first, repository, folder, opened))
         if isinstance(second, LiveFolder):

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from edms_tasks.canonical import CONTENT, EXACT, halves, with_hashes
 from edms_tasks.comparing.fields import carried, fields_of, said
 from edms_tasks.databases.quoting import identifier, identifiers, literal
+from edms_tasks.digests.canonical import CONTENT, EXACT, halves, with_hashes
+from edms_tasks.digests.table_state import HALVES, KEY
 from edms_tasks.extract import RawTable
+from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
-from edms_tasks.merging.sides import Side
+from edms_tasks.scratch.workspace import AS_PARQUET
 from edms_tasks.serialize import joined
-from edms_tasks.table_state import HALVES, KEY
-from edms_tasks.workspace import AS_PARQUET
 
 EXACT_HALVES, CONTENT_HALVES = HALVES[:2], HALVES[2:]
 REPEAT = "@key:repeat"

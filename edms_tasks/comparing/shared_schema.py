@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edms_tasks.comparing.result import ColumnDifference
+from edms_tasks.digests.table_state import members
 from edms_tasks.inventory.model import (
     Finding,
     ForeignReference,
@@ -16,9 +17,8 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.inventory.natural_keys import reference_of
+from edms_tasks.inventory.search_indexes import belongs_to_an_index
 from edms_tasks.manifest import Manifest, TableEntry
-from edms_tasks.search_indexes import belongs_to_an_index
-from edms_tasks.table_state import members
 
 
 @dataclass(frozen=True)

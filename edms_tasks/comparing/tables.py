@@ -7,18 +7,18 @@ import shutil
 from pathlib import Path
 
 from edms_tasks.comparing.details import write_details
-from edms_tasks.comparing.discretion import Discretion
 from edms_tasks.comparing.hashed_rows import HashedRows, write_hashes
 from edms_tasks.comparing.pairs import Pairs, pair_rows
+from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import RowDifference, TableDifference
 from edms_tasks.errors import CheckFailed
+from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.manifest import TableEntry
-from edms_tasks.merging.sides import Side
 
 
 def compare_table(
-    table: Table, first: Side, second: Side, discretion: Discretion, folder: Path, *, limit: int, out: Path | None
+    table: Table, first: Side, second: Side, redaction: Redaction, folder: Path, *, limit: int, out: Path | None
 ) -> TableDifference:
     """Compare the rows of a table.
 
@@ -40,7 +40,7 @@ def compare_table(
         pairs = pair_rows(cursor, before, after, folder / "pairs.parquet")
         if pairs.changed or pairs.removed or pairs.added:
             few = limit if out is None else None
-            details = write_details(before, after, pairs, discretion, folder / "details", limit=few)
+            details = write_details(before, after, pairs, redaction, folder / "details", limit=few)
             columns, rows = details.columns(cursor), details.rows(cursor, limit)
             if out is not None:
                 details.write_lines(cursor, out)
@@ -79,7 +79,7 @@ def _require_sums(table: Table, before: HashedRows, after: HashedRows, pairs: Pa
             where=table.id,
             why=f"{before.rows} and {after.rows} rows ({before.hashed} and {after.hashed} read); {pairs.removed} removed, "
             f"{pairs.added} added, {pairs.changed} changed, {pairs.other_ids} under other ids",
-            cure="Please report this: the comparison was given up.",
+            fix="Please report this: the comparison was given up.",
         )
 
 

@@ -55,7 +55,7 @@ class DatabaseAddress:
             raise UnsupportedEngine(
                 f"The EDMS uses {database.vendor or database.engine!r}, which is not supported.",
                 where=f"DATABASES[{database.alias!r}]",
-                cure="PostgreSQL and SQLite are supported.",
+                fix="PostgreSQL and SQLite are supported.",
             )
         if database.vendor == "sqlite":
             return cls(engine="sqlite", name=str(Path(database.name).absolute()))
@@ -88,7 +88,7 @@ class DatabaseAddress:
             raise SettingsError(
                 "The database URL is not understood.",
                 where=f"scheme {scheme if rest else ''!r}",
-                cure="Write postgresql://user:password@host:port/name or sqlite:////absolute/path.",
+                fix="Write postgresql://user:password@host:port/name or sqlite:////absolute/path.",
             )
         if engine == "sqlite":
             path = urlsplit(url).path
@@ -156,7 +156,7 @@ class DatabaseAddress:
                 "The database's connection parameters are not understood.",
                 where=self.display,
                 why=str(error).strip(),
-                cure="Correct them in the EDMS's settings (DATABASES), in [edms] database_url or in the URL.",
+                fix="Correct them in the EDMS's settings (DATABASES), in [edms] database_url or in the URL.",
             ) from None  # the cause's text may hold the password
 
     def url(self) -> str:
@@ -205,7 +205,7 @@ def _parsed(url: str) -> dict[str, str]:
         raise SettingsError(
             "The database URL is not understood.",
             why=why,
-            cure="Write postgresql://user:password@host:port/name, with %20 for a blank, %25 for %, %2F for /, %40 for @.",
+            fix="Write postgresql://user:password@host:port/name, with %20 for a blank, %25 for %, %2F for /, %40 for @.",
         ) from None
 
 

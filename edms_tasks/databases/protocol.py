@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.locking import HeldLock, LockKind
 from edms_tasks.errors import EdmsBackupError, TargetLocked
-from edms_tasks.file_locks import Wait, give_up
 from edms_tasks.inventory.model import Finding, Table
+from edms_tasks.locking.file_locks import Wait, give_up
 from edms_tasks.manifest import Encoding, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
 
@@ -266,13 +266,13 @@ class Database(Protocol):
         """Its URL for SQLAlchemy, whose sessions then find what ours find; holds the password: never log it."""
         ...
 
-    def check_source(self, spool: Path) -> None:
-        """Everything that would stop a backup spooled in `spool`, asked before it begins; raises ToolMissing, NoSpace."""
+    def check_source(self, scratch: Path) -> None:
+        """Everything that would stop a backup spooled in `scratch`, asked before it begins; raises ToolMissing, NoSpace."""
 
-    def view(self, spool: Path, jobs: int) -> AbstractContextManager[View]:
-        """Open one consistent view for `jobs` parallel readers; `spool` is a folder for temporary files."""
+    def view(self, scratch: Path, jobs: int) -> AbstractContextManager[View]:
+        """Open one consistent view for `jobs` parallel readers; `scratch` is a folder for temporary files."""
 
-    def merging(self, spool: Path, tables: Sequence[Table]) -> AbstractContextManager[MergeTransaction]:
+    def merging(self, scratch: Path, tables: Sequence[Table]) -> AbstractContextManager[MergeTransaction]:
         """Begin a merge: nobody else writes to these tables until it ends. Raises TargetInUse where somebody does."""
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:

@@ -30,6 +30,6 @@ def note_of_unknown(problem: str, *, is_computed: bool, where: str) -> str:
         "The EDMS could not build indexes that need its own functions or collations.",
         where=where,
         why=problem[-1000:],
-        cure="The live system is untouched. Let the EDMS's code register what is named on every connection, as it did when the "
+        fix="The live system is untouched. Let the EDMS's code register what is named on every connection, as it did when the "
         "snapshot was made.",
     )

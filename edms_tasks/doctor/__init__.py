@@ -7,27 +7,27 @@ workspace; what only looks like something (a reference, a path, a secret) is jud
 
 from __future__ import annotations
 
-from edms_tasks.doctor.examination import Patient, examine
-from edms_tasks.doctor.file_names import WalkedRoot, walk_root
-from edms_tasks.doctor.judgement import (
+from edms_tasks.doctor.assessment import (
     SEVERITIES,
+    Assessment,
     Diagnosis,
     Group,
-    Judgement,
     KeyVerdict,
-    Remedy,
+    SettingsFix,
     grouped,
     settings_text,
 )
+from edms_tasks.doctor.examination import Subject, examine
+from edms_tasks.doctor.file_names import WalkedRoot, walk_root
 
 __all__ = [
     "SEVERITIES",
+    "Assessment",
     "Diagnosis",
     "Group",
-    "Judgement",
     "KeyVerdict",
-    "Patient",
-    "Remedy",
+    "SettingsFix",
+    "Subject",
     "WalkedRoot",
     "examine",
     "grouped",

@@ -6,70 +6,70 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.doctor.discretion import discreet
-from edms_tasks.doctor.file_names import WalkedRoot, judge_file_names, judge_roots, tabulate_names
-from edms_tasks.doctor.files import judge_files
-from edms_tasks.doctor.judgement import Diagnosis, Judgement, judged, ranked
-from edms_tasks.doctor.lookups import judge_lookups
-from edms_tasks.doctor.migrations import judge_migrations
-from edms_tasks.doctor.natural_keys import KEY_CODES, judge_keys, key_verdicts
-from edms_tasks.doctor.references import judge_references
+from edms_tasks.doctor.assessment import Assessment, Diagnosis, assessed, ranked
+from edms_tasks.doctor.file_names import WalkedRoot, assess_file_names, assess_roots, tabulate_names
+from edms_tasks.doctor.files import assess_files
+from edms_tasks.doctor.lookups import assess_lookups
+from edms_tasks.doctor.migrations import assess_migrations
+from edms_tasks.doctor.natural_keys import KEY_CODES, assess_keys, key_verdicts
+from edms_tasks.doctor.redacted_examples import redacted
+from edms_tasks.doctor.references import assess_references
 from edms_tasks.doctor.samples import take_sample
-from edms_tasks.doctor.secrets import judge_secrets
-from edms_tasks.doctor.soft_references import judge_soft_references
+from edms_tasks.doctor.secrets import assess_secrets
+from edms_tasks.doctor.soft_references import assess_soft_references
 from edms_tasks.doctor.suggestions import suggest_key
 from edms_tasks.inventory.model import Finding, Inventory, ProbeModel, ProbeReport
-from edms_tasks.keys import ProvenKeys
+from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.settings import Settings
 
 
 @dataclass(frozen=True)
-class Patient:
+class Subject:
     """What is known of the EDMS when the examination begins."""
 
     report: ProbeReport  # with the lookups tried
     inventory: Inventory
     findings: tuple[Finding, ...]  # of the inventory and of the engine
-    keys: ProvenKeys
+    keys: CheckedKeys
     roots: tuple[WalkedRoot, ...]
     names: tuple[Path, ...]  # what `walk_root` wrote, for each root
 
 
-def examine(patient: Patient, settings: Settings) -> Diagnosis:
+def examine(subject: Subject, settings: Settings) -> Diagnosis:
     """Make every check."""
-    keys = patient.keys
-    models = {model.label: model for model in patient.report.models}
+    keys = subject.keys
+    models = {model.label: model for model in subject.report.models}
     doubled = {finding.subject for finding in keys.findings if finding.code == "natural-key-duplicates"}
-    judgements = [*_of_inventory(patient, settings), *judge_lookups(patient.report.models, doubled)]
+    assessments = [*_of_inventory(subject, settings), *assess_lookups(subject.report.models, doubled)]
     for table in keys.tables.values():
-        judgements += judge_references(table, keys)
-    judgements += [judged(finding) for finding in keys.findings if finding.code == "soft-reference-unreadable"]
+        assessments += assess_references(table, keys)
+    assessments += [assessed(finding) for finding in keys.findings if finding.code == "soft-reference-unreadable"]
     with keys.workspace.cursor() as cursor:
-        suggestions = dict(_suggestions(patient, models))
-        found = (*patient.findings, *keys.findings)
-        judgements += judge_keys(keys, found, settings.natural_keys, suggestions)
+        suggestions = dict(_suggestions(subject, models))
+        found = (*subject.findings, *keys.findings)
+        assessments += assess_keys(keys, found, settings.natural_keys, suggestions)
         samples = [sample for table in keys.tables.values() if (sample := take_sample(cursor, table, keys)) is not None]
-        tabulate_names(cursor, patient.names)
-        judgements += judge_roots(patient.roots)
-        judgements += judge_files(cursor, [walked.root for walked in patient.roots], samples, keys)
-        judgements += judge_soft_references(cursor, samples, keys)
-        judgements += judge_file_names(cursor, patient.inventory.file_names, keys)
-        judgements += judge_secrets(cursor, samples, keys)
-    shown = discreet(judgements, settings.validate_.sensitive, keys)
-    return Diagnosis(keys=key_verdicts(keys, models), judgements=ranked(shown))
+        tabulate_names(cursor, subject.names)
+        assessments += assess_roots(subject.roots)
+        assessments += assess_files(cursor, [walked.root for walked in subject.roots], samples, keys)
+        assessments += assess_soft_references(cursor, samples, keys)
+        assessments += assess_file_names(cursor, subject.inventory.file_names, keys)
+        assessments += assess_secrets(cursor, samples, keys)
+    shown = redacted(assessments, settings.validate_.sensitive, keys)
+    return Diagnosis(keys=key_verdicts(keys, models), assessments=ranked(shown))
 
 
-def _of_inventory(patient: Patient, settings: Settings) -> list[Judgement]:
+def _of_inventory(subject: Subject, settings: Settings) -> list[Assessment]:
     """What the inventory and the engine found, but for what is judged anew."""
     anew = {*KEY_CODES, "unapplied-migrations"}
-    passed_on = [judged(finding) for finding in patient.findings if finding.code not in anew]
+    passed_on = [assessed(finding) for finding in subject.findings if finding.code not in anew]
     refused = settings.edms.unapplied_migrations == "refuse"
-    return [*passed_on, *judge_migrations(patient.report, refused=refused)]
+    return [*passed_on, *assess_migrations(subject.report, refused=refused)]
 
 
-def _suggestions(patient: Patient, models: Mapping[str, ProbeModel]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _suggestions(subject: Subject, models: Mapping[str, ProbeModel]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Table id -> a key for it, for tables that have none but their primary key."""
-    keys = patient.keys
+    keys = subject.keys
     with keys.workspace.cursor() as cursor:
         for table in keys.tables.values():
             key = keys.keys[table.id].natural_key

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.quoting import literal
-from edms_tasks.doctor.judgement import Judgement, judged
-from edms_tasks.file_references import matching
+from edms_tasks.doctor.assessment import Assessment, assessed
+from edms_tasks.files.ids_in_names import matching
 from edms_tasks.files.index import readable
 from edms_tasks.files.walk import Troubles, excluding, walk
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding
-from edms_tasks.keys import ProvenKeys, ids_of
+from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
 
 FILE_NAMES = "file_names"
 """A relation of (root, path): the root's name, and a file's path below it as text; names that are no UTF-8 are left out."""
@@ -75,7 +75,7 @@ def tabulate_names(cursor: duckdb.DuckDBPyConnection, walked: Sequence[Path]) ->
     cursor.execute(f"CREATE OR REPLACE TABLE {FILE_NAMES} AS {rows}")
 
 
-def judge_roots(walked: Sequence[WalkedRoot]) -> list[Judgement]:
+def assess_roots(walked: Sequence[WalkedRoot]) -> list[Assessment]:
     """What the walks met: folders that are not there, files that cannot be read, links that lead out."""
     wordings: dict[str, Callable[[str], str]] = {
         # Said of a backup that was made; here it has yet to be made.
@@ -84,17 +84,17 @@ def judge_roots(walked: Sequence[WalkedRoot]) -> list[Judgement]:
     }
     wordings["file-root-missing"] = lambda message: message.replace("is in the snapshot", "would be in a snapshot")
     return [
-        judged(finding, message=wordings.get(finding.code, str)(finding.message))
+        assessed(finding, message=wordings.get(finding.code, str)(finding.message))
         for root in walked
         for finding in root.troubles
     ]
 
 
-def judge_file_names(
-    cursor: duckdb.DuckDBPyConnection, references: Sequence[FileNameReference], keys: ProvenKeys
-) -> list[Judgement]:
+def assess_file_names(
+    cursor: duckdb.DuckDBPyConnection, references: Sequence[FileNameReference], keys: CheckedKeys
+) -> list[Assessment]:
     """Files that by declaration are named by the id of a row that does not exist."""
-    judgements = []
+    assessments = []
     for reference in references:
         if reference.target not in keys.tables:
             continue  # its rows were left out on purpose
@@ -103,18 +103,18 @@ def judge_file_names(
         counted = f"SELECT path FROM ({matching(files, reference, ids)}) WHERE nowhere"
         count, examples = cursor.execute(f"SELECT count(*), min(path, {_EXAMPLES}) FROM ({counted})").fetchall()[0]
         if count:
-            judgements.append(
-                Judgement(
+            assessments.append(
+                Assessment(
                     code="file-of-no-row",
                     severity="warning",
                     subject=f"files of {reference.root}: {reference.pattern}",
                     message=f"Files are named by ids that no row of {keys.tables[reference.target].label} has.",
                     count=int(count),
                     examples=tuple(readable(path.encode()) for path in examples),
-                    cure="Delete them in the EDMS, or leave them: they are backed up all the same.",
+                    fix="Delete them in the EDMS, or leave them: they are backed up all the same.",
                 )
             )
-    return judgements
+    return assessments
 
 
 def _write(writer: pq.ParquetWriter, root: FileRoot, names: Sequence[bytes]) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.doctor.assessment import Assessment, SettingsFix, settings_fix_line
 from edms_tasks.doctor.file_names import FILE_NAMES
-from edms_tasks.doctor.judgement import Judgement, Remedy, remedy_line
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.files.index import readable
 from edms_tasks.inventory.model import FileRoot, Table
-from edms_tasks.keys import ProvenKeys
-from edms_tasks.value_text import text_value
-from edms_tasks.workspace import relation
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.scratch.workspace import relation
 
 _NAMED = "named_files"
 _EXAMPLES = 5
@@ -25,25 +25,25 @@ _PATHS_TRIED = 200  # per column, against the disk
 _SHALLOWEST_ROOT = 3  # parts of a path: `/`, `srv`, `archive`; what is above belongs to the machine
 
 
-def judge_files(
-    cursor: duckdb.DuckDBPyConnection, roots: Sequence[FileRoot], samples: Sequence[Sample], keys: ProvenKeys
-) -> list[Judgement]:
+def assess_files(
+    cursor: duckdb.DuckDBPyConnection, roots: Sequence[FileRoot], samples: Sequence[Sample], keys: CheckedKeys
+) -> list[Assessment]:
     """Hold columns against the files that are there, as `FILE_NAMES` has them."""
     by_name = {root.name: root for root in roots}
     cursor.execute(f"CREATE OR REPLACE TABLE {_NAMED} (root VARCHAR, path VARCHAR)")
-    judgements = []
+    assessments = []
     for table in keys.tables.values():
         for column, root in table.file_columns:
             if root in by_name and keys.raws[table.id].rows:
-                judgements += _file_column(cursor, table, column, by_name[root], keys)
+                assessments += _file_column(cursor, table, column, by_name[root], keys)
     for sample in samples:
-        judgements += _path_columns(cursor, sample, roots, keys)
-    return judgements + _orphans(cursor, roots)
+        assessments += _path_columns(cursor, sample, roots, keys)
+    return assessments + _orphans(cursor, roots)
 
 
 def _file_column(
-    cursor: duckdb.DuckDBPyConnection, table: Table, column: str, root: FileRoot, keys: ProvenKeys
-) -> list[Judgement]:
+    cursor: duckdb.DuckDBPyConnection, table: Table, column: str, root: FileRoot, keys: CheckedKeys
+) -> list[Assessment]:
     """Rows of a FileField whose file is not there."""
     paths = f"SELECT {_below(_text(table, column, keys), root)} AS path FROM {relation(table, keys.raws[table.id])}"
     cursor.execute(f"INSERT INTO {_NAMED} SELECT {literal(root.name)}, path FROM ({paths}) WHERE path <> ''")
@@ -57,24 +57,24 @@ def _file_column(
         return []
     examples = cursor.execute(f"SELECT DISTINCT path FROM ({missing}) ORDER BY path LIMIT {_EXAMPLES}").fetchall()
     return [
-        Judgement(
+        Assessment(
             code="missing-file",
             severity="warning",
             subject=f"{table.label}.{column}",
             message=f"Rows name files that are not among those of {root.name} ({root.path}).",
             count=int(count),
             examples=tuple(readable(path.encode()) for (path,) in examples),
-            cure="Put the files back if there is another copy, or clear the values in the EDMS.",
+            fix="Put the files back if there is another copy, or clear the values in the EDMS.",
         )
     ]
 
 
 def _path_columns(
-    cursor: duckdb.DuckDBPyConnection, sample: Sample, roots: Sequence[FileRoot], keys: ProvenKeys
-) -> list[Judgement]:
+    cursor: duckdb.DuckDBPyConnection, sample: Sample, roots: Sequence[FileRoot], keys: CheckedKeys
+) -> list[Assessment]:
     """Plain columns of which many values are the path of a file, below a root or on this machine's disk."""
     declared = {column for column, _ in sample.table.file_columns}
-    judgements = []
+    assessments = []
     for column in sample.columns:
         if column.name in declared or column.logical_type != "text":
             continue
@@ -89,10 +89,10 @@ def _path_columns(
                 0
             ]
             if filled and found >= _MOSTLY * filled:
-                judgements.append(_path_column(cursor, sample.table, column.name, root, int(found), int(filled), keys))
+                assessments.append(_path_column(cursor, sample.table, column.name, root, int(found), int(filled), keys))
         if filled and absolute >= _MOSTLY * filled:
-            judgements += _outside(cursor, sample, column.name, roots)
-    return judgements
+            assessments += _outside(cursor, sample, column.name, roots)
+    return assessments
 
 
 def _path_column(
@@ -102,26 +102,26 @@ def _path_column(
     root: FileRoot,
     found: int,
     filled: int,
-    keys: ProvenKeys,
-) -> Judgement:
+    keys: CheckedKeys,
+) -> Assessment:
     below = _below(_text(table, column, keys), root)
     cursor.execute(
         f"INSERT INTO {_NAMED} SELECT {literal(root.name)}, {below} FROM {relation(table, keys.raws[table.id])}"
     )
-    return Judgement(
+    return Assessment(
         code="path-column",
         severity="info",
         subject=f"{table.label}.{column}",
         message=f"It is no FileField, but names files of {root.name}: of the {filled:,} values looked at {found / filled:.0%} do. "
         "The files are backed up with their folder; nothing checks that they are there.",
         count=found,
-        cure="Make it a FileField in the EDMS, and the files that rows name are checked by every backup.",
+        fix="Make it a FileField in the EDMS, and the files that rows name are checked by every backup.",
     )
 
 
 def _outside(
     cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, roots: Sequence[FileRoot]
-) -> list[Judgement]:
+) -> list[Assessment]:
     """Absolute paths of files that are on this machine and below no root: they would not be in a snapshot."""
     name = identifier(column)
     known = " AND ".join(
@@ -134,27 +134,27 @@ def _outside(
     if not found:
         return []
     folder = Path(os.path.commonpath([path.parent for path in found]))
-    remedy, cure = None, "Name their folder in [files] roots."
+    settings_fix, fix = None, "Name their folder in [files] roots."
     if len(folder.parts) >= _SHALLOWEST_ROOT and not any(Path(root.path).is_relative_to(folder) for root in roots):
         taken = {root.name for root in roots}
         key = folder.name if folder.name not in taken else f"{folder.name}-2"
-        remedy = Remedy(section="files.roots", key=key, value=str(folder))
-        cure = f"If they belong to the EDMS, name their folder: {remedy_line(remedy)}"
+        settings_fix = SettingsFix(section="files.roots", key=key, value=str(folder))
+        fix = f"If they belong to the EDMS, name their folder: {settings_fix_line(settings_fix)}"
     return [
-        Judgement(
+        Assessment(
             code="files-outside-the-roots",
             severity="warning",
             subject=f"{sample.table.label}.{column}",
             message="It names files on this machine that lie in no folder that is backed up: they would not be in a snapshot.",
             count=len(found),
             examples=tuple(str(path) for path in found[:_EXAMPLES]),
-            cure=cure,
-            remedy=remedy,
+            fix=fix,
+            settings_fix=settings_fix,
         )
     ]
 
 
-def _orphans(cursor: duckdb.DuckDBPyConnection, roots: Sequence[FileRoot]) -> list[Judgement]:
+def _orphans(cursor: duckdb.DuckDBPyConnection, roots: Sequence[FileRoot]) -> list[Assessment]:
     """Files that no column names, in roots that columns name files of."""
     rows = cursor.execute(
         f"""
@@ -166,7 +166,7 @@ def _orphans(cursor: duckdb.DuckDBPyConnection, roots: Sequence[FileRoot]) -> li
         """
     ).fetchall()
     return [
-        Judgement(
+        Assessment(
             code="orphan-files",
             severity="info",
             subject=f"files of {root}",
@@ -184,5 +184,5 @@ def _below(text: str, root: FileRoot) -> str:
     return f"CASE WHEN starts_with({text}, {literal(prefix)}) THEN substr({text}, {len(prefix) + 1}) ELSE {text} END"
 
 
-def _text(table: Table, column: str, keys: ProvenKeys) -> str:
+def _text(table: Table, column: str, keys: CheckedKeys) -> str:
     return text_value(column, keys.types[table.id][column], keys.raws[table.id].encodings.get(column, "native"))

@@ -7,55 +7,55 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from edms_tasks.doctor.judgement import Judgement
+from edms_tasks.doctor.assessment import Assessment
 from edms_tasks.inventory.model import ProbeModel
 
 
-def judge_lookups(models: Iterable[ProbeModel], doubled: Collection[str]) -> list[Judgement]:
+def assess_lookups(models: Iterable[ProbeModel], doubled: Collection[str]) -> list[Assessment]:
     """What is wrong with the two methods, model by model; of `doubled` ones it is known that rows share a key."""
     everything = list(models)
     by_table = {model.table: model for model in everything}
-    judgements: list[Judgement] = []
+    assessments: list[Assessment] = []
     for model in everything:
-        judgements += _sides(model)
-        judgements += (
+        assessments += _sides(model)
+        assessments += (
             one for one in _answers(model) if one.code != "lookup-finds-another" or model.label not in doubled
         )
-        judgements += _dependencies(model, by_table)
-    return judgements
+        assessments += _dependencies(model, by_table)
+    return assessments
 
 
-def _sides(model: ProbeModel) -> Iterator[Judgement]:
+def _sides(model: ProbeModel) -> Iterator[Assessment]:
     if model.lookup is None:
         return
     if model.natural_key is None:
         if model.lookup.place:
-            yield Judgement(
+            yield Assessment(
                 code="natural-key-missing",
                 severity="warning",
                 subject=model.label,
                 message="There is a get_by_natural_key, but the model has no natural_key(): nobody writes what it could find.",
-                cure=f"Add natural_key() to the model in the EDMS, returning ({', '.join(model.lookup.parameters)}).",
+                fix=f"Add natural_key() to the model in the EDMS, returning ({', '.join(model.lookup.parameters)}).",
             )
     elif model.lookup.place == "model":
-        yield Judgement(
+        yield Assessment(
             code="lookup-on-the-model",
             severity="warning",
             subject=model.label,
             message="get_by_natural_key is on the model; Django looks for it on the default manager, and loaddata fails.",
-            cure="Move it to a Manager subclass in the EDMS, and say `objects = ThatManager()` on the model.",
+            fix="Move it to a Manager subclass in the EDMS, and say `objects = ThatManager()` on the model.",
         )
     elif not model.lookup.place:
-        yield Judgement(
+        yield Assessment(
             code="lookup-missing",
             severity="warning",
             subject=model.label,
             message="The model has natural_key() and no get_by_natural_key: loaddata cannot read what dumpdata writes.",
-            cure="Add get_by_natural_key to the default manager in the EDMS, with a parameter for each part of the key.",
+            fix="Add get_by_natural_key to the default manager in the EDMS, with a parameter for each part of the key.",
         )
 
 
-def _answers(model: ProbeModel) -> Iterator[Judgement]:
+def _answers(model: ProbeModel) -> Iterator[Assessment]:
     lookup = model.lookup
     if lookup is None:
         return
@@ -88,20 +88,20 @@ def _answers(model: ProbeModel) -> Iterator[Judgement]:
             "Let it compare exactly what natural_key() returns, and make that unique.",
         ),
     )
-    for code, kind, message, cure in kinds:
+    for code, kind, message, fix in kinds:
         if count := getattr(lookup, kind):
-            yield Judgement(
+            yield Assessment(
                 code=code,
                 severity="warning",
                 subject=model.label,
                 message=message,
                 count=count,
                 examples=lookup.examples.get(kind, ()),
-                cure=cure,
+                fix=fix,
             )
 
 
-def _dependencies(model: ProbeModel, by_table: Mapping[str, ProbeModel]) -> Iterator[Judgement]:
+def _dependencies(model: ProbeModel, by_table: Mapping[str, ProbeModel]) -> Iterator[Assessment]:
     """References the key passes through that `natural_key.dependencies` does not name."""
     key = model.natural_key
     if key is None or key.paths is None:
@@ -121,7 +121,7 @@ def _dependencies(model: ProbeModel, by_table: Mapping[str, ProbeModel]) -> Iter
     unsorted = [target.label for target in missing if target.natural_key is None]
     names = ", ".join(dict.fromkeys(target.label for target in missing))
     wanted = sorted(declared | {target.label.lower() for target in missing})
-    yield Judgement(
+    yield Assessment(
         code="natural-key-dependencies",
         severity="warning" if unsorted else "info",
         subject=model.label,
@@ -131,5 +131,5 @@ def _dependencies(model: ProbeModel, by_table: Mapping[str, ProbeModel]) -> Iter
             if unsorted
             else ". Django finds the order by itself, as long as those have natural keys."
         ),
-        cure=f"Declare it in the EDMS: natural_key.dependencies = [{', '.join(repr(name) for name in wanted)}]",
+        fix=f"Declare it in the EDMS: natural_key.dependencies = [{', '.join(repr(name) for name in wanted)}]",
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from edms_tasks.doctor.judgement import Judgement
+from edms_tasks.doctor.assessment import Assessment
 from edms_tasks.inventory.model import ProbeReport
 
 
-def judge_migrations(report: ProbeReport, *, refused: bool) -> list[Judgement]:
+def assess_migrations(report: ProbeReport, *, refused: bool) -> list[Assessment]:
     """What the code and the database do not have in common; `refused`: the settings refuse a backup of one behind."""
-    judgements = []
+    assessments = []
     if report.migrations_unapplied:
         names = tuple(f"{app}.{name}" for app, name in report.migrations_unapplied)
-        judgements.append(
-            Judgement(
+        assessments.append(
+            Assessment(
                 code="unapplied-migrations",
                 severity="error" if refused else "warning",
                 subject="django_migrations",
@@ -20,7 +20,7 @@ def judge_migrations(report: ProbeReport, *, refused: bool) -> list[Judgement]:
                 + (": `edms-backup backup` refuses to back it up." if refused else "; it is backed up as it is."),
                 count=len(names),
                 examples=names[:5],
-                cure="Run `manage.py migrate`.",
+                fix="Run `manage.py migrate`.",
             )
         )
     known = set(report.migrations_known)
@@ -29,8 +29,8 @@ def judge_migrations(report: ProbeReport, *, refused: bool) -> list[Judgement]:
         f"{app}.{name}" for app, name in report.migrations_applied if app in apps and (app, name) not in known
     )
     if ahead and known:
-        judgements.append(
-            Judgement(
+        assessments.append(
+            Assessment(
                 code="unknown-migrations",
                 severity="warning",
                 subject="django_migrations",
@@ -38,8 +38,8 @@ def judge_migrations(report: ProbeReport, *, refused: bool) -> list[Judgement]:
                 "the code is older than the database. They are backed up, and come back, as they are.",
                 count=len(ahead),
                 examples=ahead[:5],
-                cure="If the code is older, install the version that the database belongs to. What is left of squashed migrations "
+                fix="If the code is older, install the version that the database belongs to. What is left of squashed migrations "
                 "goes with `manage.py migrate APP --prune`.",
             )
         )
-    return judgements
+    return assessments

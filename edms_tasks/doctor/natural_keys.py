@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from edms_tasks.doctor.judgement import Judgement, KeyVerdict, Remedy, judged, remedy_line
+from edms_tasks.doctor.assessment import Assessment, KeyVerdict, SettingsFix, assessed, settings_fix_line
 from edms_tasks.inventory.model import Finding, NaturalKey, ProbeModel, Table
 from edms_tasks.inventory.natural_keys import is_completed, reference_of
-from edms_tasks.keys import ProvenKeys
+from edms_tasks.keys.checked_keys import CheckedKeys
 
 KEY_CODES = {
     "no-natural-key",
@@ -16,10 +16,10 @@ KEY_CODES = {
     "natural-key-is-the-primary-key",
     "natural-key-unusable",
 }
-"""Findings of the inventory and of the proof that `judge_keys` judges."""
+"""Findings of the inventory and of the proof that `assess_keys` judges."""
 
 
-def key_verdicts(keys: ProvenKeys, models: Mapping[str, ProbeModel]) -> tuple[KeyVerdict, ...]:
+def key_verdicts(keys: CheckedKeys, models: Mapping[str, ProbeModel]) -> tuple[KeyVerdict, ...]:
     """A verdict for each table that was read; `models` are the probe's, by label."""
     return tuple(
         KeyVerdict(
@@ -36,12 +36,12 @@ def key_verdicts(keys: ProvenKeys, models: Mapping[str, ProbeModel]) -> tuple[Ke
     )
 
 
-def judge_keys(
-    keys: ProvenKeys,
+def assess_keys(
+    keys: CheckedKeys,
     found: Sequence[Finding],
     declared: Collection[str],
     suggestions: Mapping[str, tuple[str, ...]],
-) -> list[Judgement]:
+) -> list[Assessment]:
     """What is wrong with natural keys.
 
     Args:
@@ -52,17 +52,17 @@ def judge_keys(
     """
     by_label = {table.label: table for table in keys.tables.values()}
     named = {name.lower() for name in declared}
-    judgements = []
+    assessments = []
     about_keys = [finding for finding in found if finding.code in KEY_CODES]
     explained = {finding.subject for finding in about_keys if finding.code != "no-natural-key"}
     for finding in about_keys:
         table = by_label.get(finding.subject)
         # That there is no key needs no saying where it is said why.
         if table is not None and (finding.code != "no-natural-key" or finding.subject not in explained):
-            judgements.append(_rejudged(finding, table, keys, named, suggestions.get(table.id)))
+            assessments.append(_reassessed(finding, table, keys, named, suggestions.get(table.id)))
     for table in keys.tables.values():
-        judgements += _health(table, keys)
-    return judgements
+        assessments += _health(table, keys)
+    return assessments
 
 
 def readable_key(key: NaturalKey | None) -> str:
@@ -112,13 +112,13 @@ def _why(table: Table, key: NaturalKey | None, model: ProbeModel | None) -> str:
     return "primary key, for want of any that holds"
 
 
-def _rejudged(
+def _reassessed(
     finding: Finding,
     table: Table,
-    keys: ProvenKeys,
+    keys: CheckedKeys,
     declared: Collection[str],
     suggestion: tuple[str, ...] | None,
-) -> Judgement:
+) -> Assessment:
     """A finding about a key with the cure that fits what the table got instead."""
     key = keys.keys[table.id].natural_key
     severity, message = finding.severity, finding.message
@@ -131,29 +131,31 @@ def _rejudged(
         if partial := _partial_constraint(table, tried.key):
             message += f" Its constraint {partial} covers some rows only."
         if tried.key.source in ("unique", "uuid"):
-            return judged(
+            return assessed(
                 finding,
                 severity="error",
                 message=f"{message} The database has a constraint against that: its index is damaged.",
-                cure="Rebuild the index (REINDEX) and mend the rows it then complains about.",
+                fix="Rebuild the index (REINDEX) and mend the rows it then complains about.",
             )
     # What the settings say is meant: where it does not hold, whoever wrote it must know.
     if {table.label.lower(), table.id.lower()} & set(declared) and (key is None or key.source != "settings"):
         severity = "error" if finding.code in ("natural-key-duplicates", "natural-key-cycle") else severity
     if key is not None and key.source != "surrogate":
-        cure = (
+        fix = (
             f"Backups use another key that holds ({readable_key(key)}, {key.source}). "
             "Mend the model's natural_key() if dumpdata or loaddata are used as well."
         )
-        return judged(finding, severity=severity, message=message, cure=cure)
+        return assessed(finding, severity=severity, message=message, fix=fix)
     if suggestion is not None:
-        remedy = Remedy(section="natural_keys", key=table.label, value=suggestion)
+        settings_fix = SettingsFix(section="natural_keys", key=table.label, value=suggestion)
         rows = keys.raws[table.id].rows
-        cure = f"These tell its {rows:,} rows apart today; if that is what they are for, declare them: {remedy_line(remedy)}"
-        return judged(finding, remedy, severity=severity, message=message, cure=cure)
+        fix = f"These tell its {rows:,} rows apart today; if that is what they are for, declare them: {settings_fix_line(settings_fix)}"
+        return assessed(finding, settings_fix, severity=severity, message=message, fix=fix)
     if table.name.startswith("django_"):
-        return judged(finding, severity=severity, message=message, cure="Nothing to do: it is a table of Django's own.")
-    cure = (
+        return assessed(
+            finding, severity=severity, message=message, fix="Nothing to do: it is a table of Django's own."
+        )
+    fix = (
         "No small set of its columns tells its rows apart. A full restore needs none; to merge its rows into another system, "
         "give "
         + (
@@ -163,69 +165,69 @@ def _rejudged(
         )
     )
     if finding.code == "natural-key-duplicates":
-        cure = "Mend the rows in the EDMS, if they are doubled by mistake; or declare another key in [natural_keys]."
+        fix = "Mend the rows in the EDMS, if they are doubled by mistake; or declare another key in [natural_keys]."
     if not keys.raws[table.id].rows:
-        cure = "It has no rows to judge a key by. Run the doctor again once it has."
-    return judged(finding, severity=severity, message=message, cure=cure)
+        fix = "It has no rows to judge a key by. Run the doctor again once it has."
+    return assessed(finding, severity=severity, message=message, fix=fix)
 
 
 def _is_named(key: NaturalKey, message: str) -> bool:
     return f"({readable_key(key)}) from {key.source} " in message
 
 
-def _health(table: Table, keys: ProvenKeys) -> list[Judgement]:
+def _health(table: Table, keys: CheckedKeys) -> list[Assessment]:
     """What may be said of the key that was chosen."""
     proved = keys.keys[table.id]
     key = proved.natural_key
     if key is None or key.source == "surrogate":
         return []
-    judgements = []
+    assessments = []
     if proved.nulls and not _counts_nulls(table, key):
-        judgements.append(
-            Judgement(
+        assessments.append(
+            Assessment(
                 code="natural-key-nulls",
                 severity="warning",
                 subject=table.label,
                 message=f"Rows have a NULL in their key ({readable_key(key)}). No two are equal today, but a constraint of the "
                 "database would not keep a second one out.",
                 count=proved.nulls,
-                cure="Fill the value in, or make its field NOT NULL in the EDMS.",
+                fix="Fill the value in, or make its field NOT NULL in the EDMS.",
             )
         )
     if key.source in ("natural_key", "settings") and not constraint_behind(table, key.paths, keys.tables):
-        judgements.append(
-            Judgement(
+        assessments.append(
+            Assessment(
                 code="natural-key-unconstrained",
                 severity="warning",
                 subject=table.label,
                 message=f"No constraint keeps the key ({readable_key(key)}) unique: it holds today and may be broken tomorrow.",
-                cure=f"Add to the model's Meta in the EDMS: {_constraint_for(table, key)}",
+                fix=f"Add to the model's Meta in the EDMS: {_constraint_for(table, key)}",
             )
         )
     if key.source == "natural_key" and (ids := _ids_inside(table, key, keys)):
-        judgements.append(
-            Judgement(
+        assessments.append(
+            Assessment(
                 code="natural-key-holds-an-id",
                 severity="warning",
                 subject=table.label,
                 message=f"natural_key() returns the bare id of the row that {', '.join(ids)} points at, which is another in another "
                 "system.",
                 count=len(ids),
-                cure=f"Return the key of that row instead: *self.{ids[0]}.natural_key(). Backups follow the reference.",
+                fix=f"Return the key of that row instead: *self.{ids[0]}.natural_key(). Backups follow the reference.",
             )
         )
     if key.source == "natural_key" and key.paths == tuple((column,) for column in table.primary_key):
-        judgements.append(
-            Judgement(
+        assessments.append(
+            Assessment(
                 code="natural-key-is-the-primary-key",
                 severity="info",
                 subject=table.label,
                 message="The model's natural_key() is its own primary key. It is no counter and serves; but `dumpdata "
                 "--natural-primary` leaves primary keys out, and loses it.",
-                cure="Remove natural_key() from the model, if dumpdata is used as well.",
+                fix="Remove natural_key() from the model, if dumpdata is used as well.",
             )
         )
-    return judgements
+    return assessments
 
 
 def _counts_nulls(table: Table, key: NaturalKey) -> bool:
@@ -238,7 +240,7 @@ def _counts_nulls(table: Table, key: NaturalKey) -> bool:
     )
 
 
-def _ids_inside(table: Table, key: NaturalKey, keys: ProvenKeys) -> list[str]:
+def _ids_inside(table: Table, key: NaturalKey, keys: CheckedKeys) -> list[str]:
     """The fields whose bare value is part of a key and a counter of the table they point at."""
     names = {column.name: column.field or column.name for column in table.columns}
     found = []

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 
 import duckdb
 
-from edms_tasks.doctor.judgement import Declaration, Judgement, declaration_text
+from edms_tasks.digests.table_state import dangles, dangling_examples, is_filled
+from edms_tasks.doctor.assessment import Assessment, Declaration, declaration_text
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, Table
-from edms_tasks.keys import CONTENT_TYPES, ProvenKeys
+from edms_tasks.keys.checked_keys import CONTENT_TYPES, CheckedKeys
+from edms_tasks.scratch.workspace import relation
 from edms_tasks.serialize import joined
-from edms_tasks.table_state import dangles, dangling_examples, is_filled
-from edms_tasks.workspace import relation
 
 
-def judge_references(table: Table, keys: ProvenKeys) -> list[Judgement]:
+def assess_references(table: Table, keys: CheckedKeys) -> list[Assessment]:
     """Follow every reference of a table that was read."""
     raw = keys.raws[table.id]
     references = [reference for reference in table.references if _can_be_followed(reference, keys)]
     if not raw.rows or not references:
         return []
-    judgements = []
+    assessments = []
     with keys.workspace.cursor() as cursor:
         kinds = _content_types(cursor, keys) if any(one.kind == "generic" for one in references) else {}
         source = f"({joined(table, raw, keys)})"
@@ -34,11 +34,11 @@ def judge_references(table: Table, keys: ProvenKeys) -> list[Judgement]:
             examples = dangling_examples(cursor, reference, source) if dangling else ()
             if isinstance(reference, GenericReference):
                 examples = tuple(_named(example, kinds) for example in examples)
-            judgements += _judge(table, reference, filled_rows, dangling, examples)
-    return judgements
+            assessments += _assess(table, reference, filled_rows, dangling, examples)
+    return assessments
 
 
-def _content_types(cursor: duckdb.DuckDBPyConnection, keys: ProvenKeys) -> dict[str, str]:
+def _content_types(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> dict[str, str]:
     """Content type id -> the name of its model."""
     if CONTENT_TYPES not in keys.tables:
         return {}
@@ -53,14 +53,14 @@ def _named(example: str, kinds: Mapping[str, str]) -> str:
     return f"{kinds.get(number, f'content type {number}')} {object_id}"
 
 
-def _can_be_followed(reference: Reference, keys: ProvenKeys) -> bool:
+def _can_be_followed(reference: Reference, keys: CheckedKeys) -> bool:
     """Whether the rows it may point at were read: those of an excluded table were left out on purpose."""
     return isinstance(reference, GenericReference) or any(target in keys.keys for target in reference.targets)
 
 
-def _judge(
+def _assess(
     table: Table, reference: Reference, filled: int, dangling: int, examples: tuple[str, ...]
-) -> list[Judgement]:
+) -> list[Assessment]:
     subject = f"{table.label}.{reference.name}"
     if isinstance(reference, GenericReference) and not reference.declared:
         return [_look_alike(table, reference, subject, filled, dangling, examples)]
@@ -68,7 +68,7 @@ def _judge(
         return []
     enforced = isinstance(reference, ForeignReference) and reference.enforced
     return [
-        Judgement(
+        Assessment(
             code="dangling-reference",
             severity="error" if enforced else "warning",
             subject=subject,
@@ -77,7 +77,7 @@ def _judge(
             + " They would come back exactly so.",
             count=dangling,
             examples=examples,
-            cure=(
+            fix=(
                 "Mend the rows: until then the constraint cannot be made again as valid after a restore."
                 if enforced
                 else "Mend the rows in the EDMS; or leave them, if they tell of what was deleted."
@@ -88,15 +88,15 @@ def _judge(
 
 def _look_alike(
     table: Table, reference: GenericReference, subject: str, filled: int, dangling: int, examples: tuple[str, ...]
-) -> Judgement:
+) -> Assessment:
     if filled:
         found = f"{filled - dangling:,} of {filled:,} rows ({(filled - dangling) / filled:.0%}) lead to one"
     else:
         found = "no row is filled in yet"
     # The admin's log is Django's own; nobody can declare anything there.
     of_django = table.name.startswith("django_")
-    remedy = None if of_django else _declaration(table, reference)
-    return Judgement(
+    settings_fix = None if of_django else _declaration(table, reference)
+    return Assessment(
         code="generic-look-alike",
         severity="info",
         subject=subject,
@@ -104,13 +104,13 @@ def _look_alike(
         f"{found}. Backups follow it as a reference.",
         count=filled,
         examples=examples,
-        cure=(
+        fix=(
             "Nothing to do: it is a table of Django's own."
             if of_django
             else f'Declare it in the EDMS: GenericForeignKey("{reference.content_type_column.removesuffix("_id")}", '
-            f'"{reference.object_id_column}"). Or say in edms-backup.toml that it is one:\n{_text_of(remedy)}'
+            f'"{reference.object_id_column}"). Or say in edms-backup.toml that it is one:\n{_text_of(settings_fix)}'
         ),
-        remedy=remedy,
+        settings_fix=settings_fix,
     )
 
 
@@ -122,5 +122,5 @@ def _declaration(table: Table, reference: GenericReference) -> Declaration:
     )
 
 
-def _text_of(remedy: Declaration | None) -> str:
-    return declaration_text(remedy).rstrip() if remedy is not None else ""
+def _text_of(settings_fix: Declaration | None) -> str:
+    return declaration_text(settings_fix).rstrip() if settings_fix is not None else ""

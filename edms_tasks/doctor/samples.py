@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, Table
-from edms_tasks.keys import ProvenKeys
-from edms_tasks.value_text import text_value
-from edms_tasks.workspace import relation
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.scratch.workspace import relation
 
 SAMPLE_ROWS = 10_000
 _LONGEST_VALUE = 20_000  # bytes; what is longer is no id, no path and no password
@@ -27,7 +27,7 @@ class Sample:
     columns: tuple[Column, ...]  # without its keys, references and generated columns
 
 
-def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: ProvenKeys) -> Sample | None:
+def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKeys) -> Sample | None:
     """Sample a table that was read into a relation of the workspace; None where there is nothing to look at."""
     raw = keys.raws[table.id]
     taken = set(table.primary_key)

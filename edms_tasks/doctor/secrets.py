@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import duckdb
 
 from edms_tasks.databases.quoting import literal
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.doctor.assessment import Assessment, SettingsFix, settings_fix_line
 from edms_tasks.doctor.json_values import json_columns, tabulate_json
-from edms_tasks.doctor.judgement import Judgement, Remedy, remedy_line
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.inventory.model import Column, Table
-from edms_tasks.keys import ProvenKeys
-from edms_tasks.value_text import text_value
-from edms_tasks.workspace import relation
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.scratch.workspace import relation
 
 _NODES = "secret_nodes"
 
@@ -53,21 +53,21 @@ _BY_VALUE = (
 )
 
 
-def judge_secrets(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: ProvenKeys) -> list[Judgement]:
+def assess_secrets(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: CheckedKeys) -> list[Assessment]:
     """Count the rows that hold secrets in the clear."""
-    judgements = []
+    assessments = []
     for table in keys.tables.values():
         if keys.raws[table.id].rows:
-            judgements += _named_columns(cursor, table, keys)
-            judgements += _telling_values(cursor, table, keys)
+            assessments += _named_columns(cursor, table, keys)
+            assessments += _telling_values(cursor, table, keys)
     for sample in samples:
         for column in json_columns(cursor, sample):
-            judgements += _named_keys(cursor, sample, column)
-    return judgements
+            assessments += _named_keys(cursor, sample, column)
+    return assessments
 
 
-def _named_columns(cursor: duckdb.DuckDBPyConnection, table: Table, keys: ProvenKeys) -> list[Judgement]:
-    judgements = []
+def _named_columns(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKeys) -> list[Assessment]:
+    assessments = []
     for column in _texts(table):
         sign = _sign_of(table, column)
         if sign is None:
@@ -78,8 +78,8 @@ def _named_columns(cursor: duckdb.DuckDBPyConnection, table: Table, keys: Proven
             f"FROM {relation(table, keys.raws[table.id])}"
         ).fetchall()[0]
         if clear:
-            judgements.append(
-                _judgement(
+            assessments.append(
+                _assessment(
                     table,
                     column.name,
                     int(clear),
@@ -87,10 +87,10 @@ def _named_columns(cursor: duckdb.DuckDBPyConnection, table: Table, keys: Proven
                     "encrypted.",
                 )
             )
-    return judgements
+    return assessments
 
 
-def _telling_values(cursor: duckdb.DuckDBPyConnection, table: Table, keys: ProvenKeys) -> list[Judgement]:
+def _telling_values(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKeys) -> list[Assessment]:
     """What looks like a secret by itself, in columns whose names say nothing."""
     columns = [column for column in _texts(table) if _sign_of(table, column) is None]
     if not columns:
@@ -105,18 +105,18 @@ def _telling_values(cursor: duckdb.DuckDBPyConnection, table: Table, keys: Prove
     row = cursor.execute(f"SELECT {', '.join(counts)} FROM {relation(table, keys.raws[table.id])}").fetchall()[0]
     found = iter(row)
     return [
-        _judgement(table, column.name, int(count), f"{what}, by the look of its values.")
+        _assessment(table, column.name, int(count), f"{what}, by the look of its values.")
         for column in columns
         for what, _, _ in _BY_VALUE
         if (count := next(found))
     ]
 
 
-def _named_keys(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str) -> list[Judgement]:
+def _named_keys(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str) -> list[Assessment]:
     """Keys in a column's JSON that are called like secrets, such as the password of a mailbox in a source's settings."""
     tabulate_json(cursor, sample, column, _NODES)
     names = cursor.execute(f"SELECT DISTINCT key FROM {_NODES} WHERE key IS NOT NULL AND value IS NOT NULL").fetchall()
-    judgements = []
+    assessments = []
     for (name,) in sorted(names):
         sign = _sign(str(name))
         if sign is None:
@@ -125,8 +125,8 @@ def _named_keys(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str) 
             f"SELECT count(*) FROM {_NODES} WHERE key = {literal(str(name))} AND {_is_clear('value', sign)}"
         ).fetchall()[0]
         if clear:
-            judgements.append(
-                _judgement(
+            assessments.append(
+                _assessment(
                     sample.table,
                     column,
                     int(clear),
@@ -134,7 +134,7 @@ def _named_keys(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str) 
                     "at are neither a password hash of Django's nor visibly encrypted.",
                 )
             )
-    return judgements
+    return assessments
 
 
 def _texts(table: Table) -> list[Column]:
@@ -142,7 +142,7 @@ def _texts(table: Table) -> list[Column]:
     return [column for column in table.columns if column.logical_type in ("text", "json", "other")]
 
 
-def _text(table: Table, column: Column, keys: ProvenKeys) -> str:
+def _text(table: Table, column: Column, keys: CheckedKeys) -> str:
     encoding = keys.raws[table.id].encodings.get(column.name, "native")
     return text_value(column.name, keys.types[table.id][column.name], encoding)
 
@@ -171,21 +171,21 @@ def _is_clear(text: str, sign: str) -> str:
     )
 
 
-def _judgement(table: Table, column: str, count: int, how: str) -> Judgement:
-    remedy = None
-    cure = (
+def _assessment(table: Table, column: str, count: int, how: str) -> Assessment:
+    settings_fix = None
+    fix = (
         "Encrypt the values in the EDMS, or keep them outside its database. Until then guard every backup like the secrets "
         "themselves."
     )
     if table.name == "django_session":
-        remedy = Remedy(section="exclude", key="tables", value=(table.label,))
-        cure = f"Leave the sessions out; people log in again after a restore: {remedy_line(remedy)}"
-    return Judgement(
+        settings_fix = SettingsFix(section="exclude", key="tables", value=(table.label,))
+        fix = f"Leave the sessions out; people log in again after a restore: {settings_fix_line(settings_fix)}"
+    return Assessment(
         code="secret-in-clear",
         severity="warning",
         subject=f"{table.label}.{column}",
         message=f"It holds {how[0].lower()}{how[1:]} Whoever reads a backup can use them.",
         count=count,
-        cure=cure,
-        remedy=remedy,
+        fix=fix,
+        settings_fix=settings_fix,
     )

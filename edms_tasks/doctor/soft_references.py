@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.databases.quoting import identifier
-from edms_tasks.doctor.judgement import Declaration, Judgement, declaration_text
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.doctor.assessment import Assessment, Declaration, declaration_text
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.doctor.soft_places import PLACED_VALUES, Place, bare_id, tabulate_places
 from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
 from edms_tasks.inventory.model import ForeignReference, Table
-from edms_tasks.keys import ProvenKeys
-from edms_tasks.value_text import text_value
-from edms_tasks.workspace import relation
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.scratch.workspace import relation
 
 _IDS = "soft_ids"
 _MOSTLY = 0.5
@@ -46,9 +46,9 @@ class _Match:
     named: bool  # the place's name is the model's
 
 
-def judge_soft_references(
-    cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: ProvenKeys
-) -> list[Judgement]:
+def assess_soft_references(
+    cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: CheckedKeys
+) -> list[Assessment]:
     """Report the places whose values look like ids of one model."""
     targets = _tabulate_ids(cursor, keys)
     places = tabulate_places(cursor, samples)
@@ -66,13 +66,13 @@ def judge_soft_references(
         ):
             best[match.place] = match
     return [
-        _judgement(places[match.place], targets[match.target], match)
+        _assessment(places[match.place], targets[match.target], match)
         for match in best.values()
         if not _repeats_own_key(cursor, places[match.place], targets[match.target], keys)
     ]
 
 
-def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: ProvenKeys) -> list[Table]:
+def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[Table]:
     """All models' ids in one relation; returns the tables by their number in it."""
     cursor.execute(f"CREATE OR REPLACE TABLE {_IDS} (target INTEGER, value VARCHAR, number BIGINT)")
     targets: list[Table] = []
@@ -92,7 +92,7 @@ def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: ProvenKeys) -> list[T
     return targets
 
 
-def _names(targets: Sequence[Table], keys: ProvenKeys) -> dict[str, set[int]]:
+def _names(targets: Sequence[Table], keys: CheckedKeys) -> dict[str, set[int]]:
     """What references to each model are called: the model's name, and the fields that refer to it elsewhere."""
     numbers = {table.id: number for number, table in enumerate(targets)}
     names: dict[str, set[int]] = {}
@@ -178,7 +178,7 @@ def _squeezed(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Table, keys: ProvenKeys) -> bool:
+def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Table, keys: CheckedKeys) -> bool:
     """A counter that runs along with its own table's primary key is no reference to it."""
     if place.table.id != target.id or place.path or len(target.primary_key) != 1:
         return False
@@ -222,7 +222,7 @@ def _declaration(place: Place, target: Table) -> Declaration | None:
     return Declaration(section="soft_references", entries=tuple(entries))
 
 
-def _judgement(place: Place, target: Table, match: _Match) -> Judgement:
+def _assessment(place: Place, target: Table, match: _Match) -> Assessment:
     where = f" at {place.path} in its JSON" if place.path else ""
     what = (
         "The keys"
@@ -233,15 +233,19 @@ def _judgement(place: Place, target: Table, match: _Match) -> Judgement:
         if place.several
         else "Its values"
     )
-    remedy = _declaration(place, target)
-    return Judgement(
+    settings_fix = _declaration(place, target)
+    return Assessment(
         code="soft-reference",
         severity="info",
         subject=place.subject,
         message=f"{what}{where} look like ids of {target.label}: of the {place.filled:,} looked at {match.share:.0%} are.",
         count=place.filled,
-        cure="A full restore brings the ids back as they were, so they stay right; but nothing checks that they lead to a row. "
+        fix="A full restore brings the ids back as they were, so they stay right; but nothing checks that they lead to a row. "
         "If that is what they are, have the EDMS declare a foreign key"
-        + (f", or say so in edms-backup.toml:\n{declaration_text(remedy).rstrip()}" if remedy is not None else "."),
-        remedy=remedy,
+        + (
+            f", or say so in edms-backup.toml:\n{declaration_text(settings_fix).rstrip()}"
+            if settings_fix is not None
+            else "."
+        ),
+        settings_fix=settings_fix,
     )

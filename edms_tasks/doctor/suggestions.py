@@ -10,8 +10,8 @@ import duckdb
 from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.inventory.model import Column, GenericReference, ProbeModel, Table
 from edms_tasks.inventory.natural_keys import reference_of
-from edms_tasks.keys import ProvenKeys
-from edms_tasks.workspace import relation
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.scratch.workspace import relation
 
 # What people call the columns by which they know a row, the likeliest first.
 _TELLING = (
@@ -27,7 +27,7 @@ _FEWEST_ROWS = 2  # one row is told apart by anything
 
 
 def suggest_key(
-    cursor: duckdb.DuckDBPyConnection, table: Table, model: ProbeModel | None, keys: ProvenKeys
+    cursor: duckdb.DuckDBPyConnection, table: Table, model: ProbeModel | None, keys: CheckedKeys
 ) -> tuple[str, ...] | None:
     """Field paths, as `[natural_keys]` takes them, of the fewest telling columns that no two rows share; None if none do."""
     raw = keys.raws[table.id]
@@ -47,7 +47,7 @@ def suggest_key(
     return None
 
 
-def _telling_columns(table: Table, model: ProbeModel | None, keys: ProvenKeys) -> Iterator[Column]:
+def _telling_columns(table: Table, model: ProbeModel | None, keys: CheckedKeys) -> Iterator[Column]:
     fields = {field.column: field for field in model.fields} if model is not None else {}
     generic = {reference.object_id_column for reference in table.references if isinstance(reference, GenericReference)}
     ranked: list[tuple[int, Column]] = []
@@ -68,7 +68,7 @@ def _telling_columns(table: Table, model: ProbeModel | None, keys: ProvenKeys) -
     yield from (column for _, column in sorted(ranked, key=lambda pair: (pair[0], pair[1].nullable, pair[1].name)))
 
 
-def _is_portable(target: str, start: str, keys: ProvenKeys) -> bool:
+def _is_portable(target: str, start: str, keys: CheckedKeys) -> bool:
     """Whether the row a reference points at is known by more than a counter, and not by the row we start at."""
     if target == start or target not in keys.keys:
         return False

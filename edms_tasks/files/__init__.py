@@ -10,8 +10,8 @@ digest, `fetch.py` an index read without trusting it, `walk.py` and `listing.py`
 from edms_tasks.files.check import FileCheck, check_files
 from edms_tasks.files.pack import index_files
 from edms_tasks.files.problems import find_file_problems
-from edms_tasks.files.restore import restore_files
-from edms_tasks.files.verify import verify_files
+from edms_tasks.files.stored_files import verify_files
+from edms_tasks.files.write_back import restore_files
 
 __all__ = [
     "FileCheck",

@@ -19,7 +19,7 @@ from edms_tasks.files.fetch import open_index
 from edms_tasks.files.index import SCHEMA, OpenedIndex, digest_of, file_workspace, readable
 from edms_tasks.files.listing import batch_of
 from edms_tasks.files.progress import Meter, Progress
-from edms_tasks.files.reading import BLOCK, in_order, open_file
+from edms_tasks.files.read_ahead import BLOCK, in_order, open_file
 from edms_tasks.files.walk import Found, walk
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
@@ -81,12 +81,12 @@ def check_files(
     repository: Repository,
     folder: Path,
     *,
-    spool: Path | None = None,
+    scratch: Path | None = None,
     progress: Progress | None = None,
     jobs: int = 2,
 ) -> FileCheck:
     """Read every file of the folder and compare path, kind, size and content with the index, on `jobs` threads."""
-    with open_index(index, repository, spool) as opened, file_workspace(opened.folder) as workspace:
+    with open_index(index, repository, scratch) as opened, file_workspace(opened.folder) as workspace:
         seen = opened.folder / "seen.parquet"
         files = _write_seen(_look(os.fsencode(folder), jobs), seen, progress)
         digest = digest_of([seen], workspace)

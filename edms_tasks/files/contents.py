@@ -112,7 +112,7 @@ class PackReader:
             "A file of the snapshot is damaged.",
             where=f"files of {self._root}: {readable(file.path)}",
             why=why,
-            cure="Restore another snapshot.",
+            fix="Restore another snapshot.",
         )
 
 
@@ -132,5 +132,5 @@ def unpack(repository: Repository, ref: ObjectRef) -> bytes:
 
 def _no_pack(ref: ObjectRef, why: str) -> DamagedRepository:
     return DamagedRepository(
-        "An object is not a pack of files.", where=f"object {ref.sha256}", why=why, cure="Restore another snapshot."
+        "An object is not a pack of files.", where=f"object {ref.sha256}", why=why, fix="Restore another snapshot."
     )

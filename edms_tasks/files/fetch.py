@@ -11,36 +11,36 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.files.index import PACK_BYTES, OpenedIndex, digest_of, file_workspace, readable, unsound
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.bounded_parquet import require_bounded
 
 _LARGEST_ID = 2**32 - 1
 
 
 @contextmanager
-def open_index(index: FileIndex, repository: Repository, spool: Path | None = None) -> Iterator[OpenedIndex]:
+def open_index(index: FileIndex, repository: Repository, scratch: Path | None = None) -> Iterator[OpenedIndex]:
     """Fetch an index and check every row, its order, its totals and its digest, before anybody uses it.
 
     Raises:
         DamagedRepository: an object is missing or altered, or a row says what no backup writes.
     """
-    with open_own_index(index, repository, spool) as opened:
+    with open_own_index(index, repository, scratch) as opened:
         _check(opened)
         yield opened
 
 
 @contextmanager
-def open_own_index(index: FileIndex, repository: Repository, spool: Path | None = None) -> Iterator[OpenedIndex]:
+def open_own_index(index: FileIndex, repository: Repository, scratch: Path | None = None) -> Iterator[OpenedIndex]:
     """Fetch an index that this run wrote itself: its objects are compared with their names, its rows need no check.
 
     Raises:
         DamagedRepository: an object is missing or altered.
     """
-    if spool is not None:
-        spool.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="file-index-", dir=spool) as folder:
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="file-index-", dir=scratch) as folder:
         paths = []
         for number, ref in enumerate(index.index):
             path = Path(folder) / f"{number:06d}.parquet"

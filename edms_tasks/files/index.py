@@ -137,5 +137,5 @@ def unsound(root: str, why: str) -> DamagedRepository:
         "The index of a file root is not sound.",
         where=f"files of {root}",
         why=why,
-        cure="Restore another snapshot; nothing was written.",
+        fix="Restore another snapshot; nothing was written.",
     )

@@ -14,7 +14,7 @@ def plain_name(name: str) -> str:
             "A name in the snapshot is not that of a folder.",
             where=ascii(name)[:300],
             why=why,
-            cure="No backup of ours has written this: somebody has changed the repository. Restore another snapshot.",
+            fix="No backup of ours has written this: somebody has changed the repository. Restore another snapshot.",
         )
     return name
 

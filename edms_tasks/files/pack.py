@@ -26,7 +26,7 @@ from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, digest_of, file_workspa
 from edms_tasks.files.listing import write_listing
 from edms_tasks.files.packing import Packer
 from edms_tasks.files.progress import Meter, Progress
-from edms_tasks.files.reading import Content, FileFailed, Read, TooLarge, Wanted, read_ahead
+from edms_tasks.files.read_ahead import Content, FileFailed, Read, TooLarge, Wanted, read_ahead
 from edms_tasks.files.walk import Troubles, excluding, walk
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
@@ -106,7 +106,7 @@ def index_files(
     *,
     exclude: Sequence[str] = (),
     previous: FileIndex | None = None,
-    spool: Path,
+    scratch: Path,
     progress: Progress | None = None,
     jobs: int = 2,
 ) -> tuple[FileIndex, tuple[Finding, ...]]:
@@ -121,13 +121,13 @@ def index_files(
         progress: told how many files more are done.
         jobs: how many threads read, compress and store.
     """
-    spool.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(parents=True, exist_ok=True)
     troubles, meter = Troubles(root.name), Meter(progress)
     base = os.fsencode(root.path)
     with ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="files-", dir=spool)))
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="files-", dir=scratch)))
         workspace = opened.enter_context(file_workspace(folder))
-        own = _own_folders(repository, spool)
+        own = _own_folders(repository, scratch)
         found = walk(base, troubles.tell, exclude=excluding(exclude), skip=own)
         with ThreadPoolExecutor(1) as beside:
             listed = beside.submit(write_listing, found, folder / "listing.parquet")
@@ -265,7 +265,7 @@ def _has_any(names: Sequence[str]) -> str:
     return f"""list_has_any([part."object" FOR part IN parts], [{packs}])"""
 
 
-def _own_folders(repository: Repository, spool: Path) -> frozenset[tuple[int, int]]:
+def _own_folders(repository: Repository, scratch: Path) -> frozenset[tuple[int, int]]:
     """The repository's folder and the working folder: a root that holds them must not back up the backup."""
-    folders = [spool] + ([repository.local_folder] if repository.local_folder is not None else [])
+    folders = [scratch] + ([repository.local_folder] if repository.local_folder is not None else [])
     return frozenset((status.st_dev, status.st_ino) for status in (folder.stat() for folder in folders))

@@ -27,7 +27,7 @@ else:
     from backports import zstd
 
 from edms_tasks.files.index import PACK_BYTES, PARTS, SCHEMA
-from edms_tasks.files.reading import Content, Reading, Wanted
+from edms_tasks.files.read_ahead import Content, Reading, Wanted
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 

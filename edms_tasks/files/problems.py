@@ -26,7 +26,7 @@ def find_file_problems(
     repository: Repository,
     *,
     declared: Sequence[FileNameReference] = (),
-    spool: Path | None = None,
+    scratch: Path | None = None,
 ) -> tuple[Finding, ...]:
     """Compare every file column's values with the files of its root, whose `indexes` this run wrote.
 
@@ -44,7 +44,7 @@ def find_file_problems(
         present = [(t, column) for t, column in columns if t.id in raws and any(c.name == column for c in t.columns)]
         if not present:
             continue
-        with open_own_index(index, repository, spool) as opened, file_workspace(opened.folder) as connection:
+        with open_own_index(index, repository, scratch) as opened, file_workspace(opened.folder) as connection:
             _load_files(connection, opened.paths)
             for table, column in present:
                 _load_references(connection, table, column, raws[table.id], index.root)
@@ -143,7 +143,7 @@ def _missing(connection: duckdb.DuckDBPyConnection, table: Table, column: str, r
         message=f"Rows name files that are not among the files of {root.name} in the snapshot.",
         count=count,
         examples=examples,
-        cure="Put the files back if there is another copy, or clear the values in the EDMS.",
+        fix="Put the files back if there is another copy, or clear the values in the EDMS.",
     )
 
 
@@ -163,7 +163,7 @@ def _orphans(connection: duckdb.DuckDBPyConnection, root: FileRoot) -> Finding:
         message="No row's file column names these files; they are in the snapshot all the same.",
         count=count,
         examples=examples,
-        cure="",
+        fix="",
     )
 
 

@@ -140,7 +140,7 @@ def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
 class _Trouble(NamedTuple):
     severity: Severity
     message: str
-    cure: str
+    fix: str
 
 
 TROUBLES = {
@@ -222,7 +222,7 @@ class Troubles:
                 message=TROUBLES[code].message,
                 count=count,
                 examples=tuple(self._examples[code]),
-                cure=TROUBLES[code].cure,
+                fix=TROUBLES[code].fix,
             )
             for code, count in sorted(self._counts.items())
         )

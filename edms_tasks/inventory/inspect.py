@@ -22,9 +22,9 @@ from pydantic import ValidationError
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.errors import EdmsNotImportable, TableLocked
-from edms_tasks.inventory.elsewhere import Answer, run_elsewhere
+from edms_tasks.inventory.address_mapping import name_for_the_edms, with_mapped_addresses
 from edms_tasks.inventory.model import ProbeReport
-from edms_tasks.inventory.reach import as_reached_from_here, name_for_the_edms
+from edms_tasks.inventory.remote_probe import Answer, run_remotely
 from edms_tasks.settings import Settings
 
 _PROBE = Path(__file__).with_name("probe.py")
@@ -54,9 +54,9 @@ def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
             "The EDMS's report on itself cannot be understood.",
             where=_where(settings),
             why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            cure="Report this: it is a defect of edms-backup with this version of Django.",
+            fix="Report this: it is a defect of edms-backup with this version of Django.",
         ) from error
-    return as_reached_from_here(report, settings)
+    return with_mapped_addresses(report, settings)
 
 
 def _answer_when_free(settings: Settings, arguments: Sequence[str]) -> Answer:
@@ -68,7 +68,7 @@ def _answer_when_free(settings: Settings, arguments: Sequence[str]) -> Answer:
                 "A table is held by another session, and was waited for in vain.",
                 where=_where(settings),
                 why=who or "By now it is free again.",
-                cure="Let that session end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
+                fix="Let that session end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
             )
         _log.warning("Waiting for tables that others hold: %s", who or "free again")
     return answer
@@ -121,7 +121,7 @@ def _run(
     seconds = None if mode == "run" else _SECONDS_TO_ANSWER
     try:
         if edms.command:
-            answer = run_elsewhere(
+            answer = run_remotely(
                 edms.command,
                 _PROBE.read_text(encoding="utf-8"),
                 words,
@@ -137,7 +137,7 @@ def _run(
             "The EDMS's interpreter cannot be run.",
             where=_interpreter(settings),
             why=error.strerror or str(error),
-            cure="Set [edms] python to the interpreter the EDMS runs with, for example /srv/edms/venv/bin/python;"
+            fix="Set [edms] python to the interpreter the EDMS runs with, for example /srv/edms/venv/bin/python;"
             " or [edms] command to the words that start it elsewhere.",
         ) from error
     if answer.problem:
@@ -212,27 +212,27 @@ def _no_answer(settings: Settings, answer: Answer) -> EdmsNotImportable:
         return EdmsNotImportable(
             "The EDMS's project folder is not there.",
             where=str(settings.edms.project),
-            cure=f"Set [edms] project to the folder that holds manage.py{elsewhere}.",
+            fix=f"Set [edms] project to the folder that holds manage.py{elsewhere}.",
         )
     if answer.problem == "no-answer":
         return EdmsNotImportable(
             "The EDMS does not answer.",
             where=_where(settings),
             why=f"No answer in {_SECONDS_TO_ANSWER} seconds.",
-            cure="Import its settings by hand with that interpreter and see what they wait for.",
+            fix="Import its settings by hand with that interpreter and see what they wait for.",
         )
     if answer.problem == "cut-off":
         return EdmsNotImportable(
             "The EDMS's answer did not come whole.",
             where=_interpreter(settings),
             why=why,
-            cure="Run it again. [edms] command must pass standard output on as it is: no terminal, no filter.",
+            fix="Run it again. [edms] command must pass standard output on as it is: no terminal, no filter.",
         )
     return EdmsNotImportable(
         "The command that runs the EDMS's Python failed.",
         where=_interpreter(settings),
         why=_last_lines(why),
-        cure="Try it by hand, with --version at its end. It must start a Python there and pass standard input on to it:"
+        fix="Try it by hand, with --version at its end. It must start a Python there and pass standard input on to it:"
         " `docker compose exec -T`, `kubectl exec -i`.",
     )
 
@@ -245,13 +245,13 @@ def _not_importable(settings: Settings, answer: Answer) -> EdmsNotImportable:
             "The interpreter has no Django.",
             where=_interpreter(settings),
             why=why.splitlines()[-1],
-            cure="Set [edms] python to the EDMS's own interpreter (its virtual environment's python).",
+            fix="Set [edms] python to the EDMS's own interpreter (its virtual environment's python).",
         )
     return EdmsNotImportable(
         "The EDMS's settings cannot be imported.",
         where=_where(settings),
         why=why,
-        cure="Set [edms] project, settings, python and env so that `python manage.py check` would work.",
+        fix="Set [edms] project, settings, python and env so that `python manage.py check` would work.",
     )
 
 

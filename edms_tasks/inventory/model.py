@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class Value(BaseModel):
     """A frozen model that refuses fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
 
 
 Severity = Literal["info", "warning", "error"]
@@ -30,7 +32,7 @@ class Finding(Value):
     message: str
     count: int = 1
     examples: tuple[str, ...] = ()
-    cure: str = ""
+    fix: str = Field(default="", alias="cure")  # its name in manifests
 
 
 # -- the probe's report -------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def _path(name: str, text: str, table: Table, tables: Mapping[str, Table], model
                 raise SettingsError(
                     f"{part!r} is no reference, so {text!r} cannot be followed.",
                     where=f"[natural_keys] {name!r}",
-                    cure="Only foreign keys can stand before a dot.",
+                    fix="Only foreign keys can stand before a dot.",
                 )
             here = tables[reference.target]
     return tuple(path)
@@ -83,8 +83,8 @@ def _path(name: str, text: str, table: Table, tables: Mapping[str, Table], model
 
 def _unknown(where: str, kind: str, name: str, known: Sequence[str]) -> SettingsError:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    cure = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is."
-    return SettingsError(f"There is no {kind} {name!r}.", where=where, cure=cure)
+    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is."
+    return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
 
 
 def _proved(
@@ -99,7 +99,7 @@ def _proved(
                 severity="warning",
                 subject=table.label,
                 message=f"The model's natural_key() is not used: {key.problem}.",
-                cure=f'Declare the key: [natural_keys] "{table.label}" = ["…"].',
+                fix=f'Declare the key: [natural_keys] "{table.label}" = ["…"].',
             )
         )
         return
@@ -110,7 +110,7 @@ def _proved(
                 severity="warning",
                 subject=table.label,
                 message="The model's natural_key() is its own primary key, which says nothing about the row.",
-                cure=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
+                fix=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
             )
         )
         return
@@ -218,7 +218,7 @@ def _without_cycles(
                         severity="info" if key.source == "unique" else "warning",
                         subject=table.label,
                         message=f"The key ({key.readable}) passes through a reference to the same model; it is not used.",
-                        cure=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
+                        fix=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
                     )
                 )
             else:

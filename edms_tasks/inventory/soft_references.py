@@ -122,18 +122,18 @@ def _require_form(column: Column, form: SoftForm, where: str) -> None:
     untyped = not column.native_type  # SQLite: it holds anything
     if untyped or (kind in _HOLDS[form] and not (form == "value" and is_array)):
         return
-    cure = "Name another column, or take the declaration out."
+    fix = "Name another column, or take the declaration out."
     if kind == "json":
-        cure = 'Say where in the JSON the ids stand: json = "$.document_ids[*]".'
+        fix = 'Say where in the JSON the ids stand: json = "$.document_ids[*]".'
     elif is_array:
-        cure = 'An array is a list of ids: separator = ",".'
+        fix = 'An array is a list of ids: separator = ",".'
     elif kind in _HOLDS["value"] and not is_array:
-        cure = "Leave separator, json and pattern away: the value is the id."
+        fix = "Leave separator, json and pattern away: the value is the id."
     raise SettingsError(
         f"{column.name!r} cannot hold ids {_IN_WORDS[form]}.",
         where=where,
         why=f"The column is {column.native_type} ({kind}).",
-        cure=cure,
+        fix=fix,
     )
 
 
@@ -192,7 +192,7 @@ def _generic(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) ->
             f"{kind.name!r} cannot hold content types.",
             where=where,
             why=f"The column is {kind.native_type} ({kind.logical_type}).",
-            cure="Name the column with the ids of django_content_type.",
+            fix="Name the column with the ids of django_content_type.",
         )
     if any(isinstance(one, SoftReference) and one.column in (kind.name, number.name) for one in table.references):
         raise _senseless(where, "One of the columns is declared twice.", "One value can be read in one way only.")
@@ -226,7 +226,7 @@ def _target(declaration: SoftReferenceSettings, tables: Mapping[str, Table], whe
             f"One id cannot name a row of {table.label}.",
             where=f"{where}, target",
             why=f"{what[0].upper()}{what[1:]}.",
-            cure=f'Name the column that the ids are values of: target = "{table.label}.{_first_column(table)}".',
+            fix=f'Name the column that the ids are values of: target = "{table.label}.{_first_column(table)}".',
         )
     return table, table.primary_key[0]
 
@@ -262,9 +262,9 @@ def _table_named(name: str, tables: Mapping[str, Table]) -> Table | None:
 
 def _unknown(where: str, kind: str, name: str, known: Collection[str]) -> SettingsError:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    cure = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is."
-    return SettingsError(f"There is no {kind} {name!r}.", where=where, cure=cure)
+    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is."
+    return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
 
 
 def _senseless(where: str, what: str, why: str) -> SettingsError:
-    return SettingsError(what, where=where, why=why, cure="Mend the declaration; docs/settings.md shows each form.")
+    return SettingsError(what, where=where, why=why, fix="Mend the declaration; docs/settings.md shows each form.")

@@ -45,8 +45,8 @@ def state_of(settings: Settings, repository: Repository) -> State:
     for history in (own, *histories(own.survey, own.asker)):
         for one in history.findings():
             found.setdefault((one.code, one.subject, one.message), one)
-    problems = tuple(f"{one.message} {one.cure}" for one in found.values() if one.code in PROBLEMS)
-    notes = tuple(f"{one.message} {one.cure}" for one in found.values() if one.code not in PROBLEMS)
+    problems = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code in PROBLEMS)
+    notes = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code not in PROBLEMS)
     return State(own.survey, own, problems, notes)
 
 

@@ -73,21 +73,21 @@ def _latest(repository: Repository, history: History, passing_over: str) -> str:
             "Which snapshot is the latest cannot be told: a manifest is damaged.",
             where=f"{repository.display}: {snapshot_name(first)}",
             why=f"{len(history.may_be_newest)} manifests that no other names as the one before it cannot be read.",
-            cure=by_id,
+            fix=by_id,
         )
     if lost := _lost(history):
         raise UndeterminedSnapshot(
             f"The newest snapshot, {lost.snapshot[:12]} (number {lost.number}), is missing: `latest` would be an older one.",
             where=repository.display,
             why="; ".join(one.message for one in history.findings() if one.code in _LOSSES),
-            cure=f"Put its manifest back from a copy of the repository. Or take an older one: {by_id}",
+            fix=f"Put its manifest back from a copy of the repository. Or take an older one: {by_id}",
         )
     if len(history.chain.heads) != 1:
         raise UndeterminedSnapshot(
             f"Which snapshot is the latest cannot be told: {len(history.chain.heads)} are.",
             where=repository.display,
             why="; ".join(one.message for one in history.findings() if one.code == "snapshots-forked"),
-            cure=by_id,
+            fix=by_id,
         )
     if passing_over:
         kept = [one for one in own if not (history.survey.intact[one].tag or "").startswith(passing_over)]
@@ -110,7 +110,7 @@ def _none_of_its_own(repository: Repository, history: History) -> UnknownSnapsho
         return UnknownSnapshot(
             "The repository holds no snapshot yet.",
             where=repository.display,
-            cure="Make one with `edms-backup backup`.",
+            fix="Make one with `edms-backup backup`.",
         )
     asker = history.asker
     now = "not known: the EDMS was not asked, and [edms] id is not set"
@@ -121,7 +121,7 @@ def _none_of_its_own(repository: Repository, history: History) -> UnknownSnapsho
         "The repository holds no snapshot that is known to be of this EDMS.",
         where=repository.display,
         why=f"This EDMS is {now}.\n         There are snapshots of:\n         {there}",
-        cure="Name the snapshot by its id (`edms-backup list --all`). Or, if one of these is this EDMS under earlier names,"
+        fix="Name the snapshot by its id (`edms-backup list --all`). Or, if one of these is this EDMS under earlier names,"
         ' put its id into the settings: [edms] id = "…".',
     )
 
@@ -141,7 +141,7 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
             f"{len(found)} snapshots answer to `{name}`.",
             where=repository.display,
             why=", ".join(sorted(one[: len(name) + 6] for one in found)[:_SHOWN]),
-            cure="Give more digits of the id.",
+            fix="Give more digits of the id.",
         )
     elsewhere = [one for one in survey.order if survey.intact[one].tag == name]
     if elsewhere:
@@ -149,7 +149,7 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
             f"`{name}` is a tag of another EDMS's snapshot.",
             where=f"{repository.display}: {elsewhere[-1][:12]}",
             why=names_of(survey.intact[elsewhere[-1]]),
-            cure=f"If that is the one you mean, name it by its id: {elsewhere[-1][:12]}.",
+            fix=f"If that is the one you mean, name it by its id: {elsewhere[-1][:12]}.",
         )
     own = [(one, survey.intact[one].tag) for one in history.chain.order]
     known = {one[: max(len(name), 12)]: one[:12] for one, _ in own} | {tag: tag for _, tag in own if tag}
@@ -158,7 +158,7 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
         f"No snapshot answers to `{name}`.",
         where=repository.display,
         why="It is no tag of this EDMS's, and no id of four digits or more begins so.",
-        cure=f"Did you mean `{known[close[0]]}`?" if close else "See `edms-backup list`.",
+        fix=f"Did you mean `{known[close[0]]}`?" if close else "See `edms-backup list`.",
     )
 
 

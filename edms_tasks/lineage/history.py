@@ -43,9 +43,9 @@ class History:
             return self.chain.order[-1] if self.chain.order else None
         links = self.survey.links
         if self.head is not None:
-            following = [one for one in self.chain.heads if self._follows(one, self.head.snapshot)]
-            if following:
-                return following[-1]
+            code_migration = [one for one in self.chain.heads if self._follows(one, self.head.snapshot)]
+            if code_migration:
+                return code_migration[-1]
         return max(self.chain.heads, key=lambda one: (links[one].number or 0, links[one].created))
 
     def _follows(self, name: str, earlier: str) -> bool:
@@ -117,10 +117,10 @@ class History:
 
     def _of_missing(self, one: Missing) -> Finding:
         where = f"{len(self.chain.order)} of {self.chain.expected} snapshots are there."
-        cure = "Put its manifest back from a copy of the repository. Restore none of the others in the belief that it is this one."
+        fix = "Put its manifest back from a copy of the repository. Restore none of the others in the belief that it is this one."
         if one.said_by == "count":
             return _finding(
-                f"{one.count}", f"{one.count} more snapshots are missing: {where}", cure, code="snapshot-missing"
+                f"{one.count}", f"{one.count} more snapshots are missing: {where}", fix, code="snapshot-missing"
             )
         number = f" (number {one.number})" if one.number else ""
         if one.said_by in ("head", "here"):
@@ -128,13 +128,13 @@ class History:
             return _finding(
                 one.id[:12],
                 f"The newest snapshot, {one.id[:12]}{number}, is missing: {says} names it. {where}",
-                cure,
+                fix,
                 code="snapshot-missing",
             )
         return _finding(
             one.id[:12],
             f"Snapshot {one.id[:12]}{number} is missing: {one.said_by[:12]} names it as the one before it. {where}",
-            cure,
+            fix,
             code="snapshot-missing",
         )
 
@@ -151,11 +151,11 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
     for stray in survey.strays:
         if stray.snapshot_id is not None:
             message = f"{stray.name} holds the manifest of snapshot {stray.snapshot_id[:12]} under another name."
-            cure = f"Rename it to snapshots/{stray.snapshot_id}.json."
-            found.append(_finding(stray.name, message, cure, code="snapshot-misnamed"))
+            fix = f"Rename it to snapshots/{stray.snapshot_id}.json."
+            found.append(_finding(stray.name, message, fix, code="snapshot-misnamed"))
         else:
-            message, cure = f"{stray.name} is no snapshot's name.", "See what it is, and move it away."
-            found.append(_finding(stray.name, message, cure, code="stranger-among-snapshots"))
+            message, fix = f"{stray.name} is no snapshot's name.", "See what it is, and move it away."
+            found.append(_finding(stray.name, message, fix, code="stranger-among-snapshots"))
     for name in survey.unreadable_heads:
         message = f"{name} cannot be read: it says which snapshot is the newest."
         found.append(_finding(name, message, "The next backup of its EDMS writes it anew.", code="head-record-damaged"))
@@ -209,5 +209,5 @@ def is_recorded(key: str | None) -> bool:
     return key is not None and not key.startswith(UNRECORDED)
 
 
-def _finding(subject: str, message: str, cure: str, *, code: str) -> Finding:
-    return Finding(code=code, severity="warning", subject=subject, message=message, cure=cure)
+def _finding(subject: str, message: str, fix: str, *, code: str) -> Finding:
+    return Finding(code=code, severity="warning", subject=subject, message=message, fix=fix)

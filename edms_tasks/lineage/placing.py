@@ -62,7 +62,7 @@ def _of_the_clock(newest: str | None, manifest: Manifest | None) -> list[Finding
             subject=newest[:12],
             message=f"The clock says {now:%Y-%m-%d %H:%M:%S} UTC, and the snapshot before this one, {newest[:12]}, bears the later"
             f" time {manifest.created:%Y-%m-%d %H:%M:%S} UTC.",
-            cure="Correct the clock (NTP). The order of the snapshots does not go by it.",
+            fix="Correct the clock (NTP). The order of the snapshots does not go by it.",
         )
     ]
 
@@ -77,7 +77,7 @@ def _of_the_names(manifest: Manifest | None, asker: Asker) -> list[Finding]:
             severity="warning",
             subject=asker.identity.id,
             message=f"This EDMS has other names than at the backup before: {changes}.",
-            cure="If it moved, all is well. If this is a copy of another EDMS, give it an [edms] id of its own.",
+            fix="If it moved, all is well. If this is a copy of another EDMS, give it an [edms] id of its own.",
         )
     ]
 

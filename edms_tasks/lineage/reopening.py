@@ -49,7 +49,7 @@ def reopen(settings: Settings, asker: Asker, *, create: bool = False, accept: bo
             severity="warning",
             subject=path,
             message="What was remembered of the last backup cannot be read, so nothing was compared with it.",
-            cure="Remove the file; the backup that has just run has written a new one.",
+            fix="Remove the file; the backup that has just run has written a new one.",
         )
         for path in memory.unreadable
     )
@@ -75,7 +75,7 @@ def _make(settings: Settings, asker: Asker, memory: Remembered, create: bool) ->
             "The repository is not there.",
             where=_display(settings),
             why=_what_is_there(settings.repository) + _what_was_used(settings, used),
-            cure="Mount its disk, or fix [repository] url, and run the backup again. To begin a new repository, and only then:"
+            fix="Mount its disk, or fix [repository] url, and run the backup again. To begin a new repository, and only then:"
             " `edms-backup backup --create-repository`"
             + (", and put its id into [repository] id." if settings.repository.id is not None else "."),
         )
@@ -84,7 +84,7 @@ def _make(settings: Settings, asker: Asker, memory: Remembered, create: bool) ->
             "No repository is made here: the disk is not mounted.",
             where=_display(settings),
             why=hint,
-            cure="Mount it and run the backup again; `--create-repository` makes one all the same.",
+            fix="Mount it and run the backup again; `--create-repository` makes one all the same.",
         )
     # What is there and is no repository, or has lost its config.json, is refused by `create`.
     repository = Repository.create(asked_for)
@@ -110,7 +110,7 @@ def _compare(
         "This is another repository than the one that was used before.",
         where=repository.display,
         why=f"Its id is {repository.identity}." + _what_was_used(settings, used),
-        cure=f"Mount the right disk or fix [repository] url. If this one is meant, say so in the settings: [repository] id ="
+        fix=f"Mount the right disk or fix [repository] url. If this one is meant, say so in the settings: [repository] id ="
         f' "{repository.identity}", or once with `edms-backup backup --accept-repository`.',
     )
 
@@ -133,7 +133,7 @@ def _not_older(repository: Repository, asker: Asker, witness: Witness, accept: b
         where=repository.display,
         why=f"The last backup from here, on {witness.at:%Y-%m-%d %H:%M} UTC, made snapshot {witness.snapshot[:12]}"
         f" (number {witness.number}). It is not there, and {newest}.",
-        cure="Mount the right disk, or bring the newer state of the repository back. If that is lost for good:"
+        fix="Mount the right disk, or bring the newer state of the repository back. If that is lost for good:"
         " `edms-backup backup --accept-repository` goes on with what is there.",
     )
 
@@ -186,6 +186,6 @@ def _unescaped(field: str) -> str:
 
 
 def _display(settings: Settings) -> str:
-    from edms_tasks.repository.place import open_place
+    from edms_tasks.repository.backend import open_backend
 
-    return open_place(settings.repository).display
+    return open_backend(settings.repository).display

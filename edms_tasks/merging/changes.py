@@ -11,7 +11,7 @@ from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.merging.pairing import Identified
 from edms_tasks.merging.planning import Policy
 from edms_tasks.merging.rewriting import ACTION, Rewritten
-from edms_tasks.workspace import AS_PARQUET
+from edms_tasks.scratch.workspace import AS_PARQUET
 
 
 def table_change(

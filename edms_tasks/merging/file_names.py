@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import duckdb
 
-from edms_tasks.merging.matching import Matched
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.pairing import paired
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.merging.rewriting import ACTION
-from edms_tasks.value_text import text_value
 
 
 def spoken_for(

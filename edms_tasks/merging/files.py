@@ -19,21 +19,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import literal
-from edms_tasks.disk_space import require_space
+from edms_tasks.digests.canonical import text_of
 from edms_tasks.errors import MergeRefused
 from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.fetch import folders_of, open_index
 from edms_tasks.files.index import SCHEMA, OpenedIndex, file_workspace, readable
-from edms_tasks.files.restore import restore_opened
 from edms_tasks.files.walk import MERGE_STAGING
+from edms_tasks.files.write_back import restore_opened
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.manifest import FileIndex
-from edms_tasks.merging.numbering import Numbering
+from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.planning import Conflict, FilePlan, Policy
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.disk_space import require_space
 
 STAGING = os.fsdecode(MERGE_STAGING)
 _EXAMPLES = 3
@@ -51,14 +51,14 @@ class RootMerge:
     _added: list[Path] = field(default_factory=list)
     _replaced: list[tuple[Path, Path]] = field(default_factory=list)
 
-    def stage(self, repository: Repository, spool: Path) -> None:
+    def stage(self, repository: Repository, scratch: Path) -> None:
         """Bring the contents into the folder of their own, each verified against the index."""
         if not self.writes:
             return
         self.remove_staged()
         self.live.mkdir(parents=True, exist_ok=True)
         require_space(self.live, self.plan.bytes, f"the files of {self.index.root.name}")
-        with open_index(self.index, repository, spool) as opened:
+        with open_index(self.index, repository, scratch) as opened:
             chosen = opened.folder / "chosen.parquet"
             _choose(opened, self.writes, chosen)
             restore_opened(OpenedIndex(self.index, (chosen,), opened.folder), repository, self.live / STAGING)
@@ -80,7 +80,7 @@ class RootMerge:
                 raise MergeRefused(
                     "A file came into the way of one of the snapshot's.",
                     where=str(target),
-                    cure="Nothing was changed. Run the merge again.",
+                    fix="Nothing was changed. Run the merge again.",
                 ) from error
             self._added.append(target)
 
@@ -105,10 +105,10 @@ def plan_files(
     live: Path,
     *,
     names: Sequence[FileNameReference],
-    numberings: Mapping[str, Numbering],
+    id_maps: Mapping[str, IdMap],
     spoken_for: Collection[str],
     policy: Policy,
-    spool: Path,
+    scratch: Path,
     only: Callable[[str, Mapping[str, str]], bool] | None = None,
 ) -> tuple[RootMerge, list[Conflict]]:
     """Compare a folder of the snapshot with the live one.
@@ -129,8 +129,8 @@ def plan_files(
     replacements: list[str] = []
     disputed: list[str] = []
     writes: dict[bytes, tuple[bytes, bool]] = {}
-    with open_index(index, repository, spool) as opened:
-        for name, final, size, sha256, ids in _named(opened, names, numberings):
+    with open_index(index, repository, scratch) as opened:
+        for name, final, size, sha256, ids in _named(opened, names, id_maps):
             if only is not None and not only(os.fsdecode(name), ids):
                 continue
             found = _compare(live, final, size, sha256)
@@ -161,7 +161,7 @@ def plan_files(
                 + (", which rows that stay there name." if policy == "overwrite" else "."),
                 count=len(disputed),
                 examples=tuple(sorted(disputed)[:_EXAMPLES]),
-                cure="Rename the target's files in the EDMS, or choose --on-conflict "
+                fix="Rename the target's files in the EDMS, or choose --on-conflict "
                 + ("for the models that name them." if policy == "overwrite" else "overwrite or keep."),
             )
         )
@@ -175,13 +175,13 @@ def plan_files(
 
 
 def _named(
-    opened: OpenedIndex, names: Sequence[FileNameReference], numberings: Mapping[str, Numbering]
+    opened: OpenedIndex, names: Sequence[FileNameReference], id_maps: Mapping[str, IdMap]
 ) -> Iterator[tuple[bytes, bytes, int, str, dict[str, str]]]:
     """Every file: its name, the name it has in the target, its size, its SHA-256, and the ids in its name by table id."""
     cases, joins, held, targets = [], [], [], []
     for number, reference in enumerate(names):
-        numbering = numberings.get(reference.target)
-        if numbering is None or numbering.table.primary_key != (reference.target_column,):
+        id_map = id_maps.get(reference.target)
+        if id_map is None or id_map.table.primary_key != (reference.target_column,):
             continue
         pattern = name_expression(reference.pattern, reference.id_kind)
         parts = f"regexp_extract(f.text, {literal(pattern.expression)}, ['before', 'id', 'after'], 's')"
@@ -190,8 +190,8 @@ def _named(
         held.append(f"CASE WHEN {written} <> '' THEN {plain} END")
         targets.append(reference.target)
         joins.append(
-            f"LEFT JOIN {numbering.changed} n{number} ON {written} <> '' "
-            f"AND lower(replace({text_of(f'n{number}.source', numbering.kind)}, '-', '')) = lower(replace({plain}, '-', ''))"
+            f"LEFT JOIN {id_map.changed} n{number} ON {written} <> '' "
+            f"AND lower(replace({text_of(f'n{number}.source', id_map.kind)}, '-', '')) = lower(replace({plain}, '-', ''))"
         )
         final = f"CAST(n{number}.final AS VARCHAR)"
         if pattern.padded:
@@ -227,7 +227,7 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:
             "A file of the EDMS cannot be read.",
             where=str(path),
             why=error.strerror or str(error),
-            cure="Mend its permissions, or run as the user that the EDMS runs as.",
+            fix="Mend its permissions, or run as the user that the EDMS runs as.",
         ) from error
     with os.fdopen(descriptor, "rb") as stream:
         held = os.fstat(stream.fileno())
@@ -277,5 +277,5 @@ def _require_plain_folders(live: Path, name: bytes) -> None:
             raise MergeRefused(
                 "A folder that files should be brought into is a link.",
                 where=str(path),
-                cure="Nothing was changed. Make it a folder, or merge by hand what belongs there.",
+                fix="Nothing was changed. Make it a folder, or merge by hand what belongs there.",
             )

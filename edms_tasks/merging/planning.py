@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import duckdb
+from pydantic import Field
 
 from edms_tasks.databases.quoting import identifier
+from edms_tasks.digests.table_state import KEY
+from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import Table, UniqueKey, Value
-from edms_tasks.merging.comparison import comparable
-from edms_tasks.merging.numbering import Numbering
+from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.rewriting import ACTION, COLUMNS, Rewritten
-from edms_tasks.table_state import KEY
 
 Policy = Literal["overwrite", "keep", "fail"]
 _EXAMPLES = 3
@@ -27,7 +28,7 @@ class Conflict(Value):
     message: str
     count: int
     examples: tuple[str, ...] = ()
-    cure: str
+    fix: str = Field(alias="cure")  # its name in documents that exist
 
 
 class ModelPlan(Value):
@@ -43,7 +44,9 @@ class ModelPlan(Value):
     same: int
     only_in_target: int
     new_ids: int  # inserted rows that get another id than they had
-    led_nowhere: int  # ids without a row that had to become others, so as not to lead to a row of the target
+    orphaned: int = Field(
+        alias="led_nowhere"
+    )  # ids without a row that had to become others, so as not to lead to a row of the target
     columns: dict[str, int]  # column -> updated (or kept) rows that differ in it
     inserts: tuple[str, ...]  # natural keys of the first few
     updates: tuple[str, ...]
@@ -98,7 +101,7 @@ def plan_table(
     source: Identified,
     target: Identified,
     rows: Rewritten,
-    numbering: Numbering | None,
+    id_map: IdMap | None,
     policy: Policy,
     *,
     pairs: int,
@@ -120,13 +123,13 @@ def plan_table(
         keep=0 if overwrites else rows.updates,
         same=rows.same,
         only_in_target=target.rows - pairs,
-        new_ids=_new_ids(cursor, numbering, rows),
-        led_nowhere=numbering.reserved if numbering else 0,
+        new_ids=_new_ids(cursor, id_map, rows),
+        orphaned=id_map.reserved if id_map else 0,
         columns={str(name): int(count) for name, count in columns},
         inserts=_insert_examples(cursor, rows),
         updates=updates,
     )
-    conflicts = [*_doubled(source, "the snapshot"), *_doubled(target, "the target"), *_unplaced(table, numbering)]
+    conflicts = [*_doubled(source, "the snapshot"), *_doubled(target, "the target"), *_unplaced(table, id_map)]
     if policy == "fail" and rows.updates:
         conflicts.append(
             Conflict(
@@ -135,7 +138,7 @@ def plan_table(
                 message="Rows are in both and differ.",
                 count=rows.updates,
                 examples=updates,
-                cure=f"Choose: --on-conflict {table.label}=overwrite or --on-conflict {table.label}=keep.",
+                fix=f"Choose: --on-conflict {table.label}=overwrite or --on-conflict {table.label}=keep.",
             )
         )
     conflicts += _moved_keys(cursor, source, target, rows)
@@ -144,13 +147,13 @@ def plan_table(
     return plan, conflicts
 
 
-def _new_ids(cursor: duckdb.DuckDBPyConnection, numbering: Numbering | None, rows: Rewritten) -> int:
-    if numbering is None or not numbering.moved:
+def _new_ids(cursor: duckdb.DuckDBPyConnection, id_map: IdMap | None, rows: Rewritten) -> int:
+    if id_map is None or not id_map.moved:
         return 0
-    pk = identifier(numbering.table.primary_key[0])
+    pk = identifier(id_map.table.primary_key[0])
     row = cursor.execute(
-        f"SELECT count(*) FROM {numbering.changed} n SEMI JOIN (SELECT * FROM {rows.relation} WHERE \"{ACTION}\" = 'insert') r "
-        f"ON CAST(r.{pk} AS {numbering.kind}) = n.final WHERE NOT n.nowhere"
+        f"SELECT count(*) FROM {id_map.changed} n SEMI JOIN (SELECT * FROM {rows.relation} WHERE \"{ACTION}\" = 'insert') r "
+        f"ON CAST(r.{pk} AS {id_map.kind}) = n.final WHERE NOT n.nowhere"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
     return int(row[0])
@@ -180,21 +183,21 @@ def _doubled(rows: Identified, where: str) -> list[Conflict]:
             model=rows.table.label,
             message=f"Rows of {where} share a natural key ({key.natural_key.readable}), so it is not known which is meant.",
             count=key.duplicates,
-            cure="Mend them in the EDMS, or declare another key before the backup: [natural_keys].",
+            fix="Mend them in the EDMS, or declare another key before the backup: [natural_keys].",
         )
     ]
 
 
-def _unplaced(table: Table, numbering: Numbering | None) -> list[Conflict]:
-    if numbering is None or not numbering.unplaced:
+def _unplaced(table: Table, id_map: IdMap | None) -> list[Conflict]:
+    if id_map is None or not id_map.unplaced:
         return []
     return [
         Conflict(
             code="no-id",
             model=table.label,
             message=f"New rows have a {table.primary_key[0]} that is taken in the target, and no other can be made up for them.",
-            count=numbering.unplaced,
-            cure="Give the model a natural key ([natural_keys]) so that they are recognised, or change the id in the target.",
+            count=id_map.unplaced,
+            fix="Give the model a natural key ([natural_keys]) so that they are recognised, or change the id in the target.",
         )
     ]
 
@@ -223,7 +226,7 @@ def _moved_keys(
             message="Rows with the same natural key have another primary key in the target.",
             count=len(found),
             examples=tuple(str(key) for (key,) in found[:_EXAMPLES]),
-            cure="Change them in the target, or leave the model out.",
+            fix="Change them in the target, or leave the model out.",
         )
     ]
 
@@ -276,7 +279,7 @@ def _collisions(
             message=f"Rows of the snapshot have the {', '.join(unique.columns)} of other rows of the target ({unique.name}).",
             count=len(found),
             examples=tuple(f"{ours} and {theirs}: {value}"[:300] for ours, theirs, value in found[:_EXAMPLES]),
-            cure="Change the value in the target, or declare these columns the model's natural key before the backup.",
+            fix="Change the value in the target, or declare these columns the model's natural key before the backup.",
         )
     ]
 

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.canonical import text_of
+from edms_tasks.digests.table_state import KEY, reference_column
 from edms_tasks.errors import CheckFailed, MergeRefused
+from edms_tasks.identifying.comparable import carried, same
+from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
-from edms_tasks.keys import generic_object_id
-from edms_tasks.matching import equal
-from edms_tasks.merging.comparison import carried, same
-from edms_tasks.merging.numbering import Numbering, content_type_ids
+from edms_tasks.keys.checked_keys import generic_object_id
+from edms_tasks.keys.value_equality import equal
+from edms_tasks.merging.id_map import IdMap, content_type_ids
 from edms_tasks.merging.pairing import EXACT, NUMBER, Identified, exact_hash, paired
-from edms_tasks.merging.sides import DANGLING
-from edms_tasks.table_state import KEY, reference_column
-from edms_tasks.workspace import AS_PARQUET
+from edms_tasks.scratch.workspace import AS_PARQUET
 
 ACTION = "@action"
 COLUMNS = "@columns"
@@ -59,7 +59,7 @@ def rewrite(
     cursor: duckdb.DuckDBPyConnection,
     source: Identified,
     target: Identified,
-    numberings: Mapping[str, Numbering],
+    id_maps: Mapping[str, IdMap],
     path: Path,
     *,
     soft: Mapping[str, str],
@@ -85,7 +85,7 @@ def rewrite(
     kinds = source.side.keys.types[table.id]
     for number, reference in enumerate(table.references):
         if isinstance(reference, ForeignReference):
-            _follow_foreign(source, reference, numberings, values, joins, f"f{number}")
+            _follow_foreign(source, reference, id_maps, values, joins, f"f{number}")
         elif isinstance(reference, GenericReference):
             _follow_generic(source, reference, generic, kinds, values, joins, f"g{number}")
     for number, (column, changed) in enumerate(soft.items()):
@@ -94,7 +94,7 @@ def rewrite(
         values[column] = (
             f"CASE WHEN w{number}.value IS NULL THEN {values[column]} ELSE CAST(w{number}.rewritten AS {kinds[column]}) END"
         )
-    own = numberings.get(table.id)
+    own = id_maps.get(table.id)
     if own is not None:
         pk = identifier(table.primary_key[0])
         joins.append(f"LEFT JOIN {own.relation} own ON own.source = CAST(s.{pk} AS {own.kind}) AND NOT own.nowhere")
@@ -142,38 +142,38 @@ def rewrite(
             f"{table.label} has {source.rows} rows in the snapshot, and became {sum(counts.values())} with the target's ids.",
             where=table.id,
             why="A value that others point at, or a natural key, is not unique in one of the two databases.",
-            cure="The live system is untouched. `edms-backup doctor` says which key is doubled.",
+            fix="The live system is untouched. `edms-backup doctor` says which key is doubled.",
         )
     return found
 
 
 def tabulate_generic_ids(
-    cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified], numberings: Mapping[str, Numbering], name: str
+    cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified], id_maps: Mapping[str, IdMap], name: str
 ) -> None:
     """Make the relation `name` of (content_type, id, final): object ids as generic references spell them, where they change."""
     cursor.execute(f"CREATE OR REPLACE TABLE {name} (content_type VARCHAR, id VARCHAR, final VARCHAR)")
     for content_type, table_id in content_type_ids(cursor, sources).items():
-        numbering = numberings.get(table_id)
-        if numbering is None or not (numbering.moved or numbering.reserved):
+        id_map = id_maps.get(table_id)
+        if id_map is None or not (id_map.moved or id_map.reserved):
             continue
         cursor.execute(
-            f"INSERT INTO {name} SELECT {literal(content_type)}, {_bare('source')}, CAST(final AS VARCHAR) FROM {numbering.changed}"
+            f"INSERT INTO {name} SELECT {literal(content_type)}, {_bare('source')}, CAST(final AS VARCHAR) FROM {id_map.changed}"
         )
 
 
 def _follow_foreign(
     source: Identified,
     reference: ForeignReference,
-    numberings: Mapping[str, Numbering],
+    id_maps: Mapping[str, IdMap],
     values: dict[str, str],
     joins: list[str],
     alias: str,
 ) -> None:
-    _require_still(source.table, reference, numberings)
-    numbering = numberings.get(reference.target)
-    if numbering is None or reference.target_columns != numbering.table.primary_key or len(reference.columns) != 1:
+    _require_still(source.table, reference, id_maps)
+    id_map = id_maps.get(reference.target)
+    if id_map is None or reference.target_columns != id_map.table.primary_key or len(reference.columns) != 1:
         return  # it points at values that a merge does not change
-    if not (numbering.moved or numbering.reserved):
+    if not (id_map.moved or id_map.reserved):
         return
     column = reference.columns[0]
     if column not in values or values[column] != f"s.{identifier(column)}":
@@ -181,21 +181,21 @@ def _follow_foreign(
     here = source.held(column)
     there = source.side.keys.held(reference.target, reference.target_columns[0])
     joins.append(
-        f"LEFT JOIN {numbering.changed} {alias} ON {equal(f's.{identifier(column)}', here, f'{alias}.source', there)}"
+        f"LEFT JOIN {id_map.changed} {alias} ON {equal(f's.{identifier(column)}', here, f'{alias}.source', there)}"
     )
     moved = carried(f"CAST({alias}.final AS VARCHAR)", here)
     values[column] = _unless_still_nowhere(reference.name, f"{alias}.source", column, here.kind, moved)
 
 
-def _require_still(table: Table, reference: ForeignReference, numberings: Mapping[str, Numbering]) -> None:
+def _require_still(table: Table, reference: ForeignReference, id_maps: Mapping[str, IdMap]) -> None:
     """Each partition is merged as a table of its own: where its ids change, one id of the whole could have two new ones."""
-    moved = [name for name in reference.partitions if name in numberings and numberings[name].moved]
+    moved = [name for name in reference.partitions if name in id_maps and id_maps[name].moved]
     if moved:
         raise MergeRefused(
             f"{table.label} refers to the partitioned table {reference.target}, whose rows would get other ids.",
             where=", ".join(moved),
             why="The target has given these ids to other rows, and a merge does not number partitions anew.",
-            cure="Nothing was changed. Restore the snapshot into a database of its own (`edms-backup restore --into`), "
+            fix="Nothing was changed. Restore the snapshot into a database of its own (`edms-backup restore --into`), "
             "and move the rows by hand.",
         )
 
@@ -230,10 +230,10 @@ def _follow_generic(
 
 def _unless_still_nowhere(name: str, found: str, column: str, kind: str, moved: str) -> str:
     """The new id, where there is one; a reference that leads nowhere in the target too stays as it is there."""
-    nowhere = f"{identifier(reference_column(name))} = {literal(DANGLING)}"
+    orphans = f"{identifier(reference_column(name))} = {literal(DANGLING)}"
     return (
         f"CASE WHEN {found} IS NULL THEN s.{identifier(column)} "
-        f"WHEN coalesce(s.{nowhere} AND t.{nowhere}, false) THEN CAST(t.{identifier(column)} AS {kind}) ELSE {moved} END"
+        f"WHEN coalesce(s.{orphans} AND t.{orphans}, false) THEN CAST(t.{identifier(column)} AS {kind}) ELSE {moved} END"
     )
 
 

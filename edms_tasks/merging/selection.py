@@ -14,17 +14,17 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.table_state import KEY, reference_column
+from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
-from edms_tasks.keys import generic_object_id
-from edms_tasks.matching import bare_if_uuid, equal
-from edms_tasks.merging.matching import Matched
-from edms_tasks.merging.numbering import content_type_ids
+from edms_tasks.keys.checked_keys import generic_object_id
+from edms_tasks.keys.value_equality import bare_if_uuid, equal
+from edms_tasks.merging.id_map import content_type_ids
+from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.pairing import NUMBER, Identified, paired
 from edms_tasks.merging.rewriting import ACTION, Rewritten
-from edms_tasks.table_state import KEY, reference_column
-from edms_tasks.value_text import text_value
-from edms_tasks.workspace import AS_PARQUET
+from edms_tasks.scratch.workspace import AS_PARQUET
 
 _CHOSEN = "chosen_rows"
 _NEXT = "next_rows"
@@ -52,7 +52,7 @@ class Selector:
             raise CommandError(
                 f"{text!r} names no object.",
                 where="--only",
-                cure="Write MODEL:KEY, e.g. documents.Document:SOP-0001, or MODEL:COLUMN=VALUE, e.g. documents.Document:number=SOP-*.",
+                fix="Write MODEL:KEY, e.g. documents.Document:SOP-0001, or MODEL:COLUMN=VALUE, e.g. documents.Document:number=SOP-*.",
             )
         column, equals, value = key.partition("=")
         if equals:
@@ -132,7 +132,7 @@ def _choose(cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified]
             raise CommandError(
                 f"{table.label} has no column {selector.column!r}.",
                 where="--only",
-                cure=f"Did you mean `{close[0]}`?" if close else f"It has {', '.join(sorted(names))}.",
+                fix=f"Did you mean `{close[0]}`?" if close else f"It has {', '.join(sorted(names))}.",
             )
         name = names[selector.column]
         encoding = found.side.raws[table.id].encodings.get(name, "native")
@@ -154,7 +154,7 @@ def _choose(cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified]
         raise CommandError(
             f"The snapshot has no {table.label} {','.join(selector.parts)!r}.",
             where="--only",
-            cure=f"Its natural key is ({readable}). `edms-backup show` says which models a snapshot holds.",
+            fix=f"Its natural key is ({readable}). `edms-backup show` says which models a snapshot holds.",
         )
 
 
@@ -167,7 +167,7 @@ def _table(sources: Mapping[str, Identified], name: str) -> Identified:
         raise CommandError(
             f"There is no model {name!r} in the snapshot.",
             where="--only",
-            cure=f"Did you mean `{close[0]}`?" if close else "`edms-backup show` lists the models.",
+            fix=f"Did you mean `{close[0]}`?" if close else "`edms-backup show` lists the models.",
         )
     return by_name[name.lower()]
 
@@ -219,7 +219,7 @@ def _spread(
     raise CommandError(
         f"What the chosen objects refer to goes on for more than {_LONGEST_WAY} steps.",
         where="--only",
-        cure="Merge the whole snapshot, or restore it with --into and look there.",
+        fix="Merge the whole snapshot, or restore it with --into and look there.",
     )
 
 

@@ -9,9 +9,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.merging.numbering import Numbering
+from edms_tasks.digests.canonical import text_of
+from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.pairing import Identified
 from edms_tasks.soft import id_text
 from edms_tasks.soft.rewriting import FinalId, final_ids, rewriter
@@ -24,7 +24,7 @@ def rewritten_values(
     cursor: duckdb.DuckDBPyConnection,
     source: Identified,
     column: str,
-    numberings: Mapping[str, Numbering],
+    id_maps: Mapping[str, IdMap],
     path: Path,
 ) -> str | None:
     """A relation of (value, rewritten), as the column is carried, for the values that change; None where none does.
@@ -38,7 +38,7 @@ def rewritten_values(
     """
     table = source.table
     references = [reference for reference in table.soft_references if reference.column == column]
-    moved = [numberings.get(reference.target) for reference in references]
+    moved = [id_maps.get(reference.target) for reference in references]
     own = [
         one if one is not None and one.table.primary_key == (reference.target_column,) else None
         for one, reference in zip(moved, references, strict=True)
@@ -55,17 +55,17 @@ def rewritten_values(
     return f"(SELECT value, {retagged} AS rewritten FROM {changed})"
 
 
-def _final(cursor: duckdb.DuckDBPyConnection, numbering: Numbering | None) -> FinalId:
-    if numbering is None:
+def _final(cursor: duckdb.DuckDBPyConnection, id_map: IdMap | None) -> FinalId:
+    if id_map is None:
         return lambda written: None
-    rows = cursor.execute(f"SELECT CAST(source AS VARCHAR), CAST(final AS VARCHAR) FROM {numbering.changed}").fetchall()
-    compared = _compared(numbering)
+    rows = cursor.execute(f"SELECT CAST(source AS VARCHAR), CAST(final AS VARCHAR) FROM {id_map.changed}").fetchall()
+    compared = _compared(id_map)
     return final_ids({compared(str(was)): str(now) for was, now in rows}, compared)
 
 
-def _compared(numbering: Numbering) -> Callable[[str], str]:
+def _compared(id_map: IdMap) -> Callable[[str], str]:
     """As `soft.ids.Ids.compared` spells ids."""
-    column = numbering.table.column(numbering.table.primary_key[0])
+    column = id_map.table.column(id_map.table.primary_key[0])
     if column.logical_type == "uuid":
         return lambda written: written.replace("-", "").lower()
     if column.native_type.rpartition(".")[2].lower() == "citext":

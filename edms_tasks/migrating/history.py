@@ -22,7 +22,7 @@ class Obstacle:
 
     app: str
     why: str
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class TableOutcome:
 
 
 @dataclass(frozen=True)
-class Following:
+class CodeMigration:
     """How a restored database came to fit the EDMS's code."""
 
     migrations: tuple[Key, ...]  # run, in this order

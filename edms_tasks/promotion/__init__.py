@@ -7,9 +7,9 @@ about one that was cut short, `rollback.py` the way back.
 
 from edms_tasks.promotion.folders import check_folder, remove_staged, remove_staged_beside, staging_folder
 from edms_tasks.promotion.journal import Evidence, Journal, Promotion
-from edms_tasks.promotion.locks import LiveTarget, Patience
 from edms_tasks.promotion.rollback import Choice, choices, choose, roll_back
 from edms_tasks.promotion.swap import Staged, carry_out, pending, plan, recover
+from edms_tasks.promotion.target_locks import LiveTarget, Patience
 
 __all__ = [
     "Choice",

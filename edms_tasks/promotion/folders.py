@@ -53,7 +53,7 @@ def check_folder(live: Path) -> None:
         raise TerminalError(
             "A folder of files is a mount point, so it cannot be swapped by renaming.",
             where=str(live),
-            cure="Restore with --into and copy the files, or point the EDMS (and [files] roots) at a folder inside the mount.",
+            fix="Restore with --into and copy the files, or point the EDMS (and [files] roots) at a folder inside the mount.",
         )
     existing = live.parent
     while not existing.exists():
@@ -63,5 +63,5 @@ def check_folder(live: Path) -> None:
             "The files cannot be staged.",
             where=str(existing),
             why="No permission to write there.",
-            cure="Fix the folder's permissions.",
+            fix="Fix the folder's permissions.",
         )

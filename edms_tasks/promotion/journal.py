@@ -118,7 +118,7 @@ class Journal:
             "The journal of promotions cannot be read.",
             where=str(self.path),
             why=why,
-            cure="Move it away once you have made sure that the live database is the one you want; rollback then starts anew.",
+            fix="Move it away once you have made sure that the live database is the one you want; rollback then starts anew.",
         )
 
 
@@ -163,7 +163,7 @@ def records_beside(database: str, folders: Sequence[Path]) -> list[Promotion]:
                 "The record of an unfinished promotion cannot be read.",
                 where=str(place),
                 why=str(error).splitlines()[0],
-                cure="Find out whether database and folders belong together (look at the folders ending in .previous-… and "
+                fix="Find out whether database and folders belong together (look at the folders ending in .previous-… and "
                 ".edms-staging-…), then remove this file.",
             ) from error
         found[promotion.stamp] = promotion

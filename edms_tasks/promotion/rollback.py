@@ -59,21 +59,21 @@ def choose(database: Database, journal: Journal, stamp: str | None) -> Choice:
             f"There is nothing to roll back to under {stamp!r}.",
             where=str(journal.path),
             why="It was never promoted here, has been rolled back already, or its database is gone.",
-            cure="`edms-backup rollback --list` shows what there is.",
+            fix="`edms-backup rollback --list` shows what there is.",
         )
     if not found:
         raise NothingToRollBack(
             "There is no promoted restore to roll back.",
             where=str(journal.path),
             why=_why_nothing(database, journal),
-            cure="`edms-backup list` shows the snapshots there are.",
+            fix="`edms-backup list` shows the snapshots there are.",
         )
     if not found[0].default:
         raise NothingToRollBack(
             "It must be said what to roll back to: the last change of the live system was no restore on record.",
             where=database.address.display,
             why="It was a rollback, or something else has replaced the database since.",
-            cure=f"To bring back {found[0].what}: `edms-backup rollback {found[0].stamp}`. "
+            fix=f"To bring back {found[0].what}: `edms-backup rollback {found[0].stamp}`. "
             "`edms-backup rollback --list` shows all.",
         )
     return found[0]
@@ -95,7 +95,7 @@ def roll_back(
             raise NothingToRollBack(
                 "The files from before are gone.",
                 where=swap.previous,
-                cure="Bring the folder back to that name, or restore a snapshot instead: `edms-backup list`.",
+                fix="Bring the folder back to that name, or restore a snapshot instead: `edms-backup list`.",
             )
     stamp = new_stamp(journal)
     live = database.address.name
@@ -121,7 +121,7 @@ def roll_back(
         for folder, there in expected.items():
             if identity(Path(folder)) != there:
                 raise TargetChanged(
-                    "A folder that was to go live has been replaced.", where=folder, cure="Run it again."
+                    "A folder that was to go live has been replaced.", where=folder, fix="Run it again."
                 )
         confirm()
 

@@ -49,7 +49,7 @@ class Staged:
                     "A folder that was to go live is not the one that was proved.",
                     where=str(staged),
                     why=f"It should be {expected or 'none'}, and is {identity(staged) or 'not there'}.",
-                    cure="Nothing was changed. See what writes beside the live folder, and run the restore again.",
+                    fix="Nothing was changed. See what writes beside the live folder, and run the restore again.",
                 )
 
 
@@ -252,7 +252,7 @@ def _has_swapped(promotion: Promotion, database: Database) -> bool:
         f"The promotion of {promotion.stamp} was cut short, and the live database is neither the one from before nor the one it brought.",
         where=promotion.database,
         why=f"It is {now or 'not there'}; before it was {promotion.previous_identity or 'not there'}, then {promotion.identity}.",
-        cure="Find out which database and which folders belong together: the folders from before end in "
+        fix="Find out which database and which folders belong together: the folders from before end in "
         f".previous-{promotion.stamp}, those that were to follow in .edms-staging-…. Bring them to their places by hand, and remove "
         + " and ".join(f"{swap.live}.edms-promotion" for swap in promotion.folders)
         + ".",
@@ -268,6 +268,6 @@ def _halted(where: str, why: str) -> PromotionHalted:
         "The database is the restored one, and a folder of files could not follow.",
         where=where,
         why=why,
-        cure="Keep the EDMS stopped. Fix what is said above, then run `edms-backup rollback`: it first finishes this promotion. "
+        fix="Keep the EDMS stopped. Fix what is said above, then run `edms-backup rollback`: it first finishes this promotion. "
         "Where the folder is gone, run `edms-backup restore` again.",
     )

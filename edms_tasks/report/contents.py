@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import TableEntry
-from edms_tasks.measured import MeasuredTable
 from edms_tasks.report.facts import RecoveryFacts
 from edms_tasks.salvage.losses import TableLoss
 from edms_tasks.validation_result import FileCheckLike, ValidationResult
@@ -55,7 +55,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             "migrations": [f"{app}.{name}" for app, name in manifest.edms.migrations_leaves],
         },
         "target": facts.target,
-        "crossed": facts.crossed,
+        "crossed": facts.converted,
         "totals": {
             "models": len(models),
             "rows_expected": manifest.rows,
@@ -76,7 +76,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             if examples
         ],
         "losses": _losses(facts) if facts.losses else None,
-        "following": facts.following.as_json() if facts.following else None,
+        "following": facts.code_migration.as_json() if facts.code_migration else None,
         "models": models,
         "unexpected_tables": sorted(facts.states.keys() - known.keys()),
         "references_checked": sum(row["found"] is not None for row in references),

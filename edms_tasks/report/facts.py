@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
-from edms_tasks.measured import MeasuredTable
-from edms_tasks.migrating.outcome import Following
+from edms_tasks.migrating.outcome import CodeMigration
 from edms_tasks.salvage.losses import Losses
 from edms_tasks.validation_result import FileCheckLike, ValidationResult
 
@@ -34,8 +34,8 @@ class RecoveryFacts:
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     losses: Losses | None = None  # what a salvage could not bring back
-    following: Following | None = (
+    code_migration: CodeMigration | None = (
         None  # what the EDMS's code, being another than the snapshot's, made of it after the proof
     )
-    crossed: bool = False  # into a database of the other engine: what was read back there was brought into this form
+    converted: bool = False  # into a database of the other engine: what was read back there was brought into this form
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -28,10 +28,10 @@ from edms_tasks.errors import (
     UnknownSnapshot,
 )
 from edms_tasks.manifest import ObjectRef
+from edms_tasks.repository.backend import BLOCK, Backend, open_backend
 from edms_tasks.repository.chain import Mark
-from edms_tasks.repository.layered import LayeredPlace
-from edms_tasks.repository.locks import hold
-from edms_tasks.repository.place import BLOCK, Place, open_place
+from edms_tasks.repository.overlay import OverlayBackend
+from edms_tasks.repository.repository_lock import hold
 from edms_tasks.repository.survey import LARGEST_MANIFEST, Survey, snapshot_name, survey, write_head
 from edms_tasks.settings import RepositorySettings
 
@@ -65,7 +65,7 @@ class Repository:
         ...     repository.finish(run)
     """
 
-    def __init__(self, place: Place, identity: str) -> None:
+    def __init__(self, place: Backend, identity: str) -> None:
         self._place = place
         self.identity = identity
         self._still_locked: Callable[[], bool] | None = None
@@ -75,7 +75,7 @@ class Repository:
     @classmethod
     def create(cls, settings: RepositorySettings) -> Repository:
         """Make the repository, or open the one that is there already."""
-        place = open_place(settings)
+        place = open_backend(settings)
         if place.size(_CONFIG) is None:
             strangers = sorted(place.top_level() - _OWN_NAMES)
             if strangers:
@@ -83,7 +83,7 @@ class Repository:
                     "The repository's folder holds something else.",
                     where=place.display,
                     why=f"There is no config.json, but there is {strangers[0]!r}.",
-                    cure="Name a new or empty folder in [repository] url.",
+                    fix="Name a new or empty folder in [repository] url.",
                 )
             if any(True for folder in ("snapshots", "heads") for _ in place.names(folder)):
                 raise _no_config(place)
@@ -104,7 +104,7 @@ class Repository:
             SettingsError: there is none at that place.
             RepositoryUnreachable: the place does not answer.
         """
-        place = open_place(settings)
+        place = open_backend(settings)
         if place.size(_CONFIG) is None:
             if any(True for folder in ("snapshots", "heads") for _ in place.names(folder)):
                 raise _no_config(place)
@@ -112,18 +112,18 @@ class Repository:
                 "There is no repository here.",
                 where=place.display,
                 why="config.json is missing.",
-                cure="Make one with `edms-backup init`, or fix [repository] url; see that its disk is mounted.",
+                fix="Make one with `edms-backup init`, or fix [repository] url; see that its disk is mounted.",
             )
         return cls(place, _expected(_read_config(place), settings, place))
 
     @classmethod
     def is_at(cls, settings: RepositorySettings) -> bool:
         """Whether there is one at that place."""
-        return open_place(settings).size(_CONFIG) is not None
+        return open_backend(settings).size(_CONFIG) is not None
 
-    def only_read(self, folder: Path) -> Repository:
+    def with_overlay(self, folder: Path) -> Repository:
         """The same repository, whose new objects go into `folder` of this machine: its own place is not written to."""
-        return Repository(LayeredPlace(self._place, open_place(RepositorySettings(url=str(folder)))), self.identity)
+        return Repository(OverlayBackend(self._place, open_backend(RepositorySettings(url=str(folder)))), self.identity)
 
     @property
     def display(self) -> str:
@@ -206,7 +206,7 @@ class Repository:
                 "An object of the repository is damaged.",
                 where=f"{self.display}: {name}",
                 why=why,
-                cure="Run `edms-backup verify` to see which snapshots need it, and restore another one.",
+                fix="Run `edms-backup verify` to see which snapshots need it, and restore another one.",
             )
 
         size = self._place.size(name)
@@ -228,7 +228,7 @@ class Repository:
                 "The repository's lock was lost while this run was at work.",
                 where=self.display,
                 why="It could not be renewed in time, and another run may have taken it.",
-                cure="Run the backup again; what it stored is reused.",
+                fix="Run the backup again; what it stored is reused.",
             )
         snapshot_id = hashlib.sha256(manifest).hexdigest()
         self._place.write(snapshot_name(snapshot_id), [manifest])
@@ -238,21 +238,21 @@ class Repository:
         """The manifest's bytes, verified against the snapshot's id."""
         if not _HEX64.fullmatch(snapshot_id):
             raise UnknownSnapshot(
-                "This is not the id of a snapshot.", where=snapshot_id[:80], cure="See `edms-backup list`."
+                "This is not the id of a snapshot.", where=snapshot_id[:80], fix="See `edms-backup list`."
             )
         name = snapshot_name(snapshot_id)
         try:
             data = self._place.read(name, LARGEST_MANIFEST)
         except FileNotFoundError as error:
             raise UnknownSnapshot(
-                "No such snapshot.", where=f"{self.display}: {snapshot_id}", cure="See `edms-backup list`."
+                "No such snapshot.", where=f"{self.display}: {snapshot_id}", fix="See `edms-backup list`."
             ) from error
         if hashlib.sha256(data).hexdigest() != snapshot_id:
             raise DamagedRepository(
                 "The manifest of a snapshot is damaged.",
                 where=f"{self.display}: {name}",
                 why="Its bytes do not have the SHA-256 that names it.",
-                cure="Restore another snapshot (`edms-backup list`); keep this file for analysis.",
+                fix="Restore another snapshot (`edms-backup list`); keep this file for analysis.",
             )
         return data
 
@@ -304,7 +304,7 @@ class Repository:
             raise TerminalError(
                 "The repository can be swept only while it is locked.",
                 where=self.display,
-                cure="Call it inside `lock`.",
+                fix="Call it inside `lock`.",
             )
         temporary = [name for name, _ in self._place.names("tmp")]
         for name in temporary:
@@ -369,7 +369,7 @@ def _verified(blocks: Iterator[bytes], ref: ObjectRef, damaged: Callable[[str], 
 
 
 def _source_changed(path: Path, why: str) -> TerminalError:
-    return TerminalError("A file changed while it was being stored.", where=str(path), why=why, cure="Run it again.")
+    return TerminalError("A file changed while it was being stored.", where=str(path), why=why, fix="Run it again.")
 
 
 def _cannot_write(path: Path, error: OSError) -> TerminalError:
@@ -378,32 +378,32 @@ def _cannot_write(path: Path, error: OSError) -> TerminalError:
         "A file of the snapshot cannot be written.",
         where=str(path),
         why=error.strerror or str(error),
-        cure="Make room on that disk." if kind is NoSpace else "See that the folder is there and may be written.",
+        fix="Make room on that disk." if kind is NoSpace else "See that the folder is there and may be written.",
     )
 
 
-def _expected(identity: str, settings: RepositorySettings, place: Place) -> str:
+def _expected(identity: str, settings: RepositorySettings, place: Backend) -> str:
     if settings.id is not None and settings.id != identity:
         raise AnotherRepository(
             "This is another repository than the settings name.",
             where=place.display,
             why=f"[repository] id is {settings.id}; the one that is there has the id {identity}.",
-            cure="Mount the right disk or fix [repository] url; or, if this one is meant, put its id into [repository] id.",
+            fix="Mount the right disk or fix [repository] url; or, if this one is meant, put its id into [repository] id.",
         )
     return identity
 
 
-def _no_config(place: Place) -> DamagedRepository:
+def _no_config(place: Backend) -> DamagedRepository:
     return DamagedRepository(
         "The repository's config.json is missing.",
         where=place.display,
         why="There are snapshots, but no config.json.",
-        cure='Put it back: {"format": 1, "id": "<that of [repository] id, else any>", "created": "<any date>"}; then run'
+        fix='Put it back: {"format": 1, "id": "<that of [repository] id, else any>", "created": "<any date>"}; then run'
         " `edms-backup verify`.",
     )
 
 
-def _read_config(place: Place) -> str:
+def _read_config(place: Backend) -> str:
     where = f"{place.display}: {_CONFIG}"
     try:
         config = json.loads(place.read(_CONFIG, LARGEST_CONFIG))
@@ -413,13 +413,13 @@ def _read_config(place: Place) -> str:
             "The repository's config.json cannot be read.",
             where=where,
             why=str(error),
-            cure='Mend it: {"format": 1, "id": "<any>", "created": "<any date>"}.',
+            fix='Mend it: {"format": 1, "id": "<any>", "created": "<any date>"}.',
         ) from error
     if version != FORMAT:
         raise SettingsError(
             "The repository has another format.",
             where=where,
             why=f"It says format {version!r}, this version reads {FORMAT}.",
-            cure="Use the version of edms-backup that wrote it, or a newer one.",
+            fix="Use the version of edms-backup that wrote it, or a newer one.",
         )
     return str(identity)

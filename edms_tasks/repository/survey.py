@@ -20,7 +20,7 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.repository.chain import Link, Mark, in_order
 
 if TYPE_CHECKING:
-    from edms_tasks.repository.place import Place
+    from edms_tasks.repository.backend import Backend
 
 LARGEST_MANIFEST = 256 * 1024 * 1024
 _LARGEST_HEAD = 64 * 1024
@@ -76,7 +76,7 @@ def snapshot_name(snapshot_id: str) -> str:
     return f"snapshots/{snapshot_id}.json"
 
 
-def survey(place: Place) -> Survey:
+def survey(place: Backend) -> Survey:
     """Read every manifest and every head record."""
     intact: dict[str, Manifest] = {}
     damaged: list[str] = []
@@ -103,7 +103,7 @@ def survey(place: Place) -> Survey:
     return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable)
 
 
-def write_head(place: Place, edms: str, mark: Mark) -> None:
+def write_head(place: Backend, edms: str, mark: Mark) -> None:
     """Note which snapshot of an EDMS is the newest."""
     record = {
         "edms": edms,
@@ -114,7 +114,7 @@ def write_head(place: Place, edms: str, mark: Mark) -> None:
     place.write(_head_name(edms), [json.dumps(record, indent=1).encode()])
 
 
-def _heads(place: Place) -> tuple[dict[str, Mark], tuple[str, ...]]:
+def _heads(place: Backend) -> tuple[dict[str, Mark], tuple[str, ...]]:
     heads: dict[str, Mark] = {}
     unreadable: list[str] = []
     for name, _ in place.names("heads"):

@@ -6,29 +6,29 @@ what is whole, `rows.py` measures what is left, `references.py` lists what came 
 proves like any other; nothing here touches a database, or writes to the repository.
 """
 
-from edms_tasks.salvage.files import FilesRemains, survey_files, write_lost_files
+from edms_tasks.salvage.files import SalvagedFiles, survey_files, write_lost_files
 from edms_tasks.salvage.losses import Dangling, FilesLoss, Losses, LostChunk, LostObject, NamedFiles, TableLoss
 from edms_tasks.salvage.references import DanglingList
-from edms_tasks.salvage.rows import manifest_of_remains, remaining_rows, state_of_remains
+from edms_tasks.salvage.rows import salvaged_manifest, salvaged_rows, state_of_salvaged
 from edms_tasks.salvage.snapshot import open_snapshot, require_schema
-from edms_tasks.salvage.tables import TableRemains, survey_table
+from edms_tasks.salvage.tables import SalvagedTable, survey_table
 
 __all__ = [
     "Dangling",
     "DanglingList",
     "FilesLoss",
-    "FilesRemains",
     "Losses",
     "LostChunk",
     "LostObject",
     "NamedFiles",
+    "SalvagedFiles",
+    "SalvagedTable",
     "TableLoss",
-    "TableRemains",
-    "manifest_of_remains",
     "open_snapshot",
-    "remaining_rows",
     "require_schema",
-    "state_of_remains",
+    "salvaged_manifest",
+    "salvaged_rows",
+    "state_of_salvaged",
     "survey_files",
     "survey_table",
     "write_lost_files",

@@ -15,17 +15,17 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.bounded_parquet import require_bounded
 from edms_tasks.databases.quoting import literal
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.fetch import folders_of, open_index
 from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, OpenedIndex, digest_of, file_workspace, readable, write_index
 from edms_tasks.files.progress import Meter, Progress
-from edms_tasks.files.verify import NAMES_SHOWN, judge_contents
+from edms_tasks.files.stored_files import NAMES_SHOWN, assess_contents
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.repository import Repository
 from edms_tasks.salvage.losses import FilesLoss, LostObject
-from edms_tasks.workspace import Workspace
+from edms_tasks.scratch.bounded_parquet import require_bounded
+from edms_tasks.scratch.workspace import Workspace
 
 _NOTHING = f"{0:032x}"
 _PRIVATE = 0o700
@@ -35,7 +35,7 @@ _IS_LOST = "(list_has_any([part.\"object\" FOR part IN parts], $packs) OR (kind 
 
 
 @dataclass(frozen=True)
-class FilesRemains:
+class SalvagedFiles:
     """What is left of a folder of files."""
 
     index: FileIndex
@@ -52,7 +52,7 @@ def survey_files(
     made_up_at_ns: int,
     progress: Progress | None = None,
     jobs: int = 2,
-) -> FilesRemains:
+) -> SalvagedFiles:
     """Read the index and every pack of a root, and store an index of what is left in `repository`.
 
     Args:
@@ -74,17 +74,17 @@ def survey_files(
             if left.files > index.files or left.bytes > index.bytes:
                 raise DamagedRepository("", why="its pieces hold more files than the snapshot says")
         with open_index(left, repository, folder) as opened:
-            return _judged(index, opened, repository, folder, tuple(lost), made_up, progress, jobs)
+            return _assessed(index, opened, repository, folder, tuple(lost), made_up, progress, jobs)
     except DamagedRepository as error:
         # No row of such an index can be trusted to be the snapshot's.
         nothing = index.model_copy(update={"files": 0, "bytes": 0, "digest": _NOTHING, "index": (), "packs": ()})
         loss = FilesLoss(
             index.root.name, index.files, 0, 0, (), tuple(lost), (), why=f"its index is not sound: {error.why}"
         )
-        return FilesRemains(nothing, loss, *_listed(folder, ()))
+        return SalvagedFiles(nothing, loss, *_listed(folder, ()))
 
 
-def _judged(
+def _assessed(
     index: FileIndex,
     opened: OpenedIndex,
     repository: Repository,
@@ -93,23 +93,23 @@ def _judged(
     made_up: int,
     progress: Progress | None,
     jobs: int,
-) -> FilesRemains:
+) -> SalvagedFiles:
     meter = Meter(progress)
-    judged = judge_contents(opened, repository, meter=meter, jobs=jobs)
+    assessed = assess_contents(opened, repository, meter=meter, jobs=jobs)
     meter.tell()
-    packs = {name: error.why for name, error in judged.damaged.items()}
-    for ref in judged.unread:
+    packs = {name: error.why for name, error in assessed.damaged.items()}
+    for ref in assessed.unread:
         try:
             repository.check(ref)
         except DamagedRepository as error:
             packs[ref.sha256] = error.why
-    if not (pieces or packs or judged.wrong):
-        return FilesRemains(index, None)
+    if not (pieces or packs or assessed.wrong):
+        return SalvagedFiles(index, None)
     left = opened.index
-    blame = {"packs": list(packs), "contents": sorted(judged.wrong)}
+    blame = {"packs": list(packs), "contents": sorted(assessed.wrong)}
     lost, present = _listed(folder, opened.paths, blame)
     named, examples = _first(lost)
-    if packs or judged.wrong:
+    if packs or assessed.wrong:
         with file_workspace(opened.folder) as connection:
             kept = _kept(connection, opened.paths, blame)
             left = _stored(opened.index, kept, repository, folder / "files-left", without=frozenset(packs))
@@ -123,10 +123,10 @@ def _judged(
         examples=examples,
         pieces=pieces,
         packs=tuple(LostObject(name, why) for name, why in packs.items()),
-        wrong=len(judged.wrong),
+        wrong=len(assessed.wrong),
         bare_folders=made_up,
     )
-    return FilesRemains(left, loss, lost, present if pieces else None)
+    return SalvagedFiles(left, loss, lost, present if pieces else None)
 
 
 def _kept(

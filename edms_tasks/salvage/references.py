@@ -12,17 +12,17 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.canonical import text_of
+from edms_tasks.digests.table_state import dangles, members, reference_column
 from edms_tasks.extract import RawTable
 from edms_tasks.files.problems import path_named_by
 from edms_tasks.inventory.model import FileRoot, ForeignReference, GenericReference, Reference, SoftReference, Table
-from edms_tasks.keys import ProvenKeys
+from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.salvage.losses import Dangling
 from edms_tasks.salvage.rows import THEN_KEY, then_column, with_then
+from edms_tasks.scratch.workspace import Workspace, column_types, relation
 from edms_tasks.serialize import joined
-from edms_tasks.table_state import dangles, members, reference_column
-from edms_tasks.workspace import Workspace, column_types, relation
 
 _EXAMPLES = 5
 _LIST = "salvage_dangling"
@@ -48,7 +48,7 @@ class DanglingList:
                 "primary_key VARCHAR, natural_key VARCHAR, value VARCHAR, pointed_at VARCHAR)"
             )
 
-    def add_references(self, table: Table, raw: RawTable, keys: ProvenKeys) -> None:
+    def add_references(self, table: Table, raw: RawTable, keys: CheckedKeys) -> None:
         """Add the rows of a table whose foreign, generic and soft references lost what they led to."""
         if not raw.files or not table.references:
             return
@@ -158,7 +158,7 @@ class DanglingList:
             f"{primary_key}, {self._key(identifier(THEN_KEY))}, {value}, {pointed_at} FROM {source}"
         )
 
-    def _value(self, table: Table, reference: Reference, keys: ProvenKeys, types: Mapping[str, str]) -> str:
+    def _value(self, table: Table, reference: Reference, keys: CheckedKeys, types: Mapping[str, str]) -> str:
         """What the reference holds: JSON of its columns' texts."""
         hidden = any(self._hides(table, column) for column in members(reference))
         if isinstance(reference, ForeignReference) and reference.target in keys.tables:

@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.table_state import KEY, chunks, parquet, reference_column
 from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import ROW_ID, Column, Table
-from edms_tasks.keys import ProvenKeys
+from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
-from edms_tasks.salvage.tables import TableRemains
+from edms_tasks.salvage.tables import SalvagedTable
+from edms_tasks.scratch.workspace import Workspace, column_types
 from edms_tasks.serialize import measure_table
-from edms_tasks.table_state import KEY, chunks, parquet, reference_column
-from edms_tasks.workspace import Workspace, column_types
 
 THEN_KEY = "@then:key"
 
@@ -31,13 +31,13 @@ def then_column(reference: str) -> str:
 
 
 def with_then(table: Table) -> Table:
-    """The table with the columns that `remaining_rows` adds to it."""
+    """The table with the columns that `salvaged_rows` adds to it."""
     names = [THEN_KEY, *(then_column(reference.name) for reference in table.references)]
     added = (Column(name=name, native_type="", logical_type="text", nullable=True) for name in names)
     return table.model_copy(update={"columns": (*table.columns, *added)})
 
 
-def remaining_rows(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> RawTable:
+def salvaged_rows(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> RawTable:
     """The rows of an entry's chunks, with what they were and pointed at then; `folder` is created."""
     if not entry.chunks:
         return RawTable(entry.table.id, 0, entry.encodings, ())
@@ -63,25 +63,25 @@ def remaining_rows(repository: Repository, entry: TableEntry, workspace: Workspa
     return RawTable(entry.table.id, int(rows), entry.encodings, (path,))
 
 
-def state_of_remains(remains: TableRemains, raw: RawTable, keys: ProvenKeys) -> TableEntry:
+def state_of_salvaged(salvaged: SalvagedTable, raw: RawTable, keys: CheckedKeys) -> TableEntry:
     """The entry of what is left of a table: its chunks, and the state of their rows.
 
     Raises:
         CheckFailed: the rows are not those of the chunks that were found whole.
     """
-    entry = remains.entry
+    entry = salvaged.entry
     state = measure_table(entry.table, raw, keys)
-    if (state.rows, state.exact_digest) != (remains.rows, remains.exact_digest):
+    if (state.rows, state.exact_digest) != (salvaged.rows, salvaged.exact_digest):
         raise CheckFailed(
             f"What is left of {entry.table.label} changed while it was being read.",
             where=entry.table.id,
-            why=f"{remains.rows} rows with the digest {remains.exact_digest} became {state.rows} with {state.exact_digest}.",
-            cure="Nothing was restored. Check the disks of the repository and of `workdir`, and run it again.",
+            why=f"{salvaged.rows} rows with the digest {salvaged.exact_digest} became {state.rows} with {state.exact_digest}.",
+            fix="Nothing was restored. Check the disks of the repository and of `workdir`, and run it again.",
         )
     return entry.model_copy(update={"state": state})
 
 
-def manifest_of_remains(
+def salvaged_manifest(
     manifest: Manifest,
     entries: Sequence[TableEntry],
     indexes: Mapping[str, FileIndex],

@@ -28,7 +28,7 @@ def open_snapshot(settings: Settings, repository: Repository, name: str, report:
             f"{error.what} Nothing else says what belongs to the snapshot, so nothing of it can be salvaged.",
             where=error.where,
             why=error.why,
-            cure=f"Restore another snapshot: {_some(others)}." if others else "No readable snapshot is left.",
+            fix=f"Restore another snapshot: {_some(others)}." if others else "No readable snapshot is left.",
         ) from error
 
 
@@ -52,7 +52,7 @@ def require_schema(repository: Repository, snapshot_id: str, manifest: Manifest)
             "The schema of the snapshot is lost, and no table can be made without it.",
             where=error.where,
             why=error.why,
-            cure=f"{offer}Rows and files are still in the repository: docs/format.md says how to read them by hand.",
+            fix=f"{offer}Rows and files are still in the repository: docs/format.md says how to read them by hand.",
         ) from error
 
 

@@ -16,16 +16,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.bounded_parquet import require_bounded
-from edms_tasks.canonical import digest_hex
-from edms_tasks.errors import DamagedRepository
-from edms_tasks.manifest import Chunk, ObjectRef, TableEntry
-from edms_tasks.package import differences, leave_out
-from edms_tasks.repository import Repository
-from edms_tasks.salvage.ids import Bounds, bounds_of, ids_of_lost
-from edms_tasks.salvage.losses import LostChunk, LostObject, TableLoss
-from edms_tasks.soft import content_column
-from edms_tasks.table_state import (
+from edms_tasks.digests.canonical import digest_hex
+from edms_tasks.digests.table_state import (
     KEY,
     exact_digest,
     is_in_other_columns,
@@ -33,13 +25,21 @@ from edms_tasks.table_state import (
     reference_column,
     state_of_chunks,
 )
-from edms_tasks.workspace import Workspace
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.manifest import Chunk, ObjectRef, TableEntry
+from edms_tasks.package import differences, leave_out
+from edms_tasks.repository import Repository
+from edms_tasks.salvage.ids import Bounds, bounds_of, ids_of_lost
+from edms_tasks.salvage.losses import LostChunk, LostObject, TableLoss
+from edms_tasks.scratch.bounded_parquet import require_bounded
+from edms_tasks.scratch.workspace import Workspace
+from edms_tasks.soft import content_column
 
 _ROWS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
-class TableRemains:
+class SalvagedTable:
     """What is left of a table."""
 
     entry: TableEntry  # with the chunks that are left; its state is still the whole table's
@@ -57,7 +57,7 @@ class _Read:
     lost: LostObject | None = None
 
 
-def survey_table(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> TableRemains:
+def survey_table(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> SalvagedTable:
     """Read every chunk of a table; `folder` is created, and removed again."""
     folder.mkdir(parents=True)
     read = []
@@ -66,10 +66,10 @@ def survey_table(repository: Repository, entry: TableEntry, workspace: Workspace
         shutil.rmtree(folder)
         folder.mkdir()
     folder.rmdir()
-    return _remains(entry, read)
+    return _salvaged(entry, read)
 
 
-def _remains(entry: TableEntry, read: Sequence[_Read]) -> TableRemains:
+def _salvaged(entry: TableEntry, read: Sequence[_Read]) -> SalvagedTable:
     rows = [_rows(chunk) for chunk in entry.chunks]
     if sum(rows) != entry.state.rows:
         return _nothing(entry, read, f"its chunks hold {sum(rows):,} rows, not as many as the snapshot says.")
@@ -78,17 +78,17 @@ def _remains(entry: TableEntry, read: Sequence[_Read]) -> TableRemains:
     if len(kept) == len(read):
         if digest != entry.state.exact_digest:
             return _nothing(entry, read, "its chunks do not add up to the digest the snapshot says.")
-        return TableRemains(entry, entry.state.rows, digest, None)
+        return SalvagedTable(entry, entry.state.rows, digest, None)
     left = sum(rows[number] for number in kept)
     loss = TableLoss(entry.table.id, entry.table.label, entry.state.rows, left, _lost_chunks(entry, read))
     chunks = tuple(entry.chunks[number] for number in kept)
-    return TableRemains(entry.model_copy(update={"chunks": chunks}), left, digest, loss)
+    return SalvagedTable(entry.model_copy(update={"chunks": chunks}), left, digest, loss)
 
 
-def _nothing(entry: TableEntry, read: Sequence[_Read], why: str) -> TableRemains:
+def _nothing(entry: TableEntry, read: Sequence[_Read], why: str) -> SalvagedTable:
     """Which of its rows are the snapshot's cannot be told: none comes back."""
     loss = TableLoss(entry.table.id, entry.table.label, entry.state.rows, 0, _lost_chunks(entry, read), why)
-    return TableRemains(entry.model_copy(update={"chunks": ()}), 0, added(()), loss)
+    return SalvagedTable(entry.model_copy(update={"chunks": ()}), 0, added(()), loss)
 
 
 def _lost_chunks(entry: TableEntry, read: Sequence[_Read]) -> tuple[LostChunk, ...]:

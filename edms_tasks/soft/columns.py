@@ -8,14 +8,14 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.canonical import text_of
 from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.canonical import text_of
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Finding, SoftReference, Table
-from edms_tasks.soft.documents import of_paths
+from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.ids import Ids, id_text, json_text
+from edms_tasks.soft.json_ids import of_paths
 from edms_tasks.soft.texts import of_list, of_patterns, of_value
-from edms_tasks.workspace import relation
 
 _VALUES = "soft_values"
 BYTES_AT_ONCE = 16 << 20
@@ -81,7 +81,7 @@ def unreadable(tables: Mapping[str, Table], found: Mapping[str, Sequence[SoftCol
             subject=f"{tables[table_id].label}.{soft.column}",
             message="Ids are declared in its JSON, but rows hold text that is no JSON; no reference is seen in them.",
             count=soft.unreadable,
-            cure="Mend the rows in the EDMS, or leave them: they come back exactly as they are.",
+            fix="Mend the rows in the EDMS, or leave them: they come back exactly as they are.",
         )
         for table_id, columns in found.items()
         for soft in columns

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.databases.quoting import identifier
+from edms_tasks.digests.value_text import text_value
 from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
-from edms_tasks.matching import bare_if_uuid
-from edms_tasks.value_text import text_value
+from edms_tasks.keys.value_equality import bare_if_uuid
 
-NOWHERE = '{"nowhere":'
+ORPHAN = '{"nowhere":'
 """How the mark of an id begins that leads to no row. Within JSON strings a quote is escaped, so no value can hold it."""
 
 _FLOATING = {"DOUBLE", "FLOAT"}
@@ -85,7 +85,7 @@ def id_text(table: Table, column: str, raw: RawTable, kinds: Mapping[str, str], 
 
 def marked(alias: str, text: str) -> str:
     """The natural key of the row that was joined as `alias`, or the mark of an id that leads nowhere."""
-    return f"coalesce({alias}.nk, '{NOWHERE}' || {json_text(text)} || '}}')"
+    return f"coalesce({alias}.nk, '{ORPHAN}' || {json_text(text)} || '}}')"
 
 
 def json_text(expression: str) -> str:

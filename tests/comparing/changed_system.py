@@ -9,7 +9,7 @@ from typing import Any
 
 from edms_tasks.comparing.result import Difference
 from flows.diff import DiffResult, compose_diff
-from flows.direct_steps import DirectSteps
+from flows.running.threads import DirectSteps
 from tests.comparing.told_by_django import Counts, compared, told
 from tests.independent_comparison import picture_of_files
 from tests.reference_system import ReferenceEdms

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.comparing.discretion import Discretion
 from edms_tasks.comparing.fields import fields_of, said
+from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import TableDifference
+from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
-from edms_tasks.matching import Held
-from edms_tasks.merging.sides import Side
-from edms_tasks.search_indexes import belongs_to_an_index
+from edms_tasks.inventory.search_indexes import belongs_to_an_index
+from edms_tasks.keys.value_equality import Held
 from tests.comparing.two_databases import compare
 
 
@@ -84,11 +84,11 @@ def test_only_a_search_indexs_own_parts_belong_to_it() -> None:
 def test_a_renamed_model_is_as_sensitive_as_it_was() -> None:
     column = Column(name="ssn", native_type="TEXT", logical_type="text", nullable=True)
     person = Table(id="person", schema_name=None, name="person", model="docs.Person", columns=(column,))
-    hides = Discretion(
+    hides = Redaction(
         ["docs.Individual.ssn"], {"person": person}, {"person": None}, {"person": {"docs.Individual"}}
     ).hides
     assert hides(person, "ssn")
-    assert not Discretion(["docs.Individual.ssn"], {"person": person}, {"person": None}).hides(person, "ssn")
+    assert not Redaction(["docs.Individual.ssn"], {"person": person}, {"person": None}).hides(person, "ssn")
 
 
 def test_what_points_at_nothing_is_the_same_under_another_content_type_id() -> None:

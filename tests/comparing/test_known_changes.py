@@ -10,7 +10,7 @@ import pytest
 
 from edms_tasks.comparing.result import Difference, RowDifference
 from flows.diff import compose_diff, write_page
-from flows.direct_steps import DirectSteps
+from flows.running.threads import DirectSteps
 from tests.comparing.changed_system import Changed, changed, counts_of
 from tests.comparing.told_by_django import Counts
 from tests.reference_system import Engine, ReferenceEdmsFactory

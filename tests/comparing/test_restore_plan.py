@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edms_tasks.errors import DoesNotFit, TargetExists
-from flows.direct_steps import DirectSteps
+from edms_tasks.errors import IncompatibleRows, TargetExists
 from flows.restore_plan import RestorePlan, compose_restore_plan
+from flows.running.threads import DirectSteps
 from tests.comparing.changed_system import changed, counts_of
 from tests.comparing.told_by_django import compared, told
 from tests.independent_comparison import picture_of_files
@@ -157,7 +157,7 @@ def test_rows_that_do_not_fit_the_other_engine_are_named_and_no_database_stays(
         "UPDATE documents_document SET title = 'with a ' || char(0) WHERE number = (SELECT min(number) FROM documents_document)",
     )
     protected.backup()
-    with pytest.raises(DoesNotFit, match=r"documents\.Document .* title holds a NUL character"):
+    with pytest.raises(IncompatibleRows, match=r"documents\.Document .* title holds a NUL character"):
         plan(protected, into=url)
     assert postgres_server.databases() == databases
 

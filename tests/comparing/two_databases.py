@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edms_tasks.comparing.discretion import Discretion
+from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import TableDifference
 from edms_tasks.comparing.tables import compare_table
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.extract import RawTable, extract_table
+from edms_tasks.identifying.one_form import in_one_form
+from edms_tasks.identifying.sides import open_sides
 from edms_tasks.inventory.model import NaturalKey
-from edms_tasks.merging.forms import in_one_form
-from edms_tasks.merging.sides import open_sides
-from edms_tasks.workspace import open_workspace
+from edms_tasks.scratch.workspace import open_workspace
 
 
 def compare(
@@ -23,11 +23,11 @@ def compare(
     sides = dict(zip(("first", "second"), urls, strict=True))
     raws: dict[str, dict[str, RawTable]] = {}
     for name, url in sides.items():
-        spool = folder / f"read {name}"
-        spool.mkdir()
-        with open_database(DatabaseAddress.from_url(url)).view(spool, 1) as view:
+        scratch = folder / f"read {name}"
+        scratch.mkdir()
+        with open_database(DatabaseAddress.from_url(url)).view(scratch, 1) as view:
             tables = list(view.tables())
-            raws[name] = {table.id: extract_table(view, table, spool / table.id, 3) for table in tables}
+            raws[name] = {table.id: extract_table(view, table, scratch / table.id, 3) for table in tables}
     with open_workspace(folder / "workspace", memory_limit_mb=200, threads=1) as workspace:
         with workspace.cursor() as cursor:
             for table in tables:
@@ -35,10 +35,10 @@ def compare(
                 for name, raw in in_one_form(cursor, table, both, folder / f"forms {table.id}").items():
                     raws[name][table.id] = raw
         opened = open_sides(tables, keys, raws, workspace)
-        discretion = Discretion(sensitive, {table.id: table for table in tables}, keys)
+        redaction = Redaction(sensitive, {table.id: table for table in tables}, keys)
         return {
             table.id: compare_table(
-                table, opened["first"], opened["second"], discretion, folder / f"of {table.id}", limit=20, out=None
+                table, opened["first"], opened["second"], redaction, folder / f"of {table.id}", limit=20, out=None
             )
             for table in tables
         }

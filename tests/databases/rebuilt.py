@@ -14,7 +14,7 @@ import psycopg
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.manifest import Manifest, NativeSchema
-from edms_tasks.structure import StructureCheck, check_structure
+from edms_tasks.structure.structure_check import StructureCheck, check_structure
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ class Small:
     def drop(self, tables: tuple[str, ...], columns: dict[str, tuple[str, ...]]) -> tuple[DroppedPart, ...]:
         """Drop by name, and the record of `a.0002`."""
         address = DatabaseAddress.from_url(self.url)
-        spool = Path(self._path).parent if self.engine == "sqlite" else Path()
-        with open_database(address).view(spool, 1) as view:
+        scratch = Path(self._path).parent if self.engine == "sqlite" else Path()
+        with open_database(address).view(scratch, 1) as view:
             known = {table.id: table for table in view.tables()}
         unwanted = Unwanted(
             tables=tuple(known[name] for name in tables),

@@ -151,4 +151,4 @@ def test_where_rows_of_the_user_cannot_be_written_the_restore_says_why(
         there_and_back(url, tmp_path)
 
     assert "a table of the extension edms_rows_test" in refused.value.what
-    assert "Restore as a superuser" in refused.value.cure
+    assert "Restore as a superuser" in refused.value.fix

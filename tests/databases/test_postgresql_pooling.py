@@ -77,7 +77,7 @@ def test_sessions_that_are_handed_around_are_found(sessions: list[int]) -> None:
     with pytest.raises(DatabaseRefused) as refused:
         require_own_session(pool.connect(), DatabaseAddress("postgresql", "edms"), pool.connect)
 
-    assert "[edms] database_url" in refused.value.cure
+    assert "[edms] database_url" in refused.value.fix
 
 
 def test_sessions_that_are_kept_are_taken() -> None:
@@ -145,7 +145,7 @@ def test_pgbouncer_is_refused_and_its_sessions_are_as_they_were(mode: str, postg
 
         assert edms.execute("SELECT name, setting FROM pg_settings ORDER BY 1").fetchall() == before
     assert "hands its sessions around" in refused.value.what
-    assert "[edms] database_url" in refused.value.cure
+    assert "[edms] database_url" in refused.value.fix
 
 
 @needs_pgbouncer

@@ -129,7 +129,7 @@ FAILURES = {
 
 @pytest.mark.parametrize(("statement", "kind", "cure"), FAILURES.values(), ids=FAILURES)
 def test_a_failure_of_pg_restore_names_statement_and_cure(
-    statement: str, kind: type[EdmsBackupError], cure: str, postgres_server: PostgresServer, postgres_database: str
+    statement: str, kind: type[EdmsBackupError], fix: str, postgres_server: PostgresServer, postgres_database: str
 ) -> None:
     # pg_restore's own frame around the server's own words: what it prints for a statement of an archive.
     with psycopg.connect(postgres_database, autocommit=True) as connection:
@@ -150,8 +150,8 @@ def test_a_failure_of_pg_restore_names_statement_and_cure(
     assert type(error) is kind
     assert "(TABLE t postgres)" in error.what
     assert f"Command was: {statement}" in error.why
-    assert cure in error.cure
-    assert "client programs" not in error.cure
+    assert fix in error.fix
+    assert "client programs" not in error.fix
 
 
 def test_a_full_disk_is_said_to_be_one() -> None:

@@ -68,4 +68,4 @@ def test_what_a_service_file_cannot_hold_is_refused_and_not_shown(options: dict[
         pass
 
     assert "sslpassword" in refused.value.what
-    assert refused.value.cure
+    assert refused.value.fix

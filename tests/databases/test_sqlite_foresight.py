@@ -10,7 +10,7 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import Foresight
-from edms_tasks.foresight import findings_of
+from edms_tasks.structure.foreseen import findings_of
 
 
 def foreseen(path: Path, folder: Path) -> Foresight:
@@ -43,7 +43,7 @@ def test_a_virtual_table_of_an_unknown_module_would_refuse_the_restore(tmp_path:
     assert (finding.code, finding.severity) == ("restore-refused", "error")
     assert "places" in f"{finding.subject} {finding.message}"
     assert "unknown module 'spatialite_thing'" in finding.message
-    assert "drop the table" in finding.cure
+    assert "drop the table" in finding.fix
 
 
 @pytest.mark.parametrize(

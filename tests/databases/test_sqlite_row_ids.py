@@ -11,7 +11,7 @@ import pytest
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest, NativeSchema
-from edms_tasks.structure import check_structure
+from edms_tasks.structure.structure_check import check_structure
 from tests.databases.there_and_back import there_and_back
 
 GAPS = "DELETE FROM page WHERE id IN ('aa', 'cc')"

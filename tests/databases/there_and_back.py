@@ -8,14 +8,14 @@ from pathlib import Path
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import View
 from edms_tasks.databases.quoting import identifier
+from edms_tasks.digests.table_state import KEY, chunks
 from edms_tasks.extract import RawTable, extract_table
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.natural_keys import derive_candidates
-from edms_tasks.keys import ProvenKeys, key_of_candidates, prove_keys
+from edms_tasks.keys.checked_keys import CheckedKeys, check_keys, key_of_candidates
 from edms_tasks.manifest import TableEntry, TableState
+from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.serialize import SerializedTable, joined, measure_table, serialize_table
-from edms_tasks.table_state import KEY, chunks
-from edms_tasks.workspace import open_workspace
 
 CHUNK_ROWS = 2  # forces every boundary
 
@@ -33,16 +33,16 @@ class ThereAndBack:
 def there_and_back(url: str, folder: Path) -> ThereAndBack:
     """Copy a database into the staging database beside it, by way of Parquet."""
     database = open_database(DatabaseAddress.from_url(url))
-    spool = folder / "spool"
-    spool.mkdir(parents=True)
-    with database.view(spool, 2) as view:
+    scratch = folder / "spool"
+    scratch.mkdir(parents=True)
+    with database.view(scratch, 2) as view:
         tables = _with_keys(view)
         raws = {t.id: extract_table(view, t, folder / "raw" / t.id, CHUNK_ROWS) for t in tables}
         schema, sequences = view.capture_schema(folder / "schema"), view.sequences()
     staging = database.stage(schema, None, 2)
     entries = []
     with open_workspace(folder / "workspace", memory_limit_mb=200, threads=1) as workspace:
-        keys = prove_keys(tables, raws, workspace)
+        keys = check_keys(tables, raws, workspace)
         for table in tables:
             made = serialize_table(table, raws[table.id], keys, folder / "made" / table.id, CHUNK_ROWS)
             entry = TableEntry(
@@ -54,7 +54,7 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
     staging.finish(entries, sequences)
     chosen = {entry.table.id: entry.natural_key for entry in entries}
     after: dict[str, TableState] = {}
-    with open_database(staging.address).view(spool, 2) as view:
+    with open_database(staging.address).view(scratch, 2) as view:
         raws = {t.id: extract_table(view, t, folder / "back" / t.id, CHUNK_ROWS) for t in view.tables()}
     with open_workspace(folder / "workspace", memory_limit_mb=200, threads=1) as workspace:
         keys = key_of_candidates(tables, raws, workspace, chosen)
@@ -67,7 +67,7 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
     )
 
 
-def _keys_differ(table: Table, raw: RawTable, keys: ProvenKeys, made: SerializedTable) -> list[object]:
+def _keys_differ(table: Table, raw: RawTable, keys: CheckedKeys, made: SerializedTable) -> list[object]:
     """Keys of rows that those of the chunks are not, and the other way round."""
     if not made.new:
         return []

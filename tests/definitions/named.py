@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema
-from edms_tasks.definitions import Comparison, compare_definitions
+from edms_tasks.structure.definitions_compared import Comparison, compare_definitions
 
 
 def capture(url: str, folder: Path) -> CapturedSchema:

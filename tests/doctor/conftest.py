@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.doctor import Judgement
+from edms_tasks.doctor import Assessment
 from edms_tasks.settings import Settings
-from flows.direct_steps import DirectSteps
-from flows.doctor import Consultation, compose_doctor
+from flows.doctor import Examined, compose_doctor
+from flows.running.threads import DirectSteps
 from tests.doctor.ailing_edms import MODELS, ROWS, SETTINGS
 from tests.inventory.small_project import small_project
 
@@ -21,11 +21,11 @@ class Ailing:
 
     folder: Path
     settings: Settings
-    consultation: Consultation
+    examined: Examined
 
-    def said(self, code: str) -> dict[str, Judgement]:
+    def said(self, code: str) -> dict[str, Assessment]:
         """What is said with that code, by subject; for a subject of several, the last."""
-        return {one.subject: one for one in self.consultation.diagnosis.judgements if one.code == code}
+        return {one.subject: one for one in self.examined.diagnosis.assessments if one.code == code}
 
 
 @pytest.fixture(scope="package")

@@ -12,8 +12,8 @@ import pytest
 
 from edms_tasks.doctor import Diagnosis
 from edms_tasks.settings import settings_from
-from flows.direct_steps import DirectSteps
 from flows.doctor import compose_doctor
+from flows.running.threads import DirectSteps
 from tests.doctor.conftest import Ailing
 from tests.inventory.small_project import small_project
 
@@ -24,18 +24,18 @@ SUSPECTED = {"carries", "case_ref", "document_id", "payload", "state", "watched"
 def declared(ailing: Ailing, tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
     """What is said once everything that the doctor prints for soft references stands in the settings."""
     folder = tmp_path_factory.mktemp("declared")
-    printed = tomllib.loads(ailing.consultation.settings)["soft_references"]
+    printed = tomllib.loads(ailing.examined.settings)["soft_references"]
     given = {"edms": ailing.settings.edms.model_dump(), "workdir": str(folder / "work"), "soft_references": printed}
     return compose_doctor(settings_from(given, where=folder / "edms-backup.toml"), DirectSteps()).diagnosis
 
 
 def test_each_cure_ends_in_the_section_that_declares_it(ailing: Ailing) -> None:
-    printed = tomllib.loads(ailing.consultation.settings)["soft_references"]
+    printed = tomllib.loads(ailing.examined.settings)["soft_references"]
     said: list[dict[str, Any]] = []
 
-    for one in ailing.consultation.diagnosis.judgements:
+    for one in ailing.examined.diagnosis.assessments:
         if one.code in ("soft-reference", "generic-look-alike"):
-            said += tomllib.loads(one.cure[one.cure.index("[[soft_references]]") :])["soft_references"]
+            said += tomllib.loads(one.fix[one.fix.index("[[soft_references]]") :])["soft_references"]
 
     assert said == printed
     assert {entry.get("column", "").removeprefix("small.Slip.") for entry in printed} == SUSPECTED | {""}
@@ -44,11 +44,13 @@ def test_each_cure_ends_in_the_section_that_declares_it(ailing: Ailing) -> None:
 
 
 def test_what_is_declared_is_suspected_no_more(declared: Diagnosis) -> None:
-    assert {one.subject for one in declared.judgements if one.code in ("soft-reference", "generic-look-alike")} == set()
+    assert {
+        one.subject for one in declared.assessments if one.code in ("soft-reference", "generic-look-alike")
+    } == set()
 
 
 def test_what_is_declared_is_judged_on_all_rows(declared: Diagnosis, ailing: Ailing) -> None:
-    judged = {one.subject: one for one in declared.judgements if one.code == "dangling-reference"}
+    assessed = {one.subject: one for one in declared.assessments if one.code == "dangling-reference"}
     with closing(sqlite3.connect(ailing.folder / "db.sqlite3")) as connection:
         ((no_document,),) = connection.execute(
             "SELECT count(*) FROM small_slip WHERE document_id NOT IN (SELECT id FROM small_document)"
@@ -57,12 +59,12 @@ def test_what_is_declared_is_judged_on_all_rows(declared: Diagnosis, ailing: Ail
             "SELECT count(*) FROM small_slip WHERE replace(case_ref, '-', '') NOT IN (SELECT id FROM small_case)"
         ).fetchall()
 
-    assert {subject: one.count for subject, one in judged.items() if subject.startswith("small.Slip.")} == {
+    assert {subject: one.count for subject, one in assessed.items() if subject.startswith("small.Slip.")} == {
         "small.Slip.document_id": no_document,
         "small.Slip.case_ref": no_case,
     }
-    assert judged["small.Slip.case_ref"].examples == ("none",)
-    assert judged["small.Log.content_type + object_id"].examples == ("small.document 4",)
+    assert assessed["small.Slip.case_ref"].examples == ("none",)
+    assert assessed["small.Log.content_type + object_id"].examples == ("small.document 4",)
 
 
 def test_ids_in_json_are_judged_where_they_are_declared_and_suspected_elsewhere(tmp_path: Path) -> None:
@@ -92,7 +94,7 @@ Note.objects.create(held={"thing_ids": [4, 5]}, text="{")
 
     diagnosis = compose_doctor(settings_from(given, where=tmp_path / "edms-backup.toml"), DirectSteps()).diagnosis
 
-    said = {(one.code, one.subject): one for one in diagnosis.judgements if one.code != "no-natural-key"}
+    said = {(one.code, one.subject): one for one in diagnosis.assessments if one.code != "no-natural-key"}
     assert set(said) == {
         ("dangling-reference", "small.Note.held $.thing_ids[*]"),
         ("soft-reference", "small.Note.held"),
@@ -126,6 +128,6 @@ for name in ("1.webp", "12.webp", "13.webp", "013.webp", "12.png"): (folder / na
 
     diagnosis = compose_doctor(settings_from(given, where=tmp_path / "edms-backup.toml"), DirectSteps()).diagnosis
 
-    (said,) = [one for one in diagnosis.judgements if one.code == "file-of-no-row"]
+    (said,) = [one for one in diagnosis.assessments if one.code == "file-of-no-row"]
     assert (said.subject, said.count) == ("files of media: thumbnails/{pk}.webp", 1)
     assert said.examples == ("thumbnails/13.webp",)

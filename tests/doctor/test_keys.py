@@ -11,8 +11,8 @@ import pytest
 
 from edms_tasks.doctor import Diagnosis
 from edms_tasks.settings import Settings, settings_from
-from flows.direct_steps import DirectSteps
-from flows.doctor import Consultation, compose_doctor
+from flows.doctor import Examined, compose_doctor
+from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
 
 MODELS = """
@@ -39,13 +39,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return small_project(tmp_path_factory.mktemp("keys") / "project", MODELS, ROWS)
 
 
-def _examined(project: Settings, folder: Path, **more: object) -> Consultation:
+def _examined(project: Settings, folder: Path, **more: object) -> Examined:
     given = {"edms": project.edms.model_dump(), "workdir": str(folder / "work"), **more}
     return compose_doctor(settings_from(given, where=folder / "edms-backup.toml"), DirectSteps())
 
 
 def _said(diagnosis: Diagnosis, subject: str) -> dict[str, tuple[str, int]]:
-    return {one.code: (one.severity, one.count) for one in diagnosis.judgements if one.subject == subject}
+    return {one.code: (one.severity, one.count) for one in diagnosis.assessments if one.subject == subject}
 
 
 def test_a_key_is_suggested_that_the_product_then_takes(project: Settings, tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_declared_key_without_a_constraint_is_a_warning_with_the_constraint_to
     diagnosis = _examined(project, tmp_path, natural_keys={"small.Sheet": ["folder.name", "number"]}).diagnosis
 
     assert _said(diagnosis, "small.Sheet") == {"natural-key-unconstrained": ("warning", 1)}
-    cure = next(one.cure for one in diagnosis.judgements if one.subject == "small.Sheet")
-    assert 'UniqueConstraint(fields=["folder", "number"], name="small_sheet_natural_key")' in cure
+    fix = next(one.fix for one in diagnosis.assessments if one.subject == "small.Sheet")
+    assert 'UniqueConstraint(fields=["folder", "number"], name="small_sheet_natural_key")' in fix
 
 
 def test_rows_that_a_damaged_index_let_in_are_an_error(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_rows_that_a_damaged_index_let_in_are_an_error(tmp_path: Path) -> None:
 def test_an_excluded_table_is_not_judged_and_what_points_at_it_does_not_dangle(
     project: Settings, tmp_path: Path
 ) -> None:
-    consultation = _examined(project, tmp_path, exclude={"tables": ["small.Folder"]})
+    examined = _examined(project, tmp_path, exclude={"tables": ["small.Folder"]})
 
-    assert consultation.excluded == ("small.Folder",)
-    assert "small.Folder" not in {verdict.model for verdict in consultation.diagnosis.keys}
-    assert not [one for one in consultation.diagnosis.judgements if one.code == "dangling-reference"]
+    assert examined.excluded == ("small.Folder",)
+    assert "small.Folder" not in {verdict.model for verdict in examined.diagnosis.keys}
+    assert not [one for one in examined.diagnosis.assessments if one.code == "dangling-reference"]

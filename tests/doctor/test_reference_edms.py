@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from edms_tasks.settings import load_settings
-from flows.direct_steps import DirectSteps
-from flows.doctor import Consultation, compose_doctor
+from flows.doctor import Examined, compose_doctor
+from flows.running.threads import DirectSteps
 from tests.direct_access import query
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 
 
-def _examined(edms: ReferenceEdms, folder: Path) -> Consultation:
+def _examined(edms: ReferenceEdms, folder: Path) -> Examined:
     settings = load_settings(edms.settings_file(folder / "edms-backup.toml", folder / "repository"))
     return compose_doctor(settings, DirectSteps())
 
@@ -27,7 +27,7 @@ def _one(edms: ReferenceEdms, statement: str) -> Any:
 def test_all_that_is_odd_about_it_is_found(engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory(engine, documents=60)
 
-    consultation = _examined(edms, tmp_path)
+    examined = _examined(edms, tmp_path)
 
     # Ids above a million million belong to nothing, nor does what is no number; all other entries point at real rows.
     nowhere = "object_id LIKE '10000000%' OR object_id = 'no such id'"
@@ -60,10 +60,10 @@ def test_all_that_is_odd_about_it_is_found(engine: Engine, edms_factory: Referen
         ("info", "path-column", "documents.Document.archive_path"): len([name for name in paths if name in files]),
         ("info", "orphan-files", "files of media"): len(set(files) - {*named, *paths}),
     }
-    said = {(one.severity, one.code, one.subject): one.count for one in consultation.diagnosis.judgements}
+    said = {(one.severity, one.code, one.subject): one.count for one in examined.diagnosis.assessments}
     assert said == {what: count for what, count in expected.items() if count}
-    assert consultation.diagnosis.healthy
-    assert consultation.files == len(files)
+    assert examined.diagnosis.healthy
+    assert examined.files == len(files)
 
 
 def test_rows_that_break_a_foreign_key_are_an_error(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
@@ -73,12 +73,12 @@ def test_rows_that_break_a_foreign_key_are_an_error(edms_factory: ReferenceEdmsF
     rows = _one(edms, "SELECT count(*) FROM documents_documentversion WHERE document_id = 1")
     execute(edms, "DELETE FROM documents_document WHERE id = 1")
 
-    consultation = _examined(edms, tmp_path)
+    examined = _examined(edms, tmp_path)
 
-    broken = {one.subject: one.count for one in consultation.diagnosis.judgements if one.severity == "error"}
+    broken = {one.subject: one.count for one in examined.diagnosis.assessments if one.severity == "error"}
     assert rows
     assert broken["documents.DocumentVersion.document_id"] == rows
-    assert not consultation.diagnosis.healthy
+    assert not examined.diagnosis.healthy
 
 
 def test_nothing_is_changed(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:

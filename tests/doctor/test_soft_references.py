@@ -9,8 +9,8 @@ import pytest
 from edms_tasks.doctor import samples, soft_places
 from edms_tasks.doctor.soft_places import Place
 from edms_tasks.inventory.model import Column, Table
-from flows.direct_steps import DirectSteps
 from flows.doctor import compose_doctor
+from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
 
 # A thousand things with ids 1, 2, 3, …: every small number is one of them.
@@ -22,7 +22,7 @@ Thing.objects.bulk_create(Thing(id=n) for n in range(1, 1001))
 def _suspected(folder: Path, models: str, rows: str) -> dict[str, str]:
     settings = small_project(folder / "project", "class Thing(models.Model): pass\n" + models, DENSE + rows)
     diagnosis = compose_doctor(settings, DirectSteps()).diagnosis
-    return {one.subject: one.message for one in diagnosis.judgements if one.code == "soft-reference"}
+    return {one.subject: one.message for one in diagnosis.assessments if one.code == "soft-reference"}
 
 
 def test_small_numbers_are_no_references_where_every_small_number_is_an_id(tmp_path: Path) -> None:

@@ -42,26 +42,26 @@ SAID = {
 
 def test_every_ailment_is_said_and_nothing_else(ailing: Ailing) -> None:
     said: dict[tuple[str, str, str], list[int]] = {}
-    for one in ailing.consultation.diagnosis.judgements:
+    for one in ailing.examined.diagnosis.assessments:
         said.setdefault((one.severity, one.code, one.subject), []).append(one.count)
 
     assert {what: sorted(counts) for what, counts in said.items()} == SAID
 
 
 def test_every_finding_has_a_cure_or_needs_none(ailing: Ailing) -> None:
-    without = {one.code for one in ailing.consultation.diagnosis.judgements if not one.cure}
+    without = {one.code for one in ailing.examined.diagnosis.assessments if not one.fix}
 
     assert without <= {"orphan-files"}
 
 
 def test_the_gravest_come_first(ailing: Ailing) -> None:
-    severities = [one.severity for one in ailing.consultation.diagnosis.judgements]
+    severities = [one.severity for one in ailing.examined.diagnosis.assessments]
 
     assert severities == sorted(severities, key=["error", "warning", "info"].index)
 
 
 def test_every_table_gets_a_verdict_on_its_key(ailing: Ailing) -> None:
-    verdicts = {verdict.model: verdict for verdict in ailing.consultation.diagnosis.keys}
+    verdicts = {verdict.model: verdict for verdict in ailing.examined.diagnosis.keys}
     with closing(sqlite3.connect(ailing.folder / "db.sqlite3")) as connection:
         tables = connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -105,7 +105,7 @@ def test_a_soft_reference_is_told_with_the_share_that_resolves(
 def test_ids_in_json_are_told_with_their_path(ailing: Ailing) -> None:
     said = [
         one.message
-        for one in ailing.consultation.diagnosis.judgements
+        for one in ailing.examined.diagnosis.assessments
         if (one.code, one.subject) == ("soft-reference", "small.Slip.payload")
     ]
 
@@ -118,7 +118,7 @@ def test_a_look_alike_is_told_with_the_share_that_resolves(ailing: Ailing) -> No
 
     assert "3 of 4 rows (75%) lead to one" in found.message
     assert found.examples == ("small.document 4",)
-    assert 'GenericForeignKey("content_type", "object_id")' in found.cure
+    assert 'GenericForeignKey("content_type", "object_id")' in found.fix
 
 
 def test_files_are_told_by_name(ailing: Ailing) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from edms_tasks.doctor import Diagnosis
 from edms_tasks.settings import settings_from
-from flows.direct_steps import DirectSteps
 from flows.doctor import compose_doctor
+from flows.running.threads import DirectSteps
 from tests.doctor.diagnoses_of_the_zoo import DIAGNOSES, ERRORS, Said
 from tests.reference_system import Engine, LazyPostgres
 from tests.zoo.the_zoo import EXTENSIONS, PROJECT, trait_names
@@ -34,7 +34,7 @@ class Examined:
     def said_of(self, trait: str) -> Said:
         """What is said of a trait's models, tables and their fields."""
         said: Said = {}
-        for one in self.diagnosis.judgements:
+        for one in self.diagnosis.assessments:
             if any(one.subject == name or one.subject.startswith(f"{name}.") for name in self.names[trait]):
                 said.setdefault(one.subject, {})[one.code] = one.count
         return said
@@ -112,14 +112,14 @@ def test_of_what_is_no_trait_it_says_nothing_but_that_django_has_no_key_for_its_
     examined = examinations(engine)
     of_traits = {subject for trait in examined.names for subject in examined.said_of(trait)}
 
-    others = {(one.subject, one.code) for one in examined.diagnosis.judgements if one.subject not in of_traits}
+    others = {(one.subject, one.code) for one in examined.diagnosis.assessments if one.subject not in of_traits}
 
     assert others == {("django_migrations", "no-natural-key")}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_is_odd_is_no_error(engine: Engine, examinations: Examinations) -> None:
-    assert {one.subject for one in examinations(engine).diagnosis.judgements if one.severity == "error"} == ERRORS
+    assert {one.subject for one in examinations(engine).diagnosis.assessments if one.severity == "error"} == ERRORS
 
 
 def test_every_diagnosis_is_of_a_trait() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from edms_tasks.databases.quoting import identifier
+from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.inventory.model import (
     Column,
     Edms,
@@ -24,7 +25,6 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.manifest import FileIndex, Manifest, NativeSchema, ObjectRef, ReferenceState, TableEntry, TableState
-from edms_tasks.measured import MeasuredTable
 
 PERSON = 'Order "%s" :who {batch}'
 OBJECT = ObjectRef(sha256="a" * 64, size=1000)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import DatabaseRefused
-from edms_tasks.validate import judge, validate_restored
+from edms_tasks.validate import assess, validate_restored
 from edms_tasks.validation_result import CheckResult, SuiteResult, ValidationResult
 from tests.expectations.small_edms import PERSON, FoundFiles, create, manifest, states, states_of_equal_rows
 
@@ -180,7 +180,7 @@ def test_a_suite_that_evaluated_nothing_fails() -> None:
     suites = [*(_passing(entry.table.id) for entry in manifest().tables), _passing("digests")]
     nothing = SuiteResult("files", "files", evaluated=0, passed=0, errored=0, checks=())
 
-    failures = judge(manifest(), states(), [FoundFiles()], [*suites, nothing])
+    failures = assess(manifest(), states(), [FoundFiles()], [*suites, nothing])
 
     assert [(f.subject, f.message) for f in failures] == [("files", "the suite evaluated nothing")]
 
@@ -189,7 +189,7 @@ def test_a_table_without_a_suite_fails() -> None:
     names = [entry.table.id for entry in manifest().tables if entry.table.id != PERSON]
     suites = [_passing(name) for name in (*names, "digests", "files")]
 
-    failures = judge(manifest(), states(), [FoundFiles()], suites)
+    failures = assess(manifest(), states(), [FoundFiles()], suites)
 
     assert [(f.subject, f.message) for f in failures] == [("people.Person", "no suite was evaluated for it")]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.files import check_files, reading, restore_files
+from edms_tasks.files import check_files, restore_files
+from edms_tasks.files import read_ahead as reading
 from edms_tasks.repository import Repository
 from tests.files.conftest import Backup, let_settle, listing
 

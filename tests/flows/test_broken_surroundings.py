@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edms_tasks.durable import keep_private
-from flows.cli import app
+from flows.cli.app import app
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
 
 SETTINGS = '[edms]\nproject = "."\nsettings = "none"\n[repository]\nurl = "repository"\n'
@@ -90,7 +90,7 @@ def test_a_mistyped_variable_is_named_itself(
 
     assert name in told["what"] and name in told["where"]
     assert "edms-backup.toml" not in told["where"]
-    assert why in f"{told['why']} {told['cure']}".lower()
+    assert why in f"{told['why']} {told['fix']}".lower()
 
 
 @pytest.mark.parametrize("project", ["nothing in it", "not there"])

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from edms_tasks import errors
 from edms_tasks.errors import EdmsBackupError
-from flows.cli import _COMMANDS, app
-from flows.failures import reported
+from flows.cli.app import _COMMANDS, app
+from flows.cli.failures import reported
 
 COMMANDS = sorted(_COMMANDS)
 
@@ -58,7 +58,7 @@ def test_an_error_says_what_where_why_and_what_to_do(tmp_path: Path) -> None:
         "error: The settings file cannot be read.",
         "  where: edms-backup.toml",
         "  why:   No such file or directory",
-        "  cure:  Write one with `edms-backup init`, or name it with --config FILE.",
+        "  fix:   Write one with `edms-backup init`, or name it with --config FILE.",
     ]
 
 
@@ -135,5 +135,5 @@ def _errors() -> Iterator[type[EdmsBackupError]]:
 
 
 def _edms_backup(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows.cli", *arguments]
+    command = [sys.executable, "-m", "flows.cli.app", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

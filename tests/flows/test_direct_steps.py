@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from edms_tasks.errors import CheckFailed, DatabaseRefused
-from flows.direct_steps import DirectSteps
+from flows.running.threads import DirectSteps
 
 
 def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> None:

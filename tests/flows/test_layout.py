@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from edms_tasks.merging.planning import MergePlan, ModelPlan
-from flows.layout import WIDTH_OF_A_PIPE, folded, line, print_table
-from flows.merge_printing import print_plan
+from flows.cli.printing.layout import WIDTH_OF_A_PIPE, folded, line, print_table
+from flows.cli.printing.merge_plan import print_plan
 
 LONG = "documents.ControlledDocumentRevisionApprovalAssignment"
 WIDE = "文書.電子署名と承認の記録"
@@ -85,5 +85,5 @@ def test_models_with_which_nothing_is_done_are_one_line() -> None:
 def _model(name: str, insert: int = 0) -> ModelPlan:
     return ModelPlan(
         table_id=name, model=name, snapshot_rows=3, target_rows=3, insert=insert, update=0, keep=0, same=3 - insert,
-        only_in_target=0, new_ids=0, led_nowhere=0, columns={}, inserts=(), updates=(),
+        only_in_target=0, new_ids=0, orphaned=0, columns={}, inserts=(), updates=(),
     )  # fmt: skip

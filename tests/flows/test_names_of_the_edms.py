@@ -11,10 +11,10 @@ import pytest
 from edms_tasks.errors import CheckFailed, MergeRefused
 from edms_tasks.settings import Settings
 from flows.backup import compose_backup
-from flows.direct_steps import DirectSteps
 from flows.merge import compose_merge
 from flows.restore import compose_restore
 from flows.restore_plan import compose_restore_plan
+from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
 
 NOTE = """
@@ -90,7 +90,7 @@ def test_a_merge_into_such_a_table_is_refused_before_anything_is_written(name: s
             compose_merge(settings, DirectSteps(), snapshot=made, dry_run=dry_run)
         assert "small.Note (small_note)" in refused.value.why
         assert ("REGEXP" if "regular" in name else "django_date_extract") in refused.value.why
-        assert "migration" in refused.value.cure
+        assert "migration" in refused.value.fix
 
     assert database(settings).read_bytes() == before
     assert sorted((tmp_path / "repository" / "snapshots").iterdir()) == snapshots
@@ -121,7 +121,7 @@ def test_a_plan_of_a_restore_says_what_the_restore_says_of_functions(tmp_path: P
         compose_restore(settings, DirectSteps(), snapshot=made)
 
     assert planned.value.what == refused.value.what
-    assert planned.value.cure == refused.value.cure
+    assert planned.value.fix == refused.value.fix
     assert "no such function: ODD" in planned.value.why
     assert "no such function: ODD" in refused.value.why
 

@@ -14,15 +14,15 @@ import pytest
 _COMMAND = """
 import sys, typer
 sys.argv = ["edms-backup", "list", *sys.argv[1:]]
-from flows import cli
-from flows.commands.options import Options
+from flows.cli import app as cli
+from flows.cli.options import Options
 ONLY_PRINTS = {only_prints}
 def done(context: typer.Context, as_json: bool = typer.Option(False, "--json")) -> None:
     options = Options.of(context, None, as_json, False)
     with options.reporting():
         options.progress_console() and options.progress_console().print("✓ stage", "·")
         def show(console):
-            from flows.printing import line
+            from flows.cli.printing.results import line
             line(console, "✓ made …")
             for number in range({lines}):
                 line(console, "· ‹ü› 月 line %d" % number)
@@ -72,7 +72,7 @@ def test_signs_that_an_encoding_does_not_know_are_written_in_plain_letters(varia
 
 
 def test_what_comes_to_the_first_free_descriptor_is_no_file_of_ours(tmp_path: Path) -> None:
-    text = "import os; from flows.output import prepare_streams as p; p(); n = os.open('.', 0); open('n', 'w').write(str(n))"
+    text = "import os; from flows.cli.output import prepare_streams as p; p(); n = os.open('.', 0); open('n', 'w').write(str(n))"
     subprocess.run(
         ["/bin/sh", "-c", f'{sys.executable} -c "{text}" <&- >&- 2>&-'], cwd=tmp_path, env=_environment(), check=True
     )

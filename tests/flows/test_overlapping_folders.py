@@ -10,8 +10,8 @@ import pytest
 from edms_tasks.errors import SettingsError
 from edms_tasks.settings import Settings
 from flows.backup import compose_backup
-from flows.direct_steps import DirectSteps
 from flows.doctor import compose_doctor
+from flows.running.threads import DirectSteps
 from tests.promotion.two_settings import small_edms
 
 
@@ -31,7 +31,7 @@ def test_a_backup_that_would_hold_itself_is_refused(what: str, tmp_path: Path) -
     assert str(inside) in refused.value.where and "lies inside the folder of the EDMS's files" in refused.value.what
     assert not list((edms.folder / "media").rglob("*.parquet"))
 
-    found = compose_doctor(mistaken, DirectSteps()).diagnosis.judgements
+    found = compose_doctor(mistaken, DirectSteps()).diagnosis.assessments
     assert [(one.code, one.severity) for one in found if one.code == "folders-overlap"] == [
         ("folders-overlap", "error")
     ]

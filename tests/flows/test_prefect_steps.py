@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from edms_tasks.errors import CheckFailed, DatabaseRefused
-from flows.direct_steps import DirectSteps
-from flows.steps import Steps
+from flows.running.runner import Steps
+from flows.running.threads import DirectSteps
 
 SECRET = "hunter2"
 
@@ -56,7 +56,7 @@ def test_both_worlds_give_the_same_and_prefect_records_titles_and_artifacts_alon
     from prefect.task_runners import ThreadPoolTaskRunner
     from prefect.testing.utilities import prefect_test_harness
 
-    from flows import prefect_steps
+    from flows.running import on_prefect as prefect_steps
 
     monkeypatch.setattr(prefect_steps, "RETRY_SECONDS", (0.05,) * 4)
 

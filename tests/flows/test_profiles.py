@@ -19,10 +19,10 @@ from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.settings import load_settings, settings_from
 from flows.backup import compose_backup
-from flows.cli import app
-from flows.direct_steps import DirectSteps
-from flows.profiles import Profile, all_profiles, detect_profile, parse_profile
-from flows.settings_template import settings_text
+from flows.cli.app import app
+from flows.initialising.profiles import Profile, all_profiles, detect_profile, parse_profile
+from flows.initialising.settings_template import settings_text
+from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
 from tests.reference_system import PROJECT, ReferenceEdms, ReferenceEdmsFactory
 

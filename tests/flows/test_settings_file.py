@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from edms_tasks.settings import Settings, load_settings, settings_from
-from flows.settings_template import settings_text
+from flows.initialising.settings_template import settings_text
 
 
 def test_every_setting_appears_in_it() -> None:
@@ -50,7 +50,7 @@ def test_answers_stand_as_they_are_whatever_they_hold(tmp_path: Path) -> None:
 def test_init_writes_over_a_file_only_when_told_to(force: bool, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from flows.cli import app
+    from flows.cli.app import app
 
     path = tmp_path / "edms-backup.toml"
     path.write_text("# mine\n")

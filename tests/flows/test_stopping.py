@@ -63,7 +63,7 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     (folder / "hanging.py").write_text(HANGING)
     config = folder / "edms-backup.toml"
     config.write_text(f'[edms]\nproject = "{folder}"\nsettings = "hanging"\n[repository]\nurl = "repository"\n')
-    command = [sys.executable, "-m", "flows.cli", *arguments, "--config", str(config)]
+    command = [sys.executable, "-m", "flows.cli.app", *arguments, "--config", str(config)]
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hears_every_signal
     )

@@ -57,7 +57,7 @@ def test_a_server_that_does_not_start_is_an_error_with_a_way_round(tmp_path: Pat
 def flow(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     env |= {"PREFECT_HOME": str(folder / "prefect"), **environment}
-    command = [sys.executable, "-m", "flows.cli", *arguments]
+    command = [sys.executable, "-m", "flows.cli.app", *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 

@@ -15,11 +15,11 @@ from pydantic import SecretStr
 
 import edms_tasks.inventory.inspect as inspect
 from edms_tasks.errors import EdmsNotImportable, SettingsError
-from edms_tasks.inventory import courier
+from edms_tasks.inventory import remote_transport as remote_transport
 from edms_tasks.settings import Settings, settings_from
 from flows.backup import compose_backup
-from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
+from flows.running.threads import DirectSteps
 from tests.independent_comparison import differences, picture
 from tests.inventory.small_project import small_project
 from tests.inventory.stand_in import ROOT, Container, bare_python, can_hide
@@ -242,7 +242,7 @@ def test_an_answer_that_is_cut_or_changed_is_refused(filter_: str, contained: Ca
 
 
 def test_the_courier_needs_python_3_8_and_the_standard_library() -> None:
-    source = Path(str(courier.__file__)).read_text(encoding="utf-8")
+    source = Path(str(remote_transport.__file__)).read_text(encoding="utf-8")
 
     tree = ast.parse(source, feature_version=(3, 8))
 
@@ -333,7 +333,7 @@ def test_a_folder_of_files_elsewhere_is_never_looked_for_under_the_same_path(
     with pytest.raises(SettingsError) as caught:
         inspect.run_probe(settings)
 
-    suggested = caught.value.cure.partition("[files] ")[2].partition(". If")[0]
+    suggested = caught.value.fix.partition("[files] ")[2].partition(". If")[0]
     files = tomllib.loads(suggested.replace("/path/here", str(tmp_path)))
     told = settings_from({"files": files, "edms": settings.edms.model_dump()}, where=tmp_path / "x")
     assert [root.path for root in inspect.run_probe(told).file_roots] == [str(tmp_path)]
@@ -366,9 +366,9 @@ def test_what_the_url_leaves_out_the_edms_says(
     )
     edms = settings.edms.model_copy(update={"database_url": SecretStr(url)})
 
-    from edms_tasks.inventory.reach import as_reached_from_here
+    from edms_tasks.inventory.address_mapping import with_mapped_addresses
 
-    found = as_reached_from_here(
+    found = with_mapped_addresses(
         report.model_copy(update={"databases": (told,)}), settings.model_copy(update={"edms": edms})
     ).databases[0]
 

@@ -10,8 +10,8 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.build import build_inventory, excluded_tables
 from edms_tasks.inventory.inspect import run_probe
-from edms_tasks.inventory.merge import build_inventory, excluded_tables
 from edms_tasks.inventory.model import Inventory
 from edms_tasks.settings import Settings, settings_from
 from tests.inventory.small_project import small_project
@@ -40,8 +40,8 @@ def settings(tmp_path: Path) -> Settings:
 
 def _inventory(settings: Settings) -> Inventory:
     report = run_probe(settings)
-    spool = Path(report.databases[0].name).parent
-    with open_database(DatabaseAddress.from_probe(report.databases[0])).view(spool, 1) as view:
+    scratch = Path(report.databases[0].name).parent
+    with open_database(DatabaseAddress.from_probe(report.databases[0])).view(scratch, 1) as view:
         return build_inventory(report, view.tables(), settings, "sqlite")
 
 

@@ -60,7 +60,7 @@ def test_the_newest_removed(shelf: Shelf) -> None:
     assert shelf.codes("ours") == ["snapshot-missing"]
     with pytest.raises(UndeterminedSnapshot, match=second[:12]) as refused:
         shelf.latest("ours")
-    assert first[:12] in refused.value.cure
+    assert first[:12] in refused.value.fix
 
     third = shelf.add("ours", 3)
     assert shelf.manifest(third).previous == second
@@ -98,7 +98,7 @@ def test_the_newest_renamed_by_a_character(shelf: Shelf, mutated: str) -> None:
     assert "snapshot-misnamed" in shelf.codes("ours")
     with pytest.raises((UndeterminedSnapshot, DamagedRepository)):
         shelf.latest("ours")
-    assert any(second in one.cure for one in shelf.history("ours").findings())
+    assert any(second in one.fix for one in shelf.history("ours").findings())
 
 
 def test_a_stranger_among_the_snapshots_is_named_and_stops_nothing(shelf: Shelf) -> None:

@@ -28,7 +28,7 @@ def test_a_repository_of_others_has_no_latest_for_us(shelf: Shelf) -> None:
     assert "host of theirs" in refused.value.why
     assert "host of ours" in refused.value.why
     assert theirs[:12] in refused.value.why
-    assert "[edms] id" in refused.value.cure
+    assert "[edms] id" in refused.value.fix
 
 
 def test_another_ones_snapshot_is_had_by_its_id_and_said_to_be_anothers(shelf: Shelf) -> None:

@@ -16,8 +16,8 @@ from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
 from flows.backup import compose_backup
 from flows.diff import compose_diff
-from flows.direct_steps import DirectSteps
 from flows.listing import list_snapshots
+from flows.running.threads import DirectSteps
 from flows.verify import compose_verify
 from tests.inventory.small_project import small_project
 

@@ -91,7 +91,7 @@ def test_a_repository_that_is_not_the_one_used_before_stops_the_backup(
         office.night()
 
     assert identity in refused.value.why
-    assert refused.value.cure
+    assert refused.value.fix
     assert sorted(path for path in office.folder.rglob("*") if "disk" in str(path)) == there, "nothing was created"
 
 

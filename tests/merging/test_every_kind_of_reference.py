@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from flows.direct_steps import DirectSteps
 from flows.merge import MergeResult, compose_merge
+from flows.running.threads import DirectSteps
 from tests.reference_system import Engine
 from tests.soft.paper_archive import PaperArchive, paper_archive
 
 pytestmark = pytest.mark.slow
 
-NOWHERE = "nowhere"
+ORPHAN = "nowhere"
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def meanings(archive: PaperArchive) -> dict[str, Any]:
     kinds = dict(query(archive, "SELECT id, model FROM django_content_type"))
 
     def named(text: object) -> str:
-        return str(documents.get(int(str(text)), NOWHERE))
+        return str(documents.get(int(str(text)), ORPHAN))
 
     said = {}
     columns = "code, document_ref, document_list, payload, state, label, about_type_id, about_pk"

@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flows.direct_steps import DirectSteps
 from flows.merge import compose_merge
+from flows.running.threads import DirectSteps
 from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
 from tests.running import protect

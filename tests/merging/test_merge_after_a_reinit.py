@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from edms_tasks.merging.planning import MergePlan
-from flows.direct_steps import DirectSteps
 from flows.merge import MergeResult, compose_merge
-from flows.merge_work import Policies
+from flows.merging.merge_stages import Policies
+from flows.running.threads import DirectSteps
 from tests.independent_comparison import differences, picture
 from tests.merging.said_by_django import said
 from tests.office_work import NEW_AND_OLD_DOCUMENTS, inside

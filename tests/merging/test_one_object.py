@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import CommandError
-from flows.direct_steps import DirectSteps
 from flows.merge import MergeResult, compose_merge
+from flows.running.threads import DirectSteps
 from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect

@@ -17,8 +17,8 @@ import pytest
 from edms_tasks.databases.postgresql import merging as postgresql
 from edms_tasks.databases.sqlite import merging as sqlite
 from edms_tasks.errors import TargetInUse
-from flows.direct_steps import DirectSteps
 from flows.merge import compose_merge
+from flows.running.threads import DirectSteps
 from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect

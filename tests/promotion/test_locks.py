@@ -14,7 +14,7 @@ import pytest
 
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import LockLost, TargetLocked
-from edms_tasks.file_locks import file_lock
+from edms_tasks.locking.file_locks import file_lock
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -65,7 +65,7 @@ def test_a_lock_leaves_no_file_behind(tmp_path: Path) -> None:
 
 def test_a_killed_holder_keeps_nobody_out(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from edms_tasks.file_locks import file_lock\n"
+        "import sys, time; from pathlib import Path; from edms_tasks.locking.file_locks import file_lock\n"
         f"with file_lock(Path({str(tmp_path / 'a.lock')!r}), 'it', shared=False, purpose='restore', like=Path('/nowhere')):\n"
         "    print('held', flush=True); time.sleep(600)\n"
     )

@@ -15,10 +15,10 @@ import pytest
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, NothingToRollBack, TargetChanged, TargetLocked
 from flows.backup import compose_backup
-from flows.direct_steps import DirectSteps
 from flows.merge import compose_merge
 from flows.restore import compose_restore
 from flows.rollback import compose_rollback, compose_ways_back
+from flows.running.threads import DirectSteps
 from tests.promotion.two_settings import SmallEdms, Trying, small_edms
 
 MOSTLY_SQLITE = pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from edms_tasks.settings import Settings, settings_from
 from flows.backup import BackupResult, compose_backup
-from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
-from flows.restore_result import RestoreResult
+from flows.restoring.result import RestoreResult
+from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
 
 MODELS = "class Document(models.Model):\n    number = models.CharField(max_length=40, unique=True)\n    file = models.FileField()\n"

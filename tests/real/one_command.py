@@ -13,7 +13,7 @@ import pyarrow.parquet  # noqa: F401 - loaded ahead
 import expectations.evaluation  # noqa: F401 - loaded ahead
 import flows.backup
 import flows.restore  # noqa: F401 - loaded ahead
-from flows.cli import app
+from flows.cli.app import app
 
 
 def run_command(words: Sequence[str], log: str, environment: Mapping[str, str]) -> None:

@@ -176,7 +176,7 @@ def test_the_picture_shows_rows_and_bytes_and_sums_up_the_small_models(tmp_path:
 def test_hostile_text_is_shown_and_not_run(tmp_path: Path, where: str) -> None:
     entry = manifest().tables[2]
     hostile_entry = entry.model_copy(update={"table": entry.table.model_copy(update={"model": HOSTILE})})
-    finding = Finding(code="x", severity="info", subject=HOSTILE, message=HOSTILE, examples=(HOSTILE,), cure=HOSTILE)
+    finding = Finding(code="x", severity="info", subject=HOSTILE, message=HOSTILE, examples=(HOSTILE,), fix=HOSTILE)
     change: dict[str, dict[str, Any]] = {
         "model": {"manifest": manifest().model_copy(update={"tables": (hostile_entry,)})},
         "finding": {"findings": (finding,)},

@@ -13,8 +13,8 @@ import pytest
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
-from flows.direct_steps import DirectSteps
-from flows.salvage import survey
+from flows.restoring.salvaging import survey
+from flows.running.threads import DirectSteps
 from tests.direct_access import query
 from tests.independent_comparison import differences, picture, picture_of_files
 from tests.reference_system import Engine
@@ -223,8 +223,8 @@ def test_without_its_schema_nothing_is_salvaged_and_another_snapshot_with_the_sa
     ):
         system.salvage(tmp_path)
 
-    assert (system.first[:12] in refused.value.cure) == (system.edms.engine == "postgresql")
-    assert "docs/format.md" in refused.value.cure
+    assert (system.first[:12] in refused.value.fix) == (system.edms.engine == "postgresql")
+    assert "docs/format.md" in refused.value.fix
 
 
 def system_rows(system: System) -> int:

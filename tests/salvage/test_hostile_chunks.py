@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edms_tasks import bounded_parquet
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Chunk, Manifest, ObjectRef, TableEntry
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.salvage import survey_table
 from edms_tasks.salvage.ids import Bounds, ids_of_lost
-from edms_tasks.workspace import Workspace, open_workspace
+from edms_tasks.scratch import bounded_parquet
+from edms_tasks.scratch.workspace import Workspace, open_workspace
 from tests.reference_system import Engine
 from tests.salvage.damaged_system import System
 
@@ -40,7 +40,7 @@ def entry(system: System) -> TableEntry:
 
 @pytest.fixture
 def repository(system: System, tmp_path: Path) -> Repository:
-    return Repository.open(system.protected.settings.repository).only_read(tmp_path / "own")
+    return Repository.open(system.protected.settings.repository).with_overlay(tmp_path / "own")
 
 
 @pytest.fixture

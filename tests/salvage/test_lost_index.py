@@ -18,7 +18,7 @@ from edms_tasks.files import restore_files
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 from edms_tasks.salvage import survey_files
-from flows.cli import app
+from flows.cli.app import app
 from tests.direct_access import query
 from tests.independent_comparison import picture_of_files
 from tests.plain_snapshot_reader import files_digest
@@ -76,7 +76,7 @@ def test_files_of_the_other_pieces_are_back_in_their_folders(
     with damaged(*((system.path(pieces[number]), flip) for number in lost)):
         index = FileIndex.model_validate(manifest)
         left = survey_files(index, repository, tmp_path / "survey", made_up_at_ns=MADE_UP_AT * 10**9)
-        restore_files(left.index, repository, tmp_path / "back", spool=tmp_path)
+        restore_files(left.index, repository, tmp_path / "back", scratch=tmp_path)
 
     now = picture_of_files(tmp_path / "back")
     assert {path for path, entry in now.items() if entry[0] == "file"} == kept
@@ -152,7 +152,7 @@ def test_the_command_leaves_with_1_and_names_what_is_lost(system: System, tmp_pa
 
 
 def _only_read(system: System, folder: Path) -> Repository:
-    return Repository.open(system.protected.settings.repository).only_read(folder / "own")
+    return Repository.open(system.protected.settings.repository).with_overlay(folder / "own")
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.inventory.model import Table
-from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
+from flows.running.threads import DirectSteps
 from tests.reference_system import Engine, LazyPostgres
 from tests.salvage.damaged_system import damaged
 from tests.zoo.relations import picture_of_relation, quoted

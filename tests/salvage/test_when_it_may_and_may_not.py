@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edms_tasks.errors import CommandError, DamagedRepository
-from flows.cli import app
+from flows.cli.app import app
 from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine
 from tests.salvage.damaged_system import System, damaged, flip, rows, truncate
@@ -67,4 +67,4 @@ def test_without_its_manifest_nothing_is_salvaged_and_the_other_snapshots_are_na
     with damaged((manifest, flip)), pytest.raises(DamagedRepository, match="nothing of it can be salvaged") as refused:
         system.salvage(tmp_path, system.snapshot if name == "by its id" else name)
 
-    assert system.first[:12] in refused.value.cure
+    assert system.first[:12] in refused.value.fix

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.settings import Settings, settings_from
+from flows.backing_up.conclusion import BackupResult
 from flows.backup import compose_backup
-from flows.conclusion import BackupResult
-from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
-from flows.restore_result import RestoreResult
+from flows.restoring.result import RestoreResult
+from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
 
 MODELS = """

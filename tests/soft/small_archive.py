@@ -18,11 +18,11 @@ from edms_tasks.extract import extract_table
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.inventory.natural_keys import derive_candidates
 from edms_tasks.inventory.soft_references import with_declared
-from edms_tasks.keys import prove_keys
+from edms_tasks.keys.checked_keys import check_keys
 from edms_tasks.manifest import ReferenceState, TableState
+from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.serialize import measure_table, serialize_table
 from edms_tasks.settings import SoftReferenceSettings
-from edms_tasks.workspace import open_workspace
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def read_archive(url: str, declared: Sequence[dict[str, str]], folder: Path, *, 
         raws = {name: extract_table(view, table, folder / "raw" / name, chunk_rows) for name, table in tables.items()}
     states, rows = {}, {}
     with open_workspace(folder / "workspace", memory_limit_mb=200, threads=1) as workspace:
-        keys = prove_keys(list(tables.values()), raws, workspace)
+        keys = check_keys(list(tables.values()), raws, workspace)
         for name, table in tables.items():
             made = serialize_table(table, raws[name], keys, folder / "made" / name, chunk_rows)
             assert measure_table(table, raws[name], keys) == made.state

@@ -14,7 +14,7 @@ import pytest
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
-from flows.direct_steps import DirectSteps
+from flows.running.threads import DirectSteps
 from flows.verify import compose_verify
 from tests.soft.paper_archive import PaperArchive, paper_archive
 

@@ -92,7 +92,7 @@ def test_a_wrong_declaration_says_how_to_write_it(declaration: dict[str, str], s
 
     error = caught.value
     assert "[[soft_references]]" in error.where
-    assert error.what and error.cure
+    assert error.what and error.fix
     for words in said:
         assert words in str(error)
 
@@ -182,7 +182,7 @@ def test_a_declaration_of_no_shape_is_refused_when_the_settings_are_read(
         settings_from({"soft_references": [declaration]}, where=tmp_path / "edms-backup.toml")
 
     assert "soft_references.0" in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.fix
 
 
 def test_declarations_come_from_the_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

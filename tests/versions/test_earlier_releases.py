@@ -12,9 +12,9 @@ import pytest
 
 from edms_tasks.settings import Settings, settings_from
 from flows.diff import compose_diff
-from flows.direct_steps import DirectSteps
 from flows.merge import compose_merge
 from flows.restore import compose_restore
+from flows.running.threads import DirectSteps
 from flows.verify import compose_verify
 from tests.inventory.small_project import small_project
 from tests.postgres_server import PostgresServer

@@ -84,7 +84,7 @@ def test_a_squashed_migration_in_part_applied_whose_originals_are_gone_is_an_obs
     history = compare_histories([ONE, TWO], [TWO], code)
 
     assert "a.0001, a.0002" in _why(history)
-    assert "a.0003" in history.obstacles[0].cure
+    assert "a.0003" in history.obstacles[0].fix
     assert (history.missing, [obstacle.app for obstacle in history.obstacles]) == ((), ["a"])
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from edms_tasks.databases.protocol import DroppedPart
-from edms_tasks.migrating.outcome import Following, TableOutcome
-from flows.printing import print_restore
-from flows.restore_result import RestoreResult
+from edms_tasks.migrating.outcome import CodeMigration, TableOutcome
+from flows.cli.printing.results import print_restore
+from flows.restoring.result import RestoreResult
 
 TABLES = (
     TableOutcome("a", "app.A", "same", 5, 5),
@@ -22,7 +22,7 @@ TABLES = (
 
 
 def test_migrations_are_told_table_by_table() -> None:
-    said = Following((("app", "0002"),), TABLES).sentences()
+    said = CodeMigration((("app", "0002"),), TABLES).sentences()
 
     assert said[:4] == (
         "The migrations changed the columns of app.C (-old, +new, 7 rows).",
@@ -41,10 +41,23 @@ def test_drops_are_told_by_name_and_in_short_beside_the_verdict() -> None:
         DroppedPart("dependent", "index by_barcode on document"),
         DroppedPart("migration", "app.0007"),
     )
-    following = Following((), (), dropped)
+    code_migration = CodeMigration((), (), dropped)
     path = Path("report")
     result = RestoreResult(
-        "5" * 64, "proved", True, "db", None, path, path, path, (), following.sentences(), 9, 1, {}, following=following
+        "5" * 64,
+        "proved",
+        True,
+        "db",
+        None,
+        path,
+        path,
+        path,
+        (),
+        code_migration.sentences(),
+        9,
+        1,
+        {},
+        code_migration=code_migration,
     )
     told = io.StringIO()
 

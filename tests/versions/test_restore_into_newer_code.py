@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import CheckFailed
-from flows.restore_result import RestoreResult
+from flows.restoring.result import RestoreResult
 from tests.direct_access import query
 from tests.independent_comparison import differences
 from tests.reference_system import Engine, ReferenceEdms
@@ -65,7 +65,7 @@ def test_a_snapshot_of_each_version_restores_into_the_newest(
     assert differences(database(migrated), database(restored)) == []
     assert _values(before, number) == _values(restored, 3)
     run = _records(migrated) - _records(before)
-    assert set(result.following.migrations if result.following else ()) == run
+    assert set(result.code_migration.migrations if result.code_migration else ()) == run
     for app, name in run:
         assert any(f"{app}.{name}" in note and "newer than the snapshot" in note for note in result.notes)
     assert any("`check` passed" in note for note in result.notes)
@@ -81,8 +81,8 @@ def test_what_became_of_each_table_is_told(
 
     result, _ = restored_copy(chain, 1)
 
-    assert result.following is not None
-    told = {table.table_id: table for table in result.following.tables}
+    assert result.code_migration is not None
+    told = {table.table_id: table for table in result.code_migration.tables}
     changes = {name: told[name].change for name in told}
     assert changes == {
         "django_migrations": "other rows",
@@ -105,7 +105,7 @@ def test_what_became_of_each_table_is_told(
     for name in ("documents.Document (", "auth.Permission (", "contenttypes.ContentType (", "documents.Shelf ("):
         assert name in said
     written = json.loads(result.report_json.read_text(encoding="utf-8"))
-    assert written["following"] == result.following.as_json() == result.as_json()["following"]
+    assert written["following"] == result.code_migration.as_json() == result.as_json()["following"]
     page = result.report_html.read_text(encoding="utf-8")
     assert "Across versions" in page
     assert "documents.0005_move_retention" in page

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from edms_tasks.errors import CommandError, MigrationsParted, SnapshotNewerThanCode
-from flows.cli import app
+from edms_tasks.errors import CommandError, MigrationsDiverged, SnapshotNewerThanCode
+from flows.cli.app import app
 from tests.direct_access import query
 from tests.independent_comparison import differences
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms
@@ -41,7 +41,7 @@ def test_a_newer_snapshot_is_refused_with_the_migrations_and_all_that_the_code_d
 
     for name in (*NEW, "documents_shelf (3 rows)", "documents_document.barcode", "documents_document.shelf_id"):
         assert name in refused.value.why
-    assert "--drop-unknown" in refused.value.cure
+    assert "--drop-unknown" in refused.value.fix
     assert differences(live, database(older.edms)) == []
     assert _staged(older.edms) == []
 
@@ -53,7 +53,7 @@ def test_as_a_copy_a_newer_snapshot_comes_back_as_it_is(chain: Chain, tmp_path: 
 
     copy = replace(chain.plain[3], database_url=f"sqlite:///{into}")
     assert result.success
-    assert result.following is None
+    assert result.code_migration is None
     assert any(NEW[0] in note and "copy is as the snapshot is" in note for note in result.notes)
     assert not any("check` passed" in note for note in result.notes)
     assert differences(database(chain.plain[3]), database(copy)) == []
@@ -110,8 +110,8 @@ def test_on_postgresql_older_code_gets_what_it_knows(
     live = chain.protected[2].edms
     copy = replace(live, database_url=live.database_url.replace(live.database_name, into))
     assert result.success
-    assert result.following is not None
-    named = {part.name for part in result.following.dropped if part.kind != "dependent"}
+    assert result.code_migration is not None
+    named = {part.name for part in result.code_migration.dropped if part.kind != "dependent"}
     assert named == {"documents_shelf", "documents_document.barcode", "documents_document.shelf_id", *NEW}
     # Version 2 itself, before the shelves: the same tables, columns, constraints and rows, but for the order of records and
     # the content type and permissions of the shelf.
@@ -136,7 +136,7 @@ def test_what_was_to_be_dropped_is_listed_before_and_a_word_has_to_be_typed(
 
     unasked = CliRunner().invoke(app, arguments)
     terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr("flows.commands.restore.sys", terminal)
+    monkeypatch.setattr("flows.cli.commands.restore.sys", terminal)
     refused = CliRunner().invoke(app, arguments, input="yes\n")
 
     assert (unasked.exit_code, refused.exit_code) == (2, 2)
@@ -166,7 +166,7 @@ def test_dropping_is_refused_where_both_have_what_the_other_has_not(chain: Chain
     copy_project(chain.projects[2], branch)
     add_migration(branch, "audit", "0003_of_a_branch", BRANCH)
 
-    with pytest.raises(MigrationsParted, match="newer than the EDMS's code and older at once") as refused:
+    with pytest.raises(MigrationsDiverged, match="newer than the EDMS's code and older at once") as refused:
         chain.with_code(branch, tmp_path).restore(chain.snapshots[3], drop_unknown=True)
 
     assert NEW[0] in refused.value.why
@@ -195,12 +195,12 @@ def test_a_squashed_migration_that_names_no_originals_is_refused_before_anything
     protected = chain.with_code(code, tmp_path)
     live = database(protected.edms)
 
-    with pytest.raises(MigrationsParted) as refused:
+    with pytest.raises(MigrationsDiverged) as refused:
         protected.restore(chain.snapshots[1])
 
     assert "documents.0001_squashed" in refused.value.why
     assert "documents.0001_initial" in refused.value.why
-    assert "`replaces`" in refused.value.cure
+    assert "`replaces`" in refused.value.fix
     assert _staged(protected.edms) == []
     assert differences(live, database(protected.edms)) == []
 

@@ -14,9 +14,9 @@ from typing import Any
 from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings, settings_from
 from flows.backup import compose_backup
-from flows.direct_steps import DirectSteps
 from flows.restore import compose_restore
-from flows.restore_result import RestoreResult
+from flows.restoring.result import RestoreResult
+from flows.running.threads import DirectSteps
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine
 

@@ -202,7 +202,7 @@ def _unknown(path: Path, why: str) -> DamagedRepository:
         "The snapshot's schema is no archive of pg_dump that can be read.",
         where=str(path),
         why=why,
-        cure="Use another snapshot. If pg_dump is newer than this program knows, install an older one or a newer edms-backup.",
+        fix="Use another snapshot. If pg_dump is newer than this program knows, install an older one or a newer edms-backup.",
     )
 
 

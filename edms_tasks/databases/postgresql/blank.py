@@ -35,7 +35,7 @@ def created(address: DatabaseAddress, maintenance: DatabaseAddress, target: str)
                 "The server cannot make a database in UTF-8 with its own collation.",
                 where=address.display,
                 why=str(error).strip(),
-                cure="Have an empty UTF-8 database made, and name it with --into.",
+                fix="Have an empty UTF-8 database made, and name it with --into.",
             ) from error
         mark(connection, address.name, target)
     try:
@@ -60,7 +60,7 @@ def lent(address: DatabaseAddress) -> Iterator[DatabaseAddress]:
         raise MayNotCreateDatabases(
             "The role may not create a database for the EDMS's migrations, and does not own the one it restores into.",
             where=address.display,
-            cure="As a superuser: ALTER ROLE … CREATEDB; or ALTER SCHEMA public OWNER TO the role, in that database.",
+            fix="As a superuser: ALTER ROLE … CREATEDB; or ALTER SCHEMA public OWNER TO the role, in that database.",
         )
     with connected(address) as connection:
         before = {query: _names(connection, query) for query in _MADE}

@@ -167,7 +167,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
                 severity="warning",
                 subject=f"{schema}.{name}",
                 message="The rows of a foreign table live on another server and are not in the snapshot; its definition is.",
-                cure="Back the other server up too.",
+                fix="Back the other server up too.",
             )
         )
     findings += [
@@ -176,7 +176,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
             severity="warning",
             subject=f"{schema}.{name}",
             message="The index is invalid, as one is whose CREATE INDEX CONCURRENTLY failed. pg_dump leaves it out: it does not come back.",
-            cure=f"REINDEX INDEX {identifier(schema, name)}; or drop it.",
+            fix=f"REINDEX INDEX {identifier(schema, name)}; or drop it.",
         )
         for schema, name in _typed(
             connection.execute(
@@ -199,7 +199,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
                 subject="pg_largeobject",
                 count=int(str(row[0])),
                 message="Large objects are not in the snapshot.",
-                cure="Django never makes them; copy what made them with `pg_dump --large-objects`.",
+                fix="Django never makes them; copy what made them with `pg_dump --large-objects`.",
             )
         )
     return (*findings, *read_unreadable(connection))

@@ -125,7 +125,7 @@ def _own_names(connection: Connection) -> OwnNames:
 def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:
     """The error for a server that is not there or will not let us in."""
     why = _reason(error)
-    return DatabaseRefused("The database does not answer.", where=address.display, why=why, cure=_cure(why))
+    return DatabaseRefused("The database does not answer.", where=address.display, why=why, fix=_fix(why))
 
 
 def _open(address: DatabaseAddress) -> Connection:
@@ -154,17 +154,17 @@ def _reason(error: Exception) -> str:
     return "; ".join(kept)[:500] or type(error).__name__
 
 
-def _cure(why: str) -> str:
-    for pattern, cure in _CURES:
+def _fix(why: str) -> str:
+    for pattern, fix in _FIXES:
         if re.search(pattern, why):
-            return cure
+            return fix
     return (
         "Start the server, or correct host, port, user and password in the EDMS's settings "
         "(for a restore without the EDMS: EDMS_BACKUP__RESTORE__DATABASE)."
     )
 
 
-_CURES = (
+_FIXES = (
     (
         "unsupported startup parameter",
         "This is a connection pooler (PgBouncer). Give the server's own address: [edms] database_url = "

@@ -35,8 +35,8 @@ from edms_tasks.errors import (
     TargetLocked,
     TerminalError,
 )
-from edms_tasks.file_locks import Wait, give_up
 from edms_tasks.inventory.model import Table
+from edms_tasks.locking.file_locks import Wait, give_up
 
 _MIGRATED, _REPLAYED = "_edms_migrated", "_edms_replayed"
 
@@ -61,15 +61,15 @@ class PostgresDatabase:
         # As in our own sessions: an error instead of rows that row security hides.
         return ask_server(self.address).settled.with_settings({"row_security": "off"}).sqlalchemy_url()
 
-    def check_source(self, spool: Path) -> None:
+    def check_source(self, scratch: Path) -> None:
         with connected(self.address) as connection:
             # pg_restore too: the day of need is no day to install it.
             required_programs(self.address, connection.info.server_version)
 
-    def view(self, spool: Path, jobs: int) -> AbstractContextManager[PostgresView]:
+    def view(self, scratch: Path, jobs: int) -> AbstractContextManager[PostgresView]:
         return open_view(self.address, jobs)
 
-    def merging(self, spool: Path, tables: Sequence[Table]) -> AbstractContextManager[PostgresMerge]:
+    def merging(self, scratch: Path, tables: Sequence[Table]) -> AbstractContextManager[PostgresMerge]:
         return merging(self.address, tables)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class PostgresDatabase:
                     raise TargetExists(
                         f"The database {into!r} exists and is not empty.",
                         where=self.address.renamed(into).display,
-                        cure="Name another with --into, or drop that one.",
+                        fix="Name another with --into, or drop that one.",
                     )
                 return (f"The empty database {into!r} is used as it is.",)
             self._require_createdb(connection)
@@ -93,7 +93,7 @@ class PostgresDatabase:
             try:
                 self._require_nobody(connection, self.address.name, but_us=True)
             except TargetInUse as error:
-                return f"{error.what} {error.cure}"
+                return f"{error.what} {error.fix}"
         return None
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> PostgresStaging:
@@ -263,7 +263,7 @@ class PostgresDatabase:
             "The live database is in use, so it cannot be swapped.",
             where=self.address.display,
             why=f"{why} Connected: {who or 'nobody any more'}",
-            cure="Stop the EDMS (web server and workers), or set [restore] disconnect = true to end its connections.",
+            fix="Stop the EDMS (web server and workers), or set [restore] disconnect = true to end its connections.",
         )
 
     def _identity(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> str:
@@ -275,7 +275,7 @@ class PostgresDatabase:
             "The database that was to go live is not the one that was proved.",
             where=self.address.renamed(name).display,
             why=f"It should be {expected}, and is {found or 'not there'}.",
-            cure="Nothing was changed. See who makes and renames databases on this server, and run the restore again.",
+            fix="Nothing was changed. See who makes and renames databases on this server, and run the restore again.",
         )
 
     def _maintenance_address(self) -> DatabaseAddress:

@@ -16,7 +16,7 @@ import psycopg
 
 from edms_tasks.databases.postgresql.archive import Entry, read_archive
 from edms_tasks.databases.postgresql.properties import recorded_properties
-from edms_tasks.databases.postgresql.reach import OWNED, subject
+from edms_tasks.databases.postgresql.restore_plan import OWNED, subject
 from edms_tasks.databases.postgresql.statements import split
 from edms_tasks.databases.protocol import CapturedSchema, Definition
 from edms_tasks.databases.quoting import identifier

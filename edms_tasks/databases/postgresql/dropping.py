@@ -49,7 +49,7 @@ def drop_parts(address: DatabaseAddress, unwanted: Unwanted) -> tuple[DroppedPar
             "What the EDMS's code does not know cannot be dropped.",
             where=address.display,
             why=str(error).strip()[:1500],
-            cure="The live system is untouched. Install the version of the EDMS the snapshot was made under, or restore with "
+            fix="The live system is untouched. Install the version of the EDMS the snapshot was made under, or restore with "
             "--into (without --drop-unknown) and change the copy by hand.",
         ) from error
     return tuple(dropped)

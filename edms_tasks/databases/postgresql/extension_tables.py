@@ -51,7 +51,7 @@ def read_unreadable(connection: Connection) -> tuple[Finding, ...]:
             subject=f"{schema}.{name}",
             message=f"Rows of this table belong to the users of the extension {extension}; this role may not read them all, "
             "and they are not in the snapshot.",
-            cure=f"GRANT SELECT ON {identifier(str(schema), str(name))} to the role, and where the table has row security, BYPASSRLS.",
+            fix=f"GRANT SELECT ON {identifier(str(schema), str(name))} to the role, and where the table has row security, BYPASSRLS.",
         )
         for extension, schema, name in rows
     )
@@ -84,7 +84,7 @@ def left_as_made(connection: Connection, entry: TableEntry, where: str) -> str:
             why=f"It holds {row[0]} rows that came with the extension, the snapshot has {entry.state.rows}."
             if row
             else "It may not read them either.",
-            cure="The live system is untouched. Restore as a superuser (EDMS_BACKUP__RESTORE__DATABASE), or make backups without "
+            fix="The live system is untouched. Restore as a superuser (EDMS_BACKUP__RESTORE__DATABASE), or make backups without "
             "the table: [exclude] tables.",
         )
     return f"{table.id} is as its extension {table.extension} made it: this role may not write its rows."

@@ -10,7 +10,7 @@ import psycopg
 
 from edms_tasks.inventory.model import Comparison, ForeignReference
 
-# Columns of one of these types are equal to PostgreSQL where, and only where, they are to us (edms_tasks/matching.py).
+# Columns of one of these types are equal to PostgreSQL where, and only where, they are to us (edms_tasks/keys/value_equality.py).
 _ALIKE = {"bool", "uuid", "bytea", "date", "time", "timestamp", "timestamptz", "float4", "float8", "numeric", "oid"}
 _WHOLE = {"int2", "int4", "int8", "numeric"}
 _TEXTS = {"text", "varchar"}

@@ -15,7 +15,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.archive import Archive, Entry, numbers
 from edms_tasks.databases.postgresql.careful import attempt
 from edms_tasks.databases.postgresql.connection import connected
-from edms_tasks.databases.postgresql.reach import subject
+from edms_tasks.databases.postgresql.restore_plan import subject
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.databases.quoting import literal
 from edms_tasks.errors import TerminalError
@@ -81,5 +81,5 @@ def _failed(address: DatabaseAddress, entry: Entry, error: psycopg.Error) -> Ter
         f"The server could not build {entry.name}.",
         where=address.display,
         why=str(error).strip()[:1000],
-        cure="The live system is untouched. Correct at the source what the message names, take a new backup, and restore that.",
+        fix="The live system is untouched. Correct at the source what the message names, take a new backup, and restore that.",
     )

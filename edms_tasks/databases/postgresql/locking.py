@@ -20,8 +20,8 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.locking import LockKind
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.errors import LockLost, TargetLocked
-from edms_tasks.file_locks import Wait, give_up
-from edms_tasks.holders import Holder
+from edms_tasks.locking.file_locks import Wait, give_up
+from edms_tasks.locking.holders import Holder
 
 _Connection = psycopg.Connection[Any]
 
@@ -64,7 +64,7 @@ class AdvisoryLock:
             "The lock on the database was lost.",
             where=self.what,
             why=why,
-            cure="See that the connection lasts (firewall, session pooler, a restart of the server), and run the command again.",
+            fix="See that the connection lasts (firewall, session pooler, a restart of the server), and run the command again.",
         )
 
 

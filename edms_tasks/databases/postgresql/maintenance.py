@@ -48,7 +48,7 @@ def read_maintenance_findings(connection: _Connection) -> tuple[Finding, ...]:
             subject=subject,
             message="The server cannot build, refresh or analyse it: a function names something without its schema, and PostgreSQL 17 and "
             f"newer look in pg_catalog alone for that ({why}). A restore makes it all the same.",
-            cure="Name the schema in the function's body, or ALTER FUNCTION … SET search_path = the schemas it needs.",
+            fix="Name the schema in the function's body, or ALTER FUNCTION … SET search_path = the schemas it needs.",
         )
         for subject, query in _queries(connection)
         if (why := _not_found(connection, query)) is not None

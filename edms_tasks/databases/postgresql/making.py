@@ -29,6 +29,6 @@ def may_not_create(role: str, where: str) -> MayNotCreateDatabases:
         "The role may not create the staging database.",
         where=where,
         why=f"{role} lacks CREATEDB.",
-        cure=f"As a superuser: ALTER ROLE {identifier(role)} CREATEDB; or have an empty database made "
+        fix=f"As a superuser: ALTER ROLE {identifier(role)} CREATEDB; or have an empty database made "
         f"(CREATE DATABASE restored OWNER {identifier(role)};) and restore with --into restored.",
     )

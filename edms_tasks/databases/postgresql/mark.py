@@ -50,5 +50,5 @@ def closing_of(comment: object) -> Closing | None:
         raise TerminalError(
             "The comment of the staging database is not what was written there.",
             why=str(error).splitlines()[0],
-            cure="Run the restore again. Nothing else may write to the staging database.",
+            fix="Run the restore again. Nothing else may write to the staging database.",
         ) from error

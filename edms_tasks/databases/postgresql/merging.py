@@ -86,7 +86,7 @@ class PostgresMerge:
                 "Somebody else is writing to the database.",
                 where=self._address.display,
                 why=str(error)[:500],
-                cure="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
+                fix="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
             ) from error
         self._execute("SET LOCAL lock_timeout = 0")
 
@@ -100,7 +100,7 @@ class PostgresMerge:
                 "The role's sessions check no references.",
                 where=self._address.display,
                 why=f"session_replication_role is {row[0] if row else 'not known'}, and this role may not change it.",
-                cure="As a superuser: ALTER ROLE … RESET session_replication_role. Nothing was changed.",
+                fix="As a superuser: ALTER ROLE … RESET session_replication_role. Nothing was changed.",
             )
 
     def view(self) -> PostgresView:
@@ -131,7 +131,7 @@ class PostgresMerge:
                 "PostgreSQL refused the merge.",
                 where=self._address.display,
                 why=str(error)[:1500],
-                cure="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
+                fix="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
             ) from error
 
     def commit(self) -> None:

@@ -58,6 +58,6 @@ def _hands_around(address: DatabaseAddress) -> DatabaseRefused:
         "A connection pooler stands before the server and hands its sessions around between transactions.",
         where=address.display,
         why="As PgBouncer does with pool_mode = transaction or statement. Settings, locks and snapshots of the database do not last there.",
-        cure='Give the server\'s own address: [edms] database_url = "postgresql://host:port" (login and name come from the EDMS). '
+        fix='Give the server\'s own address: [edms] database_url = "postgresql://host:port" (login and name come from the EDMS). '
         "A pool in session mode will do as well.",
     )

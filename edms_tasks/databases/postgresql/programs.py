@@ -128,9 +128,9 @@ def _of_version(path: Path, changed: int) -> Program | None:
 def _missing(name: str, there: list[Program], server: int, needed: int, folder: str) -> ToolMissing:
     where = folder or "PATH and the usual folders"
     version = str(server or needed or "")
-    cure = _INSTALL.format(version=version).replace("-client-)", "-client)")
+    fix = _INSTALL.format(version=version).replace("-client-)", "-client)")
     if not there:
-        return ToolMissing(f"{name} is not installed.", where=where, cure=cure)
+        return ToolMissing(f"{name} is not installed.", where=where, fix=fix)
     found = "Found: " + ", ".join(_described(there)) + "."
     if needed > max(program.version for program in there):
         by = (
@@ -138,12 +138,12 @@ def _missing(name: str, there: list[Program], server: int, needed: int, folder: 
             if server >= needed
             else f"the snapshot's schema was written by version {needed}"
         )
-        return ToolMissing(f"{name} is too old: {by}.", where=where, why=found, cure=cure)
+        return ToolMissing(f"{name} is too old: {by}.", where=where, why=found, fix=fix)
     return ToolMissing(
         f"{name} is too new for this server of version {server}.",
         where=where,
         why=f"{found} Since version {_SETS_TRANSACTION_TIMEOUT} it sets transaction_timeout, which the server does not know.",
-        cure=cure,
+        fix=fix,
     )
 
 

@@ -200,7 +200,7 @@ def recorded_properties(settings: Mapping[str, str]) -> Properties | None:
             "What the snapshot says of the database as a whole cannot be read.",
             where="native_schema.settings.properties",
             why=str(error.errors()[0]["msg"]),
-            cure="Use another snapshot.",
+            fix="Use another snapshot.",
         ) from error
 
 

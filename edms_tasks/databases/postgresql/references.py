@@ -53,7 +53,7 @@ def _same(pointed: str, pointing: str, comparison: Comparison) -> str:
         raise TerminalError(
             "A reference is compared by what is no operator.",
             where=name[:80],
-            cure="The manifest was not written by edms-backup. Use another snapshot.",
+            fix="The manifest was not written by edms-backup. Use another snapshot.",
         )
     left = f"{pointed}::{identifier(*comparison.pointed_type)}" if comparison.pointed_type else pointed
     right = f"{pointing}::{identifier(*comparison.pointing_type)}" if comparison.pointing_type else pointing

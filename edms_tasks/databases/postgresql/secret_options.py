@@ -59,11 +59,11 @@ def _require_possible(address: DatabaseAddress, secrets: dict[str, str]) -> None
             f"{names} cannot be given to pg_dump and pg_restore beside a service.",
             where=address.display,
             why="They would stand among the program's arguments, which every user of the machine can read.",
-            cure=f"Move {names} from OPTIONS into the service's section of the service file, readable for its owner alone.",
+            fix=f"Move {names} from OPTIONS into the service's section of the service file, readable for its owner alone.",
         )
     if any(value != value.strip() or "\n" in value for value in secrets.values()):
         raise SettingsError(
             f"{names} cannot be given to pg_dump and pg_restore: it begins or ends with a blank, or holds a line break.",
             where=address.display,
-            cure="Give the key another password: openssl pkey -in KEY -aes256 -out NEW-KEY.",
+            fix="Give the key another password: openssl pkey -in KEY -aes256 -out NEW-KEY.",
         )

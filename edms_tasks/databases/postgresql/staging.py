@@ -25,7 +25,7 @@ from edms_tasks.databases.postgresql.extension_tables import empty_extension_tab
 from edms_tasks.databases.postgresql.indexes import build, over_own_functions
 from edms_tasks.databases.postgresql.loading import copy_table
 from edms_tasks.databases.postgresql.own_settings import Lent, choose
-from edms_tasks.databases.postgresql.reach import Attempt, Plan, plan_restore, require_harmless, subject
+from edms_tasks.databases.postgresql.restore_plan import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
 from edms_tasks.databases.postgresql.statements import word_after
 from edms_tasks.databases.postgresql.tools import run_tool
@@ -34,9 +34,9 @@ from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, 
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import TargetInUse, TerminalError
 from edms_tasks.inventory.model import ForeignReference
-from edms_tasks.left_out import notes_of
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.manifest import TableEntry
+from edms_tasks.structure.left_out import notes_of
 
 _NAMED = 5
 
@@ -115,7 +115,7 @@ class PostgresStaging:
                 f"PostgreSQL refused rows of {table.label}.",
                 where=f"{self.address.display}, table {table.id}",
                 why=str(error).strip()[:1000],
-                cure="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
+                fix="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
             ) from error
         finally:
             connection.close()
@@ -316,7 +316,7 @@ def _require_left_alone(connection: psycopg.Connection[tuple[object, ...]], addr
         "Somebody is connected to the staging database, and may have changed it.",
         where=address.display,
         why=", ".join(str(who) for (who,) in rows[:5]),
-        cure="Nothing was changed. See who connects to databases of that name, and run the restore again.",
+        fix="Nothing was changed. See who connects to databases of that name, and run the restore again.",
     )
 
 

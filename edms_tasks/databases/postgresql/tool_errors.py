@@ -17,7 +17,7 @@ class _Kind:
     pattern: (
         str  # of the server's or the program's own words, which LC_ALL=C and an untranslated server give in English
     )
-    cure: str
+    fix: str
     error: type[EdmsBackupError] = TerminalError
 
 
@@ -121,7 +121,7 @@ def tool_failed(program: Program, address: DatabaseAddress, said: str, code: int
         f"{program.name} could not {doing}{f' ({entry[1]})' if entry else ''}.",
         where=f"{address.display}, with {program}",
         why=message,
-        cure=kind.cure if kind else "The message is PostgreSQL's own, and the server's log may say more.",
+        fix=kind.fix if kind else "The message is PostgreSQL's own, and the server's log may say more.",
     )
 
 

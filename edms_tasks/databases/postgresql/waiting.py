@@ -82,7 +82,7 @@ def begin_with_tables_held(
             raise TableLocked(
                 "Tables are being made and dropped all the time.",
                 where=address.display,
-                cure="Run it again when whatever makes them has ended.",
+                fix="Run it again when whatever makes them has ended.",
             )
 
 
@@ -108,7 +108,7 @@ def table_locked(address: DatabaseAddress, who: Sequence[str] | None = None) -> 
         "A table is held by another session, and was waited for in vain.",
         where=address.display,
         why="; ".join(who) or "By now it is free again.",
-        cure="Let that session end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
+        fix="Let that session end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
     )
 
 
@@ -136,6 +136,6 @@ def _may_not_read(address: DatabaseAddress, error: Exception) -> TerminalError:
         "The role may not read every table.",
         where=address.display,
         why=str(error).strip(),
-        cure="As the table's owner or a superuser: GRANT SELECT ON the table TO the role. pg_dump needs it too, even for a "
+        fix="As the table's owner or a superuser: GRANT SELECT ON the table TO the role. pg_dump needs it too, even for a "
         "table whose rows are excluded.",
     )

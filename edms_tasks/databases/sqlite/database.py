@@ -22,10 +22,10 @@ from edms_tasks.databases.sqlite.retirement import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.users import said, users
 from edms_tasks.databases.sqlite.view import SqliteView, open_view, require_readable
-from edms_tasks.disk_space import require_space
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
-from edms_tasks.file_locks import FileLock, Wait, file_lock, give_up, locked_by
 from edms_tasks.inventory.model import Table
+from edms_tasks.locking.file_locks import FileLock, Wait, file_lock, give_up, locked_by
+from edms_tasks.scratch.disk_space import require_space
 
 
 class SqliteDatabase:
@@ -42,7 +42,7 @@ class SqliteDatabase:
             raise DatabaseRefused(
                 "The database file is not there.",
                 where=str(self._path),
-                cure="Mend the EDMS's DATABASES setting, or run its migrations first.",
+                fix="Mend the EDMS's DATABASES setting, or run its migrations first.",
             )
         try:
             with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
@@ -56,27 +56,27 @@ class SqliteDatabase:
     def sqlalchemy_url(self) -> str:
         return self.address.sqlalchemy_url()
 
-    def check_source(self, spool: Path) -> None:
+    def check_source(self, scratch: Path) -> None:
         # The copy the rows are read from, and the rows raw and serialized.
-        require_space(spool, 3 * self._path.stat().st_size, "the copy the backup reads from")
+        require_space(scratch, 3 * self._path.stat().st_size, "the copy the backup reads from")
 
-    def view(self, spool: Path, jobs: int) -> AbstractContextManager[SqliteView]:
-        return open_view(self.address, spool)
+    def view(self, scratch: Path, jobs: int) -> AbstractContextManager[SqliteView]:
+        return open_view(self.address, scratch)
 
-    def merging(self, spool: Path, tables: Sequence[Table]) -> AbstractContextManager[SqliteMerge]:
-        return merging(self.address, spool)
+    def merging(self, scratch: Path, tables: Sequence[Table]) -> AbstractContextManager[SqliteMerge]:
+        return merging(self.address, scratch)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         if into is not None and os.path.lexists(into):
             raise TargetExists(
-                f"The file {into} exists.", where=into, cure="Name another with --into, or remove that one."
+                f"The file {into} exists.", where=into, fix="Name another with --into, or remove that one."
             )
         folder = Path(into).absolute().parent if into else self._path.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise TerminalError(
                 "The folder for the restored database cannot be written.",
                 where=str(folder),
-                cure="Create it, or mend its permissions.",
+                fix="Create it, or mend its permissions.",
             )
         if not promote or not self._path.exists():
             return ()
@@ -229,7 +229,7 @@ class SqliteDatabase:
             "The live database is in use, so it cannot be swapped.",
             where=str(self._path),
             why=why,
-            cure="Stop the EDMS (web server, workers, shells), then run the restore again. An idle connection counts: "
+            fix="Stop the EDMS (web server, workers, shells), then run the restore again. An idle connection counts: "
             "what it commits after the swap would be lost.",
         )
 

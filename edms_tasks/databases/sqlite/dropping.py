@@ -106,6 +106,6 @@ def _refusal(path: Path, why: str) -> SnapshotNewerThanCode:
         "What the EDMS's code does not know cannot be dropped: something else depends on it, or SQLite cannot take it away.",
         where=str(path),
         why=why,
-        cure="The live system is untouched. Install the version of the EDMS the snapshot was made under, or restore with --into "
+        fix="The live system is untouched. Install the version of the EDMS the snapshot was made under, or restore with --into "
         "(without --drop-unknown) and change the copy by hand.",
     )

@@ -174,7 +174,7 @@ def _unknown_module(name: str, module: str) -> CheckFailed:
         f"The virtual table {name!r} is of the unknown module {module!r}, so it cannot be made.",
         where=f"table {name!r}"[:200],
         why=f"A restore makes virtual tables of {', '.join(sorted(MODULES))} only: what another module does is not known.",
-        cure="While the EDMS lives, have it drop the table (or move it to a database of its own), back up, and let its code make the table "
+        fix="While the EDMS lives, have it drop the table (or move it to a database of its own), back up, and let its code make the table "
         "again after a restore. The rows of a snapshot that has it can be read without a restore: they are Parquet files (docs/format.md).",
     )
 
@@ -184,6 +184,6 @@ def _refused(kind: str, name: str, why: str) -> CheckFailed:
         f"The snapshot's schema holds a statement that no {kind} needs, so it was not run.",
         where=f"{kind} {name!r}"[:200],
         why=why,
-        cure="Do not use this snapshot before you know how the statement came into it: `edms-backup verify` says whether its "
+        fix="Do not use this snapshot before you know how the statement came into it: `edms-backup verify` says whether its "
         "objects are those that were written. The live system is untouched.",
     )

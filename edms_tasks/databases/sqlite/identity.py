@@ -37,7 +37,7 @@ def require_same(path: Path, expected: str) -> None:
             "The database that was to go live is not the one that was proved.",
             where=str(path),
             why=f"It should be {expected}, and is {found or 'not there'}.",
-            cure="Nothing was changed. See what writes into that folder, and run the restore again.",
+            fix="Nothing was changed. See what writes into that folder, and run the restore again.",
         )
 
 

@@ -25,7 +25,7 @@ _OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, n
 
 
 @contextmanager
-def merging(address: DatabaseAddress, spool: Path) -> Iterator[SqliteMerge]:
+def merging(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteMerge]:
     """Take SQLite's one write lock, and hand out the transaction; rolled back unless committed.
 
     From the lock to the commit only ADBC touches the file. It brings a SQLite library of its own, and a process that opens
@@ -35,7 +35,7 @@ def merging(address: DatabaseAddress, spool: Path) -> Iterator[SqliteMerge]:
         TargetInUse: somebody writes for longer than 30 seconds.
     """
     with (
-        open_view(address, spool) as shape,  # a copy that says what tables there are; made and closed before the lock
+        open_view(address, scratch) as shape,  # a copy that says what tables there are; made and closed before the lock
         adbc.connect(address.name, autocommit=True) as connection,
     ):
         merge = SqliteMerge(address, connection, shape)
@@ -93,7 +93,7 @@ class SqliteMerge:
             "Somebody else is writing to the database.",
             where=self._address.display,
             why=why,
-            cure="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
+            fix="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
         )
 
     def write(self, changes: Sequence[TableChange]) -> None:
@@ -114,14 +114,14 @@ class SqliteMerge:
                 "SQLite refused the merge.",
                 where=self._address.display,
                 why=str(error)[:1500],
-                cure="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
+                fix="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
             ) from error
         if dangling:
             raise MergeRefused(
                 f"{len(dangling)} rows would refer to rows that do not exist.",
                 where=self._address.display,
                 why="; ".join(" ".join(row) for row in dangling[:5]),
-                cure="Nothing was changed. `edms-backup merge --dry-run` shows the plan.",
+                fix="Nothing was changed. `edms-backup merge --dry-run` shows the plan.",
             )
 
     def commit(self) -> None:

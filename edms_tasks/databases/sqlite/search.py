@@ -63,5 +63,5 @@ def _finding(name: str, problem: str) -> Finding:
         severity="warning",
         subject=name,
         message=f"The search index does not fit the rows it was made from ({problem[:200]}). It comes back exactly so.",
-        cure="Rebuild it in the EDMS: searches miss rows or find others.",
+        fix="Rebuild it in the EDMS: searches miss rows or find others.",
     )

@@ -125,7 +125,7 @@ class SqliteStaging:
                     f"SQLite refused rows of {table.label}.",
                     where=f"{self.address.display}, table {table.id}",
                     why=str(error)[:1000],
-                    cure="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
+                    fix="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
                 ) from error
         return loaded
 
@@ -280,7 +280,7 @@ class SqliteStaging:
                 f"The {made.type} {made.name!r} of the snapshot cannot be created.",
                 where=str(self._path),
                 why=str(error),
-                cure="An extension the EDMS loads may be missing in this Python's SQLite.",
+                fix="An extension the EDMS loads may be missing in this Python's SQLite.",
             ) from error
 
 

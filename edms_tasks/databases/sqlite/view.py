@@ -36,12 +36,12 @@ _SMALL_PIECES = 8  # so many times the size of a piece may be read at once
 
 
 @contextmanager
-def open_view(address: DatabaseAddress, spool: Path) -> Iterator[SqliteView]:
+def open_view(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteView]:
     """Copy the database under its own lock protocol (writers go on), then read the copy."""
-    copy = spool / "source.sqlite3"
+    copy = scratch / "source.sqlite3"
     copy.unlink(missing_ok=True)
     copy_database(Path(address.name), copy)
-    plain = spool / "plain.sqlite3"
+    plain = scratch / "plain.sqlite3"
     try:
         mode = _without_log(copy)
         with closing(sqlite3.connect(copy)) as connection:
@@ -82,7 +82,7 @@ def copy_database(source: Path, destination: Path) -> None:
         raise DatabaseRefused(
             "The database file is not there.",
             where=str(source),
-            cure="Mend the EDMS's DATABASES setting, or run its migrations first. To bring it back: `edms-backup restore latest`.",
+            fix="Mend the EDMS's DATABASES setting, or run its migrations first. To bring it back: `edms-backup restore latest`.",
         )
     try:
         with (
@@ -95,7 +95,7 @@ def copy_database(source: Path, destination: Path) -> None:
             "The database file cannot be read.",
             where=str(source),
             why=str(error),
-            cure="Check its permissions and `PRAGMA integrity_check`.",
+            fix="Check its permissions and `PRAGMA integrity_check`.",
         ) from error
 
 
@@ -110,7 +110,7 @@ def require_readable(source: Path) -> None:
                 where=str(path),
                 why=f"User {os.geteuid()} runs edms-backup; {path.name or path} belongs to user {owner.st_uid}, group {owner.st_gid}, "
                 f"with the permissions {stat.filemode(owner.st_mode)}.",
-                cure="Run edms-backup as the EDMS's user or as root, or give this user's group the right to read the file.",
+                fix="Run edms-backup as the EDMS's user or as root, or give this user's group the right to read the file.",
             )
 
 

@@ -1,0 +1,89 @@
+"""Which values must not be shown: those of columns that `[validate] sensitive` names, and keys that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from edms_tasks.comparing.shared_schema import path_targets
+from edms_tasks.inventory.model import GenericReference, NaturalKey, Reference, SoftReference, Table
+
+
+class Redaction:
+    """What may be shown of two states with these tables and keys.
+
+    Args:
+        sensitive: columns as settings name them, "documents.Document.title".
+        tables: by id.
+        keys: the natural keys, by table id.
+        labels: what the tables' models are called besides, by table id: they may have another name in each state.
+    """
+
+    def __init__(
+        self,
+        sensitive: Collection[str],
+        tables: Mapping[str, Table],
+        keys: Mapping[str, NaturalKey | None],
+        labels: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self._labels = labels or {}
+        self._sensitive = {name.lower() for name in sensitive}
+        self._tables = tables
+        self._keys = keys
+        self._hidden: dict[str, bool] = {}
+        self._silent: dict[tuple[str, str], bool] = {}
+
+    def hides(self, table: Table, column: str) -> bool:
+        """Whether a column's values are not shown: it is named, or it points at a column whose values are not shown.
+
+        Settings may name it by its field, and its table by the model or itself.
+        """
+        place = (table.id, column)
+        if place not in self._silent:
+            self._silent[place] = False  # a reference that leads back to itself ends there
+            names = {column, table.column(column).field or column}
+            called = (table.label, table.id, *self._labels.get(table.id, ()))
+            spelled = {f"{name}.{one}".lower() for name in called for one in names}
+            self._silent[place] = not spelled.isdisjoint(self._sensitive) or any(
+                self._hides_pointed(reference, column) for reference in table.references
+            )
+        return self._silent[place]
+
+    def _hides_pointed(self, reference: Reference, column: str) -> bool:
+        if isinstance(reference, GenericReference):
+            keyed = [table for table in self._tables.values() if table.content_types]
+            return column == reference.object_id_column and any(
+                self.hides(table, name) for table in keyed for name in table.primary_key
+            )
+        target = self._tables.get(reference.target)
+        if target is None:
+            return False
+        if isinstance(reference, SoftReference):
+            return column == reference.column and self.hides(target, reference.target_column)
+        pairs = zip(reference.columns, reference.target_columns, strict=True)
+        return any(column == here and self.hides(target, there) for here, there in pairs)
+
+    def hides_key(self, table_id: str) -> bool:
+        """Whether a value of such a column is part of the natural keys of a table."""
+        if table_id not in self._hidden:
+            self._hidden[table_id] = False  # a key that leads back to itself ends there
+            key = self._keys[table_id]
+            self._hidden[table_id] = key is not None and any(
+                self._hides_path(self._tables[table_id], path) for path in key.paths
+            )
+        return self._hidden[table_id]
+
+    def hides_target(self, reference: Reference) -> bool:
+        """The same of what a reference points at; of a generic one that is any model."""
+        if isinstance(reference, GenericReference):
+            return any(self.hides_key(table_id) for table_id, table in self._tables.items() if table.content_types)
+        assert not isinstance(reference, SoftReference)  # these are shown as they stand in their column
+        return self.hides_key(reference.target)
+
+    def _hides_path(self, table: Table, path: tuple[str, ...]) -> bool:
+        here = table
+        for name, target in zip(path, path_targets(table, path, self._tables), strict=True):
+            if self.hides(here, name):
+                return True
+            if target is not None:
+                here = self._tables[target]
+        return here is not table and target is not None and self.hides_key(here.id)

@@ -1,0 +1,131 @@
+"""One column's way to the other engine and back, as DuckDB SQL over the columns of chunks.
+
+The way back is what proves a move: what was loaded is read again, brought back into the snapshot's own form, and held
+against the snapshot's digest. So a value counts as fitting only if it comes back as it was, or in the spelling its own
+engine's Django would have given it; that is found out before anything is loaded. Columns that the database computes are
+left out of both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edms_tasks.conversion.forms import Columns, Form, Incompatible
+from edms_tasks.conversion.kinds import Kind, kind_of
+from edms_tasks.conversion.storage_classes import KIND_OF, Classes, classes_of, in_form, normal_form
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How one column of a snapshot crosses.
+
+    Args:
+        source: the snapshot's engine.
+        columns: the column in both engines.
+        form: how the snapshot's chunks carry it.
+    """
+
+    source: str
+    columns: Columns
+    form: Form
+
+    @property
+    def name(self) -> str:
+        """The column."""
+        return self.columns.sqlite.name
+
+    @property
+    def kind(self) -> Kind | None:
+        """What its values are; None where nothing is known that both engines have."""
+        return kind_of(self.columns.postgresql.native_type)
+
+    @property
+    def computed(self) -> bool:
+        """Whether the database computes the column, each engine in its own way: such values are not carried, nor compared."""
+        return self.columns.sqlite.generated and self.columns.postgresql.generated
+
+    @property
+    def form_there(self) -> Form:
+        """How `there` carries it."""
+        if self.kind is None:
+            return Form("native", "VARCHAR")
+        return self.kind.form if self.source == "sqlite" else Form("native", KIND_OF[self.kind.storage])
+
+    def there(self, column: str) -> str:
+        """The value in the other engine, for values that fit (`incompatible`)."""
+        if self.kind is None:
+            return "CAST(NULL AS VARCHAR)"
+        if self.source == "sqlite":
+            return self.kind.to_postgresql(self._classes(column, self.form), self.columns).expression
+        return self.kind.to_sqlite(self._typed(column, self.form), self.columns).expression
+
+    def back(self, column: str, form: Form) -> str:
+        """What came back, in the snapshot's form: the column as it was read from the other engine in `form`."""
+        if self.kind is None or self.computed:
+            return f"CAST(NULL AS {self.form.kind})"
+        if self.source == "postgresql":
+            made = self.kind.to_postgresql(self._classes(column, form), self.columns).expression
+            if self.form.encoding == "text" and self.kind.by_cast is not None:
+                made = self.kind.by_cast(f"({made})")
+            return f"CAST({made} AS VARCHAR)" if self.form.kind == "VARCHAR" else made
+        value = self._typed(column, form)
+        if self.kind.canonical is not None:
+            return self.kind.canonical(value)
+        return in_form(self.kind.to_sqlite(value, self.columns).expression, self.kind.storage, self.form)
+
+    def expected(self, column: str) -> str:
+        """What must come back: the snapshot's value, or where it is spelled in another way than Django would, that spelling."""
+        if self.kind is not None and self.kind.canonical is not None and self._canonically():
+            return self.kind.canonical(self._classes(column, self.form).text)
+        return self.back(f"({self.there(column)})", self.form_there)
+
+    def incompatible(self, column: str, there: str) -> tuple[Incompatible, ...]:
+        """Why a value does not fit, the most telling reason first; `there` is a column with what `there` made of it."""
+        filled = f"{column} IS NOT NULL"
+        if self.computed:
+            return (Incompatible("false", ""),)
+        if self.kind is None:
+            pair = f"{self.columns.sqlite.native_type or 'no type'} and {self.columns.postgresql.native_type}"
+            return (Incompatible(filled, f"has no known form in the other engine ({pair})"),)
+        if self.source == "sqlite":
+            known = self.kind.to_postgresql(self._classes(column, self.form), self.columns).incompatible
+        else:
+            value = self._typed(column, self.form)
+            unread = Incompatible(f"{filled} AND {value} IS NULL", "is beyond the years 1 to 9999 that Python knows")
+            known = (unread, *self.kind.to_sqlite(value, self.columns).incompatible)
+        target = self.columns.postgresql if self.source == "sqlite" else self.columns.sqlite
+        required = (
+            () if target.nullable else (Incompatible(f"{column} IS NULL", "is NULL, and the column must be filled"),)
+        )
+        lost = Incompatible(f"{filled} AND {there} IS NULL", f"is no {self.kind.name}")
+        if self._canonically():
+            return (*known, *required, lost)
+        back = self.back(there, self.form_there)
+        # Of most kinds a value has one spelling only; whatever comes back as another value was not carried.
+        was = column
+        if self.source == "sqlite":
+            was = normal_form(self._classes(column, self.form), self.kind.storage, self.form)
+        other = f"{back} IS NULL" if self.kind.has_spellings else f"{back} IS DISTINCT FROM {was}"
+        return (*known, *required, lost, Incompatible(f"{filled} AND {other}", "would not come back as it is"))
+
+    def respelled(self, column: str, there: str) -> str:
+        """Whether a value that fits comes back in another spelling."""
+        if self._canonically():
+            return f"{column} IS NOT NULL"  # what it says is never written as it is
+        return f"({column} IS NOT NULL AND {self.back(there, self.form_there)} IS DISTINCT FROM {column})"
+
+    def _canonically(self) -> bool:
+        """Whether values are compared by what they say, in a form that neither engine writes."""
+        return (
+            self.source == "sqlite" and not self.computed and self.kind is not None and self.kind.canonical is not None
+        )
+
+    def _classes(self, column: str, form: Form) -> Classes:
+        return classes_of(column, form, self.columns.sqlite.native_type)
+
+    def _typed(self, column: str, form: Form) -> str:
+        """PostgreSQL's value in its kind's own type, however the chunk had to carry it."""
+        assert self.kind is not None  # asked for above
+        if form.kind != self.kind.form.kind and form.kind == "VARCHAR" and self.kind.from_text is not None:
+            return self.kind.from_text(column)
+        return column

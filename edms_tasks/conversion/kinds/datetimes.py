@@ -1,0 +1,46 @@
+"""DateTimeField: text in UTC in SQLite, timestamp with time zone in PostgreSQL; both know microseconds."""
+
+from __future__ import annotations
+
+from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.storage_classes import Classes
+
+_DAY = r"(000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d\d\d)-\d\d-\d\d"
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?"
+_LONGEST = 26  # 2026-01-02 03:04:05.000006
+
+
+def to_postgresql(value: Classes, columns: Columns) -> Converted:
+    """The moment; a `T` in the middle, a `Z` at the end and any number of decimals are spellings Django reads."""
+    text = value.text
+    written = rf"{_DAY}[ T]{_CLOCK}(Z|\+00:00)?"
+    plain = rf"regexp_replace(replace({text}, 'T', ' '), '(Z|\+00:00)$', '')"
+    made = f"TRY_CAST({plain} || '+00' AS TIMESTAMPTZ)" if _zoned(columns) else f"TRY_CAST({plain} AS TIMESTAMP)"
+    return Converted(f"CASE WHEN regexp_full_match({text}, '{written}') THEN {made} END")
+
+
+def from_text(value: str) -> str:
+    """The moment that PostgreSQL's own text names; NULL where Python has no such moment."""
+    kind = f"CASE WHEN ends_with({value}, '+00') THEN TRY_CAST({value} AS TIMESTAMPTZ) END"
+    return rf"CASE WHEN regexp_full_match({value}, '{_DAY} {_CLOCK}\+00') THEN {kind} END"
+
+
+def from_text_without_zone(value: str) -> str:
+    """The same for timestamps without time zone."""
+    return f"CASE WHEN regexp_full_match({value}, '{_DAY} {_CLOCK}') THEN TRY_CAST({value} AS TIMESTAMP) END"
+
+
+def to_sqlite(value: str, columns: Columns) -> Converted:
+    """The text Django writes: six decimals, or none."""
+    text = f"CAST({value} AS VARCHAR)"
+    plain = f"regexp_replace({text}, '\\+00$', '')" if _zoned(columns) else text
+    known = f"regexp_full_match({plain}, '{_DAY} {_CLOCK}')"
+    padded = f"CASE WHEN contains({plain}, '.') THEN rpad({plain}, {_LONGEST}, '0') ELSE {plain} END"
+    return Converted(
+        f"CASE WHEN {known} THEN {padded} END",
+        (Incompatible(f"NOT {known}", "is beyond the years 1 to 9999 that Python knows"),),
+    )
+
+
+def _zoned(columns: Columns) -> bool:
+    return columns.postgresql.native_type.endswith("with time zone")

@@ -1,0 +1,68 @@
+"""DecimalField: numeric(p, s) in PostgreSQL; in SQLite an integer or a double, of which Django reads 15 digits.
+
+Django on SQLite writes the decimal's text, which SQLite turns into a number, and reads that rounded to 15 significant
+digits and to the field's places (`get_decimalfield_converter`). A number that says more than that is not the number
+Django shows, so nobody can say which of the two is meant: it does not fit.
+"""
+
+from __future__ import annotations
+
+import re
+
+from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.storage_classes import Classes
+
+_DIGITS = 15  # DBL_DIG: decimals of so many digits go through a double and back unharmed
+_PLACES_WITHOUT_SCALE = 15
+_WIDEST = 38  # of DuckDB's decimals
+
+
+def to_postgresql(value: Classes, columns: Columns) -> Converted:
+    """The decimal Django reads, with the places the column keeps, where it is all that SQLite holds."""
+    precision, scale = _limits(columns)
+    number = value.number
+    read = f"format('{{:.{_DIGITS - 1}e}}', {number})"
+    places = _PLACES_WITHOUT_SCALE if scale is None else min(scale, _WIDEST - _DIGITS)
+    fixed = f"TRY_CAST({read} AS DECIMAL({_WIDEST}, {places}))"
+    # 15 digits make one double only: the same double means that neither digits nor places were lost.
+    whole = f"(TRY_CAST({read} AS DOUBLE) = {number} AND CAST({fixed} AS DOUBLE) = {number})"
+    text = f"CAST({fixed} AS VARCHAR)"
+    if scale is None:
+        text = f"rtrim(rtrim({text}, '0'), '.')"
+    elif scale > places:
+        text = f"{text} || '{'0' * (scale - places)}'" if places else f"{text} || '.{'0' * scale}'"
+    beyond = f"abs({number}) >= 1e{precision - (scale or 0)}" if precision is not None else "false"
+    return Converted(
+        f"CASE WHEN {whole} AND NOT ({beyond}) THEN {text} END",
+        (
+            Incompatible(beyond, f"is out of range for {columns.postgresql.native_type}"),
+            Incompatible(
+                f"NOT coalesce({whole}, {value.integer} IS NULL)",
+                f"has more digits than Django reads ({_DIGITS}), or more places than {columns.postgresql.native_type} keeps",
+            ),
+        ),
+    )
+
+
+def to_sqlite(value: str, columns: Columns) -> Converted:
+    """The double nearest to it, which is exactly what Django reads back where there are no more than 15 digits."""
+    _, scale = _limits(columns)
+    plain = f"regexp_full_match({value}, '-?[0-9]+(\\.[0-9]+)?')"
+    digits = f"rtrim(ltrim(regexp_replace({value}, '[-.]', '', 'g'), '0'), '0')"
+    incompatible = [
+        Incompatible(f"NOT {plain}", "is no number that Django's decimals on SQLite can be"),
+        Incompatible(
+            f"length({digits}) > {_DIGITS}", f"has more than the {_DIGITS} digits that Django reads on SQLite"
+        ),
+    ]
+    if scale is None:
+        incompatible.append(
+            Incompatible(f"regexp_matches({value}, '\\.[0-9]*0$')", "ends with zeros that SQLite does not keep apart")
+        )
+    return Converted(f"CASE WHEN {plain} THEN TRY_CAST({value} AS DOUBLE) END", tuple(incompatible))
+
+
+def _limits(columns: Columns) -> tuple[int | None, int | None]:
+    """Digits and places of numeric(p, s); None for a numeric without limits."""
+    found = re.fullmatch(r"numeric\((\d+),(\d+)\)", columns.postgresql.native_type)
+    return (int(found[1]), int(found[2])) if found else (None, None)

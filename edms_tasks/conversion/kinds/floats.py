@@ -1,0 +1,24 @@
+"""FloatField: the same 64 bits in both engines, but for what SQLite does not keep: NaN, and the sign of zero."""
+
+from __future__ import annotations
+
+from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.storage_classes import Classes
+
+
+def to_postgresql(value: Classes, columns: Columns) -> Converted:
+    """The number as it is."""
+    narrow = columns.postgresql.native_type == "real"
+    return Converted(f"TRY_CAST({value.number} AS FLOAT)" if narrow else value.number)
+
+
+def to_sqlite(value: str, columns: Columns) -> Converted:
+    """The number as it is."""
+    wide = f"CAST({value} AS DOUBLE)"
+    return Converted(
+        wide,
+        (
+            Incompatible(f"isnan({wide})", "is not a number (NaN), which SQLite turns into NULL"),
+            Incompatible(f"({wide} = 0 AND signbit({wide}))", "is minus zero, whose sign SQLite does not keep"),
+        ),
+    )

@@ -1,0 +1,28 @@
+"""Text, with and without a limit of characters. PostgreSQL keeps the limit, and no NUL; SQLite keeps any text."""
+
+from __future__ import annotations
+
+import re
+
+from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.storage_classes import Classes
+
+
+def to_postgresql(value: Classes, columns: Columns) -> Converted:
+    """The text as it is."""
+    limit = re.search(r"\((\d+)\)", columns.postgresql.native_type)
+    nul = f"contains({value.text}, chr(0))"
+    incompatible = [
+        Incompatible(value.unreadable, "is text in bytes that are no UTF-8"),
+        Incompatible(nul, "holds a NUL character, which PostgreSQL's text cannot"),
+    ]
+    fits = f"NOT {nul}"
+    if limit:
+        incompatible.append(Incompatible(f"length({value.text}) > {limit[1]}", f"is longer than {limit[1]} characters"))
+        fits += f" AND length({value.text}) <= {limit[1]}"
+    return Converted(f"CASE WHEN {fits} THEN {value.text} END", tuple(incompatible))
+
+
+def to_sqlite(value: str, columns: Columns) -> Converted:
+    """The text as it is."""
+    return Converted(value)

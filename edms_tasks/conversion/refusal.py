@@ -1,0 +1,57 @@
+"""What does not fit, said to people in a few lines and to machines in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from edms_tasks.conversion.compatibility import Compatibility, IncompatibleColumn
+from edms_tasks.conversion.table_pairs import Pairing
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.errors import IncompatibleRows
+
+_OF_EACH = 3
+_LINES = 15
+
+
+def require_compatible(address: DatabaseAddress, pairing: Pairing, fits: Sequence[Compatibility]) -> None:
+    """Let nothing be loaded while anything has no place.
+
+    Raises:
+        DoesNotFit: with every table, column and row concerned.
+    """
+    incompatible = [found for fit in fits for found in fit.incompatible]
+    if not incompatible and not pairing.without_place:
+        return
+    lines = [*pairing.without_place, *(line for found in incompatible for line in _lines(found))]
+    more = [f"… and {len(lines) - _LINES:,} lines more; --json has them all"] if len(lines) > _LINES else []
+    values, places = sum(found.rows for found in incompatible), len(pairing.without_place)
+    raise IncompatibleRows(
+        f"The snapshot does not fit into {address.engine} as it is: {values:,} values, {places:,} tables or columns.",
+        where=address.display,
+        why="\n         ".join([*lines[:_LINES], *more]),
+        fix="Nothing was loaded. Mend the rows in the EDMS and back it up again, or leave a table out with [exclude] tables;"
+        " docs/migrate.md has a cure for each reason.",
+        incompatible=[
+            *({"table": line} for line in pairing.without_place),
+            *(_as_json(found) for found in incompatible),
+        ],
+    )
+
+
+def _lines(found: IncompatibleColumn) -> Iterator[str]:
+    yield from (str(row) for row in found.listed[:_OF_EACH])
+    if found.rows > _OF_EACH:
+        yield f"{found.model}: {found.rows - _OF_EACH:,} more rows, whose {found.column} {found.reason}"
+
+
+def _as_json(found: IncompatibleColumn) -> dict[str, Any]:
+    return {
+        "model": found.model,
+        "column": found.column,
+        "reason": found.reason,
+        "rows": found.rows,
+        "listed": [
+            {"primary_key": row.primary_key, "natural_key": row.natural_key, "value": row.value} for row in found.listed
+        ],
+    }

@@ -1,0 +1,287 @@
+"""What of a snapshot's schema comes back on this server, for this role: decided from the archive, before anything is loaded.
+
+Most entries go to pg_restore as they are. What a server may refuse without harm to the rest (privileges, policies, labels,
+event triggers, owners) is kept apart, to be tried statement by statement. What cannot be done without is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from edms_tasks.databases.postgresql.archive import Archive, Entry
+from edms_tasks.databases.postgresql.server import Connection, Server
+from edms_tasks.databases.postgresql.statements import parse_policy, roles_of, split, word_after
+from edms_tasks.databases.protocol import LeftOut
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.errors import ServerNotReady
+
+# Kinds that pg_restore gives to their owner (pg_backup_archiver.c, _getObjectDescription).
+OWNED = {
+    "AGGREGATE", "COLLATION", "CONVERSION", "DOMAIN", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "FUNCTION",
+    "MATERIALIZED VIEW", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURAL LANGUAGE", "PROCEDURE", "PUBLICATION",
+    "SCHEMA", "SEQUENCE", "SERVER", "STATISTICS", "SUBSCRIPTION", "TABLE", "TEXT SEARCH CONFIGURATION",
+    "TEXT SEARCH DICTIONARY", "TYPE", "VIEW",
+}  # fmt: skip
+_OURS = {
+    "ACL", "DEFAULT ACL", "EVENT TRIGGER", "POLICY", "PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA",
+    "SECURITY LABEL", "SUBSCRIPTION", "USER MAPPING",
+}  # fmt: skip
+FOR_ALL = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"}
+_FOLLOW = {"COMMENT", "SECURITY LABEL", "ACL"}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Statements that are tried once the rest is there."""
+
+    entry: Entry
+    statements: tuple[bytes, ...]
+    subject: str
+
+
+@dataclass
+class Plan:
+    """What becomes of each entry."""
+
+    archived: list[Entry] = field(default_factory=list)  # for pg_restore
+    schemas: list[Attempt] = field(
+        default_factory=list
+    )  # owners and privileges of schemas, before those of what is in them
+    owners: list[Attempt] = field(default_factory=list)
+    others: list[Attempt] = field(default_factory=list)
+    last: list[Attempt] = field(default_factory=list)  # event triggers, which would fire on the others
+    left_out: list[LeftOut] = field(default_factory=list)
+    orphans: list[Entry] = field(default_factory=list)  # whose owner is not there
+
+
+def plan_restore(archive: Archive, server: Server, fallback: str, where: str) -> Plan:
+    """Decide.
+
+    Args:
+        server: as the staging database sees it.
+        fallback: who gets what belonged to a role that is not there.
+        where: the database, for people.
+
+    Raises:
+        ServerNotReady: something is missing that the rest cannot do without; all of it is named.
+    """
+    refused = [*_refused(archive, server)]
+    if refused:
+        statements = " ".join(f"{one.statement};" for one in refused if one.statement)
+        raise ServerNotReady(
+            "The server is not ready for this snapshot.",
+            where=where,
+            why="; ".join(one.why for one in refused),
+            fix="The live system is untouched. Do what is missing, and restore again."
+            + (f" As a superuser: {statements}" if statements else ""),
+        )
+    plan = Plan()
+    apart = {entry.number for entry in archive.entries if entry.kind in _OURS or _is_there(entry, server)}
+    last = {entry.number for entry in archive.entries if entry.kind == "EVENT TRIGGER"}
+    for entry in archive.entries:
+        if entry.kind in _FOLLOW and apart & {*entry.needs} and entry.kind not in _OURS:
+            when = plan.last if last & {*entry.needs} else plan.others
+            when.append(Attempt(entry, (entry.raw("definition"),), subject(entry)))
+        elif entry.kind in _OURS:
+            _keep_apart(plan, entry, server)
+        elif entry.kind not in FOR_ALL and not _is_there(entry, server):
+            plan.archived.append(_fitted(plan, entry, server, fallback))
+        elif entry.kind == "SCHEMA":
+            _give_to_owner(plan, entry, server)
+        elif entry.kind in FOR_ALL:
+            plan.archived.append(entry)
+    return plan
+
+
+def subject(entry: Entry) -> str:
+    """The entry's name in the proof."""
+    return f"{entry.kind} {entry.text('schema') or '-'} {entry.text('tag')}"
+
+
+def _refused(archive: Archive, server: Server) -> Iterator[LeftOut]:
+    for entry in archive.entries:
+        if entry.kind == "EXTENSION":
+            yield from _refused_extension(entry, server)
+        if entry.kind == "POLICY":
+            policy = parse_policy(entry.raw("definition"))
+            # Left out, a restrictive policy would let members of its role see more than before.
+            if policy is not None and policy.restrictive and policy.roles:
+                for role in sorted(roles_of(policy.to(policy.roles)) - server.roles):
+                    yield LeftOut(
+                        subject(entry),
+                        f"the restrictive {entry.name} is for role {role}, which does not exist here, and without it people would see more",
+                        f"CREATE ROLE {identifier(role)} NOLOGIN",
+                    )
+
+
+def _refused_extension(entry: Entry, server: Server) -> Iterator[LeftOut]:
+    name = entry.text("tag")
+    schema = word_after(entry.raw("definition"), b"WITH", b"SCHEMA")
+    there = server.installed.get(name)
+    if there is not None:
+        if schema is not None and there != schema:
+            statement = f"ALTER EXTENSION {identifier(name)} SET SCHEMA {identifier(schema)}"
+            yield LeftOut(subject(entry), f"extension {name} is in schema {there} and belongs in {schema}", statement)
+        return
+    found = server.available.get(name)
+    if found is None:
+        yield LeftOut(
+            subject(entry),
+            f"extension {name} is not available on the server: install its package there",
+        )
+    elif found.needs_superuser and not server.superuser:
+        in_schema = f" WITH SCHEMA {identifier(schema)}" if schema not in (None, "public") else ""
+        made = f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}; " if in_schema else ""
+        yield LeftOut(
+            subject(entry),
+            f"extension {name} needs a superuser, so have an empty database made with it and restore with --into",
+            f"{made}CREATE EXTENSION {identifier(name)}{in_schema}",
+        )
+
+
+def _is_there(entry: Entry, server: Server) -> bool:
+    """Whether the database has it already: `public`, and what a superuser made beforehand for a role that may not."""
+    if entry.kind == "SCHEMA":
+        return entry.text("tag") in server.schemas
+    return entry.kind == "EXTENSION" and entry.text("tag") in server.installed
+
+
+def _fitted(plan: Plan, entry: Entry, server: Server, fallback: str) -> Entry:
+    """The entry as this server can make it; what was changed is named, or done afterwards."""
+    space = entry.text("tablespace")
+    if space and space not in server.tablespaces:
+        entry = entry.changed("tablespace", b"")
+        what = "INDEX" if entry.kind in ("INDEX", "CONSTRAINT") else entry.kind
+        name = identifier(
+            entry.text("schema"),
+            entry.text("tag").rpartition(" ")[2] if entry.kind == "CONSTRAINT" else entry.text("tag"),
+        )
+        plan.left_out.append(
+            LeftOut(
+                f"tablespace of {entry.name}",
+                f"tablespace {space} does not exist here or may not be used",
+                f"ALTER {what} {name} SET TABLESPACE {identifier(space)}",
+            )
+        )
+    if entry.kind not in OWNED or not entry.raw("owner"):
+        return entry
+    owner = entry.text("owner")
+    if owner == server.role or (server.superuser and owner in server.roles):
+        return entry
+    _give_to_owner(plan, entry, server)
+    return entry.changed("owner", fallback.encode("utf-8", "surrogateescape") if server.superuser else b"")
+
+
+def _give_to_owner(plan: Plan, entry: Entry, server: Server, when: list[Attempt] | None = None) -> None:
+    owner, statement = entry.text("owner"), _owner_statement(entry)
+    if not owner:
+        return
+    if statement is None:  # the sequence of an identity column, which always belongs to whom its table belongs to
+        if owner not in server.assumable:
+            plan.left_out.append(LeftOut(f"owner of {entry.name}", _missing([owner], server)))
+        return
+    if owner in server.assumable:
+        given = plan.schemas if entry.kind == "SCHEMA" else plan.owners
+        made = Attempt(entry, (statement.encode("utf-8", "surrogateescape"),), f"owner of {entry.name}")
+        (given if when is None else when).append(made)
+    else:
+        plan.orphans.append(entry)
+        plan.left_out.append(LeftOut(f"owner of {entry.name}", _missing([owner], server), statement))
+
+
+def require_harmless(connection: Connection, orphans: Sequence[Entry], heir: str, where: str) -> None:
+    """What runs with its owner's rights must not come into the hands of a superuser because its owner is not there.
+
+    Raises:
+        ServerNotReady: functions with SECURITY DEFINER would.
+    """
+    functions = {
+        entry.text("drop").strip()[: -len(";")].split(" ", 2)[2]: entry
+        for entry in orphans
+        if entry.kind in ("FUNCTION", "PROCEDURE")
+    }
+    rows = connection.execute(
+        "SELECT f FROM unnest(%s::text[]) f JOIN pg_catalog.pg_proc p ON p.oid = pg_catalog.to_regprocedure(f) "
+        "WHERE prosecdef AND (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = %s) ORDER BY 1",
+        ([*functions], heir),
+    ).fetchall()
+    if rows:
+        owners = sorted({functions[str(name)].text("owner") for (name,) in rows})
+        raise ServerNotReady(
+            "Functions that run with their owner's rights would run with a superuser's.",
+            where=where,
+            why=f"The owners {', '.join(owners)} of {', '.join(str(name) for (name,) in rows)} do not exist here.",
+            fix="The live system is untouched. As a superuser: "
+            + " ".join(f"CREATE ROLE {identifier(owner)} NOLOGIN;" for owner in owners),
+        )
+
+
+def _owner_statement(entry: Entry) -> str | None:
+    """ALTER … OWNER TO; the words for the object are those of its own DROP statement."""
+    owner = identifier(entry.text("owner"))
+    if entry.kind == "SCHEMA":
+        return f"ALTER SCHEMA {identifier(entry.text('tag'))} OWNER TO {owner}"
+    drop = entry.text("drop").strip()
+    if not drop.startswith("DROP ") or not drop.endswith(";"):
+        return None
+    return f"ALTER {drop[len('DROP ') : -1]} OWNER TO {owner}"
+
+
+def _keep_apart(plan: Plan, entry: Entry, server: Server) -> None:
+    if entry.kind == "POLICY":
+        _keep_policy(plan, entry, server)
+    elif entry.kind in ("ACL", "DEFAULT ACL"):
+        _keep_privileges(plan, entry, server)
+    else:
+        definition = entry.raw("definition")
+        role = word_after(definition, b"USER", b"MAPPING", b"FOR") if entry.kind == "USER MAPPING" else None
+        if role not in (None, "PUBLIC") and role not in server.roles:
+            plan.left_out.append(LeftOut(subject(entry), _missing([str(role)], server), _said(definition)))
+            return
+        when = plan.last if entry.kind == "EVENT TRIGGER" else plan.others
+        when.append(Attempt(entry, (definition,), subject(entry)))
+        if entry.kind in OWNED and entry.text("owner") != server.role:
+            _give_to_owner(plan, entry, server, when)
+
+
+def _keep_privileges(plan: Plan, entry: Entry, server: Server) -> None:
+    possible = []
+    for statement in split(entry.raw("definition")):
+        missing = roles_of(statement) - server.roles
+        if missing:
+            plan.left_out.append(LeftOut(subject(entry), _missing(sorted(missing), server), _said(statement)))
+        else:
+            possible.append(statement)
+    if possible:
+        of_schema = entry.kind == "ACL" and entry.text("tag").startswith("SCHEMA ")
+        (plan.schemas if of_schema else plan.others).append(Attempt(entry, tuple(possible), subject(entry)))
+
+
+def _keep_policy(plan: Plan, entry: Entry, server: Server) -> None:
+    definition = entry.raw("definition")
+    policy = parse_policy(definition)
+    roles = policy.roles if policy else ()
+    here = tuple(role for role in roles if not roles_of(b"GRANT x TO " + role) - server.roles)
+    if policy is None or len(here) == len(roles):
+        plan.others.append(Attempt(entry, (definition,), subject(entry)))
+        return
+    why = _missing(sorted(roles_of(policy.to(roles)) - server.roles), server)
+    statement = definition
+    if here:
+        plan.others.append(Attempt(entry, (policy.to(here),), subject(entry)))
+        statement = b"ALTER POLICY " + policy.on + b" TO " + b", ".join(roles)
+    plan.left_out.append(LeftOut(subject(entry), f"{why} (less is allowed than before, not more)", _said(statement)))
+
+
+def _missing(roles: Sequence[str], server: Server) -> str:
+    absent = [role for role in roles if role not in server.roles]
+    names = ", ".join(absent or roles)
+    many = len(absent or roles) > 1
+    if absent:
+        return f"role{'s' if many else ''} {names} do{'' if many else 'es'} not exist here"
+    return f"the role {server.role} is no member of {names}"
+
+
+def _said(statement: bytes) -> str:
+    return statement.decode("utf-8", "surrogateescape").strip().removesuffix(";")

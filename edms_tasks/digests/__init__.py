@@ -1,0 +1,1 @@
+"""Digests: the canonical text of values, and what a table holds."""

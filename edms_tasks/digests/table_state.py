@@ -1,0 +1,330 @@
+"""What a table holds, counted and digested: from stored chunks, from rows read back, or while rows stream by.
+
+All three come from the same expressions over a table's columns, `@key` and `@ref:…`, so equal rows have equal states
+wherever they are.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.canonical import (
+    CONTENT,
+    EMPTY_DIGEST,
+    EXACT,
+    digest_hex,
+    digest_sums,
+    halves,
+    json_array,
+    row_text,
+    text_of,
+    with_hashes,
+)
+from edms_tasks.inventory.model import ROW_ID, ForeignReference, NaturalKey, Reference, SoftReference, Table
+from edms_tasks.manifest import ReferenceState, TableState
+from edms_tasks.scratch.workspace import Workspace, column_types
+from edms_tasks.soft import ORPHAN, content_column
+
+KEY = "@key"
+HALVES = ("@key:exact upper", "@key:exact lower", "@key:content upper", "@key:content lower")
+"""A row's two hashes as four columns of 64 bits."""
+
+
+def reference_column(name: str) -> str:
+    """The Parquet column that holds a reference's natural key."""
+    return f"@ref:{name}"
+
+
+def empty_state(table: Table) -> TableState:
+    """The state of a table without rows."""
+    references = tuple(ReferenceState(name=reference.name, filled=0, dangling=0) for reference in table.references)
+    return TableState(rows=0, exact_digest=EMPTY_DIGEST, content_digest=EMPTY_DIGEST, references=references)
+
+
+def state_of_chunks(workspace: Workspace, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> TableState:
+    """The state of stored chunks from the chunks alone, the key's health included."""
+    if not files:
+        return empty_state(table)
+    with workspace.cursor() as cursor:
+        source = chunks(cursor, table, key, files)
+        row = cursor.execute(f"SELECT count({identifier(KEY)}) - count(DISTINCT {identifier(KEY)}) FROM {source}")
+        (duplicates,) = row.fetchall()[0]
+        return state_of(cursor, table, key, source, nulls=0, duplicates=int(duplicates) if key else 0)
+
+
+def state_of(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    key: NaturalKey | None,
+    source: str,
+    *,
+    nulls: int,
+    duplicates: int,
+) -> TableState:
+    """The state of a relation that has the columns of a chunk; the key's health is passed on as it was counted."""
+    types = column_types(cursor, source)
+    counts = []
+    for reference in table.references:
+        counts += [f"count(*) FILTER ({is_filled(reference)})", f"count(*) FILTER ({dangles(reference)})"]
+    row = cursor.execute(
+        f"SELECT count(*), {digest_sums(EXACT)}, {digest_sums(CONTENT)}{''.join(', ' + c for c in counts)} "
+        f"FROM ({_hashed(table, key, source, types)})"
+    ).fetchone()
+    assert row is not None  # an aggregate always returns one row
+    numbers = [int(value) for value in row]
+    references = tuple(
+        ReferenceState(
+            name=reference.name,
+            filled=numbers[5 + 2 * position],
+            dangling=numbers[6 + 2 * position],
+            dangling_examples=dangling_examples(cursor, reference, source) if numbers[6 + 2 * position] else (),
+        )
+        for position, reference in enumerate(table.references)
+    )
+    return TableState(
+        rows=numbers[0],
+        exact_digest=digest_hex(numbers[1], numbers[2]),
+        content_digest=digest_hex(numbers[3], numbers[4]),
+        key_nulls=nulls,
+        key_duplicates=duplicates,
+        references=references,
+    )
+
+
+def exact_digest(
+    cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, source: str
+) -> tuple[int, str]:
+    """The number of rows of a relation that has the table's columns, and their exact digest."""
+    types, apart = column_types(cursor, source), _apart(table, key)
+    texts = {column.name: text_of(identifier(column.name), types[column.name]) for column in table.columns}
+    hashed = with_hashes(
+        source,
+        common=[text for name, text in texts.items() if name not in apart],
+        exact=[*(text for name, text in texts.items() if name in apart), *_row_id(table, types)],
+        content=[],
+    )
+    row = cursor.execute(f"SELECT count(*), {digest_sums(EXACT)} FROM ({hashed})").fetchone()
+    assert row is not None  # an aggregate always returns one row
+    rows, upper, lower = (int(number) for number in row)
+    return rows, digest_hex(upper, lower)
+
+
+def with_hash_halves(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    key: NaturalKey | None,
+    source: str,
+    *,
+    with_key: bool = False,
+    also: Sequence[str] = (),
+) -> str:
+    """SELECT the columns of a chunk (`@key` only `with_key`), `HALVES`, and what `source` has `also`."""
+    columns = [column.name for column in table.columns]
+    columns += [ROW_ID] if table.row_ids else []
+    columns += [KEY] if with_key else []
+    columns += [reference_column(reference.name) for reference in table.references]
+    columns += [*map(content_column, table.soft_columns), *also]
+    split = zip((*halves(EXACT), *halves(CONTENT)), HALVES, strict=True)
+    projected = [identifier(name) for name in columns] + [f"{half} AS {identifier(name)}" for half, name in split]
+    return f"SELECT {', '.join(projected)} FROM ({_hashed(table, key, source, column_types(cursor, source))})"
+
+
+class DigestSums:
+    """Adds up the hashes of rows that stream by; columns at a time, never rows."""
+
+    def __init__(self) -> None:
+        self._sums: npt.NDArray[np.uint64] = np.zeros(len(HALVES), dtype=np.uint64)
+
+    def add(self, rows: pa.Table | pa.RecordBatch) -> None:
+        """Add rows that have the columns `HALVES`."""
+        for position, name in enumerate(HALVES):
+            # Unsigned addition of arrays wraps around at 2**64, which is what the digest's modulo says.
+            halves_of_batch = rows.column(name).to_numpy(zero_copy_only=False)
+            self._sums[position : position + 1] += np.add.reduce(halves_of_batch, dtype=np.uint64, keepdims=True)
+
+    def digests(self) -> tuple[str, str]:
+        """The exact and the content digest."""
+        upper, lower, content_upper, content_lower = (int(half) for half in self._sums)
+        return digest_hex(upper, lower), digest_hex(content_upper, content_lower)
+
+
+class StateOfBatches:
+    """Adds up a table's state while its rows stream by."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._rows = 0
+        self._sums = DigestSums()
+        self._counts = {reference.name: [0, 0] for reference in table.references}
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add rows that have the columns of a chunk and `HALVES`."""
+        self._rows += batch.num_rows
+        self._sums.add(batch)
+        for reference in self._table.references:
+            pointed = batch.column(reference_column(reference.name))
+            if isinstance(reference, SoftReference):
+                filled, dangling = pointed.is_valid(), pc.fill_null(pc.match_substring(pointed, ORPHAN), False)
+            else:
+                filled = functools.reduce(pc.and_, (batch.column(name).is_valid() for name in members(reference)))
+                dangling = pc.and_(filled, pointed.is_null())
+            counts = self._counts[reference.name]
+            counts[0] += filled.true_count
+            counts[1] += dangling.true_count
+
+    def total(self, nulls: int, duplicates: int, examples: Callable[[Reference], tuple[str, ...]]) -> TableState:
+        """The state of everything that was added; `examples` is asked for references that dangle."""
+        exact, content = self._sums.digests()
+        return TableState(
+            rows=self._rows,
+            exact_digest=exact,
+            content_digest=content,
+            key_nulls=nulls,
+            key_duplicates=duplicates,
+            references=tuple(
+                ReferenceState(
+                    name=reference.name,
+                    filled=filled,
+                    dangling=dangling,
+                    dangling_examples=examples(reference) if dangling else (),
+                )
+                for reference in self._table.references
+                for filled, dangling in [self._counts[reference.name]]
+            ),
+        )
+
+
+def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, source: str) -> tuple[str, ...]:
+    """Up to three values of a reference that point at nothing."""
+    if isinstance(reference, SoftReference):
+        return _orphans(cursor, reference, source)
+    types = column_types(cursor, source)
+    raw = " || ':' || ".join(text_of(identifier(column), types[column]) for column in members(reference))
+    rows = cursor.execute(
+        f"SELECT DISTINCT {raw} AS example FROM {source} WHERE {dangles(reference)} ORDER BY example LIMIT 3"
+    ).fetchall()
+    return tuple(str(value)[:200] for (value,) in rows)
+
+
+def _orphans(cursor: duckdb.DuckDBPyConnection, reference: SoftReference, source: str) -> tuple[str, ...]:
+    """Up to three ids that lead nowhere, out of the marks among what a reference points at."""
+    pointed = identifier(reference_column(reference.name))
+    rows = cursor.execute(
+        f"SELECT DISTINCT unnest(json_extract_string({pointed}, '$[*].nowhere')) AS example FROM {source} "
+        f"WHERE {dangles(reference)} ORDER BY example LIMIT 3"
+    ).fetchall()
+    return tuple(str(value)[:200] for (value,) in rows)
+
+
+def members(reference: Reference) -> tuple[str, ...]:
+    """The columns a reference consists of."""
+    if isinstance(reference, ForeignReference):
+        return reference.columns
+    if isinstance(reference, SoftReference):
+        return (reference.column,)
+    return (reference.content_type_column, reference.object_id_column)
+
+
+def is_filled(reference: Reference) -> str:
+    """SQL for whether a row of a chunk points at something by this reference."""
+    if isinstance(reference, SoftReference):
+        return f"{identifier(reference_column(reference.name))} IS NOT NULL"
+    return "(" + " AND ".join(f"{identifier(column)} IS NOT NULL" for column in members(reference)) + ")"
+
+
+def dangles(reference: Reference) -> str:
+    """SQL for whether a row of a chunk points at what does not exist: by a soft reference, with one id or more."""
+    pointed = identifier(reference_column(reference.name))
+    if isinstance(reference, SoftReference):
+        return f"coalesce(contains({pointed}, {literal(ORPHAN)}), false)"
+    return f"({is_filled(reference)} AND {pointed} IS NULL)"
+
+
+def is_in_other_columns(table: Table, key: NaturalKey | None) -> bool:
+    """Whether a row's key can be had from the chunk's other columns: its own values, and `@ref:…` of its references."""
+    return key is None or all(len(path) == 1 for path in key.paths)
+
+
+def chunks(cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> str:
+    """Chunks as a relation, `@key` included."""
+    if not is_in_other_columns(table, key):
+        return parquet(files)
+    # A chunk may have the column all the same, and may stand beside others that have not.
+    source = f"read_parquet([{', '.join(literal(str(path)) for path in files)}], union_by_name = true)"
+    types = column_types(cursor, source)
+    made = _key_of_columns(table, key, types)
+    if KEY not in types:
+        return f"(SELECT *, {made} AS {identifier(KEY)} FROM {source})"
+    return f"(SELECT * REPLACE (coalesce({identifier(KEY)}, {made}) AS {identifier(KEY)}) FROM {source})"
+
+
+def _key_of_columns(table: Table, key: NaturalKey | None, types: Mapping[str, str]) -> str:
+    """The key as keys.py writes it, from the columns of a chunk."""
+    if key is None:
+        return "CAST(NULL AS VARCHAR)"
+    references = {
+        reference.columns[0]: identifier(reference_column(reference.name))
+        for reference in reversed(table.references)  # the first of several counts
+        if isinstance(reference, ForeignReference) and len(reference.columns) == len(reference.target_columns) == 1
+    }
+    parts = []
+    for (column,) in key.paths:
+        text = text_of(identifier(column), types[column])
+        plain = f"coalesce(to_json({text}), 'null')"
+        if column in references and key.source != "surrogate":
+            dangling = f"""'{{"dangling":' || to_json({text}) || '}}'"""
+            plain = f"CASE WHEN {text} IS NULL THEN 'null' ELSE coalesce({references[column]}, {dangling}) END"
+        parts.append(plain)
+    return json_array(parts)
+
+
+def parquet(files: Sequence[Path]) -> str:
+    """Parquet files as a relation."""
+    return f"read_parquet([{', '.join(literal(str(path)) for path in files)}])"
+
+
+def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[str, str]) -> str:
+    """The rows of `source` with their two hashes: what both digests cover, what only one of them does."""
+    apart = _apart(table, key)
+    content: list[str] = []
+    for reference in table.references:
+        columns = members(reference)
+        if isinstance(reference, SoftReference):
+            continue  # its column's content says all
+        resolved = identifier(reference_column(reference.name))
+        raw = row_text([text_of(identifier(column), types[column]) for column in columns])
+        content.append(f"CASE WHEN {is_filled(reference)} THEN coalesce({resolved}, 'dangling ' || {raw}) END")
+    content += [identifier(content_column(column)) for column in table.soft_columns]
+    if key is not None and any(len(path) > 1 for path in key.paths):
+        # Such a key holds values of other rows, which nothing else in this row's content covers.
+        content.append(identifier(KEY))
+    texts = {column.name: text_of(identifier(column.name), types[column.name]) for column in table.columns}
+    return with_hashes(
+        source,
+        common=[text for name, text in texts.items() if name not in apart],
+        exact=[*(text for name, text in texts.items() if name in apart), *_row_id(table, types)],
+        content=content,
+    )
+
+
+def _row_id(table: Table, types: Mapping[str, str]) -> list[str]:
+    """The text of SQLite's row id where rows are carried with it: where a row lies is no part of what it says."""
+    return [text_of(identifier(ROW_ID), types[ROW_ID])] if table.row_ids else []
+
+
+def _apart(table: Table, key: NaturalKey | None) -> set[str]:
+    """The columns that only the exact digest covers as they are: surrogate keys, and what points at them."""
+    apart = set(table.primary_key) if key is not None and key.source != "surrogate" else set()
+    apart -= {path[0] for path in key.paths} if key is not None else set()
+    for reference in table.references:
+        apart.update(members(reference))
+    return apart

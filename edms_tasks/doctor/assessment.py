@@ -1,0 +1,159 @@
+"""What the doctor says: a verdict on each table's key, and findings with the settings that would mend them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from pydantic import Field
+
+from edms_tasks.inventory.model import Finding, NaturalKey, Severity, Value
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+"""The gravest first."""
+
+_EXAMPLES = 5
+
+
+class SettingsFix(Value):
+    """An entry of `edms-backup.toml`: `[section]`, `key = value`."""
+
+    section: str
+    key: str
+    value: str | tuple[str, ...]
+
+
+class Declaration(Value):
+    """A section of its own in `edms-backup.toml`, of which there can be many: `[[section]]` and its entries."""
+
+    section: str
+    entries: tuple[tuple[str, str], ...]
+
+
+class Assessment(Finding):
+    """A finding, and what in the settings would mend it where something can."""
+
+    settings_fix: SettingsFix | Declaration | None = Field(default=None, alias="remedy")  # its name in --json
+
+
+class KeyVerdict(Value):
+    """Which natural key a table gets, why, and how healthy it is."""
+
+    model: str  # the model's label, or the table's id
+    table: str
+    rows: int
+    key: NaturalKey | None
+    readable: str  # the key as people write it; "" for none
+    why: str
+    nulls: int  # rows whose key has a NULL part
+    constraint: str  # what in the database keeps the key unique; "" for nothing
+
+
+class Diagnosis(Value):
+    """What the doctor found out about one EDMS."""
+
+    keys: tuple[KeyVerdict, ...]
+    assessments: tuple[Assessment, ...] = Field(alias="judgements")  # the gravest first
+
+    def count(self, severity: Severity) -> int:
+        """How many findings are of that severity."""
+        return sum(assessment.severity == severity for assessment in self.assessments)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no error."""
+        return not self.count("error")
+
+
+def assessed(finding: Finding, settings_fix: SettingsFix | Declaration | None = None, **changes: object) -> Assessment:
+    """A finding made elsewhere as a judgement, with some of its facts changed."""
+    return Assessment.model_validate({**finding.model_dump(), "remedy": settings_fix, **changes})
+
+
+def ranked(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
+    """The gravest first; those of one kind beside each other."""
+    return tuple(sorted(assessments, key=lambda one: (SEVERITIES.index(one.severity), one.code, one.subject)))
+
+
+class Group(Value):
+    """Judgements that say the same of several subjects."""
+
+    severity: Severity
+    code: str
+    message: str
+    fix: str
+    subjects: tuple[tuple[str, int], ...]  # with the count of each
+    examples: tuple[str, ...]
+
+
+def grouped(assessments: Iterable[Assessment]) -> tuple[Group, ...]:
+    """What is said of many subjects in the same words, said once; in the order given."""
+    alike: dict[tuple[Severity, str, str, str], list[Assessment]] = {}
+    for one in assessments:
+        alike.setdefault((one.severity, one.code, one.message, one.fix), []).append(one)
+    return tuple(
+        Group(
+            severity=severity,
+            code=code,
+            message=message,
+            fix=fix,
+            subjects=tuple((one.subject, one.count) for one in members),
+            examples=tuple(example for one in members for example in one.examples)[:_EXAMPLES],
+        )
+        for (severity, code, message, fix), members in alike.items()
+    )
+
+
+def settings_text(assessments: Iterable[Assessment], present: Mapping[tuple[str, str], tuple[str, ...]]) -> str:
+    """The remedies as TOML for `edms-backup.toml`, each section once.
+
+    Args:
+        judgements: whose remedies to write.
+        present: (section, key) -> values of lists that the settings hold already; they are written again.
+    """
+    sections: dict[str, dict[str, str | tuple[str, ...]]] = {}
+    declarations: dict[Declaration, None] = {}
+    for assessment in assessments:
+        if (settings_fix := assessment.settings_fix) is None:
+            continue
+        if isinstance(settings_fix, Declaration):
+            declarations[settings_fix] = None
+            continue
+        entries = sections.setdefault(settings_fix.section, {})
+        before = entries.get(settings_fix.key, present.get((settings_fix.section, settings_fix.key), ()))
+        # A list of what to leave out grows; any other entry has one value.
+        grows = (
+            settings_fix.section == "exclude" and isinstance(settings_fix.value, tuple) and isinstance(before, tuple)
+        )
+        entries[settings_fix.key] = (
+            tuple(dict.fromkeys((*before, *settings_fix.value))) if grows else settings_fix.value
+        )
+    written = [
+        f"[{section}]\n" + "".join(f"{_toml_key(key)} = {_toml(value)}\n" for key, value in sorted(entries.items()))
+        for section, entries in sorted(sections.items())
+    ]
+    return "\n".join([*written, *map(declaration_text, declarations)])
+
+
+def declaration_text(declaration: Declaration) -> str:
+    """The declaration as it stands in `edms-backup.toml`, after everything else that is there."""
+    entries = "".join(f"{_toml_key(key)} = {_toml(value)}\n" for key, value in declaration.entries)
+    return f"[[{declaration.section}]]\n{entries}"
+
+
+def settings_fix_line(settings_fix: SettingsFix) -> str:
+    """The remedy in one line, for people: `[natural_keys] "shop.Order" = ["number"]`."""
+    return f"[{settings_fix.section}] {_toml_key(settings_fix.key)} = {_toml(settings_fix.value)}"
+
+
+def _toml_key(key: str) -> str:
+    return key if key.isidentifier() and key.isascii() else _string(key)
+
+
+def _toml(value: str | tuple[str, ...]) -> str:
+    return _string(value) if isinstance(value, str) else f"[{', '.join(_string(part) for part in value)}]"
+
+
+def _string(text: str) -> str:
+    # A JSON string is a TOML string, except for one character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

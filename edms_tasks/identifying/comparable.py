@@ -1,0 +1,34 @@
+"""Whether two sides hold the same value in a column, where they carry it in different forms.
+
+A column's form depends on all its values: one text among integers sends a SQLite column to tagged values, one date
+beyond Arrow's range sends a PostgreSQL column to text. The forms of two databases with the same schema can differ so.
+"""
+
+from __future__ import annotations
+
+from edms_tasks.digests.canonical import text_of
+from edms_tasks.keys.value_equality import Held, classed
+
+_FLOATING = {"DOUBLE", "FLOAT"}
+
+
+def comparable(expression: str, held: Held, other: Held) -> str:
+    """A text that is equal to the other side's where the values are; `held` says how this side carries the column."""
+    if held.tagged or other.tagged or (held.kind != other.kind and "VARCHAR" not in (held.kind, other.kind)):
+        return classed(expression, held)  # SQLite and DuckDB write a tagged real in different ways
+    return text_of(expression, held.kind)
+
+
+def same(left: str, left_held: Held, right: str, right_held: Held) -> str:
+    """Whether two values are the same; NULL is the same as NULL."""
+    tagged = left_held.tagged or right_held.tagged
+    if left_held.kind == right_held.kind and not tagged and left_held.kind not in _FLOATING:
+        return f"{left} IS NOT DISTINCT FROM {right}"
+    return f"{comparable(left, left_held, right_held)} IS NOT DISTINCT FROM {comparable(right, right_held, left_held)}"
+
+
+def carried(text: str, held: Held) -> str:
+    """A value that is at hand as text, an id, in the form in which a side carries the column; NULL stays NULL."""
+    if not held.tagged:
+        return text if held.kind == "VARCHAR" else f"CAST({text} AS {held.kind})"
+    return f"CASE WHEN TRY_CAST({text} AS BIGINT) IS NOT NULL THEN 'i' || {text} ELSE 't' || hex({text}) END"

@@ -1,0 +1,141 @@
+"""Bring two databases' rows of one table into the same form, where the way they were read made them differ.
+
+Natural keys are texts of values, so a number of SQLite's that one side carries as it is and the other tagged would be
+two keys, and so would an address that a snapshot of an earlier release read by a cast to text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.extract import RawTable
+from edms_tasks.inventory.model import Column, Table
+from edms_tasks.keys.value_equality import Held, classed, held
+from edms_tasks.manifest import Encoding
+from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation
+
+_POSTGRESQL = ("output", "text")
+
+
+def in_one_form(
+    cursor: duckdb.DuckDBPyConnection, table: Table, raws: Mapping[str, RawTable], folder: Path
+) -> dict[str, RawTable]:
+    """The sides' rows of a table: as PostgreSQL's output functions write them, and tagged in every column of SQLite
+    that one of them carries in another form.
+
+    Args:
+        cursor: where to compute.
+        table: the table; both sides have its columns.
+        raws: the rows, by the side's name.
+        folder: where to write rows that had to be brought into another form; created.
+    """
+    raws = _as_output(cursor, table, raws, folder)
+    filled = {name: raw for name, raw in raws.items() if raw.rows}
+    kinds = {name: column_types(cursor, relation(table, raw)) for name, raw in filled.items()}
+    # The engine's own text is what its other forms read as, so that `comparison.comparable` is enough for it.
+    mixed = [
+        column.name
+        for column in table.columns
+        if not any(raw.encodings[column.name] in _POSTGRESQL for raw in filled.values())
+    ]
+    differing = {
+        name
+        for name in mixed
+        if len({(found[name], filled[side].encodings[name]) for side, found in kinds.items()}) > 1
+    }
+    if not differing:
+        return dict(raws)
+    return {
+        name: _tagged(cursor, table, raw, kinds[name], differing, folder / name) if name in kinds else raw
+        for name, raw in raws.items()
+    }
+
+
+def _as_output(
+    cursor: duckdb.DuckDBPyConnection, table: Table, raws: Mapping[str, RawTable], folder: Path
+) -> Mapping[str, RawTable]:
+    """The same, where the sides read columns in the two ways of PostgreSQL: all as the newer one, as far as it can be had."""
+    ways = {column.name: {raw.encodings[column.name] for raw in raws.values() if raw.rows} for column in table.columns}
+    differing = {name for name, found in ways.items() if found >= {"text", "output"}}
+    return {
+        name: _rewritten(cursor, table, raw, cast, folder / f"{name}-output")
+        if raw.rows and (cast := {column for column in differing if raw.encodings[column] == "text"})
+        else raw
+        for name, raw in raws.items()
+    }
+
+
+def _rewritten(
+    cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, cast: set[str], folder: Path
+) -> RawTable:
+    made = [
+        f"{from_cast(column)} AS {identifier(column.name)}" if column.name in cast else identifier(column.name)
+        for column in table.columns
+    ]
+    return _written(cursor, table, raw, made, folder, dict.fromkeys(cast, "output"))
+
+
+def _tagged(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    raw: RawTable,
+    kinds: Mapping[str, str],
+    columns: set[str],
+    folder: Path,
+) -> RawTable:
+    made = [_expression(column.name, held(table, raw, kinds, column.name), columns) for column in table.columns]
+    return _written(cursor, table, raw, made, folder, dict.fromkeys(columns, "tagged"))
+
+
+def _written(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    raw: RawTable,
+    made: Sequence[str],
+    folder: Path,
+    encodings: Mapping[str, Encoding],
+) -> RawTable:
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / "rows.parquet"
+    cursor.execute(
+        f"COPY (SELECT {', '.join(made)} FROM {relation(table, raw)}) TO {literal(str(written))} {AS_PARQUET}"
+    )
+    return replace(raw, files=(written,), encodings={**raw.encodings, **encodings})
+
+
+def _expression(name: str, value: Held, columns: set[str]) -> str:
+    quoted = identifier(name)
+    if name not in columns or value.tagged:
+        return quoted
+    return f"{_with_class(quoted, value)} AS {quoted}"
+
+
+def _with_class(expression: str, value: Held) -> str:
+    """As sqlite/view.py tags values; a real that is whole is an integer in the columns that are carried as doubles."""
+    if value.kind != "DOUBLE":
+        return classed(expression, value)
+    affinity_is_real = any(word in value.native_type.upper() for word in ("REAL", "FLOA", "DOUB"))
+    real = f"'r' || CAST({expression} AS VARCHAR)"
+    return (
+        real
+        if affinity_is_real
+        else f"CASE WHEN {expression} = trunc({expression}) THEN {classed(expression, value)} ELSE {real} END"
+    )
+
+
+def from_cast(column: Column) -> str:
+    """DuckDB SQL for what a type's output function writes, of a value that was read by a cast to text.
+
+    The casts of two types say something else; what an enum's or a composite's own cast said cannot be known.
+    """
+    name = identifier(column.name)
+    if column.native_type == "inet":
+        return f"regexp_replace({name}, CASE WHEN contains({name}, ':') THEN '/128$' ELSE '/32$' END, '')"
+    length = re.fullmatch(r"character\((\d+)\)", column.native_type)
+    return f"rpad({name}, {length[1]}, ' ')" if length else name

@@ -1,0 +1,188 @@
+"""The two sides of a merge, and the identity of each row: its natural key, or, where there is none, all that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.canonical import CONTENT, with_hashes
+from edms_tasks.digests.table_state import is_filled, members, reference_column
+from edms_tasks.extract import RawTable
+from edms_tasks.identifying.comparable import comparable
+from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
+from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, key_of_candidates
+from edms_tasks.scratch.workspace import Workspace
+from edms_tasks.serialize import joined
+from edms_tasks.soft import content_column
+
+DANGLING = '{"dangling":true}'
+_ORPHAN = r'\{"nowhere":"(?:[^"\\]|\\.)*"\}'
+_ROUNDS = 64
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rows of one side, and what is known of them."""
+
+    name: str
+    tables: Mapping[str, Table]
+    raws: Mapping[str, RawTable]
+    workspace: Workspace
+    keys: CheckedKeys
+    rounds: int  # in which rows without natural keys were told apart
+
+    def rows(self, table: Table) -> str:
+        """A table's raw rows with `@key`, every `@ref:…` and `@soft:…`, as a relation for a cursor of this side.
+
+        What points at nothing has the same mark whatever the id: ids of rows that are gone mean nothing in another database.
+        """
+        pointed = [
+            f"CASE WHEN {is_filled(reference)} AND {name} IS NULL THEN {literal(DANGLING)} ELSE {name} END AS {name}"
+            for reference in table.references
+            if not isinstance(reference, SoftReference)
+            for name in [identifier(reference_column(reference.name))]
+        ]
+        soft = [*(r.name for r in table.soft_references)]
+        held = [*map(content_column, table.soft_columns), *map(reference_column, soft)]
+        pointed += [
+            f"regexp_replace({name}, {literal(_ORPHAN)}, {literal(DANGLING)}, 'g') AS {name}"
+            for name in map(identifier, held)
+        ]
+        source = f"({joined(table, self.raws[table.id], self.keys)})"
+        return f"(SELECT * REPLACE ({', '.join(pointed)}) FROM {source})" if pointed else source
+
+
+def open_sides(
+    tables: Sequence[Table],
+    chosen: Mapping[str, NaturalKey | None],
+    raws: Mapping[str, Mapping[str, RawTable]],
+    workspace: Workspace,
+    *,
+    like: Side | None = None,
+) -> dict[str, Side]:
+    """Give every row of every side an identity.
+
+    Rows of tables without a natural key are told apart by what they hold. What they hold may be references to such rows
+    again, so it is computed in rounds, each with the identities of the one before, until no round tells more rows apart.
+
+    Args:
+        tables: the tables of both sides; their rows have the same columns.
+        chosen: the natural keys, by table id.
+        raws: the rows, by the side's name and the table's id.
+        workspace: where to compute; each side has a schema of its name there.
+        like: a side that was opened before, to which these are to be held: they take as many rounds.
+    """
+    nameless = [table for table in tables if chosen[table.id] is None or _is_surrogate(chosen[table.id])]
+    identities = {name: {table.id: "" for table in nameless if table.primary_key} for name in raws}
+    apart = -1
+    for done in range(_ROUNDS):
+        sides = {
+            name: _side(name, tables, held, workspace.apart(name), chosen, identities[name], done)
+            for name, held in raws.items()
+        }
+        if done == _rounds_needed(sides, nameless, like):
+            break
+        for name, side in sides.items():
+            other = like or next((other for other in sides.values() if other is not side), side)
+            with side.workspace.cursor() as cursor:
+                for table_id in identities[name]:
+                    relation_name = identifier(f"identity {done % 2} of {table_id}")
+                    _identify(cursor, side, other, side.tables[table_id], relation_name)
+                    identities[name][table_id] = relation_name
+        if like is None:
+            counted = _told_apart(list(sides.values()), identities)
+            if counted == apart:
+                break
+            apart = counted
+    return sides
+
+
+def _rounds_needed(sides: Mapping[str, Side], nameless: Sequence[Table], like: Side | None) -> int:
+    """The number of rounds, where it is known before: as many as the other side took, or where no such row refers to another, one."""
+    if like is not None:
+        return like.rounds
+    names = {table.id for table in nameless}
+    if not names:
+        return 0
+    for table in nameless:
+        for reference in table.references:
+            if isinstance(reference, GenericReference):
+                if any(_are_named_generically(side, nameless) for side in sides.values()):
+                    return _ROUNDS
+            elif names.intersection(reference.targets):
+                return _ROUNDS
+    return 1
+
+
+def _are_named_generically(side: Side, tables: Sequence[Table]) -> bool:
+    """Whether generic references lead to any of these tables."""
+    labels = [literal(f"{app}.{model}") for table in tables for app, model in table.content_types]
+    if not labels:
+        return False
+    with side.workspace.cursor() as cursor:
+        row = cursor.execute(f"SELECT count(*) FROM {GENERIC_TARGETS} WHERE label IN ({', '.join(labels)})").fetchone()
+    return row is not None and bool(row[0])
+
+
+def _side(
+    name: str,
+    tables: Sequence[Table],
+    raws: Mapping[str, RawTable],
+    workspace: Workspace,
+    chosen: Mapping[str, NaturalKey | None],
+    identities: Mapping[str, str],
+    rounds: int,
+) -> Side:
+    keys = key_of_candidates(tables, raws, workspace, chosen, identities)
+    return Side(name, {table.id: table for table in tables}, raws, workspace, keys, rounds)
+
+
+def _is_surrogate(key: NaturalKey | None) -> bool:
+    return key is not None and key.source == "surrogate"
+
+
+def _identify(cursor: duckdb.DuckDBPyConnection, side: Side, other: Side, table: Table, name: str) -> None:
+    """Make the relation of a table's identities."""
+    texts = content_texts(side, other, table)
+    hashed = with_hashes(side.rows(table), common=(), exact=(), content=texts)
+    pk = ", ".join(identifier(column) for column in table.primary_key)
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {name} AS "
+        f"""SELECT {pk}, '["content","' || printf('%032x', {CONTENT}) || '"]' AS nk FROM ({hashed})"""
+    )
+
+
+def _told_apart(sides: Sequence[Side], identities: Mapping[str, Mapping[str, str]]) -> int:
+    """How many different identities there are on all sides together: the rows of one side are told from the other's, too."""
+    counted = 0
+    with sides[0].workspace.cursor() as cursor:
+        for table_id in identities[sides[0].name]:
+            each = (
+                f"SELECT nk FROM {identifier(side.workspace.schema)}.{identities[side.name][table_id]}"
+                for side in sides
+            )
+            row = cursor.execute(f"SELECT count(*) FROM ({' UNION '.join(each)})").fetchone()
+            assert row is not None  # an aggregate always returns one row
+            counted += int(row[0])
+    return counted
+
+
+def content_texts(side: Side, other: Side, table: Table) -> list[str]:
+    """What a row says without its ids: texts that are equal on both sides where the values are, however they are carried."""
+    apart = set(table.primary_key).union(*(members(reference) for reference in table.references))
+    texts = [
+        comparable(
+            identifier(column.name), side.keys.held(table.id, column.name), other.keys.held(table.id, column.name)
+        )
+        for column in table.stored_columns
+        if column.name not in apart
+    ]
+    texts += [
+        identifier(reference_column(reference.name))
+        for reference in table.references
+        if not isinstance(reference, SoftReference)
+    ]
+    return texts + [identifier(content_column(column)) for column in table.soft_columns]

@@ -1,0 +1,90 @@
+"""The EDMS's places as they are reached from here: an EDMS in a container names its database and folders as it sees them.
+
+`[edms] database_url` and `[files] roots` say how the same places are reached from where the backup runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.model import ProbeDatabase, ProbeReport
+from edms_tasks.settings import Settings
+
+
+def with_mapped_addresses(report: ProbeReport, settings: Settings) -> ProbeReport:
+    """The report with its database, and with `[edms] command` its folders, where we find them.
+
+    Raises:
+        SettingsError: the URL is of another engine, or an EDMS elsewhere has places that the settings do not map.
+    """
+    if settings.edms.command:
+        _require_mapped(report, settings)
+        roots = settings.files.roots
+        folders = tuple(root.model_copy(update={"path": str(roots[root.name])}) for root in report.file_roots)
+        report = report.model_copy(update={"file_roots": folders})
+    first, *others = report.databases
+    if settings.edms.client_programs is not None:
+        first = first.model_copy(update={"client_programs": str(settings.edms.client_programs)})
+    if settings.edms.database_url is not None:
+        first = _reached(first, settings.edms.database_url.get_secret_value())
+    return report.model_copy(update={"databases": (first, *others)})
+
+
+def name_for_the_edms(database_name: str, settings: Settings) -> str:
+    """The name under which the EDMS finds a database that we call `database_name`.
+
+    A database server knows one name. An SQLite file that we reach by another path is named relative to the live one.
+    """
+    if settings.edms.database_url is None or database_name == ":memory:":
+        return database_name
+    live = DatabaseAddress.from_url(settings.edms.database_url.get_secret_value())
+    if live.engine != "sqlite":
+        return database_name
+    return os.path.relpath(database_name, Path(live.name).parent)
+
+
+def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
+    """What the URL says, and for what it leaves out (place, login, name) what the EDMS says."""
+    address = DatabaseAddress.from_url(url)
+    if address.engine != database.vendor:
+        raise SettingsError(
+            f"The EDMS's database is {database.vendor}, the URL says {address.engine}.",
+            where="[edms] database_url",
+            fix="Give the URL of the EDMS's own database as it is reached from here, or remove it.",
+        )
+    if address.engine == "sqlite":
+        return database.model_copy(update={"name": address.name})
+    options = database.options | dict(address.options)
+    if address.host and "hostaddr" not in dict(address.options):
+        options.pop("hostaddr", None)  # the address of the host as the EDMS knows it
+    changes: dict[str, object] = {"options": options}
+    if address.host:
+        changes |= {"host": address.host, "port": address.port}
+    if address.user:
+        changes |= {"user": address.user, "password": address.password.get_secret_value()}
+    if address.name:
+        changes["name"] = address.name
+    return database.model_copy(update=changes)
+
+
+def _require_mapped(report: ProbeReport, settings: Settings) -> None:
+    """The same path may exist here and be another folder, so that no path of a place elsewhere is taken as it is."""
+    database = report.databases[0]
+    if database.vendor == "sqlite" and settings.edms.database_url is None:
+        raise SettingsError(
+            "The EDMS runs elsewhere, and where its database file is here is not known.",
+            where=f"{database.name}, as the EDMS sees it",
+            fix='Say so: [edms] database_url = "sqlite:////path/to/the/file/here".',
+        )
+    missing = [root for root in report.file_roots if root.name not in settings.files.roots]
+    if missing:
+        entries = ", ".join(f'{json.dumps(root.name)} = "/path/here"' for root in missing)
+        raise SettingsError(
+            "The EDMS runs elsewhere, and where its files are here is not known.",
+            where=", ".join(f"{root.path} ({root.name})" for root in missing),
+            fix=f"Say so: [files] roots = {{ {entries} }}. If the path is the same here, write it all the same.",
+        )

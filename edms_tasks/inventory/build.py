@@ -1,0 +1,300 @@
+"""Merge what the database holds with what the EDMS's models say of it; where they disagree, that is a finding.
+
+The catalogue is the truth about what exists, so everything in it is backed up. The models are the truth about what
+it means: labels, logical types, references no constraint enforces, generic references, files.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.model import (
+    Column,
+    Edms,
+    FileRoot,
+    Finding,
+    ForeignReference,
+    GenericReference,
+    Inventory,
+    LogicalType,
+    ProbeField,
+    ProbeModel,
+    ProbeReport,
+    Reference,
+    Table,
+)
+from edms_tasks.inventory.natural_keys import derive_candidates
+from edms_tasks.inventory.soft_references import declared_file_names, with_declared
+from edms_tasks.settings import Settings
+
+_LOGICAL: dict[str, LogicalType] = {
+    "BooleanField": "boolean",
+    "NullBooleanField": "boolean",
+    "DateField": "date",
+    "DateTimeField": "datetime",
+    "TimeField": "time",
+    "DurationField": "duration",
+    "DecimalField": "decimal",
+    "FloatField": "float",
+    "JSONField": "json",
+    "UUIDField": "uuid",
+    "BinaryField": "binary",
+}
+
+# Tables of Django itself that no model of an installed app owns.
+_DJANGOS_OWN = {"django_migrations"}
+
+
+def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: Settings, engine: str) -> Inventory:
+    """The merged view that everything after `inspect` works from.
+
+    Raises:
+        SettingsError: `[natural_keys]`, `[files]` or `[[soft_references]]` names something that does not exist.
+    """
+    findings = list(report.findings)
+    models = _match(report.models, catalogue, findings)
+    described = {table.id: _described(table, models.get(table.id), catalogue, findings) for table in catalogue}
+    described = with_declared(described, settings.soft_references)
+    candidates, key_findings = derive_candidates(described, models, settings.natural_keys)
+    tables = [table.model_copy(update={"key_candidates": candidates[table.id]}) for table in described.values()]
+    findings += key_findings
+    findings += [_without_key(table) for table in tables if _only_surrogate(table)]
+    findings += _unapplied(report)
+    file_roots = _file_roots(report, settings)
+    names = declared_file_names(described, settings.soft_references, [root.name for root in file_roots])
+    return Inventory(
+        edms=Edms(
+            python=report.python,
+            django=report.django,
+            settings_module=report.settings_module,
+            secret_key_fingerprint=report.secret_key_fingerprint,
+            migrations_applied=report.migrations_applied,
+            migrations_leaves=report.migrations_leaves,
+        ),
+        engine=engine,
+        tables=tuple(tables),
+        file_roots=file_roots,
+        file_names=names,
+        findings=tuple(findings),
+    )
+
+
+def excluded_tables(inventory: Inventory, settings: Settings) -> frozenset[str]:
+    """Ids of the tables the settings leave out; raises SettingsError for a name that is no model and no table."""
+    by_name = {table.label.lower(): table.id for table in inventory.tables}
+    by_name |= {table.id.lower(): table.id for table in inventory.tables}
+    excluded = set()
+    for name in settings.exclude.tables:
+        if name.lower() not in by_name:
+            known = [table.label for table in inventory.tables]
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            raise SettingsError(
+                f"There is no model or table {name!r} to leave out.",
+                where="[exclude] tables",
+                fix=f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is.",
+            )
+        excluded.add(by_name[name.lower()])
+    return frozenset(excluded)
+
+
+def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: list[Finding]) -> dict[str, ProbeModel]:
+    """Table id -> model. A model without a table and a table without a model are findings."""
+    matched: dict[str, ProbeModel] = {}
+    views: list[ProbeModel] = []
+    for model in models:
+        found = table_of(model.table, catalogue)
+        if found is None:
+            views.append(model)
+        else:
+            matched.setdefault(found.id, model)
+    for model in views:
+        findings.append(
+            Finding(
+                code="model-without-table",
+                severity="warning" if model.managed else "info",
+                subject=model.label,
+                message=f"The model names a table {model.table!r} that the database does not hold"
+                + (" (an unmanaged model: perhaps a view)." if not model.managed else "."),
+                fix="Run the EDMS's migrations, or mend the model's db_table. Everything that exists is in the snapshot."
+                if model.managed
+                else "",
+            )
+        )
+    for table in catalogue:
+        if table.id not in matched and table.name not in _DJANGOS_OWN and table.extension is None:
+            findings.append(
+                Finding(
+                    code="table-without-model",
+                    severity="info",
+                    subject=table.id,
+                    message="No model owns this table; it is in the snapshot all the same.",
+                )
+            )
+    return matched
+
+
+def _described(table: Table, model: ProbeModel | None, catalogue: Sequence[Table], findings: list[Finding]) -> Table:
+    if model is None:
+        return table
+    fields = {field.column: field for field in model.fields}
+    _report_drift(table, model, fields, findings)
+    columns = tuple(_column(column, fields.get(column.name)) for column in table.columns)
+    present = {column.name for column in columns}
+    return table.model_copy(
+        update={
+            "model": model.label,
+            "content_type": (model.app_label, model.model_name),
+            "proxy_content_types": model.proxies,
+            "columns": columns,
+            "references": (
+                *_references(table, model, fields, catalogue),
+                *(
+                    GenericReference(
+                        name=generic.name,
+                        content_type_column=generic.content_type_column,
+                        object_id_column=generic.object_id_column,
+                        declared=generic.declared,
+                    )
+                    for generic in model.generics
+                    if {generic.content_type_column, generic.object_id_column} <= present
+                ),
+            ),
+            "file_columns": tuple(
+                (field.column, field.file_root) for field in model.fields if field.file_root and field.column in present
+            ),
+        }
+    )
+
+
+def _column(column: Column, field: ProbeField | None) -> Column:
+    if field is None:
+        return column
+    kind = _LOGICAL.get(field.internal_type, column.logical_type)
+    return column.model_copy(update={"field": field.name, "logical_type": kind})
+
+
+def _references(
+    table: Table, model: ProbeModel, fields: Mapping[str, ProbeField], catalogue: Sequence[Table]
+) -> list[Reference]:
+    """The enforced references with the kind the model gives them, and those only the model knows."""
+    references: list[Reference] = []
+    covered: set[tuple[str, ...]] = set()
+    for reference in table.references:
+        if not isinstance(reference, ForeignReference):
+            continue
+        field = fields.get(reference.columns[0]) if len(reference.columns) == 1 else None
+        covered.add(reference.columns)
+        references.append(reference.model_copy(update={"kind": _kind(model, field)}))
+    present = {column.name for column in table.columns}
+    for field in model.fields:
+        if field.reference_table is None or (field.column,) in covered or field.column not in present:
+            continue
+        target = table_of(field.reference_table, catalogue)
+        if target is None or not any(column.name == field.reference_column for column in target.columns):
+            continue  # the target's own drift finding says why
+        references.append(
+            ForeignReference(
+                kind=_kind(model, field),
+                name=field.column,
+                columns=(field.column,),
+                target=target.id,
+                target_columns=(str(field.reference_column),),
+                enforced=False,
+            )
+        )
+    return references
+
+
+def table_of(db_table: str, catalogue: Sequence[Table]) -> Table | None:
+    """The table a model's `db_table` names: Django leaves quotes around it and inside it as they are (`audit"."log`)."""
+    for name in (db_table, db_table.strip('"')):
+        for table in catalogue:
+            if name in (table.id, f'{table.schema_name}"."{table.name}'):
+                return table
+    return None
+
+
+def _kind(model: ProbeModel, field: ProbeField | None) -> str:
+    if model.auto_created:
+        return "many_to_many"
+    return field.reference_kind or "foreign" if field is not None else "foreign"
+
+
+def _report_drift(table: Table, model: ProbeModel, fields: Mapping[str, ProbeField], findings: list[Finding]) -> None:
+    present = {column.name for column in table.columns}
+    for name in sorted(set(fields) - present):
+        findings.append(
+            Finding(
+                code="column-missing",
+                severity="warning",
+                subject=f"{model.label}.{fields[name].name}",
+                message=f"The model has a column {name!r} that the table lacks.",
+                fix="Run the EDMS's migrations. Everything that exists is in the snapshot.",
+            )
+        )
+    for name in sorted(present - set(fields)):
+        findings.append(
+            Finding(
+                code="column-without-field",
+                severity="warning",
+                subject=f"{table.id}.{name}",
+                message=f"The table has a column that the model {model.label} does not know; it is in the snapshot.",
+            )
+        )
+
+
+def _file_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]:
+    """The probe's folders, with the settings' overrides and additions."""
+    roots = {root.name: FileRoot(name=root.name, path=root.path, used_by=root.used_by) for root in report.file_roots}
+    for name, path in settings.files.roots.items():
+        known = roots.get(name)
+        roots[name] = FileRoot(name=name, path=str(path), used_by=known.used_by if known else ())
+    ordered = sorted(roots.values(), key=lambda root: root.name)
+    for inner in ordered:
+        for outer in ordered:
+            if inner is not outer and _inside(inner.path, outer.path):
+                raise SettingsError(
+                    f"The folder of {inner.name!r} lies inside that of {outer.name!r}; its files would be stored twice.",
+                    where=inner.path,
+                    fix="Remove it from [files] roots.",
+                )
+    return tuple(ordered)
+
+
+def _inside(inner: str, outer: str) -> bool:
+    return Path(inner).resolve().is_relative_to(Path(outer).resolve())
+
+
+def _only_surrogate(table: Table) -> bool:
+    return not table.key_candidates or table.key_candidates[0].source == "surrogate"
+
+
+def _without_key(table: Table) -> Finding:
+    what = "a surrogate key only" if table.key_candidates else "no key at all"
+    return Finding(
+        code="no-natural-key",
+        severity="info",
+        subject=table.label,
+        message=f"The rows have {what}; they restore exactly; a merge can only know them by all that they hold.",
+        fix=f'If a business key exists, declare it: [natural_keys] "{table.label}" = ["…"].',
+    )
+
+
+def _unapplied(report: ProbeReport) -> list[Finding]:
+    if not report.migrations_unapplied:
+        return []
+    names = tuple(f"{app}.{name}" for app, name in report.migrations_unapplied)
+    return [
+        Finding(
+            code="unapplied-migrations",
+            severity="warning",
+            subject="django_migrations",
+            message="The EDMS's code holds migrations that the database does not; it is backed up as it is.",
+            count=len(names),
+            examples=names[:5],
+            fix="Run `manage.py migrate`.",
+        )
+    ]

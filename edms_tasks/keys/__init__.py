@@ -1,0 +1,1 @@
+"""Natural keys: checked on the rows, and looked up by references."""

@@ -1,0 +1,46 @@
+"""What may be a snapshot's tag: a word that names nothing else, and that stands whole in a line of output."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from edms_tasks.errors import CommandError
+
+LONGEST = 100
+BEFORE_MERGE = "before-merge-of-"
+"""How the tags of the safety snapshots begin that a merge makes; `merge latest` passes these over."""
+
+_TAKEN = frozenset({"latest", "live", "all", "none"})
+_LIKE_AN_ID = re.compile(r"[0-9a-f]{4,64}", re.IGNORECASE)
+
+
+def check_tag(tag: str, *, by_a_merge: bool = False) -> str:
+    """The tag as it is; raises CommandError where it could be taken for something else or cannot be typed again."""
+    why = _objection(tag, by_a_merge)
+    if why:
+        raise CommandError(
+            "This cannot be the tag of a snapshot.",
+            where=repr(tag[: LONGEST + 1]),
+            why=why,
+            fix="Choose a word such as before-upgrade: letters, digits, dots, dashes.",
+        )
+    return tag
+
+
+def _objection(tag: str, by_a_merge: bool) -> str:
+    if not tag:
+        return "It is empty."
+    if len(tag) > LONGEST:
+        return f"It has {len(tag)} characters; {LONGEST} are the most."
+    if tag != " ".join(tag.split()) or any(unicodedata.category(sign)[0] in "CZ" and sign != " " for sign in tag):
+        return "It holds a character that is not shown, or blanks at an end or in a row."
+    if tag.startswith("-"):
+        return "It begins like an option."
+    if tag.casefold() in _TAKEN:
+        return f"`{tag}` already means something else where a snapshot is named."
+    if _LIKE_AN_ID.fullmatch(tag):
+        return "It could be the first digits of a snapshot's id."
+    if tag.startswith(BEFORE_MERGE) and not by_a_merge:
+        return "A merge names its safety snapshots so, and `merge latest` passes them over."
+    return ""

@@ -1,0 +1,1 @@
+"""Lock files, and who holds a lock."""

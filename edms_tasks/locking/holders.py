@@ -1,0 +1,46 @@
+"""Who holds a lock: told to whoever is kept out."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from edms_tasks.errors import TargetLocked
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A run that holds a lock; fields that could not be learned are empty."""
+
+    purpose: str = ""  # "restore", "backup", …
+    pid: str = ""
+    host: str = ""
+    since: str = ""
+
+    @classmethod
+    def present(cls, purpose: str) -> Holder:
+        """This process."""
+        return cls(purpose, str(os.getpid()), socket.gethostname(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+
+    @classmethod
+    def from_json(cls, value: Any) -> Holder:
+        """From a lock file, which may hold anything."""
+        known = value if isinstance(value, dict) else {}
+        return cls(**{name: str(known.get(name, ""))[:200] for name in ("purpose", "pid", "host", "since")})
+
+    def as_json(self) -> dict[str, str]:
+        """For a lock file."""
+        return asdict(self)
+
+    def locked(self, what: str, *, where: str) -> TargetLocked:
+        """The error for whoever is kept out."""
+        verb = f"A {self.purpose} is running" if self.purpose else "Another run is at work"
+        return TargetLocked(
+            f"{verb} on {what}.",
+            where=where,
+            why=f"process {self.pid or '?'} on {self.host or '?'}, since {self.since or '?'}",
+            fix="Wait for it to end. A lock ends with its process: there is nothing to remove by hand.",
+        )

@@ -1,0 +1,208 @@
+"""Which id each row of the snapshot has in the target: that of its pair, its own where it is free, or a new one.
+
+An id is not free if a row of the target has it, nor if something in the target points at it and at nothing: the row would
+be taken for what that reference once meant. For the same reason an id that leads nowhere in the snapshot, and would lead to
+a row of the target, becomes one that no sequence ever reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier, literal
+from edms_tasks.digests.canonical import text_of
+from edms_tasks.digests.table_state import reference_column
+from edms_tasks.identifying.sides import DANGLING
+from edms_tasks.inventory.model import ForeignReference, GenericReference, SoftReference, Table
+from edms_tasks.keys.checked_keys import CONTENT_TYPES, generic_object_id
+from edms_tasks.merging.pairing import Identified, paired, same_row
+from edms_tasks.scratch.workspace import AS_PARQUET
+from edms_tasks.soft import ORPHAN
+
+_WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
+_LARGEST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**31 - 1}
+
+
+@dataclass(frozen=True)
+class IdMap:
+    """The ids of a table's rows: `source`, `target` (NULL for a new row), `final`, `orphans` (no row has it)."""
+
+    table: Table
+    path: Path
+    kind: str  # DuckDB type of the ids
+    moved: int  # rows whose id is not the snapshot's
+    reserved: int  # ids that lead nowhere, and would have led to a row
+    unplaced: int  # new rows whose id is taken, of a type that no number can be given
+
+    @property
+    def relation(self) -> str:
+        """To SELECT from."""
+        return f"read_parquet({literal(str(self.path))})"
+
+    @property
+    def changed(self) -> str:
+        """Only the ids that are not the snapshot's."""
+        return f"(SELECT * FROM {self.relation} WHERE final IS DISTINCT FROM source)"
+
+
+def collect_dangling(
+    cursor: duckdb.DuckDBPyConnection,
+    rows: Mapping[str, Identified],
+    name: str,
+    *,
+    but_not_in: Mapping[str, Identified] | None = None,
+) -> None:
+    """Make the relation `name` of (table_id, id): what references of one side name, and no row there has.
+
+    Rows that the other side (`but_not_in`) holds too, to the last column, are left out: what they name is what it was there.
+    """
+    cursor.execute(f"CREATE OR REPLACE TABLE {name} (table_id VARCHAR, id VARCHAR)")
+    for found in rows.values():
+        if not found.rows:
+            continue
+        relation = found.relation
+        if but_not_in is not None:
+            other = but_not_in[found.table.id].relation
+            relation = f"(SELECT x.* FROM {relation} x ANTI JOIN {other} o ON {same_row('x', 'o')})"
+        for reference in found.table.references:
+            for query in _dangling(cursor, found, reference, rows, relation):
+                cursor.execute(f"INSERT INTO {name} {query}")
+
+
+def _dangling(
+    cursor: duckdb.DuckDBPyConnection,
+    found: Identified,
+    reference: ForeignReference | GenericReference | SoftReference,
+    rows: Mapping[str, Identified],
+    relation: str,
+) -> list[str]:
+    pointed = identifier(reference_column(reference.name))
+    kinds = found.side.keys.types[found.table.id]
+    if isinstance(reference, ForeignReference):
+        target = rows.get(reference.target)
+        if target is None or target.table.primary_key != reference.target_columns or len(reference.columns) != 1:
+            return []
+        text = f"CAST({identifier(reference.columns[0])} AS VARCHAR)"
+        return [
+            f"SELECT DISTINCT {literal(reference.target)}, {text} FROM {relation} WHERE {pointed} = {literal(DANGLING)}"
+        ]
+    if isinstance(reference, GenericReference):
+        content_type = f"CAST({identifier(reference.content_type_column)} AS VARCHAR)"
+        text = generic_object_id("", reference, kinds)
+        return [
+            f"SELECT DISTINCT {literal(table_id)}, {text} FROM {relation} "
+            f"WHERE {pointed} = {literal(DANGLING)} AND {content_type} = {literal(number)}"
+            for number, table_id in content_type_ids(cursor, rows).items()
+        ]
+    target = rows.get(reference.target)
+    if target is None or target.table.primary_key != (reference.target_column,):
+        return []
+    value = text_of(identifier(reference.column), kinds[reference.column])
+    return [
+        f"SELECT DISTINCT {literal(reference.target)}, unnest(json_extract_string({held}, '$[*].nowhere')) "
+        f"FROM (SELECT v.* FROM {column.relation} v SEMI JOIN (SELECT {value} AS value FROM {relation}) x ON x.value = v.value) "
+        f"WHERE contains({held}, {literal(ORPHAN)})"
+        for column in found.side.keys.soft.get(found.table.id, ())
+        for place, one in enumerate(column.references)
+        if one == reference.name
+        for held in [f"r{place}"]
+    ]
+
+
+def content_type_ids(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, Identified]) -> dict[str, str]:
+    """Content type id, as text -> table id, as one side numbers them."""
+    types = rows.get(CONTENT_TYPES)
+    if types is None or not types.rows:
+        return {}
+    by_name = {name: found.table.id for found in rows.values() for name in found.table.content_types}
+    listed = cursor.execute(f"SELECT CAST(id AS VARCHAR), app_label, model FROM {types.relation}").fetchall()
+    return {str(number): by_name[app, model] for number, app, model in listed if (app, model) in by_name}
+
+
+def map_ids(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    target: Identified,
+    path: Path,
+    *,
+    dangling_source: str,
+    dangling_target: str,
+    parent: IdMap | None = None,
+) -> IdMap | None:
+    """Settle the ids of a table's rows; None where no single column is the primary key.
+
+    Args:
+        cursor: where to compute.
+        source: the snapshot's rows.
+        target: the target's rows.
+        path: the file to write.
+        dangling_source: relation of the ids that lead nowhere in the snapshot (`collect_dangling`).
+        dangling_target: the same of the target.
+        parent: the ids of the table whose ids these rows share (multi-table inheritance), settled before.
+    """
+    table = source.table
+    if len(table.primary_key) != 1:
+        return None
+    pk, kind = table.primary_key[0], source.held(table.primary_key[0]).kind
+    if not source.rows:
+        kind = target.held(pk).kind
+    column = identifier(pk)
+    countable = kind in _WHOLE and not source.held(pk).tagged
+    theirs = f"(SELECT CAST({column} AS {kind}) AS id FROM {target.relation})"
+    left = f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_target} WHERE table_id = {literal(table.id)})"
+    lost = f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_source} WHERE table_id = {literal(table.id)})"
+    own = "s.source" if parent is None else f"CAST(p.final AS {kind})"
+    shared = "" if parent is None else f"LEFT JOIN {parent.relation} p ON p.source = s.source"
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE numbered AS
+        SELECT
+            CAST(s.{column} AS {kind}) AS source,
+            CAST(t.{column} AS {kind}) AS target,
+            t.{column} IS NULL AND {"true" if parent is None else "false"}
+                AND (CAST(s.{column} AS {kind}) IN (SELECT id FROM {theirs} WHERE id IS NOT NULL)
+                     OR CAST(s.{column} AS {kind}) IN (SELECT id FROM {left} WHERE id IS NOT NULL)) AS taken
+        FROM {source.relation} s LEFT JOIN {target.relation} t ON {paired("s", "t")}
+        """
+    )
+    new = "NULL"
+    if countable:
+        highest = (
+            f"greatest((SELECT coalesce(max(source), 0) FROM numbered), (SELECT coalesce(max(id), 0) FROM {theirs}), "
+        )
+        highest += f"(SELECT coalesce(max(id), 0) FROM {left} WHERE id < {_LARGEST[kind] // 2}), "
+        highest += f"(SELECT coalesce(max(id), 0) FROM {lost} WHERE id < {_LARGEST[kind] // 2}))"
+        new = f"CAST({highest} + row_number() OVER (PARTITION BY s.taken ORDER BY s.source) AS {kind})"
+    # Numbers from the far end of the type: no sequence comes there, and the same id always becomes the same one.
+    away = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
+    cursor.execute(
+        f"""
+        COPY (
+            SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN {new} ELSE {own} END) AS final, false AS nowhere
+            FROM numbered s {shared}
+            UNION ALL
+            SELECT DISTINCT id, CAST(NULL AS {kind}), {away}, true
+            FROM {lost}
+            WHERE id IN (SELECT id FROM {theirs} WHERE id IS NOT NULL)
+        ) TO {literal(str(path))} {AS_PARQUET}
+        """
+    )
+    row = cursor.execute(
+        f"SELECT count(*) FILTER (final IS DISTINCT FROM source AND NOT nowhere), count(*) FILTER (nowhere), "
+        f"count(*) FILTER (final IS NULL) FROM read_parquet({literal(str(path))})"
+    ).fetchone()
+    assert row is not None  # an aggregate always returns one row
+    moved, reserved, unplaced = (int(number) for number in row)
+    return IdMap(table, path, kind, moved, reserved, unplaced)
+
+
+def parent_of(table: Table) -> str | None:
+    """The table whose ids the rows share, where the primary key is a reference; None where it is not."""
+    for reference in table.references:
+        if isinstance(reference, ForeignReference) and reference.columns == table.primary_key:
+            return reference.target
+    return None

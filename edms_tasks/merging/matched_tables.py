@@ -1,0 +1,108 @@
+"""From two sides to one: rows paired, ids settled, references rewritten, for all tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.errors import MergeRefused
+from edms_tasks.inventory.model import Table
+from edms_tasks.merging.id_map import IdMap, collect_dangling, map_ids, parent_of
+from edms_tasks.merging.pairing import Identified
+from edms_tasks.merging.rewriting import Rewritten, rewrite, tabulate_generic_ids
+from edms_tasks.merging.soft_values import rewritten_values
+from edms_tasks.scratch.workspace import Workspace
+
+_LOST, _LEFT, _GENERIC = "lost_ids", "left_ids", "generic_ids"
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Both sides' rows, the ids of the snapshot's, and these rows as the target will hold them; all by table id."""
+
+    sources: Mapping[str, Identified]
+    targets: Mapping[str, Identified]
+    id_maps: Mapping[str, IdMap]
+    rewritten: Mapping[str, Rewritten]
+
+
+def match_tables(
+    workspace: Workspace, sources: Mapping[str, Identified], targets: Mapping[str, Identified], folder: Path
+) -> Matched:
+    """Match all tables; files are written into `folder` (created).
+
+    Raises:
+        CheckFailed, MergeRefused: rows cannot be matched.
+    """
+    folder.mkdir(parents=True)
+    tables = [found.table for found in sources.values()]
+    with workspace.cursor() as cursor:
+        collect_dangling(cursor, sources, _LOST)
+        collect_dangling(cursor, targets, _LEFT, but_not_in=sources)
+        id_maps = _id_maps(cursor, tables, sources, targets, folder)
+        tabulate_generic_ids(cursor, sources, id_maps, _GENERIC)
+        rewritten = {}
+        for number, table in enumerate(tables):
+            source, target = sources[table.id], targets[table.id]
+            rewritten[table.id] = rewrite(
+                cursor,
+                source,
+                target,
+                id_maps,
+                folder / f"rows-{number:04d}.parquet",
+                soft={
+                    column: changed
+                    for position, column in enumerate(table.soft_columns)
+                    if (
+                        changed := rewritten_values(
+                            cursor, source, column, id_maps, folder / f"soft-{number:04d}-{position}.parquet"
+                        )
+                    )
+                },
+                generic=_GENERIC,
+            )
+    return Matched(sources, targets, id_maps, rewritten)
+
+
+def _id_maps(
+    cursor: duckdb.DuckDBPyConnection,
+    tables: Sequence[Table],
+    sources: Mapping[str, Identified],
+    targets: Mapping[str, Identified],
+    folder: Path,
+) -> dict[str, IdMap]:
+    """The ids of all tables, parents before the children that share theirs."""
+    found: dict[str, IdMap] = {}
+    waiting = list(enumerate(tables))
+    while waiting:
+        later = []
+        for number, table in waiting:
+            parent = parent_of(table)
+            if parent in (None, table.id) or parent not in sources or len(sources[parent].table.primary_key) != 1:
+                parent = None
+            elif parent not in found:
+                later.append((number, table))
+                continue
+            id_map = map_ids(
+                cursor,
+                sources[table.id],
+                targets[table.id],
+                folder / f"ids-{number:04d}.parquet",
+                dangling_source=_LOST,
+                dangling_target=_LEFT,
+                parent=found[parent] if parent else None,
+            )
+            if id_map is not None:
+                found[table.id] = id_map
+        if len(later) == len(waiting):
+            names = ", ".join(table.label for _, table in later)
+            raise MergeRefused(
+                "Models share their ids in a circle, so none can be given first.",
+                where=names,
+                fix="Restore the snapshot with --into instead of merging it.",
+            )
+        waiting = later
+    return found

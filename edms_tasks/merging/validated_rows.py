@@ -1,0 +1,129 @@
+"""The proof of a merge, on rows read back before the commit: nothing else changed, and everything points where it did.
+
+Two things are proved apart. *As planned*: the table's exact digest is that of the rows that the plan writes and of those
+that it leaves. *As it was*: identities are computed anew on the merged rows, and every row of the snapshot says the same
+there, with each reference at the row of the same identity, whatever the ids are. The second knows nothing of how ids
+were rewritten.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.digests.canonical import digest_hex
+from edms_tasks.digests.table_state import KEY
+from edms_tasks.inventory.model import Value
+from edms_tasks.merging.pairing import CONTENT, EXACT, Identified, paired, same_row
+from edms_tasks.merging.planning import ModelPlan, Policy, written
+from edms_tasks.merging.rewriting import ACTION, Rewritten
+
+_EXAMPLES = 5
+_KEY, _EXACT, _CONTENT = identifier(KEY), identifier(EXACT), identifier(CONTENT)
+
+
+class MergedTable(Value):
+    """What was found in a table after the merge."""
+
+    model: str
+    rows: int
+    rows_expected: int
+    exact_digest: str  # of all rows, 32 hex digits
+    expected_digest: str  # of the rows that the plan writes and of those that it leaves
+    snapshot_rows: int  # of the snapshot, kept ones left out
+    snapshot_digest: str  # over what those rows say, references by identity
+    merged_digest: str  # the same over their pairs among the merged rows
+    problems: tuple[str, ...]
+
+
+def validate_table(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    target: Identified,
+    merged: Identified,
+    rows: Rewritten,
+    plan: ModelPlan,
+    policy: Policy,
+) -> MergedTable:
+    """Prove one table.
+
+    Args:
+        cursor: where to compute.
+        source: the snapshot's rows.
+        target: the target's rows, as they were.
+        merged: the target's rows, as they are.
+        rows: the snapshot's rows as they were to be written.
+        plan: what was to be done.
+        policy: and what with rows that are in both and differ.
+    """
+    label = source.table.label
+    overwritten = f"SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND o.{written(policy)}"
+    left = f"(SELECT {_KEY}, {_EXACT}, {_CONTENT} FROM {target.relation} t WHERE NOT EXISTS ({overwritten}))"
+    brought = f"(SELECT {_KEY}, {_EXACT} FROM {rows.relation} WHERE {written(policy)})"
+    kept = f"WHERE NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 's')} AND o.\"{ACTION}\" = 'update')"
+    some = f"SEMI JOIN {rows.relation} r ON {paired('s', 'r')}" if rows.rows != source.rows else ""
+    said = f"(SELECT s.* FROM {source.relation} s {some} {kept if plan.keep else ''})"
+    pairs = f"(SELECT m.* FROM {merged.relation} m SEMI JOIN {said} s ON {paired('m', 's')})"
+    expected, expected_digest = _digest(
+        cursor, f"(SELECT {_EXACT} FROM {left} UNION ALL SELECT {_EXACT} FROM {brought})", _EXACT
+    )
+    found, exact_digest = _digest(cursor, merged.relation, _EXACT)
+    count, snapshot_digest = _digest(cursor, said, _CONTENT)
+    again, merged_digest = _digest(cursor, pairs, _CONTENT)
+    problems = []
+    if (found, exact_digest) != (expected, expected_digest) or found != plan.target_rows + plan.insert:
+        problems += [
+            f"{label}: rows are not as planned: {found} where {expected} should be",
+            *_missing(cursor, label, "the target's", left, merged.relation, (_EXACT,)),
+            *_missing(cursor, label, "the snapshot's", brought, merged.relation, (_EXACT,)),
+        ]
+    if (count, snapshot_digest) != (again, merged_digest):
+        problems += [
+            f"{label}: rows of the snapshot do not say in the target what they said",
+            *_missing(cursor, label, "the snapshot's", said, merged.relation, (_KEY, _CONTENT)),
+        ]
+    # Of rows that both sides have had all along, a reference may lead again to what the merge brought back.
+    own = f"(SELECT t.* FROM {left} t ANTI JOIN {source.relation} s ON {same_row('t', 's')})"
+    shared = (
+        f"(SELECT t.{_KEY}, t.{_EXACT}, s.{_CONTENT} FROM {left} t JOIN {source.relation} s ON {same_row('t', 's')})"
+    )
+    changed = f"(SELECT t.* FROM {left} t ANTI JOIN {merged.relation} m ON {same_row('t', 'm')} AND t.{_CONTENT} = m.{_CONTENT})"
+    again_so = f"(SELECT x.* FROM {shared} x SEMI JOIN {changed} c ON {same_row('x', 'c')})"
+    problems += _missing(cursor, label, "the target's own", own, merged.relation, (_EXACT, _CONTENT))
+    problems += _missing(cursor, label, "the target's", again_so, merged.relation, (_EXACT, _CONTENT))
+    return MergedTable(
+        model=label,
+        rows=found,
+        rows_expected=expected,
+        exact_digest=exact_digest,
+        expected_digest=expected_digest,
+        snapshot_rows=count,
+        snapshot_digest=snapshot_digest,
+        merged_digest=merged_digest,
+        problems=tuple(problems),
+    )
+
+
+def _digest(cursor: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[int, str]:
+    """The number of rows, and the sum of a column of MD5s, its halves apart."""
+    halves = ", ".join(
+        f"coalesce(sum(CAST('0x' || {column}[{begin}:{begin + 15}] AS UBIGINT)) % 18446744073709551616, 0)"
+        for begin in (1, 17)
+    )
+    row = cursor.execute(f"SELECT count(*), {halves} FROM {relation}").fetchone()
+    assert row is not None  # an aggregate always returns one row
+    return int(row[0]), digest_hex(int(row[1]), int(row[2]))
+
+
+def _missing(
+    cursor: duckdb.DuckDBPyConnection, label: str, whose: str, rows: str, merged: str, by: tuple[str, ...]
+) -> list[str]:
+    """A sentence on rows that are not among the merged ones."""
+    same = " AND ".join(f"e.{column} = m.{column}" for column in by)
+    found = cursor.execute(
+        f"SELECT e.{_KEY}, count(*) OVER () FROM {rows} e ANTI JOIN {merged} m ON {same} ORDER BY 1 LIMIT {_EXAMPLES}"
+    ).fetchall()
+    if not found:
+        return []
+    examples = ", ".join(str(key)[:200] for key, _ in found)
+    return [f"{label}: {found[0][1]} of {whose} rows are not there as they should be: {examples}"]

@@ -1,0 +1,153 @@
+"""The locks of a target: its database and its folders, whoever comes to them with whatever settings.
+
+Who restores, merges or rolls back holds the *work* locks alone, from the beginning to the end. Backups share the *still* locks while they
+read rows and files; whoever changes these as a whole holds them alone for that moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases import Database
+from edms_tasks.databases.locking import SUFFIXES, HeldLock, LockKind
+from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetLocked
+from edms_tasks.locking.file_locks import Wait, file_lock, give_up, locked_by
+
+_PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Patience:
+    """What to do while a lock is held by somebody else: wait, and say so once for each holder."""
+
+    say: Callable[[str], None]
+    waits: bool = True
+    pause: Callable[[float], None] = time.sleep
+
+    def waiting(self) -> Wait:
+        """For one lock."""
+        told: set[str] = set()
+
+        def wait(locked: TargetLocked) -> None:
+            if not self.waits:
+                raise locked
+            if locked.why not in told:
+                told.add(locked.why)
+                self.say(f"Waiting. {locked.what} ({locked.why})")
+            self.pause(_PAUSE_SECONDS)
+
+        return wait
+
+
+@dataclass(frozen=True)
+class Held:
+    """Locks that are held."""
+
+    locks: tuple[HeldLock, ...]
+
+    def require_held(self) -> None:
+        """Raises LockLost where one of them is not held any more."""
+        for lock in self.locks:
+            lock.require_held()
+
+
+@dataclass(frozen=True)
+class LiveTarget:
+    """A database and the folders that go with it.
+
+    Args:
+        database: the database, or one of the same server.
+        name: the database that is meant.
+        folders: real folders, no links.
+    """
+
+    database: Database
+    name: str
+    folders: tuple[Path, ...]
+
+    @contextmanager
+    def working(self, purpose: str) -> Iterator[Held]:
+        """Hold off everybody else who would restore, merge or roll back; raises TargetLocked at once."""
+        with self._locked("work", shared=False, purpose=purpose, wait=give_up) as held:
+            yield held
+
+    @contextmanager
+    def still(self, purpose: str, patience: Patience) -> Iterator[Held]:
+        """Wait for running backups and keep new ones waiting: rows and files are about to change as a whole."""
+        with self._locked("still", shared=False, purpose=purpose, wait=patience.waiting()) as held:
+            yield held
+
+    @contextmanager
+    def read_together(self, purpose: str, patience: Patience) -> Iterator[tuple[Held, tuple[str, ...]]]:
+        """Keep rows and files from changing as a whole while they are read; also gives what could not be locked, for people."""
+        unlocked: list[str] = []
+        with self._locked("still", shared=True, purpose=purpose, wait=patience.waiting(), unlocked=unlocked) as held:
+            yield held, tuple(unlocked)
+
+    def worked_on_by(self) -> TargetLocked | None:
+        """Who restores, merges or rolls back just now."""
+        for folder in self._sorted():
+            if locked := locked_by(_beside(folder, "work"), f"the folder {folder}"):
+                return locked
+        return self.database.locked_by(self.name, "work")
+
+    @contextmanager
+    def _locked(
+        self, kind: LockKind, *, shared: bool, purpose: str, wait: Wait, unlocked: list[str] | None = None
+    ) -> Iterator[Held]:
+        """All locks of a kind, always in the same order; with `unlocked`, what cannot be locked is told there and left."""
+        with ExitStack() as stack:
+            held: list[HeldLock] = []
+            try:
+                held.append(
+                    stack.enter_context(self.database.lock(self.name, kind, shared=shared, purpose=purpose, wait=wait))
+                )
+            except (LockUnavailable, DatabaseRefused) as error:
+                if unlocked is None:
+                    raise
+                unlocked.append(f"{error.what} {error.where} {error.why}")
+            for folder in self._sorted():
+                _make_room(folder, stack, made=not shared)
+                try:
+                    lock = file_lock(
+                        _beside(folder, kind),
+                        f"the folder {folder}",
+                        shared=shared,
+                        purpose=purpose,
+                        like=folder,
+                        wait=wait,
+                    )
+                    held.append(stack.enter_context(lock))
+                except LockUnavailable as error:
+                    if unlocked is None:
+                        raise
+                    unlocked.append(f"{error.what} {error.where} {error.why}")
+            yield Held(tuple(held))
+
+    def _sorted(self) -> Sequence[Path]:
+        return sorted(set(self.folders))
+
+
+def _beside(folder: Path, kind: LockKind) -> Path:
+    return folder.with_name(folder.name + SUFFIXES[kind])
+
+
+def _make_room(folder: Path, stack: ExitStack, *, made: bool) -> None:
+    """The folder for the lock file, where there is none yet; one that is empty afterwards is removed again."""
+    if not made or folder.parent.is_dir():
+        return
+    missing = [above for above in folder.parents if not above.exists()]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for above in reversed(missing):
+        stack.callback(_remove_if_empty, above)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        pass  # something is in it now: it is wanted

@@ -1,0 +1,286 @@
+"""A folder of named bytes on any fsspec file system: the only thing the repository asks of the world.
+
+A write is atomic: the name appears with all its bytes or not at all. On a local file system it is also durable when
+`write` returns: file and folder have been synced. What goes wrong becomes one of the errors a person can act on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from edms_tasks.errors import NoSpace, RepositoryForbidden, RepositoryUnreachable, SettingsError
+from edms_tasks.settings import RepositorySettings
+
+BLOCK = 1024 * 1024
+
+# Object stores make an upload visible when it is complete; a rename there would copy every byte once more.
+_ATOMIC_UPLOAD = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl"})
+
+_NOT_SUPPORTED = frozenset({errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+def open_backend(settings: RepositorySettings) -> Backend:
+    """The place the settings name; nothing is read or written yet."""
+    display = _without_secrets(settings.url)
+    options = {name: value.get_secret_value() for name, value in settings.options.items()}
+    try:
+        file_system, root = url_to_fs(settings.url, **options)
+    except (ImportError, ValueError, TypeError) as error:
+        raise SettingsError(
+            "The repository's address cannot be used.",
+            where=display,
+            why=str(error) if isinstance(error, ImportError) else type(error).__name__,
+            fix="Install the fsspec package for this kind of address, or mend [repository] url and options.",
+        ) from error
+    if isinstance(file_system, LocalFileSystem):
+        return LocalBackend(file_system, root, root)
+    return Backend(file_system, root, display)
+
+
+class Backend:
+    """A folder on any fsspec file system."""
+
+    local_folder: Path | None = None
+
+    def __init__(self, file_system: AbstractFileSystem, root: str, display: str) -> None:
+        self._fs = file_system
+        self._root = root.rstrip("/")
+        self.display = display
+        protocols = (file_system.protocol,) if isinstance(file_system.protocol, str) else file_system.protocol
+        self._atomic_upload = bool(_ATOMIC_UPLOAD.intersection(protocols))
+
+    def size(self, name: str) -> int | None:
+        """Bytes under that name; None where there is no such file."""
+        with self.translating(name):
+            try:
+                found = self._fs.info(self._path(name))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return int(found["size"]) if found["type"] == "file" else None
+
+    def read(self, name: str, limit: int) -> bytes:
+        """All bytes under that name, never more than `limit` and one; raises FileNotFoundError."""
+        with self.translating(name), self._fs.open(self._path(name), "rb") as file:
+            data: bytes = file.read(limit + 1)
+            return data
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """The bytes under that name, a block at a time; raises FileNotFoundError."""
+        with self.translating(name):
+            file = self._fs.open(self._path(name), "rb", block_size=BLOCK)
+        try:
+            while True:
+                with self.translating(name):
+                    block: bytes = file.read(BLOCK)
+                if not block:
+                    return
+                yield block
+        finally:
+            file.close()
+
+    def names(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Names of all files below `folder`, sorted, each with its size."""
+        with self.translating(folder):
+            self._fs.invalidate_cache()
+            try:
+                found = self._fs.find(self._path(folder), detail=True)
+            except FileNotFoundError:
+                found = {}
+        for path in sorted(found):
+            yield str(path)[len(self._root) :].lstrip("/"), int(found[path]["size"] or 0)
+
+    def top_level(self) -> set[str]:
+        """Names of files and folders directly in this place."""
+        with self.translating(""):
+            self._fs.invalidate_cache()
+            try:
+                return {PurePosixPath(str(path)).name for path in self._fs.ls(self._root, detail=False)}
+            except FileNotFoundError:
+                return set()
+
+    def write(self, name: str, blocks: Iterable[bytes]) -> None:
+        """Write the bytes under that name, in place of what is there; atomic."""
+        if self._atomic_upload:
+            # Never half: the bytes are gathered first, for a stream that breaks off would be completed on closing.
+            data = b"".join(blocks)
+            with self.translating(name):
+                self._fs.pipe_file(self._path(name), data)
+            return
+        temporary = f"tmp/{secrets.token_hex(8)}"
+        try:
+            with self.translating(name):
+                self._fs.makedirs(self._path("tmp"), exist_ok=True)
+                file = self._fs.open(self._path(temporary), "wb")
+            try:
+                for block in blocks:
+                    with self.translating(name):
+                        file.write(block)
+            finally:
+                with self.translating(name):
+                    file.close()
+            with self.translating(name):
+                self._fs.makedirs(self._fs._parent(self._path(name)), exist_ok=True)
+                self._fs.mv(self._path(temporary), self._path(name))
+        except BaseException:
+            self.remove(temporary)
+            raise
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write the bytes unless the name is taken; False where it is."""
+        with self.translating(name):
+            if not self._atomic_upload:
+                self._fs.makedirs(self._fs._parent(self._path(name)), exist_ok=True)
+            try:
+                self._fs.pipe_file(self._path(name), data, mode="create")
+            except FileExistsError:
+                return False
+            return True
+
+    def remove(self, name: str) -> None:
+        """Remove the file, where it is there."""
+        with self.translating(name):
+            try:
+                self._fs.rm_file(self._path(name))
+            except FileNotFoundError:
+                pass  # what should be gone is gone
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+    @contextmanager
+    def translating(self, name: str) -> Iterator[None]:
+        """Turn what the file system raises into our own errors; FileNotFoundError passes: callers know its meaning."""
+        where = f"{self.display}: {name}" if name else self.display
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except PermissionError as error:
+            raise RepositoryForbidden(
+                "The repository may not be read or written by this user.",
+                where=where,
+                why=error.strerror or type(error).__name__,
+                fix="Give this user read and write access to the repository, or mend [repository] options.",
+            ) from error
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoSpace(
+                    "The repository's disk is full.", where=where, why=why, fix="Make room there and run it again."
+                ) from error
+            if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG):
+                raise RepositoryForbidden(
+                    "The repository's place cannot be written.", where=where, why=why, fix="Mend [repository] url."
+                ) from error
+            raise RepositoryUnreachable(
+                "The repository does not answer.",
+                where=where,
+                why=why,
+                fix="See that its place is up and run it again.",
+            ) from error
+
+
+class LocalBackend(Backend):
+    """A folder on this machine: private to its user, and durable when a write returns."""
+
+    def __init__(self, file_system: AbstractFileSystem, root: str, display: str) -> None:
+        super().__init__(file_system, root, display)
+        self.local_folder = Path(root)
+
+    def write(self, name: str, blocks: Iterable[bytes]) -> None:
+        """Write to a temporary file, sync it, rename it, sync the folder."""
+        target = Path(self._path(name))
+        temporary = self._temporary(name)
+        try:
+            with self.translating(name):
+                file = _open_private(temporary)
+            try:
+                for block in blocks:
+                    with self.translating(name):
+                        file.write(block)
+                with self.translating(name):
+                    file.flush()
+                    os.fsync(file.fileno())
+            finally:
+                with self.translating(name):
+                    file.close()
+            with self.translating(name):
+                _make_folder(target.parent)
+                temporary.replace(target)
+                _sync_folder(target.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def create(self, name: str, data: bytes) -> bool:
+        """A hard link appears whole or not at all, and never over an existing name."""
+        target = Path(self._path(name))
+        temporary = self._temporary(name)
+        try:
+            with self.translating(name):
+                with _open_private(temporary) as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                _make_folder(target.parent)
+                try:
+                    target.hardlink_to(temporary)
+                except FileExistsError:
+                    return False
+                except OSError as error:
+                    if error.errno not in _NOT_SUPPORTED or target.exists():
+                        raise
+                    # Network shares often know no hard links, and two creators at one instant do no harm.
+                    temporary.replace(target)
+                _sync_folder(target.parent)
+                return True
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _temporary(self, name: str) -> Path:
+        folder = Path(self._path("tmp"))
+        with self.translating(name):
+            _make_folder(folder)
+        return folder / secrets.token_hex(8)
+
+
+def _open_private(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and what is above it; each new name is synced into its parent, or a crash could lose it."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise  # some network shares cannot sync a folder, and are as durable as they are
+    finally:
+        os.close(descriptor)
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    if "@" not in parts.netloc and not parts.query:
+        return url
+    return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1], query="").geturl()

@@ -1,0 +1,157 @@
+"""Who may write: one run at a time holds the repository.
+
+Where the repository is a local folder the kernel keeps the lock (`flock`), so a killed run's lock is gone with it.
+Elsewhere a lock is an object created only if absent, renewed while its holder lives, and void when it was not renewed
+in time or when its holder ran on this very host and is dead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.errors import EdmsBackupError, RepositoryLocked
+from edms_tasks.repository.backend import Backend
+
+NAME = "locks/repository.json"
+RENEW_SECONDS = 20.0
+VOID_SECONDS = 120.0
+_LARGEST = 64 * 1024
+
+
+def hold(place: Backend, purpose: str) -> AbstractContextManager[Callable[[], bool]]:
+    """Hold the place's lock; the value given says whether it is still held."""
+    if place.local_folder is not None:
+        return _hold_folder(place, place.local_folder / NAME, purpose)
+    return _hold_object(place, purpose)
+
+
+@contextmanager
+def _hold_folder(place: Backend, path: Path, purpose: str) -> Iterator[Callable[[], bool]]:
+    with place.translating(NAME):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _locked(place, _parsed(os.pread(descriptor, _LARGEST, 0))) from error
+        with place.translating(NAME):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(_body(purpose)).encode(), 0)
+        yield lambda: True
+        # The name is kept: to remove it would let two runs lock two different files of that name.
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _hold_object(place: Backend, purpose: str) -> Iterator[Callable[[], bool]]:
+    body = _body(purpose)
+    if not place.create(NAME, json.dumps(body).encode()):
+        holder = _read(place)
+        if holder is not None and not _is_void(holder):
+            raise _locked(place, holder)
+        # Only the lock that was judged void is removed; if another run took it meanwhile, that run has won.
+        if holder is not None and _read(place) == holder:
+            place.remove(NAME)
+        if not place.create(NAME, json.dumps(body).encode()):
+            raise _locked(place, _read(place) or {})
+    stop, lost = threading.Event(), threading.Event()
+    keeper = threading.Thread(target=_renew, args=(place, body, stop, lost), name="repository lock", daemon=True)
+    keeper.start()
+
+    def still_held() -> bool:
+        return not lost.is_set() and (_read(place) or {}).get("token") == body["token"]
+
+    try:
+        yield still_held
+    finally:
+        stop.set()
+        keeper.join()
+        if still_held():
+            place.remove(NAME)
+
+
+def _renew(place: Backend, body: dict[str, Any], stop: threading.Event, lost: threading.Event) -> None:
+    renewed = time.monotonic()
+    while not stop.wait(RENEW_SECONDS):
+        try:
+            if (_read(place) or {}).get("token") != body["token"]:
+                lost.set()
+                return
+            place.write(NAME, [json.dumps(body | {"renewed": time.time()}).encode()])
+            renewed = time.monotonic()
+        except EdmsBackupError:
+            # The place may come back; until the lock is void for others, it is still ours.
+            if time.monotonic() - renewed > VOID_SECONDS:
+                lost.set()
+                return
+
+
+def _body(purpose: str) -> dict[str, Any]:
+    return {
+        "token": secrets.token_hex(16),
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "purpose": purpose,
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "renewed": time.time(),
+    }
+
+
+def _is_void(holder: dict[str, Any]) -> bool:
+    try:
+        if time.time() - float(holder["renewed"]) > VOID_SECONDS:
+            return True
+        return holder["host"] == socket.gethostname() and not _lives(int(holder["pid"]))
+    except (KeyError, TypeError, ValueError):
+        return True  # not a lock any run of ours has written whole
+
+
+def _lives(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's process, so it is there
+    return True
+
+
+def _read(place: Backend) -> dict[str, Any] | None:
+    try:
+        return _parsed(place.read(NAME, _LARGEST))
+    except FileNotFoundError:
+        return None
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _locked(place: Backend, holder: dict[str, Any]) -> RepositoryLocked:
+    who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}, since {holder.get('since', '?')}"
+    return RepositoryLocked(
+        f"Another run holds the repository: {holder.get('purpose', 'unknown')}.",
+        where=place.display,
+        why=who,
+        fix="Wait until it has ended; if that process is gone, run the command again.",
+    )

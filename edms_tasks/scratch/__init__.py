@@ -1,0 +1,1 @@
+"""A run's own folder, its bounds on memory and disk."""

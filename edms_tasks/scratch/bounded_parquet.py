@@ -1,0 +1,56 @@
+"""A Parquet object out of a repository, held against what the manifest says of it before anybody reads its values.
+
+A few hundred bytes of Parquet can claim billions of rows, or a gigabyte for one page. Nothing of that is unpacked here: the
+footer alone says how many rows there are and how many bytes they make.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edms_tasks.errors import DamagedRepository
+
+LARGEST_ROWS = 1 << 24
+"""Rows in one object. A backup writes at most `chunk_rows` (65,536 unless the settings say otherwise)."""
+
+LARGEST_BYTES = 3 << 30
+"""Unpacked bytes of one object. A backup ends an object at 8 MB, so that only a single row can make it larger: SQLite's
+values have at most 1 GB, and tagged ones are written as hexadecimal digits."""
+
+
+def require_bounded(path: Path, *, rows: int | None, name: str) -> None:
+    """Refuse a file that is no Parquet, or would unpack to more than a backup writes.
+
+    Args:
+        path: the fetched object.
+        rows: how many rows the manifest says it has; None where it does not say.
+        name: the object's name in the repository, for the message.
+
+    Raises:
+        DamagedRepository: it is not what a backup writes.
+    """
+    try:
+        with pq.ParquetFile(path, memory_map=False) as file:
+            footer = file.metadata
+            found = footer.num_rows
+            size = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+    except (pa.ArrowException, OSError) as error:
+        raise _refused(name, f"It is no Parquet: {str(error).splitlines()[0][:200]}") from error
+    if rows is not None and found != rows:
+        raise _refused(name, f"It has {found:,} rows, the manifest says {rows:,}.")
+    if found > LARGEST_ROWS:
+        raise _refused(name, f"It has {found:,} rows; a backup writes at most {LARGEST_ROWS:,} into an object.")
+    if size > LARGEST_BYTES:
+        raise _refused(name, f"It would unpack to {size:,} bytes; a backup writes at most {LARGEST_BYTES:,}.")
+
+
+def _refused(name: str, why: str) -> DamagedRepository:
+    return DamagedRepository(
+        "An object of the repository does not hold what a backup writes.",
+        where=name,
+        why=why,
+        fix="Use another snapshot: `edms-backup verify` says which are whole.",
+    )

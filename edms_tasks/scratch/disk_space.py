@@ -1,0 +1,23 @@
+"""Room on a disk, asked for before anything is written there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from edms_tasks.errors import NoSpace
+
+
+def require_space(folder: Path, needed: int, what: str) -> None:
+    """Raise NoSpace where the disk of `folder` (which may not exist yet) has not room for `needed` bytes and a tenth more."""
+    existing = folder
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if free < needed * 1.1:
+        raise NoSpace(
+            f"There is no room for {what}.",
+            where=str(existing),
+            why=f"{needed:,} bytes are needed, {free:,} are free.",
+            fix="Free some space, or point `workdir` (or the target) at a larger disk.",
+        )

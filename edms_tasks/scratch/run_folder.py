@@ -1,0 +1,56 @@
+"""A run's own folder for temporary files, gone when the run ends and cleared away by the next one if it was killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edms_tasks.durable import private_folder
+
+
+@contextmanager
+def run_folder(workdir: Path, purpose: str) -> Iterator[Path]:
+    """A fresh folder `<purpose>-…` in `workdir`, which is created; such folders that no living run holds are removed.
+
+    The folder itself is locked while it is in use, and the kernel releases the lock when its holder dies.
+    """
+    private_folder(workdir)
+    # One run at a time: a folder that another run has made and not locked yet would look abandoned.
+    with _opened(workdir) as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        for left in workdir.glob(f"{purpose}-*"):
+            _remove_if_abandoned(left)
+        folder = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=workdir))
+        held = os.open(folder, _FOLDER)
+        fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        os.close(held)
+
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, _FOLDER)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    try:
+        with _opened(folder) as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+    except (BlockingIOError, FileNotFoundError):
+        return  # a living run's, or that of one that has just ended

@@ -1,0 +1,75 @@
+"""What a restore will need, tried while there is time: the schema without its rows, here and by the EDMS's own connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edms_tasks.databases import Database
+from edms_tasks.databases.protocol import CapturedSchema, NeedsTheEdms
+from edms_tasks.databases.unknown_names import note_of_unknown
+from edms_tasks.errors import EdmsBackupError
+from edms_tasks.inventory.inspect import run_in_edms
+from edms_tasks.inventory.model import Finding
+from edms_tasks.settings import Settings
+from edms_tasks.structure.foreseen import findings_of
+from flows.running.runner import Steps
+
+# What the EDMS's code prints itself stands before it.
+_ANSWER = "edms-backup answers: "
+_PROGRAM = """
+import json
+from django.db import connections
+connection = connections[{alias!r}]
+problems = {{}}
+for name, statements in {wanted!r}:
+    connection.close()
+    connection.connection = None
+    connection.ensure_connection()
+    try:
+        for statement in statements:
+            connection.connection.execute(statement)
+    except Exception as error:
+        problems[name] = str(error)
+print()
+print({answer!r} + json.dumps(problems))
+"""
+
+
+def foresee_restore(
+    settings: Settings, steps: Steps, database: Database, captured: CapturedSchema, folder: Path
+) -> tuple[Finding, ...]:
+    """What a restore of this schema onto its own server would leave out or be refused."""
+    foresight = steps.run("try what a restore would need", lambda: database.foresee(captured, folder, thorough=False))
+    return tuple(findings_of(foresight, _unknown(settings, steps, foresight.needs_the_edms)))
+
+
+def notes_on_the_edms(settings: Settings, steps: Steps, needs: Sequence[NeedsTheEdms], where: str) -> tuple[str, ...]:
+    """What a restore would note of functions and collations that only the EDMS knows. Raises CheckFailed as it would."""
+    asked = [one for one in needs if one.is_asked]
+    unknown = _unknown(settings, steps, asked)
+    is_computed = any(one.is_computed for one in asked)
+    problems = list(dict.fromkeys(unknown.values()))
+    return (note_of_unknown("; ".join(problems), is_computed=is_computed, where=where),) if problems else ()
+
+
+def _unknown(settings: Settings, steps: Steps, needs: Sequence[NeedsTheEdms]) -> Mapping[str, str]:
+    """Name -> why the EDMS's connection cannot make it in a database in memory."""
+    if not needs:
+        return {}
+    wanted = [(one.name, list(one.statements)) for one in needs]
+    program = _PROGRAM.format(alias=settings.edms.database, wanted=wanted, answer=_ANSWER)
+    try:
+        answer = steps.run(
+            "ask the EDMS for its own functions",
+            lambda: run_in_edms(settings, ["shell", "-c", program], database_name=":memory:"),
+        )
+    except EdmsBackupError as error:
+        return {one.name: error.what for one in needs}
+    for line in reversed(answer.stdout.splitlines()):
+        if line.startswith(_ANSWER):
+            problems: dict[str, str] = json.loads(line.removeprefix(_ANSWER))
+            return problems
+    said = (answer.stderr or answer.stdout or answer.why).strip()
+    return {one.name: said[-300:] or f"exit code {answer.returncode}" for one in needs}

@@ -1,0 +1,134 @@
+"""The command line: `edms-backup`. Reads options, calls the same compositions as the flows, prints what came out.
+
+The commands are in `flows/cli/commands/`. They import Typer alone, and all else, Rich too, inside the function that needs it,
+so that `--help` and completion answer at once. Exit codes: 0 done and proved, 1 a check failed, 2 the command or the settings
+are wrong, 3 the operation failed, 130 it was stopped (128 and the signal's number).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import typer
+
+from flows.cli.commands import (
+    backup,
+    demo,
+    diff,
+    doctor,
+    init,
+    inspect,
+    listing,
+    merge,
+    restore,
+    rollback,
+    show,
+    verify,
+)
+from flows.cli.options import Config, Json, Options, Traceback
+from flows.cli.output import prepare_streams
+from flows.running.stopping import exit_code_of, stop_politely
+
+app = typer.Typer(
+    name="edms-backup",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _examples(*lines: str) -> str:
+    return "\n".join(["Examples:", *(f"  edms-backup {line}" for line in lines)])
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"edms-backup {version('edms-backup')}")
+        raise typer.Exit
+
+
+@app.callback(epilog=_examples("init", "backup", "restore latest", "--config /etc/edms-backup.toml list"))
+def root(
+    context: typer.Context,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Backups of a Django document system that prove they can be restored."""
+    context.obj = Options(config=config, as_json=as_json, traceback=traceback)
+
+
+_COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
+    "init": (init.init, init.EXAMPLES),
+    "inspect": (inspect.inspect, inspect.EXAMPLES),
+    "doctor": (doctor.doctor, doctor.EXAMPLES),
+    "backup": (backup.backup, backup.EXAMPLES),
+    "list": (listing.list_, listing.EXAMPLES),
+    "show": (show.show, show.EXAMPLES),
+    "verify": (verify.verify, verify.EXAMPLES),
+    "restore": (restore.restore, restore.EXAMPLES),
+    "merge": (merge.merge, merge.EXAMPLES),
+    "diff": (diff.diff, diff.EXAMPLES),
+    "rollback": (rollback.rollback, rollback.EXAMPLES),
+    "demo": (demo.demo, demo.EXAMPLES),
+}
+for _name, (_command, _shown) in _COMMANDS.items():
+    app.command(_name, epilog=_examples(*_shown))(_command)
+
+
+def main() -> None:
+    """Run the command line, and leave with its exit code."""
+    prepare_streams()
+    stop_politely()
+    try:
+        _run()
+    except SystemExit:
+        _leave_prefect_behind()
+        raise
+    except KeyboardInterrupt as error:  # before a command began, or after its result was printed
+        sys.exit(exit_code_of(error))
+
+
+def _run() -> None:
+    if "--json" not in sys.argv[1:]:
+        try:
+            app()
+        except OSError as error:  # the text of --help; commands report their own
+            sys.stderr.write(f"error: {error.strerror or error}\n")
+            sys.exit(3)
+    # Typer would explain a usage error in prose; a machine that asked for JSON gets JSON.
+    from typer.exceptions import TyperException
+
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        from edms_tasks.errors import CommandError
+        from flows.cli.failures import tell_error
+
+        usage = CommandError(error.format_message(), fix="See edms-backup --help.")
+        tell_error(usage, as_json=True)
+        code = usage.exit_code
+    sys.exit(code)
+
+
+def _leave_prefect_behind() -> None:
+    """Leave without Prefect's own farewell where its API is lost: it would try to send every event, for minutes."""
+    environments, error = sys.modules.get("flows.running.choosing"), sys.exception()
+    if environments is None or not environments.prefect_is_lost or not isinstance(error, SystemExit):
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(error.code if isinstance(error.code, int) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Diff: what two snapshots, or a snapshot and the live system, differ in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXAMPLES = (
+    "diff latest",
+    "diff monday tuesday --model documents.Document --limit 50",
+    "diff 3fa81c02 live --out differences --html differences.html",
+)
+
+
+def diff(
+    context: typer.Context,
+    snapshot: Snapshot,
+    other: Annotated[
+        str | None,
+        typer.Argument(metavar="[SNAPSHOT|live]", help="What to compare it with (default: live).", show_default=False),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Only this model, and no files. Can be given several times."),
+    ] = None,
+    limit: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="How many rows and paths to show of each kind, for each model and folder."
+        ),
+    ] = 5,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", help="Write all that differs into this new folder, whole, as JSON lines."
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the result as a page of its own as well.")
+    ] = None,
+    flow: Flow = None,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Say what differs between two snapshots, or a snapshot and the live system: rows by natural key, and files."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        result = options.runner(flow).diff(snapshot, other, models=model or (), limit=limit, out=out)
+        if html is not None:
+            from flows.diff import write_page
+
+            write_page(result, html)
+
+        def show(console: Console) -> None:
+            from flows.cli.printing.differences import print_diff
+
+            print_diff(console, result, html)
+
+        options.finish(result.as_json(), show, 0 if result.equal else 1, only_prints=True)

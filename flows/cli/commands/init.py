@@ -1,0 +1,102 @@
+"""Init: write the settings file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import Config, Json, Options, Traceback
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXAMPLES = (
+    "init",
+    "init --project /srv/edms --python /srv/edms/.venv/bin/python --repository /backups",
+    "init --command 'docker compose exec -T backend python' --project /app --settings config.settings",
+    "init --list-profiles",
+)
+
+
+def init(
+    context: typer.Context,
+    project: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The folder that holds manage.py (default: this one, if it does)."),
+    ] = None,
+    settings: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE", help="The Django settings module (default: what manage.py names)."),
+    ] = None,
+    python: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The EDMS's own Python interpreter (default: this one).")
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(metavar="WORDS", help="Instead of --python: what starts the EDMS's Python in its container."),
+    ] = None,
+    repository: Annotated[
+        str | None, typer.Option(metavar="URL", help="A folder or any fsspec URL (default: ./edms-backups).")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What is known of such an EDMS (default: what fits it); `none` for nothing."),
+    ] = None,
+    list_profiles: Annotated[bool, typer.Option("--list-profiles", help="List the profiles, and do no more.")] = False,
+    force: Annotated[bool, typer.Option("--force", "--yes", help="Write over a settings file that exists.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Write a commented settings file and check that EDMS, database and repository answer."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        if list_profiles:
+            _list_profiles(options)
+            return
+        from flows.init import initialise
+
+        result = initialise(
+            options.path,
+            project=project,
+            settings_module=settings,
+            python=python,
+            command=command,
+            repository=repository,
+            profile=profile,
+            force=force,
+        )
+
+        def show(console: Console) -> None:
+            from flows.cli.printing.layout import line
+
+            if result.written:
+                line(console, f"✓ settings: {result.config}")
+            else:
+                line(console, f"✗ settings: {result.config} was not written, for what follows")
+            for check in result.checks:
+                mark = "✗" if check.error else "✓"
+                line(console, f"{mark} {check.subject}: {check.error.what if check.error else check.answer}")
+                for fact in str(check.error).splitlines()[1:] if check.error else ():
+                    line(console, f"  {fact}")
+            if not result.exit_code:
+                line(console, "next: edms-backup backup")
+
+        options.finish(result.as_json(), show, result.exit_code)
+
+
+def _list_profiles(options: Options) -> None:
+    from flows.initialising.profiles import all_profiles
+
+    profiles = all_profiles()
+
+    def show(console: Console) -> None:
+        from flows.cli.printing.layout import line
+
+        for profile in profiles:
+            line(console, f"{profile.name:<20} {profile.title}")
+
+    found = [{"name": profile.name, "title": profile.title} for profile in profiles]
+    options.finish({"profiles": found}, show, 0)

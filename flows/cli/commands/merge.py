@@ -1,0 +1,120 @@
+"""Merge: bring a snapshot into a system that has rows of its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.confirming import confirm, live_system
+from flows.cli.options import All, Config, Flow, Json, Options, Snapshot, Traceback, command_error
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.merging.planning import Policy
+    from edms_tasks.settings import Settings
+
+EXAMPLES = (
+    "merge latest --dry-run",
+    "merge latest --yes",
+    "merge latest --on-conflict keep --on-conflict users.User=overwrite",
+    "merge latest --only documents.Document:SOP-0001 --with-dependents",
+)
+_POLICIES: dict[str, Policy] = {"overwrite": "overwrite", "keep": "keep", "fail": "fail"}
+
+
+def merge(
+    context: typer.Context,
+    snapshot: Snapshot,
+    on_conflict: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="POLICY",
+            help="What becomes of rows that are in both and differ: overwrite (default), keep or fail; for one model: "
+            "documents.Document=keep. Can be given several times.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL:KEY",
+            help="Only this object, and what it refers to where that is missing: documents.Document:SOP-0001, or by a column: "
+            "documents.Document:number=SOP-*. Can be given several times.",
+        ),
+    ] = None,
+    with_dependents: Annotated[
+        bool,
+        typer.Option(
+            "--with-dependents", help="With --only: also what cannot be without it, such as versions and comments."
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
+    every: All = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")
+    ] = False,
+    flow: Flow = None,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Merge a snapshot into the live database: rows are matched by natural key, what only the database has stays."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        default, models = policies_of(on_conflict or [])
+        if with_dependents and not only:
+            raise command_error(
+                "--with-dependents needs --only.", "Name the object: --only documents.Document:SOP-0001."
+            )
+        if not dry_run and not yes:
+            _confirm(options.settings(), asking=not options.as_json and sys.stdin.isatty())
+        result = options.runner(flow).merge(
+            snapshot,
+            default,
+            models,
+            only=only or (),
+            with_dependents=with_dependents,
+            dry_run=dry_run,
+            wait=not no_wait,
+        )
+
+        def show(console: Console) -> None:
+            from flows.cli.printing.merge_plan import print_merge
+
+            print_merge(console, result, every=every)
+
+        options.finish(result.as_json(), show, 0 if result.success else 1)
+
+
+def policies_of(given: list[str]) -> tuple[Policy, dict[str, Policy]]:
+    """The policy for all models, and those for some: from `keep` and `documents.Document=keep`."""
+    default: Policy = "overwrite"
+    models: dict[str, Policy] = {}
+    for one in given:
+        name, _, wanted = one.rpartition("=")
+        policy = _POLICIES.get(wanted)
+        if policy is None:
+            raise command_error(
+                f"{wanted!r} is no policy.", f"Use one of {', '.join(_POLICIES)}, e.g. --on-conflict keep."
+            )
+        if name:
+            models[name] = policy
+        else:
+            default = policy
+    return default, models
+
+
+def _confirm(settings: Settings, *, asking: bool) -> None:
+    if not asking:
+        raise command_error(
+            "This merge writes to the live database, and nobody can be asked.",
+            "Pass --yes, or --dry-run to see the plan.",
+        )
+    confirm(
+        "The snapshot will be merged into the live system, once a safety snapshot is made and the result is proved:\n"
+        f"{live_system(settings)}\n"
+        "`edms-backup merge SNAPSHOT --dry-run` shows what it would do."
+    )

@@ -1,0 +1,159 @@
+"""Restore: bring a snapshot back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.confirming import confirm, live_system
+from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback, command_error
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.manifest import Manifest
+    from edms_tasks.settings import Settings
+
+EXAMPLES = (
+    "restore latest",
+    "restore before-upgrade --yes",
+    "restore latest --dry-run",
+    "restore latest --into edms_copy --into-files /tmp/copy",
+    "restore latest --into postgresql://edms@localhost/edms --into-files /srv/edms/media",
+    "restore 53bc --salvage --into edms_left",
+    "restore after-upgrade --drop-unknown",
+)
+
+
+def restore(
+    context: typer.Context,
+    snapshot: Snapshot,
+    into: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|URL",
+            help="Leave it as a database of this name (SQLite: a file) instead of promoting. A URL: of the other engine.",
+        ),
+    ] = None,
+    into_files: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="With --into: the folder for the restored files.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before replacing the live system.")] = False,
+    salvage: Annotated[
+        bool,
+        typer.Option("--salvage", help="From a damaged repository: bring back what is provably intact, name the rest."),
+    ] = False,
+    promote_salvaged: Annotated[
+        bool,
+        typer.Option("--promote-salvaged", help="With --salvage: replace the live system even though a part is lost."),
+    ] = False,
+    drop_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--drop-unknown",
+            help="Of a snapshot newer than the EDMS's code: drop tables and columns the code does not know, by name.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and what stands in the way; write nothing.")
+    ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")
+    ] = False,
+    flow: Flow = None,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Build a snapshot in a staging database, validate it, and promote it only if it is proved equal."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        if into_files is not None and into is None:
+            raise command_error("--into-files needs --into.", "Add --into NAME, or leave --into-files out.")
+        if promote_salvaged and (into is not None or not salvage):
+            raise command_error("--promote-salvaged needs --salvage, and no --into.", "Leave one of them out.")
+        if salvage and into is None and not promote_salvaged:
+            raise command_error(
+                "A salvage may lack rows and files, so it does not replace the live system by itself.",
+                "Add --into NAME to keep it beside the live system, or --promote-salvaged.",
+            )
+        if dry_run and salvage:
+            raise command_error(
+                "A plan does not say what a salvage would find.",
+                "`edms-backup verify` names what is damaged; --salvage --into NAME brings back what is not, beside the live system.",
+            )
+        if dry_run:
+            plan = options.runner(flow).plan_restore(snapshot, into, into_files, drop_unknown=drop_unknown)
+
+            def show_plan(console: Console) -> None:
+                from flows.cli.printing.differences import print_restore_plan
+
+                print_restore_plan(console, plan)
+
+            options.finish(plan.as_json(), show_plan, 1 if plan.in_use else 0)
+        settings = options.settings()
+        if into is None and not yes:
+            asking = not options.as_json and sys.stdin.isatty()
+            snapshot = _confirm(settings, snapshot, salvage=salvage, drop_unknown=drop_unknown, asking=asking)
+        result = options.runner(flow).restore(
+            snapshot,
+            into,
+            into_files,
+            salvage=salvage,
+            promote_salvaged=promote_salvaged,
+            drop_unknown=drop_unknown,
+            wait=not no_wait,
+        )
+
+        def show(console: Console) -> None:
+            from flows.cli.printing.results import print_restore
+
+            print_restore(console, result)
+
+        options.finish(result.as_json(), show, 0 if result.success else 1)
+
+
+def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: bool, asking: bool) -> str:
+    """Ask; returns the id of the snapshot that was shown, so that it is the one that is restored."""
+    if not asking:
+        raise command_error(
+            "This restore replaces the live database and files, and nobody can be asked.",
+            "Pass --yes, or --into NAME to leave the live system alone.",
+        )
+    from edms_tasks.lineage.asking import chosen_snapshot
+    from edms_tasks.repository import Repository
+    from flows.restoring.target import ask_edms
+    from flows.running.printable import printable
+
+    repository = Repository.open(settings.repository)
+    # The EDMS says which one it is, so that this is the snapshot that the restore takes.
+    chosen = chosen_snapshot(settings, repository, snapshot, ask_edms(settings, []))
+    snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
+    for note in chosen.notes:
+        typer.echo(printable(f"! {note}"), err=True)
+    tag = f", tag {manifest.tag}" if manifest.tag else ""
+    what = "What is left of snapshot" if salvage else "Snapshot"
+    missing = "Rows and files that are lost will be missing from the live system.\n" if salvage else ""
+    word = _dropping(settings, manifest) if drop_unknown else ""
+    confirm(
+        f"{what} {snapshot_id[:12]} of {manifest.created:%Y-%m-%d %H:%M:%S} UTC{tag} ({manifest.rows:,} rows) "
+        f"will replace, once it is proved:\n{live_system(settings)}\n{missing}"
+        "The present ones are kept, and `edms-backup rollback` swaps them back.",
+        word,
+    )
+    return snapshot_id
+
+
+def _dropping(settings: Settings, manifest: Manifest) -> str:
+    """Name what would be dropped; returns the word to type, or nothing where nothing would be."""
+    from edms_tasks.inventory.inspect import run_probe
+    from flows.restoring.version_plan import plan_version
+    from flows.running.printable import printable
+
+    version_plan = plan_version(manifest, run_probe(settings), into=None, drop_unknown=True)
+    for note in version_plan.notes:
+        typer.echo(printable(note), err=True)
+    return "drop" if version_plan.forget else ""

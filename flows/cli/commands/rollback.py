@@ -1,0 +1,89 @@
+"""Rollback: bring back what a restore has set aside."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.confirming import confirm
+from flows.cli.options import Config, Json, Options, Traceback, command_error
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.settings import Settings
+
+EXAMPLES = ("rollback", "rollback --list", "rollback 20261122T233000 --yes")
+
+
+def rollback(
+    context: typer.Context,
+    stamp: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[STAMP]",
+            help="Which restore or rollback to take back, as --list shows it (default: the last restore).",
+            show_default=False,
+        ),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List what can be rolled back to; change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before replacing the live system.")] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Swap the last promoted restore back; the same undoes a rollback, by its stamp."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        settings = options.settings()
+        if list_:
+            from flows.rollback import compose_ways_back
+
+            ways = compose_ways_back(settings)
+
+            def show_ways(console: Console) -> None:
+                from flows.cli.printing.results import print_ways_back
+
+                print_ways_back(console, ways)
+
+            options.finish(ways.as_json(), show_ways, 0)
+        if not yes:
+            stamp = _confirm(settings, stamp, asking=not options.as_json and sys.stdin.isatty())
+        from flows.rollback import compose_rollback
+        from flows.running.threads import DirectSteps
+
+        result = compose_rollback(settings, DirectSteps(options.progress_console()), stamp=stamp, wait=not no_wait)
+
+        def show(console: Console) -> None:
+            from flows.cli.printing.results import print_rollback
+
+            print_rollback(console, result)
+
+        options.finish(result.as_json(), show, 0)
+
+
+def _confirm(settings: Settings, stamp: str | None, *, asking: bool) -> str:
+    """Ask; returns the stamp of what was shown, so that nothing else is swapped."""
+    if not asking:
+        raise command_error(
+            "This rollback replaces the live database and files, and nobody can be asked.",
+            "Pass --yes; `edms-backup rollback --list` shows what there is.",
+        )
+    from flows.rollback import compose_way_back
+
+    now, way = compose_way_back(settings, stamp)
+    lines = [
+        f"Goes live:    {way.what}",
+        f"  database    {way.database}",
+        *(f"  files       {previous or 'none'} -> {live}" for live, previous in way.folders),
+        f"Steps aside:  {now.now}",
+        f"  database    {now.live}",
+        "What steps aside is kept, and `edms-backup rollback --list` names it.",
+    ]
+    confirm("\n".join(lines))
+    return way.stamp

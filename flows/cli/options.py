@@ -1,0 +1,135 @@
+"""What every command understands, and how each one reports: options before or after its name, a result, an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.settings import Settings
+    from flows.running.choosing import VerbRunner
+
+DEFAULT_CONFIG = Path("edms-backup.toml")
+_NOT_PRINTED = 3
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help=f"The settings file (default: {DEFAULT_CONFIG})."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show the traceback of an error.")]
+Flow = Annotated[
+    bool | None,
+    typer.Option(
+        "--flow/--no-flow",
+        help="Run as a Prefect flow, or directly (default: as a flow where a Prefect API is configured).",
+        show_default=False,
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="List every model, also those with which all is well.")]
+Snapshot = Annotated[
+    str, typer.Argument(metavar="SNAPSHOT", help="`latest`, an id or its first digits, or a tag.", show_default=False)
+]
+
+
+@dataclass
+class Options:
+    """What every command understands, before its name or after it."""
+
+    config: Path | None
+    as_json: bool
+    traceback: bool
+    workdir: Path | None = None
+    chosen: VerbRunner | None = None
+
+    @classmethod
+    def of(cls, context: typer.Context, config: Path | None, as_json: bool, traceback: bool) -> Options:
+        """What stands after the command's name wins over what stands before it."""
+        given: Options = context.obj
+        return cls(
+            config=config or given.config,
+            as_json=as_json or given.as_json,
+            traceback=traceback or given.traceback,
+        )
+
+    @property
+    def path(self) -> Path:
+        """The settings file."""
+        return self.config or DEFAULT_CONFIG
+
+    def settings(self) -> Settings:
+        """Read the settings file; raises SettingsError."""
+        from edms_tasks.settings import load_settings
+
+        settings = load_settings(self.path)
+        self.workdir = settings.workdir
+        return settings
+
+    def runner(self, flow: bool | None) -> VerbRunner:
+        """Where the command runs: as a Prefect flow, or here."""
+        from flows.running.choosing import choose_runner
+
+        self.chosen = choose_runner(self.path, self.settings(), flow=flow, console=self.progress_console())
+        return self.chosen
+
+    def progress_console(self) -> Console | None:
+        """Progress goes to stderr, so that stdout holds the result alone."""
+        if self.as_json:
+            return None
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Print what is raised inside as an error, and leave with its exit code."""
+        from flows.cli.failures import reported
+
+        with reported(as_json=self.as_json, traceback=self.traceback, workdir=lambda: self.workdir):
+            yield
+
+    def finish(
+        self, facts: Mapping[str, Any], show: Callable[[Console], None], exit_code: int, *, only_prints: bool = False
+    ) -> None:
+        """Print the result one way or the other, and leave.
+
+        The exit code tells of what was done, whether or not it could be printed. Of a command that `only_prints`, such
+        as `list`, nothing is left where that failed: it leaves with 3.
+        """
+        from flows.cli.output import is_broken_pipe, json_line, write_out
+
+        notes = self.chosen.notes if self.chosen else []
+        if self.as_json:
+            facts = {**facts, "notes": [*facts.get("notes", ()), *notes]} if notes else facts
+            failure = write_out(json_line({**facts, "exit_code": exit_code}))
+        else:
+            from rich.console import Console
+
+            from flows.cli.printing.layout import WIDTH_OF_A_PIPE, line
+
+            width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
+            console = Console(highlight=False, markup=False, width=width)
+            # Written in one piece by ourselves: Rich ends the process where a reader has gone.
+            with console.capture() as captured:
+                show(console)
+                for note in notes:
+                    line(console, f"! {note}")
+            failure = write_out(captured.get())
+        if failure is not None and only_prints and not is_broken_pipe(failure):
+            exit_code = exit_code or _NOT_PRINTED
+        raise typer.Exit(exit_code)
+
+
+def command_error(what: str, fix: str) -> Exception:
+    """The error of a command that was used in a way that has no meaning."""
+    from edms_tasks.errors import CommandError
+
+    return CommandError(what, fix=fix)

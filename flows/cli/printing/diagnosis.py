@@ -1,0 +1,91 @@
+"""The doctor's diagnosis as people read it on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edms_tasks.doctor import SEVERITIES
+from flows.cli.printing.layout import line, print_table
+from flows.cli.printing.results import print_seconds
+from flows.running.printable import count_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.doctor import KeyVerdict
+    from flows.doctor import Examined
+
+_MARKS = {"error": "✗", "warning": "!", "info": "·"}
+_HEADINGS = {"error": "errors", "warning": "warnings", "info": "notes"}
+_SUBJECTS_SHOWN = 12
+
+
+def print_diagnosis(console: Console, result: Examined, page: Path | None, *, every: bool = False) -> None:
+    """The findings with their cures, the settings that would fix some, the keys that are not plain, and the verdict.
+
+    With `every`, the keys of all tables.
+    """
+    diagnosis = result.diagnosis
+    rows = sum(verdict.rows for verdict in diagnosis.keys)
+    read = (
+        f"{count_text(rows, 'row')} in {count_text(len(diagnosis.keys), 'table')}, {count_text(result.files, 'file')}"
+    )
+    line(console, f"EDMS      {result.edms}")
+    line(console, f"database  {result.database}")
+    line(console, f"read      {read}" + (f"; left out: {', '.join(result.excluded)}" if result.excluded else ""))
+    _print_findings(console, result)
+    if result.settings:
+        line(console, "")
+        line(console, "for edms-backup.toml, after a look at each:")
+        for text in result.settings.splitlines():
+            line(console, f"  {text}")
+    line(console, "")
+    _print_keys(console, diagnosis.keys, every=every)
+    print_seconds(console, result.seconds)
+    if page is not None:
+        line(console, f"page      {page}")
+    counts = ", ".join(
+        count_text(diagnosis.count(severity), noun)
+        for severity, noun in zip(SEVERITIES, ("error", "warning", "note"), strict=True)
+    )
+    line(console, f"✓ no errors ({counts})" if diagnosis.healthy else f"✗ {counts}")
+
+
+def _print_keys(console: Console, keys: Sequence[KeyVerdict], *, every: bool) -> None:
+    shown = [verdict for verdict in keys if every or not _is_plain(verdict)]
+    headings = ("model or table", ">rows", "natural key", "why this one", "kept by a constraint")
+    print_table(console, headings, [_key_row(verdict) for verdict in shown])
+    if len(shown) < len(keys):
+        rest = count_text(len(keys) - len(shown), "other table" if shown else "table")
+        line(console, f"{rest} with a natural key that a constraint keeps; --all lists them")
+
+
+def _is_plain(verdict: KeyVerdict) -> bool:
+    known_by_more = verdict.key is not None and verdict.key.source != "surrogate"
+    return known_by_more and bool(verdict.constraint) and not verdict.nulls
+
+
+def _key_row(verdict: KeyVerdict) -> tuple[str, ...]:
+    known_by_more = verdict.key is not None and verdict.key.source != "surrogate"
+    kept = ("yes" if verdict.constraint else "NO") if known_by_more else ""
+    return verdict.model, f"{verdict.rows:,}", verdict.readable or "none", verdict.why, kept
+
+
+def _print_findings(console: Console, result: Examined) -> None:
+    severity = ""
+    for group in result.groups:
+        if group.severity != severity:
+            severity = group.severity
+            line(console, "")
+            line(console, f"{_HEADINGS[severity]}:")
+        subjects = [subject + (f" ({count:,})" if count != 1 else "") for subject, count in group.subjects]
+        more = f" and {len(subjects) - _SUBJECTS_SHOWN} more" if len(subjects) > _SUBJECTS_SHOWN else ""
+        line(console, f"{_MARKS[severity]} {', '.join(subjects[:_SUBJECTS_SHOWN])}{more}")
+        line(console, f"    {group.message}  [{group.code}]")
+        if group.examples:
+            line(console, f"    for example: {' · '.join(group.examples)}")
+        if group.fix:
+            for text in f"cure: {group.fix}".splitlines():
+                line(console, f"    {text}")

@@ -1,0 +1,85 @@
+"""A merge, or the plan of one, as people read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.cli.printing.layout import line, print_table
+from flows.cli.printing.results import print_seconds
+from flows.running.printable import count_text, printable, size_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.merging.planning import MergePlan
+    from flows.merge import MergeResult
+
+_COLUMNS_SHOWN = 4
+
+
+def print_merge(console: Console, result: MergeResult, *, every: bool = False) -> None:
+    """The plan, what stands in its way, and whether it was carried out and proved."""
+    print_plan(console, result.plan, every=every)
+    for note in result.notes:
+        line(console, f"· {note}")
+    print_seconds(console, result.seconds)
+    if result.report:
+        line(console, f"report    {result.report}")
+    if result.safety_snapshot:
+        line(console, f"safety    snapshot {result.safety_snapshot[:12]} of what was there before")
+    writes = result.plan.writes
+    if result.plan.conflicts:
+        line(console, f"✗ NOT MERGED: {count_text(len(result.plan.conflicts), 'conflict')}; nothing was changed")
+    elif not result.done:
+        line(console, f"· this would write {writes:,} rows and files; nothing was changed")
+    else:
+        proved = sum(table.snapshot_rows for table in result.tables)
+        line(
+            console,
+            f"✓ merged and proved: {proved:,} rows of the snapshot say in {result.plan.target} what they said; "
+            f"{writes:,} rows and files written",
+        )
+
+
+def print_plan(console: Console, plan: MergePlan, *, every: bool = False) -> None:
+    """Conflicts, and rows and files by what is done with them; with `every`, also of models with which nothing is done."""
+    for conflict in plan.conflicts:
+        line(console, f"✗ {conflict.model}: {conflict.message} ({conflict.count:,})")
+        for example in conflict.examples:
+            line(console, f"    {printable(example)}")
+        line(console, f"    cure: {conflict.fix}")
+    held = [model for model in plan.models if model.snapshot_rows or model.target_rows]
+    shown = [model for model in held if every or model.insert or model.update or model.keep or model.orphaned]
+    rows = [
+        (
+            model.model,
+            model.snapshot_rows,
+            model.insert,
+            model.update,
+            model.keep,
+            model.same,
+            model.only_in_target,
+            model.new_ids,
+            _columns(model.columns),
+        )
+        for model in shown
+    ]
+    headings = (
+        "model", ">in snapshot", ">insert", ">update", ">keep", ">the same", ">only in target", ">new ids", "columns that differ",
+    )  # fmt: skip
+    print_table(console, headings, rows)
+    if len(shown) < len(held):
+        line(console, f"{count_text(len(held) - len(shown), 'model')} unchanged; --all lists them")
+    for root in plan.files:
+        line(
+            console,
+            f"files     {root.root}: {root.add:,} new, {root.replace:,} replaced, {root.keep:,} kept, {root.same:,} the same"
+            + (f", {root.renamed:,} under other names" if root.renamed else "")
+            + (f", {size_text(root.bytes)}" if root.bytes else ""),
+        )
+
+
+def _columns(columns: dict[str, int]) -> str:
+    ranked = sorted(columns.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{name} ({count:,})" for name, count in ranked[:_COLUMNS_SHOWN])
+    return shown + (f" and {len(ranked) - _COLUMNS_SHOWN} more" if len(ranked) > _COLUMNS_SHOWN else "")

@@ -1,0 +1,1 @@
+"""What a diff is made of."""

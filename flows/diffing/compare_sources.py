@@ -1,0 +1,244 @@
+"""The work of a diff, once both sources are open: read what has to be read, compare tables, then folders."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from edms_tasks.comparing.files import compare_root
+from edms_tasks.comparing.redaction import Redaction
+from edms_tasks.comparing.result import Difference, LoneTable, RootDifference, TableDifference
+from edms_tasks.comparing.shared_schema import SharedSchema, shared_schema
+from edms_tasks.comparing.tables import compare_table, list_name, same_table
+from edms_tasks.comparing.unchanged import needed, unchanged
+from edms_tasks.errors import CommandError
+from edms_tasks.extract import RawTable
+from edms_tasks.identifying.one_form import in_one_form
+from edms_tasks.identifying.sides import open_sides
+from edms_tasks.inventory.model import Table
+from edms_tasks.manifest import FileIndex
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.workspace import Workspace
+from edms_tasks.settings import Settings
+from flows.diffing.sources import Source
+from flows.running.runner import Steps
+
+_FIRST, _SECOND = "first", "second"
+
+
+def compare_sources(
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    workspace: Workspace,
+    scratch: Path,
+    before: Source,
+    after: Source,
+    reading: ExitStack,
+    *,
+    models: Sequence[str] = (),
+    limit: int,
+    out: Path | None = None,
+) -> Difference:
+    """Say what two sources differ in.
+
+    Args:
+        settings: of this EDMS.
+        steps: how to run and tell.
+        repository: where snapshots are.
+        workspace: where to compute.
+        scratch: folder for temporary files.
+        before: a snapshot.
+        after: another one, or a live system.
+        reading: closed as soon as all rows are read.
+        models: only the rows of these, by label or table; none: everything, files too.
+        limit: how many rows and paths of each kind come with the result, for each model and folder.
+        out: an empty folder for lists of all that differs.
+
+    Raises:
+        CommandError: the two are of different engines, or there is no such model.
+        DamagedRepository: an object is missing or altered.
+    """
+    _require_one_engine(before, after)
+    schema = shared_schema(before.state, after.state)
+    chosen = _chosen(models, before, after, schema)
+    same = unchanged(schema, before.state, after.state)
+    tables = needed(schema, chosen - same)
+    with steps.stage("read"):
+        raws = {
+            _FIRST: before.rows(list(tables.values()), scratch / _FIRST),
+            _SECOND: after.rows(list(tables.values()), scratch / _SECOND),
+        }
+        alone = [_alone(models, *pair) for pair in ((before, after), (after, before))]
+        reading.close()
+    called = {
+        table_id: {source.called(table_id) for source in (before, after) if table_id in source.state.tables}
+        for table_id in schema.tables
+    }
+    with steps.stage("compare"):
+        found = _compare(settings, steps, workspace, scratch, schema, tables, chosen - same, raws, limit, out, called)
+    found += [same_table(before.state.entries[table_id], schema.keys[table_id]) for table_id in chosen & same]
+    files: tuple[RootDifference, ...] = ()
+    notes: tuple[str, ...] = ()
+    if not models:
+        with steps.stage("files"):
+            files, notes = _files(settings, steps, repository, before, after, limit, out, scratch)
+    labels = {schema.tables[table_id].label for table_id in chosen}
+    return Difference(
+        first=before.state.title,
+        second=after.state.title,
+        tables=tuple(sorted(found, key=lambda one: (-one.differences, one.model))),
+        only_first=alone[0],
+        only_second=alone[1],
+        columns=tuple(one for one in schema.columns if one.model in labels),
+        files=files,
+        notes=(*before.notes, *after.notes, *_notes(schema, models), *notes),
+    )
+
+
+def _compare(
+    settings: Settings,
+    steps: Steps,
+    workspace: Workspace,
+    scratch: Path,
+    schema: SharedSchema,
+    tables: Mapping[str, Table],
+    looked_at: frozenset[str],
+    raws: dict[str, dict[str, RawTable]],
+    limit: int,
+    out: Path | None,
+    labels: Mapping[str, Collection[str]],
+) -> list[TableDifference]:
+    """Compare the tables that are not known to be the same; `tables` are those and all that they point at."""
+    if not looked_at:
+        return []
+    _bring_into_one_form(workspace, tables, raws, scratch / "forms")
+    keys = {table_id: schema.keys[table_id] for table_id in tables}
+    sides = steps.run("tell the rows apart", lambda: open_sides(list(tables.values()), keys, raws, workspace))
+    redaction = Redaction(settings.validate_.sensitive, schema.tables, schema.keys, labels)
+
+    def compare(pair: tuple[int, Table]) -> TableDifference:
+        number, table = pair
+        return compare_table(
+            table,
+            sides[_FIRST],
+            sides[_SECOND],
+            redaction,
+            scratch / "compared" / f"{number:04d}",
+            limit=limit,
+            out=out / list_name(number, table.label) if out is not None else None,
+        )
+
+    return steps.map(
+        lambda pair: f"compare {pair[1].label}",
+        compare,
+        list(enumerate(table for table in tables.values() if table.id in looked_at)),
+        jobs=settings.jobs,
+        weight=lambda pair: sum(rows[pair[1].id].bytes for rows in raws.values()),
+    )
+
+
+def _bring_into_one_form(
+    workspace: Workspace, tables: Mapping[str, Table], raws: dict[str, dict[str, RawTable]], folder: Path
+) -> None:
+    with workspace.cursor() as cursor:
+        for number, table in enumerate(tables.values()):
+            held = {name: rows[table.id] for name, rows in raws.items()}
+            for name, raw in in_one_form(cursor, table, held, folder / f"{number:04d}").items():
+                raws[name][table.id] = raw
+
+
+def _files(
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    before: Source,
+    after: Source,
+    limit: int,
+    out: Path | None,
+    scratch: Path,
+) -> tuple[tuple[RootDifference, ...], tuple[str, ...]]:
+    roots: list[RootDifference] = []
+    notes: list[str] = []
+    for number, name in enumerate(sorted({*before.roots, *after.roots})):
+        index = before.roots.get(name)
+        assert index is None or isinstance(index, FileIndex)  # the first of the two is always a snapshot
+        root, said = steps.run(
+            f"compare the files of {name}",
+            lambda name=name, index=index, number=number: compare_root(
+                name,
+                index,
+                after.roots.get(name),
+                repository,
+                limit=limit,
+                out=out / list_name(number, f"files-of-{name}") if out is not None else None,
+                scratch=scratch,
+            ),
+        )
+        roots.append(root)
+        notes += said
+    return tuple(roots), tuple(notes)
+
+
+def _require_one_engine(first: Source, second: Source) -> None:
+    engines = first.state.engine, second.state.engine
+    if engines[0] != engines[1]:
+        raise CommandError(
+            f"These cannot be compared: one is of {engines[0]}, the other of {engines[1]}, and the two keep values in different ways.",
+            where=f"{first.state.title}; {second.state.title}",
+            fix="Compare two of the same engine: back up the system that was moved, and compare with that.",
+        )
+
+
+def _chosen(models: Sequence[str], first: Source, second: Source, schema: SharedSchema) -> frozenset[str]:
+    """The tables of both that are asked for; raises CommandError for a name that neither knows."""
+    if not models:
+        return frozenset(schema.tables)
+    for name in models:
+        known = (table for source in (first, second) for table in source.state.tables.values())
+        if not any(_is_called(table, name) for table in known):
+            raise CommandError(
+                f"There is no model {name!r} in either of the two.",
+                where="--model",
+                fix="`edms-backup show` lists the models.",
+            )
+    unseen = {*schema.left_out, *schema.rebuilt}
+    chosen = frozenset(
+        table_id for table_id, table in schema.tables.items() if any(_is_called(table, name) for name in models)
+    )
+    for name in models:
+        if name.lower() in map(str.lower, unseen):
+            raise CommandError(
+                f"{name} cannot be compared: the settings left its rows out of a snapshot, or it is a search index.",
+                where="--model",
+                fix="Leave it out, or compare snapshots that hold its rows.",
+            )
+    return chosen
+
+
+def _is_called(table: Table, name: str) -> bool:
+    return name.lower() in (table.label.lower(), table.id.lower())
+
+
+def _alone(models: Sequence[str], source: Source, other: Source) -> tuple[LoneTable, ...]:
+    """The tables that the other does not have."""
+    state = source.state
+    return tuple(
+        LoneTable(table_id=table_id, model=table.label, rows=source.count(table_id))
+        for table_id, table in sorted(state.tables.items())
+        if table_id not in other.state.tables
+        and table_id not in state.rebuilt | state.left_out
+        and (not models or any(_is_called(table, name) for name in models))
+    )
+
+
+def _notes(schema: SharedSchema, models: Sequence[str]) -> list[str]:
+    notes = [f"{label} was not compared: the settings left its rows out of a snapshot." for label in schema.left_out]
+    if schema.rebuilt:
+        notes.append(
+            f"Tables of search indexes were not compared, they are made from others: {', '.join(schema.rebuilt)}."
+        )
+    if models:
+        notes.append("Only the models asked for were compared, and no files.")
+    return notes

@@ -1,0 +1,149 @@
+"""The two that a diff compares: a snapshot or the live system, and how to have the rows and files of either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edms_tasks.comparing.files import Held, LiveFolder
+from edms_tasks.comparing.shared_schema import State, state_of_database, state_of_snapshot
+from edms_tasks.databases import Database, open_database
+from edms_tasks.errors import SettingsError
+from edms_tasks.extract import RawTable
+from edms_tasks.identifying.snapshot_rows import snapshot_rows
+from edms_tasks.inventory.model import ProbeReport, Table
+from edms_tasks.manifest import Manifest
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.workspace import Workspace
+from edms_tasks.settings import Settings
+from flows.restoring.target import address_of
+from flows.running.runner import Steps
+from flows.tasks.extract_tables import read_tables
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of the two."""
+
+    state: State
+    rows: Callable[[Sequence[Table], Path], dict[str, RawTable]]  # of tables (known by id), read into a folder
+    count: Callable[[str], int]  # rows of the table with that id
+    roots: Mapping[str, Held]
+    notes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of the models that a live EDMS has, by the name of their table
+
+    def called(self, table_id: str) -> str:
+        """The label of the model that owns a table."""
+        table = self.state.tables[table_id]
+        return self.labels.get(table.name, table.label)
+
+
+def snapshot_source(
+    settings: Settings,
+    steps: Steps,
+    repository: Repository,
+    snapshot_id: str,
+    manifest: Manifest,
+    workspace: Workspace,
+) -> Source:
+    """A snapshot."""
+    state = state_of_snapshot(snapshot_id, manifest)
+
+    def rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
+        found = steps.map(
+            lambda pair: f"fetch {pair[1].label}",
+            lambda pair: snapshot_rows(repository, state.entries[pair[1].id], workspace, folder / f"{pair[0]:04d}"),
+            list(enumerate(tables)),
+            jobs=settings.jobs,
+            weight=lambda pair: state.entries[pair[1].id].state.rows,
+        )
+        return {raw.table_id: raw for raw in found}
+
+    roots: dict[str, Held] = {index.root.name: index for index in manifest.files}
+    return Source(state, rows, lambda table_id: state.entries[table_id].state.rows, roots)
+
+
+def nothing(title: str, engine: str, roots: Mapping[str, Held]) -> Source:
+    """A system without a database, or that is yet to be made; some of its folders may be there."""
+    return Source(State(title, engine, {}, {}, frozenset(), frozenset()), _no_rows, lambda _: 0, roots)
+
+
+def _no_rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
+    assert not tables, folder  # none are on both sides
+    return {}
+
+
+@contextmanager
+def live_source(
+    settings: Settings,
+    steps: Steps,
+    scratch: Path,
+    first: Source,
+    repository: Repository,
+    report: ProbeReport | None,
+    asked: Sequence[str],
+) -> Iterator[Source]:
+    """The live system, its database in one consistent view; `first` is what it is compared with.
+
+    `report` is the EDMS's own, and `asked` the notes of asking for it (`ask_edms`).
+
+    Raises:
+        EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
+        DatabaseRefused: the database does not answer.
+    """
+    notes = list(asked)
+    database = open_database(address_of(settings, report))
+    steps.run("check the database", database.check, retries=2)
+    with database_source(
+        settings, steps, scratch, database, _folders(settings, report, first, repository, notes)
+    ) as it:
+        yield replace(it, notes=tuple(notes), labels=labels_of(report))
+
+
+@contextmanager
+def database_source(
+    settings: Settings, steps: Steps, scratch: Path, database: Database, roots: Mapping[str, Held]
+) -> Iterator[Source]:
+    """A database in one consistent view, and folders beside it."""
+    with database.view(scratch, settings.jobs) as view:
+        state = state_of_database(database.address.display, database.address.engine, view.tables(), view.findings())
+
+        def rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
+            return read_tables(settings, steps, view, [state.tables[table.id] for table in tables], folder, "read")
+
+        def count(table_id: str) -> int:
+            return view.measure(state.tables[table_id]).rows
+
+        yield Source(state, rows, count, roots)
+
+
+def labels_of(report: ProbeReport | None) -> dict[str, str]:
+    """The labels of the EDMS's models, by the name of their table."""
+    return {model.table: model.label for model in report.models} if report is not None else {}
+
+
+def _folders(
+    settings: Settings, report: ProbeReport | None, first: Source, repository: Repository, notes: list[str]
+) -> dict[str, Held]:
+    folders = {root.name: Path(root.path) for root in report.file_roots} if report else {}
+    folders |= settings.files.roots
+    for name, held in first.roots.items():
+        if name in folders:
+            continue
+        if report is None:
+            raise SettingsError(
+                f"It is not known where the files of {name!r} are.",
+                where=first.state.title,
+                fix=f'Say so in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
+            )
+        if held is not None:
+            notes.append(f"The EDMS has no folder {name!r} any more; all its files count as removed.")
+    ours = [settings.workdir, *([repository.local_folder] if repository.local_folder is not None else [])]
+    return {
+        name: LiveFolder(path, exclude=settings.exclude.files, skip=ours, jobs=settings.jobs)
+        for name, path in folders.items()
+    }

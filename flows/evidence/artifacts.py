@@ -1,0 +1,269 @@
+"""What a run leaves in Prefect: the verdict with all that belongs to it in one text, and the numbers as a table.
+
+A text names reports by their path: no browser follows a link from a page of Prefect's to a file of the worker's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.evidence.markdown import bullets, facts, page, plain
+from flows.running.runner import Steps
+
+if TYPE_CHECKING:
+    from edms_tasks.comparing.result import Difference
+    from edms_tasks.manifest import Manifest
+    from edms_tasks.report import RecoveryFacts
+    from flows.backing_up.conclusion import BackupResult
+    from flows.diff import DiffResult
+    from flows.doctor import Examined
+    from flows.merge import MergeResult
+    from flows.restore_plan import RestorePlan
+    from flows.restoring.result import RestoreResult
+    from flows.verify import VerifyResult
+
+_RESTORED = {
+    "proved": "PROVED: what came back is what the snapshot says",
+    "salvaged": "SALVAGED: some of the snapshot is lost",
+    "failed": "FAILED: the live system is untouched",
+    "not validated": "NOT VALIDATED",
+}
+
+
+def leave_backup(steps: Steps, result: BackupResult) -> None:
+    """The snapshot, whether it verified, its findings and its tables."""
+    manifest = result.manifest
+    rows = [
+        {
+            "model": entry.table.label,
+            "rows": entry.state.rows,
+            "bytes": entry.stored_bytes,
+            "exact digest": entry.state.exact_digest,
+            "natural key": entry.natural_key.readable or entry.natural_key.source if entry.natural_key else "none",
+        }
+        for entry in manifest.tables
+    ]
+    steps.table("models", "Models in the snapshot", rows, f"Snapshot {result.snapshot_id}")
+    files = sum(index.files for index in manifest.files)
+    findings = [f"{one.severity}: {one.subject}: {one.message} ({one.count:,})" for one in manifest.findings]
+    steps.markdown(
+        "backup",
+        page(
+            "Backed up" if result.verified else "NOT VERIFIED: do not rely on this snapshot",
+            facts(
+                (
+                    *_snapshot(result.snapshot_id, manifest),
+                    ("Holds", f"{manifest.rows:,} rows in {len(manifest.tables):,} tables, {files:,} files"),
+                    ("Stored", f"{result.stored_bytes:,} bytes in all objects of the snapshot"),
+                    ("Read again", _read_again(result)),
+                )
+            ),
+            ("What is wrong", bullets(result.problems)),
+            ("Notes", bullets(result.notes)),
+            ("Findings", bullets(findings) or "None.\n"),
+        ),
+    )
+
+
+def leave_verify(steps: Steps, result: VerifyResult) -> None:
+    """What was read, and what was wrong with it."""
+    heading = "Verified" if result.success else "DAMAGED" if result.problems else "There is no snapshot to verify"
+    steps.markdown(
+        "verify",
+        page(
+            heading,
+            facts(
+                (
+                    ("Snapshots", f"{len(result.snapshot_ids):,}"),
+                    ("Read again", f"{result.objects:,} objects, {result.bytes:,} bytes"),
+                )
+            ),
+            ("What is wrong", bullets(result.problems)),
+            ("Notes", bullets(result.notes)),
+            ("What to do", "`edms-backup restore SNAPSHOT --salvage --into NAME` brings back what is whole.\n")
+            if result.problems
+            else "",
+        ),
+    )
+
+
+def leave_restore(steps: Steps, known: RecoveryFacts, result: RestoreResult) -> None:
+    """The verdict, what is live now, what failed, and the way back; and every table's numbers and digests."""
+    rows = []
+    for entry in known.manifest.tables:
+        state = known.states.get(entry.table.id)
+        rows.append(
+            {
+                "model": entry.table.label,
+                "rows expected": entry.state.rows,
+                "rows found": state.rows if state else "missing",
+                "exact digest expected": entry.state.exact_digest,
+                "exact digest found": (state.exact_digest or "other columns") if state else "missing",
+                "equal": state is not None and state.equals(entry.state),
+            }
+        )
+    steps.table("models", "Models after the restore", rows, "As written in the snapshot, and as read back.")
+    files = sum(index.files for index in known.manifest.files)
+    checks = known.validation.evaluated if known.validation else 0
+    failed = len(known.validation.failures) if known.validation else 0
+    steps.markdown(
+        "verdict",
+        page(
+            _RESTORED[result.verdict],
+            facts(
+                (
+                    *_snapshot(result.snapshot_id, known.manifest),
+                    ("Now live" if result.promoted else "Target", result.target),
+                    ("Before", f"kept as {result.previous}" if result.previous else ""),
+                    ("Rows", f"{result.rows:,} found of {known.manifest.rows:,}"),
+                    ("Files", f"{result.files:,} found of {files:,}"),
+                    ("Checks", f"{checks:,} made, {failed:,} failed"),
+                )
+            ),
+            ("What failed", bullets(result.failures)),
+            ("What is lost", bullets(known.losses.sentences() if known.losses else ())),
+            ("The way back", _way_back(result)),
+            ("Notes", bullets(result.notes)),
+            (
+                "On the worker's disk",
+                facts((("Report", result.report_html), ("JSON", result.report_json), ("Data Docs", result.data_docs))),
+            ),
+        ),
+    )
+
+
+def leave_restore_plan(steps: Steps, plan: RestorePlan) -> None:
+    """What a restore would do now, and what stands in its way."""
+    names = {"model": "model", "added": "comes back", "removed": "goes", "changed": "changes back", "same": "the same"}
+    _leave_models(steps, "Models that a restore would change", plan.difference, names, f"Snapshot {plan.snapshot_id}")
+    steps.markdown(
+        "restore-plan",
+        page(
+            "A restore would be refused now" if plan.in_use else "Nothing stands in the way of a restore",
+            "Nothing was changed.\n",
+            facts((("Snapshot", plan.snapshot_id), ("In the way", plan.in_use or ""), *_counts(plan.difference))),
+            ("Migrations that would run after the proof", bullets(plan.migrate)),
+            ("Findings", bullets([f"{one.severity}: {one.subject}: {one.message}" for one in plan.findings])),
+            ("Notes", bullets(plan.notes)),
+            ("On the worker's disk", _paths(plan.report)),
+        ),
+    )
+
+
+def leave_diff(steps: Steps, result: DiffResult) -> None:
+    """What two states differ in, by model and folder."""
+    names = {name: name.replace("_", " ") for name in ("model", "added", "removed", "changed", "same", "other_ids")}
+    difference = result.difference
+    _leave_models(steps, "Models that differ", difference, names, f"{difference.first} · {difference.second}")
+    columns = [f"{one.model}.{one.column}: {one.first_type} → {one.second_type}" for one in difference.columns]
+    steps.markdown(
+        "difference",
+        page(
+            "No difference" if difference.equal else "They differ",
+            facts((("First", difference.first), ("Second", difference.second), *_counts(difference))),
+            ("Only in the first", bullets([f"table {one.model}, {one.rows:,} rows" for one in difference.only_first])),
+            (
+                "Only in the second",
+                bullets([f"table {one.model}, {one.rows:,} rows" for one in difference.only_second]),
+            ),
+            ("Columns", bullets(columns)),
+            ("Notes", bullets(difference.notes)),
+            ("On the worker's disk", _paths(result.out)),
+        ),
+    )
+
+
+def leave_merge(steps: Steps, shown: MergeResult) -> None:
+    """What a merge did or would do, and what stands in its way; `shown` holds no sensitive value."""
+    plan = shown.plan
+    rows = [
+        {name: getattr(model, name) for name in ("model", "insert", "update", "keep", "same", "only_in_target")}
+        for model in plan.models
+    ]
+    steps.table("models", "Models in the merge", rows, f"Snapshot {plan.snapshot_id}")
+    heading = "NOT MERGED: nothing was changed" if plan.conflicts else "Merged and proved" if shown.done else "A plan"
+    conflicts = [f"{one.model}: {one.message} ({one.count:,}). {one.fix}" for one in plan.conflicts]
+    steps.markdown(
+        "merge",
+        page(
+            heading,
+            facts(
+                (
+                    ("Snapshot", plan.snapshot_id),
+                    ("Target", plan.target),
+                    ("Written" if shown.done else "Would be written", f"{plan.writes:,} rows and files"),
+                    ("Validated", f"{sum(one.snapshot_rows for one in shown.tables):,} rows" if shown.done else ""),
+                )
+            ),
+            ("Conflicts", bullets(conflicts)),
+            ("The way back", _back_to(shown.safety_snapshot) if shown.done and shown.safety_snapshot else ""),
+            ("Notes", bullets(shown.notes)),
+            ("On the worker's disk", _paths(shown.report)),
+        ),
+    )
+
+
+def leave_diagnosis(steps: Steps, result: Examined) -> None:
+    """The doctor's verdict and findings."""
+    found = [
+        f"{group.severity}: {', '.join(subject for subject, _ in group.subjects[:12])}: {group.message} {group.fix}"
+        for group in result.groups
+    ]
+    steps.markdown(
+        "diagnosis",
+        page(
+            "No errors" if result.diagnosis.healthy else "Errors were found",
+            facts((("EDMS", result.edms), ("Database", result.database), ("Files", f"{result.files:,}"))),
+            ("Findings", bullets(found) or "None.\n"),
+        ),
+    )
+
+
+def _leave_models(steps: Steps, title: str, difference: Difference, names: dict[str, str], description: str) -> None:
+    rows = [
+        {shown: getattr(table, name) for name, shown in names.items()}
+        for table in difference.tables
+        if table.differences
+    ]
+    steps.table("models", title, rows, description)
+
+
+def _snapshot(snapshot_id: str, manifest: Manifest) -> tuple[tuple[str, object], ...]:
+    return (
+        ("Snapshot", snapshot_id),
+        ("Tag", manifest.tag or ""),
+        ("Made", f"{manifest.created:%Y-%m-%d %H:%M:%S} UTC"),
+        ("EDMS", manifest.edms.settings_module),
+    )
+
+
+def _read_again(result: BackupResult) -> str:
+    unread = f"; {result.objects_unread:,} of earlier backups were not" if result.objects_unread else ""
+    return f"{result.objects_read:,} objects{unread}"
+
+
+def _counts(difference: Difference) -> tuple[tuple[str, object], ...]:
+    counts = [
+        f"{sum(getattr(one, name) for one in difference.tables):,} {name}" for name in ("removed", "added", "changed")
+    ]
+    return ("Rows", ", ".join(counts)), (
+        "Files and folders that differ",
+        f"{sum(one.differences for one in difference.files):,}",
+    )
+
+
+def _way_back(result: RestoreResult) -> str:
+    if not result.promoted:
+        return "The live system was not touched.\n"
+    if not result.previous:
+        return "There was nothing to set aside, so there is nothing to go back to.\n"
+    return f"`edms-backup rollback` swaps {plain(result.previous)} back.\n"
+
+
+def _back_to(snapshot_id: str) -> str:
+    return f"`edms-backup restore {snapshot_id[:12]}` brings back what was there before.\n"
+
+
+def _paths(*paths: Path | None) -> str:
+    return facts(("Report", path) for path in paths if path is not None)

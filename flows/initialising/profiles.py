@@ -1,0 +1,120 @@
+"""Profiles: what the settings of a known EDMS need to say, shipped with us in `deployments/profiles/`.
+
+A profile is a settings file with a `[profile]` section of its own, which says what it is for and how that is recognised.
+Everything below goes into the settings file that `init` writes, word for word, comments included.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from edms_tasks.errors import CommandError, SettingsError
+from edms_tasks.inventory.model import ProbeReport
+
+_HEADER = re.compile(r"^\[\[?\s*([\w-]+)", re.MULTILINE)
+_OWN = "profile"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known about an EDMS.
+
+    Args:
+        name: as people choose it.
+        title: for people.
+        models: labels of the models that an EDMS of this kind has.
+        apps: labels of the apps that it has.
+        sections: name of a section -> its text from the header on; comments that stand above the header come first.
+        values: the same, parsed.
+    """
+
+    name: str
+    title: str
+    models: tuple[str, ...]
+    apps: tuple[str, ...]
+    sections: dict[str, str]
+    values: dict[str, Any]
+
+    def missing(self, report: ProbeReport) -> tuple[str, ...]:
+        """What an EDMS lacks to be one of this kind; nothing where it is one."""
+        models = {model.label for model in report.models}
+        apps = {model.app_label for model in report.models}
+        return (*(name for name in self.models if name not in models), *(a for a in self.apps if a not in apps))
+
+
+def all_profiles() -> tuple[Profile, ...]:
+    """The profiles that are shipped, by name."""
+    folder = resources.files("deployments") / "profiles"
+    found = [file for file in folder.iterdir() if file.name.endswith(".toml")]
+    return tuple(
+        parse_profile(file.name.removesuffix(".toml"), file.read_text(encoding="utf-8"))
+        for file in sorted(found, key=lambda file: file.name)
+    )
+
+
+def find_profile(name: str) -> Profile:
+    """The profile of that name; raises CommandError where there is none."""
+    profiles = {profile.name: profile for profile in all_profiles()}
+    if name in profiles:
+        return profiles[name]
+    close = difflib.get_close_matches(name, profiles, n=1, cutoff=0.4)
+    raise CommandError(
+        f"There is no profile {name!r}.",
+        where=f"shipped: {', '.join(profiles)}",
+        fix=f"Did you mean `{close[0]}`?" if close else "`edms-backup init --list-profiles` shows them.",
+    )
+
+
+def detect_profile(report: ProbeReport, profiles: Sequence[Profile]) -> Profile | None:
+    """The profile that fits; of several the one that asks for most."""
+    fitting = [profile for profile in profiles if not profile.missing(report)]
+    return max(fitting, key=lambda profile: len(profile.models) + len(profile.apps), default=None)
+
+
+def parse_profile(name: str, text: str) -> Profile:
+    """A profile from its text.
+
+    Raises:
+        SettingsError: it is no TOML, or says nothing of what it is for.
+    """
+    try:
+        values = tomllib.loads(text)
+        own = values.pop(_OWN)
+        title, detect = own["title"], own["detect"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise SettingsError(
+            f"The profile {name!r} is not valid.",
+            why=str(error),
+            fix="It needs [profile] title and [profile.detect] models or apps.",
+        ) from error
+    loose = [key for key, value in values.items() if not isinstance(value, dict | list)]
+    if loose:
+        raise SettingsError(
+            f"The profile {name!r} sets {loose[0]!r} outside of a section.", fix="That is for a person to say."
+        )
+    models, apps = tuple(detect.get("models", ())), tuple(detect.get("apps", ()))
+    if not models and not apps:
+        raise SettingsError(f"The profile {name!r} would fit every EDMS.", fix="Name models in [profile.detect].")
+    return Profile(name, title, models, apps, _sections(text), values)
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The text cut before each header, or before the comments that stand right above it; those of one name together."""
+    starts = []
+    for header in _HEADER.finditer(text):
+        start = header.start()
+        while (above := text.rfind("\n", 0, start - 1) + 1) < start and text[above:start].startswith("#"):
+            start = above
+        starts.append((header.group(1), start))
+    ends = [start for _, start in starts[1:]] + [len(text)]
+    sections: dict[str, str] = {}
+    for (name, start), end in zip(starts, ends, strict=True):
+        if name != _OWN:
+            sections[name] = sections.get(name, "") + text[start:end].strip("\n") + "\n\n"
+    return {name: part.rstrip("\n") + "\n" for name, part in sections.items()}

@@ -1,0 +1,1 @@
+"""The live EDMS: its folders, its locks, and what is replaced as a whole."""

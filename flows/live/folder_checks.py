@@ -1,0 +1,70 @@
+"""Repository, working folder and the EDMS's files must stand apart: a backup that holds itself grows with every run.
+
+Worse, a restore swaps a file root as a whole, and what of ours lies in it would be swapped away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.model import Finding, ProbeReport
+from edms_tasks.settings import Settings
+from flows.live.live_target import live_folders
+
+
+def require_separate(settings: Settings, report: ProbeReport) -> None:
+    """None of these folders lies in another of them; raises SettingsError, which names both."""
+    for error in _overlaps(settings, report):
+        raise error
+
+
+def overlapping(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
+    """The same, as findings."""
+    for error in _overlaps(settings, report):
+        yield Finding(
+            code="folders-overlap",
+            severity="error",
+            subject=error.where,
+            message=f"{error.what} {error.why} A backup is refused.",
+            fix=error.fix,
+        )
+
+
+def immovable(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
+    """The folders of files that a restore could not swap by renaming, because something is mounted on them."""
+    for name, folder in live_folders(settings, report).items():
+        if folder.is_mount():
+            yield Finding(
+                code="file-root-is-a-mount-point",
+                severity="error",
+                subject=name,
+                message=f"{folder} is a mount point, which cannot be renamed: a restore to where the files are now would be refused.",
+                fix=f"Point the EDMS (and [files] roots) at a folder inside {folder}; or restore with --into and --into-files, and "
+                "copy the files.",
+            )
+
+
+def _overlaps(settings: Settings, report: ProbeReport) -> Iterator[SettingsError]:
+    roots = {root.name: Path(root.path) for root in report.file_roots} | dict(settings.files.roots)
+    for (what, ours), (name, root) in ((one, other) for one in _ours(settings) for other in roots.items()):
+        if _within(ours, root) or _within(root, ours):
+            verb = "lies inside" if _within(ours, root) else "holds"
+            yield SettingsError(
+                f"The {what} {verb} the folder of the EDMS's files {name!r}.",
+                where=f"{ours} and {root}",
+                why="A backup would hold itself, and a restore would swap it away with the files.",
+                fix=f"Name another folder, outside of both: [repository] url and workdir, or [files] roots for {name!r}.",
+            )
+
+
+def _ours(settings: Settings) -> Iterator[tuple[str, Path]]:
+    if "://" not in settings.repository.url:
+        yield "repository", Path(settings.repository.url)
+    yield "working folder", settings.workdir
+
+
+def _within(inner: Path, outer: Path) -> bool:
+    """Whether one is the other or lies in it, links followed."""
+    return inner.resolve().is_relative_to(outer.resolve())

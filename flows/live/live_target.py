@@ -1,0 +1,104 @@
+"""What is live, as far as it is replaced as a whole: the database, and the outermost folders of files; its journal; its locks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks import promotion
+from edms_tasks.databases import Database
+from edms_tasks.errors import TargetChanged
+from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.promotion import Journal, LiveTarget, Patience
+from edms_tasks.promotion.folders import identity
+from edms_tasks.settings import Settings
+from flows.running.runner import Steps
+
+
+def journal_of(settings: Settings) -> Journal:
+    """The journal of promotions of this EDMS."""
+    return Journal(settings.workdir / "promotions.json")
+
+
+def live_folders(settings: Settings, report: ProbeReport | None) -> dict[str, Path]:
+    """Name -> folder of files: the real one, where a link leads to it."""
+    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
+    known |= settings.files.roots
+    return {name: Path(os.path.realpath(folder)) for name, folder in known.items()}
+
+
+def outermost(folders: Mapping[str, Path]) -> tuple[Path, ...]:
+    """Folders that lie in no other of them: when such a one is swapped, what lies in it goes with it."""
+    found = set(folders.values())
+    return tuple(sorted(folder for folder in found if not any(above in found for above in folder.parents)))
+
+
+def live_target(settings: Settings, database: Database, report: ProbeReport | None) -> LiveTarget:
+    """The live system, to be locked."""
+    return LiveTarget(database, database.address.name, outermost(live_folders(settings, report)))
+
+
+def finish_what_was_cut_short(target: LiveTarget, journal: Journal, patience: Patience) -> tuple[str, ...]:
+    """Bring a half promotion to its end; returns what was done, for people. The caller holds the work lock."""
+    if not promotion.pending(target.database, journal, target.folders):
+        return ()
+    with target.still("restore", patience):
+        return promotion.recover(target.database, journal, target.folders)
+
+
+@dataclass
+class Together:
+    """Rows and files that are being read, and must belong together."""
+
+    held: ExitStack
+    target: LiveTarget
+    notes: tuple[str, ...]
+    before: dict[str, str]
+
+    def release(self) -> None:
+        """All is read: let go.
+
+        Raises:
+            TargetChanged: database or folders are not those that they were when reading began.
+        """
+        after = _identities(self.target)
+        changed = [name for name, was in self.before.items() if after[name] != was]
+        self.held.close()
+        if changed:
+            raise TargetChanged(
+                "The live system was replaced while it was read: its rows and files do not belong together.",
+                where=", ".join(changed),
+                why="A restore, a rollback or somebody by hand has put another database or folder in its place.",
+                fix="No snapshot was made. Run the backup again.",
+            )
+
+
+@contextmanager
+def read_together(
+    settings: Settings, steps: Steps, database: Database, report: ProbeReport, purpose: str = "backup"
+) -> Iterator[Together]:
+    """Keep the live system from being replaced until `release`; a promotion that was cut short is finished first.
+
+    Where something cannot be locked, that is told, and a replacement is detected in the end.
+    """
+    target = live_target(settings, database, report)
+    patience = Patience(steps.say)
+    journal = journal_of(settings)
+    if promotion.pending(database, journal, target.folders):
+        with target.working("recovery"):
+            for note in finish_what_was_cut_short(target, journal, patience):
+                steps.say(note)
+    with ExitStack() as held:
+        _, unlocked = held.enter_context(target.read_together(purpose, patience))
+        for why in unlocked:
+            steps.say(f"Not locked against a restore meanwhile, which would be noticed afterwards: {why}")
+        together = Together(held, target, unlocked, _identities(target))
+        yield together
+
+
+def _identities(target: LiveTarget) -> dict[str, str]:
+    found = {str(folder): identity(folder) for folder in target.folders}
+    return {**found, target.database.address.display: target.database.identity(target.name)}

@@ -1,0 +1,70 @@
+"""What a restore into a database of the other engine needs, asked before anything is made."""
+
+from __future__ import annotations
+
+from edms_tasks.databases import DatabaseAddress
+from edms_tasks.errors import CommandError, SnapshotNewerThanCode
+from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.manifest import Manifest
+from edms_tasks.settings import Settings
+from flows.restoring.conversion_target import other_database
+from flows.restoring.version_plan import VersionPlan
+
+_UTC = {"UTC", "Etc/UTC", "GMT"}
+
+
+def require_convertible(
+    settings: Settings, manifest: Manifest, report: ProbeReport | None, address: DatabaseAddress
+) -> None:
+    """What a restore into the other engine needs of the EDMS.
+
+    Raises:
+        CommandError: the snapshot is of that engine already, or the EDMS cannot make the schema there.
+    """
+    where = address.display
+    if manifest.engine == address.engine:
+        raise CommandError(
+            f"The snapshot was made from {manifest.engine} already; a URL with --into names a database of the other engine.",
+            where=where,
+            fix="Name the database or file alone: --into NAME.",
+        )
+    if report is None:
+        raise CommandError(
+            "The EDMS's code is needed: its migrations make the schema in the other engine.",
+            where=where,
+            fix="Mend [edms] until `python manage.py check` works with it.",
+        )
+    if settings.edms.command and address.engine == "sqlite":
+        raise CommandError(
+            "The EDMS runs elsewhere and would make the file there.",
+            where=where,
+            fix="Run with [edms] python, where the EDMS's code and the file are on one machine.",
+        )
+    zone = report.databases[0].time_zone
+    if zone not in _UTC:
+        raise CommandError(
+            f"The EDMS keeps times in the zone {zone!r} in its database; only UTC is the same in both engines.",
+            where="USE_TZ, or TIME_ZONE in DATABASES",
+            fix="Set USE_TZ = True (and migrate the times) before moving.",
+        )
+
+
+def require_within_one_engine(into: str | None) -> None:
+    """A salvage, and cutting a snapshot back to older code, are not done on the way to another engine; raises CommandError."""
+    if other_database(into) is not None:
+        raise CommandError(
+            "--salvage and --drop-unknown stay within one engine.",
+            where="--into",
+            fix="Restore into a database of the snapshot's engine first (--into NAME), then back that up and move it.",
+        )
+
+
+def require_compatible_code(version_plan: VersionPlan) -> None:
+    """The EDMS's code makes the schema, so it must know the snapshot's migrations; raises SnapshotNewerThanCode."""
+    if version_plan.as_it_is:
+        raise SnapshotNewerThanCode(
+            "The EDMS's code cannot make the snapshot's schema in the other engine.",
+            where="--into",
+            why=" ".join(version_plan.notes),
+            fix="Install the version of the EDMS the snapshot was made under.",
+        )

@@ -1,0 +1,33 @@
+"""What only the EDMS's own connection can build in a restored database: indexes over its functions, by its collations."""
+
+from __future__ import annotations
+
+from edms_tasks.databases.protocol import StagingDatabase
+from edms_tasks.inventory.inspect import run_in_edms
+from edms_tasks.settings import Settings
+from flows.running.runner import Steps
+
+_PROGRAM = """
+from django.db import connections
+connection = connections[{alias!r}]
+connection.ensure_connection()
+for statement in {statements!r}:
+    found = connection.connection.execute(statement).fetchall()
+connection.close()
+if found != [('ok',)]:
+    raise SystemExit('integrity_check: ' + str(found))
+"""
+
+
+def complete_in_the_edms(settings: Settings, steps: Steps, staging: StagingDatabase) -> None:
+    """Run what the staging database left to the EDMS, where it left anything. Raises CheckFailed."""
+    if not staging.left_to_the_edms:
+        return
+    program = _PROGRAM.format(alias=settings.edms.database, statements=list(staging.left_to_the_edms))
+    answer = steps.run(
+        "let the EDMS build what needs its own functions",
+        lambda: run_in_edms(settings, ["shell", "-c", program], database_name=staging.address.name),
+    )
+    staging.completed_by_the_edms(
+        "" if answer.returncode == 0 else (answer.stderr or answer.stdout or answer.why).strip()
+    )

@@ -1,0 +1,273 @@
+"""The last step of a restore: what was staged and proved takes its place, or is kept under the name that was asked for.
+
+Everything that would stop it is asked before anything is staged; whatever ends a run before the last step removes what it has staged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from edms_tasks import promotion
+from edms_tasks.databases.protocol import StagingDatabase
+from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.errors import (
+    AlreadyPromoted,
+    EvidenceNotWritten,
+    LockUnavailable,
+    SettingsError,
+    TargetChanged,
+    TargetLocked,
+    TerminalError,
+)
+from edms_tasks.files import FileCheck
+from edms_tasks.manifest import Manifest
+from edms_tasks.promotion import Evidence as Proof
+from edms_tasks.promotion import Journal, LiveTarget, Patience, Promotion, Staged
+from edms_tasks.promotion.target_locks import Held
+from edms_tasks.report import RecoveryFacts
+from edms_tasks.scratch.disk_space import require_space
+from edms_tasks.settings import Settings
+from flows.live.live_target import finish_what_was_cut_short, live_target
+from flows.restoring.target import Target
+
+
+def lock_of(settings: Settings, target: Target) -> LiveTarget:
+    """What a restore must have for itself: the live system, or the database and the folders of `into`."""
+    if target.into is None:
+        return live_target(settings, target.database, target.report)
+    return LiveTarget(target.database, target.into, tuple(final for _, final, _ in target.folders))
+
+
+def require_first_time(journal: Journal, confirmation: str) -> None:
+    """Raises AlreadyPromoted where this confirmation has promoted a restore before."""
+    for entry in journal.read():
+        if confirmation and entry.confirmation == confirmation and entry.state != "started":
+            raise AlreadyPromoted(
+                f"Already promoted at {entry.stamp}; nothing was done.",
+                where=entry.database,
+                why=f"This confirmation has put snapshot {entry.snapshot_id[:12]} live, and a confirmation counts once.",
+                fix="To restore again, start a new restore and confirm it.",
+            )
+
+
+def clear_the_way(
+    settings: Settings, manifest: Manifest, target: Target, journal: Journal, patience: Patience, notes: list[str]
+) -> None:
+    """Everything that would stop the restore later, asked now; leftovers of killed runs removed. The caller holds the work locks."""
+    database, locked = target.database, lock_of(settings, target)
+    if target.into is None:
+        notes += finish_what_was_cut_short(locked, journal, patience)
+    left = [*database.remove_leftovers(locked.name)]
+    for folder in locked.folders:
+        left += promotion.remove_staged_beside(folder)
+    if target.into is not None and not target.converts:
+        left += _clear_beside_the_live(live_target(settings, database, target.report), journal, patience, notes)
+    notes += [f"What a killed run had staged was removed: {name}" for name in left]
+    if target.into is None and not patience.waits:
+        with locked.still("restore", patience):
+            pass  # nobody reads now; whether that is still so is asked again before the swap
+    notes += database.check_target(target.into, promote=target.into is None, disconnect=settings.restore.disconnect)
+    require_room(settings, manifest, target)
+
+
+def _clear_beside_the_live(live: LiveTarget, journal: Journal, patience: Patience, notes: list[str]) -> tuple[str, ...]:
+    """Remove what killed runs have left beside the live system too, as far as nobody is at work on it; returns the names."""
+    try:
+        with live.working("recovery"):
+            notes += finish_what_was_cut_short(live, journal, patience)
+            return tuple(name for folder in live.folders for name in promotion.remove_staged_beside(folder))
+    except (TargetLocked, LockUnavailable):
+        return ()  # their maker lives, or they are not ours to remove
+
+
+def require_room(settings: Settings, manifest: Manifest, target: Target) -> None:
+    """The folders can be staged and swapped, and the disks hold it all; raises SettingsError, NoSpace, TerminalError."""
+    if target.into is None:
+        _require_separate(settings, target)
+    for index, final, _ in target.folders:
+        promotion.check_folder(final)
+        if target.into is not None and final.exists() and any(final.iterdir()):
+            raise SettingsError(
+                "The folder for the restored files exists and is not empty.",
+                where=str(final),
+                fix="Name another with --into-files.",
+            )
+        require_space(final.parent, index.bytes, f"the files of {index.root.name}")
+    # The largest tables are fetched and unpacked side by side; later, all rows are read back before they are compared.
+    largest = sorted((entry.stored_bytes + entry.room for entry in manifest.tables), reverse=True)
+    needed = max(sum(largest[: settings.restore.jobs]), sum(entry.room for entry in manifest.tables))
+    require_space(settings.workdir, needed, "the rows that are read back from the restored database")
+
+
+def _require_separate(settings: Settings, target: Target) -> None:
+    """A folder that is swapped takes along what lies in it."""
+    kept = {"the work folder (workdir)": settings.workdir}
+    if "://" not in settings.repository.url:
+        kept["the repository"] = Path(settings.repository.url)
+    if target.database.address.engine == "sqlite":
+        kept["the database"] = Path(target.database.address.name)
+    finals = {index.root.name: final for index, final, _ in target.folders}
+    for name, final in finals.items():
+        inside = {what: path.resolve() for what, path in kept.items()}
+        inside |= {f"the folder of {other}": path for other, path in finals.items() if other != name}
+        for what, path in inside.items():
+            if path.is_relative_to(final):
+                raise TerminalError(
+                    f"The folder of {name} cannot be swapped: {what} lies inside it, and would go with it.",
+                    where=str(path),
+                    why=f"The folder of {name} is {final}.",
+                    fix="Move one of them, or restore with --into and copy the files.",
+                )
+
+
+class Abandon:
+    """Removes what was staged on the way out, unless it was handed over or a promotion stopped halfway.
+
+    Half a promotion is finished by the next command (`promotion.recover`), which needs what was staged for it.
+    """
+
+    def __init__(self, journal: Journal, folders: Sequence[Path]) -> None:
+        self.staging: StagingDatabase | None = None
+        self.handed_over = False
+        self._journal = journal
+        self._folders = folders
+
+    def __enter__(self) -> Abandon:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.handed_over or self._is_half_promoted():
+            return
+        if self.staging is not None:
+            self.staging.drop()
+        promotion.remove_staged(self._folders)
+
+    def _is_half_promoted(self) -> bool:
+        staged = self.staging.address.name if self.staging is not None else None
+        return any(entry.state == "started" and entry.incoming == staged for entry in self._journal.read())
+
+
+class Candidate:
+    """What is about to be validated: told again afterwards, so that nothing else goes live in its place."""
+
+    def __init__(self, target: Target, staging: StagingDatabase) -> None:
+        self._target = target
+        self._staging = staging
+        self._identity = target.database.identity(staging.address.name)
+        self._staged = self._of("")
+        self._sealed = ""
+
+    def seal(self) -> None:
+        """After the proof: close the database to everybody.
+
+        Raises:
+            TargetChanged: it is another than the one that was about to be validated.
+            TargetInUse: somebody else uses it.
+        """
+        self._sealed = self._staging.seal()
+        if not self._sealed.startswith(self._identity):
+            raise TargetChanged(
+                "The staging database is not the one that was validated.",
+                where=self._staging.address.display,
+                why=f"It was {self._identity}, and is {self._sealed or 'not there'}.",
+                fix="Nothing was changed. See who makes and renames databases there, and run the restore again.",
+            )
+
+    def unseal(self) -> None:
+        """For work after the proof that has a proof of its own."""
+        self._staging.unseal()
+
+    def staged(self) -> Staged:
+        """As it was validated. Raises TargetChanged where a folder is not."""
+        self._staged.require_folders()
+        return Staged(self._staging.address.name, self._sealed, self._staged.folders)
+
+    def _of(self, fingerprint: str) -> Staged:
+        folders = [(final, staged) for _, final, staged in self._target.folders]
+        return Staged.of(self._staging.address.name, fingerprint, folders)
+
+
+def keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: Held) -> None:
+    """Leave what was proved under the names that were asked for."""
+    assert target.into is not None  # the caller's choice
+    candidate.staged()
+    held.require_held()
+    staging.keep_as(target.into)
+    for _, final, staged in target.folders:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists():
+            final.rmdir()  # empty, as require_room made sure
+        staged.rename(final)
+
+
+def promote(
+    settings: Settings,
+    target: Target,
+    candidate: Candidate,
+    journal: Journal,
+    held: Held,
+    patience: Patience,
+    *,
+    snapshot_id: str,
+    confirmation: str,
+    proof: Proof,
+) -> Promotion:
+    """Swap what was proved with the live system; waits for running backups first.
+
+    Raises:
+        TargetInUse, TargetChanged, LockLost: the live system is untouched.
+        PromotionHalted: the database was swapped, and the folders could not follow.
+    """
+    with ExitStack() as stack:
+        still = stack.enter_context(lock_of(settings, target).still("restore", patience))
+        require_first_time(journal, confirmation)
+        staged = candidate.staged()
+        planned = promotion.plan(
+            target.database, journal, staged, snapshot_id=snapshot_id, confirmation=confirmation, evidence=proof
+        )
+
+        def confirm() -> None:
+            held.require_held()
+            still.require_held()
+            staged.require_folders()
+
+        return promotion.carry_out(
+            planned,
+            target.database,
+            journal,
+            fingerprint=staged.fingerprint,
+            confirm=confirm,
+            disconnect=settings.restore.disconnect,
+        )
+
+
+def proof_of(verdict: str, states: Mapping[str, MeasuredTable], files: Sequence[FileCheck], folder: Path) -> Proof:
+    """What the journal keeps, for the day on which the report cannot be written or found."""
+    return Proof(
+        verdict=verdict,
+        rows=sum(state.rows for state in states.values()),
+        tables=len(states),
+        files=sum(check.found for check in files),
+        report=str(folder),
+    )
+
+
+@contextmanager
+def kept_whatever_fails(facts: RecoveryFacts, done: Promotion | None, folder: Path) -> Iterator[None]:
+    """Say what has become live, or stands beside it, where the report on it cannot be written. Raises EvidenceNotWritten."""
+    try:
+        yield
+    except Exception as error:
+        if facts.verdict == "failed":
+            raise
+        where = f"It is live since {done.stamp}" if done else "It is complete, and stands beside the live system"
+        kept = " The journal (promotions.json in workdir) holds verdict, snapshot and counts." if done else ""
+        raise EvidenceNotWritten(
+            f"Snapshot {facts.snapshot_id[:12]} was restored ({facts.verdict}), and the report on it could not be written. "
+            f"{where}: {facts.target}.",
+            where=str(folder),
+            why=" ".join(f"{type(error).__name__}: {error}".split())[:500],
+            fix=f"Do not restore again for this.{kept} Make room, or fix the folder's permissions.",
+        ) from error

@@ -1,0 +1,60 @@
+"""What a restore returns: for the summary, for `--json`, for whoever calls the compositions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.migrating.outcome import CodeMigration
+from edms_tasks.report import Verdict
+from edms_tasks.salvage import Losses
+
+
+@dataclass(frozen=True)
+class RestoreResult:
+    """What a restore brought back, and the evidence."""
+
+    snapshot_id: str
+    verdict: Verdict
+    promoted: bool
+    target: str
+    previous: str | None
+    report_html: Path
+    report_json: Path
+    data_docs: Path
+    failures: tuple[str, ...]
+    notes: tuple[str, ...]
+    rows: int
+    files: int
+    seconds: dict[str, float]
+    losses: Losses | None = None  # of a salvage that found damage
+    code_migration: CodeMigration | None = (
+        None  # how it came to fit the EDMS's code, where that is another than the snapshot's
+    )
+
+    @property
+    def success(self) -> bool:
+        """What came back is the snapshot, proved; a salvage that lost anything never is."""
+        return self.verdict == "proved"
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "snapshot": self.snapshot_id,
+            "success": self.success,
+            "verdict": self.verdict,
+            "promoted": self.promoted,
+            "target": self.target,
+            "previous": self.previous,
+            "report_html": str(self.report_html),
+            "report_json": str(self.report_json),
+            "data_docs": str(self.data_docs),
+            "failures": list(self.failures),
+            "notes": list(self.notes),
+            "rows": self.rows,
+            "files": self.files,
+            "seconds": self.seconds,
+            "losses": self.losses.as_json() if self.losses else None,
+            "following": self.code_migration.as_json() if self.code_migration else None,
+        }

@@ -1,0 +1,127 @@
+"""Where a restore or a merge goes: the EDMS's database and folders, by its own word or by the settings'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edms_tasks import promotion
+from edms_tasks.databases import Database, DatabaseAddress, open_database
+from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
+from edms_tasks.files.names import plain_name
+from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.restore import check_engine
+from edms_tasks.settings import Settings
+from flows.live.live_target import live_folders
+from flows.restoring.conversion_requirements import require_convertible
+from flows.restoring.conversion_target import other_database
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a restore goes."""
+
+    database: Database
+    report: ProbeReport | None  # None: the EDMS's code cannot be asked
+    folders: tuple[tuple[FileIndex, Path, Path], ...]  # index, final folder, staged folder
+    into: str | None  # the name of a database on the server that is `database`'s
+    converts: bool = False  # that is of another engine than the snapshot
+
+
+def ask_edms(settings: Settings, notes: list[str]) -> ProbeReport | None:
+    """The EDMS's own word, or None where its code cannot be asked and the settings name a database instead."""
+    try:
+        return run_probe(settings)
+    except EdmsNotImportable as error:
+        if settings.restore.database is None:
+            raise EdmsNotImportable(
+                "The EDMS cannot be asked where its database is.",
+                where=error.where,
+                why=f"{error.what} {error.why}",
+                fix="Mend [edms], or restore without it: set EDMS_BACKUP__RESTORE__DATABASE to the database's URL"
+                " (and [files] roots to the folders of its files).",
+            ) from error
+        notes.append(
+            "The EDMS's code could not be imported: the snapshot's own schema and inventory were used, "
+            "forward migration and the EDMS's own checks were skipped."
+        )
+        return None
+
+
+def address_of(settings: Settings, report: ProbeReport | None) -> DatabaseAddress:
+    """The live database: as the settings name it, or as the EDMS itself does."""
+    if settings.restore.database is not None:
+        address = DatabaseAddress.from_url(settings.restore.database.get_secret_value())
+        return replace(address, client_programs=str(settings.edms.client_programs or ""))
+    assert report is not None  # ask_edms raises where neither is known
+    return DatabaseAddress.from_probe(report.databases[0])
+
+
+def find_target(
+    settings: Settings,
+    manifest: Manifest,
+    into: str | None,
+    into_files: Path | None,
+    notes: list[str],
+    report: ProbeReport | None,
+) -> Target:
+    """Where the EDMS's database and folders are by its `report` or the settings, or those of `into`; adds to `notes`.
+
+    Raises:
+        EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
+        CommandError: the snapshot was made from another engine; or `into` is a URL, and is not of another engine.
+    """
+    other = other_database(into)
+    database = open_database(other or address_of(settings, report))
+    if other is None:
+        check_engine(manifest, database)
+    else:
+        require_convertible(settings, manifest, report, other)
+        into = other.name
+    if report is not None and report.secret_key_fingerprint != manifest.edms.secret_key_fingerprint:
+        notes.append(
+            "SECRET_KEY is another than at the backup: unless it comes back with the files, sessions, "
+            "password-reset links and signed values no longer hold."
+        )
+    if into is not None and database.address.engine == "sqlite":
+        into = str(Path(into).absolute())
+    return Target(database, report, _folders(settings, manifest, report, into, into_files), into, other is not None)
+
+
+def _folders(
+    settings: Settings, manifest: Manifest, report: ProbeReport | None, into: str | None, into_files: Path | None
+) -> tuple[tuple[FileIndex, Path, Path], ...]:
+    folders = []
+    known = live_folders(settings, report)
+    for index in manifest.files:
+        name = index.root.name
+        if into is not None:
+            base = into_files or settings.workdir.parent / f"{Path(into).name}-files"
+            final = base / plain_name(name)
+        elif name in known:
+            final = known[name]
+            _require_end_of_link(settings, report, name)
+        elif not index.files:
+            continue
+        else:
+            raise SettingsError(
+                f"It is not known where the files of {name!r} belong.",
+                where=f"snapshot: {index.root.path}",
+                fix=f'Say so in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
+            )
+        folders.append((index, final, promotion.staging_folder(final)))
+    return tuple(folders)
+
+
+def _require_end_of_link(settings: Settings, report: ProbeReport | None, name: str) -> None:
+    """A link that leads nowhere usually means a disk that is not mounted: its place must not be filled on this one."""
+    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
+    named = (known | settings.files.roots)[name]
+    if named.is_symlink() and not named.exists():
+        raise TerminalError(
+            f"The folder of {name!r} is a link that leads nowhere.",
+            where=f"{named} -> {named.readlink()}",
+            fix="Mount the disk it leads to, or make the folder there; or remove the link, and the files come back in its place.",
+        )

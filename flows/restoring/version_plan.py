@@ -1,0 +1,164 @@
+"""What a restore will do about the EDMS's code being another than the snapshot's: found and said before anything is staged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edms_tasks.errors import CommandError, MigrationsDiverged, SnapshotNewerThanCode
+from edms_tasks.inventory.model import ProbeReport, Table
+from edms_tasks.manifest import Manifest
+from edms_tasks.migrating.code_compatibility import Unknown, lacking, tables_of_app, unknown_to
+from edms_tasks.migrating.history import History, compare_histories, spelled
+
+_NOTHING = Unknown((), ())
+
+
+@dataclass(frozen=True)
+class VersionPlan:
+    """What is to be done with a proved database before it is handed over."""
+
+    migrate: tuple[tuple[str, str], ...] = ()  # migrations that will run
+    drop: Unknown = _NOTHING
+    forget: tuple[tuple[str, str], ...] = ()  # records of migrations that go with what is dropped
+    as_it_is: bool = False  # the code cannot live on it, so that it is not asked
+    notes: tuple[str, ...] = ()
+
+
+def plan_version(
+    manifest: Manifest, report: ProbeReport | None, *, into: str | None, drop_unknown: bool = False
+) -> VersionPlan:
+    """Decide what a restore does about the code's version.
+
+    Args:
+        manifest: the snapshot's.
+        report: the EDMS's; None where its code cannot be asked.
+        into: the name of a copy; None: the live system is to be replaced, which has to fit its code.
+        drop_unknown: what a newer snapshot has and the code does not know is to go.
+
+    Raises:
+        SnapshotNewerThanCode: the snapshot knows migrations that the code does not, or lacks what the code needs.
+        MigrationsParted: the code's migrations do not begin where the snapshot's end.
+        CommandError: what is unknown cannot be told without the EDMS's code.
+    """
+    if report is None:
+        if drop_unknown:
+            raise CommandError(
+                "What the EDMS's code does not know is not known: the code cannot be asked.",
+                fix="Leave --drop-unknown out, or mend [edms].",
+            )
+        return VersionPlan()
+    history = compare_histories(manifest.edms.migrations_applied, manifest.edms.migrations_leaves, report.migrations)
+    unknown = unknown_to(report.models, manifest.tables)
+    if history.obstacles:
+        return _diverged(history, report, into)
+    if history.missing and drop_unknown:
+        return _cut_back(manifest, report, history, unknown)
+    if history.missing:
+        return _newer(history, unknown, report, into)
+    notes = _left(manifest, history)
+    if drop_unknown:
+        notes += ("The snapshot is not newer than the EDMS's code, so --drop-unknown dropped nothing.",)
+    if history.planned:
+        notes += (
+            f"The EDMS's code is newer than the snapshot: {_count(len(history.planned), 'migration')} run on the staging "
+            f"database after the proof: {spelled(history.planned)}.",
+        )
+    return VersionPlan(migrate=history.planned, notes=notes)
+
+
+def _left(manifest: Manifest, history: History) -> tuple[str, ...]:
+    """Apps that the code has no migrations of, and whose tables are in the snapshot."""
+    found = ((app, tables_of_app(app, manifest.tables)) for app in history.apps_left)
+    return tuple(
+        f"The EDMS's code has no migrations of the app {app!r} (any more): its tables come back and are proved like all others, "
+        f"and nothing migrates them: {', '.join(f'{entry.table.id} ({entry.state.rows:,} rows)' for entry in tables)}."
+        for app, tables in found
+        if tables
+    )
+
+
+def _diverged(history: History, report: ProbeReport, into: str | None) -> VersionPlan:
+    why = " ".join(obstacle.why for obstacle in history.obstacles)
+    if into is not None:
+        return VersionPlan(
+            as_it_is=True,
+            notes=(
+                f"Neither migrations nor the EDMS's own `check` are run on the copy, for the code does not fit it. {why}",
+            ),
+        )
+    raise MigrationsDiverged(
+        "The EDMS's code cannot bring the snapshot's migrations forward.",
+        where=report.settings_module,
+        why=why,
+        fix=" ".join(dict.fromkeys(obstacle.fix for obstacle in history.obstacles))
+        + " --into restores a copy as it is. Nothing was changed.",
+    )
+
+
+def _newer(history: History, unknown: Unknown, report: ProbeReport, into: str | None) -> VersionPlan:
+    parts = f"; unknown to the code: {', '.join(unknown.names())}" if unknown else ""
+    why = f"missing in the code: {spelled(history.missing)}{parts}"
+    if into is not None:
+        return VersionPlan(
+            as_it_is=True,
+            notes=(
+                "The snapshot is newer than the EDMS's code: the copy is as the snapshot is, and neither migrations nor the "
+                f"EDMS's own `check` are run on it ({why}).",
+            ),
+        )
+    raise SnapshotNewerThanCode(
+        f"The snapshot was made under {_count(len(history.missing), 'migration')} that the EDMS's code does not have.",
+        where=report.settings_module,
+        why=why,
+        fix="Install the version of the EDMS the snapshot was made under, or a newer one. --into restores a copy to look at; "
+        "--drop-unknown restores without the tables and columns named here.",
+    )
+
+
+def _cut_back(manifest: Manifest, report: ProbeReport, history: History, unknown: Unknown) -> VersionPlan:
+    if history.planned:
+        raise MigrationsDiverged(
+            "The snapshot is newer than the EDMS's code and older at once, so that nothing can be cut back to the code.",
+            where=report.settings_module,
+            why=f"Only the snapshot has {spelled(history.missing)}; only the code has {spelled(history.planned)}.",
+            fix="Install a version of the EDMS that has all of them. --into restores a copy as it is. Nothing was changed.",
+        )
+    _require_keys(report, unknown)
+    require_compatible(report, unknown.remaining(manifest.tables))
+    of_the_snapshot = {app for app, _ in manifest.edms.migrations_leaves}
+    forget = (*history.missing, *(key for key in history.left if key[0] in of_the_snapshot))
+    names = unknown.names()
+    return VersionPlan(
+        drop=unknown,
+        forget=forget,
+        notes=(
+            f"The snapshot is newer than the EDMS's code. After the proof these are dropped, as --drop-unknown says: "
+            f"{', '.join(names) if names else 'no table and no column'}; and the records of {spelled(forget)}.",
+        ),
+    )
+
+
+def require_compatible(report: ProbeReport, tables: Sequence[Table]) -> None:
+    """These tables have all that the code's models name; raises SnapshotNewerThanCode."""
+    if short := lacking(report.models, tables):
+        raise _too_new(report, f"The code's models need what the snapshot does not have: {', '.join(short)}.")
+
+
+def _require_keys(report: ProbeReport, unknown: Unknown) -> None:
+    if keys := unknown.in_keys():
+        raise _too_new(report, f"Primary keys hold what would be dropped: {', '.join(keys)}.")
+
+
+def _too_new(report: ProbeReport, why: str) -> SnapshotNewerThanCode:
+    return SnapshotNewerThanCode(
+        "The snapshot cannot be cut back to the EDMS's code.",
+        where=report.settings_module,
+        why=why,
+        fix="The live system is untouched. Install the version of the EDMS the snapshot was made under, or a newer one; --into "
+        "without --drop-unknown restores a copy as it is.",
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

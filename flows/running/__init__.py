@@ -1,0 +1,1 @@
+"""How a flow and its tasks run: on threads, or on Prefect."""

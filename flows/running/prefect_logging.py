@@ -1,0 +1,36 @@
+"""What Prefect logs of errors that are known: one text, without the traceback that tells an administrator nothing.
+
+Known are this product's own errors, and that the API is gone: the run goes on without it, and its result says so.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from edms_tasks.errors import EdmsBackupError
+from flows.running.printable import printable
+
+_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine", "prefect.flow_runs.runner")
+
+
+def quieten_known_errors() -> None:
+    """Let what Prefect logs of a known error be that error's text. Other exceptions keep their tracebacks."""
+    # Of a lost API these two tell once for every event, at length.
+    logging.getLogger("prefect._internal.concurrency").setLevel(logging.CRITICAL)
+    logging.getLogger("prefect.events.clients").setLevel(logging.CRITICAL)
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, _KnownErrors) for one in logger.filters):
+            logger.addFilter(_KnownErrors())
+
+
+class _KnownErrors(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if isinstance(error, EdmsBackupError):
+            record.exc_info, record.exc_text = None, None
+            record.msg, record.args = "%s", (f"{error.code}: {printable(error)}",)
+        elif type(error).__module__.partition(".")[0] in ("httpx", "httpcore"):
+            record.exc_info, record.exc_text = None, None
+            record.msg, record.args = "The Prefect API is lost: %s: %s", (type(error).__name__, error)
+        return True

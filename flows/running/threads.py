@@ -1,0 +1,262 @@
+"""Steps in this process: a thread pool, progress bars on a terminal, plain lines elsewhere. No Prefect.
+
+Evidence (`table`, `markdown`) is not printed here: the command's closing summary names the same facts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from edms_tasks.errors import TransientError
+from flows.running.printable import printable
+from flows.running.runner import RETRY_SECONDS, Item, Made, heaviest_first
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class DirectSteps:
+    """Runs a composition here and now.
+
+    Args:
+        console: where to tell; None is silence (for `--json`).
+        sleep: how to wait before a retry.
+
+    Example:
+        >>> steps = DirectSteps(None)
+        >>> steps.map(str, lambda number: number * 2, [1, 2, 3], jobs=2)
+        [2, 4, 6]
+    """
+
+    def __init__(self, console: Console | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.seconds: dict[str, float] = {}
+        self._teller = _teller(console)
+        self._sleep = sleep
+        self._stage = ""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        outer, self._stage = self._stage, name
+        began = time.monotonic()
+        try:
+            with self._teller.stage(name):
+                yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+            self._stage = outer
+
+    def run(self, title: str, function: Callable[..., Made], /, *args: object, retries: int = 0) -> Made:
+        """Do one step."""
+        with self._teller.step(title):
+            return self._attempt(title, lambda: function(*args), retries)
+
+    def map(
+        self,
+        title: Callable[[Item], str],
+        function: Callable[[Item], Made],
+        items: Sequence[Item],
+        /,
+        *,
+        jobs: int,
+        weight: Callable[[Item], int] | None = None,
+        retries: int = 0,
+    ) -> list[Made]:
+        """Do a step for each item in a pool of `jobs` threads."""
+        weights = [max(1, weight(item)) if weight else 1 for item in items]
+        failed = threading.Event()
+
+        def one(position: int) -> Made:
+            # A free worker takes the next item sooner than this thread can cancel it.
+            if failed.is_set():
+                raise CancelledError
+            item = items[position]
+            name = title(item)
+            try:
+                with self._teller.step(name):
+                    made = self._attempt(name, lambda: function(item), retries)
+            except BaseException:
+                failed.set()
+                raise
+            advance(weights[position])
+            return made
+
+        if not items:
+            return []
+        with (
+            self.progress(self._stage or title(items[0]).split()[0], sum(weights)) as advance,
+            ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="step") as pool,
+        ):
+            futures: dict[int, Future[Made]] = {}
+            try:
+                for position in heaviest_first(items, weight):
+                    futures[position] = pool.submit(one, position)
+                wait(futures.values(), return_when=FIRST_EXCEPTION)
+            finally:
+                # Also on Ctrl-C: what has not started must not, and what runs is waited for.
+                if any(not future.done() for future in futures.values()):
+                    failed.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+            for future in futures.values():
+                if future.cancelled() or (error := future.exception()) is None or isinstance(error, CancelledError):
+                    continue
+                raise error
+            return [futures[position].result() for position in range(len(items))]
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how a loop advances."""
+        with self._teller.progress(title, total) as advance:
+            yield advance
+
+    def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
+        """Nothing: the command's summary shows it."""
+
+    def markdown(self, key: str, text: str) -> None:
+        """Nothing: the command's summary shows it."""
+
+    def say(self, line: str) -> None:
+        """Print the line."""
+        self._teller.say(line)
+
+    def _attempt(self, title: str, call: Callable[[], Made], retries: int) -> Made:
+        for attempt in range(retries):
+            try:
+                return call()
+            except TransientError as error:
+                pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
+                self.say(f"{title}: {error.what} Again in {pause:.0f} s.")
+                self._sleep(pause)
+        return call()
+
+
+class _Silence:
+    """Tells nothing."""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield lambda increment: None
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+
+class _Lines(_Silence):
+    """A line per stage, and one every few seconds while something long goes on: for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.say(f"{name}: {time.monotonic() - began:.1f} s")
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        lock = threading.Lock()
+        done, told = 0, time.monotonic()
+
+        def advance(increment: int) -> None:
+            nonlocal done, told
+            with lock:
+                done += increment
+                now = time.monotonic()
+                if now - told < _SECONDS_BETWEEN_LINES:
+                    return
+                told = now
+                line = f"{title}: {f'{100 * done // total} %' if total else f'{done:,}'}"
+            self.say(line)
+
+        yield advance
+
+    def say(self, line: str) -> None:
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+class _Bars(_Lines):
+    """Progress bars; each finished stage leaves one line."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._lock = threading.Lock()
+        self._open = 0
+        self._bars: Progress | None = None
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.say(f"✓ {name:<12} {time.monotonic() - began:6.1f} s")
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        with self._bar(f"  {title}", None):
+            yield
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        with self._bar(title, total or None) as (bars, bar):
+            yield lambda increment: bars.advance(bar, increment)
+
+    @contextmanager
+    def _bar(self, title: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+        bars = self._enter()
+        bar = bars.add_task(printable(title), total=total)
+        try:
+            yield bars, bar
+        finally:
+            bars.remove_task(bar)
+            self._leave()
+
+    def _enter(self) -> Progress:
+        with self._lock:
+            if self._bars is None:
+                self._bars = _new_bars(self._console)
+                self._bars.start()
+            self._open += 1
+            return self._bars
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._open -= 1
+            if not self._open and self._bars is not None:
+                self._bars.stop()
+                self._bars = None
+
+
+def _teller(console: Console | None) -> _Silence:
+    if console is None:
+        return _Silence()
+    return _Bars(console) if console.is_terminal else _Lines(console)
+
+
+def _new_bars(console: Console) -> Progress:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )

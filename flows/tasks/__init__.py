@@ -1,0 +1,1 @@
+"""The tasks that flows chain, a module for each stage."""
