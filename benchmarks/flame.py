@@ -19,9 +19,11 @@ from benchmarks.installation import ROOT, environment, site
 from benchmarks.ours import Protected
 from benchmarks.sampling import Sampler, Stack
 from edms_tasks.settings import load_settings
-from flows.backup import compose_backup
-from flows.restore import compose_restore
-from flows.running.threads import DirectSteps
+from flows.backup import backup
+from flows.requests import BackupRequest, RestoreRequest
+from flows.restore import restore
+from flows.running.run import Run
+from flows.running.threads import ThreadRunner
 
 PICTURES = ROOT / "docs" / "pictures"
 
@@ -45,22 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ):
         protected = Protected(here.install("full", options.rows), here.folder / "ours")
         settings = load_settings(protected.config)
-        backup, stacks = _sampled(lambda steps: compose_backup(settings, steps))
+        snapshot, stacks = _sampled(lambda runner: backup.fn(Run(settings, runner), BackupRequest()))
         (options.pictures / "flame-backup.svg").write_text(
-            draw(stacks, f"edms-backup backup, {backup.manifest.rows:,} rows"), encoding="utf-8"
+            draw(stacks, f"edms-backup backup, {snapshot.manifest.rows:,} rows"), encoding="utf-8"
         )
-        restore, stacks = _sampled(
-            lambda steps: compose_restore(settings, steps, snapshot="latest", into=here.place_for("restored"))
+        restored, stacks = _sampled(
+            lambda runner: restore.fn(Run(settings, runner), RestoreRequest(into=here.place_for("restored")))
         )
-        if not (backup.verified and restore.success):
+        if not (snapshot.verified and restored.success):
             raise RuntimeError("a picture of something that is not proved means nothing")
         (options.pictures / "flame-restore.svg").write_text(
-            draw(stacks, f"edms-backup restore, {restore.rows:,} rows"), encoding="utf-8"
+            draw(stacks, f"edms-backup restore, {restored.rows:,} rows"), encoding="utf-8"
         )
 
 
-class _Staged(DirectSteps):
-    """Direct steps that tell the stage they are in."""
+class _Staged(ThreadRunner):
+    """A runner that tells the stage they are in."""
 
     now = "between stages"
 
@@ -74,10 +76,10 @@ class _Staged(DirectSteps):
                 self.now = outer
 
 
-def _sampled(run: Callable[[DirectSteps], Result]) -> tuple[Result, Counter[Stack]]:
-    steps = _Staged()
-    with Sampler(lambda: steps.now) as sampler:
-        result = run(steps)
+def _sampled(run: Callable[[ThreadRunner], Result]) -> tuple[Result, Counter[Stack]]:
+    runner = _Staged()
+    with Sampler(lambda: runner.now) as sampler:
+        result = run(runner)
     return result, sampler.stacks
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import create_engine, text
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import CommandError, TerminalError
 from edms_tasks.settings import Settings, load_settings
-from flows.backing_up.conclusion import BackupResult
+from flows.backing_up.backup_result import BackupResult
 from flows.backup import compose_backup
 from flows.inspection import compose_inspect
 from flows.restore import compose_restore

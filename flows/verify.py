@@ -10,10 +10,11 @@ from edms_tasks.lineage.asking import chosen_snapshot, state_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
-from edms_tasks.settings import Settings
 from flows.evidence.artifacts import leave_verify
-from flows.running.runner import Steps
-from flows.tasks.verify_snapshot import verify_snapshot
+from flows.requests import VerifyRequest
+from flows.running.declaring import Shortfall, flow
+from flows.running.run import Run
+from flows.tasks.verify import verify_snapshot
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class VerifyResult:
         """Nothing was wrong, and something was read."""
         return not self.problems and bool(self.snapshot_ids)
 
+    def shortfall(self) -> Shortfall | None:
+        """Something is damaged, or there was nothing to verify."""
+        if self.success:
+            return None
+        return Shortfall("The repository does not verify.", self.problems or ("There is no snapshot.",))
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
@@ -45,39 +52,45 @@ class VerifyResult:
         }
 
 
-def compose_verify(settings: Settings, steps: Steps, *, snapshot: str | None = None) -> VerifyResult:
-    """Verify one snapshot, or every one where none is named. Damaged manifests are problems, not crashes."""
-    repository = Repository.open(settings.repository)
-    problems: list[str] = []
-    if snapshot is None:
-        state = state_of(settings, repository)
-        chosen: tuple[str, ...] = state.survey.order
-        problems += [f"{name}: the manifest is damaged" for name in state.survey.damaged]
-        problems += state.problems
-        notes = state.notes
-    else:
-        one = chosen_snapshot(settings, repository, snapshot)
-        chosen, notes = (one.snapshot_id,), one.notes
+@flow(
+    name="edms-verify",
+    description="Reads every object of one snapshot, or of all, and compares hashes, rows and digests.",
+    repeatable=True,
+)
+def verify(run: Run, request: VerifyRequest) -> VerifyResult:
+    """Verify one snapshot or all of them; fails where something is damaged."""
+    repository = Repository.open(run.settings.repository)
+    chosen, notes, problems = _chosen(run, repository, request.snapshot)
     objects: dict[str, int] = {}
-    with run_folder(settings.workdir, "verify") as folder:
+    with run_folder(run.settings.workdir, "verify") as folder:
         for snapshot_id in chosen:
-            with steps.stage(f"verify {snapshot_id[:12]}"):
+            with run.stage(f"verify {snapshot_id[:12]}"):
                 try:
                     manifest = Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
-                except DamagedRepository as damage:
+                except DamagedRepository as damage:  # damaged manifests are problems, not crashes
                     problems.append(str(damage))
                     continue
                 objects |= {name: ref.size for name, ref in manifest.objects().items()}
                 (folder / snapshot_id[:12]).mkdir()
-                found = verify_snapshot(settings, steps, repository, manifest, folder / snapshot_id[:12])
+                found = verify_snapshot(run, repository, manifest, folder / snapshot_id[:12])
                 problems += [f"snapshot {snapshot_id[:12]}: {problem}" for problem in found]
     result = VerifyResult(
         snapshot_ids=tuple(chosen),
         objects=len(objects),
         bytes=sum(objects.values()),
         problems=tuple(problems),
-        seconds=dict(steps.seconds),
+        seconds=run.seconds,
         notes=notes,
     )
-    leave_verify(steps, result)
+    leave_verify(run, result)
     return result
+
+
+def _chosen(run: Run, repository: Repository, name: str | None) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
+    """Ids of the snapshots to read, notes on them, and what is wrong with their order and completeness."""
+    if name is not None:
+        one = chosen_snapshot(run.settings, repository, name)
+        return (one.snapshot_id,), one.notes, []
+    state = state_of(run.settings, repository)
+    damaged = [f"{name}: the manifest is damaged" for name in state.survey.damaged]
+    return state.survey.order, state.notes, [*damaged, *state.problems]

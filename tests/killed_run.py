@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from typing import Any
 from edms_tasks.databases.postgresql.database import PostgresDatabase
 from edms_tasks.databases.sqlite.database import SqliteDatabase
 from edms_tasks.settings import load_settings
-from flows.backup import compose_backup
-from flows.restore import compose_restore
-from flows.running.threads import DirectSteps
+from flows.running.declaring import Task
+from flows.running.threads import ThreadRunner
+from tests.running import run_backup, run_restore
 
 
 def die() -> None:
@@ -26,8 +26,8 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class KillingSteps(DirectSteps):
-    """Direct steps that die on entering a stage or step of a given name."""
+class KillingRunner(ThreadRunner):
+    """Runs on threads, and dies on entering a stage or a task of a given name."""
 
     def __init__(self, point: str) -> None:
         super().__init__()
@@ -39,19 +39,12 @@ class KillingSteps(DirectSteps):
         with super().stage(name):
             yield
 
-    def run(self, title: str, function: Callable[..., Any], /, *args: object, retries: int = 0) -> Any:
+    def call(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        title = task.title(*args, **kwargs)
         self._die_at(title)
-        return super().run(title, function, *args, retries=retries)
-
-    def map(
-        self, title: Callable[[Any], str], function: Callable[[Any], Any], items: Sequence[Any], /, **how: Any
-    ) -> Any:
-        def one(item: Any) -> Any:
-            made = function(item)
-            self._die_at(f"after {title(item)}")
-            return made
-
-        return super().map(title, one, items, **how)
+        made = super().call(task, *args, **kwargs)
+        self._die_at(f"after {title}")
+        return made
 
     def _die_at(self, name: str) -> None:
         if name == self._point:
@@ -97,7 +90,7 @@ def main(verb: str, config: str, point: str, environment: Mapping[str, str]) -> 
     os.environ.update(environment)
     settings = load_settings(Path(config))
     if verb == "backup":
-        compose_backup(settings, KillingSteps(point))
+        run_backup(settings, KillingRunner(point))
     else:
         _arm_promotion(point)
-        compose_restore(settings, KillingSteps(point), snapshot="latest")
+        run_restore(settings, KillingRunner(point), snapshot="latest")

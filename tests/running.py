@@ -1,4 +1,4 @@
-"""Run the product on an installation as a person would call it from Python: the compositions, without an orchestrator."""
+"""Run the product on an installation as a person would call it from Python: the flows' functions, without an orchestrator."""
 
 from __future__ import annotations
 
@@ -7,14 +7,72 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.settings import Settings, load_settings
-from flows.backing_up.conclusion import BackupResult
-from flows.backup import compose_backup
-from flows.restore import compose_restore
+from flows.backing_up.backup_result import BackupResult
+from flows.backup import backup
+from flows.diff import DiffResult, diff
+from flows.doctor import DoctorResult, doctor
+from flows.merge import MergeResult, merge
+from flows.requests import (
+    BackupRequest,
+    DiffRequest,
+    MergeRequest,
+    RestorePlanRequest,
+    RestoreRequest,
+    RollbackRequest,
+    VerifyRequest,
+)
+from flows.restore import BeforeValidation, restore, restore_snapshot
+from flows.restore_plan import RestorePlan, plan_restore
 from flows.restoring.result import RestoreResult
-from flows.rollback import RollbackResult, compose_rollback
-from flows.running.threads import DirectSteps
-from flows.verify import VerifyResult, compose_verify
+from flows.rollback import RollbackResult, rollback
+from flows.running.run import Run
+from flows.running.threads import ThreadRunner
+from flows.verify import VerifyResult, verify
 from tests.reference_system import ReferenceEdms
+
+
+def run_backup(settings: Settings, runner: ThreadRunner | None = None, **options: Any) -> BackupResult:
+    return backup.fn(Run(settings, runner or ThreadRunner()), BackupRequest(**options))
+
+
+def run_verify(settings: Settings, **options: Any) -> VerifyResult:
+    return verify.fn(Run(settings), VerifyRequest(**options))
+
+
+def run_restore(
+    settings: Settings,
+    runner: ThreadRunner | None = None,
+    before_validation: BeforeValidation | None = None,
+    **options: Any,
+) -> RestoreResult:
+    """A restore that is confirmed; `before_validation` is handed the staging database and folders, to damage them."""
+    run, request = Run(settings, runner or ThreadRunner()), RestoreRequest(**{"confirm": True} | options)
+    if before_validation is None:
+        return restore.fn(run, request)
+    return restore_snapshot(run, request, before_validation)
+
+
+def run_restore_plan(settings: Settings, **options: Any) -> RestorePlan:
+    return plan_restore.fn(Run(settings), RestorePlanRequest(**options))
+
+
+def run_merge(settings: Settings, runner: ThreadRunner | None = None, **options: Any) -> MergeResult:
+    """A merge that is confirmed."""
+    return merge.fn(
+        Run(settings, runner or ThreadRunner()), MergeRequest(**{"confirm": True, "dry_run": False} | options)
+    )
+
+
+def run_diff(settings: Settings, **options: Any) -> DiffResult:
+    return diff.fn(Run(settings), DiffRequest(**options))
+
+
+def run_rollback(settings: Settings, **options: Any) -> RollbackResult:
+    return rollback.fn(Run(settings), RollbackRequest(**options))
+
+
+def run_doctor(settings: Settings) -> DoctorResult:
+    return doctor(Run(settings))
 
 
 @dataclass(frozen=True)
@@ -30,16 +88,16 @@ class Protected:
         return load_settings(self.config)
 
     def backup(self, tag: str | None = None, **options: Any) -> BackupResult:
-        return compose_backup(self.settings, DirectSteps(), tag=tag, **options)
+        return run_backup(self.settings, tag=tag, **options)
 
     def restore(self, snapshot: str = "latest", **options: Any) -> RestoreResult:
-        return compose_restore(self.settings, DirectSteps(), snapshot=snapshot, **options)
+        return run_restore(self.settings, snapshot=snapshot, **options)
 
     def verify(self, snapshot: str | None = None) -> VerifyResult:
-        return compose_verify(self.settings, DirectSteps(), snapshot=snapshot)
+        return run_verify(self.settings, snapshot=snapshot)
 
     def rollback(self, stamp: str | None = None) -> RollbackResult:
-        return compose_rollback(self.settings, DirectSteps(), stamp=stamp)
+        return run_rollback(self.settings, stamp=stamp)
 
 
 def protect(edms: ReferenceEdms, folder: Path, *, top: str = "", extra: str = "") -> Protected:

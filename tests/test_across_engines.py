@@ -18,13 +18,12 @@ import pytest
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError, IncompatibleRows
 from edms_tasks.settings import load_settings
-from flows.restore import RestoreResult, compose_restore
-from flows.running.threads import DirectSteps
+from flows.restore import RestoreResult
 from tests import test_post_restore_functionality as working
 from tests.conversion.said_by_django import SCRIPT, heard
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdms
-from tests.running import Protected, protect
+from tests.running import Protected, protect, run_restore
 
 # A decimal with 18 digits is among the reference EDMS's awkward data; SQLite cannot hold it, so it says another there.
 _MEND = """
@@ -226,9 +225,8 @@ def test_a_role_that_may_create_no_database_moves_into_an_empty_one(
 def test_a_url_of_the_snapshots_own_engine_is_refused(moved: Callable[[Engine], Moved], tmp_path: Path) -> None:
     protected = moved("postgresql").protected
     with pytest.raises(CommandError, match="already"):
-        compose_restore(
+        run_restore(
             load_settings(protected.config),
-            DirectSteps(),
             snapshot="latest",
             into="postgresql://nobody@127.0.0.1:1/nothing",
         )

@@ -13,7 +13,7 @@ import pytest
 
 from edms_tasks.incremental.row_index import chunks_to_rewrite
 from edms_tasks.manifest import Manifest, TableEntry
-from flows.backing_up.conclusion import BackupResult
+from flows.backing_up.backup_result import BackupResult
 from tests.direct_access import execute, query
 from tests.independent_comparison import differences, picture
 from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest

@@ -9,8 +9,7 @@ import pytest
 from edms_tasks.errors import CommandError
 from edms_tasks.lineage.tags import check_tag
 from edms_tasks.settings import Settings
-from flows.backup import compose_backup
-from flows.running.threads import DirectSteps
+from tests.running import run_backup
 
 REFUSED = [
     "", "latest", "LATEST", "live", "all", "3fa81c02", "ABCD", "0000", "a" * 64, " ", "before  upgrade", " monday", "monday ", "monday\n",
@@ -34,7 +33,7 @@ ACCEPTED = [
 def test_a_tag_that_means_something_else_or_cannot_be_typed_is_refused(tag: str, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be the tag"):
         # An EDMS that does not exist: the refusal comes before anybody is asked.
-        compose_backup(Settings(workdir=tmp_path / "work"), DirectSteps(), tag=tag)
+        run_backup(Settings(workdir=tmp_path / "work"), tag=tag)
     assert list(tmp_path.iterdir()) == []
 
 

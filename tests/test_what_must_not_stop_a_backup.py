@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.inventory.model import Finding
-from flows.backing_up.conclusion import BackupResult
+from flows.backing_up.backup_result import BackupResult
 from flows.restoring.result import RestoreResult
 from tests.direct_access import execute, query, spoil
 from tests.independent_comparison import differences, picture

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edms_tasks.databases import Database
-from edms_tasks.databases.protocol import CapturedSchema, NeedsTheEdms
+from edms_tasks.databases.protocol import CapturedSchema, Foresight, NeedsTheEdms
 from edms_tasks.databases.unknown_names import note_of_unknown
 from edms_tasks.errors import EdmsBackupError
 from edms_tasks.inventory.inspect import run_in_edms
 from edms_tasks.inventory.model import Finding
-from edms_tasks.settings import Settings
 from edms_tasks.structure.foreseen import findings_of
-from flows.running.runner import Steps
+from flows.running.declaring import task
+from flows.running.run import Run
 
 # What the EDMS's code prints itself stands before it.
 _ANSWER = "edms-backup answers: "
@@ -37,34 +37,40 @@ print({answer!r} + json.dumps(problems))
 """
 
 
-def foresee_restore(
-    settings: Settings, steps: Steps, database: Database, captured: CapturedSchema, folder: Path
-) -> tuple[Finding, ...]:
+@task(name="try the schema", tags=["extract"], task_run_name="try what a restore would need")
+def try_the_schema(database: Database, captured: CapturedSchema, folder: Path) -> Foresight:
+    """Make the schema without its rows, in a database that is dropped at once."""
+    return database.foresee(captured, folder, thorough=False)
+
+
+ask_for_functions = task(
+    name="ask for functions", tags=["extract"], task_run_name="ask the EDMS for its own functions"
+)(run_in_edms)
+
+
+def foresee_restore(run: Run, database: Database, captured: CapturedSchema, folder: Path) -> tuple[Finding, ...]:
     """What a restore of this schema onto its own server would leave out or be refused."""
-    foresight = steps.run("try what a restore would need", lambda: database.foresee(captured, folder, thorough=False))
-    return tuple(findings_of(foresight, _unknown(settings, steps, foresight.needs_the_edms)))
+    foresight = run.call(try_the_schema, database, captured, folder)
+    return tuple(findings_of(foresight, _unknown(run, foresight.needs_the_edms)))
 
 
-def notes_on_the_edms(settings: Settings, steps: Steps, needs: Sequence[NeedsTheEdms], where: str) -> tuple[str, ...]:
+def notes_on_the_edms(run: Run, needs: Sequence[NeedsTheEdms], where: str) -> tuple[str, ...]:
     """What a restore would note of functions and collations that only the EDMS knows. Raises CheckFailed as it would."""
     asked = [one for one in needs if one.is_asked]
-    unknown = _unknown(settings, steps, asked)
+    unknown = _unknown(run, asked)
     is_computed = any(one.is_computed for one in asked)
     problems = list(dict.fromkeys(unknown.values()))
     return (note_of_unknown("; ".join(problems), is_computed=is_computed, where=where),) if problems else ()
 
 
-def _unknown(settings: Settings, steps: Steps, needs: Sequence[NeedsTheEdms]) -> Mapping[str, str]:
+def _unknown(run: Run, needs: Sequence[NeedsTheEdms]) -> Mapping[str, str]:
     """Name -> why the EDMS's connection cannot make it in a database in memory."""
     if not needs:
         return {}
     wanted = [(one.name, list(one.statements)) for one in needs]
-    program = _PROGRAM.format(alias=settings.edms.database, wanted=wanted, answer=_ANSWER)
+    program = _PROGRAM.format(alias=run.settings.edms.database, wanted=wanted, answer=_ANSWER)
     try:
-        answer = steps.run(
-            "ask the EDMS for its own functions",
-            lambda: run_in_edms(settings, ["shell", "-c", program], database_name=":memory:"),
-        )
+        answer = run.call(ask_for_functions, run.settings, ["shell", "-c", program], database_name=":memory:")
     except EdmsBackupError as error:
         return {one.name: error.what for one in needs}
     for line in reversed(answer.stdout.splitlines()):

@@ -16,8 +16,9 @@ def live_system(settings: Settings) -> str:
     """The live database with its host, and the folders of files, a line for each."""
     from flows.live.live_target import live_folders
     from flows.restoring.target import address_of, ask_edms
+    from flows.running.run import Run
 
-    report = ask_edms(settings, [])
+    report = ask_edms(Run(settings), [])
     lines = [f"  database  {address_of(settings, report).display}"]
     lines += [f"  files     {folder}" for folder in sorted(set(map(str, live_folders(settings, report).values())))]
     return "\n".join(lines)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+from flows.requests import RestoreRequest, described
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,8 +38,23 @@ Flow = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="List every model, also those with which all is well.")]
 Snapshot = Annotated[
-    str, typer.Argument(metavar="SNAPSHOT", help="`latest`, an id or its first digits, or a tag.", show_default=False)
+    str, typer.Argument(metavar="SNAPSHOT", help=described(RestoreRequest, "snapshot"), show_default=False)
 ]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")]
+
+
+def from_request(request: type, field: str, *, metavar: str | None = None) -> Any:
+    """An option of the field's name, with what the request says of it; one that is off or on has no opposite."""
+    hints = get_type_hints(request)
+    names = [_flag(field)] if hints[field] is bool else []
+    text = described(request, field)
+    for other in hints:
+        text = text.replace(f"`{other}`", _flag(other))
+    return typer.Option(*names, metavar=metavar, help=text)
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
 
 
 @dataclass

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.evidence.markdown import bullets, facts, page, plain
-from flows.running.runner import Steps
+from flows.running.run import Run
 
 if TYPE_CHECKING:
     from edms_tasks.comparing.result import Difference
     from edms_tasks.manifest import Manifest
     from edms_tasks.report import RecoveryFacts
-    from flows.backing_up.conclusion import BackupResult
+    from flows.backing_up.backup_result import BackupResult
     from flows.diff import DiffResult
     from flows.doctor import Examined
     from flows.merge import MergeResult
@@ -31,7 +31,7 @@ _RESTORED = {
 }
 
 
-def leave_backup(steps: Steps, result: BackupResult) -> None:
+def leave_backup(run: Run, result: BackupResult) -> None:
     """The snapshot, whether it verified, its findings and its tables."""
     manifest = result.manifest
     rows = [
@@ -44,11 +44,11 @@ def leave_backup(steps: Steps, result: BackupResult) -> None:
         }
         for entry in manifest.tables
     ]
-    steps.table("models", "Models in the snapshot", rows, f"Snapshot {result.snapshot_id}")
+    run.table("backup-tables", "Models in the snapshot", rows, f"Snapshot {result.snapshot_id}")
     files = sum(index.files for index in manifest.files)
     findings = [f"{one.severity}: {one.subject}: {one.message} ({one.count:,})" for one in manifest.findings]
-    steps.markdown(
-        "backup",
+    run.markdown(
+        "backup-verdict",
         page(
             "Backed up" if result.verified else "NOT VERIFIED: do not rely on this snapshot",
             facts(
@@ -66,11 +66,11 @@ def leave_backup(steps: Steps, result: BackupResult) -> None:
     )
 
 
-def leave_verify(steps: Steps, result: VerifyResult) -> None:
+def leave_verify(run: Run, result: VerifyResult) -> None:
     """What was read, and what was wrong with it."""
     heading = "Verified" if result.success else "DAMAGED" if result.problems else "There is no snapshot to verify"
-    steps.markdown(
-        "verify",
+    run.markdown(
+        "verify-verdict",
         page(
             heading,
             facts(
@@ -88,7 +88,7 @@ def leave_verify(steps: Steps, result: VerifyResult) -> None:
     )
 
 
-def leave_restore(steps: Steps, known: RecoveryFacts, result: RestoreResult) -> None:
+def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None:
     """The verdict, what is live now, what failed, and the way back; and every table's numbers and digests."""
     rows = []
     for entry in known.manifest.tables:
@@ -103,12 +103,12 @@ def leave_restore(steps: Steps, known: RecoveryFacts, result: RestoreResult) -> 
                 "equal": state is not None and state.equals(entry.state),
             }
         )
-    steps.table("models", "Models after the restore", rows, "As written in the snapshot, and as read back.")
+    run.table("restore-tables", "Models after the restore", rows, "As written in the snapshot, and as read back.")
     files = sum(index.files for index in known.manifest.files)
     checks = known.validation.evaluated if known.validation else 0
     failed = len(known.validation.failures) if known.validation else 0
-    steps.markdown(
-        "verdict",
+    run.markdown(
+        "restore-verdict",
         page(
             _RESTORED[result.verdict],
             facts(
@@ -133,12 +133,19 @@ def leave_restore(steps: Steps, known: RecoveryFacts, result: RestoreResult) -> 
     )
 
 
-def leave_restore_plan(steps: Steps, plan: RestorePlan) -> None:
+def leave_restore_plan(run: Run, plan: RestorePlan) -> None:
     """What a restore would do now, and what stands in its way."""
     names = {"model": "model", "added": "comes back", "removed": "goes", "changed": "changes back", "same": "the same"}
-    _leave_models(steps, "Models that a restore would change", plan.difference, names, f"Snapshot {plan.snapshot_id}")
-    steps.markdown(
-        "restore-plan",
+    _leave_models(
+        run,
+        "restore-plan-tables",
+        "Models that a restore would change",
+        plan.difference,
+        names,
+        f"Snapshot {plan.snapshot_id}",
+    )
+    run.markdown(
+        "restore-plan-verdict",
         page(
             "A restore would be refused now" if plan.in_use else "Nothing stands in the way of a restore",
             "Nothing was changed.\n",
@@ -151,14 +158,16 @@ def leave_restore_plan(steps: Steps, plan: RestorePlan) -> None:
     )
 
 
-def leave_diff(steps: Steps, result: DiffResult) -> None:
+def leave_diff(run: Run, result: DiffResult) -> None:
     """What two states differ in, by model and folder."""
     names = {name: name.replace("_", " ") for name in ("model", "added", "removed", "changed", "same", "other_ids")}
     difference = result.difference
-    _leave_models(steps, "Models that differ", difference, names, f"{difference.first} · {difference.second}")
+    _leave_models(
+        run, "diff-tables", "Models that differ", difference, names, f"{difference.first} · {difference.second}"
+    )
     columns = [f"{one.model}.{one.column}: {one.first_type} → {one.second_type}" for one in difference.columns]
-    steps.markdown(
-        "difference",
+    run.markdown(
+        "diff-verdict",
         page(
             "No difference" if difference.equal else "They differ",
             facts((("First", difference.first), ("Second", difference.second), *_counts(difference))),
@@ -174,18 +183,18 @@ def leave_diff(steps: Steps, result: DiffResult) -> None:
     )
 
 
-def leave_merge(steps: Steps, shown: MergeResult) -> None:
+def leave_merge(run: Run, shown: MergeResult) -> None:
     """What a merge did or would do, and what stands in its way; `shown` holds no sensitive value."""
     plan = shown.plan
     rows = [
         {name: getattr(model, name) for name in ("model", "insert", "update", "keep", "same", "only_in_target")}
         for model in plan.models
     ]
-    steps.table("models", "Models in the merge", rows, f"Snapshot {plan.snapshot_id}")
+    run.table("merge-tables", "Models in the merge", rows, f"Snapshot {plan.snapshot_id}")
     heading = "NOT MERGED: nothing was changed" if plan.conflicts else "Merged and proved" if shown.done else "A plan"
     conflicts = [f"{one.model}: {one.message} ({one.count:,}). {one.fix}" for one in plan.conflicts]
-    steps.markdown(
-        "merge",
+    run.markdown(
+        "merge-verdict",
         page(
             heading,
             facts(
@@ -204,13 +213,13 @@ def leave_merge(steps: Steps, shown: MergeResult) -> None:
     )
 
 
-def leave_diagnosis(steps: Steps, result: Examined) -> None:
+def leave_diagnosis(run: Run, result: Examined) -> None:
     """The doctor's verdict and findings."""
     found = [
         f"{group.severity}: {', '.join(subject for subject, _ in group.subjects[:12])}: {group.message} {group.fix}"
         for group in result.groups
     ]
-    steps.markdown(
+    run.markdown(
         "diagnosis",
         page(
             "No errors" if result.diagnosis.healthy else "Errors were found",
@@ -220,13 +229,15 @@ def leave_diagnosis(steps: Steps, result: Examined) -> None:
     )
 
 
-def _leave_models(steps: Steps, title: str, difference: Difference, names: dict[str, str], description: str) -> None:
+def _leave_models(
+    run: Run, key: str, title: str, difference: Difference, names: dict[str, str], description: str
+) -> None:
     rows = [
         {shown: getattr(table, name) for name, shown in names.items()}
         for table in difference.tables
         if table.differences
     ]
-    steps.table("models", title, rows, description)
+    run.table(key, title, rows, description)
 
 
 def _snapshot(snapshot_id: str, manifest: Manifest) -> tuple[tuple[str, object], ...]:

@@ -15,7 +15,7 @@ from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.promotion import Journal, LiveTarget, Patience
 from edms_tasks.promotion.folders import identity
 from edms_tasks.settings import Settings
-from flows.running.runner import Steps
+from flows.running.run import Run
 
 
 def journal_of(settings: Settings) -> Journal:
@@ -77,24 +77,22 @@ class Together:
 
 
 @contextmanager
-def read_together(
-    settings: Settings, steps: Steps, database: Database, report: ProbeReport, purpose: str = "backup"
-) -> Iterator[Together]:
+def read_together(run: Run, database: Database, report: ProbeReport, purpose: str = "backup") -> Iterator[Together]:
     """Keep the live system from being replaced until `release`; a promotion that was cut short is finished first.
 
     Where something cannot be locked, that is told, and a replacement is detected in the end.
     """
-    target = live_target(settings, database, report)
-    patience = Patience(steps.say)
-    journal = journal_of(settings)
+    target = live_target(run.settings, database, report)
+    patience = Patience(run.say)
+    journal = journal_of(run.settings)
     if promotion.pending(database, journal, target.folders):
         with target.working("recovery"):
             for note in finish_what_was_cut_short(target, journal, patience):
-                steps.say(note)
+                run.say(note)
     with ExitStack() as held:
         _, unlocked = held.enter_context(target.read_together(purpose, patience))
         for why in unlocked:
-            steps.say(f"Not locked against a restore meanwhile, which would be noticed afterwards: {why}")
+            run.say(f"Not locked against a restore meanwhile, which would be noticed afterwards: {why}")
         together = Together(held, target, unlocked, _identities(target))
         yield together
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.inventory.inspect import run_in_edms
-from edms_tasks.settings import Settings
-from flows.running.runner import Steps
+from flows.running.declaring import task
+from flows.running.run import Run
 
 _PROGRAM = """
 from django.db import connections
@@ -19,15 +19,17 @@ if found != [('ok',)]:
 """
 
 
-def complete_in_the_edms(settings: Settings, steps: Steps, staging: StagingDatabase) -> None:
+build_in_the_edms = task(
+    name="build in the EDMS", tags=["restore"], task_run_name="let the EDMS build what needs its own functions"
+)(run_in_edms)
+
+
+def complete_in_the_edms(run: Run, staging: StagingDatabase) -> None:
     """Run what the staging database left to the EDMS, where it left anything. Raises CheckFailed."""
     if not staging.left_to_the_edms:
         return
-    program = _PROGRAM.format(alias=settings.edms.database, statements=list(staging.left_to_the_edms))
-    answer = steps.run(
-        "let the EDMS build what needs its own functions",
-        lambda: run_in_edms(settings, ["shell", "-c", program], database_name=staging.address.name),
-    )
+    program = _PROGRAM.format(alias=run.settings.edms.database, statements=list(staging.left_to_the_edms))
+    answer = run.call(build_in_the_edms, run.settings, ["shell", "-c", program], database_name=staging.address.name)
     staging.completed_by_the_edms(
         "" if answer.returncode == 0 else (answer.stderr or answer.stdout or answer.why).strip()
     )

@@ -1,4 +1,4 @@
-"""A restore into a database of the other engine: what it does in place of, or beside, what every restore does.
+"""A snapshot on its way to a database of the other engine: what is done in place of what every restore does.
 
 The EDMS's own migrations make the schema, in a database that is thrown away; every row is judged before anything is loaded;
 what was loaded is read back, brought into the snapshot's own form, and held against the snapshot like any other restore.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edms_tasks.conversion.compatibility import Compatibility, assess_table
 from edms_tasks.conversion.converted_rows import brought_back, expected_entry, moved_entry, write_moved
@@ -25,37 +26,95 @@ from edms_tasks.inventory.inspect import run_on_another_engine
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
+from edms_tasks.migrating.outcome import CodeMigration
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.restore import require_rows
-from edms_tasks.scratch.workspace import Workspace, open_workspace
+from edms_tasks.salvage import Losses
+from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
 from flows.restoring.target import Target
-from flows.running.runner import Steps
+from flows.running.declaring import task
+from flows.running.run import Numbered, Run, numbered
+from flows.tasks.restore import Load
+
+if TYPE_CHECKING:
+    from flows.restoring.opening import Opened
 
 
 @dataclass(frozen=True)
-class EngineConversion:
-    """How a snapshot goes into a database of the other engine.
+class ConvertedSnapshot:
+    """A snapshot as it goes into a database of the other engine.
 
     Args:
-        expected: the snapshot as it must come back, in its own engine's form.
-        manifest: the same, as it stands in the other engine.
-        repository: where the chunks of `expected` are.
-        schema: what the EDMS's migrations made there.
+        manifest: the snapshot as it must come back, in its own engine's form.
+        staged_manifest: the same, as it stands in the other engine.
+        repository: where the chunks of `manifest` are.
+        made: what the EDMS's migrations made there.
+        planned: the code's migrations that the snapshot was not made under.
         notes: what an administrator should know.
     """
 
-    expected: Manifest
     manifest: Manifest
+    staged_manifest: Manifest
     repository: Repository
-    schema: CapturedSchema
+    made: CapturedSchema
+    planned: Sequence[tuple[str, str]]
     notes: tuple[str, ...]
     _pairs: Mapping[str, TablePair]
     _workspace: Workspace
+    like: Mapping[str, RawTable] = field(default_factory=dict)
+    losses: Losses | None = None
 
-    def load_table(self, staging: StagingDatabase, repository: Repository, entry: TableEntry, folder: Path) -> int:
-        """Fetch, verify, convert and load one table of the snapshot; returns its rows. Raises CheckFailed."""
+    @property
+    def whole(self) -> Manifest:
+        """The snapshot as it must come back: nothing is lost."""
+        return self.manifest
+
+    @property
+    def load(self) -> Load:
+        """Fetch, verify, convert and load."""
+        return self._load
+
+    def schema(self, folder: Path) -> CapturedSchema:
+        """What the EDMS's migrations made."""
+        return self.made
+
+    def folders(self, target: Target) -> Target:
+        """As they are."""
+        return target
+
+    def keep_lists(self, folder: Path) -> None:
+        """There are none."""
+
+    def bring_back(
+        self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
+    ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
+        """Tables and rows as they were read there, in the snapshot's own form; tables the snapshot does not know stay."""
+        known = [ReadThere(self._pairs[table.id], raws[table.id]) for table in tables if table.id in self._pairs]
+        strangers = [table for table in tables if table.id not in self._pairs and raws[table.id].rows]
+        back = run.map(bring_back_table, numbered(known), self.repository, self._workspace, folder)
+        found = (*(read.pair.entry.table for read in known), *strangers)
+        return found, {raw.table_id: raw for raw in back} | {table.id: raws[table.id] for table in strangers}
+
+    def migrate(
+        self, run: Run, opened: Opened, staging: StagingDatabase, scratch: Path, notes: list[str]
+    ) -> CodeMigration | None:
+        """Run the EDMS's newer migrations on the validated database, if there are any, and its own check.
+
+        Raises:
+            CheckFailed: one of them failed.
+        """
+        alias = ["--database", run.settings.edms.database]
+        if self.planned:
+            run.call(run_edms_commands, run.settings, [["migrate", "--no-input", *alias]], staging.address)
+            notes.append(f"After the proof the EDMS's {len(self.planned)} newer migrations were run.")
+        if run.settings.validate_.django_check:
+            run.call(run_edms_commands, run.settings, [["check", *alias]], staging.address)
+            notes.append("The EDMS's own `check` passed on the restored database.")
+        return None
+
+    def _load(self, staging: StagingDatabase, repository: Repository, entry: TableEntry, folder: Path) -> int:
         pair = self._pairs[entry.table.id]
         moved = []
         with self._workspace.cursor() as cursor:
@@ -69,61 +128,32 @@ class EngineConversion:
         require_rows(staging, entry, loaded)
         return loaded
 
-    def bring_back(
-        self, steps: Steps, restored: Sequence[Table], raws: Mapping[str, RawTable], folder: Path, *, jobs: int
-    ) -> tuple[tuple[Table, ...], dict[str, RawTable]]:
-        """Tables and rows as they were read there, in the snapshot's own form; tables the snapshot does not know stay."""
-        known = [table for table in restored if table.id in self._pairs]
-        strangers = [table for table in restored if table.id not in self._pairs and raws[table.id].rows]
 
-        def one(numbered: tuple[int, Table]) -> RawTable:
-            number, table = numbered
-            pair = self._pairs[table.id]
-            like = fetch_chunks(self.repository, _first_chunk(pair.entry), folder / f"{number:04d}" / "like")
-            if not like:  # the snapshot has no rows of it, so that any that came back are one too many
-                return RawTable(table.id, raws[table.id].rows, pair.entry.encodings, ())
-            with self._workspace.cursor() as cursor:
-                return brought_back(cursor, pair, raws[table.id], like[0], folder / f"{number:04d}" / "back")
+@dataclass(frozen=True)
+class ReadThere:
+    """A table's rows as they were read in the other engine."""
 
-        back = steps.map(
-            lambda numbered: f"bring back {numbered[1].label}",
-            one,
-            list(enumerate(known)),
-            jobs=jobs,
-            weight=lambda numbered: raws[numbered[1].id].rows,
-        )
-        tables = (*(self._pairs[table.id].entry.table for table in known), *strangers)
-        return tables, {raw.table_id: raw for raw in back} | {table.id: raws[table.id] for table in strangers}
+    pair: TablePair
+    raw: RawTable
 
-    def migrate_to_code(
-        self, settings: Settings, steps: Steps, staging: StagingDatabase, planned: Sequence[tuple[str, str]]
-    ) -> tuple[str, ...]:
-        """Run the EDMS's newer migrations on the proved database, if there are any, and its own check; returns notes.
 
-        Raises:
-            CheckFailed: one of them failed.
-        """
-        alias, notes = ["--database", settings.edms.database], []
-        if planned:
-            arguments = ["migrate", "--no-input", *alias]
-            steps.run("run the EDMS's migrations", lambda: _run(settings, [arguments], staging.address))
-            notes.append(f"After the proof the EDMS's {len(planned)} newer migrations were run.")
-        if settings.validate_.django_check:
-            steps.run("run the EDMS's own check", lambda: _run(settings, [["check", *alias]], staging.address))
-            notes.append("The EDMS's own `check` passed on the restored database.")
-        return tuple(notes)
+@dataclass(frozen=True)
+class Assessed:
+    """Whether a table's rows have a place in the other engine, and what must come back of them."""
+
+    compatibility: Compatibility
+    expected: TableEntry
 
 
 def convert_engine(
-    settings: Settings,
-    steps: Steps,
+    run: Run,
     repository: Repository,
     manifest: Manifest,
     target: Target,
     planned: Sequence[tuple[str, str]],
     scratch: Path,
     cleanup: ExitStack,
-) -> EngineConversion:
+) -> ConvertedSnapshot:
     """Make the schema, and hold every row against it.
 
     Args:
@@ -140,59 +170,81 @@ def convert_engine(
     assert target.into is not None  # … and for this
     database = target.database
     (scratch / "workspace").mkdir(parents=True)
-    workspace = cleanup.enter_context(
-        open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
-    )
-    commands = commands_to(manifest, target.report, planned, settings.edms.database)
+    workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
+    commands = commands_to(manifest, target.report, planned, run.settings.edms.database)
     (scratch / "view").mkdir()
     with database.blank(target.into, scratch) as blank:
-        steps.run("run the EDMS's migrations", lambda: _run(settings, commands, blank))
+        run.call(run_edms_commands, run.settings, commands, blank)
         with open_database(blank).view(scratch / "view", 1) as view:
             made, counters = view.tables(), view.counters()
             schema = view.capture_schema(scratch / "schema")
     pairing = pair_tables(manifest.tables, made)
     own = repository.with_overlay(scratch / "repository")
-    assessed = steps.map(
-        lambda numbered: f"judge {numbered[1].entry.table.label}",
-        lambda numbered: _assess(settings, own, numbered[1], workspace, scratch / "chunks" / f"{numbered[0]:04d}"),
-        list(enumerate(pairing.pairs)),
-        jobs=settings.jobs,
-        weight=lambda numbered: numbered[1].entry.state.rows * len(numbered[1].entry.table.columns),
-    )
-    fits = {pair.entry.table.id: fit for pair, (fit, _) in zip(pairing.pairs, assessed, strict=True)}
+    assessed = run.map(assess_rows, numbered(pairing.pairs), run.settings, own, workspace, scratch / "chunks")
+    fits = {pair.entry.table.id: one.compatibility for pair, one in zip(pairing.pairs, assessed, strict=True)}
     require_compatible(database.address, pairing, list(fits.values()))
-    expected = {pair.entry.table.id: entry for pair, (_, entry) in zip(pairing.pairs, assessed, strict=True)}
+    expected = {pair.entry.table.id: one.expected for pair, one in zip(pairing.pairs, assessed, strict=True)}
     highest = {table_id: fit.highest for table_id, fit in fits.items() if fit.highest is not None}
     positions, left = positions_there(
         [pair.entry.table for pair in pairing.pairs], counters, manifest.sequences, highest
     )
     pairs = {pair.entry.table.id: pair for pair in pairing.pairs}
-    return EngineConversion(
-        expected=manifest.model_copy(update={"tables": tuple(expected.values())}),
-        manifest=_moved(manifest, database.address.engine, pairs, expected, positions),
+    return ConvertedSnapshot(
+        manifest=manifest.model_copy(update={"tables": tuple(expected.values())}),
+        staged_manifest=_moved(manifest, database.address.engine, pairs, expected, positions),
         repository=own,
-        schema=schema,
+        made=schema,
+        planned=planned,
         notes=tuple(_notes(manifest, database.address.engine, pairing, fits, left)),
         _pairs=pairs,
         _workspace=workspace,
     )
 
 
-def _assess(
-    settings: Settings, repository: Repository, pair: TablePair, workspace: Workspace, folder: Path
-) -> tuple[Compatibility, TableEntry]:
-    files = fetch_chunks(repository, pair.entry, folder)
+@task(
+    name="assess table",
+    tags=["convert"],
+    task_run_name="assess {pair.item.entry.table.label}",
+    weight=lambda pair: pair.item.entry.state.rows * len(pair.item.entry.table.columns),
+)
+def assess_rows(
+    pair: Numbered[TablePair], settings: Settings, repository: Repository, workspace: Workspace, scratch: Path
+) -> Assessed:
+    """Hold every row of a table against the other engine, before anything is loaded."""
+    folder, entry = scratch / pair.folder, pair.item.entry
+    files = fetch_chunks(repository, entry, folder)
     with workspace.cursor() as cursor:
-        fit = assess_table(cursor, pair, files, settings.validate_.sensitive)
-    expected = pair.entry
-    if not fit.incompatible:
-        expected = expected_entry(workspace, repository, pair, files, fit.respelled or (), folder / "respelled")
+        found = assess_table(cursor, pair.item, files, settings.validate_.sensitive)
+    expected = entry
+    if not found.incompatible:
+        respelled = found.respelled or ()
+        expected = expected_entry(workspace, repository, pair.item, files, respelled, folder / "respelled")
     for path in files:
         path.unlink()
-    return fit, expected
+    return Assessed(found, expected)
 
 
-def _run(settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress) -> None:
+@task(
+    name="bring back table",
+    tags=["validate"],
+    task_run_name="bring back {read.item.pair.entry.table.label}",
+    weight=lambda read: read.item.raw.rows,
+)
+def bring_back_table(
+    read: Numbered[ReadThere], repository: Repository, workspace: Workspace, scratch: Path
+) -> RawTable:
+    """Bring the rows of a table into the snapshot's own form."""
+    pair, raw, folder = read.item.pair, read.item.raw, scratch / read.folder
+    like = fetch_chunks(repository, _first_chunk(pair.entry), folder / "like")
+    if not like:  # the snapshot has no rows of it, so that any that came back are one too many
+        return RawTable(pair.entry.table.id, raw.rows, pair.entry.encodings, ())
+    with workspace.cursor() as cursor:
+        return brought_back(cursor, pair, raw, like[0], folder / "back")
+
+
+@task(name="run EDMS command", tags=["migrate"], task_run_name="let the EDMS {commands[0][0]}")
+def run_edms_commands(settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress) -> None:
+    """Run the EDMS's own commands on a database of the other engine; raises CheckFailed."""
     done = run_on_another_engine(settings, commands, address)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip()

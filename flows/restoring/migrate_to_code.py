@@ -7,11 +7,10 @@ live system untouched.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edms_tasks.databases import open_database
+from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import DroppedPart, StagingDatabase, Unwanted
 from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed
@@ -23,11 +22,12 @@ from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.migrating.code_compatibility import lacking, unenforced, without
 from edms_tasks.migrating.outcome import Change, CodeMigration, TableOutcome
 from edms_tasks.restore import holds_its_rows
-from edms_tasks.scratch.workspace import Workspace, open_workspace, relation
+from edms_tasks.scratch.workspace import Workspace, relation
 from edms_tasks.settings import Settings
 from flows.restoring.version_plan import VersionPlan, require_compatible
-from flows.running.runner import Steps
-from flows.tasks.extract_tables import read_tables
+from flows.running.declaring import task
+from flows.running.run import Run
+from flows.tasks.extract import extract_tables
 
 _RECORDS = "django_migrations"
 
@@ -36,16 +36,19 @@ _RECORDS = "django_migrations"
 class Validated:
     """A restored database that is what its snapshot says."""
 
-    settings: Settings
-    steps: Steps
+    run: Run
     manifest: Manifest
     staging: StagingDatabase
     scratch: Path  # folder for temporary files
     like: Mapping[str, RawTable] = field(default_factory=dict)  # rows as which those of a table are carried
 
+    def call_edms(self, arguments: list[str], purpose: str) -> None:
+        """Run one of the EDMS's own commands on the database; raises CheckFailed."""
+        self.run.call(run_edms_command, purpose, self.run.settings, arguments, self.staging.address)
+
 
 def migrate_to_code(
-    proved: Validated, report: ProbeReport | None, version_plan: VersionPlan, notes: list[str]
+    validated: Validated, report: ProbeReport | None, version_plan: VersionPlan, notes: list[str]
 ) -> CodeMigration | None:
     """Do what `version_plan` says, then let the EDMS check itself; None where nothing had to be done. Adds to `notes`.
 
@@ -57,23 +60,23 @@ def migrate_to_code(
         return None
     code_migration: CodeMigration | None = None
     if version_plan.forget:
-        code_migration = _cut_back(proved, report, version_plan, notes)
+        code_migration = _cut_back(validated, report, version_plan, notes)
     elif version_plan.migrate:
-        code_migration = _migrate(proved, report, version_plan, notes)
-    alias = proved.settings.edms.database
-    if proved.settings.validate_.django_check:
-        proved.steps.run("run the EDMS's own check", lambda: _run_edms(proved, ["check", "--database", alias]))
+        code_migration = _migrate(validated, report, version_plan, notes)
+    alias = validated.run.settings.edms.database
+    if validated.run.settings.validate_.django_check:
+        validated.call_edms(["check", "--database", alias], "run the EDMS's own check")
         notes.append("The EDMS's own `check` passed on the restored database.")
     return code_migration
 
 
-def _migrate(proved: Validated, report: ProbeReport, version_plan: VersionPlan, notes: list[str]) -> CodeMigration:
-    before = proved.staging.broken_references()
+def _migrate(validated: Validated, report: ProbeReport, version_plan: VersionPlan, notes: list[str]) -> CodeMigration:
+    before = validated.staging.broken_references()
     # Without the alias Django would migrate its default database, which may be another and is live.
-    arguments = ["migrate", "--no-input", "--database", proved.settings.edms.database]
-    proved.steps.run("run the EDMS's migrations", lambda: _run_edms(proved, arguments))
-    _require_references(proved, before)
-    tables, outcomes = _look_again(proved, report, {})
+    arguments = ["migrate", "--no-input", "--database", validated.run.settings.edms.database]
+    validated.call_edms(arguments, "run the EDMS's migrations")
+    _require_references(validated, before)
+    tables, outcomes = _look_again(validated, report, {})
     code_migration = CodeMigration(version_plan.migrate, outcomes)
     notes += code_migration.sentences()
     if short := lacking(report.models, tables):  # of drift that no migration explains: real systems have it
@@ -81,26 +84,26 @@ def _migrate(proved: Validated, report: ProbeReport, version_plan: VersionPlan, 
     return code_migration
 
 
-def _cut_back(proved: Validated, report: ProbeReport, version_plan: VersionPlan, notes: list[str]) -> CodeMigration:
+def _cut_back(validated: Validated, report: ProbeReport, version_plan: VersionPlan, notes: list[str]) -> CodeMigration:
     drop = version_plan.drop
-    records = [entry.table for entry in proved.manifest.tables if entry.table.name == _RECORDS]
+    records = [entry.table for entry in validated.manifest.tables if entry.table.name == _RECORDS]
     unwanted = Unwanted(
         tables=tuple(entry.table for entry in drop.tables),
         columns=tuple((entry.table, names) for entry, names in drop.columns),
         records=records[0] if records else None,
         migrations=version_plan.forget,
     )
-    before = proved.staging.broken_references()
+    before = validated.staging.broken_references()
     kept = {entry.table.id: without(entry.table, names) for entry, names in drop.columns}
-    digests = _digests(proved, kept)
-    dropped = proved.steps.run("drop what the code does not know", lambda: proved.staging.drop_parts(unwanted))
-    _require_references(proved, before)
-    cut = {table_id: _Cut(kept[table_id], digests[table_id]) for table_id in kept}
-    tables, outcomes = _look_again(proved, report, cut)
-    _require_the_rest(proved, outcomes, dropped, unwanted.records)
+    digests = _digests(validated, kept)
+    dropped = validated.run.call(drop_unknown_parts, validated.staging, unwanted)
+    _require_references(validated, before)
+    cut = {table_id: Cut(kept[table_id], digests[table_id]) for table_id in kept}
+    tables, outcomes = _look_again(validated, report, cut)
+    _require_the_rest(validated, outcomes, dropped, unwanted.records)
     require_compatible(report, tables)
-    arguments = ["migrate", "--check", "--database", proved.settings.edms.database]
-    proved.steps.run("ask the EDMS for its migrations", lambda: _run_edms(proved, arguments))
+    arguments = ["migrate", "--check", "--database", validated.run.settings.edms.database]
+    validated.call_edms(arguments, "ask the EDMS for its migrations")
     code_migration = CodeMigration((), outcomes, dropped)
     notes += code_migration.sentences()
     if loose := unenforced(report.models, tables):
@@ -110,21 +113,21 @@ def _cut_back(proved: Validated, report: ProbeReport, version_plan: VersionPlan,
     return code_migration
 
 
-def _require_references(proved: Validated, before: Mapping[str, int]) -> None:
+def _require_references(validated: Validated, before: Mapping[str, int]) -> None:
     """The database's own foreign keys hold as they did in the snapshot."""
-    after = proved.staging.broken_references()
+    after = validated.staging.broken_references()
     broken = sorted(name for name, rows in after.items() if name not in before or rows > before[name])
     if broken:
         raise CheckFailed(
             "Foreign keys do not hold any more after the restored database was brought to the EDMS's code.",
-            where=proved.staging.address.display,
+            where=validated.staging.address.display,
             why="; ".join(f"{name} ({after[name]:,} rows)" if after[name] else name for name in broken),
             fix="The live system is untouched. Mend the EDMS's migrations, or restore into the version of the snapshot.",
         )
 
 
 def _require_the_rest(
-    proved: Validated, tables: Sequence[TableOutcome], dropped: Sequence[DroppedPart], records: Table | None
+    validated: Validated, tables: Sequence[TableOutcome], dropped: Sequence[DroppedPart], records: Table | None
 ) -> None:
     """What was not dropped is as it was, row for row; of the records of migrations those are gone that had to."""
     gone = {part.name for part in dropped if part.kind == "table"}
@@ -142,14 +145,14 @@ def _require_the_rest(
     if wrong:
         raise CheckFailed(
             "Dropping what the EDMS's code does not know changed more than that.",
-            where=proved.staging.address.display,
+            where=validated.staging.address.display,
             why="; ".join(wrong),
             fix="The live system is untouched. Restore with --into, without --drop-unknown; report this.",
         )
 
 
 @dataclass(frozen=True)
-class _Cut:
+class Cut:
     """A table that lost columns: what is left of it, its rows, and their digest before."""
 
     left: Table
@@ -157,22 +160,16 @@ class _Cut:
 
 
 def _look_again(
-    proved: Validated, report: ProbeReport, cut: Mapping[str, _Cut]
+    validated: Validated, report: ProbeReport, cut: Mapping[str, Cut]
 ) -> tuple[tuple[Table, ...], tuple[TableOutcome, ...]]:
     """Read every table and hold it against the snapshot; `cut` is by table id."""
-    folder = proved.scratch / "followed"
-    tables, raws = _read(proved, folder)
+    folder = validated.scratch / "followed"
+    tables, raws = _read(validated, folder)
     now = {table.id: table for table in tables}
     models = {found.id: model.label for model in report.models if (found := table_of(model.table, tables)) is not None}
-    with _workspace(proved, folder) as workspace:
-        compared = proved.steps.map(
-            lambda entry: f"compare {entry.table.label}",
-            lambda entry: _outcome(entry, now.get(entry.table.id), raws, cut.get(entry.table.id), workspace),
-            proved.manifest.tables,
-            jobs=proved.settings.jobs,
-            weight=lambda entry: entry.state.rows,
-        )
-    known = {entry.table.id for entry in proved.manifest.tables}
+    with validated.run.workspace(folder / "workspace") as workspace:
+        compared = validated.run.map(compare_with_snapshot, validated.manifest.tables, now, raws, cut, workspace)
+    known = {entry.table.id for entry in validated.manifest.tables}
     new = [
         TableOutcome(table.id, models.get(table.id, table.id), "new", None, raws[table.id].rows)
         for table in tables
@@ -181,10 +178,22 @@ def _look_again(
     return tables, (*compared, *new)
 
 
-def _outcome(
-    entry: TableEntry, table: Table | None, raws: Mapping[str, RawTable], cut: _Cut | None, workspace: Workspace
+@task(
+    name="compare table",
+    tags=["migrate"],
+    task_run_name="compare {entry.table.label}",
+    weight=lambda entry: entry.state.rows,
+)
+def compare_with_snapshot(
+    entry: TableEntry,
+    now: Mapping[str, Table],
+    raws: Mapping[str, RawTable],
+    cuts: Mapping[str, Cut],
+    workspace: Workspace,
 ) -> TableOutcome:
+    """Say what became of a table after the proof."""
     table_id, rows = entry.table.id, entry.state.rows
+    table, cut = now.get(table_id), cuts.get(table_id)
     if table is None:
         return TableOutcome(table_id, entry.table.label, "removed", rows, None)
     raw = raws[table_id]
@@ -200,42 +209,44 @@ def _outcome(
     return TableOutcome(table_id, entry.table.label, change, rows, raw.rows, added, removed)
 
 
-def _digests(proved: Validated, tables: Mapping[str, Table]) -> dict[str, tuple[int, str]]:
+def _digests(validated: Validated, tables: Mapping[str, Table]) -> dict[str, tuple[int, str]]:
     """Rows and exact digest of some tables over some of their columns, as they are now."""
     if not tables:
         return {}
-    folder = proved.scratch / "before-the-drop"
-    _, raws = _read(proved, folder, set(tables))
+    folder = validated.scratch / "before-the-drop"
+    _, raws = _read(validated, folder, set(tables))
     found = {}
-    with _workspace(proved, folder) as workspace, workspace.cursor() as cursor:
+    with validated.run.workspace(folder / "workspace") as workspace, workspace.cursor() as cursor:
         for table_id, table in tables.items():
             found[table_id] = exact_digest(cursor, table, None, relation(table, raws[table_id]))
     return found
 
 
 def _read(
-    proved: Validated, folder: Path, only: set[str] | None = None
+    validated: Validated, folder: Path, only: set[str] | None = None
 ) -> tuple[tuple[Table, ...], dict[str, RawTable]]:
     (folder / "view").mkdir(parents=True)
-    with open_database(proved.staging.address).view(folder / "view", proved.settings.jobs) as view:
+    with open_database(validated.staging.address).view(folder / "view", validated.run.settings.jobs) as view:
         tables = view.tables()
         wanted = [table for table in tables if only is None or table.id in only]
-        raws = read_tables(proved.settings, proved.steps, view, wanted, folder / "rows", "read again", proved.like)
+        raws = extract_tables(validated.run, view, wanted, folder / "rows", validated.like)
         return tables, raws
 
 
-def _workspace(proved: Validated, folder: Path) -> AbstractContextManager[Workspace]:
-    return open_workspace(
-        folder / "workspace", memory_limit_mb=proved.settings.memory_limit_mb, threads=proved.settings.jobs
-    )
+@task(name="drop unknown parts", tags=["migrate"], task_run_name="drop what the code does not know")
+def drop_unknown_parts(staging: StagingDatabase, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
+    """Drop tables and columns that the EDMS's code does not know."""
+    return tuple(staging.drop_parts(unwanted))
 
 
-def _run_edms(proved: Validated, arguments: list[str]) -> None:
-    done = run_in_edms(proved.settings, arguments, database_name=proved.staging.address.name)
+@task(name="run EDMS command", tags=["migrate"], task_run_name="{purpose}")
+def run_edms_command(purpose: str, settings: Settings, arguments: list[str], address: DatabaseAddress) -> None:
+    """Run one of the EDMS's own commands on the staging database; raises CheckFailed."""
+    done = run_in_edms(settings, arguments, database_name=address.name)
     if done.returncode != 0:
         raise CheckFailed(
             f"The EDMS's own `{' '.join(arguments)}` failed on the restored database.",
-            where=proved.staging.address.display,
+            where=address.display,
             why=(done.stderr or done.stdout).strip()[-1500:],
             fix="The live system is untouched. Mend the EDMS, or restore with --into to look at the data."
             + (" To restore without this check: [validate] django_check = false." if arguments[0] == "check" else ""),

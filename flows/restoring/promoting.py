@@ -5,13 +5,13 @@ Everything that would stop it is asked before anything is staged; whatever ends 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edms_tasks import promotion
 from edms_tasks.databases.protocol import StagingDatabase
-from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.errors import (
     AlreadyPromoted,
     EvidenceNotWritten,
@@ -21,9 +21,8 @@ from edms_tasks.errors import (
     TargetLocked,
     TerminalError,
 )
-from edms_tasks.files import FileCheck
 from edms_tasks.manifest import Manifest
-from edms_tasks.promotion import Evidence as Proof
+from edms_tasks.promotion import Evidence as JournalEvidence
 from edms_tasks.promotion import Journal, LiveTarget, Patience, Promotion, Staged
 from edms_tasks.promotion.target_locks import Held
 from edms_tasks.report import RecoveryFacts
@@ -31,6 +30,14 @@ from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.settings import Settings
 from flows.live.live_target import finish_what_was_cut_short, live_target
 from flows.restoring.target import Target
+from flows.running.declaring import task
+from flows.running.run import Run
+from flows.running.stopping import when_stopped
+
+if TYPE_CHECKING:
+    from flows.restoring.opening import Opened
+    from flows.restoring.staging import Staged as StagedSystem
+    from flows.restoring.validation import Evidence
 
 
 def lock_of(settings: Settings, target: Target) -> LiveTarget:
@@ -122,33 +129,6 @@ def _require_separate(settings: Settings, target: Target) -> None:
                 )
 
 
-class Abandon:
-    """Removes what was staged on the way out, unless it was handed over or a promotion stopped halfway.
-
-    Half a promotion is finished by the next command (`promotion.recover`), which needs what was staged for it.
-    """
-
-    def __init__(self, journal: Journal, folders: Sequence[Path]) -> None:
-        self.staging: StagingDatabase | None = None
-        self.handed_over = False
-        self._journal = journal
-        self._folders = folders
-
-    def __enter__(self) -> Abandon:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self.handed_over or self._is_half_promoted():
-            return
-        if self.staging is not None:
-            self.staging.drop()
-        promotion.remove_staged(self._folders)
-
-    def _is_half_promoted(self) -> bool:
-        staged = self.staging.address.name if self.staging is not None else None
-        return any(entry.state == "started" and entry.incoming == staged for entry in self._journal.read())
-
-
 class Candidate:
     """What is about to be validated: told again afterwards, so that nothing else goes live in its place."""
 
@@ -189,8 +169,31 @@ class Candidate:
         return Staged.of(self._staging.address.name, fingerprint, folders)
 
 
-def keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: Held) -> None:
-    """Leave what was proved under the names that were asked for."""
+@task(name="promote", tags=["promote"], task_run_name="put what was proved in its place")
+def put_in_place(
+    run: Run, opened: Opened, target: Target, staged: StagedSystem, candidate: Candidate, evidence: Evidence
+) -> Promotion | None:
+    """Put what was proved in its place: live, or under the names that were asked for (None).
+
+    Raises:
+        TargetInUse, TargetChanged, LockLost: the live system is untouched.
+        PromotionHalted: the database was swapped, and the folders could not follow.
+    """
+    when_stopped(
+        "It was being put in place. `edms-backup restore SNAPSHOT --dry-run` says whether that was cut short; the next "
+        "restore or rollback finishes it."
+    )
+    done = None
+    if target.into is None:
+        done = _promote(run, opened, target, candidate, evidence)
+    else:
+        _keep(target, staged.database, candidate, opened.held)
+    staged.abandon.handed_over = True
+    when_stopped(f"The restored data is in place ({target.into or 'live'}); the report was not written.")
+    return done
+
+
+def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: Held) -> None:
     assert target.into is not None  # the caller's choice
     candidate.staged()
     held.require_held()
@@ -202,55 +205,43 @@ def keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: H
         staged.rename(final)
 
 
-def promote(
-    settings: Settings,
-    target: Target,
-    candidate: Candidate,
-    journal: Journal,
-    held: Held,
-    patience: Patience,
-    *,
-    snapshot_id: str,
-    confirmation: str,
-    proof: Proof,
-) -> Promotion:
-    """Swap what was proved with the live system; waits for running backups first.
-
-    Raises:
-        TargetInUse, TargetChanged, LockLost: the live system is untouched.
-        PromotionHalted: the database was swapped, and the folders could not follow.
-    """
-    with ExitStack() as stack:
-        still = stack.enter_context(lock_of(settings, target).still("restore", patience))
-        require_first_time(journal, confirmation)
+def _promote(run: Run, opened: Opened, target: Target, candidate: Candidate, evidence: Evidence) -> Promotion:
+    """Swap what was proved with the live system; waits for running backups first."""
+    with lock_of(run.settings, target).still("restore", opened.patience) as still:
+        require_first_time(opened.journal, run.runner.run_id)
         staged = candidate.staged()
         planned = promotion.plan(
-            target.database, journal, staged, snapshot_id=snapshot_id, confirmation=confirmation, evidence=proof
+            target.database,
+            opened.journal,
+            staged,
+            snapshot_id=opened.snapshot_id,
+            confirmation=run.runner.run_id,
+            evidence=_for_the_journal(evidence),
         )
 
         def confirm() -> None:
-            held.require_held()
+            opened.held.require_held()
             still.require_held()
             staged.require_folders()
 
         return promotion.carry_out(
             planned,
             target.database,
-            journal,
+            opened.journal,
             fingerprint=staged.fingerprint,
             confirm=confirm,
-            disconnect=settings.restore.disconnect,
+            disconnect=run.settings.restore.disconnect,
         )
 
 
-def proof_of(verdict: str, states: Mapping[str, MeasuredTable], files: Sequence[FileCheck], folder: Path) -> Proof:
+def _for_the_journal(evidence: Evidence) -> JournalEvidence:
     """What the journal keeps, for the day on which the report cannot be written or found."""
-    return Proof(
-        verdict=verdict,
-        rows=sum(state.rows for state in states.values()),
-        tables=len(states),
-        files=sum(check.found for check in files),
-        report=str(folder),
+    return JournalEvidence(
+        verdict=evidence.verdict,
+        rows=sum(state.rows for state in evidence.states.values()),
+        tables=len(evidence.states),
+        files=sum(check.found for check in evidence.files),
+        report=str(evidence.folder),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from edms_tasks.migrating.outcome import CodeMigration
 from edms_tasks.report import Verdict
 from edms_tasks.salvage import Losses
+from flows.running.declaring import Shortfall
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ class RestoreResult:
     def success(self) -> bool:
         """What came back is the snapshot, proved; a salvage that lost anything never is."""
         return self.verdict == "proved"
+
+    def shortfall(self) -> Shortfall | None:
+        """What came back is not the snapshot, or not all of it."""
+        if self.losses is not None and self.verdict == "salvaged":
+            return Shortfall("The snapshot is damaged: a part of it came back.", self.losses.sentences())
+        if not self.success:
+            return Shortfall("The restored data is not what the snapshot says.", self.failures)
+        return None
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""

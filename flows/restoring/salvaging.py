@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edms_tasks.errors import CommandError
+from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.extract import RawTable
 from edms_tasks.files.ids_in_names import measure_file_names
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
+from edms_tasks.migrating.outcome import CodeMigration
 from edms_tasks.repository import Repository
-from edms_tasks.restore import keys_as_recorded
 from edms_tasks.salvage import (
     DanglingList,
     Losses,
@@ -29,10 +31,15 @@ from edms_tasks.salvage import (
     write_lost_files,
 )
 from edms_tasks.scratch.disk_space import require_space
-from edms_tasks.scratch.workspace import Workspace, open_workspace
-from edms_tasks.settings import Settings
+from edms_tasks.scratch.workspace import Workspace
+from flows.restoring.sources import WholeSnapshot
 from flows.restoring.target import Target
-from flows.running.runner import Steps
+from flows.running.declaring import task
+from flows.running.run import Numbered, Run, numbered
+from flows.tasks.validate import tabulate_keys
+
+if TYPE_CHECKING:
+    from flows.restoring.opening import Opened
 
 WHOLE = "Nothing had to be salvaged: every object of the snapshot was read and is what the snapshot says."
 SALVAGED = (
@@ -43,16 +50,21 @@ UNMIGRATED = "The EDMS's migrations and its own `check` were not run on what was
 
 
 @dataclass(frozen=True)
-class Salvage:
-    """What is left of a snapshot, to be restored and proved like a snapshot of its own; and what is lost."""
+class SalvagedSnapshot(WholeSnapshot):
+    """What is left of a snapshot, to be restored and validated like a snapshot of its own; and what is lost.
 
-    manifest: Manifest
-    repository: Repository
-    losses: Losses
-    rows: Mapping[str, RawTable]  # table id -> what is left of tables that are not whole
-    lists: Path  # folder of the lists of what is lost
+    `like` are, by table id, the rows that are left of tables that are not whole.
+    """
 
-    def target(self, target: Target) -> Target:
+    of: Manifest | None = None  # the whole snapshot
+    lists: Path | None = None  # folder of the lists of what is lost
+
+    @property
+    def whole(self) -> Manifest:
+        """The snapshot as it was."""
+        return self.of or self.manifest
+
+    def folders(self, target: Target) -> Target:
         """The same target, for what is left of the files."""
         indexes = {index.root.name: index for index in self.manifest.files}
         folders = tuple((indexes[index.root.name], final, staged) for index, final, staged in target.folders)
@@ -60,130 +72,152 @@ class Salvage:
 
     def keep_lists(self, folder: Path) -> None:
         """Put the lists beside the report."""
-        for path in sorted(self.lists.iterdir()):
+        for path in sorted(self.lists.iterdir()) if self.lists is not None else ():
             shutil.move(path, folder / path.name)
 
+    def migrate(
+        self, run: Run, opened: Opened, staging: StagingDatabase, scratch: Path, notes: list[str]
+    ) -> CodeMigration | None:
+        """As of a whole snapshot; but a copy stays as it is: its migrations may stumble over what is missing."""
+        if opened.target.into is not None:
+            notes.append(UNMIGRATED)
+            return None
+        return super().migrate(run, opened, staging, scratch, notes)
 
-def require_leave(*, into: str | None, promote_salvaged: bool, drop_unknown: bool) -> None:
-    """A salvage replaces the live system only where that was said of the salvage itself, and is never cut back."""
-    if drop_unknown:
-        raise CommandError(
-            "A salvage cannot drop what the EDMS's code does not know: it would not be clear what was lost and what was dropped.",
-            fix="Salvage it with --into and without --drop-unknown; or restore a snapshot that is whole.",
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a table's rows."""
+
+    salvaged: SalvagedTable
+    raw: RawTable
+
+
+require_whole_schema = task(name="check schema", tags=["survey"])(require_schema)
+
+
+@task(
+    name="survey table",
+    tags=["survey"],
+    task_run_name="survey {entry.item.table.label}",
+    weight=lambda entry: entry.item.state.rows * len(entry.item.table.columns),
+)
+def survey_rows(
+    entry: Numbered[TableEntry], repository: Repository, workspace: Workspace, scratch: Path
+) -> SalvagedTable:
+    """See what of a table's chunks is whole."""
+    return survey_table(repository, entry.item, workspace, scratch / entry.folder)
+
+
+@task(name="survey files", tags=["survey"], task_run_name="survey the files of {index.item.root.name}")
+def survey_root(
+    index: Numbered[FileIndex], run: Run, repository: Repository, created: datetime, scratch: Path
+) -> SalvagedFiles:
+    """See what of a root's files is whole."""
+    with run.progress(f"files of {index.item.root.name}", index.item.files) as advance:
+        return survey_files(
+            index.item,
+            repository,
+            scratch / f"files-{index.folder}",
+            made_up_at_ns=int(created.timestamp()) * 1_000_000_000,
+            progress=advance,
+            jobs=run.settings.jobs,
         )
-    if into is None and not promote_salvaged:
-        raise CommandError(
-            "A salvage may lack rows and files, and nobody said that it may replace the live system.",
-            fix="Add --into NAME to keep it beside the live system, or --promote-salvaged to replace that.",
-        )
 
 
-def survey(
-    settings: Settings,
-    steps: Steps,
-    repository: Repository,
-    snapshot_id: str,
-    manifest: Manifest,
-    scratch: Path,
-) -> Salvage | None:
-    """Read every object of the snapshot; None where all of them are whole.
+@task(
+    name="read what is left",
+    tags=["survey"],
+    task_run_name="read what is left of {table.item.entry.table.label}",
+    weight=lambda table: table.item.entry.state.rows * len(table.item.entry.table.columns),
+)
+def read_what_is_left(
+    table: Numbered[SalvagedTable], repository: Repository, workspace: Workspace, scratch: Path
+) -> Left:
+    """Bring the rows of a table that are left into the working folder."""
+    raw = salvaged_rows(repository, table.item.entry, workspace, scratch / table.folder)
+    return Left(table.item, raw)
+
+
+@task(
+    name="measure what is left",
+    tags=["survey"],
+    task_run_name="measure what is left of {left.salvaged.entry.table.label}",
+)
+def measure_what_is_left(left: Left, keys: CheckedKeys) -> TableEntry:
+    """Count and digest them: this is what must come back."""
+    return state_of_salvaged(left.salvaged, left.raw, keys)
+
+
+@task(name="list losses", tags=["survey"], task_run_name="list what points at what is lost")
+def list_losses(
+    losses: Losses,
+    entries: Sequence[TableEntry],
+    files: Sequence[SalvagedFiles],
+    raws: Mapping[str, RawTable],
+    keys: CheckedKeys,
+    workspace: Workspace,
+    sensitive: Sequence[str],
+    folder: Path,
+) -> Losses:
+    """Write what points at rows and files that are lost as lists into `folder`."""
+    return _listed(sensitive, losses, entries, files, raws, keys, workspace, folder)
+
+
+def salvage(run: Run, repository: Repository, snapshot_id: str, manifest: Manifest, scratch: Path) -> WholeSnapshot:
+    """Read every object of the snapshot, and make of what is whole a snapshot that a restore can follow.
 
     Raises:
         DamagedRepository: the schema is lost, so that nothing can be restored.
     """
     scratch.mkdir()
-    repository = repository.with_overlay(scratch / "repository")
-    steps.run("check the schema", lambda: require_schema(repository, snapshot_id, manifest))
-    with open_workspace(
-        scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
-    ) as workspace:
-        tables = steps.map(
-            lambda pair: f"survey {pair[1].table.label}",
-            lambda pair: survey_table(repository, pair[1], workspace, scratch / "survey" / f"{pair[0]:04d}"),
-            list(enumerate(manifest.tables)),
-            jobs=settings.jobs,
-            weight=lambda pair: pair[1].state.rows * len(pair[1].table.columns),
-        )
+    overlaid = repository.with_overlay(scratch / "repository")
+    run.call(require_whole_schema, overlaid, snapshot_id, manifest)
+    with run.workspace(scratch / "workspace") as workspace:
+        tables = run.map(survey_rows, numbered(manifest.tables), overlaid, workspace, scratch / "survey")
         files = [
-            steps.run(
-                f"survey the files of {index.root.name}",
-                lambda number=number, index=index: _survey_root(
-                    settings, steps, repository, manifest, index, scratch / f"files-{number:04d}"
-                ),
-            )
-            for number, index in enumerate(manifest.files)
+            run.call(survey_root, index, run, overlaid, manifest.created, scratch) for index in numbered(manifest.files)
         ]
         if not any(table.loss for table in tables) and not any(root.loss for root in files):
-            return None
-        return _salvage(settings, steps, repository, manifest, tables, files, workspace, scratch)
+            return WholeSnapshot(manifest, repository, (WHOLE,))
+        return _salvaged(run, overlaid, manifest, tables, files, workspace, scratch)
 
 
-def _survey_root(
-    settings: Settings, steps: Steps, repository: Repository, manifest: Manifest, index: FileIndex, folder: Path
-) -> SalvagedFiles:
-    with steps.progress(f"files of {index.root.name}", index.files) as advance:
-        return survey_files(
-            index,
-            repository,
-            folder,
-            made_up_at_ns=int(manifest.created.timestamp()) * 1_000_000_000,
-            progress=advance,
-            jobs=settings.jobs,
-        )
-
-
-def _salvage(
-    settings: Settings,
-    steps: Steps,
+def _salvaged(
+    run: Run,
     repository: Repository,
     manifest: Manifest,
     tables: Sequence[SalvagedTable],
     files: Sequence[SalvagedFiles],
     workspace: Workspace,
     scratch: Path,
-) -> Salvage:
-    """Measure what is left, list what points at what is not, and make of it a manifest that a restore can follow."""
-    kept = {salvaged.entry.table.id: salvaged.entry for salvaged in tables}
+) -> SalvagedSnapshot:
+    """Measure what is left, and list what points at what is not."""
     # The rows that are left stand in the working folder once, less compressed, until the proof is done.
-    require_space(scratch, sum(entry.stored_bytes for entry in kept.values()) * 8, "the rows that are left")
-    raws = dict(
-        zip(
-            kept,
-            steps.map(
-                lambda pair: f"read what is left of {pair[1].table.label}",
-                lambda pair: salvaged_rows(repository, pair[1], workspace, scratch / "rows" / f"{pair[0]:04d}"),
-                list(enumerate(kept.values())),
-                jobs=settings.jobs,
-                weight=lambda pair: pair[1].state.rows * len(pair[1].table.columns),
-            ),
-            strict=True,
-        )
-    )
-    keys = steps.run(
-        "tabulate the natural keys",
-        lambda: keys_as_recorded(manifest, [entry.table for entry in kept.values()], raws, workspace),
-    )
-    entries = steps.map(
-        lambda salvaged: f"measure what is left of {salvaged.entry.table.label}",
-        lambda salvaged: state_of_salvaged(salvaged, raws[salvaged.entry.table.id], keys),
-        tables,
-        jobs=settings.jobs,
-    )
-    indexes = {salvaged.index.root.name: salvaged.index for salvaged in files}
+    require_space(scratch, sum(table.entry.stored_bytes for table in tables) * 8, "the rows that are left")
+    left = run.map(read_what_is_left, numbered(tables), repository, workspace, scratch / "rows")
+    raws = {one.salvaged.entry.table.id: one.raw for one in left}
+    keys = run.call(tabulate_keys, manifest, [table.entry.table for table in tables], raws, workspace)
+    entries = run.map(measure_what_is_left, left, keys)
+    indexes = {root.index.root.name: root.index for root in files}
     names = measure_file_names([state.reference for state in manifest.file_names], indexes, repository, keys, scratch)
     losses = Losses(
-        tables=tuple(salvaged.loss for salvaged in tables if salvaged.loss),
-        files=tuple(salvaged.loss for salvaged in files if salvaged.loss),
+        tables=tuple(table.loss for table in tables if table.loss),
+        files=tuple(root.loss for root in files if root.loss),
         named_files=_named_files(manifest.file_names, names),
     )
-    (scratch / "lists").mkdir()
-    losses = steps.run(
-        "list what points at what is lost",
-        lambda: _listed(settings, losses, entries, files, raws, keys, workspace, scratch / "lists"),
+    lists, sensitive = scratch / "lists", run.settings.validate_.sensitive
+    lists.mkdir()
+    losses = run.call(list_losses, losses, entries, files, raws, keys, workspace, sensitive, lists)
+    return SalvagedSnapshot(
+        manifest=salvaged_manifest(manifest, entries, indexes, names),
+        repository=repository,
+        notes=(SALVAGED,),
+        like={loss.table_id: raws[loss.table_id] for loss in losses.tables if raws[loss.table_id].files},
+        losses=losses,
+        of=manifest,
+        lists=lists,
     )
-    partial = {loss.table_id: raws[loss.table_id] for loss in losses.tables if raws[loss.table_id].files}
-    left = salvaged_manifest(manifest, entries, indexes, names)
-    return Salvage(left, repository, losses, partial, scratch / "lists")
 
 
 def _named_files(before: Sequence[FileNameState], now: Sequence[FileNameState]) -> tuple[NamedFiles, ...]:
@@ -196,7 +230,7 @@ def _named_files(before: Sequence[FileNameState], now: Sequence[FileNameState]) 
 
 
 def _listed(
-    settings: Settings,
+    sensitive: Sequence[str],
     losses: Losses,
     entries: Sequence[TableEntry],
     files: Sequence[SalvagedFiles],
@@ -205,7 +239,7 @@ def _listed(
     workspace: Workspace,
     folder: Path,
 ) -> Losses:
-    dangling = DanglingList(workspace, settings.validate_.sensitive)
+    dangling = DanglingList(workspace, sensitive)
     for entry in entries:
         dangling.add_references(entry.table, raws[entry.table.id], keys)
         for salvaged in files:

@@ -9,7 +9,6 @@ from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
 from edms_tasks.files.names import plain_name
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.restore import check_engine
@@ -17,6 +16,8 @@ from edms_tasks.settings import Settings
 from flows.live.live_target import live_folders
 from flows.restoring.conversion_requirements import require_convertible
 from flows.restoring.conversion_target import other_database
+from flows.running.run import Run
+from flows.tasks.inspect import inspect_edms
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Target:
     converts: bool = False  # that is of another engine than the snapshot
 
 
-def ask_edms(settings: Settings, notes: list[str]) -> ProbeReport | None:
+def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:
     """The EDMS's own word, or None where its code cannot be asked and the settings name a database instead."""
     try:
-        return run_probe(settings)
+        return run.call(inspect_edms, run.ask, run.settings)
     except EdmsNotImportable as error:
-        if settings.restore.database is None:
+        if run.settings.restore.database is None:
             raise EdmsNotImportable(
                 "The EDMS cannot be asked where its database is.",
                 where=error.where,

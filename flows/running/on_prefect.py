@@ -1,22 +1,25 @@
-"""Steps as tasks of the Prefect flow that is running: named by what they do, retried where a retry can help.
+"""Tasks and flows on Prefect: recorded as runs, with edges from what a task made to the tasks that use it.
 
-A task's only parameter is its title. What it works on is bound in a closure: Prefect walks and records parameters,
-which would be slow for large values and wrong for secret ones. Results are neither cached nor persisted: a cached
-result outlives the run, and does not prove that what it stands for still exists.
+What a task is given is quoted: Prefect neither walks nor records it, which would be slow for large values and wrong for secret
+ones. Results are neither cached nor persisted: a cached result outlives the run, and does not prove that what it stands for still exists.
 """
 
 from __future__ import annotations
 
+import functools
 import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from prefect import Task, get_run_logger
+import prefect
+from prefect import get_run_logger, runtime, tags
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -24,23 +27,93 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, StateDetails, StateType
 from prefect.futures import PrefectFuture
+from prefect.states import Completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+from pydantic import BaseModel
 
-from edms_tasks.errors import TransientError
+from edms_tasks.errors import AlreadyPromoted, TransientError
+from edms_tasks.settings import load_settings
 from flows.evidence.markdown import plain
+from flows.running.declaring import ChecksFailed, Task, Verb
 from flows.running.printable import printable
-from flows.running.runner import RETRY_SECONDS, Item, Made, heaviest_first
+from flows.running.run import Run
+from flows.running.runner import RETRY_SECONDS, heaviest_first
 
-_SECONDS_BETWEEN_UPDATES = 2.0
+P = ParamSpec("P")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 Left = TypeVar("Left")
 
+# The default runner has no bound. Each map's own `jobs` is the real one; this is the largest the settings allow.
+_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
+_SECONDS_BETWEEN_UPDATES = 2.0
 
-class PrefectSteps:
-    """Runs a composition inside a flow; make it in the flow's own function."""
+ended: list[Any] = []
+"""What flows returned whose run Prefect has not recorded yet."""
+
+
+def make_flow(verb: Verb[Any, Any]) -> prefect.Flow[Any, Any]:
+    """Prefect's flow of a verb. A run whose checks fail is a failed run, so that schedules and automations notice."""
+
+    def entry(**parameters: Any) -> Any:
+        config = parameters.pop("config")
+        run = Run(load_settings(Path(config)), PrefectRunner())
+        request = verb.request(**parameters)
+        try:
+            result = verb.fn(run, request)
+        except AlreadyPromoted as done:
+            # "Retry" in Prefect runs a completed run again, with the same parameters: it ended well, and stays so.
+            return Completed(message=f"{done.what} {done.fix}")
+        ended.append(result)
+        if (shortfall := result.shortfall()) is not None:
+            raise ChecksFailed(shortfall, result)
+        return result
+
+    functools.update_wrapper(entry, verb.fn)
+    del entry.__wrapped__  # type: ignore[attr-defined]  # the signature is the form's, not the function's
+    signature = verb.signature()
+    entry.__signature__ = signature  # type: ignore[attr-defined]
+    entry.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    entry.__doc__ = verb.documentation()
+    return prefect.flow(
+        name=verb.name,
+        description=verb.description,
+        flow_run_name=functools.partial(_run_name, verb.flow_run_name) if verb.flow_run_name else None,
+        task_runner=_RUNNER,
+        persist_result=False,
+    )(entry)
+
+
+def _run_name(template: str) -> str:
+    parameters = {name: value or "" for name, value in runtime.flow_run.parameters.items()}
+    return template.format(**parameters).strip()
+
+
+def make_task(task: Task[P, Made]) -> prefect.Task[P, Made]:
+    """Prefect's task of one of ours: never cached, retried where the error itself says that it may pass."""
+    return prefect.task(
+        name=task.name,
+        tags=task.tags,
+        task_run_name=task.task_run_name,
+        retries=task.retries,
+        retry_delay_seconds=list(RETRY_SECONDS[: task.retries]) or None,
+        retry_condition_fn=_may_pass,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(task.fn)
+
+
+class PrefectRunner:
+    """Runs tasks inside a Prefect flow; make it in the flow's own function."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.run_id = str(runtime.flow_run.id or "")
         self._deaf = False  # Prefect did not take an artifact: the work goes on without
+        self._made: dict[int, tuple[object, State[Any]]] = {}  # by the identity of what a task made
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -53,46 +126,79 @@ class PrefectSteps:
             self.seconds[name] = self.seconds.get(name, 0.0) + taken
             self.say(f"{name}: {taken:.1f} s")
 
-    def run(self, title: str, function: Callable[..., Made], /, *args: object, retries: int = 0) -> Made:
-        """Do one step, as a task in the flow's own thread."""
-        return _task_of(title, lambda: function(*args), retries)(title)
+    @contextmanager
+    def tagged(self, *names: str) -> Iterator[None]:
+        """Give the tasks inside more tags."""
+        with tags(*names):
+            yield
+
+    def call(self, task: Task[P, Made], /, *args: P.args, **kwargs: P.kwargs) -> Made:
+        """Run a task once, in the flow's own thread."""
+        state = cast(
+            "State[Made]",
+            _untyped(task)(
+                *map(quote, args),
+                **{name: quote(value) for name, value in kwargs.items()},
+                return_state=True,
+                wait_for=self._makers([*args, *kwargs.values()]),
+            ),
+        )
+        made = state.result()
+        self._remember(made, state.state_details.task_run_id)
+        return made
 
     def map(
         self,
-        title: Callable[[Item], str],
-        function: Callable[[Item], Made],
+        jobs: int,
+        task: Task[Concatenate[Item, P], Made],
         items: Sequence[Item],
         /,
-        *,
-        jobs: int,
-        weight: Callable[[Item], int] | None = None,
-        retries: int = 0,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> list[Made]:
-        """Do a step for each item, as tasks of the flow's task runner."""
-        waiting = heaviest_first(items, weight)[::-1]
+        """Run a task for each item, as tasks of the flow's task runner."""
+        waiting = heaviest_first(items, task.weight)[::-1]
         running: dict[int, PrefectFuture[Made]] = {}
         ended: queue.SimpleQueue[int] = queue.SimpleQueue()
         made: dict[int, Made] = {}
         failure: BaseException | None = None
+        shared = [quote(value) for value in args]
+        named = {name: quote(value) for name, value in kwargs.items()}
 
         def start(position: int) -> None:
             item = items[position]
-            name = title(item)
-            running[position] = _task_of(name, lambda: function(item), retries).submit(name)
-            running[position].add_done_callback(lambda _: ended.put(position))
+            future = _untyped(task).submit(quote(item), *shared, **named, wait_for=self._makers([item]))
+            running[position] = future
+            future.add_done_callback(lambda _: ended.put(position))
 
         # Only `jobs` tasks are submitted at a time. The runner would start all that it was given, failure or not.
         while running or (waiting and failure is None):
             while waiting and failure is None and len(running) < max(1, jobs):
                 start(waiting.pop())
             position = ended.get()
+            future = running.pop(position)
             try:
-                made[position] = running.pop(position).result()
+                made[position] = future.result()
             except Exception as error:
                 failure = failure or error
+            else:
+                self._remember(made[position], future.task_run_id)
         if failure is not None:
             raise failure
         return [made[position] for position in range(len(items))]
+
+    def _remember(self, made: object, task_run: UUID | None) -> None:
+        # A state without its data: Prefect walks what it is told to wait for.
+        maker: State[Any] = State(type=StateType.COMPLETED, data=True, state_details=StateDetails(task_run_id=task_run))
+        for part in _parts(made, depth=0):
+            self._made[id(part)] = (part, maker)
+        for part in _parts(made, depth=3):  # what came from elsewhere keeps its own maker
+            self._made.setdefault(id(part), (part, maker))
+
+    def _makers(self, given: Iterable[object]) -> list[State[Any]]:
+        """The runs that made what a task is given: the edges of the run's graph."""
+        found = (self._made.get(id(part)) for value in given for part in _parts(value, depth=2))
+        return list({id(known[1]): known[1] for known in found if known is not None}.values())
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -157,23 +263,32 @@ def artifact_key(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "edms-backup"
 
 
-def _task_of(title: str, call: Callable[[], Made], retries: int) -> Task[[str], Made]:
-    def step(title: str) -> Made:
-        return call()
-
-    return Task(
-        step,
-        name=title.split()[0] if title.split() else "step",
-        task_run_name="{title}",
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        retries=retries,
-        retry_delay_seconds=list(RETRY_SECONDS[:retries]) or None,
-        retry_condition_fn=_may_pass,
-    )
+def _untyped(task: Task[Any, Any]) -> Any:
+    """Prefect's types know nothing of quoted arguments."""
+    return task.on_prefect
 
 
-def _may_pass(task: Task[..., Any], run: Any, state: Any) -> bool:
+def _parts(value: object, *, depth: int) -> Iterator[object]:
+    """The value, and what it holds: members of collections, dataclasses and models, and of those."""
+    if value is None or value == () or isinstance(value, str | bytes | int | float | Path):
+        return  # equal ones may be one and the same object
+    yield value
+    if not depth:
+        return
+    inside: Iterable[object] = ()
+    if isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = value
+    elif is_dataclass(value) and not isinstance(value, type):
+        inside = [getattr(value, one.name) for one in fields(value)]
+    elif isinstance(value, BaseModel):
+        inside = [part for _, part in value]
+    for part in inside:
+        yield from _parts(part, depth=depth - 1)
+
+
+def _may_pass(task: prefect.Task[..., Any], run: Any, state: Any) -> bool:
     """Whether a retry can help: the error itself says so."""
     return isinstance(state.result(raise_on_failure=False), TransientError)
 

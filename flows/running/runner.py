@@ -1,62 +1,64 @@
-"""Steps: the few things a composition asks of the world it runs in.
-
-A composition (`compose_backup`, `compose_restore`, `compose_verify`) is written once, against this protocol. Two worlds
-implement it: `direct_steps.py` runs it in this process, `prefect_steps.py` as tasks of a Prefect flow. What a step is
-given and returns is the same in both, so the result is too.
-"""
+"""What a flow asks of whatever runs it: two implementations, threads of this process (`threads.py`) and Prefect (`on_prefect.py`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from flows.running.declaring import Task
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+P = ParamSpec("P")
 
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 """How long to wait before each retry; the last one stands for all that follow."""
 
 
-class Steps(Protocol):
-    """How a composition runs its work and tells what it found."""
+class Runner(Protocol):
+    """How a flow's tasks run, and how it tells what it found."""
 
     seconds: dict[str, float]
     """Stage -> duration, in the order in which the stages ended."""
 
+    run_id: str
+    """Prefect's id of this run; empty elsewhere."""
+
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Time a stage such as "extract"; a stage entered twice adds up."""
 
-    def run(self, title: str, function: Callable[..., Made], /, *args: object, retries: int = 0) -> Made:
-        """Do one step; `retries` count only for a TransientError."""
+    def tagged(self, *tags: str) -> AbstractContextManager[None]:
+        """Give the tasks inside more tags, such as the engine's name."""
+
+    def call(self, task: Task[P, Made], /, *args: P.args, **kwargs: P.kwargs) -> Made:
+        """Run a task once."""
 
     def map(
         self,
-        title: Callable[[Item], str],
-        function: Callable[[Item], Made],
+        jobs: int,
+        task: Task[Concatenate[Item, P], Made],
         items: Sequence[Item],
         /,
-        *,
-        jobs: int,
-        weight: Callable[[Item], int] | None = None,
-        retries: int = 0,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> list[Made]:
-        """Do a step for each item, at most `jobs` at a time, the heaviest first; results in the order of `items`.
+        """Run a task for each item, at most `jobs` at a time, the heaviest first; results in the order of `items`.
 
         The first failure starts nothing more, waits for what is running, and is raised.
         """
 
     def progress(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how a loop inside a step advances; call what it gives with each increment. 0: the total is not known."""
+        """Show how a long loop advances; the function takes increments, from any thread. A `total` of 0 is not known."""
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
-        """Leave a table as evidence."""
+        """Leave a table as evidence of the run."""
 
     def markdown(self, key: str, text: str) -> None:
-        """Leave a text as evidence."""
+        """Leave a text as evidence of the run."""
 
     def say(self, line: str) -> None:
-        """Tell the person who watches."""
+        """Tell the person or the log one line."""
 
 
 def heaviest_first(items: Sequence[Item], weight: Callable[[Item], int] | None) -> list[int]:

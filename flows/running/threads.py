@@ -1,4 +1,4 @@
-"""Steps in this process: a thread pool, progress bars on a terminal, plain lines elsewhere. No Prefect.
+"""Tasks on threads of this process: progress bars on a terminal, plain lines elsewhere. No Prefect.
 
 Evidence (`table`, `markdown`) is not printed here: the command's closing summary names the same facts.
 """
@@ -10,31 +10,34 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from edms_tasks.errors import TransientError
+from flows.running.declaring import Task
 from flows.running.printable import printable
-from flows.running.runner import RETRY_SECONDS, Item, Made, heaviest_first
+from flows.running.runner import RETRY_SECONDS, heaviest_first
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
+P = ParamSpec("P")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-class DirectSteps:
-    """Runs a composition here and now.
+class ThreadRunner:
+    """Runs tasks here and now.
 
     Args:
         console: where to tell; None is silence (for `--json`).
         sleep: how to wait before a retry.
-
-    Example:
-        >>> steps = DirectSteps(None)
-        >>> steps.map(str, lambda number: number * 2, [1, 2, 3], jobs=2)
-        [2, 4, 6]
     """
+
+    run_id = ""
 
     def __init__(self, console: Console | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.seconds: dict[str, float] = {}
@@ -54,35 +57,36 @@ class DirectSteps:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
             self._stage = outer
 
-    def run(self, title: str, function: Callable[..., Made], /, *args: object, retries: int = 0) -> Made:
-        """Do one step."""
+    @contextmanager
+    def tagged(self, *tags: str) -> Iterator[None]:
+        """Nothing: nobody filters threads."""
+        yield
+
+    def call(self, task: Task[P, Made], /, *args: P.args, **kwargs: P.kwargs) -> Made:
+        """Run a task once, in this thread."""
+        title = task.title(*args, **kwargs)
         with self._teller.step(title):
-            return self._attempt(title, lambda: function(*args), retries)
+            return self._attempt(title, partial(task.fn, *args, **kwargs), task.retries)
 
     def map(
         self,
-        title: Callable[[Item], str],
-        function: Callable[[Item], Made],
+        jobs: int,
+        task: Task[Concatenate[Item, P], Made],
         items: Sequence[Item],
         /,
-        *,
-        jobs: int,
-        weight: Callable[[Item], int] | None = None,
-        retries: int = 0,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> list[Made]:
-        """Do a step for each item in a pool of `jobs` threads."""
-        weights = [max(1, weight(item)) if weight else 1 for item in items]
+        """Run a task for each item in a pool of `jobs` threads."""
+        weights = [max(1, task.weight(item)) if task.weight else 1 for item in items]
         failed = threading.Event()
 
         def one(position: int) -> Made:
             # A free worker takes the next item sooner than this thread can cancel it.
             if failed.is_set():
                 raise CancelledError
-            item = items[position]
-            name = title(item)
             try:
-                with self._teller.step(name):
-                    made = self._attempt(name, lambda: function(item), retries)
+                made = self.call(task, items[position], *args, **kwargs)
             except BaseException:
                 failed.set()
                 raise
@@ -92,12 +96,12 @@ class DirectSteps:
         if not items:
             return []
         with (
-            self.progress(self._stage or title(items[0]).split()[0], sum(weights)) as advance,
-            ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="step") as pool,
+            self.progress(self._stage or task.name, sum(weights)) as advance,
+            ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="task") as pool,
         ):
             futures: dict[int, Future[Made]] = {}
             try:
-                for position in heaviest_first(items, weight):
+                for position in heaviest_first(items, task.weight):
                     futures[position] = pool.submit(one, position)
                 wait(futures.values(), return_when=FIRST_EXCEPTION)
             finally:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.comparing.result import Difference
-from flows.diff import DiffResult, compose_diff
-from flows.running.threads import DirectSteps
+from flows.diff import DiffResult
 from tests.comparing.told_by_django import Counts, compared, told
 from tests.independent_comparison import picture_of_files
 from tests.reference_system import ReferenceEdms
-from tests.running import Protected, protect
+from tests.running import Protected, protect, run_diff
 
 _EDIT = """
 from django.db import transaction
@@ -61,7 +60,7 @@ class Changed:
     files: tuple[dict[str, Any], dict[str, Any]]
 
     def diff(self, first: str, second: str | None = None, **options: Any) -> DiffResult:
-        return compose_diff(self.protected.settings, DirectSteps(), first=first, second=second, **options)
+        return run_diff(self.protected.settings, snapshot=first, other=second, **options)
 
 
 def changed(edms: ReferenceEdms, folder: Path, extra: str = "") -> Changed:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.comparing.result import Difference, RowDifference
-from flows.diff import compose_diff, write_page
-from flows.running.threads import DirectSteps
+from flows.diff import write_page
 from tests.comparing.changed_system import Changed, changed, counts_of
 from tests.comparing.told_by_django import Counts
 from tests.reference_system import Engine, ReferenceEdmsFactory
 from tests.restored_system import RecoveredSystems
+from tests.running import run_diff
 
 
 def rows_of(difference: Difference, model: str) -> tuple[RowDifference, ...]:
@@ -61,7 +61,7 @@ def assert_discretion(made: Changed, again: str, folder: Path) -> None:
     settings = made.protected.settings
     sensitive = ("documents.Document.title", "users.User.username")
     quiet = settings.model_copy(update={"validate_": settings.validate_.model_copy(update={"sensitive": sensitive})})
-    found = compose_diff(quiet, DirectSteps(), first=made.snapshot, second=again, out=folder / "quiet")
+    found = run_diff(quiet, snapshot=made.snapshot, other=again, out=folder / "quiet")
     write_page(found, folder / "quiet.html")
     lists = (folder / "quiet").glob("*-documents.*")
     told = [json.dumps(found.as_json()), *(path.read_text() for path in (folder / "quiet.html", *lists))]
@@ -119,7 +119,7 @@ def assert_lists(folder: Path, difference: Difference) -> None:
 def test_nothing_differs_after_a_reinit_and_a_restore(engine: Engine, recovered_systems: RecoveredSystems) -> None:
     protected = recovered_systems(engine).protected
 
-    found = compose_diff(protected.settings, DirectSteps(), first="latest").difference
+    found = run_diff(protected.settings, snapshot="latest").difference
 
     assert found.equal
     assert found.notes == ()

@@ -14,14 +14,13 @@ import psycopg
 import pytest
 
 from edms_tasks.errors import IncompatibleRows, TargetExists
-from flows.restore_plan import RestorePlan, compose_restore_plan
-from flows.running.threads import DirectSteps
+from flows.restore_plan import RestorePlan
 from tests.comparing.changed_system import changed, counts_of
 from tests.comparing.told_by_django import compared, told
 from tests.independent_comparison import picture_of_files
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
-from tests.running import Protected, protect
+from tests.running import Protected, protect, run_restore_plan
 
 pytestmark = pytest.mark.slow
 
@@ -168,7 +167,7 @@ def execute(edms: ReferenceEdms, statement: str) -> None:
 
 
 def plan(protected: Protected, snapshot: str = "latest", into: str | None = None) -> RestorePlan:
-    return compose_restore_plan(protected.settings, DirectSteps(), snapshot=snapshot, into=into, limit=100)
+    return run_restore_plan(protected.settings, snapshot=snapshot, into=into, limit=100)
 
 
 def surroundings(protected: Protected) -> set[str]:

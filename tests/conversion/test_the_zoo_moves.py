@@ -13,11 +13,9 @@ import pytest
 
 from edms_tasks.errors import CheckFailed, IncompatibleRows
 from edms_tasks.settings import Settings, settings_from
-from flows.backup import compose_backup
-from flows.restore import compose_restore
-from flows.running.threads import DirectSteps
 from tests.conversion.said_by_django import SCRIPT, heard
 from tests.postgres_server import PostgresServer
+from tests.running import run_backup, run_restore
 from tests.zoo.the_zoo import PROJECT
 
 # Two tables without models, and two decimals that SQLite does not hold as Django reads them.
@@ -32,18 +30,18 @@ UPDATE zoo_everything SET money = NULL WHERE id IN (2, 5);
 def test_all_of_the_zoo_but_what_has_no_place_moves(postgres_database: str, tmp_path: Path) -> None:
     path = tmp_path / "zoo.sqlite3"
     settings = _open(f"sqlite:///{path}", tmp_path)
-    compose_backup(settings, DirectSteps())
+    run_backup(settings)
 
     with pytest.raises(IncompatibleRows) as refused:
-        compose_restore(settings, DirectSteps(), snapshot="latest", into=postgres_database)
+        run_restore(settings, snapshot="latest", into=postgres_database)
 
     assert [found.get("table", found.get("column")) for found in refused.value.incompatible[2:]] == ["money"]
     assert refused.value.incompatible[2]["rows"] == 2
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(MEND)
-    compose_backup(settings, DirectSteps())
+    run_backup(settings)
 
-    result = compose_restore(settings, DirectSteps(), snapshot="latest", into=postgres_database)
+    result = run_restore(settings, snapshot="latest", into=postgres_database)
 
     assert result.success, result.failures
     assert any("zoo.Parcel.folded" in note and "not compared" in note for note in result.notes)
@@ -57,10 +55,10 @@ def test_a_schema_that_the_other_engine_refuses_is_said_in_the_edms_words(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     settings = _open(postgres_database, tmp_path)
-    compose_backup(settings, DirectSteps())
+    run_backup(settings)
 
     with pytest.raises(CheckFailed, match="EXCLUDE"):
-        compose_restore(settings, DirectSteps(), snapshot="latest", into=f"sqlite:///{tmp_path / 'moved.sqlite3'}")
+        run_restore(settings, snapshot="latest", into=f"sqlite:///{tmp_path / 'moved.sqlite3'}")
 
     assert not list(tmp_path.glob("moved*"))
 

@@ -9,10 +9,10 @@ import pytest
 
 from edms_tasks.doctor import Assessment
 from edms_tasks.settings import Settings
-from flows.doctor import Examined, compose_doctor
-from flows.running.threads import DirectSteps
+from flows.doctor import Examined
 from tests.doctor.ailing_edms import MODELS, ROWS, SETTINGS
 from tests.inventory.small_project import small_project
+from tests.running import run_doctor
 
 
 @dataclass(frozen=True)
@@ -33,4 +33,4 @@ def ailing(tmp_path_factory: pytest.TempPathFactory) -> Ailing:
     """Nobody may change it."""
     folder = tmp_path_factory.mktemp("ailing") / "project"
     settings = small_project(folder, MODELS, ROWS, settings=SETTINGS)
-    return Ailing(folder, settings, compose_doctor(settings, DirectSteps()))
+    return Ailing(folder, settings, run_doctor(settings))

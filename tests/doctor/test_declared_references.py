@@ -12,10 +12,9 @@ import pytest
 
 from edms_tasks.doctor import Diagnosis
 from edms_tasks.settings import settings_from
-from flows.doctor import compose_doctor
-from flows.running.threads import DirectSteps
 from tests.doctor.conftest import Ailing
 from tests.inventory.small_project import small_project
+from tests.running import run_doctor
 
 SUSPECTED = {"carries", "case_ref", "document_id", "payload", "state", "watched"}
 
@@ -26,7 +25,7 @@ def declared(ailing: Ailing, tmp_path_factory: pytest.TempPathFactory) -> Diagno
     folder = tmp_path_factory.mktemp("declared")
     printed = tomllib.loads(ailing.examined.settings)["soft_references"]
     given = {"edms": ailing.settings.edms.model_dump(), "workdir": str(folder / "work"), "soft_references": printed}
-    return compose_doctor(settings_from(given, where=folder / "edms-backup.toml"), DirectSteps()).diagnosis
+    return run_doctor(settings_from(given, where=folder / "edms-backup.toml")).diagnosis
 
 
 def test_each_cure_ends_in_the_section_that_declares_it(ailing: Ailing) -> None:
@@ -92,7 +91,7 @@ Note.objects.create(held={"thing_ids": [4, 5]}, text="{")
         "validate": {"sensitive": ["small.Note.held"]},
     }
 
-    diagnosis = compose_doctor(settings_from(given, where=tmp_path / "edms-backup.toml"), DirectSteps()).diagnosis
+    diagnosis = run_doctor(settings_from(given, where=tmp_path / "edms-backup.toml")).diagnosis
 
     said = {(one.code, one.subject): one for one in diagnosis.assessments if one.code != "no-natural-key"}
     assert set(said) == {
@@ -113,6 +112,7 @@ def test_files_of_no_row_are_told(tmp_path: Path) -> None:
         """
 import pathlib
 from django.conf import settings
+from tests.running import run_doctor
 Thing.objects.bulk_create(Thing(id=n) for n in (1, 12))
 folder = pathlib.Path(settings.MEDIA_ROOT) / "thumbnails"
 folder.mkdir(parents=True)
@@ -126,7 +126,7 @@ for name in ("1.webp", "12.webp", "13.webp", "013.webp", "12.png"): (folder / na
         "soft_references": [{"files": "media", "name": "thumbnails/{pk}.webp", "target": "small.Thing"}],
     }
 
-    diagnosis = compose_doctor(settings_from(given, where=tmp_path / "edms-backup.toml"), DirectSteps()).diagnosis
+    diagnosis = run_doctor(settings_from(given, where=tmp_path / "edms-backup.toml")).diagnosis
 
     (said,) = [one for one in diagnosis.assessments if one.code == "file-of-no-row"]
     assert (said.subject, said.count) == ("files of media: thumbnails/{pk}.webp", 1)

@@ -11,9 +11,9 @@ import pytest
 
 from edms_tasks.doctor import Diagnosis
 from edms_tasks.settings import Settings, settings_from
-from flows.doctor import Examined, compose_doctor
-from flows.running.threads import DirectSteps
+from flows.doctor import Examined
 from tests.inventory.small_project import small_project
+from tests.running import run_doctor
 
 MODELS = """
 class Folder(models.Model):
@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def _examined(project: Settings, folder: Path, **more: object) -> Examined:
     given = {"edms": project.edms.model_dump(), "workdir": str(folder / "work"), **more}
-    return compose_doctor(settings_from(given, where=folder / "edms-backup.toml"), DirectSteps())
+    return run_doctor(settings_from(given, where=folder / "edms-backup.toml"))
 
 
 def _said(diagnosis: Diagnosis, subject: str) -> dict[str, tuple[str, int]]:

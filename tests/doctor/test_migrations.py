@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.doctor import compose_doctor
-from flows.running.threads import DirectSteps
 from tests.direct_access import execute, query
 from tests.reference_system import ReferenceEdmsFactory
-from tests.running import protect
+from tests.running import protect, run_doctor
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +22,7 @@ def test_records_that_the_code_does_not_know_are_a_warning_and_come_back_as_they
     (latest,) = query(edms, "SELECT max(name) FROM django_migrations WHERE app = 'sessions'")[0]
     execute(edms, f"DELETE FROM django_migrations WHERE app = 'sessions' AND name = '{latest}'")
 
-    found = {one.code: one for one in compose_doctor(protected.settings, DirectSteps()).diagnosis.assessments}
+    found = {one.code: one for one in run_doctor(protected.settings).diagnosis.assessments}
 
     unknown, unapplied = found["unknown-migrations"], found["unapplied-migrations"]
     assert (unknown.severity, unknown.examples) == ("warning", ("documents.0999_gone",))

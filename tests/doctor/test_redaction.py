@@ -11,11 +11,11 @@ from rich.console import Console
 
 from edms_tasks.settings import settings_from
 from flows.cli.printing.diagnosis import print_diagnosis
-from flows.doctor import Examined, compose_doctor, write_page
-from flows.running.threads import DirectSteps
+from flows.doctor import Examined, write_page
 from tests.doctor.ailing_edms import SECRETS
 from tests.doctor.conftest import Ailing
 from tests.inventory.small_project import small_project
+from tests.running import run_doctor
 
 
 def _printed(examined: Examined) -> str:
@@ -58,7 +58,7 @@ class Vote(models.Model):
         "validate": {"sensitive": sensitive},
     }
 
-    examined = compose_doctor(settings_from(given, where=tmp_path / "edms-backup.toml"), DirectSteps())
+    examined = run_doctor(settings_from(given, where=tmp_path / "edms-backup.toml"))
 
     codes = {one.code for one in examined.diagnosis.assessments}
     assert {"lookup-finds-another", "natural-key-duplicates"} <= codes

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from edms_tasks.settings import load_settings
-from flows.doctor import Examined, compose_doctor
-from flows.running.threads import DirectSteps
+from flows.doctor import Examined
 from tests.direct_access import query
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
+from tests.running import run_doctor
 
 
 def _examined(edms: ReferenceEdms, folder: Path) -> Examined:
     settings = load_settings(edms.settings_file(folder / "edms-backup.toml", folder / "repository"))
-    return compose_doctor(settings, DirectSteps())
+    return run_doctor(settings)
 
 
 def _one(edms: ReferenceEdms, statement: str) -> Any:

@@ -9,9 +9,8 @@ import pytest
 from edms_tasks.doctor import samples, soft_places
 from edms_tasks.doctor.soft_places import Place
 from edms_tasks.inventory.model import Column, Table
-from flows.doctor import compose_doctor
-from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
+from tests.running import run_doctor
 
 # A thousand things with ids 1, 2, 3, …: every small number is one of them.
 DENSE = """
@@ -21,7 +20,7 @@ Thing.objects.bulk_create(Thing(id=n) for n in range(1, 1001))
 
 def _suspected(folder: Path, models: str, rows: str) -> dict[str, str]:
     settings = small_project(folder / "project", "class Thing(models.Model): pass\n" + models, DENSE + rows)
-    diagnosis = compose_doctor(settings, DirectSteps()).diagnosis
+    diagnosis = run_doctor(settings).diagnosis
     return {one.subject: one.message for one in diagnosis.assessments if one.code == "soft-reference"}
 
 

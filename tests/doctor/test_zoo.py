@@ -15,10 +15,9 @@ import pytest
 
 from edms_tasks.doctor import Diagnosis
 from edms_tasks.settings import settings_from
-from flows.doctor import compose_doctor
-from flows.running.threads import DirectSteps
 from tests.doctor.diagnoses_of_the_zoo import DIAGNOSES, ERRORS, Said
 from tests.reference_system import Engine, LazyPostgres
+from tests.running import run_doctor
 from tests.zoo.the_zoo import EXTENSIONS, PROJECT, trait_names
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
@@ -79,7 +78,7 @@ class Examinations:
         edms = {"project": str(PROJECT), "settings": "zoo_settings", "python": sys.executable, "env": environment}
         given = {"edms": edms, "workdir": str(self._folder / "work")}
         settings = settings_from(given, where=self._folder / "edms-backup.toml")
-        return Examined(names, compose_doctor(settings, DirectSteps()).diagnosis)
+        return Examined(names, run_doctor(settings).diagnosis)
 
     def _create_extensions(self) -> set[str]:
         with self._postgres.server.connect(self._name) as connection:

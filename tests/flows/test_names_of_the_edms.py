@@ -10,12 +10,8 @@ import pytest
 
 from edms_tasks.errors import CheckFailed, MergeRefused
 from edms_tasks.settings import Settings
-from flows.backup import compose_backup
-from flows.merge import compose_merge
-from flows.restore import compose_restore
-from flows.restore_plan import compose_restore_plan
-from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_merge, run_restore, run_restore_plan
 
 NOTE = """
 class Note(models.Model):
@@ -38,6 +34,7 @@ DEFINED = {
 # What an EDMS does on every connection, until its code changes.
 REGISTERS = """
 from django.db.backends.signals import connection_created
+from tests.running import run_backup, run_merge, run_restore, run_restore_plan
 def register(connection, **_):
     connection.connection.create_function("ODD", 1, lambda text: 1, deterministic=True)
     connection.connection.create_collation("DOWNWARDS", lambda one, other: (one < other) - (one > other))
@@ -81,13 +78,13 @@ def database(settings: Settings) -> Path:
 @pytest.mark.parametrize("name", DEFINED)
 def test_a_merge_into_such_a_table_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE + DEFINED[name])
-    made = compose_backup(settings, DirectSteps(), create_repository=True).snapshot_id
+    made = run_backup(settings, create_repository=True).snapshot_id
     before = database(settings).read_bytes()
     snapshots = sorted((tmp_path / "repository" / "snapshots").iterdir())
 
     for dry_run in (True, False):
         with pytest.raises(MergeRefused) as refused:
-            compose_merge(settings, DirectSteps(), snapshot=made, dry_run=dry_run)
+            run_merge(settings, snapshot=made, dry_run=dry_run)
         assert "small.Note (small_note)" in refused.value.why
         assert ("REGEXP" if "regular" in name else "django_date_extract") in refused.value.why
         assert "migration" in refused.value.fix
@@ -99,26 +96,26 @@ def test_a_merge_into_such_a_table_is_refused_before_anything_is_written(name: s
 def test_a_backup_asks_the_edms_for_what_it_registers(tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE + DEFINED["an_index_by_year"], settings=REGISTERS)
     statements(settings, "CREATE INDEX by_odd ON small_note (ODD(number))")
-    found = {one.code for one in compose_backup(settings, DirectSteps(), create_repository=True).manifest.findings}
+    found = {one.code for one in run_backup(settings, create_repository=True).manifest.findings}
     assert "needs-the-edms" in found
     assert "unknown-to-the-edms" not in found
 
     _unlearn(settings)
-    found = {one.code for one in compose_backup(settings, DirectSteps()).manifest.findings}
+    found = {one.code for one in run_backup(settings).manifest.findings}
     assert "unknown-to-the-edms" in found
 
 
 def test_a_plan_of_a_restore_says_what_the_restore_says_of_functions(tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE, settings=REGISTERS)
     statements(settings, "CREATE INDEX by_odd ON small_note (ODD(number))")
-    made = compose_backup(settings, DirectSteps(), create_repository=True).snapshot_id
-    assert not compose_restore_plan(settings, DirectSteps(), snapshot=made).notes
+    made = run_backup(settings, create_repository=True).snapshot_id
+    assert not run_restore_plan(settings, snapshot=made).notes
 
     _unlearn(settings)
     with pytest.raises(CheckFailed) as planned:
-        compose_restore_plan(settings, DirectSteps(), snapshot=made)
+        run_restore_plan(settings, snapshot=made)
     with pytest.raises(CheckFailed) as refused:
-        compose_restore(settings, DirectSteps(), snapshot=made)
+        run_restore(settings, snapshot=made)
 
     assert planned.value.what == refused.value.what
     assert planned.value.fix == refused.value.fix
@@ -129,11 +126,11 @@ def test_a_plan_of_a_restore_says_what_the_restore_says_of_functions(tmp_path: P
 def test_a_plan_of_a_restore_says_what_the_restore_says_of_collations(tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE, settings=REGISTERS)
     statements(settings, "CREATE INDEX by_number ON small_note (number COLLATE DOWNWARDS)")
-    made = compose_backup(settings, DirectSteps(), create_repository=True).snapshot_id
+    made = run_backup(settings, create_repository=True).snapshot_id
 
     _unlearn(settings)
-    planned = compose_restore_plan(settings, DirectSteps(), snapshot=made)
-    done = compose_restore(settings, DirectSteps(), snapshot=made)
+    planned = run_restore_plan(settings, snapshot=made)
+    done = run_restore(settings, snapshot=made)
 
     assert done.promoted
     (said,) = [note for note in planned.notes if "DOWNWARDS" in note]
@@ -144,9 +141,9 @@ def test_a_plan_of_a_restore_says_what_the_restore_says_of_collations(tmp_path: 
 def test_an_index_in_an_own_order_is_sorted_by_the_edms(tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE, settings=REGISTERS)
     statements(settings, "CREATE INDEX by_number ON small_note (number COLLATE DOWNWARDS)")
-    made = compose_backup(settings, DirectSteps(), create_repository=True).snapshot_id
+    made = run_backup(settings, create_repository=True).snapshot_id
 
-    assert compose_restore(settings, DirectSteps(), snapshot=made).promoted
+    assert run_restore(settings, snapshot=made).promoted
 
     with closing(connected(settings)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -9,10 +9,8 @@ import pytest
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.settings import Settings
-from flows.backup import compose_backup
-from flows.doctor import compose_doctor
-from flows.running.threads import DirectSteps
 from tests.promotion.two_settings import small_edms
+from tests.running import run_backup, run_doctor
 
 
 @pytest.mark.parametrize("what", ["repository", "workdir"])
@@ -27,11 +25,11 @@ def test_a_backup_that_would_hold_itself_is_refused(what: str, tmp_path: Path) -
     )
 
     with pytest.raises(SettingsError) as refused:
-        compose_backup(mistaken, DirectSteps(), create_repository=True)
+        run_backup(mistaken, create_repository=True)
     assert str(inside) in refused.value.where and "lies inside the folder of the EDMS's files" in refused.value.what
     assert not list((edms.folder / "media").rglob("*.parquet"))
 
-    found = compose_doctor(mistaken, DirectSteps()).diagnosis.assessments
+    found = run_doctor(mistaken).diagnosis.assessments
     assert [(one.code, one.severity) for one in found if one.code == "folders-overlap"] == [
         ("folders-overlap", "error")
     ]

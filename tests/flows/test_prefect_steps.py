@@ -9,7 +9,7 @@ import pytest
 
 from edms_tasks.errors import CheckFailed, DatabaseRefused
 from flows.running.runner import Steps
-from flows.running.threads import DirectSteps
+from flows.running.threads import ThreadRunner
 
 SECRET = "hunter2"
 
@@ -76,7 +76,7 @@ def test_both_worlds_give_the_same_and_prefect_records_titles_and_artifacts_alon
                 runs = client.read_task_runs()
             recorded = client.read_artifacts()
 
-    assert by_prefect == compose(DirectSteps(sleep=lambda seconds: None))
+    assert by_prefect == compose(ThreadRunner(sleep=lambda seconds: None))
     names = {run.name for run in runs}
     assert done <= names
     assert not {"serialize 2", "serialize 3"} & names

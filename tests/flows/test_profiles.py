@@ -18,13 +18,12 @@ from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.settings import load_settings, settings_from
-from flows.backup import compose_backup
 from flows.cli.app import app
 from flows.initialising.profiles import Profile, all_profiles, detect_profile, parse_profile
 from flows.initialising.settings_template import settings_text
-from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
 from tests.reference_system import PROJECT, ReferenceEdms, ReferenceEdmsFactory
+from tests.running import run_backup
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = all_profiles()
@@ -121,7 +120,7 @@ def test_an_edms_that_is_known_is_recognised(edms: ReferenceEdms, tmp_path: Path
     assert "sessions.Session.session_data" in settings.validate_.sensitive
     key = next(
         entry.natural_key
-        for entry in compose_backup(settings, DirectSteps()).manifest.tables
+        for entry in run_backup(settings).manifest.tables
         if entry.table.label == "placeholders.ControlledTemplate"
     )
     assert key is not None and (key.source, key.readable) == ("settings", "documenttemplate_ptr")

@@ -17,13 +17,11 @@ import edms_tasks.inventory.inspect as inspect
 from edms_tasks.errors import EdmsNotImportable, SettingsError
 from edms_tasks.inventory import remote_transport as remote_transport
 from edms_tasks.settings import Settings, settings_from
-from flows.backup import compose_backup
-from flows.restore import compose_restore
-from flows.running.threads import DirectSteps
 from tests.independent_comparison import differences, picture
 from tests.inventory.small_project import small_project
 from tests.inventory.stand_in import ROOT, Container, bare_python, can_hide
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
+from tests.running import run_backup, run_restore
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +73,10 @@ def test_a_database_file_is_backed_up_and_restored_through_the_command(
     container, settings = _in_a_container(edms, edms.database_path.parent, tmp_path, python)
     before = picture(edms)
 
-    snapshot = compose_backup(settings, DirectSteps())
+    snapshot = run_backup(settings)
     edms.manage("reinit", "--offset-ids")
     reinitialised = picture(edms)
-    result = compose_restore(settings, DirectSteps(), snapshot="latest")
+    result = run_restore(settings, snapshot="latest")
 
     assert snapshot.verified
     assert (result.success, result.promoted, result.failures) == (True, True, ())
@@ -94,10 +92,10 @@ def test_a_newer_edms_migrates_the_restored_file_by_the_name_it_has_in_the_conta
 ) -> None:
     edms = edms_factory("sqlite", documents=3)
     _, settings = _in_a_container(edms, edms.database_path.parent, tmp_path, python)
-    compose_backup(settings, DirectSteps())
+    run_backup(settings)
     (tmp_path / "here" / "app" / "documents" / "migrations" / "0003_shelf.py").write_text(_MIGRATION)
 
-    result = compose_restore(settings, DirectSteps(), snapshot="latest")
+    result = run_restore(settings, snapshot="latest")
 
     assert result.success and result.promoted
     schema = str(picture(edms)["schema"])
@@ -116,9 +114,9 @@ def test_a_server_that_has_another_name_in_the_container_is_reached_by_ours(
     _, settings = _in_a_container(inside, None, tmp_path, python, database_url=f"postgresql://{place}")
     before = picture(edms)
 
-    compose_backup(settings, DirectSteps())
+    run_backup(settings)
     edms.manage("reinit", "--offset-ids")
-    result = compose_restore(settings, DirectSteps(), snapshot="latest")
+    result = run_restore(settings, snapshot="latest")
 
     assert (result.success, result.promoted, result.failures) == (True, True, ())
     assert differences(before, picture(edms)) == []
@@ -159,6 +157,7 @@ def test_nothing_of_ours_is_there(contained: Callable[..., Settings]) -> None:
     ours = ("edms_tasks", "flows", "expectations", "prefect", "duckdb", "pyarrow", "pydantic")
     settings = contained(f"""
 import importlib.util, os
+from tests.running import run_backup, run_restore
 assert [name for name in {ours} if importlib.util.find_spec(name)] == []
 assert os.listdir({str(ROOT)!r}) == [] or not {can_hide()}
 variables = [name for name in os.environ if not name.startswith(("LC_", "PYTHON", "__"))]

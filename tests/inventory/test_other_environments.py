@@ -15,11 +15,9 @@ import pytest
 
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.settings import Settings, settings_from
-from flows.backup import compose_backup
-from flows.restore import compose_restore
-from flows.running.threads import DirectSteps
 from tests.independent_comparison import differences, picture_of_files, picture_of_postgres, picture_of_sqlite
 from tests.inventory.environments import ENVIRONMENTS, Environment, make_environment
+from tests.running import run_backup, run_restore
 
 pytestmark = pytest.mark.slow
 
@@ -159,11 +157,11 @@ def test_what_was_lost_comes_back(engine: str, archive_on: Callable[[str], Archi
     archive.set_up(seed=1)
     before, told_before = archive.picture(), archive.told()
 
-    snapshot = compose_backup(archive.settings(), DirectSteps())
+    snapshot = run_backup(archive.settings())
     archive.lose()
     archive.set_up(seed=2)
     reinitialised = archive.picture()
-    result = compose_restore(archive.settings(), DirectSteps(), snapshot="latest")
+    result = run_restore(archive.settings(), snapshot="latest")
 
     assert snapshot.verified and snapshot.problems == ()
     assert snapshot.manifest.edms.python.startswith(f"{environment.python}.")

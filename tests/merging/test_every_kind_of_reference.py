@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from flows.merge import MergeResult, compose_merge
-from flows.running.threads import DirectSteps
+from flows.merge import MergeResult
 from tests.reference_system import Engine
+from tests.running import run_merge
 from tests.soft.paper_archive import PaperArchive, paper_archive
 
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def test_every_reference_leads_to_what_it_led_to(archive: PaperArchive, systems:
 
 
 def merge(archive: PaperArchive, snapshot: str) -> MergeResult:
-    return compose_merge(archive.settings, DirectSteps(), snapshot=snapshot)
+    return run_merge(archive.settings, snapshot=snapshot)
 
 
 def fill(archive: PaperArchive, system: System) -> None:

@@ -7,11 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flows.merge import compose_merge
-from flows.running.threads import DirectSteps
 from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
-from tests.running import protect
+from tests.running import protect, run_merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -28,7 +26,7 @@ def test_one_date_beyond_all_others_is_one_row_that_differs(edms_factory: Refere
         snapshots.append(protected.backup().snapshot_id)
 
     for was, snapshot in zip(pictures, snapshots, strict=True):
-        result = compose_merge(protected.settings, DirectSteps(), snapshot=snapshot)
+        result = run_merge(protected.settings, snapshot=snapshot)
         assert result.done
         changed = {model.model: model.columns for model in result.plan.models if model.update or model.insert}
         assert changed == {"documents.Document": {"effective_date": 1}}

@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 
 from edms_tasks.merging.planning import MergePlan
-from flows.merge import MergeResult, compose_merge
-from flows.merging.merge_stages import Policies
-from flows.running.threads import DirectSteps
+from flows.merge import MergeResult
 from tests.independent_comparison import differences, picture
 from tests.merging.said_by_django import said
 from tests.office_work import NEW_AND_OLD_DOCUMENTS, inside
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
-from tests.running import Protected, protect
+from tests.running import Protected, protect, run_merge
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +61,7 @@ class Cycle:
     files: dict[str, Any]
 
     def merge(self, snapshot: str = "", **options: Any) -> MergeResult:
-        return compose_merge(self.protected.settings, DirectSteps(), snapshot=snapshot or self.snapshot, **options)
+        return run_merge(self.protected.settings, snapshot=snapshot or self.snapshot, **options)
 
     def password(self) -> str:
         return self.edms.manage("shell", "-c", _PASSWORDS).stdout.split("IS ")[1].strip()
@@ -120,7 +118,7 @@ def test_everything_of_both_is_there_and_points_where_it_did_and_a_second_merge_
 def test_rows_that_differ_are_kept_where_that_is_said(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     made = cycle(edms_factory("sqlite", documents=5), tmp_path)
 
-    result = made.merge(policies=Policies("overwrite", {"users.User": "keep"}))
+    result = made.merge(models={"users.User": "keep"})
 
     assert result.done
     assert made.password() == "of the target"
@@ -133,7 +131,7 @@ def test_rows_that_differ_stop_a_merge_where_that_is_said(edms_factory: Referenc
     made = cycle(edms_factory("sqlite", documents=5), tmp_path)
     before = picture(made.edms)
 
-    result = made.merge(policies=Policies("overwrite", {"users.User": "fail"}))
+    result = made.merge(models={"users.User": "fail"})
 
     assert (result.done, result.success) == (False, False)
     assert [(conflict.code, conflict.model, conflict.count) for conflict in result.plan.conflicts] == [

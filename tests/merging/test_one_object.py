@@ -9,19 +9,17 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import CommandError
-from flows.merge import MergeResult, compose_merge
-from flows.running.threads import DirectSteps
+from flows.merge import MergeResult
 from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
-from tests.running import Protected, protect
+from tests.running import Protected, protect, run_merge
 
 pytestmark = pytest.mark.slow
 
 
 def merge(protected: Protected, *only: str, with_dependents: bool = False, dry_run: bool = False) -> MergeResult:
-    return compose_merge(
+    return run_merge(
         protected.settings,
-        DirectSteps(),
         snapshot="mine",
         only=only,
         with_dependents=with_dependents,

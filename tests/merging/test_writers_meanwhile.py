@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,29 +17,28 @@ import pytest
 from edms_tasks.databases.postgresql import merging as postgresql
 from edms_tasks.databases.sqlite import merging as sqlite
 from edms_tasks.errors import TargetInUse
-from flows.merge import compose_merge
-from flows.running.threads import DirectSteps
+from flows.running.declaring import Task
+from flows.running.threads import ThreadRunner
 from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
-from tests.running import Protected, protect
+from tests.running import Protected, protect, run_merge
 
 pytestmark = pytest.mark.slow
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-Made = TypeVar("Made")
 
 
-class Interrupted(DirectSteps):
-    """Steps that do something else just before the rows are written: when everything has been read and planned."""
+class Interrupted(ThreadRunner):
+    """A runner that does something else just before the rows are written: when everything has been read and planned."""
 
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         super().__init__()
         self._meanwhile = meanwhile
 
-    def run(self, title: str, function: Callable[..., Made], /, *args: object, retries: int = 0) -> Made:
-        if title == "write the rows":
+    def call(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        if task.title(*args, **kwargs) == "write the rows":
             self._meanwhile()
-        return super().run(title, function, *args, retries=retries)
+        return super().call(task, *args, **kwargs)
 
 
 @pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
@@ -65,7 +64,7 @@ def test_who_writes_meanwhile_waits_and_is_not_overwritten_unseen(protected: Pro
             except (psycopg.errors.LockNotAvailable, sqlite3.OperationalError) as error:
                 refused.append(type(error).__name__)
 
-    result = compose_merge(protected.settings, Interrupted(meanwhile), snapshot="mine")
+    result = run_merge(protected.settings, Interrupted(meanwhile), snapshot="mine")
 
     assert result.done
     assert len(refused) == 1
@@ -86,7 +85,7 @@ def test_a_merge_gives_up_while_somebody_has_not_finished_writing(
     with writer(protected.edms, commit=False) as execute:
         execute("UPDATE users_user SET last_name = 'not yet committed'")
         with pytest.raises(TargetInUse, match="writing"):
-            compose_merge(protected.settings, DirectSteps(), snapshot="mine")
+            run_merge(protected.settings, snapshot="mine")
 
     assert differences(before, picture(protected.edms)) == []
 

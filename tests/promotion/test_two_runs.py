@@ -14,12 +14,9 @@ import pytest
 
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, NothingToRollBack, TargetChanged, TargetLocked
-from flows.backup import compose_backup
-from flows.merge import compose_merge
-from flows.restore import compose_restore
-from flows.rollback import compose_rollback, compose_ways_back
-from flows.running.threads import DirectSteps
+from flows.rollback import list_ways_back
 from tests.promotion.two_settings import SmallEdms, Trying, small_edms
+from tests.running import run_backup, run_merge, run_restore, run_rollback
 
 MOSTLY_SQLITE = pytest.mark.parametrize(
     "edms", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
@@ -48,15 +45,15 @@ def test_at_every_step_of_a_restore_another_restore_rollback_or_merge_is_refused
             return
         attempts = [
             lambda: edms.restore(edms.second),
-            lambda: compose_rollback(edms.second, DirectSteps()),
-            lambda: compose_merge(edms.second, DirectSteps(), snapshot="latest"),
+            lambda: run_rollback(edms.second),
+            lambda: run_merge(edms.second, snapshot="latest"),
         ]
         with pytest.raises(TargetLocked):
             attempts[len(refused) % len(attempts)]()
         refused.append(point)
 
     steps = Trying(another)
-    result = compose_restore(edms.first, steps, snapshot="latest")
+    result = run_restore(edms.first, steps, snapshot="latest")
 
     assert result.promoted
     assert edms.state() == ("then", "then")
@@ -77,7 +74,7 @@ def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms)
             except TargetLocked:
                 done[point] = "refused"
 
-    result = compose_backup(edms.first, Trying(another))
+    result = run_backup(edms.first, Trying(another))
 
     assert done == {
         "read the catalogue": "refused",
@@ -96,11 +93,11 @@ def test_a_backup_beside_a_restore_holds_one_state_whole(edms: SmallEdms) -> Non
 
     def another(point: str) -> None:
         if point in ("stage stage", "stage promote"):
-            made.append(compose_backup(edms.second, DirectSteps()).snapshot_id)
+            made.append(run_backup(edms.second).snapshot_id)
 
-    assert compose_restore(edms.first, Trying(another), snapshot="latest").promoted
+    assert run_restore(edms.first, Trying(another), snapshot="latest").promoted
     for snapshot in made:
-        compose_restore(edms.first, DirectSteps(), snapshot=snapshot)
+        run_restore(edms.first, snapshot=snapshot)
         assert edms.state() == ("now", "now")
 
 
@@ -112,7 +109,7 @@ def test_a_folder_that_is_replaced_while_a_backup_reads_fails_it(edms: SmallEdms
             shutil.copytree(edms.folder / "media.old", edms.folder / "media")
 
     with pytest.raises(TargetChanged):
-        compose_backup(edms.first, Trying(by_hand))
+        run_backup(edms.first, Trying(by_hand))
 
 
 @BOTH
@@ -132,7 +129,7 @@ def test_what_is_changed_after_the_proof_is_not_promoted(edms: SmallEdms) -> Non
                 shutil.copytree(folder.with_name("taken"), folder)
 
     with pytest.raises(TargetChanged):
-        compose_restore(
+        run_restore(
             edms.first,
             Trying(intrude),
             snapshot="latest",
@@ -148,15 +145,15 @@ def test_a_rollback_is_named_undone_and_never_walks_on_by_itself(edms: SmallEdms
     edms.restore()
     edms.set_to("latest")
 
-    back = compose_rollback(edms.first, DirectSteps())
+    back = run_rollback(edms.first)
     assert edms.state() == ("later", "later")
     with pytest.raises(NothingToRollBack):
-        compose_rollback(edms.first, DirectSteps())
-    compose_rollback(edms.first, DirectSteps(), stamp=back.stamp)
+        run_rollback(edms.first)
+    run_rollback(edms.first, stamp=back.stamp)
     assert edms.state() == ("latest", "latest")
 
-    oldest = compose_ways_back(edms.first).ways[-1]
-    compose_rollback(edms.first, DirectSteps(), stamp=oldest.stamp)
+    oldest = list_ways_back(edms.first).ways[-1]
+    run_rollback(edms.first, stamp=oldest.stamp)
     assert edms.state() == ("now", "now")
 
 
@@ -164,12 +161,12 @@ def test_a_rollback_is_named_undone_and_never_walks_on_by_itself(edms: SmallEdms
 def test_a_confirmation_promotes_once_and_the_journal_is_its_owners_alone(edms: SmallEdms) -> None:
     before = os.umask(0)
     try:
-        compose_restore(edms.first, DirectSteps(), snapshot="latest", confirmation="run 1")
+        run_restore(edms.first, snapshot="latest", confirmation="run 1")
     finally:
         os.umask(before)
     edms.set_to("work done since")
     with pytest.raises(AlreadyPromoted):
-        compose_restore(edms.first, DirectSteps(), snapshot="latest", confirmation="run 1")
+        run_restore(edms.first, snapshot="latest", confirmation="run 1")
     assert edms.state() == ("work done since", "work done since")
     journal = edms.first.workdir / "promotions.json"
     assert (journal.stat().st_mode & 0o777, edms.second.workdir.exists()) == (0o600, False)
@@ -206,14 +203,14 @@ def test_a_merge_whose_report_cannot_be_written_says_that_it_was_committed(
 
     monkeypatch.setattr("flows.merge.render", full)
     with pytest.raises(EdmsBackupError) as told:
-        compose_merge(edms.first, DirectSteps(), snapshot=snapshot)
+        run_merge(edms.first, snapshot=snapshot)
     assert (told.value.code, told.value.exit_code) == ("evidence-not-written", 4)
     assert "merged and proved (1 rows written)" in told.value.what
     with closing(sqlite3.connect(live)) as connection:
         assert connection.execute("SELECT number FROM small_document").fetchall() == [("then",)]
 
     with pytest.raises(OSError, match="No space"):  # a plan has changed nothing, and is no more than its report
-        compose_merge(edms.first, DirectSteps(), snapshot=snapshot, dry_run=True)
+        run_merge(edms.first, snapshot=snapshot, dry_run=True)
 
 
 @MOSTLY_SQLITE

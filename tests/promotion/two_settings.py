@@ -12,23 +12,25 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edms_tasks.settings import Settings, settings_from
-from flows.backup import BackupResult, compose_backup
-from flows.restore import compose_restore
+from flows.backup import BackupResult
 from flows.restoring.result import RestoreResult
-from flows.running.threads import DirectSteps
+from flows.running.declaring import Task
+from flows.running.threads import ThreadRunner
 from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_restore
 
 MODELS = "class Document(models.Model):\n    number = models.CharField(max_length=40, unique=True)\n    file = models.FileField()\n"
 
 
-class Trying(DirectSteps):
-    """Steps that call `attempt` with the name of each stage and step before it begins, and not from within an attempt."""
+class Trying(ThreadRunner):
+    """A runner that calls `attempt` with the name of each stage and step before it begins, and not from within an attempt."""
 
     def __init__(self, attempt: Callable[[str], None]) -> None:
         super().__init__()
         self.points: list[str] = []
         self.said: list[str] = []
         self._attempt_at = attempt
+        self._mapping = False
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -36,16 +38,19 @@ class Trying(DirectSteps):
         with super().stage(name):
             yield
 
-    def run(self, title: str, function: Callable[..., Any], /, *args: object, retries: int = 0) -> Any:
-        self._try(title)
-        return super().run(title, function, *args, retries=retries)
+    def call(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        if not self._mapping:
+            self._try(task.title(*args, **kwargs))
+        return super().call(task, *args, **kwargs)
 
-    def map(
-        self, title: Callable[[Any], str], function: Callable[[Any], Any], items: Sequence[Any], /, **how: Any
-    ) -> Any:
+    def map(self, jobs: int, task: Task[..., Any], items: Sequence[Any], /, *args: Any, **kwargs: Any) -> Any:
         if items:
-            self._try(title(items[0]))
-        return super().map(title, function, items, **how)
+            self._try(task.title(items[0], *args, **kwargs))
+        self._mapping = True
+        try:
+            return super().map(jobs, task, items, *args, **kwargs)
+        finally:
+            self._mapping = False
 
     def say(self, line: str) -> None:
         self.said.append(line)
@@ -64,10 +69,10 @@ class SmallEdms:
     second: Settings
 
     def backup(self, settings: Settings | None = None) -> BackupResult:
-        return compose_backup(settings or self.first, DirectSteps())
+        return run_backup(settings or self.first)
 
     def restore(self, settings: Settings | None = None, **options: Any) -> RestoreResult:
-        return compose_restore(settings or self.first, DirectSteps(), snapshot="latest", **options)
+        return run_restore(settings or self.first, snapshot="latest", **options)
 
     def set_to(self, state: str) -> None:
         """Make rows and files say the same word."""

@@ -14,7 +14,6 @@ from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from flows.restoring.salvaging import survey
-from flows.running.threads import DirectSteps
 from tests.direct_access import query
 from tests.independent_comparison import differences, picture, picture_of_files
 from tests.reference_system import Engine
@@ -200,7 +199,7 @@ def test_values_of_sensitive_columns_and_keys_that_may_hold_them_are_not_written
     manifest = Manifest.from_json(repository.read_snapshot(system.snapshot), where="")
 
     with damaged(*expected.damages):
-        left = survey(settings, DirectSteps(), repository, system.snapshot, manifest, tmp_path / "survey")
+        left = survey(settings, repository, system.snapshot, manifest, tmp_path / "survey")
 
     assert left is not None
     listed = pd.read_csv(left.lists / "dangling.csv", dtype="str", keep_default_na=False)

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.inventory.model import Table
-from flows.restore import compose_restore
-from flows.running.threads import DirectSteps
 from tests.reference_system import Engine, LazyPostgres
+from tests.running import run_restore
 from tests.salvage.damaged_system import damaged
 from tests.zoo.relations import picture_of_relation, quoted
 from tests.zoo.the_zoo import Zoo, open_zoo
@@ -44,9 +43,7 @@ def test_the_rows_of_all_chunks_that_are_left_are_back(seed: int, zoo: Zoo, tmp_
     into, url = _beside(zoo, tmp_path, seed)
 
     with damaged(*((folder / name[:2] / name, Path.unlink) for name in gone)):
-        result = compose_restore(
-            zoo.settings, DirectSteps(), snapshot="latest", into=into, into_files=tmp_path / "files", salvage=True
-        )
+        result = run_restore(zoo.settings, snapshot="latest", into=into, into_files=tmp_path / "files", salvage=True)
 
     assert result.verdict == "salvaged", result.failures
     for entry in zoo.manifest.tables:

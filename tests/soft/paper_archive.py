@@ -8,12 +8,10 @@ from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.settings import Settings, settings_from
-from flows.backing_up.conclusion import BackupResult
-from flows.backup import compose_backup
-from flows.restore import compose_restore
+from flows.backing_up.backup_result import BackupResult
 from flows.restoring.result import RestoreResult
-from flows.running.threads import DirectSteps
 from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_restore
 
 MODELS = """
 from django.contrib.contenttypes.models import ContentType
@@ -51,10 +49,10 @@ class PaperArchive:
     media: Path
 
     def backup(self) -> BackupResult:
-        return compose_backup(self.settings, DirectSteps())
+        return run_backup(self.settings)
 
     def restore(self, **options: object) -> RestoreResult:
-        return compose_restore(self.settings, DirectSteps(), snapshot="latest", **options)  # type: ignore[arg-type]
+        return run_restore(self.settings, snapshot="latest", **options)  # type: ignore[arg-type]
 
 
 def paper_archive(folder: Path, ids: dict[str, int], postgres: str | None = None, *, lost: int = 0) -> PaperArchive:
@@ -75,6 +73,7 @@ def paper_archive(folder: Path, ids: dict[str, int], postgres: str | None = None
     rows = f"""
 import pathlib
 from django.conf import settings
+from tests.running import run_backup, run_restore
 for number, pk in {ids!r}.items(): Document.objects.create(pk=pk, number=number)
 kind = ContentType.objects.get_for_model(Document)
 for rule in {rules!r}: Rule.objects.create(about_type=kind, **rule)

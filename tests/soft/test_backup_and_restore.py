@@ -14,8 +14,7 @@ import pytest
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
-from flows.running.threads import DirectSteps
-from flows.verify import compose_verify
+from tests.running import run_verify
 from tests.soft.paper_archive import PaperArchive, paper_archive
 
 IDS = {"SOP-1": 3, "SOP-2": 12, "SOP-3": 101, "SOP-4": 102}
@@ -66,7 +65,7 @@ def test_a_restore_is_proved_by_its_rows_and_files_and_claims_no_more(archive: P
     said = json.dumps(json.loads((result.data_docs.parent.parent / "validation.json").read_text(encoding="utf-8")))
     assert "small.Rule: exact digest" in said and "missing files" in said
     assert "rows dangling" not in said and "content digest" not in said and "files of no row" not in said
-    assert compose_verify(archive.settings, DirectSteps(), snapshot="latest").as_json()["problems"] == []
+    assert run_verify(archive.settings, snapshot="latest").as_json()["problems"] == []
 
 
 _EXCHANGED = (

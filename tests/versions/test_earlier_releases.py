@@ -11,14 +11,10 @@ import psycopg
 import pytest
 
 from edms_tasks.settings import Settings, settings_from
-from flows.diff import compose_diff
-from flows.merge import compose_merge
-from flows.restore import compose_restore
-from flows.running.threads import DirectSteps
-from flows.verify import compose_verify
 from tests.inventory.small_project import small_project
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine
+from tests.running import run_diff, run_merge, run_restore, run_verify
 from tests.versions import earlier_release
 
 MADE = Path(__file__).parent / "earlier_releases" / "0.1.0"
@@ -95,10 +91,10 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Office:
 def test_they_verify_and_restore_exactly(office: Office) -> None:
     before = office.asked(DOCUMENTS)
     for snapshot in SNAPSHOTS[office.engine]:
-        assert compose_verify(office.settings, DirectSteps(), snapshot=snapshot).problems == ()
+        assert run_verify(office.settings, snapshot=snapshot).problems == ()
     office.execute("DELETE FROM small_comment", "DELETE FROM small_document", "DROP TRIGGER kept" + _ON[office.engine])
 
-    result = compose_restore(office.settings, DirectSteps(), snapshot=SNAPSHOTS[office.engine][1])
+    result = run_restore(office.settings, snapshot=SNAPSHOTS[office.engine][1])
 
     assert result.success, result.failures
     assert office.asked(DOCUMENTS) == before
@@ -142,9 +138,8 @@ def test_a_role_that_may_make_no_database_restores_them_into_one_made_for_it(
         where=tmp_path / "edms-backup.toml",
     )
     try:
-        result = compose_restore(
+        result = run_restore(
             settings,
-            DirectSteps(),
             snapshot=SNAPSHOTS["postgresql"][1],
             into=f"{name}_made",
             into_files=tmp_path / "files",
@@ -163,7 +158,7 @@ def test_a_role_that_may_make_no_database_restores_them_into_one_made_for_it(
 def test_against_the_live_system_only_what_changed_since_is_a_difference(office: Office) -> None:
     office.execute("UPDATE small_document SET cost = 99 WHERE number = 'SOP-3'")
 
-    result = compose_diff(office.settings, DirectSteps(), first=SNAPSHOTS[office.engine][1])
+    result = run_diff(office.settings, snapshot=SNAPSHOTS[office.engine][1])
 
     assert {
         table.model: (table.added, table.removed, table.changed)
@@ -176,7 +171,7 @@ def test_a_merge_brings_back_what_is_missing_and_writes_nothing_else(office: Off
     before = office.asked(DOCUMENTS)
     office.execute("DELETE FROM small_comment WHERE document_id = 2", "DELETE FROM small_document WHERE id = 2")
 
-    result = compose_merge(office.settings, DirectSteps(), snapshot=SNAPSHOTS[office.engine][1])
+    result = run_merge(office.settings, snapshot=SNAPSHOTS[office.engine][1])
 
     assert result.done and result.success
     assert office.asked(DOCUMENTS) == before

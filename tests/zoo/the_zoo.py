@@ -13,12 +13,10 @@ from typing import Any
 
 from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings, settings_from
-from flows.backup import compose_backup
-from flows.restore import compose_restore
 from flows.restoring.result import RestoreResult
-from flows.running.threads import DirectSteps
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine
+from tests.running import run_backup, run_restore
 
 PROJECT = Path(__file__).with_name("project")
 EXTENSIONS = ("citext", "hstore")
@@ -69,8 +67,8 @@ def open_zoo(engine: Engine, folder: Path, server: PostgresServer | None, name: 
         },
         where=folder / "edms-backup.toml",
     )
-    backup = compose_backup(settings, DirectSteps())
-    result = compose_restore(settings, DirectSteps(), snapshot=backup.snapshot_id, into=place.target("restored"))
+    backup = run_backup(settings)
+    result = run_restore(settings, snapshot=backup.snapshot_id, into=place.target("restored"))
     assert result.success, result.failures
     grown = [place.copy(half, f"grown_{half}") for half in ("source", "restored")]
     pains = [_keeper("grow", environment | {"ZOO_DATABASE": url}) for url in grown]

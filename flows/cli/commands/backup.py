@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Config, Flow, Json, Options, Traceback
+from flows.cli.options import Config, Flow, Json, Options, Traceback, from_request
+from flows.requests import BackupRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from flows.backing_up.backup_result import BackupResult
+    from flows.running.declaring import Verb
 
 EXAMPLES = (
     "backup",
@@ -19,17 +23,9 @@ EXAMPLES = (
 
 def backup(
     context: typer.Context,
-    tag: Annotated[str | None, typer.Option(metavar="T", help="A name for the snapshot.")] = None,
-    create_repository: Annotated[
-        bool,
-        typer.Option("--create-repository", help="Make a repository where there is none, though one was used before."),
-    ] = False,
-    accept_repository: Annotated[
-        bool,
-        typer.Option(
-            "--accept-repository", help="Go on with the repository there is, though it is another one or an older copy."
-        ),
-    ] = False,
+    tag: Annotated[str | None, from_request(BackupRequest, "tag", metavar="T")] = None,
+    create_repository: Annotated[bool, from_request(BackupRequest, "create_repository")] = False,
+    accept_repository: Annotated[bool, from_request(BackupRequest, "accept_repository")] = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -42,9 +38,8 @@ def backup(
 
         if tag is not None:
             check_tag(tag)  # here too: a flow's form would refuse it in words of its own
-        result = options.runner(flow).backup(
-            tag, create_repository=create_repository, accept_repository=accept_repository
-        )
+        request = BackupRequest(tag=tag, create_repository=create_repository, accept_repository=accept_repository)
+        result = options.runner(flow).perform(_verb, request, ask_ahead=True)
 
         def show(console: Console) -> None:
             from flows.cli.printing.results import print_backup
@@ -52,3 +47,9 @@ def backup(
             print_backup(console, result)
 
         options.finish(result.as_json(), show, 0 if result.verified else 1)
+
+
+def _verb() -> Verb[BackupRequest, BackupResult]:
+    from flows.backup import backup
+
+    return backup

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback
+from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback, from_request
+from flows.requests import DiffRequest, described
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from flows.diff import DiffResult
+    from flows.running.declaring import Verb
 
 EXAMPLES = (
     "diff latest",
@@ -30,18 +34,8 @@ def diff(
         list[str] | None,
         typer.Option(metavar="MODEL", help="Only this model, and no files. Can be given several times."),
     ] = None,
-    limit: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="How many rows and paths to show of each kind, for each model and folder."
-        ),
-    ] = 5,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FOLDER", help="Write all that differs into this new folder, whole, as JSON lines."
-        ),
-    ] = None,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help=described(DiffRequest, "limit"))] = 5,
+    out: Annotated[Path | None, from_request(DiffRequest, "out", metavar="FOLDER")] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the result as a page of its own as well.")
     ] = None,
@@ -53,7 +47,14 @@ def diff(
     """Say what differs between two snapshots, or a snapshot and the live system: rows by natural key, and files."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        result = options.runner(flow).diff(snapshot, other, models=model or (), limit=limit, out=out)
+        request = DiffRequest(
+            snapshot=snapshot,
+            other=other,
+            models=tuple(model or ()),
+            limit=limit,
+            out=out.absolute() if out else None,
+        )
+        result = options.runner(flow).perform(_verb, request)
         if html is not None:
             from flows.diff import write_page
 
@@ -65,3 +66,9 @@ def diff(
             print_diff(console, result, html)
 
         options.finish(result.as_json(), show, 0 if result.equal else 1, only_prints=True)
+
+
+def _verb() -> Verb[DiffRequest, DiffResult]:
+    from flows.diff import diff
+
+    return diff

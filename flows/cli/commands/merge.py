@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.confirming import confirm, live_system
-from flows.cli.options import All, Config, Flow, Json, Options, Snapshot, Traceback, command_error
+from flows.cli.options import All, Config, Flow, Json, NoWait, Options, Snapshot, Traceback, command_error, from_request
+from flows.requests import MergeRequest, Policy
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edms_tasks.merging.planning import Policy
     from edms_tasks.settings import Settings
+    from flows.merge import MergeResult
+    from flows.running.declaring import Verb
 
 EXAMPLES = (
     "merge latest --dry-run",
@@ -44,18 +46,11 @@ def merge(
             "documents.Document:number=SOP-*. Can be given several times.",
         ),
     ] = None,
-    with_dependents: Annotated[
-        bool,
-        typer.Option(
-            "--with-dependents", help="With --only: also what cannot be without it, such as versions and comments."
-        ),
-    ] = False,
+    with_dependents: Annotated[bool, from_request(MergeRequest, "with_dependents")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
     every: All = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")
-    ] = False,
+    no_wait: NoWait = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -71,15 +66,17 @@ def merge(
             )
         if not dry_run and not yes:
             _confirm(options.settings(), asking=not options.as_json and sys.stdin.isatty())
-        result = options.runner(flow).merge(
-            snapshot,
-            default,
-            models,
-            only=only or (),
+        request = MergeRequest(
+            snapshot=snapshot,
+            on_conflict=default,
+            models=models,
+            only=tuple(only or ()),
             with_dependents=with_dependents,
             dry_run=dry_run,
+            confirm=True,
             wait=not no_wait,
         )
+        result = options.runner(flow).perform(_verb, request)
 
         def show(console: Console) -> None:
             from flows.cli.printing.merge_plan import print_merge
@@ -118,3 +115,9 @@ def _confirm(settings: Settings, *, asking: bool) -> None:
         f"{live_system(settings)}\n"
         "`edms-backup merge SNAPSHOT --dry-run` shows what it would do."
     )
+
+
+def _verb() -> Verb[MergeRequest, MergeResult]:
+    from flows.merge import merge
+
+    return merge

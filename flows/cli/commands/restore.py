@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.confirming import confirm, live_system
-from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback, command_error
+from flows.cli.options import Config, Flow, Json, NoWait, Options, Snapshot, Traceback, command_error, from_request
+from flows.requests import RestorePlanRequest, RestoreRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from edms_tasks.manifest import Manifest
     from edms_tasks.settings import Settings
+    from flows.restore_plan import RestorePlan
+    from flows.restoring.result import RestoreResult
+    from flows.running.declaring import Verb
 
 EXAMPLES = (
     "restore latest",
@@ -31,38 +35,16 @@ EXAMPLES = (
 def restore(
     context: typer.Context,
     snapshot: Snapshot,
-    into: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|URL",
-            help="Leave it as a database of this name (SQLite: a file) instead of promoting. A URL: of the other engine.",
-        ),
-    ] = None,
-    into_files: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="With --into: the folder for the restored files.")
-    ] = None,
+    into: Annotated[str | None, from_request(RestoreRequest, "into", metavar="NAME|URL")] = None,
+    into_files: Annotated[Path | None, from_request(RestoreRequest, "into_files", metavar="FOLDER")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before replacing the live system.")] = False,
-    salvage: Annotated[
-        bool,
-        typer.Option("--salvage", help="From a damaged repository: bring back what is provably intact, name the rest."),
-    ] = False,
-    promote_salvaged: Annotated[
-        bool,
-        typer.Option("--promote-salvaged", help="With --salvage: replace the live system even though a part is lost."),
-    ] = False,
-    drop_unknown: Annotated[
-        bool,
-        typer.Option(
-            "--drop-unknown",
-            help="Of a snapshot newer than the EDMS's code: drop tables and columns the code does not know, by name.",
-        ),
-    ] = False,
+    salvage: Annotated[bool, from_request(RestoreRequest, "salvage")] = False,
+    promote_salvaged: Annotated[bool, from_request(RestoreRequest, "promote_salvaged")] = False,
+    drop_unknown: Annotated[bool, from_request(RestoreRequest, "drop_unknown")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and what stands in the way; write nothing.")
     ] = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")
-    ] = False,
+    no_wait: NoWait = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -86,7 +68,8 @@ def restore(
                 "`edms-backup verify` names what is damaged; --salvage --into NAME brings back what is not, beside the live system.",
             )
         if dry_run:
-            plan = options.runner(flow).plan_restore(snapshot, into, into_files, drop_unknown=drop_unknown)
+            planned = RestorePlanRequest(snapshot=snapshot, into=into, into_files=into_files, drop_unknown=drop_unknown)
+            plan = options.runner(flow).perform(_plan, planned)
 
             def show_plan(console: Console) -> None:
                 from flows.cli.printing.differences import print_restore_plan
@@ -98,15 +81,17 @@ def restore(
         if into is None and not yes:
             asking = not options.as_json and sys.stdin.isatty()
             snapshot = _confirm(settings, snapshot, salvage=salvage, drop_unknown=drop_unknown, asking=asking)
-        result = options.runner(flow).restore(
-            snapshot,
-            into,
-            into_files,
+        request = RestoreRequest(
+            snapshot=snapshot,
+            into=into,
+            into_files=into_files,
+            confirm=True,
             salvage=salvage,
             promote_salvaged=promote_salvaged,
             drop_unknown=drop_unknown,
             wait=not no_wait,
         )
+        result = options.runner(flow).perform(_verb, request)
 
         def show(console: Console) -> None:
             from flows.cli.printing.results import print_restore
@@ -127,10 +112,11 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
     from edms_tasks.repository import Repository
     from flows.restoring.target import ask_edms
     from flows.running.printable import printable
+    from flows.running.run import Run
 
     repository = Repository.open(settings.repository)
     # The EDMS says which one it is, so that this is the snapshot that the restore takes.
-    chosen = chosen_snapshot(settings, repository, snapshot, ask_edms(settings, []))
+    chosen = chosen_snapshot(settings, repository, snapshot, ask_edms(Run(settings), []))
     snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
     for note in chosen.notes:
         typer.echo(printable(f"! {note}"), err=True)
@@ -157,3 +143,15 @@ def _dropping(settings: Settings, manifest: Manifest) -> str:
     for note in version_plan.notes:
         typer.echo(printable(note), err=True)
     return "drop" if version_plan.forget else ""
+
+
+def _verb() -> Verb[RestoreRequest, RestoreResult]:
+    from flows.restore import restore
+
+    return restore
+
+
+def _plan() -> Verb[RestorePlanRequest, RestorePlan]:
+    from flows.restore_plan import plan_restore
+
+    return plan_restore

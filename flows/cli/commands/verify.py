@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import Config, Flow, Json, Options, Traceback
+from flows.requests import VerifyRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from flows.running.declaring import Verb
+    from flows.verify import VerifyResult
 
 EXAMPLES = (
     "verify",
@@ -31,7 +35,7 @@ def verify(
     """Read every object again and check hashes and digests."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        result = options.runner(flow).verify(snapshot)
+        result = options.runner(flow).perform(_verb, VerifyRequest(snapshot=snapshot))
 
         def show(console: Console) -> None:
             from flows.cli.printing.results import print_verify
@@ -39,3 +43,9 @@ def verify(
             print_verify(console, result)
 
         options.finish(result.as_json(), show, 0 if result.success else 1)
+
+
+def _verb() -> Verb[VerifyRequest, VerifyResult]:
+    from flows.verify import verify
+
+    return verify

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edms_tasks.inventory.model import Finding
     from edms_tasks.manifest import Manifest, TableEntry
-    from flows.backing_up.conclusion import BackupResult
+    from flows.backing_up.backup_result import BackupResult
     from flows.inspection import Inspection
     from flows.listing import Listing
     from flows.restoring.result import RestoreResult

@@ -1,16 +1,24 @@
-"""Steps in this process: order, bounds, failures, retries."""
+"""Tasks on threads: order, bounds, failures, retries."""
 
 from __future__ import annotations
 
 import io
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from edms_tasks.errors import CheckFailed, DatabaseRefused
-from flows.running.threads import DirectSteps
+from flows.running.declaring import Task, task
+from flows.running.threads import ThreadRunner
+
+
+def made(function: Callable[..., Any], retries: int = 0) -> Task[..., Any]:
+    """A task of it."""
+    return task(name="work", tags=[], retries=retries)(function)
 
 
 def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> None:
@@ -18,11 +26,11 @@ def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> Non
         time.sleep(0.03 - number * 0.01)
         return number * 10
 
-    assert DirectSteps().map(str, slow_when_early, [0, 1, 2], jobs=3) == [0, 10, 20]
+    assert ThreadRunner().map(3, made(slow_when_early), [0, 1, 2]) == [0, 10, 20]
 
 
 def test_nothing_to_do_is_no_results() -> None:
-    assert DirectSteps().map(str, abs, [], jobs=2) == []
+    assert ThreadRunner().map(2, made(abs), []) == []
 
 
 def test_no_more_run_at_once_than_jobs_and_no_fewer() -> None:
@@ -38,7 +46,7 @@ def test_no_more_run_at_once_than_jobs_and_no_fewer() -> None:
         with lock:
             running -= 1
 
-    DirectSteps().map(str, count, list(range(8)), jobs=3)
+    ThreadRunner().map(3, made(count), list(range(8)))
 
     assert peak == 3
 
@@ -46,7 +54,10 @@ def test_no_more_run_at_once_than_jobs_and_no_fewer() -> None:
 def test_the_heaviest_is_started_first() -> None:
     started: list[str] = []
 
-    DirectSteps().map(str, started.append, ["a", "ccc", "bb"], jobs=1, weight=len)
+    def begin(name: str) -> None:
+        started.append(name)
+
+    ThreadRunner().map(1, task(name="start", tags=[], weight=len)(begin), ["a", "ccc", "bb"])
 
     assert started == ["ccc", "bb", "a"]
 
@@ -61,7 +72,7 @@ def test_the_first_failure_starts_nothing_more_waits_for_what_runs_and_is_raised
         ended.append(number)
 
     with pytest.raises(CheckFailed, match="number one"):
-        DirectSteps().map(str, work, list(range(20)), jobs=2)
+        ThreadRunner().map(2, made(work), list(range(20)))
 
     assert ended == [0]
 
@@ -80,11 +91,11 @@ def test_only_what_may_pass_is_tried_again() -> None:
         calls.append("broken")
         raise CheckFailed("never")
 
-    steps = DirectSteps(sleep=waited.append)
+    runner = ThreadRunner(sleep=waited.append)
 
-    assert steps.run("ask", busy_twice, retries=2) == "done"
+    assert runner.call(made(busy_twice, retries=2)) == "done"
     with pytest.raises(CheckFailed):
-        steps.run("break", broken, retries=2)
+        runner.call(made(broken, retries=2))
     assert calls == ["busy", "busy", "busy", "broken"]
     assert waited == sorted(waited)
 
@@ -94,31 +105,36 @@ def test_a_failure_that_does_not_pass_is_raised_after_the_last_retry() -> None:
         raise DatabaseRefused("not now")
 
     with pytest.raises(DatabaseRefused):
-        DirectSteps(sleep=lambda seconds: None).run("ask", refuse, retries=2)
+        ThreadRunner(sleep=lambda seconds: None).call(made(refuse, retries=2))
 
 
 def test_stages_are_timed_also_when_they_fail() -> None:
-    steps = DirectSteps()
+    runner = ThreadRunner()
 
-    with steps.stage("extract"):
+    with runner.stage("extract"):
         time.sleep(0.01)
-    with pytest.raises(ValueError, match="no"), steps.stage("package"):
+    with pytest.raises(ValueError, match="no"), runner.stage("package"):
         raise ValueError("no")
 
-    assert list(steps.seconds) == ["extract", "package"]
-    assert steps.seconds["extract"] >= 0.01
+    assert list(runner.seconds) == ["extract", "package"]
+    assert runner.seconds["extract"] >= 0.01
+
+
+def measure(name: str) -> int:
+    return len(name)
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_watcher_sees_stages_and_lines_but_no_markup_of_strangers(terminal: bool) -> None:
     written = io.StringIO()
-    steps = DirectSteps(Console(file=written, force_terminal=terminal, width=100))
+    runner = ThreadRunner(Console(file=written, force_terminal=terminal, width=100))
 
-    with steps.stage("extract"):
-        steps.map(lambda name: f"extract {name}", len, ["[red]x[/red]", "[/nothing]"], jobs=2)
-        with steps.progress("files", 0) as advance:
+    with runner.stage("extract"):
+        extract = task(name="extract", tags=[], task_run_name="extract {name}")(measure)
+        runner.map(2, extract, ["[red]x[/red]", "[/nothing]"])
+        with runner.progress("files", 0) as advance:
             advance(3)
-        steps.say("found [bold]it\x1b[2J")
+        runner.say("found [bold]it\x1b[2J")
 
     assert "extract" in written.getvalue()
     assert "found [bold]it\\x1b[2J" in written.getvalue()

@@ -1,0 +1,46 @@
+"""What a backup returns: for the summary, for `--json`, for whoever calls the flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edms_tasks.manifest import Manifest
+from flows.running.declaring import Shortfall
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What a backup made."""
+
+    snapshot_id: str
+    manifest: Manifest
+    verified: bool
+    problems: tuple[str, ...]
+    seconds: dict[str, float]
+    stored_bytes: int
+    objects_read: int  # read again after they were written
+    objects_unread: int  # of earlier backups, which read them when they were written
+    notes: tuple[str, ...] = ()  # what else has to be said, such as that a repository was made
+
+    def shortfall(self) -> Shortfall | None:
+        """A snapshot that could not be verified is none to rely on."""
+        return None if self.verified else Shortfall("The snapshot was written and does not verify.", self.problems)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "snapshot": self.snapshot_id,
+            "tag": self.manifest.tag,
+            "verified": self.verified,
+            "problems": list(self.problems),
+            "rows": self.manifest.rows,
+            "tables": len(self.manifest.tables),
+            "files": sum(index.files for index in self.manifest.files),
+            "stored_bytes": self.stored_bytes,
+            "objects_read": self.objects_read,
+            "objects_unread": self.objects_unread,
+            "findings": [finding.model_dump(mode="json") for finding in self.manifest.findings],
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }

@@ -1,0 +1,79 @@
+"""What a snapshot will hold: the tables, and what of them is left out by the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edms_tasks.databases.protocol import View
+from edms_tasks.digests.table_state import empty_state
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.build import excluded_tables
+from edms_tasks.inventory.model import Finding, ForeignReference, Inventory, Table
+from edms_tasks.manifest import TableEntry
+from edms_tasks.scratch.disk_space import require_space
+from flows.backing_up.making import SnapshotInTheMaking, Source
+from flows.running.run import Run
+from flows.tasks.inspect import read_catalogue
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The EDMS's tables and folders, and which of the tables are stored with their rows."""
+
+    inventory: Inventory
+    kept: Sequence[Table]
+    left_out: Sequence[TableEntry]  # they come back empty
+
+
+def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheMaking) -> Contents:
+    """Decide it; adds to the findings.
+
+    Raises:
+        SettingsError: a table is left out that others refer to.
+        NoSpace: the rows have no room in the working folder.
+    """
+    inventory = run.call(read_catalogue, source.report, view, run.settings, source.engine)
+    excluded = excluded_tables(inventory, run.settings)
+    _require_closed(inventory, excluded)
+    left_out = [inventory.table(table_id) for table_id in sorted(excluded)]
+    making.findings += [*inventory.findings, *view.findings(), *map(_excluded_finding, left_out)]
+    kept = [table for table in inventory.tables if table.id not in excluded]
+    # Each table's rows stand there raw, and compressed beside it until they are in the repository.
+    require_space(making.folder, view.raw_bytes(kept) * 5 // 4, "the rows of the database")
+    return Contents(inventory, kept, [_empty_entry(table) for table in left_out])
+
+
+def _require_closed(inventory: Inventory, excluded: frozenset[str]) -> None:
+    """Leaving a table out must not leave enforced references of others hanging: that backup could not be restored."""
+    for table in inventory.tables:
+        if table.id in excluded:
+            continue
+        for reference in table.references:
+            left_out = excluded.intersection(reference.targets) if isinstance(reference, ForeignReference) else ()
+            if isinstance(reference, ForeignReference) and reference.enforced and left_out:
+                target = inventory.table(min(left_out))
+                raise SettingsError(
+                    f"{target.label} cannot be left out: {table.label} refers to it.",
+                    where="[exclude] tables",
+                    fix=f"Leave {table.label} out too, or keep {target.label}.",
+                )
+
+
+def _excluded_finding(table: Table) -> Finding:
+    return Finding(
+        code="excluded",
+        severity="info",
+        subject=table.label,
+        message="Left out by the settings; it comes back empty.",
+    )
+
+
+def _empty_entry(table: Table) -> TableEntry:
+    return TableEntry(
+        table=table,
+        natural_key=None,
+        encodings={column.name: "native" for column in table.columns},
+        state=empty_state(table),
+        chunks=(),
+    )

@@ -1,0 +1,16 @@
+"""The folder that keeps the evidence of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edms_tasks.durable import private_folder
+from edms_tasks.settings import Settings
+
+
+def reports(settings: Settings) -> Path:
+    """The folder that keeps the evidence."""
+    private_folder(settings.workdir)
+    folder = private_folder(settings.workdir / "reports")
+    folder.chmod(0o700)  # an earlier release made it for all to read
+    return folder

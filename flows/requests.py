@@ -1,0 +1,169 @@
+"""What each verb can be asked for: one frozen request a verb, shared by the command line, the flow's form and the library.
+
+A field's bounds and description stand here alone. Prefect's form and the command line's help are made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, MaxLen, MinLen
+
+Policy = Literal["overwrite", "keep", "fail"]
+"""What becomes of a row that is in both and differs."""
+
+
+@dataclass(frozen=True)
+class Says:
+    """The description of a field, for people."""
+
+    text: str
+
+
+Name = Annotated[str, MinLen(1), MaxLen(4096)]
+SnapshotName = Annotated[Name, Says("`latest`, an id or its first digits, or a tag.")]
+Wait = Annotated[bool, Says("Wait for a running backup. Off: refuse where one is running.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupRequest:
+    """A snapshot."""
+
+    tag: Annotated[Name | None, Says("A name for the snapshot, e.g. before-upgrade.")] = None
+    create_repository: Annotated[bool, Says("Make a repository where there is none, though one was used before.")] = (
+        False
+    )
+    accept_repository: Annotated[
+        bool, Says("Go on with the repository there is, though it is another one or an older copy.")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest:
+    """What to read again."""
+
+    snapshot: Annotated[
+        Name | None, Says("One snapshot: `latest`, an id or its first digits, or a tag. Empty: every one.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorePlanRequest:
+    """A restore that is only planned."""
+
+    snapshot: SnapshotName = "latest"
+    into: Annotated[
+        Name | None,
+        Says(
+            "Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone. "
+            "As a URL, without password: a database of the other engine."
+        ),
+    ] = None
+    into_files: Annotated[Path | None, Says("With `into`: the folder for the restored files.")] = None
+    drop_unknown: Annotated[
+        bool, Says("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know.")
+    ] = False
+    limit: Annotated[int, Ge(0), Says("How many rows and paths of each kind to name, for each model and folder.")] = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreRequest:
+    """A restore."""
+
+    snapshot: SnapshotName = "latest"
+    into: Annotated[
+        Name | None,
+        Says(
+            "Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone. "
+            "As a URL, without password: a database of the other engine."
+        ),
+    ] = None
+    into_files: Annotated[Path | None, Says("With `into`: the folder for the restored files.")] = None
+    confirm: Annotated[
+        bool,
+        Says(
+            "Must be on to replace the EDMS's database and files. The present ones are kept for a rollback. It counts once: "
+            "the same run, started again after it has promoted, ends and does nothing."
+        ),
+    ] = False
+    salvage: Annotated[
+        bool, Says("From a damaged repository: bring back what is provably intact, and name the rest.")
+    ] = False
+    promote_salvaged: Annotated[
+        bool, Says("With `salvage` and without `into`: replace the live system even though a part is lost.")
+    ] = False
+    drop_unknown: Annotated[
+        bool, Says("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know.")
+    ] = False
+    wait: Wait = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeRequest:
+    """A merge."""
+
+    snapshot: SnapshotName = "latest"
+    on_conflict: Annotated[Policy, Says("What becomes of rows that are in both and differ.")] = "overwrite"
+    models: Annotated[Mapping[str, Policy], Says("The same for single models, e.g. documents.Document: keep.")] = field(
+        default_factory=dict
+    )
+    only: Annotated[
+        tuple[str, ...],
+        Says(
+            "Only these objects, such as documents.Document:SOP-0001 or documents.Document:number=SOP-*, and what they refer to "
+            "where that is missing. Empty: everything."
+        ),
+    ] = ()
+    with_dependents: Annotated[
+        bool, Says("With `only`: also what cannot be without these objects, such as versions and comments.")
+    ] = False
+    dry_run: Annotated[bool, Says("Say what would be done, and write nothing.")] = True
+    confirm: Annotated[
+        bool, Says("Must be on to write to the EDMS's database and files. A safety snapshot is made first.")
+    ] = False
+    wait: Wait = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffRequest:
+    """Two states to be compared."""
+
+    snapshot: SnapshotName = "latest"
+    other: Annotated[
+        Name | None, Says("What to compare it with: another snapshot, or `live`. Empty: the live system.")
+    ] = None
+    models: Annotated[tuple[str, ...], Says("Only these models, and no files. Empty: everything.")] = ()
+    limit: Annotated[int, Ge(0), Says("How many rows and paths to show of each kind, for each model and folder.")] = 5
+    out: Annotated[Path | None, Says("Write all that differs into this new folder, whole, as JSON lines.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackRequest:
+    """A rollback."""
+
+    stamp: Annotated[
+        Name | None,
+        Says("Which restore or rollback to take back, as the list of them shows it. Empty: the last restore."),
+    ] = None
+    wait: Wait = True
+
+
+def described(request: type, name: str) -> str:
+    """What is said of a request's field."""
+    return description_in(get_type_hints(request, include_extras=True)[name])
+
+
+def description_in(hint: Any) -> str:
+    """What is said in a type hint; the outermost word wins."""
+    if get_origin(hint) is not Annotated:
+        return ""
+    inner, *more = get_args(hint)
+    return next((one.text for one in reversed(more) if isinstance(one, Says)), "") or description_in(inner)
+
+
+def as_parameters(request: Any) -> dict[str, Any]:
+    """Field -> value, as a flow's run records them."""
+    return {one.name: getattr(request, one.name) for one in fields(request)}

@@ -1,0 +1,26 @@
+"""Which way a restore goes: a whole snapshot's, a damaged one's, or into another engine."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from flows.requests import RestoreRequest
+from flows.restoring.engine_conversion import convert_engine
+from flows.restoring.opening import Opened
+from flows.restoring.salvaging import salvage
+from flows.restoring.sources import Restorable, WholeSnapshot
+from flows.running.run import Run
+
+
+def choose_source(run: Run, request: RestoreRequest, opened: Opened, scratch: Path, cleanup: ExitStack) -> Restorable:
+    """What is restored. Raises what would keep it from being restored: lost schemas, rows that do not fit the other engine."""
+    repository, manifest = opened.repository, opened.manifest
+    if request.salvage:
+        with run.stage("survey"):
+            return salvage(run, repository, opened.snapshot_id, manifest, scratch / "salvage")
+    if opened.target.converts:
+        with run.stage("convert"):
+            planned = opened.version_plan.migrate
+            return convert_engine(run, repository, manifest, opened.target, planned, scratch / "conversion", cleanup)
+    return WholeSnapshot(manifest, repository)

@@ -1,0 +1,98 @@
+"""A restore is opened: which snapshot, into which database and folders, and that nothing stands in the way."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from edms_tasks.errors import CommandError
+from edms_tasks.lineage.asking import chosen_snapshot
+from edms_tasks.manifest import Manifest
+from edms_tasks.promotion import Journal, Patience
+from edms_tasks.promotion.target_locks import Held
+from edms_tasks.repository import Repository
+from edms_tasks.salvage import open_snapshot
+from edms_tasks.validate import load_ahead
+from flows.evidence.reports import reports
+from flows.live.live_target import journal_of
+from flows.requests import RestoreRequest
+from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine
+from flows.restoring.promoting import clear_the_way, lock_of, require_first_time
+from flows.restoring.target import Target, ask_edms, find_target
+from flows.restoring.version_plan import VersionPlan, plan_version
+from flows.running.declaring import task
+from flows.running.run import Run
+
+open_the_snapshot = task(name="open snapshot", tags=["open"])(chosen_snapshot)
+open_a_damaged_snapshot = task(name="open snapshot", tags=["open"])(open_snapshot)
+find_the_target = task(name="find target", tags=["open"])(find_target)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A restore that may begin."""
+
+    snapshot_id: str
+    manifest: Manifest
+    repository: Repository
+    target: Target
+    version_plan: VersionPlan
+    held: Held
+    journal: Journal
+    patience: Patience
+
+
+def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: ExitStack) -> Opened:
+    """Find snapshot and target, take the target's lock, and ask all that would stop the restore later. Adds to `notes`."""
+    settings = run.settings
+    _require_sense(request)
+    journal, patience = journal_of(settings), Patience(run.say, waits=request.wait)
+    if request.into is None:
+        require_first_time(journal, run.runner.run_id)
+    repository = Repository.open(settings.repository)
+    report = ask_edms(run, notes)
+    find = open_a_damaged_snapshot if request.salvage else open_the_snapshot
+    chosen = run.call(find, settings, repository, request.snapshot, report)
+    for note in chosen.notes:
+        run.say(note)
+    notes += chosen.notes
+    load_ahead()
+    target = run.call(find_the_target, settings, chosen.manifest, request.into, request.into_files, notes, report)
+    version_plan = plan_version(chosen.manifest, target.report, into=target.into, drop_unknown=request.drop_unknown)
+    for note in version_plan.notes:
+        run.say(note)
+    if target.converts:
+        require_compatible_code(version_plan)
+    held = cleanup.enter_context(lock_of(settings, target).working("restore"))
+    clear_the_way(settings, chosen.manifest, target, journal, patience, notes)
+    _remove_unfinished_reports(run)
+    return Opened(chosen.snapshot_id, chosen.manifest, repository, target, version_plan, held, journal, patience)
+
+
+def _require_sense(request: RestoreRequest) -> None:
+    if request.salvage:
+        _require_leave_to_salvage(request)
+    if request.salvage or request.drop_unknown:
+        require_within_one_engine(request.into)
+
+
+def _require_leave_to_salvage(request: RestoreRequest) -> None:
+    """A salvage replaces the live system only where that was said of the salvage itself, and is never cut back."""
+    if request.drop_unknown:
+        raise CommandError(
+            "A salvage cannot drop what the EDMS's code does not know: it would not be clear what was lost and what was dropped.",
+            fix="Salvage it with --into and without --drop-unknown; or restore a snapshot that is whole.",
+        )
+    if request.into is None and not request.promote_salvaged:
+        raise CommandError(
+            "A salvage may lack rows and files, and nobody said that it may replace the live system.",
+            fix="Add --into NAME to keep it beside the live system, or --promote-salvaged to replace that.",
+        )
+
+
+def _remove_unfinished_reports(run: Run) -> None:
+    """Evidence that was never finished proves nothing."""
+    for left in reports(run.settings).glob("restore-*"):
+        if not (left / "recovery.json").exists():
+            shutil.rmtree(left)

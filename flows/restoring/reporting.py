@@ -1,0 +1,69 @@
+"""The end of a restore: the recovery report, the result, and the evidence in Prefect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edms_tasks.migrating.outcome import CodeMigration
+from edms_tasks.package import versions
+from edms_tasks.promotion import Promotion
+from edms_tasks.report import RecoveryFacts, write_recovery_report
+from flows.evidence.artifacts import leave_restore
+from flows.restoring.opening import Opened
+from flows.restoring.promoting import kept_whatever_fails
+from flows.restoring.result import RestoreResult
+from flows.restoring.sources import Restorable
+from flows.restoring.validation import Evidence
+from flows.running.run import Run
+
+
+def report_restore(
+    run: Run,
+    opened: Opened,
+    source: Restorable,
+    evidence: Evidence,
+    code_migration: CodeMigration | None,
+    promotion: Promotion | None,
+    notes: Sequence[str],
+) -> RestoreResult:
+    """Write the report and leave the evidence. Raises EvidenceNotWritten where what was restored stands, and this cannot."""
+    target = opened.target
+    address = target.database.address if target.into is None else target.database.address.renamed(target.into)
+    facts = RecoveryFacts(
+        verdict=evidence.verdict,
+        snapshot_id=opened.snapshot_id,
+        manifest=source.whole,
+        states=evidence.states,
+        files=evidence.files,
+        validation=evidence.validation,
+        differences=evidence.differences,
+        findings=source.manifest.findings,
+        seconds=run.seconds,
+        target=address.display,
+        notes=tuple(notes),
+        versions=versions(),
+        losses=source.losses,
+        code_migration=code_migration,
+        converted=target.converts,
+    )
+    with kept_whatever_fails(facts, promotion, evidence.folder):
+        html, json_file = write_recovery_report(facts, evidence.folder)
+        result = RestoreResult(
+            snapshot_id=opened.snapshot_id,
+            verdict=facts.verdict,
+            promoted=promotion is not None,
+            target=facts.target,
+            previous=promotion.previous if promotion is not None and promotion.replaces else None,
+            report_html=html,
+            report_json=json_file,
+            data_docs=evidence.validation.data_docs,
+            failures=evidence.failures(),
+            notes=tuple(notes),
+            rows=sum(state.rows for state in evidence.states.values()),
+            files=sum(check.found for check in evidence.files),
+            seconds=run.seconds,
+            losses=facts.losses,
+            code_migration=code_migration,
+        )
+        leave_restore(run, facts, result)
+    return result

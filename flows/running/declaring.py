@@ -1,0 +1,181 @@
+"""`flow` and `task`: Prefect's decorators, put off until a run needs Prefect.
+
+They take Prefect's own words: name, tags, retries, task_run_name, flow_run_name. Prefect's import takes a second, which a run on
+threads need not pay. So `.fn` is the function as it stands, and `.on_prefect` the real flow or task, made once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
+
+from edms_tasks.errors import CheckFailed
+from flows.requests import description_in
+from flows.running.printable import printable
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect import Task as PrefectTask
+
+    from flows.running.run import Run
+
+P = ParamSpec("P")
+Made = TypeVar("Made")
+Made_co = TypeVar("Made_co", covariant=True)
+Request = TypeVar("Request")
+
+
+class Ended(Protocol):
+    """What a flow returns."""
+
+    def shortfall(self) -> Shortfall | None:
+        """Why the run failed though it came to its end; None where all is well."""
+
+
+Result = TypeVar("Result", bound=Ended)
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A check that failed at the end of a run."""
+
+    what: str
+    problems: tuple[str, ...]
+
+
+class ChecksFailed(CheckFailed, Generic[Result]):
+    """A run came to its end, and its checks failed; `result` holds what it returned, for callers in this process."""
+
+    def __init__(self, shortfall: Shortfall, result: Result) -> None:
+        why = printable("; ".join(shortfall.problems[:5]))
+        super().__init__(shortfall.what, why=why, fix="See the artifacts of this run.")
+        self.result = result
+
+
+@dataclass(frozen=True)
+class Task(Generic[P, Made_co]):
+    """One kind of work of a flow."""
+
+    fn: Callable[P, Made_co]
+    name: str
+    task_run_name: str
+    tags: frozenset[str]
+    retries: int
+    weight: Callable[[Any], int] | None
+
+    def title(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """What a run of it works on, e.g. "extract documents.Document"."""
+        return self.task_run_name.format(**self._signature.bind(*args, **kwargs).arguments)
+
+    @cached_property
+    def on_prefect(self) -> PrefectTask[P, Made_co]:
+        """Prefect's task."""
+        from flows.running.on_prefect import make_task
+
+        return make_task(self)
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.fn)
+
+
+def task(
+    *,
+    name: str,
+    tags: Iterable[str],
+    task_run_name: str = "",
+    retries: int = 0,
+    weight: Callable[[Any], int] | None = None,
+) -> Callable[[Callable[P, Made]], Task[P, Made]]:
+    """Make a task of a function of the module.
+
+    Args:
+        name: the kind of work, e.g. "extract table".
+        tags: the stage, by which runs can be filtered and limited.
+        task_run_name: what one run is called: a format over the parameters. Without: the name.
+        retries: of a TransientError alone.
+        weight: how heavy a run is by its first parameter: of many, the heaviest begin.
+    """
+
+    def declare(fn: Callable[P, Made]) -> Task[P, Made]:
+        return Task(fn, name, task_run_name or name, frozenset(tags), retries, weight)
+
+    return declare
+
+
+@dataclass(frozen=True)
+class Verb(Generic[Request, Result]):
+    """A verb: what runs when it is asked for."""
+
+    fn: Callable[[Run, Request], Result]
+    name: str
+    description: str
+    flow_run_name: str
+    repeatable: bool
+
+    @cached_property
+    def request(self) -> type[Request]:
+        """The type of its request."""
+        hints = get_type_hints(self.fn, localns=_names_for_hints())
+        asked: type[Request] = hints["request"]
+        return asked
+
+    @cached_property
+    def on_prefect(self) -> Flow[Any, Any]:
+        """Prefect's flow: the fields of the request are its parameters, after the path of the settings."""
+        from flows.running.on_prefect import make_flow
+
+        return make_flow(self)
+
+    def signature(self) -> inspect.Signature:
+        """The parameters of the flow's form."""
+        hints = get_type_hints(self.request, include_extras=True)
+        defaults = self.request()
+        parameters = [
+            inspect.Parameter(
+                one.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=getattr(defaults, one.name),
+                annotation=hints[one.name],
+            )
+            for one in fields(self.request)  # type: ignore[arg-type]  # requests are dataclasses
+        ]
+        config = inspect.Parameter(
+            "config", inspect.Parameter.POSITIONAL_OR_KEYWORD, default="edms-backup.toml", annotation=str
+        )
+        return inspect.Signature([config, *parameters])
+
+    def documentation(self) -> str:
+        """What the form says: the function's first paragraph, and a line for each parameter, as Prefect reads docstrings."""
+        hints = get_type_hints(self.request, include_extras=True)
+        lines = [f"    {name}: {description_in(hint)}" for name, hint in hints.items()]
+        first = inspect.getdoc(self.fn) or ""
+        config = "    config: Path of the settings file, edms-backup.toml, on the worker's machine."
+        return "\n".join([first.split("\n\n")[0], "", "Args:", config, *lines])
+
+
+def _names_for_hints() -> dict[str, Any]:
+    from flows.running.run import Run
+
+    return {"Run": Run}
+
+
+def flow(
+    *, name: str, description: str, flow_run_name: str = "", repeatable: bool = False
+) -> Callable[[Callable[[Run, Request], Result]], Verb[Request, Result]]:
+    """Make a flow of a function of a run and a request.
+
+    Args:
+        name: as Prefect shows it, e.g. "edms-backup".
+        description: one sentence for Prefect's page.
+        flow_run_name: what one run is called: a format over the fields of the request. Without: a name of Prefect's.
+        repeatable: whether it can be done again directly, where Prefect was lost in the middle.
+    """
+
+    def declare(fn: Callable[[Run, Request], Result]) -> Verb[Request, Result]:
+        return Verb(fn, name, description, flow_run_name, repeatable)
+
+    return declare

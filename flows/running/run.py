@@ -1,0 +1,98 @@
+"""A run: the one value that travels through a flow. Settings, the runner, and the bounds of the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
+
+from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.scratch.workspace import Workspace, open_workspace
+from edms_tasks.settings import Settings
+from flows.running.declaring import Task
+from flows.running.runner import Runner
+from flows.running.threads import ThreadRunner
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a flow and its tasks know of the run they belong to.
+
+    Args:
+        settings: of this EDMS.
+        runner: how tasks run, and where is told what happens.
+        jobs: how many tasks of a kind run at once; 0: as the settings say.
+        ask: has the EDMS's report on itself; whoever asked ahead hands the answer in.
+
+    Example:
+        >>> backup.fn(Run(settings), BackupRequest(tag="before-upgrade"))  # doctest: +SKIP
+    """
+
+    settings: Settings
+    runner: Runner = field(default_factory=ThreadRunner)
+    jobs: int = 0
+    ask: Callable[[Settings], ProbeReport] = run_probe
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Stage -> duration so far."""
+        return dict(self.runner.seconds)
+
+    def with_jobs(self, jobs: int) -> Run:
+        """The same run with another number of tasks at once."""
+        return replace(self, jobs=jobs)
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Time a stage such as "extract"."""
+        return self.runner.stage(name)
+
+    def call(self, task: Task[P, Made], /, *args: P.args, **kwargs: P.kwargs) -> Made:
+        """Run a task once."""
+        return self.runner.call(task, *args, **kwargs)
+
+    def map(
+        self, task: Task[Concatenate[Item, P], Made], items: Sequence[Item], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[Made]:
+        """Run a task for each item, a few at a time; results in the order of the items."""
+        return self.runner.map(self.jobs or self.settings.jobs, task, items, *args, **kwargs)
+
+    def progress(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how a long loop advances."""
+        return self.runner.progress(title, total)
+
+    def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
+        """Leave a table as evidence."""
+        self.runner.table(key, title, rows, description)
+
+    def markdown(self, key: str, text: str) -> None:
+        """Leave a text as evidence."""
+        self.runner.markdown(key, text)
+
+    def say(self, line: str) -> None:
+        """Tell one line."""
+        self.runner.say(line)
+
+    def workspace(self, folder: Path, *, threads: int = 0) -> AbstractContextManager[Workspace]:
+        """A DuckDB in this folder, within the memory that the settings allow."""
+        return open_workspace(
+            folder, memory_limit_mb=self.settings.memory_limit_mb, threads=threads or self.settings.jobs
+        )
+
+
+class Numbered(NamedTuple, Generic[Item]):
+    """An item of many, with its position as the name of a folder: names out of a manifest are not to be trusted as paths."""
+
+    folder: str
+    item: Item
+
+
+def numbered(items: Sequence[Item]) -> list[Numbered[Item]]:
+    """The items with "0000", "0001", …"""
+    return [Numbered(f"{number:04d}", item) for number, item in enumerate(items)]

@@ -1,0 +1,69 @@
+"""Package: what was serialized, and the EDMS's files, become objects of the repository; last of all a manifest names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.files import find_file_problems, index_files
+from edms_tasks.files.ids_in_names import measure_file_names
+from edms_tasks.incremental.previous import Previous
+from edms_tasks.inventory.model import FileRoot, Finding, Table
+from edms_tasks.manifest import FileIndex, TableEntry
+from edms_tasks.package import store_schema, store_table, write_manifest
+from edms_tasks.repository import Repository
+from flows.running.declaring import task
+from flows.running.run import Run
+from flows.tasks.serialize import Serialized
+
+
+@dataclass(frozen=True)
+class StoredRoot:
+    """The files of a root as they are stored, and what was found on the way."""
+
+    index: FileIndex
+    findings: tuple[Finding, ...]
+
+
+package_schema = task(name="package schema", tags=["package"])(store_schema)
+
+
+@task(name="package table", tags=["package"], task_run_name="package {pair[0].label}", retries=2)
+def package_table(pair: tuple[Table, Serialized], repository: Repository) -> TableEntry:
+    """Store the chunks of a table."""
+    table, serialized = pair
+    return store_table(repository, table, serialized.table)
+
+
+@task(name="store files", tags=["files"], task_run_name="store the files of {root.name}")
+def store_files(run: Run, root: FileRoot, repository: Repository, known: FileIndex | None, folder: Path) -> StoredRoot:
+    """Store the files of a root that the repository does not hold already."""
+    with run.progress(f"files of {root.name}", 0) as advance:
+        index, findings = index_files(
+            root,
+            repository,
+            exclude=run.settings.exclude.files,
+            previous=known,
+            scratch=folder,
+            progress=advance,
+            jobs=run.settings.jobs,
+        )
+    return StoredRoot(index, tuple(findings))
+
+
+def store_roots(
+    run: Run, repository: Repository, roots: Sequence[FileRoot], previous: Previous | None, folder: Path
+) -> list[StoredRoot]:
+    """Store the files of all roots, one root after the other: each uses all threads."""
+    known = {index.root.name: index for index in previous.manifest.files} if previous else {}
+    return [run.call(store_files, run, root, repository, known.get(root.name), folder) for root in roots]
+
+
+match_files = task(name="match files", tags=["files"], task_run_name="match files and rows")(find_file_problems)
+
+look_up_file_names = task(name="look up file names", tags=["files"], task_run_name="look up the ids in names of files")(
+    measure_file_names
+)
+
+write_the_manifest = task(name="write manifest", tags=["package"])(write_manifest)

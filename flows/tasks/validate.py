@@ -1,0 +1,69 @@
+"""Validate: a restored database and its files are read back, measured, and judged by the expectation suites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases import open_database
+from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase, View
+from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.extract import RawTable
+from edms_tasks.files import FileCheck, check_files
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.manifest import Manifest, TableEntry, TableState
+from edms_tasks.repository import Repository
+from edms_tasks.restore import keys_as_recorded, measure_restored, measure_rows
+from edms_tasks.scratch.workspace import Workspace
+from edms_tasks.structure.structure_check import Structure
+from edms_tasks.structure.structure_check import check_structure as compare_structure
+from edms_tasks.validate import validate_restored
+from flows.running.declaring import task
+from flows.tasks.restore import RestoredRoot
+
+
+@task(name="check structure", tags=["validate"])
+def check_structure(
+    expected: Manifest, schema: CapturedSchema, view: View, staging: StagingDatabase, folder: Path
+) -> Structure:
+    """Compare every definition of the database with the snapshot's, both ways."""
+    return compare_structure(expected, schema, view, open_database(staging.address), folder, staging.left_out)
+
+
+@task(name="check files", tags=["validate"], task_run_name="check the files of {root.index.root.name}")
+def check_root(root: RestoredRoot, repository: Repository, scratch: Path, jobs: int) -> FileCheck:
+    """Read every restored file of a root, and compare it with the snapshot's list."""
+    return check_files(root.index, repository, root.folder, scratch=scratch, jobs=jobs)
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """A table as the snapshot says it is, and its rows as they were read back."""
+
+    entry: TableEntry
+    raw: RawTable
+
+
+@task(
+    name="digest table",
+    tags=["validate"],
+    task_run_name="digest {read.entry.table.label}",
+    weight=lambda read: read.entry.state.rows,
+)
+def digest_table(read: ReadBack, workspace: Workspace) -> MeasuredTable:
+    """Count and digest the rows of a table that were read back."""
+    return measure_rows(read.entry, read.raw, workspace)
+
+
+tabulate_keys = task(name="tabulate keys", tags=["validate"], task_run_name="tabulate the natural keys")(
+    keys_as_recorded
+)
+
+
+@task(name="measure table", tags=["validate"], task_run_name="measure {read.entry.table.label}")
+def measure_restored_table(read: ReadBack, keys: CheckedKeys) -> TableState:
+    """Measure all that a snapshot says of a table."""
+    return measure_restored(read.entry, read.raw, keys)
+
+
+run_suites = task(name="validate", tags=["validate"], task_run_name="run the expectation suites")(validate_restored)
