@@ -25,11 +25,14 @@ from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import CommandError, TerminalError
 from edms_tasks.settings import Settings, load_settings
 from flows.backing_up.backup_result import BackupResult
-from flows.backup import compose_backup
-from flows.inspection import compose_inspect
-from flows.restore import compose_restore
+from flows.backup import backup
+from flows.inspection import inspect
+from flows.requests import BackupRequest, InspectRequest, RestoreRequest
+from flows.restore import restore
 from flows.restoring.result import RestoreResult
-from flows.running.threads import DirectSteps
+from flows.running.declaring import task
+from flows.running.run import Run
+from flows.running.threads import ThreadRunner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -122,25 +125,24 @@ def run_demo(
 
 def _tell_the_story(folder: Path, url: str, documents: int, console: Console | None, *, keep: bool) -> DemoResult:
     edms = _Edms(folder, url)
-    steps = DirectSteps(console)
-    with steps.stage("create the EDMS"):
-        steps.run("migrate", edms.manage, "migrate", "--verbosity", "0")
-        steps.run(
-            f"create {documents:,} documents", edms.manage, "populate", "--documents", str(documents), "--seed", "1"
-        )
+    runner = ThreadRunner(console)
+    with runner.stage("create the EDMS"):
+        runner.call(manage, "migrate", edms, "migrate", "--verbosity", "0")
+        how_many = ("--documents", str(documents), "--seed", "1")
+        runner.call(manage, f"create {documents:,} documents", edms, "populate", *how_many)
     settings = load_settings(edms.write_settings())
     ids_before, files_before = edms.default_ids(), edms.file_count()
 
-    steps.say("now the backup")
-    backup = compose_backup(settings, DirectSteps(console), tag="demo")
-    before = {entry.table.label: entry.state.rows for entry in backup.manifest.tables}
+    runner.say("now the backup")
+    made = backup.fn(Run(settings, ThreadRunner(console)), BackupRequest(tag="demo"))
+    before = {entry.table.label: entry.state.rows for entry in made.manifest.tables}
 
-    with steps.stage("destroy"):
-        steps.run("re-initialise", edms.manage, "reinit", "--offset-ids", "--noinput")
+    with runner.stage("destroy"):
+        runner.call(manage, "re-initialise", edms, "reinit", "--offset-ids", "--noinput")
     lost, files_lost, ids_lost = _rows(settings), edms.file_count(), edms.default_ids()
 
-    steps.say("now the restore")
-    restore = compose_restore(settings, DirectSteps(console), snapshot="demo")
+    runner.say("now the restore")
+    done = restore.fn(Run(settings, ThreadRunner(console)), RestoreRequest(snapshot="demo", confirm=True))
     restored, ids_restored = _rows(settings), edms.default_ids()
 
     changed = {
@@ -158,12 +160,12 @@ def _tell_the_story(folder: Path, url: str, documents: int, console: Console | N
             model: sum(ids_restored[model].get(name) == ids_before[model][name] for name in names)
             for model, names in changed.items()
         },
-        backup=backup,
-        restore=restore,
+        backup=made,
+        restore=done,
         seconds={
-            **steps.seconds,
-            **{f"backup: {stage}": taken for stage, taken in backup.seconds.items()},
-            **{f"restore: {stage}": taken for stage, taken in restore.seconds.items()},
+            **runner.seconds,
+            **{f"backup: {stage}": taken for stage, taken in made.seconds.items()},
+            **{f"restore: {stage}": taken for stage, taken in done.seconds.items()},
         },
         folder=folder,
         kept=keep,
@@ -202,6 +204,12 @@ def print_demo(console: Console, result: DemoResult) -> None:
     line(console, f"data docs        {result.restore.data_docs}")
     if result.kept:
         line(console, f"kept             {result.folder} (cd there and try `edms-backup list`)")
+
+
+@task(name="manage", tags=["demo"], task_run_name="{purpose}")
+def manage(purpose: str, edms: _Edms, *arguments: str) -> None:
+    """Run a management command of the demo's EDMS."""
+    edms.manage(*arguments)
 
 
 class _Edms:
@@ -274,7 +282,7 @@ class _Edms:
 
 
 def _rows(settings: Settings) -> dict[str, int]:
-    inspection = compose_inspect(settings, DirectSteps())
+    inspection = inspect.fn(Run(settings), InspectRequest())
     return {table.label: inspection.rows[table.id] for table in inspection.inventory.tables}
 
 

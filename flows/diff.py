@@ -5,7 +5,6 @@ open → read (what digests do not show to be the same, and what that points at)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,20 +14,21 @@ from typing import Any
 
 from edms_tasks.comparing.result import Difference
 from edms_tasks.errors import CommandError, TerminalError
-from edms_tasks.lineage.asking import chosen_snapshot
+from edms_tasks.inventory.model import ProbeReport
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
-from edms_tasks.scratch.workspace import open_workspace
-from edms_tasks.settings import Settings
-from flows.diffing.compare_sources import compare_sources
+from edms_tasks.scratch.workspace import Workspace
+from flows.diffing.compare_sources import Asked, compare_sources
 from flows.diffing.sources import Source, live_source, snapshot_source
 from flows.evidence.artifacts import leave_diff
+from flows.requests import DiffRequest
 from flows.restoring.target import ask_edms
-from flows.running.runner import Steps
+from flows.running.declaring import Shortfall, flow
+from flows.running.run import Run
+from flows.tasks.compare import open_the_snapshot
 
 LIVE = "live"
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class DiffResult:
         """Whether nothing differs but ids."""
         return self.difference.equal
 
+    def shortfall(self) -> Shortfall | None:
+        """None: a difference is a result."""
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
@@ -54,71 +58,55 @@ class DiffResult:
         }
 
 
-def compose_diff(
-    settings: Settings,
-    steps: Steps,
-    *,
-    first: str,
-    second: str | None = None,
-    models: Sequence[str] = (),
-    limit: int = SHOWN,
-    out: Path | None = None,
-) -> DiffResult:
-    """Compare two states of the EDMS.
-
-    Args:
-        settings: of this EDMS.
-        steps: how to run and tell.
-        first: `latest`, an id or its first digits, or a tag.
-        second: the same; "live" or None is the live system.
-        models: only the rows of these, by label or table; none: everything, files too.
-        limit: how many rows and paths of each kind come with the result, for each model and folder.
-        out: a folder for lists of all that differs; created.
+@flow(
+    name="edms-diff",
+    flow_run_name="diff {snapshot}",
+    description="Says what two snapshots, or a snapshot and the live system, differ in, by natural key.",
+)
+def diff(run: Run, request: DiffRequest) -> DiffResult:
+    """Compare two states of the EDMS; a difference is a result, not a failure.
 
     Raises:
         UnknownSnapshot, DamagedRepository: a snapshot cannot be had.
-        CommandError: the two are of different engines, there is no such model, or `first` is the live system.
+        CommandError: the two are of different engines, there is no such model, or the first is the live system.
         EdmsNotImportable, SettingsError, DatabaseRefused: the live system cannot be found or read.
     """
-    if first == LIVE:
+    if request.snapshot == LIVE:
         raise CommandError(
             "The live system is the second of the two that are compared.",
-            fix=f"`edms-backup diff {second or 'latest'} live`, and read it the other way.",
+            fix=f"`edms-backup diff {request.other or 'latest'} live`, and read it the other way.",
         )
     with ExitStack() as cleanup:
-        repository = Repository.open(settings.repository)
-        scratch = cleanup.enter_context(run_folder(settings.workdir, "diff"))
-        workspace = cleanup.enter_context(
-            open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
-        )
+        repository = Repository.open(run.settings.repository)
+        scratch = cleanup.enter_context(run_folder(run.settings.workdir, "diff"))
+        workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
         reading = cleanup.enter_context(ExitStack())
-
-        live = second is None or second == LIVE
-        notes: list[str] = []
-        # Whose `latest` and tags are meant, the EDMS says itself where it is asked anyway.
-        report = steps.run("inspect the EDMS", lambda: ask_edms(settings, notes)) if live else None
-
-        def snapshot(name: str) -> Source:
-            chosen = steps.run(f"open snapshot {name}", lambda: chosen_snapshot(settings, repository, name, report))
-            for note in chosen.notes:
-                steps.say(note)
-            return snapshot_source(settings, steps, repository, chosen.snapshot_id, chosen.manifest, workspace)
-
-        with steps.stage("open"):
-            before = snapshot(first)
-            after = (
-                snapshot(second)
-                if second is not None and not live
-                else reading.enter_context(live_source(settings, steps, scratch, before, repository, report, notes))
-            )
-            if out is not None:
-                _create(out)
-        difference = compare_sources(
-            settings, steps, repository, workspace, scratch, before, after, reading, models=models, limit=limit, out=out
-        )
-    result = DiffResult(difference, dict(steps.seconds), out)
-    leave_diff(steps, result)
+        with run.stage("open"):
+            if request.other is None or request.other == LIVE:
+                # Whose `latest` and tags are meant, the EDMS says itself where it is asked anyway.
+                notes: list[str] = []
+                report = ask_edms(run, notes)
+                before = _open_snapshot(run, repository, request.snapshot, workspace, report)
+                after = reading.enter_context(live_source(run, scratch, before, repository, report, notes))
+            else:
+                before = _open_snapshot(run, repository, request.snapshot, workspace)
+                after = _open_snapshot(run, repository, request.other, workspace)
+            if request.out is not None:
+                _create(request.out)
+        asked = Asked(request.models, request.limit, request.out)
+        difference = compare_sources(run, repository, workspace, scratch, before, after, reading, asked)
+    result = DiffResult(difference, run.seconds, request.out)
+    leave_diff(run, result)
     return result
+
+
+def _open_snapshot(
+    run: Run, repository: Repository, name: str, workspace: Workspace, report: ProbeReport | None = None
+) -> Source:
+    chosen = run.call(open_the_snapshot, run.settings, repository, name, report)
+    for note in chosen.notes:
+        run.say(note)
+    return snapshot_source(run, repository, chosen.snapshot_id, chosen.manifest, workspace)
 
 
 def write_page(result: DiffResult, path: Path) -> None:

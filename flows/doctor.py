@@ -1,4 +1,4 @@
-"""Doctor: judge an EDMS before its first backup, on its real rows. Changes and stores nothing."""
+"""Doctor: assess an EDMS before its first backup, on its real rows. Changes and stores nothing."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from typing import Any
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import View
 from edms_tasks.doctor import Diagnosis, Group, Subject, WalkedRoot, examine, grouped, settings_text, walk_root
-from edms_tasks.errors import DatabaseRefused, TerminalError
-from edms_tasks.inventory.build import build_inventory, excluded_tables
+from edms_tasks.errors import TerminalError
+from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import FileRoot, Finding, ProbeReport
-from edms_tasks.keys.checked_keys import check_keys
 from edms_tasks.report.page import render
 from edms_tasks.scratch.run_folder import run_folder
-from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.settings import Settings
 from flows.backing_up.foresee_restore import foresee_restore
 from flows.evidence.artifacts import leave_diagnosis
 from flows.live.folder_checks import immovable, overlapping
-from flows.running.runner import Steps
-from flows.tasks.extract_tables import read_tables
+from flows.requests import DoctorRequest
+from flows.running.declaring import Shortfall, flow, task
+from flows.running.run import Run
+from flows.tasks.extract import capture_schema, extract_tables
+from flows.tasks.inspect import check_database, read_catalogue, require_reachable
+from flows.tasks.serialize import check_natural_keys
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ class Examined:
         """The findings, what is said of many in the same words said once."""
         return grouped(self.diagnosis.assessments)
 
+    def shortfall(self) -> Shortfall | None:
+        """An error among the findings."""
+        if self.diagnosis.healthy:
+            return None
+        errors = (one for one in self.diagnosis.assessments if one.severity == "error")
+        return Shortfall("The EDMS is not healthy.", tuple(f"{one.subject}: {one.message}" for one in errors))
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
@@ -59,36 +68,85 @@ class Examined:
         }
 
 
-def compose_doctor(settings: Settings, steps: Steps) -> Examined:
-    """Read what a backup would read, and judge it.
+@flow(name="edms-doctor", description="Examines natural keys, references, files and secrets on the real rows.")
+def doctor(run: Run, request: DoctorRequest) -> Examined:
+    """Read what a backup would read, and assess it.
 
     Raises:
-        EdmsNotImportable, DatabaseRefused, SettingsError: there is nothing to judge.
+        EdmsNotImportable, DatabaseRefused, SettingsError: there is nothing to assess.
     """
-    with steps.stage("inspect"):
-        report = steps.run("inspect the EDMS", lambda: run_probe(settings, lookups=True))
+    settings = run.settings
+    with run.stage("inspect"):
+        report = run.call(inspect_with_lookups, settings)
         address = DatabaseAddress.from_probe(report.databases[0])
         database = open_database(address)
-        facts = steps.run("check the database", database.check, retries=2)
+        facts = run.call(check_database, database)
         if facts.programs:
-            steps.say(f"With {', '.join(facts.programs)}.")
-        if report.database_error:
-            raise DatabaseRefused(
-                "The EDMS cannot reach its database.",
-                where=address.display,
-                why=report.database_error,
-                fix="Mend DATABASES in the EDMS's settings, or [edms] env.",
-            )
+            run.say(f"With {', '.join(facts.programs)}.")
+        require_reachable(report, address)
     with run_folder(settings.workdir, "doctor") as folder, database.view(folder, settings.jobs) as view:
-        captured = steps.run("capture the schema", lambda: view.capture_schema(folder / "schema"))
+        captured = run.call(capture_schema, view, folder / "schema")
         ahead = (
-            *foresee_restore(settings, steps, database, captured, folder),
+            *foresee_restore(run, database, captured, folder),
             *overlapping(settings, report),
             *immovable(settings, report),
         )
-        result = _consult(settings, steps, report, address, view, folder, ahead)
-    leave_diagnosis(steps, result)
+        result = _examined(run, report, address, view, folder, ahead)
+    leave_diagnosis(run, result)
     return result
+
+
+@task(name="inspect EDMS", tags=["inspect"])
+def inspect_with_lookups(settings: Settings) -> ProbeReport:
+    """Have the EDMS's report on itself, with a trial of its lookups by natural key."""
+    return run_probe(settings, lookups=True)
+
+
+@task(name="walk files", tags=["files"], task_run_name="walk the files of {root.name}")
+def walk_files(root: FileRoot, settings: Settings, into: Path) -> WalkedRoot:
+    """List the files of a root."""
+    ours = [settings.workdir, Path(settings.repository.url)]  # what is no local folder is in no root either
+    return walk_root(root, settings.exclude.files, ours, into)
+
+
+assess = task(name="assess", tags=["assess"], task_run_name="assess what was read")(examine)
+
+
+def _examined(
+    run: Run, report: ProbeReport, address: DatabaseAddress, view: View, folder: Path, ahead: tuple[Finding, ...]
+) -> Examined:
+    settings = run.settings
+    with run.stage("read"):
+        inventory = run.call(read_catalogue, report, view, settings, address.engine)
+        excluded = excluded_tables(inventory, settings)
+        kept = [table for table in inventory.tables if table.id not in excluded]
+        raws = extract_tables(run, view, kept, folder / "raw")
+    with run.stage("files"):
+        names = tuple(folder / f"names-{number:02d}.parquet" for number in range(len(inventory.file_roots)))
+        pairs = zip(inventory.file_roots, names, strict=True)
+        walked = tuple(run.call(walk_files, root, settings, into) for root, into in pairs)
+    with run.workspace(folder / "workspace") as workspace:
+        with run.stage("keys"):
+            keys = run.call(check_natural_keys, inventory.tables, raws, workspace)
+        with run.stage("assess"):
+            subject = Subject(
+                report=report,
+                inventory=inventory,
+                findings=(*inventory.findings, *view.findings(), *ahead),
+                keys=keys,
+                roots=walked,
+                names=names,
+            )
+            diagnosis = run.call(assess, subject, settings)
+    return Examined(
+        diagnosis=diagnosis,
+        database=address.display,
+        edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
+        excluded=tuple(inventory.table(table_id).label for table_id in sorted(excluded)),
+        files=sum(root.files for root in walked),
+        settings=settings_text(diagnosis.assessments, {("exclude", "tables"): settings.exclude.tables}),
+        seconds=run.seconds,
+    )
 
 
 def write_page(examined: Examined, path: Path) -> None:
@@ -103,63 +161,3 @@ def write_page(examined: Examined, path: Path) -> None:
             why=error.strerror or str(error),
             fix="Name another --html FILE.",
         ) from error
-
-
-def _consult(
-    settings: Settings,
-    steps: Steps,
-    report: ProbeReport,
-    address: DatabaseAddress,
-    view: View,
-    folder: Path,
-    ahead: tuple[Finding, ...],
-) -> Examined:
-    with steps.stage("read"):
-        inventory = steps.run(
-            "read the catalogue", lambda: build_inventory(report, view.tables(), settings, address.engine)
-        )
-        excluded = excluded_tables(inventory, settings)
-        kept = [table for table in inventory.tables if table.id not in excluded]
-        raws = read_tables(settings, steps, view, kept, folder / "raw", "read")
-    with steps.stage("files"):
-        walked, names = _walk(settings, steps, inventory.file_roots, folder)
-    with open_workspace(
-        folder / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs
-    ) as workspace:
-        with steps.stage("keys"):
-            keys = steps.run("prove the natural keys", lambda: check_keys(inventory.tables, raws, workspace))
-        with steps.stage("judge"):
-            subject = Subject(
-                report=report,
-                inventory=inventory,
-                findings=(*inventory.findings, *view.findings(), *ahead),
-                keys=keys,
-                roots=walked,
-                names=names,
-            )
-            diagnosis = steps.run("judge what was read", lambda: examine(subject, settings))
-    present = {("exclude", "tables"): settings.exclude.tables}
-    return Examined(
-        diagnosis=diagnosis,
-        database=address.display,
-        edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
-        excluded=tuple(inventory.table(table_id).label for table_id in sorted(excluded)),
-        files=sum(root.files for root in walked),
-        settings=settings_text(diagnosis.assessments, present),
-        seconds=dict(steps.seconds),
-    )
-
-
-def _walk(
-    settings: Settings, steps: Steps, roots: tuple[FileRoot, ...], folder: Path
-) -> tuple[tuple[WalkedRoot, ...], tuple[Path, ...]]:
-    ours = [settings.workdir, Path(settings.repository.url)]  # what is no local folder is in no root either
-    names = tuple(folder / f"names-{number:02d}.parquet" for number in range(len(roots)))
-    walked = [
-        steps.run(
-            f"walk the files of {root.name}",
-            lambda root=root, into=into: walk_root(root, settings.exclude.files, ours, into),
-        )
-        for root, into in zip(roots, names, strict=True)
-    ]
-    return tuple(walked), names

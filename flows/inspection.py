@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.errors import DatabaseRefused
-from edms_tasks.inventory.build import build_inventory, excluded_tables
-from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.databases.protocol import View
+from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.model import Inventory, Table
-from edms_tasks.settings import Settings
-from flows.running.runner import Steps
+from flows.requests import InspectRequest
+from flows.running.declaring import Shortfall, flow, task
+from flows.running.run import Run
+from flows.tasks.inspect import check_database, inspect_edms, read_catalogue, require_reachable
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Inspection:
     migrations_unapplied: tuple[str, ...]
     database: str
 
+    def shortfall(self) -> Shortfall | None:
+        """None: it judges nothing."""
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
@@ -37,32 +42,28 @@ class Inspection:
         }
 
 
-def compose_inspect(settings: Settings, steps: Steps) -> Inspection:
+@task(name="count rows", tags=["inspect"], task_run_name="count {table.label}")
+def count_rows(table: Table, view: View) -> int:
+    """Count the rows of a table."""
+    return view.measure(table).rows
+
+
+@flow(name="edms-inspect", description="Takes the inventory of the EDMS and counts its rows.")
+def inspect(run: Run, request: InspectRequest) -> Inspection:
     """Take the inventory and count the rows."""
-    with steps.stage("inspect"):
-        report = steps.run("inspect the EDMS", lambda: run_probe(settings))
+    settings = run.settings
+    with run.stage("inspect"):
+        report = run.call(inspect_edms, run.ask, settings)
         address = DatabaseAddress.from_probe(report.databases[0])
         database = open_database(address)
-        steps.run("check the database", database.check, retries=2)
-        if report.database_error:
-            raise DatabaseRefused(
-                "The EDMS cannot reach its database.",
-                where=address.display,
-                why=report.database_error,
-                fix="Mend DATABASES in the EDMS's settings, or [edms] env.",
-            )
+        run.call(check_database, database)
+        require_reachable(report, address)
         with (
             tempfile.TemporaryDirectory(prefix="edms-backup-inspect-") as scratch,
             database.view(Path(scratch), settings.jobs) as view,
         ):
-            inventory = steps.run(
-                "read the catalogue", lambda: build_inventory(report, view.tables(), settings, address.engine)
-            )
-
-            def count(table: Table) -> int:
-                return view.measure(table).rows
-
-            rows = steps.map(lambda table: f"count {table.label}", count, inventory.tables, jobs=settings.jobs)
+            inventory = run.call(read_catalogue, report, view, settings, address.engine)
+            rows = run.map(count_rows, inventory.tables, view)
             findings = (*inventory.findings, *view.findings())
     return Inspection(
         inventory=inventory.model_copy(update={"findings": findings}),

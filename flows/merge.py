@@ -18,31 +18,34 @@ from typing import Any
 from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.durable import keep_private
-from edms_tasks.errors import EvidenceNotWritten, MergeRefused
+from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
 from edms_tasks.identifying.snapshot_rows import mergeable
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import ProbeReport, Table
-from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.lineage.tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.planning import MergePlan
-from edms_tasks.merging.selection import Selector
 from edms_tasks.merging.validated_rows import MergedTable
-from edms_tasks.promotion import Patience
+from edms_tasks.promotion import LiveTarget, Patience
+from edms_tasks.promotion.target_locks import Held
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
 from edms_tasks.scratch.run_folder import run_folder
-from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.settings import Settings
-from flows.backup import compose_backup
+from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
+from flows.evidence.reports import reports
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
-from flows.merging.merge_stages import MergeStages, Policies
+from flows.merging.merge_stages import MergeStages
+from flows.merging.wanted import Wanted
+from flows.requests import BackupRequest, MergeRequest
 from flows.restoring.target import address_of, ask_edms
-from flows.restoring.validation import reports
-from flows.running.runner import Steps
+from flows.running.declaring import Shortfall, flow
+from flows.running.run import Run
 from flows.running.stopping import when_stopped
+from flows.tasks.compare import open_the_snapshot
+from flows.tasks.inspect import check_database
+from flows.tasks.merge import commit
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,13 @@ class MergeResult:
         """Nothing stands in the way (a plan), or everything was proved and committed (a merge)."""
         return not self.plan.conflicts
 
+    def shortfall(self) -> Shortfall | None:
+        """Conflicts."""
+        if self.success:
+            return None
+        conflicts = tuple(f"{conflict.model}: {conflict.message}" for conflict in self.plan.conflicts)
+        return Shortfall("The snapshot cannot be merged as it is; nothing was changed.", conflicts)
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
@@ -76,117 +86,130 @@ class MergeResult:
         }
 
 
-def compose_merge(
-    settings: Settings,
-    steps: Steps,
-    *,
-    snapshot: str,
-    policies: Policies | None = None,
-    only: Sequence[str] = (),
-    with_dependents: bool = False,
-    dry_run: bool = False,
-    wait: bool = True,
-) -> MergeResult:
-    """Merge a snapshot into the live database, or (`dry_run`) say what that would do.
-
-    Args:
-        settings: of this EDMS.
-        steps: how to run and tell.
-        snapshot: `latest`, an id or its first digits, or a tag.
-        policies: what happens to rows that are in both and differ.
-        only: objects ("documents.Document:SOP-0001"), which come with what they refer to; none: the whole snapshot.
-        with_dependents: whether what cannot be without these objects comes too.
-        dry_run: write nothing.
-        wait: whether to wait for a running backup.
+@flow(
+    name="edms-merge",
+    flow_run_name="merge {snapshot}",
+    description="Merges a snapshot into the EDMS's database: rows are matched by natural key, what only it has stays.",
+)
+def merge(run: Run, request: MergeRequest) -> MergeResult:
+    """Merge a snapshot, or say what that would do; fails, with the EDMS untouched, where something stands in the way.
 
     Raises:
+        CommandError: it was not confirmed.
         MergeRefused, CheckFailed, TargetLocked, TargetInUse, DamagedRepository, …: nothing was changed.
         EvidenceNotWritten: the merge was committed, and the report on it could not be written.
     """
-    chosen = policies or Policies()
-    selectors = [Selector.parse(text) for text in only]
-    notes: list[str] = []
+    if not request.dry_run and not request.confirm:
+        raise CommandError(
+            "This merge would write to the EDMS's database, and was not confirmed.",
+            where=f"snapshot {request.snapshot}",
+            fix="Turn `Confirm` on, or leave `Dry run` on.",
+        )
+    wanted, notes = Wanted.of(request), list[str]()
     with ExitStack() as cleanup:
-        with steps.stage("open"):
-            repository = Repository.open(settings.repository)
-            report = ask_edms(settings, notes)
-            # `latest` is none that a merge made: merging that would undo the merge.
-            opened = steps.run(
-                "open the snapshot",
-                lambda: chosen_snapshot(settings, repository, snapshot, report, passing_over=BEFORE_MERGE),
-            )
-            for note in opened.notes:
-                steps.say(note)
-            notes += opened.notes
-            snapshot_id, manifest = opened.snapshot_id, opened.manifest
-            database = open_database(address_of(settings, report))
-            check_engine(manifest, database)
-            database.check()
-            live, patience = live_target(settings, database, report), Patience(steps.say, waits=wait)
-            if not dry_run:
-                held = cleanup.enter_context(live.working("merge"))
-                notes += finish_what_was_cut_short(live, journal_of(settings), patience)
-            elif busy := live.worked_on_by():
-                raise busy
-        scratch = cleanup.enter_context(run_folder(settings.workdir, "merge"))
-        tables = _tables(database, manifest, scratch, notes)
-        chosen.require_known(tables)
-        safety = None
-        if not dry_run:
-            tag = f"{BEFORE_MERGE}{snapshot_id[:12]}"
-            safety = compose_backup(
-                settings, steps, tag=tag, by_a_merge=True, ask=run_probe if report is None else lambda _: report
-            ).snapshot_id
-        workspace = cleanup.enter_context(
-            open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
-        )
-        folders = _folders(settings, report, manifest, notes)
-        merge = MergeStages(
-            settings,
-            steps,
-            repository,
-            manifest,
-            workspace,
-            scratch,
-            tables,
-            chosen,
-            folders,
-            selectors,
-            with_dependents=with_dependents,
-        )
-        with steps.stage("read the snapshot"):
-            merge.read_snapshot()
-        if dry_run:
-            with database.view(scratch, settings.jobs) as view:
-                merge.read_target(view)
-            plan = merge.plan(snapshot_id, database.address.display, notes)
-            return _reported(settings, steps, MergeResult(plan, False, None, (), tuple(notes), dict(steps.seconds)))
+        with run.stage("open"):
+            opened = _open(run, request, notes, cleanup)
+        scratch = cleanup.enter_context(run_folder(run.settings.workdir, "merge"))
+        tables = _tables(opened.database, opened.manifest, scratch, notes)
+        wanted.policies.require_known(tables)
+        safety = None if request.dry_run else _safety_snapshot(run, opened)
+        workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
+        folders = _folders(run.settings, opened.report, opened.manifest, notes)
+        stages = MergeStages(run, opened.repository, opened.manifest, workspace, scratch, tables, folders, wanted)
+        with run.stage("read the snapshot"):
+            stages.read_snapshot()
+        if request.dry_run:
+            with opened.database.view(scratch, run.settings.jobs) as view:
+                stages.read_target(view)
+            plan = stages.plan(opened.snapshot_id, opened.database.address.display, notes)
+            return _reported(run, MergeResult(plan, False, None, (), tuple(notes), run.seconds))
         when_stopped(
             f"The live database is unchanged. Snapshot {safety[:12] if safety else ''} of it was made before; staged files were removed."
         )
-        # Before the transaction: a backup that runs is waited for while nobody else is kept waiting.
-        with live.still("merge", patience) as still, database.merging(scratch, tables) as transaction:
-            merge.read_target(transaction.view())
-            plan = merge.plan(snapshot_id, database.address.display, notes)
-            proved: tuple[MergedTable, ...] = ()
-            if not plan.conflicts:
-                cleanup.callback(merge.remove_staged_files)
-                proved = merge.carry_out(transaction)
-                aside = settings.workdir / "replaced-by-merges" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-                with steps.stage("commit"):
-                    held.require_held()
-                    still.require_held()
-                    when_stopped(
-                        "The merge was being committed: `edms-backup merge SNAPSHOT --dry-run` says whether it was."
-                    )
-                    _commit(steps, merge, transaction, aside)
-                if aside.exists():
-                    notes.append(f"Files that were replaced are kept in {aside}.")
-    done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), dict(steps.seconds))
+        plan, proved = _merge(run, opened, stages, tables, scratch, notes, cleanup)
+    done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), run.seconds)
     if not done.done:
-        return _reported(settings, steps, done)
-    with _committed_whatever_fails(done, settings):
-        return _reported(settings, steps, done)
+        return _reported(run, done)
+    with _committed_whatever_fails(done, run.settings):
+        return _reported(run, done)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A merge that may begin."""
+
+    snapshot_id: str
+    manifest: Manifest
+    repository: Repository
+    report: ProbeReport | None
+    database: Database
+    live: LiveTarget
+    patience: Patience
+    held: Held | None  # None: nothing is written
+
+
+def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack) -> _Opened:
+    """Find snapshot and target, and take the target's lock where it will be written to."""
+    settings = run.settings
+    repository = Repository.open(settings.repository)
+    report = ask_edms(run, notes)
+    # `latest` is none that a merge made: merging that would undo the merge.
+    chosen = run.call(open_the_snapshot, settings, repository, request.snapshot, report, passing_over=BEFORE_MERGE)
+    for note in chosen.notes:
+        run.say(note)
+    notes += chosen.notes
+    database = open_database(address_of(settings, report))
+    check_engine(chosen.manifest, database)
+    run.call(check_database, database)
+    live, patience = live_target(settings, database, report), Patience(run.say, waits=request.wait)
+    held = None
+    if not request.dry_run:
+        held = cleanup.enter_context(live.working("merge"))
+        notes += finish_what_was_cut_short(live, journal_of(settings), patience)
+    elif busy := live.worked_on_by():
+        raise busy
+    return _Opened(chosen.snapshot_id, chosen.manifest, repository, report, database, live, patience, held)
+
+
+def _safety_snapshot(run: Run, opened: _Opened) -> str:
+    """Back the target up, before it is written to."""
+
+    def known(settings: Settings) -> ProbeReport:
+        return opened.report or run.ask(settings)
+
+    tag = f"{BEFORE_MERGE}{opened.snapshot_id[:12]}"
+    return make_snapshot(replace(run, ask=known), BackupRequest(tag=tag)).snapshot_id
+
+
+def _merge(
+    run: Run,
+    opened: _Opened,
+    stages: MergeStages,
+    tables: Sequence[Table],
+    scratch: Path,
+    notes: list[str],
+    cleanup: ExitStack,
+) -> tuple[MergePlan, tuple[MergedTable, ...]]:
+    """Read, plan, write and validate in one transaction, and commit it where nothing stands in the way."""
+    assert opened.held is not None  # it is no dry run
+    database = opened.database
+    # Before the transaction: a backup that runs is waited for while nobody else is kept waiting.
+    with opened.live.still("merge", opened.patience) as still, database.merging(scratch, tables) as transaction:
+        stages.read_target(transaction.view())
+        plan = stages.plan(opened.snapshot_id, database.address.display, notes)
+        if plan.conflicts:
+            return plan, ()
+        cleanup.callback(stages.remove_staged_files)
+        proved = stages.carry_out(transaction)
+        aside = run.settings.workdir / "replaced-by-merges" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        with run.stage("commit"):
+            opened.held.require_held()
+            still.require_held()
+            when_stopped("The merge was being committed: `edms-backup merge SNAPSHOT --dry-run` says whether it was.")
+            _commit(run, stages, transaction, aside)
+        if aside.exists():
+            notes.append(f"Files that were replaced are kept in {aside}.")
+    return plan, proved
 
 
 @contextmanager
@@ -207,10 +230,10 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
         ) from error
 
 
-def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeResult:
+def _reported(run: Run, result: MergeResult) -> MergeResult:
     """Leave the evidence: a page, the same as JSON, and artifacts."""
-    shown = replace(result, plan=result.plan.without_values_of(settings.validate_.sensitive))
-    page = Path(tempfile.mkdtemp(prefix="merge-", dir=reports(settings))) / "merge.html"
+    shown = replace(result, plan=result.plan.without_values_of(run.settings.validate_.sensitive))
+    page = Path(tempfile.mkdtemp(prefix="merge-", dir=reports(run.settings))) / "merge.html"
     shown = replace(shown, report=page)
     text = render("merge.html.j2", result=shown, made=datetime.now(UTC), version=metadata.version("edms-backup"))
     page.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -218,18 +241,18 @@ def _reported(settings: Settings, steps: Steps, result: MergeResult) -> MergeRes
         json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
     )
     keep_private(page.parent)
-    leave_merge(steps, shown)
+    leave_merge(run, shown)
     return shown
 
 
-def _commit(steps: Steps, merge: MergeStages, transaction: MergeTransaction, aside: Path) -> None:
+def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside: Path) -> None:
     """Files first: a file without its row harms nobody, and the next merge finds it the same."""
     try:
-        merge.move_files_in(aside)
-        steps.run("commit", transaction.commit)
+        stages.move_files_in(aside)
+        run.call(commit, transaction)
     except BaseException:
         if not transaction.committed:
-            merge.take_files_back()
+            stages.take_files_back()
         raise
 
 

@@ -41,6 +41,16 @@ class BackupRequest:
     ] = False
 
 
+@dataclass(frozen=True)
+class InspectRequest:
+    """An inventory: there is nothing to choose."""
+
+
+@dataclass(frozen=True)
+class DoctorRequest:
+    """A diagnosis: there is nothing to choose."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
     """What to read again."""
@@ -148,6 +158,7 @@ class RollbackRequest:
         Name | None,
         Says("Which restore or rollback to take back, as the list of them shows it. Empty: the last restore."),
     ] = None
+    confirm: Annotated[bool, Says("Must be on to replace the EDMS's database and files.")] = False
     wait: Wait = True
 
 

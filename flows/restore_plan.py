@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,28 +22,31 @@ from edms_tasks.comparing.result import Difference
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
-from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.manifest import Manifest
 from edms_tasks.report.page import render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema
 from edms_tasks.scratch.run_folder import run_folder
-from edms_tasks.scratch.workspace import open_workspace
+from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
 from edms_tasks.structure.left_out import notes_of
-from flows.backing_up.foresee_restore import notes_on_the_edms
-from flows.diff import SHOWN
-from flows.diffing.compare_sources import compare_sources
+from flows.backing_up.foresee_restore import notes_on_the_edms, try_the_schema
+from flows.diffing.compare_sources import Asked, compare_sources
 from flows.diffing.sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.evidence.artifacts import leave_restore_plan
+from flows.evidence.reports import reports
 from flows.live.live_target import journal_of
+from flows.requests import RestorePlanRequest
 from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine
+from flows.restoring.conversion_target import require_no_password
 from flows.restoring.engine_conversion import convert_engine
+from flows.restoring.opening import find_the_target, open_the_snapshot
 from flows.restoring.promoting import lock_of, require_room
-from flows.restoring.target import Target, ask_edms, find_target
-from flows.restoring.validation import reports
-from flows.restoring.version_plan import plan_version
-from flows.running.runner import Steps
+from flows.restoring.target import Target, ask_edms
+from flows.restoring.version_plan import VersionPlan, plan_version
+from flows.running.declaring import Shortfall, flow
+from flows.running.run import Run
+from flows.tasks.inspect import check_database
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,10 @@ class RestorePlan:
     seconds: dict[str, float]
     report: Path | None = None  # the page; plan.json lies beside it
 
+    def shortfall(self) -> Shortfall | None:
+        """None: what would stop the restore for good is an error; that somebody uses the EDMS is said."""
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
@@ -75,75 +82,106 @@ class RestorePlan:
         }
 
 
-def compose_restore_plan(
-    settings: Settings,
-    steps: Steps,
-    *,
-    snapshot: str,
-    into: str | None = None,
-    into_files: Path | None = None,
-    drop_unknown: bool = False,
-    limit: int = SHOWN,
-) -> RestorePlan:
-    """Say what `compose_restore` would do with the same arguments, if nobody writes in between.
+@flow(
+    name="edms-restore-plan",
+    flow_run_name="plan to restore {snapshot}",
+    description="Says what a restore would do to the EDMS, and what stands in its way. Writes nothing.",
+)
+def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
+    """Say what a restore would do, if nobody writes in between; fails where something would stop it.
 
     Raises:
-        DoesNotFit, SnapshotNewerThanCode, MigrationsParted, NoSpace, MayNotCreateDatabases, TargetExists, …: what would stop the
-            restore. That somebody uses the EDMS does not stop the plan.
+        IncompatibleRows, SnapshotNewerThanCode, MigrationsDiverged, NoSpace, MayNotCreateDatabases, TargetExists, …: what would stop
+            the restore. That somebody uses the EDMS does not stop the plan.
     """
-    if drop_unknown:
-        require_within_one_engine(into)
-    notes: list[str] = []
+    require_no_password(request.into)
+    if request.drop_unknown:
+        require_within_one_engine(request.into)
     with ExitStack() as cleanup:
-        with steps.stage("open"):
-            repository = Repository.open(settings.repository)
-            scratch = cleanup.enter_context(run_folder(settings.workdir, "plan"))
-            workspace = cleanup.enter_context(
-                open_workspace(scratch / "workspace", memory_limit_mb=settings.memory_limit_mb, threads=settings.jobs)
-            )
-            report = steps.run("ask the EDMS", lambda: ask_edms(settings, notes))
-            chosen = steps.run("open the snapshot", lambda: chosen_snapshot(settings, repository, snapshot, report))
-            snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
-            notes += chosen.notes
-            source = snapshot_source(settings, steps, repository, snapshot_id, manifest, workspace)
-            target = steps.run(
-                "find the target", lambda: find_target(settings, manifest, into, into_files, notes, report)
-            )
-            version_plan = plan_version(manifest, target.report, into=target.into, drop_unknown=drop_unknown)
-            if target.converts:
-                require_compatible_code(version_plan)
-            notes += version_plan.notes
-            _require_objects(repository, manifest)
-            notes += _ahead(settings, manifest, target)
-            if not target.converts:
-                notes += _foresee(settings, steps, repository, manifest, target, scratch)
-            promotes = target.into is None and not settings.restore.disconnect
-            in_use = target.database.in_use() if promotes else None
-        if target.converts:
-            with steps.stage("cross"), ExitStack() as thrown_away:
-                folder = scratch / "crossing"
-                conversion = convert_engine(
-                    settings, steps, repository, manifest, target, version_plan.migrate, folder, thrown_away
-                )
-                notes += conversion.notes
+        with run.stage("open"):
+            opened = _open(run, request, cleanup)
+        if opened.target.converts:
+            with run.stage("convert"):
+                opened.notes += _try_to_convert(run, opened)
         reading = cleanup.enter_context(ExitStack())
-        there = reading.enter_context(_there(settings, steps, scratch, manifest, target))
-        # Rows and files that settings leave out are in no snapshot: they are gone after a restore.
-        whole = replace(source, state=replace(source.state, left_out=frozenset()), roots=_roots(source, target))
+        there = reading.enter_context(_there(run, opened))
+        asked = Asked(limit=request.limit)
         difference = compare_sources(
-            settings, steps, repository, workspace, scratch, whole, there, reading, limit=limit
+            run, opened.repository, opened.workspace, opened.scratch, opened.whole(), there, reading, asked
         ).turned()
     plan = RestorePlan(
-        snapshot_id=snapshot_id,
+        snapshot_id=opened.snapshot_id,
         target=there.state.title,
         difference=difference,
-        migrate=tuple(".".join(one) for one in version_plan.migrate),
-        findings=tuple(finding for finding in manifest.findings if finding.severity != "info"),
-        in_use=in_use,
-        notes=(*notes, *difference.notes),
-        seconds=dict(steps.seconds),
+        migrate=tuple(".".join(one) for one in opened.version_plan.migrate),
+        findings=tuple(finding for finding in opened.manifest.findings if finding.severity != "info"),
+        in_use=opened.in_use,
+        notes=(*opened.notes, *difference.notes),
+        seconds=run.seconds,
     )
-    return _reported(settings, steps, plan)
+    return _reported(run, plan)
+
+
+@dataclass
+class _Opened:
+    """A restore that is planned."""
+
+    snapshot_id: str
+    manifest: Manifest
+    repository: Repository
+    workspace: Workspace
+    scratch: Path
+    source: Source
+    target: Target
+    version_plan: VersionPlan
+    notes: list[str]
+    in_use: str | None = None
+
+    def whole(self) -> Source:
+        """The snapshot without what settings leave out of it: such rows and files are gone after a restore."""
+        restored = {index.root.name for index, _, _ in self.target.folders}
+        roots = {name: held for name, held in self.source.roots.items() if name in restored}
+        return replace(self.source, state=replace(self.source.state, left_out=frozenset()), roots=roots)
+
+
+def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
+    """Find snapshot and target, and ask what would stop the restore."""
+    settings, notes = run.settings, list[str]()
+    repository = Repository.open(settings.repository)
+    scratch = cleanup.enter_context(run_folder(settings.workdir, "plan"))
+    workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
+    report = ask_edms(run, notes)
+    chosen = run.call(open_the_snapshot, settings, repository, request.snapshot, report)
+    manifest = chosen.manifest
+    notes += chosen.notes
+    source = snapshot_source(run, repository, chosen.snapshot_id, manifest, workspace)
+    target = run.call(find_the_target, settings, manifest, request.into, request.into_files, notes, report)
+    version_plan = plan_version(manifest, target.report, into=target.into, drop_unknown=request.drop_unknown)
+    if target.converts:
+        require_compatible_code(version_plan)
+    notes += version_plan.notes
+    _require_objects(repository, manifest)
+    notes += _ahead(settings, manifest, target)
+    opened = _Opened(chosen.snapshot_id, manifest, repository, workspace, scratch, source, target, version_plan, notes)
+    if not target.converts:
+        notes += _foresee(run, opened)
+    if target.into is None and not settings.restore.disconnect:
+        opened.in_use = target.database.in_use()
+    return opened
+
+
+def _try_to_convert(run: Run, opened: _Opened) -> tuple[str, ...]:
+    """Hold every row against the other engine; what that needs is thrown away."""
+    with ExitStack() as thrown_away:
+        return convert_engine(
+            run,
+            opened.repository,
+            opened.manifest,
+            opened.target,
+            opened.version_plan.migrate,
+            opened.scratch / "conversion",
+            thrown_away,
+        ).notes
 
 
 def _require_objects(repository: Repository, manifest: Manifest) -> None:
@@ -173,33 +211,25 @@ def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
     return notes
 
 
-def _foresee(
-    settings: Settings, steps: Steps, repository: Repository, manifest: Manifest, target: Target, scratch: Path
-) -> tuple[str, ...]:
+def _foresee(run: Run, opened: _Opened) -> tuple[str, ...]:
     """What would be left out, in the restore's own words. Raises what would refuse it."""
-    schema = fetch_schema(repository, manifest.native_schema, scratch / "tried")
-    foresight = steps.run(
-        "try what a restore would need",
-        lambda: target.database.foresee(schema, scratch / "tried", into=target.into, thorough=True),
-    )
+    target, folder = opened.target, opened.scratch / "tried"
+    schema = fetch_schema(opened.repository, opened.manifest.native_schema, folder)
+    foresight = run.call(try_the_schema, target.database, schema, folder, into=target.into, thorough=True)
     if foresight.refused is not None:
         raise foresight.refused
-    needs = notes_on_the_edms(settings, steps, foresight.needs_the_edms, target.database.address.display)
+    needs = notes_on_the_edms(run, foresight.needs_the_edms, target.database.address.display)
     untried = [f"What this role could not make was not tried: {foresight.untried}"] if foresight.untried else []
     return (*notes_of(foresight.left_out), *needs, *untried)
 
 
-def _roots(source: Source, target: Target) -> Mapping[str, Held]:
-    restored = {index.root.name for index, _, _ in target.folders}
-    return {name: held for name, held in source.roots.items() if name in restored}
-
-
 @contextmanager
-def _there(settings: Settings, steps: Steps, scratch: Path, manifest: Manifest, target: Target) -> Iterator[Source]:
+def _there(run: Run, opened: _Opened) -> Iterator[Source]:
     """What a restore would replace."""
+    target, manifest = opened.target, opened.manifest
     address = target.database.address if target.into is None else target.database.address.renamed(target.into)
     folders: dict[str, Held] = {
-        index.root.name: LiveFolder(final, jobs=settings.jobs) for index, final, _ in target.folders
+        index.root.name: LiveFolder(final, jobs=run.settings.jobs) for index, final, _ in target.folders
     }
     present = {index.root.name for index, final, _ in target.folders if final.exists()}
     if target.into is not None or not target.database.exists(address.name):
@@ -208,18 +238,18 @@ def _there(settings: Settings, steps: Steps, scratch: Path, manifest: Manifest, 
         yield nothing(f"{address.display} ({kind})", manifest.engine, there)
         return
     try:
-        steps.run("check the database", target.database.check, retries=2)
+        run.call(check_database, target.database)
     except DatabaseRefused as refused:  # a restore needs nothing of it
         kind = f"cannot be read, and would be set aside: {refused.why or refused.what}"
         yield nothing(f"{address.display} ({kind})", manifest.engine, folders)
         return
-    with database_source(settings, steps, scratch, target.database, folders) as source:
+    with database_source(run, opened.scratch, target.database, folders) as source:
         yield replace(source, labels=labels_of(target.report))
 
 
-def _reported(settings: Settings, steps: Steps, plan: RestorePlan) -> RestorePlan:
+def _reported(run: Run, plan: RestorePlan) -> RestorePlan:
     """Leave the evidence: a page, the same as JSON, and artifacts."""
-    page = Path(tempfile.mkdtemp(prefix="plan-", dir=reports(settings))) / "plan.html"
+    page = Path(tempfile.mkdtemp(prefix="plan-", dir=reports(run.settings))) / "plan.html"
     shown = replace(plan, report=page)
     text = render(
         "diff.html.j2",
@@ -236,5 +266,5 @@ def _reported(settings: Settings, steps: Steps, plan: RestorePlan) -> RestorePla
         json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
     )
     keep_private(page.parent)
-    leave_restore_plan(steps, shown)
+    leave_restore_plan(run, shown)
     return shown

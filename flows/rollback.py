@@ -1,7 +1,8 @@
-"""Rollback: what a restore has set aside becomes live again; what can be rolled back to; composed once for every way of running it."""
+"""Rollback: what a restore has set aside becomes live again; and what can be rolled back to."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 
 from edms_tasks import promotion
 from edms_tasks.databases import Database, open_database
+from edms_tasks.errors import CommandError
 from edms_tasks.promotion import Choice, Journal, LiveTarget, Patience, Promotion
 from edms_tasks.promotion.swap import describe_live
 from edms_tasks.settings import Settings
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
+from flows.requests import RollbackRequest
 from flows.restoring.target import address_of, ask_edms
-from flows.running.runner import Steps
+from flows.running.declaring import Shortfall, flow, task
+from flows.running.run import Run
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ class RollbackResult:
     what: str  # is live now
     notes: tuple[str, ...]
 
+    def shortfall(self) -> Shortfall | None:
+        """None: it was done, or an error was raised."""
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
@@ -74,9 +82,9 @@ class RollbackResult:
         }
 
 
-def compose_ways_back(settings: Settings) -> WaysBack:
+def list_ways_back(settings: Settings) -> WaysBack:
     """Say what can be rolled back to. Nothing is changed."""
-    database, journal, _ = _open(settings)
+    database, journal, _ = _open(Run(settings))
     return WaysBack(
         database.address.display,
         describe_live(database, journal),
@@ -84,46 +92,52 @@ def compose_ways_back(settings: Settings) -> WaysBack:
     )
 
 
-def compose_way_back(settings: Settings, stamp: str | None) -> tuple[WaysBack, WayBack]:
-    """Say what `compose_rollback` would do. Raises NothingToRollBack."""
-    database, journal, _ = _open(settings)
+def find_way_back(settings: Settings, stamp: str | None) -> tuple[WaysBack, WayBack]:
+    """Say what a rollback would do. Raises NothingToRollBack."""
+    database, journal, _ = _open(Run(settings))
     chosen = promotion.choose(database, journal, stamp)
     return WaysBack(database.address.display, describe_live(database, journal), ()), _way(chosen)
 
 
-def compose_rollback(
-    settings: Settings, steps: Steps, *, stamp: str | None = None, wait: bool = True
-) -> RollbackResult:
-    """Swap the live system with what a restore (or a rollback) has set aside.
+@task(name="swap back", tags=["promote"])
+def swap_back(
+    choice: Choice, database: Database, journal: Journal, confirm: Callable[[], None], disconnect: bool
+) -> Promotion:
+    """Swap the live system with what was set aside; `confirm` is asked last of all."""
+    return promotion.roll_back(choice, database, journal, confirm=confirm, disconnect=disconnect)
 
-    Args:
-        settings: of this EDMS.
-        steps: how to run and tell.
-        stamp: which promotion to take back; None: the last restore.
-        wait: whether to wait for a running backup.
+
+@flow(
+    name="edms-rollback",
+    flow_run_name="rollback {stamp}",
+    description="Swaps the live system with what a restore, or a rollback, has set aside.",
+)
+def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
+    """Swap the last promoted restore back, or the one that is named.
 
     Raises:
         NothingToRollBack, TargetLocked, TargetInUse, TargetChanged, LockLost: nothing was changed.
         PromotionHalted: the database was swapped, and the files could not follow.
     """
-    patience = Patience(steps.say, waits=wait)
-    with steps.stage("rollback"), ExitStack() as locks:
-        database, journal, target = _open(settings)
+    if not request.confirm:
+        raise CommandError(
+            "This rollback would replace the EDMS's database and files, and was not confirmed.",
+            where=request.stamp or "the last restore",
+            fix="Turn `Confirm` on.",
+        )
+    patience = Patience(run.say, waits=request.wait)
+    with run.stage("rollback"), ExitStack() as locks:
+        database, journal, target = _open(run)
         held = locks.enter_context(target.working("rollback"))
         notes = finish_what_was_cut_short(target, journal, patience)
-        choice = promotion.choose(database, journal, stamp)
+        choice = promotion.choose(database, journal, request.stamp)
         still = locks.enter_context(target.still("rollback", patience))
 
         def confirm() -> None:
             held.require_held()
             still.require_held()
 
-        done: Promotion = steps.run(
-            "swap back",
-            lambda: promotion.roll_back(
-                choice, database, journal, confirm=confirm, disconnect=settings.restore.disconnect
-            ),
-        )
+        done = run.call(swap_back, choice, database, journal, confirm, run.settings.restore.disconnect)
     return RollbackResult(
         database=done.database,
         snapshot_id=done.snapshot_id,
@@ -134,8 +148,9 @@ def compose_rollback(
     )
 
 
-def _open(settings: Settings) -> tuple[Database, Journal, LiveTarget]:
-    report = ask_edms(settings, [])
+def _open(run: Run) -> tuple[Database, Journal, LiveTarget]:
+    settings = run.settings
+    report = ask_edms(run, [])
     database = open_database(address_of(settings, report))
     return database, journal_of(settings), live_target(settings, database, report)
 

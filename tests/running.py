@@ -10,11 +10,12 @@ from edms_tasks.settings import Settings, load_settings
 from flows.backing_up.backup_result import BackupResult
 from flows.backup import backup
 from flows.diff import DiffResult, diff
-from flows.doctor import DoctorResult, doctor
+from flows.doctor import Examined, doctor
 from flows.merge import MergeResult, merge
 from flows.requests import (
     BackupRequest,
     DiffRequest,
+    DoctorRequest,
     MergeRequest,
     RestorePlanRequest,
     RestoreRequest,
@@ -68,11 +69,11 @@ def run_diff(settings: Settings, **options: Any) -> DiffResult:
 
 
 def run_rollback(settings: Settings, **options: Any) -> RollbackResult:
-    return rollback.fn(Run(settings), RollbackRequest(**options))
+    return rollback.fn(Run(settings), RollbackRequest(confirm=True, **options))
 
 
-def run_doctor(settings: Settings) -> DoctorResult:
-    return doctor(Run(settings))
+def run_doctor(settings: Settings) -> Examined:
+    return doctor.fn(Run(settings), DoctorRequest())
 
 
 @dataclass(frozen=True)

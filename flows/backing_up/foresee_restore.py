@@ -38,9 +38,11 @@ print({answer!r} + json.dumps(problems))
 
 
 @task(name="try the schema", tags=["extract"], task_run_name="try what a restore would need")
-def try_the_schema(database: Database, captured: CapturedSchema, folder: Path) -> Foresight:
+def try_the_schema(
+    database: Database, captured: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool = False
+) -> Foresight:
     """Make the schema without its rows, in a database that is dropped at once."""
-    return database.foresee(captured, folder, thorough=False)
+    return database.foresee(captured, folder, into=into, thorough=thorough)
 
 
 ask_for_functions = task(

@@ -2,59 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.comparing.files import compare_root
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import Difference, LoneTable, RootDifference, TableDifference
 from edms_tasks.comparing.shared_schema import SharedSchema, shared_schema
-from edms_tasks.comparing.tables import compare_table, list_name, same_table
+from edms_tasks.comparing.tables import list_name, same_table
 from edms_tasks.comparing.unchanged import needed, unchanged
 from edms_tasks.errors import CommandError
 from edms_tasks.extract import RawTable
 from edms_tasks.identifying.one_form import in_one_form
-from edms_tasks.identifying.sides import open_sides
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
-from edms_tasks.settings import Settings
 from flows.diffing.sources import Source
-from flows.running.runner import Steps
+from flows.running.run import Run
+from flows.tasks.compare import BothSides, HowToCompare, compare_folder, compare_rows, identify_rows
 
 _FIRST, _SECOND = "first", "second"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What of a comparison is wanted."""
+
+    models: Sequence[str] = ()  # only the rows of these, by label or table; none: everything, files too
+    limit: int = 5  # how many rows and paths of each kind come with the result, for each model and folder
+    out: Path | None = None  # an empty folder for lists of all that differs
+
+
 def compare_sources(
-    settings: Settings,
-    steps: Steps,
+    run: Run,
     repository: Repository,
     workspace: Workspace,
     scratch: Path,
     before: Source,
     after: Source,
     reading: ExitStack,
-    *,
-    models: Sequence[str] = (),
-    limit: int,
-    out: Path | None = None,
+    asked: Asked,
 ) -> Difference:
-    """Say what two sources differ in.
-
-    Args:
-        settings: of this EDMS.
-        steps: how to run and tell.
-        repository: where snapshots are.
-        workspace: where to compute.
-        scratch: folder for temporary files.
-        before: a snapshot.
-        after: another one, or a live system.
-        reading: closed as soon as all rows are read.
-        models: only the rows of these, by label or table; none: everything, files too.
-        limit: how many rows and paths of each kind come with the result, for each model and folder.
-        out: an empty folder for lists of all that differs.
+    """Say what two sources differ in; `before` is a snapshot, and `reading` is closed as soon as all rows are read.
 
     Raises:
         CommandError: the two are of different engines, or there is no such model.
@@ -62,28 +53,25 @@ def compare_sources(
     """
     _require_one_engine(before, after)
     schema = shared_schema(before.state, after.state)
-    chosen = _chosen(models, before, after, schema)
+    chosen = _chosen(asked.models, before, after, schema)
     same = unchanged(schema, before.state, after.state)
     tables = needed(schema, chosen - same)
-    with steps.stage("read"):
+    with run.stage("read"):
         raws = {
             _FIRST: before.rows(list(tables.values()), scratch / _FIRST),
             _SECOND: after.rows(list(tables.values()), scratch / _SECOND),
         }
-        alone = [_alone(models, *pair) for pair in ((before, after), (after, before))]
+        alone = [_alone(asked.models, *pair) for pair in ((before, after), (after, before))]
         reading.close()
-    called = {
-        table_id: {source.called(table_id) for source in (before, after) if table_id in source.state.tables}
-        for table_id in schema.tables
-    }
-    with steps.stage("compare"):
-        found = _compare(settings, steps, workspace, scratch, schema, tables, chosen - same, raws, limit, out, called)
+    with run.stage("compare"):
+        redaction = _redaction(run, schema, before, after)
+        found = _compare(run, workspace, scratch, schema, tables, chosen - same, raws, redaction, asked)
     found += [same_table(before.state.entries[table_id], schema.keys[table_id]) for table_id in chosen & same]
     files: tuple[RootDifference, ...] = ()
     notes: tuple[str, ...] = ()
-    if not models:
-        with steps.stage("files"):
-            files, notes = _files(settings, steps, repository, before, after, limit, out, scratch)
+    if not asked.models:
+        with run.stage("files"):
+            files, notes = _files(run, repository, before, after, asked, scratch)
     labels = {schema.tables[table_id].label for table_id in chosen}
     return Difference(
         first=before.state.title,
@@ -93,50 +81,42 @@ def compare_sources(
         only_second=alone[1],
         columns=tuple(one for one in schema.columns if one.model in labels),
         files=files,
-        notes=(*before.notes, *after.notes, *_notes(schema, models), *notes),
+        notes=(*before.notes, *after.notes, *_notes(schema, asked.models), *notes),
     )
 
 
+def _redaction(run: Run, schema: SharedSchema, before: Source, after: Source) -> Redaction:
+    """A table may have another label in a live EDMS than in a snapshot: either hides its columns."""
+    labels = {
+        table_id: {source.called(table_id) for source in (before, after) if table_id in source.state.tables}
+        for table_id in schema.tables
+    }
+    return Redaction(run.settings.validate_.sensitive, schema.tables, schema.keys, labels)
+
+
 def _compare(
-    settings: Settings,
-    steps: Steps,
+    run: Run,
     workspace: Workspace,
     scratch: Path,
     schema: SharedSchema,
     tables: Mapping[str, Table],
     looked_at: frozenset[str],
     raws: dict[str, dict[str, RawTable]],
-    limit: int,
-    out: Path | None,
-    labels: Mapping[str, Collection[str]],
+    redaction: Redaction,
+    asked: Asked,
 ) -> list[TableDifference]:
     """Compare the tables that are not known to be the same; `tables` are those and all that they point at."""
     if not looked_at:
         return []
     _bring_into_one_form(workspace, tables, raws, scratch / "forms")
     keys = {table_id: schema.keys[table_id] for table_id in tables}
-    sides = steps.run("tell the rows apart", lambda: open_sides(list(tables.values()), keys, raws, workspace))
-    redaction = Redaction(settings.validate_.sensitive, schema.tables, schema.keys, labels)
-
-    def compare(pair: tuple[int, Table]) -> TableDifference:
-        number, table = pair
-        return compare_table(
-            table,
-            sides[_FIRST],
-            sides[_SECOND],
-            redaction,
-            scratch / "compared" / f"{number:04d}",
-            limit=limit,
-            out=out / list_name(number, table.label) if out is not None else None,
-        )
-
-    return steps.map(
-        lambda pair: f"compare {pair[1].label}",
-        compare,
-        list(enumerate(table for table in tables.values() if table.id in looked_at)),
-        jobs=settings.jobs,
-        weight=lambda pair: sum(rows[pair[1].id].bytes for rows in raws.values()),
-    )
+    sides = run.call(identify_rows, list(tables.values()), keys, raws, workspace)
+    both = [
+        BothSides(table, number, raws[_FIRST][table.id], raws[_SECOND][table.id])
+        for number, table in enumerate(table for table in tables.values() if table.id in looked_at)
+    ]
+    how = HowToCompare(sides[_FIRST], sides[_SECOND], redaction, asked.limit, asked.out)
+    return run.map(compare_rows, both, how, scratch / "compared")
 
 
 def _bring_into_one_form(
@@ -150,31 +130,23 @@ def _bring_into_one_form(
 
 
 def _files(
-    settings: Settings,
-    steps: Steps,
-    repository: Repository,
-    before: Source,
-    after: Source,
-    limit: int,
-    out: Path | None,
-    scratch: Path,
+    run: Run, repository: Repository, before: Source, after: Source, asked: Asked, scratch: Path
 ) -> tuple[tuple[RootDifference, ...], tuple[str, ...]]:
     roots: list[RootDifference] = []
     notes: list[str] = []
     for number, name in enumerate(sorted({*before.roots, *after.roots})):
         index = before.roots.get(name)
         assert index is None or isinstance(index, FileIndex)  # the first of the two is always a snapshot
-        root, said = steps.run(
-            f"compare the files of {name}",
-            lambda name=name, index=index, number=number: compare_root(
-                name,
-                index,
-                after.roots.get(name),
-                repository,
-                limit=limit,
-                out=out / list_name(number, f"files-of-{name}") if out is not None else None,
-                scratch=scratch,
-            ),
+        lists = asked.out / list_name(number, f"files-of-{name}") if asked.out is not None else None
+        root, said = run.call(
+            compare_folder,
+            name,
+            index,
+            after.roots.get(name),
+            repository,
+            limit=asked.limit,
+            out=lists,
+            scratch=scratch,
         )
         roots.append(root)
         notes += said

@@ -12,15 +12,16 @@ from edms_tasks.comparing.shared_schema import State, state_of_database, state_o
 from edms_tasks.databases import Database, open_database
 from edms_tasks.errors import SettingsError
 from edms_tasks.extract import RawTable
-from edms_tasks.identifying.snapshot_rows import snapshot_rows
 from edms_tasks.inventory.model import ProbeReport, Table
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
 from flows.restoring.target import address_of
-from flows.running.runner import Steps
-from flows.tasks.extract_tables import read_tables
+from flows.running.run import Run, numbered
+from flows.tasks.compare import fetch_rows
+from flows.tasks.extract import extract_tables
+from flows.tasks.inspect import check_database
 
 
 @dataclass(frozen=True)
@@ -43,25 +44,14 @@ class Source:
 
 
 def snapshot_source(
-    settings: Settings,
-    steps: Steps,
-    repository: Repository,
-    snapshot_id: str,
-    manifest: Manifest,
-    workspace: Workspace,
+    run: Run, repository: Repository, snapshot_id: str, manifest: Manifest, workspace: Workspace
 ) -> Source:
     """A snapshot."""
     state = state_of_snapshot(snapshot_id, manifest)
 
     def rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
-        found = steps.map(
-            lambda pair: f"fetch {pair[1].label}",
-            lambda pair: snapshot_rows(repository, state.entries[pair[1].id], workspace, folder / f"{pair[0]:04d}"),
-            list(enumerate(tables)),
-            jobs=settings.jobs,
-            weight=lambda pair: state.entries[pair[1].id].state.rows,
-        )
-        return {raw.table_id: raw for raw in found}
+        wanted = numbered([state.entries[table.id] for table in tables])
+        return {raw.table_id: raw for raw in run.map(fetch_rows, wanted, repository, workspace, folder)}
 
     roots: dict[str, Held] = {index.root.name: index for index in manifest.files}
     return Source(state, rows, lambda table_id: state.entries[table_id].state.rows, roots)
@@ -78,15 +68,7 @@ def _no_rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
 
 
 @contextmanager
-def live_source(
-    settings: Settings,
-    steps: Steps,
-    scratch: Path,
-    first: Source,
-    repository: Repository,
-    report: ProbeReport | None,
-    asked: Sequence[str],
-) -> Iterator[Source]:
+def live_source(run: Run, scratch: Path, first: Source, repository: Repository) -> Iterator[Source]:
     """The live system, its database in one consistent view; `first` is what it is compared with.
 
     `report` is the EDMS's own, and `asked` the notes of asking for it (`ask_edms`).
@@ -96,24 +78,21 @@ def live_source(
         DatabaseRefused: the database does not answer.
     """
     notes = list(asked)
-    database = open_database(address_of(settings, report))
-    steps.run("check the database", database.check, retries=2)
-    with database_source(
-        settings, steps, scratch, database, _folders(settings, report, first, repository, notes)
-    ) as it:
+    database = open_database(address_of(run.settings, report))
+    run.call(check_database, database)
+    folders = _folders(run.settings, report, first, repository, notes)
+    with database_source(run, scratch, database, folders) as it:
         yield replace(it, notes=tuple(notes), labels=labels_of(report))
 
 
 @contextmanager
-def database_source(
-    settings: Settings, steps: Steps, scratch: Path, database: Database, roots: Mapping[str, Held]
-) -> Iterator[Source]:
+def database_source(run: Run, scratch: Path, database: Database, roots: Mapping[str, Held]) -> Iterator[Source]:
     """A database in one consistent view, and folders beside it."""
-    with database.view(scratch, settings.jobs) as view:
+    with database.view(scratch, run.settings.jobs) as view:
         state = state_of_database(database.address.display, database.address.engine, view.tables(), view.findings())
 
         def rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
-            return read_tables(settings, steps, view, [state.tables[table.id] for table in tables], folder, "read")
+            return extract_tables(run, view, [state.tables[table.id] for table in tables], folder)
 
         def count(table_id: str) -> int:
             return view.measure(state.tables[table_id]).rows

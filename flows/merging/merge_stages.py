@@ -3,57 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.databases.protocol import MergeTransaction, View
-from edms_tasks.errors import CheckFailed, CommandError
+from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
+from edms_tasks.errors import CheckFailed
 from edms_tasks.extract import RawTable
 from edms_tasks.identifying.one_form import in_one_form
-from edms_tasks.identifying.sides import Side, open_sides
-from edms_tasks.identifying.snapshot_rows import snapshot_rows
+from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.merging.changes import table_change
 from edms_tasks.merging.file_names import spoken_for
-from edms_tasks.merging.files import RootMerge, plan_files
-from edms_tasks.merging.matched_tables import Matched, match_tables
-from edms_tasks.merging.pairing import Identified, pair_same_rows, write_identified
-from edms_tasks.merging.planning import Conflict, MergePlan, ModelPlan, Policy, plan_table, sorted_plans
-from edms_tasks.merging.rewriting import Rewritten
-from edms_tasks.merging.selection import Selector, chosen_files, chosen_ids, restrict
-from edms_tasks.merging.validated_rows import MergedTable, validate_table
+from edms_tasks.merging.files import RootMerge
+from edms_tasks.merging.matched_tables import Matched
+from edms_tasks.merging.pairing import Identified, pair_same_rows
+from edms_tasks.merging.planning import Conflict, MergePlan, ModelPlan, plan_table, sorted_plans
+from edms_tasks.merging.selection import chosen_files, chosen_ids
+from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
-from edms_tasks.settings import Settings
-from flows.running.runner import Steps
-from flows.tasks.extract_tables import read_tables
+from flows.merging.wanted import Wanted
+from flows.running.run import Run, numbered
+from flows.tasks.compare import fetch_rows, identify_rows
+from flows.tasks.extract import extract_tables
+from flows.tasks.merge import (
+    RootToPlan,
+    ToIdentify,
+    ToValidate,
+    choose_rows,
+    identify_table,
+    match_rows,
+    move_files_in,
+    plan_root,
+    stage_files,
+    validate_merged_table,
+    write_rows,
+)
 
 SNAPSHOT, TARGET, MERGED = "snapshot", "target", "merged"
-
-
-@dataclass(frozen=True)
-class Policies:
-    """What happens to rows that are in both and differ: for all models, and for some of them."""
-
-    default: Policy = "overwrite"
-    models: Mapping[str, Policy] | None = None
-
-    def of(self, table: Table) -> Policy:
-        """The policy for a table, by its model's label or its own name."""
-        named = {name.lower(): policy for name, policy in (self.models or {}).items()}
-        return named.get(table.label.lower()) or named.get(table.id.lower()) or self.default
-
-    def require_known(self, tables: Sequence[Table]) -> None:
-        """Raises CommandError for a name that is no model and no table."""
-        known = {table.label.lower() for table in tables} | {table.id.lower() for table in tables}
-        for name in self.models or {}:
-            if name.lower() not in known:
-                raise CommandError(
-                    f"There is no model {name!r} in the snapshot.",
-                    where="--on-conflict",
-                    fix="`edms-backup show` lists the models.",
-                )
 
 
 class MergeStages:
@@ -61,31 +48,25 @@ class MergeStages:
 
     def __init__(
         self,
-        settings: Settings,
-        steps: Steps,
+        run: Run,
         repository: Repository,
         manifest: Manifest,
         workspace: Workspace,
         scratch: Path,
         tables: Sequence[Table],
-        policies: Policies,
         folders: Mapping[str, Path],
-        selectors: Sequence[Selector] = (),
-        *,
-        with_dependents: bool = False,
+        wanted: Wanted,
     ) -> None:
-        self._selectors = selectors
-        self._with_dependents = with_dependents
-        self._folders = folders
-        self._roots: list[RootMerge] = []
-        self._settings = settings
-        self._steps = steps
+        self._run = run
         self._repository = repository
         self._manifest = manifest
         self._workspace = workspace
         self._scratch = scratch
         self._tables = tables
-        self._policies = policies
+        self._folders = folders
+        self._wanted = wanted
+        self._policies = wanted.policies
+        self._roots: list[RootMerge] = []
         self._keys = {entry.table.id: entry.natural_key for entry in manifest.tables}
         self._raws: dict[str, dict[str, RawTable]] = {}
         self._rows: dict[str, dict[str, Identified]] = {}
@@ -95,50 +76,35 @@ class MergeStages:
     def read_snapshot(self) -> None:
         """Fetch the snapshot's rows, verified."""
         entries = {entry.table.id: entry for entry in self._manifest.tables}
-        found = self._steps.map(
-            lambda pair: f"fetch {pair[1].label}",
-            lambda pair: snapshot_rows(
-                self._repository, entries[pair[1].id], self._workspace, self._scratch / SNAPSHOT / f"{pair[0]:04d}"
-            ),
-            list(enumerate(self._tables)),
-            jobs=self._settings.jobs,
-            weight=lambda pair: entries[pair[1].id].state.rows,
-        )
+        wanted = numbered([entries[table.id] for table in self._tables])
+        found = self._run.map(fetch_rows, wanted, self._repository, self._workspace, self._scratch / SNAPSHOT)
         self._raws[SNAPSHOT] = {raw.table_id: raw for raw in found}
 
     def read_target(self, view: View) -> None:
         """Read the target's rows."""
-        with self._steps.stage("read the target"):
-            self._raws[TARGET] = read_tables(
-                self._settings, self._steps, view, self._tables, self._scratch / TARGET, "read"
-            )
+        with self._run.stage("read the target"):
+            self._raws[TARGET] = extract_tables(self._run, view, self._tables, self._scratch / TARGET)
 
     def plan(self, snapshot_id: str, target: str, notes: Sequence[str]) -> MergePlan:
         """Pair the rows, settle the ids, rewrite the references, and say what is to be done."""
-        with self._steps.stage("match"):
+        with self._run.stage("match"):
             self._rows = self._open(SNAPSHOT, TARGET)
-            self._matched = self._steps.run(
-                "match rows and ids",
-                lambda: match_tables(
-                    self._workspace, self._rows[SNAPSHOT], self._rows[TARGET], self._scratch / "matched"
-                ),
-            )
-            pairs = {table_id: rows.same + rows.updates for table_id, rows in self._matched.rewritten.items()}
-            if self._selectors:
-                self._matched = self._steps.run("choose rows", lambda: self._restricted(self._matched))
-        with self._steps.stage("plan"):
+            sides = self._rows[SNAPSHOT], self._rows[TARGET]
+            matched = self._run.call(match_rows, self._workspace, *sides, self._scratch / "matched")
+            pairs = {table_id: rows.same + rows.updates for table_id, rows in matched.rewritten.items()}
+            if self._wanted.selectors:
+                matched = self._run.call(choose_rows, matched, self._wanted, self._workspace, self._scratch / "chosen")
+            self._matched = matched
+        with self._run.stage("plan"):
             conflicts: list[Conflict] = []
             for table in self._tables:
-                plan, found = self._plan_table(table, pairs[table.id])
-                self._plans[table.id] = plan
+                self._plans[table.id], found = self._plan_table(matched, table, pairs[table.id])
                 conflicts += found
             for index in self._manifest.files:
                 if index.root.name in self._folders:
-                    root, found = self._steps.run(
-                        f"compare the files of {index.root.name}", lambda index=index: self._plan_root(index)
-                    )
-                    self._roots.append(root)
-                    conflicts += found
+                    planned = self._run.call(plan_root, index, self._root_to_plan(matched, index), self._scratch)
+                    self._roots.append(planned.root)
+                    conflicts += planned.conflicts
         return MergePlan(
             snapshot_id=snapshot_id,
             target=target,
@@ -149,43 +115,21 @@ class MergeStages:
         )
 
     def carry_out(self, transaction: MergeTransaction) -> tuple[MergedTable, ...]:
-        """Write and prove within the transaction, which is left to be committed."""
-        assert self._matched is not None  # plan() was called
-        matched = self._matched
-        with self._steps.stage("files"):
+        """Write and validate within the transaction, which is left to be committed."""
+        matched = self._the_matched()
+        with self._run.stage("files"):
             for root in self._roots:
-                self._steps.run(
-                    f"stage the files of {root.index.root.name}",
-                    lambda root=root: root.stage(self._repository, self._scratch),
-                )
-        with self._steps.stage("write"), self._workspace.cursor() as cursor:
-            changes = [
-                change
-                for number, table in enumerate(self._tables)
-                if (
-                    change := table_change(
-                        cursor,
-                        matched.sources[table.id],
-                        matched.rewritten[table.id],
-                        self._policies.of(table),
-                        self._scratch / "changes" / f"{number:04d}",
-                    )
-                )
-            ]
-            self._steps.run("write the rows", lambda: transaction.write(changes))
-        with self._steps.stage("validate"):
+                self._run.call(stage_files, root, self._repository, self._scratch)
+        with self._run.stage("write"):
+            changes = self._changes(matched)
+            self._run.call(write_rows, transaction, changes)
+        with self._run.stage("validate"):
             changed = [change.table for change in changes]
-            reread = read_tables(
-                self._settings.model_copy(update={"jobs": 1}),
-                self._steps,
-                transaction.view(),
-                changed,
-                self._scratch / MERGED,
-                "read back",
-            )
+            one_by_one = self._run.with_jobs(1)  # a transaction has one connection
+            reread = extract_tables(one_by_one, transaction.view(), changed, self._scratch / MERGED)
             # Tables that were not written to are what they were: nobody else could write to them.
             self._raws[MERGED] = {**self._raws[TARGET], **reread}
-            found = self._prove()
+            found = self._validate(matched)
         problems = [problem for table in found for problem in table.problems]
         if problems:
             raise CheckFailed(
@@ -199,7 +143,7 @@ class MergeStages:
     def move_files_in(self, aside: Path) -> None:
         """Bring the staged files to their names; those that they replace go to `aside`."""
         for root in self._roots:
-            self._steps.run(f"move the files of {root.index.root.name} in", lambda root=root: root.move_in(aside))
+            self._run.call(move_files_in, root, aside)
 
     def take_files_back(self) -> None:
         """Undo `move_files_in`."""
@@ -211,53 +155,68 @@ class MergeStages:
         for root in self._roots:
             root.remove_staged()
 
-    def _plan_root(self, index: FileIndex) -> tuple[RootMerge, list[Conflict]]:
-        assert self._matched is not None  # plan() has matched
+    def _the_matched(self) -> Matched:
+        assert self._matched is not None  # plan() was called
+        return self._matched
+
+    def _changes(self, matched: Matched) -> list[TableChange]:
+        with self._workspace.cursor() as cursor:
+            found = [
+                table_change(
+                    cursor,
+                    matched.sources[table.id],
+                    matched.rewritten[table.id],
+                    self._policies.of(table),
+                    self._scratch / "changes" / place,
+                )
+                for place, table in numbered(self._tables)
+            ]
+        return [change for change in found if change]
+
+    def _root_to_plan(self, matched: Matched, index: FileIndex) -> RootToPlan:
+        name = index.root.name
         policies = {table.id: self._policies.of(table) for table in self._tables}
         with self._workspace.cursor() as cursor:
-            held = spoken_for(cursor, self._matched, policies, index.root.name)
-        return plan_files(
-            index,
-            self._repository,
-            self._folders[index.root.name],
-            names=[state.reference for state in self._manifest.file_names if state.reference.root == index.root.name],
-            id_maps=self._matched.id_maps,
+            held = spoken_for(cursor, matched, policies, name)
+        return RootToPlan(
+            repository=self._repository,
+            folder=self._folders[name],
+            names=[state.reference for state in self._manifest.file_names if state.reference.root == name],
+            id_maps=matched.id_maps,
             spoken_for=held,
             policy=self._policies.default,
-            scratch=self._scratch,
-            only=self._chosen_files(index.root.name) if self._selectors else None,
+            only=self._chosen_files(matched, name) if self._wanted.selectors else None,
         )
+
+    def _chosen_files(self, matched: Matched, root: str) -> Callable[[str, Mapping[str, str]], bool]:
+        """Which files of a folder come with the chosen rows: those that they name, and those that are named by their ids."""
+        with self._workspace.cursor() as cursor:
+            names = chosen_files(cursor, matched, root)
+            declared = {one.reference.target for one in self._manifest.file_names if one.reference.root == root}
+            ids = {table_id: chosen_ids(cursor, matched, table_id) for table_id in declared}
+
+        def is_chosen(name: str, held: Mapping[str, str]) -> bool:
+            return name in names or any(one in ids[table_id] for table_id, one in held.items())
+
+        return is_chosen
 
     def _open(self, *names: str, like: Mapping[str, Side] | None = None) -> dict[str, dict[str, Identified]]:
         """Identify the rows of sides; with `like`, to be held against sides that were opened before."""
-        numbered = list(enumerate(self._tables))
-        raws: dict[str, dict[str, RawTable]] = {name: {} for name in names}
         self._bring_into_one_form((*names, *(like or ())))
-        for name in names:
-            raws[name] = {table.id: self._raws[name][table.id] for table in self._tables}
+        raws = {name: {table.id: self._raws[name][table.id] for table in self._tables} for name in names}
         keys = {table.id: self._keys[table.id] for table in self._tables}
         first = like[SNAPSHOT] if like else None
-        sides = self._steps.run(
-            "tell the rows apart", lambda: open_sides(self._tables, keys, raws, self._workspace, like=first)
-        )
+        sides = self._run.call(identify_rows, self._tables, keys, raws, self._workspace, like=first)
         found: dict[str, dict[str, Identified]] = {}
         for name, side in sides.items():
             folder = self._scratch / "identified" / "-".join(names) / name
             folder.mkdir(parents=True)
             other = first or next(other for other in sides.values() if other is not side)
-
-            def write(
-                pair: tuple[int, Table], side: Side = side, other: Side = other, folder: Path = folder
-            ) -> Identified:
-                return write_identified(side, other, pair[1], folder / f"{pair[0]:04d}.parquet")
-
-            written = self._steps.map(
-                lambda pair: f"identify {pair[1].label}",
-                write,
-                numbered,
-                jobs=self._settings.jobs,
-                weight=lambda pair: self._raws[SNAPSHOT][pair[1].id].bytes,
-            )
+            wanted = [
+                ToIdentify(table, place, self._raws[SNAPSHOT][table.id].bytes)
+                for place, table in numbered(self._tables)
+            ]
+            written = self._run.map(identify_table, wanted, side, other, folder)
             found[name] = {rows.table.id: rows for rows in written}
         if TARGET in found:
             self._pair_same_rows(found)
@@ -276,15 +235,13 @@ class MergeStages:
     def _bring_into_one_form(self, names: Sequence[str]) -> None:
         """SQLite's values, tagged wherever two sides carry a column in different forms."""
         with self._workspace.cursor() as cursor:
-            for number, table in enumerate(self._tables):
+            for place, table in numbered(self._tables):
                 held = {name: self._raws[name][table.id] for name in names}
-                folder = self._scratch / "forms" / "-".join(names) / f"{number:04d}"
+                folder = self._scratch / "forms" / "-".join(names) / place
                 for name, raw in in_one_form(cursor, table, held, folder).items():
                     self._raws[name][table.id] = raw
 
-    def _plan_table(self, table: Table, pairs: int) -> tuple[ModelPlan, list[Conflict]]:
-        assert self._matched is not None  # plan() has matched
-        matched = self._matched
+    def _plan_table(self, matched: Matched, table: Table, pairs: int) -> tuple[ModelPlan, list[Conflict]]:
         with self._workspace.cursor() as cursor:
             return plan_table(
                 cursor,
@@ -296,50 +253,25 @@ class MergeStages:
                 pairs=pairs,
             )
 
-    def _restricted(self, matched: Matched | None) -> Matched:
-        assert matched is not None  # plan() has matched
-        with self._workspace.cursor() as cursor:
-            return restrict(
-                cursor,
-                matched,
-                self._selectors,
-                with_dependents=self._with_dependents,
-                folder=self._scratch / "chosen",
-            )
-
-    def _chosen_files(self, root: str) -> Callable[[str, Mapping[str, str]], bool]:
-        """Which files of a folder come with the chosen rows: those that they name, and those that are named by their ids."""
-        assert self._matched is not None  # plan() has matched
-        matched = self._matched
-        with self._workspace.cursor() as cursor:
-            names = chosen_files(cursor, matched, root)
-            declared = {one.reference.target for one in self._manifest.file_names if one.reference.root == root}
-            ids = {table_id: chosen_ids(cursor, matched, table_id) for table_id in declared}
-        return lambda name, held: name in names or any(one in ids[table_id] for table_id, one in held.items())
-
-    def _prove(self) -> tuple[MergedTable, ...]:
-        assert self._matched is not None  # plan() was called
+    def _validate(self, matched: Matched) -> tuple[MergedTable, ...]:
         before = {name: self._rows[name] for name in (SNAPSHOT, TARGET)}
         forms = {name: dict(self._raws[name]) for name in before}
         sides = {name: next(iter(rows.values())).side for name, rows in before.items()}
         rows = {**before, **self._open(MERGED, like=sides)}
         if forms != {name: self._raws[name] for name in before}:
-            # The merged rows are carried in a form that neither side was: all are told apart anew.
+            # The merged rows are carried in a form that neither side was: all are identified anew.
             rows = self._open(SNAPSHOT, TARGET, MERGED)
-        rewritten, policies = self._matched.rewritten, self._policies
-        return tuple(
-            self._steps.map(
-                lambda table: f"prove {table.label}",
-                lambda table: self._prove_table(table, rows, rewritten[table.id], policies.of(table)),
-                list(self._tables),
-                jobs=self._settings.jobs,
-                weight=lambda table: self._raws[MERGED][table.id].rows,
+        merged = [
+            ToValidate(
+                table,
+                rows[SNAPSHOT][table.id],
+                rows[TARGET][table.id],
+                rows[MERGED][table.id],
+                matched.rewritten[table.id],
+                self._plans[table.id],
+                self._policies.of(table),
+                self._raws[MERGED][table.id].rows,
             )
-        )
-
-    def _prove_table(
-        self, table: Table, rows: Mapping[str, Mapping[str, Identified]], rewritten: Rewritten, policy: Policy
-    ) -> MergedTable:
-        with self._workspace.cursor() as cursor:
-            source, target, merged = (rows[name][table.id] for name in (SNAPSHOT, TARGET, MERGED))
-            return validate_table(cursor, source, target, merged, rewritten, self._plans[table.id], policy)
+            for table in self._tables
+        ]
+        return tuple(self._run.map(validate_merged_table, merged, self._workspace))

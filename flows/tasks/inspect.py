@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edms_tasks.databases import Database
+from edms_tasks.databases import Database, DatabaseAddress
 from edms_tasks.databases.protocol import ServerFacts, View
+from edms_tasks.errors import DatabaseRefused
 from edms_tasks.inventory.build import build_inventory
 from edms_tasks.inventory.model import Inventory, ProbeReport
 from edms_tasks.settings import Settings
@@ -28,3 +29,14 @@ def check_database(database: Database) -> ServerFacts:
 def read_catalogue(report: ProbeReport, view: View, settings: Settings, engine: str) -> Inventory:
     """Put the EDMS's models and the database's tables together."""
     return build_inventory(report, view.tables(), settings, engine)
+
+
+def require_reachable(report: ProbeReport, address: DatabaseAddress) -> None:
+    """The EDMS itself reaches its database; raises DatabaseRefused."""
+    if report.database_error:
+        raise DatabaseRefused(
+            "The EDMS cannot reach its database.",
+            where=address.display,
+            why=report.database_error,
+            fix="Mend DATABASES in the EDMS's settings, or [edms] env.",
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import All, Config, Json, Options, Traceback
+from flows.requests import DoctorRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,10 +30,12 @@ def doctor(
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         settings = options.settings()
-        from flows.doctor import compose_doctor, write_page
-        from flows.running.threads import DirectSteps
+        from flows.doctor import doctor as examine
+        from flows.doctor import write_page
+        from flows.running.run import Run
+        from flows.running.threads import ThreadRunner
 
-        result = compose_doctor(settings, DirectSteps(options.progress_console()))
+        result = examine.fn(Run(settings, ThreadRunner(options.progress_console())), DoctorRequest())
         if html is not None:
             write_page(result, html)
 

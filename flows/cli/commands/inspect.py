@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from flows.cli.options import Config, Json, Options, Traceback
+from flows.requests import InspectRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,10 +23,11 @@ def inspect(context: typer.Context, config: Config = None, as_json: Json = False
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         settings = options.settings()
-        from flows.inspection import compose_inspect
-        from flows.running.threads import DirectSteps
+        from flows.inspection import inspect as take_inventory
+        from flows.running.run import Run
+        from flows.running.threads import ThreadRunner
 
-        result = compose_inspect(settings, DirectSteps(options.progress_console()))
+        result = take_inventory.fn(Run(settings, ThreadRunner(options.progress_console())), InspectRequest())
 
         def show(console: Console) -> None:
             from flows.cli.printing.results import print_inspection

@@ -9,6 +9,7 @@ import typer
 
 from flows.cli.confirming import confirm
 from flows.cli.options import Config, Json, Options, Traceback, command_error
+from flows.requests import RollbackRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,9 +43,9 @@ def rollback(
     with options.reporting():
         settings = options.settings()
         if list_:
-            from flows.rollback import compose_ways_back
+            from flows.rollback import list_ways_back
 
-            ways = compose_ways_back(settings)
+            ways = list_ways_back(settings)
 
             def show_ways(console: Console) -> None:
                 from flows.cli.printing.results import print_ways_back
@@ -54,10 +55,13 @@ def rollback(
             options.finish(ways.as_json(), show_ways, 0)
         if not yes:
             stamp = _confirm(settings, stamp, asking=not options.as_json and sys.stdin.isatty())
-        from flows.rollback import compose_rollback
-        from flows.running.threads import DirectSteps
+        from flows.rollback import rollback as swap_back
+        from flows.running.run import Run
+        from flows.running.threads import ThreadRunner
 
-        result = compose_rollback(settings, DirectSteps(options.progress_console()), stamp=stamp, wait=not no_wait)
+        request = RollbackRequest(stamp=stamp, confirm=True, wait=not no_wait)
+
+        result = swap_back.fn(Run(settings, ThreadRunner(options.progress_console())), request)
 
         def show(console: Console) -> None:
             from flows.cli.printing.results import print_rollback
@@ -74,9 +78,9 @@ def _confirm(settings: Settings, stamp: str | None, *, asking: bool) -> str:
             "This rollback replaces the live database and files, and nobody can be asked.",
             "Pass --yes; `edms-backup rollback --list` shows what there is.",
         )
-    from flows.rollback import compose_way_back
+    from flows.rollback import find_way_back
 
-    now, way = compose_way_back(settings, stamp)
+    now, way = find_way_back(settings, stamp)
     lines = [
         f"Goes live:    {way.what}",
         f"  database    {way.database}",

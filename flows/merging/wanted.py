@@ -1,0 +1,51 @@
+"""What is wanted of a merge: which rows come, and what becomes of those that are in both and differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edms_tasks.errors import CommandError
+from edms_tasks.inventory.model import Table
+from edms_tasks.merging.planning import Policy
+from edms_tasks.merging.selection import Selector
+from flows.requests import MergeRequest
+
+
+@dataclass(frozen=True)
+class Policies:
+    """What happens to rows that are in both and differ: for all models, and for some of them."""
+
+    default: Policy = "overwrite"
+    models: Mapping[str, Policy] | None = None
+
+    def of(self, table: Table) -> Policy:
+        """The policy for a table, by its model's label or its own name."""
+        named = {name.lower(): policy for name, policy in (self.models or {}).items()}
+        return named.get(table.label.lower()) or named.get(table.id.lower()) or self.default
+
+    def require_known(self, tables: Sequence[Table]) -> None:
+        """Raises CommandError for a name that is no model and no table."""
+        known = {table.label.lower() for table in tables} | {table.id.lower() for table in tables}
+        for name in self.models or {}:
+            if name.lower() not in known:
+                raise CommandError(
+                    f"There is no model {name!r} in the snapshot.",
+                    where="--on-conflict",
+                    fix="`edms-backup show` lists the models.",
+                )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Objects and policies, as the request names them."""
+
+    policies: Policies
+    selectors: Sequence[Selector] = ()  # none: the whole snapshot
+    with_dependents: bool = False
+
+    @classmethod
+    def of(cls, request: MergeRequest) -> Wanted:
+        """Read the request; raises CommandError for what is no selector."""
+        selectors = [Selector.parse(text) for text in request.only]
+        return cls(Policies(request.on_conflict, request.models), selectors, request.with_dependents)

@@ -1,0 +1,80 @@
+"""Compare: rows of a snapshot are fetched, and two states are held against each other, table by table and folder by folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.comparing.files import compare_root
+from edms_tasks.comparing.redaction import Redaction
+from edms_tasks.comparing.result import TableDifference
+from edms_tasks.comparing.tables import compare_table, list_name
+from edms_tasks.extract import RawTable
+from edms_tasks.identifying.sides import Side, open_sides
+from edms_tasks.identifying.snapshot_rows import snapshot_rows
+from edms_tasks.inventory.model import Table
+from edms_tasks.lineage.asking import chosen_snapshot
+from edms_tasks.manifest import TableEntry
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.workspace import Workspace
+from flows.running.declaring import task
+from flows.running.run import Numbered
+
+open_the_snapshot = task(name="open snapshot", tags=["open"], task_run_name="open snapshot {name}")(chosen_snapshot)
+
+
+@task(
+    name="fetch table",
+    tags=["read"],
+    task_run_name="fetch {entry.item.table.label}",
+    weight=lambda entry: entry.item.state.rows,
+)
+def fetch_rows(entry: Numbered[TableEntry], repository: Repository, workspace: Workspace, folder: Path) -> RawTable:
+    """Fetch the rows of a table of a snapshot, verified."""
+    return snapshot_rows(repository, entry.item, workspace, folder / entry.folder)
+
+
+identify_rows = task(name="identify rows", tags=["compare"], task_run_name="identify the rows")(open_sides)
+
+
+@dataclass(frozen=True)
+class BothSides:
+    """A table and its rows on both sides."""
+
+    table: Table
+    number: int  # among the tables that are compared
+    before: RawTable
+    after: RawTable
+
+
+@dataclass(frozen=True)
+class HowToCompare:
+    """What is shown of differences, and where all of them are written."""
+
+    first: Side
+    second: Side
+    redaction: Redaction
+    limit: int
+    out: Path | None
+
+
+@task(
+    name="compare table",
+    tags=["compare"],
+    task_run_name="compare {both.table.label}",
+    weight=lambda both: both.before.bytes + both.after.bytes,
+)
+def compare_rows(both: BothSides, how: HowToCompare, folder: Path) -> TableDifference:
+    """Say what differs between the rows of both sides."""
+    return compare_table(
+        both.table,
+        how.first,
+        how.second,
+        how.redaction,
+        folder / f"{both.number:04d}",
+        limit=how.limit,
+        out=how.out / list_name(both.number, both.table.label) if how.out is not None else None,
+    )
+
+
+compare_folder = task(name="compare files", tags=["files"], task_run_name="compare the files of {name}")(compare_root)

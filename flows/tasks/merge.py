@@ -1,0 +1,144 @@
+"""Merge: rows of a snapshot and of the live database are identified, matched, written in one transaction, and validated there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.databases.protocol import MergeTransaction, TableChange
+from edms_tasks.identifying.sides import Side
+from edms_tasks.inventory.model import FileNameReference, Table
+from edms_tasks.manifest import FileIndex
+from edms_tasks.merging.files import RootMerge, plan_files
+from edms_tasks.merging.id_map import IdMap
+from edms_tasks.merging.matched_tables import Matched, match_tables
+from edms_tasks.merging.pairing import Identified, write_identified
+from edms_tasks.merging.planning import Conflict, ModelPlan, Policy
+from edms_tasks.merging.rewriting import Rewritten
+from edms_tasks.merging.selection import restrict
+from edms_tasks.merging.validated_rows import MergedTable, validate_table
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.workspace import Workspace
+from flows.merging.wanted import Wanted
+from flows.running.declaring import task
+
+
+@dataclass(frozen=True)
+class ToIdentify:
+    """A table of a side."""
+
+    table: Table
+    folder: str
+    weight: int
+
+
+@task(
+    name="identify table",
+    tags=["match"],
+    task_run_name="identify {wanted.table.label}",
+    weight=lambda wanted: wanted.weight,
+)
+def identify_table(wanted: ToIdentify, side: Side, other: Side, folder: Path) -> Identified:
+    """Write the rows of a table with their identities."""
+    return write_identified(side, other, wanted.table, folder / f"{wanted.folder}.parquet")
+
+
+match_rows = task(name="match rows", tags=["match"], task_run_name="match rows and ids")(match_tables)
+
+
+@task(name="choose rows", tags=["match"])
+def choose_rows(matched: Matched, wanted: Wanted, workspace: Workspace, folder: Path) -> Matched:
+    """Keep what was asked for, and what it refers to."""
+    with workspace.cursor() as cursor:
+        return restrict(cursor, matched, wanted.selectors, with_dependents=wanted.with_dependents, folder=folder)
+
+
+@dataclass(frozen=True)
+class RootToPlan:
+    """What decides about the files of a root."""
+
+    repository: Repository
+    folder: Path
+    names: Sequence[FileNameReference]
+    id_maps: Mapping[str, IdMap]
+    spoken_for: Collection[str]
+    policy: Policy
+    only: Callable[[str, Mapping[str, str]], bool] | None
+
+
+@dataclass(frozen=True)
+class PlannedRoot:
+    """What is to be done with the files of a root, and what stands in the way."""
+
+    root: RootMerge
+    conflicts: Sequence[Conflict]
+
+
+@task(name="compare files", tags=["plan"], task_run_name="compare the files of {index.root.name}")
+def plan_root(index: FileIndex, how: RootToPlan, scratch: Path) -> PlannedRoot:
+    """Compare the files of a root with those that are there."""
+    root, conflicts = plan_files(
+        index,
+        how.repository,
+        how.folder,
+        names=how.names,
+        id_maps=how.id_maps,
+        spoken_for=how.spoken_for,
+        policy=how.policy,
+        scratch=scratch,
+        only=how.only,
+    )
+    return PlannedRoot(root, conflicts)
+
+
+@task(name="stage files", tags=["files"], task_run_name="stage the files of {root.index.root.name}")
+def stage_files(root: RootMerge, repository: Repository, scratch: Path) -> None:
+    """Bring files beside their names."""
+    root.stage(repository, scratch)
+
+
+@task(name="write rows", tags=["write"], task_run_name="write the rows")
+def write_rows(transaction: MergeTransaction, changes: Sequence[TableChange]) -> None:
+    """Write what is new and what changed, in the transaction."""
+    transaction.write(changes)
+
+
+@dataclass(frozen=True)
+class ToValidate:
+    """A merged table, and what it was made of."""
+
+    table: Table
+    source: Identified
+    target: Identified
+    merged: Identified
+    rewritten: Rewritten
+    plan: ModelPlan
+    policy: Policy
+    weight: int
+
+
+@task(
+    name="validate table",
+    tags=["validate"],
+    task_run_name="validate {merge.table.label}",
+    weight=lambda merge: merge.weight,
+)
+def validate_merged_table(merge: ToValidate, workspace: Workspace) -> MergedTable:
+    """Hold the rows that were read back against both sides and the plan."""
+    with workspace.cursor() as cursor:
+        return validate_table(
+            cursor, merge.source, merge.target, merge.merged, merge.rewritten, merge.plan, merge.policy
+        )
+
+
+@task(name="move files in", tags=["commit"], task_run_name="move the files of {root.index.root.name} in")
+def move_files_in(root: RootMerge, aside: Path) -> None:
+    """Bring the staged files to their names."""
+    root.move_in(aside)
+
+
+@task(name="commit", tags=["commit"])
+def commit(transaction: MergeTransaction) -> None:
+    """Commit."""
+    transaction.commit()

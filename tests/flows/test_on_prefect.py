@@ -1,0 +1,130 @@
+"""The same tasks on Prefect and on threads: the same results; and a server that learns names and edges, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from edms_tasks.errors import CheckFailed, DatabaseRefused
+from flows.running.declaring import task
+from flows.running.runner import Runner
+from flows.running.threads import ThreadRunner
+
+SECRET = "hunter2"
+
+
+@dataclass(frozen=True)
+class Asked:
+    length: int
+    refusals: list[str]
+
+
+@dataclass(frozen=True)
+class Extracted:
+    number: int
+    asked: Asked
+
+
+@task(name="ask database", tags=["inspect"], retries=2)
+def ask(refusals: list[str], password: str) -> Asked:
+    refusals.append(password)
+    if len(refusals) < 2:
+        raise DatabaseRefused("not now")
+    return Asked(len(password), refusals)
+
+
+@task(name="extract table", tags=["extract"], task_run_name="extract {number}", weight=lambda number: number.value)
+def extract(number: Number, asked: Asked, runner: Runner) -> Extracted:
+    with runner.progress(f"rows of {number.value}", 2) as advance:
+        advance(1)
+    return Extracted(number.value**2, asked)
+
+
+@dataclass(frozen=True)
+class Number:
+    value: int
+    asked: Asked | None = None
+
+    def __str__(self) -> str:
+        return f"documents.{{x}}.{self.value}"
+
+
+@task(name="serialize table", tags=["serialize"], task_run_name="serialize {number}")
+def fail_at_one(number: int, finished: list[int]) -> None:
+    if number == 1:
+        raise CheckFailed("number one")
+    finished.append(number)
+
+
+@dataclass
+class Done:
+    asked: int = 0
+    extracted: list[int] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
+
+
+def everything(runner: Runner) -> Done:
+    """A flow that uses all of the protocol."""
+    done = Done()
+    with runner.tagged("sqlite"), runner.stage("inspect"):
+        asked = runner.call(ask, [], SECRET)
+    with runner.stage("extract"):
+        numbers = [Number(value, asked) for value in (1, 2, 3)]
+        done.extracted = [one.number for one in runner.map(2, extract, numbers, asked, runner)]
+    with pytest.raises(CheckFailed, match="number one"):
+        runner.map(1, fail_at_one, [0, 1, 2, 3], done.finished)
+    runner.table("models", "Models", [{"model": "documents.Document", "rows": 2**60, "proved": True}], "of the demo")
+    runner.markdown("verdict", "# Proved")
+    runner.say("done")
+    done.asked, done.stages = asked.length, list(runner.seconds)
+    return done
+
+
+@pytest.mark.slow
+def test_both_runners_give_the_same_and_prefect_records_names_edges_and_artifacts_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.task_runners import ThreadPoolTaskRunner
+    from prefect.testing.utilities import prefect_test_harness
+
+    from flows.running import on_prefect
+
+    monkeypatch.setattr(on_prefect, "RETRY_SECONDS", (0.05,) * 4)
+
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=8))
+    def composed() -> Any:
+        return everything(on_prefect.PrefectRunner())
+
+    expected = {"ask database", "extract documents.{x}.2", "serialize 1"}
+    with prefect_test_harness(server_startup_timeout=60):
+        by_prefect = composed()
+        with get_client(sync_client=True) as client:
+            runs = client.read_task_runs()
+            # Task runs are recorded from events, a little later than the flow's own end.
+            until = time.monotonic() + 30
+            while not expected <= {run.name for run in runs} and time.monotonic() < until:
+                time.sleep(0.2)
+                runs = client.read_task_runs()
+            recorded = client.read_artifacts()
+
+    assert by_prefect == everything(ThreadRunner(sleep=lambda seconds: None))
+    named = {run.name: run for run in runs}
+    assert expected <= set(named)
+    assert not {"serialize 2", "serialize 3"} & set(named)
+    assert SECRET not in repr([run.model_dump() for run in runs])
+    assert len({run.task_key for run in runs}) == 3  # as many as there are kinds of task
+    edges = [made.id for inputs in named["extract documents.{x}.2"].task_inputs.values() for made in inputs]  # type: ignore[union-attr]
+    assert edges == [named["ask database"].id]
+    assert {"inspect", "sqlite"} <= set(named["ask database"].tags)
+    assert "sqlite" not in named["serialize 0"].tags
+    kinds = {artifact.key: artifact.type for artifact in recorded}
+    assert kinds["models"] == "table"
+    assert kinds["verdict"] == "markdown"
+    assert kinds["rows-of-2"] == "progress"
+    assert str(2**60) in next(str(artifact.data) for artifact in recorded if artifact.key == "models")
