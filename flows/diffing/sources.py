@@ -68,7 +68,14 @@ def _no_rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
 
 
 @contextmanager
-def live_source(run: Run, scratch: Path, first: Source, repository: Repository) -> Iterator[Source]:
+def live_source(
+    run: Run,
+    scratch: Path,
+    first: Source,
+    repository: Repository,
+    report: ProbeReport | None,
+    asked: Sequence[str],
+) -> Iterator[Source]:
     """The live system, its database in one consistent view; `first` is what it is compared with.
 
     `report` is the EDMS's own, and `asked` the notes of asking for it (`ask_edms`).

@@ -14,12 +14,9 @@ from edms_tasks.lineage import witness
 from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
-from flows.backup import compose_backup
-from flows.diff import compose_diff
 from flows.listing import list_snapshots
-from flows.running.threads import DirectSteps
-from flows.verify import compose_verify
 from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_diff, run_verify
 
 CHOSEN_BY_A_VARIABLE = "import os\nDATABASES['default']['NAME'] = BASE / os.environ.get('EDMS_DATABASE', 'one.sqlite3')"
 NOTE = "class Note(models.Model):\n    text = models.TextField(unique=True)"
@@ -45,7 +42,7 @@ def on(settings: Settings, database: str, **more: str) -> Settings:
 
 
 def backup(settings: Settings, **options: Any) -> str:
-    return compose_backup(settings, DirectSteps(), **options).snapshot_id
+    return run_backup(settings, **options).snapshot_id
 
 
 def latest(settings: Settings) -> str:
@@ -61,9 +58,9 @@ def test_what_only_the_other_has_backed_up_is_not_ours(two: tuple[Settings, Sett
         latest(other)
     for name in ("latest", "monday"):
         with pytest.raises(UndeterminedSnapshot):
-            compose_verify(other, DirectSteps(), snapshot=name)
+            run_verify(other, snapshot=name)
         with pytest.raises(UndeterminedSnapshot):
-            compose_diff(other, DirectSteps(), first=name)
+            run_diff(other, snapshot=name)
     assert list_snapshots(other).all  # with names, and a note that it is not known whose they are
 
 
@@ -79,8 +76,8 @@ def test_each_goes_by_its_own_and_asks_no_edms(two: tuple[Settings, Settings], m
     assert (latest(one), latest(other)) == (first, second)
     for settings, made in ((one, first), (other, second)):
         assert [listed.id for listed in list_snapshots(settings).snapshots] == [made]
-        assert compose_verify(settings, DirectSteps(), snapshot="latest").snapshot_ids == (made,)
-        compose_diff(settings, DirectSteps(), first="latest", second=made)
+        assert run_verify(settings, snapshot="latest").snapshot_ids == (made,)
+        run_diff(settings, snapshot="latest", other=made)
 
 
 def test_a_comparison_with_the_live_system_goes_by_what_the_edms_says(two: tuple[Settings, Settings]) -> None:
@@ -89,7 +86,7 @@ def test_a_comparison_with_the_live_system_goes_by_what_the_edms_says(two: tuple
     second = backup(other)
     elsewhere = other.model_copy(update={"workdir": other.workdir.with_name("another")})  # that remembers nothing
 
-    result = compose_diff(elsewhere, DirectSteps(), first="latest", second="live")
+    result = run_diff(elsewhere, snapshot="latest", other="live")
 
     assert second[:12] in result.difference.first
     assert result.difference.equal
