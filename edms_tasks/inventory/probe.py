@@ -160,15 +160,36 @@ class Reporter:
 
     def report(self):
         # type: () -> dict
-        """The whole report, in the form of `ProbeReport`."""
-        import django
-        from django.apps import apps
-        from django.conf import settings
+        """The whole report, in the form of `ProbeReport`; one without the database where that is not there, or is lost on the way."""
+        from django.db import InterfaceError, OperationalError
 
         try:
             self._read_database()
         except Exception as error:
-            self.database_error = "%s: %s" % (type(error).__name__, str(error).strip())
+            self._do_without(error)
+            return self._gathered()
+        try:
+            return self._gathered()
+        except (InterfaceError, OperationalError) as error:
+            if not _is_lost(error):
+                raise
+            self._do_without(error)
+            return self._gathered()
+
+    def _do_without(self, error):
+        # type: (Exception) -> None
+        """From here on the database is not asked, and what it has said is not believed."""
+        self.database_error = "%s: %s" % (type(error).__name__, str(error).strip())
+        self.findings, self.roots = [], {}
+        self.connection.close()
+
+    def _gathered(self):
+        # type: () -> dict
+        """The report, of what is there to be asked."""
+        import django
+        from django.apps import apps
+        from django.conf import settings
+
         self._media_root()
         models = [self._model(model) for model in self._concrete_models()]
         loader, applied, known, leaves, unapplied = self._migrations()
@@ -498,6 +519,8 @@ class Reporter:
         except TableHeld:
             raise
         except Exception as error:  # the EDMS's own code: whatever it raises is a fact about it, reported as such
+            if _is_lost(error):
+                raise
             key["problem"] = "natural_key() raised %s: %s" % (type(error).__name__, error)
             return key
         key["proved_on"] = len(rows)
@@ -553,7 +576,7 @@ class Reporter:
             with transaction.atomic(using=self.alias):
                 asked = {row.pk: row for order in ("pk", "-pk") for row in rows.order_by(order)[:half]}
         except Exception as error:  # a table that cannot be read is said of the table
-            if _is_held(error):
+            if _is_held(error) or _is_lost(error):
                 raise
             return {}
         counts = {"asked": 0, "mismatched": 0, "raised": 0, "not_found": 0, "others": 0}
@@ -564,7 +587,7 @@ class Reporter:
                     with transaction.atomic(using=self.alias):
                         key = row.natural_key()
                 except Exception as error:  # that the key itself fails is said of `natural_key`
-                    if _is_held(error):
+                    if _is_held(error) or _is_lost(error):
                         raise
                     continue
                 if not isinstance(key, (tuple, list)):
@@ -601,7 +624,7 @@ class Reporter:
         except model.MultipleObjectsReturned:
             return "others", "found several rows"
         except Exception as error:  # the EDMS's own code: whatever it raises is a fact about it
-            if _is_held(error):
+            if _is_held(error) or _is_lost(error):
                 raise
             return "raised", "%s: %s" % (type(error).__name__, str(error).strip())
         if found is None:
@@ -772,6 +795,18 @@ def _is_held(error):
     """Whether a query waited for a lock as long as it may; psycopg 3 and 2 call the code by different names."""
     cause = error.__cause__ or error
     return _LOCK_NOT_AVAILABLE in (getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None))
+
+
+def _is_lost(error):
+    # type: (BaseException) -> bool
+    """Whether PostgreSQL went away, by its code (08…: no connection; 57P…: shut down) or because there is none to give one."""
+    from django.db import InterfaceError, OperationalError
+
+    cause = error.__cause__ or error
+    if not isinstance(error, (InterfaceError, OperationalError)) or not hasattr(cause, "diag"):
+        return False
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return code is None or code[:2] == "08" or code[:3] == "57P"
 
 
 def _holder(row):
