@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,44 +11,7 @@ import pyarrow.parquet as pq
 from edms_tasks.databases.protocol import Measure, Part, View
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import FOUND, ROW_ID, Table
-from edms_tasks.manifest import Encoding
-
-_NARROW = 4096  # bytes of a row
-_BATCH_BYTES = 64 << 20
-
-
-@dataclass(frozen=True)
-class RawTable:
-    """A table's raw rows: Parquet files, columns by name, values encoded as `encodings` say."""
-
-    table_id: str
-    rows: int
-    encodings: dict[str, Encoding]
-    files: tuple[Path, ...]
-
-    def by_width(self) -> Iterator[tuple[RawTable, int]]:
-        """The rows in groups of files whose rows are of similar width, each with how many rows make some 64 MB.
-
-        Where rows are taken by their number, a few documents of megabytes would otherwise be held by the thousand.
-        """
-        if not self.files:
-            yield self, 1
-        groups: dict[int, list[tuple[Path, int]]] = {}
-        for path in self.files:
-            rows = pq.read_metadata(path).num_rows
-            width = path.stat().st_size // max(rows, 1)
-            size = 0
-            while width > _NARROW << (4 * size):
-                size += 1
-            groups.setdefault(size, []).append((path, rows))
-        for size, files in sorted(groups.items()):
-            taken = replace(self, rows=sum(rows for _, rows in files), files=tuple(path for path, _ in files))
-            yield taken, max(1, _BATCH_BYTES // (_NARROW << (4 * size)))
-
-    @property
-    def bytes(self) -> int:
-        """The size of the files: what work on the rows costs."""
-        return sum(path.stat().st_size for path in self.files)
+from edms_tasks.scratch.raw_table import RawTable
 
 
 def extract_table(view: View, table: Table, folder: Path, chunk_rows: int, like: RawTable | None = None) -> RawTable:

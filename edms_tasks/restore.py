@@ -11,12 +11,12 @@ from edms_tasks.digests.canonical import EMPTY_DIGEST
 from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed, CommandError
-from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import FOUND, ROW_ID, Table
 from edms_tasks.keys.checked_keys import CheckedKeys, key_of_candidates
 from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
 from edms_tasks.serialize import measure_table
 

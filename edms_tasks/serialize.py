@@ -35,12 +35,12 @@ from edms_tasks.digests.table_state import (
     with_hash_halves,
 )
 from edms_tasks.errors import CheckFailed
-from edms_tasks.extract import RawTable
 from edms_tasks.incremental.row_index import CHUNK, ROW, IndexWriter, StoredRows, live_rows, renumbered, superseded_rows
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, generic_object_id
 from edms_tasks.keys.value_equality import leads_to
 from edms_tasks.manifest import Chunk, Encoding, TableState
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft import content_column
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edms_tasks.databases.engines import engine_of_url
 from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.manifest import FileNameState, Manifest
 from edms_tasks.validation_result import (
@@ -76,7 +77,7 @@ def validate_restored(
     from expectations.suites import DIGESTS, FILES, digest_summary, file_summary, summary_suite, table_suite
 
     started = time.monotonic()
-    engine = "sqlite" if database_url.startswith("sqlite") else "postgresql"
+    engine = engine_of_url(database_url)
     labels = {entry.table.id: entry.table.label for entry in manifest.tables}
     names = _unique_names(labels)
     largest_first = sorted(manifest.tables, key=lambda entry: -entry.state.rows)

@@ -31,6 +31,7 @@ from great_expectations.datasource.fluent.interfaces import TestConnectionError
 from sqlalchemy.engine import Engine
 from sqlalchemy.event import listen
 
+from edms_tasks.databases.engines import engine_of_url, is_file
 from edms_tasks.databases.sqlite.foreign import register_in
 from edms_tasks.errors import DatabaseRefused
 
@@ -117,11 +118,12 @@ def _database(context: EphemeralDataContext, database_url: str, number: int) -> 
 
     Great Expectations' table batches lower-case schemas and reflect each table, which would cost more than counting it.
     """
-    add = context.data_sources.add_sqlite if database_url.startswith("sqlite") else context.data_sources.add_postgres
+    in_a_file = is_file(engine_of_url(database_url))
+    add = context.data_sources.add_sqlite if in_a_file else context.data_sources.add_postgres
     source: SQLDatasource | None = None
     try:
         source = add(f"restored database {number}", connection_string=f"${{{_ADDRESS}}}")
-        if database_url.startswith("sqlite"):
+        if in_a_file:
             _know_the_names(source.get_execution_engine().engine)
         yield source.add_query_asset("all tables", query="SELECT 1 AS one").add_batch_definition_whole_table("all")
     except TestConnectionError as error:

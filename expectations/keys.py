@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edms_tasks.databases.postgresql.output import output_text
+from edms_tasks.databases.comparable_sql import comparable, equal
 from edms_tasks.databases.quoting import identifier
-from edms_tasks.inventory.model import Column, ForeignReference, NaturalKey, Table
+from edms_tasks.inventory.model import ForeignReference, NaturalKey, Table
 from edms_tasks.manifest import TableEntry
 
 
@@ -44,7 +44,7 @@ def key_query(engine: str, entry: TableEntry, key: NaturalKey, entries: Mapping[
                 )
                 source.append(f"LEFT JOIN {qualified(target)} AS {aliases[here]} ON {on}")
             table = target
-        parts.append(_comparable(engine, aliases[path[:-1]], table.column(path[-1])))
+        parts.append(comparable(engine, aliases[path[:-1]], table.column(path[-1])))
     return KeyQuery("\n  ".join(source), tuple(parts))
 
 
@@ -55,34 +55,6 @@ def qualified(table: Table) -> str:
     """
     only = "" if table.schema_name is None else "ONLY "
     return only + identifier(table.schema_name, table.name)
-
-
-def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> str:
-    """A join condition between two columns, each given with its table's alias."""
-    (a, one), (b, other) = left, right
-    first, second = f"{a}.{identifier(one.name)}", f"{b}.{identifier(other.name)}"
-    if engine == "sqlite":
-        return f"{first} = {second} COLLATE BINARY"
-    # A reference the database does not enforce may join columns of two types, which PostgreSQL refuses to compare.
-    if one.logical_type != other.logical_type:
-        return f"{as_text(engine, first)} = {as_text(engine, second)}"
-    return f"{first} = {second}"
-
-
-def as_text(engine: str, expression: str) -> str:
-    """The value as text, compared byte by byte."""
-    if engine == "postgresql":
-        return f'({output_text(expression)}) COLLATE "C"'
-    return f"CAST({expression} AS TEXT) COLLATE BINARY"
-
-
-def _comparable(engine: str, alias: str, column: Column) -> str:
-    """The column in a form the engine can group by without calling two different values the same."""
-    expression = f"{alias}.{identifier(column.name)}"
-    if engine == "sqlite":
-        return f"{expression} COLLATE BINARY"
-    as_is = ("integer", "boolean", "uuid", "date", "time", "datetime", "binary")
-    return expression if column.logical_type in as_is else as_text(engine, expression)
 
 
 def _single_reference(table: Table, column: str) -> ForeignReference:

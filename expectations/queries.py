@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from edms_tasks.databases.comparable_sql import as_text, equal
+from edms_tasks.databases.engines import reads_parts_of_tables
 from edms_tasks.databases.postgresql.references import covered, points_at, rows_of
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.manifest import TableEntry
-from expectations.keys import as_text, equal, key_query, qualified
+from expectations.keys import key_query, qualified
 
 Entries = Mapping[str, TableEntry]
 
@@ -59,7 +61,7 @@ def count_dangling(
     targets = [*partitions] or ([target] if target is not None else [])
     if not targets:
         return f"{count}\nWHERE {filled}"
-    rows = rows_of(targets, reference.target_columns) if engine == "postgresql" else qualified(targets[0])
+    rows = rows_of(targets, reference.target_columns) if reads_parts_of_tables(engine) else qualified(targets[0])
     if reference.temporal:
         return f"{count}\nWHERE {filled} AND NOT {covered(reference, 's', rows)}"
     if reference.comparisons:

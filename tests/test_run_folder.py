@@ -15,8 +15,8 @@ from edms_tasks.scratch.run_folder import run_folder
 _HOLD = """
 import sys
 from pathlib import Path
-from edms_tasks.scratch.run_folder import spool
-with spool(Path(sys.argv[1]), "verify") as folder:
+from edms_tasks.scratch.run_folder import run_folder
+with run_folder(Path(sys.argv[1]), "verify") as folder:
     (folder / "half").write_text("written")
     print(folder, flush=True)
     sys.stdin.read()

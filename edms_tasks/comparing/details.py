@@ -25,9 +25,9 @@ from edms_tasks.comparing.shortening import shortened
 from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.table_state import KEY
 from edms_tasks.errors import CheckFailed
-from edms_tasks.extract import RawTable
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, relation
 
 _LONGEST_READ = 2000

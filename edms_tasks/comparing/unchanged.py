@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from edms_tasks.comparing.shared_schema import SharedSchema, State, path_targets
+from edms_tasks.databases.engines import columns_hold_anything
 from edms_tasks.inventory.model import GenericReference, Reference, SoftReference, Table
 from edms_tasks.keys.checked_keys import CONTENT_TYPES
 from edms_tasks.manifest import TableEntry
@@ -71,7 +72,7 @@ def _says_the_same(engine: str, first: TableEntry, second: TableEntry) -> bool:
         return True
     # SQLite's columns may hold anything, and a number has the digest of a text with its digits: there, the rows are read.
     counted = [(one.state.rows, one.state.exact_digest, one.state.content_digest) for one in (first, second)]
-    return engine != "sqlite" and counted[0] == counted[1]
+    return not columns_hold_anything(engine) and counted[0] == counted[1]
 
 
 def _means(entry: TableEntry) -> tuple[object, ...]:

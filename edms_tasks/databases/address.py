@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
+from edms_tasks.databases.engines import is_file
 from edms_tasks.errors import SettingsError, UnsupportedEngine
 from edms_tasks.inventory.model import ProbeDatabase
 
@@ -122,6 +123,11 @@ class DatabaseAddress:
         said = [dict(self.options).get("options", "").strip()]
         said += [f"-c {name}={_escaped(value)}" for name, value in settings.items()]
         return self.with_options(options=" ".join(part for part in said if part))
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the database is a file, without a server."""
+        return is_file(self.engine)
 
     @property
     def display(self) -> str:

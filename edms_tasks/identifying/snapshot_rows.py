@@ -7,13 +7,13 @@ from pathlib import Path
 
 from edms_tasks.databases.quoting import identifiers, literal
 from edms_tasks.errors import CheckFailed
-from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.inventory.search_indexes import belongs_to_an_index
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.restore import holds_its_rows
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, Workspace, column_types
 
 # What a database knows of itself: which migrations were run there is not the snapshot's to say.

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.engines import is_file
 from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.model import ProbeDatabase, ProbeReport
 from edms_tasks.settings import Settings
@@ -42,7 +43,7 @@ def name_for_the_edms(database_name: str, settings: Settings) -> str:
     if settings.edms.database_url is None or database_name == ":memory:":
         return database_name
     live = DatabaseAddress.from_url(settings.edms.database_url.get_secret_value())
-    if live.engine != "sqlite":
+    if not live.is_file:
         return database_name
     return os.path.relpath(database_name, Path(live.name).parent)
 
@@ -56,7 +57,7 @@ def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
             where="[edms] database_url",
             fix="Give the URL of the EDMS's own database as it is reached from here, or remove it.",
         )
-    if address.engine == "sqlite":
+    if address.is_file:
         return database.model_copy(update={"name": address.name})
     options = database.options | dict(address.options)
     if address.host and "hostaddr" not in dict(address.options):
@@ -74,7 +75,7 @@ def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
 def _require_mapped(report: ProbeReport, settings: Settings) -> None:
     """The same path may exist here and be another folder, so that no path of a place elsewhere is taken as it is."""
     database = report.databases[0]
-    if database.vendor == "sqlite" and settings.edms.database_url is None:
+    if is_file(database.vendor) and settings.edms.database_url is None:
         raise SettingsError(
             "The EDMS runs elsewhere, and where its database file is here is not known.",
             where=f"{database.name}, as the EDMS sees it",

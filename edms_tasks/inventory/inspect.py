@@ -21,6 +21,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.engines import DJANGO_BACKENDS
 from edms_tasks.errors import EdmsNotImportable, TableLocked
 from edms_tasks.inventory.address_mapping import name_for_the_edms, with_mapped_addresses
 from edms_tasks.inventory.model import ProbeReport
@@ -33,7 +34,6 @@ PATIENCE = 120
 """Seconds that the EDMS's tables are waited for."""
 _log = logging.getLogger(__name__)
 _SHORTEST_SECRET = 4
-_BACKENDS = {"postgresql": "postgresql", "sqlite": "sqlite3"}
 
 
 def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
@@ -89,7 +89,7 @@ def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: 
 def run_on_another_engine(settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress) -> Answer:
     """Run management commands in the EDMS with its database replaced, engine and login included, for that process only."""
     database = {
-        "ENGINE": f"django.db.backends.{_BACKENDS[address.engine]}",
+        "ENGINE": DJANGO_BACKENDS[address.engine],
         "NAME": address.name,
         "USER": address.user,
         "PASSWORD": address.password.get_secret_value(),

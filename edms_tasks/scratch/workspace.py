@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.databases.quoting import identifier, literal
-from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
+from edms_tasks.scratch.raw_table import RawTable
 
 AS_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE_BYTES '4MB')"
 """How queries are written to files: a reader holds a whole group of rows, whose texts may be long."""

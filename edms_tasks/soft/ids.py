@@ -9,9 +9,9 @@ import duckdb
 
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
 from edms_tasks.keys.value_equality import bare_if_uuid
+from edms_tasks.scratch.raw_table import RawTable
 
 ORPHAN = '{"nowhere":'
 """How the mark of an id begins that leads to no row. Within JSON strings a quote is escaped, so no value can hold it."""

@@ -13,11 +13,11 @@ from edms_tasks.comparing.shared_schema import SharedSchema, shared_schema
 from edms_tasks.comparing.tables import list_name, same_table
 from edms_tasks.comparing.unchanged import needed, unchanged
 from edms_tasks.errors import CommandError
-from edms_tasks.extract import RawTable
 from edms_tasks.identifying.one_form import in_one_form
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from flows.diffing.sources import Source
 from flows.running.run import Run

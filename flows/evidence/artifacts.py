@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.evidence.markdown import bullets, facts, page, plain
+from flows.running.markdown import bullets, facts, page, plain
 from flows.running.run import Run
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
 from edms_tasks.errors import CheckFailed
-from edms_tasks.extract import RawTable
 from edms_tasks.identifying.one_form import in_one_form
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
@@ -21,6 +20,7 @@ from edms_tasks.merging.planning import Conflict, MergePlan, ModelPlan, plan_tab
 from edms_tasks.merging.selection import chosen_files, chosen_ids
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from flows.merging.wanted import Wanted
 from flows.running.run import Run, numbered
@@ -93,7 +93,8 @@ class MergeStages:
             matched = self._run.call(match_rows, self._workspace, *sides, self._scratch / "matched")
             pairs = {table_id: rows.same + rows.updates for table_id, rows in matched.rewritten.items()}
             if self._wanted.selectors:
-                matched = self._run.call(choose_rows, matched, self._wanted, self._workspace, self._scratch / "chosen")
+                chosen = self._wanted.selectors, self._wanted.with_dependents
+                matched = self._run.call(choose_rows, matched, *chosen, self._workspace, self._scratch / "chosen")
             self._matched = matched
         with self._run.stage("plan"):
             conflicts: list[Conflict] = []

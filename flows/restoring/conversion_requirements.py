@@ -34,7 +34,7 @@ def require_convertible(
             where=where,
             fix="Mend [edms] until `python manage.py check` works with it.",
         )
-    if settings.edms.command and address.engine == "sqlite":
+    if settings.edms.command and address.is_file:
         raise CommandError(
             "The EDMS runs elsewhere and would make the file there.",
             where=where,

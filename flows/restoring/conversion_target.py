@@ -24,13 +24,13 @@ def other_database(into: str | None) -> DatabaseAddress | None:
     if into is None or not re.match(r"[a-z][a-z0-9+]*://|sqlite:", into):
         return None
     address = DatabaseAddress.from_url(into)
-    if address.engine == "postgresql" and not address.name:
+    if not address.is_file and not address.name:
         raise CommandError(
             "The URL names no database.",
             where=address.display,
             fix="Write postgresql://user@host:port/name; the database need not exist.",
         )
-    if address.engine == "postgresql" and not address.password.get_secret_value():
+    if not address.is_file and not address.password.get_secret_value():
         # The EDMS's process gets it too, wherever that runs.
         return replace(address, password=SecretStr(os.environ.get("PGPASSWORD", "")))
     return address

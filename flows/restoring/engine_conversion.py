@@ -21,7 +21,6 @@ from edms_tasks.conversion.table_pairs import Pairing, TablePair, pair_tables
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.errors import CheckFailed
-from edms_tasks.extract import RawTable
 from edms_tasks.inventory.inspect import run_on_another_engine
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Manifest, TableEntry
@@ -31,6 +30,7 @@ from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.restore import require_rows
 from edms_tasks.salvage import Losses
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
 from flows.restoring.target import Target

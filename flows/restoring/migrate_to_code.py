@@ -14,7 +14,6 @@ from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import DroppedPart, StagingDatabase, Unwanted
 from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed
-from edms_tasks.extract import RawTable
 from edms_tasks.inventory.build import table_of
 from edms_tasks.inventory.inspect import run_in_edms
 from edms_tasks.inventory.model import ProbeReport, Table
@@ -22,6 +21,7 @@ from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.migrating.code_compatibility import lacking, unenforced, without
 from edms_tasks.migrating.outcome import Change, CodeMigration, TableOutcome
 from edms_tasks.restore import holds_its_rows
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, relation
 from edms_tasks.settings import Settings
 from flows.restoring.version_plan import VersionPlan, require_compatible

@@ -113,7 +113,7 @@ def _require_separate(settings: Settings, target: Target) -> None:
     kept = {"the work folder (workdir)": settings.workdir}
     if "://" not in settings.repository.url:
         kept["the repository"] = Path(settings.repository.url)
-    if target.database.address.engine == "sqlite":
+    if target.database.address.is_file:
         kept["the database"] = Path(target.database.address.name)
     finals = {index.root.name: final for index, final, _ in target.folders}
     for name, final in finals.items():

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks.databases.protocol import StagingDatabase
-from edms_tasks.extract import RawTable
 from edms_tasks.files.ids_in_names import measure_file_names
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
@@ -31,6 +30,7 @@ from edms_tasks.salvage import (
     write_lost_files,
 )
 from edms_tasks.scratch.disk_space import require_space
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from flows.restoring.sources import WholeSnapshot
 from flows.restoring.target import Target

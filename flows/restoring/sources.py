@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
-from edms_tasks.extract import RawTable
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Manifest
 from edms_tasks.migrating.outcome import CodeMigration
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema, load_table
 from edms_tasks.salvage import Losses
+from edms_tasks.scratch.raw_table import RawTable
 from flows.restoring.migrate_to_code import Validated, migrate_to_code
 from flows.restoring.target import Target
 from flows.running.run import Run

@@ -86,7 +86,7 @@ def find_target(
             "SECRET_KEY is another than at the backup: unless it comes back with the files, sessions, "
             "password-reset links and signed values no longer hold."
         )
-    if into is not None and database.address.engine == "sqlite":
+    if into is not None and database.address.is_file:
         into = str(Path(into).absolute())
     return Target(database, report, _folders(settings, manifest, report, into, into_files), into, other is not None)
 

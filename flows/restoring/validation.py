@@ -11,13 +11,13 @@ from pathlib import Path
 from edms_tasks.databases import open_database
 from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.digests.row_differences import explain
-from edms_tasks.extract import RawTable
 from edms_tasks.files import FileCheck
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileNameState, TableEntry
 from edms_tasks.package import fetch_chunks
 from edms_tasks.report import Verdict
 from edms_tasks.salvage import Losses
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.validation_result import ValidationResult
 from flows.evidence.reports import reports

@@ -36,8 +36,8 @@ from pydantic import BaseModel
 
 from edms_tasks.errors import AlreadyPromoted, TransientError
 from edms_tasks.settings import load_settings
-from flows.evidence.markdown import plain
 from flows.running.declaring import ChecksFailed, Task, Verb
+from flows.running.markdown import plain
 from flows.running.printable import printable
 from flows.running.run import Run
 from flows.running.runner import RETRY_SECONDS, heaviest_first

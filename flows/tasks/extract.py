@@ -11,10 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edms_tasks.databases.protocol import CapturedSchema, Measure, Part, View
-from edms_tasks.extract import RawTable, extract_part, extract_table, measured, together
+from edms_tasks.extract import extract_part, extract_table, measured, together
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.scratch.arrow_memory import return_freed_memory
+from edms_tasks.scratch.raw_table import RawTable
 from flows.running.declaring import task
 from flows.running.run import Run, numbered
 

@@ -16,11 +16,10 @@ from edms_tasks.merging.matched_tables import Matched, match_tables
 from edms_tasks.merging.pairing import Identified, write_identified
 from edms_tasks.merging.planning import Conflict, ModelPlan, Policy
 from edms_tasks.merging.rewriting import Rewritten
-from edms_tasks.merging.selection import restrict
+from edms_tasks.merging.selection import Selector, restrict
 from edms_tasks.merging.validated_rows import MergedTable, validate_table
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
-from flows.merging.wanted import Wanted
 from flows.running.declaring import task
 
 
@@ -48,10 +47,12 @@ match_rows = task(name="match rows", tags=["match"], task_run_name="match rows a
 
 
 @task(name="choose rows", tags=["match"])
-def choose_rows(matched: Matched, wanted: Wanted, workspace: Workspace, folder: Path) -> Matched:
+def choose_rows(
+    matched: Matched, selectors: Sequence[Selector], with_dependents: bool, workspace: Workspace, folder: Path
+) -> Matched:
     """Keep what was asked for, and what it refers to."""
     with workspace.cursor() as cursor:
-        return restrict(cursor, matched, wanted.selectors, with_dependents=wanted.with_dependents, folder=folder)
+        return restrict(cursor, matched, selectors, with_dependents=with_dependents, folder=folder)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.extract import RawTable
 from edms_tasks.incremental.previous import Previous
 from edms_tasks.incremental.row_index import StoredRows
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.keys.checked_keys import CheckedKeys, check_keys
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.serialize import SerializedTable, serialize_table
 from flows.running.declaring import task
 from flows.running.run import Run, numbered

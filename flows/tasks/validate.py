@@ -8,12 +8,12 @@ from pathlib import Path
 from edms_tasks.databases import open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase, View
 from edms_tasks.digests.measured import MeasuredTable
-from edms_tasks.extract import RawTable
 from edms_tasks.files import FileCheck, check_files
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import Manifest, TableEntry, TableState
 from edms_tasks.repository import Repository
 from edms_tasks.restore import keys_as_recorded, measure_restored, measure_rows
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.structure.structure_check import Structure
 from edms_tasks.structure.structure_check import check_structure as compare_structure

@@ -112,7 +112,6 @@ def test_files_of_no_row_are_told(tmp_path: Path) -> None:
         """
 import pathlib
 from django.conf import settings
-from tests.running import run_doctor
 Thing.objects.bulk_create(Thing(id=n) for n in (1, 12))
 folder = pathlib.Path(settings.MEDIA_ROOT) / "thumbnails"
 folder.mkdir(parents=True)

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edms_tasks.extract import RawTable
 from edms_tasks.files import find_file_problems
 from edms_tasks.inventory.model import Column, FileNameReference, Finding, Table
 from edms_tasks.manifest import Encoding
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.raw_table import RawTable
 from tests.files.conftest import Backup
 
 TABLE = Table(

@@ -71,6 +71,7 @@ def test_an_error_is_one_json_object_for_machines(arguments: list[str], tmp_path
         "what": "The settings file cannot be read.",
         "where": "edms-backup.toml",
         "why": "No such file or directory",
+        "fix": "Write one with `edms-backup init`, or name it with --config FILE.",
         "cure": "Write one with `edms-backup init`, or name it with --config FILE.",
         "exit_code": 2,
     }

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from markdown_it import MarkdownIt
 
-from flows.evidence.markdown import bullets, facts, page, plain
+from flows.running.markdown import bullets, facts, page, plain
 
 HOSTILE = [
     "<script>alert(1)</script>",

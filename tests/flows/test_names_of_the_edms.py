@@ -34,7 +34,6 @@ DEFINED = {
 # What an EDMS does on every connection, until its code changes.
 REGISTERS = """
 from django.db.backends.signals import connection_created
-from tests.running import run_backup, run_merge, run_restore, run_restore_plan
 def register(connection, **_):
     connection.connection.create_function("ODD", 1, lambda text: 1, deterministic=True)
     connection.connection.create_collation("DOWNWARDS", lambda one, other: (one < other) - (one > other))

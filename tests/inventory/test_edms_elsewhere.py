@@ -157,7 +157,6 @@ def test_nothing_of_ours_is_there(contained: Callable[..., Settings]) -> None:
     ours = ("edms_tasks", "flows", "expectations", "prefect", "duckdb", "pyarrow", "pydantic")
     settings = contained(f"""
 import importlib.util, os
-from tests.running import run_backup, run_restore
 assert [name for name in {ours} if importlib.util.find_spec(name)] == []
 assert os.listdir({str(ROOT)!r}) == [] or not {can_hide()}
 variables = [name for name in os.environ if not name.startswith(("LC_", "PYTHON", "__"))]

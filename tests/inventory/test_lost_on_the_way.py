@@ -28,7 +28,9 @@ def test_it_is_the_database_that_is_reported(postgres_database: str, tmp_path: P
     given = psycopg.conninfo.conninfo_to_dict(postgres_database)
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     database = {"ENGINE": "django.db.backends.postgresql"} | {ours: given[theirs] for ours, theirs in names.items()}
-    settings = small_project(tmp_path, MODELS, "Paper.objects.create(number='A')", settings=f"DATABASES = {{'default': {database!r}}}")
+    settings = small_project(
+        tmp_path, MODELS, "Paper.objects.create(number='A')", settings=f"DATABASES = {{'default': {database!r}}}"
+    )
     whole = inspect.run_probe(settings)
     (tmp_path / "gone").touch()
 

@@ -73,7 +73,6 @@ def paper_archive(folder: Path, ids: dict[str, int], postgres: str | None = None
     rows = f"""
 import pathlib
 from django.conf import settings
-from tests.running import run_backup, run_restore
 for number, pk in {ids!r}.items(): Document.objects.create(pk=pk, number=number)
 kind = ContentType.objects.get_for_model(Document)
 for rule in {rules!r}: Rule.objects.create(about_type=kind, **rule)

@@ -29,7 +29,8 @@ def demo(
     """Create a real EDMS in a temporary folder, back it up, destroy it, and bring it back proved equal."""
     options = Options.of(context, None, as_json, traceback)
     with options.reporting():
-        from flows.demo import print_demo, run_demo
+        from flows.cli.printing.demo_story import print_demo
+        from flows.demo import run_demo
 
         result = run_demo(keep=keep, postgres=postgres, documents=documents, console=options.progress_console())
         options.finish(result.as_json(), lambda console: print_demo(console, result), 0 if result.proved else 1)

@@ -1,0 +1,35 @@
+"""SQL that compares and groups values byte by byte, in each engine's words."""
+
+from __future__ import annotations
+
+from edms_tasks.databases.postgresql.output import output_text
+from edms_tasks.databases.quoting import identifier
+from edms_tasks.inventory.model import Column
+
+
+def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> str:
+    """A join condition between two columns, each given with its table's alias."""
+    (a, one), (b, other) = left, right
+    first, second = f"{a}.{identifier(one.name)}", f"{b}.{identifier(other.name)}"
+    if engine == "sqlite":
+        return f"{first} = {second} COLLATE BINARY"
+    # A reference the database does not enforce may join columns of two types, which PostgreSQL refuses to compare.
+    if one.logical_type != other.logical_type:
+        return f"{as_text(engine, first)} = {as_text(engine, second)}"
+    return f"{first} = {second}"
+
+
+def as_text(engine: str, expression: str) -> str:
+    """The value as text, compared byte by byte."""
+    if engine == "postgresql":
+        return f'({output_text(expression)}) COLLATE "C"'
+    return f"CAST({expression} AS TEXT) COLLATE BINARY"
+
+
+def comparable(engine: str, alias: str, column: Column) -> str:
+    """The column in a form the engine can group by without calling two different values the same."""
+    expression = f"{alias}.{identifier(column.name)}"
+    if engine == "sqlite":
+        return f"{expression} COLLATE BINARY"
+    as_is = ("integer", "boolean", "uuid", "date", "time", "datetime", "binary")
+    return expression if column.logical_type in as_is else as_text(engine, expression)
