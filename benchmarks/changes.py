@@ -12,8 +12,8 @@ from benchmarks.file_contents import FileMaker
 from benchmarks.installation import ROWS_PER_DOCUMENT
 from benchmarks.multiply import count
 from benchmarks.open_database import OpenDatabase, name_of, open_database
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Column, ForeignReference, Table
+from edms_tasks.quoting import identifier
 from tests.reference_system import ReferenceEdms
 
 _ROOT = "documents_document"

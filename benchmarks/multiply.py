@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.open_database import OpenDatabase, name_of, open_database
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Column, ForeignReference, Table
+from edms_tasks.quoting import identifier
 
 _APPS = ("users_", "documents_", "workflows_", "audit_", "security_", "placeholders_", "django_admin_log")
 _MOSTLY_DIFFERENT = 0.2  # fewer different values than this share of the rows: a choice from a list

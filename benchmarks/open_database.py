@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import psycopg
 
 from edms_tasks.databases.postgresql import catalogue as postgresql_catalogue
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.sqlite import catalogue as sqlite_catalogue
 from edms_tasks.inventory.model import Column, Table
+from edms_tasks.quoting import identifier, literal
 
 _LATER = timedelta(days=30, hours=1, minutes=2, seconds=3, microseconds=456_789)
 

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.digests.canonical import json_array, text_of
 from edms_tasks.digests.table_state import (
@@ -40,6 +39,7 @@ from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReferenc
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, generic_object_id
 from edms_tasks.keys.value_equality import leads_to
 from edms_tasks.manifest import Chunk, Encoding, TableState
+from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft import content_column

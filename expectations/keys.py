@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edms_tasks.databases.comparable_sql import comparable, equal
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import ForeignReference, NaturalKey, Table
 from edms_tasks.manifest import TableEntry
+from edms_tasks.quoting import identifier
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from edms_tasks.databases.comparable_sql import as_text, equal
 from edms_tasks.databases.engines import reads_parts_of_tables
 from edms_tasks.databases.postgresql.references import covered, points_at, rows_of
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.manifest import TableEntry
+from edms_tasks.quoting import identifier, literal
 from expectations.keys import key_query, qualified
 
 Entries = Mapping[str, TableEntry]

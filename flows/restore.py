@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from edms_tasks.databases.left_out import write_script
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError
 from edms_tasks.scratch.run_folder import run_folder
-from edms_tasks.structure.left_out import write_script
 from flows.requests import RestoreRequest
 from flows.restoring.choosing_source import choose_source
 from flows.restoring.conversion_target import require_no_password

@@ -19,6 +19,7 @@ from typing import Any
 from edms_tasks import promotion
 from edms_tasks.comparing.files import Held, LiveFolder
 from edms_tasks.comparing.result import Difference
+from edms_tasks.databases.left_out import notes_of
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
@@ -29,7 +30,6 @@ from edms_tasks.restore import fetch_schema
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
-from edms_tasks.structure.left_out import notes_of
 from flows.backing_up.foresee_restore import notes_on_the_edms, try_the_schema
 from flows.diffing.compare_sources import Asked, compare_sources
 from flows.diffing.sources import Source, database_source, labels_of, nothing, snapshot_source

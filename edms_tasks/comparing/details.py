@@ -22,11 +22,11 @@ from edms_tasks.comparing.pairs import CHANGE, PAIR, SIDES, Pairs
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import CHANGES, FieldChange, RowDifference
 from edms_tasks.comparing.shortening import shortened
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.table_state import KEY
 from edms_tasks.errors import CheckFailed
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, relation
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edms_tasks.comparing.redaction import Redaction
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import row_text, text_of
 from edms_tasks.digests.table_state import is_filled, members, reference_column
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.soft import content_column
 
 NOT_SHOWN = "(not shown)"

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.comparing.result import CHANGES, PathDifference, RootDifference
-from edms_tasks.databases.quoting import literal
 from edms_tasks.files.fetch import open_index
 from edms_tasks.files.index import SCHEMA, file_workspace, readable
 from edms_tasks.files.listing import batch_of, write_listing
 from edms_tasks.files.read_ahead import FileFailed, Reading, Wanted, in_order
 from edms_tasks.files.walk import Tell, Troubles, excluding, walk
 from edms_tasks.manifest import FileIndex
+from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 
 _ROWS_AT_ONCE = 4096

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from edms_tasks.comparing.fields import carried, fields_of, said
-from edms_tasks.databases.quoting import identifier, identifiers, literal
 from edms_tasks.digests.canonical import CONTENT, EXACT, halves, with_hashes
 from edms_tasks.digests.table_state import HALVES, KEY
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
+from edms_tasks.quoting import identifier, identifiers, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET
 from edms_tasks.serialize import joined

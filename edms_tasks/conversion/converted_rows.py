@@ -11,9 +11,9 @@ import duckdb
 from edms_tasks.conversion.compatibility import conversions
 from edms_tasks.conversion.forms import Form
 from edms_tasks.conversion.table_pairs import TablePair
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.table_state import parquet, state_of_chunks
 from edms_tasks.manifest import Chunk, TableEntry
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, Workspace, column_types, relation

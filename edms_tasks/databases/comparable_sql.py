@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edms_tasks.databases.postgresql.output import output_text
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Column
+from edms_tasks.quoting import identifier
 
 
 def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.table_state import chunks
 from edms_tasks.manifest import TableEntry
+from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
 

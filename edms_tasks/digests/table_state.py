@@ -16,7 +16,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import (
     CONTENT,
     EMPTY_DIGEST,
@@ -31,6 +30,7 @@ from edms_tasks.digests.canonical import (
 )
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, NaturalKey, Reference, SoftReference, Table
 from edms_tasks.manifest import ReferenceState, TableState
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import Workspace, column_types
 from edms_tasks.soft import ORPHAN, content_column
 

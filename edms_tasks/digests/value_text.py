@@ -5,8 +5,8 @@ Not for digests: a number and a text of the same digits, which SQLite can hold s
 
 from __future__ import annotations
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.manifest import Encoding
+from edms_tasks.quoting import identifier
 
 
 def text_value(column: str, kind: str, encoding: Encoding, *, alias: str = "") -> str:

@@ -11,13 +11,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.databases.quoting import literal
 from edms_tasks.doctor.assessment import Assessment, assessed
 from edms_tasks.files.ids_in_names import matching
 from edms_tasks.files.index import readable
 from edms_tasks.files.walk import Troubles, excluding, walk
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
+from edms_tasks.quoting import literal
 
 FILE_NAMES = "file_names"
 """A relation of (root, path): the root's name, and a file's path below it as text; names that are no UTF-8 are left out."""

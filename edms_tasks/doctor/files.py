@@ -8,7 +8,6 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, SettingsFix, settings_fix_line
 from edms_tasks.doctor.file_names import FILE_NAMES
@@ -16,6 +15,7 @@ from edms_tasks.doctor.samples import Sample
 from edms_tasks.files.index import readable
 from edms_tasks.inventory.model import FileRoot, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import relation
 
 _NAMED = "named_files"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.doctor.samples import Sample
+from edms_tasks.quoting import identifier, literal
 
 ID = r"(?:[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}|[1-9][0-9]{0,17})"
 """A regular expression for what ids look like: UUIDs, and whole numbers above zero."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.workspace import relation
 
 SAMPLE_ROWS = 10_000

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 import duckdb
 
-from edms_tasks.databases.quoting import literal
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, SettingsFix, settings_fix_line
 from edms_tasks.doctor.json_values import json_columns, tabulate_json
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.quoting import literal
 from edms_tasks.scratch.workspace import relation
 
 _NODES = "secret_nodes"

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, Declaration, declaration_text
 from edms_tasks.doctor.samples import Sample
@@ -22,6 +21,7 @@ from edms_tasks.doctor.soft_places import PLACED_VALUES, Place, bare_id, tabulat
 from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
 from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
 
 _IDS = "soft_ids"

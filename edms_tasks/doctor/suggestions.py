@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.inventory.model import Column, GenericReference, ProbeModel, Table
 from edms_tasks.inventory.natural_keys import reference_of
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.workspace import relation
 
 # What people call the columns by which they know a row, the likeliest first.

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import literal
 from edms_tasks.digests.canonical import CONTENT, digest_hex, digest_sums, with_hashes
 from edms_tasks.digests.table_state import parquet
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference, Finding
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
 from edms_tasks.manifest import FileIndex, FileNameState
+from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.bounded_parquet import require_bounded
 from edms_tasks.soft import Ids, marked

@@ -19,7 +19,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.databases.quoting import literal
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.fetch import open_index
 from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, digest_of, file_workspace, write_index
@@ -30,6 +29,7 @@ from edms_tasks.files.read_ahead import Content, FileFailed, Read, TooLarge, Wan
 from edms_tasks.files.walk import Troubles, excluding, walk
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
+from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 
 _WRITERS = 2

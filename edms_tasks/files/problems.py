@@ -7,12 +7,12 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.files.fetch import open_own_index
 from edms_tasks.files.index import file_workspace, readable
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding, Table
 from edms_tasks.manifest import Encoding, FileIndex
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 

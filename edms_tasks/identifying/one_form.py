@@ -13,10 +13,10 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.keys.value_equality import Held, classed, held
 from edms_tasks.manifest import Encoding
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import CONTENT, with_hashes
 from edms_tasks.digests.table_state import is_filled, members, reference_column
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, key_of_candidates
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.serialize import joined

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edms_tasks.databases.quoting import identifiers, literal
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.inventory.search_indexes import belongs_to_an_index
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.package import fetch_chunks
+from edms_tasks.quoting import identifiers, literal
 from edms_tasks.repository import Repository
 from edms_tasks.restore import holds_its_rows
 from edms_tasks.scratch.raw_table import RawTable

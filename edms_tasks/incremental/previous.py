@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -28,7 +29,9 @@ from edms_tasks.manifest import Encoding, Manifest, TableEntry
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.bounded_parquet import require_bounded
 from edms_tasks.scratch.workspace import column_types
-from edms_tasks.serialize import SerializedTable
+
+if TYPE_CHECKING:
+    from edms_tasks.serialize import SerializedTable
 
 _ID = re.compile(r"[0-9a-f]{64}")
 

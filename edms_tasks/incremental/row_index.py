@@ -20,11 +20,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import digest_hex
 from edms_tasks.digests.table_state import HALVES, parquet, with_hash_halves
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.manifest import Encoding, TableEntry
+from edms_tasks.quoting import identifier, literal
 
 CHUNK = "@key:chunk"
 ROW = "@key:row"

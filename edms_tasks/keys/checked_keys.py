@@ -14,10 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import json_array, text_of
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.keys.value_equality import Held, bare_if_uuid, held, leads_to, object_id_text
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
 from edms_tasks.soft import Ids, SoftColumn, no_ids, tabulate_ids, tabulate_soft_column, unreadable

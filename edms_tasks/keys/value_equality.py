@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.inventory.model import ForeignReference, Table
+from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 
 _WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}

@@ -7,10 +7,10 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.databases.protocol import TableChange
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.merging.pairing import Identified
 from edms_tasks.merging.planning import Policy
 from edms_tasks.merging.rewriting import ACTION, Rewritten
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 
 

@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.databases.quoting import literal
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.errors import MergeRefused
 from edms_tasks.files.deep_paths import open_path
@@ -32,6 +31,7 @@ from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.planning import Conflict, FilePlan, Policy
+from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.disk_space import require_space
 

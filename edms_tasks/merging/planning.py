@@ -8,13 +8,13 @@ from typing import Literal
 import duckdb
 from pydantic import Field
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.table_state import KEY
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import Table, UniqueKey, Value
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.rewriting import ACTION, COLUMNS, Rewritten
+from edms_tasks.quoting import identifier
 
 Policy = Literal["overwrite", "keep", "fail"]
 _EXAMPLES = 3

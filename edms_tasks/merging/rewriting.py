@@ -8,7 +8,6 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.table_state import KEY, reference_column
 from edms_tasks.errors import CheckFailed, MergeRefused
@@ -19,6 +18,7 @@ from edms_tasks.keys.checked_keys import generic_object_id
 from edms_tasks.keys.value_equality import equal
 from edms_tasks.merging.id_map import IdMap, content_type_ids
 from edms_tasks.merging.pairing import EXACT, NUMBER, Identified, exact_hash, paired
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 
 ACTION = "@action"

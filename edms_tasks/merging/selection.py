@@ -13,7 +13,6 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.table_state import KEY, reference_column
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CommandError
@@ -24,6 +23,7 @@ from edms_tasks.merging.id_map import content_type_ids
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.pairing import NUMBER, Identified, paired
 from edms_tasks.merging.rewriting import ACTION, Rewritten
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 
 _CHOSEN = "chosen_rows"

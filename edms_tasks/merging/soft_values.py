@@ -9,10 +9,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.pairing import Identified
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.soft import id_text
 from edms_tasks.soft.rewriting import FinalId, final_ids, rewriter
 

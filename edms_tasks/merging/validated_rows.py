@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.canonical import digest_hex
 from edms_tasks.digests.table_state import KEY
 from edms_tasks.inventory.model import Value
 from edms_tasks.merging.pairing import CONTENT, EXACT, Identified, paired, same_row
 from edms_tasks.merging.planning import ModelPlan, Policy, written
 from edms_tasks.merging.rewriting import ACTION, Rewritten
+from edms_tasks.quoting import identifier
 
 _EXAMPLES = 5
 _KEY, _EXACT, _CONTENT = identifier(KEY), identifier(EXACT), identifier(CONTENT)

@@ -15,13 +15,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.databases.quoting import literal
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.fetch import folders_of, open_index
 from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, OpenedIndex, digest_of, file_workspace, readable, write_index
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.stored_files import NAMES_SHOWN, assess_contents
 from edms_tasks.manifest import FileIndex, ObjectRef
+from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.salvage.losses import FilesLoss, LostObject
 from edms_tasks.scratch.bounded_parquet import require_bounded

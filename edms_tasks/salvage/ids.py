@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.table_state import parquet
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import TableEntry
+from edms_tasks.quoting import identifier
 
 
 class Bounds(NamedTuple):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.table_state import dangles, members, reference_column
 from edms_tasks.files.problems import path_named_by
 from edms_tasks.inventory.model import FileRoot, ForeignReference, GenericReference, Reference, SoftReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.salvage.losses import Dangling
 from edms_tasks.salvage.rows import THEN_KEY, then_column, with_then
 from edms_tasks.scratch.raw_table import RawTable

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.table_state import KEY, chunks, parquet, reference_column
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
 from edms_tasks.package import fetch_chunks
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.repository import Repository
 from edms_tasks.salvage.tables import SalvagedTable
 from edms_tasks.scratch.raw_table import RawTable

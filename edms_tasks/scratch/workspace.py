@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.inventory.model import Table
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 
 AS_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE_BYTES '4MB')"

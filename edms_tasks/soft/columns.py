@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.inventory.model import Finding, SoftReference, Table
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.ids import Ids, id_text, json_text

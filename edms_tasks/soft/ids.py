@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import Table
 from edms_tasks.keys.value_equality import bare_if_uuid
+from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 
 ORPHAN = '{"nowhere":'

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.databases.quoting import literal
 from edms_tasks.inventory.json_paths import JsonPath, Step, parse_json_path
 from edms_tasks.inventory.model import SoftReference
+from edms_tasks.quoting import literal
 from edms_tasks.soft.ids import Ids, json_text, marked, together
 
 _NODES = "soft_nodes"

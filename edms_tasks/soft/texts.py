@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edms_tasks.databases.quoting import literal
 from edms_tasks.inventory.id_patterns import text_expression
 from edms_tasks.inventory.model import SoftReference
+from edms_tasks.quoting import literal
 from edms_tasks.soft.ids import Ids, json_text, marked, together
 
 _BLANKS = r"\s*"

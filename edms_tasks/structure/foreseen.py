@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from edms_tasks.databases.left_out import SCRIPT, kind_of
 from edms_tasks.databases.protocol import Foresight, LeftOut
 from edms_tasks.inventory.model import Finding
-from edms_tasks.structure.left_out import SCRIPT, kind_of
 
 _NAMED = 5
 _REASONS = 3

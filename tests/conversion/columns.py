@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from edms_tasks.conversion.column_conversion import Conversion
 from edms_tasks.conversion.forms import Columns, Form
-from edms_tasks.databases.quoting import literal
 from edms_tasks.inventory.model import Column
+from edms_tasks.quoting import literal
 
 NAME = "value"
 

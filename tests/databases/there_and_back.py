@@ -7,13 +7,13 @@ from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import View
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.table_state import KEY, chunks
 from edms_tasks.extract import extract_table
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.natural_keys import derive_candidates
 from edms_tasks.keys.checked_keys import CheckedKeys, check_keys, key_of_candidates
 from edms_tasks.manifest import TableEntry, TableState
+from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.serialize import SerializedTable, joined, measure_table, serialize_table

@@ -12,7 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.inventory.model import (
     Column,
@@ -25,6 +24,7 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.manifest import FileIndex, Manifest, NativeSchema, ObjectRef, ReferenceState, TableEntry, TableState
+from edms_tasks.quoting import identifier
 
 PERSON = 'Order "%s" :who {batch}'
 OBJECT = ObjectRef(sha256="a" * 64, size=1000)

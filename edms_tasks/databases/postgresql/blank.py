@@ -10,8 +10,8 @@ import psycopg
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.mark import mark
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import MayNotCreateDatabases, TerminalError
+from edms_tasks.quoting import identifier
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from edms_tasks.databases.postgresql.extension_tables import (
     read_unreadable,
 )
 from edms_tasks.databases.postgresql.foreign_keys import read_foreign_keys
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Column, Finding, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence
+from edms_tasks.quoting import identifier
 
 _NOT_THE_SERVERS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
 # The server's own is no part of the EDMS, and what belongs to an extension comes back with CREATE EXTENSION.

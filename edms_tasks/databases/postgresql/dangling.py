@@ -17,7 +17,7 @@ from edms_tasks.databases.postgresql.careful import Connection, rehearse
 from edms_tasks.databases.postgresql.restore_plan import subject
 from edms_tasks.databases.postgresql.statements import word_after
 from edms_tasks.databases.protocol import LeftOut
-from edms_tasks.databases.quoting import identifier, identifiers
+from edms_tasks.quoting import identifier, identifiers
 
 _ASIDE = "edms_backup_rows_aside"
 

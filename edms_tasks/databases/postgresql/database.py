@@ -25,7 +25,6 @@ from edms_tasks.databases.postgresql.tools import required_programs
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.postgresql.whole import Whole
 from edms_tasks.databases.protocol import CapturedSchema, Foresight, ServerFacts
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import (
     DatabaseRefused,
     MayNotCreateDatabases,
@@ -37,6 +36,7 @@ from edms_tasks.errors import (
 )
 from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import Wait, give_up
+from edms_tasks.quoting import identifier
 
 _MIGRATED, _REPLAYED = "_edms_migrated", "_edms_replayed"
 

@@ -19,7 +19,7 @@ from edms_tasks.databases.postgresql.properties import recorded_properties
 from edms_tasks.databases.postgresql.restore_plan import OWNED, subject
 from edms_tasks.databases.postgresql.statements import split
 from edms_tasks.databases.protocol import CapturedSchema, Definition
-from edms_tasks.databases.quoting import identifier
+from edms_tasks.quoting import identifier
 
 UNENFORCED = "unenforced"  # in NativeSchema.settings
 _PRIVILEGES = {"ACL", "DEFAULT ACL"}

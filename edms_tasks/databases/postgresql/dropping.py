@@ -14,9 +14,9 @@ import psycopg
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.protocol import DroppedPart, Unwanted
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import SnapshotNewerThanCode
 from edms_tasks.inventory.model import Table
+from edms_tasks.quoting import identifier
 
 _ENABLE = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import psycopg
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import TerminalError
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import TableEntry
+from edms_tasks.quoting import identifier
 
 # Conditions and an expression on pg_class `c` and pg_namespace `n`.
 OF_AN_EXTENSION = """EXISTS (

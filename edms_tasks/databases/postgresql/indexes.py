@@ -17,8 +17,8 @@ from edms_tasks.databases.postgresql.careful import attempt
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.restore_plan import subject
 from edms_tasks.databases.protocol import LeftOut
-from edms_tasks.databases.quoting import literal
 from edms_tasks.errors import TerminalError
+from edms_tasks.quoting import literal
 
 # Through which an index may come to call a function.
 _CALLING = {"AGGREGATE", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY"}

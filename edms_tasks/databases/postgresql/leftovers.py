@@ -18,8 +18,8 @@ from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.locking import advisory_lock
 from edms_tasks.databases.postgresql.mark import target_of
 from edms_tasks.databases.postgresql.properties import MARK
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import TargetLocked
+from edms_tasks.quoting import identifier
 
 STAGING = "_edms_staging"
 """How the name of a database ends that is being restored into."""

@@ -15,9 +15,9 @@ import pgpq
 import psycopg
 import pyarrow as pa
 
-from edms_tasks.databases.quoting import identifier, identifiers, literal
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.manifest import Encoding
+from edms_tasks.quoting import identifier, identifiers, literal
 
 _COPY_BLOCK = 1 << 20
 _BATCH_ROWS = 16_384

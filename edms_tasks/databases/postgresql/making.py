@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import MayNotCreateDatabases
+from edms_tasks.quoting import identifier
 
 _Connection = psycopg.Connection[tuple[object, ...]]
 

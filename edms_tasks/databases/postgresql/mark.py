@@ -9,8 +9,8 @@ import psycopg
 from pydantic import ValidationError
 
 from edms_tasks.databases.postgresql.properties import MARK, Closing
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.errors import TerminalError
+from edms_tasks.quoting import identifier, literal
 
 
 def mark(connection: psycopg.Connection[Any], name: str, target: str, closing: Closing | None = None) -> None:

@@ -18,9 +18,9 @@ from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, con
 from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.databases.protocol import TableChange
-from edms_tasks.databases.quoting import identifier, identifiers, literal
 from edms_tasks.errors import MergeRefused, TargetInUse
 from edms_tasks.inventory.model import Column, Table
+from edms_tasks.quoting import identifier, identifiers, literal
 
 _ROWS = "edms_backup_rows"
 _PATIENCE = "30s"

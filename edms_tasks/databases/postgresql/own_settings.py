@@ -17,7 +17,7 @@ from edms_tasks.databases.postgresql.careful import Connection, rehearse
 from edms_tasks.databases.postgresql.properties import listed
 from edms_tasks.databases.postgresql.session import OWN_SETTINGS, SEARCH_PATH, SETTINGS
 from edms_tasks.databases.postgresql.statements import parse_function
-from edms_tasks.databases.quoting import identifier, identifiers, literal
+from edms_tasks.quoting import identifier, identifiers, literal
 
 _KEY = "session.{}".format  # in NativeSchema.settings
 # Of an earlier release's snapshot. Its times were loaded in UTC, in which Django's sessions usually are.

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 import psycopg
 from pydantic import ValidationError
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Value
+from edms_tasks.quoting import identifier, literal
 
 _Connection = psycopg.Connection[tuple[object, ...]]
 MARK = "edms-backup staging database: safe to drop"

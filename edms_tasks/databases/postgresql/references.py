@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from edms_tasks.databases.quoting import identifier, identifiers
 from edms_tasks.errors import TerminalError
 from edms_tasks.inventory.model import Comparison, ForeignReference, Table
+from edms_tasks.quoting import identifier, identifiers
 
 _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]{1,63}")
 

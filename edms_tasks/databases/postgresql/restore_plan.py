@@ -13,8 +13,8 @@ from edms_tasks.databases.postgresql.archive import Archive, Entry
 from edms_tasks.databases.postgresql.server import Connection, Server
 from edms_tasks.databases.postgresql.statements import parse_policy, roles_of, split, word_after
 from edms_tasks.databases.protocol import LeftOut
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import ServerNotReady
+from edms_tasks.quoting import identifier
 
 # Kinds that pg_restore gives to their owner (pg_backup_archiver.c, _getObjectDescription).
 OWNED = {

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.inventory.model import Table
+from edms_tasks.quoting import identifier
 
 # Types whose values tell their length without being unpacked.
 _TELLING = ("text", "bytea", "character varying")

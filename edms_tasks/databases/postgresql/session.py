@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edms_tasks.databases.quoting import literal
+from edms_tasks.quoting import literal
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {

@@ -15,6 +15,7 @@ import psycopg
 from psycopg.errors import InsufficientPrivilege
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.left_out import notes_of
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
 from edms_tasks.databases.postgresql.careful import Connection, attempt
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection, with_settings
@@ -31,12 +32,11 @@ from edms_tasks.databases.postgresql.statements import word_after
 from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.postgresql.whole import Whole
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import TargetInUse, TerminalError
 from edms_tasks.inventory.model import ForeignReference
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.manifest import TableEntry
-from edms_tasks.structure.left_out import notes_of
+from edms_tasks.quoting import identifier
 
 _NAMED = 5
 

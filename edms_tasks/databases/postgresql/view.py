@@ -29,11 +29,11 @@ from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
 from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.inventory.model import Column, Finding, ForeignReference, Table
 from edms_tasks.manifest import Encoding, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
+from edms_tasks.quoting import identifier, literal
 
 # Types whose binary form Arrow carries without loss; everything else travels as the text that the type's output
 # function writes, which its input function reads back to the same value.

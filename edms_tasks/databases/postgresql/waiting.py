@@ -17,8 +17,8 @@ from psycopg import errors as pg_errors
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.catalogue import WITH_ROWS
 from edms_tasks.databases.postgresql.connection import Connection, connected
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.errors import DatabaseRefused, TableLocked, TerminalError
+from edms_tasks.quoting import identifier
 
 PATIENCE = 120
 """Seconds that a backup waits for a table."""

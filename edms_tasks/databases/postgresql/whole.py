@@ -26,8 +26,8 @@ from edms_tasks.databases.postgresql.properties import (
     setting_statement,
 )
 from edms_tasks.databases.protocol import CapturedSchema, LeftOut
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.errors import MayNotCreateDatabases, ServerNotReady
+from edms_tasks.quoting import identifier, literal
 
 _UNRECORDED = (
     "The snapshot is of an earlier release: it does not say who may connect to the database, nor its comment, connection limit and "

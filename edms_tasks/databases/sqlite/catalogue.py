@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Iterable
 
 from edms_tasks.databases.conditions import null_tests
-from edms_tasks.databases.quoting import literal
 from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence
+from edms_tasks.quoting import literal
 
 
 def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:

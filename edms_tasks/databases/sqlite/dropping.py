@@ -13,10 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 from edms_tasks.databases.protocol import DroppedPart, Unwanted
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.sqlite.foreign import register_in
 from edms_tasks.errors import SnapshotNewerThanCode
 from edms_tasks.inventory.model import Table
+from edms_tasks.quoting import identifier, literal
 
 
 def broken_references(path: Path) -> dict[str, int]:

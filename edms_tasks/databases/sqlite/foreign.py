@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi as adbc
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.databases.sqlite.catalogue import affinity, has_rowid
+from edms_tasks.quoting import identifier, literal
 
 _FUNCTION = re.compile(r"(?:no such|unknown) function: ([^\s()]+)", re.IGNORECASE)
 _COLLATION = re.compile(r"no such collation sequence: (\S+)", re.IGNORECASE)

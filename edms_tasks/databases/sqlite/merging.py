@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import TableChange
-from edms_tasks.databases.quoting import identifier
 from edms_tasks.databases.sqlite.staging import insert_rows, untagged
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
 from edms_tasks.errors import MergeRefused, TargetInUse
+from edms_tasks.quoting import identifier
 
 _PATIENCE_MS = 30_000
 _BATCH_ROWS = 65_536

@@ -9,8 +9,8 @@ import re
 import sqlite3
 from collections.abc import Iterator
 
-from edms_tasks.databases.quoting import identifier, literal
 from edms_tasks.inventory.model import Finding
+from edms_tasks.quoting import identifier, literal
 
 _MODULE = re.compile(r"\bUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
 

@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, NeedsTheEdms, Unwanted
-from edms_tasks.databases.quoting import identifier, identifiers, literal
 from edms_tasks.databases.sqlite.catalogue import free_row_id
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
 from edms_tasks.databases.sqlite.foreign import Foreign, find_foreign, plain_table, set_definitions
@@ -29,6 +28,7 @@ from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.manifest import TableEntry
+from edms_tasks.quoting import identifier, identifiers, literal
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
-from edms_tasks.databases.quoting import identifier, identifiers, literal
 from edms_tasks.databases.rechunk import PIECE_BYTES
 from edms_tasks.databases.sqlite import catalogue
 from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
@@ -30,6 +29,7 @@ from edms_tasks.databases.sqlite.search import check_search_indexes
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
 from edms_tasks.manifest import Encoding, Sequence, TableEntry
+from edms_tasks.quoting import identifier, identifiers, literal
 
 _EXACT_IN_DOUBLE = 2**53
 _SMALL_PIECES = 8  # so many times the size of a piece may be read at once
