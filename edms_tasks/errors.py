@@ -85,7 +85,7 @@ class CommandError(TerminalError):
 
 
 class UnknownSnapshot(TerminalError):
-    """No snapshot, or more than one, answers to the name given."""
+    """No snapshot, or more than one, matches the name."""
 
     code = "unknown-snapshot"
     exit_code = 2

@@ -243,7 +243,7 @@ def _dangling(entries: Sequence[TableEntry]) -> list[Finding]:
             message="Rows point at something that does not exist; they come back exactly so.",
             count=reference.dangling,
             examples=reference.dangling_examples,
-            fix="Mend the rows in the EDMS, or leave them: validation expects the same number after a restore.",
+            fix="Fix the rows in the EDMS, or leave them: validation expects the same number after a restore.",
         )
         for entry in entries
         for reference in entry.state.references

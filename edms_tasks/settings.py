@@ -216,7 +216,7 @@ class _Environment(PydanticBaseSettingsSource):
             return json.loads(text)
         except ValueError as error:
             raise SettingsError(
-                "An environment variable is not valid JSON.", where=name, why=str(error), fix="Mend it, or unset it."
+                "An environment variable is not valid JSON.", where=name, why=str(error), fix="Fix it, or unset it."
             ) from error
 
 
@@ -246,7 +246,7 @@ def load_settings(path: Path) -> Settings:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            "The settings file is not valid TOML.", where=str(path), why=str(error), fix="Mend that line."
+            "The settings file is not valid TOML.", where=str(path), why=str(error), fix="Fix that line."
         ) from error
     return settings_from(values, where=path)
 

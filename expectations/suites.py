@@ -1,6 +1,6 @@
 """What a restored database must hold, as Great Expectations suites: one per table, one for digests, one for files.
 
-What already dangled or collided at the source is expected again, in the same number: neither mended nor grown. Every
+What already dangled or collided at the source is expected again, in the same number: neither fixed nor grown. Every
 expectation carries a readable description and `meta["check"]`, its short name in reports.
 """
 

@@ -250,7 +250,7 @@ def _open_repository(settings: Settings, reports: list[ProbeReport], answers: di
 def _reach(reports: list[ProbeReport]) -> str:
     if not reports:
         raise TerminalError(
-            "The database was not asked.", why="Only the EDMS knows where it is.", fix="Mend [edms] first."
+            "The database was not asked.", why="Only the EDMS knows where it is.", fix="Fix [edms] first."
         )
     report = reports[0]
     address = DatabaseAddress.from_probe(report.databases[0])

@@ -1,4 +1,4 @@
-"""What the owner cannot mend tonight is a finding, not an end: the backup holds all there is, and all of it comes back."""
+"""What the owner cannot fix tonight is a finding, not an end: the backup holds all there is, and all of it comes back."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def require_compatible(address: DatabaseAddress, pairing: Pairing, fits: Sequenc
         f"The snapshot does not fit into {address.engine} as it is: {values:,} values, {places:,} tables or columns.",
         where=address.display,
         why="\n         ".join([*lines[:_LINES], *more]),
-        fix="Nothing was loaded. Mend the rows in the EDMS and back it up again, or leave a table out with [exclude] tables;"
+        fix="Nothing was loaded. Fix the rows in the EDMS and back it up again, or leave a table out with [exclude] tables;"
         " docs/migrate.md has a cure for each reason.",
         incompatible=[
             *({"table": line} for line in pairing.without_place),

@@ -1,4 +1,4 @@
-"""The doctor: judges an EDMS before its first backup, on its real rows, and says how to mend what it finds.
+"""The doctor: judges an EDMS before its first backup, on its real rows, and says how to fix what it finds.
 
 One file for each kind of check: `natural_keys.py`, `lookups.py`, `references.py`, `soft_references.py`, `files.py`,
 `secrets.py`, `migrations.py`; `examination.py` asks them all. Everything is set-based, over rows that were read into a

@@ -1,4 +1,4 @@
-"""What the doctor says: a verdict on each table's key, and findings with the settings that would mend them."""
+"""What the doctor says: a verdict on each table's key, and findings with the settings that would fix them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Declaration(Value):
 
 
 class Assessment(Finding):
-    """A finding, and what in the settings would mend it where something can."""
+    """A finding, and what in the settings would fix it where something can."""
 
     settings_fix: SettingsFix | Declaration | None = Field(default=None, alias="remedy")  # its name in --json
 

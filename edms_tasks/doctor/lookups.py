@@ -72,7 +72,7 @@ def _answers(model: ProbeModel) -> Iterator[Assessment]:
             "lookup-raises",
             "raised",
             f"get_by_natural_key fails with an error for {lookup.raised} {tried}.",
-            "Mend the method in the EDMS; the examples say what it raised.",
+            "Fix the method in the EDMS; the examples say what it raised.",
         ),
         (
             "lookup-finds-nothing",

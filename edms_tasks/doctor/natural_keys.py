@@ -48,7 +48,7 @@ def assess_keys(
         keys: proved on the rows.
         found: findings of the inventory and of the proof; those that are not about keys are passed over.
         declared: models and tables for which the settings declare a key.
-        suggestions: table id -> field paths that tell its rows apart, for tables that have nothing better.
+        suggestions: table id -> field paths that identify its rows, for tables that have nothing better.
     """
     by_label = {table.label: table for table in keys.tables.values()}
     named = {name.lower() for name in declared}
@@ -92,7 +92,7 @@ def constraint_behind(table: Table, paths: Sequence[tuple[str, ...]], tables: Ma
 
 def _why(table: Table, key: NaturalKey | None, model: ProbeModel | None) -> str:
     if key is None:
-        return "nothing: rows are told apart by all of their values"
+        return "nothing: rows are identified by all of their values"
     if key.source == "settings":
         return "the settings"
     if key.source == "natural_key":
@@ -135,7 +135,7 @@ def _reassessed(
                 finding,
                 severity="error",
                 message=f"{message} The database has a constraint against that: its index is damaged.",
-                fix="Rebuild the index (REINDEX) and mend the rows it then complains about.",
+                fix="Rebuild the index (REINDEX) and fix the rows it then complains about.",
             )
     # What the settings say is meant: where it does not hold, whoever wrote it must know.
     if {table.label.lower(), table.id.lower()} & set(declared) and (key is None or key.source != "settings"):
@@ -143,13 +143,13 @@ def _reassessed(
     if key is not None and key.source != "surrogate":
         fix = (
             f"Backups use another key that holds ({readable_key(key)}, {key.source}). "
-            "Mend the model's natural_key() if dumpdata or loaddata are used as well."
+            "Fix the model's natural_key() if dumpdata or loaddata are used as well."
         )
         return assessed(finding, severity=severity, message=message, fix=fix)
     if suggestion is not None:
         settings_fix = SettingsFix(section="natural_keys", key=table.label, value=suggestion)
         rows = keys.raws[table.id].rows
-        fix = f"These tell its {rows:,} rows apart today; if that is what they are for, declare them: {settings_fix_line(settings_fix)}"
+        fix = f"These identify its {rows:,} rows today; if that is what they are for, declare them: {settings_fix_line(settings_fix)}"
         return assessed(finding, settings_fix, severity=severity, message=message, fix=fix)
     if table.name.startswith("django_"):
         return assessed(
@@ -165,7 +165,7 @@ def _reassessed(
         )
     )
     if finding.code == "natural-key-duplicates":
-        fix = "Mend the rows in the EDMS, if they are doubled by mistake; or declare another key in [natural_keys]."
+        fix = "Fix the rows in the EDMS, if they are doubled by mistake; or declare another key in [natural_keys]."
     if not keys.raws[table.id].rows:
         fix = "It has no rows to judge a key by. Run the doctor again once it has."
     return assessed(finding, severity=severity, message=message, fix=fix)

@@ -78,9 +78,9 @@ def _assess(
             count=dangling,
             examples=examples,
             fix=(
-                "Mend the rows: until then the constraint cannot be made again as valid after a restore."
+                "Fix the rows: until then the constraint cannot be made again as valid after a restore."
                 if enforced
-                else "Mend the rows in the EDMS; or leave them, if they tell of what was deleted."
+                else "Fix the rows in the EDMS; or leave them, if they tell of what was deleted."
             ),
         )
     ]

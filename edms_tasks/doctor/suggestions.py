@@ -23,7 +23,7 @@ _KINDS = {"text", "integer", "uuid", "date"}
 _MOST_COLUMNS = 8
 _MOST_PARTS = 3
 _SAMPLE_ROWS = 2_000
-_FEWEST_ROWS = 2  # one row is told apart by anything
+_FEWEST_ROWS = 2  # one row is identified by anything
 
 
 def suggest_key(

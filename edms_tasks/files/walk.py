@@ -147,7 +147,7 @@ TROUBLES = {
     "file-root-missing": _Trouble(
         "error",
         "The folder is not there or is no folder; no file of this root is in the snapshot.",
-        "See that the folder is there (is its disk mounted?) or mend [files] roots.",
+        "See that the folder is there (is its disk mounted?) or fix [files] roots.",
     ),
     "file-unreadable": _Trouble(
         "error", "Could not be read and is not in the snapshot.", "Give the backup's user the right to read it."
@@ -162,7 +162,7 @@ TROUBLES = {
         "warning", "Changed while it was read, twice; what was read is stored.", "Back up when nobody writes to it."
     ),
     "file-special": _Trouble("warning", "Is no regular file (socket, pipe, device) and is not in the snapshot.", ""),
-    "link-dangling": _Trouble("warning", "Is a symbolic link to nothing and is not in the snapshot.", "Mend it."),
+    "link-dangling": _Trouble("warning", "Is a symbolic link to nothing and is not in the snapshot.", "Fix it."),
     "link-to-folder": _Trouble(
         "warning",
         "Is a symbolic link to a folder; links to folders are not followed.",

@@ -32,7 +32,7 @@ class Side:
     raws: Mapping[str, RawTable]
     workspace: Workspace
     keys: CheckedKeys
-    rounds: int  # in which rows without natural keys were told apart
+    rounds: int  # in which rows without natural keys were identified
 
     def rows(self, table: Table) -> str:
         """A table's raw rows with `@key`, every `@ref:…` and `@soft:…`, as a relation for a cursor of this side.
@@ -65,7 +65,7 @@ def open_sides(
 ) -> dict[str, Side]:
     """Give every row of every side an identity.
 
-    Rows of tables without a natural key are told apart by what they hold. What they hold may be references to such rows
+    Rows of tables without a natural key are identified by what they hold. What they hold may be references to such rows
     again, so it is computed in rounds, each with the identities of the one before, until no round tells more rows apart.
 
     Args:

@@ -73,7 +73,7 @@ class Previous:
             except DamagedRepository as damage:
                 return None, (_unusable(table, str(damage.what)),)
             if not is_sound(cursor, entry, index):
-                return None, ()  # the same row twice: such rows cannot be told apart
+                return None, ()  # the same row twice: such rows cannot be identified
         if kinds_of(index) != dict(kinds):
             return None, ()  # a column whose values are all of another class now, with the texts that they had
         return StoredRows(entry, index, chunks_to_rewrite(entry, chunk_rows)), ()

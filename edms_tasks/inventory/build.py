@@ -118,7 +118,7 @@ def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: l
                 subject=model.label,
                 message=f"The model names a table {model.table!r} that the database does not hold"
                 + (" (an unmanaged model: perhaps a view)." if not model.managed else "."),
-                fix="Run the EDMS's migrations, or mend the model's db_table. Everything that exists is in the snapshot."
+                fix="Run the EDMS's migrations, or fix the model's db_table. Everything that exists is in the snapshot."
                 if model.managed
                 else "",
             )

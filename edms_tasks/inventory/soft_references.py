@@ -267,4 +267,4 @@ def _unknown(where: str, kind: str, name: str, known: Collection[str]) -> Settin
 
 
 def _senseless(where: str, what: str, why: str) -> SettingsError:
-    return SettingsError(what, where=where, why=why, fix="Mend the declaration; docs/settings.md shows each form.")
+    return SettingsError(what, where=where, why=why, fix="Fix the declaration; docs/settings.md shows each form.")

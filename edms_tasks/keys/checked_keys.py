@@ -180,7 +180,7 @@ class _Proof:
                 key.duplicates,
                 tuple(f"{nk} ({count} rows)" for nk, count in examples),
             )
-        # No key at all, not even a surrogate: rows can be told apart by all their values only.
+        # No key at all, not even a surrogate: rows can be identified by all their values only.
         values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
         return self._tabulate(table, None, (), json_array(values), "false")
 

@@ -70,7 +70,7 @@ def _latest(repository: Repository, history: History, passing_over: str) -> str:
         # To hand out an older one silently would be to lose data silently.
         first = history.may_be_newest[0]
         raise DamagedRepository(
-            "Which snapshot is the latest cannot be told: a manifest is damaged.",
+            "Cannot determine the latest snapshot: a manifest is damaged.",
             where=f"{repository.display}: {snapshot_name(first)}",
             why=f"{len(history.may_be_newest)} manifests that no other names as the one before it cannot be read.",
             fix=by_id,
@@ -84,7 +84,7 @@ def _latest(repository: Repository, history: History, passing_over: str) -> str:
         )
     if len(history.chain.heads) != 1:
         raise UndeterminedSnapshot(
-            f"Which snapshot is the latest cannot be told: {len(history.chain.heads)} are.",
+            f"Cannot determine the latest snapshot: {len(history.chain.heads)} are.",
             where=repository.display,
             why="; ".join(one.message for one in history.findings() if one.code == "snapshots-forked"),
             fix=by_id,
@@ -155,7 +155,7 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
     known = {one[: max(len(name), 12)]: one[:12] for one, _ in own} | {tag: tag for _, tag in own if tag}
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     raise UnknownSnapshot(
-        f"No snapshot answers to `{name}`.",
+        f"No snapshot matches `{name}`.",
         where=repository.display,
         why="It is no tag of this EDMS's, and no id of four digits or more begins so.",
         fix=f"Did you mean `{known[close[0]]}`?" if close else "See `edms-backup list`.",

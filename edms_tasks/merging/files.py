@@ -227,7 +227,7 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:
             "A file of the EDMS cannot be read.",
             where=str(path),
             why=error.strerror or str(error),
-            fix="Mend its permissions, or run as the user that the EDMS runs as.",
+            fix="Fix its permissions, or run as the user that the EDMS runs as.",
         ) from error
     with os.fdopen(descriptor, "rb") as stream:
         held = os.fstat(stream.fileno())

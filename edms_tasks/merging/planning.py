@@ -183,7 +183,7 @@ def _doubled(rows: Identified, where: str) -> list[Conflict]:
             model=rows.table.label,
             message=f"Rows of {where} share a natural key ({key.natural_key.readable}), so it is not known which is meant.",
             count=key.duplicates,
-            fix="Mend them in the EDMS, or declare another key before the backup: [natural_keys].",
+            fix="Fix them in the EDMS, or declare another key before the backup: [natural_keys].",
         )
     ]
 

@@ -41,7 +41,7 @@ def open_backend(settings: RepositorySettings) -> Backend:
             "The repository's address cannot be used.",
             where=display,
             why=str(error) if isinstance(error, ImportError) else type(error).__name__,
-            fix="Install the fsspec package for this kind of address, or mend [repository] url and options.",
+            fix="Install the fsspec package for this kind of address, or fix [repository] url and options.",
         ) from error
     if isinstance(file_system, LocalFileSystem):
         return LocalBackend(file_system, root, root)
@@ -171,7 +171,7 @@ class Backend:
                 "The repository may not be read or written by this user.",
                 where=where,
                 why=error.strerror or type(error).__name__,
-                fix="Give this user read and write access to the repository, or mend [repository] options.",
+                fix="Give this user read and write access to the repository, or fix [repository] options.",
             ) from error
         except OSError as error:
             why = error.strerror or type(error).__name__
@@ -181,7 +181,7 @@ class Backend:
                 ) from error
             if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG):
                 raise RepositoryForbidden(
-                    "The repository's place cannot be written.", where=where, why=why, fix="Mend [repository] url."
+                    "The repository's place cannot be written.", where=where, why=why, fix="Fix [repository] url."
                 ) from error
             raise RepositoryUnreachable(
                 "The repository does not answer.",

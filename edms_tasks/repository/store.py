@@ -141,7 +141,7 @@ class Repository:
         """Store a file's bytes; what is there already is not written again.
 
         On a local file system an object that is already there is read and compared, and rewritten where it is damaged.
-        Elsewhere its size is trusted: `verify` reads every object, and `replace` mends what it finds.
+        Elsewhere its size is trusted: `verify` reads every object, and `replace` fixes what it finds.
         """
         ref = _ref_of(_blocks_of(path))
         if not self._is_stored(ref):
@@ -413,7 +413,7 @@ def _read_config(place: Backend) -> str:
             "The repository's config.json cannot be read.",
             where=where,
             why=str(error),
-            fix='Mend it: {"format": 1, "id": "<any>", "created": "<any date>"}.',
+            fix='Fix it: {"format": 1, "id": "<any>", "created": "<any date>"}.',
         ) from error
     if version != FORMAT:
         raise SettingsError(

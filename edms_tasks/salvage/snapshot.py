@@ -18,7 +18,7 @@ def open_snapshot(settings: Settings, repository: Repository, name: str, report:
 
     Raises:
         DamagedRepository: the manifest is damaged, so that nothing says what belongs to the snapshot. Names the others.
-        UnknownSnapshot: no snapshot answers to the name.
+        UnknownSnapshot: no snapshot matches the name.
     """
     try:
         return chosen_snapshot(settings, repository, name, report)

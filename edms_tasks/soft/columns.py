@@ -81,7 +81,7 @@ def unreadable(tables: Mapping[str, Table], found: Mapping[str, Sequence[SoftCol
             subject=f"{tables[table_id].label}.{soft.column}",
             message="Ids are declared in its JSON, but rows hold text that is no JSON; no reference is seen in them.",
             count=soft.unreadable,
-            fix="Mend the rows in the EDMS, or leave them: they come back exactly as they are.",
+            fix="Fix the rows in the EDMS, or leave them: they come back exactly as they are.",
         )
         for table_id, columns in found.items()
         for soft in columns

@@ -244,7 +244,7 @@ def _require_migrated(run: Run, report: ProbeReport) -> None:
             "The EDMS cannot reach its database.",
             where=DatabaseAddress.from_probe(report.databases[0]).display,
             why=report.database_error,
-            fix="Start the server, or mend DATABASES in the EDMS's settings.",
+            fix="Start the server, or fix DATABASES in the EDMS's settings.",
         )
     if report.migrations_unapplied and run.settings.edms.unapplied_migrations == "refuse":
         names = ", ".join(f"{app}.{name}" for app, name in report.migrations_unapplied[:5])

@@ -95,7 +95,7 @@ def _surprise(error: Exception, workdir: Path | None, *, shown: bool) -> EdmsBac
     why = " ".join(f"{type(error).__name__}: {error}".split())[:500]
     where = "" if shown else _write_traceback(workdir)
     fix = f"The details are in {where}." if where else "" if shown else "Run it again with --traceback for the details."
-    return EdmsBackupError("The command failed in a way it does not know.", why=why, fix=fix)
+    return EdmsBackupError("Unexpected error.", why=why, fix=fix)
 
 
 def _write_traceback(workdir: Path | None) -> str:

@@ -32,7 +32,7 @@ def require_convertible(
         raise CommandError(
             "The EDMS's code is needed: its migrations make the schema in the other engine.",
             where=where,
-            fix="Mend [edms] until `python manage.py check` works with it.",
+            fix="Fix [edms] until `python manage.py check` works with it.",
         )
     if settings.edms.command and address.is_file:
         raise CommandError(

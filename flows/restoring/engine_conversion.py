@@ -253,7 +253,7 @@ def run_edms_commands(settings: Settings, commands: Sequence[Sequence[str]], add
             f"The EDMS's own `{commands[0][0]}` failed on {address.engine}.",
             where=address.display,
             why=said[-1500:],
-            fix=f"The live system is untouched. Mend the EDMS until its migrations run on {address.engine}.{driver}",
+            fix=f"The live system is untouched. Fix the EDMS until its migrations run on {address.engine}.{driver}",
         )
 
 

@@ -122,7 +122,7 @@ def _require_references(validated: Validated, before: Mapping[str, int]) -> None
             "Foreign keys do not hold any more after the restored database was brought to the EDMS's code.",
             where=validated.staging.address.display,
             why="; ".join(f"{name} ({after[name]:,} rows)" if after[name] else name for name in broken),
-            fix="The live system is untouched. Mend the EDMS's migrations, or restore into the version of the snapshot.",
+            fix="The live system is untouched. Fix the EDMS's migrations, or restore into the version of the snapshot.",
         )
 
 
@@ -248,6 +248,6 @@ def run_edms_command(purpose: str, settings: Settings, arguments: list[str], add
             f"The EDMS's own `{' '.join(arguments)}` failed on the restored database.",
             where=address.display,
             why=(done.stderr or done.stdout).strip()[-1500:],
-            fix="The live system is untouched. Mend the EDMS, or restore with --into to look at the data."
+            fix="The live system is untouched. Fix the EDMS, or restore with --into to look at the data."
             + (" To restore without this check: [validate] django_check = false." if arguments[0] == "check" else ""),
         )

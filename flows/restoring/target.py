@@ -41,7 +41,7 @@ def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:
                 "The EDMS cannot be asked where its database is.",
                 where=error.where,
                 why=f"{error.what} {error.why}",
-                fix="Mend [edms], or restore without it: set EDMS_BACKUP__RESTORE__DATABASE to the database's URL"
+                fix="Fix [edms], or restore without it: set EDMS_BACKUP__RESTORE__DATABASE to the database's URL"
                 " (and [files] roots to the folders of its files).",
             ) from error
         notes.append(

@@ -45,7 +45,7 @@ def plan_version(
         if drop_unknown:
             raise CommandError(
                 "What the EDMS's code does not know is not known: the code cannot be asked.",
-                fix="Leave --drop-unknown out, or mend [edms].",
+                fix="Leave --drop-unknown out, or fix [edms].",
             )
         return VersionPlan()
     history = compare_histories(manifest.edms.migrations_applied, manifest.edms.migrations_leaves, report.migrations)

@@ -174,7 +174,7 @@ def strike(scene: Scene, words: Sequence[str], moment: float, *, crash: bool) ->
             process.kill()
             raise Broken("the run did not end after its server had gone")
         said = log.read_text(errors="replace")
-        if process.exitcode not in (0, 3) or "Traceback" in said or "in a way it does not know" in said:
+        if process.exitcode not in (0, 3) or "Traceback" in said or "Unexpected error" in said:
             raise Broken(f"after the server had gone the run ended with {process.exitcode}:\n{said[-3000:]}")
         return "had ended before" if process.exitcode == 0 else "failed with an error that says why"
     if process.exitcode is not None:

@@ -109,7 +109,7 @@ def _tables(draw: st.DrawFn, dialect: Dialect, name: str) -> RandomTable:
     )
     if not key and not columns:
         columns = (RandomColumn("only", dialect.kinds[0], nullable=True, unique=False),)
-    # What cannot be told apart by the database is no unique column: JSON, for one, has no equality.
+    # What cannot be identified by the database is no unique column: JSON, for one, has no equality.
     columns = tuple(
         column if column.kind.comparable else RandomColumn(column.name, column.kind, column.nullable, unique=False)
         for column in columns

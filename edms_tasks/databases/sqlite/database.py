@@ -42,7 +42,7 @@ class SqliteDatabase:
             raise DatabaseRefused(
                 "The database file is not there.",
                 where=str(self._path),
-                fix="Mend the EDMS's DATABASES setting, or run its migrations first.",
+                fix="Fix the EDMS's DATABASES setting, or run its migrations first.",
             )
         try:
             with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
@@ -76,7 +76,7 @@ class SqliteDatabase:
             raise TerminalError(
                 "The folder for the restored database cannot be written.",
                 where=str(folder),
-                fix="Create it, or mend its permissions.",
+                fix="Create it, or fix its permissions.",
             )
         if not promote or not self._path.exists():
             return ()

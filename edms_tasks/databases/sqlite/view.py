@@ -82,7 +82,7 @@ def copy_database(source: Path, destination: Path) -> None:
         raise DatabaseRefused(
             "The database file is not there.",
             where=str(source),
-            fix="Mend the EDMS's DATABASES setting, or run its migrations first. To bring it back: `edms-backup restore latest`.",
+            fix="Fix the EDMS's DATABASES setting, or run its migrations first. To bring it back: `edms-backup restore latest`.",
         )
     try:
         with (

@@ -26,7 +26,7 @@ def doctor(
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Judge natural keys, references, files and secrets on the real rows, and say how to mend what is wrong."""
+    """Judge natural keys, references, files and secrets on the real rows, and say how to fix what is wrong."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         settings = options.settings()
