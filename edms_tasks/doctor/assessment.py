@@ -67,7 +67,7 @@ class Diagnosis(Value):
 
 def assessed(finding: Finding, settings_fix: SettingsFix | Declaration | None = None, **changes: object) -> Assessment:
     """A finding made elsewhere as a judgement, with some of its facts changed."""
-    return Assessment.model_validate({**finding.model_dump(by_alias=False), "remedy": settings_fix, **changes})
+    return Assessment.model_validate({**finding.model_dump(by_alias=False), "settings_fix": settings_fix, **changes})
 
 
 def ranked(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:

@@ -1,7 +1,7 @@
 """Run the probe where the EDMS is, through `[edms] command`: in a container, on another host, under another user.
 
 The command starts a Python there and carries its standard input and output; that is all it has to do. It sees none of
-our files and passes on none of our environment, so what `courier.py` does there is sent to it as a program: the probe's
+our files and passes on none of our environment, so what `remote_transport.py` does there is sent to it as a program: the probe's
 source, the variables of `[edms.env]`, the folder to work in. Secrets travel in it and never as arguments, which every
 user of a machine can read.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_COURIER = Path(__file__).with_name("courier.py")
+_TRANSPORT = Path(__file__).with_name("remote_transport.py")
 _SECONDS_FOR_THE_WAY = 60
 
 
@@ -27,7 +27,7 @@ class Answer:
     """What came back.
 
     `problem` is "" where the probe ran to its end; otherwise "no-project", "no-interpreter", "no-answer", "cut-off"
-    or "no-courier" (the command itself failed), with `why` in the words of whoever said so.
+    or "no-transport" (the command itself failed), with `why` in the words of whoever said so.
     """
 
     returncode: int = -1
@@ -70,7 +70,7 @@ def run_remotely(
         "seconds": seconds,
     }
     request = base64.b64encode(json.dumps(asked).encode("ascii")).decode("ascii")
-    program = f'{_COURIER.read_text(encoding="utf-8")}\n\ncarry("{request}")\n'
+    program = f'{_TRANSPORT.read_text(encoding="utf-8")}\n\ncarry("{request}")\n'
     try:
         done = subprocess.run(
             [*command, "-"],
@@ -86,13 +86,13 @@ def run_remotely(
     carried, others = _sort(said, token)
     if not carried:
         errors = done.stderr.decode("utf-8", "replace").strip()
-        return Answer(problem="no-courier", why=errors or others.strip() or f"exit code {done.returncode}")
+        return Answer(problem="no-transport", why=errors or others.strip() or f"exit code {done.returncode}")
     found = _unpack(carried)
     return Answer(**found) if found is not None else Answer(problem="cut-off", why=f"{len(carried)} lines came.")
 
 
 def _sort(said: str, token: str) -> tuple[list[str], str]:
-    """What the courier's lines carry, and the lines of everybody else."""
+    """What the transport's lines carry, and the lines of everybody else."""
     carried, others = [], []
     for line in said.splitlines():
         mark, _, rest = line.strip().partition(" ")

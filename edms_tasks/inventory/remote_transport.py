@@ -1,6 +1,6 @@
 """Runs where the EDMS is, when that is a container or another host: starts the probe there and carries its answer home.
 
-`elsewhere.py` sends this file's text, with a call of `carry` at its end, to the standard input of the interpreter that
+`remote_probe.py` sends this file's text, with a call of `carry` at its end, to the standard input of the interpreter that
 `[edms] command` starts. Nothing of ours has to be there, and nothing is written there: the probe's source goes on
 through standard input, its report comes back through a pipe. Standard output is the only way home, and others print to
 it too; so the answer travels as lines that begin with a token only the sender knows, each small enough for one write.

@@ -239,7 +239,7 @@ def test_an_answer_that_is_cut_or_changed_is_refused(filter_: str, contained: Ca
         inspect.run_probe(settings)
 
 
-def test_the_courier_needs_python_3_8_and_the_standard_library() -> None:
+def test_the_transport_needs_python_3_8_and_the_standard_library() -> None:
     source = Path(str(remote_transport.__file__)).read_text(encoding="utf-8")
 
     tree = ast.parse(source, feature_version=(3, 8))
