@@ -21,6 +21,11 @@ Made = TypeVar("Made")
 P = ParamSpec("P")
 
 
+def ask_now(settings: Settings) -> ProbeReport:
+    """Start the EDMS's interpreter and ask."""
+    return run_probe(settings)
+
+
 @dataclass(frozen=True)
 class Run:
     """What a flow and its tasks know of the run they belong to.
@@ -38,7 +43,7 @@ class Run:
     settings: Settings
     runner: Runner = field(default_factory=ThreadRunner)
     jobs: int = 0
-    ask: Callable[[Settings], ProbeReport] = run_probe
+    ask: Callable[[Settings], ProbeReport] = ask_now
 
     @property
     def seconds(self) -> dict[str, float]:

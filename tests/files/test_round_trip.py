@@ -56,7 +56,7 @@ def test_everything_comes_back_as_it_was(media: Path, repository: Repository, ba
 def test_files_larger_than_a_pack_are_cut_and_joined(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    for module in ("index", "reading", "packing", "fetch", "contents"):
+    for module in ("index", "read_ahead", "packing", "fetch", "contents"):
         monkeypatch.setattr(f"edms_tasks.files.{module}.PACK_BYTES", 100)
     for name in "abc":
         (media / name).write_bytes(os.urandom(size))

@@ -62,5 +62,5 @@ def _edms_asked_once() -> Iterator[None]:
         return answers[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flows.restoring.target.run_probe", probe)
+        patch.setattr("flows.running.run.run_probe", probe)
         yield
