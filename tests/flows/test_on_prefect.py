@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +62,27 @@ def fail_at_one(number: int, finished: list[int]) -> None:
 
 
 @dataclass
+class Watched:
+    """How many run at once."""
+
+    lock: Any = field(default_factory=threading.Lock)
+    now: int = 0
+    peak: int = 0
+    done: int = 0
+
+
+@task(name="work", tags=["limited"])
+def work_a_while(number: int, watched: Watched) -> None:
+    with watched.lock:
+        watched.now += 1
+        watched.peak = max(watched.peak, watched.now)
+    time.sleep(0.3)
+    with watched.lock:
+        watched.now -= 1
+        watched.done += 1
+
+
+@dataclass
 class Done:
     asked: int = 0
     extracted: list[int] = field(default_factory=list)
@@ -84,14 +107,43 @@ def everything(runner: Runner) -> Done:
     return done
 
 
+@pytest.fixture(scope="module")
+def prefect_server() -> Iterator[None]:
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=300):
+        yield
+
+
+@pytest.mark.slow
+def test_a_limit_on_a_stages_tag_holds(prefect_server: None) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    from flows.running import on_prefect
+
+    watched = Watched()
+
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=8))
+    def limited() -> None:
+        on_prefect.PrefectRunner().map(3, work_a_while, [1, 2, 3], watched)
+
+    with get_client(sync_client=True) as client:
+        client.create_concurrency_limit(tag="limited", concurrency_limit=1)
+    limited()
+
+    assert watched.done == 3
+    assert watched.peak == 1
+
+
 @pytest.mark.slow
 def test_both_runners_give_the_same_and_prefect_records_names_edges_and_artifacts_alone(
-    monkeypatch: pytest.MonkeyPatch,
+    prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect import flow
     from prefect.client.orchestration import get_client
     from prefect.task_runners import ThreadPoolTaskRunner
-    from prefect.testing.utilities import prefect_test_harness
 
     from flows.running import on_prefect
 
@@ -102,23 +154,22 @@ def test_both_runners_give_the_same_and_prefect_records_names_edges_and_artifact
         return everything(on_prefect.PrefectRunner())
 
     expected = {"ask database", "extract documents.{x}.2", "serialize 1"}
-    with prefect_test_harness(server_startup_timeout=60):
-        by_prefect = composed()
-        with get_client(sync_client=True) as client:
+    by_prefect = composed()
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs()
+        # Task runs are recorded from events, a little later than the flow's own end.
+        until = time.monotonic() + 30
+        while not expected <= {run.name for run in runs} and time.monotonic() < until:
+            time.sleep(0.2)
             runs = client.read_task_runs()
-            # Task runs are recorded from events, a little later than the flow's own end.
-            until = time.monotonic() + 30
-            while not expected <= {run.name for run in runs} and time.monotonic() < until:
-                time.sleep(0.2)
-                runs = client.read_task_runs()
-            recorded = client.read_artifacts()
+        recorded = client.read_artifacts()
 
     assert by_prefect == everything(ThreadRunner(sleep=lambda seconds: None))
     named = {run.name: run for run in runs}
     assert expected <= set(named)
     assert not {"serialize 2", "serialize 3"} & set(named)
     assert SECRET not in repr([run.model_dump() for run in runs])
-    assert len({run.task_key for run in runs}) == 3  # as many as there are kinds of task
+    assert len({run.task_key for run in runs if "limited" not in run.tags}) == 3  # as many as there are kinds of task
     edges = [made.id for inputs in named["extract documents.{x}.2"].task_inputs.values() for made in inputs]  # type: ignore[union-attr]
     assert edges == [named["ask database"].id]
     assert {"inspect", "sqlite"} <= set(named["ask database"].tags)
