@@ -127,7 +127,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize(("statement", "kind", "cure"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(("statement", "kind", "fix"), FAILURES.values(), ids=FAILURES)
 def test_a_failure_of_pg_restore_names_statement_and_cure(
     statement: str, kind: type[EdmsBackupError], fix: str, postgres_server: PostgresServer, postgres_database: str
 ) -> None:

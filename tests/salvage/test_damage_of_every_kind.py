@@ -13,7 +13,8 @@ import pytest
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
-from flows.restoring.salvaging import survey
+from flows.restoring.salvaging import SalvagedSnapshot, salvage
+from flows.running.run import Run
 from tests.direct_access import query
 from tests.independent_comparison import differences, picture, picture_of_files
 from tests.reference_system import Engine
@@ -199,9 +200,9 @@ def test_values_of_sensitive_columns_and_keys_that_may_hold_them_are_not_written
     manifest = Manifest.from_json(repository.read_snapshot(system.snapshot), where="")
 
     with damaged(*expected.damages):
-        left = survey(settings, repository, system.snapshot, manifest, tmp_path / "survey")
+        left = salvage(Run(settings), repository, system.snapshot, manifest, tmp_path / "survey")
 
-    assert left is not None
+    assert isinstance(left, SalvagedSnapshot) and left.lists is not None and left.losses is not None
     listed = pd.read_csv(left.lists / "dangling.csv", dtype="str", keep_default_na=False)
     assert set(listed["natural_key"]) == {"not shown"} and set(listed["pointed_at"]) <= {"not shown", ""}
     assert set(listed[listed["reference"] == "document_type_id"]["value"]) == {"not shown"}
