@@ -10,7 +10,7 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import LeftOut
-from edms_tasks.definitions import compare_definitions
+from edms_tasks.structure.definitions_compared import compare_definitions
 from tests.databases.rebuilt import roles, said_by_pg_dump
 from tests.definitions.named import capture
 from tests.postgres_server import PostgresServer
