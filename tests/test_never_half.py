@@ -23,8 +23,8 @@ BACKUP_POINTS = (
     "after extract documents.Document",
     "serialize",
     "package",
-    "after store documents.Document",
-    "write the manifest",
+    "after package documents.Document",
+    "write manifest",
     "verify",
 )
 RESTORE_POINTS = (

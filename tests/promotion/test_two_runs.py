@@ -15,6 +15,7 @@ import pytest
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, NothingToRollBack, TargetChanged, TargetLocked
 from flows.rollback import list_ways_back
+from flows.running.threads import ThreadRunner
 from tests.promotion.two_settings import SmallEdms, Trying, small_edms
 from tests.running import run_backup, run_merge, run_restore, run_rollback
 
@@ -22,7 +23,7 @@ MOSTLY_SQLITE = pytest.mark.parametrize(
     "edms", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )
 BOTH = pytest.mark.parametrize("edms", ["sqlite", "postgresql"], indirect=True)
-LAST_BEFORE_THE_LOCK = "find the target"
+LAST_BEFORE_THE_LOCK = "find target"
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms)
     done: dict[str, str] = {}
 
     def another(point: str) -> None:
-        if point in ("read the catalogue", "stage serialize", "store the files of media", "stage verify"):
+        if point in ("read catalogue", "stage serialize", "store the files of media", "stage verify"):
             try:
                 edms.restore(edms.second, wait=False)
                 done[point] = "promoted"
@@ -77,7 +78,7 @@ def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms)
     result = run_backup(edms.first, Trying(another))
 
     assert done == {
-        "read the catalogue": "refused",
+        "read catalogue": "refused",
         "stage serialize": "refused",
         "store the files of media": "refused",
         "stage verify": "promoted",
@@ -159,14 +160,16 @@ def test_a_rollback_is_named_undone_and_never_walks_on_by_itself(edms: SmallEdms
 
 @MOSTLY_SQLITE
 def test_a_confirmation_promotes_once_and_the_journal_is_its_owners_alone(edms: SmallEdms) -> None:
+    confirmed = ThreadRunner()
+    confirmed.run_id = "run 1"
     before = os.umask(0)
     try:
-        run_restore(edms.first, snapshot="latest", confirmation="run 1")
+        run_restore(edms.first, confirmed, snapshot="latest")
     finally:
         os.umask(before)
     edms.set_to("work done since")
     with pytest.raises(AlreadyPromoted):
-        run_restore(edms.first, snapshot="latest", confirmation="run 1")
+        run_restore(edms.first, confirmed, snapshot="latest")
     assert edms.state() == ("work done since", "work done since")
     journal = edms.first.workdir / "promotions.json"
     assert (journal.stat().st_mode & 0o777, edms.second.workdir.exists()) == (0o600, False)
