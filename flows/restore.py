@@ -18,7 +18,7 @@ from flows.restoring.choosing_source import choose_source
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.edms_indexes import complete_in_the_edms
 from flows.restoring.opening import open_restore
-from flows.restoring.promoting import Candidate, put_in_place
+from flows.restoring.promoting import Candidate, hand_over
 from flows.restoring.reporting import report_restore
 from flows.restoring.result import RestoreResult
 from flows.restoring.staging import stage
@@ -107,5 +107,5 @@ def restore_snapshot(
                 code_migration = source.migrate(run, opened, staged.database, scratch, notes)
                 candidate.seal()
             with run.stage("promote" if target.into is None else "keep"):
-                promotion = run.call(put_in_place, run, opened, target, staged, candidate, evidence)
+                promotion = hand_over(run, opened, target, staged, candidate, evidence, notes)
     return report_restore(run, opened, source, evidence, code_migration, promotion, notes)

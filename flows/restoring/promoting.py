@@ -172,8 +172,8 @@ class Candidate:
 @task(name="promote", tags=["promote"], task_run_name="put what was proved in its place")
 def put_in_place(
     run: Run, opened: Opened, target: Target, staged: StagedSystem, candidate: Candidate, evidence: Evidence
-) -> Promotion | None:
-    """Put what was proved in its place: live, or under the names that were asked for (None).
+) -> None:
+    """Put what was proved in its place: live, or under the names that were asked for.
 
     Raises:
         TargetInUse, TargetChanged, LockLost: the live system is untouched.
@@ -188,9 +188,28 @@ def put_in_place(
         done = _promote(run, opened, target, candidate, evidence)
     else:
         _keep(target, staged.database, candidate, opened.held)
-    staged.abandon.handed_over = True
+    staged.abandon.promotion, staged.abandon.handed_over = done, True
     when_stopped(f"The restored data is in place ({target.into or 'live'}); the report was not written.")
-    return done
+
+
+def hand_over(
+    run: Run,
+    opened: Opened,
+    target: Target,
+    staged: StagedSystem,
+    candidate: Candidate,
+    evidence: Evidence,
+    notes: list[str],
+) -> Promotion | None:
+    """Put what was proved in its place. Once it is there, no failure to record that is one of the restore: it is noted."""
+    try:
+        run.call(put_in_place, run, opened, target, staged, candidate, evidence)
+    except Exception as error:
+        if not staged.abandon.handed_over:
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        notes.append(f"What was restored is in its place; that could not be recorded: {said}")
+    return staged.abandon.promotion
 
 
 def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: Held) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edms_tasks import promotion
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
-from edms_tasks.promotion import Journal
+from edms_tasks.promotion import Journal, Promotion
 from flows.restoring.opening import Opened
 from flows.restoring.target import Target
 from flows.running.run import Run
@@ -26,6 +26,7 @@ class Abandon:
     def __init__(self, journal: Journal, folders: Sequence[Path]) -> None:
         self.staging: StagingDatabase | None = None
         self.handed_over = False
+        self.promotion: Promotion | None = None  # what handed it over, where it went live
         self._journal = journal
         self._folders = folders
 

@@ -183,7 +183,7 @@ def test_a_promotion_whose_report_cannot_be_written_says_what_is_live(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flows.restore.write_recovery_report", full)
+    monkeypatch.setattr("flows.restoring.reporting.write_recovery_report", full)
     with pytest.raises(EdmsBackupError) as told:
         edms.restore()
     assert (told.value.code, told.value.exit_code) == ("evidence-not-written", 4)
