@@ -90,7 +90,7 @@ def write_details(
         first: all rows of one side.
         second: all rows of the other.
         pairs: which of them differ.
-        discretion: what may be shown.
+        redaction: what may be shown.
         folder: where to write.
         limit: of rows added and removed, only so many each; None for all. Changed ones are always all there.
     """

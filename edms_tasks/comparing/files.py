@@ -72,7 +72,7 @@ def compare_root(
         repository: where snapshots are.
         limit: how many paths of each kind come with the result.
         out: a file to which all that differ are written as JSON, one a line.
-        spool: folder for temporary files.
+        scratch: folder for temporary files.
 
     Raises:
         DamagedRepository: an index is missing or altered.

@@ -26,7 +26,7 @@ def compare_table(
         table: what both sides have of it.
         first: one side, with identities.
         second: the other.
-        discretion: what may be shown.
+        redaction: what may be shown.
         folder: for temporary files; gone afterwards.
         limit: how many rows of each kind come with the result.
         out: a file to which all that differ are written as JSON, one a line.

@@ -54,7 +54,7 @@ class Compatibility:
     """How a table fits.
 
     Args:
-        misfits: what does not; nothing may be loaded while there is any.
+        incompatible: what does not; nothing may be loaded while there is any.
         respelled: column -> values that come back in another spelling, for every column that has any.
         highest: the largest primary key, where that is one whole number; None without rows.
     """

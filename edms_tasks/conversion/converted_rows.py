@@ -27,7 +27,7 @@ def moved_entry(pair: TablePair) -> TableEntry:
 
 
 def write_moved(cursor: duckdb.DuckDBPyConnection, pair: TablePair, chunk: Path, path: Path) -> None:
-    """Write one chunk as the other engine takes it; every row must fit (`fitting.judge_table`)."""
+    """Write one chunk as the other engine takes it; every row must fit (`compatibility.assess_table`)."""
     source = parquet([chunk])
     made = [
         f"{way.there(identifier(way.name))} AS {identifier(way.name)}"

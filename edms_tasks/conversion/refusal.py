@@ -18,7 +18,7 @@ def require_compatible(address: DatabaseAddress, pairing: Pairing, fits: Sequenc
     """Let nothing be loaded while anything has no place.
 
     Raises:
-        DoesNotFit: with every table, column and row concerned.
+        IncompatibleRows: with every table, column and row concerned.
     """
     incompatible = [found for fit in fits for found in fit.incompatible]
     if not incompatible and not pairing.without_place:

@@ -108,7 +108,7 @@ def settings_text(assessments: Iterable[Assessment], present: Mapping[tuple[str,
     """The remedies as TOML for `edms-backup.toml`, each section once.
 
     Args:
-        judgements: whose remedies to write.
+        assessments: whose remedies to write.
         present: (section, key) -> values of lists that the settings hold already; they are written again.
     """
     sections: dict[str, dict[str, str | tuple[str, ...]]] = {}

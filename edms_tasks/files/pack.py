@@ -117,7 +117,7 @@ def index_files(
         repository: where packs and index go.
         exclude: glob patterns of paths to leave out.
         previous: the same root's index in an earlier snapshot; what it knows unchanged is not read again.
-        spool: folder for temporary files.
+        scratch: folder for temporary files.
         progress: told how many files more are done.
         jobs: how many threads read, compress and store.
     """

@@ -93,7 +93,7 @@ def verify_files(
     Args:
         index: what to verify.
         repository: where it stands.
-        spool: folder for temporary files.
+        scratch: folder for temporary files.
         progress: told how many files more are done.
         known: packs (SHA-256) that are known to be right and are not read.
         jobs: how many packs are read at a time.

@@ -118,10 +118,10 @@ def plan_files(
         repository: where it is.
         live: the folder of the EDMS.
         names: declared names with ids in this folder.
-        numberings: the ids, by table id.
+        id_maps: the ids, by table id.
         spoken_for: names that rows of the target have that stay as they are.
         policy: what happens to files that differ.
-        spool: folder for temporary files.
+        scratch: folder for temporary files.
         only: whether a file is to be brought, by its name and the ids that it holds (table id -> id); None for all.
     """
     counts = dict.fromkeys(("add", "replace", "keep", "same", "renamed", "bytes"), 0)

@@ -71,7 +71,7 @@ def rewrite(
         cursor: where to compute.
         source: the snapshot's rows.
         target: the target's rows.
-        numberings: the ids, by table id.
+        id_maps: the ids, by table id.
         path: the file to write.
         soft: column -> relation of (value, rewritten), both canonical text, for values with ids that changed.
         generic: the relation that `tabulate_generic_ids` made.

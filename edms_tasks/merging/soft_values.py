@@ -33,7 +33,7 @@ def rewritten_values(
         cursor: where to compute.
         source: the snapshot's rows.
         column: one with soft references.
-        numberings: the ids, by table id.
+        id_maps: the ids, by table id.
         path: a file to write.
     """
     table = source.table

@@ -57,7 +57,7 @@ def survey_files(
 
     Args:
         index: of the snapshot.
-        repository: one that is only read (`Repository.only_read`): the new index goes into its folder.
+        repository: one that is only read (`Repository.with_overlay`): the new index goes into its folder.
         folder: for temporary files; created, and `FilesRemains.lost` stands there.
         made_up_at_ns: the time of folders that are made up, in nanoseconds since 1970.
         progress: told how many files more are done.

@@ -163,7 +163,7 @@ def convert_engine(
         cleanup: ends what the crossing needs until the proof is done.
 
     Raises:
-        DoesNotFit: rows, tables or columns have no place there; all are named.
+        IncompatibleRows: rows, tables or columns have no place there; all are named.
         CheckFailed: the EDMS's migrations do not run there.
     """
     assert target.report is not None  # find_target asked for it …

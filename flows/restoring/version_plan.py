@@ -38,7 +38,7 @@ def plan_version(
 
     Raises:
         SnapshotNewerThanCode: the snapshot knows migrations that the code does not, or lacks what the code needs.
-        MigrationsParted: the code's migrations do not begin where the snapshot's end.
+        MigrationsDiverged: the code's migrations do not begin where the snapshot's end.
         CommandError: what is unknown cannot be told without the EDMS's code.
     """
     if report is None:

@@ -152,10 +152,10 @@ def test_pgbouncer_is_refused_and_its_sessions_are_as_they_were(mode: str, postg
 def test_pgbouncer_that_keeps_sessions_is_read_through(postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 5)")
-    (tmp_path / "spool").mkdir()
+    (tmp_path / "scratch").mkdir()
     with (
         pgbouncer(postgres_database, "session") as address,
-        open_database(address).view(tmp_path / "spool", 2) as view,
+        open_database(address).view(tmp_path / "scratch", 2) as view,
     ):
         (table,) = view.tables()
         assert view.measure(table).rows == 5

@@ -28,9 +28,9 @@ def test_wide_rows_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.
             [(number * 10 - 40, str(number), size) for number, size in enumerate(sizes)],
         )
         connection.commit()
-    (tmp_path / "spool").mkdir()
+    (tmp_path / "scratch").mkdir()
 
-    with open_database(DatabaseAddress.from_url(f"sqlite:///{source}")).view(tmp_path / "spool", 1) as view:
+    with open_database(DatabaseAddress.from_url(f"sqlite:///{source}")).view(tmp_path / "scratch", 1) as view:
         (table,) = view.tables()
         pieces = list(view.batches(table, view.measure(table), Part("", 0), 4))
 

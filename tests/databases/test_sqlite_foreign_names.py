@@ -74,9 +74,9 @@ def test_what_a_restore_will_need_is_found_at_the_backup(tmp_path: Path) -> None
     source = tmp_path / "edms.sqlite3"
     with closing(connect(source)) as connection:
         connection.executescript(SCHEMAS["a_virtual_column_by_year"])
-    (tmp_path / "spool").mkdir()
+    (tmp_path / "scratch").mkdir()
 
-    with open_database(DatabaseAddress.from_url(f"sqlite:///{source}")).view(tmp_path / "spool", 1) as view:
+    with open_database(DatabaseAddress.from_url(f"sqlite:///{source}")).view(tmp_path / "scratch", 1) as view:
         found = {finding.code: finding.message for finding in view.findings()}
 
     assert "year_of" in found["needs-the-edms"]

@@ -135,10 +135,10 @@ def test_an_index_that_fitted_its_rows_in_the_source_must_fit_them_in_the_copy(t
     ]
     schema = NativeSchema.model_construct(engine="sqlite")
     manifest = Manifest.model_construct(findings=tuple(passed), sequences=(), engine="sqlite", native_schema=schema)
-    (tmp_path / "spool").mkdir()
+    (tmp_path / "scratch").mkdir()
 
     database = open_database(DatabaseAddress.from_url(f"sqlite:///{source}"))
-    with database.view(tmp_path / "spool", 1) as view:
+    with database.view(tmp_path / "scratch", 1) as view:
         captured = view.capture_schema(tmp_path / "captured")
         checks = check_structure(manifest, captured, view, database, tmp_path / "again").checks
 

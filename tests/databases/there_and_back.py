@@ -36,7 +36,7 @@ class ThereAndBack:
 def there_and_back(url: str, folder: Path) -> ThereAndBack:
     """Copy a database into the staging database beside it, by way of Parquet."""
     database = open_database(DatabaseAddress.from_url(url))
-    scratch = folder / "spool"
+    scratch = folder / "scratch"
     scratch.mkdir(parents=True)
     with database.view(scratch, 2) as view:
         tables = _with_keys(view)

@@ -153,7 +153,7 @@ def test_any_names_and_contents_come_back(tree: dict[tuple[bytes, ...], bytes]) 
         repository = Repository.create(RepositorySettings(url=str(place / "backups")))
         root = FileRoot(name="media", path=str(media))
 
-        index, findings = index_files(root, repository, scratch=place / "spool")
+        index, findings = index_files(root, repository, scratch=place / "scratch")
         restore_files(index, repository, place / "out")
 
         assert findings == ()
