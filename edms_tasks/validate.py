@@ -1,6 +1,6 @@
 """Validate a restored database and its files against the manifest, and judge.
 
-The suites come from `expectations`, and so does the evidence (Data Docs). The judgement is made here and is harder than
+The suites come from `expectations`, and so does the evidence (Data Docs). The verdict is found here and is harder than
 Great Expectations' own: a suite that evaluated nothing, a table without a suite, an expectation that could not be
 evaluated and a table nobody expected are failures too.
 """

@@ -58,7 +58,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """The judgement on a restored database and its files."""
+    """The verdict on a restored database and its files."""
 
     success: bool
     suites: tuple[SuiteResult, ...]

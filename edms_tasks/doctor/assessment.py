@@ -66,7 +66,7 @@ class Diagnosis(Value):
 
 
 def assessed(finding: Finding, settings_fix: SettingsFix | Declaration | None = None, **changes: object) -> Assessment:
-    """A finding made elsewhere as a judgement, with some of its facts changed."""
+    """A finding made elsewhere, as an assessment, with some of its facts changed."""
     return Assessment.model_validate({**finding.model_dump(by_alias=False), "settings_fix": settings_fix, **changes})
 
 
@@ -76,7 +76,7 @@ def ranked(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
 
 
 class Group(Value):
-    """Judgements that say the same of several subjects."""
+    """Assessments that say the same of several subjects."""
 
     severity: Severity
     code: str

@@ -11,7 +11,7 @@ from edms_tasks.keys.checked_keys import CheckedKeys
 
 
 def redacted(assessments: Sequence[Assessment], sensitive: Collection[str], keys: CheckedKeys) -> list[Assessment]:
-    """The judgements, without the examples that may hold a value of a sensitive column (`app.Model.column`)."""
+    """The assessments, without the examples that may hold a value of a sensitive column (`app.Model.column`)."""
     secret = {assessment.subject for assessment in assessments if assessment.code == "secret-in-clear"}
     hidden = {name.lower() for name in {*sensitive, *secret}}
     tables = {table.label: table for table in keys.tables.values()}
