@@ -39,6 +39,7 @@ BeforeValidation = Callable[[StagingDatabase, Sequence[Path]], None]
     name="edms-restore",
     flow_run_name="restore {snapshot}",
     description="Builds a staging database from a snapshot, validates it and, only if it is proved equal, promotes it.",
+    may_be_recorded=require_no_password,
 )
 def restore(run: Run, request: RestoreRequest) -> RestoreResult:
     """Restore a snapshot; fails, with the EDMS untouched, where the restored data is not proved equal.
@@ -50,7 +51,6 @@ def restore(run: Run, request: RestoreRequest) -> RestoreResult:
         DamagedRepository, TargetLocked, TargetInUse, TargetChanged, MayNotCreateDatabases, SnapshotNewerThanCode,
             MigrationsDiverged, NoSpace, …: the live system is untouched.
     """
-    require_no_password(request.into)
     if request.into is None and not request.confirm:
         raise CommandError(
             "This restore would replace the EDMS's database and files, and was not confirmed.",

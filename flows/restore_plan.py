@@ -86,6 +86,7 @@ class RestorePlan:
     name="edms-restore-plan",
     flow_run_name="plan to restore {snapshot}",
     description="Says what a restore would do to the EDMS, and what stands in its way. Writes nothing.",
+    may_be_recorded=require_no_password,
 )
 def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
     """Say what a restore would do, if nobody writes in between; fails where something would stop it.
@@ -94,7 +95,6 @@ def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
         IncompatibleRows, SnapshotNewerThanCode, MigrationsDiverged, NoSpace, MayNotCreateDatabases, TargetExists, …: what would stop
             the restore. That somebody uses the EDMS does not stop the plan.
     """
-    require_no_password(request.into)
     if request.drop_unknown:
         require_within_one_engine(request.into)
     with ExitStack() as cleanup:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import CommandError
+from flows.requests import RestorePlanRequest, RestoreRequest
 
 
 def other_database(into: str | None) -> DatabaseAddress | None:
@@ -36,12 +37,13 @@ def other_database(into: str | None) -> DatabaseAddress | None:
     return address
 
 
-def require_no_password(into: str | None) -> None:
+def require_no_password(request: RestoreRequest | RestorePlanRequest) -> None:
     """Prefect records the parameters of its flows.
 
     Raises:
         CommandError: the URL holds a password.
     """
+    into = request.into
     if into is not None and "://" in into and DatabaseAddress.from_url(into).password.get_secret_value():
         raise CommandError(
             "The URL holds a password, and Prefect records the parameters of a flow.",

@@ -115,6 +115,7 @@ class Verb(Generic[Request, Result]):
     description: str
     flow_run_name: str
     repeatable: bool
+    may_be_recorded: Callable[[Any], None]
 
     @cached_property
     def request(self) -> type[Request]:
@@ -163,8 +164,17 @@ def _names_for_hints() -> dict[str, Any]:
     return {"Run": Run}
 
 
+def _anything(request: object) -> None:
+    """Nothing in it is secret."""
+
+
 def flow(
-    *, name: str, description: str, flow_run_name: str = "", repeatable: bool = False
+    *,
+    name: str,
+    description: str,
+    flow_run_name: str = "",
+    repeatable: bool = False,
+    may_be_recorded: Callable[[Any], None] = _anything,
 ) -> Callable[[Callable[[Run, Request], Result]], Verb[Request, Result]]:
     """Make a flow of a function of a run and a request.
 
@@ -173,9 +183,10 @@ def flow(
         description: one sentence for Prefect's page.
         flow_run_name: what one run is called: a format over the fields of the request. Without: a name of Prefect's.
         repeatable: whether it can be done again directly, where Prefect was lost in the middle.
+        may_be_recorded: raises CommandError for a request that Prefect must not record.
     """
 
     def declare(fn: Callable[[Run, Request], Result]) -> Verb[Request, Result]:
-        return Verb(fn, name, description, flow_run_name, repeatable)
+        return Verb(fn, name, description, flow_run_name, repeatable, may_be_recorded)
 
     return declare

@@ -62,6 +62,7 @@ def make_flow(verb: Verb[Any, Any]) -> prefect.Flow[Any, Any]:
         config = parameters.pop("config")
         run = Run(load_settings(Path(config)), PrefectRunner())
         request = verb.request(**parameters)
+        verb.may_be_recorded(request)
         try:
             result = verb.fn(run, request)
         except AlreadyPromoted as done:

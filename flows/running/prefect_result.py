@@ -38,6 +38,7 @@ def result_of(verb: Verb[Request, Result], config: Path, request: Request) -> Re
         CommandError: Prefect refuses a parameter.
     """
     on_prefect.ended.clear()
+    verb.may_be_recorded(request)
     try:
         return cast("Result", verb.on_prefect(config=str(config), **as_parameters(request)))
     except EdmsBackupError as error:

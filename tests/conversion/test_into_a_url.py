@@ -11,6 +11,7 @@ from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import CommandError, SettingsError
 from edms_tasks.inventory.inspect import run_on_another_engine
 from edms_tasks.settings import settings_from
+from flows.requests import RestoreRequest
 from flows.restoring.conversion_target import other_database, require_no_password
 
 # An EDMS that says what it was told of its database, what is among its arguments, and what its children would inherit.
@@ -57,10 +58,10 @@ def test_a_url_that_means_nothing_is_refused() -> None:
 
 
 def test_prefect_gets_no_password_to_record() -> None:
-    require_no_password("postgresql://edms@localhost/edms")
-    require_no_password("edms_copy")
+    require_no_password(RestoreRequest(into="postgresql://edms@localhost/edms"))
+    require_no_password(RestoreRequest(into="edms_copy"))
     with pytest.raises(CommandError) as refused:
-        require_no_password("postgresql://edms:hidden@localhost/edms")
+        require_no_password(RestoreRequest(into="postgresql://edms:hidden@localhost/edms"))
     assert "hidden" not in str(refused.value)
 
 

@@ -52,7 +52,7 @@ class Server:
 
 @pytest.mark.slow
 @pytest.mark.prefect_server
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_deployed_backup_is_scheduled_runs_through_a_worker_and_leaves_artifacts(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_deployed_backup_is_scheduled_runs_through_a_worker_and_leaves_artifac
         server.prefect("--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
 
         deployments = {found["name"]: found for found in server.ask("/deployments/filter")}
-        assert set(deployments) == {"backup", "verify", "restore", "plan-restore", "merge", "diff"}
+        assert set(deployments) == {"backup", "verify", "restore", "plan-restore", "merge", "diff", "rollback"}
         for name, deployment in deployments.items():
             form = deployment["parameter_openapi_schema"]["properties"]
             assert all(field.get("description") for field in form.values()), (name, form)
@@ -82,14 +82,14 @@ def test_a_deployed_backup_is_scheduled_runs_through_a_worker_and_leaves_artifac
         assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
         assert run["parameters"] == {"config": str(config), "tag": "from-the-server"}
         mine = {"flow_runs": {"id": {"any_": [run["id"]]}}}
-        wanted = {"extract documents.Document", "store documents.Document", "verify documents.Document"}
+        wanted = {"extract documents.Document", "package documents.Document", "verify documents.Document"}
         # Task runs are recorded from events, a little later than the flow's own state.
         tasks = _wait_for(lambda: _named(server, mine, wanted), f"task runs named {wanted}")
         assert {task["state_type"] for task in tasks} == {"COMPLETED"}
         artifacts = {found["key"]: found for found in server.ask("/artifacts/filter", **mine)}
-        assert "documents.Document" in artifacts["models"]["data"]
+        assert "documents.Document" in artifacts["backup-tables"]["data"]
         for told in ("# Backed up", "Snapshot:", "Read again:"):
-            assert told in artifacts["backup"]["data"]
+            assert told in artifacts["backup-verdict"]["data"]
         kept = str([run, tasks, artifacts, deployments])
         assert edms.secret_key not in kept
 
@@ -111,7 +111,7 @@ def _server(home: Path, config: Path) -> Iterator[Server]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "EDMS_BACKUP_CONFIG": str(config),
     }
-    with _process(env, home / "server.log", "server", "start"), httpx.Client(base_url=url, timeout=10) as api:
+    with _process(env, home / "server.log", "server", "start"), httpx.Client(base_url=url, timeout=120) as api:
         _wait_for(lambda: _answers(api), f"an answer from the server; see {home / 'server.log'}")
         yield Server(env=env, api=api, logs=home)
 

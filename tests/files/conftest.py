@@ -38,7 +38,9 @@ def backup(media: Path, repository: Repository, tmp_path: Path) -> Backup:
         *, previous: FileIndex | None = None, exclude: tuple[str, ...] = ()
     ) -> tuple[FileIndex, dict[str, Finding]]:
         root = FileRoot(name="media", path=str(media))
-        index, findings = index_files(root, repository, exclude=exclude, previous=previous, scratch=tmp_path / "scratch")
+        index, findings = index_files(
+            root, repository, exclude=exclude, previous=previous, scratch=tmp_path / "scratch"
+        )
         assert list((tmp_path / "scratch").iterdir()) == []
         return index, {finding.code: finding for finding in findings}
 
