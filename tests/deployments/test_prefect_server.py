@@ -25,7 +25,7 @@ from tests.reference_system import ReferenceEdmsFactory
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PREFECT = [sys.executable, "-m", "prefect"]
-SECONDS = 60.0
+SECONDS = 300.0
 
 Answer = TypeVar("Answer")
 
