@@ -80,6 +80,16 @@ def rebuild(
     return Rebuilt(made, (*staging.notes, *structure.notes), staging, structure.checks)
 
 
+def differing(schema: CapturedSchema, staging: StagingDatabase, folder: Path) -> list[StructureCheck]:
+    """What the product's own proof finds different in a database that was made of this schema."""
+    native = NativeSchema.model_construct(engine="postgresql")
+    manifest = Manifest.model_construct(sequences=(), findings=(), engine="postgresql", native_schema=native)
+    database = open_database(staging.address)
+    with database.view(folder, 1) as view:
+        structure = check_structure(manifest, schema, view, database, folder / "schema-back", staging.left_out)
+    return [check for check in structure.checks if check.expected != check.found]
+
+
 def said_by_pg_dump(url: str) -> list[str]:
     """Everything pg_dump says of a database and its schema, the database's name left out."""
     done = subprocess.run(

@@ -226,6 +226,7 @@ def test_version_17_says_at_backup_what_it_cannot_maintain(newest: PostgresServe
         """,
         UNQUALIFIED,
     )
+    _set_path(url, "DATABASE", "app, public")
 
     with open_database(DatabaseAddress.from_url(url)).view(tmp_path, 1) as view:
         found = view.findings()

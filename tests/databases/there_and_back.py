@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.protocol import View
+from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase, View
 from edms_tasks.databases.quoting import identifier
 from edms_tasks.extract import RawTable, extract_table
 from edms_tasks.inventory.model import Table
@@ -28,6 +28,8 @@ class ThereAndBack:
     before: dict[str, TableState]
     after: dict[str, TableState]
     encodings: dict[str, dict[str, str]]
+    schema: CapturedSchema
+    staging: StagingDatabase
 
 
 def there_and_back(url: str, folder: Path) -> ThereAndBack:
@@ -64,6 +66,8 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
         before={entry.table.id: entry.state for entry in entries},
         after=after,
         encodings={entry.table.id: dict(entry.encodings) for entry in entries},
+        schema=schema,
+        staging=staging,
     )
 
 

@@ -11,6 +11,8 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 # Classes of SQLSTATE that say no to this one statement: feature, grantor, grant, state of an object, syntax or access.
 _REFUSALS = ("0A", "0L", "0P", "22", "2B", "3F", "42", "55", "58P01")
+# Classes that say nothing of the statement: connection, transaction, resources, operator, system, internal.
+_CIRCUMSTANCES = ("08", "40", "53", "57", "58", "XX")
 _NOTHING_GRANTED = {"01007", "01006"}  # a GRANT or REVOKE that only warned
 _LONGEST = 300
 
@@ -30,6 +32,28 @@ def attempt(connection: Connection, statement: bytes) -> str | None:
                 raise
             return " ".join(str(error).split())[:_LONGEST]
     return warned[0] if warned else None
+
+
+def evaluate(connection: Connection, statement: bytes) -> str | None:
+    """Like `attempt`, for one that calls functions of the EDMS or looks at its rows: these may refuse in any words.
+
+    Raises:
+        psycopg.Error: it is not the statement that is wrong, but the connection, the disk, the server.
+    """
+    try:
+        with connection.transaction():
+            connection.execute(statement)
+    except psycopg.Error as error:
+        return why_not(error)
+    return None
+
+
+def why_not(error: psycopg.Error) -> str:
+    """What a statement that calls functions of the EDMS was refused for. Raises the error where it is not the statement that is wrong."""
+    state = error.sqlstate or "08"
+    if state.startswith(_CIRCUMSTANCES) and not state.startswith(_REFUSALS):
+        raise error
+    return " ".join(str(error).split())[:_LONGEST]
 
 
 def rehearse(connection: Connection, statement: bytes) -> str | None:

@@ -1,7 +1,8 @@
-"""Indexes over functions of the EDMS's own: built one by one, since such a function may fail where the source never asks it again.
+"""Indexes over functions of the EDMS's own, and exclusion constraints: built one by one, since one may fail that is good at the source.
 
-It may name what is not there any more, or what nobody finds under the path that is known. An index that cannot be built is left
-out and named; the rows are there without it.
+Its function may name what is not there any more, or what nobody finds under the path that is known; it may refuse a row, or find two
+alike that once were not; and the source asks it for new rows only. An index that cannot be built is left out and named; the rows are
+there without it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.archive import Archive, Entry, numbers
-from edms_tasks.databases.postgresql.careful import attempt
+from edms_tasks.databases.postgresql.careful import evaluate
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.reach import subject
 from edms_tasks.databases.protocol import LeftOut
@@ -26,11 +27,11 @@ _FOLLOWING = {"COMMENT", "INDEX ATTACH"}
 
 
 def over_own_functions(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
-    """The indexes that call functions of the archive, and what is done to those indexes afterwards."""
+    """The indexes that call functions of the archive, exclusion constraints, and what is done to those afterwards."""
     calling = {entry.number for entry in entries if entry.kind == "FUNCTION"}
     for _ in _CALLING:  # a class needs an operator, which needs a function
         calling |= {entry.number for entry in entries if entry.kind in _CALLING and calling & {*entry.needs}}
-    indexes = [entry for entry in entries if entry.kind == "INDEX" and calling & {*entry.needs}]
+    indexes = [one for one in entries if (one.kind == "INDEX" and calling & {*one.needs}) or _excludes(one)]
     made = numbers(indexes)
     return indexes, [entry for entry in entries if entry.kind in _FOLLOWING and made & {*entry.needs}]
 
@@ -41,7 +42,7 @@ def build(
     """Build them, `jobs` at a time, in sessions with these settings; returns those that the server cannot.
 
     Raises:
-        TerminalError: the rows do not satisfy an index, or the server fails.
+        TerminalError: the server fails.
     """
     waiting = list(entries)[::-1]
     left_out: list[LeftOut] = []
@@ -58,7 +59,7 @@ def build(
                 except IndexError:  # another thread took the last one
                     return
                 try:
-                    why = attempt(connection, _in_its_place(entry))
+                    why = evaluate(connection, _in_its_place(entry))
                 except psycopg.Error as error:
                     raise _failed(address, entry, error) from error
                 if why is not None:
@@ -69,6 +70,11 @@ def build(
         for done in [pool.submit(work) for _ in range(min(jobs, len(waiting)))]:
             done.result()
     return left_out
+
+
+def _excludes(entry: Entry) -> bool:
+    """pg_dump does not say of a constraint what functions it calls."""
+    return entry.kind == "CONSTRAINT" and b" EXCLUDE " in entry.raw("definition")
 
 
 def _in_its_place(entry: Entry) -> bytes:

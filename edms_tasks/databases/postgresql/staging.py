@@ -16,7 +16,8 @@ from psycopg.errors import InsufficientPrivilege
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
-from edms_tasks.databases.postgresql.careful import Connection, attempt
+from edms_tasks.databases.postgresql.careful import Connection, attempt, evaluate
+from edms_tasks.databases.postgresql.checks import Check, changed_by, put_back, set_aside
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection, with_settings
 from edms_tasks.databases.postgresql.dangling import keys_of, make_keys, with_partitioned
 from edms_tasks.databases.postgresql.definitions import contents_of
@@ -66,6 +67,7 @@ class PostgresStaging:
         self._fitted = schema.path.with_suffix(".fitted")
         self._plan = Plan()
         self._lent = Lent()
+        self._checks: list[Check] = []  # that may refuse rows, and are not there while these are loaded
 
     def create_tables(self) -> None:
         """Everything that must exist before rows: types, functions, tables, sequences.
@@ -85,6 +87,7 @@ class PostgresStaging:
         self._pg_restore("pre-data", self._plan.archived)
         with connected(self.address) as connection:
             require_harmless(connection, self._plan.orphans, self._whole.owner, self.address.display)
+            self._checks = set_aside(connection)
             self._whole.override(connection, login_triggers=any(_at_login(one) for one in self._plan.last))
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
@@ -142,6 +145,7 @@ class PostgresStaging:
         with connected(self.address) as connection:
             connection.execute(self._archive.statement_of("STDSTRINGS"))
             connection.execute(self._archive.statement_of("ENCODING"))
+            self._put_back_checks(connection)
             self._make_keys(connection, keys)
             for sequence in sequences:
                 connection.execute(
@@ -185,7 +189,7 @@ class PostgresStaging:
                         name = waiting.pop()
                     except IndexError:  # another thread took the last one
                         return
-                    why = attempt(connection, f"ANALYZE {name}".encode())
+                    why = evaluate(connection, f"ANALYZE {name}".encode())
                     if why is not None:
                         self.notes.append(f"The server could not gather statistics of {name}: {why}.")
 
@@ -254,7 +258,7 @@ class PostgresStaging:
             self._find_what_the_edms_finds(connection)
             for view in self._schema.materialized_views:
                 statement = f"REFRESH MATERIALIZED VIEW {view}"
-                if (why := attempt(connection, statement.encode())) is not None:
+                if (why := evaluate(connection, statement.encode())) is not None:
                     refused.append(LeftOut(contents_of(view), f"the server cannot fill it ({why})", statement))
         self._leave_out(refused)
 
@@ -262,6 +266,17 @@ class PostgresStaging:
         """For statements that evaluate functions of the EDMS and extensions, and name nothing but in full."""
         for setting, value in self._lent.of_session().items():
             connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (setting, value))
+
+    def _put_back_checks(self, connection: Connection) -> None:
+        refused = put_back(connection, self._checks, self._lent.of_session())
+        if refused:
+            named = [f"{check.told} ({why})" for check, why in refused.items()]
+            more = f"; and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
+            self.notes.append(
+                f"{len(named)} check constraints came back NOT VALID, because the server could not validate them: "
+                f"{'; '.join(named[:_NAMED])}{more}."
+            )
+        self.left_out += changed_by(refused, self._archive)  # the note above says it
 
     def _make_keys(self, connection: Connection, keys: Sequence[Entry]) -> None:
         made = make_keys(connection, keys)

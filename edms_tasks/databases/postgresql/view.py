@@ -20,12 +20,13 @@ from edms_tasks.databases.postgresql import catalogue, references
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
 from edms_tasks.databases.postgresql.definitions import UNENFORCED, read_definitions, read_unenforced
 from edms_tasks.databases.postgresql.maintenance import read_maintenance_findings
+from edms_tasks.databases.postgresql.once_true import read_once_true
 from edms_tasks.databases.postgresql.output import output_text
 from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
 from edms_tasks.databases.postgresql.own_settings import behind_the_catalogue, recorded_settings
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
 from edms_tasks.databases.postgresql.room import rows_on_disk
-from edms_tasks.databases.postgresql.session import SESSION
+from edms_tasks.databases.postgresql.session import SEARCH_PATH, SESSION
 from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
 from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
@@ -125,7 +126,11 @@ class PostgresView:
         return catalogue.read_tables(self._connection, self._own.schema)
 
     def findings(self) -> tuple[Finding, ...]:
-        return (*catalogue.read_findings(self._connection), *read_maintenance_findings(self._connection))
+        return (
+            *catalogue.read_findings(self._connection),
+            *read_maintenance_findings(self._connection),
+            *read_once_true(self._connection, self._own_settings()),
+        )
 
     def closed_to_merges(self) -> dict[str, str]:
         """None: the server knows all that its tables need."""
@@ -286,6 +291,12 @@ class PostgresView:
         if encoding == "native" and _base(column.native_type) not in _TEXTUAL:
             return f"{value} AS {name}"
         return f"{value}::text AS {name}"
+
+    def _own_settings(self) -> dict[str, str]:
+        """What the EDMS's functions are given when rows are written."""
+        own = {name: self._own.settings[name] for name in ("TimeZone", "DateStyle") if name in self._own.settings}
+        zone = {"TimeZone": self._address.time_zone} if self._address.time_zone else {}
+        return own | zone | {SEARCH_PATH: behind_the_catalogue(self._own.settings[SEARCH_PATH])}
 
     def _set_search_path(self, cursor: adbc.Cursor, *tables: Table) -> None:
         """For one read of tables in the reader's transaction; names in our queries are written out in full."""

@@ -1,0 +1,158 @@
+"""CHECK constraints, of tables and domains, that may say something else now than when their rows were written.
+
+Such a constraint calls a function of the EDMS's own, whose body may have changed or may name what is gone, or one that is not immutable,
+as `CHECK (expires > now())`. The rows are there all the same. So a restore loads them without it, adds it NOT VALID, and has the server
+validate it; where the server cannot, it stays NOT VALID, which binds new rows as before. A backup asks the source's own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from edms_tasks.databases.postgresql.archive import Archive, Entry
+from edms_tasks.databases.postgresql.careful import Connection, evaluate, rehearse
+from edms_tasks.databases.postgresql.reach import subject
+from edms_tasks.databases.protocol import LeftOut
+from edms_tasks.databases.quoting import literal
+
+# A function that is not immutable, or whose body is the EDMS's own to change. pg_depend says nothing of the server's own.
+DOUBTFUL = """
+    EXISTS (SELECT FROM pg_catalog.regexp_matches({tree}::text, ':(?:funcid|opfuncid) (\\d+)', 'g') called
+            JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid
+            WHERE p.provolatile <> 'i' OR p.oid >= 16384 AND NOT EXISTS
+                (SELECT FROM pg_catalog.pg_depend d
+                 WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
+    OR {tree}::text ~ '\\{{(SQLVALUEFUNCTION|COERCEVIAIO|COERCETODOMAIN) '
+"""
+_NOT_AN_EXTENSIONS = """
+    NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = '{catalogue}'::regclass AND e.objid = {oid} AND e.deptype = 'e')
+"""
+# Of a tree of tables the lowest first: a constraint of a parent joins that of its children.
+_OF_TABLES = f"""
+    WITH RECURSIVE above(oid, depth) AS (
+        SELECT c.oid, 0 FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'f')
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid)
+        UNION ALL SELECT h.inhrelid, above.depth + 1 FROM above JOIN pg_catalog.pg_inherits h ON h.inhparent = above.oid
+    )
+    SELECT n.nspname, c.relname, k.conname, pg_catalog.format('TABLE %I.%I', n.nspname, c.relname), pg_catalog.quote_ident(k.conname),
+           pg_catalog.pg_get_constraintdef(k.oid), pg_catalog.obj_description(k.oid, 'pg_constraint'),
+           ARRAY(SELECT pn.nspname || ' ' || p.relname FROM pg_catalog.pg_partition_tree(c.oid) t
+                 JOIN pg_catalog.pg_class p ON p.oid = t.relid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace)
+    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE k.contype = 'c' AND k.convalidated AND k.conislocal AND {_NOT_AN_EXTENSIONS.format(catalogue="pg_catalog.pg_class", oid="c.oid")}
+    AND ({DOUBTFUL.format(tree="k.conbin")})
+    ORDER BY (SELECT max(depth) FROM above WHERE above.oid = c.oid) DESC, 1, 2, 3
+"""
+_OF_DOMAINS = f"""
+    SELECT n.nspname, t.typname, k.conname, pg_catalog.format('DOMAIN %I.%I', n.nspname, t.typname), pg_catalog.quote_ident(k.conname),
+           pg_catalog.pg_get_constraintdef(k.oid), pg_catalog.obj_description(k.oid, 'pg_constraint'), ARRAY[]::text[]
+    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_type t ON t.oid = k.contypid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    WHERE k.contype = 'c' AND k.convalidated AND {_NOT_AN_EXTENSIONS.format(catalogue="pg_catalog.pg_type", oid="t.oid")}
+    AND ({DOUBTFUL.format(tree="k.conbin")})
+    ORDER BY 1, 2, 3
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One constraint, with its names as the server quotes them where nothing else is said."""
+
+    schema: str  # not quoted, as are the next two
+    table: str  # or domain
+    name: str
+    owner: str  # TABLE … or DOMAIN …, as ALTER names it
+    quoted: str  # its own name
+    definition: str  # CHECK (…)
+    comment: str | None
+    partitions: tuple[str, ...]  # schema and name, not quoted: pg_dump repeats it in theirs
+
+    @property
+    def add(self) -> str:
+        """The statement that adds it, for new rows alone."""
+        return f"ALTER {self.owner} ADD CONSTRAINT {self.quoted} {self.definition} NOT VALID"
+
+    @property
+    def validate(self) -> str:
+        """The statement that has it hold for all rows."""
+        return f"ALTER {self.owner} VALIDATE CONSTRAINT {self.quoted}"
+
+    @property
+    def told(self) -> str:
+        """Its name for people."""
+        return f"{self.name} of {self.schema}.{self.table}"
+
+
+def set_aside(connection: Connection) -> list[Check]:
+    """Drop those that may refuse rows; returns them, in the order in which they can be added again."""
+    tables = [_check(row) for row in connection.execute(_OF_TABLES.encode()).fetchall()]
+    domains = [_check(row) for row in connection.execute(_OF_DOMAINS.encode()).fetchall()]
+    # The server cannot check a domain again that stands inside another type of some column.
+    usable = [one for one in domains if rehearse(connection, f"ALTER {one.owner} ADD CHECK (true)".encode()) is None]
+    with connection.transaction():
+        for one in [*reversed(tables), *usable]:
+            connection.execute(f"ALTER {one.owner} DROP CONSTRAINT {one.quoted}".encode())
+    return [*tables, *usable]
+
+
+def put_back(connection: Connection, checks: Sequence[Check], settings: Mapping[str, str]) -> dict[Check, str]:
+    """Add them again, and let the server validate them; returns those that it cannot, each with the reason.
+
+    Args:
+        connection: to the loaded database; its search path is empty, as definitions are read.
+        checks: from `set_aside`.
+        settings: of the EDMS's sessions, under which the rows are looked at.
+    """
+    with connection.transaction():
+        for one in checks:
+            connection.execute(one.add.encode())
+            if one.comment is not None:
+                on = one.owner.removeprefix("TABLE ")
+                connection.execute(f"COMMENT ON CONSTRAINT {one.quoted} ON {on} IS {literal(one.comment)}".encode())
+    refused = {}
+    for one in checks:
+        with connection.transaction():
+            for name, value in settings.items():
+                connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+            why = evaluate(connection, one.validate.encode())
+        if why is not None:
+            refused[one] = why
+    return refused
+
+
+def changed_by(refused: Mapping[Check, str], archive: Archive) -> Iterator[LeftOut]:
+    """How that reads in an archive: pg_dump writes a valid constraint within its table, and one that is not by itself."""
+    for one, why in refused.items():
+        name = f"CHECK CONSTRAINT {one.schema} {one.table} {one.name}"
+        yield LeftOut(name, f"the rows were not found to satisfy it ({why})", one.validate, instead=f"{one.add};")
+    for entry in archive.entries:
+        within = [one for one in refused if _stands_in(one, entry)]
+        text = entry.text("definition")
+        for one in within:
+            text = _without(text, f"CONSTRAINT {one.quoted} {one.definition}")
+        if within:
+            yield LeftOut(subject(entry), f"{', '.join(one.name for one in within)} came back NOT VALID", instead=text)
+
+
+def _check(row: tuple[object, ...]) -> Check:
+    schema, table, name, owner, quoted, definition, comment, partitions = row
+    assert isinstance(partitions, list)  # text[], say the queries
+    said = None if comment is None else str(comment)
+    return Check(str(schema), str(table), str(name), str(owner), str(quoted), str(definition), said, tuple(partitions))
+
+
+def _stands_in(check: Check, entry: Entry) -> bool:
+    schema, name = entry.text("schema"), entry.text("tag")
+    if entry.kind == "DOMAIN" or entry.kind == "TABLE":
+        is_its_own = check.owner.startswith(f"{entry.kind} ") and (schema, name) == (check.schema, check.table)
+        return is_its_own or (entry.kind == "TABLE" and f"{schema} {name}" in check.partitions)
+    return False
+
+
+def _without(text: str, written: str) -> str:
+    for found in (f",\n    {written}", f"\n    {written},", f"\n    {written}", f"\n\t{written}"):
+        if found in text:
+            return text.replace(found, "", 1)
+    return text

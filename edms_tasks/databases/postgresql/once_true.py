@@ -1,0 +1,139 @@
+"""What the source's rows once satisfied and do not now: each that a restore would compute again is asked of the rows at backup.
+
+PostgreSQL evaluates a check, a domain, an index, a generated column and a partition's bounds when a row is written, and never again.
+A function whose body has changed, or names what is gone, is found by a restore only. Nothing is read where the server's own immutable
+functions decide alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import errors
+
+from edms_tasks.databases.postgresql.careful import why_not
+from edms_tasks.databases.postgresql.checks import DOUBTFUL
+from edms_tasks.inventory.model import Finding
+
+_Connection = psycopg.Connection[tuple[object, ...]]
+_NOT_VALID = "A restore brings it back NOT VALID, which binds new rows as before."
+_LEFT_OUT = "A restore leaves it out, and the rows come back without it."
+_REFUSED = "A restore would be refused."
+_OURS = "pg_catalog.pg_get_userbyid(c.relowner) = current_user"
+_TABLE = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
+_NAMESPACE = "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+# Each gives: what it is, what counts the rows that do not satisfy it, whether the table is ours.
+_CHECKS = f"""
+    SELECT pg_catalog.format('check %s of %s.%s', k.conname, n.nspname, c.relname),
+           pg_catalog.format('SELECT count(*) FROM ONLY %s WHERE NOT (%s)', {_TABLE}, pg_catalog.pg_get_expr(k.conbin, k.conrelid)), {_OURS}
+    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid {_NAMESPACE}
+    WHERE k.contype = 'c' AND k.convalidated AND c.relkind = 'r' AND ({DOUBTFUL.format(tree="k.conbin")}) ORDER BY 1
+"""
+_DOMAINS = f"""
+    SELECT pg_catalog.format('domain %s.%s in %s.%s', tn.nspname, t.typname, n.nspname, c.relname),
+           pg_catalog.format('SELECT 0 * count((%I::%s)::%I.%I) FROM ONLY %s', a.attname,
+               pg_catalog.format_type(t.typbasetype, t.typtypmod), tn.nspname, t.typname, {_TABLE}), {_OURS}
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+    JOIN pg_catalog.pg_attribute a ON a.atttypid = t.oid AND NOT a.attisdropped
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' {_NAMESPACE}
+    WHERE EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c' AND k.convalidated
+                  AND ({DOUBTFUL.format(tree="k.conbin")})) ORDER BY 1
+"""
+_GENERATED = f"""
+    SELECT pg_catalog.format('generated column %s of %s.%s', a.attname, n.nspname, c.relname),
+           pg_catalog.format('SELECT count(*) FROM ONLY %s WHERE %I::text IS DISTINCT FROM (%s)::text', {_TABLE}, a.attname,
+               pg_catalog.pg_get_expr(d.adbin, d.adrelid)), {_OURS}
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid {_NAMESPACE}
+    WHERE a.attgenerated = 's' AND c.relkind = 'r' AND ({DOUBTFUL.format(tree="d.adbin")}) ORDER BY 1
+"""
+_PARTITIONS = f"""
+    SELECT pg_catalog.format('partition %s.%s', n.nspname, c.relname),
+           pg_catalog.format('SELECT count(*) FROM ONLY %s WHERE NOT (%s)', {_TABLE},
+               pg_catalog.pg_get_partition_constraintdef(c.oid)), {_OURS}
+    FROM pg_catalog.pg_class c {_NAMESPACE}
+    WHERE c.relispartition AND c.relkind = 'r' AND EXISTS (
+        SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) above JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = above
+        WHERE p.partexprs IS NOT NULL AND ({DOUBTFUL.format(tree="p.partexprs")})) ORDER BY 1
+"""
+_INDEXES = f"""
+    SELECT pg_catalog.format('index %s.%s', n.nspname, x.relname), {_TABLE}, {_OURS},
+           ARRAY(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, position, false) FROM generate_series(1, i.indnkeyatts) position
+                 ORDER BY position), coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), 'true'),
+           i.indisunique OR EXISTS (
+               SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype = 'x'
+               AND NOT EXISTS (SELECT FROM unnest(k.conexclop) u(op) JOIN pg_catalog.pg_operator o ON o.oid = u.op WHERE o.oprname <> '='))
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    JOIN pg_catalog.pg_class c ON c.oid = i.indrelid {_NAMESPACE}
+    WHERE i.indisvalid AND c.relkind = 'r' AND (({DOUBTFUL.format(tree="i.indexprs")}) OR ({DOUBTFUL.format(tree="i.indpred")})) ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    subject: str
+    query: str  # gives the number of rows that do not satisfy it
+    is_ours: bool  # what somebody else wrote must not run with our rights
+    consequence: str
+
+
+def read_once_true(connection: _Connection, settings: Mapping[str, str]) -> tuple[Finding, ...]:
+    """A finding for each, of the severity that its consequence has.
+
+    Args:
+        connection: in the transaction that sees the rows.
+        settings: what the EDMS's sessions have when they write rows.
+    """
+    asked = [*_asked(connection)]
+    found = []
+    with connection.transaction(force_rollback=True):
+        for name, value in settings.items():
+            connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+        for one in asked:
+            if (why := _why(connection, one)) is not None:
+                found.append(_finding(one, why))
+    return tuple(found)
+
+
+def _asked(connection: _Connection) -> Iterator[_Asked]:
+    for listing, consequence in (
+        (_CHECKS, _NOT_VALID), (_DOMAINS, _NOT_VALID), (_GENERATED, _REFUSED), (_PARTITIONS, _REFUSED),
+    ):  # fmt: skip
+        for subject, query, ours in connection.execute(listing.encode()).fetchall():
+            yield _Asked(str(subject), str(query), bool(ours), consequence)
+    for subject, table, ours, expressions, predicate, unique in connection.execute(_INDEXES.encode()).fetchall():
+        assert isinstance(expressions, list)  # text[], says the query
+        keys = [f"({one}) AS k{number}" for number, one in enumerate(expressions)]
+        rows = f"SELECT {', '.join(keys)} FROM ONLY {table} WHERE {predicate}"
+        names = [f"k{number}" for number, _ in enumerate(expressions)]
+        filled = " AND ".join(f"{name} IS NOT NULL" for name in names)
+        twice = f"SELECT count(*) FROM (SELECT FROM ({rows}) r WHERE {filled} GROUP BY {', '.join(names)} HAVING count(*) > 1) t"
+        once = f"SELECT 0 * count(ROW({', '.join(names)})) FROM ({rows}) r"
+        yield _Asked(str(subject), twice if unique else once, bool(ours), _LEFT_OUT)
+
+
+def _why(connection: _Connection, asked: _Asked) -> str | None:
+    """Why it would fail, or None."""
+    try:
+        with connection.transaction():
+            row = connection.execute(f"{'' if asked.is_ours else 'EXPLAIN '}{asked.query}".encode()).fetchone()
+    except errors.ReadOnlySqlTransaction:
+        return None  # a function that writes: it was not found out
+    except psycopg.Error as error:
+        return why_not(error)
+    assert row is not None  # an aggregate, and a plan, always have a row
+    if not asked.is_ours or row[0] == 0:
+        return None
+    return f"{row[0]:,} {'keys stand there twice' if 'HAVING' in asked.query else 'rows do not satisfy it'}"
+
+
+def _finding(asked: _Asked, why: str) -> Finding:
+    return Finding(
+        code="once-true",
+        severity="error" if asked.consequence == _REFUSED else "warning",
+        subject=asked.subject,
+        message=f"It held when its rows were written, and does not now: {why}. {asked.consequence}",
+        cure="Correct the function that it calls, or the rows, at the source; or drop it there.",
+    )
