@@ -74,8 +74,10 @@ def compare_definitions(
         and (one.part_of in was) == (one.part_of in now)
         and (says_versions or not one.chosen_by_server)
     ]
-    excused = {one.subject: one for one in left_out}
-    open_ones = [name for name in differing if not _is_excused(name, now, excused)]
+    excused: dict[str, list[LeftOut]] = {}
+    for one_left in left_out:
+        excused.setdefault(one_left.subject, []).append(one_left)
+    open_ones = [name for name in differing if not _is_excused(name, was, now, excused.get(name, []))]
     spelled = _spell(captured, database, folder) if open_ones else _Spelled({})
     another_server = _major(captured) != _major(again)
     sure, unsure, notes = [], [], []
@@ -108,14 +110,19 @@ def compare_definitions(
     return Comparison(len(was) - len(unsure) - len(left), tuple(differences), tuple(notes))
 
 
-def _is_excused(name: str, now: Mapping[str, Definition], excused: Mapping[str, LeftOut]) -> bool:
-    """Whether it is absent, or as the restore says it made it, because it could not be what it was."""
-    if name not in excused:
+def _is_excused(
+    name: str, was: Mapping[str, Definition], now: Mapping[str, Definition], left_out: Sequence[LeftOut]
+) -> bool:
+    """Whether it is what it was without what was left out, or as the restore says it made it."""
+    if not left_out:
         return False
+    if name in was and was[name].pieces:
+        left = {one.statement for one in left_out}
+        expected = [piece for piece in was[name].pieces if piece not in left]
+        return sorted(now[name].pieces if name in now else ()) == sorted(expected)
     if name not in now:
         return True
-    instead = excused[name].instead
-    return instead is not None and instead.split() == now[name].text.split()
+    return any(one.instead is not None and one.instead.split() == now[name].text.split() for one in left_out)
 
 
 def _spell(captured: CapturedSchema, database: Database, folder: Path) -> _Spelled:

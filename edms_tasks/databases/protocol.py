@@ -69,6 +69,9 @@ class Definition:
     subject: str  # kind, schema and name
     text: str  # in the engine's own words
     compared: str  # the same, written so that what means the same is equal
+    pieces: tuple[
+        str, ...
+    ] = ()  # statements that stand by themselves (privileges): some may be left out, and the others not
     part_of: str = ""  # the subject that it comes and goes with
     private: bool = False  # it may hold a password
     chosen_by_server: bool = False  # such as an extension's version

@@ -54,7 +54,13 @@ def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
         if entry.kind in _MAY_HOLD_PASSWORDS:
             private.add(name)
     found = [
-        Definition(name, "\n".join(sorted(of_name)), _normal(name, sorted(of_name)), private=name in private)
+        Definition(
+            name,
+            "\n".join(sorted(of_name)),
+            _normal(name, sorted(of_name)),
+            tuple(_pieces(name, of_name)),
+            private=name in private,
+        )
         for name, of_name in texts.items()
     ]
     return (*found, *parts, *_beyond_the_archive(schema))
@@ -106,12 +112,17 @@ def _access_method(entry: Entry) -> str:
 
 def _normal(name: str, texts: list[str]) -> str:
     """The same text for the same meaning: privileges in any order, storage parameters in any order, casts of lists."""
-    if name.partition(" ")[0] in _PRIVILEGES or name.startswith("DEFAULT ACL "):
-        statements = [statement.decode("utf-8", "surrogateescape") for text in texts for statement in split(_raw(text))]
-        return "\n".join(sorted(statements))
+    if pieces := _pieces(name, texts):
+        return "\n".join(pieces)
     joined = "\n".join(texts)
     joined = _CAST_AS_A_LIST.sub(lambda found: f"ARRAY[{_ITEM.sub(_cast_alone, found[1])}]", joined)
     return _PARAMETERS.sub(lambda found: f"WITH ({', '.join(sorted(found[1].split(', ')))})", joined)
+
+
+def _pieces(name: str, texts: list[str]) -> list[str]:
+    if name.partition(" ")[0] not in _PRIVILEGES and not name.startswith("DEFAULT ACL "):
+        return []
+    return sorted(statement.decode("utf-8", "surrogateescape") for text in texts for statement in split(_raw(text)))
 
 
 def _cast_alone(found: re.Match[str]) -> str:
