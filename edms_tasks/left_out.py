@@ -17,6 +17,9 @@ _KINDS = {
     "setting": "settings of the database", "tablespace": "tablespaces",
 }  # fmt: skip
 
+# Their statements may hold passwords, and notes go into reports and onto screens.
+_MAY_HOLD_PASSWORDS = ("FOREIGN DATA WRAPPER ", "SERVER ", "SUBSCRIPTION ", "USER MAPPING ")
+
 
 def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
     """A note for each reason: what is missing, and the statements that make it."""
@@ -24,9 +27,12 @@ def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
         these = [one for one in left_out if one.why == why]
         names = ", ".join(one.subject for one in these[:_NAMED])
         more = f", and {len(these) - _NAMED:,} more" if len(these) > _NAMED else ""
-        statements = [one.statement for one in these if one.statement]
+        with_one = [one for one in these if one.statement]
+        statements = [one.statement for one in with_one if not one.subject.startswith(_MAY_HOLD_PASSWORDS)]
         run = f" Once that has changed, run: {' '.join(f'{one};' for one in statements[:_NAMED])}" if statements else ""
         rest = f" All of them stand in {SCRIPT} beside the report." if len(statements) > _NAMED else ""
+        if len(statements) < len(with_one):
+            rest = f" {'The rest' if statements else 'What makes it'} stands in {SCRIPT} beside the report, as it may hold passwords."
         yield f"Not restored, because {why}: {names}{more}.{run}{rest}"
 
 

@@ -18,7 +18,7 @@ from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.locking import advisory_lock
 from edms_tasks.databases.postgresql.mark import target_of
 from edms_tasks.databases.postgresql.properties import MARK
-from edms_tasks.databases.quoting import identifier
+from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.errors import TargetLocked
 
 STAGING = "_edms_staging"
@@ -61,7 +61,7 @@ def remove_leftovers(maintenance: DatabaseAddress, live: str, held: str, suffixe
                         )
                     except TargetLocked:
                         continue  # its maker lives
-                connection.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)".encode())
+                drop_made(connection, maintenance, name)
                 removed.append(name)
     return tuple(removed)
 
@@ -71,7 +71,7 @@ def remove_made_for(maintenance: DatabaseAddress, held: str, suffix: str) -> Non
     with connected(maintenance) as connection:
         for name, target in _made(connection, held, held, (suffix,)):
             if target == held:
-                connection.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)".encode())
+                drop_made(connection, maintenance, name)
 
 
 def _made(connection: _Connection, live: str, held: str, suffixes: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ from edms_tasks.databases.postgresql.own_settings import Lent, choose
 from edms_tasks.databases.postgresql.reach import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
 from edms_tasks.databases.postgresql.statements import word_after
+from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.databases.postgresql.whole import Whole
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
@@ -227,7 +228,7 @@ class PostgresStaging:
         """Remove it; a database the user made (`--into` an empty one) is left, for its owner to drop."""
         if self._whole.created:
             with connected(self._maintenance) as connection:
-                connection.execute(f"DROP DATABASE IF EXISTS {identifier(self.address.name)} WITH (FORCE)".encode())
+                drop_made(connection, self._maintenance, self.address.name)
 
     def completed_by_the_edms(self, problem: str) -> None:
         """Nothing was left."""

@@ -1,0 +1,56 @@
+"""Dropping a database that we made though it holds subscriptions, with which PostgreSQL lets none go.
+
+A subscription comes back disabled, as pg_dump writes it, and under the name of the slot that the live one reads from. It is taken off
+that slot before it is dropped: DROP SUBSCRIPTION would otherwise drop the slot at the publisher, and with it the live database's place
+in the stream.
+"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import errors
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.careful import attempt
+from edms_tasks.databases.postgresql.connection import connected
+from edms_tasks.databases.quoting import identifier
+
+_Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def drop_made(connection: _Connection, elsewhere: DatabaseAddress, name: str) -> None:
+    """Drop a database of ours, whoever is connected to it; it need not exist.
+
+    Args:
+        connection: to another database of the server.
+        elsewhere: the address of that one.
+    """
+    statement = f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)".encode()
+    try:
+        connection.execute(statement)
+    except errors.ObjectInUse:
+        if not _has_subscriptions(connection, name):
+            raise
+        connection.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true".encode())
+        _drop_subscriptions(elsewhere.renamed(name))
+        connection.execute(statement)
+
+
+def _has_subscriptions(connection: _Connection, name: str) -> bool:
+    query = "SELECT 1 FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE datname = %s"
+    return connection.execute(query, (name,)).fetchone() is not None
+
+
+def _drop_subscriptions(address: DatabaseAddress) -> None:
+    with connected(address) as connection:
+        # Event triggers that came back with it have no say here; where this is refused, there may be none.
+        attempt(connection, b"SET session_replication_role = replica")
+        rows = connection.execute(
+            "SELECT subname FROM pg_catalog.pg_subscription "
+            "WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
+        ).fetchall()
+        for (name,) in rows:
+            quoted = identifier(str(name))
+            connection.execute(f"ALTER SUBSCRIPTION {quoted} DISABLE".encode())
+            connection.execute(f"ALTER SUBSCRIPTION {quoted} SET (slot_name = NONE)".encode())
+            connection.execute(f"DROP SUBSCRIPTION {quoted}".encode())
