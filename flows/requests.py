@@ -5,6 +5,7 @@ A field's bounds and description stand here alone. Prefect's form and the comman
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -164,7 +165,13 @@ class RollbackRequest:
 
 def described(request: type, name: str) -> str:
     """What is said of a request's field."""
-    return description_in(get_type_hints(request, include_extras=True)[name])
+    return description_in(hints_of(request)[name])
+
+
+@functools.cache
+def hints_of(request: type) -> dict[str, Any]:
+    """The types of a request's fields, with their bounds and descriptions."""
+    return get_type_hints(request, include_extras=True)
 
 
 def description_in(hint: Any) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.requests import RestoreRequest, described
+from flows.requests import RestoreRequest, described, hints_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,8 +45,9 @@ NoWait = Annotated[bool, typer.Option("--no-wait", help="Refuse where a backup i
 
 def from_request(request: type, field: str, *, metavar: str | None = None) -> Any:
     """An option of the field's name, with what the request says of it; one that is off or on has no opposite."""
-    hints = get_type_hints(request)
-    names = [_flag(field)] if hints[field] is bool else []
+    hints = hints_of(request)
+    is_flag = hints[field].__origin__ is bool
+    names = [_flag(field)] if is_flag else []
     text = described(request, field)
     for other in hints:
         text = text.replace(f"`{other}`", _flag(other))
