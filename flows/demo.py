@@ -1,6 +1,6 @@
 """The demo: a real EDMS is filled, backed up, destroyed, and brought back proved equal, in a folder of its own.
 
-It runs the same compositions as the commands do. Only the reference EDMS's own `manage.py` creates and destroys.
+It runs the same flows as the commands do. Only the reference EDMS's own `manage.py` creates and destroys.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.comparing.result import Difference
-from edms_tasks.errors import CommandError, TerminalError
+from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import ProbeReport
-from edms_tasks.report.page import render
+from edms_tasks.report import page
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
@@ -26,7 +26,7 @@ from flows.requests import DiffRequest
 from flows.restoring.target import ask_edms
 from flows.running.declaring import Shortfall, flow
 from flows.running.run import Run
-from flows.tasks.compare import open_the_snapshot
+from flows.tasks.open import open_the_snapshot
 
 LIVE = "live"
 
@@ -111,7 +111,7 @@ def _open_snapshot(
 
 def write_page(result: DiffResult, path: Path) -> None:
     """Write the result as one HTML page that needs nothing else; raises TerminalError where it cannot be written."""
-    page = render(
+    text = page.render(
         "diff.html.j2",
         plan=None,
         difference=result.difference,
@@ -121,15 +121,7 @@ def write_page(result: DiffResult, path: Path) -> None:
         made=datetime.now(UTC),
         version=metadata.version("edms-backup"),
     )
-    try:
-        path.write_text(page, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise TerminalError(
-            "The page cannot be written.",
-            where=str(path),
-            why=error.strerror or str(error),
-            fix="Name another --html FILE.",
-        ) from error
+    page.write_page(text, path)
 
 
 def _create(folder: Path) -> None:

@@ -10,11 +10,10 @@ from typing import Any
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import View
 from edms_tasks.doctor import Diagnosis, Group, Subject, WalkedRoot, examine, grouped, settings_text, walk_root
-from edms_tasks.errors import TerminalError
 from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import FileRoot, Finding, ProbeReport
-from edms_tasks.report.page import render
+from edms_tasks.report import page
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.backing_up.foresee_restore import foresee_restore
@@ -132,7 +131,7 @@ def _examined(
             subject = Subject(
                 report=report,
                 inventory=inventory,
-                findings=(*inventory.findings, *view.findings(), *ahead),
+                findings=(*inventory.findings, *view.findings(), *view.once_true(), *ahead),
                 keys=keys,
                 roots=walked,
                 names=names,
@@ -151,13 +150,5 @@ def _examined(
 
 def write_page(examined: Examined, path: Path) -> None:
     """Write the diagnosis as one HTML page that needs nothing else; raises TerminalError where it cannot be written."""
-    page = render("doctor.html.j2", examined=examined, diagnosis=examined.diagnosis, made=datetime.now(UTC))
-    try:
-        path.write_text(page, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise TerminalError(
-            "The page cannot be written.",
-            where=str(path),
-            why=error.strerror or str(error),
-            fix="Name another --html FILE.",
-        ) from error
+    text = page.render("doctor.html.j2", examined=examined, diagnosis=examined.diagnosis, made=datetime.now(UTC))
+    page.write_page(text, path)

@@ -5,8 +5,6 @@ Rows are matched by natural key, new rows get free ids, every reference follows.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +15,6 @@ from typing import Any
 
 from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
-from edms_tasks.durable import keep_private
 from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
 from edms_tasks.identifying.snapshot_rows import mergeable
 from edms_tasks.inventory.model import ProbeReport, Table
@@ -34,18 +31,19 @@ from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
-from flows.evidence.reports import reports
+from flows.evidence.reports import keep_page, new_page
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
 from flows.merging.merge_stages import MergeStages
 from flows.merging.wanted import Wanted
 from flows.requests import BackupRequest, MergeRequest
 from flows.restoring.target import address_of, ask_edms
 from flows.running.declaring import Shortfall, flow
+from flows.running.printable import error_text
 from flows.running.run import Run
 from flows.running.stopping import when_stopped
-from flows.tasks.compare import open_the_snapshot
 from flows.tasks.inspect import check_database
 from flows.tasks.merge import commit
+from flows.tasks.open import open_the_snapshot
 
 
 @dataclass(frozen=True)
@@ -223,7 +221,7 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
             f"Snapshot {done.plan.snapshot_id[:12]} was merged and proved ({written:,} rows written), and the report on it could "
             f"not be written: {done.plan.target}.",
             where=str(settings.workdir),
-            why=" ".join(f"{type(error).__name__}: {error}".split())[:500],
+            why=error_text(error),
             fix="Do not merge again for this: a second merge writes nothing. "
             + (f"The state before is snapshot {done.safety_snapshot[:12]}. " if done.safety_snapshot else "")
             + "Make room, or fix the folder's permissions.",
@@ -233,14 +231,10 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
 def _reported(run: Run, result: MergeResult) -> MergeResult:
     """Leave the evidence: a page, the same as JSON, and artifacts."""
     shown = replace(result, plan=result.plan.without_values_of(run.settings.validate_.sensitive))
-    page = Path(tempfile.mkdtemp(prefix="merge-", dir=reports(run.settings))) / "merge.html"
+    page = new_page(run.settings, "merge")
     shown = replace(shown, report=page)
     text = render("merge.html.j2", result=shown, made=datetime.now(UTC), version=metadata.version("edms-backup"))
-    page.write_text(text, encoding="utf-8", errors="backslashreplace")
-    page.with_suffix(".json").write_text(
-        json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
-    )
-    keep_private(page.parent)
+    keep_page(page, text, shown.as_json())
     leave_merge(run, shown)
     return shown
 

@@ -26,6 +26,17 @@ class Says:
 
 Name = Annotated[str, MinLen(1), MaxLen(4096)]
 SnapshotName = Annotated[Name, Says("`latest`, an id or its first digits, or a tag.")]
+Into = Annotated[
+    Name | None,
+    Says(
+        "Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone. "
+        "As a URL, without password: a database of the other engine."
+    ),
+]
+IntoFiles = Annotated[Path | None, Says("With `into`: the folder for the restored files.")]
+DropUnknown = Annotated[
+    bool, Says("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know.")
+]
 Wait = Annotated[bool, Says("Wait for a running backup. Off: refuse where one is running.")]
 
 
@@ -66,17 +77,9 @@ class RestorePlanRequest:
     """A restore that is only planned."""
 
     snapshot: SnapshotName = "latest"
-    into: Annotated[
-        Name | None,
-        Says(
-            "Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone. "
-            "As a URL, without password: a database of the other engine."
-        ),
-    ] = None
-    into_files: Annotated[Path | None, Says("With `into`: the folder for the restored files.")] = None
-    drop_unknown: Annotated[
-        bool, Says("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know.")
-    ] = False
+    into: Into = None
+    into_files: IntoFiles = None
+    drop_unknown: DropUnknown = False
     limit: Annotated[int, Ge(0), Says("How many rows and paths of each kind to name, for each model and folder.")] = 5
 
 
@@ -85,14 +88,8 @@ class RestoreRequest:
     """A restore."""
 
     snapshot: SnapshotName = "latest"
-    into: Annotated[
-        Name | None,
-        Says(
-            "Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone. "
-            "As a URL, without password: a database of the other engine."
-        ),
-    ] = None
-    into_files: Annotated[Path | None, Says("With `into`: the folder for the restored files.")] = None
+    into: Into = None
+    into_files: IntoFiles = None
     confirm: Annotated[
         bool,
         Says(
@@ -106,9 +103,7 @@ class RestoreRequest:
     promote_salvaged: Annotated[
         bool, Says("With `salvage` and without `into`: replace the live system even though a part is lost.")
     ] = False
-    drop_unknown: Annotated[
-        bool, Says("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know.")
-    ] = False
+    drop_unknown: DropUnknown = False
     wait: Wait = True
 
 

@@ -6,8 +6,6 @@ is, so that what it would do is what the two differ in.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +18,6 @@ from edms_tasks import promotion
 from edms_tasks.comparing.files import Held, LiveFolder
 from edms_tasks.comparing.result import Difference
 from edms_tasks.databases.left_out import notes_of
-from edms_tasks.durable import keep_private
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
@@ -34,19 +31,20 @@ from flows.backing_up.foresee_restore import notes_on_the_edms, try_the_schema
 from flows.diffing.compare_sources import Asked, compare_sources
 from flows.diffing.sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.evidence.artifacts import leave_restore_plan
-from flows.evidence.reports import reports
+from flows.evidence.reports import keep_page, new_page
 from flows.live.live_target import journal_of
 from flows.requests import RestorePlanRequest
 from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.engine_conversion import convert_engine
-from flows.restoring.opening import find_the_target, open_the_snapshot
+from flows.restoring.opening import find_the_target
 from flows.restoring.promoting import lock_of, require_room
 from flows.restoring.target import Target, ask_edms
 from flows.restoring.version_plan import VersionPlan, plan_version
 from flows.running.declaring import Shortfall, flow
 from flows.running.run import Run
 from flows.tasks.inspect import check_database
+from flows.tasks.open import open_the_snapshot
 
 
 @dataclass(frozen=True)
@@ -249,7 +247,7 @@ def _there(run: Run, opened: _Opened) -> Iterator[Source]:
 
 def _reported(run: Run, plan: RestorePlan) -> RestorePlan:
     """Leave the evidence: a page, the same as JSON, and artifacts."""
-    page = Path(tempfile.mkdtemp(prefix="plan-", dir=reports(run.settings))) / "plan.html"
+    page = new_page(run.settings, "plan")
     shown = replace(plan, report=page)
     text = render(
         "diff.html.j2",
@@ -261,10 +259,6 @@ def _reported(run: Run, plan: RestorePlan) -> RestorePlan:
         made=datetime.now(UTC),
         version=metadata.version("edms-backup"),
     )
-    page.write_text(text, encoding="utf-8", errors="backslashreplace")
-    page.with_suffix(".json").write_text(
-        json.dumps(shown.as_json(), indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
-    )
-    keep_private(page.parent)
+    keep_page(page, text, shown.as_json())
     leave_restore_plan(run, shown)
     return shown

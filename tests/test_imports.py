@@ -139,7 +139,6 @@ NOT_YET_SHORT = {
     "edms_tasks/inventory/model.py",
     "edms_tasks/keys/checked_keys.py",
     "edms_tasks/repository/store.py",
-    "edms_tasks/merging/rewriting.py: rewrite",
 }
 
 

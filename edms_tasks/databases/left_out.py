@@ -17,8 +17,8 @@ _KINDS = {
     "setting": "settings of the database", "tablespace": "tablespaces",
 }  # fmt: skip
 
-# Their statements may hold passwords, and notes go into reports and onto screens.
-_MAY_HOLD_PASSWORDS = ("FOREIGN DATA WRAPPER ", "SERVER ", "SUBSCRIPTION ", "USER MAPPING ")
+MAY_HOLD_PASSWORDS = ("FOREIGN DATA WRAPPER", "SERVER", "SUBSCRIPTION", "USER MAPPING")
+"""Kinds of definitions, as subjects begin."""
 
 
 def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
@@ -28,12 +28,17 @@ def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
         names = ", ".join(one.subject for one in these[:_NAMED])
         more = f", and {len(these) - _NAMED:,} more" if len(these) > _NAMED else ""
         with_one = [one for one in these if one.statement]
-        statements = [one.statement for one in with_one if not one.subject.startswith(_MAY_HOLD_PASSWORDS)]
+        statements = [one.statement for one in with_one if not _may_hold_password(one)]
         run = f" Once that has changed, run: {' '.join(f'{one};' for one in statements[:_NAMED])}" if statements else ""
         rest = f" All of them stand in {SCRIPT} beside the report." if len(statements) > _NAMED else ""
         if len(statements) < len(with_one):
             rest = f" {'The rest' if statements else 'What makes it'} stands in {SCRIPT} beside the report, as it may hold passwords."
         yield f"Not restored, because {why}: {names}{more}.{run}{rest}"
+
+
+def _may_hold_password(one: LeftOut) -> bool:
+    """Notes go into reports and onto screens."""
+    return one.subject.startswith(tuple(f"{kind} " for kind in MAY_HOLD_PASSWORDS))
 
 
 def kind_of(one: LeftOut) -> str:

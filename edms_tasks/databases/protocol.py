@@ -69,9 +69,8 @@ class Definition:
     subject: str  # kind, schema and name
     text: str  # in the engine's own words
     compared: str  # the same, written so that what means the same is equal
-    pieces: tuple[
-        str, ...
-    ] = ()  # statements that stand by themselves (privileges): some may be left out, and the others not
+    # Statements that stand by themselves (privileges): some may be left out, and the others not.
+    pieces: tuple[str, ...] = ()
     part_of: str = ""  # the subject that it comes and goes with
     private: bool = False  # it may hold a password
     chosen_by_server: bool = False  # such as an extension's version
@@ -86,6 +85,9 @@ class View(Protocol):
 
     def findings(self) -> tuple[Finding, ...]:
         """What the engine holds and this product does not carry (foreign tables, large objects, …)."""
+
+    def once_true(self) -> tuple[Finding, ...]:
+        """What the rows satisfied when they were written, and do not now. May read whole tables."""
 
     def measure(self, table: Table) -> Measure:
         """Count the rows and choose each column's encoding from the values that are really there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,27 @@ def rewrite(
     Raises:
         CheckFailed: an id has no place in the target, or rows would multiply.
     """
+    updated = path.with_suffix(".updates.parquet")
+    values, joins = _rewritten_values(source, target, id_maps, soft, generic)
+    _write_rows(cursor, source, target, values, joins, path)
+    _write_updates(cursor, source, target, path, updated)
+    counts = dict(
+        cursor.execute(f'SELECT "{ACTION}", count(*) FROM read_parquet({literal(str(path))}) GROUP BY 1').fetchall()
+    )
+    if sum(counts.values()) != source.rows:
+        raise CheckFailed(
+            f"{source.table.label} has {source.rows} rows in the snapshot, and became {sum(counts.values())} with the target's ids.",
+            where=source.table.id,
+            why="A value that others point at, or a natural key, is not unique in one of the two databases.",
+            fix="The live system is untouched. `edms-backup doctor` says which key is doubled.",
+        )
+    return Rewritten(path, updated, counts.get("insert", 0), counts.get("update", 0), counts.get("same", 0))
+
+
+def _rewritten_values(
+    source: Identified, target: Identified, id_maps: Mapping[str, IdMap], soft: Mapping[str, str], generic: str
+) -> tuple[dict[str, str], list[str]]:
+    """Column -> expression with its references rewritten, and the joins that the expressions need."""
     table = source.table
     joins: list[str] = [f"LEFT JOIN {target.relation} t ON {paired('s', 't')}"]
     values = {column.name: f"s.{identifier(column.name)}" for column in table.stored_columns}
@@ -99,6 +120,19 @@ def rewrite(
         pk = identifier(table.primary_key[0])
         joins.append(f"LEFT JOIN {own.relation} own ON own.source = CAST(s.{pk} AS {own.kind}) AND NOT own.nowhere")
         values[table.primary_key[0]] = f"CAST(own.final AS {kinds[table.primary_key[0]]})"
+    return values, joins
+
+
+def _write_rows(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    target: Identified,
+    values: Mapping[str, str],
+    joins: Sequence[str],
+    path: Path,
+) -> None:
+    """The rewritten rows, each with what becomes of it."""
+    table = source.table
     final = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
     exact = exact_hash(
         table, {c.name: (identifier(c.name), source.held(c.name)) for c in table.stored_columns}, target.side
@@ -118,11 +152,16 @@ def rewrite(
         ) TO {literal(str(path))} {AS_PARQUET}
         """
     )
-    updated = path.with_suffix(".updates.parquet")
+
+
+def _write_updates(
+    cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, path: Path, updated: Path
+) -> None:
+    """Of the rows that are updated, the columns in which they differ."""
     differing = ", ".join(
         f"CASE WHEN NOT ({same(f'r.{identifier(c.name)}', source.held(c.name), f't.{identifier(c.name)}', target.held(c.name))}) "
         f"THEN {literal(c.name)} END"
-        for c in table.stored_columns
+        for c in source.table.stored_columns
     )
     cursor.execute(
         f"""
@@ -133,18 +172,6 @@ def rewrite(
         ) TO {literal(str(updated))} {AS_PARQUET}
         """
     )
-    counts = dict(
-        cursor.execute(f'SELECT "{ACTION}", count(*) FROM read_parquet({literal(str(path))}) GROUP BY 1').fetchall()
-    )
-    found = Rewritten(path, updated, counts.get("insert", 0), counts.get("update", 0), counts.get("same", 0))
-    if sum(counts.values()) != source.rows:
-        raise CheckFailed(
-            f"{table.label} has {source.rows} rows in the snapshot, and became {sum(counts.values())} with the target's ids.",
-            where=table.id,
-            why="A value that others point at, or a natural key, is not unique in one of the two databases.",
-            fix="The live system is untouched. `edms-backup doctor` says which key is doubled.",
-        )
-    return found
 
 
 def tabulate_generic_ids(

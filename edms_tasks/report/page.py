@@ -8,10 +8,25 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from edms_tasks.errors import TerminalError
+
 
 def render(template: str, **values: Any) -> str:
     """The page of that template."""
     return _environment().get_template(template).render(**values)
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page where a person wants it; raises TerminalError where it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise TerminalError(
+            "The page cannot be written.",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix="Name another --html FILE.",
+        ) from error
 
 
 def human_bytes(size: int) -> str:

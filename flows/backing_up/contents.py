@@ -37,7 +37,8 @@ def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheM
     excluded = excluded_tables(inventory, run.settings)
     _require_closed(inventory, excluded)
     left_out = [inventory.table(table_id) for table_id in sorted(excluded)]
-    making.findings += [*inventory.findings, *view.findings(), *map(_excluded_finding, left_out)]
+    making.findings += [*inventory.findings, *view.findings(), *view.once_true()]
+    making.findings += map(_excluded_finding, left_out)
     kept = [table for table in inventory.tables if table.id not in excluded]
     # Each table's rows stand there raw, and compressed beside it until they are in the repository.
     require_space(making.folder, view.raw_bytes(kept) * 5 // 4, "the rows of the database")

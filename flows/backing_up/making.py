@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edms_tasks.databases import Database, DatabaseAddress, open_database
-from edms_tasks.errors import DatabaseRefused, EdmsBackupError, NoSpace, UnappliedMigrations
+from edms_tasks.errors import EdmsBackupError, NoSpace, UnappliedMigrations
 from edms_tasks.files.ids_in_names import findings_of
 from edms_tasks.incremental.previous import Previous, keep_indexes
 from edms_tasks.inventory.model import Finding, ProbeReport
@@ -31,9 +31,10 @@ from flows.evidence.artifacts import leave_backup
 from flows.live.folder_checks import immovable, require_separate
 from flows.live.live_target import Together, read_together
 from flows.requests import BackupRequest
+from flows.running.printable import error_text
 from flows.running.run import Run
 from flows.running.stopping import when_stopped
-from flows.tasks.inspect import check_database, inspect_edms
+from flows.tasks.inspect import check_database, inspect_edms, require_reachable
 from flows.tasks.serialize import Serialized
 from flows.tasks.verify import verify_snapshot
 
@@ -72,6 +73,7 @@ def inspect_source(run: Run, request: BackupRequest) -> Source:
     run.call(check_database, database)
     require_separate(settings, report)
     database.check_source(settings.workdir)
+    require_reachable(report, database.address)
     _require_migrated(run, report)
     asker = asker_of(settings, report)
     reopened = reopen(settings, asker, create=request.create_repository, accept=request.accept_repository)
@@ -235,17 +237,10 @@ class SnapshotInTheMaking:
 def _said(error: Exception) -> str:
     if isinstance(error, EdmsBackupError):
         return " ".join(part for part in (error.what, error.where, error.why) if part)
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return error_text(error)
 
 
 def _require_migrated(run: Run, report: ProbeReport) -> None:
-    if report.database_error:
-        raise DatabaseRefused(
-            "The EDMS cannot reach its database.",
-            where=DatabaseAddress.from_probe(report.databases[0]).display,
-            why=report.database_error,
-            fix="Start the server, or fix DATABASES in the EDMS's settings.",
-        )
     if report.migrations_unapplied and run.settings.edms.unapplied_migrations == "refuse":
         names = ", ".join(f"{app}.{name}" for app, name in report.migrations_unapplied[:5])
         raise UnappliedMigrations(

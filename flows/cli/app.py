@@ -1,4 +1,4 @@
-"""The command line: `edms-backup`. Reads options, calls the same compositions as the flows, prints what came out.
+"""The command line: `edms-backup`. Reads options, runs the same flows as Prefect does, prints what came out.
 
 The commands are in `flows/cli/commands/`. They import Typer alone, and all else, Rich too, inside the function that needs it,
 so that `--help` and completion answer at once. Exit codes: 0 done and proved, 1 a check failed, 2 the command or the settings
@@ -122,8 +122,8 @@ def _run() -> None:
 
 def _leave_prefect_behind() -> None:
     """Leave without Prefect's own farewell where its API is lost: it would try to send every event, for minutes."""
-    environments, error = sys.modules.get("flows.running.choosing"), sys.exception()
-    if environments is None or not environments.prefect_is_lost or not isinstance(error, SystemExit):
+    choosing, error = sys.modules.get("flows.running.choosing"), sys.exception()
+    if choosing is None or not choosing.prefect_is_lost or not isinstance(error, SystemExit):
         return
     sys.stdout.flush()
     sys.stderr.flush()

@@ -20,7 +20,7 @@ import typer
 
 from edms_tasks.errors import EdmsBackupError, Interrupted, NoSpace, TerminalError
 from flows.cli.output import json_line, write_out
-from flows.running.printable import printable
+from flows.running.printable import error_text, printable
 from flows.running.stopping import exit_code_of, what_is_left
 
 SURPRISE_EXIT_CODE = 3
@@ -92,7 +92,7 @@ def _refusal(error: BaseException) -> EdmsBackupError | None:
 
 
 def _surprise(error: Exception, workdir: Path | None, *, shown: bool) -> EdmsBackupError:
-    why = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    why = error_text(error)
     where = "" if shown else _write_traceback(workdir)
     fix = f"The details are in {where}." if where else "" if shown else "Run it again with --traceback for the details."
     return EdmsBackupError("Unexpected error.", why=why, fix=fix)

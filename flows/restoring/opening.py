@@ -7,12 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from edms_tasks.errors import CommandError
-from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.manifest import Manifest
 from edms_tasks.promotion import Journal, Patience
 from edms_tasks.promotion.target_locks import Held
 from edms_tasks.repository import Repository
-from edms_tasks.salvage import open_snapshot
 from edms_tasks.validate import load_ahead
 from flows.evidence.reports import reports
 from flows.live.live_target import journal_of
@@ -23,9 +21,8 @@ from flows.restoring.target import Target, ask_edms, find_target
 from flows.restoring.version_plan import VersionPlan, plan_version
 from flows.running.declaring import task
 from flows.running.run import Run
+from flows.tasks.open import open_a_damaged_snapshot, open_the_snapshot
 
-open_the_snapshot = task(name="open snapshot", tags=["open"])(chosen_snapshot)
-open_a_damaged_snapshot = task(name="open snapshot", tags=["open"])(open_snapshot)
 find_the_target = task(name="find target", tags=["open"])(find_target)
 
 

@@ -31,6 +31,7 @@ from edms_tasks.settings import Settings
 from flows.live.live_target import finish_what_was_cut_short, live_target
 from flows.restoring.target import Target
 from flows.running.declaring import task
+from flows.running.printable import error_text
 from flows.running.run import Run
 from flows.running.stopping import when_stopped
 
@@ -207,8 +208,7 @@ def hand_over(
     except Exception as error:
         if not staged.abandon.handed_over:
             raise
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        notes.append(f"What was restored is in its place; that could not be recorded: {said}")
+        notes.append(f"What was restored is in its place; that could not be recorded: {error_text(error)}")
     return staged.abandon.promotion
 
 
@@ -278,6 +278,6 @@ def kept_whatever_fails(facts: RecoveryFacts, done: Promotion | None, folder: Pa
             f"Snapshot {facts.snapshot_id[:12]} was restored ({facts.verdict}), and the report on it could not be written. "
             f"{where}: {facts.target}.",
             where=str(folder),
-            why=" ".join(f"{type(error).__name__}: {error}".split())[:500],
+            why=error_text(error),
             fix=f"Do not restore again for this.{kept} Make room, or fix the folder's permissions.",
         ) from error

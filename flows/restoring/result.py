@@ -1,4 +1,4 @@
-"""What a restore returns: for the summary, for `--json`, for whoever calls the compositions."""
+"""What a restore returns: for the summary, for `--json`, for whoever calls the flow."""
 
 from __future__ import annotations
 

@@ -271,7 +271,7 @@ def _untyped(task: Task[Any, Any]) -> Any:
 
 def _parts(value: object, *, depth: int) -> Iterator[object]:
     """The value, and what it holds: members of collections, dataclasses and models, and of those."""
-    if value is None or value == () or isinstance(value, str | bytes | int | float | Path):
+    if value is None or isinstance(value, str | bytes | int | float | Path) or (isinstance(value, tuple) and not value):
         return  # equal ones may be one and the same object
     yield value
     if not depth:

@@ -15,6 +15,11 @@ def printable(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode().translate(_HARMLESS)
 
 
+def error_text(error: BaseException) -> str:
+    """An error that is not ours, in one line of no more than 500 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
 def size_text(size: float) -> str:
     """Bytes as people read them."""
     for unit in ("B", "kB", "MB", "GB"):

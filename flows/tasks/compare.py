@@ -12,15 +12,12 @@ from edms_tasks.comparing.tables import compare_table, list_name
 from edms_tasks.identifying.sides import Side, open_sides
 from edms_tasks.identifying.snapshot_rows import snapshot_rows
 from edms_tasks.inventory.model import Table
-from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.manifest import TableEntry
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from flows.running.declaring import task
 from flows.running.run import Numbered
-
-open_the_snapshot = task(name="open snapshot", tags=["open"], task_run_name="open snapshot {name}")(chosen_snapshot)
 
 
 @task(

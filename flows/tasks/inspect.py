@@ -38,5 +38,5 @@ def require_reachable(report: ProbeReport, address: DatabaseAddress) -> None:
             "The EDMS cannot reach its database.",
             where=address.display,
             why=report.database_error,
-            fix="Fix DATABASES in the EDMS's settings, or [edms] env.",
+            fix="Start the server, or fix DATABASES in the EDMS's settings or [edms] env.",
         )

@@ -160,7 +160,7 @@ def test_what_others_wrote_is_not_run_at_the_backup(made: str, tmp_path: Path) -
 
 def _found(url: str, folder: Path) -> list[str]:
     with open_database(DatabaseAddress.from_url(url)).view(folder, 1) as view:
-        return [one.subject for one in view.findings() if one.code == "once-true"]
+        return [one.subject for one in view.once_true() if one.code == "once-true"]
 
 
 def _rows(picture: dict[str, object]) -> dict[str, object]:

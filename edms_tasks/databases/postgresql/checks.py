@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edms_tasks.databases.postgresql.archive import Archive, Entry
 from edms_tasks.databases.postgresql.careful import Connection, evaluate, rehearse
-from edms_tasks.databases.postgresql.restore_plan import subject
+from edms_tasks.databases.postgresql.schema_plan import subject
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.quoting import literal
 

@@ -14,7 +14,7 @@ from psycopg import errors as pg_errors
 
 from edms_tasks.databases.postgresql.archive import Entry
 from edms_tasks.databases.postgresql.careful import Connection, rehearse
-from edms_tasks.databases.postgresql.restore_plan import subject
+from edms_tasks.databases.postgresql.schema_plan import subject
 from edms_tasks.databases.postgresql.statements import word_after
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.quoting import identifier, identifiers

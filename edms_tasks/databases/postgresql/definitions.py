@@ -14,9 +14,10 @@ from collections.abc import Iterator
 
 import psycopg
 
+from edms_tasks.databases.left_out import MAY_HOLD_PASSWORDS
 from edms_tasks.databases.postgresql.archive import Entry, read_archive
 from edms_tasks.databases.postgresql.properties import recorded_properties
-from edms_tasks.databases.postgresql.restore_plan import OWNED, subject
+from edms_tasks.databases.postgresql.schema_plan import OWNED, subject
 from edms_tasks.databases.postgresql.statements import split
 from edms_tasks.databases.protocol import CapturedSchema, Definition
 from edms_tasks.quoting import identifier
@@ -26,7 +27,6 @@ _PRIVILEGES = {"ACL", "DEFAULT ACL"}
 # What the database as a whole is, which is compared as its properties.
 _WHOLE = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"}
 _ABOUT_ANOTHER = {"ACL", "COMMENT", "SECURITY LABEL"}  # tag: what it is about
-_MAY_HOLD_PASSWORDS = {"USER MAPPING", "SERVER", "SUBSCRIPTION", "FOREIGN DATA WRAPPER"}
 _USUAL_ACCESS_METHOD = "heap"
 _STATES = {"D": "disabled", "R": "for replicas only", "A": "always"}
 _LITERAL = r"E?'(?:[^'\\]|''|\\.)*'"
@@ -51,7 +51,7 @@ def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
             parts.append(_part("owner", entry))
         if entry.raw("tablespace"):
             parts.append(_part("tablespace", entry))
-        if entry.kind in _MAY_HOLD_PASSWORDS:
+        if entry.kind in MAY_HOLD_PASSWORDS:
             private.add(name)
     found = [
         Definition(

@@ -18,7 +18,7 @@ from edms_tasks.databases.postgresql.leftovers import STAGING, fitting, remove_m
 from edms_tasks.databases.postgresql.locking import advisory_lock
 from edms_tasks.databases.postgresql.making import exists, may_create, may_not_create
 from edms_tasks.databases.postgresql.properties import recorded_properties
-from edms_tasks.databases.postgresql.restore_plan import FOR_ALL, Plan, plan_restore
+from edms_tasks.databases.postgresql.schema_plan import FOR_ALL, Plan, plan_restore
 from edms_tasks.databases.postgresql.server import Server, read_server
 from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.whole import Whole

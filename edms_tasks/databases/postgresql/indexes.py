@@ -16,7 +16,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.archive import Archive, Entry, numbers
 from edms_tasks.databases.postgresql.careful import evaluate
 from edms_tasks.databases.postgresql.connection import connected
-from edms_tasks.databases.postgresql.restore_plan import subject
+from edms_tasks.databases.postgresql.schema_plan import subject
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.errors import TerminalError
 from edms_tasks.quoting import literal

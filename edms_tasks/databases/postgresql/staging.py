@@ -27,7 +27,7 @@ from edms_tasks.databases.postgresql.extension_tables import empty_extension_tab
 from edms_tasks.databases.postgresql.indexes import build, over_own_functions
 from edms_tasks.databases.postgresql.loading import copy_table
 from edms_tasks.databases.postgresql.own_settings import Lent, choose
-from edms_tasks.databases.postgresql.restore_plan import Attempt, Plan, plan_restore, require_harmless, subject
+from edms_tasks.databases.postgresql.schema_plan import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
 from edms_tasks.databases.postgresql.statements import word_after
 from edms_tasks.databases.postgresql.subscriptions import drop_made

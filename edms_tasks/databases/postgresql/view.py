@@ -129,8 +129,10 @@ class PostgresView:
         return (
             *catalogue.read_findings(self._connection),
             *read_maintenance_findings(self._connection),
-            *read_once_true(self._connection, self._own_settings()),
         )
+
+    def once_true(self) -> tuple[Finding, ...]:
+        return read_once_true(self._connection, self._own_settings())
 
     def closed_to_merges(self) -> dict[str, str]:
         """None: the server knows all that its tables need."""
