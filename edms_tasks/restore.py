@@ -12,7 +12,8 @@ from edms_tasks.digests.measured import MeasuredTable
 from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.inventory.model import FOUND, ROW_ID, Table
-from edms_tasks.keys.checked_keys import CheckedKeys, key_of_candidates
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.keys.checking import key_of_candidates
 from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository

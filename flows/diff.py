@@ -14,7 +14,7 @@ from typing import Any
 
 from edms_tasks.comparing.result import Difference
 from edms_tasks.errors import CommandError
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.report import page
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder

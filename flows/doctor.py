@@ -12,7 +12,8 @@ from edms_tasks.databases.protocol import View
 from edms_tasks.doctor import Diagnosis, Group, Subject, WalkedRoot, examine, grouped, settings_text, walk_root
 from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.inspect import run_probe
-from edms_tasks.inventory.model import FileRoot, Finding, ProbeReport
+from edms_tasks.inventory.model import FileRoot, Finding
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.report import page
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings

@@ -15,7 +15,7 @@ from typing import Any
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import CommandError, DatabaseRefused, EdmsBackupError, SettingsError, TerminalError
 from edms_tasks.inventory.inspect import run_probe
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.owner import identity_of, names_of, same_edms
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings, load_settings, settings_from

@@ -17,7 +17,8 @@ from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
 from edms_tasks.identifying.snapshot_rows import mergeable
-from edms_tasks.inventory.model import ProbeReport, Table
+from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.planning import MergePlan

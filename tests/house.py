@@ -17,7 +17,16 @@ PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- made by `python -m tests.house` -->\n", "<!-- end -->"
 PACKAGES = ("flows", "edms_tasks", "expectations")
 # Modules of no room of their own, by what they are.
-WORDS = {"errors", "quoting", "settings", "manifest", "durable", "validation_result", "inventory.model"}
+WORDS = {
+    "errors",
+    "quoting",
+    "settings",
+    "manifest",
+    "durable",
+    "validation_result",
+    "inventory.model",
+    "inventory.probe_report",
+}
 STAGES = {"extract", "serialize", "package", "restore", "validate"}
 
 

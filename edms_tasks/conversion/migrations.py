@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 
 

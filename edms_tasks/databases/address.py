@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from edms_tasks.databases.engines import is_file
 from edms_tasks.errors import SettingsError, UnsupportedEngine
-from edms_tasks.inventory.model import ProbeDatabase
+from edms_tasks.inventory.probe_report import ProbeDatabase
 
 _ENGINES = {
     "postgresql": "postgresql",

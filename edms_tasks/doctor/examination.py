@@ -18,7 +18,8 @@ from edms_tasks.doctor.samples import take_sample
 from edms_tasks.doctor.secrets import assess_secrets
 from edms_tasks.doctor.soft_references import assess_soft_references
 from edms_tasks.doctor.suggestions import suggest_key
-from edms_tasks.inventory.model import Finding, Inventory, ProbeModel, ProbeReport
+from edms_tasks.inventory.model import Finding, Inventory
+from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.settings import Settings
 

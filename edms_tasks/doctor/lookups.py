@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from edms_tasks.doctor.assessment import Assessment
-from edms_tasks.inventory.model import ProbeModel
+from edms_tasks.inventory.probe_report import ProbeModel
 
 
 def assess_lookups(models: Iterable[ProbeModel], doubled: Collection[str]) -> list[Assessment]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edms_tasks.doctor.assessment import Assessment
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 
 
 def assess_migrations(report: ProbeReport, *, refused: bool) -> list[Assessment]:

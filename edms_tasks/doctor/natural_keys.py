@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from edms_tasks.doctor.assessment import Assessment, KeyVerdict, SettingsFix, assessed, settings_fix_line
-from edms_tasks.inventory.model import Finding, NaturalKey, ProbeModel, Table
+from edms_tasks.inventory.model import Finding, NaturalKey, Table
 from edms_tasks.inventory.natural_keys import is_completed, reference_of
+from edms_tasks.inventory.probe_report import ProbeModel
 from edms_tasks.keys.checked_keys import CheckedKeys
 
 KEY_CODES = {

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from edms_tasks.inventory.model import Column, GenericReference, ProbeModel, Table
+from edms_tasks.inventory.model import Column, GenericReference, Table
 from edms_tasks.inventory.natural_keys import reference_of
+from edms_tasks.inventory.probe_report import ProbeModel
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.workspace import relation

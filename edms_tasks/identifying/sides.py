@@ -11,7 +11,8 @@ from edms_tasks.digests.canonical import CONTENT, with_hashes
 from edms_tasks.digests.table_state import is_filled, members, reference_column
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
-from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, key_of_candidates
+from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys
+from edms_tasks.keys.checking import key_of_candidates
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace

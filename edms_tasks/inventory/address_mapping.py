@@ -12,7 +12,7 @@ from pathlib import Path
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.engines import is_file
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import ProbeDatabase, ProbeReport
+from edms_tasks.inventory.probe_report import ProbeDatabase, ProbeReport
 from edms_tasks.settings import Settings
 
 

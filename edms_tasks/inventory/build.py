@@ -20,13 +20,11 @@ from edms_tasks.inventory.model import (
     GenericReference,
     Inventory,
     LogicalType,
-    ProbeField,
-    ProbeModel,
-    ProbeReport,
     Reference,
     Table,
 )
 from edms_tasks.inventory.natural_keys import derive_candidates
+from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
 from edms_tasks.inventory.soft_references import declared_file_names, with_declared
 from edms_tasks.settings import Settings
 

@@ -24,7 +24,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.engines import DJANGO_BACKENDS
 from edms_tasks.errors import EdmsNotImportable, TableLocked
 from edms_tasks.inventory.address_mapping import name_for_the_edms, with_mapped_addresses
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.remote_probe import Answer, run_remotely
 from edms_tasks.settings import Settings
 

@@ -10,7 +10,8 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import Finding, ForeignReference, NaturalKey, ProbeModel, Table, UniqueKey
+from edms_tasks.inventory.model import Finding, ForeignReference, NaturalKey, Table, UniqueKey
+from edms_tasks.inventory.probe_report import ProbeModel
 
 Path = tuple[str, ...]
 

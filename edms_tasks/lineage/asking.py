@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edms_tasks.inventory.model import Finding, ProbeReport
+from edms_tasks.inventory.model import Finding
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.choosing import Chosen, choose
 from edms_tasks.lineage.history import PROBLEMS, History, histories, history_of
 from edms_tasks.lineage.owner import Asker, asker_of

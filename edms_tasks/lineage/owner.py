@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.inventory.model import EdmsIdentity, ProbeReport
+from edms_tasks.inventory.model import EdmsIdentity
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edms_tasks.inventory.build import table_of
-from edms_tasks.inventory.model import ProbeModel, Table
+from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.probe_report import ProbeModel
 from edms_tasks.manifest import TableEntry
 
 

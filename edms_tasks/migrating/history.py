@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from edms_tasks.inventory.model import ProbeMigration
+from edms_tasks.inventory.probe_report import ProbeMigration
 
 Key = tuple[str, str]
 """(app label, name of the migration), as `django_migrations` has it."""

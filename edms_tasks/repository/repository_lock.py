@@ -29,24 +29,24 @@ VOID_SECONDS = 120.0
 _LARGEST = 64 * 1024
 
 
-def hold(place: Backend, purpose: str) -> AbstractContextManager[Callable[[], bool]]:
+def hold(backend: Backend, purpose: str) -> AbstractContextManager[Callable[[], bool]]:
     """Hold the place's lock; the value given says whether it is still held."""
-    if place.local_folder is not None:
-        return _hold_folder(place, place.local_folder / NAME, purpose)
-    return _hold_object(place, purpose)
+    if backend.local_folder is not None:
+        return _hold_folder(backend, backend.local_folder / NAME, purpose)
+    return _hold_object(backend, purpose)
 
 
 @contextmanager
-def _hold_folder(place: Backend, path: Path, purpose: str) -> Iterator[Callable[[], bool]]:
-    with place.translating(NAME):
+def _hold_folder(backend: Backend, path: Path, purpose: str) -> Iterator[Callable[[], bool]]:
+    with backend.translating(NAME):
         path.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _locked(place, _parsed(os.pread(descriptor, _LARGEST, 0))) from error
-        with place.translating(NAME):
+            raise _locked(backend, _parsed(os.pread(descriptor, _LARGEST, 0))) from error
+        with backend.translating(NAME):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(_body(purpose)).encode(), 0)
         yield lambda: True
@@ -57,23 +57,23 @@ def _hold_folder(place: Backend, path: Path, purpose: str) -> Iterator[Callable[
 
 
 @contextmanager
-def _hold_object(place: Backend, purpose: str) -> Iterator[Callable[[], bool]]:
+def _hold_object(backend: Backend, purpose: str) -> Iterator[Callable[[], bool]]:
     body = _body(purpose)
-    if not place.create(NAME, json.dumps(body).encode()):
-        holder = _read(place)
+    if not backend.create(NAME, json.dumps(body).encode()):
+        holder = _read(backend)
         if holder is not None and not _is_void(holder):
-            raise _locked(place, holder)
+            raise _locked(backend, holder)
         # Only the lock that was judged void is removed; if another run took it meanwhile, that run has won.
-        if holder is not None and _read(place) == holder:
-            place.remove(NAME)
-        if not place.create(NAME, json.dumps(body).encode()):
-            raise _locked(place, _read(place) or {})
+        if holder is not None and _read(backend) == holder:
+            backend.remove(NAME)
+        if not backend.create(NAME, json.dumps(body).encode()):
+            raise _locked(backend, _read(backend) or {})
     stop, lost = threading.Event(), threading.Event()
-    keeper = threading.Thread(target=_renew, args=(place, body, stop, lost), name="repository lock", daemon=True)
+    keeper = threading.Thread(target=_renew, args=(backend, body, stop, lost), name="repository lock", daemon=True)
     keeper.start()
 
     def still_held() -> bool:
-        return not lost.is_set() and (_read(place) or {}).get("token") == body["token"]
+        return not lost.is_set() and (_read(backend) or {}).get("token") == body["token"]
 
     try:
         yield still_held
@@ -81,17 +81,17 @@ def _hold_object(place: Backend, purpose: str) -> Iterator[Callable[[], bool]]:
         stop.set()
         keeper.join()
         if still_held():
-            place.remove(NAME)
+            backend.remove(NAME)
 
 
-def _renew(place: Backend, body: dict[str, Any], stop: threading.Event, lost: threading.Event) -> None:
+def _renew(backend: Backend, body: dict[str, Any], stop: threading.Event, lost: threading.Event) -> None:
     renewed = time.monotonic()
     while not stop.wait(RENEW_SECONDS):
         try:
-            if (_read(place) or {}).get("token") != body["token"]:
+            if (_read(backend) or {}).get("token") != body["token"]:
                 lost.set()
                 return
-            place.write(NAME, [json.dumps(body | {"renewed": time.time()}).encode()])
+            backend.write(NAME, [json.dumps(body | {"renewed": time.time()}).encode()])
             renewed = time.monotonic()
         except EdmsBackupError:
             # The place may come back; until the lock is void for others, it is still ours.
@@ -132,9 +132,9 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _read(place: Backend) -> dict[str, Any] | None:
+def _read(backend: Backend) -> dict[str, Any] | None:
     try:
-        return _parsed(place.read(NAME, _LARGEST))
+        return _parsed(backend.read(NAME, _LARGEST))
     except FileNotFoundError:
         return None
 
@@ -147,11 +147,11 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _locked(place: Backend, holder: dict[str, Any]) -> RepositoryLocked:
+def _locked(backend: Backend, holder: dict[str, Any]) -> RepositoryLocked:
     who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}, since {holder.get('since', '?')}"
     return RepositoryLocked(
         f"Another run holds the repository: {holder.get('purpose', 'unknown')}.",
-        where=place.display,
+        where=backend.display,
         why=who,
         fix="Wait until it has ended; if that process is gone, run the command again.",
     )

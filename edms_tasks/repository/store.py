@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edms_tasks.errors import (
-    AnotherRepository,
     DamagedRepository,
     NoSpace,
     RepositoryLocked,
@@ -30,16 +29,13 @@ from edms_tasks.errors import (
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository.backend import BLOCK, Backend, open_backend
 from edms_tasks.repository.chain import Mark
+from edms_tasks.repository.config import CONFIG, no_config, read_identity, write_config
 from edms_tasks.repository.overlay import OverlayBackend
 from edms_tasks.repository.repository_lock import hold
 from edms_tasks.repository.survey import LARGEST_MANIFEST, Survey, snapshot_name, survey, write_head
 from edms_tasks.settings import RepositorySettings
 
-FORMAT = 1
-LARGEST_CONFIG = 64 * 1024
-
-_CONFIG = "config.json"
-_OWN_NAMES = frozenset({_CONFIG, "objects", "snapshots", "heads", "locks", "pending", "tmp"})
+_OWN_NAMES = frozenset({CONFIG, "objects", "snapshots", "heads", "locks", "pending", "tmp"})
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -65,8 +61,8 @@ class Repository:
         ...     repository.finish(run)
     """
 
-    def __init__(self, place: Backend, identity: str) -> None:
-        self._place = place
+    def __init__(self, backend: Backend, identity: str) -> None:
+        self._backend = backend
         self.identity = identity
         self._still_locked: Callable[[], bool] | None = None
 
@@ -75,65 +71,61 @@ class Repository:
     @classmethod
     def create(cls, settings: RepositorySettings) -> Repository:
         """Make the repository, or open the one that is there already."""
-        place = open_backend(settings)
-        if place.size(_CONFIG) is None:
-            strangers = sorted(place.top_level() - _OWN_NAMES)
+        backend = open_backend(settings)
+        if backend.size(CONFIG) is None:
+            strangers = sorted(backend.top_level() - _OWN_NAMES)
             if strangers:
                 raise SettingsError(
                     "The repository's folder holds something else.",
-                    where=place.display,
+                    where=backend.display,
                     why=f"There is no config.json, but there is {strangers[0]!r}.",
                     fix="Name a new or empty folder in [repository] url.",
                 )
-            if any(True for folder in ("snapshots", "heads") for _ in place.names(folder)):
-                raise _no_config(place)
-            config = {
-                "format": FORMAT,
-                "id": secrets.token_hex(16),
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            # Two runs may create at the same time: the first one's config stands for both.
-            place.create(_CONFIG, json.dumps(config, indent=1).encode())
-        return cls(place, _expected(_read_config(place), settings, place))
+            if any(True for folder in ("snapshots", "heads") for _ in backend.names(folder)):
+                raise no_config(backend)
+            write_config(backend)
+        return cls(backend, read_identity(backend, settings))
 
     @classmethod
     def open(cls, settings: RepositorySettings) -> Repository:
         """Open the repository.
 
         Raises:
-            SettingsError: there is none at that place.
+            SettingsError: there is none at that backend.
             RepositoryUnreachable: the place does not answer.
         """
-        place = open_backend(settings)
-        if place.size(_CONFIG) is None:
-            if any(True for folder in ("snapshots", "heads") for _ in place.names(folder)):
-                raise _no_config(place)
+        backend = open_backend(settings)
+        if backend.size(CONFIG) is None:
+            if any(True for folder in ("snapshots", "heads") for _ in backend.names(folder)):
+                raise no_config(backend)
             raise SettingsError(
                 "There is no repository here.",
-                where=place.display,
+                where=backend.display,
                 why="config.json is missing.",
                 fix="Make one with `edms-backup init`, or fix [repository] url; see that its disk is mounted.",
             )
-        return cls(place, _expected(_read_config(place), settings, place))
+        return cls(backend, read_identity(backend, settings))
 
     @classmethod
     def is_at(cls, settings: RepositorySettings) -> bool:
         """Whether there is one at that place."""
-        return open_backend(settings).size(_CONFIG) is not None
+        return open_backend(settings).size(CONFIG) is not None
 
     def with_overlay(self, folder: Path) -> Repository:
         """The same repository, whose new objects go into `folder` of this machine: its own place is not written to."""
-        return Repository(OverlayBackend(self._place, open_backend(RepositorySettings(url=str(folder)))), self.identity)
+        return Repository(
+            OverlayBackend(self._backend, open_backend(RepositorySettings(url=str(folder)))), self.identity
+        )
 
     @property
     def display(self) -> str:
         """Where it is, without secrets."""
-        return self._place.display
+        return self._backend.display
 
     @property
     def local_folder(self) -> Path | None:
         """The folder, where the repository is on this machine's own file system."""
-        return self._place.local_folder
+        return self._backend.local_folder
 
     # -- objects ------------------------------------------------------------------------------------------------
 
@@ -152,12 +144,12 @@ class Repository:
         """Store bytes, given in as many pieces as the caller has them; see `put_file`."""
         ref = _ref_of(data)
         if not self._is_stored(ref):
-            self._place.write(_object_name(ref), data)
+            self._backend.write(_object_name(ref), data)
         return ref
 
     def replace(self, ref: ObjectRef, path: Path) -> None:
         """Write the object anew from a file that holds its bytes, whatever stands under its name now."""
-        self._place.write(_object_name(ref), _verified(_blocks_of(path), ref, lambda why: _source_changed(path, why)))
+        self._backend.write(_object_name(ref), _verified(_blocks_of(path), ref, lambda why: _source_changed(path, why)))
 
     def read(self, ref: ObjectRef) -> bytes:
         """The object's bytes, verified."""
@@ -180,7 +172,7 @@ class Repository:
 
     def has(self, ref: ObjectRef) -> bool:
         """Whether an object of that name and size is there; its bytes are not read."""
-        return self._place.size(_object_name(ref)) == ref.size
+        return self._backend.size(_object_name(ref)) == ref.size
 
     def check(self, ref: ObjectRef) -> None:
         """Read the object and compare it with its name; raises DamagedRepository."""
@@ -209,13 +201,13 @@ class Repository:
                 fix="Run `edms-backup verify` to see which snapshots need it, and restore another one.",
             )
 
-        size = self._place.size(name)
+        size = self._backend.size(name)
         if size is None:
             raise damaged("It is missing.")
         if size != ref.size:
             raise damaged(f"It has {size} bytes, the snapshot says {ref.size}.")
         try:
-            yield from _verified(self._place.blocks(name), ref, damaged)
+            yield from _verified(self._backend.blocks(name), ref, damaged)
         except FileNotFoundError as error:
             raise damaged("It is missing.") from error
 
@@ -231,7 +223,7 @@ class Repository:
                 fix="Run the backup again; what it stored is reused.",
             )
         snapshot_id = hashlib.sha256(manifest).hexdigest()
-        self._place.write(snapshot_name(snapshot_id), [manifest])
+        self._backend.write(snapshot_name(snapshot_id), [manifest])
         return snapshot_id
 
     def read_snapshot(self, snapshot_id: str) -> bytes:
@@ -242,7 +234,7 @@ class Repository:
             )
         name = snapshot_name(snapshot_id)
         try:
-            data = self._place.read(name, LARGEST_MANIFEST)
+            data = self._backend.read(name, LARGEST_MANIFEST)
         except FileNotFoundError as error:
             raise UnknownSnapshot(
                 "No such snapshot.", where=f"{self.display}: {snapshot_id}", fix="See `edms-backup list`."
@@ -258,7 +250,7 @@ class Repository:
 
     def survey(self) -> Survey:
         """Everything that is known of the snapshots, read now."""
-        return survey(self._place)
+        return survey(self._backend)
 
     def snapshots(self) -> tuple[str, ...]:
         """Ids of all readable snapshots, of whatever EDMS, each after the one that it names as the one before it."""
@@ -270,14 +262,14 @@ class Repository:
 
     def write_head(self, edms: str, snapshot_id: str, number: int) -> None:
         """Note which snapshot of an EDMS is the newest; only under the lock, and after the manifest."""
-        write_head(self._place, edms, Mark(snapshot_id, number))
+        write_head(self._backend, edms, Mark(snapshot_id, number))
 
     # -- one writer at a time, and no leftovers -----------------------------------------------------------------
 
     @contextmanager
     def lock(self, purpose: str) -> Iterator[None]:
         """Hold the repository for writing; raises RepositoryLocked while another run does."""
-        with hold(self._place, purpose) as still_held:
+        with hold(self._backend, purpose) as still_held:
             self._still_locked = still_held
             try:
                 yield
@@ -288,14 +280,14 @@ class Repository:
         """Note that a run begins to write; what it leaves behind when killed is swept by the next `finish`."""
         run = secrets.token_hex(8)
         record = {"run": run, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        self._place.write(f"pending/{run}.json", [json.dumps(record).encode()])
+        self._backend.write(f"pending/{run}.json", [json.dumps(record).encode()])
         return run
 
     def finish(self, run: str) -> Swept:
         """Note that the run wrote its snapshot, and sweep what earlier, unfinished runs left behind."""
-        self._place.remove(f"pending/{run}.json")
-        unfinished = any(True for _ in self._place.names("pending"))
-        halves = any(True for _ in self._place.names("tmp"))
+        self._backend.remove(f"pending/{run}.json")
+        unfinished = any(True for _ in self._backend.names("pending"))
+        halves = any(True for _ in self._backend.names("tmp"))
         return self.sweep() if unfinished or halves else Swept()
 
     def sweep(self) -> Swept:
@@ -306,20 +298,20 @@ class Repository:
                 where=self.display,
                 fix="Call it inside `lock`.",
             )
-        temporary = [name for name, _ in self._place.names("tmp")]
+        temporary = [name for name, _ in self._backend.names("tmp")]
         for name in temporary:
-            self._place.remove(name)
+            self._backend.remove(name)
         found = self.survey()
         if doubt := _doubt(found):
             return Swept(temporary=len(temporary), skipped=doubt)
         needed = {_object_name(ref) for manifest in found.intact.values() for ref in manifest.objects().values()}
         objects = total = 0
-        for name, size in list(self._place.names("objects")):
+        for name, size in list(self._backend.names("objects")):
             if name not in needed:
-                self._place.remove(name)
+                self._backend.remove(name)
                 objects, total = objects + 1, total + size
-        for name in [name for name, _ in self._place.names("pending")]:
-            self._place.remove(name)
+        for name in [name for name, _ in self._backend.names("pending")]:
+            self._backend.remove(name)
         return Swept(objects=objects, bytes=total, temporary=len(temporary))
 
 
@@ -380,46 +372,3 @@ def _cannot_write(path: Path, error: OSError) -> TerminalError:
         why=error.strerror or str(error),
         fix="Make room on that disk." if kind is NoSpace else "See that the folder is there and may be written.",
     )
-
-
-def _expected(identity: str, settings: RepositorySettings, place: Backend) -> str:
-    if settings.id is not None and settings.id != identity:
-        raise AnotherRepository(
-            "This is another repository than the settings name.",
-            where=place.display,
-            why=f"[repository] id is {settings.id}; the one that is there has the id {identity}.",
-            fix="Mount the right disk or fix [repository] url; or, if this one is meant, put its id into [repository] id.",
-        )
-    return identity
-
-
-def _no_config(place: Backend) -> DamagedRepository:
-    return DamagedRepository(
-        "The repository's config.json is missing.",
-        where=place.display,
-        why="There are snapshots, but no config.json.",
-        fix='Put it back: {"format": 1, "id": "<that of [repository] id, else any>", "created": "<any date>"}; then run'
-        " `edms-backup verify`.",
-    )
-
-
-def _read_config(place: Backend) -> str:
-    where = f"{place.display}: {_CONFIG}"
-    try:
-        config = json.loads(place.read(_CONFIG, LARGEST_CONFIG))
-        version, identity = config["format"], config["id"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedRepository(
-            "The repository's config.json cannot be read.",
-            where=where,
-            why=str(error),
-            fix='Fix it: {"format": 1, "id": "<any>", "created": "<any date>"}.',
-        ) from error
-    if version != FORMAT:
-        raise SettingsError(
-            "The repository has another format.",
-            where=where,
-            why=f"It says format {version!r}, this version reads {FORMAT}.",
-            fix="Use the version of edms-backup that wrote it, or a newer one.",
-        )
-    return str(identity)

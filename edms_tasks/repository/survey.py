@@ -76,19 +76,19 @@ def snapshot_name(snapshot_id: str) -> str:
     return f"snapshots/{snapshot_id}.json"
 
 
-def survey(place: Backend) -> Survey:
+def survey(backend: Backend) -> Survey:
     """Read every manifest and every head record."""
     intact: dict[str, Manifest] = {}
     damaged: list[str] = []
     strays: list[Stray] = []
-    for name, _ in place.names("snapshots"):
+    for name, _ in backend.names("snapshots"):
         snapshot_id = name.removeprefix("snapshots/").removesuffix(".json")
         try:
-            data = place.read(name, LARGEST_MANIFEST)
+            data = backend.read(name, LARGEST_MANIFEST)
         except FileNotFoundError:
             continue  # removed since it was listed; what names it will say so
         digest = hashlib.sha256(data).hexdigest()
-        manifest = _parsed(data, f"{place.display}: {name}")
+        manifest = _parsed(data, f"{backend.display}: {name}")
         if not _HEX64.fullmatch(snapshot_id) or name != snapshot_name(snapshot_id):
             strays.append(Stray(name, digest if manifest else None))
         elif manifest is not None and digest == snapshot_id:
@@ -99,11 +99,11 @@ def survey(place: Backend) -> Survey:
                 strays.append(Stray(name, digest))
     # A copy under a wrong name beside the right one is no loss.
     strays = [stray if stray.snapshot_id not in intact else Stray(stray.name, None) for stray in strays]
-    heads, unreadable = _heads(place)
+    heads, unreadable = _heads(backend)
     return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable)
 
 
-def write_head(place: Backend, edms: str, mark: Mark) -> None:
+def write_head(backend: Backend, edms: str, mark: Mark) -> None:
     """Note which snapshot of an EDMS is the newest."""
     record = {
         "edms": edms,
@@ -111,15 +111,15 @@ def write_head(place: Backend, edms: str, mark: Mark) -> None:
         "number": mark.number,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    place.write(_head_name(edms), [json.dumps(record, indent=1).encode()])
+    backend.write(_head_name(edms), [json.dumps(record, indent=1).encode()])
 
 
-def _heads(place: Backend) -> tuple[dict[str, Mark], tuple[str, ...]]:
+def _heads(backend: Backend) -> tuple[dict[str, Mark], tuple[str, ...]]:
     heads: dict[str, Mark] = {}
     unreadable: list[str] = []
-    for name, _ in place.names("heads"):
+    for name, _ in backend.names("heads"):
         try:
-            record = json.loads(place.read(name, _LARGEST_HEAD))
+            record = json.loads(backend.read(name, _LARGEST_HEAD))
             edms, snapshot, number = record["edms"], record["snapshot"], record["number"]
         except FileNotFoundError:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.asking import chosen_snapshot
 from edms_tasks.lineage.choosing import Chosen
 from edms_tasks.manifest import Manifest

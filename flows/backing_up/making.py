@@ -17,7 +17,8 @@ from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import EdmsBackupError, NoSpace, UnappliedMigrations
 from edms_tasks.files.ids_in_names import findings_of
 from edms_tasks.incremental.previous import Previous, keep_indexes
-from edms_tasks.inventory.model import Finding, ProbeReport
+from edms_tasks.inventory.model import Finding
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.owner import Asker, asker_of
 from edms_tasks.lineage.placing import SnapshotPlace, place_of
 from edms_tasks.lineage.reopening import Reopened, reopen

@@ -11,7 +11,8 @@ from edms_tasks.comparing.files import Held, LiveFolder
 from edms_tasks.comparing.shared_schema import State, state_of_database, state_of_snapshot
 from edms_tasks.databases import Database, open_database
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import ProbeReport, Table
+from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from edms_tasks.errors import CommandError, SettingsError
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 
 _HEADER = re.compile(r"^\[\[?\s*([\w-]+)", re.MULTILINE)
 _OWN = "profile"

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import Finding, ProbeReport
+from edms_tasks.inventory.model import Finding
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.settings import Settings
 from flows.live.live_target import live_folders
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from edms_tasks import promotion
 from edms_tasks.databases import Database
 from edms_tasks.errors import TargetChanged
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.promotion import Journal, LiveTarget, Patience
 from edms_tasks.promotion.folders import identity
 from edms_tasks.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import CommandError, SnapshotNewerThanCode
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings
 from flows.restoring.conversion_target import other_database

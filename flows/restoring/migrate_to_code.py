@@ -16,7 +16,8 @@ from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.build import table_of
 from edms_tasks.inventory.inspect import run_in_edms
-from edms_tasks.inventory.model import ProbeReport, Table
+from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.migrating.code_compatibility import lacking, unenforced, without
 from edms_tasks.migrating.outcome import Change, CodeMigration, TableOutcome

@@ -9,7 +9,7 @@ from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
 from edms_tasks.files.names import plain_name
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edms_tasks.errors import CommandError, MigrationsDiverged, SnapshotNewerThanCode
-from edms_tasks.inventory.model import ProbeReport, Table
+from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 from edms_tasks.migrating.code_compatibility import Unknown, lacking, tables_of_app, unknown_to
 from edms_tasks.migrating.history import History, compare_histories, spelled

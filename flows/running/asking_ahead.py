@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edms_tasks.inventory.model import ProbeReport
+    from edms_tasks.inventory.probe_report import ProbeReport
     from edms_tasks.settings import Settings
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 from edms_tasks.inventory.inspect import run_probe
-from edms_tasks.inventory.model import ProbeReport
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.scratch.workspace import Workspace, open_workspace
 from edms_tasks.settings import Settings
 from flows.running.declaring import Task

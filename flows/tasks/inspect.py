@@ -8,7 +8,8 @@ from edms_tasks.databases import Database, DatabaseAddress
 from edms_tasks.databases.protocol import ServerFacts, View
 from edms_tasks.errors import DatabaseRefused
 from edms_tasks.inventory.build import build_inventory
-from edms_tasks.inventory.model import Inventory, ProbeReport
+from edms_tasks.inventory.model import Inventory
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.settings import Settings
 from flows.running.declaring import task
 

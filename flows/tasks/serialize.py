@@ -9,7 +9,8 @@ from pathlib import Path
 from edms_tasks.incremental.previous import Previous
 from edms_tasks.incremental.row_index import StoredRows
 from edms_tasks.inventory.model import Finding, Table
-from edms_tasks.keys.checked_keys import CheckedKeys, check_keys
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.keys.checking import check_keys
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.serialize import SerializedTable, serialize_table

@@ -9,7 +9,8 @@ import pytest
 from edms_tasks.conversion.counters import positions_there
 from edms_tasks.conversion.migrations import commands_to
 from edms_tasks.conversion.table_pairs import pair_tables
-from edms_tasks.inventory.model import Column, Edms, ProbeMigration, ProbeReport, Table
+from edms_tasks.inventory.model import Column, Edms, Table
+from edms_tasks.inventory.probe_report import ProbeMigration, ProbeReport
 from edms_tasks.manifest import Chunk, Manifest, NativeSchema, ObjectRef, Sequence, TableEntry, TableState
 
 OPTIONS = ["--no-input", "--verbosity", "0", "--database", "other"]

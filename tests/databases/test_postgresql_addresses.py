@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import ProbeDatabase
+from edms_tasks.inventory.probe_report import ProbeDatabase
 from tests.postgres_server import SUPERUSER, PostgresServer
 
 NAMES = [

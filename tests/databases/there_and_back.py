@@ -11,7 +11,8 @@ from edms_tasks.digests.table_state import KEY, chunks
 from edms_tasks.extract import extract_table
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.natural_keys import derive_candidates
-from edms_tasks.keys.checked_keys import CheckedKeys, check_keys, key_of_candidates
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.keys.checking import check_keys, key_of_candidates
 from edms_tasks.manifest import TableEntry, TableState
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable

@@ -9,7 +9,7 @@ import pytest
 
 import edms_tasks.inventory.inspect as inspect
 from edms_tasks.errors import EdmsNotImportable
-from edms_tasks.inventory.model import ProbeModel, ProbeReport
+from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport
 from edms_tasks.settings import settings_from
 from tests.inventory.small_project import small_project
 

@@ -129,7 +129,7 @@ def endless():
 with repository.lock("the run that is killed"):
     repository.begin()
     repository.put_bytes(b"of no snapshot")
-    repository._place.write("objects/aa/" + "a" * 64, endless())
+    repository._backend.write("objects/aa/" + "a" * 64, endless())
 """
 
 

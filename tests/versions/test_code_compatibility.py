@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edms_tasks.inventory.model import Column, ProbeField, ProbeModel, ProbeUnique, Table, UniqueKey
+from edms_tasks.inventory.model import Column, Table, UniqueKey
+from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeUnique
 from edms_tasks.manifest import TableEntry, TableState
 from edms_tasks.migrating.code_compatibility import lacking, unenforced, unknown_to
 

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.inventory.model import ProbeMigration
+from edms_tasks.inventory.probe_report import ProbeMigration
 from edms_tasks.migrating.history import Key, compare_histories
 
 CASES = 400

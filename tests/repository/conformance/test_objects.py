@@ -122,5 +122,5 @@ def test_a_write_that_breaks_off_leaves_no_half_object(repository: Repository, s
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        repository._place.write("objects/aa/" + "a" * 64, breaking())
+        repository._backend.write("objects/aa/" + "a" * 64, breaking())
     assert store.names() == before

@@ -1,0 +1,365 @@
+"""Prove natural keys on the rows themselves, and tabulate them for every reference to be looked up in.
+
+A candidate key counts only if no two rows share it. The first candidate that holds is used; one that does not is a
+finding. The result is a relation per table: the columns others point at, and the row's key as JSON text such as
+`["SOP-0001","2",["EMP-7"]]`, nested where the key passes through a reference.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.digests.canonical import json_array, text_of
+from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.keys.checked_keys import (
+    CONTENT_TYPES,
+    GENERIC_TARGETS,
+    CheckedKeys,
+    TableKey,
+    TriedKey,
+    generic_object_id,
+    ids_of,
+)
+from edms_tasks.keys.value_equality import Held, bare_if_uuid, held, leads_to, object_id_text
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.workspace import Workspace, column_types, relation
+from edms_tasks.soft import Ids, SoftColumn, tabulate_soft_column, unreadable
+
+_GENERIC_PAIRS = "generic_pairs"
+
+
+def check_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> CheckedKeys:
+    """Choose and tabulate the key of every table in `raws`; `tables` is the whole inventory."""
+    with workspace.cursor() as cursor:
+        proof = _Proof(cursor, {table.id: table for table in tables if table.id in raws}, raws)
+        for table_id in sorted(proof.tables):
+            proof.key_of(table_id)
+        return proof.finished(workspace)
+
+
+def key_of_candidates(
+    tables: Sequence[Table],
+    raws: Mapping[str, RawTable],
+    workspace: Workspace,
+    chosen: Mapping[str, NaturalKey | None],
+    identities: Mapping[str, str] | None = None,
+) -> CheckedKeys:
+    """Tabulate the keys a snapshot settled on, on rows read back: no choice is made again, health is counted again.
+
+    Args:
+        tables: the whole inventory.
+        raws: the rows, by table id.
+        workspace: where to tabulate.
+        chosen: the keys, by table id.
+        identities: instead of a key, by table id, a relation of the primary key's columns and `nk`; "" makes all rows alike.
+    """
+    fixed = [
+        table.model_copy(update={"key_candidates": tuple(k for k in (chosen[table.id],) if k)}) for table in tables
+    ]
+    with workspace.cursor() as cursor:
+        known = {table.id: table for table in fixed if table.id in raws}
+        proof = _Proof(cursor, known, raws, accept_anything=True, identities=identities or {})
+        for table_id in sorted(proof.tables):
+            proof.key_of(table_id)
+        return proof.finished(workspace)
+
+
+@dataclass
+class _Proof:
+    cursor: duckdb.DuckDBPyConnection
+    tables: dict[str, Table]
+    raws: Mapping[str, RawTable]
+    accept_anything: bool = False
+    identities: Mapping[str, str] = field(default_factory=dict)
+    keys: dict[str, TableKey] = field(default_factory=dict)
+    types: dict[str, dict[str, str]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    tried: dict[str, list[TriedKey]] = field(default_factory=dict)
+    _busy: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._pointed_at: dict[str, set[str]] = {table_id: set() for table_id in self.tables}
+        for table in self.tables.values():
+            for reference in table.references:
+                if isinstance(reference, ForeignReference):
+                    for target in self._pointed_at.keys() & set(reference.targets):
+                        self._pointed_at[target].update(reference.target_columns)
+        for table_id, table in self.tables.items():
+            self.types[table_id] = column_types(self.cursor, relation(table, self.raws[table_id]))
+
+    def finished(self, workspace: Workspace) -> CheckedKeys:
+        """The keys of all tables, and what needs them all: where generic and soft references lead."""
+        self.tabulate_generic_targets()
+        keys = CheckedKeys(workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
+        soft = _tabulate_soft_references(self.cursor, keys)
+        broken = () if self.accept_anything else unreadable(self.tables, soft)
+        return replace(keys, soft=soft, findings=(*self.findings, *broken))
+
+    def key_of(self, table_id: str) -> TableKey | None:
+        """The table's key, built on first use; None while it is being built (a cycle)."""
+        if table_id in self.keys:
+            return self.keys[table_id]
+        if table_id in self._busy:
+            return None
+        self._busy.append(table_id)
+        try:
+            self.keys[table_id] = self._choose(self.tables[table_id])
+        finally:
+            self._busy.pop()
+        return self.keys[table_id]
+
+    def _choose(self, table: Table) -> TableKey:
+        if table.id in self.identities:
+            return self._identified(table, self.identities[table.id])
+        for candidate in table.key_candidates:
+            select = self._select(table, candidate)
+            if select is None:
+                self._reject(
+                    table,
+                    candidate,
+                    "natural-key-cycle",
+                    "passes through references that lead back to the table itself",
+                    1,
+                )
+                continue
+            key = self._tabulate(table, candidate, *select)
+            self.tried.setdefault(table.id, []).append(TriedKey(candidate, key.nulls, key.duplicates))
+            if key.duplicates == 0 or self.accept_anything:
+                return key
+            examples = self.cursor.execute(
+                f"SELECT nk, count(*) FROM {self._keys_of(table, key)} GROUP BY nk HAVING count(*) > 1 ORDER BY 2 DESC, 1 LIMIT 3"
+            ).fetchall()
+            self._reject(
+                table,
+                candidate,
+                "natural-key-duplicates",
+                "is shared by several rows",
+                key.duplicates,
+                tuple(f"{nk} ({count} rows)" for nk, count in examples),
+            )
+        # No key at all, not even a surrogate: rows can be identified by all their values only.
+        values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
+        return self._tabulate(table, None, (), json_array(values), "false")
+
+    def _identified(self, table: Table, identities: str) -> TableKey:
+        key = NaturalKey(source="content", paths=())
+        if not identities:
+            return self._tabulate(table, key, (), "'[]'", "false")
+        same = " AND ".join(f"i.{identifier(column)} = t.{identifier(column)}" for column in table.primary_key)
+        return self._tabulate(table, key, (f"LEFT JOIN {identities} i ON {same}",), "i.nk", "false")
+
+    def _reject(
+        self, table: Table, key: NaturalKey, code: str, why: str, count: int, examples: tuple[str, ...] = ()
+    ) -> None:
+        if self.accept_anything:
+            return
+        self.findings.append(
+            Finding(
+                code=code,
+                severity="warning",
+                subject=table.label,
+                count=count,
+                examples=examples,
+                message=f"The key ({key.readable or ', '.join('.'.join(p) for p in key.paths)}) from {key.source} {why}; "
+                "the next candidate is used.",
+                fix=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
+            )
+        )
+
+    def _select(self, table: Table, key: NaturalKey) -> tuple[tuple[str, ...], str, str] | None:
+        """Joins, key expression and NULL test for a candidate; None if it leads back to a table being built."""
+        joins: list[str] = []
+        followed: dict[tuple[str, ...], tuple[str, Table]] = {(): ("t", table)}
+        parts: list[str] = []
+        nulls: list[str] = []
+        for number, path in enumerate(key.paths):
+            for hop in range(1, len(path)):
+                if path[:hop] not in followed:
+                    arrived = self._follow(followed[path[: hop - 1]], path[hop - 1], f"j{len(followed)}", joins)
+                    if arrived is None:
+                        return None
+                    followed[path[:hop]] = arrived
+            alias, here = followed[path[:-1]]
+            last = path[-1]
+            value = f"{alias}.{identifier(last)}"
+            reference = _reference_of(here, last)
+            nulls.append(f"{value} IS NULL")
+            if reference is None or reference.target not in self.tables or key.source == "surrogate":
+                parts.append(f"coalesce(to_json({self._text(alias, here, last)}), 'null')")
+                continue
+            nested = self.key_of(reference.target)
+            if nested is None:
+                return None
+            joined = f"k{number}"
+            joins.append(
+                f"LEFT JOIN {nested.relation} {joined} ON " + self._leads_to(reference, alias, here, joined, "c:")
+            )
+            dangling = f"""'{{"dangling":' || to_json({self._text(alias, here, last)}) || '}}'"""
+            parts.append(f"CASE WHEN {value} IS NULL THEN 'null' ELSE coalesce({joined}.nk, {dangling}) END")
+        return tuple(joins), json_array(parts), " OR ".join(nulls) or "false"
+
+    def _follow(self, start: tuple[str, Table], column: str, joined: str, joins: list[str]) -> tuple[str, Table] | None:
+        """Join the row that a reference's column points at, as `joined`; None where it is no reference."""
+        alias, here = start
+        reference = _reference_of(here, column)
+        if reference is None or reference.target not in self.tables:
+            return None
+        target, pointed = self.tables[reference.target], reference.target_columns[0]
+        condition = self._leads_to(reference, alias, here, joined)
+        rows = relation(target, self.raws[target.id])
+        if not self._tells_rows_apart(target, {pointed}):
+            one = self._held(target, pointed).pointed_at(identifier(pointed))
+            rows = f"(SELECT DISTINCT ON ({one}) * FROM {rows} ORDER BY ALL)"
+        joins.append(f"LEFT JOIN {rows} {joined} ON {condition}")
+        return joined, target
+
+    def _tabulate(
+        self, table: Table, key: NaturalKey | None, joins: tuple[str, ...], expression: str, is_null: str
+    ) -> TableKey:
+        columns = sorted(self._pointed_at[table.id])
+        made = TableKey(
+            natural_key=key,
+            joins=joins,
+            expression=expression,
+            relation=identifier(f"key of {table.id}") if columns else None,
+            nulls=0,
+            duplicates=0,
+        )
+        if columns:
+            self._materialize(table, made, columns, is_null)
+        keys = self._keys_of(table, made, is_null)
+        nulls, rows, hashes = self._numbers(
+            f"SELECT count(*) FILTER (has_null), count(*), count(DISTINCT hash(nk)) FROM {keys}"
+        )
+        # Two keys may share a hash, so what looks doubled is counted again by the keys themselves.
+        duplicates = 0 if rows == hashes else self._numbers(f"SELECT count(*) - count(DISTINCT nk) FROM {keys}")[0]
+        if columns and not self._tells_rows_apart(table, set(columns)):
+            # Rows that share what others point at must not multiply the rows that point at them.
+            pointed = ", ".join(identifier("c:" + column) for column in columns)
+            self.cursor.execute(
+                f"CREATE OR REPLACE TABLE {made.relation} AS "
+                f"SELECT DISTINCT ON ({pointed}) * FROM {made.relation} ORDER BY {pointed}, nk"
+            )
+        # A table without any key has no identity that could be doubled.
+        return replace(made, nulls=nulls, duplicates=duplicates if key else 0)
+
+    def _materialize(self, table: Table, key: TableKey, columns: Sequence[str], is_null: str) -> None:
+        projected = "".join(
+            f"{self._held(table, column).pointed_at(f't.{identifier(column)}')} AS {identifier('c:' + column)}, "
+            for column in columns
+        )
+        self.cursor.execute(
+            f"CREATE OR REPLACE TABLE {key.relation} AS "
+            f"SELECT {projected}{key.expression} AS nk, ({is_null}) AS has_null FROM {self._rows_of(table, key)}"
+        )
+
+    def _rows_of(self, table: Table, key: TableKey) -> str:
+        return "\n".join([f"{relation(table, self.raws[table.id])} t", *key.joins])
+
+    def _keys_of(self, table: Table, key: TableKey, is_null: str = "false") -> str:
+        """A relation with `nk` and `has_null` for each row."""
+        if key.relation is not None:
+            return key.relation
+        return f"(SELECT {key.expression} AS nk, ({is_null}) AS has_null FROM {self._rows_of(table, key)})"
+
+    def _numbers(self, query: str) -> tuple[int, ...]:
+        row = self.cursor.execute(query).fetchone()
+        assert row is not None  # an aggregate always returns one row
+        return tuple(int(value) for value in row)
+
+    def tabulate_generic_targets(self) -> None:
+        """One relation of (content type id, object id as text, key) for the rows generic references really point at."""
+        self.cursor.execute(
+            f"CREATE OR REPLACE TABLE {GENERIC_TARGETS} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
+        )
+        used = " UNION ".join(
+            f"SELECT CAST({identifier(reference.content_type_column)} AS VARCHAR) AS content_type, "
+            f"{generic_object_id('', reference, self.types[table.id])} AS object_id "
+            f"FROM {relation(table, self.raws[table.id])} WHERE {identifier(reference.content_type_column)} IS NOT NULL"
+            for table in self.tables.values()
+            for reference in table.references
+            if isinstance(reference, GenericReference)
+        )
+        if CONTENT_TYPES not in self.tables or not used:
+            return
+        self.cursor.execute(f"CREATE OR REPLACE TABLE {_GENERIC_PAIRS} AS {used}")
+        by_content_type = {name: table for table in self.tables.values() for name in table.content_types}
+        kinds = self.cursor.execute(
+            f"SELECT CAST(id AS VARCHAR), app_label, model FROM {relation(self.tables[CONTENT_TYPES], self.raws[CONTENT_TYPES])} "
+            f"WHERE CAST(id AS VARCHAR) IN (SELECT content_type FROM {_GENERIC_PAIRS})"
+        ).fetchall()
+        for number, app_label, model in kinds:
+            target = by_content_type.get((app_label, model))
+            if target is None or len(target.primary_key) != 1:
+                continue
+            key, pk = self.keys[target.id], target.primary_key[0]
+            text, kind = f"t.{identifier(pk)}", self.types[target.id][pk]
+            is_uuid = target.column(pk).logical_type == "uuid"
+            as_text = object_id_text(text, kind, is_uuid=True) if is_uuid else bare_if_uuid(text, kind)
+            label = literal(f'["{app_label}.{model}",')
+            self.cursor.execute(
+                f"INSERT INTO {GENERIC_TARGETS} SELECT {literal(number)}, {as_text}, "
+                f"{label} || {key.expression} || ']', {literal(f'{app_label}.{model}')} FROM {self._rows_of(target, key)} "
+                f"WHERE {as_text} IN (SELECT object_id FROM {_GENERIC_PAIRS} WHERE content_type = {literal(number)})"
+            )
+
+    def _text(self, alias: str, table: Table, column: str) -> str:
+        return text_of(f"{alias}.{identifier(column)}", self.types[table.id][column])
+
+    def _leads_to(self, reference: ForeignReference, alias: str, table: Table, pointed: str, prefix: str = "") -> str:
+        target = self.tables[reference.target]
+        return leads_to(
+            reference,
+            lambda column: self._held(table, column),
+            lambda column: self._held(target, column),
+            self.types[table.id],
+            pointing=alias,
+            pointed=pointed,
+            prefix=prefix,
+        )
+
+    def _tells_rows_apart(self, table: Table, columns: set[str]) -> bool:
+        """Whether the database makes sure that each of these columns alone is different in every row, as we compare."""
+        unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
+        return all((column,) in unique and not self._held(table, column).caseless for column in columns)
+
+    def _held(self, table: Table, column: str) -> Held:
+        return held(table, self.raws[table.id], self.types[table.id], column)
+
+
+def _tabulate_soft_references(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> dict[str, list[SoftColumn]]:
+    """For each column with soft references, its values as content and what they point at; table id -> columns."""
+    folder = Path(tempfile.mkdtemp(prefix="soft-", dir=keys.workspace.folder))
+    known: dict[tuple[str, str], Ids] = {}
+    found: dict[str, list[SoftColumn]] = {}
+    for table_id, table in keys.tables.items():
+        for column in table.soft_columns:
+            ids = []
+            for one in table.soft_references:
+                if one.column == column:
+                    if (one.target, one.target_column) not in known:
+                        known[one.target, one.target_column] = ids_of(cursor, keys, one.target, one.target_column)
+                    ids.append(known[one.target, one.target_column])
+            raw, kinds = keys.raws[table_id], keys.types[table_id]
+            found.setdefault(table_id, []).append(tabulate_soft_column(cursor, table, column, raw, kinds, ids, folder))
+    for (target, _), looked_up in known.items():
+        if target in keys.tables:  # what was looked up is in files now; the memory is for the rows
+            cursor.execute(f"DROP TABLE {looked_up.relation}")
+    return found
+
+
+def _reference_of(table: Table, column: str) -> ForeignReference | None:
+    for reference in table.references:
+        if (
+            isinstance(reference, ForeignReference)
+            and reference.columns == (column,)
+            and len(reference.target_columns) == 1
+        ):
+            return reference
+    return None

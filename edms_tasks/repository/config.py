@@ -1,0 +1,76 @@
+"""config.json: what makes a place a repository, and which one it is."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+
+from edms_tasks.errors import AnotherRepository, DamagedRepository, SettingsError
+from edms_tasks.repository.backend import Backend
+from edms_tasks.settings import RepositorySettings
+
+FORMAT = 1
+LARGEST = 64 * 1024
+CONFIG = "config.json"
+
+
+def write_config(backend: Backend) -> None:
+    """Make the place a repository. Two runs may do so at the same time: the first one's config stands for both."""
+    config = {
+        "format": FORMAT,
+        "id": secrets.token_hex(16),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    backend.create(CONFIG, json.dumps(config, indent=1).encode())
+
+
+def read_identity(backend: Backend, settings: RepositorySettings) -> str:
+    """The id of the repository that is there.
+
+    Raises:
+        AnotherRepository: the settings name another one.
+        DamagedRepository, SettingsError: its config cannot be read, or is of another format.
+    """
+    identity = _read(backend)
+    if settings.id is not None and settings.id != identity:
+        raise AnotherRepository(
+            "This is another repository than the settings name.",
+            where=backend.display,
+            why=f"[repository] id is {settings.id}; the one that is there has the id {identity}.",
+            fix="Mount the right disk or fix [repository] url; or, if this one is meant, put its id into [repository] id.",
+        )
+    return identity
+
+
+def no_config(backend: Backend) -> DamagedRepository:
+    """The error of a place with snapshots and without a config."""
+    return DamagedRepository(
+        "The repository's config.json is missing.",
+        where=backend.display,
+        why="There are snapshots, but no config.json.",
+        fix='Put it back: {"format": 1, "id": "<that of [repository] id, else any>", "created": "<any date>"}; then run'
+        " `edms-backup verify`.",
+    )
+
+
+def _read(backend: Backend) -> str:
+    where = f"{backend.display}: {CONFIG}"
+    try:
+        config = json.loads(backend.read(CONFIG, LARGEST))
+        version, identity = config["format"], config["id"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedRepository(
+            "The repository's config.json cannot be read.",
+            where=where,
+            why=str(error),
+            fix='Fix it: {"format": 1, "id": "<any>", "created": "<any date>"}.',
+        ) from error
+    if version != FORMAT:
+        raise SettingsError(
+            "The repository has another format.",
+            where=where,
+            why=f"It says format {version!r}, this version reads {FORMAT}.",
+            fix="Use the version of edms-backup that wrote it, or a newer one.",
+        )
+    return str(identity)
