@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.digests.table_state import state_of_chunks
 from edms_tasks.errors import DamagedRepository
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, Inventory, Table
 from edms_tasks.lineage.placing import SnapshotPlace
 from edms_tasks.manifest import (
@@ -236,14 +237,12 @@ def object_problem(repository: Repository, ref: ObjectRef) -> str | None:
 
 def _dangling(entries: Sequence[TableEntry]) -> list[Finding]:
     return [
-        Finding(
-            code="dangling-reference",
+        make_finding(
+            "dangling-reference",
+            f"{entry.table.label}.{reference.name}",
             severity="warning",
-            subject=f"{entry.table.label}.{reference.name}",
-            message="Rows point at something that does not exist; they come back exactly so.",
             count=reference.dangling,
             examples=reference.dangling_examples,
-            fix="Fix the rows in the EDMS, or leave them: validation expects the same number after a restore.",
         )
         for entry in entries
         for reference in entry.state.references

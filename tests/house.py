@@ -19,6 +19,7 @@ PACKAGES = ("flows", "edms_tasks", "expectations")
 # Modules of no room of their own, by what they are.
 WORDS = {
     "errors",
+    "findings",
     "quoting",
     "settings",
     "manifest",

@@ -82,23 +82,7 @@ def test_every_documented_error_has_a_meaning_and_a_cure() -> None:
         assert all(row) and len(row) == 4, row
 
 
-# -- findings and notes -------------------------------------------------------------------------------------------
-
-
-def test_every_finding_is_documented() -> None:
-    section = _section(DOCS / "restore.md", "## What a finding means")
-    documented = {code for row in _table_rows(section) for code in re.findall(r"`([a-z-]+)`", row[0])}
-    assert _codes_in_the_source() <= documented
-    assert documented <= _codes_in_the_source()
-
-
-def test_every_finding_of_the_doctor_is_documented() -> None:
-    rows = _table_rows((DOCS / "doctor.md").read_text(encoding="utf-8"))
-    documented = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row[0])}
-    assert all(all(row) and len(row) == 3 for row in rows)
-    assessed = _codes_in((ROOT / "edms_tasks" / "doctor").rglob("*.py"))
-    assert assessed <= documented
-    assert documented <= assessed | _codes_in_the_source()
+# -- conflicts -----------------------------------------------------------------------------------------------------
 
 
 def test_every_conflict_of_a_merge_is_documented() -> None:
@@ -107,19 +91,11 @@ def test_every_conflict_of_a_merge_is_documented() -> None:
     assert documented == _codes_in((ROOT / "edms_tasks" / "merging").rglob("*.py"))
 
 
-def _codes_in_the_source() -> set[str]:
-    from edms_tasks.files.walk import TROUBLES
-
-    paths = [*(ROOT / "edms_tasks").rglob("*.py"), *(ROOT / "flows").rglob("*.py")]
-    return set(TROUBLES) | _codes_in(path for path in paths if path.parent.name not in ("doctor", "merging"))
-
-
 def _codes_in(paths: Iterable[Path]) -> set[str]:
     codes: set[str] = set()
     for path in paths:
         text = path.read_text(encoding="utf-8")
         codes.update(re.findall(r'\bcode="([a-z-]+)"', text))
-        codes.update(re.findall(r'"((?:natural-key|lookup)-[a-z-]+)"', text))
     return codes
 
 

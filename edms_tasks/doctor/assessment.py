@@ -1,4 +1,4 @@
-"""What the doctor says: a verdict on each table's key, and findings with the settings that would fix them."""
+"""The doctor's results: a verdict on each table's key, and findings with the settings that would fix them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field
 
+from edms_tasks.findings import require_registered
 from edms_tasks.inventory.model import Finding, NaturalKey, Severity, Value
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-"""The gravest first."""
+"""The most severe first."""
 
 _EXAMPLES = 5
 
@@ -31,13 +32,13 @@ class Declaration(Value):
 
 
 class Assessment(Finding):
-    """A finding, and what in the settings would fix it where something can."""
+    """A finding, and the setting that would fix it where there is one."""
 
     settings_fix: SettingsFix | Declaration | None = Field(default=None, alias="remedy")  # its name in --json
 
 
 class KeyVerdict(Value):
-    """Which natural key a table gets, why, and how healthy it is."""
+    """Which natural key a table gets, why, and how well it holds."""
 
     model: str  # the model's label, or the table's id
     table: str
@@ -66,17 +67,19 @@ class Diagnosis(Value):
 
 
 def assessed(finding: Finding, settings_fix: SettingsFix | Declaration | None = None, **changes: object) -> Assessment:
-    """A finding made elsewhere, as an assessment, with some of its facts changed."""
-    return Assessment.model_validate({**finding.model_dump(by_alias=False), "settings_fix": settings_fix, **changes})
+    """A finding as an assessment, with what in the settings would fix it and some of its facts changed."""
+    made = Assessment.model_validate({**finding.model_dump(by_alias=False), "settings_fix": settings_fix, **changes})
+    require_registered(made.code, made.severity)
+    return made
 
 
 def ranked(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
-    """The gravest first; those of one kind beside each other."""
+    """The most severe first; those of one kind together."""
     return tuple(sorted(assessments, key=lambda one: (SEVERITIES.index(one.severity), one.code, one.subject)))
 
 
 class Group(Value):
-    """Assessments that say the same of several subjects."""
+    """Assessments with the same text about several subjects."""
 
     severity: Severity
     code: str
@@ -87,7 +90,7 @@ class Group(Value):
 
 
 def grouped(assessments: Iterable[Assessment]) -> tuple[Group, ...]:
-    """What is said of many subjects in the same words, said once; in the order given."""
+    """Assessments with the same text as one group each, in the order given."""
     alike: dict[tuple[Severity, str, str, str], list[Assessment]] = {}
     for one in assessments:
         alike.setdefault((one.severity, one.code, one.message, one.fix), []).append(one)
@@ -105,11 +108,11 @@ def grouped(assessments: Iterable[Assessment]) -> tuple[Group, ...]:
 
 
 def settings_text(assessments: Iterable[Assessment], present: Mapping[tuple[str, str], tuple[str, ...]]) -> str:
-    """The remedies as TOML for `edms-backup.toml`, each section once.
+    """The settings fixes as TOML for `edms-backup.toml`, each section once.
 
     Args:
-        assessments: whose remedies to write.
-        present: (section, key) -> values of lists that the settings hold already; they are written again.
+        assessments: whose fixes to write.
+        present: (section, key) -> values of lists that the settings have already; they are written again.
     """
     sections: dict[str, dict[str, str | tuple[str, ...]]] = {}
     declarations: dict[Declaration, None] = {}
@@ -142,7 +145,7 @@ def declaration_text(declaration: Declaration) -> str:
 
 
 def settings_fix_line(settings_fix: SettingsFix) -> str:
-    """The remedy in one line, for people: `[natural_keys] "shop.Order" = ["number"]`."""
+    """The settings fix in one line, for people: `[natural_keys] "shop.Order" = ["number"]`."""
     return f"[{settings_fix.section}] {_toml_key(settings_fix.key)} = {_toml(settings_fix.value)}"
 
 

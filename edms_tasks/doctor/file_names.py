@@ -15,6 +15,7 @@ from edms_tasks.doctor.assessment import Assessment, assessed
 from edms_tasks.files.ids_in_names import matching
 from edms_tasks.files.index import readable
 from edms_tasks.files.walk import Troubles, excluding, walk
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
 from edms_tasks.quoting import literal
@@ -104,14 +105,15 @@ def assess_file_names(
         count, examples = cursor.execute(f"SELECT count(*), min(path, {_EXAMPLES}) FROM ({counted})").fetchall()[0]
         if count:
             assessments.append(
-                Assessment(
-                    code="file-of-no-row",
-                    severity="warning",
-                    subject=f"files of {reference.root}: {reference.pattern}",
-                    message=f"Files are named by ids that no row of {keys.tables[reference.target].label} has.",
-                    count=int(count),
-                    examples=tuple(readable(path.encode()) for path in examples),
-                    fix="Delete them in the EDMS, or leave them: they are backed up all the same.",
+                assessed(
+                    make_finding(
+                        "file-of-no-row",
+                        f"files of {reference.root}: {reference.pattern}",
+                        f"The names of files hold ids that no row of {keys.tables[reference.target].label} has.",
+                        count=int(count),
+                        examples=tuple(readable(path.encode()) for path in examples),
+                        fix="Delete them in the EDMS, or leave them: they are backed up all the same.",
+                    )
                 )
             )
     return assessments

@@ -9,10 +9,11 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.doctor.assessment import Assessment, SettingsFix, settings_fix_line
+from edms_tasks.doctor.assessment import Assessment, SettingsFix, assessed, settings_fix_line
 from edms_tasks.doctor.file_names import FILE_NAMES
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.files.index import readable
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileRoot, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier, literal
@@ -57,14 +58,14 @@ def _file_column(
         return []
     examples = cursor.execute(f"SELECT DISTINCT path FROM ({missing}) ORDER BY path LIMIT {_EXAMPLES}").fetchall()
     return [
-        Assessment(
-            code="missing-file",
-            severity="warning",
-            subject=f"{table.label}.{column}",
-            message=f"Rows name files that are not among those of {root.name} ({root.path}).",
-            count=int(count),
-            examples=tuple(readable(path.encode()) for (path,) in examples),
-            fix="Put the files back if there is another copy, or clear the values in the EDMS.",
+        assessed(
+            make_finding(
+                "missing-file",
+                f"{table.label}.{column}",
+                f"Rows name files that are not among those of {root.name} ({root.path}).",
+                count=int(count),
+                examples=tuple(readable(path.encode()) for (path,) in examples),
+            )
         )
     ]
 
@@ -108,14 +109,14 @@ def _path_column(
     cursor.execute(
         f"INSERT INTO {_NAMED} SELECT {literal(root.name)}, {below} FROM {relation(table, keys.raws[table.id])}"
     )
-    return Assessment(
-        code="path-column",
-        severity="info",
-        subject=f"{table.label}.{column}",
-        message=f"It is no FileField, but names files of {root.name}: of the {filled:,} values looked at {found / filled:.0%} do. "
-        "The files are backed up with their folder; nothing checks that they are there.",
-        count=found,
-        fix="Make it a FileField in the EDMS, and the files that rows name are checked by every backup.",
+    return assessed(
+        make_finding(
+            "path-column",
+            f"{table.label}.{column}",
+            f"The column is not a FileField, but {found / filled:.0%} of the {filled:,} values examined name files of {root.name}. "
+            "The files are backed up with their folder; nothing checks that they are there.",
+            count=found,
+        )
     )
 
 
@@ -141,15 +142,16 @@ def _outside(
         settings_fix = SettingsFix(section="files.roots", key=key, value=str(folder))
         fix = f"If they belong to the EDMS, name their folder: {settings_fix_line(settings_fix)}"
     return [
-        Assessment(
-            code="files-outside-the-roots",
-            severity="warning",
-            subject=f"{sample.table.label}.{column}",
-            message="It names files on this machine that lie in no folder that is backed up: they would not be in a snapshot.",
-            count=len(found),
-            examples=tuple(str(path) for path in found[:_EXAMPLES]),
-            fix=fix,
-            settings_fix=settings_fix,
+        assessed(
+            make_finding(
+                "files-outside-the-roots",
+                f"{sample.table.label}.{column}",
+                "The column names files on this machine that are in no folder that is backed up. They would not be in a snapshot.",
+                count=len(found),
+                examples=tuple(str(path) for path in found[:_EXAMPLES]),
+                fix=fix,
+            ),
+            settings_fix,
         )
     ]
 
@@ -166,13 +168,13 @@ def _orphans(cursor: duckdb.DuckDBPyConnection, roots: Sequence[FileRoot]) -> li
         """
     ).fetchall()
     return [
-        Assessment(
-            code="orphan-files",
-            severity="info",
-            subject=f"files of {root}",
-            message="Files that no row's file column names; they are backed up all the same.",
-            count=int(count),
-            examples=tuple(readable(path.encode()) for path in examples),
+        assessed(
+            make_finding(
+                "orphan-files",
+                f"files of {root}",
+                count=int(count),
+                examples=tuple(readable(path.encode()) for path in examples),
+            )
         )
         for root, count, examples in rows
     ]

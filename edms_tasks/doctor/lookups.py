@@ -1,4 +1,4 @@
-"""`natural_key()` and `get_by_natural_key` as Django would use them: two sides of one thing, which often do not fit.
+"""`natural_key()` and `get_by_natural_key` as Django would use them. They must match, and often do not.
 
 Backups do not use the lookup; fixtures, `loaddata` and whatever else of the EDMS relies on it do.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from edms_tasks.doctor.assessment import Assessment
+from edms_tasks.doctor.assessment import Assessment, assessed
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.probe_report import ProbeModel
 
 
 def assess_lookups(models: Iterable[ProbeModel], doubled: Collection[str]) -> list[Assessment]:
-    """What is wrong with the two methods, model by model; of `doubled` ones it is known that rows share a key."""
+    """What is wrong with the two methods, model by model. Rows of `doubled` models are known to share a key."""
     everything = list(models)
     by_table = {model.table: model for model in everything}
     assessments: list[Assessment] = []
@@ -30,29 +31,18 @@ def _sides(model: ProbeModel) -> Iterator[Assessment]:
         return
     if model.natural_key is None:
         if model.lookup.place:
-            yield Assessment(
-                code="natural-key-missing",
-                severity="warning",
-                subject=model.label,
-                message="There is a get_by_natural_key, but the model has no natural_key(): nobody writes what it could find.",
-                fix=f"Add natural_key() to the model in the EDMS, returning ({', '.join(model.lookup.parameters)}).",
+            yield assessed(
+                make_finding(
+                    "natural-key-missing",
+                    model.label,
+                    "The model has get_by_natural_key but no natural_key(), so nothing writes the keys that it could find.",
+                    fix=f"Add natural_key() to the model in the EDMS, returning ({', '.join(model.lookup.parameters)}).",
+                )
             )
     elif model.lookup.place == "model":
-        yield Assessment(
-            code="lookup-on-the-model",
-            severity="warning",
-            subject=model.label,
-            message="get_by_natural_key is on the model; Django looks for it on the default manager, and loaddata fails.",
-            fix="Move it to a Manager subclass in the EDMS, and say `objects = ThatManager()` on the model.",
-        )
+        yield assessed(make_finding("lookup-on-the-model", model.label))
     elif not model.lookup.place:
-        yield Assessment(
-            code="lookup-missing",
-            severity="warning",
-            subject=model.label,
-            message="The model has natural_key() and no get_by_natural_key: loaddata cannot read what dumpdata writes.",
-            fix="Add get_by_natural_key to the default manager in the EDMS, with a parameter for each part of the key.",
-        )
+        yield assessed(make_finding("lookup-missing", model.label))
 
 
 def _answers(model: ProbeModel) -> Iterator[Assessment]:
@@ -64,40 +54,35 @@ def _answers(model: ProbeModel) -> Iterator[Assessment]:
         (
             "lookup-of-another-arity",
             "mismatched",
-            f"What natural_key() returns does not fit get_by_natural_key({', '.join(lookup.parameters)}) on {lookup.mismatched} "
-            f"{tried}.",
-            "Give get_by_natural_key one parameter for each part that natural_key() returns.",
+            f"get_by_natural_key({', '.join(lookup.parameters)}) takes another number of parts than natural_key() returns, for "
+            f"{lookup.mismatched} {tried}.",
         ),
         (
             "lookup-raises",
             "raised",
-            f"get_by_natural_key fails with an error for {lookup.raised} {tried}.",
-            "Fix the method in the EDMS; the examples say what it raised.",
+            f"get_by_natural_key raises an error for {lookup.raised} {tried}.",
         ),
         (
             "lookup-finds-nothing",
             "not_found",
-            f"get_by_natural_key does not find {lookup.not_found} {tried} by their own keys: loaddata would make them twice.",
-            "Let it search all rows, hidden and soft-deleted ones too, by the very values that natural_key() returns.",
+            f"get_by_natural_key does not find {lookup.not_found} {tried} by their own keys: `loaddata` would create them twice.",
         ),
         (
             "lookup-finds-another",
             "others",
-            f"get_by_natural_key finds another row, or several, for {lookup.others} {tried}: loaddata would overwrite what it "
-            "finds.",
-            "Let it compare exactly what natural_key() returns, and make that unique.",
+            f"get_by_natural_key finds another row, or several, for {lookup.others} {tried}: `loaddata` would overwrite what it finds.",
         ),
     )
-    for code, kind, message, fix in kinds:
+    for code, kind, message in kinds:
         if count := getattr(lookup, kind):
-            yield Assessment(
-                code=code,
-                severity="warning",
-                subject=model.label,
-                message=message,
-                count=count,
-                examples=lookup.examples.get(kind, ()),
-                fix=fix,
+            yield assessed(
+                make_finding(
+                    code,
+                    model.label,
+                    message,
+                    count=count,
+                    examples=lookup.examples.get(kind, ()),
+                )
             )
 
 
@@ -121,15 +106,17 @@ def _dependencies(model: ProbeModel, by_table: Mapping[str, ProbeModel]) -> Iter
     unsorted = [target.label for target in missing if target.natural_key is None]
     names = ", ".join(dict.fromkeys(target.label for target in missing))
     wanted = sorted(declared | {target.label.lower() for target in missing})
-    yield Assessment(
-        code="natural-key-dependencies",
-        severity="warning" if unsorted else "info",
-        subject=model.label,
-        message=f"The key passes through {names}, which natural_key.dependencies does not name"
-        + (
-            f"; dumpdata may write it before {', '.join(unsorted)}, and loaddata then fails."
-            if unsorted
-            else ". Django finds the order by itself, as long as those have natural keys."
-        ),
-        fix=f"Declare it in the EDMS: natural_key.dependencies = [{', '.join(repr(name) for name in wanted)}]",
+    yield assessed(
+        make_finding(
+            "natural-key-dependencies",
+            model.label,
+            f"The key follows references to {names}, which natural_key.dependencies does not name."
+            + (
+                f" `dumpdata` may write its rows before those of {', '.join(unsorted)}, and `loaddata` then fails."
+                if unsorted
+                else " Django finds the order by itself as long as these models have natural keys."
+            ),
+            severity="warning" if unsorted else "info",
+            fix=f"Set in the EDMS: natural_key.dependencies = [{', '.join(repr(name) for name in wanted)}]",
+        )
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edms_tasks.doctor.assessment import Assessment
+from edms_tasks.doctor.assessment import Assessment, assessed
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.probe_report import ProbeReport
 
 
@@ -12,15 +13,16 @@ def assess_migrations(report: ProbeReport, *, refused: bool) -> list[Assessment]
     if report.migrations_unapplied:
         names = tuple(f"{app}.{name}" for app, name in report.migrations_unapplied)
         assessments.append(
-            Assessment(
-                code="unapplied-migrations",
-                severity="error" if refused else "warning",
-                subject="django_migrations",
-                message="The EDMS's code holds migrations that the database does not"
-                + (": `edms-backup backup` refuses to back it up." if refused else "; it is backed up as it is."),
-                count=len(names),
-                examples=names[:5],
-                fix="Run `manage.py migrate`.",
+            assessed(
+                make_finding(
+                    "unapplied-migrations",
+                    "django_migrations",
+                    "The EDMS's code has migrations that the database does not. "
+                    + ("`edms-backup backup` refuses it." if refused else "The database is backed up as it is."),
+                    severity="error" if refused else "warning",
+                    count=len(names),
+                    examples=names[:5],
+                )
             )
         )
     known = set(report.migrations_known)
@@ -30,16 +32,13 @@ def assess_migrations(report: ProbeReport, *, refused: bool) -> list[Assessment]
     )
     if ahead and known:
         assessments.append(
-            Assessment(
-                code="unknown-migrations",
-                severity="warning",
-                subject="django_migrations",
-                message="The database records migrations that the EDMS's code does not have: either they were squashed away, or "
-                "the code is older than the database. They are backed up, and come back, as they are.",
-                count=len(ahead),
-                examples=ahead[:5],
-                fix="If the code is older, install the version that the database belongs to. What is left of squashed migrations "
-                "goes with `manage.py migrate APP --prune`.",
+            assessed(
+                make_finding(
+                    "unknown-migrations",
+                    "django_migrations",
+                    count=len(ahead),
+                    examples=ahead[:5],
+                )
             )
         )
     return assessments

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from edms_tasks.doctor.assessment import Assessment, KeyVerdict, SettingsFix, assessed, settings_fix_line
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, NaturalKey, Table
 from edms_tasks.inventory.natural_keys import is_completed, reference_of
 from edms_tasks.inventory.probe_report import ProbeModel
@@ -17,7 +18,7 @@ KEY_CODES = {
     "natural-key-is-the-primary-key",
     "natural-key-unusable",
 }
-"""Findings of the inventory and of the proof that `assess_keys` judges."""
+"""Findings of the inventory and of the check of keys that `assess_keys` assesses."""
 
 
 def key_verdicts(keys: CheckedKeys, models: Mapping[str, ProbeModel]) -> tuple[KeyVerdict, ...]:
@@ -46,8 +47,8 @@ def assess_keys(
     """What is wrong with natural keys.
 
     Args:
-        keys: proved on the rows.
-        found: findings of the inventory and of the proof; those that are not about keys are passed over.
+        keys: checked on the rows.
+        found: findings of the inventory and of the check of keys; those that are not about keys are skipped.
         declared: models and tables for which the settings declare a key.
         suggestions: table id -> field paths that identify its rows, for tables that have nothing better.
     """
@@ -93,7 +94,7 @@ def constraint_behind(table: Table, paths: Sequence[tuple[str, ...]], tables: Ma
 
 def _why(table: Table, key: NaturalKey | None, model: ProbeModel | None) -> str:
     if key is None:
-        return "nothing: rows are identified by all of their values"
+        return "no key: rows are identified by all their values"
     if key.source == "settings":
         return "the settings"
     if key.source == "natural_key":
@@ -102,15 +103,15 @@ def _why(table: Table, key: NaturalKey | None, model: ProbeModel | None) -> str:
             return "natural_key(), by its lookup's parameters: no rows to compare"
         return f"natural_key(), the same on {compared} {'row' if compared == 1 else 'rows'} compared"
     if key.source == "uuid":
-        return "unique UUID, for want of a key that people know"
+        return "unique UUID, because there is no key that people know"
     if key.source == "unique":
         columns = tuple(path[0] for path in key.paths)
         if columns != table.primary_key:
             return "unique in the database"
         if len(columns) == 1 and reference_of(table, columns[0]) is not None:
             return "primary key, which is the row it extends"
-        return "primary key, which is no counter"
-    return "primary key, for want of any that holds"
+        return "primary key, which is not a counter"
+    return "primary key, because there is no other key"
 
 
 def _reassessed(
@@ -120,7 +121,7 @@ def _reassessed(
     declared: Collection[str],
     suggestion: tuple[str, ...] | None,
 ) -> Assessment:
-    """A finding about a key with the cure that fits what the table got instead."""
+    """A finding about a key, with the fix for the key that the table got instead."""
     key = keys.keys[table.id].natural_key
     severity, message = finding.severity, finding.message
     if finding.code == "natural-key-duplicates":
@@ -128,47 +129,44 @@ def _reassessed(
             one for one in keys.tried[table.id] if one.duplicates == finding.count and _is_named(one.key, message)
         )
         if tried.nulls:
-            message += f" {tried.nulls:,} rows have a NULL in it, and NULLs count as equal."
+            message += f" {tried.nulls:,} rows have a NULL in it. NULLs count as equal."
         if partial := _partial_constraint(table, tried.key):
             message += f" Its constraint {partial} covers some rows only."
         if tried.key.source in ("unique", "uuid"):
             return assessed(
                 finding,
                 severity="error",
-                message=f"{message} The database has a constraint against that: its index is damaged.",
-                fix="Rebuild the index (REINDEX) and fix the rows it then complains about.",
+                message=f"{message} The database has a constraint against that, so its index is damaged.",
+                fix="Rebuild the index (REINDEX), and fix the rows that it then reports.",
             )
-    # What the settings say is meant: where it does not hold, whoever wrote it must know.
+    # A key that the settings declare and that does not hold is an error: its author must know.
     if {table.label.lower(), table.id.lower()} & set(declared) and (key is None or key.source != "settings"):
         severity = "error" if finding.code in ("natural-key-duplicates", "natural-key-cycle") else severity
     if key is not None and key.source != "surrogate":
         fix = (
-            f"Backups use another key that holds ({readable_key(key)}, {key.source}). "
-            "Fix the model's natural_key() if dumpdata or loaddata are used as well."
+            f"Backups use another key ({readable_key(key)}, {key.source}). "
+            "Fix the model's natural_key() if `dumpdata` or `loaddata` are used as well."
         )
         return assessed(finding, severity=severity, message=message, fix=fix)
     if suggestion is not None:
         settings_fix = SettingsFix(section="natural_keys", key=table.label, value=suggestion)
         rows = keys.raws[table.id].rows
-        fix = f"These identify its {rows:,} rows today; if that is what they are for, declare them: {settings_fix_line(settings_fix)}"
+        fix = f"These columns identify its {rows:,} rows today. If they are meant to, declare them: {settings_fix_line(settings_fix)}"
         return assessed(finding, settings_fix, severity=severity, message=message, fix=fix)
     if table.name.startswith("django_"):
-        return assessed(
-            finding, severity=severity, message=message, fix="Nothing to do: it is a table of Django's own."
-        )
+        return assessed(finding, severity=severity, message=message, fix="Nothing: it is one of Django's own tables.")
     fix = (
-        "No small set of its columns tells its rows apart. A full restore needs none; to merge its rows into another system, "
-        "give "
+        "No small set of its columns identifies its rows. A full restore needs none. To merge its rows into another system, "
         + (
-            "the model a unique field in the EDMS, such as UUIDField(default=uuid4, unique=True)."
+            "give the model a unique field in the EDMS, such as UUIDField(default=uuid4, unique=True)."
             if table.model
-            else "it one."
+            else "give it a unique column."
         )
     )
     if finding.code == "natural-key-duplicates":
-        fix = "Fix the rows in the EDMS, if they are doubled by mistake; or declare another key in [natural_keys]."
+        fix = "Fix the rows in the EDMS if they are duplicates by mistake; or declare another key under [natural_keys]."
     if not keys.raws[table.id].rows:
-        fix = "It has no rows to judge a key by. Run the doctor again once it has."
+        fix = "The table has no rows to check a key on. Run the doctor again when it has some."
     return assessed(finding, severity=severity, message=message, fix=fix)
 
 
@@ -177,7 +175,7 @@ def _is_named(key: NaturalKey, message: str) -> bool:
 
 
 def _health(table: Table, keys: CheckedKeys) -> list[Assessment]:
-    """What may be said of the key that was chosen."""
+    """Weaknesses of the key that was chosen."""
     proved = keys.keys[table.id]
     key = proved.natural_key
     if key is None or key.source == "surrogate":
@@ -185,47 +183,51 @@ def _health(table: Table, keys: CheckedKeys) -> list[Assessment]:
     assessments = []
     if proved.nulls and not _counts_nulls(table, key):
         assessments.append(
-            Assessment(
-                code="natural-key-nulls",
-                severity="warning",
-                subject=table.label,
-                message=f"Rows have a NULL in their key ({readable_key(key)}). No two are equal today, but a constraint of the "
-                "database would not keep a second one out.",
-                count=proved.nulls,
-                fix="Fill the value in, or make its field NOT NULL in the EDMS.",
+            assessed(
+                make_finding(
+                    "natural-key-nulls",
+                    table.label,
+                    f"Rows have a NULL in their key ({readable_key(key)}). No two are equal today, but no constraint of the database "
+                    "keeps it so.",
+                    count=proved.nulls,
+                )
             )
         )
     if key.source in ("natural_key", "settings") and not constraint_behind(table, key.paths, keys.tables):
         assessments.append(
-            Assessment(
-                code="natural-key-unconstrained",
-                severity="warning",
-                subject=table.label,
-                message=f"No constraint keeps the key ({readable_key(key)}) unique: it holds today and may be broken tomorrow.",
-                fix=f"Add to the model's Meta in the EDMS: {_constraint_for(table, key)}",
+            assessed(
+                make_finding(
+                    "natural-key-unconstrained",
+                    table.label,
+                    f"No constraint keeps the key ({readable_key(key)}) unique. It is unique today and may not be tomorrow.",
+                    fix=f"Add to the model's Meta in the EDMS: {_constraint_for(table, key)}",
+                )
             )
         )
     if key.source == "natural_key" and (ids := _ids_inside(table, key, keys)):
         assessments.append(
-            Assessment(
-                code="natural-key-holds-an-id",
-                severity="warning",
-                subject=table.label,
-                message=f"natural_key() returns the bare id of the row that {', '.join(ids)} points at, which is another in another "
-                "system.",
-                count=len(ids),
-                fix=f"Return the key of that row instead: *self.{ids[0]}.natural_key(). Backups follow the reference.",
+            assessed(
+                make_finding(
+                    "natural-key-holds-an-id",
+                    table.label,
+                    f"natural_key() returns the id of the row that {', '.join(ids)} refers to. That id is a different one in another "
+                    "system.",
+                    count=len(ids),
+                    fix=f"Return that row's natural key instead: *self.{ids[0]}.natural_key(). Backups follow the reference.",
+                )
             )
         )
     if key.source == "natural_key" and key.paths == tuple((column,) for column in table.primary_key):
         assessments.append(
-            Assessment(
-                code="natural-key-is-the-primary-key",
-                severity="info",
-                subject=table.label,
-                message="The model's natural_key() is its own primary key. It is no counter and serves; but `dumpdata "
-                "--natural-primary` leaves primary keys out, and loses it.",
-                fix="Remove natural_key() from the model, if dumpdata is used as well.",
+            assessed(
+                make_finding(
+                    "natural-key-is-the-primary-key",
+                    table.label,
+                    "The model's natural_key() returns the primary key. It is not a counter and can serve as a key; but "
+                    "`dumpdata --natural-primary` leaves out primary keys and loses it.",
+                    severity="info",
+                    fix="If `dumpdata` is used as well, remove natural_key() from the model.",
+                )
             )
         )
     return assessments

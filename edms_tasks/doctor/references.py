@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import duckdb
 
 from edms_tasks.digests.table_state import dangles, dangling_examples, is_filled
-from edms_tasks.doctor.assessment import Assessment, Declaration, declaration_text
+from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, Table
 from edms_tasks.keys.checked_keys import CONTENT_TYPES, CheckedKeys
 from edms_tasks.scratch.workspace import relation
@@ -68,20 +69,22 @@ def _assess(
         return []
     enforced = isinstance(reference, ForeignReference) and reference.enforced
     return [
-        Assessment(
-            code="dangling-reference",
-            severity="error" if enforced else "warning",
-            subject=subject,
-            message=f"Of {filled:,} rows that point at something, {dangling:,} point at what does not exist"
-            + (", though the database has a foreign key against that." if enforced else ".")
-            + " They would come back exactly so.",
-            count=dangling,
-            examples=examples,
-            fix=(
-                "Fix the rows: until then the constraint cannot be made again as valid after a restore."
-                if enforced
-                else "Fix the rows in the EDMS; or leave them, if they tell of what was deleted."
-            ),
+        assessed(
+            make_finding(
+                "dangling-reference",
+                subject,
+                f"Of {filled:,} rows with a value, {dangling:,} refer to rows that do not exist"
+                + (", although the database has a foreign key against that." if enforced else ".")
+                + " They would be restored as they are.",
+                severity="error" if enforced else "warning",
+                count=dangling,
+                examples=examples,
+                fix=(
+                    "Fix the rows. Until then a restore can create the constraint only as not valid."
+                    if enforced
+                    else "Fix the rows in the EDMS; or leave them if they record what was deleted."
+                ),
+            )
         )
     ]
 
@@ -92,25 +95,26 @@ def _look_alike(
     if filled:
         found = f"{filled - dangling:,} of {filled:,} rows ({(filled - dangling) / filled:.0%}) lead to one"
     else:
-        found = "no row is filled in yet"
+        found = "no row has values yet"
     # The admin's log is Django's own; nobody can declare anything there.
     of_django = table.name.startswith("django_")
     settings_fix = None if of_django else _declaration(table, reference)
-    return Assessment(
-        code="generic-look-alike",
-        severity="info",
-        subject=subject,
-        message="A content type and an id, which together point at a row, though no GenericForeignKey says so: "
-        f"{found}. Backups follow it as a reference.",
-        count=filled,
-        examples=examples,
-        fix=(
-            "Nothing to do: it is a table of Django's own."
-            if of_django
-            else f'Declare it in the EDMS: GenericForeignKey("{reference.content_type_column.removesuffix("_id")}", '
-            f'"{reference.object_id_column}"). Or say in edms-backup.toml that it is one:\n{_text_of(settings_fix)}'
+    return assessed(
+        make_finding(
+            "generic-look-alike",
+            subject,
+            f"A content type and an id together refer to a row, but no GenericForeignKey says so: {found}. "
+            "Backups follow them as a reference.",
+            count=filled,
+            examples=examples,
+            fix=(
+                "Nothing: it is one of Django's own tables."
+                if of_django
+                else f'Declare it in the EDMS: GenericForeignKey("{reference.content_type_column.removesuffix("_id")}", '
+                f'"{reference.object_id_column}"). Or declare it in edms-backup.toml:\n{_text_of(settings_fix)}'
+            ),
         ),
-        settings_fix=settings_fix,
+        settings_fix,
     )
 
 

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import duckdb
 
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.doctor.assessment import Assessment, SettingsFix, settings_fix_line
+from edms_tasks.doctor.assessment import Assessment, SettingsFix, assessed, settings_fix_line
 from edms_tasks.doctor.json_values import json_columns, tabulate_json
 from edms_tasks.doctor.samples import Sample
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import literal
@@ -180,12 +181,13 @@ def _assessment(table: Table, column: str, count: int, how: str) -> Assessment:
     if table.name == "django_session":
         settings_fix = SettingsFix(section="exclude", key="tables", value=(table.label,))
         fix = f"Leave the sessions out; people log in again after a restore: {settings_fix_line(settings_fix)}"
-    return Assessment(
-        code="secret-in-clear",
-        severity="warning",
-        subject=f"{table.label}.{column}",
-        message=f"It holds {how[0].lower()}{how[1:]} Whoever reads a backup can use them.",
-        count=count,
-        fix=fix,
-        settings_fix=settings_fix,
+    return assessed(
+        make_finding(
+            "secret-in-clear",
+            f"{table.label}.{column}",
+            f"It holds {how[0].lower()}{how[1:]} Whoever reads a backup can use them.",
+            count=count,
+            fix=fix,
+        ),
+        settings_fix,
     )

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.doctor.assessment import Assessment, Declaration, declaration_text
+from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.doctor.soft_places import PLACED_VALUES, Place, bare_id, tabulate_places
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
 from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
@@ -234,18 +235,21 @@ def _assessment(place: Place, target: Table, match: _Match) -> Assessment:
         else "Its values"
     )
     settings_fix = _declaration(place, target)
-    return Assessment(
-        code="soft-reference",
-        severity="info",
-        subject=place.subject,
-        message=f"{what}{where} look like ids of {target.label}: of the {place.filled:,} looked at {match.share:.0%} are.",
-        count=place.filled,
-        fix="A full restore brings the ids back as they were, so they stay right; but nothing checks that they lead to a row. "
-        "If that is what they are, have the EDMS declare a foreign key"
-        + (
-            f", or say so in edms-backup.toml:\n{declaration_text(settings_fix).rstrip()}"
-            if settings_fix is not None
-            else "."
+    return assessed(
+        make_finding(
+            "soft-reference",
+            place.subject,
+            f"{what}{where} look like ids of {target.label}: {match.share:.0%} of the {place.filled:,} examined are.",
+            count=place.filled,
+            fix=(
+                "A full restore brings the ids back as they were, but nothing checks that their rows exist. "
+                "If they are ids, declare a foreign key in the EDMS"
+                + (
+                    f", or declare them in edms-backup.toml:\n{declaration_text(settings_fix).rstrip()}"
+                    if settings_fix is not None
+                    else "."
+                )
+            ),
         ),
-        settings_fix=settings_fix,
+        settings_fix,
     )

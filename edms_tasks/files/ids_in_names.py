@@ -14,6 +14,7 @@ import duckdb
 
 from edms_tasks.digests.canonical import CONTENT, digest_hex, digest_sums, with_hashes
 from edms_tasks.digests.table_state import parquet
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference, Finding
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
@@ -57,16 +58,14 @@ def measure_file_names(
 
 
 def findings_of(states: Sequence[FileNameState]) -> list[Finding]:
-    """A finding for each declaration of which names lead nowhere."""
+    """A finding for each declaration whose file names hold ids of no row."""
     return [
-        Finding(
-            code="file-of-no-row",
-            severity="warning",
-            subject=f"files of {state.reference.root}: {state.reference.pattern}",
-            message="Files are named by ids that no row has; they are in the snapshot all the same.",
+        make_finding(
+            "file-of-no-row",
+            f"files of {state.reference.root}: {state.reference.pattern}",
+            "The names of files hold ids that no row has. The files are in the snapshot all the same.",
             count=state.dangling,
             examples=state.dangling_examples,
-            fix="Delete them in the EDMS, or leave them: validation expects the same number after a restore.",
         )
         for state in states
         if state.dangling

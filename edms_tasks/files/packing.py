@@ -132,7 +132,7 @@ class Packer:
         """Read a file that is too large for one pack, and add it.
 
         Returns:
-            A code of `walk.TROUBLES` where it changed while it was read, twice; else nothing.
+            The code of a finding where it changed while it was read, twice; else nothing.
 
         Raises:
             FileFailed: it could not be read.

@@ -9,6 +9,7 @@ import duckdb
 
 from edms_tasks.files.fetch import open_own_index
 from edms_tasks.files.index import file_workspace, readable
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding, Table
 from edms_tasks.manifest import Encoding, FileIndex
@@ -136,14 +137,12 @@ def _missing(connection: duckdb.DuckDBPyConnection, table: Table, column: str, r
         """,
         label=_label(table, column),
     )
-    return Finding(
-        code="missing-file",
-        severity="warning",
-        subject=_label(table, column),
-        message=f"Rows name files that are not among the files of {root.name} in the snapshot.",
+    return make_finding(
+        "missing-file",
+        _label(table, column),
+        f"Rows name files that are not among the files of {root.name} in the snapshot.",
         count=count,
         examples=examples,
-        fix="Put the files back if there is another copy, or clear the values in the EDMS.",
     )
 
 
@@ -156,14 +155,11 @@ def _orphans(connection: duckdb.DuckDBPyConnection, root: FileRoot) -> Finding:
         ANTI JOIN named ON named.path = files.path
         """,
     )
-    return Finding(
-        code="orphan-files",
-        severity="info",
-        subject=f"files of {root.name}",
-        message="No row's file column names these files; they are in the snapshot all the same.",
+    return make_finding(
+        "orphan-files",
+        f"files of {root.name}",
         count=count,
         examples=examples,
-        fix="",
     )
 
 

@@ -1,7 +1,7 @@
 """Reading files of the EDMS: as many at a time as there are threads, given back in order, each looked at twice.
 
 A file that changes while it is read is read once more, then taken as it was read. What cannot be read is said, with a
-code of `walk.TROUBLES`; it never ends a backup.
+code of a finding; it never ends a backup.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Content(NamedTuple):
     settled: bool  # its time stamps will tell the next change
     data: bytes
     sha256: str
-    trouble: str = ""  # a code of `walk.TROUBLES`
+    trouble: str = ""  # a code of a finding
 
 
 class TooLarge(NamedTuple):
@@ -61,7 +61,7 @@ class TooLarge(NamedTuple):
 
 
 class NotRead(NamedTuple):
-    """A file that could not be read, and why: a code of `walk.TROUBLES`."""
+    """A file that could not be read, and why: a code of a finding."""
 
     file: Wanted
     trouble: str
@@ -71,7 +71,7 @@ Read = Content | TooLarge | NotRead
 
 
 class FileFailed(Exception):
-    """The file, not the repository, failed; `str` of it is a code of `walk.TROUBLES`."""
+    """The file, not the repository, failed; `str` of it is a code of a finding."""
 
 
 def read_ahead(base: bytes, files: Iterable[Wanted], threads: Executor, *, ahead: int) -> Iterator[list[Read]]:

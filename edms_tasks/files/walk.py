@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from edms_tasks.files.deep_paths import list_folder, status_of
 from edms_tasks.files.index import readable
-from edms_tasks.inventory.model import Finding, Severity
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.model import Finding
 
 Tell = Callable[[str, bytes], None]  # code, path
 
@@ -44,7 +45,7 @@ def walk(
 
     Args:
         root: the folder; a link to one is followed here and nowhere else.
-        tell: is told a code of `TROUBLES` and a path.
+        tell: is told the code of a finding and a path.
         exclude: whether a path is left out, with everything below it.
         skip: (device, inode) of folders that are never entered.
     """
@@ -137,64 +138,6 @@ def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
     return None
 
 
-class _Trouble(NamedTuple):
-    severity: Severity
-    message: str
-    fix: str
-
-
-TROUBLES = {
-    "file-root-missing": _Trouble(
-        "error",
-        "The folder is not there or is no folder; no file of this root is in the snapshot.",
-        "See that the folder is there (is its disk mounted?) or fix [files] roots.",
-    ),
-    "file-unreadable": _Trouble(
-        "error", "Could not be read and is not in the snapshot.", "Give the backup's user the right to read it."
-    ),
-    "folder-unreadable": _Trouble(
-        "error",
-        "Could not be listed; what it holds is not in the snapshot.",
-        "Give the backup's user the right to read it.",
-    ),
-    "file-vanished": _Trouble("info", "Was removed while the backup ran.", ""),
-    "file-changed-while-read": _Trouble(
-        "warning", "Changed while it was read, twice; what was read is stored.", "Back up when nobody writes to it."
-    ),
-    "file-special": _Trouble("warning", "Is no regular file (socket, pipe, device) and is not in the snapshot.", ""),
-    "link-dangling": _Trouble("warning", "Is a symbolic link to nothing and is not in the snapshot.", "Fix it."),
-    "link-to-folder": _Trouble(
-        "warning",
-        "Is a symbolic link to a folder; links to folders are not followed.",
-        "Name the folder it points at in [files] roots, if it holds files of the EDMS.",
-    ),
-    "link-stored-as-file": _Trouble(
-        "info", "Is a symbolic link; the file it points at is stored in its place.", ""
-    ),
-    "file-set-id": _Trouble(
-        "warning",
-        "Runs with the rights of its owner or group (set-user-id or set-group-id bit), and comes back so.",
-        "Documents need no such bit: see who set it, and take it away with chmod ug-s.",
-    ),
-    "file-excluded": _Trouble("info", "Was left out as [exclude] files says.", ""),
-    "repository-inside-root": _Trouble(
-        "warning",
-        "Holds the repository or the backup's own working files and was left out.",
-        "Keep the repository outside the EDMS's folders, best on another machine.",
-    ),
-    "merge-cut-short": _Trouble(
-        "warning",
-        "Holds what a merge that was cut short had staged, and was left out.",
-        "Run the merge again, or remove the folder if no merge is running.",
-    ),
-    "file-index-unusable": _Trouble(
-        "warning",
-        "The previous snapshot's index of files cannot be read; every file was read again.",
-        "Run `edms-backup verify` on the previous snapshot.",
-    ),
-}  # fmt: skip
-
-
 @dataclass
 class Troubles:
     """Collects what was met, at most five examples of each kind."""
@@ -206,7 +149,7 @@ class Troubles:
         self._examples: dict[str, list[str]] = {}
 
     def tell(self, code: str, path: bytes) -> None:
-        """Count one; `code` is a key of `TROUBLES`."""
+        """Count one; `code` is that of a finding."""
         self._counts[code] = self._counts.get(code, 0) + 1
         examples = self._examples.setdefault(code, [])
         if len(examples) < 5:
@@ -215,14 +158,6 @@ class Troubles:
     def findings(self) -> tuple[Finding, ...]:
         """One finding for each kind met."""
         return tuple(
-            Finding(
-                code=code,
-                severity=TROUBLES[code].severity,
-                subject=f"files of {self.root}",
-                message=TROUBLES[code].message,
-                count=count,
-                examples=tuple(self._examples[code]),
-                fix=TROUBLES[code].fix,
-            )
+            make_finding(code, f"files of {self.root}", count=count, examples=tuple(self._examples[code]))
             for code, count in sorted(self._counts.items())
         )

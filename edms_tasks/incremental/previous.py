@@ -13,6 +13,7 @@ import duckdb
 
 from edms_tasks.digests.table_state import parquet
 from edms_tasks.errors import DamagedRepository
+from edms_tasks.findings import make_finding
 from edms_tasks.incremental.row_index import (
     StoredRows,
     chunks_to_rewrite,
@@ -121,10 +122,8 @@ def _kinds(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunks: Sequenc
 
 
 def _unusable(table: Table, why: str) -> Finding:
-    return Finding(
-        code="previous-rows-unusable",
-        severity="warning",
-        subject=table.label,
-        message=f"What the previous snapshot stored of it cannot be used again, so all rows were stored anew: {why}",
-        fix="`edms-backup verify` says which snapshots are damaged.",
+    return make_finding(
+        "previous-rows-unusable",
+        table.label,
+        f"The chunks of the previous snapshot cannot be used, so all rows were stored again: {why}",
     )

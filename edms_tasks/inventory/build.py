@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edms_tasks.errors import SettingsError
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import (
     Column,
     Edms,
@@ -110,27 +111,18 @@ def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: l
             matched.setdefault(found.id, model)
     for model in views:
         findings.append(
-            Finding(
-                code="model-without-table",
-                severity="warning" if model.managed else "info",
-                subject=model.label,
-                message=f"The model names a table {model.table!r} that the database does not hold"
+            make_finding(
+                "model-without-table",
+                model.label,
+                f"The model names a table {model.table!r} that the database does not have"
                 + (" (an unmanaged model: perhaps a view)." if not model.managed else "."),
-                fix="Run the EDMS's migrations, or fix the model's db_table. Everything that exists is in the snapshot."
-                if model.managed
-                else "",
+                severity="warning" if model.managed else "info",
+                fix=None if model.managed else "",
             )
         )
     for table in catalogue:
         if table.id not in matched and table.name not in _DJANGOS_OWN and table.extension is None:
-            findings.append(
-                Finding(
-                    code="table-without-model",
-                    severity="info",
-                    subject=table.id,
-                    message="No model owns this table; it is in the snapshot all the same.",
-                )
-            )
+            findings.append(make_finding("table-without-model", table.id))
     return matched
 
 
@@ -225,21 +217,18 @@ def _report_drift(table: Table, model: ProbeModel, fields: Mapping[str, ProbeFie
     present = {column.name for column in table.columns}
     for name in sorted(set(fields) - present):
         findings.append(
-            Finding(
-                code="column-missing",
-                severity="warning",
-                subject=f"{model.label}.{fields[name].name}",
-                message=f"The model has a column {name!r} that the table lacks.",
-                fix="Run the EDMS's migrations. Everything that exists is in the snapshot.",
+            make_finding(
+                "column-missing",
+                f"{model.label}.{fields[name].name}",
+                f"The model has a column {name!r} that its table lacks. Everything that exists is in the snapshot.",
             )
         )
     for name in sorted(present - set(fields)):
         findings.append(
-            Finding(
-                code="column-without-field",
-                severity="warning",
-                subject=f"{table.id}.{name}",
-                message=f"The table has a column that the model {model.label} does not know; it is in the snapshot.",
+            make_finding(
+                "column-without-field",
+                f"{table.id}.{name}",
+                f"The table has a column that the model {model.label} does not know. It is in the snapshot.",
             )
         )
 
@@ -272,12 +261,11 @@ def _only_surrogate(table: Table) -> bool:
 
 def _without_key(table: Table) -> Finding:
     what = "a surrogate key only" if table.key_candidates else "no key at all"
-    return Finding(
-        code="no-natural-key",
-        severity="info",
-        subject=table.label,
-        message=f"The rows have {what}; they restore exactly; a merge can only know them by all that they hold.",
-        fix=f'If a business key exists, declare it: [natural_keys] "{table.label}" = ["…"].',
+    return make_finding(
+        "no-natural-key",
+        table.label,
+        f"The table has {what}. Its rows are restored exactly; a merge can identify them only by all their values.",
+        fix=f'If the rows have a business key, declare it: [natural_keys] "{table.label}" = ["…"].',
     )
 
 
@@ -286,13 +274,12 @@ def _unapplied(report: ProbeReport) -> list[Finding]:
         return []
     names = tuple(f"{app}.{name}" for app, name in report.migrations_unapplied)
     return [
-        Finding(
-            code="unapplied-migrations",
+        make_finding(
+            "unapplied-migrations",
+            "django_migrations",
+            "The EDMS's code has migrations that the database does not. The database is backed up as it is.",
             severity="warning",
-            subject="django_migrations",
-            message="The EDMS's code holds migrations that the database does not; it is backed up as it is.",
             count=len(names),
             examples=names[:5],
-            fix="Run `manage.py migrate`.",
         )
     ]

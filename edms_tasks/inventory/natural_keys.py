@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, ForeignReference, NaturalKey, Table, UniqueKey
 from edms_tasks.inventory.probe_report import ProbeModel
 
@@ -95,22 +96,21 @@ def _proved(
     assert key is not None  # the caller asked
     if key.paths is None:
         findings.append(
-            Finding(
-                code="natural-key-unusable",
-                severity="warning",
-                subject=table.label,
-                message=f"The model's natural_key() is not used: {key.problem}.",
+            make_finding(
+                "natural-key-unusable",
+                table.label,
+                f"The model's natural_key() is not used: {key.problem}.",
                 fix=f'Declare the key: [natural_keys] "{table.label}" = ["…"].',
             )
         )
         return
     if tuple((column,) for column in table.primary_key) == key.paths and _is_surrogate(table):
         findings.append(
-            Finding(
-                code="natural-key-is-the-primary-key",
+            make_finding(
+                "natural-key-is-the-primary-key",
+                table.label,
+                "The model's natural_key() returns the primary key, which is only a counter.",
                 severity="warning",
-                subject=table.label,
-                message="The model's natural_key() is its own primary key, which says nothing about the row.",
                 fix=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
             )
         )
@@ -214,11 +214,11 @@ def _without_cycles(
         for key in keys:
             if key.source != "surrogate" and any(_nested_in_itself(path, table) for path in key.paths):
                 findings.append(
-                    Finding(
-                        code="natural-key-cycle",
+                    make_finding(
+                        "natural-key-cycle",
+                        table.label,
+                        f"The key ({key.readable}) follows a reference to the same model. It is not used.",
                         severity="info" if key.source == "unique" else "warning",
-                        subject=table.label,
-                        message=f"The key ({key.readable}) passes through a reference to the same model; it is not used.",
                         fix=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
                     )
                 )

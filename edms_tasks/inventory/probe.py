@@ -292,8 +292,8 @@ class Reporter:
                     "other-database",
                     "warning",
                     "DATABASES[%r]" % alias,
-                    "Another database of the EDMS is not in this snapshot.",
-                    "Back it up with settings of its own: [edms] database = %r." % alias,
+                    "The EDMS has another database, which is not in this snapshot.",
+                    "Back it up with its own settings file: [edms] database = %r." % alias,
                 )
         return databases
 
@@ -339,9 +339,9 @@ class Reporter:
                 "storage-not-a-folder",
                 "error",
                 label,
-                "Its files live in a storage that is no folder (%s); they are not in the snapshot."
+                "The files are in a storage that is not a folder (%s). They are not in the snapshot."
                 % type(storage).__name__,
-                "Back that storage up with its own means.",
+                "Back up that storage with its own tools.",
             )
             return None
         inside = [root for root in self.roots if path == root or path.startswith(root + os.sep)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.digests.canonical import json_array, text_of
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.keys.checked_keys import (
     CONTENT_TYPES,
@@ -124,7 +125,7 @@ class _Proof:
                     table,
                     candidate,
                     "natural-key-cycle",
-                    "passes through references that lead back to the table itself",
+                    "follows references that lead back to the table itself",
                     1,
                 )
                 continue
@@ -160,14 +161,14 @@ class _Proof:
         if self.accept_anything:
             return
         self.findings.append(
-            Finding(
-                code=code,
+            make_finding(
+                code,
+                table.label,
+                f"The key ({key.readable or ', '.join('.'.join(p) for p in key.paths)}) from {key.source} {why}. "
+                "The next candidate is used.",
                 severity="warning",
-                subject=table.label,
                 count=count,
                 examples=examples,
-                message=f"The key ({key.readable or ', '.join('.'.join(p) for p in key.paths)}) from {key.source} {why}; "
-                "the next candidate is used.",
                 fix=f'Declare another: [natural_keys] "{table.label}" = ["…"].',
             )
         )

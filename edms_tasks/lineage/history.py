@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.lineage.owner import UNRECORDED, Asker, names_of, owners
 from edms_tasks.manifest import Manifest
@@ -77,8 +78,8 @@ class History:
                 _finding(
                     ", ".join(one[:12] for one in self.chain.heads),
                     f"{len(self.chain.heads)} snapshots are the newest: {self._times(self.chain.heads)}.",
-                    "Two copies of the repository were written to, or an earlier release met a clock that was set back."
-                    " Name the one you mean by its id; the next backup goes on from one of them, and says from which.",
+                    "Name the one you mean by its id. Two copies of the repository were written to, or an earlier release ran with a "
+                    "clock that was set back. The next backup follows one of them, and says which.",
                     code="snapshots-forked",
                 )
             )
@@ -86,8 +87,8 @@ class History:
             found.append(
                 _finding(
                     later[:12],
-                    f"Snapshot {self._time(later)} was made after {self._time(earlier)}, and bears an earlier time.",
-                    "A clock was wrong. The order of the snapshots does not go by it; correct the clock (NTP).",
+                    f"Snapshot {self._time(later)} was made after {self._time(earlier)}, but has an earlier time: a clock was wrong. "
+                    "The order of the snapshots does not depend on it.",
                     code="clock-set-back",
                 )
             )
@@ -96,8 +97,7 @@ class History:
                 found.append(
                     _finding(
                         self.newest[:12],
-                        f"A backup was cut short after it had written snapshot {self._time(self.newest)}: nobody has read it back.",
-                        "`edms-backup verify` reads it; the next backup sets the repository's record right.",
+                        f"A backup was interrupted after it wrote snapshot {self._time(self.newest)}. The snapshot was not read back.",
                         code="head-behind",
                     )
                 )
@@ -107,9 +107,8 @@ class History:
             found.append(
                 _finding(
                     self.key or "",
-                    "The repository's record of this EDMS's newest snapshot is missing, so a newest one that was removed"
-                    " would not be missed.",
-                    "The next backup writes it anew. A first backup that was cut short leaves none either.",
+                    "The repository's record of this EDMS's newest snapshot is missing. If the newest snapshot was removed, nothing "
+                    "here can tell.",
                     code="head-record-missing",
                 )
             )
@@ -117,24 +116,19 @@ class History:
 
     def _of_missing(self, one: Missing) -> Finding:
         where = f"{len(self.chain.order)} of {self.chain.expected} snapshots are there."
-        fix = "Put its manifest back from a copy of the repository. Restore none of the others in the belief that it is this one."
         if one.said_by == "count":
-            return _finding(
-                f"{one.count}", f"{one.count} more snapshots are missing: {where}", fix, code="snapshot-missing"
-            )
+            return _finding(f"{one.count}", f"{one.count} more snapshots are missing: {where}", code="snapshot-missing")
         number = f" (number {one.number})" if one.number else ""
         if one.said_by in ("head", "here"):
             says = "the repository's own record" if one.said_by == "head" else "the record in the working folder"
             return _finding(
                 one.id[:12],
                 f"The newest snapshot, {one.id[:12]}{number}, is missing: {says} names it. {where}",
-                fix,
                 code="snapshot-missing",
             )
         return _finding(
             one.id[:12],
-            f"Snapshot {one.id[:12]}{number} is missing: {one.said_by[:12]} names it as the one before it. {where}",
-            fix,
+            f"Snapshot {one.id[:12]}{number} is missing: {one.said_by[:12]} names it as its predecessor. {where}",
             code="snapshot-missing",
         )
 
@@ -154,11 +148,10 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
             fix = f"Rename it to snapshots/{stray.snapshot_id}.json."
             found.append(_finding(stray.name, message, fix, code="snapshot-misnamed"))
         else:
-            message, fix = f"{stray.name} is no snapshot's name.", "See what it is, and move it away."
-            found.append(_finding(stray.name, message, fix, code="stranger-among-snapshots"))
+            found.append(_finding(stray.name, f"{stray.name} is not a snapshot.", code="stranger-among-snapshots"))
     for name in survey.unreadable_heads:
-        message = f"{name} cannot be read: it says which snapshot is the newest."
-        found.append(_finding(name, message, "The next backup of its EDMS writes it anew.", code="head-record-damaged"))
+        message = f"{name}, the record of the newest snapshot, cannot be read."
+        found.append(_finding(name, message, code="head-record-damaged"))
     return tuple(found)
 
 
@@ -209,5 +202,5 @@ def is_recorded(key: str | None) -> bool:
     return key is not None and not key.startswith(UNRECORDED)
 
 
-def _finding(subject: str, message: str, fix: str, *, code: str) -> Finding:
-    return Finding(code=code, severity="warning", subject=subject, message=message, fix=fix)
+def _finding(subject: str, message: str, fix: str | None = None, *, code: str) -> Finding:
+    return make_finding(code, subject, message, fix=fix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import EdmsIdentity, Finding
 from edms_tasks.lineage.history import History, history_of, whose
 from edms_tasks.lineage.owner import Asker, moved
@@ -56,13 +57,11 @@ def _of_the_clock(newest: str | None, manifest: Manifest | None) -> list[Finding
     if newest is None or manifest is None or manifest.created <= now + _LEEWAY:
         return []
     return [
-        Finding(
-            code="clock-set-back",
-            severity="warning",
-            subject=newest[:12],
-            message=f"The clock says {now:%Y-%m-%d %H:%M:%S} UTC, and the snapshot before this one, {newest[:12]}, bears the later"
-            f" time {manifest.created:%Y-%m-%d %H:%M:%S} UTC.",
-            fix="Correct the clock (NTP). The order of the snapshots does not go by it.",
+        make_finding(
+            "clock-set-back",
+            newest[:12],
+            f"The clock shows {now:%Y-%m-%d %H:%M:%S} UTC, but the previous snapshot, {newest[:12]}, has the later time "
+            f"{manifest.created:%Y-%m-%d %H:%M:%S} UTC. The order of the snapshots does not depend on it.",
         )
     ]
 
@@ -72,12 +71,10 @@ def _of_the_names(manifest: Manifest | None, asker: Asker) -> list[Finding]:
     if manifest is None or manifest.identity is None or not (changes := moved(manifest.identity, asker.identity)):
         return []
     return [
-        Finding(
-            code="edms-moved",
-            severity="warning",
-            subject=asker.identity.id,
-            message=f"This EDMS has other names than at the backup before: {changes}.",
-            fix="If it moved, all is well. If this is a copy of another EDMS, give it an [edms] id of its own.",
+        make_finding(
+            "edms-moved",
+            asker.identity.id,
+            f"This EDMS has other names than at the previous backup: {changes}.",
         )
     ]
 

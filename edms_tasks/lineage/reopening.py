@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.errors import AnotherRepository
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.lineage.owner import Asker
 from edms_tasks.lineage.witness import Remembered, Witness, remembered
@@ -43,16 +44,7 @@ def reopen(settings: Settings, asker: Asker, *, create: bool = False, accept: bo
         AnotherRepository: there is none where one was used, or another one, or an older copy.
     """
     memory = remembered(settings.workdir)
-    findings = tuple(
-        Finding(
-            code="last-backup-unreadable",
-            severity="warning",
-            subject=path,
-            message="What was remembered of the last backup cannot be read, so nothing was compared with it.",
-            fix="Remove the file; the backup that has just run has written a new one.",
-        )
-        for path in memory.unreadable
-    )
+    findings = tuple(make_finding("last-backup-unreadable", path) for path in memory.unreadable)
     if not Repository.is_at(settings.repository):
         repository, said = _make(settings, asker, memory, create)
         return Reopened(repository, None, said, findings)

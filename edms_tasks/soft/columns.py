@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.digests.canonical import text_of
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, SoftReference, Table
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
@@ -75,13 +76,11 @@ def tabulate_soft_column(
 def unreadable(tables: Mapping[str, Table], found: Mapping[str, Sequence[SoftColumn]]) -> list[Finding]:
     """A finding for each column that holds other text where JSON was declared."""
     return [
-        Finding(
-            code="soft-reference-unreadable",
-            severity="warning",
-            subject=f"{tables[table_id].label}.{soft.column}",
-            message="Ids are declared in its JSON, but rows hold text that is no JSON; no reference is seen in them.",
+        make_finding(
+            "soft-reference-unreadable",
+            f"{tables[table_id].label}.{soft.column}",
+            "Ids are declared in its JSON, but rows hold text that is not JSON. No reference is seen in them.",
             count=soft.unreadable,
-            fix="Fix the rows in the EDMS, or leave them: they come back exactly as they are.",
         )
         for table_id, columns in found.items()
         for soft in columns

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edms_tasks.databases.left_out import SCRIPT, kind_of
+from edms_tasks.databases.left_out import kind_of
 from edms_tasks.databases.protocol import Foresight, LeftOut
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 
 _NAMED = 5
@@ -21,20 +22,17 @@ def findings_of(foresight: Foresight, unknown: Mapping[str, str]) -> Iterator[Fi
     """
     if foresight.refused is not None:
         error = foresight.refused
-        yield Finding(
-            code="restore-refused",
-            severity="error",
-            subject=error.where or "restore",
-            message=f"A restore would be refused: {error.what} {error.why}".strip(),
+        yield make_finding(
+            "restore-refused",
+            error.where or "restore",
+            f"A restore would be refused: {error.what} {error.why}".strip(),
             fix=error.fix,
         )
     if foresight.untried:
-        yield Finding(
-            code="restore-not-tried",
-            severity="warning",
-            subject="restore",
-            message=f"Whether a restore by this role could make everything was not found out: {foresight.untried}",
-            fix="Run `edms-backup doctor` once that has passed.",
+        yield make_finding(
+            "restore-not-tried",
+            "restore",
+            f"It could not be determined whether a restore by this role would leave anything out: {foresight.untried}",
         )
     for kind in dict.fromkeys(map(kind_of, foresight.left_out)):
         yield _left_out(kind, [one for one in foresight.left_out if kind_of(one) == kind])
@@ -48,32 +46,29 @@ def _left_out(kind: str, these: list[LeftOut]) -> Finding:
     reasons = list(dict.fromkeys(one.why for one in these))
     more = f", and {len(subjects) - _NAMED:,} more" if len(subjects) > _NAMED else ""
     others = f"; and {len(reasons) - _REASONS:,} more reasons" if len(reasons) > _REASONS else ""
-    return Finding(
-        code="restore-leaves-out",
-        severity="warning",
-        subject=kind,
-        message=f"A restore by this role would leave out {', '.join(subjects[:_NAMED])}{more}: {'; '.join(reasons[:_REASONS])}{others}.",
+    return make_finding(
+        "restore-leaves-out",
+        kind,
+        f"A restore by this role would leave out {', '.join(subjects[:_NAMED])}{more}: {'; '.join(reasons[:_REASONS])}{others}.",
         count=len(subjects),
         examples=tuple(subjects[:_NAMED]),
-        fix=f"Restore as a superuser, or have a superuser run the {SCRIPT} that the restore writes beside its report.",
     )
 
 
 def _unknown(name: str, why: str, *, is_computed: bool) -> Finding:
     if is_computed:
-        return Finding(
-            code="unknown-to-the-edms",
+        return make_finding(
+            "unknown-to-the-edms",
+            name,
+            f"The EDMS's own connection does not have what the definition uses either ({why}). A restore would be refused, because its "
+            "entries cannot be computed.",
             severity="error",
-            subject=name,
-            message=f"The EDMS's own connection does not know what its definition uses either ({why}), so a restore would be refused: "
-            "its entries could not be computed.",
-            fix="Let the EDMS's code register it on every connection, or drop the index or table.",
         )
-    return Finding(
-        code="unknown-to-the-edms",
+    return make_finding(
+        "unknown-to-the-edms",
+        name,
+        f"The EDMS's own connection does not have what the definition uses either ({why}). It is restored as it is; only a program "
+        "that has them can write there.",
         severity="warning",
-        subject=name,
-        message=f"The EDMS's own connection does not know what its definition uses either ({why}). It comes back exactly so, and "
-        "only a program that knows it can write there.",
         fix="Let the EDMS's code register it on every connection.",
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edms_tasks.databases.protocol import View
 from edms_tasks.digests.table_state import empty_state
 from edms_tasks.errors import SettingsError
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.model import Finding, ForeignReference, Inventory, Table
 from edms_tasks.manifest import TableEntry
@@ -62,12 +63,7 @@ def _require_closed(inventory: Inventory, excluded: frozenset[str]) -> None:
 
 
 def _excluded_finding(table: Table) -> Finding:
-    return Finding(
-        code="excluded",
-        severity="info",
-        subject=table.label,
-        message="Left out by the settings; it comes back empty.",
-    )
+    return make_finding("excluded", table.label)
 
 
 def _empty_entry(table: Table) -> TableEntry:

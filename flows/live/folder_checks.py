@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edms_tasks.errors import SettingsError
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.settings import Settings
@@ -24,11 +25,10 @@ def require_separate(settings: Settings, report: ProbeReport) -> None:
 def overlapping(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
     """The same, as findings."""
     for error in _overlaps(settings, report):
-        yield Finding(
-            code="folders-overlap",
-            severity="error",
-            subject=error.where,
-            message=f"{error.what} {error.why} A backup is refused.",
+        yield make_finding(
+            "folders-overlap",
+            error.where,
+            f"{error.what} {error.why} A backup is refused.",
             fix=error.fix,
         )
 
@@ -37,13 +37,12 @@ def immovable(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
     """The folders of files that a restore could not swap by renaming, because something is mounted on them."""
     for name, folder in live_folders(settings, report).items():
         if folder.is_mount():
-            yield Finding(
-                code="file-root-is-a-mount-point",
-                severity="error",
-                subject=name,
-                message=f"{folder} is a mount point, which cannot be renamed: a restore to where the files are now would be refused.",
-                fix=f"Point the EDMS (and [files] roots) at a folder inside {folder}; or restore with --into and --into-files, and "
-                "copy the files.",
+            yield make_finding(
+                "file-root-is-a-mount-point",
+                name,
+                f"{folder} is a mount point, which cannot be renamed. A restore in its place would be refused.",
+                fix=f"Point the EDMS and [files] roots at a folder inside {folder}; or restore with --into and --into-files, and copy "
+                "the files.",
             )
 
 

@@ -16,6 +16,7 @@ from edms_tasks.databases.postgresql.extension_tables import (
     read_unreadable,
 )
 from edms_tasks.databases.postgresql.foreign_keys import read_foreign_keys
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Finding, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence
 from edms_tasks.quoting import identifier
@@ -161,22 +162,12 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
             """.encode()
         ).fetchall()
     ):
-        findings.append(
-            Finding(
-                code="foreign-table",
-                severity="warning",
-                subject=f"{schema}.{name}",
-                message="The rows of a foreign table live on another server and are not in the snapshot; its definition is.",
-                fix="Back the other server up too.",
-            )
-        )
+        findings.append(make_finding("foreign-table", f"{schema}.{name}"))
     findings += [
-        Finding(
-            code="invalid-index",
-            severity="warning",
-            subject=f"{schema}.{name}",
-            message="The index is invalid, as one is whose CREATE INDEX CONCURRENTLY failed. pg_dump leaves it out: it does not come back.",
-            fix=f"REINDEX INDEX {identifier(schema, name)}; or drop it.",
+        make_finding(
+            "invalid-index",
+            f"{schema}.{name}",
+            fix=f"Run REINDEX INDEX {identifier(schema, name)}, or drop the index.",
         )
         for schema, name in _typed(
             connection.execute(
@@ -192,16 +183,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
     ]
     row = connection.execute("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").fetchone()
     if row and int(str(row[0])):
-        findings.append(
-            Finding(
-                code="large-objects",
-                severity="error",
-                subject="pg_largeobject",
-                count=int(str(row[0])),
-                message="Large objects are not in the snapshot.",
-                fix="Django never makes them; copy what made them with `pg_dump --large-objects`.",
-            )
-        )
+        findings.append(make_finding("large-objects", "pg_largeobject", count=int(str(row[0]))))
     return (*findings, *read_unreadable(connection))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import psycopg
 
 from edms_tasks.errors import TerminalError
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier
@@ -45,13 +46,12 @@ def read_unreadable(connection: Connection) -> tuple[Finding, ...]:
         """.encode()
     ).fetchall()
     return tuple(
-        Finding(
-            code="extension-rows-not-readable",
-            severity="warning",
-            subject=f"{schema}.{name}",
-            message=f"Rows of this table belong to the users of the extension {extension}; this role may not read them all, "
-            "and they are not in the snapshot.",
-            fix=f"GRANT SELECT ON {identifier(str(schema), str(name))} to the role, and where the table has row security, BYPASSRLS.",
+        make_finding(
+            "extension-rows-not-readable",
+            f"{schema}.{name}",
+            f"This table of the extension {extension} holds rows of its users. This role may not read all of them, and they are not "
+            "in the snapshot.",
+            fix=f"GRANT SELECT ON {identifier(str(schema), str(name))} to the role, and BYPASSRLS if the table has row security.",
         )
         for extension, schema, name in rows
     )

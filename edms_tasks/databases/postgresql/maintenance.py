@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg import errors
 
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 
 _Connection = psycopg.Connection[tuple[object, ...]]
@@ -42,13 +43,11 @@ def read_maintenance_findings(connection: _Connection) -> tuple[Finding, ...]:
     if connection.info.server_version < _SINCE:
         return ()
     return tuple(
-        Finding(
-            code="fails-in-maintenance",
-            severity="warning",
-            subject=subject,
-            message="The server cannot build, refresh or analyse it: a function names something without its schema, and PostgreSQL 17 and "
-            f"newer look in pg_catalog alone for that ({why}). A restore makes it all the same.",
-            fix="Name the schema in the function's body, or ALTER FUNCTION … SET search_path = the schemas it needs.",
+        make_finding(
+            "fails-in-maintenance",
+            subject,
+            "The server cannot build, refresh or analyse it: a function names something without its schema, and PostgreSQL 17 and "
+            f"newer then look in pg_catalog only ({why}). A restore makes it all the same.",
         )
         for subject, query in _queries(connection)
         if (why := _not_found(connection, query)) is not None

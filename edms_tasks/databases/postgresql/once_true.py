@@ -15,6 +15,7 @@ from psycopg import errors
 
 from edms_tasks.databases.postgresql.careful import why_not
 from edms_tasks.databases.postgresql.checks import DOUBTFUL
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 
 _Connection = psycopg.Connection[tuple[object, ...]]
@@ -130,10 +131,9 @@ def _why(connection: _Connection, asked: _Asked) -> str | None:
 
 
 def _finding(asked: _Asked, why: str) -> Finding:
-    return Finding(
-        code="once-true",
+    return make_finding(
+        "once-true",
+        asked.subject,
+        f"It was true when its rows were written, and is not now: {why}. {asked.consequence}",
         severity="error" if asked.consequence == _REFUSED else "warning",
-        subject=asked.subject,
-        message=f"It held when its rows were written, and does not now: {why}. {asked.consequence}",
-        fix="Correct the function that it calls, or the rows, at the source; or drop it there.",
     )

@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.quoting import identifier, literal
 
@@ -52,16 +53,9 @@ def _check_of(module: str, name: str) -> str | None:
 
 def _finding(name: str, problem: str) -> Finding:
     if not problem:
-        return Finding(
-            code="search-index-checked",
-            severity="info",
-            subject=name,
-            message="The search index passed SQLite's own check. A restore is proved only if it passes there too.",
-        )
-    return Finding(
-        code="search-index-inconsistent",
-        severity="warning",
-        subject=name,
-        message=f"The search index does not fit the rows it was made from ({problem[:200]}). It comes back exactly so.",
-        fix="Rebuild it in the EDMS: searches miss rows or find others.",
+        return make_finding("search-index-checked", name)
+    return make_finding(
+        "search-index-inconsistent",
+        name,
+        f"The search index does not match its rows ({problem[:200]}): searches miss rows or find others. It is restored as it is.",
     )

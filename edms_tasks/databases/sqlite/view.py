@@ -27,6 +27,7 @@ from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
 from edms_tasks.databases.sqlite.foreign import Foreign, in_file, strip_for_reading
 from edms_tasks.databases.sqlite.search import check_search_indexes
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
 from edms_tasks.manifest import Encoding, Sequence, TableEntry
 from edms_tasks.quoting import identifier, identifiers, literal
@@ -139,36 +140,26 @@ class SqliteView:
             ]
         with closing(sqlite3.connect(self.path)) as connection:
             checked = tuple(check_search_indexes(connection))
-        described = tuple(
-            Finding(
-                code="virtual-table",
-                severity="info",
-                subject=name,
-                message="A virtual table comes back through its definition and its shadow tables.",
-            )
-            for name in virtual
-        )
+        described = tuple(make_finding("virtual-table", name) for name in virtual)
         return (*checked, *self._needs(), *described)
 
     def _needs(self) -> Iterator[Finding]:
         for name, needed in sorted(self._foreign.objects.items()):
-            yield Finding(
-                code="needs-the-edms",
-                severity="info",
-                subject=name,
-                message=f"Its definition uses functions or collations that only the EDMS's connections know: {', '.join(sorted(needed))}. "
-                "Indexes over them are built by the EDMS at a restore.",
+            yield make_finding(
+                "needs-the-edms",
+                name,
+                f"The definition uses functions or collations that only the EDMS's own connections have: {', '.join(sorted(needed))}. "
+                "In a restore the EDMS's interpreter builds indexes over them.",
             )
         with self._connected() as connection:
             for name in self._foreign.objects:
                 virtual = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({literal(name)})") if row[6] == 2]
                 if virtual and self._foreign.needs_function(name):
-                    yield Finding(
-                        code="computed-column-not-read",
-                        severity="info",
-                        subject=name,
-                        message=f"No row holds {', '.join(virtual)}: the EDMS's functions compute it when it is read. It comes back by its "
-                        "definition, and stands as NULL in the snapshot.",
+                    yield make_finding(
+                        "computed-column-not-read",
+                        name,
+                        f"The EDMS's functions compute {', '.join(virtual)} whenever it is read. It is NULL in the snapshot and restored "
+                        "from its definition.",
                     )
 
     def once_true(self) -> tuple[Finding, ...]:

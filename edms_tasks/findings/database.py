@@ -1,0 +1,110 @@
+"""Findings about the database itself and how the EDMS's code describes it."""
+
+from __future__ import annotations
+
+from edms_tasks.findings.kind import Kind
+
+KINDS = (
+    Kind(
+        "model-without-table",
+        ("info", "warning"),
+        "A model names a table that the database does not have. Everything that exists is in the snapshot.",
+        "Run the EDMS's migrations, or correct the model's db_table.",
+    ),
+    Kind("table-without-model", ("info",), "No model owns this table. It is in the snapshot all the same."),
+    Kind(
+        "column-missing",
+        ("warning",),
+        "A model has a column that its table lacks. Everything that exists is in the snapshot.",
+        "Run the EDMS's migrations.",
+    ),
+    Kind(
+        "column-without-field",
+        ("warning",),
+        "A table has a column that its model does not know. It is in the snapshot.",
+    ),
+    Kind(
+        "unapplied-migrations",
+        ("warning", "error"),
+        "The EDMS's code has migrations that the database does not. The database is backed up as it is, unless the settings refuse it.",
+        "Run `manage.py migrate`.",
+    ),
+    Kind(
+        "unknown-migrations",
+        ("warning",),
+        "The database records migrations that the EDMS's code does not have. Either they were squashed, or the code is older than the "
+        "database. They are backed up and restored as they are.",
+        "If the code is older, install the version that the database belongs to. Remove what is left of squashed migrations with "
+        "`manage.py migrate APP --prune`.",
+    ),
+    Kind(
+        "other-database",
+        ("warning",),
+        "The EDMS has another database, which is not in this snapshot.",
+        "Back it up with its own settings file: [edms] database.",
+    ),
+    Kind(
+        "foreign-table",
+        ("warning",),
+        "The rows of a foreign table are on another server and are not in the snapshot. Its definition is.",
+        "Back up the other server too.",
+    ),
+    Kind(
+        "large-objects",
+        ("error",),
+        "PostgreSQL's large objects are not in the snapshot.",
+        "Django never creates them. Copy them with `pg_dump --large-objects`.",
+    ),
+    Kind(
+        "extension-rows-not-readable",
+        ("warning",),
+        "A table of an extension holds rows of its users (as pg_cron's `job` does). This role may not read all of them, and they are "
+        "not in the snapshot.",
+        "Grant the role SELECT on the table, and BYPASSRLS where the table has row security.",
+    ),
+    Kind(
+        "invalid-index",
+        ("warning",),
+        "The index is invalid, as after a failed CREATE INDEX CONCURRENTLY. pg_dump leaves it out: it is not restored.",
+        "Rebuild it with REINDEX INDEX, or drop it.",
+    ),
+    Kind(
+        "fails-in-maintenance",
+        ("warning",),
+        "PostgreSQL 17 and newer cannot build, refresh or analyse it: a function that it calls names something without its schema. "
+        "A restore makes it all the same; REINDEX, REFRESH and ANALYZE fail on the live system too.",
+        "Name the schema in the function's body, or use ALTER FUNCTION … SET search_path = the schemas it needs.",
+    ),
+    Kind("virtual-table", ("info",), "A virtual table is restored from its definition and its shadow tables."),
+    Kind(
+        "needs-the-edms",
+        ("info",),
+        "The definition uses functions or collations that only the EDMS's own connections have (Django's REGEXP, date parts). "
+        "Rows and definitions are restored exactly; the EDMS's interpreter builds indexes over such functions. "
+        "A merge into the table is refused.",
+        "Keep the code that registers them: a restore needs it.",
+    ),
+    Kind(
+        "computed-column-not-read",
+        ("info",),
+        "The EDMS's functions compute a virtual column whenever it is read. It is NULL in the snapshot and restored from its definition.",
+    ),
+    Kind(
+        "unknown-to-the-edms",
+        ("warning", "error"),
+        "The EDMS's own connection does not have the functions or collations that the definition uses either. "
+        "An error where a restore would have to compute an index with them.",
+        "Let the EDMS's code register it on every connection, or drop the index or table.",
+    ),
+    Kind(
+        "search-index-checked",
+        ("info",),
+        "The search index passed SQLite's own check. After a restore it must pass again.",
+    ),
+    Kind(
+        "search-index-inconsistent",
+        ("warning",),
+        "The search index does not match its rows: searches miss rows or find others. It is restored as it is.",
+        "Rebuild it in the EDMS.",
+    ),
+)

@@ -1,0 +1,117 @@
+"""Findings about files and the folders they are in."""
+
+from __future__ import annotations
+
+from edms_tasks.findings.kind import Kind
+
+KINDS = (
+    Kind(
+        "missing-file",
+        ("warning",),
+        "Rows name files that are not there.",
+        "Put the files back if there is another copy, or clear the values in the EDMS.",
+    ),
+    Kind("orphan-files", ("info",), "No row's file column names these files. They are backed up all the same."),
+    Kind(
+        "file-of-no-row",
+        ("warning",),
+        "The names of files hold ids, as [[soft_references]] says, and no row has these ids. The files are backed up all the same.",
+        "Delete the files in the EDMS, or leave them: validation expects the same number after a restore.",
+    ),
+    Kind(
+        "path-column",
+        ("info",),
+        "A column that is no FileField names files of a file root. The files are backed up; nothing checks that they are there.",
+        "Make it a FileField in the EDMS. Every backup then checks the files that rows name.",
+    ),
+    Kind(
+        "files-outside-the-roots",
+        ("warning",),
+        "A column names files on this machine that are in no folder that is backed up. They would not be in a snapshot.",
+        "If they belong to the EDMS, name their folder in [files] roots.",
+    ),
+    Kind(
+        "file-root-missing",
+        ("error",),
+        "The folder does not exist or is not a folder. None of its files is in the snapshot.",
+        "Check that the folder is there (is its disk mounted?), or correct [files] roots.",
+    ),
+    Kind(
+        "file-unreadable",
+        ("error",),
+        "The file cannot be read and is not in the snapshot.",
+        "Give the user that runs the backup the right to read it.",
+    ),
+    Kind(
+        "folder-unreadable",
+        ("error",),
+        "The folder cannot be listed. What it holds is not in the snapshot.",
+        "Give the user that runs the backup the right to read it.",
+    ),
+    Kind("file-vanished", ("info",), "The file was removed while the backup ran."),
+    Kind(
+        "file-changed-while-read",
+        ("warning",),
+        "The file changed while it was read, twice. What was read is stored.",
+        "Back up when nobody writes to it.",
+    ),
+    Kind("file-special", ("warning",), "A socket, pipe or device is not in the snapshot."),
+    Kind(
+        "file-set-id",
+        ("warning",),
+        "The file runs with the rights of its owner or group (set-user-id or set-group-id bit). It is restored so.",
+        "Documents need no such bit. Find out who set it, and remove it with chmod ug-s.",
+    ),
+    Kind(
+        "file-excluded", ("info",), "The file is left out by [exclude] files. It is not in the restored folder either."
+    ),
+    Kind(
+        "link-dangling",
+        ("warning",),
+        "The symbolic link leads to nothing and is not in the snapshot.",
+        "Fix or remove the link.",
+    ),
+    Kind(
+        "link-to-folder",
+        ("warning",),
+        "The symbolic link leads to a folder. Such links are not followed and not in the snapshot.",
+        "If that folder holds files of the EDMS, name it in [files] roots.",
+    ),
+    Kind("link-stored-as-file", ("info",), "The symbolic link leads to a file. The file is stored in its place."),
+    Kind(
+        "repository-inside-root",
+        ("warning",),
+        "The folder holds the repository or the working files of the backup. They are left out.",
+        "Keep the repository outside the EDMS's folders, best on another machine.",
+    ),
+    Kind(
+        "merge-cut-short",
+        ("warning",),
+        "The folder holds files that an interrupted merge had staged. They are left out.",
+        "Run the merge again. If no merge is running, you can remove the folder.",
+    ),
+    Kind(
+        "file-index-unusable",
+        ("warning",),
+        "The previous snapshot's index of files cannot be read. Every file was read again.",
+        "Run `edms-backup verify` on the previous snapshot.",
+    ),
+    Kind(
+        "file-root-is-a-mount-point",
+        ("error",),
+        "The folder is a mount point, which cannot be renamed. A restore in its place would be refused.",
+        "Point the EDMS and [files] roots at a folder inside it; or restore with --into and --into-files, and copy the files.",
+    ),
+    Kind(
+        "folders-overlap",
+        ("error",),
+        "The repository or `workdir` and a folder of files are inside each other. A backup is refused: it would contain itself.",
+        "Move the repository or `workdir` out of the EDMS's folders.",
+    ),
+    Kind(
+        "storage-not-a-folder",
+        ("error",),
+        "The files are in a storage that is not a folder of this machine. They are not in the snapshot.",
+        "Back up that storage with its own tools.",
+    ),
+)

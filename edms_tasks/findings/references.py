@@ -1,0 +1,43 @@
+"""Findings about rows and what they refer to."""
+
+from __future__ import annotations
+
+from edms_tasks.findings.kind import Kind
+
+KINDS = (
+    Kind(
+        "dangling-reference",
+        ("warning", "error"),
+        "Rows refer to rows that do not exist. They are backed up and restored as they are.",
+        "Fix the rows in the EDMS, or leave them: validation expects the same number after a restore.",
+    ),
+    Kind(
+        "generic-look-alike",
+        ("info",),
+        "A content type and an id together refer to a row, but no GenericForeignKey says so. Backups follow them as a reference.",
+        "Declare a GenericForeignKey in the EDMS, or the pair under [[soft_references]].",
+    ),
+    Kind(
+        "soft-reference",
+        ("info",),
+        "The values of a column, or of a place in its JSON, look like ids of a model. Nothing checks them.",
+        "Declare a foreign key in the EDMS, or the column under [[soft_references]]. Ids without a row are then `dangling-reference`.",
+    ),
+    Kind(
+        "soft-reference-unreadable",
+        ("warning",),
+        "[[soft_references]] declares ids in the JSON of a column, but rows hold text that is not JSON. No reference is seen in them.",
+        "Fix the rows in the EDMS, or leave them: they are restored as they are.",
+    ),
+    Kind(
+        "secret-in-clear",
+        ("warning",),
+        "A column holds passwords, tokens or private keys in clear. Whoever reads a backup can use them.",
+        "Encrypt the values in the EDMS, or keep them outside its database. Until then guard every backup like the secrets themselves.",
+    ),
+    Kind(
+        "excluded",
+        ("info",),
+        "The table is left out by [exclude] tables. It is empty after a restore.",
+    ),
+)
