@@ -88,7 +88,7 @@ class Note(models.Model):
     )
 
     assert set(suspected) == {"small.Note.thing_ref"}
-    assert "of the 100 looked at 60% are" in suspected["small.Note.thing_ref"]
+    assert "60% of the 100 examined are" in suspected["small.Note.thing_ref"]
 
 
 def test_a_large_table_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def test_a_soft_reference_is_told_with_the_share_that_resolves(
         (share,) = connection.execute(query).fetchone()
 
     message = ailing.said("soft-reference")[f"small.Slip.{column}"].message
-    assert f"look like ids of small.{model}: of the 200 looked at {share:.0%} are" in message
+    assert f"look like ids of small.{model}: {share:.0%} of the 200 examined are" in message
 
 
 def test_ids_in_json_are_told_with_their_path(ailing: Ailing) -> None:
