@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.durable import write_durably
 from edms_tasks.errors import CommandError, DatabaseRefused, EdmsBackupError, SettingsError, TerminalError
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.probe_report import ProbeReport
@@ -177,13 +178,8 @@ def _write(
         raise CommandError(
             "The settings file exists.", where=str(config), fix="Edit it, or pass --force to write it anew."
         )
-    partial = config.with_name(config.name + ".part")
     try:
-        partial.unlink(missing_ok=True)
-        # Only for its owner, since passwords may come to stand in it.
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        partial.replace(config)
+        write_durably(config, text)  # only for its owner, since passwords may come to stand in it
     except OSError as error:
         raise CommandError(
             "The settings file cannot be written.",

@@ -10,13 +10,13 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.inventory.model import EdmsIdentity, Value
 from edms_tasks.lineage.owner import Asker
 from edms_tasks.repository.chain import Mark
@@ -72,16 +72,8 @@ def remember(workdir: Path, witness: Witness) -> None:
     """Write the record, whole or not at all, for its owner alone; raises OSError."""
     key = f"{witness.identity.id}\0{witness.repository}".encode("utf-8", "backslashreplace")
     path = workdir / _FOLDER / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_name(f".{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(witness.model_dump_json(indent=1).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    private_folder(path.parent)
+    write_durably(path, witness.model_dump_json(indent=1))
 
 
 def asker_unasked(settings: Settings, repository: str) -> Asker:

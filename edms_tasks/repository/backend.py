@@ -7,18 +7,17 @@ A write is atomic: the name appears with all its bytes or not at all. On a local
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from edms_tasks.durable import NewFile, private_folder
 from edms_tasks.errors import NoSpace, RepositoryForbidden, RepositoryUnreachable, SettingsError
 from edms_tasks.settings import RepositorySettings
 
@@ -26,8 +25,6 @@ BLOCK = 1024 * 1024
 
 # Object stores make an upload visible when it is complete; a rename there would copy every byte once more.
 _ATOMIC_UPLOAD = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl"})
-
-_NOT_SUPPORTED = frozenset({errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 def open_backend(settings: RepositorySettings) -> Backend:
@@ -201,82 +198,23 @@ class LocalBackend(Backend):
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
         """Write to a temporary file, sync it, rename it, sync the folder."""
         target = Path(self._path(name))
-        temporary = self._temporary(name)
-        try:
-            with self.translating(name):
-                file = _open_private(temporary)
-            try:
-                for block in blocks:
-                    with self.translating(name):
-                        file.write(block)
+        with self._new_file(name, target) as file:
+            for block in blocks:  # what goes wrong where they come from is not the repository's fault
                 with self.translating(name):
-                    file.flush()
-                    os.fsync(file.fileno())
-            finally:
-                with self.translating(name):
-                    file.close()
+                    file.write(block)
             with self.translating(name):
-                _make_folder(target.parent)
-                temporary.replace(target)
-                _sync_folder(target.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+                file.put_in_place()
 
     def create(self, name: str, data: bytes) -> bool:
-        """A hard link appears whole or not at all, and never over an existing name."""
+        """Write the bytes unless the name is taken; False where it is."""
         target = Path(self._path(name))
-        temporary = self._temporary(name)
-        try:
-            with self.translating(name):
-                with _open_private(temporary) as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                _make_folder(target.parent)
-                try:
-                    target.hardlink_to(temporary)
-                except FileExistsError:
-                    return False
-                except OSError as error:
-                    if error.errno not in _NOT_SUPPORTED or target.exists():
-                        raise
-                    # Network shares often know no hard links, and two creators at one instant do no harm.
-                    temporary.replace(target)
-                _sync_folder(target.parent)
-                return True
-        finally:
-            temporary.unlink(missing_ok=True)
+        with self._new_file(name, target) as file, self.translating(name):
+            file.write(data)
+            return file.put_where_nothing_is()
 
-    def _temporary(self, name: str) -> Path:
-        folder = Path(self._path("tmp"))
+    def _new_file(self, name: str, target: Path) -> NewFile:
         with self.translating(name):
-            _make_folder(folder)
-        return folder / secrets.token_hex(8)
-
-
-def _open_private(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder and what is above it; each new name is synced into its parent, or a crash could lose it."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NOT_SUPPORTED:
-            raise  # some network shares cannot sync a folder, and are as durable as they are
-    finally:
-        os.close(descriptor)
+            return NewFile(target, made_in=private_folder(Path(self._path("tmp"))))
 
 
 def _without_secrets(url: str) -> str:

@@ -22,6 +22,7 @@ from edms_tasks.databases.sqlite.retirement import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.users import said, users
 from edms_tasks.databases.sqlite.view import SqliteView, open_view, require_readable
+from edms_tasks.durable import flush_folder
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
 from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import FileLock, Wait, file_lock, give_up, locked_by
@@ -186,11 +187,7 @@ class SqliteDatabase:
         for suffix in ("-wal", "-shm", "-journal"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
         os.replace(incoming, self._path)
-        descriptor = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush_folder(self._path.parent)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:

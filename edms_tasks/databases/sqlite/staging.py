@@ -24,6 +24,7 @@ from edms_tasks.databases.sqlite.foreign import Foreign, find_foreign, plain_tab
 from edms_tasks.databases.sqlite.guard import KINDS, confined, create, is_virtual, require_made
 from edms_tasks.databases.sqlite.identity import fingerprint
 from edms_tasks.databases.unknown_names import note_of_unknown
+from edms_tasks.durable import flush_file
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.manifest import Sequence as SequencePosition
@@ -168,7 +169,7 @@ class SqliteStaging:
             connection.execute(
                 f"PRAGMA journal_mode = {'WAL' if self._schema.settings.get('journal_mode') == 'wal' else 'DELETE'}"
             )
-        _flush(self._path)
+        flush_file(self._path)
 
     def needs_the_edms(self) -> tuple[NeedsTheEdms, ...]:
         """After `finish`: the tables and indexes that only the EDMS may understand; an index comes with its table."""
@@ -221,7 +222,7 @@ class SqliteStaging:
 
     def completed_by_the_edms(self, problem: str) -> None:
         checkpoint(self._path)
-        _flush(self._path)
+        flush_file(self._path)
         if problem:
             needs_functions = bool(self._foreign.functions)
             self.notes.append(note_of_unknown(problem, is_computed=needs_functions, where=str(self._path)))
@@ -234,20 +235,20 @@ class SqliteStaging:
             self._foreign.register(connection)
             connection.execute("ANALYZE")
         checkpoint(self._path)
-        _flush(self._path)
+        flush_file(self._path)
 
     def broken_references(self) -> dict[str, int]:
         return broken_references(self._path)
 
     def drop_parts(self, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
         dropped = drop_parts(self._path, unwanted)
-        _flush(self._path)
+        flush_file(self._path)
         return dropped
 
     def seal(self) -> str:
         """Fold its log in; returns what tells of every write after this."""
         checkpoint(self._path)
-        _flush(self._path)
+        flush_file(self._path)
         return fingerprint(self._path)
 
     def unseal(self) -> None:
@@ -262,7 +263,7 @@ class SqliteStaging:
         if name != str(self._path):
             checkpoint(self._path)
             os.replace(self._path, name)
-            _flush(Path(name))
+            flush_file(Path(name))
         self._path = Path(name)
         self.address = self.address.renamed(name)
         return self.address
@@ -347,12 +348,3 @@ def remove_with_companions(path: Path) -> None:
     """Remove a database file with its journal and write-ahead log."""
     for suffix in ("", "-journal", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    for target in (path, path.parent):
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
