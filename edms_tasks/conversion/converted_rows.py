@@ -22,7 +22,8 @@ from edms_tasks.scratch.workspace import AS_PARQUET, Workspace, column_types, re
 def moved_entry(pair: TablePair) -> TableEntry:
     """The entry as it is loaded there: the table's own columns, encoded as `write_moved` writes them."""
     unread = dict.fromkeys(pair.entry.encodings, "VARCHAR")
-    encodings = {way.name: way.form_there.encoding for way in conversions(pair, unread)}
+    # What each engine computes in its own way is left to the one that it is loaded into.
+    encodings = {way.name: way.form_there.encoding for way in conversions(pair, unread) if not way.computed}
     return pair.entry.model_copy(update={"table": pair.moved(), "encodings": encodings})
 
 

@@ -10,12 +10,14 @@ import psycopg
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.errors import TerminalError
+from edms_tasks.inventory.model import Finding
 from tests.databases.broken_objects import BREAKS, KINDS, TABLES
-from tests.databases.rebuilt import differing
+from tests.databases.rebuilt import differing, roles
 from tests.databases.there_and_back import there_and_back
 from tests.independent_comparison import differences, picture_of_postgres
 from tests.newest_postgres_server import newest_server
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, as_role
 
 # What becomes of each kind: the finding's subject, and what psql finds in the copy.
 NOT_VALID = {
@@ -26,6 +28,7 @@ NOT_VALID = {
     "domain": "domain app.word in app.of_words",
 }
 LEFT_OUT = {"exclusion": "index app.once", "unique index": "index app.once", "index": "index app.by_shape"}
+AS_WRITTEN = {"generated column": "generated column computed of app.papers", "partition key": "partition app.parts_a"}
 UNTOUCHED = ["statistics", "default"]
 # A session cannot plan a read of a table under which such an index stands, not even the EDMS's own.
 UNREADABLE = ("calls a function that is gone", {*LEFT_OUT, "statistics"})
@@ -49,6 +52,19 @@ def made(server: PostgresServer) -> Iterator[str]:
     for database in server.databases():
         if database.startswith(name):
             server.drop_database(database)
+
+
+@pytest.fixture
+def made_by_a_role(server: PostgresServer) -> Iterator[str]:
+    """A database of a role that may create databases and no more."""
+    name, role = (f"broken_{secrets.token_hex(4)}" for _ in range(2))
+    with roles(server.url(), f"{role} LOGIN CREATEDB PASSWORD 'x'"):
+        login = f"{role}:x"
+        _run(as_role(server.url(), login), f"CREATE DATABASE {name} TEMPLATE template0")
+        yield as_role(server.url(name), login)
+        for database in server.databases():
+            if database.startswith(name):
+                server.drop_database(database)
 
 
 def cases(*kinds: str) -> list[tuple[str, str]]:
@@ -95,6 +111,106 @@ def test_an_index_that_cannot_be_built_now_is_left_out_and_named_at_the_backup(
     there = f"SELECT relname FROM pg_class WHERE relname = '{LEFT_OUT[kind].rpartition('.')[2]}'"
     assert _ask(copy.url, there) == (_ask(made, there) if buildable else [])
     assert bool(copy.staging.left_out) != buildable
+
+
+@pytest.mark.parametrize(("kind", "how"), cases(*AS_WRITTEN))
+def test_what_was_computed_when_rows_were_written_is_given_back_as_it_was_by_a_superuser(
+    kind: str, how: str, made: str, tmp_path: Path
+) -> None:
+    _run(made, TABLES, KINDS[kind], BREAKS[how])
+    before, computed = picture_of_postgres(made), _ask(made, PAPERS)
+
+    found, copy = _found(made, tmp_path), there_and_back(made, tmp_path)
+
+    assert AS_WRITTEN[kind] in found
+    assert copy.before == copy.after and copy.staging.left_out == []
+    assert differences(before, picture_of_postgres(copy.url)) == []
+    assert _ask(copy.url, PAPERS) == computed
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_another_role_gets_the_values_in_a_plain_column_and_is_told_so_at_the_backup(
+    how: str, made_by_a_role: str, tmp_path: Path
+) -> None:
+    _run(made_by_a_role, TABLES, KINDS["generated column"], TREE, BREAKS[how])
+    rows = [_ask(made_by_a_role, query) for query in (PAPERS, PARENT)]
+
+    (*found,) = _findings(made_by_a_role, tmp_path)
+    copy = there_and_back(made_by_a_role, tmp_path)
+
+    assert {one.subject for one in found if "plain column" in one.message} >= {
+        "generated column computed of app.papers",
+        "generated column computed of app.child",
+    }
+    assert copy.before == copy.after
+    assert [_ask(copy.url, query) for query in (PAPERS, PARENT)] == rows
+    assert differing(copy.schema, copy.staging, tmp_path) == []
+    assert {one.subject for one in copy.staging.left_out} == {
+        f"TABLE app {name}" for name in ("papers", "parent", "leaf", "tree")
+    }
+    assert _ask(copy.url, COMPUTED) == [(0,)]
+    # What it is told to run makes it what it was, but for the column's place, once the function is good again.
+    _run(copy.url, SHAPE_AGAIN, *(one.statement for one in copy.staging.left_out if one.statement))
+    assert sorted(_ask(copy.url, "SELECT id, title, computed FROM app.papers")) == [
+        (1, "a", "A"),
+        (2, "b", "B"),
+        (3, "c", "C"),
+    ]
+    assert _ask(copy.url, COMPUTED) == _ask(made_by_a_role, COMPUTED)
+
+
+def test_rows_that_belong_to_no_partition_any_more_refuse_a_restore_by_another_role(
+    made_by_a_role: str, tmp_path: Path
+) -> None:
+    _run(made_by_a_role, TABLES, KINDS["partition key"], BREAKS["says otherwise"])
+
+    (found,) = _findings(made_by_a_role, tmp_path)
+    with pytest.raises(TerminalError) as refused:
+        there_and_back(made_by_a_role, tmp_path)
+
+    assert (found.subject, found.severity) == ("partition app.parts_a", "error")
+    assert "superuser" in found.message and "superuser" in refused.value.fix and "parts_a" in refused.value.what
+
+
+@pytest.mark.parametrize("whose", ["made", "made_by_a_role"])
+def test_what_reads_other_tables_is_computed_when_these_are_there(
+    whose: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = request.getfixturevalue(whose)
+    _run(url, READS_A_TABLE)
+    before, rows = picture_of_postgres(url), _ask(url, "SELECT * FROM app.above ORDER BY 1")
+
+    found, copy = _found(url, tmp_path), there_and_back(url, tmp_path)
+
+    assert found == [] and copy.staging.left_out == [] and copy.staging.notes == []
+    assert copy.before == copy.after
+    assert differences(before, picture_of_postgres(copy.url)) == []
+    assert _ask(copy.url, "SELECT * FROM app.above ORDER BY 1") == rows
+
+
+COMPUTED = "SELECT count(*) FROM pg_attribute WHERE attgenerated <> ''"
+PAPERS = "SELECT * FROM app.papers ORDER BY id"
+PARENT = "SELECT tableoid::regclass::text, id, computed FROM app.parent ORDER BY id"
+SHAPE_AGAIN = "CREATE OR REPLACE FUNCTION app.shape(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper($1)'"
+# Generated columns that tables inherit, in both ways.
+TREE = """
+    CREATE TABLE parent (id integer, title text, "odd ""Name" text GENERATED ALWAYS AS (shape(title)) STORED, computed text
+        GENERATED ALWAYS AS (CASE WHEN id > 1 THEN shape(title) ELSE ') STORED' END) STORED);
+    CREATE TABLE child (more integer) INHERITS (parent); INSERT INTO child VALUES (1, 'a'), (2, 'b');
+    CREATE TABLE tree (id integer, title text, computed text GENERATED ALWAYS AS (shape(title)) STORED) PARTITION BY RANGE (id);
+    CREATE TABLE leaf PARTITION OF tree DEFAULT; INSERT INTO tree VALUES (1, 'a')
+"""
+READS_A_TABLE = """
+    CREATE SCHEMA app; SET search_path = app, public;
+    CREATE TABLE zz (word text PRIMARY KEY, other text); INSERT INTO zz VALUES ('a', 'x'), ('b', 'y');
+    CREATE FUNCTION looked_up(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+        $$ DECLARE found text; BEGIN SELECT other INTO STRICT found FROM app.zz WHERE word = $1; RETURN found; END $$;
+    CREATE TABLE above (id integer, title text, computed text NOT NULL GENERATED ALWAYS AS (looked_up(title)) STORED)
+        PARTITION BY LIST (looked_up(title));
+    CREATE TABLE aa PARTITION OF above FOR VALUES IN ('x'); CREATE TABLE ab PARTITION OF above FOR VALUES IN ('y', 'z');
+    INSERT INTO above VALUES (1, 'a'), (2, 'b'), (3, 'a'); CREATE INDEX by_it ON above (computed);
+    CREATE VIEW v AS SELECT computed FROM above
+"""
 
 
 @pytest.mark.parametrize(("kind", "how"), cases(*UNTOUCHED))
@@ -159,8 +275,12 @@ def test_what_others_wrote_is_not_run_at_the_backup(made: str, tmp_path: Path) -
 
 
 def _found(url: str, folder: Path) -> list[str]:
+    return [one.subject for one in _findings(url, folder)]
+
+
+def _findings(url: str, folder: Path) -> list[Finding]:
     with open_database(DatabaseAddress.from_url(url)).view(folder, 1) as view:
-        return [one.subject for one in view.once_true() if one.code == "once-true"]
+        return [one for one in view.once_true() if one.code == "once-true"]
 
 
 def _rows(picture: dict[str, object]) -> dict[str, object]:

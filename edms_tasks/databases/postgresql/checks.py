@@ -17,15 +17,19 @@ from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.quoting import literal
 
 # A function that is not immutable, or whose body is the EDMS's own to change. pg_depend says nothing of the server's own.
-DOUBTFUL = """
+CALLS_OWN = """
     EXISTS (SELECT FROM pg_catalog.regexp_matches({tree}::text, ':(?:funcid|opfuncid) (\\d+)', 'g') called
             JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid
             WHERE p.provolatile <> 'i' OR p.oid >= 16384 AND NOT EXISTS
                 (SELECT FROM pg_catalog.pg_depend d
                  WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
-    OR {tree}::text ~ '\\{{(SQLVALUEFUNCTION|COERCEVIAIO|COERCETODOMAIN) '
+    OR {tree}::text ~ '\\{{COERCETODOMAIN '
 """
-_NOT_AN_EXTENSIONS = """
+DOUBTFUL = f"""
+    {CALLS_OWN}
+    OR {{tree}}::text ~ '\\{{{{(SQLVALUEFUNCTION|COERCEVIAIO) '
+"""
+NOT_AN_EXTENSIONS = """
     NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = '{catalogue}'::regclass AND e.objid = {oid} AND e.deptype = 'e')
 """
 # Of a tree of tables the lowest first: a constraint of a parent joins that of its children.
@@ -41,7 +45,7 @@ _OF_TABLES = f"""
                  JOIN pg_catalog.pg_class p ON p.oid = t.relid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace)
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE k.contype = 'c' AND k.convalidated AND k.conislocal AND {_NOT_AN_EXTENSIONS.format(catalogue="pg_catalog.pg_class", oid="c.oid")}
+    WHERE k.contype = 'c' AND k.convalidated AND k.conislocal AND {NOT_AN_EXTENSIONS.format(catalogue="pg_catalog.pg_class", oid="c.oid")}
     AND ({DOUBTFUL.format(tree="k.conbin")})
     ORDER BY (SELECT max(depth) FROM above WHERE above.oid = c.oid) DESC, 1, 2, 3
 """
@@ -50,7 +54,7 @@ _OF_DOMAINS = f"""
            pg_catalog.pg_get_constraintdef(k.oid), pg_catalog.obj_description(k.oid, 'pg_constraint'), ARRAY[]::text[]
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_type t ON t.oid = k.contypid
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-    WHERE k.contype = 'c' AND k.convalidated AND {_NOT_AN_EXTENSIONS.format(catalogue="pg_catalog.pg_type", oid="t.oid")}
+    WHERE k.contype = 'c' AND k.convalidated AND {NOT_AN_EXTENSIONS.format(catalogue="pg_catalog.pg_type", oid="t.oid")}
     AND ({DOUBTFUL.format(tree="k.conbin")})
     ORDER BY 1, 2, 3
 """

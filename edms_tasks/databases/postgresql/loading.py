@@ -15,7 +15,7 @@ import pgpq
 import psycopg
 import pyarrow as pa
 
-from edms_tasks.inventory.model import Column, Table
+from edms_tasks.inventory.model import Column
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, identifiers, literal
 
@@ -51,7 +51,7 @@ _NATIVE = {
 
 def copy_table(
     cursor: psycopg.Cursor[tuple[object, ...]],
-    table: Table,
+    columns: Sequence[Column],
     name: str,
     encodings: dict[str, Encoding],
     chunks: Sequence[Path],
@@ -62,13 +62,12 @@ def copy_table(
 
     Args:
         cursor: of the transaction.
-        table: its columns.
-        name: the same, quoted.
-        encodings: of its columns in the chunks.
+        columns: of the table, those to be written.
+        name: the table, quoted.
+        encodings: of the columns in the chunks.
         chunks: the rows.
         frozen: the table was made or truncated in this very transaction, so rows may arrive as if they had always been there.
     """
-    columns = table.stored_columns
     target = f"COPY {name} ({identifiers(column.name for column in columns)}) FROM STDIN WITH "
     freeze = ", FREEZE" if frozen else ""
     binary = _binary_form(columns, encodings)

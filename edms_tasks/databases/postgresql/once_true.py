@@ -21,11 +21,14 @@ from edms_tasks.inventory.model import Finding
 _Connection = psycopg.Connection[tuple[object, ...]]
 _NOT_VALID = "A restore brings it back NOT VALID, which binds new rows as before."
 _LEFT_OUT = "A restore leaves it out, and the rows come back without it."
-_REFUSED = "A restore would be refused."
+_AS_WRITTEN = "A restore by a superuser brings the rows back as they were written."
+_PLAIN_COLUMN = "A restore by this role brings it back as a plain column with its values, one by a superuser as it is."
+_REFUSED = "A restore by this role would be refused; one by a superuser brings the rows back as they were written."
 _OURS = "pg_catalog.pg_get_userbyid(c.relowner) = current_user"
 _TABLE = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
 _NAMESPACE = "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-# Each gives: what it is, what counts the rows that do not satisfy it, whether the table is ours.
+# Each gives: what it is, what counts the rows that do not satisfy it, whether the table is ours. The server cannot even tell a partition's
+# condition where its function's body names what is gone: there the query gives the one that counts.
 _CHECKS = f"""
     SELECT pg_catalog.format('check %s of %s.%s', k.conname, n.nspname, c.relname),
            pg_catalog.format('SELECT count(*) FROM ONLY %s WHERE NOT (%s)', {_TABLE}, pg_catalog.pg_get_expr(k.conbin, k.conrelid)), {_OURS}
@@ -52,8 +55,8 @@ _GENERATED = f"""
 """
 _PARTITIONS = f"""
     SELECT pg_catalog.format('partition %s.%s', n.nspname, c.relname),
-           pg_catalog.format('SELECT count(*) FROM ONLY %s WHERE NOT (%s)', {_TABLE},
-               pg_catalog.pg_get_partition_constraintdef(c.oid)), {_OURS}
+           pg_catalog.format('SELECT %L || pg_catalog.pg_get_partition_constraintdef(%s) || %L',
+               pg_catalog.format('SELECT count(*) FROM ONLY %s WHERE NOT (', {_TABLE}), c.oid, ')'), {_OURS}
     FROM pg_catalog.pg_class c {_NAMESPACE}
     WHERE c.relispartition AND c.relkind = 'r' AND EXISTS (
         SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) above JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = above
@@ -78,6 +81,7 @@ class _Asked:
     query: str  # gives the number of rows that do not satisfy it
     is_ours: bool  # what somebody else wrote must not run with our rights
     consequence: str
+    is_told: bool = False  # … or gives the query that does
 
 
 def read_once_true(connection: _Connection, settings: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -99,11 +103,13 @@ def read_once_true(connection: _Connection, settings: Mapping[str, str]) -> tupl
 
 
 def _asked(connection: _Connection) -> Iterator[_Asked]:
+    is_superuser = connection.execute("SHOW is_superuser").fetchone() == ("on",)
     for listing, consequence in (
-        (_CHECKS, _NOT_VALID), (_DOMAINS, _NOT_VALID), (_GENERATED, _REFUSED), (_PARTITIONS, _REFUSED),
+        (_CHECKS, _NOT_VALID), (_DOMAINS, _NOT_VALID), (_GENERATED, _AS_WRITTEN if is_superuser else _PLAIN_COLUMN),
+        (_PARTITIONS, _AS_WRITTEN if is_superuser else _REFUSED),
     ):  # fmt: skip
         for subject, query, ours in connection.execute(listing.encode()).fetchall():
-            yield _Asked(str(subject), str(query), bool(ours), consequence)
+            yield _Asked(str(subject), str(query), bool(ours), consequence, is_told=listing == _PARTITIONS)
     for subject, table, ours, expressions, predicate, unique in connection.execute(_INDEXES.encode()).fetchall():
         assert isinstance(expressions, list)  # text[], says the query
         keys = [f"({one}) AS k{number}" for number, one in enumerate(expressions)]
@@ -119,7 +125,8 @@ def _why(connection: _Connection, asked: _Asked) -> str | None:
     """Why it would fail, or None."""
     try:
         with connection.transaction():
-            row = connection.execute(f"{'' if asked.is_ours else 'EXPLAIN '}{asked.query}".encode()).fetchone()
+            query = _told(connection, asked.query) if asked.is_told else asked.query
+            row = connection.execute(f"{'' if asked.is_ours else 'EXPLAIN '}{query}".encode()).fetchone()
     except errors.ReadOnlySqlTransaction:
         return None  # a function that writes: it was not found out
     except psycopg.Error as error:
@@ -128,6 +135,12 @@ def _why(connection: _Connection, asked: _Asked) -> str | None:
     if not asked.is_ours or row[0] == 0:
         return None
     return f"{row[0]:,} {'keys stand there twice' if 'HAVING' in asked.query else 'rows do not satisfy it'}"
+
+
+def _told(connection: _Connection, query: str) -> str:
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None  # without a FROM there is one
+    return str(row[0])
 
 
 def _finding(asked: _Asked, why: str) -> Finding:

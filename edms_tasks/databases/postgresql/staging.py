@@ -17,6 +17,7 @@ from psycopg.errors import InsufficientPrivilege
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.left_out import notes_of
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
+from edms_tasks.databases.postgresql.as_written import AsWritten
 from edms_tasks.databases.postgresql.careful import Connection, attempt, evaluate
 from edms_tasks.databases.postgresql.checks import Check, changed_by, put_back, set_aside
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection, with_settings
@@ -68,6 +69,7 @@ class PostgresStaging:
         self._fitted = schema.path.with_suffix(".fitted")
         self._plan = Plan()
         self._lent = Lent()
+        self._as_written: AsWritten
         self._checks: list[Check] = []  # that may refuse rows, and are not there while these are loaded
 
     def create_tables(self) -> None:
@@ -89,6 +91,9 @@ class PostgresStaging:
         with connected(self.address) as connection:
             require_harmless(connection, self._plan.orphans, self._whole.owner, self.address.display)
             self._checks = set_aside(connection)
+            major = str(connection.info.server_version // 10000)
+            other = major != self._schema.server_version.partition(".")[0]
+            self._as_written = AsWritten(connection, is_superuser=server.superuser, another_version=other)
             self._whole.override(connection, login_triggers=any(_at_login(one) for one in self._plan.last))
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
@@ -107,8 +112,9 @@ class PostgresStaging:
                 connection.execute(f"TRUNCATE ONLY {name}".encode())
             # For checks and generated columns, and values such as a regclass of tables that were read under this path.
             self._find_what_the_edms_finds(connection)
-            with connection.cursor() as cursor:
-                loaded = copy_table(cursor, table, name, entry.encodings, chunks, frozen=not of_an_extension)
+            with self._as_written.loading(connection, entry) as place, connection.cursor() as cursor:
+                frozen = place.is_itself and not of_an_extension
+                loaded = copy_table(cursor, place.columns, place.name, entry.encodings, chunks, frozen=frozen)
             connection.commit()
         except psycopg.Error as error:
             if of_an_extension and isinstance(error, InsufficientPrivilege):
@@ -127,6 +133,13 @@ class PostgresStaging:
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
         """Indexes, constraints, triggers, views; then sequences, privileges, materialised views, event triggers, properties."""
+        with connected(self.address) as connection:
+            self._archive, changed = self._as_written.settle(connection, self._lent.of_session(), self._archive)
+        if changed:
+            self.notes.append(
+                f"Plain columns with their values, no longer generated: {'; '.join(one.why for one in changed[:_NAMED])}."
+            )
+        self.left_out += changed  # the note above says it
         broken = {
             (entry.table.schema_name or "", entry.table.name)
             for entry in entries
