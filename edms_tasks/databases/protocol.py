@@ -182,6 +182,14 @@ class Foresight:
     needs_the_edms: tuple[NeedsTheEdms, ...] = ()  # whether it knows these is to be asked of it
 
 
+@dataclass(frozen=True)
+class Confirmed:
+    """What a promotion was confirmed with, which counts once; and its stamp."""
+
+    by: str
+    stamp: str
+
+
 class StagingDatabase(Protocol):
     """A database that is being built."""
 
@@ -346,7 +354,14 @@ class Database(Protocol):
         """The name the live database gets when a restore is promoted at `stamp`."""
 
     def swap(
-        self, incoming: str, previous: str, *, expected: str, confirm: Callable[[], None], disconnect: bool
+        self,
+        incoming: str,
+        previous: str,
+        *,
+        expected: str,
+        confirm: Callable[[], None],
+        disconnect: bool,
+        confirmed: Confirmed | None = None,
     ) -> None:
         """Live becomes `previous` (when it exists), `incoming` becomes live: one atomic step.
 
@@ -356,11 +371,16 @@ class Database(Protocol):
             expected: what `seal` or `identity` said of `incoming`; "" where nobody has asked.
             confirm: called at the last moment; raises where the swap must not be.
             disconnect: end other connections to the live database.
+            confirmed: is noted at the database, for `promoted_by`.
 
         Raises:
             TargetInUse: somebody uses the live database.
             TargetChanged: `incoming` is not what was expected. In both cases nothing was changed.
         """
 
-    def finish_swap(self, previous: str) -> None:
-        """What a kill after the swap left undone at the database that gave way."""
+    def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
+        """What a kill after the swap left undone at the database that gave way, and of the note."""
+
+    def promoted_by(self, confirmation: str) -> str:
+        """The stamp under which a swap that was confirmed with this was made here; "" where there was none."""
+        ...

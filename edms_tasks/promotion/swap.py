@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edms_tasks.databases import Database
+from edms_tasks.databases.protocol import Confirmed
 from edms_tasks.durable import flush_folder
 from edms_tasks.errors import PromotionHalted, TargetChanged
 from edms_tasks.promotion.folders import identity
@@ -112,7 +113,12 @@ def carry_out(
     try:
         write_records(promotion)
         database.swap(
-            promotion.incoming, promotion.previous, expected=fingerprint, confirm=confirm, disconnect=disconnect
+            promotion.incoming,
+            promotion.previous,
+            expected=fingerprint,
+            confirm=confirm,
+            disconnect=disconnect,
+            confirmed=_confirmed(promotion),
         )
     except BaseException:
         if not _has_swapped(promotion, database):  # the plan never began
@@ -131,7 +137,7 @@ def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
     notes = []
     for promotion in pending(database, journal, folders):
         if _has_swapped(promotion, database):
-            database.finish_swap(promotion.previous)
+            database.finish_swap(promotion.previous, _confirmed(promotion))
             finish(promotion, journal)
             notes.append(
                 f"The promotion of {promotion.stamp} was cut short after the database had changed; its files have now followed."
@@ -177,6 +183,10 @@ def finish(promotion: Promotion, journal: Journal) -> Promotion:
                 journal.record(entry.model_copy(update={"state": "rolled back"}))
     remove_records(promotion)
     return done
+
+
+def _confirmed(promotion: Promotion) -> Confirmed | None:
+    return Confirmed(promotion.confirmation, promotion.stamp) if promotion.confirmation else None
 
 
 def folder_swap(live: Path, incoming: Path, previous: str) -> FolderSwap:

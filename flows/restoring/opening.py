@@ -63,6 +63,8 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
         require_compatible_code(version_plan)
     held = cleanup.enter_context(lock_of(settings, target).working("restore"))
     clear_the_way(settings, chosen.manifest, target, journal, patience, notes)
+    if target.into is None:
+        require_first_time(journal, run.runner.run_id, target.database)
     _remove_unfinished_reports(run)
     return Opened(chosen.snapshot_id, chosen.manifest, repository, target, version_plan, held, journal, patience)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks import promotion
+from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import (
     AlreadyPromoted,
@@ -48,16 +49,24 @@ def lock_of(settings: Settings, target: Target) -> LiveTarget:
     return LiveTarget(target.database, target.into, tuple(final for _, final, _ in target.folders))
 
 
-def require_first_time(journal: Journal, confirmation: str) -> None:
-    """Raises AlreadyPromoted where this confirmation has promoted a restore before."""
+def require_first_time(journal: Journal, confirmation: str, database: Database | None = None) -> None:
+    """Raises AlreadyPromoted where this confirmation has promoted a restore before, as this work folder or the target knows."""
+    if not confirmation:
+        return
     for entry in journal.read():
-        if confirmation and entry.confirmation == confirmation and entry.state != "started":
-            raise AlreadyPromoted(
-                f"Already promoted at {entry.stamp}; nothing was done.",
-                where=entry.database,
-                why=f"This confirmation has put snapshot {entry.snapshot_id[:12]} live, and a confirmation counts once.",
-                fix="To restore again, start a new restore and confirm it.",
-            )
+        if entry.confirmation == confirmation and entry.state != "started":
+            raise _already(entry.stamp, entry.database, f"snapshot {entry.snapshot_id[:12]}")
+    if database is not None and (stamp := database.promoted_by(confirmation)):
+        raise _already(stamp, database.address.display, "a snapshot")
+
+
+def _already(stamp: str, where: str, what: str) -> AlreadyPromoted:
+    return AlreadyPromoted(
+        f"Already promoted at {stamp}; nothing was done.",
+        where=where,
+        why=f"This confirmation has put {what} live, and a confirmation counts once.",
+        fix="To restore again, start a new restore and confirm it.",
+    )
 
 
 def clear_the_way(
@@ -227,7 +236,7 @@ def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: 
 def _promote(run: Run, opened: Opened, target: Target, candidate: Candidate, evidence: Evidence) -> Promotion:
     """Swap what was proved with the live system; waits for running backups first."""
     with lock_of(run.settings, target).still("restore", opened.patience) as still:
-        require_first_time(opened.journal, run.runner.run_id)
+        require_first_time(opened.journal, run.runner.run_id, target.database)
         staged = candidate.staged()
         planned = promotion.plan(
             target.database,

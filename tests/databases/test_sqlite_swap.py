@@ -213,7 +213,7 @@ def test_what_a_kill_right_after_the_swap_left_open_is_closed_by_the_recovery(
     assert rows(live) == ["restored"]
 
     for _ in range(2):  # a recovery may be cut short too
-        of(live).finish_swap(str(previous))
+        of(live).finish_swap(str(previous), None)
 
     with closing(sqlite3.connect(previous)) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("INSERT INTO t VALUES ('lost')")

@@ -176,6 +176,57 @@ def test_a_confirmation_promotes_once_and_the_journal_is_its_owners_alone(edms: 
     assert json.loads(journal.read_text(encoding="utf-8"))[0]["evidence"]["verdict"] == "proved"
 
 
+@BOTH
+@pytest.mark.parametrize("nothing_was_live", [False, True])
+def test_a_confirmation_that_another_work_folder_knows_of_promotes_no_second_time(
+    edms: SmallEdms, nothing_was_live: bool
+) -> None:
+    """Prefect may hand a retry to another worker; and a rollback since makes it no new confirmation."""
+    confirmed = ThreadRunner()
+    confirmed.run_id = "4b1f4c9e-run"
+    if nothing_was_live:
+        edms.lose_the_database()
+    run_restore(edms.first, confirmed, snapshot="latest")
+    edms.set_to("work done since")
+    (done,) = json.loads((edms.first.workdir / "promotions.json").read_text(encoding="utf-8"))
+
+    with pytest.raises(AlreadyPromoted) as told:
+        run_restore(edms.second, confirmed, snapshot="latest")
+
+    assert edms.state() == ("work done since", "work done since")
+    assert done["stamp"] in told.value.what
+    if not nothing_was_live:
+        run_rollback(edms.first)
+        with pytest.raises(AlreadyPromoted):
+            run_restore(edms.second, confirmed, snapshot="latest")
+        assert edms.state() == ("now", "now")
+    # The record is none of the EDMS's: a backup carries nothing of it, and its restore is proved.
+    edms.backup()
+    assert edms.restore().promoted
+
+
+@MOSTLY_SQLITE
+def test_a_confirmation_is_on_record_though_the_run_was_killed_after_the_swap(
+    edms: SmallEdms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirmed = ThreadRunner()
+    confirmed.run_id = "4b1f4c9e-run"
+    with monkeypatch.context() as killed:
+        killed.setattr("edms_tasks.promotion.swap.finish", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_restore(edms.first, confirmed, snapshot="latest")
+    assert edms.state()[0] == "then"
+
+    with pytest.raises(AlreadyPromoted):
+        run_restore(edms.second, confirmed, snapshot="latest")
+
+    assert edms.state() == ("then", "then")
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @MOSTLY_SQLITE
 def test_a_promotion_whose_report_cannot_be_written_says_what_is_live(
     edms: SmallEdms, monkeypatch: pytest.MonkeyPatch

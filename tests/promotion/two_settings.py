@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
+
 from edms_tasks.settings import Settings, settings_from
 from flows.backup import BackupResult
 from flows.restoring.result import RestoreResult
@@ -67,6 +69,7 @@ class SmallEdms:
     folder: Path
     first: Settings
     second: Settings
+    url: str | None = None  # of the database, on PostgreSQL
 
     def backup(self, settings: Settings | None = None) -> BackupResult:
         return run_backup(settings or self.first)
@@ -78,6 +81,15 @@ class SmallEdms:
         """Make rows and files say the same word."""
         (self.folder / "media" / "a.txt").write_text(state, encoding="utf-8")
         self._django(f"Document.objects.all().delete(); Document.objects.create(number={state!r}, file='a.txt')")
+
+    def lose_the_database(self) -> None:
+        """Leave no live database to set aside."""
+        if self.url is None:
+            (self.folder / "db.sqlite3").unlink()
+            return
+        server, _, name = self.url.rpartition("/")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}"'.encode())
 
     def state(self) -> tuple[str, str]:
         """What rows and files say, asked by Django."""
@@ -115,4 +127,4 @@ def small_edms(folder: Path, url: str | None = None) -> SmallEdms:
         settings_from({**values, "workdir": str(folder / name)}, where=folder / f"{name}.toml")
         for name in ("first", "second")
     )
-    return SmallEdms(project, first, second)
+    return SmallEdms(project, first, second, url)

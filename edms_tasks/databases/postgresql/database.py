@@ -19,12 +19,13 @@ from edms_tasks.databases.postgresql.locking import AdvisoryLock, advisory_lock,
 from edms_tasks.databases.postgresql.making import exists, may_create, may_not_create
 from edms_tasks.databases.postgresql.mark import closing_of, target_of
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
+from edms_tasks.databases.postgresql.promoted import note, noted
 from edms_tasks.databases.postgresql.properties import closing_statements
 from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.tools import required_programs
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.postgresql.whole import Whole
-from edms_tasks.databases.protocol import CapturedSchema, Foresight, ServerFacts
+from edms_tasks.databases.protocol import CapturedSchema, Confirmed, Foresight, ServerFacts
 from edms_tasks.errors import (
     DatabaseRefused,
     MayNotCreateDatabases,
@@ -169,11 +170,22 @@ class PostgresDatabase:
     def previous_name(self, stamp: str) -> str:
         return fitting(self.address.name, f"_previous_{stamp}")
 
-    def finish_swap(self, previous: str) -> None:
+    def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
         """The swap is one transaction: nothing is left."""
 
+    def promoted_by(self, confirmation: str) -> str:
+        with self._maintenance() as connection:
+            return noted(connection, confirmation)
+
     def swap(
-        self, incoming: str, previous: str, *, expected: str, confirm: Callable[[], None], disconnect: bool
+        self,
+        incoming: str,
+        previous: str,
+        *,
+        expected: str,
+        confirm: Callable[[], None],
+        disconnect: bool,
+        confirmed: Confirmed | None = None,
     ) -> None:
         """Two renames in one transaction: other sessions see both or neither (verified, DESIGN.md §5)."""
         live = self.address.name
@@ -202,6 +214,8 @@ class PostgresDatabase:
                     closing = closing_of(self._comment(connection, live))
                     for statement in closing_statements(live, closing) if closing else ():
                         connection.execute(statement.encode())
+                    if confirmed is not None:
+                        note(connection, live, confirmed.stamp, confirmed.by)
                     confirm()
             except pg_errors.ObjectInUse as error:
                 raise self._in_use(connection, live, str(error)) from error

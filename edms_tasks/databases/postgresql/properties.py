@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 import psycopg
 from pydantic import ValidationError
 
+from edms_tasks.databases.postgresql.promoted import without_note
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Value
 from edms_tasks.quoting import identifier, literal
@@ -105,6 +106,7 @@ def read_properties(connection: _Connection) -> Properties:
     assert row is not None  # the current database exists
     oid, owner, tablespace, encoding, provider, collate, ctype, locale, rules, comment, limit, template, public = row
     held_back = False
+    comment = without_note(comment)
     if isinstance(comment, str) and comment.startswith(MARK):  # ours, and not the database's own
         held_back = '"lets_event_triggers_fire": true' in comment
         comment = None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.locking import SUFFIXES, LockKind
-from edms_tasks.databases.protocol import CapturedSchema, Foresight, ServerFacts
+from edms_tasks.databases.protocol import CapturedSchema, Confirmed, Foresight, ServerFacts
 from edms_tasks.databases.sqlite.foresight import foresee
 from edms_tasks.databases.sqlite.identity import beside, identity, require_same
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
@@ -22,7 +22,7 @@ from edms_tasks.databases.sqlite.retirement import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.users import said, users
 from edms_tasks.databases.sqlite.view import SqliteView, open_view, require_readable
-from edms_tasks.durable import flush_folder
+from edms_tasks.durable import flush_folder, write_durably
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
 from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import FileLock, Wait, file_lock, give_up, locked_by
@@ -156,7 +156,14 @@ class SqliteDatabase:
         return f"{self._path}.previous-{stamp}"
 
     def swap(
-        self, incoming: str, previous: str, *, expected: str, confirm: Callable[[], None], disconnect: bool
+        self,
+        incoming: str,
+        previous: str,
+        *,
+        expected: str,
+        confirm: Callable[[], None],
+        disconnect: bool,
+        confirmed: Confirmed | None = None,
     ) -> None:
         """Keep the live file under another name (a hard link costs nothing), then replace it in one step.
 
@@ -168,6 +175,7 @@ class SqliteDatabase:
         if not self._path.exists():
             confirm()
             self._put_live(incoming)
+            self._note(confirmed)
             return
         with opened(self._path) as old, self._alone() as was_wal:
             confirm()
@@ -175,12 +183,37 @@ class SqliteDatabase:
             os.link(self._path, previous)
             self._put_live(incoming)
             old.retire(was_wal=was_wal)
+        self._note(confirmed)
 
-    def finish_swap(self, previous: str) -> None:
+    def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
         """A kill between the new name and the mark leaves the old file as it was, for anybody who has it open to write into."""
         if Path(previous).exists():
             with opened(Path(previous)) as old:
                 old.retire(was_wal=False)  # the swap had ended WAL mode before
+        self._note(confirmed)
+
+    def promoted_by(self, confirmation: str) -> str:
+        for line in self._confirmations():
+            by, _, stamp = line.partition(" ")
+            if by == confirmation:
+                return stamp
+        return ""
+
+    @property
+    def _noted(self) -> Path:
+        """Where confirmations are noted, for whoever comes with one from another work folder."""
+        return beside(self.address.name, ".edms-confirmed")
+
+    def _confirmations(self) -> list[str]:
+        try:
+            return self._noted.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _note(self, confirmed: Confirmed | None) -> None:
+        if confirmed is not None and not self.promoted_by(confirmed.by):
+            lines = [*self._confirmations(), f"{confirmed.by} {confirmed.stamp}"]
+            write_durably(self._noted, "".join(f"{line}\n" for line in lines))
 
     def _put_live(self, incoming: str) -> None:
         # A log of the old file must never be replayed onto the new one; `_alone` has folded it in.
