@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sqlalchemy import create_engine, text
 
@@ -256,7 +257,7 @@ def _rows(settings: Settings) -> dict[str, int]:
 def _database(postgres: str | None, folder: Path, *, keep: bool) -> Iterator[str]:
     """The URL of the demo's own database; on PostgreSQL it, and what was made beside it, is dropped afterwards."""
     if postgres is None:
-        yield f"sqlite:///{folder / 'edms.sqlite3'}"
+        yield f"sqlite:///{quote(str(folder / 'edms.sqlite3'))}"
         return
     server = DatabaseAddress.from_url(postgres)
     if server.is_file:

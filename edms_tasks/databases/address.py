@@ -92,7 +92,15 @@ class DatabaseAddress:
                 fix="Write postgresql://user:password@host:port/name or sqlite:////absolute/path.",
             )
         if engine == "sqlite":
-            path = urlsplit(url).path
+            parts = urlsplit(url)
+            if parts.query or parts.fragment:
+                raise SettingsError(
+                    "The database URL is not understood.",
+                    where=url,
+                    why="A SQLite URL names a file and nothing more.",
+                    fix="Where the signs belong to the file's name, write %3F for ? and %23 for #.",
+                )
+            path = parts.path
             return cls(engine=engine, name=str(Path(unquote(path[1:] if path.startswith("//") else path)).absolute()))
         given = _parsed(f"postgresql:{rest}")
         return cls(
@@ -168,7 +176,7 @@ class DatabaseAddress:
     def url(self) -> str:
         """A connection URL that holds the password: never log it."""
         if self.engine == "sqlite":
-            return f"sqlite:///{self.name}"
+            return f"sqlite:///{quote(self.name)}"
         plain = bool(self.host) and not self.host.startswith(("/", "@")) and "," not in self.host
         options = dict(self.options)
         if not plain:
@@ -184,10 +192,11 @@ class DatabaseAddress:
 
     def sqlalchemy_url(self) -> str:
         """The URL for SQLAlchemy (psycopg 3, or the standard library's sqlite3); holds the password: never log it."""
-        if self.engine == "sqlite":
-            return f"sqlite:///{self.name}"
         from sqlalchemy import URL
 
+        if self.engine == "sqlite":  # as SQLite's own URI, for SQLAlchemy ends a plain path at its first "?"
+            uri = Path(self.name).as_uri()
+            return URL.create("sqlite", database=uri, query={"uri": "true"}).render_as_string()
         # SQLAlchemy hands what it does not know on to psycopg, which takes libpq's own string: nothing is translated.
         return URL.create(
             "postgresql+psycopg",

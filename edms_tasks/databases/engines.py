@@ -23,4 +23,6 @@ def reads_parts_of_tables(engine: str) -> bool:
 
 def engine_of_url(sqlalchemy_url: str) -> str:
     """The engine that a SQLAlchemy URL is for."""
-    return "sqlite" if sqlalchemy_url.startswith("sqlite") else "postgresql"
+    from sqlalchemy import make_url
+
+    return make_url(sqlalchemy_url).get_backend_name()
