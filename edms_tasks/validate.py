@@ -12,9 +12,8 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from edms_tasks.databases.engines import engine_of_url
 from edms_tasks.digests.measured import MeasuredTable
@@ -28,18 +27,12 @@ from edms_tasks.validation_result import (
     ValidationResult,
 )
 
-if TYPE_CHECKING:
-    from great_expectations.core.expectation_validation_result import (
-        ExpectationSuiteValidationResult,
-        ExpectationValidationResult,
-    )
-
 __all__ = ["CheckResult", "Failure", "SuiteResult", "ValidationResult", "assess", "load_ahead", "validate_restored"]
 
 
 def load_ahead() -> None:
     """Begin to load Great Expectations, which takes seconds, while the caller waits for other programs."""
-    threading.Thread(target=importlib.import_module, args=["expectations.evaluation"]).start()
+    threading.Thread(target=importlib.import_module, args=["expectations.checkpoint"]).start()
 
 
 def validate_restored(
@@ -72,32 +65,33 @@ def validate_restored(
     Raises:
         DatabaseRefused: the restored database cannot be reached.
     """
+    from expectations.checkpoint import Summary, TableSuite, run_checkpoint
     from expectations.data_docs import write_data_docs
-    from expectations.evaluation import Summary, evaluate
-    from expectations.suites import DIGESTS, FILES, digest_summary, file_summary, summary_suite, table_suite
+    from expectations.results import read_summary, read_table_suite
+    from expectations.suites import table_suite
+    from expectations.summaries import DIGESTS, FILES, digest_summary, file_summary, summary_suite
 
     started = time.monotonic()
     engine = engine_of_url(database_url)
     labels = {entry.table.id: entry.table.label for entry in manifest.tables}
     names = _unique_names(labels)
-    largest_first = sorted(manifest.tables, key=lambda entry: -entry.state.rows)
-    tables = [table_suite(manifest, entry, engine, names[entry.table.id]) for entry in largest_first]
-    digests, found_files = digest_summary(manifest, states, structure), file_summary(manifest, files, file_names)
-    summaries = [
-        Summary(summary_suite(DIGESTS, digests, labels), digests),
-        Summary(summary_suite(FILES, found_files, {}), found_files),
-    ]
-    subjects = {names[table_id]: (table_id, label) for table_id, label in labels.items()}
-    subjects |= {name: (name, name) for name in (DIGESTS, FILES)}
+    tables = [table_suite(manifest, entry, engine, names[entry.table.id]) for entry in manifest.tables]
+    digests = Summary(summary_suite(DIGESTS), digest_summary(manifest, states, structure))
+    found_files = Summary(summary_suite(FILES), file_summary(manifest, files, file_names))
+    results = run_checkpoint(database_url, tables, [digests, found_files], jobs=jobs)
     silent = {column.rpartition(".")[0] for column in sensitive}
-    suites = tuple(
-        _read(result, *subjects[result.suite_name], silent=not silent.isdisjoint(subjects[result.suite_name]))
-        for result in evaluate(database_url, tables, summaries, jobs=jobs)
+    suites = (
+        *(
+            read_table_suite(result, table_id, label, silent=not silent.isdisjoint((table_id, label)))
+            for (table_id, label), result in zip(labels.items(), results, strict=False)
+        ),
+        read_summary(results[-2], digests.frame, labels),
+        read_summary(results[-1], found_files.frame, {}),
     )
-    order = {entry.table.id: number for number, entry in enumerate(manifest.tables)}
-    suites = tuple(sorted(suites, key=lambda suite: order.get(suite.subject, len(order))))
     failures = assess(manifest, states, files, suites)
-    data_docs = write_data_docs(suites, failures, reports / "data_docs")
+    parts: list[TableSuite | Summary] = [*tables, digests, found_files]
+    definitions = {str(part.suite.meta["subject"]): part for part in parts}
+    data_docs = write_data_docs(suites, failures, reports / "data_docs", definitions)
     result = ValidationResult(not failures, suites, failures, data_docs, time.monotonic() - started)
     (reports / "validation.json").write_text(
         json.dumps(result.as_json(), indent=1, ensure_ascii=False), encoding="utf-8"
@@ -160,74 +154,6 @@ def _named_files(files: Sequence[FileCheckLike]) -> dict[str, str]:
             more = f", and {count - 5:,} more" if count > 5 else ""
             named[f"{check.root}: {kind} files"] = f": {', '.join(paths[:5])}{more}" if paths else ""
     return named
-
-
-def _read(result: ExpectationSuiteValidationResult, subject: str, title: str, *, silent: bool) -> SuiteResult:
-    checks = tuple(_read_check(outcome, silent) for outcome in result.results)
-    return SuiteResult(
-        subject=subject,
-        title=title,
-        evaluated=sum(not check.errored for check in checks),
-        passed=sum(check.success for check in checks),
-        errored=sum(check.errored for check in checks),
-        checks=checks,
-    )
-
-
-def _read_check(outcome: ExpectationValidationResult, silent: bool) -> CheckResult:
-    configuration = outcome.expectation_config
-    assert configuration is not None  # every evaluated expectation has one
-    error = _error(outcome.exception_info or {})
-    expected = _expected(configuration.kwargs, configuration.meta or {})
-    observed = "" if error else _counts(outcome.result.get("observed_value"))
-    success = bool(outcome.success) and not error
-    if error:
-        message = f"could not be evaluated: {'the error is not shown, since it may quote a value' if silent else error}"
-    else:
-        message = (
-            "as expected" if success else f"expected {expected or 'nothing there'}, found {observed or 'nothing there'}"
-        )
-    name = str((configuration.meta or {}).get("check", configuration.type))
-    return CheckResult(
-        name,
-        str(configuration.description or ""),
-        success,
-        bool(error),
-        expected,
-        observed,
-        message,
-        reference=str((configuration.meta or {}).get("reference", "")),
-        counts=_numbers(None if error else outcome.result.get("observed_value")),
-    )
-
-
-def _numbers(observed: Any) -> Mapping[str, int] | None:
-    return {str(name): int(count) for name, count in observed.items()} if isinstance(observed, Mapping) else None
-
-
-def _error(exception_info: Mapping[str, Any]) -> str:
-    """The first line of what an expectation raised, if it raised; the rest may quote values."""
-    infos: Iterable[Any] = [exception_info] if "raised_exception" in exception_info else exception_info.values()
-    for info in infos:
-        if info.get("raised_exception"):
-            return str(info.get("exception_message") or "unknown error").strip().splitlines()[0][:300]
-    return ""
-
-
-def _expected(kwargs: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
-    if "expected" in meta:
-        return str(meta["expected"])
-    if "counted" in kwargs:
-        return _counts(dict(zip(kwargs["counted"], kwargs["expected"], strict=True)))
-    return str(kwargs.get("value", ""))
-
-
-def _counts(observed: Any) -> str:
-    """Counts for people; where there are many (one per required column), those that are not zero."""
-    if not isinstance(observed, Mapping):
-        return "" if observed is None else str(observed)
-    shown = {name: count for name, count in observed.items() if count} if len(observed) > 2 else dict(observed)
-    return ", ".join(f"{name}: {count:,}" for name, count in shown.items()) or "none"
 
 
 def _unique_names(labels: Mapping[str, str]) -> dict[str, str]:

@@ -2,33 +2,72 @@
 
 Great Expectations' own pages load their styles, scripts and a tracking image from eight hosts, and show an empty list
 without them. These are written from the same results: open `index.html` from a disk, years later, and it is all there.
+Beside each page stands its suite as Great Expectations stores suites, so that it can be loaded and run again.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from edms_tasks.validation_result import Failure, SuiteResult
+from expectations.checkpoint import Summary, TableSuite
 
 
-def write_data_docs(suites: Sequence[SuiteResult], failures: Sequence[Failure], folder: Path) -> Path:
-    """Write the index and one page per suite into `folder` (created); returns the index."""
+@dataclass(frozen=True)
+class Page:
+    """A suite's result, and the files that are about it."""
+
+    suite: SuiteResult
+    page: str
+    files: tuple[str, ...]  # the suite as JSON, and what it is about as CSV where that is a frame
+
+
+def write_data_docs(
+    suites: Sequence[SuiteResult],
+    failures: Sequence[Failure],
+    folder: Path,
+    definitions: Mapping[str, TableSuite | Summary] = MappingProxyType({}),
+) -> Path:
+    """Write the index, and for each suite its page and its JSON, into `folder` (created); returns the index.
+
+    Args:
+        suites: the results.
+        failures: what the verdict names.
+        folder: for all of it.
+        definitions: subject of a result -> the suite, written where it is there.
+    """
     (folder / "suites").mkdir(parents=True, exist_ok=True)
-    pages = [(suite, f"suites/{number:03d}-{_slug(suite.title)}.html") for number, suite in enumerate(suites, start=1)]
     written = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    for suite, page in pages:
-        _write(folder / page, "suite.html.j2", suite=suite, written=written)
+    pages = []
+    for number, suite in enumerate(suites, start=1):
+        place = f"suites/{number:03d}-{_slug(suite.title)}"
+        defined = definitions.get(suite.subject)
+        page = Page(suite, f"{place}.html", _write_definition(folder, place, defined) if defined else ())
+        _write(folder / page.page, "suite.html.j2", page=page, suite=suite, written=written)
+        pages.append(page)
     index = folder / "index.html"
     # What failed stands first; otherwise the order is the manifest's.
-    ranked = sorted(pages, key=lambda pair: pair[0].success)
-    _write(index, "index.html.j2", pages=ranked, failures=failures, written=written)
+    pages.sort(key=lambda page: page.suite.success)
+    _write(index, "index.html.j2", pages=pages, failures=failures, written=written)
     return index
+
+
+def _write_definition(folder: Path, place: str, defined: TableSuite | Summary) -> tuple[str, ...]:
+    suite = json.dumps(defined.suite.to_json_dict(), indent=1, ensure_ascii=False)
+    (folder / f"{place}.json").write_text(suite, encoding="utf-8", errors="backslashreplace")
+    if isinstance(defined, TableSuite):
+        return (f"{place}.json",)
+    defined.frame.to_csv(folder / f"{place}.csv", index=False, encoding="utf-8", errors="backslashreplace")
+    return f"{place}.json", f"{place}.csv"
 
 
 def _write(path: Path, template: str, **values: object) -> None:

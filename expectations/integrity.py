@@ -1,18 +1,17 @@
-"""The custom expectations: counts the database makes, and measures of a small pandas summary.
+"""The custom expectations: counts that the database makes with a finished query, held against counts.
 
-Great Expectations' own count and not-null expectations build their SQL from names that they lower-case, format and
-bind; real tables have capitals, percent signs, braces and colons in their names. These run a finished query instead,
-compare counts with counts, and put nothing but counts into a result.
+Great Expectations' own build their SQL from names that they format and bind, and put values into their results. These
+run the query as it stands and put nothing but counts into a result. Each class says which stock expectation is its
+like, and why that one cannot serve.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import pandas as pd
 import sqlalchemy as sa
 from great_expectations.compatibility import pydantic
-from great_expectations.execution_engine import ExecutionEngine, PandasExecutionEngine, SqlAlchemyExecutionEngine
+from great_expectations.execution_engine import ExecutionEngine, SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
@@ -43,46 +42,39 @@ class _CountExpectation(BatchExpectation):
 
 
 class ExpectTableToHoldRows(_CountExpectation):
-    """The table holds as many rows as went in."""
+    """The table holds as many rows as went in.
+
+    `ExpectTableRowCountToEqual` where the table's name is plain; its SQL takes `%` and `:` in a name for its own.
+    """
 
 
 class ExpectNaturalKeyToBeAsHealthyAsAtTheSource(_CountExpectation):
-    """As many rows without a complete natural key, and as many doubled ones, as went in: mostly none."""
+    """As many rows without a complete natural key, and as many doubled ones, as went in: mostly none.
+
+    `ExpectCompoundColumnsToBeUnique` knows neither keys through references nor NULLs nor a number of doubles that is right,
+    compares by collation, takes three times as long on a large table, and shows the keys it finds.
+    """
 
 
 class ExpectRequiredColumnsToBeFilled(_CountExpectation):
-    """No column that is declared NOT NULL holds NULL."""
+    """No column that is declared NOT NULL holds NULL.
+
+    `ExpectColumnValuesToNotBeNull` reads the table once a column, after it asked for all columns' types: six times as long.
+    """
 
 
 class ExpectReferenceToDangleAsAtTheSource(_CountExpectation):
-    """A foreign key, one-to-one or half of a many-to-many points at nothing in as many rows as went in: mostly none."""
+    """A foreign key, one-to-one or half of a many-to-many points at nothing in as many rows as went in: mostly none.
+
+    `UnexpectedRowsExpectation` expects none, runs its query twice and shows the rows.
+    """
 
 
 class ExpectGenericReferenceToDangleAsAtTheSource(_CountExpectation):
-    """A content type and object id point at nothing in as many rows as went in: mostly none."""
+    """A content type and object id point at nothing in as many rows as went in: mostly none.
 
-
-class ExpectMeasureToEqual(BatchExpectation):
-    """In the summary's row for `subject` and `measure`, what was found is what was expected, and both are there."""
-
-    subject: str
-    measure: str
-
-    metric_dependencies: ClassVar[tuple[str, ...]] = ("edms_backup.measure",)
-    success_keys: ClassVar[tuple[str, ...]] = ("subject", "measure")
-    domain_keys: ClassVar[tuple[str, ...]] = ("batch_id",)
-
-    def _validate(
-        self,
-        metrics: dict[str, Any],
-        runtime_configuration: dict[str, Any] | None = None,
-        execution_engine: ExecutionEngine[Any] | None = None,
-    ) -> dict[str, Any]:
-        expected, found = metrics["edms_backup.measure"]
-        return {
-            "success": bool(expected) and expected == found,
-            "result": {"observed_value": found, "details": {"expected": expected}},
-        }
+    `UnexpectedRowsExpectation` expects none, runs its query twice and shows the rows.
+    """
 
 
 class _Counts(TableMetricProvider):
@@ -101,27 +93,6 @@ class _Counts(TableMetricProvider):
         row = execution_engine.execute_query(_as_it_stands(metric_value_kwargs["query"])).fetchone()
         assert row is not None  # an aggregate always returns one row
         return [int(count) for count in row]
-
-
-class _Measure(TableMetricProvider):
-    metric_name = "edms_backup.measure"
-    value_keys = ("subject", "measure")
-
-    @metric_value(engine=PandasExecutionEngine)
-    def _pandas(
-        cls,
-        execution_engine: PandasExecutionEngine,
-        metric_domain_kwargs: dict[str, Any],
-        metric_value_kwargs: dict[str, Any],
-        metrics: dict[str, Any],
-        runtime_configuration: dict[str, Any],
-    ) -> list[str]:
-        summary: pd.DataFrame = execution_engine.get_domain_records(metric_domain_kwargs)
-        subject, measure = metric_value_kwargs["subject"], metric_value_kwargs["measure"]
-        rows = summary[(summary["subject"] == subject) & (summary["measure"] == measure)]
-        if len(rows) != 1:
-            raise ValueError(f"the summary has {len(rows)} rows for {measure} of {subject}, not one")
-        return [str(rows.iloc[0]["expected"]), str(rows.iloc[0]["found"])]
 
 
 def _as_it_stands(query: str) -> sa.TextClause:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import great_expectations as gx
+import great_expectations.expectations as gxe
+import pandas as pd
+from great_expectations import ExpectationSuite
+
 from edms_tasks.validation_result import CheckResult, Failure, SuiteResult
+from expectations.checkpoint import Summary, TableSuite
 from expectations.data_docs import write_data_docs
+from expectations.summaries import summary_suite
 
 ELSEWHERE = re.compile(
     r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//|url\(|@import|<script|<link""", re.IGNORECASE
@@ -64,3 +72,27 @@ def test_hostile_names_are_shown_and_not_run(tmp_path: Path) -> None:
         text = page.read_text()
         assert "<script" not in text
         assert "&lt;script&gt;" in text
+
+
+def test_a_suite_stands_beside_its_page_as_great_expectations_stores_it(tmp_path: Path) -> None:
+    stored = gx.ExpectationSuite(
+        name="documents.Document", expectations=[gxe.ExpectTableRowCountToEqual(value=4, description="4 rows")]
+    )
+    definitions = {"documents.Document": TableSuite(stored, rows="SELECT * FROM doc")}
+
+    index = write_data_docs([suite("documents.Document"), suite("files")], [], tmp_path / "docs", definitions)
+
+    links = re.findall(r'<a download href="([^"]+)">', index.read_text())
+    assert links == ["suites/001-documents-Document.json"]
+    assert ExpectationSuite(**json.loads((index.parent / links[0]).read_text())) == stored
+    page = (index.parent / links[0]).with_suffix(".html")
+    assert '<a download href="../suites/001-documents-Document.json">' in page.read_text()
+
+
+def test_a_summary_stands_beside_its_suite_as_a_table(tmp_path: Path) -> None:
+    frame = pd.DataFrame([("media", "files", "3", None)], columns=["subject", "measure", "expected", "found"])
+
+    index = write_data_docs([suite("files")], [], tmp_path / "docs", {"files": Summary(summary_suite("files"), frame)})
+
+    table = pd.read_csv(index.parent / "suites/001-files.csv", dtype=str)
+    assert table.fillna("").to_numpy().tolist() == [["media", "files", "3", ""]]

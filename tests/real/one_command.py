@@ -10,7 +10,7 @@ import great_expectations  # noqa: F401 - loaded ahead
 import psycopg  # noqa: F401 - loaded ahead
 import pyarrow.parquet  # noqa: F401 - loaded ahead
 
-import expectations.evaluation  # noqa: F401 - loaded ahead
+import expectations.checkpoint  # noqa: F401 - loaded ahead
 import flows.backup
 import flows.restore  # noqa: F401 - loaded ahead
 from flows.cli.app import app

@@ -1,0 +1,112 @@
+"""The context of one validation: an ephemeral one, with the restored database as data source and a query asset a table.
+
+The database's address enters the context as a run-time variable and is never written. Nothing is sent anywhere, no
+result is stored, no progress bars, and no connection stays open, since an open one would stop the promotion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import great_expectations as gx
+from great_expectations.core.batch_definition import BatchDefinition
+from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.store.validation_results_store import ValidationResultsStore
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from great_expectations.datasource.fluent import PostgresDatasource, SQLDatasource, SqliteDatasource
+from great_expectations.datasource.fluent.interfaces import TestConnectionError
+from great_expectations.datasource.fluent.sql_datasource import QueryAsset
+from sqlalchemy.engine import Engine
+from sqlalchemy.event import listen
+
+from edms_tasks.databases.engines import engine_of_url, is_file
+from edms_tasks.databases.sqlite.foreign import register_in
+from edms_tasks.errors import DatabaseRefused
+
+_ADDRESS = "EDMS_BACKUP_RESTORED_DATABASE"
+
+
+class KeptNowhere(ValidationResultsStore):
+    """Results are judged and written as Data Docs by us; a second copy, as JSON in memory, would be a third of the work."""
+
+    def store_validation_results(self, *_what: Any, **_how: Any) -> bool:
+        """Nothing is kept, and that is well."""
+        return True
+
+
+def ephemeral_context(database_url: str) -> EphemeralDataContext:
+    """A context that knows the restored database's address and stores nothing."""
+    context = EphemeralDataContext(
+        DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+            progress_bars=ProgressBarsConfig(globally=False),
+            analytics_enabled=False,
+        ),
+        runtime_environment={_ADDRESS: database_url.replace("$", "\\$")},
+    )
+    context.enable_analytics(False)
+    context.stores[str(context.validation_results_store_name)] = KeptNowhere()
+    # A new suite asks the process's current project where it belongs.
+    gx.data_context.data_context.context_factory.set_context(context)
+    return context
+
+
+@contextmanager
+def connected(
+    context: EphemeralDataContext, database_url: str, number: int, selects: Mapping[str, str]
+) -> Iterator[SQLDatasource]:
+    """One connection to the restored database, with a query asset for each name in `selects`.
+
+    All assets are there from the beginning: added one by one, each would write the whole configuration anew.
+    """
+    assets = [
+        QueryAsset(name=name, query=query, batch_definitions=[BatchDefinition(name="all", partitioner=None)])
+        for name, query in selects.items()
+    ]
+    what: dict[str, Any] = {
+        "name": f"restored database {number}",
+        "connection_string": f"${{{_ADDRESS}}}",
+        "assets": assets,
+    }
+    in_a_file = is_file(engine_of_url(database_url))
+    source: SQLDatasource | None = None
+    try:
+        if in_a_file:
+            source = context.data_sources.add_sqlite(SqliteDatasource(**what))
+            _know_the_names(source.get_execution_engine().engine)
+        else:
+            source = context.data_sources.add_postgres(PostgresDatasource(**what))
+        yield source
+    except TestConnectionError as error:
+        raise DatabaseRefused(
+            "The restored database cannot be reached for validation.",
+            why=type(error.__cause__ or error).__name__,
+            fix="Check that the database server is running, then restore again; the live system was not touched.",
+        ) from None  # the cause's text may hold the address
+    finally:
+        if source is not None:
+            source.get_execution_engine().close()
+            source.get_engine().dispose()
+
+
+def frame_of(context: EphemeralDataContext, name: str) -> BatchDefinition[Any]:
+    """The place of a pandas frame, which is handed in when it is validated."""
+    frames = context.data_sources.add_pandas(name)
+    return frames.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+
+
+def _know_the_names(engine: Engine) -> None:
+    """Let all connections of an SQLite engine know functions and collations that only the EDMS's own know."""
+    listen(engine, "connect", lambda raw, _record: register_in(raw))
+    opened = engine.raw_connection()  # one may be in the pool already
+    try:
+        raw: Any = opened.dbapi_connection
+        register_in(raw)
+    finally:
+        opened.close()

@@ -1,0 +1,131 @@
+"""What Great Expectations found, as our own values: counts, digests and names, and no value of the EDMS's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+from great_expectations.core.expectation_validation_result import (
+    ExpectationSuiteValidationResult,
+    ExpectationValidationResult,
+)
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+from edms_tasks.validation_result import CheckResult, SuiteResult
+
+
+def read_table_suite(
+    result: ExpectationSuiteValidationResult, subject: str, title: str, *, silent: bool
+) -> SuiteResult:
+    """A check for each expectation. `silent`: errors are not quoted, since they may hold a value."""
+    return suite_result(subject, title, [_count_check(outcome, silent) for outcome in result.results])
+
+
+def read_summary(
+    result: ExpectationSuiteValidationResult, frame: pd.DataFrame, labels: Mapping[str, str]
+) -> SuiteResult:
+    """A check for each line of the summary, failed where any expectation names the line; `labels` name its subjects."""
+    errors = [check for outcome in result.results if (check := _errored(outcome, silent=False))]
+    failed = set()
+    for outcome in result.results:
+        failed |= set(outcome.result.get("unexpected_index_list") or ())
+    # Where an expectation could not be evaluated, nobody knows of which line.
+    checks = errors or list(_lines(frame, failed, labels))
+    return suite_result(result.suite_name, result.suite_name, checks)
+
+
+def suite_result(subject: str, title: str, checks: Iterable[CheckResult]) -> SuiteResult:
+    """The checks of a suite, counted."""
+    checks = tuple(checks)
+    return SuiteResult(
+        subject=subject,
+        title=title,
+        evaluated=sum(not check.errored for check in checks),
+        passed=sum(check.success for check in checks),
+        errored=sum(check.errored for check in checks),
+        checks=checks,
+    )
+
+
+def _lines(frame: pd.DataFrame, failed: set[int], labels: Mapping[str, str]) -> Iterator[CheckResult]:
+    for number, line in frame.iterrows():
+        expected, found = ("" if pd.isna(line[side]) else str(line[side]) for side in ("expected", "found"))
+        label, measure = labels.get(line["subject"], line["subject"]), line["measure"]
+        success = number not in failed
+        yield CheckResult(
+            f"{label}: {measure}",
+            f"{label}: the {measure} is the one in the manifest.",
+            success,
+            False,
+            expected,
+            found,
+            _message(success, expected, found),
+        )
+
+
+def _count_check(outcome: ExpectationValidationResult, silent: bool) -> CheckResult:
+    configuration = _configuration(outcome)
+    meta, kwargs = configuration.meta or {}, configuration.kwargs
+    stock = "counted" not in kwargs  # it has one value, which its meta names
+    names = [meta["counted"]] if stock else kwargs["counted"]
+    wanted = _counts(dict(zip(names, [kwargs["value"]] if stock else kwargs["expected"], strict=True)))
+    if errored := _errored(outcome, silent, wanted):
+        return errored
+    found = {meta["counted"]: outcome.result["observed_value"]} if stock else outcome.result["observed_value"]
+    return CheckResult(
+        name=str(meta["check"]),
+        description=str(configuration.description or ""),
+        success=bool(outcome.success),
+        errored=False,
+        expected=wanted,
+        observed=_counts(found),
+        message=_message(bool(outcome.success), wanted, _counts(found)),
+        reference=str(meta.get("reference", "")),
+        counts={str(name): int(count) for name, count in found.items()},
+    )
+
+
+def _errored(outcome: ExpectationValidationResult, silent: bool, wanted: str = "") -> CheckResult | None:
+    """The check of an expectation that could not be evaluated; None for any other."""
+    error = error_of(outcome)
+    if not error:
+        return None
+    configuration = _configuration(outcome)
+    meta = configuration.meta or {}
+    shown = "the error is not shown, since it may quote a value" if silent else error
+    return CheckResult(
+        name=str(meta.get("check", configuration.type)),
+        description=str(configuration.description or ""),
+        success=False,
+        errored=True,
+        expected=wanted,
+        observed="",
+        message=f"could not be evaluated: {shown}",
+        reference=str(meta.get("reference", "")),
+    )
+
+
+def _configuration(outcome: ExpectationValidationResult) -> ExpectationConfiguration:
+    assert outcome.expectation_config is not None  # every evaluated expectation has one
+    return outcome.expectation_config
+
+
+def error_of(outcome: ExpectationValidationResult) -> str:
+    """The first line of what an expectation raised, if it raised; the rest may quote values."""
+    info = outcome.exception_info or {}
+    infos: Iterable[Any] = [info] if "raised_exception" in info else info.values()
+    for one in infos:
+        if one.get("raised_exception"):
+            return str(one.get("exception_message") or "unknown error").strip().splitlines()[0][:300]
+    return ""
+
+
+def _message(success: bool, expected: str, found: str) -> str:
+    return "as expected" if success else f"expected {expected or 'nothing there'}, found {found or 'nothing there'}"
+
+
+def _counts(observed: Mapping[str, int]) -> str:
+    """Counts for people; where there are many (one per required column), those that are not zero."""
+    shown = {name: count for name, count in observed.items() if count} if len(observed) > 2 else dict(observed)
+    return ", ".join(f"{name}: {count:,}" for name, count in shown.items()) or "none"

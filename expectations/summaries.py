@@ -1,0 +1,141 @@
+"""Summaries: what was measured beside what the manifest says, as small pandas frames, and the suite that holds for any of them.
+
+A summary has a line for each measure of each subject. None stands where one side has no such thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import great_expectations as gx
+import great_expectations.expectations as gxe
+import pandas as pd
+
+from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.manifest import FileNameState, Manifest, ReferenceState, TableEntry
+from edms_tasks.validation_result import FileCheckLike, StructureLine
+
+DIGESTS = "digests"
+FILES = "files"
+_COUNTED = ("filled", "dangling")
+_COLUMNS = ("subject", "measure", "expected", "found")
+
+
+def summary_suite(name: str) -> gx.ExpectationSuite:
+    """Every line has an expected value, what was found equals it, and no line stands twice."""
+    return gx.ExpectationSuite(
+        name=name,
+        expectations=[
+            gxe.ExpectColumnPairValuesToBeEqual(
+                column_A="expected",
+                column_B="found",
+                ignore_row_if="neither",
+                description="What was found is what is in the manifest.",
+                meta={"check": "found as expected"},
+            ),
+            gxe.ExpectColumnValuesToNotBeNull(
+                column="expected",
+                description="The manifest has whatever was found.",
+                meta={"check": "known to the manifest"},
+            ),
+            gxe.ExpectCompoundColumnsToBeUnique(
+                column_list=["subject", "measure"],
+                description="Nothing is measured twice.",
+                meta={"check": "measured once"},
+            ),
+        ],
+        meta={"subject": name, "title": name},
+    )
+
+
+def digest_summary(
+    manifest: Manifest, states: Mapping[str, MeasuredTable], structure: Sequence[StructureLine] = ()
+) -> pd.DataFrame:
+    """Expected and found digests, soft references' counts and the structure's lines, as a small frame.
+
+    There is a line for what was measured on the rows that were read back, and for nothing else; but every table has a line
+    for its exact digest.
+    """
+    rows = [("database", "tables", str(len(manifest.tables)), str(len(states)))]
+    expected = {entry.table.id: entry for entry in manifest.tables}
+    for table_id in sorted(expected.keys() | states.keys()):
+        entry, found = expected.get(table_id), states.get(table_id)
+        rows.append(
+            (
+                table_id,
+                "exact digest",
+                entry.state.exact_digest if entry else "",
+                (found.exact_digest or "") if found else "",
+            )
+        )
+        if entry is not None and found is not None:
+            rows += _content_lines(entry, found)
+    rows += [(line.subject, line.measure, line.expected, line.found) for line in structure]
+    return _frame(rows)
+
+
+def _content_lines(entry: TableEntry, found: MeasuredTable) -> Iterator[tuple[str, str, str, str]]:
+    """The content digest and the soft references of a table, where they were computed on the rows read back."""
+    table_id = entry.table.id
+    if found.content_digest is not None:
+        yield table_id, "content digest", entry.state.content_digest, found.content_digest
+    if found.references is None:
+        return
+    expected = {reference.name: reference for reference in entry.state.references}
+    for reference in entry.table.soft_references:
+        was, now = expected.get(reference.name), found.references.get(reference.name)
+        for what in _COUNTED:
+            measure = f"soft reference {reference.name}: rows {what}"
+            yield table_id, measure, _count(was, what), _count(now, what)
+
+
+def file_summary(
+    manifest: Manifest, files: Sequence[FileCheckLike], names: Sequence[FileNameState] | None = None
+) -> pd.DataFrame:
+    """Expected and found files per root, as a small frame.
+
+    Ids in the names of files have lines where they were looked up again (`names`).
+    """
+    rows = [("folders", "folders of files", str(len(manifest.files)), str(len(files)))]
+    checks = {check.root: check for check in files}
+    indexes = {index.root.name: index for index in manifest.files}
+    for root in sorted(checks.keys() | indexes.keys()):
+        index, check = indexes.get(root), checks.get(root)
+        rows += [
+            (
+                root,
+                "files",
+                str(check.expected if check else index.files) if index else "",
+                str(check.found) if check else "",
+            ),
+            (root, "digest", index.digest if index else "", check.found_digest if check else ""),
+            (root, "missing files", "0" if index else "", str(check.missing_count) if check else ""),
+            (root, "altered files", "0" if index else "", str(check.altered_count) if check else ""),
+            (root, "unexpected files", "0" if index else "", str(check.unexpected_count) if check else ""),
+        ]
+    found = {state.reference: state for state in names or ()}
+    for state in manifest.file_names if names is not None else ():
+        rows += [
+            (state.reference.root, f"{measure} {state.reference.pattern}", was, now)
+            for (measure, was), (_, now) in zip(_of_names(state), _of_names(found.get(state.reference)), strict=True)
+        ]
+    return _frame(rows)
+
+
+def _of_names(state: FileNameState | None) -> tuple[tuple[str, str], ...]:
+    return (
+        ("files named", str(state.files) if state else ""),
+        ("files of no row named", str(state.dangling) if state else ""),
+        ("content digest of files named", state.content_digest if state else ""),
+    )
+
+
+def _frame(rows: Sequence[tuple[str, str, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame([tuple(value or None for value in row) for row in rows], columns=list(_COLUMNS), dtype="str")
+
+
+def _count(reference: ReferenceState | None, what: str) -> str:
+    """Rows that point at something, or of those the ones that point at nothing; '' where they were not counted."""
+    if reference is None:
+        return ""
+    return str(reference.filled if what == "filled" else reference.dangling)

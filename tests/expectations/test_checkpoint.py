@@ -1,0 +1,104 @@
+"""The checkpoint: stock expectations where they serve, custom ones where they do not, and suites that can be run again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import great_expectations as gx
+import great_expectations.expectations as gxe
+import pandas as pd
+import pytest
+from great_expectations import ExpectationSuite
+
+from edms_tasks.validate import validate_restored
+from edms_tasks.validation_result import SuiteResult
+from expectations.checkpoint import Summary, TableSuite, run_checkpoint, shared_out
+from expectations.results import read_summary
+from expectations.summaries import summary_suite
+from tests.expectations.small_edms import PERSON, FoundFiles, create, manifest, states
+
+
+def test_rows_are_counted_by_great_expectations_own_expectation(tmp_path: Path) -> None:
+    types = _row_count_of(tmp_path, "doc")
+
+    assert types == "expect_table_row_count_to_equal"
+
+
+def test_rows_of_a_table_whose_name_sqlalchemy_would_change_are_counted_by_ours(tmp_path: Path) -> None:
+    assert _row_count_of(tmp_path, PERSON) == "expect_table_to_hold_rows"
+
+
+def test_every_suite_is_stored_with_the_evidence_and_can_be_loaded_again(tmp_path: Path) -> None:
+    suites = _stored_suites(tmp_path)
+
+    assert {suite.meta["subject"] for suite in suites} == {entry.table.id for entry in manifest().tables} | {
+        "digests",
+        "files",
+    }
+    assert all(suite.expectations for suite in suites)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("media", "files", "3", "4"), "expected 3, found 4"),
+        (("media", "files", "3", None), "expected 3, found nothing there"),
+        (("media", "files", None, "3"), "expected nothing there, found 3"),
+        (("media", "files", None, None), "expected nothing there, found nothing there"),
+    ],
+)
+def test_a_line_of_a_summary_that_differs_is_named(line: tuple[str | None, ...], message: str) -> None:
+    result = _summarised([("media", "digest", "ab", "ab"), line])
+
+    assert [(check.name, check.success) for check in result.checks] == [
+        ("media: digest", True),
+        ("media: files", False),
+    ]
+    assert result.checks[1].message == message
+
+
+def test_a_summary_that_measures_something_twice_fails() -> None:
+    result = _summarised([("media", "files", "3", "3"), ("media", "files", "3", "3")])
+
+    assert not result.success
+
+
+def test_a_summary_that_cannot_be_evaluated_fails() -> None:
+    result = _summarised([("media", "files", "3", "3")], columns=("subject", "measure", "expected", "other"))
+
+    assert (result.success, result.errored > 0) == (False, True)
+
+
+def test_the_heaviest_suites_are_shared_out_first() -> None:
+    suites = [_weighing(weight) for weight in (1, 2, 9, 3, 4)]
+
+    shares = shared_out(suites, 2)
+
+    assert [[table.weight for table in share] for share in shares] == [[9, 1], [4, 3, 2]]
+
+
+def _row_count_of(tmp_path: Path, table_id: str) -> str:
+    suite = next(suite for suite in _stored_suites(tmp_path) if suite.meta["subject"] == table_id)
+    return next(e.expectation_type for e in suite.expectations if (e.meta or {})["check"] == "rows")
+
+
+def _stored_suites(tmp_path: Path) -> list[ExpectationSuite]:
+    url = create(f"sqlite:///{tmp_path}/restored.sqlite3")
+    result = validate_restored(manifest(), states(), [FoundFiles()], url, tmp_path / "reports")
+    assert result.success
+    stored = sorted((result.data_docs.parent / "suites").glob("*.json"))
+    return [ExpectationSuite(**json.loads(path.read_text())) for path in stored]
+
+
+def _summarised(
+    lines: list[tuple[str | None, ...]], columns: tuple[str, ...] = ("subject", "measure", "expected", "found")
+) -> SuiteResult:
+    frame = pd.DataFrame(lines, columns=list(columns), dtype="str")
+    (result,) = run_checkpoint("sqlite://", [], [Summary(summary_suite("files"), frame)])
+    return read_summary(result, frame, {})
+
+
+def _weighing(weight: int) -> TableSuite:
+    suite = gx.ExpectationSuite(name=f"s{weight}", expectations=[gxe.ExpectTableRowCountToEqual(value=1)])
+    return TableSuite(suite, "SELECT 1 AS one", weight)
