@@ -5,14 +5,13 @@ It runs the same flows as the commands do. Only the reference EDMS's own `manage
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import tomlkit
 from sqlalchemy import create_engine, text
 
 from edms_tasks.databases import DatabaseAddress
+from edms_tasks.durable import write_durably
 from edms_tasks.errors import CommandError, TerminalError
 from edms_tasks.settings import Settings, load_settings
 from flows.backing_up.backup_result import BackupResult
@@ -217,18 +218,18 @@ class _Edms:
 
     def write_settings(self) -> Path:
         """Write the settings file that the backup and the restore read."""
-        sections: dict[str, Mapping[str, str]] = {
-            "edms": {"project": str(self.project), "settings": "config.settings", "python": sys.executable},
-            "edms.env": self.env,
+        settings = {
+            "workdir": str(self.folder / "work"),
             "repository": {"url": str(self.folder / "repository")},
+            "edms": {
+                "project": str(self.project),
+                "settings": "config.settings",
+                "python": sys.executable,
+                "env": dict(self.env),
+            },
         }
-        lines = [f"workdir = {_toml(str(self.folder / 'work'))}"]
-        for section, values in sections.items():
-            lines.append(f"\n[{section}]")
-            lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
         path = self.folder / "edms-backup.toml"
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        path.chmod(0o600)
+        write_durably(path, tomlkit.dumps(settings))
         return path
 
     def default_ids(self) -> dict[str, dict[str, int]]:
@@ -301,8 +302,3 @@ def _remove_all_but_reports(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _toml(value: str) -> str:
-    # A JSON string is a TOML string.
-    return json.dumps(value, ensure_ascii=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 
 from pydantic import Field
@@ -131,32 +130,21 @@ def settings_text(assessments: Iterable[Assessment], present: Mapping[tuple[str,
         entries[settings_fix.key] = (
             tuple(dict.fromkeys((*before, *settings_fix.value))) if grows else settings_fix.value
         )
-    written = [
-        f"[{section}]\n" + "".join(f"{_toml_key(key)} = {_toml(value)}\n" for key, value in sorted(entries.items()))
-        for section, entries in sorted(sections.items())
-    ]
+    written = [f"[{section}]\n{_toml(entries)}" for section, entries in sorted(sections.items())]
     return "\n".join([*written, *map(declaration_text, declarations)])
 
 
 def declaration_text(declaration: Declaration) -> str:
     """The declaration as it stands in `edms-backup.toml`, after everything else that is there."""
-    entries = "".join(f"{_toml_key(key)} = {_toml(value)}\n" for key, value in declaration.entries)
-    return f"[[{declaration.section}]]\n{entries}"
+    return f"[[{declaration.section}]]\n{_toml(dict(declaration.entries), ordered=False)}"
 
 
 def settings_fix_line(settings_fix: SettingsFix) -> str:
     """The settings fix in one line, for people: `[natural_keys] "shop.Order" = ["number"]`."""
-    return f"[{settings_fix.section}] {_toml_key(settings_fix.key)} = {_toml(settings_fix.value)}"
+    return f"[{settings_fix.section}] {_toml({settings_fix.key: settings_fix.value}).rstrip()}"
 
 
-def _toml_key(key: str) -> str:
-    return key if key.isidentifier() and key.isascii() else _string(key)
+def _toml(entries: Mapping[str, str | tuple[str, ...]], *, ordered: bool = True) -> str:
+    import tomlkit  # only where there is something to fix
 
-
-def _toml(value: str | tuple[str, ...]) -> str:
-    return _string(value) if isinstance(value, str) else f"[{', '.join(_string(part) for part in value)}]"
-
-
-def _string(text: str) -> str:
-    # A JSON string is a TOML string, except for one character.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return tomlkit.dumps(entries, sort_keys=ordered)

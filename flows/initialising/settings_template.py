@@ -6,12 +6,12 @@ Keys that were answered stand as they are, all others are comments that show the
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomlkit
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
@@ -94,13 +94,4 @@ def _is_table(field: FieldInfo) -> bool:
 
 
 def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str | Path | SecretStr):
-        # A JSON string is a TOML string.
-        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml(part) for part in value)}]"
-    raise TypeError(f"no TOML for {type(value).__name__}")
+    return tomlkit.item(str(value) if isinstance(value, Path | SecretStr) else value).as_string()
