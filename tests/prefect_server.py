@@ -1,0 +1,126 @@
+"""A real Prefect server and worker in processes of their own, with a home of their own, for tests and pictures."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFECT = [sys.executable, "-m", "prefect"]
+SECONDS = 300.0
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Prefect server and how to speak to it."""
+
+    env: dict[str, str]
+    api: httpx.Client
+    logs: Path
+
+    def prefect(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [*PREFECT, *arguments], env=self.env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+    def ask(self, path: str, **conditions: Any) -> Any:
+        answer = self.api.post(path, json=conditions)
+        answer.raise_for_status()
+        return answer.json()
+
+
+@contextmanager
+def prefect_server(home: Path, config: Path) -> Iterator[Server]:
+    home.mkdir()
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": url,
+        # The UI would ask port 4200 for its data if only --port were given.
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "EDMS_BACKUP_CONFIG": str(config),
+    }
+    with _process(env, home / "server.log", "server", "start"), httpx.Client(base_url=url, timeout=120) as api:
+        wait_for(lambda: _answers(api), f"an answer from the server; see {home / 'server.log'}")
+        yield Server(env=env, api=api, logs=home)
+
+
+@contextmanager
+def prefect_worker(server: Server) -> Iterator[None]:
+    server.api.post("/work_pools/", json={"name": "edms-backup", "type": "process"}).raise_for_status()
+    with _process(
+        server.env, server.logs / "worker.log", "worker", "start", "--pool", "edms-backup", "--type", "process"
+    ):
+        yield
+
+
+@contextmanager
+def _process(env: dict[str, str], log: Path, *arguments: str) -> Iterator[None]:
+    with log.open("wb") as output:
+        # A session of its own, so that what it starts can be ended with it.
+        process = subprocess.Popen(
+            [*PREFECT, *arguments],
+            env=env,
+            cwd=log.parent,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for what in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, what)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def wait_for(ask: Callable[[], Answer | None], what: str) -> Answer:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        if answer := ask():
+            return answer
+        time.sleep(0.3)
+    raise AssertionError(f"waited {SECONDS:.0f} s for {what}")
+
+
+def _answers(api: httpx.Client) -> bool:
+    try:
+        return api.get("/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
