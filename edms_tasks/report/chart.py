@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from markupsafe import Markup
-
-from edms_tasks.report.page import human_bytes
+from rich import filesize
 
 _SHOWN = 14
 _LINE, _LABEL, _BAR, _WIDTH = 22, 205, 180, 460
@@ -33,7 +32,7 @@ def _line(number: int, label: str, size: int, extra: str, widest: int, measure: 
     top = number * _LINE
     length = max(1.0, round(_BAR * size / widest, 1)) if size else 0
     short = label if len(label) <= 32 else label[:10] + "…" + label[-21:]
-    amount = f"{size:,}" if measure == "rows" else human_bytes(size)
+    amount = f"{size:,}" if measure == "rows" else filesize.decimal(size)
     return Markup(
         '<g><title>{}: {}</title><text class="name" x="{}" y="{}" text-anchor="end">{}</text>'
         '<rect class="bar{}" x="{}" y="{}" width="{}" height="12" rx="2"/>'

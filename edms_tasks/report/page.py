@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich import filesize
 
 from edms_tasks.errors import TerminalError
 
@@ -29,16 +30,6 @@ def write_page(text: str, path: Path) -> None:
         ) from error
 
 
-def human_bytes(size: int) -> str:
-    """1,234 B, 12.3 kB, 4.5 MB: decimal units, as disks are sold."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if amount < 1000 or unit == "TB":
-            return f"{size:,} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    raise AssertionError("unreachable")
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -49,6 +40,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = lambda number: "—" if number is None else f"{number:,}"
-    environment.filters["bytes"] = human_bytes
+    environment.filters["bytes"] = filesize.decimal
     environment.filters["moment"] = lambda text: text.replace("T", " ").replace("+00:00", " UTC")
     return environment

@@ -1,4 +1,4 @@
-"""What is printed for people: values of strangers made harmless, sizes and times made readable."""
+"""What is printed for people: values of strangers made harmless, counts with their noun."""
 
 from __future__ import annotations
 
@@ -18,15 +18,6 @@ def printable(text: object) -> str:
 def error_text(error: BaseException) -> str:
     """An error that is not ours, in one line of no more than 500 characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
-
-
-def size_text(size: float) -> str:
-    """Bytes as people read them."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def count_text(number: int, noun: str) -> str:

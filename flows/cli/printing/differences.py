@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import filesize
+
 from flows.cli.printing.layout import line, print_table
 from flows.cli.printing.results import print_findings, print_seconds
-from flows.running.printable import count_text, printable, size_text
+from flows.running.printable import count_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -168,10 +170,10 @@ def _sizes(path: PathDifference) -> str:
     if kinds == {"dir", "file"}:
         return "  (a folder and a file)"
     if path.change != "changed":
-        return f"  ({size_text((path.first_size if path.second_size is None else path.second_size) or 0)})"
+        return f"  ({filesize.decimal((path.first_size if path.second_size is None else path.second_size) or 0)})"
     if path.first_size == path.second_size:
-        return f"  ({size_text(path.first_size or 0)}, other content)"
-    return f"  ({size_text(path.first_size or 0)} → {size_text(path.second_size or 0)})"
+        return f"  ({filesize.decimal(path.first_size or 0)}, other content)"
+    return f"  ({filesize.decimal(path.first_size or 0)} → {filesize.decimal(path.second_size or 0)})"
 
 
 def _print_more(console: Console, number: int, shown: int) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich import filesize
+
 from flows.cli.printing.layout import line, print_table
 from flows.cli.printing.results import print_seconds
-from flows.running.printable import count_text, printable, size_text
+from flows.running.printable import count_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +77,7 @@ def print_plan(console: Console, plan: MergePlan, *, every: bool = False) -> Non
             console,
             f"files     {root.root}: {root.add:,} new, {root.replace:,} replaced, {root.keep:,} kept, {root.same:,} the same"
             + (f", {root.renamed:,} under other names" if root.renamed else "")
-            + (f", {size_text(root.bytes)}" if root.bytes else ""),
+            + (f", {filesize.decimal(root.bytes)}" if root.bytes else ""),
         )
 
 

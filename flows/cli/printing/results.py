@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich import filesize
+
 from flows.cli.printing.layout import line, print_table
-from flows.running.printable import count_text, size_text
+from flows.running.printable import count_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +31,7 @@ def print_backup(console: Console, result: BackupResult) -> None:
     """The snapshot, what is in it, what was found, and whether it verified."""
     manifest = result.manifest
     line(console, f"snapshot  {result.snapshot_id}" + (f"  tag {manifest.tag}" if manifest.tag else ""))
-    line(console, f"holds     {_contents(manifest)}, {size_text(result.stored_bytes)} stored")
+    line(console, f"holds     {_contents(manifest)}, {filesize.decimal(result.stored_bytes)} stored")
     print_findings(console, manifest.findings)
     for note in result.notes:
         line(console, f"! {note}")
@@ -103,7 +105,7 @@ def print_ways_back(console: Console, ways: WaysBack) -> None:
 def print_verify(console: Console, result: VerifyResult) -> None:
     """What was read, and what was wrong with it."""
     snapshots, objects = count_text(len(result.snapshot_ids), "snapshot"), count_text(result.objects, "object")
-    read = f"{snapshots}, {objects}, {size_text(result.bytes)}"
+    read = f"{snapshots}, {objects}, {filesize.decimal(result.bytes)}"
     for note in result.notes:
         line(console, f"! {note}")
     if result.success:
@@ -136,7 +138,7 @@ def print_listing(console: Console, listing: Listing) -> None:
                 f"{found.tables:,}",
                 f"{found.rows:,}",
                 f"{found.files:,}",
-                size_text(found.bytes),
+                filesize.decimal(found.bytes),
                 str(found.findings),
                 *((found.edms,) if listing.all else ()),
             )
@@ -171,7 +173,7 @@ def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest, notes
             entry.table.label,
             f"{entry.state.rows:,}",
             entry.state.exact_digest[:12],
-            size_text(entry.stored_bytes),
+            filesize.decimal(entry.stored_bytes),
             f"{sum(reference.dangling for reference in entry.state.references):,}",
             _key_text(entry),
         )
@@ -179,7 +181,7 @@ def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest, notes
     ]
     print_table(console, headings, tables)
     roots = [
-        (index.root.name, index.root.path, f"{index.files:,}", size_text(index.bytes), index.digest[:12])
+        (index.root.name, index.root.path, f"{index.files:,}", filesize.decimal(index.bytes), index.digest[:12])
         for index in manifest.files
     ]
     print_table(console, ("files of", "folder", ">files", ">bytes", "digest"), roots)
