@@ -50,15 +50,22 @@ def kind_of(one: LeftOut) -> str:
 
 
 def write_script(left_out: Sequence[LeftOut], folder: Path) -> Path | None:
-    """Write the statements for somebody to read and run; returns the file, or None where there is nothing to run."""
+    """Write the statements for somebody to read and run, in the order in which they can be; returns the file, or None without any."""
     lines = [
-        f"-- {_one_line(one.subject)}: {_one_line(one.why)}\n{one.statement};\n" for one in left_out if one.statement
+        f"-- {_one_line(one.subject)}: {_one_line(one.why)}\n{one.statement};\n"
+        for one in sorted(left_out, key=_turn)
+        if one.statement
     ]
     if not lines:
         return None
     path = folder / SCRIPT
     path.write_text("\n".join(lines), encoding="utf-8", errors="surrogateescape")
     return path
+
+
+def _turn(one: LeftOut) -> int:
+    """A thing is made, then it gets its owner, and then privileges, which are granted in the owner's name."""
+    return 2 if one.subject.startswith(("ACL ", "DEFAULT ACL ")) else 1 if one.subject.startswith("owner of ") else 0
 
 
 def _one_line(text: str) -> str:

@@ -6,8 +6,8 @@ event triggers, owners) is kept apart, to be tried statement by statement. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from edms_tasks.databases.postgresql.archive import Archive, Entry
 from edms_tasks.databases.postgresql.server import Connection, Server
@@ -53,6 +53,25 @@ class Plan:
     last: list[Attempt] = field(default_factory=list)  # event triggers, which would fire on the others
     left_out: list[LeftOut] = field(default_factory=list)
     orphans: list[Entry] = field(default_factory=list)  # whose owner is not there
+    heir: str = ""  # who owns those
+
+    def leave_out_privileges_of_owners(self, orphans: Iterable[Entry]) -> None:
+        """Of what has another owner now: neither the heir's privileges nor the owner's are those of the snapshot.
+
+        A grant to whom owns a thing says nothing, and an owner's own privileges go with the thing.
+        """
+        owners = {entry.number: entry.text("owner") for entry in orphans}
+        for attempts, at in [(each, at) for each in (self.schemas, self.others) for at in range(len(each))]:
+            attempt = attempts[at]
+            owned = next((need for need in attempt.entry.needs if need in owners), None)
+            if attempt.entry.kind != "ACL" or owned is None:
+                continue
+            theirs = {owners[owned], self.heir}
+            left = [one for one in attempt.statements if theirs & roles_of(one)]
+            why = f"{self.heir} owns it here, whose privileges are an owner's"
+            self.left_out += [LeftOut(attempt.subject, why, _said(one)) for one in left]
+            possible = tuple(one for one in attempt.statements if one not in left)
+            attempts[at] = replace(attempt, statements=possible)
 
 
 def plan_restore(archive: Archive, server: Server, fallback: str, where: str) -> Plan:
@@ -76,7 +95,7 @@ def plan_restore(archive: Archive, server: Server, fallback: str, where: str) ->
             fix="The live system is untouched. Do what is missing, and restore again."
             + (f" As a superuser: {statements}" if statements else ""),
         )
-    plan = Plan()
+    plan = Plan(heir=fallback if server.superuser else server.role)
     apart = {entry.number for entry in archive.entries if entry.kind in _OURS or _is_there(entry, server)}
     last = {entry.number for entry in archive.entries if entry.kind == "EVENT TRIGGER"}
     for entry in archive.entries:
@@ -91,6 +110,7 @@ def plan_restore(archive: Archive, server: Server, fallback: str, where: str) ->
             _give_to_owner(plan, entry, server)
         elif entry.kind in FOR_ALL:
             plan.archived.append(entry)
+    plan.leave_out_privileges_of_owners(plan.orphans)
     return plan
 
 
@@ -179,6 +199,7 @@ def _give_to_owner(plan: Plan, entry: Entry, server: Server, when: list[Attempt]
         return
     if statement is None:  # the sequence of an identity column, which always belongs to whom its table belongs to
         if owner not in server.assumable:
+            plan.orphans.append(entry)
             plan.left_out.append(LeftOut(f"owner of {entry.name}", _missing([owner], server)))
         return
     if owner in server.assumable:
@@ -236,7 +257,7 @@ def _keep_apart(plan: Plan, entry: Entry, server: Server) -> None:
     else:
         definition = entry.raw("definition")
         role = word_after(definition, b"USER", b"MAPPING", b"FOR") if entry.kind == "USER MAPPING" else None
-        if role not in (None, "PUBLIC") and role not in server.roles:
+        if role not in (None, "public") and role not in server.roles:
             plan.left_out.append(LeftOut(subject(entry), _missing([str(role)], server), _said(definition)))
             return
         when = plan.last if entry.kind == "EVENT TRIGGER" else plan.others

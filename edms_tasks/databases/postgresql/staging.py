@@ -169,7 +169,10 @@ class PostgresStaging:
             # A function's settings can be taken back by its owner only.
             functions = [one for one in self._plan.owners if one.entry.kind == "FUNCTION"]
             owners = [one for one in self._plan.owners if one.entry.kind != "FUNCTION"]
-            self._try(connection, [*self._plan.schemas, *owners, *self._plan.others])
+            self._try(connection, self._plan.schemas)
+            self._plan.leave_out_privileges_of_owners(self._try(connection, owners))
+            self._leave_out(self._plan.left_out)
+            self._try(connection, self._plan.others)
             self._try(connection, [Attempt(entry, (entry.raw("definition"),), subject(entry)) for entry in told])
             self._fill_views()
             if taken := b"; ".join(self._lent.take_back(self._plan.archived)):
@@ -307,8 +310,9 @@ class PostgresStaging:
         self.left_out += made.changed  # the note above says it
         self._leave_out(made.left_out)
 
-    def _try(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
-        refused = []
+    def _try(self, connection: Connection, attempts: Sequence[Attempt]) -> list[Entry]:
+        """Try all that may be refused; returns the entries of what was."""
+        refused, entries = [], []
         for one in attempts:
             # Most succeed, and several statements at once are one transaction.
             if len(one.statements) > 1 and attempt(connection, b"; ".join(one.statements)) is None:
@@ -318,7 +322,9 @@ class PostgresStaging:
                 if why is not None:
                     said = statement.decode("utf-8", "surrogateescape").strip().removesuffix(";")
                     refused.append(LeftOut(one.subject, f"the server refused it ({why})", said))
+                    entries.append(one.entry)
         self._leave_out(refused)
+        return entries
 
     def _leave_out(self, *more: Sequence[LeftOut]) -> None:
         new = [one for each in more for one in each if one not in self.left_out]
