@@ -85,7 +85,8 @@ def affinity(declared: str) -> str:
 
 def has_rowid(connection: sqlite3.Connection, name: str) -> bool:
     """Whether the table has SQLite's hidden row id (all but WITHOUT ROWID tables)."""
-    row = connection.execute("SELECT wr FROM pragma_table_list WHERE name = ? AND schema = 'main'", (name,)).fetchone()
+    # Its argument: a WHERE would look into every table of the database.
+    row = connection.execute("SELECT wr FROM pragma_table_list(?) WHERE schema = 'main'", (name,)).fetchone()
     return row is not None and not row[0]
 
 

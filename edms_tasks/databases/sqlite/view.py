@@ -25,6 +25,7 @@ from edms_tasks.databases.rechunk import PIECE_BYTES
 from edms_tasks.databases.sqlite import catalogue
 from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
 from edms_tasks.databases.sqlite.foreign import Foreign, in_file, strip_for_reading
+from edms_tasks.databases.sqlite.readers import Readers
 from edms_tasks.databases.sqlite.search import check_search_indexes
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.findings import make_finding
@@ -49,7 +50,9 @@ def open_view(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteView]:
             foreign = in_file(connection)
         if foreign.objects:
             _make_plain(copy, plain, foreign)
-        yield SqliteView(copy, journal_mode=mode, foreign=foreign, rows=plain if foreign.objects else copy)
+        view = SqliteView(copy, journal_mode=mode, foreign=foreign, rows=plain if foreign.objects else copy)
+        with closing(view):
+            yield view
     finally:
         plain.unlink(missing_ok=True)
         copy.unlink(missing_ok=True)
@@ -125,13 +128,22 @@ class SqliteView:
         self._rows = rows or path
         self._foreign = foreign or Foreign()
         self._journal_mode = journal_mode  # of the database that this is a copy of
+        self._readers = Readers(lambda: adbc.connect(str(self._rows)))
+        self._connections = Readers(
+            lambda: sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        )
+
+    def close(self) -> None:
+        """Close the connections; the files may be removed then."""
+        self._readers.close()
+        self._connections.close()
 
     def tables(self) -> tuple[Table, ...]:
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             return catalogue.read_tables(connection)
 
     def findings(self) -> tuple[Finding, ...]:
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             virtual = [
                 row[0]
                 for row in connection.execute(
@@ -151,7 +163,7 @@ class SqliteView:
                 f"The definition uses functions or collations that only the EDMS's own connections have: {', '.join(sorted(needed))}. "
                 "In a restore the EDMS's interpreter builds indexes over them.",
             )
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             for name in self._foreign.objects:
                 virtual = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({literal(name)})") if row[6] == 2]
                 if virtual and self._foreign.needs_function(name):
@@ -169,7 +181,7 @@ class SqliteView:
     def closed_to_merges(self) -> dict[str, str]:
         """The library that writes cannot be given functions and collations of the EDMS's own (foreign.py)."""
         closed: dict[str, list[str]] = {}
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             made = connection.execute("SELECT name, type, tbl_name FROM sqlite_master ORDER BY name").fetchall()
         for name, kind, table in made:
             if needed := self._foreign.objects.get(name):
@@ -178,11 +190,11 @@ class SqliteView:
         return {table: f"its definition uses {'; '.join(words)}" for table, words in closed.items()}
 
     def sequences(self) -> tuple[Sequence, ...]:
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             return catalogue.read_sequences(connection)
 
     def counters(self) -> dict[str, Sequence]:
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             return catalogue.read_counters(connection)
 
     def measure(self, table: Table) -> Measure:
@@ -199,7 +211,7 @@ class SqliteView:
             )
         values: list[int] = []
         rows = 0
-        with self._reader() as reader, reader.cursor() as cursor:
+        with self._readers.borrow() as reader, reader.cursor() as cursor:
             # SQLite allows 2000 result columns; wide tables are measured in slices.
             for start in range(0, len(parts), 1000):
                 cursor.execute(f"SELECT count(*), {', '.join(parts[start : start + 1000])} FROM {name}")
@@ -240,12 +252,12 @@ class SqliteView:
         schema = pa.schema([(column.name, measure.types[column.name]) for column in table.columns])
         expressions = [_expression(column, measure.encodings[column.name]) for column in table.columns]
         name = identifier(table.name)
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             walkable = catalogue.has_rowid(connection, table.name)
         key = catalogue.free_row_id(column.name for column in table.columns) if walkable else None
         if table.row_ids:
             schema = schema.append(pa.field(ROW_ID, pa.int64()))
-        with self._reader() as reader, reader.cursor() as cursor:
+        with self._readers.borrow() as reader, reader.cursor() as cursor:
             # ADBC infers a column's type from a batch: a batch as large as the piece makes it see every value.
             cursor.adbc_statement.set_options(
                 **{"adbc.sqlite.query.batch_rows": str(max(rows, 1) if key else max(measure.rows, 1))}
@@ -287,7 +299,7 @@ class SqliteView:
 
     def capture_schema(self, path: Path) -> CapturedSchema:
         """`sqlite_master` as JSON, in the order the objects were made, with the pragmas stored in the file."""
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             objects = [
                 {"type": kind, "name": name, "table": table, "sql": sql}
                 for kind, name, table, sql in connection.execute(
@@ -316,18 +328,8 @@ class SqliteView:
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
         """The rows of a small query."""
-        with self._connected() as connection:
+        with self._connections.borrow() as connection:
             return connection.execute(statement).fetchall()
-
-    @contextmanager
-    def _reader(self) -> Iterator[adbc.Connection]:
-        with adbc.connect(str(self._rows)) as reader:
-            yield reader
-
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as connection:
-            yield connection
 
 
 def _encoding(
