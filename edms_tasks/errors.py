@@ -77,6 +77,13 @@ class SettingsError(TerminalError):
     exit_code = 2
 
 
+class UnusableSuite(TerminalError):
+    """A suite of `[validate] suites` is no suite, is empty, or is about what is not there."""
+
+    code = "unusable-suite"
+    exit_code = 2
+
+
 class CommandError(TerminalError):
     """The command was used in a way that has no meaning."""
 

@@ -135,6 +135,10 @@ class ValidateSettings(_Section):
     """What is validated besides what always is, and where the evidence goes."""
 
     sensitive: tuple[str, ...] = Field(default=(), description="model.column whose values never appear in reports.")
+    suites: Path | None = Field(
+        default=None,
+        description="Folder of Great Expectations suites of your own (*.json), which a restore must pass as well.",
+    )
     django_check: bool = Field(default=True, description="Run the EDMS's own `check` against the staging database.")
 
 
@@ -335,6 +339,9 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             ),
             "files": settings.files.model_copy(
                 update={"roots": {n: anchored(p) for n, p in settings.files.roots.items()}}
+            ),
+            "validate_": settings.validate_.model_copy(
+                update={"suites": anchored(suites) if (suites := settings.validate_.suites) else None}
             ),
             "workdir": anchored(settings.workdir),
         }

@@ -14,10 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edms_tasks.databases.engines import engine_of_url
 from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.errors import UnusableSuite
+from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileNameState, Manifest
+from edms_tasks.owners_suites import OwnersSuite, read_suites
 from edms_tasks.validation_result import (
     CheckResult,
     Failure,
@@ -27,7 +31,20 @@ from edms_tasks.validation_result import (
     ValidationResult,
 )
 
-__all__ = ["CheckResult", "Failure", "SuiteResult", "ValidationResult", "assess", "load_ahead", "validate_restored"]
+if TYPE_CHECKING:
+    from expectations.checkpoint import Summary, TableSuite
+
+__all__ = [
+    "CheckResult",
+    "Failure",
+    "SuiteResult",
+    "ValidationResult",
+    "assess",
+    "load_ahead",
+    "require_suites",
+    "suite_problems",
+    "validate_restored",
+]
 
 
 def load_ahead() -> None:
@@ -45,6 +62,7 @@ def validate_restored(
     structure: Sequence[StructureLine] = (),
     file_names: Sequence[FileNameState] | None = None,
     sensitive: Sequence[str] = (),
+    suites_folder: Path | None = None,
     jobs: int = 1,
 ) -> ValidationResult:
     """Run every suite on the restored database, write the Data Docs to `reports / "data_docs"`, and judge.
@@ -60,14 +78,16 @@ def validate_restored(
             were not, since rows and files are equal.
         sensitive: columns ("documents.Document.title") whose values never appear. Results are counts and digests
             anyway; but a database's error may quote a value, so it is left out for the tables these columns are in.
+        suites_folder: the owner's own suites, which count as ours do (`[validate] suites`).
         jobs: how many connections ask the restored database at the same time.
 
     Raises:
         DatabaseRefused: the restored database cannot be reached.
+        UnusableSuite: one of the owner's suites cannot be used.
     """
-    from expectations.checkpoint import Summary, TableSuite, run_checkpoint
+    from expectations.checkpoint import Summary, run_checkpoint
     from expectations.data_docs import write_data_docs
-    from expectations.results import read_summary, read_table_suite
+    from expectations.results import read_owners_suite, read_summary, read_table_suite
     from expectations.suites import table_suite
     from expectations.summaries import DIGESTS, FILES, digest_summary, file_summary, summary_suite
 
@@ -78,19 +98,25 @@ def validate_restored(
     tables = [table_suite(manifest, entry, engine, names[entry.table.id]) for entry in manifest.tables]
     digests = Summary(summary_suite(DIGESTS), digest_summary(manifest, states, structure))
     found_files = Summary(summary_suite(FILES), file_summary(manifest, files, file_names))
-    results = run_checkpoint(database_url, tables, [digests, found_files], jobs=jobs)
+    owners = require_suites(suites_folder, [entry.table for entry in manifest.tables])
+    parts: list[TableSuite | Summary] = [*tables, *(suite for _, suite in owners), digests, found_files]
+    results = run_checkpoint(database_url, parts, jobs=jobs)
     silent = {column.rpartition(".")[0] for column in sensitive}
     suites = (
         *(
             read_table_suite(result, table_id, label, silent=not silent.isdisjoint((table_id, label)))
             for (table_id, label), result in zip(labels.items(), results, strict=False)
         ),
+        *(
+            read_owners_suite(result, owned.title, silent=not owned.may_show(sensitive))
+            for (owned, _), result in zip(owners, results[len(tables) :], strict=False)
+        ),
         read_summary(results[-2], digests.frame, labels),
         read_summary(results[-1], found_files.frame, {}),
     )
-    failures = assess(manifest, states, files, suites)
-    parts: list[TableSuite | Summary] = [*tables, digests, found_files]
-    definitions = {str(part.suite.meta["subject"]): part for part in parts}
+    failures = assess(manifest, states, files, suites, [owned.title for owned, _ in owners])
+    kept_back = {owned.title for owned, _ in owners if not owned.may_show(sensitive)}
+    definitions = {subject: part for part in parts if (subject := str(part.suite.meta["subject"])) not in kept_back}
     data_docs = write_data_docs(suites, failures, reports / "data_docs", definitions)
     result = ValidationResult(not failures, suites, failures, data_docs, time.monotonic() - started)
     (reports / "validation.json").write_text(
@@ -99,14 +125,45 @@ def validate_restored(
     return result
 
 
+def require_suites(folder: Path | None, tables: Sequence[Table]) -> list[tuple[OwnersSuite, TableSuite]]:
+    """The owner's suites, as they are and as the checkpoint takes them; raises UnusableSuite for the first that is none."""
+    usable, problems = _suites_and_problems(folder, tables)
+    for problem in problems:
+        raise problem
+    return usable
+
+
+def suite_problems(folder: Path | None, tables: Sequence[Table]) -> tuple[UnusableSuite, ...]:
+    """What is wrong with the owner's suites: each would stop a restore."""
+    return tuple(_suites_and_problems(folder, tables)[1])
+
+
+def _suites_and_problems(
+    folder: Path | None, tables: Sequence[Table]
+) -> tuple[list[tuple[OwnersSuite, TableSuite]], list[UnusableSuite]]:
+    if folder is None:
+        return [], []
+    from expectations.owners import owners_suite
+
+    usable: list[tuple[OwnersSuite, TableSuite]] = []
+    suites, problems = read_suites(folder, tables)
+    for suite in suites:
+        try:
+            usable.append((suite, owners_suite(suite)))
+        except UnusableSuite as problem:
+            problems.append(problem)
+    return usable, problems
+
+
 def assess(
     manifest: Manifest,
     states: Mapping[str, MeasuredTable],
     files: Sequence[FileCheckLike],
     suites: Sequence[SuiteResult],
+    owners: Sequence[str] = (),
 ) -> tuple[Failure, ...]:
-    """Every reason why the restore is not proved; none means that it is."""
-    return tuple(_failures(manifest, states, files, suites))
+    """Every reason why the restore is not proved; none means that it is. `owners`: the owner's suites by title."""
+    return tuple(_failures(manifest, states, files, suites, owners))
 
 
 def _failures(
@@ -114,12 +171,13 @@ def _failures(
     states: Mapping[str, MeasuredTable],
     files: Sequence[FileCheckLike],
     suites: Sequence[SuiteResult],
+    owners: Sequence[str],
 ) -> Iterator[Failure]:
     labels = {entry.table.id: entry.table.label for entry in manifest.tables}
     evaluated = Counter(suite.subject for suite in suites)
     if not manifest.tables:
         yield Failure("manifest", "tables", "the snapshot holds no tables, so nothing can be proved")
-    for subject in (*labels, "digests", "files"):
+    for subject in (*labels, *owners, "digests", "files"):
         if not evaluated[subject]:
             yield Failure(labels.get(subject, subject), "suite", "no suite was evaluated for it")
     for table_id, label in labels.items():

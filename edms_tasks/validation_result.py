@@ -29,14 +29,15 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """One suite: a table, "digests" or "files"."""
+    """One suite: a table, "digests", "files", or one of the owner's."""
 
-    subject: str  # Table.id, "digests" or "files"
+    subject: str  # Table.id, "digests", "files", or the title of an owner's suite
     title: str
     evaluated: int
     passed: int
     errored: int
     checks: tuple[CheckResult, ...]
+    owners: bool = False  # from the folder of the setting [validate] suites
 
     @property
     def success(self) -> bool:

@@ -84,24 +84,24 @@ class RestoreCheckpoint(gx.Checkpoint):
 
 
 def run_checkpoint(
-    database_url: str, tables: Sequence[TableSuite], summaries: Sequence[Summary], *, jobs: int = 1
+    database_url: str, parts: Sequence[TableSuite | Summary], *, jobs: int = 1
 ) -> tuple[ExpectationSuiteValidationResult, ...]:
-    """Run all suites once: the tables' on the database, the summaries' on their frames.
+    """Run all suites once: those for tables on the database, the summaries' on their frames.
 
     Args:
         database_url: SQLAlchemy URL of the restored database.
-        tables: suites for the database.
-        summaries: suites for frames.
+        parts: the suites, no two of one name.
         jobs: how many connections ask the database at the same time.
 
     Returns:
-        The results of the tables' suites, in their order, and then those of the summaries.
+        The results, in the order of the suites.
 
     Raises:
         DatabaseRefused: the restored database cannot be reached.
     """
     context = ephemeral_context(database_url)
     definitions: list[gx.ValidationDefinition] = []
+    tables = [part for part in parts if isinstance(part, TableSuite)]
     with ExitStack() as open_connections:
         for number, share in enumerate(shared_out(tables, jobs), start=1):
             selects = {str(table.suite.name): table.rows for table in share}
@@ -110,7 +110,7 @@ def run_checkpoint(
                 name = str(table.suite.name)
                 rows = source.get_asset(name).get_batch_definition("all")
                 definitions.append(RestoredPart(name=name, data=rows, suite=table.suite))
-        for summary in summaries:
+        for summary in (part for part in parts if isinstance(part, Summary)):
             name = str(summary.suite.name)
             definitions.append(
                 RestoredPart(
@@ -123,8 +123,9 @@ def run_checkpoint(
             )
         found = RestoreCheckpoint(name="restore", validation_definitions=definitions).run().run_results
     results = {result.suite_name: result for result in found.values()}
-    suites = [*(table.suite for table in tables), *(summary.suite for summary in summaries)]
-    return tuple(results[str(suite.name)] for suite in suites)
+    if len(results) != len(parts):
+        raise ValueError("two suites have one name, and one of them would go for the other")
+    return tuple(results[str(part.suite.name)] for part in parts)
 
 
 def shared_out(tables: Sequence[TableSuite], jobs: int) -> list[list[TableSuite]]:

@@ -61,7 +61,7 @@ def ephemeral_context(database_url: str) -> EphemeralDataContext:
 def connected(
     context: EphemeralDataContext, database_url: str, number: int, selects: Mapping[str, str]
 ) -> Iterator[SQLDatasource]:
-    """One connection to the restored database, with a query asset for each name in `selects`.
+    """One connection to the restored database, for reading alone, with a query asset for each name in `selects`.
 
     All assets are there from the beginning: added one by one, each would write the whole configuration anew.
     """
@@ -79,9 +79,10 @@ def connected(
     try:
         if in_a_file:
             source = context.data_sources.add_sqlite(SqliteDatasource(**what))
-            _know_the_names(source.get_execution_engine().engine)
+            _prepare_sqlite(source.get_execution_engine().engine)
         else:
             source = context.data_sources.add_postgres(PostgresDatasource(**what))
+            source.get_execution_engine().engine.update_execution_options(postgresql_readonly=True)
         yield source
     except TestConnectionError as error:
         raise DatabaseRefused(
@@ -101,12 +102,16 @@ def frame_of(context: EphemeralDataContext, name: str) -> BatchDefinition[Any]:
     return frames.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
 
 
-def _know_the_names(engine: Engine) -> None:
-    """Let all connections of an SQLite engine know functions and collations that only the EDMS's own know."""
-    listen(engine, "connect", lambda raw, _record: register_in(raw))
+def _prepare_sqlite(engine: Engine) -> None:
+    """All connections of an SQLite engine only read, and know functions and collations that only the EDMS's own know."""
+
+    def prepare(raw: Any) -> None:
+        register_in(raw)
+        raw.execute("PRAGMA query_only = ON")
+
+    listen(engine, "connect", lambda raw, _record: prepare(raw))
     opened = engine.raw_connection()  # one may be in the pool already
     try:
-        raw: Any = opened.dbapi_connection
-        register_in(raw)
+        prepare(opened.dbapi_connection)
     finally:
         opened.close()

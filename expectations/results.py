@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +14,7 @@ from great_expectations.core.expectation_validation_result import (
 )
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
+from edms_tasks.owners_suites import columns_of
 from edms_tasks.validation_result import CheckResult, SuiteResult
 
 
@@ -33,6 +36,15 @@ def read_summary(
     # Where an expectation could not be evaluated, nobody knows of which line.
     checks = errors or list(_lines(frame, failed, labels))
     return suite_result(result.suite_name, result.suite_name, checks)
+
+
+def read_owners_suite(result: ExpectationSuiteValidationResult, title: str, *, silent: bool) -> SuiteResult:
+    """A check for each expectation, with counts alone: results of Great Expectations' own expectations hold values.
+
+    `silent`: nothing is shown of what the suite says either.
+    """
+    checks = [_owners_check(outcome, silent) for outcome in result.results]
+    return replace(suite_result(title, title, checks), owners=True)
 
 
 def suite_result(subject: str, title: str, checks: Iterable[CheckResult]) -> SuiteResult:
@@ -104,6 +116,28 @@ def _errored(outcome: ExpectationValidationResult, silent: bool, wanted: str = "
         message=f"could not be evaluated: {shown}",
         reference=str(meta.get("reference", "")),
     )
+
+
+def _owners_check(outcome: ExpectationValidationResult, silent: bool) -> CheckResult:
+    configuration = _configuration(outcome)
+    kwargs = {name: value for name, value in configuration.kwargs.items() if name != "batch_id"}
+    columns = columns_of(kwargs)
+    name = configuration.type + (f" ({', '.join(columns)})" if columns else "")
+    said = "" if silent else json.dumps(kwargs, ensure_ascii=False, default=str)[:300]
+    description = "" if silent else str(configuration.description or "")
+    if errored := _errored(outcome, silent, said):
+        return replace(errored, name=name, description=description)
+    found = _counts_in(outcome.result, columns)
+    message = "as expected" if outcome.success else f"not met{': ' if found else ''}{found}"
+    return CheckResult(name, description, bool(outcome.success), False, said, found, message)
+
+
+def _counts_in(result: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """What a result counted. An observed value is a count where no column is concerned; otherwise it may be a row's."""
+    if "unexpected_count" in result and "element_count" in result:
+        return f"{result['unexpected_count']:,} of {result['element_count']:,} rows unexpected"
+    observed = result.get("observed_value")
+    return f"{observed:,}" if isinstance(observed, int) and not columns else ""
 
 
 def _configuration(outcome: ExpectationValidationResult) -> ExpectationConfiguration:

@@ -35,10 +35,12 @@ def table_suite(manifest: Manifest, entry: TableEntry, engine: str, name: str) -
     entries = {other.table.id: other for other in manifest.tables}
     expectations = list(_table_expectations(entry, engine, entries))
     meta = {"subject": entry.table.id, "title": entry.table.label}
+    # A generic reference is followed into all tables.
+    generic = sum(isinstance(reference, GenericReference) for reference in entry.table.references)
     return TableSuite(
         gx.ExpectationSuite(name=name, expectations=expectations, meta=meta),
         rows=rows_of(entry.table),
-        weight=(entry.state.rows + _A_SUITE) * len(expectations),
+        weight=(entry.state.rows + _A_SUITE) * len(expectations) + manifest.rows * generic,
     )
 
 

@@ -14,6 +14,7 @@ from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.owners_suites import findings_of
 from edms_tasks.report import page
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
@@ -26,6 +27,7 @@ from flows.running.run import Run
 from flows.tasks.extract import capture_schema, extract_tables
 from flows.tasks.inspect import check_database, read_catalogue, require_reachable
 from flows.tasks.serialize import check_natural_keys
+from flows.tasks.validate import find_unusable_suites
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,9 @@ def _examined(
         excluded = excluded_tables(inventory, settings)
         kept = [table for table in inventory.tables if table.id not in excluded]
         raws = extract_tables(run, view, kept, folder / "raw")
+        suites: list[Finding] = []
+        if settings.validate_.suites is not None:
+            suites = findings_of(run.call(find_unusable_suites, settings.validate_.suites, inventory.tables))
     with run.stage("files"):
         names = tuple(folder / f"names-{number:02d}.parquet" for number in range(len(inventory.file_roots)))
         pairs = zip(inventory.file_roots, names, strict=True)
@@ -132,7 +137,7 @@ def _examined(
             subject = Subject(
                 report=report,
                 inventory=inventory,
-                findings=(*inventory.findings, *view.findings(), *view.once_true(), *ahead),
+                findings=(*inventory.findings, *view.findings(), *view.once_true(), *ahead, *suites),
                 keys=keys,
                 roots=walked,
                 names=names,

@@ -37,7 +37,7 @@ from flows.requests import RestorePlanRequest
 from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.engine_conversion import convert_engine
-from flows.restoring.opening import find_the_target
+from flows.restoring.opening import find_the_target, require_usable_suites
 from flows.restoring.promoting import lock_of, require_room
 from flows.restoring.target import Target, ask_edms
 from flows.restoring.version_plan import VersionPlan, plan_version
@@ -152,6 +152,7 @@ def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
     chosen = run.call(open_the_snapshot, settings, repository, request.snapshot, report)
     manifest = chosen.manifest
     notes += chosen.notes
+    require_usable_suites(run, manifest)
     source = snapshot_source(run, repository, chosen.snapshot_id, manifest, workspace)
     target = run.call(find_the_target, settings, manifest, request.into, request.into_files, notes, report)
     version_plan = plan_version(manifest, target.report, into=target.into, drop_unknown=request.drop_unknown)

@@ -24,6 +24,7 @@ WORDS = {
     "settings",
     "manifest",
     "durable",
+    "owners_suites",
     "validation_result",
     "inventory.model",
     "inventory.probe_report",

@@ -24,6 +24,13 @@ KINDS = (
         "Run `edms-backup doctor` again when the cause is gone.",
     ),
     Kind(
+        "suite-unusable",
+        ("error",),
+        "A suite in the folder that `[validate] suites` names is no suite, is empty, or is about a table, column or expectation that there "
+        "is not. A restore is refused before it begins.",
+        "Correct the suite, or take it out of the folder.",
+    ),
+    Kind(
         "once-true",
         ("warning", "error"),
         "A check, domain, index, exclusion constraint, generated column or partition was true for its rows when they were written and is "

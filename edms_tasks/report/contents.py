@@ -70,6 +70,11 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             {"subject": failure.subject, "check": failure.check, "message": failure.message}
             for failure in (facts.validation.failures if facts.validation else ())
         ],
+        "own_suites": [
+            {"suite": suite.title, "expectations": len(suite.checks), "passed": suite.passed, "success": suite.success}
+            for suite in (facts.validation.suites if facts.validation else ())
+            if suite.owners
+        ],
         "differences": [
             {"model": known.get(table_id, table_id), "examples": list(examples)}
             for table_id, examples in facts.differences.items()

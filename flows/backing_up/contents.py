@@ -12,6 +12,7 @@ from edms_tasks.findings import make_finding
 from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.model import Finding, ForeignReference, Inventory, Table
 from edms_tasks.manifest import TableEntry
+from edms_tasks.owners_suites import findings_of, read_suites
 from edms_tasks.scratch.disk_space import require_space
 from flows.backing_up.making import SnapshotInTheMaking, Source
 from flows.running.run import Run
@@ -40,6 +41,7 @@ def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheM
     left_out = [inventory.table(table_id) for table_id in sorted(excluded)]
     making.findings += [*inventory.findings, *view.findings(), *view.once_true()]
     making.findings += map(_excluded_finding, left_out)
+    making.findings += findings_of(read_suites(run.settings.validate_.suites, inventory.tables)[1])
     kept = [table for table in inventory.tables if table.id not in excluded]
     # Each table's rows stand there raw, and compressed beside it until they are in the repository.
     require_space(making.folder, view.raw_bytes(kept) * 5 // 4, "the rows of the database")

@@ -35,6 +35,7 @@ _EXAMPLES = {
     "files.roots": '{ media = "/srv/edms/media" }',
     "restore.database": '"postgresql://user:password@host:5432/edms"',
     "validate.sensitive": '["users.User.email"]',
+    "validate.suites": '"suites"',
 }
 
 

@@ -22,6 +22,7 @@ from flows.restoring.version_plan import VersionPlan, plan_version
 from flows.running.declaring import task
 from flows.running.run import Run
 from flows.tasks.open import open_a_damaged_snapshot, open_the_snapshot
+from flows.tasks.validate import check_suites
 
 find_the_target = task(name="find target", tags=["open"])(find_target)
 
@@ -55,6 +56,7 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
         run.say(note)
     notes += chosen.notes
     load_ahead()
+    require_usable_suites(run, chosen.manifest)
     target = run.call(find_the_target, settings, chosen.manifest, request.into, request.into_files, notes, report)
     version_plan = plan_version(chosen.manifest, target.report, into=target.into, drop_unknown=request.drop_unknown)
     for note in version_plan.notes:
@@ -67,6 +69,12 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
         require_first_time(journal, run.runner.run_id, target.database)
     _remove_unfinished_reports(run)
     return Opened(chosen.snapshot_id, chosen.manifest, repository, target, version_plan, held, journal, patience)
+
+
+def require_usable_suites(run: Run, manifest: Manifest) -> None:
+    """The owner's suites can be held against what this snapshot restores; raises UnusableSuite."""
+    if run.settings.validate_.suites is not None:
+        run.call(check_suites, run.settings.validate_.suites, [entry.table for entry in manifest.tables])
 
 
 def _require_sense(request: RestoreRequest) -> None:

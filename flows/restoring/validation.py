@@ -101,6 +101,7 @@ def validate(run: Run, source: Restorable, staged: Staged, roots: Sequence[Resto
         structure=structure.checks,
         file_names=measured.file_names,
         sensitive=settings.validate_.sensitive,
+        suites_folder=settings.validate_.suites,
         jobs=settings.restore.jobs,
     )
     notes = (*structure.notes, *(check.note for check in files if check.note))

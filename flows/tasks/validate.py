@@ -17,7 +17,7 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.structure.structure_check import Structure
 from edms_tasks.structure.structure_check import check_structure as compare_structure
-from edms_tasks.validate import validate_restored
+from edms_tasks.validate import require_suites, suite_problems, validate_restored
 from flows.running.declaring import task
 from flows.tasks.restore import RestoredRoot
 
@@ -65,5 +65,11 @@ def measure_restored_table(read: ReadBack, keys: CheckedKeys) -> TableState:
     """Measure all that a snapshot says of a table."""
     return measure_restored(read.entry, read.raw, keys)
 
+
+check_suites = task(name="check suites", tags=["open"], task_run_name="check the owner's suites")(require_suites)
+
+find_unusable_suites = task(name="check suites", tags=["assess"], task_run_name="check the owner's suites")(
+    suite_problems
+)
 
 run_suites = task(name="validate", tags=["validate"], task_run_name="run the expectation suites")(validate_restored)

@@ -95,7 +95,7 @@ def _summarised(
     lines: list[tuple[str | None, ...]], columns: tuple[str, ...] = ("subject", "measure", "expected", "found")
 ) -> SuiteResult:
     frame = pd.DataFrame(lines, columns=list(columns), dtype="str")
-    (result,) = run_checkpoint("sqlite://", [], [Summary(summary_suite("files"), frame)])
+    (result,) = run_checkpoint("sqlite://", [Summary(summary_suite("files"), frame)])
     return read_summary(result, frame, {})
 
 
