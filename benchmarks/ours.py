@@ -11,7 +11,6 @@ from pathlib import Path
 
 from benchmarks.installation import ROOT, environment
 from benchmarks.measured import Measured, run_measured
-from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings
 from tests.reference_system import ReferenceEdms
@@ -95,8 +94,7 @@ class Protected:
         said = json.loads(whole.output)
         if not said["verified"] or said["problems"]:
             raise RuntimeError(f"the backup is not verified: {said['problems']}")
-        stored = Repository.open(RepositorySettings(url=str(self.repository))).read_snapshot(said["snapshot"])
-        manifest = Manifest.from_json(stored, where=said["snapshot"])
+        manifest = Repository.open(RepositorySettings(url=str(self.repository))).read_manifest(said["snapshot"])
         return Backup(
             snapshot=said["snapshot"],
             rows=said["rows"],

@@ -13,7 +13,7 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 
-from edms_tasks.inventory.model import ForeignReference, GenericReference, SoftReference, Table
+from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, SoftReference, Table
 from edms_tasks.manifest import Manifest, TableEntry
 from expectations.checkpoint import TableSuite
 from expectations.integrity import (
@@ -26,7 +26,6 @@ from expectations.integrity import (
 from expectations.keys import qualified
 from expectations.queries import count_dangling, count_dangling_generic, count_key_health, count_nulls, count_rows
 
-_CONTENT_TYPES = "django_content_type"
 _A_SUITE = 1000  # rows that are counted while Great Expectations prepares a suite
 
 
@@ -111,7 +110,7 @@ def _reference_expectation(
                 "reference": reference.name,
             },
         )
-    content_types = entries.get(_CONTENT_TYPES)
+    content_types = entries.get(CONTENT_TYPES)
     return ExpectGenericReferenceToDangleAsAtTheSource(
         query=count_dangling_generic(
             engine,

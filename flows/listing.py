@@ -94,11 +94,6 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
     )
 
 
-def read_manifest(repository: Repository, snapshot_id: str) -> Manifest:
-    """A snapshot's manifest, verified against its id."""
-    return Manifest.from_json(repository.read_snapshot(snapshot_id), where=f"snapshot {snapshot_id}")
-
-
 def _listed(snapshot_id: str, manifest: Manifest, *, backwards: bool) -> ListedSnapshot:
     return ListedSnapshot(
         id=snapshot_id,

@@ -17,6 +17,7 @@ from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
 from edms_tasks.identifying.snapshot_rows import mergeable
+from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.tags import BEFORE_MERGE
@@ -253,8 +254,7 @@ def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside:
 
 def _folders(settings: Settings, report: ProbeReport | None, manifest: Manifest, notes: list[str]) -> dict[str, Path]:
     """Where the EDMS's files lie, by the name of the root."""
-    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
-    known |= settings.files.roots
+    known = named_folders(settings, report)
     for index in manifest.files:
         if index.files and index.root.name not in known:
             raise MergeRefused(

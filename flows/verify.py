@@ -7,7 +7,6 @@ from typing import Any
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.lineage.asking import chosen_snapshot, state_of
-from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.artifacts import leave_verify
@@ -66,7 +65,7 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
         for snapshot_id in chosen:
             with run.stage(f"verify {snapshot_id[:12]}"):
                 try:
-                    manifest = Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
+                    manifest = repository.read_manifest(snapshot_id)
                 except DamagedRepository as damage:  # damaged manifests are problems, not crashes
                     problems.append(str(damage))
                     continue

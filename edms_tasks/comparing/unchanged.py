@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from edms_tasks.comparing.shared_schema import SharedSchema, State, path_targets
 from edms_tasks.databases.engines import columns_hold_anything
-from edms_tasks.inventory.model import GenericReference, Reference, SoftReference, Table
-from edms_tasks.keys.checked_keys import CONTENT_TYPES
+from edms_tasks.inventory.model import CONTENT_TYPES, GenericReference, Reference, SoftReference, Table
 from edms_tasks.manifest import TableEntry
 
 

@@ -9,8 +9,8 @@ import duckdb
 from edms_tasks.digests.table_state import dangles, dangling_examples, is_filled
 from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, Table
-from edms_tasks.keys.checked_keys import CONTENT_TYPES, CheckedKeys
+from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, Reference, Table
+from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.serialize import joined
 

@@ -11,6 +11,7 @@ import duckdb
 from edms_tasks.doctor.json_values import ID, json_columns, tabulate_json
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.inventory.model import Table
+from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.quoting import identifier, literal
 
 PLACED_VALUES = "soft_values"
@@ -66,11 +67,6 @@ def tabulate_places(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample]
             elif column.logical_type != "json" and column.name not in paths:
                 _place_plain(cursor, sample, column.name, places)
     return places
-
-
-def bare_id(expression: str) -> str:
-    """The id as it is compared: UUIDs in lower case and without dashes."""
-    return f"lower(replace({expression}, '-', ''))"
 
 
 def _place_plain(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, places: list[Place]) -> None:
@@ -137,7 +133,7 @@ def _insert(cursor: duckdb.DuckDBPyConnection, values: str, place: Place, places
     cursor.execute(
         f"""
         INSERT INTO {PLACED_VALUES}
-        SELECT {len(places)}, {bare_id("value")} AS bare, TRY_CAST(any_value(value) AS BIGINT), count(*)
+        SELECT {len(places)}, {bare_uuid("value")} AS bare, TRY_CAST(any_value(value) AS BIGINT), count(*)
         FROM ({values})
         WHERE bare NOT IN ({", ".join(literal(digit * 32) for digit in "0f")})
         GROUP BY bare

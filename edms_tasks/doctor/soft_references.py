@@ -17,11 +17,12 @@ import duckdb
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
 from edms_tasks.doctor.samples import Sample
-from edms_tasks.doctor.soft_places import PLACED_VALUES, Place, bare_id, tabulate_places
+from edms_tasks.doctor.soft_places import PLACED_VALUES, Place, tabulate_places
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
-from edms_tasks.inventory.model import ForeignReference, Table
+from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
 
@@ -32,7 +33,7 @@ _LIKELIHOOD = 25.0  # how much likelier than by chance, as a natural logarithm
 _SUFFIX = re.compile(r"_?(?:ids?|pks?|uuids?|refs?)$")
 _SHORTEST_STEM = 4  # of a model's name, where only its end is meant: `version_id` of DocumentVersion
 # Rows of these are Django's own business; their small ids resolve everywhere.
-_NOT_MEANT = {"django_content_type", "django_migrations", "django_session", "auth_permission"}
+_NOT_MEANT = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[
         pk = table.primary_key[0]
         if table.column(pk).logical_type not in ("integer", "uuid"):
             continue  # a key that is a word means the same in every system
-        value = bare_id(text_value(pk, keys.types[table.id][pk], raw.encodings.get(pk, "native")))
+        value = bare_uuid(text_value(pk, keys.types[table.id][pk], raw.encodings.get(pk, "native")))
         cursor.execute(
             f"INSERT INTO {_IDS} SELECT {len(targets)}, {value}, TRY_CAST({value} AS BIGINT) FROM {relation(table, raw)}"
         )

@@ -35,6 +35,12 @@ def with_mapped_addresses(report: ProbeReport, settings: Settings) -> ProbeRepor
     return report.model_copy(update={"databases": (first, *others)})
 
 
+def named_folders(settings: Settings, report: ProbeReport | None) -> dict[str, Path]:
+    """Name -> folder of files, as the settings name it or, where they do not, the EDMS; without a report as the settings do."""
+    said = {root.name: Path(root.path) for root in report.file_roots} if report is not None else {}
+    return said | settings.files.roots
+
+
 def name_for_the_edms(database_name: str, settings: Settings) -> str:
     """The name under which the EDMS finds a database that we call `database_name`.
 

@@ -158,6 +158,9 @@ class NaturalKey(Value):
     readable: str = ""  # for people: "document.number, version"
 
 
+CONTENT_TYPES = "django_content_type"
+"""The table of Django's content types, and its id."""
+
 ROW_ID = "@rowid"
 """The chunk column that holds SQLite's hidden row id, where the table has one that is none of its columns."""
 

@@ -13,6 +13,7 @@ from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.id_patterns import name_expression, text_expression
 from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.model import (
+    CONTENT_TYPES,
     Column,
     FileNameReference,
     ForeignReference,
@@ -32,7 +33,6 @@ _HOLDS: dict[SoftForm, frozenset[str]] = {
     "json": frozenset({"json", "text"}),
     "pattern": frozenset({"text"}),
 }
-_CONTENT_TYPES = "django_content_type"
 _WHERE = "[[soft_references]]"
 
 
@@ -185,8 +185,8 @@ def _generic(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) ->
         raise _senseless(
             where, "The two columns belong to different tables.", f"They are in {table.label} and {other.label}."
         )
-    if _CONTENT_TYPES not in tables:
-        raise _senseless(where, "There are no content types.", f"The database has no table {_CONTENT_TYPES}.")
+    if CONTENT_TYPES not in tables:
+        raise _senseless(where, "There are no content types.", f"The database has no table {CONTENT_TYPES}.")
     if kind.logical_type != "integer" or kind.name == number.name:
         raise SettingsError(
             f"{kind.name!r} cannot hold content types.",

@@ -14,7 +14,6 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, relation
 from edms_tasks.soft import Ids, SoftColumn, no_ids, tabulate_ids
 
-CONTENT_TYPES = "django_content_type"
 GENERIC_TARGETS = "generic_targets"
 
 

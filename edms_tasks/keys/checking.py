@@ -16,9 +16,8 @@ import duckdb
 
 from edms_tasks.digests.canonical import json_array, text_of
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.inventory.model import CONTENT_TYPES, Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.keys.checked_keys import (
-    CONTENT_TYPES,
     GENERIC_TARGETS,
     CheckedKeys,
     TableKey,

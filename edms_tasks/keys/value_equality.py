@@ -113,7 +113,12 @@ def classed(expression: str, value: Held) -> str:
 def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
     """An object id as generic references compare it: UUIDs are written with and without dashes."""
     text = text_of(expression, kind)
-    return f"lower(replace({text}, '-', ''))" if is_uuid else text
+    return bare_uuid(text) if is_uuid else text
+
+
+def bare_uuid(text: str) -> str:
+    """A UUID as ids are compared, in lower case and without dashes, whichever way it is written."""
+    return f"lower(replace({text}, '-', ''))"
 
 
 def bare_if_uuid(column: str, kind: str) -> str:

@@ -53,9 +53,7 @@ def choose(
     snapshot_id = _by_name(repository, history, name)
     manifest = history.survey.intact.get(snapshot_id)
     if manifest is None:  # damaged: the reading says how
-        manifest = Manifest.from_json(
-            repository.read_snapshot(snapshot_id), where=f"{repository.display}: {snapshot_id}"
-        )
+        manifest = repository.read_manifest(snapshot_id)
     return Chosen(snapshot_id, manifest, _whose_it_is(history, snapshot_id))
 
 

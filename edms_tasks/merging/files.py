@@ -28,6 +28,7 @@ from edms_tasks.files.walk import MERGE_STAGING
 from edms_tasks.files.write_back import restore_opened
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference
+from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.planning import Conflict, FilePlan, Policy
@@ -191,7 +192,7 @@ def _named(
         targets.append(reference.target)
         joins.append(
             f"LEFT JOIN {id_map.changed} n{number} ON {written} <> '' "
-            f"AND lower(replace({text_of(f'n{number}.source', id_map.kind)}, '-', '')) = lower(replace({plain}, '-', ''))"
+            f"AND {bare_uuid(text_of(f'n{number}.source', id_map.kind))} = {bare_uuid(plain)}"
         )
         final = f"CAST(n{number}.final AS VARCHAR)"
         if pattern.padded:

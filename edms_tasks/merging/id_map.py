@@ -16,8 +16,8 @@ import duckdb
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.table_state import reference_column
 from edms_tasks.identifying.sides import DANGLING
-from edms_tasks.inventory.model import ForeignReference, GenericReference, SoftReference, Table
-from edms_tasks.keys.checked_keys import CONTENT_TYPES, generic_object_id
+from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, SoftReference, Table
+from edms_tasks.keys.checked_keys import generic_object_id
 from edms_tasks.merging.pairing import Identified, paired, same_row
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET

@@ -15,7 +15,7 @@ from edms_tasks.identifying.comparable import carried, same
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
 from edms_tasks.keys.checked_keys import generic_object_id
-from edms_tasks.keys.value_equality import equal
+from edms_tasks.keys.value_equality import bare_if_uuid, equal
 from edms_tasks.merging.id_map import IdMap, content_type_ids
 from edms_tasks.merging.pairing import EXACT, NUMBER, Identified, exact_hash, paired
 from edms_tasks.quoting import identifier, literal
@@ -265,5 +265,4 @@ def _unless_still_nowhere(name: str, found: str, column: str, kind: str, moved: 
 
 
 def _bare(column: str) -> str:
-    text = f"CAST({column} AS VARCHAR)"
-    return f"CASE WHEN strlen({text}) = 36 AND strlen(replace({text}, '-', '')) = 32 THEN lower(replace({text}, '-', '')) ELSE {text} END"
+    return bare_if_uuid(f"CAST({column} AS VARCHAR)", "VARCHAR")

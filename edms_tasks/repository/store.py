@@ -26,7 +26,7 @@ from edms_tasks.errors import (
     TerminalError,
     UnknownSnapshot,
 )
-from edms_tasks.manifest import ObjectRef
+from edms_tasks.manifest import Manifest, ObjectRef
 from edms_tasks.repository.backend import BLOCK, Backend, open_backend
 from edms_tasks.repository.chain import Mark
 from edms_tasks.repository.config import CONFIG, no_config, read_identity, write_config
@@ -247,6 +247,10 @@ class Repository:
                 fix="Restore another snapshot (`edms-backup list`); keep this file for analysis.",
             )
         return data
+
+    def read_manifest(self, snapshot_id: str) -> Manifest:
+        """The manifest of a snapshot; raises DamagedRepository where it is none of this format, too."""
+        return Manifest.from_json(self.read_snapshot(snapshot_id), where=f"{self.display}: {snapshot_id}")
 
     def survey(self) -> Survey:
         """Everything that is known of the snapshots, read now."""

@@ -23,7 +23,7 @@ def open_snapshot(settings: Settings, repository: Repository, name: str, report:
     try:
         return chosen_snapshot(settings, repository, name, report)
     except DamagedRepository as error:
-        others = [_said(other, _manifest(repository, other)) for other in reversed(repository.snapshots())]
+        others = [_said(other, repository.read_manifest(other)) for other in reversed(repository.snapshots())]
         raise DamagedRepository(
             f"{error.what} Nothing else says what belongs to the snapshot, so nothing of it can be salvaged.",
             where=error.where,
@@ -44,7 +44,7 @@ def require_schema(repository: Repository, snapshot_id: str, manifest: Manifest)
         alike = [
             _said(other, found)
             for other in reversed(repository.snapshots())
-            if other != snapshot_id and _is_alike(manifest, found := _manifest(repository, other))
+            if other != snapshot_id and _is_alike(manifest, found := repository.read_manifest(other))
             if _is_whole(repository, found)
         ]
         offer = f"Restore a snapshot with the same tables and migrations: {_some(alike)}. " if alike else ""
@@ -72,10 +72,6 @@ def _is_whole(repository: Repository, manifest: Manifest) -> bool:
     except DamagedRepository:
         return False  # it has nothing to offer either
     return True
-
-
-def _manifest(repository: Repository, snapshot_id: str) -> Manifest:
-    return Manifest.from_json(repository.read_snapshot(snapshot_id), where=snapshot_id)
 
 
 def _said(snapshot_id: str, manifest: Manifest) -> str:

@@ -9,7 +9,7 @@ import duckdb
 
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import Table
-from edms_tasks.keys.value_equality import bare_if_uuid
+from edms_tasks.keys.value_equality import bare_if_uuid, bare_uuid
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 
@@ -30,7 +30,7 @@ class Ids:
     def compared(self, text: str) -> str:
         """An id's text in the form in which it is looked up: UUIDs without dashes and in lower case."""
         if self.is_uuid:
-            return f"lower(replace({text}, '-', ''))"
+            return bare_uuid(text)
         return f"lower({text})" if self.caseless else bare_if_uuid(text, "VARCHAR")
 
     def join(self, alias: str, text: str) -> str:

@@ -11,6 +11,7 @@ from edms_tasks.comparing.files import Held, LiveFolder
 from edms_tasks.comparing.shared_schema import State, state_of_database, state_of_snapshot
 from edms_tasks.databases import Database, open_database
 from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
@@ -116,8 +117,7 @@ def labels_of(report: ProbeReport | None) -> dict[str, str]:
 def _folders(
     settings: Settings, report: ProbeReport | None, first: Source, repository: Repository, notes: list[str]
 ) -> dict[str, Held]:
-    folders = {root.name: Path(root.path) for root in report.file_roots} if report else {}
-    folders |= settings.files.roots
+    folders = named_folders(settings, report)
     for name, held in first.roots.items():
         if name in folders:
             continue

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.findings import make_finding
+from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.settings import Settings
@@ -47,7 +48,7 @@ def immovable(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
 
 
 def _overlaps(settings: Settings, report: ProbeReport) -> Iterator[SettingsError]:
-    roots = {root.name: Path(root.path) for root in report.file_roots} | dict(settings.files.roots)
+    roots = named_folders(settings, report)
     for (what, ours), (name, root) in ((one, other) for one in _ours(settings) for other in roots.items()):
         if _within(ours, root) or _within(root, ours):
             verb = "lies inside" if _within(ours, root) else "holds"

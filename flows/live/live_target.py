@@ -11,6 +11,7 @@ from pathlib import Path
 from edms_tasks import promotion
 from edms_tasks.databases import Database
 from edms_tasks.errors import TargetChanged
+from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.promotion import Journal, LiveTarget, Patience
 from edms_tasks.promotion.folders import identity
@@ -25,9 +26,7 @@ def journal_of(settings: Settings) -> Journal:
 
 def live_folders(settings: Settings, report: ProbeReport | None) -> dict[str, Path]:
     """Name -> folder of files: the real one, where a link leads to it."""
-    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
-    known |= settings.files.roots
-    return {name: Path(os.path.realpath(folder)) for name, folder in known.items()}
+    return {name: Path(os.path.realpath(folder)) for name, folder in named_folders(settings, report).items()}
 
 
 def outermost(folders: Mapping[str, Path]) -> tuple[Path, ...]:

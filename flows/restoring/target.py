@@ -9,6 +9,7 @@ from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
 from edms_tasks.files.names import plain_name
+from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.restore import check_engine
@@ -118,8 +119,7 @@ def _folders(
 
 def _require_end_of_link(settings: Settings, report: ProbeReport | None, name: str) -> None:
     """A link that leads nowhere usually means a disk that is not mounted: its place must not be filled on this one."""
-    known = {root.name: Path(root.path) for root in report.file_roots} if report else {}
-    named = (known | settings.files.roots)[name]
+    named = named_folders(settings, report)[name]
     if named.is_symlink() and not named.exists():
         raise TerminalError(
             f"The folder of {name!r} is a link that leads nowhere.",
