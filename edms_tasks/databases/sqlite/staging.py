@@ -23,6 +23,7 @@ from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
 from edms_tasks.databases.sqlite.foreign import Foreign, find_foreign, plain_table, set_definitions
 from edms_tasks.databases.sqlite.guard import KINDS, confined, create, is_virtual, require_made
 from edms_tasks.databases.sqlite.identity import fingerprint
+from edms_tasks.databases.sqlite.readers import Readers
 from edms_tasks.databases.unknown_names import note_of_unknown
 from edms_tasks.durable import flush_file
 from edms_tasks.errors import CheckFailed, TerminalError
@@ -51,6 +52,7 @@ class SqliteStaging:
         self._schema = schema
         self._objects = _read_objects(schema.path)
         self._writing = threading.Lock()  # SQLite has one writer
+        self._loaders = Readers(self._loader)
         self._foreign = Foreign()
         self._plain: set[str] = set()  # tables that are loaded under a plain definition
         self.left_to_the_edms: tuple[str, ...] = ()
@@ -104,10 +106,7 @@ class SqliteStaging:
         loaded = 0
         if not columns:
             return 0
-        with self._writing, adbc.connect(str(self._path), autocommit=True) as connection, connection.cursor() as cursor:
-            for pragma in ("journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "cache_size = -65536"):
-                cursor.execute(f"PRAGMA {pragma}")
-                cursor.fetchall()
+        with self._writing, self._loaders.borrow() as connection, connection.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
                 if chunks:  # shadow tables of virtual ones are not made empty
@@ -130,6 +129,14 @@ class SqliteStaging:
                 ) from error
         return loaded
 
+    def _loader(self) -> adbc.Connection:
+        connection = adbc.connect(str(self._path), autocommit=True)
+        with connection.cursor() as cursor:
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "cache_size = -65536"):
+                cursor.execute(f"PRAGMA {pragma}")
+                cursor.fetchall()
+        return connection
+
     def _written(self, table: Table) -> list[Column]:
         """The columns of a plain definition: the stored generated ones are written as they were."""
         with confined(self._path) as connection:
@@ -138,6 +145,7 @@ class SqliteStaging:
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
         """Indexes, views and triggers as they were; the positions of AUTOINCREMENT; then everything onto the disk."""
+        self._loaders.close()
         with confined(self._path) as connection:
             self._foreign.register(connection)
             connection.execute("PRAGMA synchronous = OFF")
@@ -256,6 +264,7 @@ class SqliteStaging:
 
     def drop(self) -> None:
         """Remove the file and its companions."""
+        self._loaders.close()
         remove_with_companions(self._path)
 
     def keep_as(self, name: str) -> DatabaseAddress:
