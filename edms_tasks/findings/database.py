@@ -69,6 +69,13 @@ KINDS = (
         "Rebuild it with REINDEX INDEX, or drop it.",
     ),
     Kind(
+        "table-cannot-be-read",
+        ("error",),
+        "An index, exclusion constraint or statistics object calls an SQL function whose body names what is gone, so that no query can "
+        "read its table, the EDMS's neither. The rows are in the snapshot, read by COPY. A restore leaves the object out.",
+        "Correct the function, or drop the object.",
+    ),
+    Kind(
         "fails-in-maintenance",
         ("warning",),
         "PostgreSQL 17 and newer cannot build, refresh or analyse it: a function that it calls names something without its schema. "

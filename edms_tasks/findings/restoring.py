@@ -34,8 +34,10 @@ KINDS = (
         "once-true",
         ("warning", "error"),
         "A check, domain, index, exclusion constraint, generated column or partition was true for its rows when they were written and is "
-        "not now: a function was changed, or time has passed. A warning where a restore brings a check back `NOT VALID` or leaves an index "
-        "out; an error where a restore would be refused. Asked only of tables of the role that backs up, and only of what calls "
+        "not now: a function was changed, or time has passed. A warning where a restore brings a check back `NOT VALID`, leaves an index "
+        "out, or brings a generated column back as a plain one with its values. A restore by a superuser loads generated columns and "
+        "partitions as they were written; by another role, one whose rows belong in no such partition any more is refused, which is an "
+        "error. Asked only of tables of the role that backs up, and only of what calls "
         "functions of the EDMS or functions that are not immutable.",
         "Correct the function or the rows at the source, or drop the object there.",
     ),

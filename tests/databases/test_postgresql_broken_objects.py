@@ -213,6 +213,45 @@ READS_A_TABLE = """
 """
 
 
+@pytest.mark.parametrize("kind", sorted(UNREADABLE[1]))
+@pytest.mark.parametrize("is_empty", [False, True], ids=["with rows", "without rows"])
+def test_a_table_that_no_query_can_read_is_read_by_copy_and_comes_back_without_what_hinders(
+    kind: str, is_empty: bool, made: str, tmp_path: Path
+) -> None:
+    _run(
+        made, TABLES, VALUES, "TRUNCATE app.papers" if is_empty else "SELECT 1", f"SET search_path = app; {KINDS[kind]}"
+    )
+    before = picture_of_postgres(made)
+    _run(made, BREAKS[UNREADABLE[0]])
+    with pytest.raises(psycopg.Error, match="gone"):
+        _ask(made, PAPERS)
+
+    with open_database(DatabaseAddress.from_url(made)).view(tmp_path, 1) as view:
+        found = {(one.code, one.subject.rpartition(".")[2]) for one in (*view.findings(), *view.once_true())}
+    copy = there_and_back(made, tmp_path)
+
+    hindering = LEFT_OUT.get(kind, "statistics app.of_titles").rpartition(".")[2]
+    assert found == {("table-cannot-be-read", hindering)}
+    assert _rows(before) == _rows(picture_of_postgres(copy.url))
+    assert copy.before == copy.after
+    assert differing(copy.schema, copy.staging, tmp_path) == []
+    assert hindering in copy.staging.left_out[0].subject and len(copy.staging.left_out) == 1
+    assert _ask(copy.url, "SELECT count(*) FROM app.papers") == [(0 if is_empty else 8,)]
+
+
+VALUES = r"""
+    ALTER TABLE app.papers ADD b boolean, ADD i smallint, ADD l bigint, ADD f real, ADD d double precision, ADD n numeric, ADD raw bytea,
+        ADD day date, ADD at timestamp, ADD moment timestamptz, ADD late date, ADD many text[], ADD kind regclass, ADD note varchar(40);
+    INSERT INTO app.papers (id, title, b, i, l, f, d, n, raw, day, at, moment, late, many, kind, note) VALUES
+        (4, '', true, -32768, 9223372036854775807, 'NaN', '-Infinity', 'NaN', '\x00ff', '0001-01-02', '9999-12-30 00:00:00',
+         '2020-02-29 23:59:59.999999+05:45', 'infinity', ARRAY['a,b', NULL, '"\'], 'app.words', ''),
+        (5, E'tab\there \\ line\nbreak', false, 0, 0, 1.1, 1e-300, 0.10, '', '2020-01-01', '2020-01-01 00:00:00.5', '1970-01-01 00:00Z',
+         '0044-03-15 BC', '{}', NULL, '\N'), (6, 'NULL', NULL, 1, -1, 16777217, 0.1, -1e40, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+        (7, 'é', NULL, 1, -1, 3.4028235e38, 5e-324, 1, NULL, '9999-12-30', '0001-01-02', NULL, '10000-01-01', NULL, NULL, '\.'),
+        (8, 'z', NULL, 1, -1, 1e-45, 1.7976931348623157e308, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+"""
+
+
 @pytest.mark.parametrize(("kind", "how"), cases(*UNTOUCHED))
 def test_what_is_not_computed_again_comes_back_as_it_was(kind: str, how: str, made: str, tmp_path: Path) -> None:
     _run(made, TABLES, KINDS[kind], BREAKS[how])

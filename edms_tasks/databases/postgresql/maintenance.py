@@ -5,7 +5,7 @@ For that work the server takes the session's search path away, so that a functio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import psycopg
 from psycopg import errors
@@ -38,8 +38,8 @@ _VIEWS = """
 """
 
 
-def read_maintenance_findings(connection: _Connection) -> tuple[Finding, ...]:
-    """A finding for each."""
+def read_maintenance_findings(connection: _Connection, unreadable: Collection[str] = ()) -> tuple[Finding, ...]:
+    """A finding for each, but for those of tables that no query can read, which are given as the server quotes them."""
     if connection.info.server_version < _SINCE:
         return ()
     return tuple(
@@ -50,7 +50,8 @@ def read_maintenance_findings(connection: _Connection) -> tuple[Finding, ...]:
             f"newer then look in pg_catalog only ({why}). A restore makes it all the same.",
         )
         for subject, query in _queries(connection)
-        if (why := _not_found(connection, query)) is not None
+        if not any(f"ONLY {table} " in query for table in unreadable)
+        and (why := _not_found(connection, query)) is not None
     )
 
 

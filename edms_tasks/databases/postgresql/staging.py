@@ -33,6 +33,7 @@ from edms_tasks.databases.postgresql.server import read_server
 from edms_tasks.databases.postgresql.statements import word_after
 from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.databases.postgresql.tools import run_tool
+from edms_tasks.databases.postgresql.unplanned import remove_obstacles
 from edms_tasks.databases.postgresql.whole import Whole
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
 from edms_tasks.errors import TargetInUse, TerminalError
@@ -178,6 +179,7 @@ class PostgresStaging:
             if taken := b"; ".join(self._lent.take_back(self._plan.archived)):
                 connection.execute(taken)
             self._try(connection, functions)
+            self._leave_out(remove_obstacles(connection, self._lent.of_session(), self._archive))
             # Event triggers would fire on all that came before, and write rows that nobody made.
             self._try(connection, self._plan.last)
             self._leave_out(self._whole.apply(connection))

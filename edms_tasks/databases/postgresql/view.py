@@ -18,6 +18,7 @@ import pyarrow as pa
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql import catalogue, references
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
+from edms_tasks.databases.postgresql.copied_rows import CopiedRows, as_types, rows_and_strange_dates
 from edms_tasks.databases.postgresql.definitions import UNENFORCED, read_definitions, read_unenforced
 from edms_tasks.databases.postgresql.maintenance import read_maintenance_findings
 from edms_tasks.databases.postgresql.once_true import read_once_true
@@ -28,6 +29,13 @@ from edms_tasks.databases.postgresql.properties import database_settings, record
 from edms_tasks.databases.postgresql.room import rows_on_disk
 from edms_tasks.databases.postgresql.session import SEARCH_PATH, SESSION
 from edms_tasks.databases.postgresql.tools import run_tool
+from edms_tasks.databases.postgresql.unplanned import (
+    compared_with,
+    copy_is_not_enough,
+    find_obstacles,
+    findings_of,
+    obstacle_of,
+)
 from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
 from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
@@ -98,6 +106,9 @@ class PostgresView:
         self._cast: dict[str, frozenset[str]] = {}
         self._sizes = catalogue.read_sizes(connection)
         self._with_own_functions = tables_with_own_functions(connection)
+        is_asked = self._with_own_functions and snapshot
+        self._obstacles = find_obstacles(connection, self._own_settings()) if is_asked else ()
+        self._unreadable = {one.quoted for one in self._obstacles}
         self._readers: queue.LifoQueue[adbc.Connection | None] = queue.LifoQueue()
         for _ in range(jobs):
             self._readers.put(None)
@@ -128,11 +139,12 @@ class PostgresView:
     def findings(self) -> tuple[Finding, ...]:
         return (
             *catalogue.read_findings(self._connection),
-            *read_maintenance_findings(self._connection),
+            *findings_of(self._obstacles),
+            *read_maintenance_findings(self._connection, self._unreadable),
         )
 
     def once_true(self) -> tuple[Finding, ...]:
-        return read_once_true(self._connection, self._own_settings())
+        return read_once_true(self._connection, self._own_settings(), self._unreadable)
 
     def closed_to_merges(self) -> dict[str, str]:
         """None: the server knows all that its tables need."""
@@ -147,6 +159,9 @@ class PostgresView:
     def measure(self, table: Table) -> Measure:
         """Dates that Arrow or Python cannot hold (infinity, before year 1, after 9999) send their column to text."""
         dated = [column.name for column in table.columns if _base(column.native_type) in _DATED]
+        if self._is_copied(table):
+            rows, beyond = rows_and_strange_dates(self._copied.batches(table), dated)
+            return _measure(rows, table.columns, beyond, ())
         checks = "".join(
             f", coalesce(bool_or({identifier(name)} NOT BETWEEN '0001-01-02' AND '9999-12-30'), false)"
             for name in dated
@@ -177,14 +192,14 @@ class PostgresView:
         return measure
 
     def raw_bytes(self, tables: Sequence[Table]) -> int:
-        return rows_on_disk(self._connection, tables, self._ask)
+        return rows_on_disk(self._connection, [table for table in tables if not self._is_copied(table)], self._ask)
 
     def parts(self, table: Table) -> tuple[Part, ...]:
         """Ranges of the table's pages. Every row of the snapshot is on a page that exists now; the last range is open."""
         pages, page_bytes = self._sizes.get((table.schema_name, table.name), (0, 1))
         each = max(1, _PART_BYTES // page_bytes)
         # Before version 14 the server would scan the whole table for each range.
-        if pages <= each or self._server_version < 140000:
+        if pages <= each or self._server_version < 140000 or self._is_copied(table):
             return (Part("", pages * page_bytes),)
         starts = range(0, pages, each)
         return tuple(
@@ -199,6 +214,11 @@ class PostgresView:
     def batches(self, table: Table, measure: Measure, part: Part, rows: int) -> Iterator[pa.Table]:
         """Stream a part through COPY in binary form, in the order the rows lie in, which costs the server the least."""
         if not table.columns:
+            return
+        if self._is_copied(table):
+            kinds = pa.schema([(column.name, measure.types[column.name]) for column in table.columns])
+            copied = (as_types(batch, kinds) for batch in self._copied.batches(table))
+            yield from rechunked(copied, kinds, rows, PIECE_BYTES)
             return
         expressions = [self._expression("s", column, measure.encodings[column.name]) for column in table.columns]
         fields = [(column.name, measure.types[column.name]) for column in table.columns]
@@ -294,6 +314,20 @@ class PostgresView:
             return f"{value} AS {name}"
         return f"{value}::text AS {name}"
 
+    @property
+    def _copied(self) -> CopiedRows:
+        return CopiedRows(self._address, self._snapshot, behind_the_catalogue(self._own.search_path))
+
+    def _is_copied(self, table: Table) -> bool:
+        """Whether no query can read it. Raises TerminalError where COPY gives less than is needed."""
+        if not self._obstacles:
+            return False
+        pointed = [known for known in (self._known.get(other) for other in compared_with(table)) if known is not None]
+        hindered = obstacle_of((table, *pointed), self._obstacles)
+        if hindered is not None and (pointed or table.id in self._cast or _has_xml(table)):
+            raise copy_is_not_enough(hindered, table, self._address.display)
+        return hindered is not None
+
     def _own_settings(self) -> dict[str, str]:
         """What the EDMS's functions are given when rows are written."""
         own = {name: self._own.settings[name] for name in ("TimeZone", "DateStyle") if name in self._own.settings}
@@ -331,6 +365,10 @@ class PostgresView:
             # Somebody who wants a table for himself waits for our first session, and behind him this one would for ever.
             cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
         return reader
+
+
+def _has_xml(table: Table) -> bool:
+    return any(_base(column.native_type) == _XML for column in table.columns)
 
 
 def _base(native_type: str) -> str:
