@@ -94,7 +94,8 @@ KINDS = (
     Kind(
         "computed-column-not-read",
         ("info",),
-        "The EDMS's functions compute a virtual column whenever it is read. It is NULL in the snapshot and restored from its definition.",
+        "A virtual column is computed whenever it is read: on SQLite by the EDMS's functions, on PostgreSQL it fails for some row. It is "
+        "NULL in the snapshot and restored from its definition.",
     ),
     Kind(
         "unknown-to-the-edms",

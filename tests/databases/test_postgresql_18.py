@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from edms_tasks.databases import DatabaseAddress, open_database
 from tests.databases.there_and_back import there_and_back
 from tests.independent_comparison import differences, picture_of_postgres
 from tests.newest_postgres_server import newest_server
@@ -77,6 +78,24 @@ def test_it_comes_back(name: str, new_database: str, tmp_path: Path) -> None:
     assert copy.before == copy.after
     for table, dangling in DANGLING.get(name, {}).items():
         assert {reference.name: reference.dangling for reference in copy.before[table].references} == dangling
+
+
+def test_a_virtual_column_that_fails_for_a_row_is_not_read_and_said_so(new_database: str, tmp_path: Path) -> None:
+    with psycopg.connect(new_database, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE v (id integer PRIMARY KEY, a integer, share integer GENERATED ALWAYS AS (10 / a) VIRTUAL, "
+            "day date GENERATED ALWAYS AS (date '2020-01-01' + 10 / a), twice integer GENERATED ALWAYS AS (2 * a)); "
+            "INSERT INTO v VALUES (1, 2), (2, 0)"
+        )
+    before = picture_of_postgres(new_database)
+
+    with open_database(DatabaseAddress.from_url(new_database)).view(tmp_path, 1) as view:
+        found = {(one.code, one.subject) for one in view.findings()}
+    copy = there_and_back(new_database, tmp_path)
+
+    assert found == {("computed-column-not-read", "public.v.share"), ("computed-column-not-read", "public.v.day")}
+    assert copy.before == copy.after
+    assert differences(before, picture_of_postgres(copy.url)) == []
 
 
 def test_a_period_that_no_row_covers_dangles(new_database: str, tmp_path: Path) -> None:

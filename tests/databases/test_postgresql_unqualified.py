@@ -306,7 +306,11 @@ def test_functions_of_extensions_find_what_they_name(usual: PostgresServer, tmp_
         """
         CREATE EXTENSION earthdistance CASCADE; CREATE TABLE places (id integer PRIMARY KEY, n float8, e float8);
         INSERT INTO places VALUES (1, 48.2, 16.4), (2, -27.1, -109.4);
-        CREATE INDEX where_it_is ON places USING gist (ll_to_earth(n, e))
+        CREATE INDEX where_it_is ON places USING gist (ll_to_earth(n, e));
+        CREATE TABLE halves (n float8, e float8, CHECK (latitude(ll_to_earth(n, e)) < 91)) PARTITION BY RANGE (latitude(ll_to_earth(n, e)));
+        CREATE TABLE south PARTITION OF halves FOR VALUES FROM (-91) TO (0); CREATE TABLE north PARTITION OF halves DEFAULT;
+        ALTER TABLE halves ADD east float8 GENERATED ALWAYS AS (longitude(ll_to_earth(n, e))) STORED;
+        INSERT INTO halves SELECT n, e FROM places; CREATE INDEX within ON halves USING gist (ll_to_earth(n, e))
         """,
     )
     before = picture_of_postgres(url)

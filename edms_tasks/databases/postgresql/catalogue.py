@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
 
 from edms_tasks.databases.conditions import null_tests
+from edms_tasks.databases.postgresql.careful import why_not
 from edms_tasks.databases.postgresql.extension_tables import (
     CONFIGURATION,
     EXTENSION,
@@ -27,6 +29,7 @@ OURS = f"{_NOT_THE_SERVERS} AND NOT {OF_AN_EXTENSION}"
 # But for the rows of its configuration tables, which are the user's, and their sequences.
 WITH_ROWS = f"{_NOT_THE_SERVERS} AND (NOT {OF_AN_EXTENSION} OR ({CONFIGURATION} AND {READABLE}))"
 
+_VIRTUAL_SINCE = 180000
 _LOGICAL: dict[str, LogicalType] = {
     "smallint": "integer", "integer": "integer", "bigint": "integer", "boolean": "boolean", "numeric": "decimal",
     "real": "float", "double precision": "float", "text": "text", "character varying": "text", "character": "text",
@@ -185,6 +188,30 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
     if row and int(str(row[0])):
         findings.append(make_finding("large-objects", "pg_largeobject", count=int(str(row[0]))))
     return (*findings, *read_unreadable(connection))
+
+
+def read_uncomputable(connection: Connection, settings: Mapping[str, str]) -> frozenset[tuple[str, str, str]]:
+    """Schema, table and name of virtual columns that the server cannot compute for every row, as one that divides by zero."""
+    if connection.info.server_version < _VIRTUAL_SINCE:
+        return frozenset()
+    virtual = connection.execute(
+        f"""
+        SELECT n.nspname, c.relname, a.attname FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE a.attgenerated = 'v' AND c.relkind = 'r' AND {OURS}
+        """.encode()
+    ).fetchall()
+    found = set()
+    for schema, table, name in _typed(virtual):
+        try:
+            with connection.transaction(force_rollback=True):
+                for setting, value in settings.items():
+                    connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (setting, value))
+                connection.execute(f"SELECT count({identifier(name)}) FROM ONLY {identifier(schema, table)}".encode())
+        except psycopg.Error as error:
+            why_not(error)
+            found.add((schema, table, name))
+    return frozenset(found)
 
 
 def _columns(connection: Connection) -> dict[int, list[Column]]:

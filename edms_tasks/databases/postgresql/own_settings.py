@@ -25,7 +25,9 @@ _TAKEN_AS_FOUND = (SEARCH_PATH, "default_text_search_config")
 _MAY_BE_YET_TO_COME = "default_text_search_config"  # of the EDMS's own; a function takes it, a session does not
 _WRITTEN_IN_C = {"c", "internal"}
 _CALLED_BY_EVENTS = {"trigger", "event_trigger"}  # none fires during a restore
-_BUILT_FROM_EXPRESSIONS = {"INDEX", "CONSTRAINT", "CHECK CONSTRAINT", "STATISTICS"}
+_ATTACHED = {"TABLE ATTACH": "TABLE", "INDEX ATTACH": "INDEX"}
+# A partition's key is planned when its table is made, and when partitions are attached.
+_BUILT_FROM_EXPRESSIONS = {"INDEX", "CONSTRAINT", "CHECK CONSTRAINT", "STATISTICS", "TABLE", *_ATTACHED}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class Lent:
             entries: of an archive.
             extensions: the numbers of its extensions. Their functions are theirs: what uses them is made under the path.
         """
-        return [self._lend(entry, extensions) for entry in entries]
+        these = list(entries)
+        using = {one.number for one in these if one.kind in _ATTACHED.values() and extensions & {*one.needs}}
+        return [self._lend(one, extensions | using if one.kind in _ATTACHED else extensions) for one in these]
 
     def take_back(self, entries: Iterable[Entry]) -> Iterator[bytes]:
         """Statements that make the functions what they were."""
@@ -69,12 +73,12 @@ class Lent:
             if names := self._names(entry):
                 yield _alter(entry, (f"RESET {identifier(name)}" for name in names))
 
-    def _lend(self, entry: Entry, extensions: frozenset[int]) -> Entry:
+    def _lend(self, entry: Entry, uses: frozenset[int]) -> Entry:
         definition = entry.raw("definition")
         if names := self._names(entry):
             altered = _alter(entry, (f"SET {identifier(name)} TO {_value(name, self.values[name])}" for name in names))
             return entry.changed("definition", definition + b"\n" + altered + b";\n")
-        if entry.kind in _BUILT_FROM_EXPRESSIONS and extensions & {*entry.needs}:
+        if entry.kind in _BUILT_FROM_EXPRESSIONS and uses & {*entry.needs}:
             # Several statements at once are one transaction, at whose end a local setting goes.
             path = f"SELECT pg_catalog.set_config('search_path', {_text(self.search_path)}, true);\n"
             return entry.changed("definition", _raw(path) + definition)

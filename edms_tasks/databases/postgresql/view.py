@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import queue
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql import catalogue, references
+from edms_tasks.databases.postgresql.carried import DATED, TEXTUAL, base_of, has_xml, measure_of
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
 from edms_tasks.databases.postgresql.copied_rows import CopiedRows, as_types, rows_and_strange_dates
 from edms_tasks.databases.postgresql.definitions import UNENFORCED, read_definitions, read_unenforced
@@ -39,30 +39,13 @@ from edms_tasks.databases.postgresql.unplanned import (
 from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
 from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Finding, ForeignReference, Table
 from edms_tasks.manifest import Encoding, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.quoting import identifier, literal
 
-# Types whose binary form Arrow carries without loss; everything else travels as the text that the type's output
-# function writes, which its input function reads back to the same value.
-_NATIVE: dict[str, pa.DataType] = {
-    "smallint": pa.int16(),
-    "integer": pa.int32(),
-    "bigint": pa.int64(),
-    "boolean": pa.bool_(),
-    "real": pa.float32(),
-    "double precision": pa.float64(),
-    "bytea": pa.binary(),
-    "date": pa.date32(),
-    "timestamp without time zone": pa.timestamp("us"),
-    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
-}
-_TEXTUAL = {"text", "character varying"}
-# Kept as its text. The output function leaves the declaration of an encoding out.
-_XML = "xml"
 _PART_BYTES = 16 << 20
-_DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
 
 
 @dataclass(frozen=True)
@@ -140,6 +123,10 @@ class PostgresView:
         return (
             *catalogue.read_findings(self._connection),
             *findings_of(self._obstacles),
+            *(
+                make_finding("computed-column-not-read", ".".join(one), "The server fails to compute it for some row.")
+                for one in sorted(self._uncomputable)
+            ),
             *read_maintenance_findings(self._connection, self._unreadable),
         )
 
@@ -158,10 +145,11 @@ class PostgresView:
 
     def measure(self, table: Table) -> Measure:
         """Dates that Arrow or Python cannot hold (infinity, before year 1, after 9999) send their column to text."""
-        dated = [column.name for column in table.columns if _base(column.native_type) in _DATED]
+        read = [column for column in table.columns if not self._is_uncomputable(table, column)]
+        dated = [column.name for column in read if base_of(column.native_type) in DATED]
         if self._is_copied(table):
             rows, beyond = rows_and_strange_dates(self._copied.batches(table), dated)
-            return _measure(rows, table.columns, beyond, ())
+            return measure_of(rows, table.columns, beyond, ())
         checks = "".join(
             f", coalesce(bool_or({identifier(name)} NOT BETWEEN '0001-01-02' AND '9999-12-30'), false)"
             for name in dated
@@ -169,7 +157,7 @@ class PostgresView:
         sql = f"SELECT count(*){checks} FROM ONLY {identifier(table.schema_name, table.name)}"
         row = self._ask(table, sql)
         beyond = {name for name, outside in zip(dated, row[1:], strict=True) if outside}
-        return _measure(int(row[0]), table.columns, beyond, self._cast.get(table.id, ()))
+        return measure_of(int(row[0]), table.columns, beyond, self._cast.get(table.id, ()))
 
     def read_like(self, entries: Sequence[TableEntry]) -> None:
         """What a snapshot of an earlier release read by a cast to text is read by a cast, or no digest would be equal."""
@@ -220,7 +208,12 @@ class PostgresView:
             copied = (as_types(batch, kinds) for batch in self._copied.batches(table))
             yield from rechunked(copied, kinds, rows, PIECE_BYTES)
             return
-        expressions = [self._expression("s", column, measure.encodings[column.name]) for column in table.columns]
+        expressions = [
+            self._expression("s", column, measure.encodings[column.name])
+            if not self._is_uncomputable(table, column)
+            else f"NULL::{column.native_type if measure.encodings[column.name] == 'native' else 'text'} AS {identifier(column.name)}"
+            for column in table.columns
+        ]
         fields = [(column.name, measure.types[column.name]) for column in table.columns]
         found = list(self._found(table))
         expressions += [f"{one.expression} AS {identifier(one.name)}" for one in found]
@@ -270,8 +263,8 @@ class PostgresView:
 
     def _measure_of(self, target: Table, columns: Sequence[Column]) -> Measure:
         """How these columns of a table that references point at are carried."""
-        if not any(_base(column.native_type) in _DATED for column in columns):
-            return _measure(0, columns, (), self._cast.get(target.id, ()))
+        if not any(base_of(column.native_type) in DATED for column in columns):
+            return measure_of(0, columns, (), self._cast.get(target.id, ()))
         if target.id not in self._measured:
             self._measured[target.id] = self.measure(target)
         return self._measured[target.id]
@@ -310,9 +303,16 @@ class PostgresView:
         name, value = identifier(column.name), identifier(alias, column.name)
         if encoding == "output":
             return f"{output_text(value)} AS {name}"
-        if encoding == "native" and _base(column.native_type) not in _TEXTUAL:
+        if encoding == "native" and base_of(column.native_type) not in TEXTUAL:
             return f"{value} AS {name}"
         return f"{value}::text AS {name}"
+
+    def _is_uncomputable(self, table: Table, column: Column) -> bool:
+        return column.generated and (table.schema_name, table.name, column.name) in self._uncomputable
+
+    @cached_property
+    def _uncomputable(self) -> frozenset[tuple[str, str, str]]:
+        return catalogue.read_uncomputable(self._connection, self._own_settings())
 
     @property
     def _copied(self) -> CopiedRows:
@@ -324,7 +324,7 @@ class PostgresView:
             return False
         pointed = [known for known in (self._known.get(other) for other in compared_with(table)) if known is not None]
         hindered = obstacle_of((table, *pointed), self._obstacles)
-        if hindered is not None and (pointed or table.id in self._cast or _has_xml(table)):
+        if hindered is not None and (pointed or table.id in self._cast or has_xml(table)):
             raise copy_is_not_enough(hindered, table, self._address.display)
         return hindered is not None
 
@@ -365,30 +365,6 @@ class PostgresView:
             # Somebody who wants a table for himself waits for our first session, and behind him this one would for ever.
             cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
         return reader
-
-
-def _has_xml(table: Table) -> bool:
-    return any(_base(column.native_type) == _XML for column in table.columns)
-
-
-def _base(native_type: str) -> str:
-    # "character varying(30)" -> "character varying", "timestamp(0) with time zone" -> "timestamp with time zone"
-    return re.sub(r"\([^)]*\)", "", native_type).strip()
-
-
-def _measure(rows: int, columns: Iterable[Column], beyond: Collection[str], cast: Collection[str]) -> Measure:
-    """`beyond` are columns with dates that Arrow or Python cannot hold, `cast` those that a snapshot read by a cast."""
-    encodings: dict[str, Encoding] = {}
-    types: dict[str, pa.DataType] = {}
-    for column in columns:
-        base = _base(column.native_type)
-        native = _NATIVE.get(base) if column.name not in beyond else None
-        if native is not None or base in _TEXTUAL:
-            encodings[column.name] = "native"
-        else:
-            encodings[column.name] = "text" if base == _XML or column.name in cast else "output"
-        types[column.name] = native if native is not None else pa.string()
-    return Measure(rows=rows, encodings=encodings, types=types)
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
