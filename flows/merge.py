@@ -26,14 +26,14 @@ from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.promotion import LiveTarget, Patience
 from edms_tasks.promotion.target_locks import Held
-from edms_tasks.report.page import render
+from edms_tasks.report.page import keep_page, render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
-from flows.evidence.reports import keep_page, new_page
+from flows.evidence.reports import new_page
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
 from flows.merging.merge_stages import MergeStages
 from flows.merging.wanted import Wanted

@@ -21,7 +21,7 @@ from edms_tasks.databases.left_out import notes_of
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
-from edms_tasks.report.page import render
+from edms_tasks.report.page import keep_page, render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema
 from edms_tasks.scratch.run_folder import run_folder
@@ -31,7 +31,7 @@ from flows.backing_up.foresee_restore import notes_on_the_edms, try_the_schema
 from flows.diffing.compare_sources import Asked, compare_sources
 from flows.diffing.sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.evidence.artifacts import leave_restore_plan
-from flows.evidence.reports import keep_page, new_page
+from flows.evidence.reports import new_page
 from flows.live.live_target import journal_of
 from flows.requests import RestorePlanRequest
 from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine

@@ -10,7 +10,8 @@ from edms_tasks.digests.table_state import is_filled, members, reference_column
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.identifying.sides import Side
-from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
+from edms_tasks.inventory.model import GenericReference, Reference, SoftReference, Table
+from edms_tasks.inventory.natural_keys import reference_of
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.soft import content_column
 
@@ -54,7 +55,7 @@ def said(field: Field, side: Side, other: Side, table: Table) -> str:
     raw = [carried(name, side, other, table) for name in field.columns]
     if field.reference is None:
         return raw[0]
-    if isinstance(field.reference, GenericReference) and (kind := _reference_of(table, field.columns[0])):
+    if isinstance(field.reference, GenericReference) and (kind := reference_of(table, field.columns[0])):
         # A content type's own id says nothing.
         raw[0] = f"coalesce({identifier(reference_column(kind.name))}, {raw[0]})"
     # What leads nowhere, or is filled in part, is what it holds.
@@ -65,11 +66,6 @@ def said(field: Field, side: Side, other: Side, table: Table) -> str:
         f"WHEN {is_filled(field.reference)} THEN coalesce({pointed}, 'nowhere ' || {row_text(raw)}) "
         f"ELSE 'in part ' || {row_text(raw)} END"
     )
-
-
-def _reference_of(table: Table, column: str) -> ForeignReference | None:
-    found = (one for one in table.references if isinstance(one, ForeignReference) and one.columns == (column,))
-    return next(found, None)
 
 
 def carried(column: str, side: Side, other: Side, table: Table) -> str:

@@ -16,7 +16,7 @@ from edms_tasks.inventory.model import (
     SoftReference,
     Table,
 )
-from edms_tasks.inventory.natural_keys import reference_of
+from edms_tasks.inventory.natural_keys import path_exists, reference_of
 from edms_tasks.inventory.search_indexes import belongs_to_an_index
 from edms_tasks.manifest import Manifest, TableEntry
 
@@ -137,23 +137,11 @@ def _key(table_id: str, tables: Mapping[str, Table], first: State, second: State
     for state in (first, second):
         entry = state.entries.get(table_id)
         key = entry.natural_key if entry is not None else None
-        if key is not None and key.source != "surrogate" and _stands(key, tables[table_id], tables):
+        if key is None or key.source == "surrogate":
+            continue
+        if all(path_exists(path, tables[table_id], tables) for path in key.paths):
             return key
     return None
-
-
-def _stands(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> bool:
-    for path in key.paths:
-        here = table
-        for position, name in enumerate(path):
-            if not any(column.name == name for column in here.columns):
-                return False
-            if position < len(path) - 1:
-                reference = reference_of(here, name)
-                if reference is None:
-                    return False
-                here = tables[reference.target]
-    return True
 
 
 def _is_named(table_id: str, schema: SharedSchema, found: dict[str, bool]) -> bool:

@@ -115,7 +115,7 @@ def _proved(
             )
         )
         return
-    if all(_exists(path, table, tables) for path in key.paths):
+    if all(path_exists(path, table, tables) for path in key.paths):
         yield _key(table, "natural_key", key.paths)
 
 
@@ -173,7 +173,8 @@ def _is_surrogate(table: Table) -> bool:
     return column.identity != "" or column.logical_type == "integer"
 
 
-def _exists(path: Path, table: Table, tables: Mapping[str, Table]) -> bool:
+def path_exists(path: Path, table: Table, tables: Mapping[str, Table]) -> bool:
+    """Whether a path of columns leads through references of these tables to a column."""
     here = table
     for position, name in enumerate(path):
         if not any(column.name == name for column in here.columns):

@@ -17,6 +17,7 @@ import duckdb
 from edms_tasks.digests.canonical import json_array, text_of
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import CONTENT_TYPES, Finding, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.inventory.natural_keys import reference_of
 from edms_tasks.keys.checked_keys import (
     GENERIC_TARGETS,
     CheckedKeys,
@@ -188,7 +189,7 @@ class _Proof:
             alias, here = followed[path[:-1]]
             last = path[-1]
             value = f"{alias}.{identifier(last)}"
-            reference = _reference_of(here, last)
+            reference = reference_of(here, last)
             nulls.append(f"{value} IS NULL")
             if reference is None or reference.target not in self.tables or key.source == "surrogate":
                 parts.append(f"coalesce(to_json({self._text(alias, here, last)}), 'null')")
@@ -207,7 +208,7 @@ class _Proof:
     def _follow(self, start: tuple[str, Table], column: str, joined: str, joins: list[str]) -> tuple[str, Table] | None:
         """Join the row that a reference's column points at, as `joined`; None where it is no reference."""
         alias, here = start
-        reference = _reference_of(here, column)
+        reference = reference_of(here, column)
         if reference is None or reference.target not in self.tables:
             return None
         target, pointed = self.tables[reference.target], reference.target_columns[0]
@@ -352,14 +353,3 @@ def _tabulate_soft_references(cursor: duckdb.DuckDBPyConnection, keys: CheckedKe
         if target in keys.tables:  # what was looked up is in files now; the memory is for the rows
             cursor.execute(f"DROP TABLE {looked_up.relation}")
     return found
-
-
-def _reference_of(table: Table, column: str) -> ForeignReference | None:
-    for reference in table.references:
-        if (
-            isinstance(reference, ForeignReference)
-            and reference.columns == (column,)
-            and len(reference.target_columns) == 1
-        ):
-            return reference
-    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich import filesize
 
+from edms_tasks.durable import keep_private
 from edms_tasks.errors import TerminalError
 
 
@@ -28,6 +31,15 @@ def write_page(text: str, path: Path) -> None:
             why=error.strerror or str(error),
             fix="Name another --html FILE.",
         ) from error
+
+
+def keep_page(page: Path, text: str, facts: Mapping[str, Any]) -> None:
+    """Write a page of evidence, and the same as JSON beside it; all in its folder is its owner's alone."""
+    page.write_text(text, encoding="utf-8", errors="backslashreplace")
+    page.with_suffix(".json").write_text(
+        json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
+    )
+    keep_private(page.parent)
 
 
 @cache
