@@ -90,7 +90,7 @@ def together(table: Table, measure: Measure, parts: Sequence[RawTable]) -> RawTa
     rows = sum(part.rows for part in parts)
     if rows != measure.rows and table.columns:
         raise CheckFailed(
-            f"{table.label} delivered {rows} rows where the database counts {measure.rows}.",
+            f"{table.label}: {rows} rows were read, but the database counts {measure.rows}.",
             where=table.id,
             fix="Nothing was stored. Run the backup again; if it repeats, check the database's indexes (REINDEX) and disks.",
         )
@@ -105,8 +105,8 @@ def _require_carriable(table: Table) -> None:
     reserved = [name for name in names if name.startswith(("@key", "@ref:", "@soft:", FOUND, ROW_ID))]
     if doubled or reserved:
         raise TerminalError(
-            f"{table.label} has columns that cannot be carried: {', '.join(doubled + reserved)}.",
+            f"{table.label} has columns that cannot be backed up: {', '.join(doubled + reserved)}.",
             where=table.id,
-            why="Names that differ only in case, or that begin like the format's own, cannot stand side by side in a chunk.",
+            why="Column names in a chunk must differ in more than case, and must not begin like the format's own.",
             fix=f'Rename the column, or leave the table out: [exclude] tables = ["{table.label}"].',
         )

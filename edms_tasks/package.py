@@ -158,10 +158,10 @@ def leave_out(path: Path, gone: Path, chunk: Chunk) -> None:
             raise ValueError(f"{chunk.superseded_rows} rows are superseded, the object names {len(numbers)}")
     except (pa.ArrowException, KeyError, IndexError, ValueError, TypeError) as error:
         raise DamagedRepository(
-            "The list of superseded rows does not fit its chunk.",
+            "The list of superseded rows does not match its chunk.",
             where=chunk.object.sha256,
             why=str(error),
-            fix="Use another snapshot: `edms-backup verify` says which are whole.",
+            fix="Use another snapshot: `edms-backup verify` shows which are undamaged.",
         ) from error
     pq.write_table(rows.filter(pa.array(keep)), path, compression="none")
 

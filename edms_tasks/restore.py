@@ -58,7 +58,7 @@ def require_rows(staging: StagingDatabase, entry: TableEntry, loaded: int) -> No
     """The database took as many rows as the snapshot holds; raises CheckFailed."""
     if loaded != entry.state.rows and entry.table.stored_columns:
         raise CheckFailed(
-            f"{entry.table.label}: the snapshot holds {entry.state.rows} rows, the database took {loaded}.",
+            f"{entry.table.label}: the snapshot has {entry.state.rows} rows, the database accepted {loaded}.",
             where=staging.address.display,
             fix="The live system is untouched. Run `edms-backup verify` on the snapshot.",
         )
@@ -112,7 +112,7 @@ def measure_restored(entry: TableEntry, raw: RawTable, keys: CheckedKeys) -> Tab
     present = _present(entry.table, keys.types[entry.table.id])
     if raw.files and expected != present:
         raise CheckFailed(
-            f"{entry.table.label} came back with other columns.",
+            f"{entry.table.label} was restored with other columns.",
             where=entry.table.id,
             why=f"missing {sorted(expected - present)}, unexpected {sorted(present - expected)}",
         )

@@ -114,10 +114,10 @@ def serialize_table(
         found = state.total(key.nulls, key.duplicates, lambda reference: dangling_examples(cursor, reference, source))
         if found.rows != raw.rows:
             raise CheckFailed(
-                f"{table.label} was read with {raw.rows} rows and serialized with {found.rows}.",
+                f"{table.label}: {raw.rows} rows were read, but {found.rows} serialized.",
                 where=table.id,
                 why="A reference's target is not unique in the database, so rows multiplied.",
-                fix="Nothing was stored. Find the doubled rows with `edms-backup inspect` and the table's unique constraints.",
+                fix="Nothing was stored. Find the duplicate rows: `edms-backup inspect` shows the table's unique constraints.",
             )
         kept = _kept(cursor, stored, index, folder) if stored else {}
         numbers = [*kept, *range(offset, offset + len(new))]

@@ -204,9 +204,9 @@ class _Environment(PydanticBaseSettingsSource):
                 here = here.setdefault(part, {})
                 if not isinstance(here, dict):
                     raise SettingsError(
-                        "An environment variable contradicts another.",
+                        "Two environment variables contradict each other.",
                         where=name,
-                        why=f"{part} has a value of its own already, so it can hold none.",
+                        why=f"{part} has a value, so it cannot have parts.",
                         fix="Unset one of them.",
                     )
             here[path[-1]] = self._value(name, text)
@@ -272,7 +272,7 @@ def _explain(error: ValidationError, where: Path) -> SettingsError:
         close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         likely = PREFIX + close[0].upper().replace(".", "__") if close and close[0] != key else ""
         return SettingsError(
-            f"The environment variable {variable} sets no valid setting.",
+            f"The environment variable {variable} does not set a valid setting.",
             where=f"the environment of this command, variable {variable}",
             why=f"There is no setting `{key}`." if first["type"] == "extra_forbidden" else first["msg"],
             fix=f"Did you mean {likely}?"
@@ -290,9 +290,9 @@ def _explain(error: ValidationError, where: Path) -> SettingsError:
         f"The setting `{key}` is not valid.",
         where=str(where),
         why=first["msg"],
-        fix="docs/settings.md shows each shape of a soft reference."
+        fix="docs/settings.md shows each form of a soft reference."
         if key.startswith("soft_references")
-        else "See the commented file `edms-backup init` writes.",
+        else "See the commented file that `edms-backup init` writes.",
     )
 
 

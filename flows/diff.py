@@ -73,8 +73,8 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
     """
     if request.snapshot == LIVE:
         raise CommandError(
-            "The live system is the second of the two that are compared.",
-            fix=f"`edms-backup diff {request.other or 'latest'} live`, and read it the other way.",
+            "`live` can only be the second of the two that are compared.",
+            fix=f"Run `edms-backup diff {request.other or 'latest'} live`, and read the changes in reverse.",
         )
     with ExitStack() as cleanup:
         repository = Repository.open(run.settings.repository)

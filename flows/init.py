@@ -123,9 +123,9 @@ def _require_project(answers: Mapping[str, str | tuple[str, ...]]) -> None:
     project = answers.get("edms.project")
     if project is None or not (Path(str(project)) / "manage.py").is_file():
         raise CommandError(
-            "There is no manage.py." if project is None else "The project's folder holds no manage.py.",
+            "There is no manage.py." if project is None else "The project's folder has no manage.py.",
             where=str(project or Path.cwd()),
-            fix="Name the folder of the Django project that holds it: --project FOLDER. Nothing was written.",
+            fix="Name the folder of the Django project that has it: --project FOLDER. Nothing was written.",
         )
 
 
@@ -176,7 +176,7 @@ def _write(
     settings = settings_from(tomllib.loads(text), where=config)
     if config.exists() and not force:
         raise CommandError(
-            "The settings file exists.", where=str(config), fix="Edit it, or pass --force to write it anew."
+            "The settings file exists.", where=str(config), fix="Edit it, or pass --force to overwrite it."
         )
     try:
         write_durably(config, text)  # only for its owner, since passwords may come to stand in it
@@ -201,7 +201,7 @@ def _fits(profile: Profile, report: ProbeReport) -> str:
         raise SettingsError(
             f"The profile {profile.name!r} is for another EDMS: {profile.title}.",
             why=f"This one has no {', '.join(missing)}.",
-            fix=f"Leave --profile away, or say --profile {NO_PROFILE}.",
+            fix=f"Omit --profile, or pass --profile {NO_PROFILE}.",
         )
     return f"{profile.name}, for {profile.title}"
 
@@ -246,7 +246,7 @@ def _open_repository(settings: Settings, reports: list[ProbeReport], answers: di
 def _reach(reports: list[ProbeReport]) -> str:
     if not reports:
         raise TerminalError(
-            "The database was not asked.", why="Only the EDMS knows where it is.", fix="Fix [edms] first."
+            "The database was not checked.", why="Only the EDMS knows where it is.", fix="Fix [edms] first."
         )
     report = reports[0]
     address = DatabaseAddress.from_probe(report.databases[0])

@@ -220,13 +220,13 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
     except Exception as error:
         written = sum(model.insert + model.update for model in done.plan.models)
         raise EvidenceNotWritten(
-            f"Snapshot {done.plan.snapshot_id[:12]} was merged and proved ({written:,} rows written), and the report on it could "
-            f"not be written: {done.plan.target}.",
+            f"Snapshot {done.plan.snapshot_id[:12]} was merged and proved ({written:,} rows written), but its report could not be "
+            f"written: {done.plan.target}.",
             where=str(settings.workdir),
             why=error_text(error),
-            fix="Do not merge again for this: a second merge writes nothing. "
+            fix="You need not merge again: a second merge writes nothing. "
             + (f"The state before is snapshot {done.safety_snapshot[:12]}. " if done.safety_snapshot else "")
-            + "Make room, or fix the folder's permissions.",
+            + "Free some space, or fix the folder's permissions.",
         ) from error
 
 
@@ -258,9 +258,9 @@ def _folders(settings: Settings, report: ProbeReport | None, manifest: Manifest,
     for index in manifest.files:
         if index.files and index.root.name not in known:
             raise MergeRefused(
-                f"It is not known where the files of {index.root.name!r} belong.",
+                f"The folder of the files {index.root.name!r} is not known.",
                 where=f"snapshot: {index.root.path}",
-                fix=f'Say so in the settings: [files] roots = {{ {index.root.name} = "/path/to/its/folder" }}.',
+                fix=f'Set it in the settings: [files] roots = {{ {index.root.name} = "/path/to/its/folder" }}.',
             )
     return known
 
@@ -274,11 +274,11 @@ def _tables(database: Database, manifest: Manifest, scratch: Path, notes: list[s
     _require_open(database, tables, closed)
     if problems:
         raise MergeRefused(
-            "The target's tables are not those of the snapshot.",
+            "The target's tables differ from those of the snapshot.",
             where=database.address.display,
             why=_few(problems),
-            fix="Bring both to the same version first: restore the snapshot with --into, let the EDMS migrate that copy, "
-            "back it up, and merge this snapshot.",
+            fix="Bring both to the same version first: restore the snapshot with --into, run the EDMS's migrations on that copy, back "
+            "it up, and merge that snapshot.",
         )
     return tables
 
@@ -290,8 +290,8 @@ def _require_open(database: Database, tables: Sequence[Table], closed: Mapping[s
             "A merge cannot write to tables that need the EDMS's own functions or collations.",
             where=database.address.display,
             why=_few(found),
-            fix="Nothing was changed. Remove these constraints, generated columns or indexes by a migration, merge, and make them "
-            "again by the next one. A whole restore (`edms-backup restore`) needs none of this.",
+            fix="Nothing was changed. Remove these constraints, generated columns or indexes with a migration, merge, and create them "
+            "again with the next one. A whole restore (`edms-backup restore`) needs none of this.",
         )
 
 

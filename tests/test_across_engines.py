@@ -230,7 +230,7 @@ def test_a_url_of_the_snapshots_own_engine_is_refused(moved: Callable[[Engine], 
             snapshot="latest",
             into="postgresql://nobody@127.0.0.1:1/nothing",
         )
-    with pytest.raises(CommandError, match="within one engine"):
+    with pytest.raises(CommandError, match="cannot be combined with another engine"):
         protected.restore(into=f"sqlite:///{tmp_path / 'x'}", salvage=True)
 
 

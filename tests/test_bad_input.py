@@ -117,7 +117,7 @@ MISTAKES = {
     "settings that do not exist": Mistake("config.settings", "config.setings", "config.setings"),
     "settings that fail": Mistake('"sqlite:///', '"oracle:///', "REFERENCE_EDMS_DATABASE starts with"),
     "a project that is not there": Mistake(
-        'project = "', 'project = "/nowhere', "The EDMS's project folder is not there."
+        'project = "', 'project = "/nowhere', "The EDMS's project folder does not exist."
     ),
 }
 

@@ -222,9 +222,9 @@ def _require_all(cursor: duckdb.DuckDBPyConnection, table: Table, chosen: str, r
         ).fetchall()[0]
         if wanted != held:
             raise CheckFailed(
-                f"{table.label}: {wanted} rows differ, and {held} of them were found again.",
+                f"{table.label}: {wanted} rows differ, but only {held} of them could be read again.",
                 where=f"the {name} of the two",
-                fix="Please report this: the comparison was given up.",
+                fix="Please report this. The comparison was stopped.",
             )
 
 

@@ -75,11 +75,11 @@ def _require_sums(table: Table, before: HashedRows, after: HashedRows, pairs: Pa
         and both[0] == both[1] >= pairs.changed + pairs.other_ids
     ):
         raise CheckFailed(
-            f"{table.label}: its rows cannot be paired one to one.",
+            f"{table.label}: the rows cannot be matched one to one.",
             where=table.id,
             why=f"{before.rows} and {after.rows} rows ({before.hashed} and {after.hashed} read); {pairs.removed} removed, "
-            f"{pairs.added} added, {pairs.changed} changed, {pairs.other_ids} under other ids",
-            fix="Please report this: the comparison was given up.",
+            f"{pairs.added} added, {pairs.changed} changed, {pairs.other_ids} with other ids",
+            fix="Please report this. The comparison was stopped.",
         )
 
 

@@ -27,11 +27,11 @@ def require_compatible(address: DatabaseAddress, pairing: Pairing, fits: Sequenc
     more = [f"… and {len(lines) - _LINES:,} lines more; --json has them all"] if len(lines) > _LINES else []
     values, places = sum(found.rows for found in incompatible), len(pairing.without_place)
     raise IncompatibleRows(
-        f"The snapshot does not fit into {address.engine} as it is: {values:,} values, {places:,} tables or columns.",
+        f"The snapshot is incompatible with {address.engine}: {values:,} values, {places:,} tables or columns.",
         where=address.display,
         why="\n         ".join([*lines[:_LINES], *more]),
-        fix="Nothing was loaded. Fix the rows in the EDMS and back it up again, or leave a table out with [exclude] tables;"
-        " docs/migrate.md has a cure for each reason.",
+        fix="Nothing was loaded. Fix the rows in the EDMS and back it up again, or leave a table out with [exclude] tables. "
+        "docs/migrate.md has a fix for each reason.",
         incompatible=[
             *({"table": line} for line in pairing.without_place),
             *(_as_json(found) for found in incompatible),

@@ -26,5 +26,5 @@ def open_database(address: DatabaseAddress) -> Database:
     raise UnsupportedEngine(
         f"The database engine {address.engine!r} is not supported.",
         where=address.display,
-        fix="PostgreSQL and SQLite are. For MySQL, MariaDB and Oracle use the engine's own backup for now.",
+        fix="PostgreSQL and SQLite are supported. For MySQL, MariaDB and Oracle use the engine's own backup.",
     )

@@ -87,7 +87,7 @@ class DatabaseAddress:
         engine = _ENGINES.get(scheme.split("+")[0].lower())
         if engine is None:
             raise SettingsError(
-                "The database URL is not understood.",
+                "The database URL is not valid.",
                 where=f"scheme {scheme if rest else ''!r}",
                 fix="Write postgresql://user:password@host:port/name or sqlite:////absolute/path.",
             )
@@ -167,7 +167,7 @@ class DatabaseAddress:
             return make_conninfo("", **given)
         except psycopg.ProgrammingError as error:
             raise SettingsError(
-                "The database's connection parameters are not understood.",
+                "The database's connection parameters are not valid.",
                 where=self.display,
                 why=str(error).strip(),
                 fix="Correct them in the EDMS's settings (DATABASES), in [edms] database_url or in the URL.",
@@ -218,9 +218,9 @@ def _parsed(url: str) -> dict[str, str]:
         if not why.startswith("invalid URI query parameter"):
             why = re.sub(r'".*"', "…", why, flags=re.DOTALL)  # libpq quotes what it read, which may be the password
         raise SettingsError(
-            "The database URL is not understood.",
+            "The database URL is not valid.",
             why=why,
-            fix="Write postgresql://user:password@host:port/name, with %20 for a blank, %25 for %, %2F for /, %40 for @.",
+            fix="Write postgresql://user:password@host:port/name, with %20 for a space, %25 for %, %2F for /, %40 for @.",
         ) from None
 
 

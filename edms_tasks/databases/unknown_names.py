@@ -30,6 +30,5 @@ def note_of_unknown(problem: str, *, is_computed: bool, where: str) -> str:
         "The EDMS could not build indexes that need its own functions or collations.",
         where=where,
         why=problem[-1000:],
-        fix="The live system is untouched. Let the EDMS's code register what is named on every connection, as it did when the "
-        "snapshot was made.",
+        fix="The live system is untouched. Let the EDMS's code register them on every connection, as it did when the snapshot was made.",
     )

@@ -132,5 +132,8 @@ def unpack(repository: Repository, ref: ObjectRef) -> bytes:
 
 def _no_pack(ref: ObjectRef, why: str) -> DamagedRepository:
     return DamagedRepository(
-        "An object is not a pack of files.", where=f"object {ref.sha256}", why=why, fix="Restore another snapshot."
+        "An object should be a pack of files and is not.",
+        where=f"object {ref.sha256}",
+        why=why,
+        fix="Restore another snapshot.",
     )

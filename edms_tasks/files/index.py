@@ -134,7 +134,7 @@ class OpenedIndex:
 def unsound(root: str, why: str) -> DamagedRepository:
     """The error for an index that no backup has written."""
     return DamagedRepository(
-        "The index of a file root is not sound.",
+        "The index of a file root is damaged.",
         where=f"files of {root}",
         why=why,
         fix="Restore another snapshot; nothing was written.",

@@ -11,10 +11,10 @@ def plain_name(name: str) -> str:
     """The name, if it is that of one folder or file and leads nowhere else; raises DamagedRepository."""
     if why := why_not_plain(name):
         raise DamagedRepository(
-            "A name in the snapshot is not that of a folder.",
+            "A file root in the snapshot has an invalid name.",
             where=ascii(name)[:300],
             why=why,
-            fix="No backup of ours has written this: somebody has changed the repository. Restore another snapshot.",
+            fix="edms-backup did not write this: somebody changed the repository. Restore another snapshot.",
         )
     return name
 

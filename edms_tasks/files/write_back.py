@@ -205,7 +205,7 @@ def _writing(destination: Path) -> Iterator[None]:
 
 def _exists(destination: Path, why: str) -> TargetExists:
     return TargetExists(
-        "The folder the files should be restored into is there already.",
+        "The folder to restore the files into exists already.",
         where=str(destination),
         why=why,
         fix="Name another folder, or remove this one.",

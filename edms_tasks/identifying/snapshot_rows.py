@@ -44,7 +44,7 @@ def snapshot_rows(repository: Repository, entry: TableEntry, workspace: Workspac
     raw = RawTable(table.id, entry.state.rows, dict(entry.encodings), (rows,))
     if not holds_its_rows(entry, raw, workspace):
         raise CheckFailed(
-            f"{table.label}: the snapshot's rows are not those that its manifest describes.",
+            f"{table.label}: the snapshot's rows do not match its manifest.",
             where=table.id,
             fix="Run `edms-backup verify` on the snapshot, and use another one.",
         )

@@ -61,7 +61,7 @@ def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
         raise SettingsError(
             f"The EDMS's database is {database.vendor}, the URL says {address.engine}.",
             where="[edms] database_url",
-            fix="Give the URL of the EDMS's own database as it is reached from here, or remove it.",
+            fix="Give the URL of the EDMS's own database as this machine reaches it, or remove it.",
         )
     if address.is_file:
         return database.model_copy(update={"name": address.name})
@@ -83,15 +83,15 @@ def _require_mapped(report: ProbeReport, settings: Settings) -> None:
     database = report.databases[0]
     if is_file(database.vendor) and settings.edms.database_url is None:
         raise SettingsError(
-            "The EDMS runs elsewhere, and where its database file is here is not known.",
+            "The EDMS runs on another machine or in a container, and the path of its database file here is not known.",
             where=f"{database.name}, as the EDMS sees it",
-            fix='Say so: [edms] database_url = "sqlite:////path/to/the/file/here".',
+            fix='Set it: [edms] database_url = "sqlite:////path/to/the/file/here".',
         )
     missing = [root for root in report.file_roots if root.name not in settings.files.roots]
     if missing:
         entries = ", ".join(f'{json.dumps(root.name)} = "/path/here"' for root in missing)
         raise SettingsError(
-            "The EDMS runs elsewhere, and where its files are here is not known.",
+            "The EDMS runs on another machine or in a container, and the paths of its files here are not known.",
             where=", ".join(f"{root.path} ({root.name})" for root in missing),
-            fix=f"Say so: [files] roots = {{ {entries} }}. If the path is the same here, write it all the same.",
+            fix=f"Set them: [files] roots = {{ {entries} }}, even if the paths are the same here.",
         )

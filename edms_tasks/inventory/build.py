@@ -244,7 +244,7 @@ def _file_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]
         for outer in ordered:
             if inner is not outer and _inside(inner.path, outer.path):
                 raise SettingsError(
-                    f"The folder of {inner.name!r} lies inside that of {outer.name!r}; its files would be stored twice.",
+                    f"The folder of {inner.name!r} is inside that of {outer.name!r}, so its files would be stored twice.",
                     where=inner.path,
                     fix="Remove it from [files] roots.",
                 )

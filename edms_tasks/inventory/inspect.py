@@ -51,10 +51,10 @@ def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise EdmsNotImportable(
-            "The EDMS's report on itself cannot be understood.",
+            "The report of the EDMS's interpreter is not valid.",
             where=_where(settings),
             why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            fix="Report this: it is a defect of edms-backup with this version of Django.",
+            fix="Please report this: edms-backup has a bug with this version of Django.",
         ) from error
     return with_mapped_addresses(report, settings)
 
@@ -65,12 +65,12 @@ def _answer_when_free(settings: Settings, arguments: Sequence[str]) -> Answer:
     while (who := _held(answer := _run(settings, "report", arguments))) is not None:
         if time.monotonic() > given_up:
             raise TableLocked(
-                "A table is held by another session, and was waited for in vain.",
+                "Another session has locked a table, and did not release it in time.",
                 where=_where(settings),
-                why=who or "By now it is free again.",
-                fix="Let that session end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
+                why=who or "It is free again now.",
+                fix="Wait for that session to end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
             )
-        _log.warning("Waiting for tables that others hold: %s", who or "free again")
+        _log.warning("Waiting for tables that other sessions have locked: %s", who or "free again")
     return answer
 
 
@@ -138,7 +138,7 @@ def _run(
             where=_interpreter(settings),
             why=error.strerror or str(error),
             fix="Set [edms] python to the interpreter the EDMS runs with, for example /srv/edms/venv/bin/python;"
-            " or [edms] command to the words that start it elsewhere.",
+            " or [edms] command to the command that starts it elsewhere.",
         ) from error
     if answer.problem:
         raise _no_answer(settings, answer)
@@ -210,29 +210,29 @@ def _no_answer(settings: Settings, answer: Answer) -> EdmsNotImportable:
     if answer.problem == "no-project":
         elsewhere = ", as the EDMS sees its folders" if settings.edms.command else ""
         return EdmsNotImportable(
-            "The EDMS's project folder is not there.",
+            "The EDMS's project folder does not exist.",
             where=str(settings.edms.project),
-            fix=f"Set [edms] project to the folder that holds manage.py{elsewhere}.",
+            fix=f"Set [edms] project to the folder of manage.py{elsewhere}.",
         )
     if answer.problem == "no-answer":
         return EdmsNotImportable(
             "The EDMS does not answer.",
             where=_where(settings),
             why=f"No answer in {_SECONDS_TO_ANSWER} seconds.",
-            fix="Import its settings by hand with that interpreter and see what they wait for.",
+            fix="Import its settings by hand with that interpreter, and see what they wait for.",
         )
     if answer.problem == "cut-off":
         return EdmsNotImportable(
-            "The EDMS's answer did not come whole.",
+            "The EDMS's answer is incomplete.",
             where=_interpreter(settings),
             why=why,
-            fix="Run it again. [edms] command must pass standard output on as it is: no terminal, no filter.",
+            fix="Run it again. [edms] command must pass on standard output unchanged: no terminal, no filter.",
         )
     return EdmsNotImportable(
         "The command that runs the EDMS's Python failed.",
         where=_interpreter(settings),
         why=_last_lines(why),
-        fix="Try it by hand, with --version at its end. It must start a Python there and pass standard input on to it:"
+        fix="Try it by hand with --version at the end. It must start a Python there and pass standard input to it:"
         " `docker compose exec -T`, `kubectl exec -i`.",
     )
 

@@ -75,9 +75,9 @@ def _path(name: str, text: str, table: Table, tables: Mapping[str, Table], model
             reference = reference_of(here, columns[part])
             if reference is None or reference.target not in tables:
                 raise SettingsError(
-                    f"{part!r} is no reference, so {text!r} cannot be followed.",
+                    f"{part!r} is not a reference, so {text!r} cannot be followed.",
                     where=f"[natural_keys] {name!r}",
-                    fix="Only foreign keys can stand before a dot.",
+                    fix="Only foreign keys are allowed before a dot.",
                 )
             here = tables[reference.target]
     return tuple(path)

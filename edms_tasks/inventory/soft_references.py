@@ -223,7 +223,7 @@ def _target(declaration: SoftReferenceSettings, tables: Mapping[str, Table], whe
     if len(table.primary_key) != 1:
         what = f"its primary key is {', '.join(table.primary_key)}" if table.primary_key else "it has no primary key"
         raise SettingsError(
-            f"One id cannot name a row of {table.label}.",
+            f"One id does not identify a row of {table.label}.",
             where=f"{where}, target",
             why=f"{what[0].upper()}{what[1:]}.",
             fix=f'Name the column that the ids are values of: target = "{table.label}.{_first_column(table)}".',

@@ -70,19 +70,19 @@ def _latest(repository: Repository, history: History, passing_over: str) -> str:
         raise DamagedRepository(
             "Cannot determine the latest snapshot: a manifest is damaged.",
             where=f"{repository.display}: {snapshot_name(first)}",
-            why=f"{len(history.may_be_newest)} manifests that no other names as the one before it cannot be read.",
+            why=f"{len(history.may_be_newest)} manifests cannot be read, and no other snapshot follows them.",
             fix=by_id,
         )
     if lost := _lost(history):
         raise UndeterminedSnapshot(
-            f"The newest snapshot, {lost.snapshot[:12]} (number {lost.number}), is missing: `latest` would be an older one.",
+            f"The newest snapshot, {lost.snapshot[:12]} (number {lost.number}), is missing. `latest` would be an older one.",
             where=repository.display,
             why="; ".join(one.message for one in history.findings() if one.code in _LOSSES),
-            fix=f"Put its manifest back from a copy of the repository. Or take an older one: {by_id}",
+            fix=f"Put its manifest back from a copy of the repository. Or use an older snapshot: {by_id}",
         )
     if len(history.chain.heads) != 1:
         raise UndeterminedSnapshot(
-            f"Cannot determine the latest snapshot: {len(history.chain.heads)} are.",
+            f"Cannot determine the latest snapshot: {len(history.chain.heads)} are the newest.",
             where=repository.display,
             why="; ".join(one.message for one in history.findings() if one.code == "snapshots-forked"),
             fix=by_id,
@@ -106,7 +106,7 @@ def _none_of_its_own(repository: Repository, history: History) -> UnknownSnapsho
     others = history.others
     if not others:
         return UnknownSnapshot(
-            "The repository holds no snapshot yet.",
+            "The repository has no snapshot yet.",
             where=repository.display,
             fix="Make one with `edms-backup backup`.",
         )
@@ -116,10 +116,10 @@ def _none_of_its_own(repository: Repository, history: History) -> UnknownSnapsho
         now = said(asker.identity) if asker.identity else f"id {asker.id}"
     there = "\n         ".join(whose(history, key) for key in list(others)[:_SHOWN])
     return UndeterminedSnapshot(
-        "The repository holds no snapshot that is known to be of this EDMS.",
+        "The repository has no snapshot of this EDMS.",
         where=repository.display,
         why=f"This EDMS is {now}.\n         There are snapshots of:\n         {there}",
-        fix="Name the snapshot by its id (`edms-backup list --all`). Or, if one of these is this EDMS under earlier names,"
+        fix="Name the snapshot by its id (`edms-backup list --all`). If one of these is this EDMS with earlier names,"
         ' put its id into the settings: [edms] id = "…".',
     )
 
@@ -136,7 +136,7 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
         return found.pop()
     if found:
         raise UnknownSnapshot(
-            f"{len(found)} snapshots answer to `{name}`.",
+            f"{len(found)} snapshots match `{name}`.",
             where=repository.display,
             why=", ".join(sorted(one[: len(name) + 6] for one in found)[:_SHOWN]),
             fix="Give more digits of the id.",
@@ -144,10 +144,10 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
     elsewhere = [one for one in survey.order if survey.intact[one].tag == name]
     if elsewhere:
         raise UndeterminedSnapshot(
-            f"`{name}` is a tag of another EDMS's snapshot.",
+            f"`{name}` is the tag of another EDMS's snapshot.",
             where=f"{repository.display}: {elsewhere[-1][:12]}",
             why=names_of(survey.intact[elsewhere[-1]]),
-            fix=f"If that is the one you mean, name it by its id: {elsewhere[-1][:12]}.",
+            fix=f"If you mean that one, name it by its id: {elsewhere[-1][:12]}.",
         )
     own = [(one, survey.intact[one].tag) for one in history.chain.order]
     known = {one[: max(len(name), 12)]: one[:12] for one, _ in own} | {tag: tag for _, tag in own if tag}
@@ -155,7 +155,7 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
     raise UnknownSnapshot(
         f"No snapshot matches `{name}`.",
         where=repository.display,
-        why="It is no tag of this EDMS's, and no id of four digits or more begins so.",
+        why="It is not a tag of this EDMS, and no snapshot id begins with it (four digits or more).",
         fix=f"Did you mean `{known[close[0]]}`?" if close else "See `edms-backup list`.",
     )
 

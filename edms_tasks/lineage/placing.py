@@ -85,6 +85,6 @@ def _of_others(history: History) -> tuple[str, ...]:
         return ()
     there = "; ".join(whose(history, key) for key in others[:_SHOWN])
     return (
-        f"This is the first snapshot of this EDMS in a repository that holds others: {there}. If one of these is this EDMS under"
+        f"This is the first snapshot of this EDMS in a repository that has others: {there}. If one of these is this EDMS with"
         ' earlier names, put its id into the settings: [edms] id = "…".',
     )

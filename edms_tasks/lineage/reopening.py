@@ -64,19 +64,19 @@ def _make(settings: Settings, asker: Asker, memory: Remembered, create: bool) ->
     used = [one for one in memory.witnesses if one.identity.id == asker.id or one.url == _display(settings)]
     if not create and (settings.repository.id is not None or used):
         raise AnotherRepository(
-            "The repository is not there.",
+            "The repository does not exist.",
             where=_display(settings),
             why=_what_is_there(settings.repository) + _what_was_used(settings, used),
-            fix="Mount its disk, or fix [repository] url, and run the backup again. To begin a new repository, and only then:"
-            " `edms-backup backup --create-repository`"
+            fix="Mount its disk, or fix [repository] url, and run the backup again. Only to start a new repository: `edms-backup backup "
+            "--create-repository`"
             + (", and put its id into [repository] id." if settings.repository.id is not None else "."),
         )
     if (hint := _not_mounted(settings.repository)) and not create:
         raise AnotherRepository(
-            "No repository is made here: the disk is not mounted.",
+            "No repository is created here, because the disk is not mounted.",
             where=_display(settings),
             why=hint,
-            fix="Mount it and run the backup again; `--create-repository` makes one all the same.",
+            fix="Mount it and run the backup again. To create one all the same: `--create-repository`.",
         )
     # What is there and is no repository, or has lost its config.json, is refused by `create`.
     repository = Repository.create(asked_for)
@@ -99,10 +99,10 @@ def _compare(
     if accept:
         return (f"Another repository than before, as asked: its id is {repository.identity}.",)
     raise AnotherRepository(
-        "This is another repository than the one that was used before.",
+        "This is not the repository that was used before.",
         where=repository.display,
         why=f"Its id is {repository.identity}." + _what_was_used(settings, used),
-        fix=f"Mount the right disk or fix [repository] url. If this one is meant, say so in the settings: [repository] id ="
+        fix=f"Mount the right disk or fix [repository] url. If you mean this one, set it in the settings: [repository] id ="
         f' "{repository.identity}", or once with `edms-backup backup --accept-repository`.',
     )
 
@@ -121,12 +121,12 @@ def _not_older(repository: Repository, asker: Asker, witness: Witness, accept: b
         lacking = f"{witness.snapshot[:12]} (number {witness.number})"
         return (f"The repository lacks snapshot {lacking}, which was made from here; taken as it is, as asked.",)
     raise AnotherRepository(
-        "The repository is older than the last backup: this is an earlier copy of it, or snapshots were removed.",
+        "The repository is older than the last backup: it is an earlier copy, or snapshots were removed.",
         where=repository.display,
         why=f"The last backup from here, on {witness.at:%Y-%m-%d %H:%M} UTC, made snapshot {witness.snapshot[:12]}"
-        f" (number {witness.number}). It is not there, and {newest}.",
-        fix="Mount the right disk, or bring the newer state of the repository back. If that is lost for good:"
-        " `edms-backup backup --accept-repository` goes on with what is there.",
+        f" (number {witness.number}). It is missing, and {newest}.",
+        fix="Mount the right disk, or bring back the newer state of the repository. If that is lost for good, continue with this one: "
+        "`edms-backup backup --accept-repository`.",
     )
 
 

@@ -20,7 +20,7 @@ def check_tag(tag: str, *, by_a_merge: bool = False) -> str:
     why = _objection(tag, by_a_merge)
     if why:
         raise CommandError(
-            "This cannot be the tag of a snapshot.",
+            "This is not a valid tag.",
             where=repr(tag[: LONGEST + 1]),
             why=why,
             fix="Choose a word such as before-upgrade: letters, digits, dots, dashes.",

@@ -42,5 +42,5 @@ class Holder:
             f"{verb} on {what}.",
             where=where,
             why=f"process {self.pid or '?'} on {self.host or '?'}, since {self.since or '?'}",
-            fix="Wait for it to end. A lock ends with its process: there is nothing to remove by hand.",
+            fix="Wait for it to end. A lock ends with its process, so there is nothing to remove by hand.",
         )

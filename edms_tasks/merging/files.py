@@ -79,7 +79,7 @@ class RootMerge:
                 os.link(staged, target)  # never over a file that came meanwhile
             except FileExistsError as error:
                 raise MergeRefused(
-                    "A file came into the way of one of the snapshot's.",
+                    "Another file appeared in the place of one of the snapshot's.",
                     where=str(target),
                     fix="Nothing was changed. Run the merge again.",
                 ) from error
@@ -276,7 +276,7 @@ def _require_plain_folders(live: Path, name: bytes) -> None:
         path = _place(live, folder)
         if path.is_symlink():
             raise MergeRefused(
-                "A folder that files should be brought into is a link.",
+                "A folder that the merge would write files into is a link.",
                 where=str(path),
-                fix="Nothing was changed. Make it a folder, or merge by hand what belongs there.",
+                fix="Nothing was changed. Make it a folder, or copy the files by hand.",
             )

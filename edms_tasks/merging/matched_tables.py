@@ -100,7 +100,7 @@ def _id_maps(
         if len(later) == len(waiting):
             names = ", ".join(table.label for _, table in later)
             raise MergeRefused(
-                "Models share their ids in a circle, so none can be given first.",
+                "Models share their ids in a circle, so no order of inserting them works.",
                 where=names,
                 fix="Restore the snapshot with --into instead of merging it.",
             )

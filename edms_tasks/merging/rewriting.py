@@ -88,10 +88,10 @@ def rewrite(
     )
     if sum(counts.values()) != source.rows:
         raise CheckFailed(
-            f"{source.table.label} has {source.rows} rows in the snapshot, and became {sum(counts.values())} with the target's ids.",
+            f"{source.table.label} has {source.rows} rows in the snapshot, but {sum(counts.values())} with the target's ids.",
             where=source.table.id,
-            why="A value that others point at, or a natural key, is not unique in one of the two databases.",
-            fix="The live system is untouched. `edms-backup doctor` says which key is doubled.",
+            why="A value that rows refer to, or a natural key, is not unique in one of the two databases.",
+            fix="The live system is untouched. `edms-backup doctor` shows which key has duplicates.",
         )
     return Rewritten(path, updated, counts.get("insert", 0), counts.get("update", 0), counts.get("same", 0))
 
@@ -221,9 +221,9 @@ def _require_still(table: Table, reference: ForeignReference, id_maps: Mapping[s
         raise MergeRefused(
             f"{table.label} refers to the partitioned table {reference.target}, whose rows would get other ids.",
             where=", ".join(moved),
-            why="The target has given these ids to other rows, and a merge does not number partitions anew.",
-            fix="Nothing was changed. Restore the snapshot into a database of its own (`edms-backup restore --into`), "
-            "and move the rows by hand.",
+            why="The target uses these ids for other rows, and a merge cannot give new ids to partitions.",
+            fix="Nothing was changed. Restore the snapshot into another database (`edms-backup restore --into`), and copy the rows by "
+            "hand.",
         )
 
 

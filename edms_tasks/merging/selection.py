@@ -50,7 +50,7 @@ class Selector:
         model, colon, key = text.partition(":")
         if not (model and colon and key):
             raise CommandError(
-                f"{text!r} names no object.",
+                f"{text!r} does not name an object.",
                 where="--only",
                 fix="Write MODEL:KEY, e.g. documents.Document:SOP-0001, or MODEL:COLUMN=VALUE, e.g. documents.Document:number=SOP-*.",
             )
@@ -154,7 +154,7 @@ def _choose(cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified]
         raise CommandError(
             f"The snapshot has no {table.label} {','.join(selector.parts)!r}.",
             where="--only",
-            fix=f"Its natural key is ({readable}). `edms-backup show` says which models a snapshot holds.",
+            fix=f"Its natural key is ({readable}). `edms-backup show` lists the models of a snapshot.",
         )
 
 
@@ -217,9 +217,9 @@ def _spread(
         if added is None or not added[0]:
             return
     raise CommandError(
-        f"What the chosen objects refer to goes on for more than {_LONGEST_WAY} steps.",
+        f"The references of the chosen objects go on for more than {_LONGEST_WAY} steps.",
         where="--only",
-        fix="Merge the whole snapshot, or restore it with --into and look there.",
+        fix="Merge the whole snapshot, or restore it with --into.",
     )
 
 

@@ -118,7 +118,7 @@ class Journal:
             "The journal of promotions cannot be read.",
             where=str(self.path),
             why=why,
-            fix="Move it away once you have made sure that the live database is the one you want; rollback then starts anew.",
+            fix="Make sure that the live database is the one you want, then move the file away. Rollback starts with a new journal.",
         )
 
 
@@ -163,7 +163,7 @@ def records_beside(database: str, folders: Sequence[Path]) -> list[Promotion]:
                 "The record of an unfinished promotion cannot be read.",
                 where=str(place),
                 why=str(error).splitlines()[0],
-                fix="Find out whether database and folders belong together (look at the folders ending in .previous-… and "
+                fix="Check that the database and the folders belong together (see the folders ending in .previous-… and "
                 ".edms-staging-…), then remove this file.",
             ) from error
         found[promotion.stamp] = promotion

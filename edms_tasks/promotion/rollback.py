@@ -56,9 +56,9 @@ def choose(database: Database, journal: Journal, stamp: str | None) -> Choice:
             if choice.stamp == stamp:
                 return choice
         raise NothingToRollBack(
-            f"There is nothing to roll back to under {stamp!r}.",
+            f"There is no previous state {stamp!r} to roll back to.",
             where=str(journal.path),
-            why="It was never promoted here, has been rolled back already, or its database is gone.",
+            why="It was never promoted here, was rolled back already, or its database is gone.",
             fix="`edms-backup rollback --list` shows what there is.",
         )
     if not found:
@@ -66,13 +66,13 @@ def choose(database: Database, journal: Journal, stamp: str | None) -> Choice:
             "There is no promoted restore to roll back.",
             where=str(journal.path),
             why=_why_nothing(database, journal),
-            fix="`edms-backup list` shows the snapshots there are.",
+            fix="`edms-backup list` shows the snapshots.",
         )
     if not found[0].default:
         raise NothingToRollBack(
-            "It must be said what to roll back to: the last change of the live system was no restore on record.",
+            "Say what to roll back to: the last change of the live system was not a recorded restore.",
             where=database.address.display,
-            why="It was a rollback, or something else has replaced the database since.",
+            why="It was a rollback, or something else replaced the database since then.",
             fix=f"To bring back {found[0].what}: `edms-backup rollback {found[0].stamp}`. "
             "`edms-backup rollback --list` shows all.",
         )
@@ -93,9 +93,9 @@ def roll_back(
     for swap in undone.folders:
         if swap.replaces and not Path(swap.previous).is_dir():
             raise NothingToRollBack(
-                "The files from before are gone.",
+                "The previous files are gone.",
                 where=swap.previous,
-                fix="Bring the folder back to that name, or restore a snapshot instead: `edms-backup list`.",
+                fix="Bring back the folder with that name, or restore a snapshot instead: `edms-backup list`.",
             )
     stamp = new_stamp(journal)
     live = database.address.name
@@ -120,9 +120,7 @@ def roll_back(
     def unchanged() -> None:
         for folder, there in expected.items():
             if identity(Path(folder)) != there:
-                raise TargetChanged(
-                    "A folder that was to go live has been replaced.", where=folder, fix="Run it again."
-                )
+                raise TargetChanged("A folder to be promoted was replaced.", where=folder, fix="Run it again.")
         confirm()
 
     return carry_out(

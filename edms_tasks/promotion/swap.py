@@ -47,10 +47,10 @@ class Staged:
         for _, staged, expected in self.folders:
             if identity(staged) != expected:
                 raise TargetChanged(
-                    "A folder that was to go live is not the one that was proved.",
+                    "A folder to be promoted is not the one that was validated.",
                     where=str(staged),
                     why=f"It should be {expected or 'none'}, and is {identity(staged) or 'not there'}.",
-                    fix="Nothing was changed. See what writes beside the live folder, and run the restore again.",
+                    fix="Nothing was changed. Find out what writes beside the live folder, and run the restore again.",
                 )
 
 
@@ -259,11 +259,12 @@ def _has_swapped(promotion: Promotion, database: Database) -> bool:
     if all(_has_followed(swap) for swap in promotion.folders):
         return True  # it was finished by somebody, and then something else went live
     raise TargetChanged(
-        f"The promotion of {promotion.stamp} was cut short, and the live database is neither the one from before nor the one it brought.",
+        f"The promotion of {promotion.stamp} was interrupted, and the live database is neither the previous one nor the restored one.",
         where=promotion.database,
-        why=f"It is {now or 'not there'}; before it was {promotion.previous_identity or 'not there'}, then {promotion.identity}.",
-        fix="Find out which database and which folders belong together: the folders from before end in "
-        f".previous-{promotion.stamp}, those that were to follow in .edms-staging-…. Bring them to their places by hand, and remove "
+        why=f"It is {now or 'not there'}; the previous one is {promotion.previous_identity or 'not there'}, the restored one "
+        f"{promotion.identity}.",
+        fix=f"Find out which database and which folders belong together: the previous folders end in .previous-{promotion.stamp}, the "
+        "restored ones in .edms-staging-…. Move them to their places by hand, and remove "
         + " and ".join(f"{swap.live}.edms-promotion" for swap in promotion.folders)
         + ".",
     )
@@ -275,9 +276,9 @@ def _has_followed(swap: FolderSwap) -> bool:
 
 def _halted(where: str, why: str) -> PromotionHalted:
     return PromotionHalted(
-        "The database is the restored one, and a folder of files could not follow.",
+        "The database was replaced by the restored one, but a folder of files could not be.",
         where=where,
         why=why,
-        fix="Keep the EDMS stopped. Fix what is said above, then run `edms-backup rollback`: it first finishes this promotion. "
-        "Where the folder is gone, run `edms-backup restore` again.",
+        fix="Keep the EDMS stopped. Fix the reason, then run `edms-backup rollback`: it first finishes this promotion. If the folder is "
+        "gone, run `edms-backup restore` again.",
     )

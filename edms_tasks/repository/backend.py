@@ -165,7 +165,7 @@ class Backend:
             raise
         except PermissionError as error:
             raise RepositoryForbidden(
-                "The repository may not be read or written by this user.",
+                "This user may not read or write the repository.",
                 where=where,
                 why=error.strerror or type(error).__name__,
                 fix="Give this user read and write access to the repository, or fix [repository] options.",
@@ -174,17 +174,20 @@ class Backend:
             why = error.strerror or type(error).__name__
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise NoSpace(
-                    "The repository's disk is full.", where=where, why=why, fix="Make room there and run it again."
+                    "The repository's disk is full.",
+                    where=where,
+                    why=why,
+                    fix="Free some space there, and run it again.",
                 ) from error
             if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG):
                 raise RepositoryForbidden(
-                    "The repository's place cannot be written.", where=where, why=why, fix="Fix [repository] url."
+                    "The repository's folder cannot be written.", where=where, why=why, fix="Fix [repository] url."
                 ) from error
             raise RepositoryUnreachable(
                 "The repository does not answer.",
                 where=where,
                 why=why,
-                fix="See that its place is up and run it again.",
+                fix="Check that its server or disk is available, and run it again.",
             ) from error
 
 

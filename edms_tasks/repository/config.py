@@ -35,10 +35,10 @@ def read_identity(backend: Backend, settings: RepositorySettings) -> str:
     identity = _read(backend)
     if settings.id is not None and settings.id != identity:
         raise AnotherRepository(
-            "This is another repository than the settings name.",
+            "This is not the repository that the settings name.",
             where=backend.display,
-            why=f"[repository] id is {settings.id}; the one that is there has the id {identity}.",
-            fix="Mount the right disk or fix [repository] url; or, if this one is meant, put its id into [repository] id.",
+            why=f"[repository] id is {settings.id}; this one has the id {identity}.",
+            fix="Mount the right disk or fix [repository] url; or, if you mean this one, put its id into [repository] id.",
         )
     return identity
 

@@ -45,8 +45,8 @@ class OverlayBackend(Backend):
             raise DamagedRepository(
                 "An object of the repository cannot be read.",
                 where=error.where,
-                why=f"The disk cannot read it: {error.why}.",
-                fix="Check the disk; copy what can be read to another one.",
+                why=f"The disk reports an error: {error.why}.",
+                fix="Check the disk, and copy what can be read to another one.",
             ) from error
 
     def names(self, folder: str) -> Iterator[tuple[str, int]]:

@@ -153,5 +153,5 @@ def _locked(backend: Backend, holder: dict[str, Any]) -> RepositoryLocked:
         f"Another run holds the repository: {holder.get('purpose', 'unknown')}.",
         where=backend.display,
         why=who,
-        fix="Wait until it has ended; if that process is gone, run the command again.",
+        fix="Wait until it has ended. If that process is gone, run the command again.",
     )

@@ -76,9 +76,9 @@ class Repository:
             strangers = sorted(backend.top_level() - _OWN_NAMES)
             if strangers:
                 raise SettingsError(
-                    "The repository's folder holds something else.",
+                    "The repository's folder contains something else.",
                     where=backend.display,
-                    why=f"There is no config.json, but there is {strangers[0]!r}.",
+                    why=f"It has no config.json, but {strangers[0]!r}.",
                     fix="Name a new or empty folder in [repository] url.",
                 )
             if any(True for folder in ("snapshots", "heads") for _ in backend.names(folder)):
@@ -102,7 +102,7 @@ class Repository:
                 "There is no repository here.",
                 where=backend.display,
                 why="config.json is missing.",
-                fix="Make one with `edms-backup init`, or fix [repository] url; see that its disk is mounted.",
+                fix="Create one with `edms-backup init`, or fix [repository] url, or mount its disk.",
             )
         return cls(backend, read_identity(backend, settings))
 
@@ -198,7 +198,7 @@ class Repository:
                 "An object of the repository is damaged.",
                 where=f"{self.display}: {name}",
                 why=why,
-                fix="Run `edms-backup verify` to see which snapshots need it, and restore another one.",
+                fix="Run `edms-backup verify` to see which snapshots use it, and restore another one.",
             )
 
         size = self._backend.size(name)
@@ -217,9 +217,9 @@ class Repository:
         """Write the manifest, atomically and last; returns the snapshot's id."""
         if self._still_locked is not None and not self._still_locked():
             raise RepositoryLocked(
-                "The repository's lock was lost while this run was at work.",
+                "This run lost the lock of the repository.",
                 where=self.display,
-                why="It could not be renewed in time, and another run may have taken it.",
+                why="The lock could not be renewed in time, and another run may have taken it.",
                 fix="Run the backup again; what it stored is reused.",
             )
         snapshot_id = hashlib.sha256(manifest).hexdigest()
@@ -243,7 +243,7 @@ class Repository:
             raise DamagedRepository(
                 "The manifest of a snapshot is damaged.",
                 where=f"{self.display}: {name}",
-                why="Its bytes do not have the SHA-256 that names it.",
+                why="Its content does not match the SHA-256 in its name.",
                 fix="Restore another snapshot (`edms-backup list`); keep this file for analysis.",
             )
         return data
@@ -361,7 +361,7 @@ def _verified(blocks: Iterator[bytes], ref: ObjectRef, damaged: Callable[[str], 
     if size != ref.size:
         raise damaged(f"It ends after {size} of {ref.size} bytes.")
     if digest.hexdigest() != ref.sha256:
-        raise damaged("Its bytes do not have the SHA-256 that names it.")
+        raise damaged("Its content does not match the SHA-256 in its name.")
 
 
 def _source_changed(path: Path, why: str) -> TerminalError:

@@ -73,7 +73,7 @@ def state_of_salvaged(salvaged: SalvagedTable, raw: RawTable, keys: CheckedKeys)
     state = measure_table(entry.table, raw, keys)
     if (state.rows, state.exact_digest) != (salvaged.rows, salvaged.exact_digest):
         raise CheckFailed(
-            f"What is left of {entry.table.label} changed while it was being read.",
+            f"The salvaged rows of {entry.table.label} changed while they were read.",
             where=entry.table.id,
             why=f"{salvaged.rows} rows with the digest {salvaged.exact_digest} became {state.rows} with {state.exact_digest}.",
             fix="Nothing was restored. Check the disks of the repository and of `workdir`, and run it again.",

@@ -25,7 +25,7 @@ def open_snapshot(settings: Settings, repository: Repository, name: str, report:
     except DamagedRepository as error:
         others = [_said(other, repository.read_manifest(other)) for other in reversed(repository.snapshots())]
         raise DamagedRepository(
-            f"{error.what} Nothing else says what belongs to the snapshot, so nothing of it can be salvaged.",
+            f"{error.what} Without it nothing of the snapshot can be salvaged.",
             where=error.where,
             why=error.why,
             fix=f"Restore another snapshot: {_some(others)}." if others else "No readable snapshot is left.",
@@ -49,10 +49,10 @@ def require_schema(repository: Repository, snapshot_id: str, manifest: Manifest)
         ]
         offer = f"Restore a snapshot with the same tables and migrations: {_some(alike)}. " if alike else ""
         raise DamagedRepository(
-            "The schema of the snapshot is lost, and no table can be made without it.",
+            "The schema of the snapshot is lost. No table can be created without it.",
             where=error.where,
             why=error.why,
-            fix=f"{offer}Rows and files are still in the repository: docs/format.md says how to read them by hand.",
+            fix=f"{offer}Rows and files are still in the repository. docs/format.md says how to read them by hand.",
         ) from error
 
 

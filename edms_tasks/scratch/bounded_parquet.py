@@ -49,8 +49,8 @@ def require_bounded(path: Path, *, rows: int | None, name: str) -> None:
 
 def _refused(name: str, why: str) -> DamagedRepository:
     return DamagedRepository(
-        "An object of the repository does not hold what a backup writes.",
+        "An object of the repository is not what a backup writes.",
         where=name,
         why=why,
-        fix="Use another snapshot: `edms-backup verify` says which are whole.",
+        fix="Use another snapshot: `edms-backup verify` shows which are undamaged.",
     )

@@ -16,7 +16,7 @@ def require_space(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed * 1.1:
         raise NoSpace(
-            f"There is no room for {what}.",
+            f"There is not enough disk space for {what}.",
             where=str(existing),
             why=f"{needed:,} bytes are needed, {free:,} are free.",
             fix="Free some space, or point `workdir` (or the target) at a larger disk.",

@@ -157,7 +157,7 @@ def _require_one_engine(first: Source, second: Source) -> None:
     engines = first.state.engine, second.state.engine
     if engines[0] != engines[1]:
         raise CommandError(
-            f"These cannot be compared: one is of {engines[0]}, the other of {engines[1]}, and the two keep values in different ways.",
+            f"Cannot compare {engines[0]} with {engines[1]}: the two engines store values in different ways.",
             where=f"{first.state.title}; {second.state.title}",
             fix="Compare two of the same engine: back up the system that was moved, and compare with that.",
         )
@@ -171,7 +171,7 @@ def _chosen(models: Sequence[str], first: Source, second: Source, schema: Shared
         known = (table for source in (first, second) for table in source.state.tables.values())
         if not any(_is_called(table, name) for table in known):
             raise CommandError(
-                f"There is no model {name!r} in either of the two.",
+                f"Neither of the two has a model {name!r}.",
                 where="--model",
                 fix="`edms-backup show` lists the models.",
             )
@@ -182,9 +182,9 @@ def _chosen(models: Sequence[str], first: Source, second: Source, schema: Shared
     for name in models:
         if name.lower() in map(str.lower, unseen):
             raise CommandError(
-                f"{name} cannot be compared: the settings left its rows out of a snapshot, or it is a search index.",
+                f"{name} cannot be compared: the settings excluded its rows from a snapshot, or it is a search index.",
                 where="--model",
-                fix="Leave it out, or compare snapshots that hold its rows.",
+                fix="Omit it, or compare snapshots that have its rows.",
             )
     return chosen
 

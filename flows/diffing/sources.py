@@ -123,9 +123,9 @@ def _folders(
             continue
         if report is None:
             raise SettingsError(
-                f"It is not known where the files of {name!r} are.",
+                f"The folder of the files {name!r} is not known.",
                 where=first.state.title,
-                fix=f'Say so in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
+                fix=f'Set it in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
             )
         if held is not None:
             notes.append(f"The EDMS has no folder {name!r} any more; all its files count as removed.")

@@ -96,11 +96,12 @@ def parse_profile(name: str, text: str) -> Profile:
     loose = [key for key, value in values.items() if not isinstance(value, dict | list)]
     if loose:
         raise SettingsError(
-            f"The profile {name!r} sets {loose[0]!r} outside of a section.", fix="That is for a person to say."
+            f"The profile {name!r} sets {loose[0]!r} outside of a section.",
+            fix="Remove the line: only the settings file may set it.",
         )
     models, apps = tuple(detect.get("models", ())), tuple(detect.get("apps", ()))
     if not models and not apps:
-        raise SettingsError(f"The profile {name!r} would fit every EDMS.", fix="Name models in [profile.detect].")
+        raise SettingsError(f"The profile {name!r} would match every EDMS.", fix="Name models in [profile.detect].")
     return Profile(name, title, models, apps, _sections(text), values)
 
 

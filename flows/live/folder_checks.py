@@ -55,8 +55,8 @@ def _overlaps(settings: Settings, report: ProbeReport) -> Iterator[SettingsError
             yield SettingsError(
                 f"The {what} {verb} the folder of the EDMS's files {name!r}.",
                 where=f"{ours} and {root}",
-                why="A backup would hold itself, and a restore would swap it away with the files.",
-                fix=f"Name another folder, outside of both: [repository] url and workdir, or [files] roots for {name!r}.",
+                why="A backup would contain itself, and a restore would replace it together with the files.",
+                fix=f"Choose another folder: [repository] url and workdir, or [files] roots for {name!r}.",
             )
 
 

@@ -70,7 +70,7 @@ class Together:
             raise TargetChanged(
                 "The live system was replaced while it was read: its rows and files do not belong together.",
                 where=", ".join(changed),
-                why="A restore, a rollback or somebody by hand has put another database or folder in its place.",
+                why="A restore, a rollback or a person has replaced the database or a folder.",
                 fix="No snapshot was made. Run the backup again.",
             )
 
@@ -91,7 +91,7 @@ def read_together(run: Run, database: Database, report: ProbeReport, purpose: st
     with ExitStack() as held:
         _, unlocked = held.enter_context(target.read_together(purpose, patience))
         for why in unlocked:
-            run.say(f"Not locked against a restore meanwhile, which would be noticed afterwards: {why}")
+            run.say(f"The target could not be locked. A restore at the same time would be noticed afterwards: {why}")
         together = Together(held, target, unlocked, _identities(target))
         yield together
 

@@ -134,7 +134,7 @@ class MergeStages:
         problems = [problem for table in found for problem in table.problems]
         if problems:
             raise CheckFailed(
-                "The merged rows are not what they should be; the merge was taken back.",
+                "The merged rows are not what they should be. The merge was rolled back.",
                 where=self._manifest.engine,
                 why="; ".join(problems[:5]),
                 fix="Nothing was changed. Please report this with the plan (`edms-backup merge --dry-run --json`).",

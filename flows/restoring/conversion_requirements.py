@@ -24,26 +24,26 @@ def require_convertible(
     where = address.display
     if manifest.engine == address.engine:
         raise CommandError(
-            f"The snapshot was made from {manifest.engine} already; a URL with --into names a database of the other engine.",
+            f"The snapshot is of {manifest.engine} too. A URL with --into is for a database of the other engine.",
             where=where,
-            fix="Name the database or file alone: --into NAME.",
+            fix="Give only the name of the database or file: --into NAME.",
         )
     if report is None:
         raise CommandError(
-            "The EDMS's code is needed: its migrations make the schema in the other engine.",
+            "The EDMS's code is needed: its migrations create the schema in the other engine.",
             where=where,
             fix="Fix [edms] until `python manage.py check` works with it.",
         )
     if settings.edms.command and address.is_file:
         raise CommandError(
-            "The EDMS runs elsewhere and would make the file there.",
+            "The EDMS runs on another machine and would create the file there.",
             where=where,
             fix="Run with [edms] python, where the EDMS's code and the file are on one machine.",
         )
     zone = report.databases[0].time_zone
     if zone not in _UTC:
         raise CommandError(
-            f"The EDMS keeps times in the zone {zone!r} in its database; only UTC is the same in both engines.",
+            f"The EDMS stores times in the zone {zone!r}. Only UTC is stored the same way in both engines.",
             where="USE_TZ, or TIME_ZONE in DATABASES",
             fix="Set USE_TZ = True (and migrate the times) before moving.",
         )
@@ -53,7 +53,7 @@ def require_within_one_engine(into: str | None) -> None:
     """A salvage, and cutting a snapshot back to older code, are not done on the way to another engine; raises CommandError."""
     if other_database(into) is not None:
         raise CommandError(
-            "--salvage and --drop-unknown stay within one engine.",
+            "--salvage and --drop-unknown cannot be combined with another engine.",
             where="--into",
             fix="Restore into a database of the snapshot's engine first (--into NAME), then back that up and move it.",
         )
@@ -63,8 +63,8 @@ def require_compatible_code(version_plan: VersionPlan) -> None:
     """The EDMS's code makes the schema, so it must know the snapshot's migrations; raises SnapshotNewerThanCode."""
     if version_plan.as_it_is:
         raise SnapshotNewerThanCode(
-            "The EDMS's code cannot make the snapshot's schema in the other engine.",
+            "The EDMS's code cannot create the snapshot's schema in the other engine.",
             where="--into",
             why=" ".join(version_plan.notes),
-            fix="Install the version of the EDMS the snapshot was made under.",
+            fix="Install the version of the EDMS that the snapshot was made with.",
         )

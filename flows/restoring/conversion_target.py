@@ -49,5 +49,5 @@ def require_no_password(request: RestoreRequest | RestorePlanRequest) -> None:
             "The URL holds a password, and Prefect records the parameters of a flow.",
             where="--into",
             fix="Leave it out of the URL and set PGPASSWORD where the flow runs; or run with --no-flow."
-            " A password that was typed into a form of Prefect's stands in its database now: change it.",
+            " If it was typed into a Prefect form, it is now in Prefect's database: change it.",
         )

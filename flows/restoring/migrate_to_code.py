@@ -120,7 +120,7 @@ def _require_references(validated: Validated, before: Mapping[str, int]) -> None
     broken = sorted(name for name, rows in after.items() if name not in before or rows > before[name])
     if broken:
         raise CheckFailed(
-            "Foreign keys do not hold any more after the restored database was brought to the EDMS's code.",
+            "Foreign keys are broken after the restored database was migrated to the EDMS's code.",
             where=validated.staging.address.display,
             why="; ".join(f"{name} ({after[name]:,} rows)" if after[name] else name for name in broken),
             fix="The live system is untouched. Fix the EDMS's migrations, or restore into the version of the snapshot.",
@@ -145,7 +145,7 @@ def _require_the_rest(
             wrong.append(f"{table.label}: {table.change} ({table.rows_before} rows before, {table.rows_after} after)")
     if wrong:
         raise CheckFailed(
-            "Dropping what the EDMS's code does not know changed more than that.",
+            "Dropping what the EDMS's code does not know changed other rows or tables too.",
             where=validated.staging.address.display,
             why="; ".join(wrong),
             fix="The live system is untouched. Restore with --into, without --drop-unknown; report this.",

@@ -88,13 +88,13 @@ def _require_leave_to_salvage(request: RestoreRequest) -> None:
     """A salvage replaces the live system only where that was said of the salvage itself, and is never cut back."""
     if request.drop_unknown:
         raise CommandError(
-            "A salvage cannot drop what the EDMS's code does not know: it would not be clear what was lost and what was dropped.",
-            fix="Salvage it with --into and without --drop-unknown; or restore a snapshot that is whole.",
+            "--salvage and --drop-unknown cannot be combined: it would not be clear what was lost and what was dropped.",
+            fix="Salvage with --into and without --drop-unknown; or restore an undamaged snapshot.",
         )
     if request.into is None and not request.promote_salvaged:
         raise CommandError(
-            "A salvage may lack rows and files, and nobody said that it may replace the live system.",
-            fix="Add --into NAME to keep it beside the live system, or --promote-salvaged to replace that.",
+            "A salvaged copy may lack rows and files, and nothing says that it may replace the live system.",
+            fix="Add --into NAME to keep it beside the live system, or --promote-salvaged to replace the live system.",
         )
 
 

@@ -64,7 +64,7 @@ def _already(stamp: str, where: str, what: str) -> AlreadyPromoted:
     return AlreadyPromoted(
         f"Already promoted at {stamp}; nothing was done.",
         where=where,
-        why=f"This confirmation has put {what} live, and a confirmation counts once.",
+        why=f"This confirmation already promoted {what}. A confirmation is valid once.",
         fix="To restore again, start a new restore and confirm it.",
     )
 
@@ -132,7 +132,7 @@ def _require_separate(settings: Settings, target: Target) -> None:
         for what, path in inside.items():
             if path.is_relative_to(final):
                 raise TerminalError(
-                    f"The folder of {name} cannot be swapped: {what} lies inside it, and would go with it.",
+                    f"The folder of {name} cannot be swapped, because {what} is inside it.",
                     where=str(path),
                     why=f"The folder of {name} is {final}.",
                     fix="Move one of them, or restore with --into and copy the files.",
@@ -162,7 +162,7 @@ class Candidate:
                 "The staging database is not the one that was validated.",
                 where=self._staging.address.display,
                 why=f"It was {self._identity}, and is {self._sealed or 'not there'}.",
-                fix="Nothing was changed. See who makes and renames databases there, and run the restore again.",
+                fix="Nothing was changed. Find out who creates and renames databases there, and run the restore again.",
             )
 
     def unseal(self) -> None:
@@ -284,9 +284,9 @@ def kept_whatever_fails(facts: RecoveryFacts, done: Promotion | None, folder: Pa
         where = f"It is live since {done.stamp}" if done else "It is complete, and stands beside the live system"
         kept = " The journal (promotions.json in workdir) holds verdict, snapshot and counts." if done else ""
         raise EvidenceNotWritten(
-            f"Snapshot {facts.snapshot_id[:12]} was restored ({facts.verdict}), and the report on it could not be written. "
-            f"{where}: {facts.target}.",
+            f"Snapshot {facts.snapshot_id[:12]} was restored ({facts.verdict}), but its report could not be written. {where}: "
+            f"{facts.target}.",
             where=str(folder),
             why=error_text(error),
-            fix=f"Do not restore again for this.{kept} Make room, or fix the folder's permissions.",
+            fix=f"You need not restore again.{kept} Free some space, or fix the folder's permissions.",
         ) from error

@@ -39,7 +39,7 @@ def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:
     except EdmsNotImportable as error:
         if run.settings.restore.database is None:
             raise EdmsNotImportable(
-                "The EDMS cannot be asked where its database is.",
+                "The EDMS cannot say where its database is.",
                 where=error.where,
                 why=f"{error.what} {error.why}",
                 fix="Fix [edms], or restore without it: set EDMS_BACKUP__RESTORE__DATABASE to the database's URL"
@@ -109,9 +109,9 @@ def _folders(
             continue
         else:
             raise SettingsError(
-                f"It is not known where the files of {name!r} belong.",
+                f"The folder for the files {name!r} is not known.",
                 where=f"snapshot: {index.root.path}",
-                fix=f'Say so in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
+                fix=f'Set it in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
             )
         folders.append((index, final, promotion.staging_folder(final)))
     return tuple(folders)
@@ -122,7 +122,8 @@ def _require_end_of_link(settings: Settings, report: ProbeReport | None, name: s
     named = named_folders(settings, report)[name]
     if named.is_symlink() and not named.exists():
         raise TerminalError(
-            f"The folder of {name!r} is a link that leads nowhere.",
+            f"The folder of {name!r} is a dangling link.",
             where=f"{named} -> {named.readlink()}",
-            fix="Mount the disk it leads to, or make the folder there; or remove the link, and the files come back in its place.",
+            fix="Mount the disk that it points to, or create the folder there; or remove the link, and the files are restored in its "
+            "place.",
         )

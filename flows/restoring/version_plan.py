@@ -45,8 +45,8 @@ def plan_version(
     if report is None:
         if drop_unknown:
             raise CommandError(
-                "What the EDMS's code does not know is not known: the code cannot be asked.",
-                fix="Leave --drop-unknown out, or fix [edms].",
+                "Cannot determine what the EDMS's code does not know, because the code does not run.",
+                fix="Omit --drop-unknown, or fix [edms].",
             )
         return VersionPlan()
     history = compare_histories(manifest.edms.migrations_applied, manifest.edms.migrations_leaves, report.migrations)
@@ -89,7 +89,7 @@ def _diverged(history: History, report: ProbeReport, into: str | None) -> Versio
             ),
         )
     raise MigrationsDiverged(
-        "The EDMS's code cannot bring the snapshot's migrations forward.",
+        "The EDMS's code cannot continue the snapshot's migrations.",
         where=report.settings_module,
         why=why,
         fix=" ".join(dict.fromkeys(obstacle.fix for obstacle in history.obstacles))
@@ -109,10 +109,10 @@ def _newer(history: History, unknown: Unknown, report: ProbeReport, into: str | 
             ),
         )
     raise SnapshotNewerThanCode(
-        f"The snapshot was made under {_count(len(history.missing), 'migration')} that the EDMS's code does not have.",
+        f"The snapshot has {_count(len(history.missing), 'migration')} that the EDMS's code does not have.",
         where=report.settings_module,
         why=why,
-        fix="Install the version of the EDMS the snapshot was made under, or a newer one. --into restores a copy to look at; "
+        fix="Install the version of the EDMS that the snapshot was made with, or a newer one. --into restores a copy to look at; "
         "--drop-unknown restores without the tables and columns named here.",
     )
 
@@ -120,7 +120,7 @@ def _newer(history: History, unknown: Unknown, report: ProbeReport, into: str | 
 def _cut_back(manifest: Manifest, report: ProbeReport, history: History, unknown: Unknown) -> VersionPlan:
     if history.planned:
         raise MigrationsDiverged(
-            "The snapshot is newer than the EDMS's code and older at once, so that nothing can be cut back to the code.",
+            "The snapshot is both newer and older than the EDMS's code, so --drop-unknown cannot be used.",
             where=report.settings_module,
             why=f"Only the snapshot has {spelled(history.missing)}; only the code has {spelled(history.planned)}.",
             fix="Install a version of the EDMS that has all of them. --into restores a copy as it is. Nothing was changed.",
@@ -153,10 +153,10 @@ def _require_keys(report: ProbeReport, unknown: Unknown) -> None:
 
 def _too_new(report: ProbeReport, why: str) -> SnapshotNewerThanCode:
     return SnapshotNewerThanCode(
-        "The snapshot cannot be cut back to the EDMS's code.",
+        "--drop-unknown cannot reduce the snapshot to what the EDMS's code knows.",
         where=report.settings_module,
         why=why,
-        fix="The live system is untouched. Install the version of the EDMS the snapshot was made under, or a newer one; --into "
+        fix="The live system is untouched. Install the version of the EDMS that the snapshot was made with, or a newer one; --into "
         "without --drop-unknown restores a copy as it is.",
     )
 

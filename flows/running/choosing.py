@@ -93,9 +93,9 @@ class VerbRunner:
                 return result
             if not verb.repeatable:
                 raise TransientError(
-                    "The Prefect API was lost before the run had ended.",
+                    "The connection to the Prefect API was lost before the run ended.",
                     why=str(lost),
-                    fix="`edms-backup restore SNAPSHOT --dry-run` says whether anything is left half-done. Run it again with --no-flow.",
+                    fix="Run it again with --no-flow. `edms-backup restore SNAPSHOT --dry-run` shows whether anything is unfinished.",
                 ) from lost
             self._say(f"The Prefect API was lost ({lost}). The run was done again directly, and is not recorded there.")
             return self._directly(lambda: verb, request)

@@ -249,9 +249,7 @@ class PrefectRunner:
             return make()
         except Exception as error:
             self._deaf = True
-            self.say(
-                f"Prefect did not take an artifact, and is left none from here on: {type(error).__name__}: {error}"
-            )
+            self.say(f"Prefect did not accept an artifact. No more artifacts are sent: {type(error).__name__}: {error}")
             return None
 
     def say(self, line: str) -> None:

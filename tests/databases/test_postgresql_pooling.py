@@ -144,7 +144,7 @@ def test_pgbouncer_is_refused_and_its_sessions_are_as_they_were(mode: str, postg
             open_database(address).check()
 
         assert edms.execute("SELECT name, setting FROM pg_settings ORDER BY 1").fetchall() == before
-    assert "hands its sessions around" in refused.value.what
+    assert "connection pooler in transaction mode" in refused.value.what
     assert "[edms] database_url" in refused.value.fix
 
 

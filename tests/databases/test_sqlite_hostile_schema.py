@@ -84,7 +84,7 @@ def test_a_statement_that_does_anything_else_is_refused(name: str, live: Path) -
 
 @pytest.mark.parametrize("name", ["a_module_that_reads_files", "a_module_that_reads_the_database"])
 def test_a_module_that_reaches_out_is_no_unknown_one(name: str, live: Path) -> None:
-    with pytest.raises(EdmsBackupError, match="holds a statement that no table needs"):
+    with pytest.raises(EdmsBackupError, match="has a statement that no table needs"):
         build(live, TABLE, HOSTILE[name])
 
 

@@ -224,7 +224,7 @@ def test_what_a_profile_sets_is_not_shown_as_a_default_too() -> None:
         ("[profile]\ntitle = 'x'\n", "detect"),
         ("[natural_keys]\n", "profile"),
         ("[profile\n", "not valid"),
-        ("[profile]\ntitle = 'x'\ndetect = {}\n", "would fit every EDMS"),
+        ("[profile]\ntitle = 'x'\ndetect = {}\n", "would match every EDMS"),
         ("jobs = 4\n[profile]\ntitle = 'x'\ndetect = {apps = ['a']}\n", "sets 'jobs' outside of a section"),
     ],
 )

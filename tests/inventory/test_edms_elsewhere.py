@@ -235,7 +235,7 @@ def test_an_answer_that_a_terminal_rewrote_is_understood(contained: Callable[...
 def test_an_answer_that_is_cut_or_changed_is_refused(filter_: str, contained: Callable[..., Settings]) -> None:
     settings = contained(pipe=f"| {filter_}", models="class A(models.Model):\n    text = models.TextField()")
 
-    with pytest.raises(EdmsNotImportable, match="did not come whole"):
+    with pytest.raises(EdmsNotImportable, match="is incomplete"):
         inspect.run_probe(settings)
 
 

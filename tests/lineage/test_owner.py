@@ -108,6 +108,6 @@ def test_a_tag_of_an_earlier_release_that_is_also_the_beginning_of_an_id_is_refu
     first = shelf.add("ours", 1)
     shelf.add("ours", 2, tag=first[:8])
 
-    with pytest.raises(UnknownSnapshot, match="2 snapshots answer"):
+    with pytest.raises(UnknownSnapshot, match="2 snapshots match"):
         choose(shelf.repository, first[:8], asker("ours"))
     assert choose(shelf.repository, first, asker("ours")).snapshot_id == first

@@ -99,7 +99,7 @@ def test_what_is_not_there_is_said(edms_factory: ReferenceEdmsFactory, tmp_path:
     protected.backup(tag="mine")
 
     for only, said in (
-        ("documents.Document", "names no object"),
+        ("documents.Document", "does not name an object"),
         ("documents.Dokument:SOP-0001", "There is no model"),
         ("documents.Document:nummer=SOP-0001", "has no column"),
         ("documents.Document:no such number", "The snapshot has no documents.Document"),

@@ -116,7 +116,7 @@ def test_an_object_that_would_unpack_to_more_than_a_backup_writes_is_refused_unr
     lied = _with(entry, 0, object=_stored(repository, data), rows=rows)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    with pytest.raises(DamagedRepository, match="does not hold what a backup writes"):
+    with pytest.raises(DamagedRepository, match="is not what a backup writes"):
         fetch_chunks(repository, lied, tmp_path / "fetched")
 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB

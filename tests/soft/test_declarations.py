@@ -70,7 +70,7 @@ def declare(*declarations: dict[str, str]) -> dict[str, Table]:
         ({"column": "notes.Note.hold", "target": "documents.Document"}, ["'hold'", "Did you mean `held`?"]),
         ({"column": "notes.Note.held", "target": "documents.Documnt"}, ["target", "Did you mean `documents.Document`?"]),
         ({"column": "notes.Note.held", "target": "documents.Document.numbr"}, ["'numbr'", "Did you mean `number`?"]),
-        ({"column": "notes.Note.held", "target": "composite"}, ["One id cannot name a row", "id, part", '"composite.part"']),
+        ({"column": "notes.Note.held", "target": "composite"}, ["One id does not identify a row", "id, part", '"composite.part"']),
         ({"column": "notes.Note.doc", "target": "documents.Document"}, ["jsonb", 'json = "$.document_ids[*]"']),
         ({"column": "notes.Note.many", "target": "documents.Document"}, ["integer[]", 'separator = ","']),
         ({"column": "notes.Note.plain", "target": "documents.Document", "separator": ","}, ["Leave separator"]),

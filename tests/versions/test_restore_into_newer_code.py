@@ -135,7 +135,7 @@ def test_migrations_that_break_references_leave_the_live_system_untouched(
     protected = chain.with_code(broken, tmp_path)
     live = database(protected.edms)
 
-    with pytest.raises(CheckFailed, match="Foreign keys do not hold") as failure:
+    with pytest.raises(CheckFailed, match="Foreign keys are broken") as failure:
         protected.restore(chain.snapshots[1])
 
     assert "documents_document" in failure.value.why

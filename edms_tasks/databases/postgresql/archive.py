@@ -199,7 +199,7 @@ def _entry(reader: _Reader) -> Entry:
 
 def _unknown(path: Path, why: str) -> DamagedRepository:
     return DamagedRepository(
-        "The snapshot's schema is no archive of pg_dump that can be read.",
+        "The snapshot's schema is not a readable pg_dump archive.",
         where=str(path),
         why=why,
         fix="Use another snapshot. If pg_dump is newer than this program knows, install an older one or a newer edms-backup.",

@@ -32,10 +32,10 @@ def created(address: DatabaseAddress, maintenance: DatabaseAddress, target: str)
             connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'".encode())
         except psycopg.errors.InvalidParameterValue as error:
             raise TerminalError(
-                "The server cannot make a database in UTF-8 with its own collation.",
+                "The server cannot create a UTF-8 database with its own collation.",
                 where=address.display,
                 why=str(error).strip(),
-                fix="Have an empty UTF-8 database made, and name it with --into.",
+                fix="Ask for an empty UTF-8 database, and name it with --into.",
             ) from error
         mark(connection, address.name, target)
     try:
@@ -58,7 +58,7 @@ def lent(address: DatabaseAddress) -> Iterator[DatabaseAddress]:
         ).fetchone()
     if row is not None and not row[0]:
         raise MayNotCreateDatabases(
-            "The role may not create a database for the EDMS's migrations, and does not own the one it restores into.",
+            "The role may not create a database for the EDMS's migrations and does not own the target's.",
             where=address.display,
             fix="As a superuser: ALTER ROLE … CREATEDB; or ALTER SCHEMA public OWNER TO the role, in that database.",
         )

@@ -137,7 +137,7 @@ class PostgresDatabase:
                 staging.finish((), ())
             except psycopg.Error as error:
                 raise TerminalError(
-                    "The snapshot's schema could not be made a second time.",
+                    "The snapshot's schema could not be created a second time.",
                     where=staging.address.display,
                     why=str(error).strip()[:1000],
                 ) from error
@@ -276,7 +276,7 @@ class PostgresDatabase:
         return TargetInUse(
             "The live database is in use, so it cannot be swapped.",
             where=self.address.display,
-            why=f"{why} Connected: {who or 'nobody any more'}",
+            why=f"{why} Connected: {who or 'nobody now'}",
             fix="Stop the EDMS (web server and workers), or set [restore] disconnect = true to end its connections.",
         )
 
@@ -286,10 +286,10 @@ class PostgresDatabase:
 
     def _changed(self, name: str, expected: str, found: str) -> TargetChanged:
         return TargetChanged(
-            "The database that was to go live is not the one that was proved.",
+            "The database to be promoted is not the one that was validated.",
             where=self.address.renamed(name).display,
             why=f"It should be {expected}, and is {found or 'not there'}.",
-            fix="Nothing was changed. See who makes and renames databases on this server, and run the restore again.",
+            fix="Nothing was changed. Find out who creates and renames databases on this server, and run the restore again.",
         )
 
     def _maintenance_address(self) -> DatabaseAddress:

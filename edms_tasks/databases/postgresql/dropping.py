@@ -46,10 +46,10 @@ def drop_parts(address: DatabaseAddress, unwanted: Unwanted) -> tuple[DroppedPar
             connection.commit()
     except psycopg.Error as error:
         raise SnapshotNewerThanCode(
-            "What the EDMS's code does not know cannot be dropped.",
+            "Tables or columns that the EDMS's code does not know cannot be dropped.",
             where=address.display,
             why=str(error).strip()[:1500],
-            fix="The live system is untouched. Install the version of the EDMS the snapshot was made under, or restore with "
+            fix="The live system is untouched. Install the version of the EDMS that the snapshot was made with, or restore with "
             "--into (without --drop-unknown) and change the copy by hand.",
         ) from error
     return tuple(dropped)

@@ -81,7 +81,7 @@ def left_as_made(connection: Connection, entry: TableEntry, where: str) -> str:
         raise TerminalError(
             f"This role may not write the rows of {table.id}, a table of the extension {table.extension}.",
             where=where,
-            why=f"It holds {row[0]} rows that came with the extension, the snapshot has {entry.state.rows}."
+            why=f"It has {row[0]} rows from the extension itself; the snapshot has {entry.state.rows}."
             if row
             else "It may not read them either.",
             fix="The live system is untouched. Restore as a superuser (EDMS_BACKUP__RESTORE__DATABASE), or make backups without "

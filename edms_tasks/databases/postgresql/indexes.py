@@ -87,5 +87,5 @@ def _failed(address: DatabaseAddress, entry: Entry, error: psycopg.Error) -> Ter
         f"The server could not build {entry.name}.",
         where=address.display,
         why=str(error).strip()[:1000],
-        fix="The live system is untouched. Correct at the source what the message names, take a new backup, and restore that.",
+        fix="The live system is untouched. Correct at the source what the message names, make a new backup, and restore that.",
     )

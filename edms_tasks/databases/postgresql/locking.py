@@ -64,7 +64,7 @@ class AdvisoryLock:
             "The lock on the database was lost.",
             where=self.what,
             why=why,
-            fix="See that the connection lasts (firewall, session pooler, a restart of the server), and run the command again.",
+            fix="Check what ended the connection (a firewall, a session pooler, a restart of the server), and run the command again.",
         )
 
 

@@ -29,6 +29,6 @@ def may_not_create(role: str, where: str) -> MayNotCreateDatabases:
         "The role may not create the staging database.",
         where=where,
         why=f"{role} lacks CREATEDB.",
-        fix=f"As a superuser: ALTER ROLE {identifier(role)} CREATEDB; or have an empty database made "
-        f"(CREATE DATABASE restored OWNER {identifier(role)};) and restore with --into restored.",
+        fix=f"As a superuser: ALTER ROLE {identifier(role)} CREATEDB; or create an empty database (CREATE DATABASE restored OWNER "
+        f"{identifier(role)};) and restore with --into restored.",
     )

@@ -48,7 +48,7 @@ def closing_of(comment: object) -> Closing | None:
         return Closing.model_validate(json.loads(comment.removeprefix(MARK) or "{}").get("closing", {}))
     except (ValueError, AttributeError, ValidationError) as error:
         raise TerminalError(
-            "The comment of the staging database is not what was written there.",
+            "The comment of the staging database was changed.",
             why=str(error).splitlines()[0],
             fix="Run the restore again. Nothing else may write to the staging database.",
         ) from error

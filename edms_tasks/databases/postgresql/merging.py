@@ -83,7 +83,7 @@ class PostgresMerge:
                 self._execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
         except adbc_driver_manager.Error as error:
             raise TargetInUse(
-                "Somebody else is writing to the database.",
+                "Another session is writing to the database.",
                 where=self._address.display,
                 why=str(error)[:500],
                 fix="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
@@ -97,7 +97,7 @@ class PostgresMerge:
             row = cursor.fetchone()
         if row is None or row[0] != "origin":
             raise MergeRefused(
-                "The role's sessions check no references.",
+                "The role's sessions do not check references.",
                 where=self._address.display,
                 why=f"session_replication_role is {row[0] if row else 'not known'}, and this role may not change it.",
                 fix="As a superuser: ALTER ROLE … RESET session_replication_role. Nothing was changed.",

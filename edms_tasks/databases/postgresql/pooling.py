@@ -55,9 +55,10 @@ def _process(connection: Any) -> int:
 
 def _hands_around(address: DatabaseAddress) -> DatabaseRefused:
     return DatabaseRefused(
-        "A connection pooler stands before the server and hands its sessions around between transactions.",
+        "A connection pooler in transaction mode is in front of the server.",
         where=address.display,
-        why="As PgBouncer does with pool_mode = transaction or statement. Settings, locks and snapshots of the database do not last there.",
+        why="Sessions change between transactions (PgBouncer: pool_mode = transaction or statement), so settings, locks and database "
+        "snapshots are lost.",
         fix='Give the server\'s own address: [edms] database_url = "postgresql://host:port" (login and name come from the EDMS). '
-        "A pool in session mode will do as well.",
+        "A pool in session mode works as well.",
     )

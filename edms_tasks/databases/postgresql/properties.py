@@ -199,7 +199,7 @@ def recorded_properties(settings: Mapping[str, str]) -> Properties | None:
         return Properties.model_validate_json(settings[KEY])
     except ValidationError as error:
         raise DamagedRepository(
-            "What the snapshot says of the database as a whole cannot be read.",
+            "The snapshot's properties of the database cannot be read.",
             where="native_schema.settings.properties",
             why=str(error.errors()[0]["msg"]),
             fix="Use another snapshot.",

@@ -51,7 +51,7 @@ def _same(pointed: str, pointing: str, comparison: Comparison) -> str:
     # `--` and `/*` would begin a comment.
     if not _OPERATOR.fullmatch(name) or "--" in name or "/*" in name:
         raise TerminalError(
-            "A reference is compared by what is no operator.",
+            "A reference in the manifest names something that is not an operator.",
             where=name[:80],
             fix="The manifest was not written by edms-backup. Use another snapshot.",
         )

@@ -92,7 +92,7 @@ def plan_restore(archive: Archive, server: Server, fallback: str, where: str) ->
             "The server is not ready for this snapshot.",
             where=where,
             why="; ".join(one.why for one in refused),
-            fix="The live system is untouched. Do what is missing, and restore again."
+            fix="The live system is untouched. Provide what is missing, and restore again."
             + (f" As a superuser: {statements}" if statements else ""),
         )
     plan = Plan(heir=fallback if server.superuser else server.role)
@@ -230,7 +230,7 @@ def require_harmless(connection: Connection, orphans: Sequence[Entry], heir: str
     if rows:
         owners = sorted({functions[str(name)].text("owner") for (name,) in rows})
         raise ServerNotReady(
-            "Functions that run with their owner's rights would run with a superuser's.",
+            "Functions that run with their owner's rights (SECURITY DEFINER) would run with a superuser's.",
             where=where,
             why=f"The owners {', '.join(owners)} of {', '.join(str(name) for (name,) in rows)} do not exist here.",
             fix="The live system is untouched. As a superuser: "

@@ -56,14 +56,14 @@ def _require_possible(address: DatabaseAddress, secrets: dict[str, str]) -> None
     names = ", ".join(secrets)
     if dict(address.options).get("service") or os.environ.get("PGSERVICE"):
         raise SettingsError(
-            f"{names} cannot be given to pg_dump and pg_restore beside a service.",
+            f"{names} cannot be passed to pg_dump and pg_restore together with a service.",
             where=address.display,
-            why="They would stand among the program's arguments, which every user of the machine can read.",
-            fix=f"Move {names} from OPTIONS into the service's section of the service file, readable for its owner alone.",
+            why="They would be in the program's arguments, which every user of the machine can read.",
+            fix=f"Move {names} from OPTIONS into the service's section of the service file, readable only by its owner.",
         )
     if any(value != value.strip() or "\n" in value for value in secrets.values()):
         raise SettingsError(
-            f"{names} cannot be given to pg_dump and pg_restore: it begins or ends with a blank, or holds a line break.",
+            f"{names} cannot be passed to pg_dump and pg_restore: it begins or ends with a space, or contains a line break.",
             where=address.display,
             fix="Give the key another password: openssl pkey -in KEY -aes256 -out NEW-KEY.",
         )

@@ -350,10 +350,10 @@ def _require_left_alone(connection: psycopg.Connection[tuple[object, ...]], addr
             return
         time.sleep(_PAUSE)
     raise TargetInUse(
-        "Somebody is connected to the staging database, and may have changed it.",
+        "Another session is connected to the staging database and may have changed it.",
         where=address.display,
         why=", ".join(str(who) for (who,) in rows[:5]),
-        fix="Nothing was changed. See who connects to databases of that name, and run the restore again.",
+        fix="Nothing was changed. Find out who connects to databases of that name, and run the restore again.",
     )
 
 

@@ -74,15 +74,15 @@ def begin_with_tables_held(
             connection.execute("ROLLBACK")
             if time.monotonic() > given_up:
                 raise table_locked(address, holders(connection)) from error
-            say(f"Waiting for tables that others hold: {'; '.join(holders(connection)) or 'free again'}")
+            say(f"Waiting for tables that other sessions have locked: {'; '.join(holders(connection)) or 'free again'}")
             continue
         except psycopg.errors.InsufficientPrivilege as error:
             raise _may_not_read(address, error) from error
         if time.monotonic() > given_up:
             raise TableLocked(
-                "Tables are being made and dropped all the time.",
+                "Tables are created and dropped all the time.",
                 where=address.display,
-                fix="Run it again when whatever makes them has ended.",
+                fix="Run it again when the program that creates them has ended.",
             )
 
 
@@ -105,10 +105,10 @@ def table_locked(address: DatabaseAddress, who: Sequence[str] | None = None) -> 
         except DatabaseRefused:
             who = ()  # the error that is on its way says more
     return TableLocked(
-        "A table is held by another session, and was waited for in vain.",
+        "Another session has locked a table, and did not release it in time.",
         where=address.display,
-        why="; ".join(who) or "By now it is free again.",
-        fix="Let that session end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
+        why="; ".join(who) or "It is free again now.",
+        fix="Wait for that session to end, or end it (SELECT pg_terminate_backend(its number);), and run it again.",
     )
 
 
@@ -136,6 +136,6 @@ def _may_not_read(address: DatabaseAddress, error: Exception) -> TerminalError:
         "The role may not read every table.",
         where=address.display,
         why=str(error).strip(),
-        fix="As the table's owner or a superuser: GRANT SELECT ON the table TO the role. pg_dump needs it too, even for a "
-        "table whose rows are excluded.",
+        fix="As the table's owner or a superuser: GRANT SELECT ON the table TO the role. pg_dump needs this even for tables whose rows "
+        "are excluded.",
     )

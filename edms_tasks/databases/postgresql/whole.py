@@ -92,15 +92,15 @@ class Whole:
                 "The role may not create the staging database.",
                 where=name,
                 why=str(error).strip(),
-                fix="As a superuser: ALTER ROLE … CREATEDB; or have an empty database made and restore with --into.",
+                fix="As a superuser: ALTER ROLE … CREATEDB; or create an empty database and restore with --into.",
             ) from error
         except (pg_errors.DataError, pg_errors.ProgrammingError, pg_errors.NotSupportedError) as error:
             raise ServerNotReady(
-                "The server cannot make a database like the snapshot's.",
+                "The server cannot create a database like the snapshot's.",
                 where=f"encoding {wanted.encoding}, locale {wanted.locale or wanted.collate}",
                 why=str(error).strip(),
-                fix="The live system is untouched. Make the locale known on the server's machine (Debian: dpkg-reconfigure locales, "
-                "then restart PostgreSQL), or have an empty database made with a locale it knows and restore with --into.",
+                fix="The live system is untouched. Install the locale on the server (Debian: dpkg-reconfigure locales, then restart "
+                "PostgreSQL), or create an empty database with another locale and restore with --into.",
             ) from error
         mark(connection, name, self._made_for, self._closing)
         connection.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true".encode())

@@ -41,7 +41,7 @@ class SqliteDatabase:
         require_readable(self._path)
         if not self._path.is_file():
             raise DatabaseRefused(
-                "The database file is not there.",
+                "The database file does not exist.",
                 where=str(self._path),
                 fix="Fix the EDMS's DATABASES setting, or run its migrations first.",
             )
@@ -70,7 +70,7 @@ class SqliteDatabase:
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         if into is not None and os.path.lexists(into):
             raise TargetExists(
-                f"The file {into} exists.", where=into, fix="Name another with --into, or remove that one."
+                f"The file {into} exists.", where=into, fix="Name another with --into, or remove that file."
             )
         folder = Path(into).absolute().parent if into else self._path.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):

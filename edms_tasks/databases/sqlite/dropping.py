@@ -103,9 +103,9 @@ def _names(sql: str, word: str) -> bool:
 
 def _refusal(path: Path, why: str) -> SnapshotNewerThanCode:
     return SnapshotNewerThanCode(
-        "What the EDMS's code does not know cannot be dropped: something else depends on it, or SQLite cannot take it away.",
+        "Tables or columns that the EDMS's code does not know cannot be dropped: something depends on them, or SQLite cannot drop them.",
         where=str(path),
         why=why,
-        fix="The live system is untouched. Install the version of the EDMS the snapshot was made under, or restore with --into "
+        fix="The live system is untouched. Install the version of the EDMS that the snapshot was made with, or restore with --into "
         "(without --drop-unknown) and change the copy by hand.",
     )

@@ -171,19 +171,19 @@ def _words(action: int, first: str | None, second: str | None) -> str:
 
 def _unknown_module(name: str, module: str) -> CheckFailed:
     return CheckFailed(
-        f"The virtual table {name!r} is of the unknown module {module!r}, so it cannot be made.",
+        f"The virtual table {name!r} is of the unknown module {module!r}, so it cannot be created.",
         where=f"table {name!r}"[:200],
-        why=f"A restore makes virtual tables of {', '.join(sorted(MODULES))} only: what another module does is not known.",
-        fix="While the EDMS lives, have it drop the table (or move it to a database of its own), back up, and let its code make the table "
-        "again after a restore. The rows of a snapshot that has it can be read without a restore: they are Parquet files (docs/format.md).",
+        why=f"A restore creates virtual tables of {', '.join(sorted(MODULES))} only, because other modules could do anything.",
+        fix="Drop the table in the live EDMS (or move it to its own database), back up, and let the EDMS create it again after a "
+        "restore. To get at the rows of a snapshot that has it, read its Parquet files (docs/format.md).",
     )
 
 
 def _refused(kind: str, name: str, why: str) -> CheckFailed:
     return CheckFailed(
-        f"The snapshot's schema holds a statement that no {kind} needs, so it was not run.",
+        f"The snapshot's schema has a statement that no {kind} needs. It was not run.",
         where=f"{kind} {name!r}"[:200],
         why=why,
-        fix="Do not use this snapshot before you know how the statement came into it: `edms-backup verify` says whether its "
-        "objects are those that were written. The live system is untouched.",
+        fix="Do not use this snapshot until you know where the statement came from: `edms-backup verify` shows whether its objects are "
+        "the ones that were written. The live system is untouched.",
     )

@@ -34,10 +34,10 @@ def require_same(path: Path, expected: str) -> None:
     found = "" if not path.exists() else fingerprint(path)
     if expected and found != expected and identity(path) != expected:
         raise TargetChanged(
-            "The database that was to go live is not the one that was proved.",
+            "The database to be promoted is not the one that was validated.",
             where=str(path),
             why=f"It should be {expected}, and is {found or 'not there'}.",
-            fix="Nothing was changed. See what writes into that folder, and run the restore again.",
+            fix="Nothing was changed. Find out what writes to that folder, and run the restore again.",
         )
 
 

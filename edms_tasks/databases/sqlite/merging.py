@@ -90,7 +90,7 @@ class SqliteMerge:
 
     def _in_use(self, why: str) -> TargetInUse:
         return TargetInUse(
-            "Somebody else is writing to the database.",
+            "Another session is writing to the database.",
             where=self._address.display,
             why=why,
             fix="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",

@@ -173,7 +173,7 @@ class SqliteStaging:
             connection.execute("COMMIT")
             broken = self._unsound(connection)
             if broken is not None:
-                raise CheckFailed("The restored SQLite file is not sound.", where=str(self._path), why=str(broken))
+                raise CheckFailed("The restored SQLite file is damaged.", where=str(self._path), why=str(broken))
             connection.execute(
                 f"PRAGMA journal_mode = {'WAL' if self._schema.settings.get('journal_mode') == 'wal' else 'DELETE'}"
             )
@@ -290,7 +290,7 @@ class SqliteStaging:
                 f"The {made.type} {made.name!r} of the snapshot cannot be created.",
                 where=str(self._path),
                 why=str(error),
-                fix="An extension the EDMS loads may be missing in this Python's SQLite.",
+                fix="An extension that the EDMS loads may be missing in this Python's SQLite.",
             ) from error
 
 

@@ -84,9 +84,9 @@ def copy_database(source: Path, destination: Path) -> None:
     require_readable(source)
     if not source.is_file():
         raise DatabaseRefused(
-            "The database file is not there.",
+            "The database file does not exist.",
             where=str(source),
-            fix="Fix the EDMS's DATABASES setting, or run its migrations first. To bring it back: `edms-backup restore latest`.",
+            fix="Fix the EDMS's DATABASES setting, or run its migrations first. To restore it: `edms-backup restore latest`.",
         )
     try:
         with (

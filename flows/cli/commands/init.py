@@ -75,7 +75,7 @@ def init(
             if result.written:
                 line(console, f"✓ settings: {result.config}")
             else:
-                line(console, f"✗ settings: {result.config} was not written, for what follows")
+                line(console, f"✗ settings: {result.config} was not written, because:")
             for check in result.checks:
                 mark = "✗" if check.error else "✓"
                 line(console, f"{mark} {check.subject}: {check.error.what if check.error else check.answer}")

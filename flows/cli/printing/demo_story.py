@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def print_demo(console: Console, result: DemoResult) -> None:
     """What was lost, what came back, the verdict, the seconds, the paths."""
     line(console, "")
-    line(console, "What the re-initialisation destroyed, and what the restore brought back:")
+    line(console, "What the re-initialisation changed, and what the restore brought back:")
     shown = [model for model in result.models if len({model.before, model.lost, model.restored}) > 1]
     rows: list[tuple[object, ...]] = [
         (model.model, f"{model.before:,}", f"{model.lost:,}", f"{model.restored:,}") for model in shown
@@ -28,7 +28,7 @@ def print_demo(console: Console, result: DemoResult) -> None:
     for model, changed in result.changed_ids.items():
         if changed:
             back = result.restored_ids[model]
-            line(console, f"{model}: {changed} default rows came under other ids; {back} have their own back")
+            line(console, f"{model}: {changed} default rows got other ids; {back} have their own ids again")
     line(console, "")
     line(console, "seconds:")
     print_table(console, ("stage", ">seconds"), [(stage, f"{taken:.1f}") for stage, taken in result.seconds.items()])

@@ -38,7 +38,7 @@ def print_diagnosis(console: Console, result: Examined, page: Path | None, *, ev
     _print_findings(console, result)
     if result.settings:
         line(console, "")
-        line(console, "for edms-backup.toml, after a look at each:")
+        line(console, "Suggested lines for edms-backup.toml (check each):")
         for text in result.settings.splitlines():
             line(console, f"  {text}")
     line(console, "")
@@ -87,5 +87,5 @@ def _print_findings(console: Console, result: Examined) -> None:
         if group.examples:
             line(console, f"    for example: {' · '.join(group.examples)}")
         if group.fix:
-            for text in f"cure: {group.fix}".splitlines():
+            for text in f"fix: {group.fix}".splitlines():
                 line(console, f"    {text}")

@@ -47,12 +47,12 @@ def print_restore_plan(console: Console, plan: RestorePlan) -> None:
     """What a restore would do: what goes, comes back and changes back."""
     line(
         console,
-        f"a restore of snapshot {plan.snapshot_id[:12]} would do this now: - goes, + comes back, ~ changes back",
+        f"a restore of snapshot {plan.snapshot_id[:12]} would do this now: - is removed, + is restored, ~ is changed back",
     )
     _print_difference(console, plan.difference, _PLANNED)
     line(console, "")
     if plan.migrate:
-        line(console, f"after the proof the EDMS's migrations run: {', '.join(plan.migrate)}")
+        line(console, f"after validation the EDMS's migrations run: {', '.join(plan.migrate)}")
     for note in plan.notes:
         line(console, f"· {note}")
     print_findings(console, plan.findings)
@@ -62,12 +62,12 @@ def print_restore_plan(console: Console, plan: RestorePlan) -> None:
     if plan.in_use:
         line(
             console,
-            f"✗ a restore would be refused now: {plan.in_use} Nothing else stands in the way; nothing was changed",
+            f"✗ a restore would be refused now: {plan.in_use} Nothing else prevents it. Nothing was changed",
         )
     else:
         line(
             console,
-            "✓ nothing stands in the way; nothing was changed (the snapshot itself is read again by `edms-backup verify`)",
+            "✓ nothing prevents the restore; nothing was changed (to check the snapshot itself, run `edms-backup verify`)",
         )
 
 
@@ -123,7 +123,7 @@ def _print_rows(console: Console, table: TableDifference) -> None:
     if table.doubled:
         line(
             console,
-            f"   ! {count_text(table.doubled, 'row')} share a key with another; which is which goes by their ids",
+            f"   ! {count_text(table.doubled, 'row')} share a key with another row; they are matched by their ids",
         )
     for row in table.rows:
         line(console, f"{_MARKS[row.change]}  {_value(row.key)}")
@@ -156,7 +156,7 @@ def _print_root(console: Console, root: RootDifference) -> None:
     line(
         console,
         f"files of {root.root}: {counts}{unread}"
-        + (f"; {count_text(folders, 'folder')} came or went" if folders else ""),
+        + (f"; {count_text(folders, 'folder')} added or removed" if folders else ""),
     )
     for path in root.paths:
         line(console, f"{_MARKS[path.change]}  {printable(path.path)}{_sizes(path)}")
@@ -196,6 +196,6 @@ def _print_verdict(console: Console, difference: Difference) -> None:
     schema = len(difference.only_first) + len(difference.only_second) + len(difference.columns)
     line(
         console,
-        f"✗ they differ: rows {told}; {count_text(paths, 'file')} or folders"
+        f"✗ differences: rows {told}; {count_text(paths, 'file')} or folders"
         + (f"; {count_text(schema, 'table')} or columns" if schema else ""),
     )

@@ -38,8 +38,7 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
         proved = sum(table.snapshot_rows for table in result.tables)
         line(
             console,
-            f"✓ merged and proved: {proved:,} rows of the snapshot say in {result.plan.target} what they said; "
-            f"{writes:,} rows and files written",
+            f"✓ merged and proved: {proved:,} rows of the snapshot are the same in {result.plan.target}; {writes:,} rows and files written",
         )
 
 
@@ -49,7 +48,7 @@ def print_plan(console: Console, plan: MergePlan, *, every: bool = False) -> Non
         line(console, f"✗ {conflict.model}: {conflict.message} ({conflict.count:,})")
         for example in conflict.examples:
             line(console, f"    {printable(example)}")
-        line(console, f"    cure: {conflict.fix}")
+        line(console, f"    fix: {conflict.fix}")
     held = [model for model in plan.models if model.snapshot_rows or model.target_rows]
     shown = [model for model in held if every or model.insert or model.update or model.keep or model.orphaned]
     rows = [

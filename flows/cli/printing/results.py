@@ -50,11 +50,12 @@ def print_restore(console: Console, result: RestoreResult) -> None:
     print_seconds(console, result.seconds)
     found = f"{result.rows:,} rows and {result.files:,} files"
     if result.success:
-        line(console, f"✓ proved: {found} are what snapshot {result.snapshot_id[:12]} says")
+        line(console, f"✓ proved: {found} equal snapshot {result.snapshot_id[:12]}")
     elif result.verdict == "salvaged" and result.losses is not None:
         lost = f"lost: {count_text(result.losses.rows, 'row')}, {count_text(result.losses.file_count, 'file')}"
         line(
-            console, f"✗ SALVAGED, not whole: {found} of snapshot {result.snapshot_id[:12]} are back and proved; {lost}"
+            console,
+            f"✗ SALVAGED, not complete: {found} of snapshot {result.snapshot_id[:12]} are restored and proved; {lost}",
         )
         print_problems(console, result.losses.sentences())
     else:
@@ -66,7 +67,7 @@ def print_restore(console: Console, result: RestoreResult) -> None:
     if result.code_migration is not None and result.code_migration.dropped:
         line(
             console,
-            f"! after the proof, as asked, dropped: {result.code_migration.dropped_in_short()}; the report names all",
+            f"! dropped after validation, as requested: {result.code_migration.dropped_in_short()}; the report lists all",
         )
     if result.promoted:
         line(console, f"now live  {result.target}")
@@ -109,7 +110,7 @@ def print_verify(console: Console, result: VerifyResult) -> None:
     for note in result.notes:
         line(console, f"! {note}")
     if result.success:
-        line(console, f"✓ verified: {read} read again and right")
+        line(console, f"✓ verified: {read} read again and correct")
     elif not result.problems:
         line(console, "✗ there is no snapshot to verify")
     else:
@@ -125,7 +126,7 @@ def print_listing(console: Console, listing: Listing) -> None:
         line(console, f"! {note}")
     if not listing.snapshots and not listing.damaged:
         whose = " of this EDMS" if listing.others or listing.problems else ""
-        line(console, f"The repository holds no snapshot{whose} yet: `edms-backup backup` makes one.")
+        line(console, f"The repository has no snapshot{whose} yet. Make one with `edms-backup backup`.")
     elif listing.snapshots:
         headings = (">no.", "snapshot", "created (UTC)", "tag", ">tables", ">rows", ">files", ">bytes", ">findings")
         rows = [
@@ -146,11 +147,11 @@ def print_listing(console: Console, listing: Listing) -> None:
         ]
         print_table(console, (*headings, *(("EDMS",) if listing.all else ())), rows)
         if len(listing.snapshots) < listing.expected and not listing.all:
-            line(console, f"✗ {len(listing.snapshots)} of {listing.expected} are there")
+            line(console, f"✗ {len(listing.snapshots)} of {listing.expected} snapshots are there")
     for name in listing.damaged:
         line(console, f"✗ {name[:12]}  its manifest is damaged; keep the file for analysis")
     if listing.others and not listing.all:
-        line(console, "There are snapshots of other EDMSs here: `edms-backup list --all`")
+        line(console, "The repository has snapshots of other EDMSs too: `edms-backup list --all`")
 
 
 def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest, notes: Sequence[str] = ()) -> None:
