@@ -77,11 +77,11 @@ def _edit_newest(database: OpenDatabase, rows: int) -> int:
 
 
 def _editable(tables: Sequence[Table]) -> Iterator[tuple[Table, Column]]:
-    """Documents and the tables whose rows belong to one, each with the moment that an edit writes anew."""
+    """Documents and the tables whose rows belong to one, each with the time that an edit writes again."""
     for table in tables:
-        moments = [column for column in table.columns if column.logical_type == "datetime" and not column.nullable]
-        if moments and (table.id == _ROOT or _owner(table, tables) is not None):
-            yield table, moments[-1]
+        times = [column for column in table.columns if column.logical_type == "datetime" and not column.nullable]
+        if times and (table.id == _ROOT or _owner(table, tables) is not None):
+            yield table, times[-1]
 
 
 def _owner(table: Table, tables: Sequence[Table]) -> ForeignReference | None:

@@ -2,7 +2,7 @@
 
 Populating through Django takes minutes for a million rows. Copying keeps what matters for a measurement: the proportions
 of the tables, their wide and awkward values, every reference. What differs from row to row in a real system (keys,
-moments, checksums, titles, long texts) differs from copy to copy as well: a tool that compresses would otherwise be
+times, checksums, titles, long texts) differs from copy to copy as well: a tool that compresses would otherwise be
 measured on rows that are easier than those it will meet.
 """
 

@@ -223,7 +223,7 @@ def _hyphenated(digits: str | None) -> str | None:
 
 
 def _later(value: str | None, k: int) -> str | None:
-    # As Django writes moments into SQLite: in UTC, without a zone.
+    # As Django writes times into SQLite: in UTC, without a zone.
     return value and str(datetime.fromisoformat(value) + k * _LATER)
 
 

@@ -17,7 +17,7 @@ from tests.reference_system import ReferenceEdms
 
 COMMAND = [sys.executable, "-m", "flows.cli.app"]
 
-# Asking the EDMS for its models starts its Python; reading all back is the proof: pg_dump does neither, nor files.
+# Asking the EDMS for its models starts its Python; reading all back is the verification: pg_dump does neither, nor files.
 _NOT_DATABASE = ("inspect", "files", "verify")
 
 

@@ -43,7 +43,7 @@ class EdmsBackupError(Exception):
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
-        """The same four facts for ``--json``. `cure` is what `fix` was called."""
+        """The same four facts for ``--json``. `cure` is the old name of `fix`."""
         return {
             "error": self.code,
             "what": self.what,
@@ -191,7 +191,7 @@ class SnapshotNewerThanCode(TerminalError):
 
 
 class MigrationsDiverged(TerminalError):
-    """The EDMS's code cannot bring the snapshot's migrations forward: theirs and its history have parted."""
+    """The EDMS's code cannot continue the snapshot's migrations: the two histories have diverged."""
 
     code = "migrations-parted"
 
@@ -227,7 +227,7 @@ class TargetLocked(TargetInUse):
 
 
 class TargetChanged(TransientError):
-    """The database or a folder is not the one it was when this run began, or not the one that was proved."""
+    """The database or a folder is not the one it was when this run began, or not the one that was validated."""
 
     code = "target-changed"
 
@@ -306,7 +306,7 @@ class PromotionHalted(TerminalError):
 
 
 class EvidenceNotWritten(TerminalError):
-    """What was restored or merged is in its place, proved, and the report on it could not be written."""
+    """What was restored or merged is in its place and proved, but its report could not be written."""
 
     code = "evidence-not-written"
     exit_code = 4

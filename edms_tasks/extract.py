@@ -99,7 +99,7 @@ def together(table: Table, measure: Measure, parts: Sequence[RawTable]) -> RawTa
 
 
 def _require_carriable(table: Table) -> None:
-    """Column names that the chunk format cannot tell apart, or keeps for itself."""
+    """Column names that the chunk format cannot distinguish, or reserves for itself."""
     names = [column.name.lower() for column in table.columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
     reserved = [name for name in names if name.startswith(("@key", "@ref:", "@soft:", FOUND, ROW_ID))]

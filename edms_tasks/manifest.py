@@ -87,7 +87,7 @@ class TableEntry(Value):
     """A table in a snapshot."""
 
     table: Table
-    natural_key: NaturalKey | None  # the candidate that was proved on the data; None: no key, not even a surrogate
+    natural_key: NaturalKey | None  # the candidate that holds on the data; None: no key, not even a surrogate
     encodings: dict[str, Encoding]
     state: TableState
     chunks: tuple[Chunk, ...]

@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     files: FilesSettings = FilesSettings()
     restore: RestoreSettings = RestoreSettings()
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
-    workdir: Path = Field(default=Path(".edms-backup"), description="Spool, reports and the promotion journal.")
+    workdir: Path = Field(default=Path(".edms-backup"), description="Scratch files, reports and the promotion journal.")
     memory_limit_mb: int = Field(default=320, ge=128, description="Memory for set-based work; the rest goes to disk.")
     chunk_rows: int = Field(default=65_536, ge=1, le=1 << 24, description="Rows in one chunk, 16,777,216 at most.")
     jobs: int = Field(default=2, ge=1, le=64, description="Tables read or written at the same time.")
@@ -325,7 +325,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     edms = settings.edms
     # The interpreter is not resolved: a virtual environment's python is a link, and following it leaves the environment.
     python = edms.python if edms.python is None or len(edms.python.parts) == 1 else anchored(edms.python)
-    # Where the EDMS runs elsewhere, its project folder is a path there.
+    # Where the EDMS runs on another machine or in a container, its project folder is a path there.
     project = edms.project if edms.project is None or edms.command else anchored(edms.project)
     command = edms.command
     if command and "/" in command[0]:

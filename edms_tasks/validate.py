@@ -1,4 +1,4 @@
-"""Validate a restored database and its files against the manifest, and judge.
+"""Validate a restored database and its files against the manifest, and give the verdict.
 
 The suites come from `expectations`, and so does the evidence (Data Docs). The verdict is found here and is harder than
 Great Expectations' own: a suite that evaluated nothing, a table without a suite, an expectation that could not be
@@ -65,13 +65,13 @@ def validate_restored(
     suites_folder: Path | None = None,
     jobs: int = 1,
 ) -> ValidationResult:
-    """Run every suite on the restored database, write the Data Docs to `reports / "data_docs"`, and judge.
+    """Run every suite on the restored database, write the Data Docs to `reports / "data_docs"`, and give the verdict.
 
     Args:
         manifest: what the snapshot says went in.
         states: table id -> what was measured in the restored database. What was not measured is no expectation.
         files: one check for each file root.
-        database_url: SQLAlchemy URL of the restored database; it is used and written nowhere.
+        database_url: SQLAlchemy URL of the restored database; it is used and never written down.
         reports: folder for the evidence; created.
         structure: what the database is besides its rows, held against the snapshot (`structure.check_structure`).
         file_names: the manifest's declarations of ids in names of files, measured anew with the restored rows; None: they

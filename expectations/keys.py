@@ -1,7 +1,7 @@
 """A natural key as SQL: the joins and expressions that give every row its business identity, inside the database.
 
 A part of a key may pass through references (`document.number`). Where it ends on a reference, the id stands for the
-row it points at: that row's own key is proved unique by the suite of its own table. Keys are compared byte by byte,
+row it points at: that row's own key is checked by the suite of its own table. Keys are compared byte by byte,
 whatever collation a column has; references are followed as the database itself follows them.
 """
 

@@ -39,7 +39,7 @@ class Examined:
     edms: str
     excluded: tuple[str, ...]  # models or tables the settings leave out: nothing is said of their rows
     files: int
-    settings: str  # TOML with the remedies that settings can be
+    settings: str  # TOML with the fixes that settings can make
     seconds: dict[str, float]
 
     @property

@@ -84,7 +84,7 @@ def initialise(
         project: the folder that holds manage.py; with `command` a path where the EDMS runs.
         settings_module: the Django settings module.
         python: the EDMS's interpreter here.
-        command: what starts it elsewhere, as one would type it.
+        command: what starts it on another machine or in a container, as one would type it.
         repository: a folder or an fsspec URL.
         profile: the name of a profile; None takes the one that fits, "none" takes none.
         force: write over a file that is there.
@@ -140,7 +140,7 @@ def _answers(
         answers["edms.command"] = tuple(shlex.split(command))
         module = settings_module
     else:
-        # Where the EDMS runs elsewhere, its folders are not here to be looked into.
+        # Where the EDMS runs on another machine or in a container, its folders are not here.
         project = project.absolute() if project else _find_project(Path.cwd())
         module = settings_module or (_find_module(project) if project else None)
     if project:

@@ -28,7 +28,7 @@ class Inspection:
     database: str
 
     def shortfall(self) -> Shortfall | None:
-        """None: it judges nothing."""
+        """None: it gives no verdict."""
         return None
 
     def as_json(self) -> dict[str, Any]:

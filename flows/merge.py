@@ -1,6 +1,6 @@
 """Merge: open → safety snapshot → read → match → plan → write → validate → commit, in one transaction of the live database.
 
-Rows are matched by natural key, new rows get free ids, every reference follows. Nothing is committed that was not proved.
+Rows are matched by natural key, new rows get free ids, every reference follows. Nothing is committed that was not validated.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from flows.tasks.open import open_the_snapshot
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What a merge did, or would do, and the proof."""
+    """What a merge did, or would do, and its validation."""
 
     plan: MergePlan
     done: bool
@@ -62,7 +62,7 @@ class MergeResult:
 
     @property
     def success(self) -> bool:
-        """Nothing stands in the way (a plan), or everything was proved and committed (a merge)."""
+        """Nothing prevents it (a plan), or everything was validated and committed (a merge)."""
         return not self.plan.conflicts
 
     def shortfall(self) -> Shortfall | None:

@@ -54,7 +54,7 @@ class RestorePlan:
     snapshot_id: str
     target: str
     difference: Difference  # from what is there to the snapshot
-    migrate: tuple[str, ...]  # migrations of the EDMS that would run after the proof
+    migrate: tuple[str, ...]  # migrations of the EDMS that would run after validation
     findings: tuple[Finding, ...]  # of the snapshot: what comes back as it was, such as references to nothing
     in_use: str | None  # why a restore would be refused now though nothing else stands in its way
     notes: tuple[str, ...]

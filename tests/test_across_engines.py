@@ -26,7 +26,7 @@ from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, Referenc
 from tests.running import Protected, protect, run_restore
 
 # A decimal with 18 digits is among the reference EDMS's awkward data; SQLite cannot hold it, so it says another there.
-_MEND = """
+_FIX = """
 from decimal import Decimal
 from documents.models import Document
 assert Document.objects.filter(cost__gt=10**9).update(cost=Decimal("1234567890.1234"))
@@ -55,7 +55,7 @@ def moved(
             folder = tmp_path_factory.mktemp(f"from_{engine}")
             template = _edms_templates.get(engine, 20, 1)
             edms = _edms_templates.copy(template, folder / "source", f"across_from_{engine}")
-            edms.manage("shell", "-c", _MEND)
+            edms.manage("shell", "-c", _FIX)
             if engine == "sqlite":
                 _spell_otherwise(edms)
                 target: Engine = "postgresql"
@@ -115,7 +115,7 @@ def test_what_is_written_in_another_way_and_what_dangles_is_noted(moved: Callabl
 
 
 @pytest.mark.slow
-def test_a_value_that_changed_in_the_other_engine_fails_the_proof_and_is_named(
+def test_a_value_that_changed_in_the_other_engine_fails_the_validation_and_is_named(
     moved: Callable[[Engine], Moved], tmp_path: Path
 ) -> None:
     system = moved("postgresql")
@@ -167,7 +167,7 @@ PLANTED = [
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_is_refused_row_by_row_before_anything_is_loaded(
+def test_what_is_incompatible_is_refused_row_by_row_before_anything_is_loaded(
     _edms_templates: EdmsTemplates, postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     edms = _edms_templates.copy(_edms_templates.get("sqlite", 20, 1), tmp_path / "edms", "unused")
@@ -235,7 +235,7 @@ def test_a_url_of_the_snapshots_own_engine_is_refused(moved: Callable[[Engine], 
 
 
 def _spell_otherwise(edms: ReferenceEdms) -> None:
-    """Spellings that Django reads and does not write, and a reference that leads nowhere."""
+    """Spellings that Django reads and does not write, and a dangling reference."""
     with closing(sqlite3.connect(edms.database_path)) as connection:
         connection.execute(
             "UPDATE documents_document SET created_at = replace(substr(created_at, 1, 19), ' ', 'T') || '.5Z' WHERE id = 5"

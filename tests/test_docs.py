@@ -77,7 +77,7 @@ def test_every_error_has_a_code_of_its_own() -> None:
     assert len(codes) == len(set(codes))
 
 
-def test_every_documented_error_has_a_meaning_and_a_cure() -> None:
+def test_every_documented_error_has_a_meaning_and_a_fix() -> None:
     for row in _table_rows(_section(DOCS / "restore.md", "## Every error")):
         assert all(row) and len(row) == 4, row
 

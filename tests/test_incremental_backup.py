@@ -167,7 +167,7 @@ def test_objects_that_are_gone_are_not_counted_on(edms_factory: ReferenceEdmsFac
     assert protected.verify(second.snapshot_id).problems == ()
 
 
-def test_a_list_of_superseded_rows_that_does_not_fit_is_refused(
+def test_a_list_of_superseded_rows_that_does_not_match_is_refused(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
     edms = edms_factory("sqlite", documents=10)

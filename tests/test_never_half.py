@@ -145,7 +145,7 @@ def _snapshots(protected: Protected) -> set[str]:
 
 
 def _leftovers(protected: Protected) -> list[str]:
-    """Spools, staged files and databases, half-written objects."""
+    """Scratch files, staged files and databases, half-written objects."""
     work = protected.settings.workdir
     left = [*work.glob("backup-*"), *work.glob("restore-*"), *work.glob("verify-*")]
     left += [*(protected.repository / "tmp").glob("*"), *(protected.repository / "pending").glob("*")]

@@ -118,7 +118,7 @@ def test_the_audit_chain_is_whole_and_goes_on(edms: ReferenceEdms) -> None:
         entry = AuditTrail.objects.order_by("sequence").last()
         assert entry.sequence == last.sequence + 1 and entry.previous_checksum == last.checksum
         assert entry.content_object == kind
-        # "no such id" is among the awkward data of the source, where it led nowhere either.
+        # "no such id" is among the awkward data of the source, where it had no row either.
         entries = AuditTrail.objects.exclude(object_id=None).exclude(object_id="no such id")
         pointing = [entry for entry in entries if entry.content_object is not None]
         assert len(pointing) > 20, "generic references must lead somewhere"

@@ -58,7 +58,7 @@ def said(field: Field, side: Side, other: Side, table: Table) -> str:
     if isinstance(field.reference, GenericReference) and (kind := reference_of(table, field.columns[0])):
         # A content type's own id says nothing.
         raw[0] = f"coalesce({identifier(reference_column(kind.name))}, {raw[0]})"
-    # What leads nowhere, or is filled in part, is what it holds.
+    # What has no row, or is filled in part, is compared as it is.
     pointed = identifier(reference_column(field.reference.name))
     empty = " AND ".join(f"{identifier(name)} IS NULL" for name in field.columns)
     return (

@@ -50,7 +50,7 @@ class LiveFolder:
 
 
 Held = FileIndex | LiveFolder | None
-"""A folder's files: in a snapshot, in the live system, or nowhere at all."""
+"""A folder's files: in a snapshot, in the live system, or none."""
 
 
 def compare_root(

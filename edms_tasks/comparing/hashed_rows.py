@@ -20,7 +20,7 @@ from edms_tasks.serialize import joined
 EXACT_HALVES, CONTENT_HALVES = HALVES[:2], HALVES[2:]
 REPEAT = "@key:repeat"
 HELD = (*EXACT_HALVES, REPEAT)
-"""What tells a side's rows apart: all that they hold, and a number for those that hold the same."""
+"""What identifies a side's rows: all their values, and a number for rows with the same values."""
 FOUND_AGAIN = (*HELD, *CONTENT_HALVES)
 """By what a row is looked up once more, so that it is certain to say what it said."""
 

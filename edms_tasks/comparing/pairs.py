@@ -24,7 +24,7 @@ class Pairs:
     """The rows that are not the same, in a Parquet file, and how many there are of each kind.
 
     Columns: `change` (changed, removed, added, ids), `@key:pair` (a number for each), `@key`, and for each side the row's primary
-    key and what tells it apart, as "first <name>" and "second <name>".
+    key and what identifies it, as "first <name>" and "second <name>".
     """
 
     path: Path

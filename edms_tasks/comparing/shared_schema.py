@@ -146,7 +146,7 @@ def _key(table_id: str, tables: Mapping[str, Table], first: State, second: State
 
 def _is_named(table_id: str, schema: SharedSchema, found: dict[str, bool]) -> bool:
     if table_id not in found:
-        found[table_id] = False  # a key that leads back to itself tells nothing apart
+        found[table_id] = False  # a key that leads back to itself identifies nothing
         key = schema.keys[table_id]
         found[table_id] = key is not None and all(
             target is None or _is_named(target, schema, found)

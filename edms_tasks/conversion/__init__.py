@@ -1,5 +1,6 @@
 """Across engines: what a SQLite database holds in a PostgreSQL one, and the other way round, exactly or not at all.
 
-`kinds/` says for each type how a value crosses, `conversion.py` how a column does, `pairing.py` which column becomes
-which, `fitting.py` finds the rows that cannot, `crossing.py` writes those that can, and brings them back for the proof.
+`kinds/` says for each type how a value is converted, `column_conversion.py` how a column is, `table_pairs.py` which
+column becomes which. `compatibility.py` finds incompatible rows; `converted_rows.py` converts the others, and converts
+them back for validation.
 """

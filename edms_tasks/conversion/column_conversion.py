@@ -1,6 +1,6 @@
 """One column's way to the other engine and back, as DuckDB SQL over the columns of chunks.
 
-The way back is what proves a move: what was loaded is read again, brought back into the snapshot's own form, and held
+The way back validates a move: what was loaded is read again, converted back into the snapshot's own form, and held
 against the snapshot's digest. So a value counts as fitting only if it comes back as it was, or in the spelling its own
 engine's Django would have given it; that is found out before anything is loaded. Columns that the database computes are
 left out of both.
@@ -17,7 +17,7 @@ from edms_tasks.conversion.storage_classes import KIND_OF, Classes, classes_of, 
 
 @dataclass(frozen=True)
 class Conversion:
-    """How one column of a snapshot crosses.
+    """How one column of a snapshot is converted.
 
     Args:
         source: the snapshot's engine.
@@ -80,7 +80,7 @@ class Conversion:
         return self.back(f"({self.there(column)})", self.form_there)
 
     def incompatible(self, column: str, there: str) -> tuple[Incompatible, ...]:
-        """Why a value does not fit, the most telling reason first; `there` is a column with what `there` made of it."""
+        """Why a value is incompatible, the most specific reason first; `there` is a column with what `there` made of it."""
         filled = f"{column} IS NOT NULL"
         if self.computed:
             return (Incompatible("false", ""),)

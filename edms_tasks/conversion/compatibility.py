@@ -1,4 +1,4 @@
-"""Which rows of a table do not fit the other engine: found by one query over all of them, before anything is loaded."""
+"""Which rows of a table are incompatible with the other engine: found by one query over all of them, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class IncompatibleRow:
 
 @dataclass(frozen=True)
 class IncompatibleColumn:
-    """The values of one column that do not fit, for one reason."""
+    """The incompatible values of one column, for one reason."""
 
     model: str
     column: str
@@ -65,7 +65,7 @@ class Compatibility:
 
 
 def conversions(pair: TablePair, kinds: Mapping[str, str]) -> tuple[Conversion, ...]:
-    """How each column of a table crosses; `kinds` are the DuckDB types of its chunks' columns."""
+    """How each column of a table is converted; `kinds` are the DuckDB types of its chunks' columns."""
     source = "postgresql" if pair.entry.table.schema_name is not None else "sqlite"
     encodings = pair.entry.encodings
     return tuple(

@@ -35,7 +35,7 @@ class Incompatible:
 class Converted:
     """SQL for the value in the other engine, and the conditions under which it has none there.
 
-    Where it is NULL for a value, that does not fit either.
+    Where it is NULL for a value, that value is incompatible too.
     """
 
     expression: str

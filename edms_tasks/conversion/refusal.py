@@ -1,4 +1,4 @@
-"""What does not fit, said to people in a few lines and to machines in full."""
+"""What is incompatible: a few lines for people, all of it for machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which table and which column of a snapshot becomes which in the schema that the EDMS's migrations made elsewhere.
+"""Which table and which column of a snapshot becomes which in the schema that the EDMS's migrations made in the other engine.
 
 Nothing may be left behind without a word: a table or column that the migrations do not make has no place in the other
 engine, and neither has a column of theirs that the snapshot does not fill.

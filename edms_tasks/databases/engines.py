@@ -1,4 +1,4 @@
-"""What is asked of an engine elsewhere, so that engines are named in this room and in the conversion's alone."""
+"""What other rooms ask about an engine, so that engines are named only in this room and in the conversion's."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from edms_tasks.databases.protocol import LeftOut
 
 _NAMED = 5
 SCRIPT = "left-out.sql"
-# How the name of a thing in the proof begins (`LeftOut.subject`).
+# How the name of a thing in the validation begins (`LeftOut.subject`).
 _KINDS = {
     "ACL": "privileges", "COMMENT": "comments", "DEFAULT ACL": "default privileges", "EVENT TRIGGER": "event triggers",
     "FK CONSTRAINT": "foreign keys", "POLICY": "policies", "PUBLICATION": "publications", "SECURITY LABEL": "security labels",

@@ -153,7 +153,7 @@ class DroppedPart:
 class LeftOut:
     """One thing of the snapshot that this role or this server cannot be given; the rest is there, and this is named.
 
-    `subject` is its name in the proof (`View.definitions`, `View.properties`).
+    `subject` is its name in the validation (`View.definitions`, `View.properties`).
     """
 
     subject: str
@@ -222,14 +222,14 @@ class StagingDatabase(Protocol):
         """
 
     def seal(self) -> str:
-        """Close it to everybody: it is proved. Returns what identifies it, as `Database.swap` expects it.
+        """Close it to everybody: it is validated. Returns what identifies it, as `Database.swap` expects it.
 
         Raises:
             TargetInUse: somebody else uses it.
         """
 
     def unseal(self) -> None:
-        """Open it again, for work after the proof."""
+        """Open it again, for work after validation."""
 
     def drop(self) -> None:
         """Remove it."""
@@ -280,7 +280,7 @@ class Database(Protocol):
         ...
 
     def check_source(self, scratch: Path) -> None:
-        """Everything that would stop a backup spooled in `scratch`, asked before it begins; raises ToolMissing, NoSpace."""
+        """Everything that would stop a backup that uses the folder `scratch`, asked before it begins; raises ToolMissing, NoSpace."""
 
     def view(self, scratch: Path, jobs: int) -> AbstractContextManager[View]:
         """Open one consistent view for `jobs` parallel readers; `scratch` is a folder for temporary files."""

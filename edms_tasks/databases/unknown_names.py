@@ -10,7 +10,7 @@ _COLLATION = re.compile(r"no such collation sequence: (\S+)", re.IGNORECASE)
 
 
 def note_of_unknown(problem: str, *, is_computed: bool, where: str) -> str:
-    """What remains to be done in a database that is right all the same.
+    """What is left to do in a database that is right all the same.
 
     Args:
         problem: what the EDMS's connection said.

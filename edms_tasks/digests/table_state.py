@@ -216,7 +216,7 @@ def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, s
 
 
 def _orphans(cursor: duckdb.DuckDBPyConnection, reference: SoftReference, source: str) -> tuple[str, ...]:
-    """Up to three ids that lead nowhere, out of the marks among what a reference points at."""
+    """Up to three ids without a row, out of the marks among what a reference points at."""
     pointed = identifier(reference_column(reference.name))
     rows = cursor.execute(
         f"SELECT DISTINCT unnest(json_extract_string({pointed}, '$[*].nowhere')) AS example FROM {source} "

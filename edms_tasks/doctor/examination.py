@@ -1,4 +1,4 @@
-"""The whole examination: every check on one EDMS whose rows were read and whose keys were proved."""
+"""The whole examination: every check on one EDMS whose rows were read and whose keys were checked."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
 
 
 def _of_inventory(subject: Subject, settings: Settings) -> list[Assessment]:
-    """What the inventory and the engine found, but for what is judged anew."""
+    """What the inventory and the engine found, except what is assessed again."""
     anew = {*KEY_CODES, "unapplied-migrations"}
     passed_on = [assessed(finding) for finding in subject.findings if finding.code not in anew]
     refused = settings.edms.unapplied_migrations == "refuse"

@@ -101,7 +101,7 @@ def assess_file_names(
             continue  # its rows were left out on purpose
         files = f"(SELECT path, '' AS sha256 FROM {FILE_NAMES} WHERE root = {literal(reference.root)})"
         ids = ids_of(cursor, keys, reference.target, reference.target_column)
-        counted = f"SELECT path FROM ({matching(files, reference, ids)}) WHERE nowhere"
+        counted = f"SELECT path FROM ({matching(files, reference, ids)}) WHERE is_orphan"
         count, examples = cursor.execute(f"SELECT count(*), min(path, {_EXAMPLES}) FROM ({counted})").fetchall()[0]
         if count:
             assessments.append(

@@ -98,7 +98,7 @@ def _why(table: Table, key: NaturalKey | None, model: ProbeModel | None) -> str:
     if key.source == "settings":
         return "the settings"
     if key.source == "natural_key":
-        compared = model.natural_key.proved_on if model is not None and model.natural_key is not None else 0
+        compared = model.natural_key.compared_rows if model is not None and model.natural_key is not None else 0
         if not compared:
             return "natural_key(), by its lookup's parameters: no rows to compare"
         return f"natural_key(), the same on {compared} {'row' if compared == 1 else 'rows'} compared"
@@ -176,12 +176,12 @@ def _is_named(key: NaturalKey, message: str) -> bool:
 
 def _health(table: Table, keys: CheckedKeys) -> list[Assessment]:
     """Weaknesses of the key that was chosen."""
-    proved = keys.keys[table.id]
-    key = proved.natural_key
+    checked = keys.keys[table.id]
+    key = checked.natural_key
     if key is None or key.source == "surrogate":
         return []
     assessments = []
-    if proved.nulls and not _counts_nulls(table, key):
+    if checked.nulls and not _counts_nulls(table, key):
         assessments.append(
             assessed(
                 make_finding(
@@ -189,7 +189,7 @@ def _health(table: Table, keys: CheckedKeys) -> list[Assessment]:
                     table.label,
                     f"Rows have a NULL in their key ({readable_key(key)}). No two are equal today, but no constraint of the database "
                     "keeps it so.",
-                    count=proved.nulls,
+                    count=checked.nulls,
                 )
             )
         )

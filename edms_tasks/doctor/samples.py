@@ -1,4 +1,4 @@
-"""Samples: the values of a table's columns as text, a bounded number of rows, for what is looked at and not proved."""
+"""Samples: the values of a table's columns as text, a bounded number of rows, for what is only estimated."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Secrets that stand in the clear: whoever reads the database, or a backup of it, can use them.
 
-Judged by two signs. The *name*: a column, or a key in JSON, that is called a password, secret, token, credential or
+Assessed by two signs. The *name*: a column, or a key in JSON, that is called a password, secret, token, credential or
 private key, and whose values are neither empty nor password hashes of Django's nor visibly encrypted. The *value*: what
 private keys, cloud keys and signed tokens look like wherever they stand. Values are counted, never shown.
 """

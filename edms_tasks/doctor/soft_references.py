@@ -196,7 +196,7 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Ta
 
 
 def _is_declared(place: Place) -> bool:
-    """Whether the settings say already what stands at a place; their references are judged like all others."""
+    """Whether the settings already declare the place; declared references are assessed like all others."""
     for reference in place.table.soft_references:
         if reference.column != place.column:
             continue

@@ -1,4 +1,4 @@
-"""Folders of files: walked, packed into the repository, brought back, and proved equal.
+"""Folders of files: walked, packed into the repository, written back, and checked.
 
 One storage root becomes an *index* (Parquet: a row for every file and folder, in depth-first order) and *packs* (zstd
 objects of up to 16 MiB in which the contents of files stand one after another). `index.py` is the index and its

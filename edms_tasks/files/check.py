@@ -1,4 +1,4 @@
-"""The proof that a folder holds what its index says: every file read again."""
+"""Check that a folder holds what its index says: every file is read again."""
 
 from __future__ import annotations
 

@@ -84,11 +84,11 @@ def _measure(
     # Before and after the id, what a `*` stands for is part of the name; so is the content, which is the row's too.
     hashed = with_hashes(_NAMES, common=(), exact=(), content=("before", "mark", "after", "sha256"))
     row = cursor.execute(
-        f"SELECT count(*), count(*) FILTER (nowhere), {digest_sums(CONTENT)} FROM ({hashed})"
+        f"SELECT count(*), count(*) FILTER (is_orphan), {digest_sums(CONTENT)} FROM ({hashed})"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
     named, dangling, upper, lower = (int(value) for value in row)
-    examples = cursor.execute(f"SELECT path FROM {_NAMES} WHERE nowhere ORDER BY path LIMIT 3").fetchall()
+    examples = cursor.execute(f"SELECT path FROM {_NAMES} WHERE is_orphan ORDER BY path LIMIT 3").fetchall()
     return FileNameState(
         reference=reference,
         files=named,
@@ -111,7 +111,7 @@ def matching(files: str, reference: FileNameReference, ids: Ids) -> str:
             n.part.before AS before,
             n.part.after AS after,
             {marked("i", "n.id")} AS mark,
-            i.nk IS NULL AS nowhere
+            i.nk IS NULL AS is_orphan
         FROM (
             SELECT path, sha256, part, {plain} AS id
             FROM (SELECT path, sha256, {parts} AS part FROM {files})

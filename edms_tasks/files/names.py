@@ -8,7 +8,7 @@ _LONGEST = 200  # bytes; file systems take 255, and suffixes are added
 
 
 def plain_name(name: str) -> str:
-    """The name, if it is that of one folder or file and leads nowhere else; raises DamagedRepository."""
+    """The name, if it is that of one folder or file; raises DamagedRepository."""
     if why := why_not_plain(name):
         raise DamagedRepository(
             "A file root in the snapshot has an invalid name.",

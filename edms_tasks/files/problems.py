@@ -33,7 +33,7 @@ def find_file_problems(
 
     Gives one `missing-file` finding for each column that names files the snapshot has not, and one `orphan-files`
     finding for each root that holds files no row names. Files whose names hold an id, as `declared`, are no orphans
-    (`file_references.py` says which of those lead nowhere). A root that no file column uses has no orphans; nor has one
+    (`ids_in_names.py` says which of those have no row). A root that no file column uses has no orphans; nor has one
     of which a table's rows were left out, for they may name the files.
     """
     findings: list[Finding] = []

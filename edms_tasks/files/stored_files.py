@@ -1,4 +1,4 @@
-"""The proof that packs hold what an index says: every pack read again, every content hashed, several at a time."""
+"""Check that packs hold what an index says: every pack is read again and every content hashed, several at a time."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def walk(
     """Walk depth first, names in byte order; holds the names of the folders above, not of the whole tree.
 
     Args:
-        root: the folder; a link to one is followed here and nowhere else.
+        root: the folder; a link to one is followed here only.
         tell: is told the code of a finding and a path.
         exclude: whether a path is left out, with everything below it.
         skip: (device, inode) of folders that are never entered.

@@ -169,7 +169,7 @@ def _write_with_holes(descriptor: int, block: memoryview) -> None:
     start = 0
     for place in range(0, len(block), len(_HOLE)):
         piece = block[place : place + len(_HOLE)]
-        # The first byte tells most pieces apart without a copy.
+        # The first byte distinguishes most pieces without a copy.
         if len(piece) == len(_HOLE) and not piece[0] and piece.tobytes() == _HOLE:
             _write(descriptor, block[start:place])
             os.lseek(descriptor, len(piece), os.SEEK_CUR)

@@ -67,7 +67,7 @@ def open_sides(
     """Give every row of every side an identity.
 
     Rows of tables without a natural key are identified by what they hold. What they hold may be references to such rows
-    again, so it is computed in rounds, each with the identities of the one before, until no round tells more rows apart.
+    again, so it is computed in rounds, each with the identities of the one before, until no round identifies more rows.
 
     Args:
         tables: the tables of both sides; their rows have the same columns.

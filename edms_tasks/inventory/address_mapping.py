@@ -20,7 +20,7 @@ def with_mapped_addresses(report: ProbeReport, settings: Settings) -> ProbeRepor
     """The report with its database, and with `[edms] command` its folders, where we find them.
 
     Raises:
-        SettingsError: the URL is of another engine, or an EDMS elsewhere has places that the settings do not map.
+        SettingsError: the URL is of another engine, or the settings do not map the paths of an EDMS on another machine.
     """
     if settings.edms.command:
         _require_mapped(report, settings)
@@ -79,7 +79,7 @@ def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
 
 
 def _require_mapped(report: ProbeReport, settings: Settings) -> None:
-    """The same path may exist here and be another folder, so that no path of a place elsewhere is taken as it is."""
+    """The same path may exist here and be another folder, so no path of another machine is used as it is."""
     database = report.databases[0]
     if is_file(database.vendor) and settings.edms.database_url is None:
         raise SettingsError(

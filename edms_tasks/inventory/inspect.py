@@ -41,7 +41,7 @@ def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
 
     Raises:
         EdmsNotImportable: no such project or interpreter, settings that do not import, or an EDMS that does not answer.
-        SettingsError: the EDMS runs elsewhere, and the settings do not say where its places are from here.
+        SettingsError: the EDMS runs on another machine or in a container, and the settings do not map its paths.
     """
     answer = _answer_when_free(settings, ["--lookups"] if lookups else [])
     if answer.returncode != 0 or not answer.report:
@@ -114,7 +114,7 @@ def _run(
         edms.database,
         *arguments,
     ]
-    # PYTHONPATH of whoever runs the backup would put our packages into the EDMS's world.
+    # PYTHONPATH of whoever runs the backup would put our packages on the EDMS's path.
     own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     its = {name: secret.get_secret_value() for name, secret in edms.env.items()} | {"PYTHONIOENCODING": "utf-8"}
     its |= secret
@@ -138,7 +138,7 @@ def _run(
             where=_interpreter(settings),
             why=error.strerror or str(error),
             fix="Set [edms] python to the interpreter the EDMS runs with, for example /srv/edms/venv/bin/python;"
-            " or [edms] command to the command that starts it elsewhere.",
+            " or [edms] command to the command that starts it in its container or on its machine.",
         ) from error
     if answer.problem:
         raise _no_answer(settings, answer)

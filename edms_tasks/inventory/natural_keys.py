@@ -1,6 +1,6 @@
-"""Derive the candidates for each table's natural key, best first. Whether one holds is proved on the rows, later.
+"""Derive the candidates for each table's natural key, best first. They are checked on the rows later.
 
-In order: the settings; the model's `natural_key()` where the probe proved it equal to columns; a total unique
+In order: the settings; the model's `natural_key()` where the probe found it equal to columns; a total unique
 constraint; a unique UUID; the primary key, which is a surrogate and comes last.
 """
 
@@ -37,7 +37,7 @@ def derive_candidates(
         found = [chosen[table_id]] if table_id in chosen else []
         model = models.get(table_id)
         if model is not None and model.natural_key is not None:
-            found += _proved(table, model, tables, findings)
+            found += _of_the_method(table, model, tables, findings)
         found += _unique_constraints(table)
         if table.primary_key:
             found.append(_key(table, "surrogate", tuple((column,) for column in table.primary_key)))
@@ -89,7 +89,7 @@ def _unknown(where: str, kind: str, name: str, known: Sequence[str]) -> Settings
     return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
 
 
-def _proved(
+def _of_the_method(
     table: Table, model: ProbeModel, tables: Mapping[str, Table], findings: list[Finding]
 ) -> Iterator[NaturalKey]:
     key = model.natural_key

@@ -505,12 +505,18 @@ class Reporter:
 
     def _natural_key(self, model):
         # type: (type) -> object
-        """What `natural_key()` really is: a tuple of column paths, proved on rows."""
+        """What `natural_key()` really is: a tuple of column paths, checked on rows."""
         if not callable(getattr(model, "natural_key", None)):
             return None
         on_manager = hasattr(model._default_manager, "get_by_natural_key")
         dependencies = [str(name) for name in getattr(model.natural_key, "dependencies", [])]
-        key = {"paths": None, "proved_on": 0, "problem": None, "on_manager": on_manager, "dependencies": dependencies}
+        key = {
+            "paths": None,
+            "compared_rows": 0,
+            "problem": None,
+            "on_manager": on_manager,
+            "dependencies": dependencies,
+        }
         if self.database_error is not None:
             key["problem"] = "the database could not be asked"
             return key
@@ -523,11 +529,11 @@ class Reporter:
                 raise
             key["problem"] = "natural_key() raised %s: %s" % (type(error).__name__, error)
             return key
-        key["proved_on"] = len(rows)
+        key["compared_rows"] = len(rows)
         if not rows:
             paths = self._paths_by_parameter(model)
             key["paths"] = paths
-            key["problem"] = None if paths else "there are no rows to prove it on"
+            key["problem"] = None if paths else "there are no rows to check it on"
             return key
         if any(not isinstance(value, (tuple, list)) for value in values):
             key["problem"] = "natural_key() does not return a tuple"
@@ -540,7 +546,7 @@ class Reporter:
         if isinstance(paths, int):
             key["problem"] = "part %d of natural_key() equals no column" % (paths + 1)
             return key
-        # A key that is the pk and nothing else is judged where the database says whether it counts that pk up.
+        # A key that is only the pk is assessed later, when the database says whether that pk is a counter.
         held = len(paths) > 1 and [model._meta.pk.column] in paths
         if held and model._meta.pk.get_internal_type().endswith("AutoField"):
             key["problem"] = "natural_key() holds the primary key"

@@ -59,7 +59,7 @@ class ProbeKey(Value):
     """
 
     paths: tuple[tuple[str, ...], ...] | None
-    proved_on: int  # number of rows compared
+    compared_rows: int  # number of rows compared
     problem: str | None = None
     on_manager: bool = True  # get_by_natural_key is where Django looks for it
     dependencies: tuple[str, ...] = ()
@@ -68,10 +68,10 @@ class ProbeKey(Value):
 class ProbeLookup(Value):
     """Where `get_by_natural_key` is, and how it answered for real rows' own keys (asked by `--lookups` only)."""
 
-    place: Literal["manager", "model", ""]  # Django looks for it on the manager; "": nowhere
+    place: Literal["manager", "model", ""]  # Django looks for it on the manager; "": there is none
     parameters: tuple[str, ...] = ()
     asked: int = 0  # rows; each is asked for once and counted at most once below
-    mismatched: int = 0  # the key's parts do not fit the parameters
+    mismatched: int = 0  # the key has another number of parts than the parameters
     raised: int = 0
     not_found: int = 0
     others: int = 0  # another row, or several

@@ -19,7 +19,7 @@ GENERIC_TARGETS = "generic_targets"
 
 @dataclass(frozen=True)
 class TableKey:
-    """A table's proved key, and its health."""
+    """A table's checked key, and its health."""
 
     natural_key: NaturalKey | None
     joins: tuple[str, ...]  # what the expression needs joined to the raw rows `t`

@@ -1,4 +1,4 @@
-"""Prove natural keys on the rows themselves, and tabulate them for every reference to be looked up in.
+"""Check natural keys on the rows themselves, and tabulate them for the references to them.
 
 A candidate key counts only if no two rows share it. The first candidate that holds is used; one that does not is a
 finding. The result is a relation per table: the columns others point at, and the row's key as JSON text such as
@@ -38,10 +38,10 @@ _GENERIC_PAIRS = "generic_pairs"
 def check_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> CheckedKeys:
     """Choose and tabulate the key of every table in `raws`; `tables` is the whole inventory."""
     with workspace.cursor() as cursor:
-        proof = _Proof(cursor, {table.id: table for table in tables if table.id in raws}, raws)
-        for table_id in sorted(proof.tables):
-            proof.key_of(table_id)
-        return proof.finished(workspace)
+        check = _KeyCheck(cursor, {table.id: table for table in tables if table.id in raws}, raws)
+        for table_id in sorted(check.tables):
+            check.key_of(table_id)
+        return check.finished(workspace)
 
 
 def key_of_candidates(
@@ -65,14 +65,14 @@ def key_of_candidates(
     ]
     with workspace.cursor() as cursor:
         known = {table.id: table for table in fixed if table.id in raws}
-        proof = _Proof(cursor, known, raws, accept_anything=True, identities=identities or {})
-        for table_id in sorted(proof.tables):
-            proof.key_of(table_id)
-        return proof.finished(workspace)
+        check = _KeyCheck(cursor, known, raws, accept_anything=True, identities=identities or {})
+        for table_id in sorted(check.tables):
+            check.key_of(table_id)
+        return check.finished(workspace)
 
 
 @dataclass
-class _Proof:
+class _KeyCheck:
     cursor: duckdb.DuckDBPyConnection
     tables: dict[str, Table]
     raws: Mapping[str, RawTable]

@@ -1,7 +1,7 @@
 """The snapshot's files on their way into folders that are in use: what is new, what differs, and where it goes.
 
 A file is brought under the name that its row has in the target: names that hold ids follow them. Contents come out of the
-repository into a folder of their own inside the root, verified, and are moved into place only when everything is proved.
+repository into a folder of their own inside the root, verified, and are moved into place only when everything is validated.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def _make_folders(live: Path, staged: Path, name: bytes) -> None:
 
 
 def _place(root: Path, name: bytes) -> Path:
-    """A name of the index, which leads nowhere but into the root (`fetch.open_index`), below a folder."""
+    """A name of the index, which stays inside the root (`fetch.open_index`), below a folder."""
     return root / os.fsdecode(name)
 
 

@@ -1,7 +1,7 @@
 """Which id each row of the snapshot has in the target: that of its pair, its own where it is free, or a new one.
 
 An id is not free if a row of the target has it, nor if something in the target points at it and at nothing: the row would
-be taken for what that reference once meant. For the same reason an id that leads nowhere in the snapshot, and would lead to
+be taken for what that reference once meant. For the same reason an orphan of the snapshot, an id without a row, that would lead to
 a row of the target, becomes one that no sequence ever reaches.
 """
 
@@ -35,7 +35,7 @@ class IdMap:
     path: Path
     kind: str  # DuckDB type of the ids
     moved: int  # rows whose id is not the snapshot's
-    reserved: int  # ids that lead nowhere, and would have led to a row
+    reserved: int  # orphans of the snapshot that would have led to a row
     unplaced: int  # new rows whose id is taken, of a type that no number can be given
 
     @property
@@ -140,7 +140,7 @@ def map_ids(
         source: the snapshot's rows.
         target: the target's rows.
         path: the file to write.
-        dangling_source: relation of the ids that lead nowhere in the snapshot (`collect_dangling`).
+        dangling_source: relation of the snapshot's ids without a row (`collect_dangling`).
         dangling_target: the same of the target.
         parent: the ids of the table whose ids these rows share (multi-table inheritance), settled before.
     """
@@ -182,7 +182,7 @@ def map_ids(
     cursor.execute(
         f"""
         COPY (
-            SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN {new} ELSE {own} END) AS final, false AS nowhere
+            SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN {new} ELSE {own} END) AS final, false AS is_orphan
             FROM numbered s {shared}
             UNION ALL
             SELECT DISTINCT id, CAST(NULL AS {kind}), {away}, true
@@ -192,7 +192,7 @@ def map_ids(
         """
     )
     row = cursor.execute(
-        f"SELECT count(*) FILTER (final IS DISTINCT FROM source AND NOT nowhere), count(*) FILTER (nowhere), "
+        f"SELECT count(*) FILTER (final IS DISTINCT FROM source AND NOT is_orphan), count(*) FILTER (is_orphan), "
         f"count(*) FILTER (final IS NULL) FROM read_parquet({literal(str(path))})"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row

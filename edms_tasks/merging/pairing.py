@@ -90,14 +90,14 @@ def paired(left: str, right: str) -> str:
 
 
 def same_row(left: str, right: str) -> str:
-    """The condition under which two rows are one that both sides have had since before they parted: all columns are equal, ids too."""
+    """The condition under which two rows are one that both sides have had since before they diverged: all columns are equal, ids too."""
     return f"{left}.{identifier(EXACT)} = {right}.{identifier(EXACT)}"
 
 
 def pair_same_rows(target: Identified, source: Identified, path: Path) -> Identified:
     """The target's rows, of which those that the snapshot holds to the last column have the identity that they have there.
 
-    Only for tables without natural keys. A row whose reference leads nowhere any more says something else than it said, and
+    Only for tables without natural keys. A row whose reference has lost its row says something else than it said, and
     is the same row all the same.
     """
     order = ", ".join(f"t.{identifier(column)}" for column in target.table.primary_key) or "1"

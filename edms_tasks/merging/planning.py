@@ -153,7 +153,7 @@ def _new_ids(cursor: duckdb.DuckDBPyConnection, id_map: IdMap | None, rows: Rewr
     pk = identifier(id_map.table.primary_key[0])
     row = cursor.execute(
         f"SELECT count(*) FROM {id_map.changed} n SEMI JOIN (SELECT * FROM {rows.relation} WHERE \"{ACTION}\" = 'insert') r "
-        f"ON CAST(r.{pk} AS {id_map.kind}) = n.final WHERE NOT n.nowhere"
+        f"ON CAST(r.{pk} AS {id_map.kind}) = n.final WHERE NOT n.is_orphan"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
     return int(row[0])
@@ -243,7 +243,7 @@ def _collisions(
     if unique.columns == source.table.primary_key or not unique.columns:
         return []
     if unique.partial and not (unique.where_null or unique.where_filled):
-        return []  # what the condition says is the database's to judge
+        return []  # only the database can evaluate the condition
     if not rows.inserts and not (rows.updates and policy == "overwrite"):
         return []
 

@@ -118,7 +118,7 @@ def _rewritten_values(
     own = id_maps.get(table.id)
     if own is not None:
         pk = identifier(table.primary_key[0])
-        joins.append(f"LEFT JOIN {own.relation} own ON own.source = CAST(s.{pk} AS {own.kind}) AND NOT own.nowhere")
+        joins.append(f"LEFT JOIN {own.relation} own ON own.source = CAST(s.{pk} AS {own.kind}) AND NOT own.is_orphan")
         values[table.primary_key[0]] = f"CAST(own.final AS {kinds[table.primary_key[0]]})"
     return values, joins
 
@@ -211,7 +211,7 @@ def _follow_foreign(
         f"LEFT JOIN {id_map.changed} {alias} ON {equal(f's.{identifier(column)}', here, f'{alias}.source', there)}"
     )
     moved = carried(f"CAST({alias}.final AS VARCHAR)", here)
-    values[column] = _unless_still_nowhere(reference.name, f"{alias}.source", column, here.kind, moved)
+    values[column] = _unless_still_orphan(reference.name, f"{alias}.source", column, here.kind, moved)
 
 
 def _require_still(table: Table, reference: ForeignReference, id_maps: Mapping[str, IdMap]) -> None:
@@ -252,11 +252,11 @@ def _follow_generic(
     )
     here = source.held(column)
     moved = carried(as_written, here)
-    values[column] = _unless_still_nowhere(reference.name, f"{alias}.final", column, here.kind, moved)
+    values[column] = _unless_still_orphan(reference.name, f"{alias}.final", column, here.kind, moved)
 
 
-def _unless_still_nowhere(name: str, found: str, column: str, kind: str, moved: str) -> str:
-    """The new id, where there is one; a reference that leads nowhere in the target too stays as it is there."""
+def _unless_still_orphan(name: str, found: str, column: str, kind: str, moved: str) -> str:
+    """The new id, where there is one; a reference that has no row in the target either stays as it is there."""
     orphans = f"{identifier(reference_column(name))} = {literal(DANGLING)}"
     return (
         f"CASE WHEN {found} IS NULL THEN s.{identifier(column)} "

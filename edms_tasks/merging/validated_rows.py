@@ -1,6 +1,6 @@
-"""The proof of a merge, on rows read back before the commit: nothing else changed, and everything points where it did.
+"""The validation of a merge, on rows read back before the commit: nothing else changed, and every reference is as it was.
 
-Two things are proved apart. *As planned*: the table's exact digest is that of the rows that the plan writes and of those
+Two things are validated separately. *As planned*: the table's exact digest is that of the rows that the plan writes and of those
 that it leaves. *As it was*: identities are computed anew on the merged rows, and every row of the snapshot says the same
 there, with each reference at the row of the same identity, whatever the ids are. The second knows nothing of how ids
 were rewritten.
@@ -45,7 +45,7 @@ def validate_table(
     plan: ModelPlan,
     policy: Policy,
 ) -> MergedTable:
-    """Prove one table.
+    """Validate one table.
 
     Args:
         cursor: where to compute.

@@ -1,4 +1,4 @@
-"""What became of the tables of a proved restore while it followed the EDMS's code: migrated forward, or cut back to it."""
+"""What became of the tables of a validated restore while it was migrated to the EDMS's code: migrated forward, or reduced to it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class FolderSwap(Value):
 
 
 class Evidence(Value):
-    """What was proved of a promoted restore, for the day on which its report cannot be found."""
+    """What was validated of a promoted restore, for the day on which its report cannot be found."""
 
     verdict: str
     rows: int

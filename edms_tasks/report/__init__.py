@@ -1,7 +1,7 @@
 """The recovery report: one self-contained page that an auditor can file, and the same as JSON.
 
 `facts.py` is what a restore hands in, `contents.py` turns it into plain values, `chart.py` draws, `recovery.html.j2`
-is the page. Nothing here judges: the verdict comes in with the facts.
+is the page. Nothing here decides: the verdict comes in with the facts.
 """
 
 from __future__ import annotations

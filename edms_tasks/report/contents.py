@@ -19,7 +19,7 @@ _HEADLINES = {
         "What is provably intact of a damaged snapshot came back. The rest is lost, and named below.",
     ),
     "failed": ("FAILED", "What came back does not equal what went in. The live system is untouched."),
-    "not validated": ("NOT VALIDATED", "The data came back, but nothing has proved that it is what went in."),
+    "not validated": ("NOT VALIDATED", "The data was restored, but not compared with what went in."),
 }
 
 

@@ -35,7 +35,7 @@ class RecoveryFacts:
     versions: Mapping[str, str] = field(default_factory=dict)
     losses: Losses | None = None  # what a salvage could not bring back
     code_migration: CodeMigration | None = (
-        None  # what the EDMS's code, being another than the snapshot's, made of it after the proof
+        None  # what the EDMS's code, if it is another than the snapshot's, made of it after validation
     )
     converted: bool = False  # into a database of the other engine: what was read back there was brought into this form
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

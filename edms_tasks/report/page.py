@@ -53,5 +53,5 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = lambda number: "—" if number is None else f"{number:,}"
     environment.filters["bytes"] = filesize.decimal
-    environment.filters["moment"] = lambda text: text.replace("T", " ").replace("+00:00", " UTC")
+    environment.filters["utc"] = lambda text: text.replace("T", " ").replace("+00:00", " UTC")
     return environment

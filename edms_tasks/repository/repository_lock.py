@@ -63,7 +63,7 @@ def _hold_object(backend: Backend, purpose: str) -> Iterator[Callable[[], bool]]
         holder = _read(backend)
         if holder is not None and not _is_void(holder):
             raise _locked(backend, holder)
-        # Only the lock that was judged void is removed; if another run took it meanwhile, that run has won.
+        # Only the lock that was found void is removed; if another run took it meanwhile, that run has won.
         if holder is not None and _read(backend) == holder:
             backend.remove(NAME)
         if not backend.create(NAME, json.dumps(body).encode()):

@@ -1,4 +1,4 @@
-"""All that stands under `snapshots/` and `heads/`, read at one moment: readable, damaged, and out of place.
+"""Everything under `snapshots/` and `heads/`, read at one time: readable, damaged, and out of place.
 
 A head record, `heads/<hash of the EDMS's id>.json`, says which snapshot of an EDMS is the newest. It is written after the
 manifest: a run killed between the two leaves a record that is one behind, and never one that names what does not exist.

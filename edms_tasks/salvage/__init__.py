@@ -3,7 +3,7 @@
 `snapshot.py` opens the snapshot or says why nothing can be done, `tables.py` and `files.py` read every object and keep
 what is whole, `rows.py` measures what is left, `references.py` lists what came back and points at what did not,
 `ids.py` and `losses.py` say what is lost. The result is a manifest of what is left, which a restore brings back and
-proves like any other; nothing here touches a database, or writes to the repository.
+validates like any other; nothing here touches a database, or writes to the repository.
 """
 
 from edms_tasks.salvage.files import SalvagedFiles, survey_files, write_lost_files

@@ -1,7 +1,7 @@
 """What came back and points at what did not: every such row listed, set-wise, with the name of what it pointed at.
 
-A reference counts here if it led somewhere when the snapshot was made and leads nowhere among the rows and files that
-are left. Such a row is in turn the proof that the row it names was there: lost rows that others point at are known by
+A reference counts here if its row existed when the snapshot was made and is not among the rows and files that
+are left. Such a row shows in turn that the row it names was there: lost rows that others point at are known by
 their id and natural key. What dangled at the source already is not a loss, and is not listed.
 """
 

@@ -2,7 +2,7 @@
 
 A chunk is kept where its object, its digests and the list of its superseded rows are all as the snapshot says. Without
 that list nobody can tell the snapshot's rows from those that had been changed or deleted before it, so the chunk is
-lost with its list. What cannot be proved to be a row of this snapshot does not come back.
+lost with its list. What is not verifiably a row of this snapshot is not restored.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def tabulate_ids(
 
 
 def no_ids() -> Ids:
-    """Those of a table whose rows were left out: every id leads nowhere."""
+    """Those of a table whose rows were left out: no id has a row."""
     nothing = "(SELECT CAST(NULL AS VARCHAR) AS id, CAST(NULL AS VARCHAR) AS nk WHERE false)"
     return Ids(nothing, is_uuid=False, caseless=False)
 
@@ -84,7 +84,7 @@ def id_text(table: Table, column: str, raw: RawTable, kinds: Mapping[str, str], 
 
 
 def marked(alias: str, text: str) -> str:
-    """The natural key of the row that was joined as `alias`, or the mark of an id that leads nowhere."""
+    """The natural key of the row that was joined as `alias`, or the mark of an id without a row."""
     return f"coalesce({alias}.nk, '{ORPHAN}' || {json_text(text)} || '}}')"
 
 

@@ -1,6 +1,6 @@
 """What the command line says and returns when something fails.
 
-An error of this product is printed as its four facts (what, where, why, cure) and leaves with its class's exit code.
+An error of this product is printed as its four facts (what, where, why, fix) and leaves with its class's exit code.
 All else is a defect or a surprise of the machine: one line, exit code 3, and the traceback in a file or with
 `--traceback`.
 """

@@ -150,7 +150,7 @@ def leave_restore_plan(run: Run, plan: RestorePlan) -> None:
             "A restore would be refused now" if plan.in_use else "Nothing stands in the way of a restore",
             "Nothing was changed.\n",
             facts((("Snapshot", plan.snapshot_id), ("In the way", plan.in_use or ""), *_counts(plan.difference))),
-            ("Migrations that would run after the proof", bullets(plan.migrate)),
+            ("Migrations that would run after validation", bullets(plan.migrate)),
             ("Findings", bullets([f"{one.severity}: {one.subject}: {one.message}" for one in plan.findings])),
             ("Notes", bullets(plan.notes)),
             ("On the worker's disk", _paths(plan.report)),

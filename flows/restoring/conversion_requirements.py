@@ -7,7 +7,7 @@ from edms_tasks.errors import CommandError, SnapshotNewerThanCode
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings
-from flows.restoring.conversion_target import other_database
+from flows.restoring.conversion_target import engine_address
 from flows.restoring.version_plan import VersionPlan
 
 _UTC = {"UTC", "Etc/UTC", "GMT"}
@@ -51,7 +51,7 @@ def require_convertible(
 
 def require_within_one_engine(into: str | None) -> None:
     """A salvage, and cutting a snapshot back to older code, are not done on the way to another engine; raises CommandError."""
-    if other_database(into) is not None:
+    if engine_address(into) is not None:
         raise CommandError(
             "--salvage and --drop-unknown cannot be combined with another engine.",
             where="--into",

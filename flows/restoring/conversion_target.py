@@ -13,7 +13,7 @@ from edms_tasks.errors import CommandError
 from flows.requests import RestorePlanRequest, RestoreRequest
 
 
-def other_database(into: str | None) -> DatabaseAddress | None:
+def engine_address(into: str | None) -> DatabaseAddress | None:
     """The database that a URL names; None where `into` is a plain name.
 
     A password that the URL leaves out is taken from PGPASSWORD.

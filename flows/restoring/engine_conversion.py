@@ -1,6 +1,6 @@
 """A snapshot on its way to a database of the other engine: what is done in place of what every restore does.
 
-The EDMS's own migrations make the schema, in a database that is thrown away; every row is judged before anything is loaded;
+The EDMS's own migrations create the schema, in a temporary database; every row is checked before anything is loaded;
 what was loaded is read back, brought into the snapshot's own form, and held against the snapshot like any other restore.
 """
 
@@ -108,7 +108,7 @@ class ConvertedSnapshot:
         alias = ["--database", run.settings.edms.database]
         if self.planned:
             run.call(run_edms_commands, run.settings, [["migrate", "--no-input", *alias]], staging.address)
-            notes.append(f"After the proof the EDMS's {len(self.planned)} newer migrations were run.")
+            notes.append(f"After validation the EDMS's {len(self.planned)} newer migrations were run.")
         if run.settings.validate_.django_check:
             run.call(run_edms_commands, run.settings, [["check", *alias]], staging.address)
             notes.append("The EDMS's own `check` passed on the restored database.")
@@ -160,7 +160,7 @@ def convert_engine(
         target: a database of the other engine.
         planned: the code's migrations that the snapshot was not made under.
         scratch: folder for temporary files; created.
-        cleanup: ends what the crossing needs until the proof is done.
+        cleanup: ends what the conversion needs until validation is done.
 
     Raises:
         IncompatibleRows: rows, tables or columns have no place there; all are named.

@@ -1,4 +1,4 @@
-"""A proved database follows the EDMS's code: migrated forward, or cut back to it; and what that did is measured.
+"""Migrate a validated database to the EDMS's code, or reduce it to what the code knows; and measure what that changed.
 
 The EDMS's own code does what only it can (`migrate`, `check`), on the staging database alone. Whatever fails here leaves the
 live system untouched.
@@ -192,7 +192,7 @@ def compare_with_snapshot(
     cuts: Mapping[str, Cut],
     workspace: Workspace,
 ) -> TableOutcome:
-    """Say what became of a table after the proof."""
+    """Say what became of a table after validation."""
     table_id, rows = entry.table.id, entry.state.rows
     table, cut = now.get(table_id), cuts.get(table_id)
     if table is None:

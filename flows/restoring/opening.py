@@ -99,7 +99,7 @@ def _require_leave_to_salvage(request: RestoreRequest) -> None:
 
 
 def _remove_unfinished_reports(run: Run) -> None:
-    """Evidence that was never finished proves nothing."""
+    """Remove evidence that was never finished."""
     for left in reports(run.settings).glob("restore-*"):
         if not (left / "recovery.json").exists():
             shutil.rmtree(left)

@@ -1,4 +1,4 @@
-"""The last step of a restore: what was staged and proved takes its place, or is kept under the name that was asked for.
+"""The last step of a restore: what was staged and validated is promoted, or is kept under the name that was asked for.
 
 Everything that would stop it is asked before anything is staged; whatever ends a run before the last step removes what it has staged.
 """
@@ -150,7 +150,7 @@ class Candidate:
         self._sealed = ""
 
     def seal(self) -> None:
-        """After the proof: close the database to everybody.
+        """After validation: close the database to everybody.
 
         Raises:
             TargetChanged: it is another than the one that was about to be validated.
@@ -166,7 +166,7 @@ class Candidate:
             )
 
     def unseal(self) -> None:
-        """For work after the proof that has a proof of its own."""
+        """For work after validation that is validated separately."""
         self._staging.unseal()
 
     def staged(self) -> Staged:
@@ -179,11 +179,11 @@ class Candidate:
         return Staged.of(self._staging.address.name, fingerprint, folders)
 
 
-@task(name="promote", tags=["promote"], task_run_name="put what was proved in its place")
+@task(name="promote", tags=["promote"], task_run_name="promote the validated copy")
 def put_in_place(
     run: Run, opened: Opened, target: Target, staged: StagedSystem, candidate: Candidate, evidence: Evidence
 ) -> None:
-    """Put what was proved in its place: live, or under the names that were asked for.
+    """Promote what was validated: live, or under the names that were asked for.
 
     Raises:
         TargetInUse, TargetChanged, LockLost: the live system is untouched.
@@ -211,7 +211,7 @@ def hand_over(
     evidence: Evidence,
     notes: list[str],
 ) -> Promotion | None:
-    """Put what was proved in its place. Once it is there, no failure to record that is one of the restore: it is noted."""
+    """Promote what was validated. After that, a failure to record it is a note and not a failure of the restore."""
     try:
         run.call(put_in_place, run, opened, target, staged, candidate, evidence)
     except Exception as error:
@@ -234,7 +234,7 @@ def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: 
 
 
 def _promote(run: Run, opened: Opened, target: Target, candidate: Candidate, evidence: Evidence) -> Promotion:
-    """Swap what was proved with the live system; waits for running backups first."""
+    """Swap what was validated with the live system; waits for running backups first."""
     with lock_of(run.settings, target).still("restore", opened.patience) as still:
         require_first_time(opened.journal, run.runner.run_id, target.database)
         staged = candidate.staged()

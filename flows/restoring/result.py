@@ -36,7 +36,7 @@ class RestoreResult:
 
     @property
     def success(self) -> bool:
-        """What came back is the snapshot, proved; a salvage that lost anything never is."""
+        """What was restored equals the snapshot; a salvage that lost anything never does."""
         return self.verdict == "proved"
 
     def shortfall(self) -> Shortfall | None:

@@ -193,7 +193,7 @@ def _salvaged(
     scratch: Path,
 ) -> SalvagedSnapshot:
     """Measure what is left, and list what points at what is not."""
-    # The rows that are left stand in the working folder once, less compressed, until the proof is done.
+    # The salvaged rows are in the working folder once, less compressed, until validation is done.
     require_space(scratch, sum(table.entry.stored_bytes for table in tables) * 8, "the rows that are left")
     left = run.map(read_what_is_left, numbered(tables), repository, workspace, scratch / "rows")
     raws = {one.salvaged.entry.table.id: one.raw for one in left}
@@ -221,7 +221,7 @@ def _salvaged(
 
 
 def _named_files(before: Sequence[FileNameState], now: Sequence[FileNameState]) -> tuple[NamedFiles, ...]:
-    """Files whose names lead nowhere now; those that did not come back themselves are no more among them."""
+    """Files whose names hold ids of lost rows; files that were lost themselves are not among them."""
     return tuple(
         NamedFiles(is_.reference.root, is_.reference.pattern, is_.dangling - was.dangling)
         for was, is_ in zip(before, now, strict=True)

@@ -16,7 +16,7 @@ from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings
 from flows.live.live_target import live_folders
 from flows.restoring.conversion_requirements import require_convertible
-from flows.restoring.conversion_target import other_database
+from flows.restoring.conversion_target import engine_address
 from flows.running.run import Run
 from flows.tasks.inspect import inspect_edms
 
@@ -75,7 +75,7 @@ def find_target(
         EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
         CommandError: the snapshot was made from another engine; or `into` is a URL, and is not of another engine.
     """
-    other = other_database(into)
+    other = engine_address(into)
     database = open_database(other or address_of(settings, report))
     if other is None:
         check_engine(manifest, database)
@@ -118,7 +118,7 @@ def _folders(
 
 
 def _require_end_of_link(settings: Settings, report: ProbeReport | None, name: str) -> None:
-    """A link that leads nowhere usually means a disk that is not mounted: its place must not be filled on this one."""
+    """A dangling link usually means a disk that is not mounted: its place must not be filled on this one."""
     named = named_folders(settings, report)[name]
     if named.is_symlink() and not named.exists():
         raise TerminalError(

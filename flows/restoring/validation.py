@@ -1,4 +1,4 @@
-"""The validation of a restore: everything read back, held against the snapshot, judged by the expectation suites."""
+"""The validation of a restore: everything read back, compared with the snapshot, checked by the expectation suites."""
 
 from __future__ import annotations
 

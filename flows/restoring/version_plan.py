@@ -17,7 +17,7 @@ _NOTHING = Unknown((), ())
 
 @dataclass(frozen=True)
 class VersionPlan:
-    """What is to be done with a proved database before it is handed over."""
+    """What is to be done with a validated database before it is promoted."""
 
     migrate: tuple[tuple[str, str], ...] = ()  # migrations that will run
     drop: Unknown = _NOTHING
@@ -63,7 +63,7 @@ def plan_version(
     if history.planned:
         notes += (
             f"The EDMS's code is newer than the snapshot: {_count(len(history.planned), 'migration')} run on the staging "
-            f"database after the proof: {spelled(history.planned)}.",
+            f"database after validation: {spelled(history.planned)}.",
         )
     return VersionPlan(migrate=history.planned, notes=notes)
 
@@ -72,7 +72,7 @@ def _left(manifest: Manifest, history: History) -> tuple[str, ...]:
     """Apps that the code has no migrations of, and whose tables are in the snapshot."""
     found = ((app, tables_of_app(app, manifest.tables)) for app in history.apps_left)
     return tuple(
-        f"The EDMS's code has no migrations of the app {app!r} (any more): its tables come back and are proved like all others, "
+        f"The EDMS's code has no migrations of the app {app!r} (any more): its tables are restored and validated like all others, "
         f"and nothing migrates them: {', '.join(f'{entry.table.id} ({entry.state.rows:,} rows)' for entry in tables)}."
         for app, tables in found
         if tables
@@ -85,7 +85,7 @@ def _diverged(history: History, report: ProbeReport, into: str | None) -> Versio
         return VersionPlan(
             as_it_is=True,
             notes=(
-                f"Neither migrations nor the EDMS's own `check` are run on the copy, for the code does not fit it. {why}",
+                f"Neither migrations nor the EDMS's own `check` are run on the copy, because the code does not match it. {why}",
             ),
         )
     raise MigrationsDiverged(
@@ -134,7 +134,7 @@ def _cut_back(manifest: Manifest, report: ProbeReport, history: History, unknown
         drop=unknown,
         forget=forget,
         notes=(
-            f"The snapshot is newer than the EDMS's code. After the proof these are dropped, as --drop-unknown says: "
+            f"The snapshot is newer than the EDMS's code. After validation these are dropped, because of --drop-unknown: "
             f"{', '.join(names) if names else 'no table and no column'}; and the records of {spelled(forget)}.",
         ),
     )

@@ -1,7 +1,7 @@
 """Tasks and flows on Prefect: recorded as runs, with edges from what a task made to the tasks that use it.
 
 What a task is given is quoted: Prefect neither walks nor records it, which would be slow for large values and wrong for secret
-ones. Results are neither cached nor persisted: a cached result outlives the run, and does not prove that what it stands for still exists.
+ones. Results are neither cached nor persisted: a cached result outlives the run, and does not show that what it stands for still exists.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tasks on threads of this process: progress bars on a terminal, plain lines elsewhere. No Prefect.
+"""Tasks on threads of this process: progress bars on a terminal, otherwise plain lines. No Prefect.
 
 Evidence (`table`, `markdown`) is not printed here: the command's closing summary names the same facts.
 """

@@ -1,4 +1,4 @@
-"""Validate: a restored database and its files are read back, measured, and judged by the expectation suites."""
+"""Validate: a restored database and its files are read back, measured, and checked by the expectation suites."""
 
 from __future__ import annotations
 

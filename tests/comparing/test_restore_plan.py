@@ -140,7 +140,7 @@ def test_what_would_stop_the_restore_is_said(
 
 
 @pytest.mark.long  # the same refusal as in test_across_engines, from a plan
-def test_rows_that_do_not_fit_the_other_engine_are_named_and_no_database_stays(
+def test_rows_incompatible_with_the_other_engine_are_named_and_no_database_stays(
     edms_factory: ReferenceEdmsFactory, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     edms = edms_factory("sqlite")

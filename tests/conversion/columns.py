@@ -65,7 +65,7 @@ class EngineConversion:
         return self._ask(self._conversion(form).expected(NAME), values)
 
     def reasons(self, values: pa.Array, form: Form) -> list[str | None]:
-        """Why each of them does not fit; None where it does."""
+        """Why each of them is incompatible; None where it is not."""
         incompatible = self._conversion(form).incompatible(NAME, f"({self._conversion(form).there(NAME)})")
         cases = " ".join(
             f"WHEN {incompatibility.condition} THEN {literal(incompatibility.reason)}"

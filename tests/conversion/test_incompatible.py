@@ -79,7 +79,7 @@ def test_a_value_of_sqlite_that_postgresql_cannot_hold_is_found(
     for values, reasons in (([None, fits], [None, None]), ([None, unfit], [None, why])):
         held = arrow(values)
         assert conversion.reasons(held, native(held)) == reasons
-        if native_type != "jsonb":  # a document is looked into once only, to be judged
+        if native_type != "jsonb":  # a document is looked into once only, to be checked
             assert [value is None for value in conversion.there(held, native(held)).to_pylist()] == [
                 value is None or reason is not None for value, reason in zip(values, reasons, strict=True)
             ]
@@ -94,7 +94,7 @@ def test_a_value_of_postgresql_that_sqlite_cannot_hold_is_found(
     assert conversion.reasons(held, form) == [None, None, why]
 
 
-def test_each_value_of_a_column_of_mixed_classes_is_judged_by_its_own() -> None:
+def test_each_value_of_a_column_of_mixed_classes_is_converted_by_its_own() -> None:
     conversion = EngineConversion("sqlite", columns("text", "text"))
     held = pa.array(["t" + b"plain".hex().upper(), "b00", "tFF", "t" + b"a\0".hex().upper(), "i5", None])
     assert conversion.reasons(held, Form("tagged", "VARCHAR")) == [
@@ -107,7 +107,7 @@ def test_each_value_of_a_column_of_mixed_classes_is_judged_by_its_own() -> None:
     ]
 
 
-def test_null_does_not_fit_where_the_other_engine_wants_a_value() -> None:
+def test_null_is_incompatible_where_the_other_engine_wants_a_value() -> None:
     conversion = EngineConversion("sqlite", columns("integer", "integer", nullable=False))
     held = arrow([1, None])
     assert conversion.reasons(held, native(held)) == [None, "is NULL, and the column must be filled"]

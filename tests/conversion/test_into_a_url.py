@@ -12,7 +12,7 @@ from edms_tasks.errors import CommandError, SettingsError
 from edms_tasks.inventory.inspect import run_on_another_engine
 from edms_tasks.settings import settings_from
 from flows.requests import RestoreRequest
-from flows.restoring.conversion_target import other_database, require_no_password
+from flows.restoring.conversion_target import engine_address, require_no_password
 
 # An EDMS that says what it was told of its database, what is among its arguments, and what its children would inherit.
 EDMS = """
@@ -35,26 +35,26 @@ class Command(BaseCommand):
 
 
 def test_a_plain_name_is_no_url() -> None:
-    assert other_database(None) is other_database("edms_copy") is other_database("/srv/copy.sqlite3") is None
+    assert engine_address(None) is engine_address("edms_copy") is engine_address("/srv/copy.sqlite3") is None
 
 
 def test_a_url_names_the_database_and_pgpassword_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "hidden")
-    address = other_database("postgresql://edms@db.example:5433/edms?sslmode=require")
+    address = engine_address("postgresql://edms@db.example:5433/edms?sslmode=require")
     assert address is not None
     assert (address.engine, address.name, address.user, address.host) == ("postgresql", "edms", "edms", "db.example")
     assert address.password.get_secret_value() == "hidden" and "hidden" not in f"{address} {address.display}"
-    given = other_database("postgresql://edms:own@db.example/edms")
+    given = engine_address("postgresql://edms:own@db.example/edms")
     assert given is not None and given.password.get_secret_value() == "own"
-    file = other_database("sqlite:////srv/edms/db.sqlite3")
+    file = engine_address("sqlite:////srv/edms/db.sqlite3")
     assert file is not None and file.name == "/srv/edms/db.sqlite3"
 
 
 def test_a_url_that_means_nothing_is_refused() -> None:
     with pytest.raises(SettingsError):
-        other_database("mysql://edms@localhost/edms")
+        engine_address("mysql://edms@localhost/edms")
     with pytest.raises(CommandError, match="names no database"):
-        other_database("postgresql://edms@localhost")
+        engine_address("postgresql://edms@localhost")
 
 
 def test_prefect_gets_no_password_to_record() -> None:

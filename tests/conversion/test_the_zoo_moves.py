@@ -19,7 +19,7 @@ from tests.running import run_backup, run_restore
 from tests.zoo.the_zoo import PROJECT
 
 # Two tables without models, and two decimals that SQLite does not hold as Django reads them.
-MEND = """
+FIX = """
 DROP TABLE "Zoo ""stray"" 100%";
 DROP TABLE zoo_keyless;
 UPDATE zoo_everything SET money = NULL WHERE id IN (2, 5);
@@ -38,7 +38,7 @@ def test_all_of_the_zoo_but_what_has_no_place_moves(postgres_database: str, tmp_
     assert [found.get("table", found.get("column")) for found in refused.value.incompatible[2:]] == ["money"]
     assert refused.value.incompatible[2]["rows"] == 2
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(MEND)
+        connection.executescript(FIX)
     run_backup(settings)
 
     result = run_restore(settings, snapshot="latest", into=postgres_database)

@@ -226,7 +226,7 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_documents_that_say_different_things_are_told_apart(one: str, other: str) -> None:
+def test_documents_that_say_different_things_are_distinguished(one: str, other: str) -> None:
     conversion = EngineConversion("sqlite", columns("text", "jsonb"))
     first, second = conversion.expected(arrow([one, other]), Form("native", "VARCHAR")).to_pylist()
     assert first != second

@@ -81,7 +81,7 @@ def rebuild(
 
 
 def differing(schema: CapturedSchema, staging: StagingDatabase, folder: Path) -> list[StructureCheck]:
-    """What the product's own proof finds different in a database that was made of this schema."""
+    """What the product's own validation finds different in a database that was made of this schema."""
     native = NativeSchema.model_construct(engine="postgresql")
     manifest = Manifest.model_construct(sequences=(), findings=(), engine="postgresql", native_schema=native)
     database = open_database(staging.address)

@@ -69,7 +69,7 @@ def test_every_property_comes_back_as_pg_dump_sees_it(furnished: str, tmp_path: 
         "DROP SCHEMA public",
     ],
 )
-def test_the_proof_names_what_is_not_as_it_was(damage: str, postgres_database: str, furnished: str) -> None:
+def test_the_validation_names_what_is_not_as_it_was(damage: str, postgres_database: str, furnished: str) -> None:
     with psycopg.connect(furnished, autocommit=True) as connection:
         connection.execute("SET default_transaction_read_only = off; SET statement_timeout = 0")
         was = read_properties(connection).lines()

@@ -128,7 +128,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("statement", "kind", "fix"), FAILURES.values(), ids=FAILURES)
-def test_a_failure_of_pg_restore_names_statement_and_cure(
+def test_a_failure_of_pg_restore_names_statement_and_fix(
     statement: str, kind: type[EdmsBackupError], fix: str, postgres_server: PostgresServer, postgres_database: str
 ) -> None:
     # pg_restore's own frame around the server's own words: what it prints for a statement of an archive.

@@ -1,4 +1,4 @@
-"""Which definitions the product finds to differ between a captured schema and a database, as its proof does."""
+"""Which definitions the product finds to differ between a captured schema and a database, as its validation does."""
 
 from __future__ import annotations
 

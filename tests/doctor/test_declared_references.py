@@ -1,4 +1,4 @@
-"""What the doctor suspects it says how to declare; what is declared it judges, and suspects no more."""
+"""What the doctor suspects it says how to declare; what is declared it checks, and suspects no more."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def declared(ailing: Ailing, tmp_path_factory: pytest.TempPathFactory) -> Diagno
     return run_doctor(settings_from(given, where=folder / "edms-backup.toml")).diagnosis
 
 
-def test_each_cure_ends_in_the_section_that_declares_it(ailing: Ailing) -> None:
+def test_each_fix_ends_in_the_section_that_declares_it(ailing: Ailing) -> None:
     printed = tomllib.loads(ailing.examined.settings)["soft_references"]
     said: list[dict[str, Any]] = []
 
@@ -48,7 +48,7 @@ def test_what_is_declared_is_suspected_no_more(declared: Diagnosis) -> None:
     } == set()
 
 
-def test_what_is_declared_is_judged_on_all_rows(declared: Diagnosis, ailing: Ailing) -> None:
+def test_what_is_declared_is_checked_on_all_rows(declared: Diagnosis, ailing: Ailing) -> None:
     assessed = {one.subject: one for one in declared.assessments if one.code == "dangling-reference"}
     with closing(sqlite3.connect(ailing.folder / "db.sqlite3")) as connection:
         ((no_document,),) = connection.execute(
@@ -66,7 +66,7 @@ def test_what_is_declared_is_judged_on_all_rows(declared: Diagnosis, ailing: Ail
     assert assessed["small.Log.content_type + object_id"].examples == ("small.document 4",)
 
 
-def test_ids_in_json_are_judged_where_they_are_declared_and_suspected_elsewhere(tmp_path: Path) -> None:
+def test_ids_in_json_are_checked_where_they_are_declared_and_otherwise_suspected(tmp_path: Path) -> None:
     project = small_project(
         tmp_path / "project",
         """

@@ -1,4 +1,4 @@
-"""Natural keys, judged: what the settings declare, what a damaged index lets in, and which key is suggested instead."""
+"""Natural keys, assessed: what the settings declare, what a damaged index lets in, and which key is suggested instead."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_rows_that_a_damaged_index_let_in_are_an_error(tmp_path: Path) -> None:
     assert _said(diagnosis, "small.Stamp") == {"natural-key-duplicates": ("error", 2)}
 
 
-def test_an_excluded_table_is_not_judged_and_what_points_at_it_does_not_dangle(
+def test_an_excluded_table_is_not_assessed_and_what_points_at_it_does_not_dangle(
     project: Settings, tmp_path: Path
 ) -> None:
     examined = _examined(project, tmp_path, exclude={"tables": ["small.Folder"]})

@@ -9,7 +9,7 @@ import pytest
 
 from tests.doctor.conftest import Ailing
 
-# (severity, code, subject) -> counts; two judgements on one subject have two.
+# (severity, code, subject) -> counts; two assessments of one subject have two.
 SAID = {
     ("error", "dangling-reference", "small.Entry.log_id"): [2],
     ("warning", "natural-key-duplicates", "small.Badge"): [2],
@@ -48,7 +48,7 @@ def test_every_ailment_is_said_and_nothing_else(ailing: Ailing) -> None:
     assert {what: sorted(counts) for what, counts in said.items()} == SAID
 
 
-def test_every_finding_has_a_cure_or_needs_none(ailing: Ailing) -> None:
+def test_every_finding_has_a_fix_or_needs_none(ailing: Ailing) -> None:
     without = {one.code for one in ailing.examined.diagnosis.assessments if not one.fix}
 
     assert without <= {"orphan-files"}

@@ -90,7 +90,7 @@ def states(**changed: dict[str, Any]) -> dict[str, MeasuredTable]:
 
 
 def states_of_equal_rows() -> dict[str, MeasuredTable]:
-    """What a proof measures where all rows are equal: numbers and exact digests, and nothing else."""
+    """What a validation measures where all rows are equal: numbers and exact digests, and nothing else."""
     return {name: MeasuredTable(state.rows, state.exact_digest) for name, state in states().items()}
 
 

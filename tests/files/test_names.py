@@ -1,4 +1,4 @@
-"""A name from a manifest becomes the name of one folder, and leads nowhere else."""
+"""A name from a manifest becomes the name of one folder, and to nothing outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo, small: it proves what it says, keeps the reports and leaves nothing else behind."""
+"""The demo, small: it shows what it says, keeps the reports and leaves nothing else behind."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ if VARIABLE in os.environ:  # the oldest of all is `make other-pythons`' alone
 
 
 def make_environment(environment: Environment, folder: Path) -> Path:
-    """The interpreter of a new environment with the world's packages in it; skips the test where none can be had."""
+    """The interpreter of a new environment with the environment's packages in it; skips the test where none can be had."""
     interpreter = find_python(environment.python)
     if interpreter is None:
         _missing(f"there is no python{environment.python} here (not in the PATH, not in pyenv, not in {VARIABLE})")
@@ -82,7 +82,7 @@ def _candidates(version: str) -> Iterator[str]:
 
 
 def _version(path: str) -> str | None:
-    """The version that an interpreter says it has; None where it is none, as a shim that leads nowhere."""
+    """The version that an interpreter says it has; None where it is none, as a dangling shim."""
     try:
         asked = subprocess.run(
             [path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],

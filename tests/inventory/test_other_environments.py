@@ -52,12 +52,12 @@ def environment(request: pytest.FixtureRequest) -> Environment:
 @pytest.fixture(scope="module")
 def python(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The EDMS's own interpreter."""
-    return make_environment(environment, tmp_path_factory.mktemp("world") / "venv")
+    return make_environment(environment, tmp_path_factory.mktemp("environment") / "venv")
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An installation of the small project in a world of its own."""
+    """An installation of the small project in an environment of its own."""
 
     python: Path
     folder: Path
@@ -174,7 +174,9 @@ def test_what_was_lost_comes_back(engine: str, archive_on: Callable[[str], Archi
     archive.run("-m", "django", "makemigrations", "--check", "--dry-run")
 
 
-def test_the_probe_says_the_same_in_every_world(archive_on: Callable[[str], Archive], environment: Environment) -> None:
+def test_the_probe_says_the_same_in_every_environment(
+    archive_on: Callable[[str], Archive], environment: Environment
+) -> None:
     archive = archive_on("sqlite")
     archive.set_up(seed=1)
 

@@ -24,7 +24,7 @@ def test_it_can_be_read_by_python_3_8() -> None:
     ast.parse(source, feature_version=(3, 8))
 
 
-def test_a_natural_key_through_references_is_proved_on_rows(tmp_path: Path) -> None:
+def test_a_natural_key_through_references_is_compared_rows_rows(tmp_path: Path) -> None:
     settings = small_project(
         tmp_path,
         """
@@ -44,7 +44,7 @@ class Book(models.Model):
     key = _model(report, "small.Book").natural_key
     assert key is not None
     assert key.paths == (("title",), ("author_id", "name"))
-    assert (key.proved_on, key.on_manager) == (2, False)
+    assert (key.compared_rows, key.on_manager) == (2, False)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_broken_natural_key_is_named(body: str, problem: str, tmp_path: Path) 
     assert problem in str(key.problem)
 
 
-def test_generic_references_and_their_look_alikes_are_told_apart(tmp_path: Path) -> None:
+def test_generic_references_and_their_look_alikes_are_distinguished(tmp_path: Path) -> None:
     settings = small_project(
         tmp_path,
         """

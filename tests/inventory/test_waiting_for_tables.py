@@ -95,4 +95,4 @@ def test_it_says_what_it_waits_for_and_goes_on_when_it_is_free(
 
     assert "small_paper, held by session" in caplog.text
     keys = {model.label: model.natural_key for model in report.models if model.app_label == "small"}
-    assert all(key is not None and key.proved_on == 1 and not key.problem for key in keys.values())
+    assert all(key is not None and key.compared_rows == 1 and not key.problem for key in keys.values())

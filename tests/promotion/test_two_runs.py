@@ -114,7 +114,7 @@ def test_a_folder_that_is_replaced_while_a_backup_reads_fails_it(edms: SmallEdms
 
 
 @BOTH
-def test_what_is_changed_after_the_proof_is_not_promoted(edms: SmallEdms) -> None:
+def test_what_is_changed_after_the_validation_is_not_promoted(edms: SmallEdms) -> None:
     staged: list[tuple[StagingDatabase, Path]] = []
 
     def intrude(point: str) -> None:

@@ -70,7 +70,7 @@ def test_hard_values_are_there(fresh_edms: Edms) -> None:
     assert fresh_edms.rows(circle)[0][0] >= 2
 
 
-def test_some_generic_references_and_file_names_point_nowhere(populated_edms: Edms) -> None:
+def test_some_generic_references_and_file_names_are_dangling(populated_edms: Edms) -> None:
     populated_edms.run("populate", "--documents", "300", "--seed", "9")
 
     dangling = """SELECT count(*) FROM audit_audittrail a JOIN django_content_type c ON c.id = a.content_type_id

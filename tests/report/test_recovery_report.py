@@ -97,7 +97,7 @@ def test_what_dangled_at_the_source_is_shown_with_what_was_found(tmp_path: Path)
     assert rows == {("documents.Document", "author_id"): (1, 1), ("audit.AuditTrail", "content_object"): (2, 2)}
 
 
-def test_what_nobody_computed_stands_nowhere(tmp_path: Path) -> None:
+def test_what_nobody_computed_is_not_shown(tmp_path: Path) -> None:
     page, machine = written(tmp_path, states=states_of_equal_rows())
 
     model = next(model for model in machine["models"] if model["model"] == "documents.Document")

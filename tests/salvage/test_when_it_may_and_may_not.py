@@ -64,7 +64,10 @@ def test_without_its_manifest_nothing_is_salvaged_and_the_other_snapshots_are_na
 ) -> None:
     manifest = system.protected.repository / "snapshots" / f"{system.snapshot}.json"
 
-    with damaged((manifest, flip)), pytest.raises(DamagedRepository, match="nothing of the snapshot can be salvaged") as refused:
+    with (
+        damaged((manifest, flip)),
+        pytest.raises(DamagedRepository, match="nothing of the snapshot can be salvaged") as refused,
+    ):
         system.salvage(tmp_path, system.snapshot if name == "by its id" else name)
 
     assert system.first[:12] in refused.value.fix

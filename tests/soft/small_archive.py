@@ -63,7 +63,7 @@ def execute(url: str, *statements: str | tuple[str, Sequence[Any]]) -> None:
 
 
 def read_archive(url: str, declared: Sequence[dict[str, str]], folder: Path, *, chunk_rows: int = 2) -> Archive:
-    """Extract, prove keys, serialize; what is measured anew from the same rows must be the same."""
+    """Extract, check keys, serialize; what is measured anew from the same rows must be the same."""
     folder.mkdir(parents=True)
     database = open_database(DatabaseAddress.from_url(url))
     with database.view(folder, 1) as view:

@@ -22,7 +22,7 @@ IDS = {"SOP-1": 3, "SOP-2": 12, "SOP-3": 101, "SOP-4": 102}
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> PaperArchive:
-    """The archive, with one id that leads nowhere."""
+    """The archive, with one id without a row."""
     postgres = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
     return paper_archive(tmp_path / "here", IDS, postgres, lost=1)
 
@@ -32,7 +32,7 @@ def _states(manifest: Manifest) -> dict[str, tuple[int, int]]:
     return {one.name: (one.filled, one.dangling) for one in entry.state.references}
 
 
-def test_what_leads_nowhere_is_counted_and_told(archive: PaperArchive) -> None:
+def test_ids_without_a_row_are_counted_and_told(archive: PaperArchive) -> None:
     manifest = archive.backup().manifest
 
     # Five rules point at something: four at documents, and one at an id that no document has.
@@ -91,7 +91,7 @@ DAMAGES = {
         "UPDATE small_rule SET label = replace(label, 'document_101', 'document_102')",
         "small.Rule: content digest",
     ),
-    "an id in JSON made to lead nowhere": (
+    "an id in JSON that loses its row": (
         "UPDATE small_rule SET state = replace(state, '101', '999')",
         "soft reference state $.parent.id: rows dangling",
     ),

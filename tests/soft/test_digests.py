@@ -88,7 +88,7 @@ def test_the_same_ids_of_other_rows_are_other_content(form: str, make: Callable[
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_id_that_leads_nowhere_is_counted_and_is_content_of_its_own(form: str, make: Callable[..., Archive]) -> None:
+def test_an_id_without_a_row_is_counted_and_is_content_of_its_own(form: str, make: Callable[..., Archive]) -> None:
     ids = {"SOP-1": 9, "SOP-2": 10}
 
     whole, broken = make(form, ids), make(form, ids, pointing=("SOP-4", "SOP-2"))

@@ -41,7 +41,7 @@ def notes(url: str, kind: str, values: list[Any], declared: list[dict[str, str]]
 
 
 def pointed(archive: Archive, name: str) -> dict[int, Any]:
-    """What each note points at: keys, and ids that lead nowhere."""
+    """What each note points at: keys, and ids without a row."""
     column = archive.column("note", f"@ref:{name}")
     return {number: None if text is None else json.loads(text) for number, text in column.items()}
 
@@ -292,7 +292,7 @@ def test_a_column_of_a_composite_key_can_be_pointed_at(url: str, tmp_path: Path)
     assert archive.states["note"].rows == 3  # rows that share a value do not multiply
 
 
-def test_values_of_several_classes_in_one_sqlite_column_are_told_apart(tmp_path: Path) -> None:
+def test_values_of_several_classes_in_one_sqlite_column_are_distinguished(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'archive.sqlite3'}"
     values = [1, "1", 1.0, b"1", "x", None, 12, "xt1", 1.5]
 

@@ -67,7 +67,7 @@ def test_only_what_a_model_owned_at_the_backup_is_unknown() -> None:
     assert not unknown_to([_model("document", "id", "title", "barcode"), _model("shelf", "id")], entries)
 
 
-def test_a_column_of_the_primary_key_is_told_apart() -> None:
+def test_a_column_of_the_primary_key_is_recognised() -> None:
     entry = _entry(_table("document", "id", "tenant", model="app.Document"))
 
     assert unknown_to([_model("document", "tenant")], [entry]).in_keys() == ("document.id",)

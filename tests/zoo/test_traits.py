@@ -1,4 +1,4 @@
-"""Each trait of the zoo comes back byte-equal, is ready for new rows, and is judged for what it is."""
+"""Each trait of the zoo comes back byte-equal, is ready for new rows, and is recognised for what it is."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_every_table_is_of_a_trait_or_of_django(zoo: Zoo) -> None:
     assert {label.split(".")[0] for label in labels - of_traits} <= {"auth", "contenttypes", "django_migrations"}
 
 
-def test_every_trait_is_judged() -> None:
+def test_every_trait_is_recognised() -> None:
     assert set(EXPECTED) == {trait for engine in ENGINES for trait in trait_names(engine)}
 
 

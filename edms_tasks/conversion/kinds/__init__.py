@@ -1,7 +1,7 @@
 """What values are, by the type PostgreSQL has for them: one file for each kind, and here the list of them.
 
 PostgreSQL's type says more than SQLite's: a `text` there may be JSON, a `bigint` a duration. A type that is not in the
-list has no form in SQLite that Django would read, so its values do not fit.
+list has no form in SQLite that Django would read, so its values are incompatible.
 """
 
 from __future__ import annotations

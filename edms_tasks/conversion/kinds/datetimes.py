@@ -11,7 +11,7 @@ _LONGEST = 26  # 2026-01-02 03:04:05.000006
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """The moment; a `T` in the middle, a `Z` at the end and any number of decimals are spellings Django reads."""
+    """The time; a `T` in the middle, a `Z` at the end and any number of decimals are spellings Django reads."""
     text = value.text
     written = rf"{_DAY}[ T]{_CLOCK}(Z|\+00:00)?"
     plain = rf"regexp_replace(replace({text}, 'T', ' '), '(Z|\+00:00)$', '')"
@@ -20,7 +20,7 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
 
 
 def from_text(value: str) -> str:
-    """The moment that PostgreSQL's own text names; NULL where Python has no such moment."""
+    """The time that PostgreSQL's own text names; NULL where Python has no such time."""
     kind = f"CASE WHEN ends_with({value}, '+00') THEN TRY_CAST({value} AS TIMESTAMPTZ) END"
     return rf"CASE WHEN regexp_full_match({value}, '{_DAY} {_CLOCK}\+00') THEN {kind} END"
 

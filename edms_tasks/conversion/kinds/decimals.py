@@ -2,7 +2,7 @@
 
 Django on SQLite writes the decimal's text, which SQLite turns into a number, and reads that rounded to 15 significant
 digits and to the field's places (`get_decimalfield_converter`). A number that says more than that is not the number
-Django shows, so nobody can say which of the two is meant: it does not fit.
+Django shows, so nobody can say which of the two is meant: it is incompatible.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 jsonb sorts an object's keys, drops white space, and writes 1e5 as 100000. So a document out of SQLite is held against
 what came back in a canonical form: every scalar and every container with its path, and every number by its exact value.
-What jsonb would change in what the document says does not fit: repeated keys, NUL in strings, minus zero.
+What jsonb would change in a document is incompatible: repeated keys, NUL in strings, minus zero.
 """
 
 from __future__ import annotations

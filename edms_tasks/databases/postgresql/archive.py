@@ -1,6 +1,6 @@
 """pg_dump's custom archive, read and written: its table of contents, entry by entry, exactly as pg_dump wrote it.
 
-A listing or a script is text for people: names with blanks, quotes or line breaks cannot be told apart in it. The archive
+A listing or a script is text for people: names with spaces, quotes or line breaks are ambiguous in it. The archive
 itself has a length before each text, so nothing can be mistaken. The layout is PostgreSQL's own
 (src/bin/pg_dump/pg_backup_archiver.c: WriteHead, WriteToc; pg_backup_custom.c: _WriteExtraToc). What was read is written
 again and compared, so a layout this reader does not know is an error and never a misunderstanding.

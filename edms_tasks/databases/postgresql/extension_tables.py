@@ -68,7 +68,7 @@ def empty_extension_table(connection: Connection, name: str) -> None:
 
 
 def left_as_made(connection: Connection, entry: TableEntry, where: str) -> str:
-    """The note on a table whose rows this role may not write, where there are as many as in the snapshot; the proof compares them.
+    """The note on a table whose rows this role may not write, where there are as many as in the snapshot; the validation compares them.
 
     Raises:
         TerminalError: there are others, so rows of the user would be missing.

@@ -1,7 +1,8 @@
 """What a restore on this server, by this role, would leave out or be refused: told from the captured schema, without the rows.
 
-It is decided as a restore decides it: by the plan (reach.py), and by making the schema in a database of its own that is dropped at once,
-where anything in it could be refused. Only the plan is asked where no such database can be made.
+It is decided as a restore decides it: by the plan (schema_plan.py), and by making the schema in a database of its own
+that is dropped at once, where anything in it could be refused. Only the plan is asked where no such database can be
+made.
 """
 
 from __future__ import annotations

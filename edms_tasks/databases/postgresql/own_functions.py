@@ -3,7 +3,7 @@
 Such a function may name things without their schema. PostgreSQL expands it while it plans a read of the table, and finds
 nothing under the empty search path that our readers have otherwise. These tables are read under the EDMS's own path.
 All others are not, because values such as a regclass are written without their schema where the path makes them
-visible, and would then mean another table elsewhere.
+visible, and would then mean another table in another database.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def plan_restore(archive: Archive, server: Server, fallback: str, where: str) ->
 
 
 def subject(entry: Entry) -> str:
-    """The entry's name in the proof."""
+    """The entry's name in the validation."""
     return f"{entry.kind} {entry.text('schema') or '-'} {entry.text('tag')}"
 
 

@@ -1,7 +1,7 @@
 """Building a PostgreSQL staging database: native schema first, rows by COPY, then indexes, constraints and triggers.
 
-What the archive holds is decided in `reach`; what the server may refuse is tried in `careful`; what the database is as a whole is in
-`properties`.
+What of the archive can be restored is decided in `schema_plan`; what the server may refuse is tried in `careful`; what
+the database is as a whole is in `properties`.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class PostgresStaging:
             # A commit that waits for the disk takes all earlier ones with it.
             connection.execute("SET synchronous_commit = on")
             connection.execute("SELECT pg_catalog.pg_current_xact_id()")
-        # Who reads it for the proof finds what the EDMS finds, whatever path his own role has; and can still connect.
+        # Who reads it for validation finds what the EDMS finds, whatever path his own role has; and can still connect.
         found = ask_server(self.address).own.settings
         self.address = with_settings(self.address, self._lent.missing(found))
 

@@ -69,7 +69,7 @@ _KINDS = (
     ),
     _Kind(
         r'tablespace "[^"]*" does not exist',
-        "Create the tablespace on this server, or put its tables elsewhere at the source, and restore again.",
+        "Create the tablespace on this server, or move its tables to another one at the source, and restore again.",
     ),
     _Kind(
         r'collation "[^"]*" .*does not exist|could not create locale|locale "[^"]*" does not exist|could not open collator',

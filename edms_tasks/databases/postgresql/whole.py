@@ -126,7 +126,7 @@ class Whole:
                 ]
 
     def override(self, connection: Connection, *, login_triggers: bool) -> None:
-        """Nobody reads this database before it is proved; a crash means building it anew, so commits need not wait.
+        """Nobody reads this database before it is validated; after a crash it is built again, so commits need not wait.
 
         Args:
             login_triggers: event triggers fire when one connects; ours are no visits that the EDMS should record.
@@ -146,7 +146,7 @@ class Whole:
         if self.created:
             connection.execute(f"ALTER DATABASE {name} RESET synchronous_commit".encode())
         if self._recorded and self.created and not self._wanted.public_schema:
-            attempt(connection, b"DROP SCHEMA public RESTRICT")  # the proof names it where that failed
+            attempt(connection, b"DROP SCHEMA public RESTRICT")  # the validation names it where that failed
         known = {one.subject for one in self.left_out}
         refused = []
         for (subject, statement), (_, told) in self._pairs(connection, read_properties(connection)):
@@ -231,7 +231,7 @@ class Whole:
             yield from privilege_statements(database, wanted, here)
 
     def _stay_connectable(self, connection: Connection) -> list[LeftOut]:
-        """The proof has yet to connect."""
+        """The validation has yet to connect."""
         row = connection.execute(
             "SELECT current_user, pg_catalog.has_database_privilege(current_database(), 'CONNECT')"
         ).fetchone()

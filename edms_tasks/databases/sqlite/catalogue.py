@@ -62,7 +62,7 @@ def read_counters(connection: sqlite3.Connection) -> dict[str, Sequence]:
     names = [
         row[0]
         for row in connection.execute(
-            # The word is a keyword nowhere else, and only a column of this type may have it.
+            # The word is a keyword only here, and only a column of this type may have it.
             "SELECT name FROM sqlite_master WHERE type = 'table' AND upper(sql) LIKE '%PRIMARY KEY AUTOINCREMENT%'"
         )
     ]

@@ -20,7 +20,7 @@ from edms_tasks.quoting import identifier, literal
 
 
 def broken_references(path: Path) -> dict[str, int]:
-    """Foreign keys with rows that lead nowhere, and how many these are."""
+    """Foreign keys with dangling rows, and how many these are."""
     with closing(sqlite3.connect(path)) as connection:
         register_in(connection)
         broken = connection.execute("PRAGMA foreign_key_check").fetchall()

@@ -94,14 +94,14 @@ def is_virtual(sql: str) -> bool:
 
 @dataclass(frozen=True)
 class _Judge:
-    """Judges each action of a statement; the parts of a virtual table are tables of its own, which its module fills."""
+    """Decides on each action of a statement; the parts of a virtual table are tables of its own, which its module fills."""
 
     kind: str
     name: str
     table: str
     virtual: bool
     denied: list[str]
-    unknown: list[str]  # modules that are not ours to judge
+    unknown: list[str]  # modules that are not known here
 
     def __call__(
         self, action: int, first: str | None, second: str | None, database: str | None, _within: str | None

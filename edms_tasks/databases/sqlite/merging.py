@@ -140,7 +140,7 @@ class SqliteMerge:
             return [tuple(str(value) for value in row) for row in cursor.fetchall()]
 
     def _broken(self) -> list[tuple[str, ...]]:
-        """Rows whose foreign keys lead nowhere: table, row id, target, number of the key."""
+        """Rows whose foreign keys have no row: table, row id, target, number of the key."""
         return self._rows("PRAGMA foreign_key_check")
 
     def _write_table(self, change: TableChange) -> None:

@@ -76,7 +76,7 @@ class SqliteStaging:
             for pragma in ("page_size", "auto_vacuum", "user_version", "application_id"):
                 connection.execute(f"PRAGMA {pragma} = {_number(settings, pragma, self._schema.path)}")
             pages = _number(settings, "default_cache_size", self._schema.path)
-            if pages > 0:  # the library's own is negative, and is kept nowhere
+            if pages > 0:  # the library's own is negative, and is not stored
                 connection.execute(f"PRAGMA default_cache_size = {pages}")
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("BEGIN")

@@ -1,4 +1,4 @@
-"""Doctor: judge an EDMS before its first backup."""
+"""Doctor: examine an EDMS before its first backup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def doctor(
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Judge natural keys, references, files and secrets on the real rows, and say how to fix what is wrong."""
+    """Check natural keys, references, files and secrets on the real rows, and say how to fix what is wrong."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         settings = options.settings()

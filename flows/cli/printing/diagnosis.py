@@ -23,7 +23,7 @@ _SUBJECTS_SHOWN = 12
 
 
 def print_diagnosis(console: Console, result: Examined, page: Path | None, *, every: bool = False) -> None:
-    """The findings with their cures, the settings that would fix some, the keys that are not plain, and the verdict.
+    """The findings with their fixes, the settings for some of them, the notable keys, and the verdict.
 
     With `every`, the keys of all tables.
     """

@@ -20,7 +20,7 @@ _COLUMNS_SHOWN = 4
 
 
 def print_merge(console: Console, result: MergeResult, *, every: bool = False) -> None:
-    """The plan, what stands in its way, and whether it was carried out and proved."""
+    """The plan, what prevents it, and whether it was carried out and proved."""
     print_plan(console, result.plan, every=every)
     for note in result.notes:
         line(console, f"· {note}")

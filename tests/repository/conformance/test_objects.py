@@ -91,14 +91,14 @@ def test_a_missing_object_is_found(repository: Repository, store: Store) -> None
         repository.read(ref)
 
 
-def test_putting_the_bytes_again_mends_a_truncated_object(repository: Repository, store: Store) -> None:
+def test_putting_the_bytes_again_repairs_a_truncated_object(repository: Repository, store: Store) -> None:
     ref = repository.put_bytes(b"whole")
     store.write(store.path_of(ref), b"who")
     repository.put_bytes(b"whole")
     assert repository.read(ref) == b"whole"
 
 
-def test_replacing_mends_a_flipped_byte(repository: Repository, store: Store, tmp_path: Path) -> None:
+def test_replacing_repairs_a_flipped_byte(repository: Repository, store: Store, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"whole")
     ref = repository.put_file(tmp_path / "in")
     store.flip(store.path_of(ref), 2)

@@ -1,4 +1,4 @@
-"""References to rows of any model, by content type and an id that is a number, a text or a UUID; some lead nowhere."""
+"""References to rows of any model, by content type and an id that is a number, a text or a UUID; some have no row."""
 
 from __future__ import annotations
 

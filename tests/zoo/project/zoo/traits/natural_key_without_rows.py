@@ -1,4 +1,4 @@
-"""A declared natural key on an empty table: nothing to prove it on."""
+"""A declared natural key on an empty table: nothing to check it on."""
 
 from __future__ import annotations
 

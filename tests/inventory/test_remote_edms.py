@@ -27,7 +27,7 @@ from tests.running import run_backup, run_restore
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter with Django and without us."""
-    return bare_python(tmp_path_factory.mktemp("world") / "venv")
+    return bare_python(tmp_path_factory.mktemp("environment") / "venv")
 
 
 @pytest.fixture
