@@ -216,7 +216,7 @@ def _verify_chunk(
 def differences(subject: str, expected: TableState | Chunk, found: TableState) -> list[str]:
     """A sentence for each number or digest of stored rows that is not what the manifest says."""
     return [
-        f"{subject}: {name} is {now}, the manifest says {was}"
+        f"{subject}: {name} is {now}, but {was} in the manifest"
         for name, was, now in (
             ("rows", expected.rows, found.rows),
             ("exact digest", expected.exact_digest, found.exact_digest),

@@ -34,22 +34,21 @@ class EdmsSettings(_Section):
     id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Which EDMS this is, for ever: its snapshots bear it. Keep it when host, database or folder change.",
+        description="The permanent id of this EDMS, recorded in its snapshots. Keep it when host, database or folder change.",
     )
-    project: Path | None = Field(default=None, description="Folder that holds manage.py; it is put on sys.path.")
+    project: Path | None = Field(default=None, description="Folder of manage.py; it is put on sys.path.")
     settings: str | None = Field(default=None, description="The Django settings module, e.g. config.settings.")
     python: Path | None = Field(default=None, description="The EDMS's own interpreter; default: the one running now.")
     command: tuple[str, ...] = Field(
         default=(),
-        description="Instead of python, for an EDMS in a container or on another host: the words that start its"
-        " interpreter there. project is then a folder there.",
+        description="Instead of python, for an EDMS in a container or on another host: the command that starts its interpreter there. "
+        "project is then a folder there.",
     )
     env: dict[str, SecretStr] = Field(default={}, description="Environment variables the EDMS's settings need.")
     database: str = Field(default="default", description="Alias in Django's DATABASES.")
     database_url: SecretStr | None = Field(
         default=None,
-        description="How its database is reached from here, where the EDMS knows it by another address;"
-        " what the URL leaves out, the EDMS says.",
+        description="The address of its database from here, if it differs from the EDMS's own; what the URL omits comes from the EDMS.",
     )
     client_programs: Path | None = Field(
         default=None,
@@ -68,7 +67,7 @@ class RepositorySettings(_Section):
     id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Which repository it must be that is found there: the id in its config.json.",
+        description="The id of the repository (in its config.json). Another one is refused.",
     )
     url: str = Field(default="edms-backups", description="A folder or any fsspec URL.")
     options: dict[str, SecretStr] = Field(default={}, description="Options of the fsspec file system; secrets allowed.")
@@ -95,11 +94,13 @@ class SoftReferenceSettings(_Section):
     column: str | None = Field(default=None, description="app.Model.field or table.column that holds ids.")
     target: str | None = Field(default=None, description="The model they are ids of, or app.Model.field.")
     separator: str | None = Field(default=None, min_length=1, description="The column is a list of ids in a string.")
-    json_: str | None = Field(default=None, alias="json", description="The ids stand at this path of JSON.")
-    pattern: str | None = Field(default=None, description="The ids stand in strings like custom_field_%d.")
+    json_: str | None = Field(default=None, alias="json", description="The ids are at this path of the JSON.")
+    pattern: str | None = Field(default=None, description="The ids are in strings like custom_field_%d.")
     files: str | None = Field(default=None, description="Instead of a column: a folder of files, whose names hold ids.")
     name: str | None = Field(default=None, description="With files: the names, e.g. thumbnails/{pk:07}.webp.")
-    content_type: str | None = Field(default=None, description="A content type's column, which object_id goes with.")
+    content_type: str | None = Field(
+        default=None, description="The column of the content type that belongs to object_id."
+    )
     object_id: str | None = Field(default=None, description="The column with the id of a row of that content type.")
 
     @model_validator(mode="after")
@@ -107,7 +108,7 @@ class SoftReferenceSettings(_Section):
         given = {"json" if key == "json_" else key for key in type(self).model_fields if getattr(self, key) is not None}
         if not any(needed <= given <= needed | also for needed, also in _SHAPES) or len(given & _FORMS) > 1:
             raise ValueError(
-                f"{', '.join(sorted(given)) or 'nothing'} together say nothing; it takes column and target, with at most one "
+                f"{', '.join(sorted(given)) or 'nothing'} is not a valid combination; it takes column and target, with at most one "
                 "of separator, json and pattern; or files, name and target; or content_type and object_id"
             )
         return self
@@ -125,7 +126,7 @@ class RestoreSettings(_Section):
     """How a restore reaches its target."""
 
     database: SecretStr | None = Field(
-        default=None, description="Database URL to restore to when the EDMS cannot be asked (disaster)."
+        default=None, description="Database URL to restore to when the EDMS's code does not run."
     )
     disconnect: bool = Field(default=False, description="End other connections to the live database when promoting.")
     jobs: int = Field(default=2, ge=1, le=64, description="Parallel connections.")

@@ -176,7 +176,7 @@ def _failures(
     labels = {entry.table.id: entry.table.label for entry in manifest.tables}
     evaluated = Counter(suite.subject for suite in suites)
     if not manifest.tables:
-        yield Failure("manifest", "tables", "the snapshot holds no tables, so nothing can be proved")
+        yield Failure("manifest", "tables", "the snapshot has no tables, so nothing can be validated")
     for subject in (*labels, *owners, "digests", "files"):
         if not evaluated[subject]:
             yield Failure(labels.get(subject, subject), "suite", "no suite was evaluated for it")
@@ -184,13 +184,13 @@ def _failures(
         if table_id not in states:
             yield Failure(label, "digest", "the restored table was not measured")
     for table_id in sorted(states.keys() - labels.keys()):
-        yield Failure(table_id, "table", "the restored database holds a table that the snapshot does not")
+        yield Failure(table_id, "table", "the restored database has a table that the snapshot does not")
     roots = Counter(check.root for check in files)
     for index in manifest.files:
         if roots[index.root.name] != 1:
             yield Failure(index.root.name, "files", f"the folder was checked {roots[index.root.name]} times, not once")
     for root in sorted(roots.keys() - {index.root.name for index in manifest.files}):
-        yield Failure(root, "files", "a folder was checked that the snapshot does not hold")
+        yield Failure(root, "files", "a folder was checked that is not in the snapshot")
     named_files = _named_files(files)
     for suite in suites:
         if not suite.checks or not suite.evaluated:

@@ -229,10 +229,10 @@ def _open_repository(settings: Settings, reports: list[ProbeReport], answers: di
     if not manifests:
         answers["edms.id"] = secrets.token_hex(16)
     elif not reports:
-        return f"{repository.display}: it holds snapshots; an id for this EDMS is made once it can be asked"
+        return f"{repository.display}: it has snapshots; this EDMS gets an id when it can be inspected"
     elif known := same_edms(identity_of(settings, reports[0]), manifests.values()):
         answers["edms.id"] = known
-        return f"{repository.display}: it holds snapshots of this EDMS, whose id was taken over"
+        return f"{repository.display}: it has snapshots of this EDMS, and its id was taken from them"
     else:
         answers["edms.id"] = secrets.token_hex(16)
         newest = manifests[repository.snapshots()[-1]]

@@ -76,7 +76,7 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
     if own.key is None and own.others:
         everyone = True
         notes = (
-            "It is not known which EDMS this is: [edms] id is not set, and no backup was made from here. All are listed.",
+            "[edms] id is not set and no backup was made from here, so the snapshots of all EDMSs are listed.",
             *notes,
         )
     wrong = {later for later, _ in own.chain.backwards}

@@ -70,7 +70,7 @@ class MergeResult:
         if self.success:
             return None
         conflicts = tuple(f"{conflict.model}: {conflict.message}" for conflict in self.plan.conflicts)
-        return Shortfall("The snapshot cannot be merged as it is; nothing was changed.", conflicts)
+        return Shortfall("The snapshot cannot be merged; nothing was changed.", conflicts)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -89,7 +89,7 @@ class MergeResult:
 @flow(
     name="edms-merge",
     flow_run_name="merge {snapshot}",
-    description="Merges a snapshot into the EDMS's database: rows are matched by natural key, what only it has stays.",
+    description="Merges a snapshot into the EDMS's database: rows are matched by natural key, and rows of the EDMS only stay.",
 )
 def merge(run: Run, request: MergeRequest) -> MergeResult:
     """Merge a snapshot, or say what that would do; fails, with the EDMS untouched, where something stands in the way.
@@ -205,7 +205,7 @@ def _merge(
         with run.stage("commit"):
             opened.held.require_held()
             still.require_held()
-            when_stopped("The merge was being committed: `edms-backup merge SNAPSHOT --dry-run` says whether it was.")
+            when_stopped("The merge was being committed. `edms-backup merge SNAPSHOT --dry-run` shows whether it was.")
             _commit(run, stages, transaction, aside)
         if aside.exists():
             notes.append(f"Files that were replaced are kept in {aside}.")

@@ -29,7 +29,7 @@ SnapshotName = Annotated[Name, Says("`latest`, an id or its first digits, or a t
 Into = Annotated[
     Name | None,
     Says(
-        "Leave the restored data as a database of this name (SQLite: a file), and the EDMS's own alone. "
+        "Restore into a database of this name (SQLite: a file) instead of replacing the EDMS's. "
         "As a URL, without password: a database of the other engine."
     ),
 ]
@@ -37,7 +37,7 @@ IntoFiles = Annotated[Path | None, Says("With `into`: the folder for the restore
 DropUnknown = Annotated[
     bool, Says("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know.")
 ]
-Wait = Annotated[bool, Says("Wait for a running backup. Off: refuse where one is running.")]
+Wait = Annotated[bool, Says("Wait for a running backup. Off: fail if one is running.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,10 @@ class BackupRequest:
     """A snapshot."""
 
     tag: Annotated[Name | None, Says("A name for the snapshot, e.g. before-upgrade.")] = None
-    create_repository: Annotated[bool, Says("Make a repository where there is none, though one was used before.")] = (
+    create_repository: Annotated[bool, Says("Create a new repository, even if another one was used before.")] = False
+    accept_repository: Annotated[bool, Says("Accept the repository, even if it is another one or an older copy.")] = (
         False
     )
-    accept_repository: Annotated[
-        bool, Says("Go on with the repository there is, though it is another one or an older copy.")
-    ] = False
 
 
 @dataclass(frozen=True)
@@ -93,15 +91,13 @@ class RestoreRequest:
     confirm: Annotated[
         bool,
         Says(
-            "Must be on to replace the EDMS's database and files. The present ones are kept for a rollback. It counts once: "
-            "the same run, started again after it has promoted, ends and does nothing."
+            "Must be on to replace the EDMS's database and files. The present ones are kept for a rollback. It is valid once: a retry "
+            "of a run that has promoted does nothing."
         ),
     ] = False
-    salvage: Annotated[
-        bool, Says("From a damaged repository: bring back what is provably intact, and name the rest.")
-    ] = False
+    salvage: Annotated[bool, Says("From a damaged repository: restore the intact parts and list the rest.")] = False
     promote_salvaged: Annotated[
-        bool, Says("With `salvage` and without `into`: replace the live system even though a part is lost.")
+        bool, Says("With `salvage` and without `into`: replace the live system although parts are lost.")
     ] = False
     drop_unknown: DropUnknown = False
     wait: Wait = True
@@ -112,19 +108,19 @@ class MergeRequest:
     """A merge."""
 
     snapshot: SnapshotName = "latest"
-    on_conflict: Annotated[Policy, Says("What becomes of rows that are in both and differ.")] = "overwrite"
+    on_conflict: Annotated[Policy, Says("What to do with rows that are in both and differ.")] = "overwrite"
     models: Annotated[Mapping[str, Policy], Says("The same for single models, e.g. documents.Document: keep.")] = field(
         default_factory=dict
     )
     only: Annotated[
         tuple[str, ...],
         Says(
-            "Only these objects, such as documents.Document:SOP-0001 or documents.Document:number=SOP-*, and what they refer to "
-            "where that is missing. Empty: everything."
+            "Only these objects, such as documents.Document:SOP-0001 or documents.Document:number=SOP-*, and what they refer to if it "
+            "is missing. Empty: everything."
         ),
     ] = ()
     with_dependents: Annotated[
-        bool, Says("With `only`: also what cannot be without these objects, such as versions and comments.")
+        bool, Says("With `only`: also rows that depend on these objects, such as versions and comments.")
     ] = False
     dry_run: Annotated[bool, Says("Say what would be done, and write nothing.")] = True
     confirm: Annotated[
@@ -143,7 +139,7 @@ class DiffRequest:
     ] = None
     models: Annotated[tuple[str, ...], Says("Only these models, and no files. Empty: everything.")] = ()
     limit: Annotated[int, Ge(0), Says("How many rows and paths to show of each kind, for each model and folder.")] = 5
-    out: Annotated[Path | None, Says("Write all that differs into this new folder, whole, as JSON lines.")] = None
+    out: Annotated[Path | None, Says("Write all differences into this new folder, as JSON lines.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +148,7 @@ class RollbackRequest:
 
     stamp: Annotated[
         Name | None,
-        Says("Which restore or rollback to take back, as the list of them shows it. Empty: the last restore."),
+        Says("The stamp of the restore or rollback to undo, from the list. Empty: the last restore."),
     ] = None
     confirm: Annotated[bool, Says("Must be on to replace the EDMS's database and files.")] = False
     wait: Wait = True

@@ -83,7 +83,7 @@ class RestorePlan:
 @flow(
     name="edms-restore-plan",
     flow_run_name="plan to restore {snapshot}",
-    description="Says what a restore would do to the EDMS, and what stands in its way. Writes nothing.",
+    description="Shows what a restore would do to the EDMS and what would prevent it. Writes nothing.",
     may_be_recorded=require_no_password,
 )
 def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
@@ -204,7 +204,7 @@ def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
     if busy := locked.worked_on_by():
         raise busy
     if target.into is None and promotion.pending(target.database, journal_of(settings), locked.folders):
-        notes.append("A promotion was cut short. A restore finishes it first, and then does what a new plan would say.")
+        notes.append("A promotion was interrupted. A restore finishes it first; make a new plan after that.")
     notes += target.database.check_target(target.into, promote=False, disconnect=True)
     require_room(settings, manifest, target)
     return notes
@@ -218,7 +218,7 @@ def _foresee(run: Run, opened: _Opened) -> tuple[str, ...]:
     if foresight.refused is not None:
         raise foresight.refused
     needs = notes_on_the_edms(run, foresight.needs_the_edms, target.database.address.display)
-    untried = [f"What this role could not make was not tried: {foresight.untried}"] if foresight.untried else []
+    untried = [f"What this role could not create was not tested: {foresight.untried}"] if foresight.untried else []
     return (*notes_of(foresight.left_out), *needs, *untried)
 
 

@@ -110,7 +110,7 @@ def swap_back(
 @flow(
     name="edms-rollback",
     flow_run_name="rollback {stamp}",
-    description="Swaps the live system with what a restore, or a rollback, has set aside.",
+    description="Swaps the live system with the previous one that a restore or rollback set aside.",
 )
 def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
     """Swap the last promoted restore back, or the one that is named.

@@ -36,7 +36,7 @@ class VerifyResult:
         """Something is damaged, or there was nothing to verify."""
         if self.success:
             return None
-        return Shortfall("The repository does not verify.", self.problems or ("There is no snapshot.",))
+        return Shortfall("The verification of the repository failed.", self.problems or ("There is no snapshot.",))
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""

@@ -111,7 +111,7 @@ def test_what_is_written_in_another_way_and_what_dangles_is_noted(moved: Callabl
     notes = " ".join(moved("sqlite").result.notes)
     assert "documents.Document.metadata (20 rows)" in notes
     assert "documents.Document.created_at (1 rows)" in notes
-    assert "foreign keys came back NOT VALID" in notes
+    assert "foreign keys were restored NOT VALID" in notes
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def difference_unseen(field: Field) -> str:
     if field.reference is None:
         return " (of another type)"
     if isinstance(field.reference, SoftReference):
-        return " (its ids lead elsewhere)"
+        return " (its ids belong to other rows)"
     return " (another row)"
 
 

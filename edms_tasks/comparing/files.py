@@ -29,13 +29,13 @@ _ROWS_AT_ONCE = 4096
 _READ = pa.schema([("path", pa.binary()), ("size", pa.int64()), ("sha256", pa.string())])
 # All else that a walk meets is in no snapshot either.
 _TROUBLES = {
-    "file-root-missing": "The folder is not there.",
-    "folder-unreadable": "Folders could not be listed; what they hold is taken for removed.",
-    "file-unreadable": "Files could not be read; whether they are the same is not known.",
-    "file-vanished": "Files went while they were looked at.",
-    "link-to-folder": "Links to folders are in no snapshot, and were not compared; a restore takes them away.",
-    "link-dangling": "Links to nothing are in no snapshot, and were not compared; a restore takes them away.",
-    "file-special": "Sockets, pipes and devices are in no snapshot, and were not compared; a restore takes them away.",
+    "file-root-missing": "The folder does not exist.",
+    "folder-unreadable": "Folders could not be listed. Their files count as removed.",
+    "file-unreadable": "Files could not be read and were not compared.",
+    "file-vanished": "Files were removed during the comparison.",
+    "link-to-folder": "Links to folders are never in a snapshot and were not compared. A restore removes them.",
+    "link-dangling": "Dangling links are never in a snapshot and were not compared. A restore removes them.",
+    "file-special": "Sockets, pipes and devices are never in a snapshot and were not compared. A restore removes them.",
 }
 
 

@@ -91,11 +91,13 @@ class Conversion:
             known = self.kind.to_postgresql(self._classes(column, self.form), self.columns).incompatible
         else:
             value = self._typed(column, self.form)
-            unread = Incompatible(f"{filled} AND {value} IS NULL", "is beyond the years 1 to 9999 that Python knows")
+            unread = Incompatible(
+                f"{filled} AND {value} IS NULL", "is outside the years 1 to 9999 that Python supports"
+            )
             known = (unread, *self.kind.to_sqlite(value, self.columns).incompatible)
         target = self.columns.postgresql if self.source == "sqlite" else self.columns.sqlite
         required = (
-            () if target.nullable else (Incompatible(f"{column} IS NULL", "is NULL, and the column must be filled"),)
+            () if target.nullable else (Incompatible(f"{column} IS NULL", "is NULL, but the column is NOT NULL"),)
         )
         lost = Incompatible(f"{filled} AND {there} IS NULL", f"is no {self.kind.name}")
         if self._canonically():
@@ -106,7 +108,7 @@ class Conversion:
         if self.source == "sqlite":
             was = normal_form(self._classes(column, self.form), self.kind.storage, self.form)
         other = f"{back} IS NULL" if self.kind.has_spellings else f"{back} IS DISTINCT FROM {was}"
-        return (*known, *required, lost, Incompatible(f"{filled} AND {other}", "would not come back as it is"))
+        return (*known, *required, lost, Incompatible(f"{filled} AND {other}", "would not be restored unchanged"))
 
     def respelled(self, column: str, there: str) -> str:
         """Whether a value that fits comes back in another spelling."""

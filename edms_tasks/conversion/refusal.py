@@ -24,7 +24,7 @@ def require_compatible(address: DatabaseAddress, pairing: Pairing, fits: Sequenc
     if not incompatible and not pairing.without_place:
         return
     lines = [*pairing.without_place, *(line for found in incompatible for line in _lines(found))]
-    more = [f"… and {len(lines) - _LINES:,} lines more; --json has them all"] if len(lines) > _LINES else []
+    more = [f"… and {len(lines) - _LINES:,} more lines; --json has all of them"] if len(lines) > _LINES else []
     values, places = sum(found.rows for found in incompatible), len(pairing.without_place)
     raise IncompatibleRows(
         f"The snapshot is incompatible with {address.engine}: {values:,} values, {places:,} tables or columns.",

@@ -32,7 +32,7 @@ class Classes:
     real: str = _NOTHING["real"]
     text: str = _NOTHING["text"]
     blob: str = _NOTHING["blob"]
-    unreadable: str = "false"  # whether the value is text in bytes that are no UTF-8
+    unreadable: str = "false"  # whether the value is text that is not valid UTF-8
 
     @property
     def number(self) -> str:

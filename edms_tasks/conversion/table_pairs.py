@@ -99,14 +99,14 @@ def pair_tables(entries: Sequence[TableEntry], made: Sequence[Table]) -> Pairing
 def _problems(entry: TableEntry, target: Table | None) -> Iterator[str]:
     table, rows = entry.table, f"{entry.state.rows:,} row{'s' if entry.state.rows != 1 else ''}"
     if target is None:
-        owner = "no model owns it, so no migration makes it" if table.model is None else "no migration makes it"
+        owner = "no model owns it, so no migration creates it" if table.model is None else "no migration makes it"
         yield f"{table.label}: the table {table.id!r} ({rows}) is not in the EDMS's migrations ({owner})."
         return
     ours, theirs = ({column.name: column for column in one.columns} for one in (table, target))
     for name in sorted(ours.keys() - theirs.keys()):
         yield f"{table.label}: the column {name!r} ({rows}) is not in the EDMS's migrations."
     for name in sorted(theirs.keys() - ours.keys()):
-        yield f"{table.label}: the EDMS's migrations make a column {name!r} that the snapshot ({rows}) does not hold."
+        yield f"{table.label}: the EDMS's migrations create a column {name!r} that the snapshot ({rows}) does not have."
     for name in sorted(_generated_differently(ours, theirs)):
         yield f"{table.label}: the column {name!r} is computed by the database in one of the engines only."
 

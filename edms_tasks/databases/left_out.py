@@ -29,10 +29,10 @@ def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
         more = f", and {len(these) - _NAMED:,} more" if len(these) > _NAMED else ""
         with_one = [one for one in these if one.statement]
         statements = [one.statement for one in with_one if not _may_hold_password(one)]
-        run = f" Once that has changed, run: {' '.join(f'{one};' for one in statements[:_NAMED])}" if statements else ""
-        rest = f" All of them stand in {SCRIPT} beside the report." if len(statements) > _NAMED else ""
+        run = f" When that has changed, run: {' '.join(f'{one};' for one in statements[:_NAMED])}" if statements else ""
+        rest = f" All of them are in {SCRIPT} beside the report." if len(statements) > _NAMED else ""
         if len(statements) < len(with_one):
-            rest = f" {'The rest' if statements else 'What makes it'} stands in {SCRIPT} beside the report, as it may hold passwords."
+            rest = f" {'The rest' if statements else 'The statement'} is in {SCRIPT} beside the report, because it may contain passwords."
         yield f"Not restored, because {why}: {names}{more}.{run}{rest}"
 
 

@@ -30,9 +30,9 @@ def explain(
     """
     table = entry.table
     if not table.primary_key:
-        return ("The table has no primary key, so its rows cannot be matched one by one.",)
+        return ("The table has no primary key, so its rows cannot be compared one by one.",)
     if not files:
-        return (f"{raw.rows} rows that the snapshot does not hold.",)
+        return (f"{raw.rows} rows that the snapshot does not have.",)
     now = relation(table, raw)
     with workspace.cursor() as cursor:
         was = chunks(cursor, table, entry.natural_key, files)
@@ -59,7 +59,7 @@ def explain(
             ).fetchall()
         ]
         sentences += [
-            f"doubled: {count} rows with {key} = {value}"
+            f"duplicate: {count} rows with {key} = {value}"
             for value, count in cursor.execute(
                 f"SELECT {label_now}, count(*) FROM {now} n GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT {limit}"
             ).fetchall()

@@ -70,8 +70,8 @@ class FileCheck:
             return ""
         more = f", and {self.attributes_count - 3:,} more" if self.attributes_count > 3 else ""
         return (
-            f"files of {self.root}: the contents are right, but {self.attributes_count:,} came back with other permissions, "
-            f"times or owners, because the file system or the user of this restore cannot set them: "
+            f"files of {self.root}: the contents are right, but {self.attributes_count:,} were restored with other permissions, times "
+            "or owners, because the file system or the user of this restore cannot set them: "
             f"{'; '.join(self.attributes[:3])}{more}."
         )
 

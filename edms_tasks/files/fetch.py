@@ -72,7 +72,7 @@ def _check(opened: OpenedIndex) -> None:
     with file_workspace(opened.folder) as connection:
         digest = digest_of(opened.paths, connection)
     if (files, total, digest) != (index.files, index.bytes, index.digest):
-        raise unsound(index.root.name, "its rows do not add up to what the manifest says")
+        raise unsound(index.root.name, "its rows do not match the manifest")
 
 
 def _wrong_rows(rows: pa.RecordBatch, packs: pa.Array) -> Iterator[tuple[str, pa.Array]]:
@@ -104,10 +104,10 @@ def _wrong_rows(rows: pa.RecordBatch, packs: pa.Array) -> Iterator[tuple[str, pa
         pc.and_(pc.greater(length, 0), pc.less_equal(length, PACK_BYTES)),
     )
     ends = pc.less_equal(pc.add(offset, length), PACK_BYTES)
-    yield "its content lies outside its pack", _rows_of(rows, row_of, part, pc.invert(pc.and_(inside, ends)))
+    yield "its content is outside its pack", _rows_of(rows, row_of, part, pc.invert(pc.and_(inside, ends)))
     # Reached only with lengths of at most a pack each, of which a double holds the sum exactly.
     lengths = np.bincount(row_of.to_numpy(), weights=length.to_numpy(zero_copy_only=False), minlength=rows.num_rows)
-    yield "its parts do not add up to its size", pc.not_equal(pa.array(lengths.astype(np.int64)), size)
+    yield "its parts do not match its size", pc.not_equal(pa.array(lengths.astype(np.int64)), size)
 
 
 def _rows_of(rows: pa.RecordBatch, row_of: pa.Array, part: pa.Array, wrong: pa.Array) -> pa.Array:
@@ -129,7 +129,7 @@ def _wrong_places(rows: pa.RecordBatch, last: bytes | None, above: Sequence[byte
     order = pc.replace_substring(path, b"/", b"\0")
     first = pa.array([None if last is None else last.replace(b"/", b"\0")], pa.binary())
     before = pa.concat_arrays([first, order[:-1]])
-    yield "it comes twice, or out of order", pc.fill_null(pc.less_equal(order, before), False)
+    yield "it is repeated or out of order", pc.fill_null(pc.less_equal(order, before), False)
     folders = pc.filter(path, pc.equal(rows["kind"], "dir"))
     parent = pc.replace_substring_regex(path, rb"/?[^/]*\z", b"")
     known = pc.or_(pc.is_in(parent, folders), pc.is_in(parent, pa.array(above, pa.binary())))

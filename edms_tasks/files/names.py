@@ -22,9 +22,9 @@ def plain_name(name: str) -> str:
 def why_not_plain(name: str) -> str:
     """Why a name cannot be that of one folder; "" where it can."""
     if name in ("", ".", ".."):
-        return "It names no folder of its own."
+        return "It does not name a folder."
     if any(one in "/\\" or ord(one) < 32 for one in name):
-        return "It holds a separator or a control character."
+        return "It contains a separator or a control character."
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

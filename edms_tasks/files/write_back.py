@@ -199,7 +199,7 @@ def _writing(destination: Path) -> Iterator[None]:
             "The files cannot be written.",
             where=where,
             why=error.strerror or str(error),
-            fix="Make room on that disk." if full else "See that this user may write there, and restore again.",
+            fix="Free some space on that disk." if full else "Check that this user may write there, and restore again.",
         ) from error
 
 

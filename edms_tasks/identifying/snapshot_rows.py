@@ -88,10 +88,10 @@ def _differences(table: Table, now: Table) -> list[str]:
     problems = [f"{table.label}: the target has no column {name}" for name in sorted(was.keys() - found.keys())]
     problems += [f"{table.label}: the snapshot has no column {name}" for name in sorted(found.keys() - was.keys())]
     problems += [
-        f"{table.label}: {name} is {found[name]} in the target, and was {was[name]}"
+        f"{table.label}: {name} is {found[name]} in the target and {was[name]} in the snapshot"
         for name in sorted(was.keys() & found.keys())
         if was[name] != found[name]
     ]
     if table.primary_key != now.primary_key:
-        problems.append(f"{table.label}: the primary key is another")
+        problems.append(f"{table.label}: the primary key differs")
     return problems

@@ -93,7 +93,7 @@ def excluded_tables(inventory: Inventory, settings: Settings) -> frozenset[str]:
             raise SettingsError(
                 f"There is no model or table {name!r} to leave out.",
                 where="[exclude] tables",
-                fix=f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is.",
+                fix=f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` lists them.",
             )
         excluded.add(by_name[name.lower()])
     return frozenset(excluded)

@@ -33,7 +33,7 @@ def text_expression(pattern: str, kind: IdKind) -> str:
     """
     places = _PLACEHOLDER.findall(pattern)
     if len(places) != 1:
-        raise ValueError("it must hold the place of the id exactly once: %d for a number, %s for a word or a UUID")
+        raise ValueError("it must contain the place of the id exactly once: %d for a number, %s for a word or a UUID")
     if places[0] == "%d" and kind == "uuid":
         raise ValueError("the ids of the target are UUIDs, which %s stands for")
     before, after = _PLACEHOLDER.split(pattern)
@@ -50,10 +50,10 @@ def name_expression(pattern: str, kind: IdKind) -> NamePattern:
     fields = list(_FIELD.finditer(pattern))
     literal = _FIELD.sub("", pattern)
     if len(fields) != 1 or "{" in literal or "}" in literal:
-        raise ValueError("it must hold {pk} exactly once, or {pk:07} for numbers that zeros pad to seven digits")
+        raise ValueError("it must contain {pk} exactly once, or {pk:07} for numbers padded with zeros to seven digits")
     width = fields[0]["width"]
     if width and kind != "number":
-        raise ValueError("only numbers can be padded with zeros, and the ids of the target are none")
+        raise ValueError("only numbers can be padded with zeros, and the ids of the target are not numbers")
     before, after = (_glob(part) for part in (pattern[: fields[0].start()], pattern[fields[0].end() :]))
     plain = {"uuid": _UUID, "number": "0|[1-9][0-9]*", "text": "[^/]+"}[kind]
     # Python's format pads up to the width and never cuts: longer numbers have no zeros in front.

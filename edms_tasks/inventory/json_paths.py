@@ -40,11 +40,11 @@ def parse_json_path(text: str) -> JsonPath:
     while rest:
         found = _STEP.match(rest)
         if found is None:
-            raise ValueError(f'{rest!r} is no step; steps are .name, ."any name", .*, [*] and [0]')
+            raise ValueError(f'{rest!r} is not a step; steps are .name, ."any name", .*, [*] and [0]')
         steps.append(_step(found))
         rest = rest[found.end() :]
     if not steps:
-        raise ValueError("it names the whole document; for a value that is an id, leave `json` away")
+        raise ValueError("it names the whole document; for a value that is an id, omit `json`")
     if keys and steps[-1] != Step("object", None):
         raise ValueError("~ means the keys of members, so it stands after .*")
     return JsonPath(tuple(steps), keys)

@@ -85,7 +85,7 @@ def _path(name: str, text: str, table: Table, tables: Mapping[str, Table], model
 
 def _unknown(where: str, kind: str, name: str, known: Sequence[str]) -> SettingsError:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is."
+    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` lists them."
     return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
 
 

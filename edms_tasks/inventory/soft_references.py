@@ -74,7 +74,7 @@ def declared_file_names(
         try:
             name_expression(pattern, kind)
         except ValueError as error:
-            raise _senseless(where, f"The pattern {pattern!r} names no file by an id.", str(error)) from error
+            raise _senseless(where, f"The pattern {pattern!r} is not valid.", str(error)) from error
         reference = FileNameReference(
             root=declaration.files, pattern=pattern, target=target.id, target_column=column, id_kind=kind
         )
@@ -122,13 +122,13 @@ def _require_form(column: Column, form: SoftForm, where: str) -> None:
     untyped = not column.native_type  # SQLite: it holds anything
     if untyped or (kind in _HOLDS[form] and not (form == "value" and is_array)):
         return
-    fix = "Name another column, or take the declaration out."
+    fix = "Name another column, or remove the declaration."
     if kind == "json":
-        fix = 'Say where in the JSON the ids stand: json = "$.document_ids[*]".'
+        fix = 'Say where the ids are in the JSON: json = "$.document_ids[*]".'
     elif is_array:
         fix = 'An array is a list of ids: separator = ",".'
     elif kind in _HOLDS["value"] and not is_array:
-        fix = "Leave separator, json and pattern away: the value is the id."
+        fix = "Omit separator, json and pattern: the value is the id."
     raise SettingsError(
         f"{column.name!r} cannot hold ids {_IN_WORDS[form]}.",
         where=where,
@@ -152,7 +152,7 @@ def _require_expression(form: SoftForm, expression: str, kind: IdKind, where: st
         elif form == "pattern":
             text_expression(expression, kind)
     except ValueError as error:
-        raise _senseless(where, f"{expression!r} says not where the ids are.", str(error)) from error
+        raise _senseless(where, f"{expression!r} does not say where the ids are.", str(error)) from error
 
 
 def _require_together(reference: SoftReference, other: Reference, where: str) -> None:
@@ -161,19 +161,19 @@ def _require_together(reference: SoftReference, other: Reference, where: str) ->
         if other.column != reference.column:
             return
         if other.form != reference.form or reference.form in ("value", "list"):
-            raise _senseless(where, "The column is declared twice.", "One value can be read in one way only.")
+            raise _senseless(where, "The column is declared twice.", "A value can be read in one way only.")
         if other.expression == reference.expression:
             raise _senseless(where, f"{reference.expression!r} is declared twice.", "An id leads to one model only.")
     elif isinstance(other, ForeignReference) and reference.column in other.columns:
         raise _senseless(
-            where, f"{reference.column!r} is a reference already.", "It is a foreign key, and is followed."
+            where, f"{reference.column!r} is already a reference.", "It is a foreign key, and is followed."
         )
     elif isinstance(other, GenericReference) and reference.column in (
         other.content_type_column,
         other.object_id_column,
     ):
         raise _senseless(
-            where, f"{reference.column!r} is a reference already.", f"It is part of the generic one {other.name!r}."
+            where, f"{reference.column!r} is already a reference.", f"It is part of the generic one {other.name!r}."
         )
 
 
@@ -195,11 +195,11 @@ def _generic(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) ->
             fix="Name the column with the ids of django_content_type.",
         )
     if any(isinstance(one, SoftReference) and one.column in (kind.name, number.name) for one in table.references):
-        raise _senseless(where, "One of the columns is declared twice.", "One value can be read in one way only.")
+        raise _senseless(where, "One of the columns is declared twice.", "A value can be read in one way only.")
     for one in table.references:
         if isinstance(one, GenericReference) and one.object_id_column == number.name:
             if one.content_type_column != kind.name:
-                raise _senseless(where, f"{number.name!r} is a reference already.", f"It is part of {one.name!r}.")
+                raise _senseless(where, f"{number.name!r} is already a reference.", f"It is part of {one.name!r}.")
             # A pair that looked like one is now known to be one.
             known = one.model_copy(update={"declared": True})
             return table, tuple(known if reference is one else reference for reference in table.references)
@@ -262,7 +262,7 @@ def _table_named(name: str, tables: Mapping[str, Table]) -> Table | None:
 
 def _unknown(where: str, kind: str, name: str, known: Collection[str]) -> SettingsError:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` shows what there is."
+    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` lists them."
     return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
 
 

@@ -111,7 +111,7 @@ def _none_of_its_own(repository: Repository, history: History) -> UnknownSnapsho
             fix="Make one with `edms-backup backup`.",
         )
     asker = history.asker
-    now = "not known: the EDMS was not asked, and [edms] id is not set"
+    now = "not known: the EDMS was not inspected, and [edms] id is not set"
     if asker.id is not None:
         now = said(asker.identity) if asker.identity else f"id {asker.id}"
     there = "\n         ".join(whose(history, key) for key in list(others)[:_SHOWN])
@@ -168,8 +168,8 @@ def _of_the_order(history: History, snapshot_id: str) -> tuple[str, ...]:
         "before-merge-of-"
     ):
         notes.append(
-            f"`latest` is {snapshot_id[:12]} ({intact[snapshot_id].created:%Y-%m-%d %H:%M:%S} UTC), the last in the order of the"
-            f" snapshots. {by_time[:12]} bears a later time ({intact[by_time].created:%Y-%m-%d %H:%M:%S} UTC): a clock was wrong."
+            f"`latest` is {snapshot_id[:12]} ({intact[snapshot_id].created:%Y-%m-%d %H:%M:%S} UTC), the last in the order of the "
+            f"snapshots. {by_time[:12]} has a later time ({intact[by_time].created:%Y-%m-%d %H:%M:%S} UTC): a clock was wrong."
         )
     return tuple(notes)
 
@@ -180,12 +180,12 @@ def _whose_it_is(history: History, snapshot_id: str) -> tuple[str, ...]:
         return ()
     asker = history.asker
     if asker.id is None:
-        return (f"The EDMS was not asked which one it is. The snapshot is of {names_of(manifest)}.",)
+        return (f"The EDMS could not be identified. The snapshot is of {names_of(manifest)}.",)
     if history.owner[snapshot_id] != asker.id:
         now = said(asker.identity) if asker.identity else f"id {asker.id}"
         if manifest.identity is None:
             return (
-                f"THE SNAPSHOT MAY BE ANOTHER EDMS'S: the release that made it did not record whose it is, and it is not alike."
+                f"THE SNAPSHOT MAY BE ANOTHER EDMS'S: the release that made it did not record its EDMS, and it looks different."
                 f" It is of {names_of(manifest)}. This EDMS is {now}.",
             )
         return (f"THE SNAPSHOT IS ANOTHER EDMS'S. It is of {names_of(manifest)}. This EDMS is {now}.",)

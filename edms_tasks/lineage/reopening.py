@@ -80,10 +80,10 @@ def _make(settings: Settings, asker: Asker, memory: Remembered, create: bool) ->
         )
     # What is there and is no repository, or has lost its config.json, is refused by `create`.
     repository = Repository.create(asked_for)
-    why = "as asked" if create else "nothing was recorded of an earlier one"
+    why = "as asked" if create else "no record of an earlier one was found"
     return repository, (
         f"A NEW REPOSITORY was made at {repository.display}: {why}. Its id is {repository.identity};"
-        " as [repository] id in the settings it keeps later backups from taking another one for it.",
+        " put it into the settings as [repository] id, so that later backups accept no other.",
     )
 
 
@@ -97,7 +97,7 @@ def _compare(
             return (f"The last backup went into another repository ({used[0].url}, id {used[0].repository[:12]}).",)
         return ()
     if accept:
-        return (f"Another repository than before, as asked: its id is {repository.identity}.",)
+        return (f"Another repository than before, as requested. Its id is {repository.identity}.",)
     raise AnotherRepository(
         "This is not the repository that was used before.",
         where=repository.display,
@@ -119,7 +119,7 @@ def _not_older(repository: Repository, asker: Asker, witness: Witness, accept: b
     )
     if accept:
         lacking = f"{witness.snapshot[:12]} (number {witness.number})"
-        return (f"The repository lacks snapshot {lacking}, which was made from here; taken as it is, as asked.",)
+        return (f"The repository lacks snapshot {lacking}, which was made from here. It is accepted, as requested.",)
     raise AnotherRepository(
         "The repository is older than the last backup: it is an earlier copy, or snapshots were removed.",
         where=repository.display,
@@ -151,7 +151,7 @@ def _what_is_there(repository: RepositorySettings) -> str:
     if not folder.exists():
         return "There is no such folder."
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return f"There is no config.json; there is {', '.join(names[:5])}." if names else "The folder is empty."
+    return f"It has no config.json, but {', '.join(names[:5])}." if names else "The folder is empty."
 
 
 def _not_mounted(repository: RepositorySettings) -> str:
@@ -167,7 +167,7 @@ def _not_mounted(repository: RepositorySettings) -> str:
     }
     for folder in (Path(repository.url), *Path(repository.url).parents):
         if str(folder) in points - {"/"} and not os.path.ismount(folder):
-            return f"{folder} is a mount point by {_FSTAB}, and nothing is mounted there."
+            return f"{folder} is a mount point in {_FSTAB}, and nothing is mounted there."
     return ""
 
 

@@ -32,15 +32,15 @@ def _objection(tag: str, by_a_merge: bool) -> str:
     if not tag:
         return "It is empty."
     if len(tag) > LONGEST:
-        return f"It has {len(tag)} characters; {LONGEST} are the most."
+        return f"It has {len(tag)} characters; the maximum is {LONGEST}."
     if tag != " ".join(tag.split()) or any(unicodedata.category(sign)[0] in "CZ" and sign != " " for sign in tag):
-        return "It holds a character that is not shown, or blanks at an end or in a row."
+        return "It contains an invisible character, or spaces at an end or in a row."
     if tag.startswith("-"):
         return "It begins like an option."
     if tag.casefold() in _TAKEN:
-        return f"`{tag}` already means something else where a snapshot is named."
+        return f"`{tag}` has another meaning as the name of a snapshot."
     if _LIKE_AN_ID.fullmatch(tag):
         return "It could be the first digits of a snapshot's id."
     if tag.startswith(BEFORE_MERGE) and not by_a_merge:
-        return "A merge names its safety snapshots so, and `merge latest` passes them over."
+        return "Merges use such names for their safety snapshots, which `merge latest` skips."
     return ""

@@ -130,7 +130,7 @@ def _open(path: Path, like: Path) -> tuple[int, bool]:
     except FileNotFoundError:
         if path.parent.is_dir():
             return _open(path, like)  # removed by its last holder just now
-        raise _unavailable(path, "Its folder is not there.") from None
+        raise _unavailable(path, "Its folder does not exist.") from None
     except OSError as error:
         if error.errno not in _FORBIDDEN:
             raise

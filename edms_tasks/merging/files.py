@@ -159,7 +159,7 @@ def plan_files(
                 code="file",
                 model=f"files of {index.root.name}",
                 message="Files of the snapshot have the names of other files of the target"
-                + (", which rows that stay there name." if policy == "overwrite" else "."),
+                + (", which rows that stay in the target name." if policy == "overwrite" else "."),
                 count=len(disputed),
                 examples=tuple(sorted(disputed)[:_EXAMPLES]),
                 fix="Rename the target's files in the EDMS, or choose --on-conflict "

@@ -181,7 +181,7 @@ def _doubled(rows: Identified, where: str) -> list[Conflict]:
         Conflict(
             code="doubled-key",
             model=rows.table.label,
-            message=f"Rows of {where} share a natural key ({key.natural_key.readable}), so it is not known which is meant.",
+            message=f"Rows of {where} share a natural key ({key.natural_key.readable}), so they cannot be matched.",
             count=key.duplicates,
             fix="Fix them in the EDMS, or declare another key before the backup: [natural_keys].",
         )
@@ -195,7 +195,7 @@ def _unplaced(table: Table, id_map: IdMap | None) -> list[Conflict]:
         Conflict(
             code="no-id",
             model=table.label,
-            message=f"New rows have a {table.primary_key[0]} that is taken in the target, and no other can be made up for them.",
+            message=f"New rows have a {table.primary_key[0]} that is taken in the target, and no other can be generated for them.",
             count=id_map.unplaced,
             fix="Give the model a natural key ([natural_keys]) so that they are recognised, or change the id in the target.",
         )

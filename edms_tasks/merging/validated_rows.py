@@ -73,13 +73,13 @@ def validate_table(
     problems = []
     if (found, exact_digest) != (expected, expected_digest) or found != plan.target_rows + plan.insert:
         problems += [
-            f"{label}: rows are not as planned: {found} where {expected} should be",
+            f"{label}: rows are not as planned: {found} instead of {expected}",
             *_missing(cursor, label, "the target's", left, merged.relation, (_EXACT,)),
             *_missing(cursor, label, "the snapshot's", brought, merged.relation, (_EXACT,)),
         ]
     if (count, snapshot_digest) != (again, merged_digest):
         problems += [
-            f"{label}: rows of the snapshot do not say in the target what they said",
+            f"{label}: rows of the snapshot are not the same in the target",
             *_missing(cursor, label, "the snapshot's", said, merged.relation, (_KEY, _CONTENT)),
         ]
     # Of rows that both sides have had all along, a reference may lead again to what the merge brought back.
@@ -126,4 +126,4 @@ def _missing(
     if not found:
         return []
     examples = ", ".join(str(key)[:200] for key, _ in found)
-    return [f"{label}: {found[0][1]} of {whose} rows are not there as they should be: {examples}"]
+    return [f"{label}: {found[0][1]} of {whose} rows are wrong or missing: {examples}"]

@@ -171,7 +171,7 @@ def _out_of_order(graph: _Graph) -> list[Obstacle]:
                     key[0],
                     f"In the code {spelled([key])} comes after {spelled(behind)}; the snapshot has the first, and not the latter. "
                     "Django refuses such a history.",
-                    "Install the version of the EDMS the snapshot was made under, restore, and upgrade version by version.",
+                    "Install the version of the EDMS that the snapshot was made with, restore, and upgrade version by version.",
                 )
             )
     return obstacles

@@ -82,8 +82,8 @@ class CodeMigration:
                 self.of("other rows"),
                 lambda table: f"{table.label} ({_rows(table)})",
             ),
-            f"All other tables ({len(self.of('same')):,}) hold the snapshot's rows after the migrations too, by number and "
-            "exact digest. Every foreign key holds that held before.",
+            f"All other tables ({len(self.of('same')):,}) still hold the snapshot's rows after the migrations, by number and exact "
+            "digest. Every foreign key that was valid before still is.",
         ]
         return tuple(sentence for sentence in said if sentence)
 
@@ -97,8 +97,8 @@ class CodeMigration:
             _list("Dropped columns:", [f"{part.name} ({part.held:,} values)" for part in columns]),
             _list("Dropped with them:", along),
             _list("Records of migrations removed:", records),
-            "What was dropped is in the snapshot still. Everything else is as proved, by number of rows and exact digest "
-            "of the columns that are left.",
+            "What was dropped is still in the snapshot. Everything else is unchanged, by number of rows and exact digest "
+            "of the remaining columns.",
         ]
         return tuple(sentence for sentence in said if sentence)
 

@@ -141,4 +141,4 @@ def _why_nothing(database: Database, journal: Journal) -> str:
     done = [one for one in journal.read() if one.state == "done" and one.live == database.address.name]
     if not done:
         return "No restore of this database is on record."
-    return f"The database that stepped aside is gone, or another now has its name: {done[-1].previous}"
+    return f"The previous database is gone, or another one has its name: {done[-1].previous}"

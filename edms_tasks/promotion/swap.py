@@ -140,12 +140,12 @@ def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
             database.finish_swap(promotion.previous, _confirmed(promotion))
             finish(promotion, journal)
             notes.append(
-                f"The promotion of {promotion.stamp} was cut short after the database had changed; its files have now followed."
+                f"The promotion of {promotion.stamp} was interrupted after the database was swapped. Its files have now been swapped too."
             )
         else:
             forget(promotion, journal)
             notes.append(
-                f"The promotion of {promotion.stamp} had not begun when it was cut short; the live system is as it was."
+                f"The promotion of {promotion.stamp} was interrupted before it changed anything. The live system is as it was."
             )
     return tuple(notes)
 
@@ -237,7 +237,7 @@ def _swap_folder(swap: FolderSwap) -> None:
     if swap.brings and not incoming.exists():
         if moved_aside and live.exists() and swap.identity in ("", identity(live)):
             return  # done before the cut
-        raise _halted(swap.incoming, "A folder that should have followed the database is gone.")
+        raise _halted(swap.incoming, "A folder of the interrupted promotion is gone.")
     if not moved_aside and live.exists():
         live.rename(previous)
     if swap.brings:

@@ -16,7 +16,7 @@ _HEADLINES = {
     "proved": ("PROVED", "What came back equals what went in."),
     "salvaged": (
         "SALVAGED",
-        "What is provably intact of a damaged snapshot came back. The rest is lost, and named below.",
+        "The intact parts of a damaged snapshot were restored. The rest is lost and listed below.",
     ),
     "failed": ("FAILED", "What came back does not equal what went in. The live system is untouched."),
     "not validated": ("NOT VALIDATED", "The data was restored, but not compared with what went in."),
@@ -112,7 +112,7 @@ def _losses(facts: RecoveryFacts) -> dict[str, Any]:
         **facts.losses.as_json(),
         "conditions": {
             # All its rows are back; a row that they point at is not, where the content digest is another.
-            table_id: "whole, and points at what is lost" if condition == "whole" else condition
+            table_id: "intact, but refers to something that is lost" if condition == "whole" else condition
             for table_id, condition in conditions.items()
         },
         "models": [

@@ -374,5 +374,5 @@ def _cannot_write(path: Path, error: OSError) -> TerminalError:
         "A file of the snapshot cannot be written.",
         where=str(path),
         why=error.strerror or str(error),
-        fix="Make room on that disk." if kind is NoSpace else "See that the folder is there and may be written.",
+        fix="Free some space on that disk." if kind is NoSpace else "Check that the folder exists and can be written.",
     )

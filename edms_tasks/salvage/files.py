@@ -79,7 +79,7 @@ def survey_files(
         # No row of such an index can be trusted to be the snapshot's.
         nothing = index.model_copy(update={"files": 0, "bytes": 0, "digest": _NOTHING, "index": (), "packs": ()})
         loss = FilesLoss(
-            index.root.name, index.files, 0, 0, (), tuple(lost), (), why=f"its index is not sound: {error.why}"
+            index.root.name, index.files, 0, 0, (), tuple(lost), (), why=f"its index is damaged: {error.why}"
         )
         return SalvagedFiles(nothing, loss, *_listed(folder, ()))
 

@@ -146,11 +146,11 @@ class Losses:
             if loss.nameless:
                 lines.append(f"files of {loss.root}: the names of {loss.nameless:,} lost files are lost as well")
         for one in self.dangling:
-            what = "name files that are not there" if one.kind == "absent file" else "point at what is lost"
-            lines.append(f"{one.label}.{one.reference}: {one.rows:,} rows that came back {what}")
+            what = "name files that are not there" if one.kind == "absent file" else "refer to lost rows"
+            lines.append(f"{one.label}.{one.reference}: {one.rows:,} restored rows {what}")
         for named in self.named_files:
             lines.append(
-                f"files of {named.root}: {named.files:,} that came back are named by ids of lost rows ({named.pattern})"
+                f"files of {named.root}: {named.files:,} restored files are named by ids of lost rows ({named.pattern})"
             )
         for loss in self.files:
             lines += [f"files of {loss.root}: lost: {name}" for name in loss.examples]

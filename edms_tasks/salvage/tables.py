@@ -77,7 +77,7 @@ def _salvaged(entry: TableEntry, read: Sequence[_Read]) -> SalvagedTable:
     digest = added(read[number].exact_digest for number in kept)
     if len(kept) == len(read):
         if digest != entry.state.exact_digest:
-            return _nothing(entry, read, "its chunks do not add up to the digest the snapshot says.")
+            return _nothing(entry, read, "its chunks do not match the digest in the snapshot.")
         return SalvagedTable(entry, entry.state.rows, digest, None)
     left = sum(rows[number] for number in kept)
     loss = TableLoss(entry.table.id, entry.table.label, entry.state.rows, left, _lost_chunks(entry, read))
@@ -133,7 +133,7 @@ def _read(repository: Repository, entry: TableEntry, chunk: Chunk, workspace: Wo
             except DamagedRepository as error:
                 lost = LostObject(chunk.superseded.sha256, f"{error.what} {error.why}")
         if lost is not None:
-            why = f"{lost.why} It lists the superseded ones of {chunk.rows:,} rows: which are the snapshot's is not known."
+            why = f"{lost.why} It lists which of {chunk.rows:,} rows are superseded, so the snapshot's rows cannot be determined."
             return _Read(bounds=bounds, lost=replace(lost, why=why))
         _, digest = exact_digest(cursor, entry.table, entry.natural_key, parquet([rows]))
         return _Read(digest, bounds_of(cursor, entry, rows))

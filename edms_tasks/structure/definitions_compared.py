@@ -83,7 +83,7 @@ def compare_definitions(
     sure, unsure, notes = [], [], []
     for name in open_ones:
         if name in was and name not in now and was[name].lapse:
-            notes.append(f"{name}: {was[name].text} at the backup; it holds now.")
+            notes.append(f"{name}: {was[name].text} at the backup; it is enforced now.")
         elif (
             spelled.definitions is None
             and name in was
@@ -96,15 +96,13 @@ def compare_definitions(
         elif name in was and was[name].chosen_by_server:
             notes.append(f"{name}: {was[name].text} at the backup, {now[name].text} on this server.")
         elif name not in was:
-            notes.append(f"{name} is new: this server makes it of the snapshot's schema.")
+            notes.append(f"{name} is new: this server adds it to the snapshot's schema.")
     if unsure:
         notes.append(
             f"{len(unsure):,} definitions stand there in other words and were not compared, because {spelled.why}: {_some(unsure)}."
         )
     elif sure and spelled.why:
-        notes.append(
-            f"Whether the definitions that differ only read differently could not be asked of the server, because {spelled.why}."
-        )
+        notes.append(f"It could not be determined whether differing definitions mean the same, because {spelled.why}.")
     differences = [_difference(name, was.get(name), now.get(name)) for name in sure]
     left = [name for name in differing if name in was and name not in open_ones]
     return Comparison(len(was) - len(unsure) - len(left), tuple(differences), tuple(notes))
@@ -132,7 +130,7 @@ def _spell(captured: CapturedSchema, database: Database, folder: Path) -> _Spell
             address = cleanup.enter_context(database.replayed(captured, folder))
         except EdmsBackupError as error:
             return _Spelled(
-                None, f"no second database could be made of it ({' '.join(f'{error.what} {error.why}'.split())})"
+                None, f"no second database could be created from it ({' '.join(f'{error.what} {error.why}'.split())})"
             )
         view = cleanup.enter_context(open_database(address).view(folder, 1))
         return _Spelled(_by_subject(view.definitions(view.capture_schema(folder / "schema"))))

@@ -25,7 +25,11 @@ class BackupResult:
 
     def shortfall(self) -> Shortfall | None:
         """A snapshot that could not be verified is none to rely on."""
-        return None if self.verified else Shortfall("The snapshot was written and does not verify.", self.problems)
+        return (
+            None
+            if self.verified
+            else Shortfall("The snapshot was written, but its verification failed.", self.problems)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""

@@ -42,9 +42,7 @@ from flows.tasks.verify import verify_snapshot
 ROW_INDEXES = "rows"
 """The folder in the working folder with the indexes of the rows of the last snapshot."""
 
-_PART_WRITTEN = (
-    "No snapshot was made. What was written so far is used or removed by the next backup; the lock is released."
-)
+_PART_WRITTEN = "No snapshot was made. The next backup uses or removes what was written. The lock is released."
 
 
 @dataclass(frozen=True)

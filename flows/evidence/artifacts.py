@@ -81,7 +81,7 @@ def leave_verify(run: Run, result: VerifyResult) -> None:
             ),
             ("What is wrong", bullets(result.problems)),
             ("Notes", bullets(result.notes)),
-            ("What to do", "`edms-backup restore SNAPSHOT --salvage --into NAME` brings back what is whole.\n")
+            ("What to do", "`edms-backup restore SNAPSHOT --salvage --into NAME` restores the intact parts.\n")
             if result.problems
             else "",
         ),
@@ -147,7 +147,7 @@ def leave_restore_plan(run: Run, plan: RestorePlan) -> None:
     run.markdown(
         "restore-plan-verdict",
         page(
-            "A restore would be refused now" if plan.in_use else "Nothing stands in the way of a restore",
+            "A restore would be refused now" if plan.in_use else "Nothing prevents a restore",
             "Nothing was changed.\n",
             facts((("Snapshot", plan.snapshot_id), ("In the way", plan.in_use or ""), *_counts(plan.difference))),
             ("Migrations that would run after validation", bullets(plan.migrate)),

@@ -279,8 +279,8 @@ def _notes(
     manifest: Manifest, engine: str, pairing: Pairing, fits: Mapping[str, Compatibility], left: Sequence[str]
 ) -> Iterator[str]:
     yield (
-        f"From {manifest.engine} to {engine}: the EDMS's own migrations made the tables, indexes and constraints; what was read back "
-        f"was brought into {manifest.engine}'s form and compared in that."
+        f"From {manifest.engine} to {engine}: the EDMS's own migrations created the tables, indexes and constraints. What was read back "
+        f"was converted to {manifest.engine}'s form and compared in it."
     )
     tables = {pair.entry.table.id: pair.entry.table for pair in pairing.pairs}
     computed = [
@@ -294,17 +294,17 @@ def _notes(
     ]
     if respelled:
         yield (
-            "These values say the same and are written in another way, so they were compared by what they say "
-            f"(JSON without the order of keys, white space and spelling of numbers): {', '.join(respelled)}."
+            "These values are equal but written differently, so they were compared by meaning (JSON without the order of keys, white "
+            f"space and spelling of numbers): {', '.join(respelled)}."
         )
     if computed:
-        yield f"The database computes these columns itself, anew and in its own way; they were not compared: {', '.join(computed)}."
+        yield f"The database computes these columns itself; they were not compared: {', '.join(computed)}."
     numbered = [table.label for table in tables.values() if table.row_ids]
     if numbered:
-        yield f"SQLite's hidden row ids have no place there and were left behind: {', '.join(numbered)}."
+        yield f"SQLite's hidden row ids do not exist there and were left out: {', '.join(numbered)}."
     if pairing.empty:
-        yield f"Tables without rows that no migration makes were left out: {', '.join(pairing.empty)}."
+        yield f"Tables without rows that no migration creates were left out: {', '.join(pairing.empty)}."
     if pairing.added:
-        yield f"The EDMS's migrations make tables that the snapshot does not have; they are empty: {', '.join(pairing.added)}."
+        yield f"The EDMS's migrations create tables that the snapshot does not have; they are empty: {', '.join(pairing.added)}."
     if left:
-        yield f"Counters that number no rows there were left out: {', '.join(left)}."
+        yield f"Counters without a table there were left out: {', '.join(left)}."

@@ -81,7 +81,7 @@ def _migrate(validated: Validated, report: ProbeReport, version_plan: VersionPla
     code_migration = CodeMigration(version_plan.migrate, outcomes)
     notes += code_migration.sentences()
     if short := lacking(report.models, tables):  # of drift that no migration explains: real systems have it
-        notes.append(f"The EDMS's models name what the database does not have: {', '.join(short)}.")
+        notes.append(f"The EDMS's models name tables or columns that the database does not have: {', '.join(short)}.")
     return code_migration
 
 
@@ -108,9 +108,7 @@ def _cut_back(validated: Validated, report: ProbeReport, version_plan: VersionPl
     code_migration = CodeMigration((), outcomes, dropped)
     notes += code_migration.sentences()
     if loose := unenforced(report.models, tables):
-        notes.append(
-            f"The EDMS's models say of these that they are unique, and the database does not: {', '.join(loose)}."
-        )
+        notes.append(f"The EDMS's models declare these unique, but the database does not: {', '.join(loose)}.")
     return code_migration
 
 

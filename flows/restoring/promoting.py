@@ -81,7 +81,7 @@ def clear_the_way(
         left += promotion.remove_staged_beside(folder)
     if target.into is not None and not target.converts:
         left += _clear_beside_the_live(live_target(settings, database, target.report), journal, patience, notes)
-    notes += [f"What a killed run had staged was removed: {name}" for name in left]
+    notes += [f"Files of a killed run were removed: {name}" for name in left]
     if target.into is None and not patience.waits:
         with locked.still("restore", patience):
             pass  # nobody reads now; whether that is still so is asked again before the swap
@@ -190,8 +190,8 @@ def put_in_place(
         PromotionHalted: the database was swapped, and the folders could not follow.
     """
     when_stopped(
-        "It was being put in place. `edms-backup restore SNAPSHOT --dry-run` says whether that was cut short; the next "
-        "restore or rollback finishes it."
+        "It was being promoted. `edms-backup restore SNAPSHOT --dry-run` shows whether that was interrupted; the next restore or "
+        "rollback finishes it."
     )
     done = None
     if target.into is None:
@@ -281,7 +281,7 @@ def kept_whatever_fails(facts: RecoveryFacts, done: Promotion | None, folder: Pa
     except Exception as error:
         if facts.verdict == "failed":
             raise
-        where = f"It is live since {done.stamp}" if done else "It is complete, and stands beside the live system"
+        where = f"It is live since {done.stamp}" if done else "It is complete, beside the live system"
         kept = " The journal (promotions.json in workdir) holds verdict, snapshot and counts." if done else ""
         raise EvidenceNotWritten(
             f"Snapshot {facts.snapshot_id[:12]} was restored ({facts.verdict}), but its report could not be written. {where}: "

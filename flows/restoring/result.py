@@ -42,9 +42,9 @@ class RestoreResult:
     def shortfall(self) -> Shortfall | None:
         """What came back is not the snapshot, or not all of it."""
         if self.losses is not None and self.verdict == "salvaged":
-            return Shortfall("The snapshot is damaged: a part of it came back.", self.losses.sentences())
+            return Shortfall("The snapshot is damaged: only parts of it were restored.", self.losses.sentences())
         if not self.success:
-            return Shortfall("The restored data is not what the snapshot says.", self.failures)
+            return Shortfall("The restored data does not equal the snapshot.", self.failures)
         return None
 
     def as_json(self) -> dict[str, Any]:

@@ -41,11 +41,8 @@ from flows.tasks.validate import tabulate_keys
 if TYPE_CHECKING:
     from flows.restoring.opening import Opened
 
-WHOLE = "Nothing had to be salvaged: every object of the snapshot was read and is what the snapshot says."
-SALVAGED = (
-    "This is a salvage: of the snapshot only what is provably intact came back. What is lost is named in the report, and "
-    "in the lists beside it."
-)
+WHOLE = "Nothing had to be salvaged: every object of the snapshot was read and is intact."
+SALVAGED = "This is a salvage: only the intact parts of the snapshot were restored. The report and the lists beside it name what is lost."
 UNMIGRATED = "The EDMS's migrations and its own `check` were not run on what was salvaged."
 
 

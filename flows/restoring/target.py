@@ -46,8 +46,8 @@ def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:
                 " (and [files] roots to the folders of its files).",
             ) from error
         notes.append(
-            "The EDMS's code could not be imported: the snapshot's own schema and inventory were used, "
-            "forward migration and the EDMS's own checks were skipped."
+            "The EDMS's code could not be imported: the snapshot's schema and inventory were used; the EDMS's migrations and `check` "
+            "were not run."
         )
         return None
 
@@ -84,8 +84,8 @@ def find_target(
         into = other.name
     if report is not None and report.secret_key_fingerprint != manifest.edms.secret_key_fingerprint:
         notes.append(
-            "SECRET_KEY is another than at the backup: unless it comes back with the files, sessions, "
-            "password-reset links and signed values no longer hold."
+            "SECRET_KEY differs from the one at the backup. Unless it is restored with the files, sessions, password-reset links and "
+            "signed values are no longer valid."
         )
     if into is not None and database.address.is_file:
         into = str(Path(into).absolute())

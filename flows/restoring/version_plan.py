@@ -72,7 +72,7 @@ def _left(manifest: Manifest, history: History) -> tuple[str, ...]:
     """Apps that the code has no migrations of, and whose tables are in the snapshot."""
     found = ((app, tables_of_app(app, manifest.tables)) for app in history.apps_left)
     return tuple(
-        f"The EDMS's code has no migrations of the app {app!r} (any more): its tables are restored and validated like all others, "
+        f"The EDMS's code has no migrations of the app {app!r}: its tables are restored and validated like all others, "
         f"and nothing migrates them: {', '.join(f'{entry.table.id} ({entry.state.rows:,} rows)' for entry in tables)}."
         for app, tables in found
         if tables
@@ -104,8 +104,8 @@ def _newer(history: History, unknown: Unknown, report: ProbeReport, into: str | 
         return VersionPlan(
             as_it_is=True,
             notes=(
-                "The snapshot is newer than the EDMS's code: the copy is as the snapshot is, and neither migrations nor the "
-                f"EDMS's own `check` are run on it ({why}).",
+                "The snapshot is newer than the EDMS's code: the copy is as the snapshot is. Neither migrations nor the EDMS's own "
+                f"`check` are run on it ({why}).",
             ),
         )
     raise SnapshotNewerThanCode(
@@ -143,7 +143,9 @@ def _cut_back(manifest: Manifest, report: ProbeReport, history: History, unknown
 def require_compatible(report: ProbeReport, tables: Sequence[Table]) -> None:
     """These tables have all that the code's models name; raises SnapshotNewerThanCode."""
     if short := lacking(report.models, tables):
-        raise _too_new(report, f"The code's models need what the snapshot does not have: {', '.join(short)}.")
+        raise _too_new(
+            report, f"The code's models need tables or columns that the snapshot does not have: {', '.join(short)}."
+        )
 
 
 def _require_keys(report: ProbeReport, unknown: Unknown) -> None:

@@ -87,7 +87,7 @@ class VerbRunner:
             abandon_prefect()
             if lost.result is not None:
                 self._say(
-                    f"The Prefect API was lost ({lost}). The run itself was finished; Prefect may show it as running."
+                    f"The connection to the Prefect API was lost ({lost}). The run finished, but Prefect may show it as running."
                 )
                 result: Result = lost.result
                 return result
@@ -97,7 +97,9 @@ class VerbRunner:
                     why=str(lost),
                     fix="Run it again with --no-flow. `edms-backup restore SNAPSHOT --dry-run` shows whether anything is unfinished.",
                 ) from lost
-            self._say(f"The Prefect API was lost ({lost}). The run was done again directly, and is not recorded there.")
+            self._say(
+                f"The connection to the Prefect API was lost ({lost}). The run was repeated directly and is not recorded there."
+            )
             return self._directly(lambda: verb, request)
 
     def _say(self, note: str) -> None:
@@ -126,7 +128,7 @@ def choose_runner(config: Path, settings: Settings, *, flow: bool | None, consol
             )
         runner = VerbRunner(config=config.absolute(), settings=settings, prefect=False, console=console)
         runner._say(
-            f"The Prefect API at {api.display} cannot be used ({why}) This ran directly, and is not recorded there."
+            f"The Prefect API at {api.display} cannot be used ({why}) This run was direct and is not recorded there."
         )
         return runner
     url = api.url if api is not None else None

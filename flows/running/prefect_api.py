@@ -49,7 +49,7 @@ def configured_api(environ: Mapping[str, str] = os.environ) -> PrefectApi | None
 def trouble_with(api: PrefectApi) -> str:
     """Why it cannot be used, or "": it has to say how many runs it knows, which takes its database and our login."""
     if not api.url.startswith(("http://", "https://")):
-        return "It is no http or https address."
+        return "It is not an http or https address."
     request = urllib.request.Request(  # noqa: S310 - http or https, as was just made sure
         f"{api.url.rstrip('/')}/flow_runs/count",
         data=b"{}",
@@ -66,7 +66,7 @@ def trouble_with(api: PrefectApi) -> str:
         return str(getattr(error, "reason", error)) or type(error).__name__
     except Exception as error:  # http.client has exceptions of its own for what is no HTTP
         return f"{type(error).__name__}: {error}"
-    return "" if isinstance(counted, int) else "What answers there is no Prefect API."
+    return "" if isinstance(counted, int) else "It is not a Prefect API."
 
 
 def _active_profile(environ: Mapping[str, str]) -> Mapping[str, object]:

@@ -32,5 +32,5 @@ class _KnownErrors(logging.Filter):
             record.msg, record.args = "%s", (f"{error.code}: {printable(error)}",)
         elif type(error).__module__.partition(".")[0] in ("httpx", "httpcore"):
             record.exc_info, record.exc_text = None, None
-            record.msg, record.args = "The Prefect API is lost: %s: %s", (type(error).__name__, error)
+            record.msg, record.args = "The connection to the Prefect API is lost: %s: %s", (type(error).__name__, error)
         return True

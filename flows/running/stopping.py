@@ -55,7 +55,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if _received == 1:
         raise Stopped(number)
     if _received == 2:
-        sys.stderr.write("Left at once. What was staged is still there, and the next run removes it.\n")
+        sys.stderr.write("Stopped at once. Staged files and databases remain; the next run removes them.\n")
         sys.stderr.flush()
         for child in _children():
             os.kill(child, signal.SIGTERM)

@@ -156,7 +156,7 @@ def test_rows_incompatible_with_the_other_engine_are_named_and_no_database_stays
         "UPDATE documents_document SET title = 'with a ' || char(0) WHERE number = (SELECT min(number) FROM documents_document)",
     )
     protected.backup()
-    with pytest.raises(IncompatibleRows, match=r"documents\.Document .* title holds a NUL character"):
+    with pytest.raises(IncompatibleRows, match=r"documents\.Document .* title contains a NUL character"):
         plan(protected, into=url)
     assert postgres_server.databases() == databases
 

@@ -257,7 +257,7 @@ def test_a_full_disk_says_so(repository: Repository, tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(NoSpace, match="Make room"):
+    with pytest.raises(NoSpace, match="Free some space"):
         restore_files(index, repository, tmp_path / "out")
 
 

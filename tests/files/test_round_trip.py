@@ -251,4 +251,4 @@ def test_other_permissions_and_times_are_told_and_fail_nothing(
     assert check.attributes_count == 2
     assert check.attributes[0] == "b (permissions 666, were 640)"
     assert check.attributes[1].startswith("c (time 7 ns, was ")
-    assert "2 came back with other permissions" in check.note
+    assert "2 were restored with other permissions" in check.note

@@ -85,7 +85,7 @@ def test_an_api_that_cannot_be_used_stops_nothing_unless_a_flow_was_asked_for(
 
         assert not runner.prefect
         (note,) = runner.notes
-        assert why in note and "ran directly" in note and "127.0.0.1" in note
+        assert why in note and "run was direct" in note and "127.0.0.1" in note
         with pytest.raises(TransientError, match="--no-flow"):
             choose_runner(config, settings, flow=True, console=None)
         assert choose_runner(config, settings, flow=False, console=None).notes == []

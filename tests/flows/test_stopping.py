@@ -51,7 +51,7 @@ def test_a_second_signal_leaves_at_once_and_takes_the_children_along(tmp_path: P
     _, err = running.communicate(timeout=60)
 
     assert running.returncode == 130, err
-    assert "Left at once" in err
+    assert "Stopped at once" in err
     until = time.monotonic() + 20
     while of_this(tmp_path) and time.monotonic() < until:
         time.sleep(0.05)

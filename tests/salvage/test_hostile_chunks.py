@@ -170,7 +170,7 @@ def test_a_list_that_names_other_rows_than_the_snapshot_left_out_loses_the_whole
     found = survey_table(repository, _with(entry, place, superseded=lying), workspace, tmp_path / "survey")
 
     assert found.loss is not None and found.rows == 0 and found.entry.chunks == ()
-    assert "do not add up" in found.loss.why
+    assert "do not match the digest" in found.loss.why
 
 
 def test_an_intact_table_is_not_lost(

@@ -119,7 +119,7 @@ def test_no_file_comes_back_by_an_index_that_is_not_what_the_manifest_says(
 
     left = survey_files(index, _only_read(system, tmp_path), tmp_path / "survey", made_up_at_ns=0)
 
-    assert left.loss is not None and "not sound" in left.loss.why
+    assert left.loss is not None and "is damaged" in left.loss.why
     assert (left.index.files, left.index.index, left.loss.lost) == (0, (), index.files)
 
 

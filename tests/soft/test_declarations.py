@@ -73,15 +73,15 @@ def declare(*declarations: dict[str, str]) -> dict[str, Table]:
         ({"column": "notes.Note.held", "target": "composite"}, ["One id does not identify a row", "id, part", '"composite.part"']),
         ({"column": "notes.Note.doc", "target": "documents.Document"}, ["jsonb", 'json = "$.document_ids[*]"']),
         ({"column": "notes.Note.many", "target": "documents.Document"}, ["integer[]", 'separator = ","']),
-        ({"column": "notes.Note.plain", "target": "documents.Document", "separator": ","}, ["Leave separator"]),
-        ({"column": "notes.Note.plain", "target": "documents.Document", "json": "$.a"}, ["Leave separator"]),
+        ({"column": "notes.Note.plain", "target": "documents.Document", "separator": ","}, ["Omit separator"]),
+        ({"column": "notes.Note.plain", "target": "documents.Document", "json": "$.a"}, ["Omit separator"]),
         ({"column": "notes.Note.done", "target": "documents.Document"}, ["boolean", "Name another column"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "json": "$"}, ["whole document"]),
-        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..a"}, ["no step"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..a"}, ["not a step"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "pattern": "field"}, ["exactly once"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "pattern": "%d-%d"}, ["exactly once"]),
         ({"column": "notes.Note.held", "target": "cases.Case.code", "pattern": "case %d"}, ["%s stands for"]),
-        ({"column": "notes.Note.document", "target": "documents.Document"}, ["reference already", "foreign key"]),
+        ({"column": "notes.Note.document", "target": "documents.Document"}, ["already a reference", "foreign key"]),
         ({"content_type": "notes.Note.held", "object_id": "notes.Note.object_id"}, ["cannot hold content types"]),
         ({"content_type": "notes.Note.kind", "object_id": "cases.Case.code"}, ["different tables"]),
     ],
@@ -156,7 +156,7 @@ def test_a_look_alike_that_the_probe_found_is_no_look_alike_any_more() -> None:
     declared = SoftReferenceSettings(content_type="notes.Note.kind_id", object_id="notes.Note.object_id")
 
     assert with_declared(tables, [declared])["notes_note"].references == (found.model_copy(update={"declared": True}),)
-    with pytest.raises(SettingsError, match="reference already"):
+    with pytest.raises(SettingsError, match="already a reference"):
         with_declared(tables, [SoftReferenceSettings(column="notes.Note.object_id", target="documents.Document")])
 
 

@@ -24,5 +24,5 @@ def to_sqlite(value: str, columns: Columns) -> Converted:
     known = f"regexp_full_match({text}, '{_WRITTEN}')"
     return Converted(
         f"CASE WHEN {known} THEN {text} END",
-        (Incompatible(f"NOT {known}", "is beyond the years 1 to 9999 that Python knows"),),
+        (Incompatible(f"NOT {known}", "is outside the years 1 to 9999 that Python supports"),),
     )

@@ -38,7 +38,7 @@ def to_sqlite(value: str, columns: Columns) -> Converted:
     padded = f"CASE WHEN contains({plain}, '.') THEN rpad({plain}, {_LONGEST}, '0') ELSE {plain} END"
     return Converted(
         f"CASE WHEN {known} THEN {padded} END",
-        (Incompatible(f"NOT {known}", "is beyond the years 1 to 9999 that Python knows"),),
+        (Incompatible(f"NOT {known}", "is outside the years 1 to 9999 that Python supports"),),
     )
 
 

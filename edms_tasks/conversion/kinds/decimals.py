@@ -50,14 +50,14 @@ def to_sqlite(value: str, columns: Columns) -> Converted:
     plain = f"regexp_full_match({value}, '-?[0-9]+(\\.[0-9]+)?')"
     digits = f"rtrim(ltrim(regexp_replace({value}, '[-.]', '', 'g'), '0'), '0')"
     incompatible = [
-        Incompatible(f"NOT {plain}", "is no number that Django's decimals on SQLite can be"),
+        Incompatible(f"NOT {plain}", "is not a number that Django's decimals on SQLite support"),
         Incompatible(
             f"length({digits}) > {_DIGITS}", f"has more than the {_DIGITS} digits that Django reads on SQLite"
         ),
     ]
     if scale is None:
         incompatible.append(
-            Incompatible(f"regexp_matches({value}, '\\.[0-9]*0$')", "ends with zeros that SQLite does not keep apart")
+            Incompatible(f"regexp_matches({value}, '\\.[0-9]*0$')", "ends with zeros that SQLite does not keep")
         )
     return Converted(f"CASE WHEN {plain} THEN TRY_CAST({value} AS DOUBLE) END", tuple(incompatible))
 

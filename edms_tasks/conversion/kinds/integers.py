@@ -15,7 +15,7 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
     incompatible = [Incompatible(f"{value.integer} NOT BETWEEN {least} AND {most}", f"is out of range for {kind}")]
     if columns.unsigned:
         incompatible.append(
-            Incompatible(f"{value.integer} < 0", "is negative, and the column takes positive numbers only")
+            Incompatible(f"{value.integer} < 0", "is negative, but the column allows positive numbers only")
         )
         least = 0
     return Converted(

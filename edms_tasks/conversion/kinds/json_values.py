@@ -18,22 +18,23 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
     """The text as it is: PostgreSQL reads it."""
     text = value.text
     incompatible = [
-        Incompatible(value.unreadable, "is text in bytes that are no UTF-8"),
+        Incompatible(value.unreadable, "is text that is not valid UTF-8"),
         Incompatible(f"{text} IS NOT NULL AND NOT {is_json(text)}", "is no JSON"),
     ]
     if columns.postgresql.native_type == "jsonb":
         incompatible += [
             Incompatible(
                 rf"regexp_matches({text}, '(^|[^\\])(\\\\)*\\u0000')",
-                "holds a NUL character (\\u0000), which jsonb cannot",
+                "contains a NUL character (\\u0000), which jsonb does not support",
             ),
             Incompatible(_repeats_a_key(text), "repeats a key in an object; jsonb keeps the last value only"),
             Incompatible(
                 rf"regexp_matches({_bare(text)}, '-0+(\.0+)?([eE][+-]?[0-9]+)?([^0-9.eE]|$)')",
-                "holds minus zero, whose sign jsonb does not keep",
+                "contains minus zero, whose sign jsonb does not keep",
             ),
             Incompatible(
-                rf"regexp_matches({_bare(text)}, '[eE][+-]?0*[1-9][0-9]{{4}}')", "holds a number beyond what jsonb can"
+                rf"regexp_matches({_bare(text)}, '[eE][+-]?0*[1-9][0-9]{{4}}')",
+                "contains a number outside the range of jsonb",
             ),
         ]
     # To look into a document costs much, so that the text is not looked into a second time here.

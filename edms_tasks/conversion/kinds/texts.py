@@ -13,8 +13,8 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
     limit = re.search(r"\((\d+)\)", columns.postgresql.native_type)
     nul = f"contains({value.text}, chr(0))"
     incompatible = [
-        Incompatible(value.unreadable, "is text in bytes that are no UTF-8"),
-        Incompatible(nul, "holds a NUL character, which PostgreSQL's text cannot"),
+        Incompatible(value.unreadable, "is text that is not valid UTF-8"),
+        Incompatible(nul, "contains a NUL character, which PostgreSQL's text does not support"),
     ]
     fits = f"NOT {nul}"
     if limit:

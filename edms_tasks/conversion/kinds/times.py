@@ -22,5 +22,5 @@ def to_sqlite(value: str, columns: Columns) -> Converted:
     padded = f"CASE WHEN contains({value}, '.') THEN rpad({value}, {_LONGEST}, '0') ELSE {value} END"
     return Converted(
         f"CASE WHEN {known} THEN {padded} END",
-        (Incompatible(f"NOT {known}", "is 24:00:00, which Python does not know"),),
+        (Incompatible(f"NOT {known}", "is 24:00:00, which Python does not support"),),
     )

@@ -123,7 +123,7 @@ def read_archive(path: Path) -> Archive:
     except (IndexError, ValueError, OverflowError) as error:
         raise _unknown(path, str(error)) from error
     if not known:
-        raise _unknown(path, "it does not read back to the same bytes")
+        raise _unknown(path, "reading it does not give the same bytes")
     return archive
 
 

@@ -130,14 +130,16 @@ def changed_by(refused: Mapping[Check, str], archive: Archive) -> Iterator[LeftO
     """How that reads in an archive: pg_dump writes a valid constraint within its table, and one that is not by itself."""
     for one, why in refused.items():
         name = f"CHECK CONSTRAINT {one.schema} {one.table} {one.name}"
-        yield LeftOut(name, f"the rows were not found to satisfy it ({why})", one.validate, instead=f"{one.add};")
+        yield LeftOut(name, f"the rows do not satisfy it ({why})", one.validate, instead=f"{one.add};")
     for entry in archive.entries:
         within = [one for one in refused if _stands_in(one, entry)]
         text = entry.text("definition")
         for one in within:
             text = _without(text, f"CONSTRAINT {one.quoted} {one.definition}")
         if within:
-            yield LeftOut(subject(entry), f"{', '.join(one.name for one in within)} came back NOT VALID", instead=text)
+            yield LeftOut(
+                subject(entry), f"{', '.join(one.name for one in within)} was restored NOT VALID", instead=text
+            )
 
 
 def _check(row: tuple[object, ...]) -> Check:

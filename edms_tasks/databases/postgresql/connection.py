@@ -177,7 +177,7 @@ _FIXES = (
     ),
     (
         "the database system is (starting up|shutting down|in recovery mode)|too many clients|remaining connection slots",
-        "Run it again when the server is ready; it needs one connection for each of `jobs`, and a few more.",
+        "Run it again when the server is ready. It needs one connection for each of `jobs`, and a few more.",
     ),
     (
         "permission denied for database|is not permitted to log in",
@@ -185,8 +185,8 @@ _FIXES = (
     ),
     (
         "certificate|SSL|ssl",
-        "Correct sslmode and the files of sslrootcert, sslcert and sslkey in the EDMS's OPTIONS; this user must be able to "
-        "read them, and nobody else the key.",
+        "Correct sslmode and the files of sslrootcert, sslcert and sslkey in the EDMS's OPTIONS; this user must be able to read them, "
+        "and nobody else may read the key.",
     ),
     (
         'definition of service|service file|database "[^"]*" does not exist',

@@ -90,7 +90,7 @@ def make_keys(connection: Connection, keys: Sequence[Entry]) -> MadeKeys:
                 made.left_out.append(
                     LeftOut(
                         f"FK CONSTRAINT {entry.text('schema')} {entry.text('tag')}",
-                        "rows dangle under the key of a partitioned table, which only a superuser can restore before PostgreSQL 18",
+                        "rows violate the foreign key of a partitioned table, which only a superuser can restore before PostgreSQL 18",
                         statement.decode("utf-8", "surrogateescape"),
                     )
                 )
@@ -102,7 +102,7 @@ def _not_valid(entry: Entry, statement: bytes) -> LeftOut:
     constraint = word_after(statement, b"ADD", b"CONSTRAINT")
     return LeftOut(
         subject(entry),
-        "some rows of its table point at what is not there",
+        "some rows of its table refer to missing rows",
         f"{table} VALIDATE CONSTRAINT {identifier(constraint)}" if constraint else "",
         instead=f"{statement.decode('utf-8', 'surrogateescape')} NOT VALID;",
     )

@@ -87,4 +87,4 @@ def left_as_made(connection: Connection, entry: TableEntry, where: str) -> str:
             fix="The live system is untouched. Restore as a superuser (EDMS_BACKUP__RESTORE__DATABASE), or make backups without "
             "the table: [exclude] tables.",
         )
-    return f"{table.id} is as its extension {table.extension} made it: this role may not write its rows."
+    return f"{table.id} is as its extension {table.extension} created it, because this role may not write its rows."

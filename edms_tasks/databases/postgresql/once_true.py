@@ -19,11 +19,11 @@ from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 
 _Connection = psycopg.Connection[tuple[object, ...]]
-_NOT_VALID = "A restore brings it back NOT VALID, which binds new rows as before."
-_LEFT_OUT = "A restore leaves it out, and the rows come back without it."
-_AS_WRITTEN = "A restore by a superuser brings the rows back as they were written."
-_PLAIN_COLUMN = "A restore by this role brings it back as a plain column with its values, one by a superuser as it is."
-_REFUSED = "A restore by this role would be refused; one by a superuser brings the rows back as they were written."
+_NOT_VALID = "A restore creates it NOT VALID, so it applies to new rows only."
+_LEFT_OUT = "A restore leaves it out and restores the rows without it."
+_AS_WRITTEN = "A restore by a superuser restores the rows as they were written."
+_PLAIN_COLUMN = "A restore by this role restores it as a plain column with its values, a restore by a superuser as it is."
+_REFUSED = "A restore by this role would be refused; a restore by a superuser restores the rows as they were written."
 _OURS = "pg_catalog.pg_get_userbyid(c.relowner) = current_user"
 _TABLE = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
 _NAMESPACE = "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -137,7 +137,7 @@ def _why(connection: _Connection, asked: _Asked) -> str | None:
     assert row is not None  # an aggregate, and a plan, always have a row
     if not asked.is_ours or row[0] == 0:
         return None
-    return f"{row[0]:,} {'keys stand there twice' if 'HAVING' in asked.query else 'rows do not satisfy it'}"
+    return f"{row[0]:,} {'keys are duplicates' if 'HAVING' in asked.query else 'rows do not satisfy it'}"
 
 
 def _told(connection: _Connection, query: str) -> str:

@@ -292,7 +292,7 @@ def _keep_policy(plan: Plan, entry: Entry, server: Server) -> None:
     if here:
         plan.others.append(Attempt(entry, (policy.to(here),), subject(entry)))
         statement = b"ALTER POLICY " + policy.on + b" TO " + b", ".join(roles)
-    plan.left_out.append(LeftOut(subject(entry), f"{why} (less is allowed than before, not more)", _said(statement)))
+    plan.left_out.append(LeftOut(subject(entry), f"{why} (less is allowed than before)", _said(statement)))
 
 
 def _missing(roles: Sequence[str], server: Server) -> str:

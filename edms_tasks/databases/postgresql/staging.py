@@ -292,7 +292,7 @@ class PostgresStaging:
             named = [f"{check.told} ({why})" for check, why in refused.items()]
             more = f"; and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
             self.notes.append(
-                f"{len(named)} check constraints came back NOT VALID, because the server could not validate them: "
+                f"{len(named)} check constraints were restored NOT VALID, because the server could not validate them: "
                 f"{'; '.join(named[:_NAMED])}{more}."
             )
         self.left_out += changed_by(refused, self._archive)  # the note above says it
@@ -301,13 +301,13 @@ class PostgresStaging:
         made = make_keys(connection, keys)
         if made.not_valid:
             self.notes.append(
-                f"{len(made.not_valid)} foreign keys came back NOT VALID: some rows of their tables point at what is not there: "
+                f"{len(made.not_valid)} foreign keys were restored NOT VALID, because some rows of their tables refer to missing rows: "
                 f"{', '.join(made.not_valid[:_NAMED])}."
             )
         if made.over_rows:
             self.notes.append(
-                f"{len(made.over_rows)} foreign keys of partitioned tables are valid to the server as they were at the backup, though "
-                f"some rows under them point at what is not there: {', '.join(made.over_rows[:_NAMED])}."
+                f"{len(made.over_rows)} foreign keys of partitioned tables are valid for the server, as they were at the backup, "
+                f"although some rows refer to missing rows: {', '.join(made.over_rows[:_NAMED])}."
             )
         self.left_out += made.changed  # the note above says it
         self._leave_out(made.left_out)

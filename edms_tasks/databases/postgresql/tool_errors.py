@@ -24,7 +24,7 @@ class _Kind:
 _KINDS = (
     _Kind(
         r"No space left on device|could not extend file|disk full",
-        "Make room on the disk that the message names (the server's, or the one of `workdir`), and run it again.",
+        "Free some space on the disk that the message names (the server's, or the one of `workdir`), and run it again.",
         NoSpace,
     ),
     _Kind(
@@ -77,7 +77,7 @@ _KINDS = (
     ),
     _Kind(
         r"has no equivalent in encoding|invalid byte sequence for encoding|conversion between .* is not supported",
-        "The database's encoding cannot hold that text. Restore into a database of the encoding the source had (UTF8).",
+        "The database's encoding does not support that text. Restore into a database with the source's encoding (UTF8).",
     ),
     _Kind(
         r"(function|operator|type|relation|text search [a-z]+) .*does not exist",
@@ -92,7 +92,7 @@ _KINDS = (
     ),
     _Kind(
         r"already exists",
-        "It is there already: restore into a database that is empty, or into a new one (--into another name).",
+        "It exists already. Restore into an empty database, or into a new one (--into another name).",
     ),
     _Kind(
         r"not a valid archive|does not appear to be a valid archive|unexpected end of file|could not read from input file",
@@ -113,7 +113,7 @@ _KINDS = (
 
 def tool_failed(program: Program, address: DatabaseAddress, said: str, code: int) -> EdmsBackupError:
     """The error for what a program wrote to its standard error output, by its kind."""
-    message = _message(said) or f"It ended with code {code} and said nothing."
+    message = _message(said) or f"It ended with code {code} and no message."
     kind = next((kind for kind in _KINDS if re.search(kind.pattern, message)), None)
     doing = {"pg_dump": "read the schema", "pg_restore": "restore the schema"}.get(program.name, "do its work")
     entry = re.search(r"from TOC entry \d+; \d+ \d+ (.+)", said)

@@ -30,8 +30,8 @@ from edms_tasks.errors import MayNotCreateDatabases, ServerNotReady
 from edms_tasks.quoting import identifier, literal
 
 _UNRECORDED = (
-    "The snapshot is of an earlier release: it does not say who may connect to the database, nor its comment, connection limit and "
-    "settings of roles in it. None of that was restored or compared."
+    "The snapshot is from an earlier release. It does not record who may connect to the database, its comment, connection limit and "
+    "settings of roles. None of that was restored or compared."
 )
 # What a database has from the moment it is made.
 _FIXED = (
@@ -205,12 +205,12 @@ class Whole:
                 self.left_out.append(
                     LeftOut(
                         name,
-                        f"the database was made beforehand: its {name} is {now.get(name)}, the snapshot's is {was.get(name)}",
+                        f"the database was created beforehand: its {name} is {now.get(name)}, the snapshot's is {was.get(name)}",
                     )
                 )
         for name in now.keys() - was.keys():
             if name.startswith("setting "):
-                self.left_out.append(LeftOut(name, f"the database was made beforehand with it: {now[name]}"))
+                self.left_out.append(LeftOut(name, f"the database was created beforehand with it: {now[name]}"))
 
     def _pairs(self, connection: Connection, here: Properties) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
         """Each step twice: for the database as it is called now, and as it will be."""
@@ -243,7 +243,7 @@ class Whole:
         return [
             LeftOut(
                 privilege_name("its owner" if role == self.owner else role, "CONNECT"),
-                f"the role {role} restores and has to connect",
+                f"the role {role} restores and must be able to connect",
                 f"REVOKE CONNECT ON DATABASE {identifier(self._final)} FROM {identifier(role)}",
             )
         ]

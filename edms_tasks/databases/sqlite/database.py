@@ -268,8 +268,8 @@ class SqliteDatabase:
         if names == 1:
             return ()
         return (
-            f"The database file has {names} names (hard links). Only {self._path} becomes the restored one; "
-            "the others keep what was live, which refuses writes from then on.",
+            f"The database file has {names} names (hard links). Only {self._path} becomes the restored one; the others keep the "
+            "previous database, which then refuses writes.",
         )
 
     def _open_to_the_edms(self, path: Path) -> None:

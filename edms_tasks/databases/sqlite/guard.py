@@ -63,7 +63,7 @@ def create(connection: sqlite3.Connection, kind: str, name: str, table: str, sql
     """
     made = KINDS.get(kind)
     if made is None or not made.match(sql):
-        raise _refused(kind, name, f"The statement does not begin as that of a {kind} does.")
+        raise _refused(kind, name, f"The statement does not begin like that of a {kind}.")
     denied: list[str] = []
     unknown: list[str] = []
     connection.set_authorizer(_Judge(kind, name, table, is_virtual(sql), denied, unknown))
@@ -84,7 +84,7 @@ def require_made(connection: sqlite3.Connection, kind: str, name: str, table: st
     """The catalogue has an object of this kind, name and table; raises CheckFailed."""
     found = connection.execute("SELECT type, tbl_name FROM sqlite_master WHERE name = ?", (name,)).fetchall()
     if (kind, table) not in found:  # a trigger may have the name of a table
-        raise _refused(kind, name, "The statement makes something else than the snapshot says.")
+        raise _refused(kind, name, "The statement creates something else than the snapshot says.")
 
 
 def is_virtual(sql: str) -> bool:
