@@ -1,7 +1,7 @@
 """The errors a person can do something about, one class each.
 
-Every error says what failed, where, why and what to do; the command line prints exactly that and leaves with the
-class's ``exit_code``. `docs/restore.md` lists them all by ``code``. Errors are *transient* (a retry can help) or
+Every error says what failed, where, why and what to do. The command line prints exactly that and leaves with the class's '
+'``exit_code``. `docs/restore.md` lists them all by ``code``. Errors are *transient* (a retry can help) or
 *terminal* where they are raised, so that no retry policy has to guess.
 """
 
@@ -71,7 +71,7 @@ class TransientError(EdmsBackupError):
 
 
 class SettingsError(TerminalError):
-    """The settings file is missing, unreadable, or holds an unknown or invalid key."""
+    """The settings file is missing, unreadable, or has an unknown or invalid key."""
 
     code = "settings"
     exit_code = 2
@@ -85,7 +85,7 @@ class UnusableSuite(TerminalError):
 
 
 class CommandError(TerminalError):
-    """The command was used in a way that has no meaning."""
+    """The command was used wrongly."""
 
     code = "command"
     exit_code = 2
@@ -99,20 +99,20 @@ class UnknownSnapshot(TerminalError):
 
 
 class AnotherRepository(TerminalError):
-    """The repository that is there is not the one that was used, or there is none where one was used."""
+    """The repository is not the one that was used before, or is missing."""
 
     code = "another-repository"
     exit_code = 2
 
 
 class UndeterminedSnapshot(UnknownSnapshot):
-    """Which snapshot is meant cannot be told: the newest is missing, there are several, or they are another EDMS's."""
+    """Cannot determine which snapshot is meant: the newest is missing, there are several, or they are another EDMS's."""
 
     code = "undetermined-snapshot"
 
 
 class UnsupportedEngine(TerminalError):
-    """The EDMS's database engine is not one this product reads and writes."""
+    """The EDMS's database engine is not supported."""
 
     code = "unsupported-engine"
     exit_code = 2
@@ -129,7 +129,7 @@ class EdmsNotImportable(TerminalError):
 
 
 class CheckFailed(TerminalError):
-    """Something that came back does not equal what went in; the live system was not touched."""
+    """Something that was restored does not equal the snapshot; the live system was not touched."""
 
     code = "check-failed"
     exit_code = 1
@@ -142,7 +142,7 @@ class DamagedRepository(CheckFailed):
 
 
 class IncompatibleRows(CheckFailed):
-    """Values, tables or columns of the snapshot have no place in a database of the other engine; nothing was loaded."""
+    """Values, tables or columns of the snapshot are incompatible with the other engine; nothing was loaded."""
 
     code = "does-not-fit"
 
@@ -153,12 +153,12 @@ class IncompatibleRows(CheckFailed):
         super().__init__(what, where=where, why=why, fix=fix)
 
     def as_json(self) -> dict[str, Any]:
-        """The four facts, and every value that was listed."""
+        """The four facts, and every value in the list."""
         return super().as_json() | {"misfits": self.incompatible}
 
 
 class MergeRefused(CheckFailed):
-    """The snapshot cannot be merged into this database as it is; nothing was changed."""
+    """The snapshot cannot be merged into this database; nothing was changed."""
 
     code = "merge-refused"
 
@@ -173,19 +173,19 @@ class DatabaseRefused(TransientError):
 
 
 class DatabaseUnreadable(TerminalError):
-    """The file of the database is there, and this user may not read it."""
+    """This user may not read the database file."""
 
     code = "database-unreadable"
 
 
 class UnappliedMigrations(TerminalError):
-    """The EDMS's code holds migrations its database does not."""
+    """The EDMS's code has migrations that its database does not."""
 
     code = "unapplied-migrations"
 
 
 class SnapshotNewerThanCode(TerminalError):
-    """The snapshot was made under migrations the EDMS's present code does not have."""
+    """The snapshot has migrations that the EDMS's present code does not have."""
 
     code = "snapshot-newer-than-code"
 
@@ -203,25 +203,25 @@ class MayNotCreateDatabases(TerminalError):
 
 
 class ServerNotReady(TerminalError):
-    """The server lacks an extension, a role or a locale that the snapshot cannot do without; nothing was loaded."""
+    """The server lacks an extension, a role or a locale that the snapshot needs; nothing was loaded."""
 
     code = "server-not-ready"
 
 
 class TargetInUse(TransientError):
-    """Somebody is connected to the database that is to be swapped."""
+    """Other sessions are connected to the database that is to be swapped."""
 
     code = "target-in-use"
 
 
 class TableLocked(TransientError):
-    """Another session holds a table for itself for longer than is waited."""
+    """Another session has locked a table for too long."""
 
     code = "table-locked"
 
 
 class TargetLocked(TargetInUse):
-    """Another run of this product is at work on the same database or folder."""
+    """Another run of this product is using the same database or folder."""
 
     code = "target-locked"
 
@@ -233,7 +233,7 @@ class TargetChanged(TransientError):
 
 
 class LockLost(TransientError):
-    """The lock that kept others from the target was lost on the way; nothing was changed."""
+    """The lock of the target was lost during the run; nothing was changed."""
 
     code = "lock-lost"
 
@@ -245,13 +245,13 @@ class LockUnavailable(TerminalError):
 
 
 class TargetExists(TerminalError):
-    """The database or folder a restore should create is there already."""
+    """The database or folder that a restore should create exists already."""
 
     code = "target-exists"
 
 
 class NoSpace(TerminalError):
-    """The disk has no room for what is about to be written."""
+    """The disk does not have enough space."""
 
     code = "no-space"
 
@@ -263,13 +263,13 @@ class RepositoryLocked(TransientError):
 
 
 class RepositoryUnreachable(TransientError):
-    """The place that holds the repository does not answer."""
+    """The server or disk of the repository does not answer."""
 
     code = "repository-unreachable"
 
 
 class RepositoryForbidden(TerminalError):
-    """The place that holds the repository answers, and refuses this user."""
+    """The server or disk of the repository refuses this user."""
 
     code = "repository-forbidden"
 
@@ -282,7 +282,7 @@ class NothingToRollBack(TerminalError):
 
 
 class AlreadyPromoted(TerminalError):
-    """What was confirmed has been done before; a confirmation counts once."""
+    """What was confirmed has been done before. A confirmation is valid once."""
 
     code = "already-promoted"
     exit_code = 2
@@ -299,7 +299,7 @@ class ToolMissing(TerminalError):
 
 
 class PromotionHalted(TerminalError):
-    """The live database was swapped, and the files could not follow."""
+    """The live database was swapped, but the files could not be."""
 
     code = "promotion-halted"
     exit_code = 4
@@ -316,7 +316,7 @@ class EvidenceNotWritten(TerminalError):
 
 
 class Interrupted(TerminalError):
-    """Ctrl-C (130), a kill (143) or a closed terminal (129) stopped the command; `why` says what is left."""
+    """Ctrl-C (130), a kill (143) or a closed terminal (129) stopped the command; `why` says what it left behind."""
 
     code = "stopped"
     exit_code = 130

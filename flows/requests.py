@@ -122,7 +122,7 @@ class MergeRequest:
     with_dependents: Annotated[
         bool, Says("With `only`: also rows that depend on these objects, such as versions and comments.")
     ] = False
-    dry_run: Annotated[bool, Says("Say what would be done, and write nothing.")] = True
+    dry_run: Annotated[bool, Says("Show what would be done; write nothing.")] = True
     confirm: Annotated[
         bool, Says("Must be on to write to the EDMS's database and files. A safety snapshot is made first.")
     ] = False

@@ -63,22 +63,22 @@ def tell_error(error: EdmsBackupError, *, as_json: bool, exit_code: int | None =
 
 
 _FIXES = {
-    errno.EACCES: "Give this user the right to it (`ls -ld` shows who has it), or name another place in the settings.",
-    errno.EPERM: "Give this user the right to it (`ls -ld` shows who has it), or name another place in the settings.",
-    errno.EROFS: "It is mounted read-only: mount it for writing, or name another place in the settings.",
-    errno.ENOTDIR: "There is a file where a folder is needed: move it away, or name another place in the settings.",
-    errno.EEXIST: "There is a file where a folder is needed: move it away, or name another place in the settings.",
-    errno.EISDIR: "There is a folder where a file is needed: name the file.",
-    errno.ENOENT: "It is not there, and cannot be made there: correct the path in the settings.",
-    errno.ENAMETOOLONG: "The path is longer than this file system allows: name a shorter one.",
-    errno.EIO: "The disk or the network share fails: look into the system's log.",
-    errno.EMFILE: "Too many files are open: raise the limit (`ulimit -n`).",
+    errno.EACCES: "Give this user access to it (`ls -ld` shows who has it), or name another path in the settings.",
+    errno.EPERM: "Give this user access to it (`ls -ld` shows who has it), or name another path in the settings.",
+    errno.EROFS: "It is mounted read-only. Mount it for writing, or name another path in the settings.",
+    errno.ENOTDIR: "It is a file where a folder is needed. Move it away, or name another path in the settings.",
+    errno.EEXIST: "It is a file where a folder is needed. Move it away, or name another path in the settings.",
+    errno.EISDIR: "It is a folder where a file is needed. Name the file.",
+    errno.ENOENT: "It does not exist and cannot be created. Correct the path in the settings.",
+    errno.ENAMETOOLONG: "The path is longer than this file system allows. Name a shorter one.",
+    errno.EIO: "The disk or the network share has an error. See the system's log.",
+    errno.EMFILE: "Too many files are open. Raise the limit (`ulimit -n`).",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _refusal(error: BaseException) -> EdmsBackupError | None:
-    """A place that the machine refuses, which a person can do something about; None for what is a defect."""
+    """A refusal by the operating system that a person can fix; None for a bug."""
     if not isinstance(error, OSError) or error.errno is None:
         return None
     where = " → ".join(str(name) for name in (error.filename, error.filename2) if name is not None)

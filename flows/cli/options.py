@@ -32,15 +32,15 @@ Flow = Annotated[
     bool | None,
     typer.Option(
         "--flow/--no-flow",
-        help="Run as a Prefect flow, or directly (default: as a flow where a Prefect API is configured).",
+        help="Run as a Prefect flow, or directly (default: as a flow if a Prefect API is configured).",
         show_default=False,
     ),
 ]
-All = Annotated[bool, typer.Option("--all", help="List every model, also those with which all is well.")]
+All = Annotated[bool, typer.Option("--all", help="List every model, also those without problems or changes.")]
 Snapshot = Annotated[
     str, typer.Argument(metavar="SNAPSHOT", help=described(RestoreRequest, "snapshot"), show_default=False)
 ]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Fail if a backup is running, instead of waiting for it.")]
 
 
 def from_request(request: type, field: str, *, metavar: str | None = None) -> Any:
@@ -147,7 +147,7 @@ class Options:
 
 
 def command_error(what: str, fix: str) -> Exception:
-    """The error of a command that was used in a way that has no meaning."""
+    """The error of a command that was used wrongly."""
     from edms_tasks.errors import CommandError
 
     return CommandError(what, fix=fix)

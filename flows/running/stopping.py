@@ -1,4 +1,4 @@
-"""Ctrl-C, a polite kill and a closed terminal: the run unwinds, and says what was stopped and what is left.
+"""Ctrl-C, a kill and a closed terminal: the run unwinds, and says what was stopped and what it left behind.
 
 Staging databases, staged folders, scratch files and locks are removed on the way out. A second signal leaves at once: then
 they stay, and the next run removes them.
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_UNCHANGED = "Nothing was changed, neither the EDMS nor the repository."
+_UNCHANGED = "Neither the EDMS nor the repository was changed."
 _left = _UNCHANGED
 _received = 0
 
@@ -34,7 +34,7 @@ def stop_politely() -> None:
 
 
 def when_stopped(text: str) -> None:
-    """What is left if the run is stopped from here on, in words for the person who stopped it."""
+    """What a run that is stopped from here on leaves behind, for the person who stopped it."""
     global _left
     _left = text
 
@@ -45,7 +45,7 @@ def what_is_left() -> str:
 
 
 def exit_code_of(error: BaseException) -> int:
-    """128 and the signal's number, as shells have it: 130 for Ctrl-C, 143 for a kill."""
+    """128 plus the signal's number, as in shells: 130 for Ctrl-C, 143 for a kill."""
     return 128 + (error.number if isinstance(error, Stopped) else signal.SIGINT)
 
 

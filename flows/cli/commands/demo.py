@@ -20,13 +20,13 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's folder: EDMS, repository, settings.")] = False,
     postgres: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Run on this PostgreSQL server, in a database of its own (default: SQLite)."),
+        typer.Option(metavar="URL", help="Run on this PostgreSQL server, in a new database (default: SQLite)."),
     ] = None,
     documents: Annotated[int, typer.Option(min=1, metavar="N", help="Documents to create.")] = 1000,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Create a real EDMS in a temporary folder, back it up, destroy it, and bring it back proved equal."""
+    """Create a real EDMS in a temporary folder, back it up, destroy it, restore it, and show that it is equal."""
     options = Options.of(context, None, as_json, traceback)
     with options.reporting():
         from flows.cli.printing.demo_story import print_demo

@@ -37,14 +37,14 @@ def diff(
     limit: Annotated[int, typer.Option(min=0, metavar="N", help=described(DiffRequest, "limit"))] = 5,
     out: Annotated[Path | None, from_request(DiffRequest, "out", metavar="FOLDER")] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the result as a page of its own as well.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write the result as a page.")
     ] = None,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Say what differs between two snapshots, or a snapshot and the live system: rows by natural key, and files."""
+    """Show what differs between two snapshots, or a snapshot and the live system: rows by natural key, and files."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         request = DiffRequest(

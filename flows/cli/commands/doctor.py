@@ -19,7 +19,7 @@ EXAMPLES = ("doctor", "doctor --html doctor.html", "doctor --json")
 def doctor(
     context: typer.Context,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the diagnosis as a page of its own as well.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write the diagnosis as a page.")
     ] = None,
     every: All = False,
     config: Config = None,

@@ -24,7 +24,7 @@ def init(
     context: typer.Context,
     project: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="The folder that holds manage.py (default: this one, if it does)."),
+        typer.Option(metavar="FOLDER", help="The folder of manage.py (default: the current folder)."),
     ] = None,
     settings: Annotated[
         str | None,
@@ -35,22 +35,26 @@ def init(
     ] = None,
     command: Annotated[
         str | None,
-        typer.Option(metavar="WORDS", help="Instead of --python: what starts the EDMS's Python in its container."),
+        typer.Option(
+            metavar="WORDS", help="Instead of --python: the command that starts the EDMS's Python in its container."
+        ),
     ] = None,
     repository: Annotated[
         str | None, typer.Option(metavar="URL", help="A folder or any fsspec URL (default: ./edms-backups).")
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What is known of such an EDMS (default: what fits it); `none` for nothing."),
+        typer.Option(
+            metavar="NAME", help="The profile of a known EDMS (default: the one that matches); `none` for no profile."
+        ),
     ] = None,
-    list_profiles: Annotated[bool, typer.Option("--list-profiles", help="List the profiles, and do no more.")] = False,
-    force: Annotated[bool, typer.Option("--force", "--yes", help="Write over a settings file that exists.")] = False,
+    list_profiles: Annotated[bool, typer.Option("--list-profiles", help="List the profiles, and exit.")] = False,
+    force: Annotated[bool, typer.Option("--force", "--yes", help="Overwrite an existing settings file.")] = False,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Write a commented settings file and check that EDMS, database and repository answer."""
+    """Write a commented settings file, and check that EDMS, database and repository can be used."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         if list_profiles:

@@ -34,7 +34,7 @@ def merge(
         list[str] | None,
         typer.Option(
             metavar="POLICY",
-            help="What becomes of rows that are in both and differ: overwrite (default), keep or fail; for one model: "
+            help="What to do with rows that are in both and differ: overwrite (default), keep or fail; for one model: "
             "documents.Document=keep. Can be given several times.",
         ),
     ] = None,
@@ -42,12 +42,12 @@ def merge(
         list[str] | None,
         typer.Option(
             metavar="MODEL:KEY",
-            help="Only this object, and what it refers to where that is missing: documents.Document:SOP-0001, or by a column: "
+            help="Only this object, and what it refers to if it is missing: documents.Document:SOP-0001, or by a column: "
             "documents.Document:number=SOP-*. Can be given several times.",
         ),
     ] = None,
     with_dependents: Annotated[bool, from_request(MergeRequest, "with_dependents")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
     every: All = False,
     no_wait: NoWait = False,
@@ -56,7 +56,7 @@ def merge(
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Merge a snapshot into the live database: rows are matched by natural key, what only the database has stays."""
+    """Merge a snapshot into the live database: rows are matched by natural key, and rows of the live database only stay."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         default, models = policies_of(on_conflict or [])
@@ -95,7 +95,7 @@ def policies_of(given: list[str]) -> tuple[Policy, dict[str, Policy]]:
         policy = _POLICIES.get(wanted)
         if policy is None:
             raise command_error(
-                f"{wanted!r} is no policy.", f"Use one of {', '.join(_POLICIES)}, e.g. --on-conflict keep."
+                f"{wanted!r} is not a policy.", f"Use one of {', '.join(_POLICIES)}, e.g. --on-conflict keep."
             )
         if name:
             models[name] = policy
@@ -107,11 +107,11 @@ def policies_of(given: list[str]) -> tuple[Policy, dict[str, Policy]]:
 def _confirm(settings: Settings, *, asking: bool) -> None:
     if not asking:
         raise command_error(
-            "This merge writes to the live database, and nobody can be asked.",
+            "This merge writes to the live database, and there is no terminal to ask for confirmation.",
             "Pass --yes, or --dry-run to see the plan.",
         )
     confirm(
-        "The snapshot will be merged into the live system, once a safety snapshot is made and the result is proved:\n"
+        "The snapshot will be merged into the live system, after a safety snapshot and a validation of the result:\n"
         f"{live_system(settings)}\n"
         "`edms-backup merge SNAPSHOT --dry-run` shows what it would do."
     )

@@ -42,7 +42,7 @@ def restore(
     promote_salvaged: Annotated[bool, from_request(RestoreRequest, "promote_salvaged")] = False,
     drop_unknown: Annotated[bool, from_request(RestoreRequest, "drop_unknown")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and what stands in the way; write nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be done and what would prevent it; write nothing.")
     ] = False,
     no_wait: NoWait = False,
     flow: Flow = None,
@@ -54,18 +54,18 @@ def restore(
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         if into_files is not None and into is None:
-            raise command_error("--into-files needs --into.", "Add --into NAME, or leave --into-files out.")
+            raise command_error("--into-files needs --into.", "Add --into NAME, or omit --into-files.")
         if promote_salvaged and (into is not None or not salvage):
-            raise command_error("--promote-salvaged needs --salvage, and no --into.", "Leave one of them out.")
+            raise command_error("--promote-salvaged needs --salvage and excludes --into.", "Omit one of them.")
         if salvage and into is None and not promote_salvaged:
             raise command_error(
-                "A salvage may lack rows and files, so it does not replace the live system by itself.",
+                "A salvaged copy may lack rows and files, so it does not replace the live system unless you say so.",
                 "Add --into NAME to keep it beside the live system, or --promote-salvaged.",
             )
         if dry_run and salvage:
             raise command_error(
-                "A plan does not say what a salvage would find.",
-                "`edms-backup verify` names what is damaged; --salvage --into NAME brings back what is not, beside the live system.",
+                "--dry-run and --salvage cannot be combined: a plan does not read the objects.",
+                "`edms-backup verify` names what is damaged. --salvage --into NAME restores the rest beside the live system.",
             )
         if dry_run:
             planned = RestorePlanRequest(snapshot=snapshot, into=into, into_files=into_files, drop_unknown=drop_unknown)
@@ -105,7 +105,7 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
     """Ask; returns the id of the snapshot that was shown, so that it is the one that is restored."""
     if not asking:
         raise command_error(
-            "This restore replaces the live database and files, and nobody can be asked.",
+            "This restore replaces the live database and files, and there is no terminal to ask for confirmation.",
             "Pass --yes, or --into NAME to leave the live system alone.",
         )
     from edms_tasks.lineage.asking import chosen_snapshot
@@ -121,13 +121,13 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
     for note in chosen.notes:
         typer.echo(printable(f"! {note}"), err=True)
     tag = f", tag {manifest.tag}" if manifest.tag else ""
-    what = "What is left of snapshot" if salvage else "Snapshot"
+    what = "The intact part of snapshot" if salvage else "Snapshot"
     missing = "Rows and files that are lost will be missing from the live system.\n" if salvage else ""
     word = _dropping(settings, manifest) if drop_unknown else ""
     confirm(
         f"{what} {snapshot_id[:12]} of {manifest.created:%Y-%m-%d %H:%M:%S} UTC{tag} ({manifest.rows:,} rows) "
-        f"will replace, once it is proved:\n{live_system(settings)}\n{missing}"
-        "The present ones are kept, and `edms-backup rollback` swaps them back.",
+        f"will replace, after validation:\n{live_system(settings)}\n{missing}"
+        "The present ones are kept. `edms-backup rollback` swaps them back.",
         word,
     )
     return snapshot_id

@@ -25,20 +25,20 @@ def rollback(
         str | None,
         typer.Argument(
             metavar="[STAMP]",
-            help="Which restore or rollback to take back, as --list shows it (default: the last restore).",
+            help="The stamp of the restore or rollback to undo, from --list (default: the last restore).",
             show_default=False,
         ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List what can be rolled back to; change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before replacing the live system.")] = False,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Refuse where a backup is running, instead of waiting for it.")
+        bool, typer.Option("--no-wait", help="Fail if a backup is running, instead of waiting for it.")
     ] = False,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Swap the last promoted restore back; the same undoes a rollback, by its stamp."""
+    """Undo the last promoted restore; with a stamp, undo any restore or rollback."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         settings = options.settings()
@@ -75,8 +75,8 @@ def _confirm(settings: Settings, stamp: str | None, *, asking: bool) -> str:
     """Ask; returns the stamp of what was shown, so that nothing else is swapped."""
     if not asking:
         raise command_error(
-            "This rollback replaces the live database and files, and nobody can be asked.",
-            "Pass --yes; `edms-backup rollback --list` shows what there is.",
+            "This rollback replaces the live database and files, and there is no terminal to ask for confirmation.",
+            "Pass --yes. `edms-backup rollback --list` shows what can be rolled back to.",
         )
     from flows.rollback import find_way_back
 
@@ -85,9 +85,9 @@ def _confirm(settings: Settings, stamp: str | None, *, asking: bool) -> str:
         f"Goes live:    {way.what}",
         f"  database    {way.database}",
         *(f"  files       {previous or 'none'} -> {live}" for live, previous in way.folders),
-        f"Steps aside:  {now.now}",
+        f"Set aside:    {now.now}",
         f"  database    {now.live}",
-        "What steps aside is kept, and `edms-backup rollback --list` names it.",
+        "What is set aside is kept; `edms-backup rollback --list` names it.",
     ]
     confirm("\n".join(lines))
     return way.stamp

@@ -32,7 +32,7 @@ def verify(
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Read every object again and check hashes and digests."""
+    """Read every object again, and check hashes and digests."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         result = options.runner(flow).perform(_verb, VerifyRequest(snapshot=snapshot))
