@@ -93,5 +93,5 @@ def _require_mapped(report: ProbeReport, settings: Settings) -> None:
         raise SettingsError(
             "The EDMS runs on another machine or in a container, and the paths of its files here are not known.",
             where=", ".join(f"{root.path} ({root.name})" for root in missing),
-            fix=f"Set them: [files] roots = {{ {entries} }}, even if the paths are the same here.",
+            fix=f"Set them: [files] roots = {{ {entries} }}. This is needed even if the paths are the same here.",
         )

@@ -331,7 +331,7 @@ def test_a_folder_of_files_elsewhere_is_never_looked_for_under_the_same_path(
     with pytest.raises(SettingsError) as caught:
         inspect.run_probe(settings)
 
-    suggested = caught.value.fix.partition("[files] ")[2].partition(". If")[0]
+    suggested = caught.value.fix.partition("[files] ")[2].partition(". This")[0]
     files = tomllib.loads(suggested.replace("/path/here", str(tmp_path)))
     told = settings_from({"files": files, "edms": settings.edms.model_dump()}, where=tmp_path / "x")
     assert [root.path for root in inspect.run_probe(told).file_roots] == [str(tmp_path)]
