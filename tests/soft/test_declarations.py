@@ -204,7 +204,7 @@ def test_declarations_come_from_the_file_or_the_environment(tmp_path: Path, monk
         ({"files": "media", "name": "thumb.webp"}, ["{pk} exactly once"]),
         ({"files": "media", "name": "{pk}/{pk}"}, ["{pk} exactly once"]),
         ({"files": "media", "name": "{pk:x}.pdf"}, ["{pk} exactly once"]),
-        ({"files": "media", "name": "{pk:07}.pdf", "target": "cases.Case.code"}, ["Only numbers", "none"]),
+        ({"files": "media", "name": "{pk:07}.pdf", "target": "cases.Case.code"}, ["Only numbers", "are not numbers"]),
     ],
 )
 def test_a_wrong_name_of_files_says_how_to_write_it(declaration: dict[str, str], said: list[str]) -> None:
