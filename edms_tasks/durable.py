@@ -1,4 +1,4 @@
-"""Files that must survive a power failure and be nobody else's business: written whole, flushed, for their owner only.
+"""Files that must survive a power failure: written whole, flushed, readable only by their owner.
 
 The repository's objects, the journal of promotions and the record of the last backup are all written by `NewFile`.
 """

@@ -1,4 +1,4 @@
-"""Extract: a table of the consistent view becomes raw columnar chunks on disk, nothing joined, nothing changed."""
+"""Extract: write a table of the consistent view as raw columnar chunks to disk, unchanged."""
 
 from __future__ import annotations
 

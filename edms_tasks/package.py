@@ -1,4 +1,4 @@
-"""Package: what was serialized becomes objects in the repository, and last of all a manifest that names them."""
+"""Package: store serialized chunks as objects in the repository, and finally a manifest that names them."""
 
 from __future__ import annotations
 

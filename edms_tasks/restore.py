@@ -1,4 +1,4 @@
-"""Restore (replace): a snapshot becomes a staging database and staged folders, measured by the rows it really holds."""
+"""Restore: load a snapshot into a staging database and staged folders, and measure the rows in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a validation found, as values: checks in suites, a verdict, and the failures by name.
+"""The result of a validation, as values: checks in suites, a verdict, and the failures by name.
 
 Kept apart from `validate.py`, so that reports and the command line can speak of a validation without Great
 Expectations. Results hold counts, digests and file paths; never a value from the EDMS's tables.

@@ -1,4 +1,4 @@
-"""Init: write a commented settings file and try what it says: does the EDMS load, do database and repository answer?"""
+"""Init: write a commented settings file and check it: does the EDMS load, do database and repository answer?"""
 
 from __future__ import annotations
 

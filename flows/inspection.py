@@ -1,4 +1,4 @@
-"""Inspect: what the EDMS holds, asked of its code and of its database. Changes and stores nothing."""
+"""Inspect: the inventory of the EDMS, from its code and its database. Changes and stores nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List: what the repository holds, read from the manifests alone."""
+"""List: the snapshots of the repository, read from the manifests only."""
 
 from __future__ import annotations
 

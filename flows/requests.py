@@ -1,4 +1,4 @@
-"""What each verb can be asked for: one frozen request a verb, shared by the command line, the flow's form and the library.
+"""The request of each verb: one frozen type, shared by the command line, the flow's form and the library.
 
 A field's bounds and description stand here alone. Prefect's form and the command line's help are made from them.
 """

@@ -1,4 +1,4 @@
-"""The plan of a restore: what would stop it, and what it would do to the system that is there. Nothing is written to the EDMS.
+"""The plan of a restore: what would prevent it, and what it would change. Nothing is written to the EDMS.
 
 open → (cross: does every row fit the other engine?) → read → compare → files. A restore makes the live system what the snapshot
 is, so that what it would do is what the two differ in.

@@ -1,4 +1,4 @@
-"""Rollback: what a restore has set aside becomes live again; and what can be rolled back to."""
+"""Rollback: make live again what a restore set aside; and list what can be rolled back to."""
 
 from __future__ import annotations
 

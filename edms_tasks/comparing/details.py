@@ -1,4 +1,4 @@
-"""The rows that differ, with their values: one line for each, what it was and what it is, in a Parquet file."""
+"""The rows that differ, with their values before and after: one line for each row, in a Parquet file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a row says: its columns and references, each as a text to compare by and as a text for people."""
+"""The fields of a row: its columns and references, each as a text to compare and a text to show."""
 
 from __future__ import annotations
 

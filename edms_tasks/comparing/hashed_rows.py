@@ -1,4 +1,4 @@
-"""All rows of a table as hashes: what tells in one pass which rows are the same, whatever they hold."""
+"""All rows of a table as hashes, which show in one pass which rows are equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which row of one side is which of the other, and which of them differ: by key and hashes alone."""
+"""Match the rows of two sides and find those that differ, by key and hashes only."""
 
 from __future__ import annotations
 

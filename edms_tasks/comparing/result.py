@@ -1,4 +1,4 @@
-"""What a comparison found, as values."""
+"""The result of a comparison, as values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What two states have in common, so that it can be compared, and what of their schemas only one of them has."""
+"""The tables and columns that two states share and can be compared by, and those that only one of them has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values as short as people read them, with the place in view where the two begin to differ."""
+"""Shorten two values for display, so that the place where they begin to differ is visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One table of both, compared: from raw rows with identities to what differs."""
+"""Compare one table of two states: from raw rows with identities to their differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tables need no look at their rows, and which others must be read to know what the rest point at."""
+"""Which tables need not be read, and which must be read because others refer to them."""
 
 from __future__ import annotations
 

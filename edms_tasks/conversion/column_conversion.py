@@ -1,4 +1,4 @@
-"""One column's way to the other engine and back, as DuckDB SQL over the columns of chunks.
+"""Convert one column to the other engine and back, as DuckDB SQL over the columns of chunks.
 
 The way back validates a move: what was loaded is read again, converted back into the snapshot's own form, and held
 against the snapshot's digest. So a value counts as fitting only if it comes back as it was, or in the spelling its own

@@ -1,4 +1,4 @@
-"""Rows on their way: a snapshot's chunks written as the other engine takes them, and what was read there brought back."""
+"""Convert a snapshot's chunks for the other engine, and convert back the rows read from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the counters stand that number new rows, in the other engine's words.
+"""The positions of the counters for new ids, in the other engine's form.
 
 SQLite remembers the highest id that a table ever gave; PostgreSQL has a sequence for the column. An id that was given once,
 and whose row is gone, must not be given again: audit trails and links may still name it.

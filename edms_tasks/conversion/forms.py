@@ -1,4 +1,4 @@
-"""The words of a conversion: how values stand in a chunk, what they become, and which of them cannot."""
+"""The types of a conversion: the form of values in a chunk, what they become, and which are incompatible."""
 
 from __future__ import annotations
 

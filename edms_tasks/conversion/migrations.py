@@ -1,4 +1,4 @@
-"""The EDMS's own `migrate`, to where the snapshot's database was."""
+"""Run the EDMS's own `migrate` up to the snapshot's migrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQLite's values by storage class: taken out of a chunk's column, and put back into the form a chunk has.
+"""SQLite's values by storage class: read from a chunk's column, and written back into a chunk's form.
 
 SQLite keeps a type for each value. A chunk carries a column as one Parquet type where all values are of one class, and
 tagged where they are not (docs/format.md, §5.1 and §5.3). Here both look the same: one expression for each class, NULL

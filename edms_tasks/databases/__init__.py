@@ -1,4 +1,4 @@
-"""The room where databases live: one folder per engine behind one small protocol.
+"""Databases: one folder for each engine, behind one small protocol.
 
 `address.py` says where a database is, `protocol.py` what every engine can do, `postgresql.py` and `sqlite.py` how.
 Nothing outside this room knows which engine it talks to.

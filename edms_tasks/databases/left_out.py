@@ -1,4 +1,4 @@
-"""What a restore could not give back, told: by reason in the notes, whole as a script beside the report."""
+"""Report what a restore left out: by reason in the notes, complete in a script beside the report."""
 
 from __future__ import annotations
 

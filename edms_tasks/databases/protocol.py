@@ -1,4 +1,4 @@
-"""What every database engine can do for a backup and a restore: the protocol, and the values it speaks in.
+"""What every database engine does for a backup and a restore: the protocol and its values.
 
 Reading goes through a `View`: one consistent state of the whole database, whoever writes meanwhile. Writing goes
 through a `StagingDatabase`: a database nobody uses yet, built beside the live one and then promoted by one swap.

@@ -1,4 +1,4 @@
-"""Functions and collations that only the EDMS knows, and that its own connection does not know either: what a restore says."""
+"""Functions and collations that only the EDMS knows, and that its own connection does not have either: what a restore reports."""
 
 from __future__ import annotations
 

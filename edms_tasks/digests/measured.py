@@ -1,4 +1,4 @@
-"""What was measured of a restored table, and only that.
+"""The measurements of a restored table.
 
 A manifest's `TableState` is complete. A validation computes less: what it did not compute is None here, so that nothing can
 show the manifest's own numbers as if they had been found again.

@@ -1,4 +1,4 @@
-"""Which rows differ: a failed digest says that something changed, this says what, by primary key and column."""
+"""Find the rows that differ where a digest failed, by primary key and column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text that a raw column's values have for people and for references, whatever they are carried as.
+"""The text of a raw column's values for people and for references, whatever their form.
 
 Not for digests: a number and a text of the same digits, which SQLite can hold side by side, have the same text here.
 """

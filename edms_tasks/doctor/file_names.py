@@ -1,4 +1,4 @@
-"""The names of the files under every root, walked and not read: what columns that name files are held against."""
+"""The names of the files under every root, for comparison with columns that name files."""
 
 from __future__ import annotations
 

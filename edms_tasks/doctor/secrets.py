@@ -1,4 +1,4 @@
-"""Secrets that stand in the clear: whoever reads the database, or a backup of it, can use them.
+"""Secrets in clear text, which anybody who reads the database or a backup can use.
 
 Assessed by two signs. The *name*: a column, or a key in JSON, that is called a password, secret, token, credential or
 private key, and whose values are neither empty nor password hashes of Django's nor visibly encrypted. The *value*: what

@@ -1,4 +1,4 @@
-"""Which columns could be the key of a table that has none: looked for on the rows, suggested, never assumed."""
+"""Which columns could be the key of a table that has none: searched on the rows and suggested, never assumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contents of files out of their packs, each pack read once, each content verified against the index.
+"""Read contents of files from their packs: each pack once, each content verified against the index.
 
 Packs come from a repository that is not trusted: their size is checked before they are read, their SHA-256 before they
 are unpacked, and unpacking stops at the largest size a pack may have.

@@ -1,4 +1,4 @@
-"""An index out of the repository: fetched, and every row checked, before anybody goes by it."""
+"""Fetch an index from the repository, and check every row before it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a folder holds, written down before any file is read: the names in order, and what the file system says of each.
+"""List a folder before any file is read: the names in order, with what the file system says of each.
 
 So everything that follows is set-based: which files are as the previous index knows them, which must be read, what the
 new index says.

@@ -1,4 +1,4 @@
-"""Names that come from a manifest and become a name on a disk."""
+"""Check names from a manifest before they become names on a disk."""
 
 from __future__ import annotations
 

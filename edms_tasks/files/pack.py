@@ -1,4 +1,4 @@
-"""Backing up a file root: listed, held against the previous index, and what is new or changed read, packed and indexed.
+"""Back up a file root: list it, compare it with the previous index, and read, pack and index what is new or changed.
 
 A file that the previous index knows unchanged is not opened; its content stays where it is. A content is stored once,
 however many files have it and whenever it came.

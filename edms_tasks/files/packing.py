@@ -1,4 +1,4 @@
-"""Contents into packs: one after another while they are small, in packs of their own when they are large.
+"""Write contents into packs: small ones together, large ones in their own packs.
 
 A content is stored once, however many files have it. Packs follow the walk's order, so an unchanged root gives the same
 objects again. Packs are compressed and stored by other threads; memory holds as many as there may be under way.

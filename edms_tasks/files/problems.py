@@ -1,4 +1,4 @@
-"""References to files, checked set-wise: rows that name a file the snapshot has not, files that no row names."""
+"""References to files, checked set-wise: rows that name missing files, files that no row names."""
 
 from __future__ import annotations
 

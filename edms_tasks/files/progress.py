@@ -1,4 +1,4 @@
-"""How far a loop over files has come, told to whoever shows it."""
+"""Report the progress of a loop over files."""
 
 from __future__ import annotations
 

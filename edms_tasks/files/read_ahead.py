@@ -1,4 +1,4 @@
-"""Reading files of the EDMS: as many at a time as there are threads, given back in order, each looked at twice.
+"""Read files of the EDMS with several threads, in order, and detect files that change while they are read.
 
 A file that changes while it is read is read once more, then taken as it was read. What cannot be read is said, with a
 code of a finding; it never ends a backup.

@@ -1,4 +1,4 @@
-"""What a folder holds, in the index's order, and what in it cannot be kept as it is.
+"""Walk a folder in the index's order, and report what cannot be stored.
 
 Symbolic links to regular files are given as the files they point at; links to folders are not followed. Whatever else
 is not a file or a folder, and whatever cannot be read, is told to `Troubles` and skipped: it never ends a backup.

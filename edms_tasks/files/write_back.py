@@ -1,4 +1,4 @@
-"""Bringing a file root back into a new folder: nothing is written outside it, and nothing unverified stays in it.
+"""Restore a file root into a new folder: nothing is written outside it, and nothing unverified stays in it.
 
 The index is checked as a whole before the first name is made. Every name is then opened below the folder's own
 descriptor, component by component, and no symbolic link is followed: not even a link put there meanwhile leads out.

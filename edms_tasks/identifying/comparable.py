@@ -1,4 +1,4 @@
-"""Whether two sides hold the same value in a column, where they carry it in different forms.
+"""Whether two sides have the same value in a column, in different forms.
 
 A column's form depends on all its values: one text among integers sends a SQLite column to tagged values, one date
 beyond Arrow's range sends a PostgreSQL column to text. The forms of two databases with the same schema can differ so.

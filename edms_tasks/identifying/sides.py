@@ -1,4 +1,4 @@
-"""The two sides of a merge, and the identity of each row: its natural key, or, where there is none, all that it holds."""
+"""The two sides of a merge, and the identity of each row: its natural key, or, without one, all its values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where each stored row lies: what lets a later backup store only the rows that are new or changed.
+"""An index of where each row is stored, so that a later backup stores only new and changed rows.
 
 A row is known by its two hashes (256 bits together). The index of a table lists, for each row of a snapshot, the hashes
 and the place: the chunk's number in the manifest and the row's number in the chunk. It is kept in the working folder, never

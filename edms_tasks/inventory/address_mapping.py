@@ -1,4 +1,4 @@
-"""The EDMS's places as they are reached from here: an EDMS in a container names its database and folders as it sees them.
+"""Map the addresses and paths of an EDMS in a container or on another machine to those used here.
 
 `[edms] database_url` and `[files] roots` say how the same places are reached from where the backup runs.
 """

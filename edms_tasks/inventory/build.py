@@ -1,4 +1,4 @@
-"""Merge what the database holds with what the EDMS's models say of it; where they disagree, that is a finding.
+"""Merge the database's catalogue with the EDMS's models; differences are findings.
 
 The catalogue is the truth about what exists, so everything in it is backed up. The models are the truth about what
 it means: labels, logical types, references no constraint enforces, generic references, files.

@@ -1,4 +1,4 @@
-"""Ask the EDMS what it is, by running `probe.py` in its own interpreter; or let it run a command on another database.
+"""Inspect the EDMS by running `probe.py` in its own interpreter; or run one of its commands on another database.
 
 The interpreter is on this machine (`[edms] python`), or wherever a command starts it (`[edms] command`).
 """

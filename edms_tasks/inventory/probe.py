@@ -1,4 +1,4 @@
-"""Runs inside the EDMS's own interpreter and says what the EDMS is: one file, standard library and Django only.
+"""Runs inside the EDMS's own interpreter and describes the EDMS: one file, standard library and Django only.
 
     python probe.py report --project DIR --settings MODULE --alias default --output FILE [--lookups]
     python probe.py run    --project DIR --settings MODULE --alias default --database NAME -- check

@@ -1,4 +1,4 @@
-"""Runs where the EDMS is, when that is a container or another host: starts the probe there and carries its answer home.
+"""Runs where the EDMS is, in a container or on another host: starts the probe there and sends back its answer.
 
 `remote_probe.py` sends this file's text, with a call of `carry` at its end, to the standard input of the interpreter that
 `[edms] command` starts. Nothing of ours has to be there, and nothing is written there: the probe's source goes on

@@ -1,4 +1,4 @@
-"""Natural keys, tabulated: which key each table got, how healthy it is, and what ids lead to."""
+"""Natural keys as tables: which key each table got, how well it holds, and the key of each id."""
 
 from __future__ import annotations
 

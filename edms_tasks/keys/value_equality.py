@@ -1,4 +1,4 @@
-"""When a reference's value and the value it points at are the same: as the database compares them, not as they are written.
+"""When a reference matches the value it refers to: as the database compares them, not as they are written.
 
 `1.0` points at `1.00`, a caseless text at its other spelling, and a value that had to be carried tagged, because its
 column holds values of several storage classes, at one that was not. Conditions are DuckDB SQL over raw rows.

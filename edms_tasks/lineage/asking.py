@@ -1,4 +1,4 @@
-"""On whose behalf a snapshot is looked for: by the EDMS's own word where it was asked, else by what is remembered."""
+"""Which EDMS a snapshot is searched for: the inspected one, or the one recorded here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a name stands for: `latest` and tags are this EDMS's own; another EDMS's snapshot is had by its id alone."""
+"""Resolve the name of a snapshot: `latest` and tags are of this EDMS; another EDMS's snapshot needs its id."""
 
 from __future__ import annotations
 

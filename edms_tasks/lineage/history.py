@@ -1,4 +1,4 @@
-"""The snapshots of one EDMS in a repository: their order, the newest, and everything that is wrong with either."""
+"""The snapshots of one EDMS in a repository: their order, the newest, and problems with either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a new snapshot comes in the order of its EDMS's, and what is wrong with those before it."""
+"""The place of a new snapshot in the order of its EDMS's, and problems with the earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The repository of a backup: the one that was used before, or, where nothing is known of any, a new one.
+"""Open the repository of a backup: the one that was used before, or a new one if there was none.
 
 A nightly backup must not begin anew because a disk is not mounted, and not go on in another repository, or in an older
 copy of its own, because it lies at the same place.

@@ -1,4 +1,4 @@
-"""What may be a snapshot's tag: a word that names nothing else, and that stands whole in a line of output."""
+"""Check a snapshot's tag: a word without another meaning that can be printed on one line."""
 
 from __future__ import annotations
 

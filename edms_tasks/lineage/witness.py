@@ -1,4 +1,4 @@
-"""What the working folder remembers of the last backup: which repository it went to, and which snapshot it made.
+"""The record of the last backup in the working folder: its repository and its snapshot.
 
 The repository cannot say that it is not there, or that it is an older copy of itself: this record, kept outside it,
 can. One file for each EDMS and repository, `last/….json`; losing it loses the comparison and nothing else.

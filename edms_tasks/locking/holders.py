@@ -1,4 +1,4 @@
-"""Who holds a lock: told to whoever is kept out."""
+"""Who holds a lock, for the message to others."""
 
 from __future__ import annotations
 

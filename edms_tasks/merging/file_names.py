@@ -1,4 +1,4 @@
-"""Names of files that rows hold."""
+"""Names of files in rows."""
 
 from __future__ import annotations
 

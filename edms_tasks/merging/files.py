@@ -1,4 +1,4 @@
-"""The snapshot's files on their way into folders that are in use: what is new, what differs, and where it goes.
+"""Merge the snapshot's files into folders in use: which are new, which differ, and where they go.
 
 A file is brought under the name that its row has in the target: names that hold ids follow them. Contents come out of the
 repository into a folder of their own inside the root, verified, and are moved into place only when everything is validated.

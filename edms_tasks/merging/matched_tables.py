@@ -1,4 +1,4 @@
-"""From two sides to one: rows paired, ids settled, references rewritten, for all tables."""
+"""Match two sides into one for all tables: pair rows, assign ids, rewrite references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a merge would do, table by table: rows to insert, to update, to keep; and what stands in its way."""
+"""What a merge would do, table by table: rows to insert, to update, to keep; and the conflicts."""
 
 from __future__ import annotations
 

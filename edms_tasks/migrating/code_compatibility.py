@@ -1,4 +1,4 @@
-"""A snapshot's tables and columns held against the models of the EDMS's code: what these do not know, and what they lack."""
+"""Compare a snapshot's tables and columns with the models of the EDMS's code: which are unknown, and which are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The migrations a snapshot was made under, held against those of the EDMS's code: what Django would do, before it does it.
+"""Compare a snapshot's migrations with those of the EDMS's code: what Django would do.
 
 The rules are Django's (`django/db/migrations/loader.py`): a squashed migration counts as applied where all it replaces
 are; it stands for them where all or none of them are applied, and they stand for themselves otherwise.

@@ -1,4 +1,4 @@
-"""What is written down of promotions: a journal in the work folder, and beside the target a record of one that is not finished.
+"""The records of promotions: a journal in the work folder, and beside the target a record of an unfinished one.
 
 The journal is what `rollback` reads. The record is for a run with another work folder, which must not take a target for whole that is
 half one thing and half another.

@@ -1,4 +1,4 @@
-"""The way back: what has stepped aside for a restore (or for a rollback) becomes live again, by the same kind of swap."""
+"""Roll back: what a restore or a rollback set aside becomes live again, by the same kind of swap."""
 
 from __future__ import annotations
 

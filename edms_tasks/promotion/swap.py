@@ -1,4 +1,4 @@
-"""The change itself, and what is done about one that was cut short.
+"""Swap the live system with the staged one, and finish a swap that was interrupted.
 
 The database changes in one atomic step, each folder in two renames; no system call does both. So the plan is written to the journal and
 beside the target first, and whoever comes next finishes a promotion that was cut short: forward once the database has changed, back if

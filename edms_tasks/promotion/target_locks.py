@@ -1,4 +1,4 @@
-"""The locks of a target: its database and its folders, whoever comes to them with whatever settings.
+"""The locks of a target: its database and its folders, for runs with any settings.
 
 Who restores, merges or rolls back holds the *work* locks alone, from the beginning to the end. Backups share the *still* locks while they
 read rows and files; whoever changes these as a whole holds them alone for that moment.

@@ -1,4 +1,4 @@
-"""What a restore knows at its end: everything the recovery report says is here."""
+"""The facts of a finished restore: everything that the recovery report shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of named bytes on any fsspec file system: the only thing the repository asks of the world.
+"""A folder of named bytes on any fsspec file system: the only interface that the repository needs.
 
 A write is atomic: the name appears with all its bytes or not at all. On a local file system it is also durable when
 `write` returns: file and folder have been synced. What goes wrong becomes one of the errors a person can act on.

@@ -1,4 +1,4 @@
-"""The order of an EDMS's snapshots: each names the one before it, and no clock is asked.
+"""The order of an EDMS's snapshots: each names the previous one, independent of clocks.
 
 The names were given under the repository's lock, so they say what came after what; times only order what nothing else
 does, and where they contradict the names that is told. Pure values: nothing here reads anything.

@@ -1,4 +1,4 @@
-"""config.json: what makes a place a repository, and which one it is."""
+"""config.json: marks a folder as a repository, and holds its id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A place that is only read, and a folder of this machine for what is written: the repository itself stays as it is.
+"""A read-only backend with a local folder for writes, so that the repository is unchanged.
 
 What stands in the folder is found first. A file that the disk cannot read is *damaged* here: whoever reads through this
 place wants what is left of a repository, and no retry will bring back a bad sector.

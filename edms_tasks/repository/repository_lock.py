@@ -1,4 +1,4 @@
-"""Who may write: one run at a time holds the repository.
+"""The repository's lock: one run at a time may write.
 
 Where the repository is a local folder the kernel keeps the lock (`flock`), so a killed run's lock is gone with it.
 Elsewhere a lock is an object created only if absent, renewed while its holder lives, and void when it was not renewed

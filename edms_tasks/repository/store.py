@@ -1,4 +1,4 @@
-"""The repository over a place: objects in and out, manifests last, locks, and the sweep after a killed run.
+"""The repository over a backend: objects, manifests, locks, and the sweep after a killed run.
 
 Everything read is treated as hostile: names are checked before they become paths, sizes before bytes are read, and
 bytes against the SHA-256 that names them before anybody sees them. Nothing here knows what an object means.

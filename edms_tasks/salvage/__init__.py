@@ -1,4 +1,4 @@
-"""Salvage: what is provably intact of a snapshot whose repository is damaged, and everything that is not, by name.
+"""Salvage: the intact parts of a snapshot in a damaged repository, and the names of everything else.
 
 `snapshot.py` opens the snapshot or says why nothing can be done, `tables.py` and `files.py` read every object and keep
 what is whole, `rows.py` measures what is left, `references.py` lists what came back and points at what did not,

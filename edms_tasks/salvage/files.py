@@ -1,4 +1,4 @@
-"""What is left of a folder of files: the pieces of its index that are sound, and of their files those whose content is.
+"""Salvage a folder of files: the intact pieces of its index, and their files with intact content.
 
 What is left becomes an index of its own, complete and checked like any other, so that the rest of a restore needs to
 know nothing of damage. Folders whose rows are lost, and in which files are left, are made up: without them the files

@@ -1,4 +1,4 @@
-"""What is known of the primary keys of lost rows: from the chunks around them, and said as surely as it is known."""
+"""What the chunks around lost rows show of their primary keys, and how certain it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a salvage could not bring back, as values: row ranges, files, and what now points at nothing because of it."""
+"""The losses of a salvage, as values: row ranges, files, and references that now dangle."""
 
 from __future__ import annotations
 

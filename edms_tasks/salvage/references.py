@@ -1,4 +1,4 @@
-"""What came back and points at what did not: every such row listed, set-wise, with the name of what it pointed at.
+"""List the salvaged rows that refer to lost ones, with the natural key of the lost row.
 
 A reference counts here if its row existed when the snapshot was made and is not among the rows and files that
 are left. Such a row shows in turn that the row it names was there: lost rows that others point at are known by

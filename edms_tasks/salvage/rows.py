@@ -1,4 +1,4 @@
-"""The rows that are left, as raw rows: measured like rows that are read from a database, before any database has them.
+"""The salvaged rows as raw rows, measured like rows that are read from a database.
 
 Beside its own columns each row keeps what it was and what it pointed at when the snapshot was made. So whatever it now
 points at in vain has a name, although the row itself is lost.

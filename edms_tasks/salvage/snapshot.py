@@ -1,4 +1,4 @@
-"""What a salvage cannot do without: the snapshot's manifest, and its native schema. Without them, what else there is."""
+"""What a salvage needs: the snapshot's manifest and its native schema. Without them, the alternatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of a table: every chunk read, checked against all the snapshot says of it, and kept or given up whole.
+"""Salvage a table: every chunk is read, checked against the snapshot, and kept or dropped as a whole.
 
 A chunk is kept where its object, its digests and the list of its superseded rows are all as the snapshot says. Without
 that list nobody can tell the snapshot's rows from those that had been changed or deleted before it, so the chunk is

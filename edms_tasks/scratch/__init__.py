@@ -1,1 +1,1 @@
-"""A run's own folder, its bounds on memory and disk."""
+"""The folder of a run, and its limits on memory and disk."""

@@ -1,4 +1,4 @@
-"""Arrow's memory goes back to the system as soon as it is free: a run's peak must not be the sum of its stages'."""
+"""Return Arrow's memory to the system as soon as it is free, so that a run's peak is not the sum of its stages'."""
 
 from __future__ import annotations
 

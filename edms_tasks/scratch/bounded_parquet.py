@@ -1,4 +1,4 @@
-"""A Parquet object out of a repository, held against what the manifest says of it before anybody reads its values.
+"""Check a Parquet object of a repository against the manifest before its values are read.
 
 A few hundred bytes of Parquet can claim billions of rows, or a gigabyte for one page. Nothing of that is unpacked here: the
 footer alone says how many rows there are and how many bytes they make.

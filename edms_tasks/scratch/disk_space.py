@@ -1,4 +1,4 @@
-"""Room on a disk, asked for before anything is written there."""
+"""Check for disk space before anything is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's own folder for temporary files, gone when the run ends and cleared away by the next one if it was killed."""
+"""A run's own folder for temporary files, removed when the run ends, or by the next run if it was killed."""
 
 from __future__ import annotations
 

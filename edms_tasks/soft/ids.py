@@ -1,4 +1,4 @@
-"""What ids lead to: one relation for each column that soft references are values of, from id to natural key."""
+"""The rows of ids: one relation for each column that soft references refer to, from id to natural key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts and JSON with other ids in the declared places, and every other character as it was.
+"""Rewrite ids in the declared places of texts and JSON, and keep every other character.
 
 A document is not taken apart and written anew: spaces, the order of members and the spelling of numbers would be lost.
 Its ids are found where they stand and replaced there. That is work for each different text that holds a changed id,

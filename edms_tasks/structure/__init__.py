@@ -1,1 +1,1 @@
-"""What a database is besides its rows: definitions, compared; what a restore could not give back."""
+"""The structure of a database besides its rows: definitions, and what a restore left out."""

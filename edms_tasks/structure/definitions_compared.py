@@ -1,4 +1,4 @@
-"""Two descriptions of a schema, held against each other thing by thing and both ways: what is missing, extra, altered.
+"""Compare two descriptions of a schema, both ways: what is missing, extra, altered.
 
 A server may write the same definition in another way than the snapshot has it: it reads a text once and gives it back in its own
 words, and another version has other words. So what differs is asked of the server itself: the snapshot's schema is made once more

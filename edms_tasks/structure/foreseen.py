@@ -1,4 +1,4 @@
-"""What a restore will lack or be refused, as findings of the backup: on the day of need it is too late to ask for a right."""
+"""What a restore will lack or be refused, as findings of the backup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a database is besides its rows: its definitions, where its sequences stand, and the database as a whole.
+"""Check the structure of a database besides its rows: definitions, sequence positions, and the database's properties.
 
 A restore that lost a trigger has all rows right and is still not what was backed up.
 """

@@ -1,1 +1,1 @@
-"""What a backup is made of."""
+"""The parts of a backup."""

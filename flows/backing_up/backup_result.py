@@ -1,4 +1,4 @@
-"""What a backup returns: for the summary, for `--json`, for whoever calls the flow."""
+"""The result of a backup: for the summary, for `--json`, for callers of the flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a snapshot will hold: the tables, and what of them is left out by the settings."""
+"""The contents of a snapshot: the tables, and those that the settings exclude."""
 
 from __future__ import annotations
 

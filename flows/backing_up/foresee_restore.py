@@ -1,4 +1,4 @@
-"""What a restore will need, tried while there is time: the schema without its rows, here and by the EDMS's own connection."""
+"""Try at the backup what a restore will need: the schema without its rows, on this server and with the EDMS's own connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A snapshot in the making: what a backup found, what it holds on to while it reads, and how it ends.
+"""Make a snapshot: what a backup found, the resources it holds, and how it ends.
 
 From the moment on that the manifest stands, the snapshot is made, whatever else may fail: what goes wrong then is told with
 the result, and never turns a snapshot that was made into an error.

@@ -1,4 +1,4 @@
-"""Asking before the live system is changed: what would be changed is named, so that production is not taken for a test."""
+"""Ask for confirmation before the live system is changed, and name what would be changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command understands, and how each one reports: options before or after its name, a result, an exit code."""
+"""The options of every command, and how each reports: a result and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error, so that neither decides over a run: what was done is done, printed or not.
+"""Write standard output and standard error so that a failure to print does not fail the run.
 
 A full disk, a closed pipe, a closed descriptor or an encoding that knows no ✓ must not turn a snapshot that was made
 into a failure. Results are written once and whole; what cannot be printed is said on standard error.

@@ -1,1 +1,1 @@
-"""What a diff is made of."""
+"""The parts of a diff."""

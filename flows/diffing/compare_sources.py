@@ -1,4 +1,4 @@
-"""The work of a diff, once both sources are open: read what has to be read, compare tables, then folders."""
+"""Compare two open sources: read what has to be read, compare tables, then folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two that a diff compares: a snapshot or the live system, and how to have the rows and files of either."""
+"""The sources of a diff: a snapshot or the live system, with their rows and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves in Prefect: the verdict with all that belongs to it in one text, and the numbers as a table.
+"""The artifacts of a run in Prefect: the verdict as a text, and the numbers as a table.
 
 A text names reports by their path: no browser follows a link from a page of Prefect's to a file of the worker's.
 """

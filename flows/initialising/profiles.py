@@ -1,4 +1,4 @@
-"""Profiles: what the settings of a known EDMS need to say, shipped with us in `deployments/profiles/`.
+"""Profiles: the settings that a known EDMS needs, shipped in `deployments/profiles/`.
 
 A profile is a settings file with a `[profile]` section of its own, which says what it is for and how that is recognised.
 Everything below goes into the settings file that `init` writes, word for word, comments included.

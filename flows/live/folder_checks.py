@@ -1,4 +1,4 @@
-"""Repository, working folder and the EDMS's files must stand apart: a backup that holds itself grows with every run.
+"""Check that repository, working folder and the EDMS's files are separate: a backup that contains itself grows with every run.
 
 Worse, a restore swaps a file root as a whole, and what of ours lies in it would be swapped away.
 """

@@ -1,4 +1,4 @@
-"""What is live, as far as it is replaced as a whole: the database, and the outermost folders of files; its journal; its locks."""
+"""The live target: the database and the outermost folders of files, with journal and locks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a merge is made of."""
+"""The parts of a merge."""

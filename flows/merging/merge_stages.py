@@ -1,4 +1,4 @@
-"""A merge under way: what its stages do, one after the other, and what they leave to the next."""
+"""The stages of a merge, one after the other, and what each leaves to the next."""
 
 from __future__ import annotations
 

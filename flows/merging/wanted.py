@@ -1,4 +1,4 @@
-"""What is wanted of a merge: which rows come, and what becomes of those that are in both and differ."""
+"""The wishes for a merge: which rows to merge, and what to do with rows that are in both and differ."""
 
 from __future__ import annotations
 

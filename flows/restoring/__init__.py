@@ -1,1 +1,1 @@
-"""What a restore is made of."""
+"""The parts of a restore."""

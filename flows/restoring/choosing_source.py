@@ -1,4 +1,4 @@
-"""Which way a restore goes: a whole snapshot's, a damaged one's, or into another engine."""
+"""Choose the kind of a restore: of a whole snapshot, of a damaged one, or into another engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restore into a database of the other engine needs, asked before anything is made."""
+"""Check what a restore into the other engine needs, before anything is created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only the EDMS's own connection can build in a restored database: indexes over its functions, by its collations."""
+"""Build with the EDMS's own connection what only it can: indexes over its functions and collations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A snapshot on its way to a database of the other engine: what is done in place of what every restore does.
+"""Restore a snapshot into the other engine: the steps that replace those of a normal restore.
 
 The EDMS's own migrations create the schema, in a temporary database; every row is checked before anything is loaded;
 what was loaded is read back, brought into the snapshot's own form, and held against the snapshot like any other restore.

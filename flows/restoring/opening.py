@@ -1,4 +1,4 @@
-"""A restore is opened: which snapshot, into which database and folders, and that nothing stands in the way."""
+"""Open a restore: choose snapshot, database and folders, and check that nothing prevents it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restore returns: for the summary, for `--json`, for whoever calls the flow."""
+"""The result of a restore: for the summary, for `--json`, for callers of the flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a damaged snapshot a restore can bring back: the survey before it, and the lists of what is lost after it."""
+"""Restore the intact parts of a damaged snapshot: the survey before, and the lists of losses after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restore restores: a snapshot as it is, what is left of a damaged one, or one on its way to another engine.
+"""The sources of a restore: a whole snapshot, a salvaged one, or one converted to another engine.
 
 The way of a restore is the same for all; what differs is asked of these.
 """

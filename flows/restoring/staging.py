@@ -1,4 +1,4 @@
-"""Staging: where a restore is built, and what removes it on every way out but the last."""
+"""Staging: where a restore is built, and its removal unless it is promoted or kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a restore or a merge goes: the EDMS's database and folders, by its own word or by the settings'."""
+"""The target of a restore or a merge: the EDMS's database and folders, from the EDMS or the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restore will do about the EDMS's code being another than the snapshot's: found and said before anything is staged."""
+"""Plan what a restore does if the EDMS's code is of another version than the snapshot, before anything is staged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that come back as they were written, whatever the EDMS's functions say today.
+"""Restore rows as they were written, whatever the EDMS's functions return today.
 
 PostgreSQL computes a stored generated column, and asks whether a row belongs in its partition, when the row is written and never
 again. A restore writes every row anew, and by now a function may say something else, fail, or read a table that is yet to be loaded.

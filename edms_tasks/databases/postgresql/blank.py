@@ -1,4 +1,4 @@
-"""An empty PostgreSQL database for the EDMS's migrations to make tables in, and gone afterwards."""
+"""A temporary empty PostgreSQL database in which the EDMS's migrations create tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements that a server may refuse without harm to the rest: tried one by one, and what was refused is named."""
+"""Statements that a server may refuse without harm to the rest: run one by one, with the refused ones named."""
 
 from __future__ import annotations
 

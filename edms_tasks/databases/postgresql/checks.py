@@ -1,4 +1,4 @@
-"""CHECK constraints, of tables and domains, that may say something else now than when their rows were written.
+"""CHECK constraints of tables and domains that may give another result now than when their rows were written.
 
 Such a constraint calls a function of the EDMS's own, whose body may have changed or may name what is gone, or one that is not immutable,
 as `CHECK (expires > now())`. The rows are there all the same. So a restore loads them without it, adds it NOT VALID, and has the server

@@ -1,4 +1,4 @@
-"""Foreign keys under which rows dangle: back as far as PostgreSQL lets them be made over such rows.
+"""Foreign keys with dangling rows: restored as far as PostgreSQL allows them over such rows.
 
 The server decides which they are: each is made as it was, and only where rows stand against it NOT VALID, which checks new
 rows alone. Before version 18 the key of a partitioned table cannot be that: a superuser takes the rows aside, makes the key

@@ -1,4 +1,4 @@
-"""What a PostgreSQL schema defines, thing by thing: the entries of pg_dump's archive, and the little that pg_dump leaves out.
+"""What a PostgreSQL schema defines, one by one: the entries of pg_dump's archive, and the few things that pg_dump leaves out.
 
 The archive is the source of truth, because whatever pg_dump does not write, no restore can bring back. It says nothing of which
 materialised views are filled, of constraints whose triggers are disabled, and of the versions of extensions; these come from

@@ -1,4 +1,4 @@
-"""Dropping tables and columns of a restored PostgreSQL database by name, and asking which foreign keys it vouches for.
+"""Dropping tables and columns of a restored PostgreSQL database by name, and listing the foreign keys that are valid.
 
 Never CASCADE: PostgreSQL itself refuses where a view, a foreign key or anything else depends on what goes, and names it. What
 goes with a column all the same (its indexes and constraints) is listed.

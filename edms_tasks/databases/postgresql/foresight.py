@@ -1,4 +1,4 @@
-"""What a restore on this server, by this role, would leave out or be refused: told from the captured schema, without the rows.
+"""What a restore on this server, by this role, would leave out or be refused: found from the captured schema, without the rows.
 
 It is decided as a restore decides it: by the plan (schema_plan.py), and by making the schema in a database of its own
 that is dropped at once, where anything in it could be refused. Only the plan is asked where no such database can be

@@ -1,4 +1,4 @@
-"""Indexes over functions of the EDMS's own, and exclusion constraints: built one by one, since one may fail that is good at the source.
+"""Indexes over functions of the EDMS's own, and exclusion constraints: built one by one, because some that work at the source may fail.
 
 Its function may name what is not there any more, or what nobody finds under the path that is known; it may refuse a row, or find two
 alike that once were not; and the source asks it for new rows only. An index that cannot be built is left out and named; the rows are

@@ -1,4 +1,4 @@
-"""Databases that a killed run has left: known by their comment, dropped only while the lock of what they were made for is held.
+"""Databases that a killed run has left: recognised by their comment, dropped only while the lock of their target is held.
 
 Whoever makes a staging database holds that lock from before it is made until it is promoted or dropped, so that holding the lock shows
 that the maker is gone.

@@ -1,4 +1,4 @@
-"""Rows into PostgreSQL by COPY: in binary form where every column of a table has an exact one, as CSV where not.
+"""Load rows into PostgreSQL by COPY: in binary form if every column of a table has an exact one, otherwise as CSV.
 
 The server reads binary fields without parsing them, and Arrow is encoded as binary an order of magnitude faster than
 as CSV (docs/performance.md). A type gets a binary form here only where PostgreSQL documents it and it is exact; any

@@ -1,4 +1,4 @@
-"""The comment that says a database is ours to drop, what it was made for, and what it is to become when it is promoted."""
+"""The comment that marks a staging database: that it may be dropped, its target, and its settings after promotion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the source's rows once satisfied and do not now: each that a restore would compute again is asked of the rows at backup.
+"""Constraints that the source's rows satisfied when written and do not now, checked at backup where a restore would evaluate them.
 
 PostgreSQL evaluates a check, a domain, an index, a generated column and a partition's bounds when a row is written, and never again.
 A function whose body has changed, or names what is gone, is found by a restore only. Nothing is read where the server's own immutable
@@ -22,7 +22,9 @@ _Connection = psycopg.Connection[tuple[object, ...]]
 _NOT_VALID = "A restore creates it NOT VALID, so it applies to new rows only."
 _LEFT_OUT = "A restore leaves it out and restores the rows without it."
 _AS_WRITTEN = "A restore by a superuser restores the rows as they were written."
-_PLAIN_COLUMN = "A restore by this role restores it as a plain column with its values, a restore by a superuser as it is."
+_PLAIN_COLUMN = (
+    "A restore by this role restores it as a plain column with its values, a restore by a superuser as it is."
+)
 _REFUSED = "A restore by this role would be refused; a restore by a superuser restores the rows as they were written."
 _OURS = "pg_catalog.pg_get_userbyid(c.relowner) = current_user"
 _TABLE = "pg_catalog.format('%I.%I', n.nspname, c.relname)"

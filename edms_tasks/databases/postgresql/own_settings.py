@@ -1,4 +1,4 @@
-"""What a session of the EDMS has by default and its functions may depend on: recorded at backup, lent to them during a restore.
+"""Session settings of the EDMS that its functions may depend on: recorded at backup, set for them during a restore.
 
 pg_dump writes every name in full, for sessions whose search path is empty, and a restore must read it so: under another path
 `a @> b` may come to mean an operator of the EDMS's own. The bodies of functions are not written anew, though, and find under an

@@ -1,4 +1,4 @@
-"""Telling a server from a connection pooler that hands its sessions around between transactions.
+"""Detect a connection pooler in transaction mode.
 
 Behind such a pooler (PgBouncer's `pool_mode = transaction` or `statement`) nothing that lasts longer than a transaction is
 ours: settings would be lost and stay with the EDMS's own requests, which get the session next; locks would be somebody

@@ -1,4 +1,4 @@
-"""What was put live by a confirmation, noted at the database itself: a line at the end of its comment.
+"""Record at the database which confirmation promoted it: a line at the end of its comment.
 
 It is there for whoever comes from another work folder with the same confirmation. The line moves with the database when that steps
 aside, and is no part of the comment that a backup records.

@@ -1,4 +1,4 @@
-"""How much room the rows of a PostgreSQL database take once they are read, from what the server knows without reading them."""
+"""Estimate the disk space that the rows of a PostgreSQL database take when read, without reading them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a snapshot's schema comes back on this server, for this role: decided from the archive, before anything is loaded.
+"""Decide from the archive which parts of a snapshot's schema this role can restore on this server, before anything is loaded.
 
 Most entries go to pg_restore as they are. What a server may refuse without harm to the rest (privileges, policies, labels,
 event triggers, owners) is kept apart, to be tried statement by statement. What cannot be done without is refused here.

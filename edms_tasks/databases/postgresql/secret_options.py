@@ -1,4 +1,4 @@
-"""Secrets among the connection parameters, such as the password of a certificate's key: kept from a program's arguments.
+"""Secrets among the connection parameters, such as the password of a certificate's key: kept out of a program's arguments.
 
 libpq has no environment variable for them, and every user of the machine reads the arguments of a program (`ps`). It takes
 them from a service file, which here is memory that only this user's programs can open, and that no disk holds.

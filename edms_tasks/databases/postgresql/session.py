@@ -1,4 +1,4 @@
-"""The settings that every session of ours begins with, whatever role, database, server or environment say by default.
+"""The settings of every session of edms-backup, whatever the defaults of role, database, server or environment.
 
 pg_dump sets most of them, for the same reasons (src/bin/pg_dump/pg_dump.c, setup_connection): a value's text must read
 back to the same value, no row may be hidden, and nothing may end, block or misread what we send. A setting that the

@@ -1,4 +1,4 @@
-"""The few statements of a pg_dump archive that are taken apart: privileges by statement and role, policies by role, heads of functions.
+"""The few statements of a pg_dump archive that are parsed: privileges by statement and role, policies by role, heads of functions.
 
 pg_dump writes identifiers in lower case or in double quotes and its keywords in upper case, so a bare TO is never a name.
 Statements are bytes in the archive's encoding, a server's, in which quotes and semicolons are never part of another character.

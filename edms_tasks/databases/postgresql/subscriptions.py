@@ -1,4 +1,4 @@
-"""Dropping a database that we made though it holds subscriptions, with which PostgreSQL lets none go.
+"""Drop a database of ours that has subscriptions, which PostgreSQL refuses otherwise.
 
 A subscription comes back disabled, as pg_dump writes it, and under the name of the slot that the live one reads from. It is taken off
 that slot before it is dropped: DROP SUBSCRIPTION would otherwise drop the slot at the publisher, and with it the live database's place

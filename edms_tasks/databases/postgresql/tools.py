@@ -1,4 +1,4 @@
-"""Running pg_dump and pg_restore: the right version, the session that we want, and no password where others can read it."""
+"""Running pg_dump and pg_restore: the right version, the right session settings, and no password that others can read."""
 
 from __future__ import annotations
 

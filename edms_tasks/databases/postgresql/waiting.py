@@ -1,4 +1,4 @@
-"""Waiting for tables that other sessions hold: for how long, and whose they are.
+"""Wait for tables that other sessions have locked: how long, and who holds them.
 
 The tables are locked as pg_dump locks them (ACCESS SHARE: everybody goes on reading and writing), and before the
 snapshot is taken. Without that, a TRUNCATE or an ALTER TABLE between the snapshot and the read of a table would leave

@@ -1,4 +1,4 @@
-"""The staging database as a whole: made with the snapshot's locale and owner, overridden while it is built, at last as it was.
+"""The properties of the staging database: locale and owner of the snapshot, overridden while it is built, restored at the end.
 
 Settings hold for sessions that begin after them, ours among them. So they are tried before the load, which names what this role may
 not set, and taken back; they are made when all else is there. What would lock us out waits for the promotion (`properties.Closing`).

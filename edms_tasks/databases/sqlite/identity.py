@@ -1,4 +1,4 @@
-"""What tells a database file from another of its name, and whether anybody has written to it since."""
+"""Identify a database file, and detect whether it was written to since."""
 
 from __future__ import annotations
 

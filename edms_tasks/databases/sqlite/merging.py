@@ -1,4 +1,4 @@
-"""Merging into a SQLite file in use: one write transaction; readers go on, writers wait or are told that it is busy."""
+"""Merging into a SQLite file in use: one write transaction; readers continue, writers wait or get SQLITE_BUSY."""
 
 from __future__ import annotations
 

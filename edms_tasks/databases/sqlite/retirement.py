@@ -1,4 +1,4 @@
-"""Make a database file that was replaced refuse writes, so that nobody goes on writing into it unnoticed; and undo that.
+"""Make a replaced database file refuse writes, so that nobody continues to write to it unnoticed; and undo that.
 
 A process that still has the old file open would commit into it, and nobody would ever see those rows. So the header's
 write version (byte 18, sqlite.org/fileformat2.html#file_format_version_numbers) is set to one that no SQLite knows: every connection

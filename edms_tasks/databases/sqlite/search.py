@@ -1,4 +1,4 @@
-"""SQLite's search indexes, asked whether they fit the rows they were made from: each kind has a check of its own.
+"""Check whether SQLite's search indexes match their rows: each kind has its own check.
 
 The checks are written as INSERTs, and write nothing; they are run on a private copy.
 """

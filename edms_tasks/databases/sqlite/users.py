@@ -1,4 +1,4 @@
-"""Who has a SQLite file open, told without touching it: its locks, and the files that processes have open.
+"""Find who has an SQLite file open without touching it: by its locks, and by the open files of processes.
 
 A connection in WAL mode keeps a shared lock on the file for as long as it is open, idle or not, and the kernel shows it
 across containers. An idle connection in the other journal modes holds no lock; only the process's list of open files

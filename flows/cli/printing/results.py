@@ -1,4 +1,4 @@
-"""Results as people read them: the closing summary of each command. Nothing is found out here."""
+"""Print the closing summary of each command."""
 
 from __future__ import annotations
 
