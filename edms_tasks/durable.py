@@ -23,7 +23,7 @@ def write_durably(path: Path, content: str | bytes) -> None:
 
 
 class NewFile:
-    """A file in the making, under another name: it gets its own when all its bytes are on the disk, or never.
+    """A new file under a temporary name; it gets its own name when all bytes are on the disk.
 
     Args:
         path: the name that it is to get; its folder is made then, where it is missing.
@@ -40,7 +40,7 @@ class NewFile:
         return self
 
     def write(self, data: bytes) -> None:
-        """Add bytes at its end."""
+        """Append bytes."""
         self._file.write(data)
 
     def put_in_place(self) -> None:

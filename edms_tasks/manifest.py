@@ -70,7 +70,7 @@ class ReferenceState(Value):
 
 
 class TableState(Value):
-    """What a table holds: counted and digested over its rows. Two equal states mean equal content."""
+    """Counts and digests of a table's rows. Two equal states mean equal content."""
 
     rows: int = Field(ge=0)
     exact_digest: str  # every column as it is, surrogate keys included; 32 hex digits

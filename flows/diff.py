@@ -41,7 +41,7 @@ class DiffResult:
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs but ids."""
+        """Whether nothing differs except ids."""
         return self.difference.equal
 
     def shortfall(self) -> Shortfall | None:

@@ -30,12 +30,12 @@ class Field:
 
     @property
     def is_column(self) -> bool:
-        """Whether its value says all, wherever the row is."""
+        """Whether the field is a plain column and no reference."""
         return self.reference is None
 
 
 def fields_of(table: Table) -> tuple[Field, ...]:
-    """All that a row says, the primary key aside: that says something only where it is a reference."""
+    """The fields of a row without the primary key, unless that is a reference."""
     pointing = {name for one in table.references for name in members(one)}
     apart = {*table.primary_key, *pointing}
     columns = [Field(column.name, (column.name,)) for column in table.columns if column.name not in apart]
@@ -94,7 +94,7 @@ def shown(field: Field, side: Side, table: Table, redaction: Redaction) -> str:
 
 
 def difference_unseen(field: Field) -> str:
-    """What is said behind a value that differs from another although their texts are the same."""
+    """An addition to a value that differs from another although their texts are the same."""
     if field.reference is None:
         return " (of another type)"
     if isinstance(field.reference, SoftReference):

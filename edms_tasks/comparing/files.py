@@ -132,7 +132,7 @@ def _relate(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Pa
 
 
 def _relate_live(connection: duckdb.DuckDBPyConnection, live: LiveFolder, folder: Path, tell: Tell) -> None:
-    """Make the relation of a folder as it is now: as the snapshot has it where nothing suggests otherwise, else as read.
+    """Make the relation of a folder as it is now: as in the snapshot if nothing suggests a change, else as read.
 
     What the snapshot does not have, or has in another size, is not read: that it differs is known.
     """

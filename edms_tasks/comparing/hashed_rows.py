@@ -86,5 +86,5 @@ def hashed(side: Side, other: Side, table: Table, raw: RawTable) -> str:
 
 
 def _tells_apart(table: Table) -> bool:
-    """Whether no two rows can hold the same; SQLite's primary keys may be NULL, and then they can."""
+    """Whether no two rows can be equal; they can if an SQLite primary key is NULL."""
     return bool(table.primary_key) and not any(table.column(name).nullable for name in table.primary_key)

@@ -9,7 +9,7 @@ from edms_tasks.inventory.model import GenericReference, NaturalKey, Reference, 
 
 
 class Redaction:
-    """What may be shown of two states with these tables and keys.
+    """Decides which values of two states may be shown.
 
     Args:
         sensitive: columns as settings name them, "documents.Document.title".

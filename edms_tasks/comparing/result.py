@@ -143,7 +143,7 @@ class RootDifference(Value):
 
 
 class Difference(Value):
-    """All that two states differ in."""
+    """The differences of two states."""
 
     first: str  # for people; holds no secret
     second: str
@@ -156,7 +156,7 @@ class Difference(Value):
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs but ids."""
+        """Whether nothing differs except ids."""
         alone = self.only_first or self.only_second or self.columns
         found = [one.differences for one in self.tables] + [one.differences for one in self.files]
         return not alone and not any(found)

@@ -23,7 +23,7 @@ from edms_tasks.manifest import Manifest, TableEntry
 
 @dataclass(frozen=True)
 class State:
-    """One of the two that are compared, as far as it is known before any row is read."""
+    """One of the two compared states, as known before any row is read."""
 
     title: str  # for people
     engine: str
@@ -72,7 +72,7 @@ def state_of_database(title: str, engine: str, tables: Sequence[Table], findings
 
 
 def shared_schema(first: State, second: State) -> SharedSchema:
-    """What the two have in common. What tables mean (references, keys) is said by the first."""
+    """The shared schema of both. References and keys are those of the first."""
     left_out = (first.left_out | second.left_out) & (first.tables.keys() | second.tables.keys())
     # A live database does not know the models of its tables.
     owned = {table.id for state in (first, second) for table in state.tables.values() if table.model is not None}

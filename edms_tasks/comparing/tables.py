@@ -84,7 +84,7 @@ def _require_sums(table: Table, before: HashedRows, after: HashedRows, pairs: Pa
 
 
 def same_table(entry: TableEntry, key: NaturalKey | None) -> TableDifference:
-    """What is said of a table that is known to be the same."""
+    """The result for a table that is known to be equal."""
     rows = entry.state.rows
     return TableDifference(
         table_id=entry.table.id,

@@ -36,7 +36,7 @@ class Conversion:
 
     @property
     def kind(self) -> Kind | None:
-        """What its values are; None where nothing is known that both engines have."""
+        """The kind of its values; None if no kind is known in both engines."""
         return kind_of(self.columns.postgresql.native_type)
 
     @property
@@ -60,7 +60,7 @@ class Conversion:
         return self.kind.to_sqlite(self._typed(column, self.form), self.columns).expression
 
     def back(self, column: str, form: Form) -> str:
-        """What came back, in the snapshot's form: the column as it was read from the other engine in `form`."""
+        """SQL that converts the column, as read from the other engine in `form`, back into the snapshot's form."""
         if self.kind is None or self.computed:
             return f"CAST(NULL AS {self.form.kind})"
         if self.source == "postgresql":
@@ -74,7 +74,7 @@ class Conversion:
         return in_form(self.kind.to_sqlite(value, self.columns).expression, self.kind.storage, self.form)
 
     def expected(self, column: str) -> str:
-        """What must come back: the snapshot's value, or where it is spelled in another way than Django would, that spelling."""
+        """SQL of the expected value: the snapshot's, or Django's spelling of it if that differs."""
         if self.kind is not None and self.kind.canonical is not None and self._canonically():
             return self.kind.canonical(self._classes(column, self.form).text)
         return self.back(f"({self.there(column)})", self.form_there)
@@ -111,13 +111,13 @@ class Conversion:
         return (*known, *required, lost, Incompatible(f"{filled} AND {other}", "would not be restored unchanged"))
 
     def respelled(self, column: str, there: str) -> str:
-        """Whether a value that fits comes back in another spelling."""
+        """Whether a compatible value is restored in another spelling."""
         if self._canonically():
             return f"{column} IS NOT NULL"  # what it says is never written as it is
         return f"({column} IS NOT NULL AND {self.back(there, self.form_there)} IS DISTINCT FROM {column})"
 
     def _canonically(self) -> bool:
-        """Whether values are compared by what they say, in a form that neither engine writes."""
+        """Whether values are compared by meaning, in a form that neither engine writes."""
         return (
             self.source == "sqlite" and not self.computed and self.kind is not None and self.kind.canonical is not None
         )

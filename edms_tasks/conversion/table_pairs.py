@@ -61,7 +61,7 @@ class TablePair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What becomes of a snapshot's tables.
+    """How a snapshot's tables are mapped to those of the other engine.
 
     Args:
         pairs: tables with all their columns.

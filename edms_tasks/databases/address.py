@@ -118,11 +118,11 @@ class DatabaseAddress:
         return replace(self, name=name)
 
     def with_options(self, **options: str) -> DatabaseAddress:
-        """The same place, with these connection parameters instead of its own."""
+        """The same address, with these connection parameters instead of its own."""
         return replace(self, options=tuple(sorted((dict(self.options) | options).items())))
 
     def with_settings(self, settings: Mapping[str, str]) -> DatabaseAddress:
-        """The same place; every session begins with these settings of the server, which win over all defaults.
+        """The same address; every session begins with these server settings, which override all defaults.
 
         Example:
             >>> dict(DatabaseAddress("postgresql", "d").with_settings({"search_path": "a, b"}).options)
@@ -225,7 +225,7 @@ def _parsed(url: str) -> dict[str, str]:
 
 
 def _libpq(options: Mapping[str, str]) -> dict[str, str]:
-    """Those that are parameters of libpq; Django's OPTIONS hold others too (isolation_level, pool, …)."""
+    """The parameters of libpq; Django's OPTIONS can have others too (isolation_level, pool, …)."""
     from psycopg import pq
 
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} - _NOT_OPTIONS

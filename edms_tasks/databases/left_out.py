@@ -42,7 +42,7 @@ def _may_hold_password(one: LeftOut) -> bool:
 
 
 def kind_of(one: LeftOut) -> str:
-    """What sort of thing it is, in a word or two for people: "owners", "privileges", …"""
+    """The kind in a word or two for people: "owners", "privileges", …"""
     for beginning, kind in _KINDS.items():
         if one.subject == beginning or one.subject.startswith(f"{beginning} "):
             return kind

@@ -37,7 +37,7 @@ class Subject:
 
 
 def examine(subject: Subject, settings: Settings) -> Diagnosis:
-    """Make every check."""
+    """Run all checks."""
     keys = subject.keys
     models = {model.label: model for model in subject.report.models}
     doubled = {finding.subject for finding in keys.findings if finding.code == "natural-key-duplicates"}

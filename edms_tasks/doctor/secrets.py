@@ -155,7 +155,7 @@ def _sign_of(table: Table, column: Column) -> str | None:
 
 
 def _sign(name: str) -> str | None:
-    """What a name says its values are."""
+    """The kind of secret that a name suggests."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
     if _NOT_CLEAR.search(snake):
         return None

@@ -40,7 +40,7 @@ class Place:
 
     @property
     def subject(self) -> str:
-        """What a finding on it is about."""
+        """The subject of a finding about it."""
         return f"{self.table.label}.{self.column}"
 
     @property

@@ -37,7 +37,7 @@ _Row = tuple[bytes, str, int, str, int, int, int, int]
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What a folder should hold, and holds; names are the first twenty of each kind, counts are of all.
+    """The comparison of a folder with its index; up to twenty names of each kind, counts of all.
 
     Permissions, times and (for root) owners are compared too. Where the file system cannot hold them, as on FAT or CIFS, the
     contents are no less right: such a difference is told, and does not fail the check.
@@ -176,7 +176,7 @@ def _told(path: bytes, *pairs: int) -> str:
 
 
 def _look(base: bytes, jobs: int) -> Iterator[list[_Row]]:
-    """What a folder holds, a group at a time: files read and hashed, links and whatever else there is only named."""
+    """The contents of a folder, in groups: files read and hashed, links and others only named."""
     others: list[_Row] = []
 
     def other(code: str, path: bytes) -> None:

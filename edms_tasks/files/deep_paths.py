@@ -26,7 +26,7 @@ def list_folder(path: bytes) -> list[bytes]:
 
 
 def status_of(path: bytes, *, follow_links: bool) -> os.stat_result:
-    """What the file system says of a path. Raises OSError."""
+    """The status of a path. Raises OSError."""
     with _reached(path) as (folder, name):
         return os.stat(name, dir_fd=folder, follow_symlinks=follow_links)
 

@@ -111,7 +111,7 @@ def _wrong_rows(rows: pa.RecordBatch, packs: pa.Array) -> Iterator[tuple[str, pa
 
 
 def _rows_of(rows: pa.RecordBatch, row_of: pa.Array, part: pa.Array, wrong: pa.Array) -> pa.Array:
-    """Which rows have a part that is wrong, or is none at all."""
+    """The rows with a wrong or missing part."""
     wrong = pc.or_(pc.fill_null(wrong, True), part.is_null())
     return pc.is_in(pa.array(range(rows.num_rows), row_of.type), pc.filter(row_of, wrong))
 

@@ -260,7 +260,7 @@ def _rows(workspace: _Connection, query: str) -> Iterator[tuple]:  # type: ignor
 
 
 def _has_any(names: Sequence[str]) -> str:
-    """Whether a row's content stands in one of these packs."""
+    """Whether a row's content is in one of these packs."""
     packs = ", ".join(literal(name) for name in names)
     return f"""list_has_any([part."object" FOR part IN parts], [{packs}])"""
 

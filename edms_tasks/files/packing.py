@@ -45,7 +45,7 @@ _LEVEL = 2
 
 
 class Place(NamedTuple):
-    """Where a run of bytes stands: in the pack of that number."""
+    """The position of a run of bytes in a pack."""
 
     pack: int
     offset: int
@@ -75,7 +75,7 @@ class Packer:
     def __init__(
         self, repository: Repository, threads: Executor, writers: Executor, folder: Path, *, ahead: int
     ) -> None:
-        """Begin.
+        """Start with an empty pack.
 
         Args:
             repository: where packs go.
@@ -269,7 +269,7 @@ class _Contents:
         self._database.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", places)
 
     def place(self, key: bytes, here: Place) -> Place:
-        """Where the content stands; `here`, if it was not stored yet."""
+        """The position of the content; `here`, if it was not stored yet."""
         row = (key, here.pack, here.offset)
         if self._database.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", row).rowcount:
             return here

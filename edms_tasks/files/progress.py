@@ -19,14 +19,14 @@ class Meter:
         self.counted = 0
 
     def count(self, files: int = 1) -> None:
-        """So many files more are done."""
+        """Count files as done."""
         self._files += files
         self.counted += files
         if time.monotonic() - self._told > 0.1:
             self.tell()
 
     def tell(self) -> None:
-        """Tell what has not been told yet."""
+        """Report what has not been reported yet."""
         self._told = time.monotonic()
         if self._progress is not None and self._files:
             self._progress(self._files)

@@ -82,7 +82,7 @@ def read_ahead(base: bytes, files: Iterable[Wanted], threads: Executor, *, ahead
 def in_order(
     threads: Executor, work: Callable[[_Given], _Made], given: Iterable[_Given], *, ahead: int
 ) -> Iterator[_Made]:
-    """What `work` makes of each, in their order, by several threads; takes no more than `ahead` in advance."""
+    """The results of `work` for each item, in order, by several threads, at most `ahead` in advance."""
     pending: deque[Future[_Made]] = deque()
     for one in given:
         pending.append(threads.submit(work, one))
@@ -171,7 +171,7 @@ class Reading:
             yield block
 
     def changed(self, size: int) -> bool:
-        """Whether it is no longer what it was when it was opened."""
+        """Whether the file changed since it was opened."""
         now = os.fstat(self._descriptor)
         before = self.status
         return (size, now.st_size, now.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns)

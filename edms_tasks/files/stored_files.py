@@ -62,7 +62,7 @@ class _Piece(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What is wrong with the contents of an index's files."""
+    """The problems with the contents of an index's files."""
 
     damaged: dict[str, DamagedRepository]  # packs, by name
     wrong: frozenset[str]  # SHA-256 of contents that are not what they should be
@@ -70,7 +70,7 @@ class Contents(NamedTuple):
 
 
 class _Assessed(NamedTuple):
-    """What was read, and what of it is wrong."""
+    """What was read, and the problems found."""
 
     files: int
     damaged: dict[str, DamagedRepository]  # packs, by name

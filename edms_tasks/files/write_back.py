@@ -46,7 +46,7 @@ def restore_files(
 def restore_opened(
     opened: OpenedIndex, repository: Repository, destination: Path, progress: Progress | None = None
 ) -> None:
-    """The same for an index that was opened, or for a part of one that holds the folders of all its files."""
+    """Restore from an opened index, or from a part of one with the folders of all its files."""
     with _writing(destination):
         _make_destination(destination)
         with _Tree(destination) as tree:

@@ -119,7 +119,7 @@ def _rounds_needed(sides: Mapping[str, Side], nameless: Sequence[Table], like: S
 
 
 def _are_named_generically(side: Side, tables: Sequence[Table]) -> bool:
-    """Whether generic references lead to any of these tables."""
+    """Whether generic references refer to any of these tables."""
     labels = [literal(f"{app}.{model}") for table in tables for app, model in table.content_types]
     if not labels:
         return False
@@ -172,7 +172,7 @@ def _told_apart(sides: Sequence[Side], identities: Mapping[str, Mapping[str, str
 
 
 def content_texts(side: Side, other: Side, table: Table) -> list[str]:
-    """What a row says without its ids: texts that are equal on both sides where the values are, however they are carried."""
+    """The content of a row without ids: texts that are equal on both sides if the values are."""
     apart = set(table.primary_key).union(*(members(reference) for reference in table.references))
     texts = [
         comparable(

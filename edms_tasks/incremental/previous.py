@@ -57,7 +57,7 @@ class Previous:
         scratch: Path,
         chunk_rows: int,
     ) -> tuple[StoredRows | None, tuple[Finding, ...]]:
-        """What can be used again of a table, or nothing where the table has another shape or key than it had.
+        """The reusable rows of a table; None if its shape or key changed.
 
         `kinds` are the DuckDB types of the columns now. `scratch` is a folder that is created where the index has to be made
         from the chunks.

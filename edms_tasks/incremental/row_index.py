@@ -34,7 +34,7 @@ _SMALL_CHUNKS = 8
 
 @dataclass(frozen=True)
 class StoredRows:
-    """What the previous snapshot stored of a table, and where each row of it lies."""
+    """The stored rows of a table in the previous snapshot, with the position of each."""
 
     entry: TableEntry
     index: Path

@@ -55,7 +55,7 @@ def name_for_the_edms(database_name: str, settings: Settings) -> str:
 
 
 def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
-    """What the URL says, and for what it leaves out (place, login, name) what the EDMS says."""
+    """The URL's address, completed by the EDMS's own (server, login, name)."""
     address = DatabaseAddress.from_url(url)
     if address.engine != database.vendor:
         raise SettingsError(

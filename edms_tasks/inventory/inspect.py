@@ -75,7 +75,7 @@ def _answer_when_free(settings: Settings, arguments: Sequence[str]) -> Answer:
 
 
 def _held(answer: Answer) -> str | None:
-    """Who has a table for itself that the EDMS was to be read from; None where the report is there."""
+    """Who has locked a table that the probe waited for; None if the report is complete."""
     if not answer.report.startswith('{"held": '):
         return None
     return "; ".join(map(str, json.loads(answer.report)["held"]))
@@ -192,7 +192,7 @@ class _Report:
             os.close(descriptor)
 
     def text(self) -> str:
-        """All that the probe wrote before it ended; a child of its own that holds the pipe open is not waited for."""
+        """Everything the probe wrote before it ended, without waiting for children that hold the pipe open."""
         os.write(self._ended, b".")
         self._reader.join()
         return b"".join(self._parts).decode("utf-8", "replace")
@@ -260,7 +260,7 @@ def _last_lines(said: str) -> str:
 
 
 def _interpreter(settings: Settings) -> str:
-    """What starts the EDMS's Python, as one would type it."""
+    """The command that starts the EDMS's Python, as typed."""
     return shlex.join(settings.edms.command) or str(settings.edms.python or sys.executable)
 
 

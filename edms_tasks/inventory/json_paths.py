@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True)
 class JsonPath:
-    """Where ids stand in a document."""
+    """The place of ids in a document."""
 
     steps: tuple[Step, ...]
     keys: bool  # the keys of the last step's members are the ids, not their values

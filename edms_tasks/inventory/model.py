@@ -240,7 +240,7 @@ class EdmsIdentity(Value):
 
 
 class Edms(Value):
-    """What the snapshot remembers of the EDMS itself."""
+    """The EDMS as recorded in a snapshot."""
 
     python: str
     django: str

@@ -52,7 +52,7 @@ class ProbeUnique(Value):
 
 
 class ProbeKey(Value):
-    """What the model's `natural_key()` was found to be on real rows.
+    """The model's `natural_key()`, as found on real rows.
 
     `paths` are tuples of *columns*: all but the last are foreign-key columns to be followed. None: no tuple of
     column paths equals what `natural_key()` returned, `problem` says why.

@@ -24,7 +24,7 @@ _SECONDS_FOR_THE_WAY = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back.
+    """The answer of the remote probe.
 
     `problem` is "" where the probe ran to its end; otherwise "no-project", "no-interpreter", "no-answer", "cut-off"
     or "no-transport" (the command itself failed), with `why` in the words of whoever said so.
@@ -92,7 +92,7 @@ def run_remotely(
 
 
 def _sort(said: str, token: str) -> tuple[list[str], str]:
-    """What the transport's lines carry, and the lines of everybody else."""
+    """The content of the transport's lines, and all other lines."""
     carried, others = [], []
     for line in said.splitlines():
         mark, _, rest = line.strip().partition(" ")

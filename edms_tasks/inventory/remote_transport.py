@@ -73,7 +73,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Received:
-    """Everything that comes through a pipe, read aside, so that its sender never waits for us."""
+    """Reads a pipe in the background, so that its sender never waits."""
 
     def __init__(self, descriptor: int) -> None:
         self.parts: list[bytes] = []

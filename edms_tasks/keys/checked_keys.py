@@ -40,7 +40,7 @@ class TriedKey:
 
 @dataclass(frozen=True)
 class CheckedKeys:
-    """All tables' keys in one workspace."""
+    """The keys of all tables, in one workspace."""
 
     workspace: Workspace
     tables: Mapping[str, Table]
@@ -62,7 +62,7 @@ class CheckedKeys:
 
 
 def ids_of(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, target: str, column: str) -> Ids:
-    """What ids that are values of a target's column lead to; nothing, where its rows were left out."""
+    """The rows of ids in a target's column; none if its rows were left out."""
     if target not in keys.tables:
         return no_ids()
     table, key = keys.tables[target], keys.keys[target]

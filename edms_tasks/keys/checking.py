@@ -326,7 +326,7 @@ class _KeyCheck:
         )
 
     def _tells_rows_apart(self, table: Table, columns: set[str]) -> bool:
-        """Whether the database makes sure that each of these columns alone is different in every row, as we compare."""
+        """Whether the database keeps each of these columns unique, by our comparison."""
         unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
         return all((column,) in unique and not self._held(table, column).caseless for column in columns)
 

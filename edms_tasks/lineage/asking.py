@@ -31,7 +31,7 @@ def own_history(settings: Settings, repository: Repository, report: ProbeReport 
 
 @dataclass(frozen=True)
 class State:
-    """A repository's snapshots as a whole: those of every EDMS, and what is wrong among them."""
+    """The snapshots of a repository, of every EDMS, and the problems among them."""
 
     survey: Survey
     own: History

@@ -54,7 +54,7 @@ class History:
 
     @property
     def next_mark(self) -> tuple[str | None, int]:
-        """What the next snapshot names as the one before it, and its number."""
+        """The predecessor of the next snapshot, and its number."""
         marks = [mark for mark in (self.head, self.here) if mark is not None]
         known = set(self.survey.intact)
         gone = [mark for mark in marks if mark.snapshot not in known]
@@ -71,7 +71,7 @@ class History:
         return tuple(one for one in self.survey.damaged if one not in followed and one not in elsewhere)
 
     def findings(self) -> tuple[Finding, ...]:
-        """What a backup should tell."""
+        """The findings for a backup."""
         found = [*map(self._of_missing, self.chain.missing)]
         if len(self.chain.heads) > 1:
             found.append(
@@ -140,7 +140,7 @@ class History:
 
 
 def repository_findings(survey: Survey) -> tuple[Finding, ...]:
-    """What is out of place among the manifests, whoever's they are."""
+    """The findings about manifests of all EDMSs."""
     found: list[Finding] = []
     for stray in survey.strays:
         if stray.snapshot_id is not None:

@@ -53,7 +53,7 @@ def identity_of(settings: Settings, report: ProbeReport) -> EdmsIdentity:
 
 
 def asker_of(settings: Settings, report: ProbeReport) -> Asker:
-    """Who asks, where the EDMS was asked."""
+    """The EDMS as it was inspected."""
     identity = identity_of(settings, report)
     roots = {root.name: root.path for root in report.file_roots}
     roots |= {name: str(path) for name, path in settings.files.roots.items()}
@@ -117,7 +117,7 @@ def said(identity: EdmsIdentity) -> str:
 
 
 def moved(then: EdmsIdentity, now: EdmsIdentity) -> str:
-    """What is called otherwise now, or ""."""
+    """The names that changed, or ""."""
     pairs = [
         ("host", then.host, now.host),
         ("database", then.database, now.database),

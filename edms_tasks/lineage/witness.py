@@ -40,13 +40,13 @@ class Witness(Value):
 
     @property
     def mark(self) -> Mark:
-        """What it says is the newest."""
+        """The newest snapshot by this record."""
         return Mark(self.snapshot, self.number)
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """All that the working folder remembers."""
+    """All records in the working folder."""
 
     witnesses: tuple[Witness, ...] = ()
     unreadable: tuple[str, ...] = ()  # files that hold no record
@@ -77,7 +77,7 @@ def remember(workdir: Path, witness: Witness) -> None:
 
 
 def asker_unasked(settings: Settings, repository: str) -> Asker:
-    """Who asks, where the EDMS is not asked: by the settings, else by what the working folder remembers."""
+    """The EDMS by the settings, or by the record in the working folder, without inspecting it."""
     project, module = str(settings.edms.project or ""), settings.edms.settings or ""
     fitting = [
         witness

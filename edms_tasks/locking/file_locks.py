@@ -28,7 +28,7 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP)
 
 
 def give_up(locked: TargetLocked) -> None:
-    """Do not wait."""
+    """Do not wait; raises at once."""
     raise locked
 
 
@@ -78,7 +78,7 @@ def file_lock(
 
 
 def locked_by(path: Path, what: str) -> TargetLocked | None:
-    """Who holds a lock file exclusively, asked without making one."""
+    """Who holds a lock file exclusively, without creating one."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

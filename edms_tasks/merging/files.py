@@ -271,7 +271,7 @@ def _choose(opened: OpenedIndex, writes: Mapping[bytes, object], path: Path) -> 
 
 
 def _require_plain_folders(live: Path, name: bytes) -> None:
-    """No folder on the way may be a link: it could lead anywhere."""
+    """Refuse links among the folders, which could lead anywhere."""
     for folder in folders_of(name, is_folder=False):
         path = _place(live, folder)
         if path.is_symlink():

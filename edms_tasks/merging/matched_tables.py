@@ -21,7 +21,7 @@ _LOST, _LEFT, _GENERIC = "lost_ids", "left_ids", "generic_ids"
 
 @dataclass(frozen=True)
 class Matched:
-    """Both sides' rows, the ids of the snapshot's, and these rows as the target will hold them; all by table id."""
+    """Both sides' rows, the id map, and the snapshot's rows rewritten for the target; all by table id."""
 
     sources: Mapping[str, Identified]
     targets: Mapping[str, Identified]

@@ -134,7 +134,7 @@ def records_of(promotion: Promotion) -> list[Path]:
 
 
 def write_records(promotion: Promotion) -> None:
-    """Before anything changes."""
+    """Write the records, before anything changes."""
     for place in records_of(promotion):
         if place.parent.is_dir():  # where nothing is yet, nothing can be half
             write_durably(place, promotion.model_dump_json(indent=1))

@@ -53,7 +53,7 @@ def is_json(text: str) -> str:
 
 
 def canonical(text: str) -> str:
-    """What a document says, as one text: two texts of JSON have the same where they say the same."""
+    """The meaning of a JSON document as one text: equal for texts of JSON with equal meaning."""
     atom = "CAST(atom AS VARCHAR)"
     node = (
         "fullkey || ' ' || CASE WHEN type IN ('BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT') "

@@ -49,7 +49,7 @@ def evaluate(connection: Connection, statement: bytes) -> str | None:
 
 
 def why_not(error: psycopg.Error) -> str:
-    """What a statement that calls functions of the EDMS was refused for. Raises the error where it is not the statement that is wrong."""
+    """Why a statement that calls functions of the EDMS was refused. Raises the error if the statement is not the cause."""
     state = error.sqlstate or "08"
     if state.startswith(_CIRCUMSTANCES) and not state.startswith(_REFUSALS):
         raise error

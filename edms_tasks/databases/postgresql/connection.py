@@ -93,7 +93,7 @@ def default_schema(address: DatabaseAddress) -> str:
 
 
 def ask_server(address: DatabaseAddress) -> Server:
-    """What has to be known before others than ourselves open a session. Raises DatabaseRefused."""
+    """What must be known before other programs open a session. Raises DatabaseRefused."""
     with _open(address) as connection:
         own = _own_names(connection)
         connection.execute(EMPTY_SEARCH_PATH.encode())

@@ -24,7 +24,7 @@ _ASIDE = "edms_backup_rows_aside"
 
 @dataclass
 class MadeKeys:
-    """What became of them."""
+    """The foreign keys that were made, by result."""
 
     not_valid: list[str] = field(default_factory=list)
     changed: list[LeftOut] = field(default_factory=list)  # those

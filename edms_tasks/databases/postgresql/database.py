@@ -171,7 +171,7 @@ class PostgresDatabase:
         return fitting(self.address.name, f"_previous_{stamp}")
 
     def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
-        """The swap is one transaction: nothing is left."""
+        """Nothing to do: the swap is one transaction."""
 
     def promoted_by(self, confirmation: str) -> str:
         with self._maintenance() as connection:
@@ -228,7 +228,7 @@ class PostgresDatabase:
         return row[0] if row else None
 
     def _is_empty(self, name: str) -> bool:
-        """Whether nobody has made anything in it; schemas and what extensions brought do not count."""
+        """Whether the database is empty, not counting schemas and the objects of extensions."""
         with connected(self.address.renamed(name)) as connection:
             row = connection.execute(
                 """

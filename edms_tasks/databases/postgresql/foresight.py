@@ -42,7 +42,7 @@ def foresee(
     *,
     thorough: bool,
 ) -> Foresight:
-    """As `Database.foresee`.
+    """See `Database.foresee`.
 
     Args:
         maintenance: finds a database of the server that is not the live one.
@@ -97,7 +97,7 @@ def _try(
 
 
 def _is_never_refused(plan: Plan, schema: CapturedSchema, server: Server) -> bool:
-    """Whether this role could be refused nothing of it on the server that it comes from."""
+    """Whether this role could be refused none of it on the server of origin."""
     whole = recorded_properties(schema.settings)
     return (
         whole is not None

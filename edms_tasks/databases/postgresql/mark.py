@@ -37,7 +37,7 @@ def target_of(comment: str) -> str | None:
 
 
 def closing_of(comment: object) -> Closing | None:
-    """What the database of this comment is to become; None where it is no staging database.
+    """The properties after promotion, from a staging database's comment; None for other databases.
 
     Raises:
         TerminalError: somebody changed the comment.

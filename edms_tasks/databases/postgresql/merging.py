@@ -168,7 +168,7 @@ class PostgresMerge:
             cursor.adbc_ingest(_ROWS, pa.RecordBatchReader.from_batches(schema, batches), mode="create", temporary=True)
 
     def _triggers(self, tables: Sequence[Table]) -> _Suspended:
-        """Triggers of these tables: what they would write, the snapshot holds already."""
+        """Triggers of these tables, which are disabled because the snapshot has what they would write."""
         aside, back = [], []
         modes = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
         for table in tables:

@@ -44,11 +44,11 @@ class Lent:
         return behind_the_catalogue(self.values.get(SEARCH_PATH, ""))
 
     def of_session(self) -> dict[str, str]:
-        """What a session of ours is given for loading rows. The rest would change how values are read."""
+        """The settings for a session that loads rows. Others would change how values are read."""
         return self.of_builder() | {SEARCH_PATH: self.search_path}
 
     def of_builder(self) -> dict[str, str]:
-        """What one is given that reads definitions, for which the path has to be empty."""
+        """The settings for a session that reads definitions, with an empty search path."""
         return {name: self.values[name] for name in ("TimeZone", "DateStyle") if name in self.values}
 
     def missing(self, found: Mapping[str, str]) -> dict[str, str]:
@@ -102,7 +102,7 @@ def behind_the_catalogue(search_path: str) -> str:
 
 
 def recorded_settings(own: Mapping[str, str], time_zone: str) -> dict[str, str]:
-    """What a manifest says of the EDMS's sessions.
+    """The session settings recorded in a manifest.
 
     Args:
         own: what they have before the EDMS has said a word.

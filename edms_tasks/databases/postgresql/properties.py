@@ -31,7 +31,7 @@ _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
 class Closing(Value):
-    """What is set when the database is handed over, and not before."""
+    """The properties that are set when the database is promoted."""
 
     comment: str | None = None
     connection_limit: int = -1
@@ -40,7 +40,7 @@ class Closing(Value):
 
 
 class Properties(Value):
-    """What a database is besides what is in it."""
+    """The properties of a database besides its contents."""
 
     owner: str
     tablespace: str
@@ -59,7 +59,7 @@ class Properties(Value):
     public_schema: bool
 
     def lines(self) -> dict[str, str]:
-        """What is compared, a name for each; closing properties left out."""
+        """The compared properties by name, without the closing ones."""
         named = {
             "owner": self.owner,
             "tablespace": self.tablespace,
@@ -91,7 +91,7 @@ def setting_name(role: str | None, name: str) -> str:
 
 
 def read_properties(connection: _Connection) -> Properties:
-    """Those of the connected database."""
+    """The properties of the connected database."""
     row = connection.execute(
         """
         SELECT d.oid::bigint, pg_catalog.pg_get_userbyid(datdba), t.spcname, pg_catalog.pg_encoding_to_char(encoding),
@@ -188,7 +188,7 @@ def database_settings(connection: _Connection) -> dict[str, str]:
 
 
 def recorded_properties(settings: Mapping[str, str]) -> Properties | None:
-    """Those that a backup recorded; None in a snapshot of a release that did not.
+    """The properties in a snapshot; None for releases that did not record them.
 
     Raises:
         DamagedRepository: what is recorded makes no sense.
@@ -207,7 +207,7 @@ def recorded_properties(settings: Mapping[str, str]) -> Properties | None:
 
 
 def as_before(settings: Mapping[str, str]) -> Properties:
-    """What an older release recorded, as far as it goes: locale and settings."""
+    """The properties that older releases recorded: locale and settings."""
     prefix = "set."
     return Properties(
         owner="",
@@ -273,7 +273,7 @@ def privilege_statements(database: str, wanted: Properties, present: Properties)
 
 
 def closing_statements(database: str, closing: Closing) -> Iterator[str]:
-    """What turns a staging database into what it is to be, for the transaction that promotes it."""
+    """The statements that give a staging database its final properties, for the transaction that promotes it."""
     name = identifier(database)
     yield f"COMMENT ON DATABASE {name} IS {'NULL' if closing.comment is None else literal(closing.comment)}"
     if closing.connection_limit != -1:

@@ -17,7 +17,7 @@ _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]{1,63}")
 
 
 def rows_of(tables: Sequence[Table], columns: Iterable[str]) -> str:
-    """What stands after FROM for the rows of a table, or of all partitions of one."""
+    """The FROM item for the rows of a table, or of all its partitions."""
     names = [identifier(table.schema_name, table.name) for table in tables]
     if len(names) == 1:
         return f"ONLY {names[0]}"

@@ -42,7 +42,7 @@ class Attempt:
 
 @dataclass
 class Plan:
-    """What becomes of each entry."""
+    """The decision for each entry."""
 
     archived: list[Entry] = field(default_factory=list)  # for pg_restore
     schemas: list[Attempt] = field(
@@ -75,7 +75,7 @@ class Plan:
 
 
 def plan_restore(archive: Archive, server: Server, fallback: str, where: str) -> Plan:
-    """Decide.
+    """Decide for each entry whether and how it is restored.
 
     Args:
         server: as the staging database sees it.
@@ -161,7 +161,7 @@ def _refused_extension(entry: Entry, server: Server) -> Iterator[LeftOut]:
 
 
 def _is_there(entry: Entry, server: Server) -> bool:
-    """Whether the database has it already: `public`, and what a superuser made beforehand for a role that may not."""
+    """Whether the database has it already: `public`, and what a superuser created beforehand."""
     if entry.kind == "SCHEMA":
         return entry.text("tag") in server.schemas
     return entry.kind == "EXTENSION" and entry.text("tag") in server.installed
@@ -212,7 +212,7 @@ def _give_to_owner(plan: Plan, entry: Entry, server: Server, when: list[Attempt]
 
 
 def require_harmless(connection: Connection, orphans: Sequence[Entry], heir: str, where: str) -> None:
-    """What runs with its owner's rights must not come into the hands of a superuser because its owner is not there.
+    """Refuse functions with their owner's rights if they would become a superuser's because the owner is missing.
 
     Raises:
         ServerNotReady: functions with SECURITY DEFINER would.

@@ -234,7 +234,7 @@ class PostgresStaging:
         return f"oid {row[0]}" if row else ""
 
     def unseal(self) -> None:
-        """Let connections in again."""
+        """Allow connections again."""
         if self._whole.created:
             with connected(self._maintenance) as connection:
                 self._allow(connection, "true")

@@ -134,7 +134,7 @@ class PostgresView:
         return read_once_true(self._connection, self._own_settings(), self._unreadable)
 
     def closed_to_merges(self) -> dict[str, str]:
-        """None: the server knows all that its tables need."""
+        """None: the server has everything that its tables need."""
         return {}
 
     def sequences(self) -> tuple[SequencePosition, ...]:

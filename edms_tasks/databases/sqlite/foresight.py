@@ -12,7 +12,7 @@ from edms_tasks.errors import EdmsBackupError
 
 
 def foresee(address: DatabaseAddress, schema: CapturedSchema, folder: Path) -> Foresight:
-    """As `Database.foresee`."""
+    """See `Database.foresee`."""
     path = folder / "tried.sqlite3"
     try:
         staging = SqliteStaging(address.renamed(str(path)), schema)

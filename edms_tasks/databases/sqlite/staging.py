@@ -260,7 +260,7 @@ class SqliteStaging:
         return fingerprint(self._path)
 
     def unseal(self) -> None:
-        """Nothing: a file has no door of its own."""
+        """Nothing to do for a file."""
 
     def drop(self) -> None:
         """Remove the file and its companions."""

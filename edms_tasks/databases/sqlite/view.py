@@ -226,7 +226,7 @@ class SqliteView:
         return Measure(rows=rows, encodings=encodings, types=types)
 
     def read_like(self, entries: Iterable[TableEntry]) -> None:
-        """There has been one way only."""
+        """Nothing to do: SQLite is always read in the same way."""
 
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """Tag every text column: a SQLite text may hold bytes that are no UTF-8."""
