@@ -155,7 +155,8 @@ def read_materialized_views(connection: Connection) -> tuple[str, ...]:
 
 
 def read_findings(connection: Connection) -> tuple[Finding, ...]:
-    """Findings about what is not backed up: foreign tables' rows, invalid indexes, large objects, extensions' rows that the role may not read."""
+    """Findings about what is not backed up: foreign tables' rows, invalid indexes, large objects, extensions' rows
+    that the role may not read."""
     findings = []
     for schema, name in _typed(
         connection.execute(
