@@ -33,7 +33,7 @@ _ADDRESS = "EDMS_BACKUP_RESTORED_DATABASE"
 
 
 class KeptNowhere(ValidationResultsStore):
-    """Results are judged and written as Data Docs by us; a second copy, as JSON in memory, would be a third of the work."""
+    """Results are assessed and written as Data Docs by us; a second copy, as JSON in memory, would be a third of the work."""
 
     def store_validation_results(self, *_what: Any, **_how: Any) -> bool:
         """Nothing is kept, and that is well."""

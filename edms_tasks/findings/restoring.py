@@ -26,9 +26,9 @@ KINDS = (
     Kind(
         "suite-unusable",
         ("error",),
-        "A suite in the folder that `[validate] suites` names is no suite, is empty, or is about a table, column or expectation that there "
-        "is not. A restore is refused before it begins.",
-        "Correct the suite, or take it out of the folder.",
+        "A file in the folder `[validate] suites` is not a suite, is empty, or names a table, column or expectation that does not exist. "
+        "A restore is refused before it begins.",
+        "Correct the suite, or remove it from the folder.",
     ),
     Kind(
         "once-true",
