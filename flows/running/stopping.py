@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_UNCHANGED = "Neither the EDMS nor the repository was changed."
+_UNCHANGED = "Nothing was changed, neither the EDMS nor the repository."
 _left = _UNCHANGED
 _received = 0
 

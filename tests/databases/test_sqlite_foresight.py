@@ -43,7 +43,7 @@ def test_a_virtual_table_of_an_unknown_module_would_refuse_the_restore(tmp_path:
     assert (finding.code, finding.severity) == ("restore-refused", "error")
     assert "places" in f"{finding.subject} {finding.message}"
     assert "unknown module 'spatialite_thing'" in finding.message
-    assert "drop the table" in finding.fix
+    assert "Drop the table" in finding.fix
 
 
 @pytest.mark.parametrize(

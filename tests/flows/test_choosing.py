@@ -67,7 +67,7 @@ def test_without_an_api_a_command_runs_directly(tmp_path: Path) -> None:
         ((401, b"{}"), "refuses the login (HTTP 401)"),
         ((404, b"{}"), "no Prefect API (HTTP 404)"),
         ((200, b"<html>Please log in</html>"), "Expecting value"),
-        ((200, b'{"detail": "hello"}'), "no Prefect API"),
+        ((200, b'{"detail": "hello"}'), "not a Prefect API"),
         ("noise", "BadStatusLine"),
         ("silence", "timed out"),
     ],
