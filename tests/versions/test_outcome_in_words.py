@@ -30,7 +30,7 @@ def test_migrations_are_told_table_by_table() -> None:
         "The migrations made app.E (4 rows).",
         "Columns as in the snapshot, but other rows, after the migrations: app.B (1,000 rows before, 1,001 after).",
     )
-    assert said[4].startswith("All other tables (1) hold")
+    assert said[4].startswith("All other tables (1) still hold")
 
 
 def test_drops_are_told_by_name_and_in_short_beside_the_verdict() -> None:
@@ -70,6 +70,6 @@ def test_drops_are_told_by_name_and_in_short_beside_the_verdict() -> None:
         "document.shelf_id (2 values)",
         "index by_barcode on document",
         "app.0007",
-        "dropped: 1 table (3 rows), 2 columns (1,502 values)",
+        "dropped after validation, as requested: 1 table (3 rows), 2 columns (1,502 values)",
     ):
         assert name in said
