@@ -224,7 +224,7 @@ def test_a_role_that_may_create_no_database_moves_into_an_empty_one(
 
 def test_a_url_of_the_snapshots_own_engine_is_refused(moved: Callable[[Engine], Moved], tmp_path: Path) -> None:
     protected = moved("postgresql").protected
-    with pytest.raises(CommandError, match="already"):
+    with pytest.raises(CommandError, match="is of postgresql too"):
         run_restore(
             load_settings(protected.config),
             snapshot="latest",

@@ -74,7 +74,7 @@ def test_a_night_on_which_the_newest_was_removed_and_the_disk_was_not_there(prot
     assert (plain.returncode, plain.stderr) == (0, "")
 
     protected.repository.rename(protected.repository.with_name("unplugged"))
-    with pytest.raises(AnotherRepository, match="not there"):
+    with pytest.raises(AnotherRepository, match="does not exist"):
         protected.backup()
     assert not protected.repository.exists()
 
