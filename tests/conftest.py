@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from edms_tasks.inventory.inspect import run_probe
+from tests.backed_up import BackedUpSystems
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
 from tests.restored_system import RecoveredSystems
@@ -56,6 +58,30 @@ def edms_factory(
 def recovered_systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> RecoveredSystems:
     """Systems that were lost and restored: `recovered_systems("sqlite").restored`."""
     return RecoveredSystems(_edms_templates, tmp_path_factory.mktemp("recovered"))
+
+
+@pytest.fixture(scope="session")
+def backed_up(
+    tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates, _lazy_postgres: LazyPostgres
+) -> BackedUpSystems:
+    """`backed_up("sqlite").protected`: a system as it was after its backup, for one test to do with as it likes."""
+    return BackedUpSystems(_edms_templates, tmp_path_factory.mktemp("backed_up"), _lazy_postgres)
+
+
+@pytest.fixture(scope="module")
+def edms_asked_once() -> Iterator[None]:
+    """For modules in which the EDMS's code and database schema stay as they are: asking it each time would be half of their time."""
+    answers: dict[str, object] = {}
+
+    def probe(settings_: object) -> object:
+        key = repr(settings_)
+        if key not in answers:
+            answers[key] = run_probe(settings_)  # type: ignore[arg-type]
+        return answers[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.running.run.run_probe", probe)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

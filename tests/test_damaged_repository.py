@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edms_tasks.errors import CheckFailed
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.manifest import Manifest
 from tests.direct_access import spoil
 from tests.independent_comparison import differences, picture
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
 from tests.running import Protected, protect
+
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
 Object = Callable[[Manifest], str]
 
@@ -71,7 +72,7 @@ class BackedUp:
 
 
 @pytest.fixture(scope="module")
-def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Callable[[Engine], BackedUp]:
+def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Callable[[Engine], BackedUp]:
     """One backed-up system per engine: no test here may change it, which is what they assert."""
     made: dict[Engine, BackedUp] = {}
 
@@ -80,7 +81,7 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTem
             folder = tmp_path_factory.mktemp(f"damaged_{engine}")
             factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"damaged_{engine}_{os.getpid()}")
             # Several chunks a table, so that damage to one of many is met.
-            protected = protect(factory(engine), folder, top="chunk_rows = 20")
+            protected = protect(factory(engine, documents=5), folder, top="chunk_rows = 20")
             backup = protected.backup()
             spoil(protected.edms)
             made[engine] = BackedUp(protected, backup.snapshot_id, backup.manifest, picture(protected.edms))
@@ -89,34 +90,27 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTem
     return get
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _edms_asked_once() -> Iterator[None]:
-    """What the EDMS says of itself does not change here; asking anew each time would be most of the run time."""
-    answers: dict[str, object] = {}
-
-    def probe(settings_: object) -> object:
-        key = repr(settings_)
-        if key not in answers:
-            answers[key] = run_probe(settings_)  # type: ignore[arg-type]
-        return answers[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flows.running.run.run_probe", probe)
-        yield
-
-
 # A chunk, an index and a pack are the same kind of object on both engines; the schema is not.
 CASES: tuple[tuple[Engine, str, str], ...] = (
     *(("sqlite", kind, damage) for kind in KINDS for damage in DAMAGES),
     *(("postgresql", "native schema", damage) for damage in DAMAGES),
 )
+# Every kind of damage once, and every kind of object damaged and deleted; `make test-long` combines them all.
+ALWAYS = {
+    *(("sqlite", "table chunk", damage) for damage in DAMAGES),
+    *(("sqlite", kind, damage) for kind in KINDS for damage in ("byte in the middle flipped", "deleted")),
+    ("postgresql", "native schema", "byte in the middle flipped"),
+}
 
 
-@pytest.mark.parametrize(("engine", "kind", "damage"), CASES)
+@pytest.mark.parametrize(
+    ("engine", "kind", "damage"),
+    [pytest.param(*case, marks=[] if case in ALWAYS else [pytest.mark.long]) for case in CASES],
+)
 def test_a_damaged_object_is_refused_and_named(
-    engine: Engine, kind: str, damage: str, backed_up: Callable[[Engine], BackedUp]
+    engine: Engine, kind: str, damage: str, systems: Callable[[Engine], BackedUp]
 ) -> None:
-    system = backed_up(engine)
+    system = systems(engine)
     name = KINDS[kind](system.manifest)
 
     with _damaged(system.object_path(name), DAMAGES[damage]):
@@ -130,9 +124,15 @@ def test_a_damaged_object_is_refused_and_named(
 
 
 # Not "deleted": a snapshot without its manifest does not exist.
-@pytest.mark.parametrize("damage", sorted(DAMAGES.keys() - {"deleted"}))
-def test_a_damaged_manifest_is_refused_and_named(damage: str, backed_up: Callable[[Engine], BackedUp]) -> None:
-    system = backed_up("sqlite")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(damage, marks=[] if damage in ("byte in the middle flipped", "emptied") else [pytest.mark.long])
+        for damage in sorted(DAMAGES.keys() - {"deleted"})
+    ],
+)
+def test_a_damaged_manifest_is_refused_and_named(damage: str, systems: Callable[[Engine], BackedUp]) -> None:
+    system = systems("sqlite")
 
     with _damaged(system.manifest_path, DAMAGES[damage]):
         verified = system.protected.verify()
@@ -146,9 +146,9 @@ def test_a_damaged_manifest_is_refused_and_named(damage: str, backed_up: Callabl
 
 
 def test_an_object_exchanged_for_another_intact_one_is_refused_and_named(
-    backed_up: Callable[[Engine], BackedUp],
+    systems: Callable[[Engine], BackedUp],
 ) -> None:
-    system = backed_up("sqlite")
+    system = systems("sqlite")
     chunks = [chunk.object.sha256 for entry in system.manifest.tables for chunk in entry.chunks]
     name, other = chunks[0], chunks[-1]
 
@@ -160,16 +160,28 @@ def test_an_object_exchanged_for_another_intact_one_is_refused_and_named(
     assert name in refusal
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(where=st.floats(0, 1, exclude_max=True), at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+FLIPS = {"where": st.floats(0, 1, exclude_max=True), "at": st.floats(0, 1, exclude_max=True), "bit": st.integers(0, 7)}
+SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=4, suppress_health_check=SHARED)
+@given(**FLIPS)
 def test_any_flipped_bit_in_any_file_is_found(
-    where: float, at: float, bit: int, backed_up: Callable[[Engine], BackedUp]
+    where: float, at: float, bit: int, systems: Callable[[Engine], BackedUp]
 ) -> None:
-    system = backed_up("sqlite")
+    _a_flipped_bit_is_found(where, at, bit, systems("sqlite"))
+
+
+@pytest.mark.long
+@settings(max_examples=40, suppress_health_check=SHARED)
+@given(**FLIPS)
+def test_any_of_many_flipped_bits_is_found(
+    where: float, at: float, bit: int, systems: Callable[[Engine], BackedUp]
+) -> None:
+    _a_flipped_bit_is_found(where, at, bit, systems("sqlite"))
+
+
+def _a_flipped_bit_is_found(where: float, at: float, bit: int, system: BackedUp) -> None:
     folders = [system.protected.repository / name for name in ("objects", "snapshots")]
     files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
     path = files[int(where * len(files))]
@@ -189,10 +201,10 @@ def test_any_flipped_bit_in_any_file_is_found(
 
 
 def test_the_repository_these_tests_damage_is_sound_without_the_damage(
-    backed_up: Callable[[Engine], BackedUp],
+    systems: Callable[[Engine], BackedUp],
 ) -> None:
     """Otherwise all of them would pass for a reason that is not theirs."""
-    system = backed_up("sqlite")
+    system = systems("sqlite")
 
     assert system.protected.verify().problems == ()
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from edms_tasks.inventory.inspect import run_probe
 from tests.direct_access import execute, query
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
 from tests.running import protect
@@ -51,16 +50,5 @@ def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTempl
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _edms_asked_once() -> Iterator[None]:
-    """What the EDMS says of itself does not change here; asking anew each time would be half of the run time."""
-    answers: dict[str, object] = {}
-
-    def probe(settings_: object) -> object:
-        key = repr(settings_)
-        if key not in answers:
-            answers[key] = run_probe(settings_)  # type: ignore[arg-type]
-        return answers[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flows.running.run.run_probe", probe)
-        yield
+def _edms_asked_once(edms_asked_once: None) -> None:
+    """Nothing here changes what the EDMS says of itself."""
