@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from edms_tasks.comparing.result import Difference, RowDifference
 from flows.diff import write_page
 from tests.comparing.changed_system import Changed, changed, counts_of
 from tests.comparing.told_by_django import Counts
-from tests.reference_system import Engine, ReferenceEdmsFactory
+from tests.reference_system import EdmsTemplates, Engine
 from tests.restored_system import RecoveredSystems
 from tests.running import run_diff
 
@@ -21,12 +23,28 @@ def rows_of(difference: Difference, model: str) -> tuple[RowDifference, ...]:
     return next(table.rows for table in difference.tables if table.model == model)
 
 
+@dataclass(frozen=True)
+class Twice:
+    """A system that was changed after its first backup, and its second."""
+
+    made: Changed
+    again: str
+
+
+@pytest.fixture(scope="module", params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
+def twice(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates
+) -> Twice:
+    folder = tmp_path_factory.mktemp("changed")
+    template = _edms_templates.get(request.param, 20, 1)
+    edms = _edms_templates.copy(template, folder / "edms", f"changed_{secrets.token_hex(3)}")
+    made = changed(edms, folder / "protected")
+    return Twice(made, made.protected.backup().snapshot_id)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
-def test_changes_are_found_all_of_them_and_nothing_else(
-    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
-) -> None:
-    made = changed(edms_factory(engine, documents=12), tmp_path)
+def test_changes_are_found_all_of_them_and_nothing_else(twice: Twice, tmp_path: Path) -> None:
+    made = twice.made
 
     live = made.diff(made.snapshot).difference
 
@@ -39,32 +57,37 @@ def test_changes_are_found_all_of_them_and_nothing_else(
     assert_files(live, made)
 
     # Two snapshots say the same as a snapshot and the live system.
-    again = made.protected.backup().snapshot_id
-    stored = made.diff(made.snapshot, again, out=tmp_path / "lists")
+    stored = made.diff(made.snapshot, twice.again, out=tmp_path / "lists")
     assert counts_of(stored.difference) == made.counts
     assert [table.rows for table in stored.difference.tables] == [table.rows for table in live.tables]
     assert stored.difference.files == live.files
     assert any(not table.read for table in stored.difference.tables)  # digests spared the reading of some
     assert_lists(tmp_path / "lists", stored.difference)
 
-    assert_discretion(made, again, tmp_path)
 
-    # And the way back is the same way: what came has gone.
-    back = made.diff(again, made.snapshot).difference
+@pytest.mark.slow
+@pytest.mark.long  # the same comparison, with the sides exchanged
+def test_the_way_back_is_the_same_way(twice: Twice) -> None:
+    back = twice.made.diff(twice.again, twice.made.snapshot).difference
+
     assert counts_of(back) == {
-        model: Counts(one.removed, one.added, one.changed, one.columns) for model, one in made.counts.items()
+        model: Counts(one.removed, one.added, one.changed, one.columns) for model, one in twice.made.counts.items()
     }
 
 
-def assert_discretion(made: Changed, again: str, folder: Path) -> None:
-    """Of columns that settings call sensitive it is said that they differ, and never what they hold; nor by keys made of them."""
+@pytest.mark.slow
+def test_of_columns_that_settings_call_sensitive_it_is_said_that_they_differ_and_never_what_they_hold(
+    twice: Twice, tmp_path: Path
+) -> None:
+    """Nor by keys made of them."""
+    made = twice.made
     settings = made.protected.settings
     sensitive = ("documents.Document.title", "users.User.username")
     quiet = settings.model_copy(update={"validate_": settings.validate_.model_copy(update={"sensitive": sensitive})})
-    found = run_diff(quiet, snapshot=made.snapshot, other=again, out=folder / "quiet")
-    write_page(found, folder / "quiet.html")
-    lists = (folder / "quiet").glob("*-documents.*")
-    told = [json.dumps(found.as_json()), *(path.read_text() for path in (folder / "quiet.html", *lists))]
+    found = run_diff(quiet, snapshot=made.snapshot, other=twice.again, out=tmp_path / "quiet")
+    write_page(found, tmp_path / "quiet.html")
+    lists = (tmp_path / "quiet").glob("*-documents.*")
+    told = [json.dumps(found.as_json()), *(path.read_text() for path in (tmp_path / "quiet.html", *lists))]
 
     assert counts_of(found.difference) == made.counts
     assert not [text for text in told if "Another title" in text]

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,8 @@ CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT, person_id INTEGER REFERENC
 """
 _COLUMNS = {"person": ("id", "name", "age", "boss_id"), "note": ("id", "text", "person_id")}
 KEYS = {"person": NaturalKey(source="settings", paths=(("name",),)), "note": None}
+
+Rows = dict[str, list[tuple[Any, ...]]]
 
 names = st.sampled_from(["Ada", "Bo", "bo", "Çelik", "", "a b", '"q"'])
 # A column of any affinity may hold anything in SQLite; a number and a text with its digits are not the same.
@@ -43,13 +46,25 @@ def filled(draw: st.DrawFn) -> dict[str, list[tuple[Any, ...]]]:
     return {"person": people, "note": [(number, draw(texts), draw(someone)) for number in numbers]}
 
 
-@settings(
-    max_examples=25, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+GENERATED = settings(
+    max_examples=8, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+
+
+@GENERATED
 @given(before=filled(), after=filled())
-def test_what_is_reported_is_what_differs(
-    before: dict[str, list[tuple[Any, ...]]], after: dict[str, list[tuple[Any, ...]]]
-) -> None:
+def test_what_is_reported_is_what_differs(before: Rows, after: Rows) -> None:
+    what_is_reported_is_what_differs(before, after)
+
+
+@pytest.mark.long
+@settings(GENERATED, max_examples=100)
+@given(before=filled(), after=filled())
+def test_what_is_reported_of_many_edits_is_what_differs(before: Rows, after: Rows) -> None:
+    what_is_reported_is_what_differs(before, after)
+
+
+def what_is_reported_is_what_differs(before: Rows, after: Rows) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         made = [database(folder / name, rows) for name, rows in (("first", before), ("second", after))]
@@ -84,9 +99,6 @@ def held(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def counts(table: TableDifference) -> Counts:
     return Counts(table.added, table.removed, table.changed, table.columns)
-
-
-Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def people(before: Rows, after: Rows) -> tuple[Counts, int]:

@@ -15,9 +15,10 @@ import pytest
 
 from edms_tasks.errors import IncompatibleRows, TargetExists
 from flows.restore_plan import RestorePlan
+from tests.backed_up import BackedUpSystems
 from tests.comparing.changed_system import changed, counts_of
 from tests.comparing.told_by_django import compared, told
-from tests.independent_comparison import picture_of_files
+from tests.independent_comparison import differences, picture, picture_of_files
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect, run_restore_plan
@@ -39,16 +40,16 @@ sys.stdin.read()
 def test_the_plan_is_what_the_restore_then_does(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    made = changed(edms_factory(engine, documents=12), tmp_path, extra='[exclude]\nfiles = ["thumbs/*"]\n')
+    made = changed(edms_factory(engine, documents=20), tmp_path, extra='[exclude]\nfiles = ["thumbs/*"]\n')
     (made.edms.media / "thumbs").mkdir()
     (made.edms.media / "thumbs" / "left out of backups.png").write_bytes(b"goes")
-    now, files_now = told(made.edms), picture_of_files(made.edms.media)
+    now, before = told(made.edms), picture(made.edms)
+    files_now = picture_of_files(made.edms.media)
     around = surroundings(made.protected)
 
     planned = plan(made.protected, made.snapshot)
 
-    assert told(made.edms) == now
-    assert picture_of_files(made.edms.media) == files_now
+    assert differences(before, picture(made.edms)) == []
     assert surroundings(made.protected) == around
     assert planned.report is not None and json.loads(planned.report.with_suffix(".json").read_text())["plan"]
 
@@ -68,11 +69,11 @@ def test_the_plan_is_what_the_restore_then_does(
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_where_nothing_is_left_all_comes_back(
-    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path, request: pytest.FixtureRequest
+    engine: Engine, backed_up: BackedUpSystems, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    edms = edms_factory(engine)
-    protected = protect(edms, tmp_path)
-    rows = protected.backup().manifest.rows
+    system = backed_up(engine)
+    protected, rows = system.protected, system.first.manifest.rows
+    edms = protected.edms
     files = sum(path.is_file() for path in edms.media.rglob("*"))
 
     beside = plan(protected, into=str(tmp_path / "copy") if engine == "sqlite" else "plan_of_a_copy").difference
@@ -91,12 +92,9 @@ def test_where_nothing_is_left_all_comes_back(
     assert not edms.media.exists()
 
 
-def test_a_live_file_that_is_damaged_or_has_a_log_is_left_as_it_is(
-    edms_factory: ReferenceEdmsFactory, tmp_path: Path
-) -> None:
-    edms = edms_factory("sqlite", documents=5)
-    protected = protect(edms, tmp_path)
-    protected.backup()
+def test_a_live_file_that_is_damaged_or_has_a_log_is_left_as_it_is(backed_up: BackedUpSystems) -> None:
+    protected = backed_up("sqlite", documents=5).protected
+    edms = protected.edms
     writer = subprocess.Popen(
         [sys.executable, "-c", _WRITER, str(edms.database_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -121,12 +119,9 @@ def seen_from_outside(edms: ReferenceEdms) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.exists()}
 
 
-def test_what_would_stop_the_restore_is_said(
-    edms_factory: ReferenceEdmsFactory, postgres_server: PostgresServer, tmp_path: Path
-) -> None:
-    edms = edms_factory("postgresql")
-    protected = protect(edms, tmp_path)
-    protected.backup()
+def test_what_would_stop_the_restore_is_said(backed_up: BackedUpSystems, postgres_server: PostgresServer) -> None:
+    protected = backed_up("postgresql").protected
+    edms = protected.edms
 
     with psycopg.connect(edms.database_url):
         assert "in use" in (plan(protected).in_use or "")

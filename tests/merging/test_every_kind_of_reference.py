@@ -60,12 +60,27 @@ def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return paper_archive(tmp_path_factory.mktemp("archive"), {"A": 1}, url)
 
 
-@settings(
-    max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+GENERATED = settings(
+    max_examples=2, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+
+
+@GENERATED
 @given(systems=two_systems())
 def test_every_reference_leads_to_what_it_led_to(archive: PaperArchive, systems: tuple[System, System]) -> None:
-    source, target = systems
+    every_reference_leads_to_what_it_led_to(archive, *systems)
+
+
+@pytest.mark.long
+@settings(GENERATED, max_examples=8)
+@given(systems=two_systems())
+def test_every_reference_of_many_systems_leads_to_what_it_led_to(
+    archive: PaperArchive, systems: tuple[System, System]
+) -> None:
+    every_reference_leads_to_what_it_led_to(archive, *systems)
+
+
+def every_reference_leads_to_what_it_led_to(archive: PaperArchive, source: System, target: System) -> None:
     fill(archive, source)
     meant, shown = meanings(archive), files(archive)
     snapshot = archive.backup().snapshot_id
@@ -79,11 +94,11 @@ def test_every_reference_leads_to_what_it_led_to(archive: PaperArchive, systems:
     # What the target alone holds is as it was; for rows and files of both, the snapshot is right.
     assert meanings(archive) == {**meant_there, **meant}
     assert files(archive) == {**shown_there, **shown}
-    assert merge(archive, snapshot).plan.writes == 0
+    assert merge(archive, snapshot, dry_run=True).plan.writes == 0
 
 
-def merge(archive: PaperArchive, snapshot: str) -> MergeResult:
-    return run_merge(archive.settings, snapshot=snapshot)
+def merge(archive: PaperArchive, snapshot: str, *, dry_run: bool = False) -> MergeResult:
+    return run_merge(archive.settings, snapshot=snapshot, dry_run=dry_run)
 
 
 def fill(archive: PaperArchive, system: System) -> None:

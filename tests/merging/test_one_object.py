@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from edms_tasks.errors import CommandError
+from edms_tasks.merging.selection import Selector
 from flows.merge import MergeResult
+from flows.running.declaring import Task
+from flows.running.threads import ThreadRunner
+from flows.tasks.merge import choose_rows
 from tests.independent_comparison import differences, picture
-from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
+from tests.reference_system import EdmsTemplates, ReferenceEdms
 from tests.running import Protected, protect, run_merge
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 
-def merge(protected: Protected, *only: str, with_dependents: bool = False, dry_run: bool = False) -> MergeResult:
+def merge(
+    protected: Protected,
+    *only: str,
+    runner: ThreadRunner | None = None,
+    with_dependents: bool = False,
+    dry_run: bool = False,
+) -> MergeResult:
     return run_merge(
         protected.settings,
+        runner,
         snapshot="mine",
         only=only,
         with_dependents=with_dependents,
@@ -57,52 +69,76 @@ def delete(edms: ReferenceEdms, document: int) -> list[str]:
     return sorted(set(lost))
 
 
-def test_a_deleted_document_comes_back_with_all_that_belongs_to_it(
-    edms_factory: ReferenceEdmsFactory, tmp_path: Path
-) -> None:
-    edms = edms_factory("sqlite", documents=20)
-    protected = protect(edms, tmp_path)
+@dataclass(frozen=True)
+class Deleted:
+    """A system that lost a document since its backup, and what it was before."""
+
+    protected: Protected
+    number: str
+    version: str
+    before: dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def deleted(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Deleted:
+    """The document is missing until the last test here; plans change nothing."""
+    folder = tmp_path_factory.mktemp("one_object")
+    edms = _edms_templates.copy(_edms_templates.get("sqlite", 20, 1), folder / "edms", "unused")
+    protected = protect(edms, folder)
     document, number, major, minor = pick(edms)
     protected.backup(tag="mine")
     before = picture(edms)
     lost = delete(edms, document)
     assert len(lost) > 2
     assert len(differences(before, picture(edms))) > 2
-
-    result = merge(protected, f"documents.Document:{number},{major},{minor}", with_dependents=True)
-
-    assert result.plan.conflicts == ()
-    assert result.done
-    # Its old ids are free, so it gets them back: the system is as it was, to the last byte.
-    assert differences(before, picture(edms)) == []
+    return Deleted(protected, number, f"{number},{major},{minor}", before)
 
 
-def test_without_its_dependents_only_the_document_itself_comes_back(
-    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+NOT_THERE = {
+    "documents.Dokument:SOP-0001": "There is no model",
+    "documents.Document:nummer=SOP-0001": "has no column",
+    "documents.Document:no such number": "The snapshot has no documents.Document",
+}
+
+
+class AskedForOthersFirst(ThreadRunner):
+    """A runner that, where rows are chosen, first asks for others that are not there, and keeps what is said of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[str, str] = {}
+
+    def call(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        if task is choose_rows:
+            matched, _, *more, folder = args
+            for number, only in enumerate(NOT_THERE):
+                with pytest.raises(CommandError) as refused:
+                    super().call(task, matched, [Selector.parse(only)], *more, folder.with_name(f"others-{number}"))
+                self.said[only] = str(refused.value)
+        return super().call(task, *args, **kwargs)
+
+
+def test_without_its_dependents_only_the_document_itself_comes_back_and_what_is_not_there_is_said(
+    deleted: Deleted,
 ) -> None:
-    edms = edms_factory("sqlite", documents=20)
-    protected = protect(edms, tmp_path)
-    document, number, *_ = pick(edms)
-    protected.backup(tag="mine")
-    delete(edms, document)
-
-    result = merge(protected, f"documents.Document:number={number}", dry_run=True)
+    runner = AskedForOthersFirst()
+    result = merge(deleted.protected, f"documents.Document:number={deleted.number}", runner=runner, dry_run=True)
 
     brought = {model.model: model.insert for model in result.plan.models if model.insert}
     assert brought.pop("documents.Document") == 1
     assert set(brought) <= {"documents.Document_reviewers"}
     assert [(root.add, root.replace) for root in result.plan.files if root.add or root.replace] == [(1, 0)]
 
+    for only, said in NOT_THERE.items():
+        assert said in runner.said[only]
+    with pytest.raises(CommandError, match="does not name an object"):
+        merge(deleted.protected, "documents.Document", dry_run=True)
 
-def test_what_is_not_there_is_said(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
-    protected = protect(edms_factory("sqlite", documents=5), tmp_path)
-    protected.backup(tag="mine")
 
-    for only, said in (
-        ("documents.Document", "does not name an object"),
-        ("documents.Dokument:SOP-0001", "There is no model"),
-        ("documents.Document:nummer=SOP-0001", "has no column"),
-        ("documents.Document:no such number", "The snapshot has no documents.Document"),
-    ):
-        with pytest.raises(CommandError, match=said):
-            merge(protected, only, dry_run=True)
+def test_a_deleted_document_comes_back_with_all_that_belongs_to_it(deleted: Deleted) -> None:
+    result = merge(deleted.protected, f"documents.Document:{deleted.version}", with_dependents=True)
+
+    assert result.plan.conflicts == ()
+    assert result.done
+    # Its old ids are free, so it gets them back: the system is as it was, to the last byte.
+    assert differences(deleted.before, picture(deleted.protected.edms)) == []

@@ -19,11 +19,12 @@ from edms_tasks.databases.sqlite import merging as sqlite
 from edms_tasks.errors import TargetInUse
 from flows.running.declaring import Task
 from flows.running.threads import ThreadRunner
+from tests.backed_up import BackedUpSystems
 from tests.independent_comparison import differences, picture
-from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
-from tests.running import Protected, protect, run_merge
+from tests.reference_system import Engine, ReferenceEdms
+from tests.running import Protected, run_merge
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
@@ -42,10 +43,9 @@ class Interrupted(ThreadRunner):
 
 
 @pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
-def protected(request: pytest.FixtureRequest, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Protected:
+def protected(request: pytest.FixtureRequest, backed_up: BackedUpSystems) -> Protected:
     """A system whose users have all been renamed since its backup."""
-    made = protect(edms_factory(request.param, documents=5), tmp_path)
-    made.backup(tag="mine")
+    made = backed_up(request.param).protected
     with writer(made.edms) as execute:
         execute("UPDATE users_user SET first_name = 'renamed'")
     return made
@@ -64,7 +64,7 @@ def test_who_writes_meanwhile_waits_and_is_not_overwritten_unseen(protected: Pro
             except (psycopg.errors.LockNotAvailable, sqlite3.OperationalError) as error:
                 refused.append(type(error).__name__)
 
-    result = run_merge(protected.settings, Interrupted(meanwhile), snapshot="mine")
+    result = run_merge(protected.settings, Interrupted(meanwhile), snapshot="latest")
 
     assert result.done
     assert len(refused) == 1
@@ -85,7 +85,7 @@ def test_a_merge_gives_up_while_somebody_has_not_finished_writing(
     with writer(protected.edms, commit=False) as execute:
         execute("UPDATE users_user SET last_name = 'not yet committed'")
         with pytest.raises(TargetInUse, match="writing"):
-            run_merge(protected.settings, snapshot="mine")
+            run_merge(protected.settings, snapshot="latest")
 
     assert differences(before, picture(protected.edms)) == []
 
