@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.backed_up import BackedUpSystems
 from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine, ReferenceEdmsFactory
 from tests.running import protect
@@ -20,8 +21,8 @@ ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 def test_after_a_reinit_everything_comes_back_byte_equal(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    edms = edms_factory(engine, documents=60)
-    protected = protect(edms, tmp_path, top="chunk_rows = 100")
+    edms = edms_factory(engine)
+    protected = protect(edms, tmp_path, top="chunk_rows = 40")  # of some tables, several chunks
     before = picture(edms)
 
     snapshot = protected.backup(tag="before-the-reinit")
@@ -42,12 +43,9 @@ def test_after_a_reinit_everything_comes_back_byte_equal(
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_rollback_brings_back_what_was_live_before_the_restore(
-    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
-) -> None:
-    edms = edms_factory(engine)
-    protected = protect(edms, tmp_path)
-    protected.backup()
+def test_rollback_brings_back_what_was_live_before_the_restore(engine: Engine, backed_up: BackedUpSystems) -> None:
+    protected = backed_up(engine).protected
+    edms = protected.edms
     edms.manage("reinit")
     reinitialised = picture(edms)
 
@@ -59,11 +57,10 @@ def test_rollback_brings_back_what_was_live_before_the_restore(
 
 @pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_restoring_into_another_name_leaves_the_live_system_alone(
-    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+    engine: Engine, backed_up: BackedUpSystems, tmp_path: Path
 ) -> None:
-    edms = edms_factory(engine)
-    protected = protect(edms, tmp_path)
-    protected.backup()
+    protected = backed_up(engine).protected
+    edms = protected.edms
     before = picture(edms)
     into = str(tmp_path / "copy.sqlite3") if engine == "sqlite" else f"{edms.database_name}_copy"
 
@@ -78,12 +75,12 @@ def test_restoring_into_another_name_leaves_the_live_system_alone(
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_the_second_backup_of_an_unchanged_system_stores_no_row_and_no_file_again(
-    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+    engine: Engine, backed_up: BackedUpSystems
 ) -> None:
-    protected = protect(edms_factory(engine, documents=60), tmp_path)
-    first = protected.backup()
+    system = backed_up(engine)
+    first = system.first
 
-    second = protected.backup()
+    second = system.protected.backup()
 
     assert second.manifest.previous == first.snapshot_id
     # pg_dump writes the time into its archive, so the schema (and only it) is another object each time.

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from edms_tasks.errors import EdmsNotImportable
+from tests.backed_up import BackedUpSystems
 from tests.independent_comparison import differences, picture
 from tests.postgres_server import PostgresServer
-from tests.reference_system import Engine, LazyPostgres, ReferenceEdms, ReferenceEdmsFactory
+from tests.reference_system import PROJECT, EdmsTemplates, Engine, LazyPostgres, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
@@ -34,7 +35,7 @@ def test_the_repository_alone_brings_back_everything(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    edms = _with_code_of_its_own(edms_factory(engine), tmp_path)
+    edms = _with_code_of_its_own(edms_factory(engine, documents=5), tmp_path)
     protected = protect(edms, tmp_path)
     before = picture(edms)
     protected.backup()
@@ -54,14 +55,32 @@ def test_the_repository_alone_brings_back_everything(
         assert "migrations and `check` were not run" in report.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("lost", ["the folder", "the interpreter", "a module"])
-def test_the_code_is_lost_in_other_ways(
-    lost: str, edms_factory: ReferenceEdmsFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    edms = _with_code_of_its_own(edms_factory("sqlite", documents=5), tmp_path)
-    protected = protect(edms, tmp_path)
+@dataclass(frozen=True)
+class Backed:
+    """A system with code of its own, and what it was when it was backed up."""
+
+    protected: Protected
+    before: dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def with_code_of_its_own(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Backed:
+    """Its restores bring it back as it was; its code comes back in each test."""
+    folder = tmp_path_factory.mktemp("code_is_lost")
+    edms = _edms_templates.copy(_edms_templates.get("sqlite", 5, 1), folder / "edms", "unused")
+    protected = protect(_with_code_of_its_own(edms, folder), folder)
     before = picture(edms)
     protected.backup()
+    return Backed(protected, before)
+
+
+@pytest.mark.parametrize("lost", ["the folder", "the interpreter", "a module"])
+def test_the_code_is_lost_in_other_ways(
+    lost: str, with_code_of_its_own: Backed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protected = with_code_of_its_own.protected
+    edms = protected.edms
+    _write_code(edms.project)
     edms.database_path.unlink()
     match lost:
         case "the folder":
@@ -75,19 +94,18 @@ def test_the_code_is_lost_in_other_ways(
     result = protected.restore()
 
     assert result.success and result.promoted
-    assert differences(before, picture(edms)) == []
+    assert differences(with_code_of_its_own.before, picture(edms)) == []
 
 
 def test_another_postgresql_server_takes_it_all(
-    edms_factory: ReferenceEdmsFactory,
+    backed_up: BackedUpSystems,
     another_server: PostgresServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    edms = edms_factory("postgresql")
-    protected = protect(edms, tmp_path)
+    protected = backed_up("postgresql").protected
+    edms = protected.edms
     before = picture(edms)
-    protected.backup()
 
     moved = replace(edms, database_url=another_server.url("edms_reborn"), media=tmp_path / "another machine" / "media")
     after_all = _with_nothing_but_the_repository(protected, tmp_path / "another machine")
@@ -102,9 +120,13 @@ def test_another_postgresql_server_takes_it_all(
 
 
 def _with_code_of_its_own(edms: ReferenceEdms, folder: Path) -> ReferenceEdms:
-    project = folder / "project"
-    shutil.copytree(edms.project, project, ignore=shutil.ignore_patterns("__pycache__", "var"))
-    return replace(edms, project=project)
+    _write_code(folder / "project")
+    return replace(edms, project=folder / "project")
+
+
+def _write_code(project: Path) -> None:
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("__pycache__", "var"))
 
 
 def _lose_everything_but_the_repository(protected: Protected, postgres: LazyPostgres) -> None:

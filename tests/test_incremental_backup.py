@@ -14,6 +14,7 @@ import pytest
 from edms_tasks.incremental.row_index import chunks_to_rewrite
 from edms_tasks.manifest import Manifest, TableEntry
 from flows.backing_up.backup_result import BackupResult
+from tests.backed_up import BackedUpSystems
 from tests.direct_access import execute, query
 from tests.independent_comparison import differences, picture
 from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
@@ -38,7 +39,7 @@ CHANGES = (
 def test_changed_rows_alone_are_stored_and_each_snapshot_comes_back_as_it_was(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    edms = edms_factory(engine, documents=30)
+    edms = edms_factory(engine, documents=20)
     protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")
     then = picture(edms)
     first = protected.backup()
@@ -62,12 +63,9 @@ def test_changed_rows_alone_are_stored_and_each_snapshot_comes_back_as_it_was(
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_a_snapshot_with_superseded_rows_reads_as_the_format_says(
-    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
-) -> None:
-    edms = edms_factory(engine, documents=10)
-    protected = protect(edms, tmp_path, top="chunk_rows = 40")
-    protected.backup()
+def test_a_snapshot_with_superseded_rows_reads_as_the_format_says(engine: Engine, backed_up: BackedUpSystems) -> None:
+    protected = backed_up(engine, documents=20, top="chunk_rows = 40").protected
+    edms = protected.edms
     execute(edms, *CHANGES)
     made = protected.backup()
     repository = PlainRepository(protected.repository)
@@ -104,12 +102,10 @@ def _unseal(rows: Path) -> None:
     "harm", [pytest.param(_lose, marks=pytest.mark.long), _flip, pytest.param(_unseal, marks=pytest.mark.long)]
 )
 def test_an_index_that_is_lost_or_damaged_is_made_anew_from_the_chunks(
-    harm: Callable[[Path], None], edms_factory: ReferenceEdmsFactory, tmp_path: Path
+    harm: Callable[[Path], None], backed_up: BackedUpSystems
 ) -> None:
-    edms = edms_factory("sqlite", documents=10)
-    protected = protect(edms, tmp_path, top="chunk_rows = 40")
-    protected.backup()
-    execute(edms, *CHANGES)
+    protected = backed_up("sqlite", documents=20, top="chunk_rows = 40").protected
+    execute(protected.edms, *CHANGES)
     second = protected.backup()
     harm(protected.settings.workdir / "rows")
 
@@ -141,11 +137,10 @@ def test_values_of_another_class_are_stored_even_where_they_read_the_same(
             assert connection.execute("SELECT DISTINCT typeof(v) FROM legacy").fetchall() == [(kind,)]
 
 
-def test_a_table_with_another_shape_is_stored_whole(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
-    edms = edms_factory("sqlite", documents=10)
-    protected = protect(edms, tmp_path)
-    first = protected.backup()
-    execute(edms, "ALTER TABLE documents_documentcomment ADD COLUMN added_by_hand text DEFAULT 'new'")
+def test_a_table_with_another_shape_is_stored_whole(backed_up: BackedUpSystems) -> None:
+    system = backed_up("sqlite", documents=20)
+    protected, first = system.protected, system.first
+    execute(protected.edms, "ALTER TABLE documents_documentcomment ADD COLUMN added_by_hand text DEFAULT 'new'")
 
     second = protected.backup()
 
@@ -154,10 +149,10 @@ def test_a_table_with_another_shape_is_stored_whole(edms_factory: ReferenceEdmsF
     assert all(chunk.superseded is None for chunk in _entry(second.manifest, COMMENTS).chunks)
 
 
-def test_objects_that_are_gone_are_not_counted_on(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
-    protected = protect(edms_factory("sqlite", documents=10), tmp_path)
-    first = protected.backup()
-    chunk = _entry(first.manifest, COMMENTS).chunks[0]
+def test_objects_that_are_gone_are_not_counted_on(backed_up: BackedUpSystems) -> None:
+    system = backed_up("sqlite", documents=20)
+    protected = system.protected
+    chunk = _entry(system.first.manifest, COMMENTS).chunks[0]
     _object(protected, chunk.object.sha256).unlink()
 
     second = protected.backup()
@@ -167,13 +162,9 @@ def test_objects_that_are_gone_are_not_counted_on(edms_factory: ReferenceEdmsFac
     assert protected.verify(second.snapshot_id).problems == ()
 
 
-def test_a_list_of_superseded_rows_that_does_not_match_is_refused(
-    edms_factory: ReferenceEdmsFactory, tmp_path: Path
-) -> None:
-    edms = edms_factory("sqlite", documents=10)
-    protected = protect(edms, tmp_path)
-    protected.backup()
-    execute(edms, *CHANGES)
+def test_a_list_of_superseded_rows_that_does_not_match_is_refused(backed_up: BackedUpSystems) -> None:
+    protected = backed_up("sqlite", documents=20).protected
+    execute(protected.edms, *CHANGES)
     second = protected.backup()
     path = protected.repository / "snapshots" / f"{second.snapshot_id}.json"
     manifest = json.loads(path.read_bytes())
@@ -190,7 +181,7 @@ def test_a_list_of_superseded_rows_that_does_not_match_is_refused(
 def test_chunks_of_which_little_is_left_and_too_many_small_ones_are_rewritten(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    edms = edms_factory("sqlite", documents=30)
+    edms = edms_factory("sqlite", documents=20)
     protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")
     protected.backup()
     half = "(SELECT id FROM documents_documentcomment ORDER BY id LIMIT (SELECT count(*) * 3 / 4 FROM documents_documentcomment))"

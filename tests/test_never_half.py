@@ -7,11 +7,11 @@ import os
 import secrets
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests import killed_run
+from tests.backed_up import BackedUpSystems
 from tests.direct_access import spoil
 from tests.independent_comparison import differences, picture
 from tests.postgres_server import PostgresServer
@@ -55,7 +55,7 @@ def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTempl
             factory = ReferenceEdmsFactory(
                 _edms_templates, folder / "installations", f"killed_{engine}_{secrets.token_hex(3)}"
             )
-            made[engine] = protect(factory(engine), folder, extra="[validate]\ndjango_check = false")
+            made[engine] = protect(factory(engine, documents=5), folder, extra="[validate]\ndjango_check = false")
             made[engine].backup()
         return made[engine]
 
@@ -114,11 +114,10 @@ def test_a_killed_restore_leaves_the_live_system_untouched(
     ],
 )
 def test_a_promotion_cut_short_is_finished_by_the_next_command(
-    engine: Engine, point: str, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+    engine: Engine, point: str, backed_up: BackedUpSystems
 ) -> None:
-    edms = edms_factory(engine, documents=5)
-    protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")
-    protected.backup()
+    protected = backed_up(engine, extra="[validate]\ndjango_check = false").protected
+    edms = protected.edms
     before = picture(edms)
     edms.manage("reinit")
     reinitialised = picture(edms)
