@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -17,14 +18,28 @@ from edms_tasks.repository import Repository
 from tests.running import run_verify
 from tests.soft.paper_archive import PaperArchive, paper_archive
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 IDS = {"SOP-1": 3, "SOP-2": 12, "SOP-3": 101, "SOP-4": 102}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def archive(request: pytest.FixtureRequest, tmp_path: Path) -> PaperArchive:
-    """The archive, with one id without a row."""
-    postgres = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
-    return paper_archive(tmp_path / "here", IDS, postgres, lost=1)
+@dataclass(frozen=True)
+class Backed:
+    """The archive, with one id without a row, and its first backup; no test changes it."""
+
+    archive: PaperArchive
+    snapshot: str
+    manifest: Manifest
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def backed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backed:
+    postgres = None
+    if request.param == "postgresql":
+        postgres = request.getfixturevalue("postgres_server").create_database("paper_archive")
+    archive = paper_archive(tmp_path_factory.mktemp("here"), IDS, postgres, lost=1)
+    made = archive.backup()
+    return Backed(archive, made.snapshot_id, made.manifest)
 
 
 def _states(manifest: Manifest) -> dict[str, tuple[int, int]]:
@@ -32,8 +47,8 @@ def _states(manifest: Manifest) -> dict[str, tuple[int, int]]:
     return {one.name: (one.filled, one.dangling) for one in entry.state.references}
 
 
-def test_ids_without_a_row_are_counted_and_told(archive: PaperArchive) -> None:
-    manifest = archive.backup().manifest
+def test_ids_without_a_row_are_counted_and_told(backed: Backed) -> None:
+    manifest = backed.manifest
 
     # Five rules point at something: four at documents, and one at an id that no document has.
     counts = _states(manifest)
@@ -55,8 +70,8 @@ def test_ids_without_a_row_are_counted_and_told(archive: PaperArchive) -> None:
     assert (names.files, names.dangling) == (5, 1)
 
 
-def test_a_restore_is_proved_by_its_rows_and_files_and_claims_no_more(archive: PaperArchive, tmp_path: Path) -> None:
-    archive.backup()
+def test_a_restore_is_proved_by_its_rows_and_files_and_claims_no_more(backed: Backed, tmp_path: Path) -> None:
+    archive = backed.archive
     into = f"{archive.address.name}_copy" if archive.address.engine == "postgresql" else str(tmp_path / "copy.sqlite3")
 
     result = archive.restore(into=into, into_files=tmp_path / "files")
@@ -115,13 +130,9 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_damage_to_what_soft_references_say_is_caught_and_named(
-    engine: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    postgres = request.getfixturevalue("postgres_database") if engine == "postgresql" else None
-    archive = paper_archive(tmp_path / "here", IDS, postgres, lost=1)
-    archive.backup()
+def test_damage_to_what_soft_references_say_is_caught_and_named(backed: Backed) -> None:
+    archive = backed.archive
+    json_type = "jsonb" if archive.address.engine == "postgresql" else "text"
 
     for name, (statement, named) in DAMAGES.items():
         changed: list[int] = []
@@ -129,7 +140,7 @@ def test_damage_to_what_soft_references_say_is_caught_and_named(
         def damage_it(
             staging: StagingDatabase, folders: Sequence[Path], sql: str = statement, to: list[int] = changed
         ) -> None:
-            to.append(_execute(staging, sql.replace("{json}", "jsonb" if engine == "postgresql" else "text")))
+            to.append(_execute(staging, sql.replace("{json}", json_type)))
 
         result = archive.restore(before_validation=damage_it)
 
@@ -155,23 +166,19 @@ def test_an_installation_with_other_ids_holds_the_same_content(tmp_path: Path) -
     assert here.files[0].digest != there.files[0].digest
 
 
-def test_an_unchanged_row_is_not_stored_again(tmp_path: Path) -> None:
-    archive = paper_archive(tmp_path / "here", IDS)
-    first = archive.backup().manifest
-
-    second = archive.backup().manifest
+def test_an_unchanged_row_is_not_stored_again(backed: Backed) -> None:
+    second = backed.archive.backup().manifest
 
     def objects(manifest: Manifest) -> list[str]:
         entry = next(entry for entry in manifest.tables if entry.table.model == "small.Rule")
         return [chunk.object.sha256 for chunk in entry.chunks]
 
-    assert objects(first) == objects(second)
+    assert objects(backed.manifest) == objects(second)
 
 
-def test_a_manifest_from_before_soft_references_can_be_read(tmp_path: Path) -> None:
-    archive = paper_archive(tmp_path / "here", IDS)
-    snapshot = archive.backup().snapshot_id
-    written = json.loads(Repository.open(archive.settings.repository).read_snapshot(snapshot))
+def test_a_manifest_from_before_soft_references_can_be_read(backed: Backed) -> None:
+    snapshot = backed.snapshot
+    written = json.loads(Repository.open(backed.archive.settings.repository).read_snapshot(snapshot))
     del written["file_names"]
     for entry in written["tables"]:
         entry["table"]["references"] = [one for one in entry["table"]["references"] if one["kind"] != "soft"]

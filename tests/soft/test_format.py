@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import struct
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -127,13 +128,29 @@ _DOCUMENTS = st.recursive(
 PATHS = ["$.ids[*]", "$.by.*~", "$.by.*.ids[1]", "$[*][*]", '$."a\\"b".*', "$.*", '$."é.["[*].ids']
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+GENERATED = settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+VALUES = {"texts": st.lists(_TEXTS, max_size=15), "documents": st.lists(_DOCUMENTS | _TEXTS, max_size=15)}
+
+
+@GENERATED
 @example(texts=[], documents=["1 ", " [1,\t2]\n", '{"a" : 1e5, "b": [ ]}', '"1" '])
-@given(texts=st.lists(_TEXTS, max_size=15), documents=st.lists(_DOCUMENTS | _TEXTS, max_size=15))
+@given(**VALUES)
 def test_whatever_values_hold_their_content_is_what_the_document_says(
     texts: list[str], documents: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.mktemp("random")
+    content_is_what_the_document_says(texts, documents, tmp_path_factory.mktemp("random"))
+
+
+@pytest.mark.long
+@settings(GENERATED, max_examples=50)
+@given(**VALUES)
+def test_whatever_many_values_hold_their_content_is_what_the_document_says(
+    texts: list[str], documents: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content_is_what_the_document_says(texts, documents, tmp_path_factory.mktemp("random"))
+
+
+def content_is_what_the_document_says(texts: list[str], documents: list[str], folder: Path) -> None:
     url = f"sqlite:///{folder / 'archive.sqlite3'}"
     execute(
         url,

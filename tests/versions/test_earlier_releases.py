@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 from edms_tasks.settings import Settings, settings_from
 from tests.inventory.small_project import small_project
 from tests.postgres_server import PostgresServer
-from tests.reference_system import Engine
+from tests.put_back import KeptDatabase, KeptFolder
+from tests.reference_system import Engine, LazyPostgres
 from tests.running import run_diff, run_merge, run_restore, run_verify
 from tests.versions import earlier_release
 
@@ -65,30 +68,60 @@ class Office:
         earlier_release.execute(self.project, self.url, statements)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def office(request: pytest.FixtureRequest, tmp_path: Path) -> Office:
-    engine: Engine = request.param
-    url = request.getfixturevalue("postgres_database") if engine == "postgresql" else None
-    project = tmp_path / "project"
+@dataclass(frozen=True)
+class Kept:
+    """An office that each test gets as it was made."""
+
+    office: Office
+    folder: KeptFolder
+    database: KeptDatabase | None
+
+
+@pytest.fixture(scope="module")
+def offices(tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres) -> Callable[[Engine], Office]:
+    """`offices("sqlite")`: as it was made; each for one test at a time."""
+    made: dict[Engine, Kept] = {}
+
+    def get(engine: Engine) -> Office:
+        if engine in made:
+            made[engine].folder.put_back()
+            if (database := made[engine].database) is not None:
+                database.put_back()
+            return made[engine].office
+        folder = tmp_path_factory.mktemp("offices") / engine
+        name = f"earlier_office_{secrets.token_hex(3)}"
+        url = _lazy_postgres.server.create_database(name) if engine == "postgresql" else None
+        office = open_office(engine, folder, url)
+        database = KeptDatabase(_lazy_postgres.server, name) if url is not None else None
+        made[engine] = Kept(office, KeptFolder(folder), database)
+        return office
+
+    return get
+
+
+def open_office(engine: Engine, folder: Path, url: str | None) -> Office:
+    project = folder / "project"
     small_project(project, earlier_release.MODELS, earlier_release.ROWS, settings=earlier_release.django_settings(url))
     (project / "media" / "in").mkdir(parents=True)
     earlier_release.execute(project, url, earlier_release.BESIDE[engine])
     earlier_release.execute(project, url, earlier_release.SECOND)
     with tarfile.open(MADE / f"{engine}.tar.xz") as made:
-        made.extractall(tmp_path, filter="data")
+        made.extractall(folder, filter="data")
     settings = settings_from(
         {
             "edms": {"project": str(project), "settings": "small_settings", "python": sys.executable},
-            "repository": {"url": str(tmp_path / "repository")},
+            "repository": {"url": str(folder / "repository")},
             "validate": {"django_check": False},
-            "workdir": str(tmp_path / "work"),
+            "workdir": str(folder / "work"),
         },
-        where=tmp_path / "edms-backup.toml",
+        where=folder / "edms-backup.toml",
     )
     return Office(engine, project, url, settings)
 
 
-def test_they_verify_and_restore_exactly(office: Office) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_they_verify_and_restore_exactly(engine: Engine, offices: Callable[[Engine], Office]) -> None:
+    office = offices(engine)
     before = office.asked(DOCUMENTS)
     for snapshot in SNAPSHOTS[office.engine]:
         assert run_verify(office.settings, snapshot=snapshot).problems == ()
@@ -155,7 +188,11 @@ def test_a_role_that_may_make_no_database_restores_them_into_one_made_for_it(
             connection.execute("DROP ROLE earlier_owner")
 
 
-def test_against_the_live_system_only_what_changed_since_is_a_difference(office: Office) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def test_against_the_live_system_only_what_changed_since_is_a_difference(
+    engine: Engine, offices: Callable[[Engine], Office]
+) -> None:
+    office = offices(engine)
     office.execute("UPDATE small_document SET cost = 99 WHERE number = 'SOP-3'")
 
     result = run_diff(office.settings, snapshot=SNAPSHOTS[office.engine][1])
@@ -167,7 +204,11 @@ def test_against_the_live_system_only_what_changed_since_is_a_difference(office:
     } == {"small.Document": (0, 0, 1)}
 
 
-def test_a_merge_brings_back_what_is_missing_and_writes_nothing_else(office: Office) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def test_a_merge_brings_back_what_is_missing_and_writes_nothing_else(
+    engine: Engine, offices: Callable[[Engine], Office]
+) -> None:
+    office = offices(engine)
     before = office.asked(DOCUMENTS)
     office.execute("DELETE FROM small_comment WHERE document_id = 2", "DELETE FROM small_document WHERE id = 2")
 
