@@ -75,12 +75,12 @@ def test_restoring_into_another_name_leaves_the_live_system_alone(
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_the_second_backup_of_an_unchanged_system_stores_no_row_and_no_file_again(
-    engine: Engine, backed_up: BackedUpSystems
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    system = backed_up(engine)
-    first = system.first
+    protected = protect(edms_factory(engine), tmp_path)
+    first = protected.backup()
 
-    second = system.protected.backup()
+    second = protected.backup()
 
     assert second.manifest.previous == first.snapshot_id
     # pg_dump writes the time into its archive, so the schema (and only it) is another object each time.
