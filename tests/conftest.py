@@ -112,7 +112,11 @@ def _lazy_postgres() -> Iterator[LazyPostgres]:
 
 @pytest.fixture(scope="session")
 def _edms_templates(tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres) -> EdmsTemplates:
-    return EdmsTemplates(tmp_path_factory.mktemp("edms_templates"), _lazy_postgres)
+    # With xdist, each process has a folder of its own in that of the session.
+    session = tmp_path_factory.getbasetemp()
+    shared = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "shared_edms_templates"
+    shared.mkdir(exist_ok=True)
+    return EdmsTemplates(tmp_path_factory.mktemp("edms_templates"), _lazy_postgres, shared)
 
 
 @pytest.fixture

@@ -60,12 +60,12 @@ def prefect_server(home: Path, config: Path) -> Iterator[Server]:
     }
     with _process(env, home / "server.log", "server", "start"), httpx.Client(base_url=url, timeout=120) as api:
         wait_for(lambda: _answers(api), f"an answer from the server; see {home / 'server.log'}")
+        api.post("/work_pools/", json={"name": "edms-backup", "type": "process"}).raise_for_status()
         yield Server(env=env, api=api, logs=home)
 
 
 @contextmanager
 def prefect_worker(server: Server) -> Iterator[None]:
-    server.api.post("/work_pools/", json={"name": "edms-backup", "type": "process"}).raise_for_status()
     with _process(
         server.env, server.logs / "worker.log", "worker", "start", "--pool", "edms-backup", "--type", "process"
     ):

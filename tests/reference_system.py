@@ -1,18 +1,21 @@
 """Reference EDMS installations for tests: a database, a media folder and the commands that manage them.
 
 Populating takes seconds, so each distinct population is made once a session as a *template* and copied for each test;
-the copies share nothing with it, since tests damage what they are given.
+the copies share nothing with it, since tests damage what they are given. SQLite's templates serve all processes of a
+session; PostgreSQL's one, since each has a server of its own.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -121,16 +124,22 @@ class ReferenceEdmsFactory:
 
 
 class EdmsTemplates:
-    """The populated installations of a session, each made when it is first asked for."""
+    """The populated installations of a session, each made when it is first asked for.
 
-    def __init__(self, folder: Path, postgres: LazyPostgres) -> None:
+    Args:
+        folder: of this process alone.
+        shared: of all processes of the session; by default, this process is the only one.
+    """
+
+    def __init__(self, folder: Path, postgres: LazyPostgres, shared: Path | None = None) -> None:
         self._folder = folder
+        self._shared = shared or folder
         self._postgres = postgres
         self._made: dict[tuple[Engine, int | None, int], ReferenceEdms] = {}
 
     def get(self, engine: Engine, documents: int | None, seed: int) -> ReferenceEdms:
         """Return the template with so many documents; None stands for one that was migrated, not populated."""
-        key = (engine, documents, seed)
+        key = (engine, documents, seed if documents is not None else 0)
         if key not in self._made:
             self._made[key] = self._make(*key)
         return self._made[key]
@@ -155,19 +164,37 @@ class EdmsTemplates:
 
     def _make(self, engine: Engine, documents: int | None, seed: int) -> ReferenceEdms:
         label = f"{engine}_{'empty' if documents is None else documents}_{seed}"
-        folder = self._folder / label
-        media = folder / "media"
-        media.mkdir(parents=True)
+        if engine == "postgresql":
+            return self._populated(engine, self._folder / label, f"template_{label}", documents, seed)
+        folder = self._shared / label
+        with _one_at_a_time(self._shared / f"{label}.lock"):
+            if not folder.exists():
+                unfinished = folder.with_name(f"{label}.part")
+                self._populated(engine, unfinished, "", documents, seed)
+                unfinished.rename(folder)
+        return ReferenceEdms(engine, f"sqlite:///{folder / 'edms.sqlite3'}", folder / "media")
+
+    def _populated(self, engine: Engine, folder: Path, name: str, documents: int | None, seed: int) -> ReferenceEdms:
+        if documents is not None:
+            edms = self.copy(self.get(engine, None, 0), folder, name)
+            edms.manage("populate", "--documents", str(documents), "--seed", str(seed))
+            return edms
+        (folder / "media").mkdir(parents=True)
         url = (
             f"sqlite:///{folder / 'edms.sqlite3'}"
             if engine == "sqlite"
-            else self._postgres.server.create_database(f"template_{label}")
+            else self._postgres.server.create_database(name)
         )
-        edms = ReferenceEdms(engine=engine, database_url=url, media=media)
+        edms = ReferenceEdms(engine=engine, database_url=url, media=folder / "media")
         edms.manage("migrate", "--verbosity", "0")
-        if documents is not None:
-            edms.manage("populate", "--documents", str(documents), "--seed", str(seed))
         return edms
+
+
+@contextmanager
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    with lock.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 class LazyPostgres:

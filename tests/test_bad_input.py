@@ -24,7 +24,8 @@ from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+# What is refused before an engine matters is asked of the other one in `make test-long`.
+ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
 
 
 @dataclass(frozen=True)

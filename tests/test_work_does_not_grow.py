@@ -210,7 +210,7 @@ def _by_row(row: int) -> int:
 
 
 def _protected(factory: ReferenceEdmsFactory, folder: Path, rows: int, top: str = "") -> Protected:
-    edms = factory("sqlite", documents=90)
+    edms = factory("sqlite", documents=20)
     multiply(edms.database_url, rows)
     return protect(edms, folder, top=top)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,43 @@ import psycopg
 import pytest
 
 from benchmarks.multiply import multiply
-from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
+from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-WANTED = 3_000
+
+
+@dataclass(frozen=True)
+class Multiplied:
+    """An EDMS that was multiplied, and what it was before."""
+
+    source: ReferenceEdms
+    edms: ReferenceEdms
+    wanted: int
+    told: int
+
+
+@pytest.fixture(scope="module")
+def multiplied_systems(
+    tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates
+) -> Callable[[Engine], Multiplied]:
+    """One per engine; nobody may change its rows."""
+    factory = ReferenceEdmsFactory(
+        _edms_templates, tmp_path_factory.mktemp("multiplied"), f"multiplied_{secrets.token_hex(3)}"
+    )
+
+    @cache
+    def get(engine: Engine) -> Multiplied:
+        source, edms = factory(engine, documents=20), factory(engine, documents=20)
+        wanted = 3 * _all_rows(edms)
+        return Multiplied(source, edms, wanted, multiply(edms.database_url, wanted))
+
+    return get
+
+
+@pytest.fixture(params=ENGINES)
+def multiplied(request: pytest.FixtureRequest, multiplied_systems: Callable[[Engine], Multiplied]) -> Multiplied:
+    """The multiplied system of each engine."""
+    return multiplied_systems(request.param)
 
 
 @contextmanager
@@ -44,20 +80,16 @@ def _all_rows(edms: ReferenceEdms) -> int:
         return sum(connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_as_many_rows_as_asked_for(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
-    edms = edms_factory(engine, documents=10)
-    before = _all_rows(edms)
+def test_as_many_rows_as_asked_for(multiplied: Multiplied) -> None:
+    before = _all_rows(multiplied.source)
 
-    told = multiply(edms.database_url, WANTED)
-
-    assert told == _all_rows(edms)
-    assert before < WANTED <= told < WANTED + before
+    assert multiplied.told == _all_rows(multiplied.edms)
+    assert before < multiplied.wanted <= multiplied.told < multiplied.wanted + before
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_is_large_enough_stays_as_it_is(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
-    edms = edms_factory(engine, documents=10)
+    edms = edms_factory(engine)
     before = _all_rows(edms)
 
     assert multiply(edms.database_url, before) == before == _all_rows(edms)
@@ -68,25 +100,17 @@ def test_a_database_without_rows_to_copy_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY)")
 
     with pytest.raises(ValueError, match="populate"):
-        multiply(f"sqlite:///{tmp_path / 'other.sqlite3'}", WANTED)
+        multiply(f"sqlite:///{tmp_path / 'other.sqlite3'}", 3_000)
 
 
-def test_sqlite_itself_finds_every_foreign_key_good(edms_factory: ReferenceEdmsFactory) -> None:
-    edms = edms_factory("sqlite", documents=10)
-
-    multiply(edms.database_url, WANTED)
-
-    with _connected(edms) as connection:
+def test_sqlite_itself_finds_every_foreign_key_good(multiplied_systems: Callable[[Engine], Multiplied]) -> None:
+    with _connected(multiplied_systems("sqlite").edms) as connection:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_postgresql_itself_finds_every_foreign_key_good(edms_factory: ReferenceEdmsFactory) -> None:
-    edms = edms_factory("postgresql", documents=10)
-
-    multiply(edms.database_url, WANTED)
-
-    with _connected(edms) as connection:
+def test_postgresql_itself_finds_every_foreign_key_good(multiplied_systems: Callable[[Engine], Multiplied]) -> None:
+    with _connected(multiplied_systems("postgresql").edms) as connection:
         keys = connection.execute(
             "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'"
         ).fetchall()
@@ -96,7 +120,6 @@ def test_postgresql_itself_finds_every_foreign_key_good(edms_factory: ReferenceE
             connection.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}", ADD CONSTRAINT "{name}" {definition}')
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("model", "table", "found"),
     [
@@ -105,14 +128,14 @@ def test_postgresql_itself_finds_every_foreign_key_good(edms_factory: ReferenceE
     ],
 )
 def test_generic_references_of_copies_point_at_copies(
-    engine: Engine, model: str, table: str, found: str, edms_factory: ReferenceEdmsFactory
+    model: str, table: str, found: str, multiplied: Multiplied
 ) -> None:
-    edms = edms_factory(engine, documents=40)
+    source, edms = multiplied.source, multiplied.edms
     uuid = {
         "postgresql": "target.id::text",
         "sqlite": "substr(target.id, 1, 8) || '-' || substr(target.id, 9, 4) || '-' || substr(target.id, 13, 4) || '-' "
         "|| substr(target.id, 17, 4) || '-' || substr(target.id, 21)",
-    }[engine]
+    }[edms.engine]
     entries = (
         "FROM audit_audittrail entry JOIN django_content_type kind ON kind.id = entry.content_type_id "
         f"WHERE kind.model = '{model}'"
@@ -120,20 +143,16 @@ def test_generic_references_of_copies_point_at_copies(
     exists = f"EXISTS (SELECT 1 FROM {table} target WHERE {found.format(uuid=uuid)})"
     pointed = f"SELECT count(DISTINCT object_id) {entries} AND {exists}"
     dangling = f"SELECT count(*) {entries} AND NOT {exists}"
-    rows = _all_rows(edms)
-    pointed_before, dangling_before = _number(edms, pointed), _number(edms, dangling)
-    copied = _number(edms, "SELECT count(*) FROM audit_audittrail")
+    pointed_before, dangling_before = _number(source, pointed), _number(source, dangling)
+    entries_of = "SELECT count(*) FROM audit_audittrail"
 
-    multiply(edms.database_url, 3 * rows)
-
-    times = _number(edms, "SELECT count(*) FROM audit_audittrail") // copied
+    times = _number(edms, entries_of) // _number(source, entries_of)
     assert times > 2
     assert pointed_before > 0
     assert _number(edms, pointed) == times * pointed_before
     assert _number(edms, dangling) == times * dangling_before
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("table", "column"),
     [
@@ -146,36 +165,29 @@ def test_generic_references_of_copies_point_at_copies(
     ],
 )
 def test_what_differs_from_row_to_row_differs_from_copy_to_copy(
-    engine: Engine, table: str, column: str, edms_factory: ReferenceEdmsFactory
+    table: str, column: str, multiplied: Multiplied
 ) -> None:
-    edms = edms_factory(engine, documents=10)
-    different = f"SELECT count(DISTINCT {column}) FROM {table}"
-    before, rows = _number(edms, different), _number(edms, f"SELECT count(*) FROM {table}")
+    different, rows = f"SELECT count(DISTINCT {column}) FROM {table}", f"SELECT count(*) FROM {table}"
 
-    multiply(edms.database_url, WANTED)
-
-    times = _number(edms, f"SELECT count(*) FROM {table}") // rows
+    times = _number(multiplied.edms, rows) // _number(multiplied.source, rows)
     assert times > 2
-    assert _number(edms, different) == times * before
+    assert _number(multiplied.edms, different) == times * _number(multiplied.source, different)
 
 
-def test_the_triggers_of_sqlite_are_back(edms_factory: ReferenceEdmsFactory) -> None:
-    edms = edms_factory("sqlite", documents=10)
+def test_the_triggers_of_sqlite_are_back(multiplied_systems: Callable[[Engine], Multiplied]) -> None:
+    multiplied = multiplied_systems("sqlite")
     triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
-    before = _number(edms, triggers)
 
-    multiply(edms.database_url, WANTED)
-
-    assert _number(edms, triggers) == before > 0
-    with _connected(edms) as connection, pytest.raises(sqlite3.DatabaseError):
+    assert _number(multiplied.edms, triggers) == _number(multiplied.source, triggers) > 0
+    with _connected(multiplied.edms) as connection, pytest.raises(sqlite3.DatabaseError):
         connection.execute("DELETE FROM audit_audittrail")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_django_goes_on_where_the_copies_end(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
-    edms = edms_factory(engine, documents=10)
-    rows = multiply(edms.database_url, WANTED)
+    edms = edms_factory(engine)
+    rows = multiply(edms.database_url, 3 * _all_rows(edms))
 
     edms.manage("populate", "--documents", "5", "--seed", "2")
     edms.manage("createsuperuser", "--no-input", "--username", "new", "--email", "new@example.com")

@@ -34,7 +34,7 @@ UNTOUCHED = ["statistics", "default"]
 UNREADABLE = ("calls a function that is gone", {*LEFT_OUT, "statistics"})
 
 
-@pytest.fixture(scope="module", params=["usual", "newest"])
+@pytest.fixture(scope="module", params=["usual", pytest.param("newest", marks=pytest.mark.long)])
 def server(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[PostgresServer]:
     if request.param == "usual":
         yield postgres_server

@@ -6,46 +6,67 @@ the scheduled runs silently never appear.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.prefect_server import ROOT, Server, prefect_server, prefect_worker, wait_for
-from tests.reference_system import ReferenceEdmsFactory
+from tests.reference_system import EdmsTemplates, ReferenceEdms, ReferenceEdmsFactory
+
+pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(900)]
 
 
-@pytest.mark.slow
-@pytest.mark.prefect_server
-@pytest.mark.timeout(900)
-def test_a_deployed_backup_is_scheduled_runs_through_a_worker_and_leaves_artifacts(
-    edms_factory: ReferenceEdmsFactory, tmp_path: Path
-) -> None:
-    edms = edms_factory("sqlite", documents=5)
-    config = edms.settings_file(tmp_path / "etc" / "edms-backup.toml", tmp_path / "repository")
+@dataclass(frozen=True)
+class Deployed:
+    """An EDMS, and a server that knows all deployments of its settings file."""
 
-    with prefect_server(tmp_path / "prefect", config) as server, prefect_worker(server):
+    edms: ReferenceEdms
+    config: Path
+    repository: Path
+    server: Server
+    deployments: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Iterator[Deployed]:
+    """Nobody has run anything yet."""
+    folder = tmp_path_factory.mktemp("deployed")
+    edms = ReferenceEdmsFactory(_edms_templates, folder / "installations", "deployed")("sqlite", documents=5)
+    config = edms.settings_file(folder / "etc" / "edms-backup.toml", folder / "repository")
+    with prefect_server(folder / "prefect", config) as server:
         server.prefect("--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
-
         deployments = {found["name"]: found for found in server.ask("/deployments/filter")}
-        assert set(deployments) == {"backup", "verify", "restore", "plan-restore", "merge", "diff", "rollback"}
-        for name, deployment in deployments.items():
-            form = deployment["parameter_openapi_schema"]["properties"]
-            assert all(field.get("description") for field in form.values()), (name, form)
-            assert deployment["parameters"]["config"] == str(config)
-            assert str(ROOT) not in str(deployment)
-        assert deployments["restore"]["schedules"] == []
-        scheduled = wait_for(lambda: _runs(server, deployments["backup"], "SCHEDULED"), "scheduled runs")
-        assert all(run["auto_scheduled"] for run in scheduled)
+        yield Deployed(edms, config, folder / "repository", server, deployments)
 
+
+def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed: Deployed) -> None:
+    deployments = deployed.deployments
+    assert set(deployments) == {"backup", "verify", "restore", "plan-restore", "merge", "diff", "rollback"}
+    for name, deployment in deployments.items():
+        form = deployment["parameter_openapi_schema"]["properties"]
+        assert all(field.get("description") for field in form.values()), (name, form)
+        assert deployment["parameters"]["config"] == str(deployed.config)
+        assert str(ROOT) not in str(deployment)
+    assert deployments["restore"]["schedules"] == []
+    scheduled = wait_for(lambda: _runs(deployed.server, deployments["backup"], "SCHEDULED"), "scheduled runs")
+    assert all(run["auto_scheduled"] for run in scheduled)
+
+
+@pytest.mark.long
+def test_a_deployed_backup_runs_through_a_worker_and_leaves_artifacts(deployed: Deployed) -> None:
+    server = deployed.server
+    with prefect_worker(server):
         started = server.api.post(
-            f"/deployments/{deployments['backup']['id']}/create_flow_run",
+            f"/deployments/{deployed.deployments['backup']['id']}/create_flow_run",
             json={"parameters": {"tag": "from-the-server"}},
         ).raise_for_status()
         run = wait_for(lambda: _ended(server, started.json()["id"]), "the end of the run")
 
         assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
-        assert run["parameters"] == {"config": str(config), "tag": "from-the-server"}
+        assert run["parameters"] == {"config": str(deployed.config), "tag": "from-the-server"}
         mine = {"flow_runs": {"id": {"any_": [run["id"]]}}}
         wanted = {"extract documents.Document", "package documents.Document", "verify documents.Document"}
         # Task runs are recorded from events, a little later than the flow's own state.
@@ -55,10 +76,10 @@ def test_a_deployed_backup_is_scheduled_runs_through_a_worker_and_leaves_artifac
         assert "documents.Document" in artifacts["backup-tables"]["data"]
         for told in ("# Backed up", "Snapshot:", "Read again:"):
             assert told in artifacts["backup-verdict"]["data"]
-        kept = str([run, tasks, artifacts, deployments])
-        assert edms.secret_key not in kept
+        kept = str([run, tasks, artifacts, deployed.deployments])
+        assert deployed.edms.secret_key not in kept
 
-    assert [*(tmp_path / "repository" / "snapshots").iterdir()]
+    assert [*(deployed.repository / "snapshots").iterdir()]
 
 
 def _runs(server: Server, deployment: dict[str, Any], state: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,24 +16,43 @@ from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
 from flows.listing import list_snapshots
 from tests.inventory.small_project import small_project
+from tests.put_back import KeptFolder
 from tests.running import run_backup, run_diff, run_verify
 
 CHOSEN_BY_A_VARIABLE = "import os\nDATABASES['default']['NAME'] = BASE / os.environ.get('EDMS_DATABASE', 'one.sqlite3')"
 NOTE = "class Note(models.Model):\n    text = models.TextField(unique=True)"
 
 
-@pytest.fixture
-def two(tmp_path: Path) -> tuple[Settings, Settings]:
+@dataclass(frozen=True)
+class Two:
     """The same EDMS code on two databases, which a variable of its environment chooses."""
-    made = small_project(tmp_path / "edms", NOTE, settings=CHOSEN_BY_A_VARIABLE)
-    (tmp_path / "edms" / "two.sqlite3").write_bytes((tmp_path / "edms" / "one.sqlite3").read_bytes())
+
+    one: Settings
+    other: Settings
+    made: str  # the one snapshot there is, of the one
+
+
+@pytest.fixture(scope="module")
+def kept_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Two, KeptFolder]:
+    folder = tmp_path_factory.mktemp("two_settings_files") / "all"
+    made = small_project(folder / "edms", NOTE, settings=CHOSEN_BY_A_VARIABLE)
+    (folder / "edms" / "two.sqlite3").write_bytes((folder / "edms" / "one.sqlite3").read_bytes())
     made = made.model_copy(
         update={
-            "repository": made.repository.model_copy(update={"url": str(tmp_path / "repository")}),
-            "workdir": tmp_path / "work",
+            "repository": made.repository.model_copy(update={"url": str(folder / "repository")}),
+            "workdir": folder / "work",
         }
     )
-    return on(made, "one.sqlite3"), on(made, "two.sqlite3")
+    one, other = on(made, "one.sqlite3"), on(made, "two.sqlite3")
+    return Two(one, other, backup(one, tag="monday")), KeptFolder(folder)
+
+
+@pytest.fixture
+def two(kept_two: tuple[Two, KeptFolder]) -> Two:
+    """The one is backed up, the other not."""
+    made, kept = kept_two
+    kept.put_back()
+    return made
 
 
 def on(settings: Settings, database: str, **more: str) -> Settings:
@@ -49,11 +68,10 @@ def latest(settings: Settings) -> str:
     return chosen_snapshot(settings, Repository.open(settings.repository), "latest").snapshot_id
 
 
-def test_what_only_the_other_has_backed_up_is_not_ours(two: tuple[Settings, Settings]) -> None:
-    one, other = two
-    made = backup(one, tag="monday")
+def test_what_only_the_other_has_backed_up_is_not_ours(two: Two) -> None:
+    other = two.other
 
-    assert latest(one) == made
+    assert latest(two.one) == two.made
     with pytest.raises(UndeterminedSnapshot):
         latest(other)
     for name in ("latest", "monday"):
@@ -64,9 +82,9 @@ def test_what_only_the_other_has_backed_up_is_not_ours(two: tuple[Settings, Sett
     assert list_snapshots(other).all  # with names, and a note that it is not known whose they are
 
 
-def test_each_goes_by_its_own_and_asks_no_edms(two: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = two
-    first, second = backup(one), backup(other)
+def test_each_goes_by_its_own_and_asks_no_edms(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = two.one, two.other
+    first, second = two.made, backup(other)
 
     def must_not_run(*_: object, **__: object) -> None:
         raise AssertionError("the EDMS was started")
@@ -80,11 +98,11 @@ def test_each_goes_by_its_own_and_asks_no_edms(two: tuple[Settings, Settings], m
         run_diff(settings, snapshot="latest", other=made)
 
 
-def test_a_comparison_with_the_live_system_goes_by_what_the_edms_says(two: tuple[Settings, Settings]) -> None:
-    one, other = two
-    backup(one)
-    second = backup(other)
-    elsewhere = other.model_copy(update={"workdir": other.workdir.with_name("another")})  # that remembers nothing
+def test_a_comparison_with_the_live_system_goes_by_what_the_edms_says(two: Two) -> None:
+    second = backup(two.other)
+    elsewhere = two.other.model_copy(
+        update={"workdir": two.other.workdir.with_name("another")}
+    )  # that remembers nothing
 
     result = run_diff(elsewhere, snapshot="latest", other="live")
 
@@ -92,9 +110,9 @@ def test_a_comparison_with_the_live_system_goes_by_what_the_edms_says(two: tuple
     assert result.difference.equal
 
 
-def test_a_new_password_makes_no_other_edms(two: tuple[Settings, Settings]) -> None:
+def test_a_new_password_makes_no_other_edms(two: Two) -> None:
     url = "postgresql://user:{}@host/name"
-    one = on(two[0], "one.sqlite3", DATABASE_PASSWORD="old", DATABASE_URL=url.format("old"))
+    one = on(two.one, "one.sqlite3", DATABASE_PASSWORD="old", DATABASE_URL=url.format("old"))
     made = backup(one)
 
     assert latest(on(one, "one.sqlite3", DATABASE_PASSWORD="new", DATABASE_URL=url.format("new"))) == made
@@ -102,10 +120,8 @@ def test_a_new_password_makes_no_other_edms(two: tuple[Settings, Settings]) -> N
         latest(on(one, "one.sqlite3", DATABASE_PASSWORD="old", DATABASE_URL=url.format("old").replace("host", "test")))
 
 
-def test_a_record_of_an_earlier_release_counts_as_before(two: tuple[Settings, Settings]) -> None:
-    one, _ = two
-    made = backup(one)
-    (record,) = witness.remembered(one.workdir).witnesses
-    witness.remember(one.workdir, record.model_copy(update={"described": ""}))
+def test_a_record_of_an_earlier_release_counts_as_before(two: Two) -> None:
+    (record,) = witness.remembered(two.one.workdir).witnesses
+    witness.remember(two.one.workdir, record.model_copy(update={"described": ""}))
 
-    assert latest(one) == made
+    assert latest(two.one) == two.made

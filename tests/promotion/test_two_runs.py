@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, NothingToRollBack, TargetChanged, TargetLocked
 from flows.rollback import list_ways_back
 from flows.running.threads import ThreadRunner
+from tests.postgres_server import PostgresServer
 from tests.promotion.two_settings import SmallEdms, Trying, small_edms
+from tests.put_back import KeptDatabase, KeptFolder
 from tests.running import run_backup, run_merge, run_restore, run_rollback
 
 MOSTLY_SQLITE = pytest.mark.parametrize(
@@ -26,23 +30,50 @@ BOTH = pytest.mark.parametrize("edms", ["sqlite", "postgresql"], indirect=True)
 LAST_BEFORE_THE_LOCK = "find target"
 
 
-@pytest.fixture
-def edms(request: pytest.FixtureRequest, tmp_path: Path) -> SmallEdms:
-    """Backed up with "then" in rows and files, and changed to "now" since."""
-    url = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
-    made = small_edms(tmp_path, url)
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> tuple[SmallEdms, KeptFolder]:
+    folder = tmp_path_factory.mktemp("on_sqlite")
+    return _changed_since_its_backup(folder, None), KeptFolder(folder)
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[tuple[SmallEdms, KeptFolder, KeptDatabase]]:
+    folder, name = tmp_path_factory.mktemp("on_postgresql"), f"two_runs_{secrets.token_hex(3)}"
+    made = _changed_since_its_backup(folder, postgres_server.create_database(name))
+    database = KeptDatabase(postgres_server, name)
+    yield made, KeptFolder(folder), database
+    database.forget()
+
+
+def _changed_since_its_backup(folder: Path, url: str | None) -> SmallEdms:
+    made = small_edms(folder, url)
     made.set_to("then")
     made.backup()
     made.set_to("now")
     return made
 
 
+@pytest.fixture
+def edms(request: pytest.FixtureRequest) -> SmallEdms:
+    """Backed up with "then" in rows and files, and changed to "now" since."""
+    made: SmallEdms
+    made, *kept = request.getfixturevalue(f"on_{request.param}")
+    for one in kept:
+        one.put_back()
+    return made
+
+
 @MOSTLY_SQLITE
-def test_at_every_step_of_a_restore_another_restore_rollback_or_merge_is_refused(edms: SmallEdms) -> None:
+@pytest.mark.parametrize(
+    "step", [pytest.param("", marks=pytest.mark.long), "stage "], ids=["every step", "every stage"]
+)
+def test_at_every_step_of_a_restore_another_restore_rollback_or_merge_is_refused(edms: SmallEdms, step: str) -> None:
     refused: list[str] = []
 
     def another(point: str) -> None:
-        if LAST_BEFORE_THE_LOCK not in steps.points[:-1]:
+        if LAST_BEFORE_THE_LOCK not in steps.points[:-1] or not point.startswith(step):
             return
         attempts = [
             lambda: edms.restore(edms.second),
@@ -176,8 +207,16 @@ def test_a_confirmation_promotes_once_and_the_journal_is_its_owners_alone(edms: 
     assert json.loads(journal.read_text(encoding="utf-8"))[0]["evidence"]["verdict"] == "proved"
 
 
-@BOTH
-@pytest.mark.parametrize("nothing_was_live", [False, True])
+@pytest.mark.parametrize(
+    ("edms", "nothing_was_live"),
+    [
+        ("sqlite", False),
+        ("sqlite", True),
+        ("postgresql", False),
+        pytest.param("postgresql", True, marks=pytest.mark.long),
+    ],
+    indirect=["edms"],
+)
 def test_a_confirmation_that_another_work_folder_knows_of_promotes_no_second_time(
     edms: SmallEdms, nothing_was_live: bool
 ) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,9 @@ class SmallEdms:
     def set_to(self, state: str) -> None:
         """Make rows and files say the same word."""
         (self.folder / "media" / "a.txt").write_text(state, encoding="utf-8")
-        self._django(f"Document.objects.all().delete(); Document.objects.create(number={state!r}, file='a.txt')")
+        with self._connected() as connection:
+            connection.execute("DELETE FROM small_document")
+            connection.execute(f"INSERT INTO small_document (number, file) VALUES ('{state}', 'a.txt')")
 
     def lose_the_database(self) -> None:
         """Leave no live database to set aside."""
@@ -92,18 +94,19 @@ class SmallEdms:
             connection.execute(f'DROP DATABASE "{name}"'.encode())
 
     def state(self) -> tuple[str, str]:
-        """What rows and files say, asked by Django."""
-        rows = self._django("print(','.join(Document.objects.values_list('number', flat=True)))")
-        return rows.strip().splitlines()[-1], (self.folder / "media" / "a.txt").read_text(encoding="utf-8")
+        """What rows and files say, asked of the database itself."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT number FROM small_document").fetchall()
+        return ",".join(number for (number,) in rows), (self.folder / "media" / "a.txt").read_text(encoding="utf-8")
 
-    def _django(self, code: str) -> str:
-        script = (
-            "import os, sys; sys.path.insert(0, '.'); os.environ['DJANGO_SETTINGS_MODULE'] = 'small_settings'\n"
-            f"import django; django.setup()\nfrom small.models import *\n{code}\n"
-        )
-        return subprocess.run(
-            [sys.executable, "-c", script], cwd=self.folder, check=True, capture_output=True, text=True
-        ).stdout
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        if self.url is not None:
+            with psycopg.connect(self.url) as postgres:
+                yield postgres
+        else:
+            with closing(sqlite3.connect(self.folder / "db.sqlite3")) as sqlite, sqlite:
+                yield sqlite
 
 
 def small_edms(folder: Path, url: str | None = None) -> SmallEdms:
