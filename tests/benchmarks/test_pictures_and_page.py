@@ -66,8 +66,13 @@ def test_a_flame_is_as_wide_as_its_share() -> None:
 
 
 def test_the_sampler_sees_where_our_threads_are() -> None:
+    def seen() -> bool:
+        return any(stack[:2] == ("stage", "rechunk.rechunked") for stack in [*sampler.stacks])
+
     def slowly() -> object:
-        time.sleep(0.2)
+        given_up = time.monotonic() + 60
+        while not seen() and time.monotonic() < given_up:
+            time.sleep(0.01)
         yield from ()
 
     with Sampler(lambda: "stage") as sampler:
@@ -75,7 +80,7 @@ def test_the_sampler_sees_where_our_threads_are() -> None:
         thread.start()
         thread.join()
 
-    assert any(stack[:2] == ("stage", "rechunk.rechunked") for stack in sampler.stacks)
+    assert seen()
 
 
 def test_the_page_gets_its_tables_and_keeps_the_rest(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.reference_system import ReferenceEdmsFactory
 
-pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(900)]
 
 
 def test_all_that_a_flow_did_is_recorded_and_nothing_else_is_printed(

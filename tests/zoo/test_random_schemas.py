@@ -1,7 +1,7 @@
 """Random schemas of the zoo's traits with random rows come back byte-equal, on both engines.
 
-A few dozen examples, the same ones in every run; `EDMS_ZOO_EXAMPLES=1000 pytest tests/zoo/test_random_schemas.py` draws
-so many new ones per engine and cuts a failing one down to its core.
+A few examples, the same ones in every run, and more in `make test-long`. `EDMS_ZOO_EXAMPLES=1000 pytest -m long
+tests/zoo/test_random_schemas.py` draws so many new ones per engine and cuts a failing one down to its core.
 """
 
 from __future__ import annotations
@@ -62,10 +62,39 @@ def postgres_urls(_lazy_postgres: LazyPostgres) -> Iterator[Callable[[], str]]:
     drop_all()
 
 
-@pytest.mark.timeout(0 if EXAMPLES else 300)
-@_as_many_as(60)
+@_as_many_as(20)
 @given(database=databases(SqliteDialect()))
 def test_a_random_sqlite_database_comes_back(database: RandomDatabase, new_folder: Callable[[], Path]) -> None:
+    _sqlite_comes_back(database, new_folder)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+@_as_many_as(200)
+@given(database=databases(SqliteDialect()))
+def test_many_random_sqlite_databases_come_back(database: RandomDatabase, new_folder: Callable[[], Path]) -> None:
+    _sqlite_comes_back(database, new_folder)
+
+
+@_as_many_as(4)
+@given(database=databases(PostgresDialect()))
+def test_a_random_postgresql_database_comes_back(
+    database: RandomDatabase, new_folder: Callable[[], Path], postgres_urls: Callable[[], str]
+) -> None:
+    _postgresql_comes_back(database, new_folder, postgres_urls)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+@_as_many_as(40)
+@given(database=databases(PostgresDialect()))
+def test_many_random_postgresql_databases_come_back(
+    database: RandomDatabase, new_folder: Callable[[], Path], postgres_urls: Callable[[], str]
+) -> None:
+    _postgresql_comes_back(database, new_folder, postgres_urls)
+
+
+def _sqlite_comes_back(database: RandomDatabase, new_folder: Callable[[], Path]) -> None:
     folder = new_folder()
     path = folder / "source.sqlite3"
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -82,10 +111,7 @@ def test_a_random_sqlite_database_comes_back(database: RandomDatabase, new_folde
     assert {reference: count for reference, count in found.items() if count} == dangling
 
 
-@pytest.mark.timeout(0 if EXAMPLES else 300)
-@_as_many_as(10)
-@given(database=databases(PostgresDialect()))
-def test_a_random_postgresql_database_comes_back(
+def _postgresql_comes_back(
     database: RandomDatabase, new_folder: Callable[[], Path], postgres_urls: Callable[[], str]
 ) -> None:
     url = postgres_urls()
