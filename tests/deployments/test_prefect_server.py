@@ -16,7 +16,7 @@ import pytest
 from tests.prefect_server import ROOT, Server, prefect_server, prefect_worker, wait_for
 from tests.reference_system import EdmsTemplates, ReferenceEdms, ReferenceEdmsFactory
 
-pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(3600)]
 
 
 @dataclass(frozen=True)
