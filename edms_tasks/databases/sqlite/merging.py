@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import adbc_driver_manager
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import TableChange
+from edms_tasks.databases.sqlite.readers import OneReader
 from edms_tasks.databases.sqlite.staging import insert_rows, untagged
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
 from edms_tasks.errors import MergeRefused, TargetInUse
@@ -37,8 +38,9 @@ def merging(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteMerge]:
     with (
         open_view(address, scratch) as shape,  # a copy that says what tables there are; made and closed before the lock
         adbc.connect(address.name, autocommit=True) as connection,
+        closing(SqliteView(shape.path, readers=OneReader(connection, threading.Lock()))) as within,
     ):
-        merge = SqliteMerge(address, connection, shape)
+        merge = SqliteMerge(address, connection, shape, within)
         merge.begin()
         try:
             yield merge
@@ -47,29 +49,17 @@ def merging(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteMerge]:
                 merge.execute("ROLLBACK")
 
 
-class _WithinTransaction(SqliteView):
-    """Reads rows through the transaction's own connection, one reader at a time; the schema is that of the copy."""
-
-    def __init__(self, path: Path, connection: adbc.Connection, reading: threading.Lock) -> None:
-        super().__init__(path)
-        self._transaction = connection
-        self._reading = reading
-
-    @contextmanager
-    def _reader(self) -> Iterator[adbc.Connection]:
-        with self._reading:
-            yield self._transaction
-
-
 class SqliteMerge:
     """One transaction."""
 
-    def __init__(self, address: DatabaseAddress, connection: adbc.Connection, shape: SqliteView) -> None:
+    def __init__(
+        self, address: DatabaseAddress, connection: adbc.Connection, shape: SqliteView, within: SqliteView
+    ) -> None:
         self.committed = False
         self._address = address
         self._connection = connection
         self._shape = shape
-        self._reading = threading.Lock()
+        self._within = within
 
     def begin(self) -> None:
         """Take the write lock."""
@@ -85,8 +75,8 @@ class SqliteMerge:
             raise self._in_use("Its tables were changed while the merge began.")
 
     def view(self) -> SqliteView:
-        """Reads through the transaction's own connection."""
-        return _WithinTransaction(self._shape.path, self._connection, self._reading)
+        """Reads rows through the transaction's own connection, one reader at a time; the schema is that of the copy."""
+        return self._within
 
     def _in_use(self, why: str) -> TargetInUse:
         return TargetInUse(

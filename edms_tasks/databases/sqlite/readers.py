@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, Protocol, TypeVar
 
 
@@ -15,6 +16,33 @@ class Closable(Protocol):
 
 
 Reader = TypeVar("Reader", bound=Closable)
+Lent = TypeVar("Lent", covariant=True)
+
+
+class Lender(Protocol[Lent]):
+    """Lends connections to read through."""
+
+    def borrow(self) -> AbstractContextManager[Lent]:
+        """A connection that nobody else uses meanwhile."""
+
+    def close(self) -> None:
+        """Close what was opened for lending."""
+
+
+class OneReader(Generic[Reader]):
+    """A connection that somebody else opened and closes, lent to one thread at a time: such as that of a transaction."""
+
+    def __init__(self, reader: Reader, free: threading.Lock) -> None:
+        self._reader, self._free = reader, free
+
+    @contextmanager
+    def borrow(self) -> Iterator[Reader]:
+        """The connection."""
+        with self._free:
+            yield self._reader
+
+    def close(self) -> None:
+        """Nothing: it is not ours."""
 
 
 class Readers(Generic[Reader]):

@@ -25,7 +25,7 @@ from edms_tasks.databases.rechunk import PIECE_BYTES
 from edms_tasks.databases.sqlite import catalogue
 from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
 from edms_tasks.databases.sqlite.foreign import Foreign, in_file, strip_for_reading
-from edms_tasks.databases.sqlite.readers import Readers
+from edms_tasks.databases.sqlite.readers import Lender, Readers
 from edms_tasks.databases.sqlite.search import check_search_indexes
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.findings import make_finding
@@ -122,13 +122,19 @@ class SqliteView:
     """One consistent state of a SQLite database; safe to use from several threads."""
 
     def __init__(
-        self, path: Path, *, journal_mode: str = "", foreign: Foreign | None = None, rows: Path | None = None
+        self,
+        path: Path,
+        *,
+        journal_mode: str = "",
+        foreign: Foreign | None = None,
+        rows: Path | None = None,
+        readers: Lender[adbc.Connection] | None = None,  # None: rows are read from `rows`, or else from `path`
     ) -> None:
         self.path = path
         self._rows = rows or path
         self._foreign = foreign or Foreign()
         self._journal_mode = journal_mode  # of the database that this is a copy of
-        self._readers = Readers(lambda: adbc.connect(str(self._rows)))
+        self._readers = readers or Readers(lambda: adbc.connect(str(self._rows)))
         self._connections = Readers(
             lambda: sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
         )
