@@ -36,7 +36,7 @@ def twice(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates
 ) -> Twice:
     folder = tmp_path_factory.mktemp("changed")
-    template = _edms_templates.get(request.param, 20, 1)
+    template = _edms_templates.get(request.param, 12, 1)
     edms = _edms_templates.copy(template, folder / "edms", f"changed_{secrets.token_hex(3)}")
     made = changed(edms, folder / "protected")
     return Twice(made, made.protected.backup().snapshot_id)

@@ -40,7 +40,7 @@ sys.stdin.read()
 def test_the_plan_is_what_the_restore_then_does(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    made = changed(edms_factory(engine, documents=20), tmp_path, extra='[exclude]\nfiles = ["thumbs/*"]\n')
+    made = changed(edms_factory(engine, documents=12), tmp_path, extra='[exclude]\nfiles = ["thumbs/*"]\n')
     (made.edms.media / "thumbs").mkdir()
     (made.edms.media / "thumbs" / "left out of backups.png").write_bytes(b"goes")
     now, before = told(made.edms), picture(made.edms)
