@@ -139,8 +139,10 @@ def test_a_role_that_may_not_create_databases_is_told_so_and_what_it_could_not_g
 
     assert [(one.code, one.severity) for one in found] == [
         ("restore-refused", "error"),
-        ("restore-leaves-out", "warning"),
+        ("restore-leaves-out", "warning"),  # the owner
+        ("restore-leaves-out", "warning"),  # the grant to the role, which is the owner there
     ]
+    assert [one.subject for one in found[1:]] == ["owners", "privileges"]
     assert "lacks CREATEDB" in found[0].message
 
 
