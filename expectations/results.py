@@ -30,11 +30,15 @@ def read_summary(
 ) -> SuiteResult:
     """A check for each line of the summary, failed where any expectation names the line; `labels` name its subjects."""
     errors = [check for outcome in result.results if (check := _errored(outcome, silent=False))]
-    failed = set()
+    failed: set[int] = set()
+    unnamed = []
     for outcome in result.results:
-        failed |= set(outcome.result.get("unexpected_index_list") or ())
+        lines = set(outcome.result.get("unexpected_index_list") or ())
+        failed |= lines
+        if not (outcome.success or lines):
+            unnamed.append(_failed_as_a_whole(outcome))
     # Where an expectation could not be evaluated, nobody knows of which line.
-    checks = errors or list(_lines(frame, failed, labels))
+    checks = errors or [*_lines(frame, failed, labels), *unnamed]
     return suite_result(result.suite_name, result.suite_name, checks)
 
 
@@ -74,6 +78,13 @@ def _lines(frame: pd.DataFrame, failed: set[int], labels: Mapping[str, str]) -> 
             found,
             _message(success, expected, found),
         )
+
+
+def _failed_as_a_whole(outcome: ExpectationValidationResult) -> CheckResult:
+    """The check of an expectation that was not met and names no line: it must not pass for met."""
+    configuration = _configuration(outcome)
+    name = str((configuration.meta or {}).get("check", configuration.type))
+    return CheckResult(name, str(configuration.description or ""), False, False, "", "", "not met; no line was named")
 
 
 def _count_check(outcome: ExpectationValidationResult, silent: bool) -> CheckResult:

@@ -70,6 +70,15 @@ def test_a_summary_that_cannot_be_evaluated_fails() -> None:
     assert (result.success, result.errored > 0) == (False, True)
 
 
+def test_an_expectation_that_is_not_met_and_names_no_line_fails() -> None:
+    frame = pd.DataFrame([("media", "files", "3", "3")], columns=["subject", "measure", "expected", "found"])
+    suite = gx.ExpectationSuite(name="files", expectations=[gxe.ExpectTableRowCountToEqual(value=2)])
+
+    result = read_summary(run_checkpoint("sqlite://", [Summary(suite, frame)])[0], frame, {})
+
+    assert not result.success
+
+
 def test_the_heaviest_suites_are_shared_out_first() -> None:
     suites = [_weighing(weight) for weight in (1, 2, 9, 3, 4)]
 
