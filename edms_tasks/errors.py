@@ -1,7 +1,7 @@
 """The errors a person can do something about, one class each.
 
-Every error says what failed, where, why and what to do. The command line prints exactly that and leaves with the class's '
-'``exit_code``. `docs/restore.md` lists them all by ``code``. Errors are *transient* (a retry can help) or
+Every error says what failed, where, why and what to do. The command line prints exactly that and leaves with the class's
+``exit_code``. `docs/restore.md` lists them all by ``code``. Errors are *transient* (a retry can help) or
 *terminal* where they are raised, so that no retry policy has to guess.
 """
 

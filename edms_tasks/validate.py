@@ -102,20 +102,20 @@ def validate_restored(
     parts: list[TableSuite | Summary] = [*tables, *(suite for _, suite in owners), digests, found_files]
     results = run_checkpoint(database_url, parts, jobs=jobs)
     silent = {column.rpartition(".")[0] for column in sensitive}
+    kept_back = {owned.title for owned, _ in owners if not owned.may_show(sensitive)}
     suites = (
         *(
             read_table_suite(result, table_id, label, silent=not silent.isdisjoint((table_id, label)))
-            for (table_id, label), result in zip(labels.items(), results, strict=False)
+            for (table_id, label), result in zip(labels.items(), results[: len(tables)], strict=True)
         ),
         *(
-            read_owners_suite(result, owned.title, silent=not owned.may_show(sensitive))
-            for (owned, _), result in zip(owners, results[len(tables) :], strict=False)
+            read_owners_suite(result, owned.title, silent=owned.title in kept_back)
+            for (owned, _), result in zip(owners, results[len(tables) : -2], strict=True)
         ),
         read_summary(results[-2], digests.frame, labels),
         read_summary(results[-1], found_files.frame, {}),
     )
     failures = assess(manifest, states, files, suites, [owned.title for owned, _ in owners])
-    kept_back = {owned.title for owned, _ in owners if not owned.may_show(sensitive)}
     definitions = {subject: part for part in parts if (subject := str(part.suite.meta["subject"])) not in kept_back}
     data_docs = write_data_docs(suites, failures, reports / "data_docs", definitions)
     result = ValidationResult(not failures, suites, failures, data_docs, time.monotonic() - started)

@@ -12,6 +12,8 @@ import hypothesis
 import pytest
 
 from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.settings import Settings
 from tests.backed_up import BackedUpSystems
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
@@ -41,7 +43,7 @@ def postgres_database(postgres_server: PostgresServer, _postgres_name: str) -> I
     After the test it is dropped, and with it every database whose name starts with its name, such as a staging one.
     """
     yield postgres_server.create_database(_postgres_name)
-    _drop_all(postgres_server, _postgres_name)
+    postgres_server.drop_databases(_postgres_name)
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def edms_factory(
     """Make populated reference EDMS installations: `edms_factory("postgresql", documents=20, seed=1)`."""
     yield ReferenceEdmsFactory(_edms_templates, tmp_path / "installations", _postgres_name)
     if _lazy_postgres.started:
-        _drop_all(_lazy_postgres.server, _postgres_name)
+        _lazy_postgres.server.drop_databases(_postgres_name)
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +73,14 @@ def backed_up(
 @pytest.fixture(scope="module")
 def edms_asked_once() -> Iterator[None]:
     """For modules in which the EDMS's code and database schema stay as they are: asking it each time would be half of their time."""
-    answers: dict[str, object] = {}
+    answers: dict[str, ProbeReport] = {}
 
-    def probe(settings_: object) -> object:
-        key = repr(settings_)
+    def probe(settings: Settings) -> ProbeReport:
+        # Its variables too, which the text of settings hides: they may name another database.
+        variables = {name: value.get_secret_value() for name, value in settings.edms.env.items()}
+        key = f"{settings!r} {variables}"
         if key not in answers:
-            answers[key] = run_probe(settings_)  # type: ignore[arg-type]
+            answers[key] = run_probe(settings)
         return answers[key]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -125,9 +129,3 @@ def _postgres_name(request: pytest.FixtureRequest) -> str:
     # random characters, so that no name is the beginning of another test's.
     readable = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower()).strip("_")[:20]
     return f"{readable}_{secrets.token_hex(3)}"
-
-
-def _drop_all(server: PostgresServer, prefix: str) -> None:
-    for name in server.databases():
-        if name.startswith(prefix):
-            server.drop_database(name)

@@ -105,6 +105,12 @@ class PostgresServer:
         with self.connect() as connection:
             connection.execute(statement)
 
+    def drop_databases(self, prefix: str) -> None:
+        """Drop every database whose name begins so."""
+        for name in self.databases():
+            if name.startswith(prefix):
+                self.drop_database(name)
+
     def databases(self) -> list[str]:
         """Return the names of all databases, templates left out."""
         with self.connect() as connection:

@@ -35,15 +35,10 @@ class KeptDatabase:
 
     def put_back(self) -> None:
         """Make the database what it was when it was kept, and drop what is beside it."""
-        self._drop()
+        self._server.drop_databases(self._name)
         self._server.create_database(self._name, template=self._kept)
 
     def forget(self) -> None:
         """Drop all of it."""
-        self._drop()
+        self._server.drop_databases(self._name)
         self._server.drop_database(self._kept)
-
-    def _drop(self) -> None:
-        for name in self._server.databases():
-            if name.startswith(self._name):
-                self._server.drop_database(name)

@@ -24,17 +24,19 @@ NO_THIRD = {
 }
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The SQLAlchemy URL of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/restored.sqlite3"
+    return DatabaseAddress.from_url(request.getfixturevalue("postgres_database")).sqlalchemy_url()
+
+
 def of_table(*expectations: dict[str, Any], table: str = "doc", name: str = "mine") -> dict[str, Any]:
     return {"name": name, "meta": {"table": table}, "expectations": list(expectations)}
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_suites_of_tables_and_queries_are_evaluated_and_count(
-    engine: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    url = f"sqlite:///{tmp_path}/restored.sqlite3"
-    if engine == "postgresql":
-        url = DatabaseAddress.from_url(request.getfixturevalue("postgres_database")).sqlalchemy_url()
+def test_suites_of_tables_and_queries_are_evaluated_and_count(empty_url: str, tmp_path: Path) -> None:
     folder = _folder(
         tmp_path,
         passes=of_table(NUMBERED),
@@ -46,7 +48,7 @@ def test_suites_of_tables_and_queries_are_evaluated_and_count(
         },
     )
 
-    result = _validated(create(url), tmp_path, folder)
+    result = _validated(create(empty_url), tmp_path, folder)
 
     suites = {suite.title: suite for suite in result.suites if suite.owners}
     assert {title: suite.success for title, suite in suites.items()} == {
@@ -98,18 +100,12 @@ def test_of_a_table_with_a_sensitive_column_not_even_the_suite_is_shown(tmp_path
     assert not any("EMP-SECRET" in text for text in written)
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_a_suite_that_would_write_fails_and_changes_nothing(
-    engine: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    url = f"sqlite:///{tmp_path}/restored.sqlite3"
-    if engine == "postgresql":
-        url = DatabaseAddress.from_url(request.getfixturevalue("postgres_database")).sqlalchemy_url()
+def test_a_suite_that_would_write_fails_and_changes_nothing(empty_url: str, tmp_path: Path) -> None:
     query = "DELETE FROM doc_readers RETURNING id"
     writes = {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}}
 
-    result = _validated(create(url), tmp_path, _folder(tmp_path, suite=of_table(writes)))
-    again = _validated(url, tmp_path, None)
+    result = _validated(create(empty_url), tmp_path, _folder(tmp_path, suite=of_table(writes)))
+    again = _validated(empty_url, tmp_path, None)
 
     assert [failure.subject for failure in result.failures] == ["mine (suite.json)"] * 2
     assert again.success  # its own suites count the rows

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import psycopg
 
 from edms_tasks.databases.postgresql.archive import Archive
-from edms_tasks.databases.postgresql.careful import Connection, why_not
+from edms_tasks.databases.postgresql.careful import Connection, take_settings, why_not
 from edms_tasks.databases.postgresql.checks import CALLS_OWN, NOT_AN_EXTENSIONS
 from edms_tasks.databases.postgresql.schema_plan import subject
 from edms_tasks.databases.protocol import LeftOut
@@ -195,7 +195,7 @@ def _why_not_as_it_was(connection: Connection, table: _Table, column: str, setti
     differs = f"NOT (ROW({identifier(column)})::record OPERATOR(pg_catalog.*=) ROW({row[0]})::record)"
     try:
         with connection.transaction():
-            _set(connection, settings)
+            take_settings(connection, settings)
             found = connection.execute(f"SELECT count(*) FROM {table.waiting} WHERE {differs}".encode()).fetchone()
     except psycopg.Error as error:
         return why_not(error)
@@ -227,7 +227,7 @@ def _move(connection: Connection, table: _Table, entry: TableEntry, settings: Ma
     names = identifiers(str(name) for (name,) in rows)
     try:
         with connection.transaction():
-            _set(connection, settings)
+            take_settings(connection, settings)
             statement = (
                 f"INSERT INTO {table.quoted} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {table.waiting}"
             )
@@ -264,11 +264,6 @@ def _without_expressions(archive: Archive, plain: Sequence[_Plain]) -> tuple[Arc
             entry = entry.changed("definition", text.encode("utf-8", "surrogateescape"))
         entries.append(entry)
     return replace(archive, entries=tuple(entries)), left_out
-
-
-def _set(connection: Connection, settings: Mapping[str, str]) -> None:
-    for name, value in settings.items():
-        connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
 
 
 def _refused(connection: Connection, table: str, error: psycopg.Error) -> TerminalError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
@@ -43,6 +43,30 @@ def evaluate(connection: Connection, statement: bytes) -> str | None:
     try:
         with connection.transaction():
             connection.execute(statement)
+    except psycopg.Error as error:
+        return why_not(error)
+    return None
+
+
+def take_settings(connection: Connection, settings: Mapping[str, str], *, for_transaction: bool = True) -> None:
+    """Give the session these settings, such as those under which the EDMS's functions find what they name.
+
+    `for_transaction`: until the transaction or savepoint that is open is taken back or ends; otherwise as long as the session lasts.
+    """
+    for name, value in settings.items():
+        connection.execute("SELECT pg_catalog.set_config(%s, %s, %s)", (name, value, for_transaction))
+
+
+def rehearse_query(connection: Connection, query: bytes, settings: Mapping[str, str]) -> str | None:
+    """Like `evaluate`, in a session with these settings, and take it back.
+
+    Raises:
+        psycopg.Error: as `evaluate`.
+    """
+    try:
+        with connection.transaction(force_rollback=True):
+            take_settings(connection, settings)
+            connection.execute(query)
     except psycopg.Error as error:
         return why_not(error)
     return None

@@ -13,7 +13,7 @@ from edms_tasks.manifest import Encoding
 
 # Types whose binary form Arrow carries without loss; everything else travels as the text that the type's output
 # function writes, which its input function reads back to the same value.
-_NATIVE: dict[str, pa.DataType] = {
+NATIVE: dict[str, pa.DataType] = {
     "smallint": pa.int16(),
     "integer": pa.int32(),
     "bigint": pa.int64(),
@@ -48,7 +48,7 @@ def measure_of(rows: int, columns: Iterable[Column], beyond: Collection[str], ca
     types: dict[str, pa.DataType] = {}
     for column in columns:
         base = base_of(column.native_type)
-        native = _NATIVE.get(base) if column.name not in beyond else None
+        native = NATIVE.get(base) if column.name not in beyond else None
         if native is not None or base in TEXTUAL:
             encodings[column.name] = "native"
         else:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from edms_tasks.databases.conditions import null_tests
-from edms_tasks.databases.postgresql.careful import why_not
+from edms_tasks.databases.postgresql.careful import rehearse_query
 from edms_tasks.databases.postgresql.extension_tables import (
     CONFIGURATION,
     EXTENSION,
@@ -202,17 +202,16 @@ def read_uncomputable(connection: Connection, settings: Mapping[str, str]) -> fr
         WHERE a.attgenerated = 'v' AND c.relkind = 'r' AND {OURS}
         """.encode()
     ).fetchall()
-    found = set()
-    for schema, table, name in _typed(virtual):
-        try:
-            with connection.transaction(force_rollback=True):
-                for setting, value in settings.items():
-                    connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (setting, value))
-                connection.execute(f"SELECT count({identifier(name)}) FROM ONLY {identifier(schema, table)}".encode())
-        except psycopg.Error as error:
-            why_not(error)
-            found.add((schema, table, name))
-    return frozenset(found)
+    return frozenset(
+        (schema, table, name)
+        for schema, table, name in _typed(virtual)
+        if rehearse_query(
+            connection,
+            f"SELECT count({identifier(name)}) FROM ONLY {identifier(schema, table)}".encode(),
+            settings,
+        )
+        is not None
+    )
 
 
 def _columns(connection: Connection) -> dict[int, list[Column]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edms_tasks.databases.postgresql.archive import Archive, Entry
-from edms_tasks.databases.postgresql.careful import Connection, evaluate, rehearse
+from edms_tasks.databases.postgresql.careful import Connection, evaluate, rehearse, take_settings
 from edms_tasks.databases.postgresql.schema_plan import subject
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.quoting import literal
@@ -118,8 +118,7 @@ def put_back(connection: Connection, checks: Sequence[Check], settings: Mapping[
     refused = {}
     for one in checks:
         with connection.transaction():
-            for name, value in settings.items():
-                connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+            take_settings(connection, settings)
             why = evaluate(connection, one.validate.encode())
         if why is not None:
             refused[one] = why

@@ -14,7 +14,7 @@ import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.archive import Archive, Entry, numbers
-from edms_tasks.databases.postgresql.careful import evaluate
+from edms_tasks.databases.postgresql.careful import evaluate, take_settings
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.schema_plan import subject
 from edms_tasks.databases.protocol import LeftOut
@@ -51,8 +51,7 @@ def build(
         with connected(address) as connection:
             connection.execute(archive.statement_of("STDSTRINGS"))
             connection.execute(archive.statement_of("ENCODING"))
-            for name, value in settings.items():
-                connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+            take_settings(connection, settings, for_transaction=False)
             while waiting:
                 try:
                     entry = waiting.pop()

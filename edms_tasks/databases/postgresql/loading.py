@@ -15,6 +15,7 @@ import pgpq
 import psycopg
 import pyarrow as pa
 
+from edms_tasks.databases.postgresql.carried import NATIVE
 from edms_tasks.inventory.model import Column
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, identifiers, literal
@@ -33,19 +34,6 @@ _FROM_TEXT = {
     "json": "{0}",
     "uuid": "unhex(replace({0}, '-', ''))",
     "jsonb": "'\\x01'::BLOB || encode({0})",
-}
-# The Arrow type under which pgpq writes the binary form of a type that was read natively.
-_NATIVE = {
-    "smallint": pa.int16(),
-    "integer": pa.int32(),
-    "bigint": pa.int64(),
-    "boolean": pa.bool_(),
-    "real": pa.float32(),
-    "double precision": pa.float64(),
-    "bytea": pa.binary(),
-    "date": pa.date32(),
-    "timestamp without time zone": pa.timestamp("us"),
-    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
 
 
@@ -91,8 +79,8 @@ def _binary_form(columns: Sequence[Column], encodings: dict[str, Encoding]) -> t
     fields: list[tuple[str, pa.DataType]] = []
     for column in columns:
         base = column.native_type.partition("(")[0]
-        if encodings[column.name] == "native" and column.native_type in _NATIVE:
-            expression, kind = "{0}", _NATIVE[column.native_type]
+        if encodings[column.name] == "native" and column.native_type in NATIVE:
+            expression, kind = "{0}", NATIVE[column.native_type]
         elif base in _FROM_TEXT:
             expression, kind = _FROM_TEXT[base], pa.binary() if base in ("uuid", "jsonb") else pa.string()
         else:

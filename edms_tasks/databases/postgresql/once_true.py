@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors
 
-from edms_tasks.databases.postgresql.careful import why_not
+from edms_tasks.databases.postgresql.careful import take_settings, why_not
 from edms_tasks.databases.postgresql.checks import DOUBTFUL
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
@@ -99,8 +99,7 @@ def read_once_true(
     asked = [one for one in _asked(connection) if not any(f"ONLY {table} " in f"{one.query} " for table in unreadable)]
     found = []
     with connection.transaction(force_rollback=True):
-        for name, value in settings.items():
-            connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+        take_settings(connection, settings)
         for one in asked:
             if (why := _why(connection, one)) is not None:
                 found.append(_finding(one, why))

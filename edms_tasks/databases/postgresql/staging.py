@@ -18,7 +18,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.left_out import notes_of
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
 from edms_tasks.databases.postgresql.as_written import AsWritten
-from edms_tasks.databases.postgresql.careful import Connection, attempt, evaluate
+from edms_tasks.databases.postgresql.careful import Connection, attempt, evaluate, take_settings
 from edms_tasks.databases.postgresql.checks import Check, changed_by, put_back, set_aside
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection, with_settings
 from edms_tasks.databases.postgresql.dangling import keys_of, make_keys, with_partitioned
@@ -283,8 +283,7 @@ class PostgresStaging:
 
     def _find_what_the_edms_finds(self, connection: Connection) -> None:
         """For statements that evaluate functions of the EDMS and extensions, and name nothing but in full."""
-        for setting, value in self._lent.of_session().items():
-            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (setting, value))
+        take_settings(connection, self._lent.of_session(), for_transaction=False)
 
     def _put_back_checks(self, connection: Connection) -> None:
         refused = put_back(connection, self._checks, self._lent.of_session())

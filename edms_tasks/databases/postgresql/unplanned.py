@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import psycopg
-
 from edms_tasks.databases.postgresql.archive import Archive
-from edms_tasks.databases.postgresql.careful import Connection, why_not
+from edms_tasks.databases.postgresql.careful import Connection, rehearse_query
 from edms_tasks.databases.postgresql.checks import CALLS_OWN
 from edms_tasks.databases.postgresql.schema_plan import subject
 from edms_tasks.databases.protocol import LeftOut
@@ -145,22 +143,11 @@ def _obstacles(connection: Connection, settings: Mapping[str, str]) -> Iterator[
         assert isinstance(expressions, list)  # text[], says the query
         source = f"{'ONLY ' if alone else ''}{quoted}"
         if source not in planned:
-            planned[source] = _why_not_planned(connection, f"EXPLAIN SELECT FROM {source}", settings) is None
+            planned[source] = rehearse_query(connection, f"EXPLAIN SELECT FROM {source}".encode(), settings) is None
         if planned[source]:
             continue
         said = ", ".join(f"({expression})" for expression in expressions if expression is not None)
         # OFFSET 0 keeps the planner from computing with these NULLs.
         query = f"EXPLAIN SELECT {said} FROM (SELECT {columns} OFFSET 0) AS row_of_it"
-        if (why := _why_not_planned(connection, query, settings)) is not None:
+        if (why := rehearse_query(connection, query.encode(), settings)) is not None:
             yield Obstacle(str(kind), str(schema), str(name), (str(table_schema), str(table)), str(quoted), why)
-
-
-def _why_not_planned(connection: Connection, query: str, settings: Mapping[str, str]) -> str | None:
-    try:
-        with connection.transaction(force_rollback=True):
-            for name, value in settings.items():
-                connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
-            connection.execute(query.encode())
-    except psycopg.Error as error:
-        return why_not(error)
-    return None

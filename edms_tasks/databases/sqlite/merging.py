@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -38,7 +37,7 @@ def merging(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteMerge]:
     with (
         open_view(address, scratch) as shape,  # a copy that says what tables there are; made and closed before the lock
         adbc.connect(address.name, autocommit=True) as connection,
-        closing(SqliteView(shape.path, readers=OneReader(connection, threading.Lock()))) as within,
+        closing(SqliteView(shape.path, readers=OneReader(connection))) as within,
     ):
         merge = SqliteMerge(address, connection, shape, within)
         merge.begin()

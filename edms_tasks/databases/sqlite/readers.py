@@ -32,8 +32,9 @@ class Lender(Protocol[Lent]):
 class OneReader(Generic[Reader]):
     """A connection that somebody else opened and closes, lent to one thread at a time: such as that of a transaction."""
 
-    def __init__(self, reader: Reader, free: threading.Lock) -> None:
-        self._reader, self._free = reader, free
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._free = threading.Lock()
 
     @contextmanager
     def borrow(self) -> Iterator[Reader]:
