@@ -133,9 +133,11 @@ def choose_runner(config: Path, settings: Settings, *, flow: bool | None, consol
         return runner
     url = api.url if api is not None else None
     if prefect:
-        # A server that hangs must not hold a backup up for longer than this.
+        # A server that hangs must not hold a backup up for longer than this. Our own is asked as often as Prefect thinks right:
+        # on a busy machine its database turns away writers for seconds (503).
         os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "30")
-        os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
+        if url is not None:
+            os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
         atexit.register(_last_words)  # the first that is registered is the last that runs
     server = None
     if prefect and url is None:

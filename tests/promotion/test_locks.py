@@ -55,6 +55,21 @@ def test_backups_share_and_a_swap_waits_for_the_last_of_them(database: Database)
     assert len(told) == 1 and "backup" in told[0]
 
 
+def test_a_lock_that_is_given_back_is_free_at_once(database: Database) -> None:
+    name = database.address.name
+    for _ in range(40):
+        refused: list[TargetLocked] = []
+        with ExitStack() as first:
+            first.enter_context(database.lock(name, "work", shared=False, purpose="restore"))
+
+            def give_back(locked: TargetLocked, first: ExitStack = first, refused: list[TargetLocked] = refused) -> None:
+                refused.append(locked)
+                first.close()
+
+            with database.lock(name, "work", shared=False, purpose="rollback", wait=give_back):
+                assert len(refused) == 1
+
+
 def test_a_lock_leaves_no_file_behind(tmp_path: Path) -> None:
     database = tmp_path / "db.sqlite3"
     database.touch()

@@ -91,7 +91,10 @@ def advisory_lock(
                 wait(locked)
         lock = AdvisoryLock(connection, key, what)
         lock.require_held()
-        yield lock
+        try:
+            yield lock
+        finally:
+            _let_go(connection)
 
 
 def locked_by(maintenance: DatabaseAddress, name: str, kind: LockKind) -> TargetLocked | None:
@@ -103,6 +106,14 @@ def locked_by(maintenance: DatabaseAddress, name: str, kind: LockKind) -> Target
 def _granted(connection: _Connection, acquire: str, key: int) -> bool:
     row = connection.execute(acquire.encode(), (key,)).fetchone()
     return bool(row and row[0])
+
+
+def _let_go(connection: _Connection) -> None:
+    """Give the lock back now: the server notices the end of a connection a little later, and whoever comes next is told of us."""
+    try:
+        connection.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
+    except psycopg.OperationalError:
+        connection.close()  # it is lost, and its lock with it, which `require_held` tells whoever counts on it
 
 
 def _locked(connection: _Connection, key: int, what: str) -> TargetLocked | None:
