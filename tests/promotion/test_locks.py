@@ -62,7 +62,9 @@ def test_a_lock_that_is_given_back_is_free_at_once(database: Database) -> None:
         with ExitStack() as first:
             first.enter_context(database.lock(name, "work", shared=False, purpose="restore"))
 
-            def give_back(locked: TargetLocked, first: ExitStack = first, refused: list[TargetLocked] = refused) -> None:
+            def give_back(
+                locked: TargetLocked, first: ExitStack = first, refused: list[TargetLocked] = refused
+            ) -> None:
                 refused.append(locked)
                 first.close()
 
