@@ -165,6 +165,7 @@ def strike(scene: Scene, words: Sequence[str], moment: float, *, crash: bool) ->
     """Start a command and end it, or the server, at a moment (seconds from its start)."""
     process, log = scene.start(*words)
     process.join(moment)
+    had_ended = process.exitcode is not None
     if crash:
         assert scene.server is not None  # only PostgreSQL has one
         scene.server.crash()
@@ -176,8 +177,11 @@ def strike(scene: Scene, words: Sequence[str], moment: float, *, crash: bool) ->
         said = log.read_text(errors="replace")
         if process.exitcode not in (0, 3) or "Traceback" in said or "Unexpected error" in said:
             raise Broken(f"after the server had gone the run ended with {process.exitcode}:\n{said[-3000:]}")
-        return "had ended before" if process.exitcode == 0 else "failed with an error that says why"
-    if process.exitcode is not None:
+        if had_ended:
+            return "had ended before"
+        # Before its first question or after its last one a run does not notice.
+        return "ended well with the server back" if process.exitcode == 0 else "failed with an error that says why"
+    if had_ended:
         if process.exitcode != 0:
             raise Broken(f"it failed by itself with {process.exitcode}:\n{log.read_text(errors='replace')[-3000:]}")
         return "had ended before"
