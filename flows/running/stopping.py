@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _UNCHANGED = "Nothing was changed, neither the EDMS nor the repository."
+_SAID = b"Stopped at once. Staged files and databases remain; the next run removes them.\n"
+_STDERR = 2
 _left = _UNCHANGED
 _received = 0
+_watched = False
 
 
 class Stopped(KeyboardInterrupt):
@@ -28,6 +32,7 @@ class Stopped(KeyboardInterrupt):
 
 def stop_politely() -> None:
     """Let signals unwind the run. One that is ignored from outside (nohup, a job of a script's) stays ignored."""
+    _watch()
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -54,12 +59,41 @@ def _stop(number: int, frame: FrameType | None) -> None:
     _received += 1
     if _received == 1:
         raise Stopped(number)
-    if _received == 2:
-        sys.stderr.write("Stopped at once. Staged files and databases remain; the next run removes them.\n")
-        sys.stderr.flush()
+
+
+def _watch() -> None:
+    """Count signals in a thread that waits for nothing else.
+
+    The system may hand the second of two signals to any thread, and Python then calls its handler only once the main thread
+    wakes up: not while it waits for another one to end.
+    """
+    global _watched
+    if _watched:
+        return
+    _watched = True
+    read, write = os.pipe()
+    os.set_blocking(write, False)  # `set_wakeup_fd` wants it
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    threading.Thread(target=_leave_at_the_second, args=(read,), name="signals", daemon=True).start()
+
+
+def _leave_at_the_second(signals: int) -> None:
+    received: list[int] = []
+    while len(received) < 2:
+        received += [number for number in os.read(signals, 64) if number in _SIGNALS]
+    _leave(received[1])
+
+
+def _leave(number: int) -> None:
+    """End this process and what it started, whatever stands in the way."""
+    try:
+        with suppress(OSError):  # nobody reads
+            os.write(_STDERR, _SAID)
         for child in _children():
-            os.kill(child, signal.SIGTERM)
-    os._exit(128 + number)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(child, signal.SIGTERM)
+    finally:
+        os._exit(128 + number)
 
 
 def _children() -> list[int]:

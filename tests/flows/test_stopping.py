@@ -56,6 +56,48 @@ def test_a_second_signal_leaves_at_once_and_takes_the_children_along(tmp_path: P
     assert not of_this(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "beforehand",
+    [
+        # As where the system gives the signals to another thread while the main one waits.
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})",
+        # A child that ends between being found and being told.
+        "stopping._children = lambda: [gone.pid]",
+        "os.close(2)",
+    ],
+)
+def test_two_signals_end_it_whatever_stands_in_the_way(beforehand: str) -> None:
+    waiting = (
+        "import os, signal, subprocess, sys, time\n"
+        "from flows.running import stopping\n"
+        "stopping.stop_politely()\n"
+        "gone = subprocess.Popen([sys.executable, '-c', ''])\n"
+        "gone.wait()\n"
+        f"{beforehand}\n"
+        "print('ready', flush=True)\n"
+        "try:\n"
+        "    time.sleep(600)\n"
+        "finally:\n"
+        "    time.sleep(600)\n"  # what a run waits for while it unwinds
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", waiting],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=_hears_every_signal,
+    )
+    assert running.stdout is not None and running.stdout.readline() == "ready\n"
+
+    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGTERM)
+    try:
+        assert running.wait(timeout=120) in (130, 143)  # signals that wait together are taken in the system's order
+    finally:
+        running.kill()
+        running.communicate()
+
+
 def again_until_it_ends(running: subprocess.Popen[str]) -> str:
     """A signal that comes before the last one was handled is none: after a while, it is sent once more."""
     for seconds in (0.3, *[20] * 12):
