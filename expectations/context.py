@@ -22,8 +22,9 @@ from great_expectations.data_context.types.base import (
 from great_expectations.datasource.fluent import PostgresDatasource, SQLDatasource, SqliteDatasource
 from great_expectations.datasource.fluent.interfaces import TestConnectionError
 from great_expectations.datasource.fluent.sql_datasource import QueryAsset
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.event import listen
+from sqlalchemy.exc import OperationalError
 
 from edms_tasks.databases.engines import engine_of_url, is_file
 from edms_tasks.databases.sqlite.foreign import register_in
@@ -64,6 +65,10 @@ def connected(
     """One connection to the restored database, for reading alone, with a query asset for each name in `selects`.
 
     All assets are there from the beginning: added one by one, each would write the whole configuration anew.
+
+    Raises:
+        DatabaseRefused: the database cannot be reached, or went away meanwhile. Great Expectations would call the checks that
+            it could not make failed.
     """
     assets = [
         QueryAsset(name=name, query=query, batch_definitions=[BatchDefinition(name="all", partitioner=None)])
@@ -76,30 +81,46 @@ def connected(
     }
     in_a_file = is_file(engine_of_url(database_url))
     source: SQLDatasource | None = None
+    lost: list[BaseException] = []
     try:
         if in_a_file:
             source = context.data_sources.add_sqlite(SqliteDatasource(**what))
             _prepare_sqlite(source.get_execution_engine().engine)
         else:
             source = context.data_sources.add_postgres(PostgresDatasource(**what))
-            source.get_execution_engine().engine.update_execution_options(postgresql_readonly=True)
+            engine = source.get_execution_engine().engine
+            engine.update_execution_options(postgresql_readonly=True)
+            listen(engine, "handle_error", lambda context: lost.extend(_lost_connection(context)))
         yield source
     except TestConnectionError as error:
-        raise DatabaseRefused(
-            "The restored database cannot be reached for validation.",
-            why=type(error.__cause__ or error).__name__,
-            fix="Check that the database server is running, then restore again; the live system was not touched.",
-        ) from None  # the cause's text may hold the address
+        raise _unreachable(error.__cause__ or error) from None  # the cause's text may hold the address
     finally:
         if source is not None:
             source.get_execution_engine().close()
             source.get_engine().dispose()
+    if lost:
+        raise _unreachable(lost[0]) from None
 
 
 def frame_of(context: EphemeralDataContext, name: str) -> BatchDefinition[Any]:
     """The place of a pandas frame, which is handed in when it is validated."""
     frames = context.data_sources.add_pandas(name)
     return frames.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+
+
+def _unreachable(error: BaseException) -> DatabaseRefused:
+    return DatabaseRefused(
+        "The restored database cannot be reached for validation.",
+        why=type(error).__name__,
+        fix="Check that the database server is running, then restore again; the live system was not touched.",
+    )
+
+
+def _lost_connection(context: ExceptionContext) -> Iterator[BaseException]:
+    """The error of a connection that ended, or that could not be made; of no other."""
+    not_made = context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError)
+    if context.is_disconnect or not_made:
+        yield context.original_exception
 
 
 def _prepare_sqlite(engine: Engine) -> None:

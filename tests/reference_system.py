@@ -134,6 +134,7 @@ class EdmsTemplates:
     def __init__(self, folder: Path, postgres: LazyPostgres, shared: Path | None = None) -> None:
         self._folder = folder
         self._shared = shared or folder
+        self._shared.mkdir(parents=True, exist_ok=True)
         self._postgres = postgres
         self._made: dict[tuple[Engine, int | None, int], ReferenceEdms] = {}
 

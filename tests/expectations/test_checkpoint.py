@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from great_expectations import ExpectationSuite
 
+from edms_tasks.databases import DatabaseAddress
+from edms_tasks.errors import DatabaseRefused
 from edms_tasks.validate import validate_restored
 from edms_tasks.validation_result import SuiteResult
 from expectations.checkpoint import Summary, TableSuite, run_checkpoint, shared_out
@@ -79,6 +81,26 @@ def test_an_expectation_that_is_not_met_and_names_no_line_fails() -> None:
     assert not result.success
 
 
+def test_a_database_that_goes_away_meanwhile_is_reported_and_no_failed_check(postgres_database: str) -> None:
+    """It ended a restore with "NOT PROVED" where the server was stopped during the validation."""
+    url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
+    ended = _counting("SELECT pg_terminate_backend(pg_backend_pid()) AS ended")
+
+    with pytest.raises(DatabaseRefused) as refused:
+        run_checkpoint(url, [ended])
+
+    assert refused.value.transient and refused.value.exit_code == 3
+    assert url not in str(refused.value)
+
+
+def test_a_query_that_fails_is_a_failed_check_and_no_lost_database(postgres_database: str) -> None:
+    url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
+
+    (result,) = run_checkpoint(url, [_counting("SELECT 1 / (random()::int * 0) AS divided")])
+
+    assert not result.success
+
+
 def test_the_heaviest_suites_are_shared_out_first() -> None:
     suites = [_weighing(weight) for weight in (1, 2, 9, 3, 4)]
 
@@ -106,6 +128,12 @@ def _summarised(
     frame = pd.DataFrame(lines, columns=list(columns), dtype="str")
     (result,) = run_checkpoint("sqlite://", [Summary(summary_suite("files"), frame)])
     return read_summary(result, frame, {})
+
+
+def _counting(rows: str) -> TableSuite:
+    """A suite that counts rows, and reads their values in doing so."""
+    expectations = [gxe.ExpectColumnValuesToNotBeNull(column=rows.rpartition(" ")[2])]
+    return TableSuite(gx.ExpectationSuite(name="counted", expectations=expectations), rows)
 
 
 def _weighing(weight: int) -> TableSuite:
