@@ -22,6 +22,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
+from edms_tasks.merging.keys import keys_for_merge
 from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.promotion import LiveTarget, Patience
@@ -96,6 +97,7 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
 
     Raises:
         CommandError: it was not confirmed.
+        SettingsError: a declared natural key cannot be used.
         MergeRefused, CheckFailed, TargetLocked, TargetInUse, DamagedRepository, …: nothing was changed.
         EvidenceNotWritten: the merge was committed, and the report on it could not be written.
     """
@@ -115,7 +117,8 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
         safety = None if request.dry_run else _safety_snapshot(run, opened)
         workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
         folders = _folders(run.settings, opened.report, opened.manifest, notes)
-        stages = MergeStages(run, opened.repository, opened.manifest, workspace, scratch, tables, folders, wanted)
+        keys = keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes)
+        stages = MergeStages(run, opened.repository, opened.manifest, workspace, scratch, tables, folders, keys, wanted)
         with run.stage("read the snapshot"):
             stages.read_snapshot()
         if request.dry_run:

@@ -122,6 +122,13 @@ class MergeRequest:
     with_dependents: Annotated[
         bool, Says("With `only`: also rows that depend on these objects, such as versions and comments.")
     ] = False
+    keys: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Says(
+            "Match the rows of these models by other fields than the snapshot's natural key, e.g. documents.Document: [number]. "
+            "Wins over [natural_keys] of the settings."
+        ),
+    ] = field(default_factory=dict)
     dry_run: Annotated[bool, Says("Show what would be done; write nothing.")] = True
     confirm: Annotated[
         bool, Says("Must be on to write to the EDMS's database and files. A safety snapshot is made first.")

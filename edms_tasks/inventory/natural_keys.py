@@ -31,7 +31,7 @@ def derive_candidates(
         SettingsError: a declared key names a model or field that does not exist.
     """
     findings: list[Finding] = []
-    chosen = _declared(tables, models, declared)
+    chosen = declared_keys(tables, declared)
     candidates: dict[str, tuple[NaturalKey, ...]] = {}
     for table_id, table in tables.items():
         found = [chosen[table_id]] if table_id in chosen else []
@@ -45,22 +45,36 @@ def derive_candidates(
     return _without_cycles(tables, candidates, findings), tuple(findings)
 
 
-def _declared(
-    tables: Mapping[str, Table], models: Mapping[str, ProbeModel], declared: Mapping[str, Sequence[str]]
+def declared_keys(
+    tables: Mapping[str, Table], declared: Mapping[str, Sequence[str]], *, where: str = "[natural_keys]"
 ) -> dict[str, NaturalKey]:
-    by_name = {table.label.lower(): table_id for table_id, table in tables.items()} | {t.lower(): t for t in tables}
+    """Keys that somebody declared, by table id.
+
+    Args:
+        tables: by id, references included.
+        declared: model label (or table id) -> field paths such as "document.number".
+        where: where it was declared, for people.
+
+    Raises:
+        SettingsError: a key names a model or field that does not exist.
+    """
+    by_name = table_ids_by_name(tables)
     keys = {}
     for name, fields in declared.items():
         table_id = by_name.get(name.lower())
         if table_id is None:
-            raise _unknown(f"[natural_keys] {name!r}", "model", name, [table.label for table in tables.values()])
-        table = tables[table_id]
-        paths = tuple(_path(name, field, table, tables, models) for field in fields)
+            raise _unknown(f"{where} {name!r}", "model", name, [table.label for table in tables.values()])
+        paths = tuple(_path(f"{where} {name!r}", field, tables[table_id], tables) for field in fields)
         keys[table_id] = NaturalKey(source="settings", paths=paths, readable=", ".join(fields))
     return keys
 
 
-def _path(name: str, text: str, table: Table, tables: Mapping[str, Table], models: Mapping[str, ProbeModel]) -> Path:
+def table_ids_by_name(tables: Mapping[str, Table]) -> dict[str, str]:
+    """Table ids by what people may call a table, in lower case: its model's label, or its id."""
+    return {table.label.lower(): table_id for table_id, table in tables.items()} | {t.lower(): t for t in tables}
+
+
+def _path(where: str, text: str, table: Table, tables: Mapping[str, Table]) -> Path:
     """`document.number` as columns: `("document_id", "number")`."""
     path: list[str] = []
     here = table
@@ -69,14 +83,14 @@ def _path(name: str, text: str, table: Table, tables: Mapping[str, Table], model
         columns = {column.name: column.name for column in here.columns}
         columns |= {column.field: column.name for column in here.columns if column.field}
         if part not in columns:
-            raise _unknown(f"[natural_keys] {name!r}: {text!r}", "field", part, sorted(columns))
+            raise _unknown(f"{where}: {text!r}", "field", part, sorted(columns))
         path.append(columns[part])
         if position < len(parts) - 1:
             reference = reference_of(here, columns[part])
             if reference is None or reference.target not in tables:
                 raise SettingsError(
                     f"{part!r} is not a reference, so {text!r} cannot be followed.",
-                    where=f"[natural_keys] {name!r}",
+                    where=where,
                     fix="Only foreign keys are allowed before a dot.",
                 )
             here = tables[reference.target]

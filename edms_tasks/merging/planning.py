@@ -183,7 +183,7 @@ def _doubled(rows: Identified, where: str) -> list[Conflict]:
             model=rows.table.label,
             message=f"Rows of {where} share a natural key ({key.natural_key.readable}), so they cannot be matched.",
             count=key.duplicates,
-            fix="Fix them in the EDMS, or declare another key before the backup: [natural_keys].",
+            fix=f"Fix them in the EDMS, or match by other fields: --key {rows.table.label}=FIELD,….",
         )
     ]
 
@@ -279,7 +279,7 @@ def _collisions(
             message=f"Rows of the snapshot have the {', '.join(unique.columns)} of other rows of the target ({unique.name}).",
             count=len(found),
             examples=tuple(f"{ours} and {theirs}: {value}"[:300] for ours, theirs, value in found[:_EXAMPLES]),
-            fix="Change the value in the target, or declare these columns the model's natural key before the backup.",
+            fix="Change the value in one of the two systems; the tool never invents one.",
         )
     ]
 

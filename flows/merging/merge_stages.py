@@ -14,6 +14,7 @@ from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.merging.changes import table_change
 from edms_tasks.merging.file_names import spoken_for
 from edms_tasks.merging.files import RootMerge
+from edms_tasks.merging.keys import Keys, require_used
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.pairing import Identified, pair_same_rows
 from edms_tasks.merging.planning import Conflict, MergePlan, ModelPlan, plan_table, sorted_plans
@@ -55,6 +56,7 @@ class MergeStages:
         scratch: Path,
         tables: Sequence[Table],
         folders: Mapping[str, Path],
+        keys: Keys,
         wanted: Wanted,
     ) -> None:
         self._run = run
@@ -67,7 +69,7 @@ class MergeStages:
         self._wanted = wanted
         self._policies = wanted.policies
         self._roots: list[RootMerge] = []
-        self._keys = {entry.table.id: entry.natural_key for entry in manifest.tables}
+        self._keys = keys
         self._raws: dict[str, dict[str, RawTable]] = {}
         self._rows: dict[str, dict[str, Identified]] = {}
         self._matched: Matched | None = None
@@ -210,6 +212,7 @@ class MergeStages:
         sides = self._run.call(identify_rows, self._tables, keys, raws, self._workspace, like=first)
         found: dict[str, dict[str, Identified]] = {}
         for name, side in sides.items():
+            require_used(keys, side)
             folder = self._scratch / "identified" / "-".join(names) / name
             folder.mkdir(parents=True)
             other = first or next(other for other in sides.values() if other is not side)

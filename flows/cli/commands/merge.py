@@ -22,6 +22,7 @@ EXAMPLES = (
     "merge latest --dry-run",
     "merge latest --yes",
     "merge latest --on-conflict keep --on-conflict users.User=overwrite",
+    "merge latest --key documents.Document=number --dry-run",
     "merge latest --only documents.Document:SOP-0001 --with-dependents",
 )
 _POLICIES: dict[str, Policy] = {"overwrite": "overwrite", "keep": "keep", "fail": "fail"}
@@ -47,6 +48,14 @@ def merge(
         ),
     ] = None,
     with_dependents: Annotated[bool, from_request(MergeRequest, "with_dependents")] = False,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL=FIELD,…",
+            help="Match the rows of a model by these fields instead of the snapshot's natural key: documents.Document=number. "
+            "Wins over [natural_keys] of the settings. Can be given several times.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
     every: All = False,
@@ -72,6 +81,7 @@ def merge(
             models=models,
             only=tuple(only or ()),
             with_dependents=with_dependents,
+            keys=keys_of(key or []),
             dry_run=dry_run,
             confirm=True,
             wait=not no_wait,
@@ -102,6 +112,20 @@ def policies_of(given: list[str]) -> tuple[Policy, dict[str, Policy]]:
         else:
             default = policy
     return default, models
+
+
+def keys_of(given: list[str]) -> dict[str, tuple[str, ...]]:
+    """Fields by model: from `documents.DocumentVersion=document.number,version`."""
+    keys: dict[str, tuple[str, ...]] = {}
+    for one in given:
+        model, equals, fields = one.partition("=")
+        names = tuple(name.strip() for name in fields.split(","))
+        if not (model and equals and all(names)):
+            raise command_error(f"{one!r} is not a key.", "Write MODEL=FIELD, e.g. --key documents.Document=number.")
+        if model in keys:
+            raise command_error(f"Two keys are given for {model}.", f"Write one: --key {model}=FIELD,FIELD.")
+        keys[model] = names
+    return keys
 
 
 def _confirm(settings: Settings, *, asking: bool) -> None:
