@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from edms_tasks.files.contents import query_index
 from edms_tasks.files.fetch import open_index
-from edms_tasks.files.index import SCHEMA, OpenedIndex, digest_of, file_workspace, readable
+from edms_tasks.files.index import SCHEMA, OpenedIndex, digest_of, readable
 from edms_tasks.files.listing import batch_of
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import BLOCK, in_order, open_file
@@ -86,7 +86,7 @@ def check_files(
     jobs: int = 2,
 ) -> FileCheck:
     """Read every file of the folder and compare path, kind, size and content with the index, on `jobs` threads."""
-    with open_index(index, repository, scratch) as opened, file_workspace(opened.folder) as workspace:
+    with open_index(index, repository, scratch) as opened, opened.workspace() as workspace:
         seen = opened.folder / "seen.parquet"
         files = _write_seen(_look(os.fsencode(folder), jobs), seen, progress)
         digest = digest_of([seen], workspace)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.files.index import LARGEST_PACK_OBJECT, PACK_BYTES, OpenedIndex, Part, file_workspace, readable
+from edms_tasks.files.index import LARGEST_PACK_OBJECT, PACK_BYTES, OpenedIndex, Part, readable
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 
@@ -65,7 +65,7 @@ def query_index(opened: OpenedIndex, query: str, **parameters: object) -> Iterat
     """Rows of a query over the index's Parquet files (`$paths`), a few thousand at a time, out of core."""
     if not opened.paths:
         return
-    with file_workspace(opened.folder) as connection:
+    with opened.workspace() as connection:
         result = connection.execute(query, {"paths": [str(path) for path in opened.paths], **parameters})
         while rows := result.fetchmany(_ROWS_AT_ONCE):
             yield from rows

@@ -47,7 +47,8 @@ def open_own_index(index: FileIndex, repository: Repository, scratch: Path | Non
             repository.fetch(ref, path)
             require_bounded(path, rows=None, name=ref.sha256)
             paths.append(path)
-        yield OpenedIndex(index=index, paths=tuple(paths), folder=Path(folder))
+        with file_workspace(Path(folder)) as engine:
+            yield OpenedIndex(index=index, paths=tuple(paths), folder=Path(folder), engine=engine)
 
 
 def _check(opened: OpenedIndex) -> None:
@@ -69,7 +70,7 @@ def _check(opened: OpenedIndex) -> None:
         total += pc.sum(rows["size"]).as_py()
         last = rows["path"][-1].as_py()
         above = folders_of(last, is_folder=rows["kind"][-1].as_py() == "dir")
-    with file_workspace(opened.folder) as connection:
+    with opened.workspace() as connection:
         digest = digest_of(opened.paths, connection)
     if (files, total, digest) != (index.files, index.bytes, index.digest):
         raise unsound(index.root.name, "its rows do not match the manifest")

@@ -94,6 +94,7 @@ def file_workspace(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         "memory_limit": "256MB",
         "threads": 2,
         "temp_directory": str(folder / "duckdb"),
+        "enable_external_file_cache": False,  # memory is for the queries
     }
     with duckdb.connect(config=config) as connection:
         yield connection
@@ -118,6 +119,13 @@ class OpenedIndex:
     index: FileIndex
     paths: tuple[Path, ...]  # its Parquet files
     folder: Path  # for temporary files; gone with the index
+    engine: duckdb.DuckDBPyConnection  # a `file_workspace`: opening one for each query took longer than the queries
+
+    @contextmanager
+    def workspace(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of the caller's own to the index's engine; its tables are those of the engine."""
+        with self.engine.cursor() as connection:
+            yield connection
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows, in order, some ten thousand at a time."""

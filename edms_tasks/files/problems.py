@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.files.fetch import open_own_index
-from edms_tasks.files.index import file_workspace, readable
+from edms_tasks.files.index import readable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding, Table
@@ -45,7 +45,7 @@ def find_file_problems(
         present = [(t, column) for t, column in columns if t.id in raws and any(c.name == column for c in t.columns)]
         if not present:
             continue
-        with open_own_index(index, repository, scratch) as opened, file_workspace(opened.folder) as connection:
+        with open_own_index(index, repository, scratch) as opened, opened.workspace() as connection:
             _load_files(connection, opened.paths)
             for table, column in present:
                 _load_references(connection, table, column, raws[table.id], index.root)

@@ -23,7 +23,7 @@ from edms_tasks.digests.canonical import text_of
 from edms_tasks.errors import MergeRefused
 from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.fetch import folders_of, open_index
-from edms_tasks.files.index import SCHEMA, OpenedIndex, file_workspace, readable
+from edms_tasks.files.index import SCHEMA, OpenedIndex, readable
 from edms_tasks.files.walk import MERGE_STAGING
 from edms_tasks.files.write_back import restore_opened
 from edms_tasks.inventory.id_patterns import name_expression
@@ -62,7 +62,9 @@ class RootMerge:
         with open_index(self.index, repository, scratch) as opened:
             chosen = opened.folder / "chosen.parquet"
             _choose(opened, self.writes, chosen)
-            restore_opened(OpenedIndex(self.index, (chosen,), opened.folder), repository, self.live / STAGING)
+            restore_opened(
+                OpenedIndex(self.index, (chosen,), opened.folder, opened.engine), repository, self.live / STAGING
+            )
 
     def move_in(self, aside: Path) -> None:
         """Move the staged files to their names; those that they replace go to `aside`."""
@@ -204,7 +206,7 @@ def _named(
         f"SELECT f.path, {renamed}, f.size, f.sha256, [{', '.join(held)}] "
         f"FROM (SELECT *, try(decode(path)) AS text FROM read_parquet($paths) WHERE kind = 'file') f {' '.join(joins)}"
     )
-    with file_workspace(opened.folder) as connection:
+    with opened.workspace() as connection:
         found = connection.execute(query, {"paths": [str(path) for path in opened.paths]})
         while rows := found.fetchmany(4096):
             for name, final, size, sha256, found_ids in rows:

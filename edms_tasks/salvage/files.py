@@ -25,6 +25,7 @@ from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.salvage.losses import FilesLoss, LostObject
 from edms_tasks.scratch.bounded_parquet import require_bounded
+from edms_tasks.scratch.reading import reading
 from edms_tasks.scratch.workspace import Workspace
 
 _NOTHING = f"{0:032x}"
@@ -110,7 +111,7 @@ def _assessed(
     lost, present = _listed(folder, opened.paths, blame)
     named, examples = _first(lost)
     if packs or assessed.wrong:
-        with file_workspace(opened.folder) as connection:
+        with opened.workspace() as connection:
             kept = _kept(connection, opened.paths, blame)
             left = _stored(opened.index, kept, repository, folder / "files-left", without=frozenset(packs))
         with open_index(left, repository, folder):
@@ -170,8 +171,7 @@ def _listed(folder: Path, paths: Sequence[Path], blame: Mapping[str, object] | N
 
 def _first(lost: Path) -> tuple[int, tuple[str, ...]]:
     """How many files a list holds, and the first of their names."""
-    with duckdb.connect() as connection:
-        connection.execute("SET threads = 1")
+    with reading() as connection:
         source = f"read_parquet({literal(str(lost))})"
         ((count,),) = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
         first = connection.execute(f"SELECT path FROM {source} ORDER BY path LIMIT {NAMES_SHOWN}").fetchall()

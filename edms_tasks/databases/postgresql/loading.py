@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import duckdb
 import pgpq
 import psycopg
 import pyarrow as pa
@@ -19,6 +18,7 @@ from edms_tasks.databases.postgresql.carried import NATIVE
 from edms_tasks.inventory.model import Column
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, identifiers, literal
+from edms_tasks.scratch.reading import reading
 
 _COPY_BLOCK = 1 << 20
 _BATCH_ROWS = 16_384
@@ -94,8 +94,7 @@ def _binary_form(columns: Sequence[Column], encodings: dict[str, Encoding]) -> t
 def _binary_blocks(chunks: Iterable[Path], expressions: Sequence[str], schema: pa.Schema) -> Iterator[bytes]:
     encoder = pgpq.ArrowToPostgresBinaryEncoder(schema)
     yield encoder.write_header()
-    with duckdb.connect() as engine:
-        engine.execute("SET TimeZone = 'UTC'; SET threads = 1")
+    with reading() as engine:
         for chunk in chunks:
             source = f"SELECT {', '.join(expressions)} FROM read_parquet({literal(str(chunk))})"
             for batch in engine.sql(source).to_arrow_reader(_BATCH_ROWS):
@@ -111,8 +110,7 @@ def _csv_blocks(chunk: Path, columns: Sequence[Column], encodings: dict[str, Enc
     # A row that is nothing but `\\.` would end the stream; quoting every value of one-column tables prevents it.
     quoting = ", FORCE_QUOTE *" if len(columns) == 1 else ""
     csv = chunk.with_suffix(".csv")
-    with duckdb.connect() as engine:
-        engine.execute("SET TimeZone = 'UTC'; SET threads = 1; SET preserve_insertion_order = true")
+    with reading() as engine:
         engine.execute(
             f"COPY (SELECT {expressions} FROM read_parquet({literal(str(chunk))})) TO {literal(str(csv))} "
             f"(FORMAT csv, HEADER false, NULLSTR '', COMPRESSION none{quoting})"
