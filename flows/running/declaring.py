@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
 
+from edms_tasks.databases.lost import naming_lost_connections
 from edms_tasks.errors import CheckFailed
 from flows.requests import description_in
 from flows.running.printable import printable
@@ -101,7 +102,7 @@ def task(
     """
 
     def declare(fn: Callable[P, Made]) -> Task[P, Made]:
-        return Task(fn, name, task_run_name or name, frozenset(tags), retries, weight)
+        return Task(naming_lost_connections(fn), name, task_run_name or name, frozenset(tags), retries, weight)
 
     return declare
 
@@ -187,6 +188,6 @@ def flow(
     """
 
     def declare(fn: Callable[[Run, Request], Result]) -> Verb[Request, Result]:
-        return Verb(fn, name, description, flow_run_name, repeatable, may_be_recorded)
+        return Verb(naming_lost_connections(fn), name, description, flow_run_name, repeatable, may_be_recorded)
 
     return declare

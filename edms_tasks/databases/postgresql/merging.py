@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.lost import lost_connection
 from edms_tasks.databases.postgresql import catalogue
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
+from edms_tasks.databases.postgresql.lost import why_lost
 from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.databases.protocol import TableChange
@@ -82,6 +84,7 @@ class PostgresMerge:
             if names:
                 self._execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
         except adbc_driver_manager.Error as error:
+            self._require_connection(error)
             raise TargetInUse(
                 "Another session is writing to the database.",
                 where=self._address.display,
@@ -89,6 +92,10 @@ class PostgresMerge:
                 fix="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
             ) from error
         self._execute("SET LOCAL lock_timeout = 0")
+
+    def _require_connection(self, error: adbc_driver_manager.Error) -> None:
+        if why := why_lost(error):
+            raise lost_connection(f"{why} Nothing was changed.", self._address.display) from error
 
     def _require_checks(self) -> None:
         """With session_replication_role = replica the server would check no reference."""
@@ -127,6 +134,7 @@ class PostgresMerge:
             for view in catalogue.read_materialized_views(self._catalogue):
                 self._execute(f"REFRESH MATERIALIZED VIEW {view}")
         except adbc_driver_manager.Error as error:
+            self._require_connection(error)
             raise MergeRefused(
                 "PostgreSQL refused the merge.",
                 where=self._address.display,

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql.lost import WORDS
 from edms_tasks.databases.postgresql.programs import Program
 from edms_tasks.errors import EdmsBackupError, NoSpace, TerminalError, TransientError
 
@@ -28,8 +29,7 @@ _KINDS = (
         NoSpace,
     ),
     _Kind(
-        r"server closed the connection|terminating connection|connection to server .* (failed|was lost)|could not connect"
-        r"|SSL (SYSCALL|connection)|no connection to the server|could not (receive|send) data|crash of another server process",
+        WORDS,
         "The connection to the server was lost. See the server's log for the reason, and run it again.",
         TransientError,
     ),

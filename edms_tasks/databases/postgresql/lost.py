@@ -1,0 +1,29 @@
+"""How PostgreSQL's drivers and programs say that the connection is gone."""
+
+from __future__ import annotations
+
+import re
+
+import adbc_driver_manager
+import psycopg
+
+WORDS = (
+    r"server closed the connection|terminating connection|connection to server .* (failed|was lost)|could not connect"
+    r"|SSL (SYSCALL|connection)|no connection to the server|could not (receive|send) data|crash of another server process"
+)
+"""libpq's, untranslated."""
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exceptions; shutdown, crash, starting up.
+_STATES = ("08", "57P01", "57P02", "57P03")
+
+
+def why_lost(error: Exception) -> str | None:
+    """The first line of what is said, where the connection is gone; None for any other error."""
+    if isinstance(error, psycopg.OperationalError):
+        # Without a state it is libpq, not the server, that speaks.
+        lost = error.sqlstate is None or error.sqlstate.startswith(_STATES)
+    elif isinstance(error, adbc_driver_manager.Error):
+        lost = (error.sqlstate or "").startswith(_STATES) or re.search(WORDS, str(error)) is not None
+    else:
+        return None
+    return str(error).strip().splitlines()[0][:300] if lost else None

@@ -1,0 +1,103 @@
+"""Connections that end in the middle of the work: whatever runs then, the lost connection is what is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+import pytest
+
+from edms_tasks.databases.lost import naming_lost_connections
+from edms_tasks.errors import DatabaseRefused, LockLost
+from flows.running.declaring import Task
+from flows.running.threads import ThreadRunner
+from tests.backed_up import BackedUpSystems
+from tests.running import Protected, run_backup, run_merge, run_restore
+
+ENDS = "SELECT pg_terminate_backend(pg_backend_pid())"
+OTHERS_END = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+Execute = Callable[[str], Any]
+VERBS: dict[str, Callable[..., Any]] = {"backup": run_backup, "restore": run_restore, "merge": run_merge}
+
+
+@pytest.fixture
+def drivers(postgres_database: str) -> Iterator[list[Execute]]:
+    """A statement's execution by each driver, as tasks run it."""
+    one, other = psycopg.connect(postgres_database, autocommit=True), adbc.connect(postgres_database)
+    cursor = other.cursor()
+
+    def execute(statement: str) -> None:
+        cursor.execute(statement)
+        cursor.fetchall()
+
+    yield [naming_lost_connections(one.execute), naming_lost_connections(execute)]
+    cursor.close()
+    other.close()
+    one.close()
+
+
+def test_each_drivers_words_for_it_are_known(drivers: list[Execute]) -> None:
+    for execute in drivers:
+        for statement in (ENDS, "SELECT 1"):  # the second finds it ended
+            with pytest.raises(DatabaseRefused) as refused:
+                execute(statement)
+            assert refused.value.transient and refused.value.exit_code == 3 and refused.value.why
+
+
+def test_a_server_that_is_not_there_is_a_lost_one_too() -> None:
+    with pytest.raises(DatabaseRefused):
+        naming_lost_connections(adbc.connect)("postgresql://127.0.0.1:1/nobody")
+
+
+def test_what_a_server_refuses_is_no_lost_connection(drivers: list[Execute]) -> None:
+    for execute in drivers:
+        with pytest.raises((psycopg.errors.DivisionByZero, adbc_driver_manager.Error)):
+            execute("SELECT 1/0")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("verb", "task"),
+    [
+        ("backup", "extract table"),
+        ("restore", "load table"),
+        ("merge", "write rows"),
+        *(
+            pytest.param(verb, task, marks=pytest.mark.long)
+            for verb, tasks in {
+                "backup": ["read catalogue", "capture schema", "read sequences"],
+                "restore": ["build indexes", "gather statistics", "check structure", "extract table", "validate"],
+                "merge": ["extract table", "match rows", "commit"],
+            }.items()
+            for task in tasks
+        ),
+    ],
+)
+def test_it_is_what_a_run_reports(backed_up: BackedUpSystems, verb: str, task: str) -> None:
+    protected = backed_up("postgresql").protected
+
+    with pytest.raises((DatabaseRefused, LockLost)) as refused:
+        VERBS[verb](protected.settings, Ending(protected, task))
+
+    assert refused.value.exit_code == 3 and refused.value.fix
+
+
+class Ending(ThreadRunner):
+    """Ends every other session of the server before a task of this name, as an administrator or a crash does."""
+
+    def __init__(self, protected: Protected, name: str) -> None:
+        super().__init__()
+        self._url, self._name, self._ended = protected.edms.database_url, name, False
+
+    def call(self, task: Task[Any, Any], /, *args: Any, **kwargs: Any) -> Any:
+        if task.name == self._name and not self._ended:
+            self._ended = True
+            with psycopg.connect(self._url, autocommit=True) as session:
+                session.execute(OTHERS_END)
+        return super().call(task, *args, **kwargs)
