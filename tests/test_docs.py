@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,23 +80,6 @@ def test_every_error_has_a_code_of_its_own() -> None:
 def test_every_documented_error_has_a_meaning_and_a_fix() -> None:
     for row in _table_rows(_section(DOCS / "restore.md", "## Every error")):
         assert all(row) and len(row) == 4, row
-
-
-# -- conflicts -----------------------------------------------------------------------------------------------------
-
-
-def test_every_conflict_of_a_merge_is_documented() -> None:
-    section = _section(DOCS / "merge.md", "## Conflicts")
-    documented = {code for row in _table_rows(section) for code in re.findall(r"`([a-z-]+)`", row[0])}
-    assert documented == _codes_in((ROOT / "edms_tasks" / "merging").rglob("*.py"))
-
-
-def _codes_in(paths: Iterable[Path]) -> set[str]:
-    codes: set[str] = set()
-    for path in paths:
-        text = path.read_text(encoding="utf-8")
-        codes.update(re.findall(r'\bcode="([a-z-]+)"', text))
-    return codes
 
 
 # -- commands -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from edms_tasks.doctor.assessment import assessed
 from edms_tasks.findings import GROUPS, REGISTRY, make_finding
 from edms_tasks.inventory.model import Finding
+from edms_tasks.merging.conflicts import make_conflict
 from tests import findings_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +52,26 @@ def test_findings_are_made_by_the_registry_alone() -> None:
     ]
 
     assert not made
+
+
+def test_conflicts_are_made_by_the_registry_alone() -> None:
+    made = {path.name for path in SOURCES for call in _calls(path) if _name(call) == "Conflict"}
+
+    assert made == {"conflicts.py"}  # make_conflict
+
+
+def test_a_conflict_says_what_the_registry_says_unless_it_has_particulars() -> None:
+    kind = REGISTRY["doubled-key"]
+    plain = make_conflict("doubled-key", "documents.Document", count=2)
+    particular = make_conflict("doubled-key", "documents.Document", "Two of three.", count=2, fix="Renumber them.")
+
+    assert (plain.severity, plain.message, plain.fix) == ("error", kind.means, kind.fix)
+    assert (particular.message, particular.fix) == ("Two of three.", "Renumber them.")
+
+
+def test_a_conflict_that_is_not_registered_is_refused() -> None:
+    with pytest.raises(ValueError, match="not registered"):
+        make_conflict("no-such-conflict", "documents.Document", count=1)
 
 
 def test_the_probe_gives_its_findings_registered_severities() -> None:
@@ -110,7 +131,7 @@ def _name(call: ast.Call) -> str:
 def _raised_by_name(path: Path) -> Iterator[str]:
     """The codes that are written where a finding is made."""
     for call in _calls(path):
-        if _name(call) == "make_finding" and call.args and isinstance(call.args[0], ast.Constant):
+        if _name(call) in ("make_finding", "make_conflict") and call.args and isinstance(call.args[0], ast.Constant):
             yield call.args[0].value
         if _name(call) == "finding" and path == PROBE:
             yield ast.literal_eval(call.args[0])

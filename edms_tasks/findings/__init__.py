@@ -1,7 +1,7 @@
 """Every finding there is: its code, the severities it may have, what it means and what to do.
 
-Code that notices something calls `make_finding("missing-file", subject, …)` and gives the particulars. `docs/findings.md` is
-made from the same entries by `python -m tests.findings_page`.
+Code that notices something calls `make_finding("missing-file", subject, …)` and gives the particulars; a merge calls
+`make_conflict`. `docs/findings.md` is made from the same entries by `python -m tests.findings_page`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edms_tasks.findings import database, files, keys, lineage, references, restoring
+from edms_tasks.findings import database, files, keys, lineage, merging, references, restoring
 from edms_tasks.findings.kind import Kind
 from edms_tasks.inventory.model import Finding, Severity
 
@@ -21,6 +21,7 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
         "The database and the EDMS's code": database.KINDS,
         "What a restore will need": restoring.KINDS,
         "Snapshots and repository": lineage.KINDS,
+        "Conflicts of a merge": merging.KINDS,
     }
 )
 """The kinds of findings by what they are about, in the order of the documentation."""

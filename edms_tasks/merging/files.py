@@ -30,8 +30,9 @@ from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.manifest import FileIndex
+from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
-from edms_tasks.merging.planning import Conflict, FilePlan, Policy
+from edms_tasks.merging.planning import FilePlan, Policy
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.disk_space import require_space
@@ -157,10 +158,10 @@ def plan_files(
     conflicts = []
     if disputed:
         conflicts.append(
-            Conflict(
-                code="file",
-                model=f"files of {index.root.name}",
-                message="Files of the snapshot have the names of other files of the target"
+            make_conflict(
+                "file",
+                f"files of {index.root.name}",
+                "Files of the snapshot have the names of other files of the target"
                 + (", which rows that stay in the target name." if policy == "overwrite" else "."),
                 count=len(disputed),
                 examples=tuple(sorted(disputed)[:_EXAMPLES]),

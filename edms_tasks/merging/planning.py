@@ -11,6 +11,7 @@ from pydantic import Field
 from edms_tasks.digests.table_state import KEY
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import Table, UniqueKey, Value
+from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.rewriting import ACTION, COLUMNS, Rewritten
@@ -18,17 +19,6 @@ from edms_tasks.quoting import identifier
 
 Policy = Literal["overwrite", "keep", "fail"]
 _EXAMPLES = 3
-
-
-class Conflict(Value):
-    """Something that keeps a merge from being carried out."""
-
-    code: Literal["differs", "unique", "doubled-key", "no-id", "id-differs", "file"]
-    model: str
-    message: str
-    count: int
-    examples: tuple[str, ...] = ()
-    fix: str = Field(alias="cure")  # its name in documents that exist
 
 
 class ModelPlan(Value):
@@ -44,9 +34,8 @@ class ModelPlan(Value):
     same: int
     only_in_target: int
     new_ids: int  # inserted rows that get another id than they had
-    orphaned: int = Field(
-        alias="led_nowhere"
-    )  # ids without a row that had to become others, so as not to lead to a row of the target
+    # Ids without a row that get another number, because a row of the target has theirs. The alias is its name in --json.
+    orphaned: int = Field(alias="led_nowhere")
     columns: dict[str, int]  # column -> updated (or kept) rows that differ in it
     inserts: tuple[str, ...]  # natural keys of the first few
     updates: tuple[str, ...]
@@ -132,10 +121,10 @@ def plan_table(
     conflicts = [*_doubled(source, "the snapshot"), *_doubled(target, "the target"), *_unplaced(table, id_map)]
     if policy == "fail" and rows.updates:
         conflicts.append(
-            Conflict(
-                code="differs",
-                model=table.label,
-                message="Rows are in both and differ.",
+            make_conflict(
+                "differs",
+                table.label,
+                "Rows are in both and differ.",
                 count=rows.updates,
                 examples=updates,
                 fix=f"Choose: --on-conflict {table.label}=overwrite or --on-conflict {table.label}=keep.",
@@ -178,10 +167,10 @@ def _doubled(rows: Identified, where: str) -> list[Conflict]:
     if key.natural_key is None or key.natural_key.source == "content" or not key.duplicates:
         return []
     return [
-        Conflict(
-            code="doubled-key",
-            model=rows.table.label,
-            message=f"Rows of {where} share a natural key ({key.natural_key.readable}), so they cannot be matched.",
+        make_conflict(
+            "doubled-key",
+            rows.table.label,
+            f"Rows of {where} share a natural key ({key.natural_key.readable}), so they cannot be matched.",
             count=key.duplicates,
             fix=f"Fix them in the EDMS, or match by other fields: --key {rows.table.label}=FIELD,….",
         )
@@ -192,12 +181,11 @@ def _unplaced(table: Table, id_map: IdMap | None) -> list[Conflict]:
     if id_map is None or not id_map.unplaced:
         return []
     return [
-        Conflict(
-            code="no-id",
-            model=table.label,
-            message=f"New rows have a {table.primary_key[0]} that is taken in the target, and no other can be generated for them.",
+        make_conflict(
+            "no-id",
+            table.label,
+            f"New rows have a {table.primary_key[0]} that is taken in the target, and no other can be generated for them.",
             count=id_map.unplaced,
-            fix="Give the model a natural key ([natural_keys]) so that they are recognised, or change the id in the target.",
         )
     ]
 
@@ -220,13 +208,12 @@ def _moved_keys(
     if not found:
         return []
     return [
-        Conflict(
-            code="id-differs",
-            model=source.table.label,
-            message="Rows with the same natural key have another primary key in the target.",
+        make_conflict(
+            "id-differs",
+            source.table.label,
+            "Rows with the same natural key have another primary key in the target.",
             count=len(found),
             examples=tuple(str(key) for (key,) in found[:_EXAMPLES]),
-            fix="Change them in the target, or leave the model out.",
         )
     ]
 
@@ -273,13 +260,12 @@ def _collisions(
     if not found:
         return []
     return [
-        Conflict(
-            code="unique",
-            model=source.table.label,
-            message=f"Rows of the snapshot have the {', '.join(unique.columns)} of other rows of the target ({unique.name}).",
+        make_conflict(
+            "unique",
+            source.table.label,
+            f"Rows of the snapshot have the {', '.join(unique.columns)} of other rows of the target ({unique.name}).",
             count=len(found),
             examples=tuple(f"{ours} and {theirs}: {value}"[:300] for ours, theirs, value in found[:_EXAMPLES]),
-            fix="Change the value in one of the two systems; the tool never invents one.",
         )
     ]
 

@@ -12,12 +12,13 @@ from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.merging.changes import table_change
+from edms_tasks.merging.conflicts import Conflict
 from edms_tasks.merging.file_names import spoken_for
 from edms_tasks.merging.files import RootMerge
 from edms_tasks.merging.keys import Keys, require_used
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.pairing import Identified, pair_same_rows
-from edms_tasks.merging.planning import Conflict, MergePlan, ModelPlan, plan_table, sorted_plans
+from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans
 from edms_tasks.merging.selection import chosen_files, chosen_ids
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.repository import Repository

@@ -10,11 +10,12 @@ from edms_tasks.databases.protocol import MergeTransaction, TableChange
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import FileNameReference, Table
 from edms_tasks.manifest import FileIndex
+from edms_tasks.merging.conflicts import Conflict
 from edms_tasks.merging.files import RootMerge, plan_files
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.matched_tables import Matched, match_tables
 from edms_tasks.merging.pairing import Identified, write_identified
-from edms_tasks.merging.planning import Conflict, ModelPlan, Policy
+from edms_tasks.merging.planning import ModelPlan, Policy
 from edms_tasks.merging.rewriting import Rewritten
 from edms_tasks.merging.selection import Selector, restrict
 from edms_tasks.merging.validated_rows import MergedTable, validate_table

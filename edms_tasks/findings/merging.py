@@ -1,0 +1,46 @@
+"""Conflicts: findings that stop a merge before anything is written."""
+
+from __future__ import annotations
+
+from edms_tasks.findings.kind import Kind
+
+KINDS = (
+    Kind(
+        "differs",
+        ("error",),
+        "Rows are in both and differ, and the policy is `fail`.",
+        "Choose `--on-conflict MODEL=overwrite` or `--on-conflict MODEL=keep`.",
+    ),
+    Kind(
+        "unique",
+        ("error",),
+        "Rows of the snapshot have a unique value of other rows of the target (not their natural key), such as a running number that both "
+        "systems have used.",
+        "Change the value in one of the two systems; a merge never invents values.",
+    ),
+    Kind(
+        "doubled-key",
+        ("error",),
+        "Rows share a natural key, so they cannot be matched.",
+        "Fix them in the EDMS, or match by other fields: `--key MODEL=FIELD,…`.",
+    ),
+    Kind(
+        "no-id",
+        ("error",),
+        "New rows have an id that is taken in the target, and no other can be generated because it is not a number (a code).",
+        "Give the model a natural key under [natural_keys] so that its rows are recognised, or change the id in the target.",
+    ),
+    Kind(
+        "id-differs",
+        ("error",),
+        "Rows with the same natural key have another primary key of several columns in the target.",
+        "Change them in the target, or leave the model out.",
+    ),
+    Kind(
+        "file",
+        ("error",),
+        "Files of the snapshot have the names of other files of the target, and rows that stay in the target name those, the policy is "
+        "`fail`, or the target has a folder of that name.",
+        "Rename the target's files in the EDMS, or choose another policy with --on-conflict.",
+    ),
+)

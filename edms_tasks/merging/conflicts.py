@@ -1,0 +1,48 @@
+"""What stops a merge: a conflict for each code of the group "Conflicts of a merge" in the registry of findings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from edms_tasks.findings import require_registered
+from edms_tasks.inventory.model import Severity, Value
+
+
+class Conflict(Value):
+    """Rows or files of one model or folder that stop a merge."""
+
+    code: str
+    severity: Severity
+    model: str  # its label, or "files of <root>"
+    message: str
+    count: int  # rows or files
+    examples: tuple[str, ...] = ()
+    fix: str = Field(alias="cure")  # its name in documents that exist
+
+
+def make_conflict(
+    code: str, model: str, message: str = "", *, count: int, examples: tuple[str, ...] = (), fix: str = ""
+) -> Conflict:
+    """A conflict of a registered kind.
+
+    Args:
+        code: a key of `edms_tasks.findings.REGISTRY`.
+        model: the model's label, or the folder of files it concerns.
+        message: the particulars; without them, what the registry says.
+        count: how many rows or files it concerns.
+        examples: a few of them.
+        fix: what to do in this case; without it, what the registry says.
+
+    Raises:
+        ValueError: the code is not registered.
+    """
+    kind = require_registered(code, None)
+    return Conflict(
+        code=code,
+        severity=kind.severities[0],
+        model=model,
+        message=message or kind.means,
+        count=count,
+        examples=examples,
+        fix=fix or kind.fix,
+    )
