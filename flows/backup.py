@@ -43,7 +43,7 @@ def backup(run: Run, request: BackupRequest) -> BackupResult:
 
 
 def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
-    """What a backup does; a merge makes its safety snapshot in the same way."""
+    """Make a snapshot whose tag has been checked; a merge makes its safety snapshot with it."""
     with run.stage("inspect"):
         source = inspect_source(run, request)
     with run.runner.tagged(source.engine), making_a_snapshot(run, source) as making:

@@ -82,7 +82,7 @@ class DemoResult:
 
     @property
     def proved(self) -> bool:
-        """The backup verified, the restore is proved and live, and every count and id is as it was."""
+        """Whether the backup is verified, the restore is proved and live, and every count and id is as before."""
         return (
             self.backup.verified
             and self.restore.success
@@ -111,7 +111,7 @@ class DemoResult:
 def run_demo(
     *, keep: bool = False, postgres: str | None = None, documents: int = 1000, console: Console | None = None
 ) -> DemoResult:
-    """Do all of it. The reports survive in the folder; `keep` keeps EDMS, repository and settings beside them."""
+    """Run the demo. The reports stay in the folder; with `keep`, so do EDMS, repository and settings."""
     folder = Path(tempfile.mkdtemp(prefix="edms-backup-demo-"))
     try:
         with _database(postgres, folder, keep=keep) as url:
@@ -256,7 +256,7 @@ def _rows(settings: Settings) -> dict[str, int]:
 
 @contextmanager
 def _database(postgres: str | None, folder: Path, *, keep: bool) -> Iterator[str]:
-    """The URL of the demo's own database; on PostgreSQL it, and what was made beside it, is dropped afterwards."""
+    """The URL of the demo's own database. On PostgreSQL it is dropped afterwards, with the databases made beside it."""
     if postgres is None:
         yield f"sqlite:///{quote(str(folder / 'edms.sqlite3'))}"
         return

@@ -1,4 +1,4 @@
-"""Diff: what two snapshots, or a snapshot and the live system, differ in. Reads both; changes and stores nothing.
+"""Diff: compare two snapshots, or a snapshot and the live system. It reads both and changes nothing.
 
 open → read (what digests do not show to be the same, and what that points at) → compare → files.
 """
@@ -33,7 +33,7 @@ LIVE = "live"
 
 @dataclass(frozen=True)
 class DiffResult:
-    """What a comparison found, and where the whole of it is."""
+    """The result of a comparison, and the folder or page with all of it."""
 
     difference: Difference
     seconds: dict[str, float]
@@ -45,7 +45,7 @@ class DiffResult:
         return self.difference.equal
 
     def shortfall(self) -> Shortfall | None:
-        """None: a difference is a result."""
+        """Always None: a difference is not a failure."""
         return None
 
     def as_json(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ from flows.tasks.open import open_the_snapshot
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What a merge did, or would do, and its validation."""
+    """What a merge did or would do, and its validation."""
 
     plan: MergePlan
     done: bool
@@ -67,7 +67,7 @@ class MergeResult:
         return not self.plan.conflicts
 
     def shortfall(self) -> Shortfall | None:
-        """Conflicts."""
+        """Why the merge counts as failed: its conflicts. None if there are none."""
         if self.success:
             return None
         conflicts = tuple(f"{conflict.model}: {conflict.message}" for conflict in self.plan.conflicts)
@@ -217,7 +217,7 @@ def _merge(
 
 @contextmanager
 def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator[None]:
-    """Say what was written, where the report on it cannot be. Raises EvidenceNotWritten."""
+    """If the report cannot be written after the commit, raise EvidenceNotWritten, which says what was merged."""
     try:
         yield
     except Exception as error:
@@ -234,7 +234,7 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
 
 
 def _reported(run: Run, result: MergeResult) -> MergeResult:
-    """Leave the evidence: a page, the same as JSON, and artifacts."""
+    """Write the evidence: a page, the same as JSON, and Prefect's artifacts."""
     shown = replace(result, plan=result.plan.without_values_of(run.settings.validate_.sensitive))
     page = new_page(run.settings, "merge")
     shown = replace(shown, report=page)
@@ -245,7 +245,7 @@ def _reported(run: Run, result: MergeResult) -> MergeResult:
 
 
 def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside: Path) -> None:
-    """Files first: a file without its row harms nobody, and the next merge finds it the same."""
+    """Move the files in, then commit: a file without its row does no harm, and the next merge recognises it as equal."""
     try:
         stages.move_files_in(aside)
         run.call(commit, transaction)
@@ -256,7 +256,7 @@ def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside:
 
 
 def _folders(settings: Settings, report: ProbeReport | None, manifest: Manifest, notes: list[str]) -> dict[str, Path]:
-    """Where the EDMS's files lie, by the name of the root."""
+    """The EDMS's folders of files, by the name of the root."""
     known = named_folders(settings, report)
     for index in manifest.files:
         if index.files and index.root.name not in known:

@@ -63,7 +63,7 @@ def restore(run: Run, request: RestoreRequest) -> RestoreResult:
 def restore_snapshot(
     run: Run, request: RestoreRequest, before_validation: BeforeValidation = lambda staging, folders: None
 ) -> RestoreResult:
-    """What a restore does. `before_validation` is handed the finished staging database and folders; tests damage them there."""
+    """Restore a snapshot. `before_validation` gets the finished staging database and folders; tests damage them there."""
     notes: list[str] = []
     with ExitStack() as cleanup:
         with run.stage("open"):

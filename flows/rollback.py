@@ -67,7 +67,7 @@ class RollbackResult:
     notes: tuple[str, ...]
 
     def shortfall(self) -> Shortfall | None:
-        """None: it was done, or an error was raised."""
+        """Always None: a rollback is done, or raises an error."""
         return None
 
     def as_json(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class RollbackResult:
 
 
 def list_ways_back(settings: Settings) -> WaysBack:
-    """Say what can be rolled back to. Nothing is changed."""
+    """List what can be rolled back to. Nothing is changed."""
     database, journal, _ = _open(Run(settings))
     return WaysBack(
         database.address.display,
@@ -93,7 +93,7 @@ def list_ways_back(settings: Settings) -> WaysBack:
 
 
 def find_way_back(settings: Settings, stamp: str | None) -> tuple[WaysBack, WayBack]:
-    """Say what a rollback would do. Raises NothingToRollBack."""
+    """Describe what a rollback would do. Raises NothingToRollBack."""
     database, journal, _ = _open(Run(settings))
     chosen = promotion.choose(database, journal, stamp)
     return WaysBack(database.address.display, describe_live(database, journal), ()), _way(chosen)
@@ -103,7 +103,7 @@ def find_way_back(settings: Settings, stamp: str | None) -> tuple[WaysBack, WayB
 def swap_back(
     choice: Choice, database: Database, journal: Journal, confirm: Callable[[], None], disconnect: bool
 ) -> Promotion:
-    """Swap the live system with what was set aside; `confirm` is asked last of all."""
+    """Swap the live system with what was set aside; `confirm` is called last, before the swap."""
     return promotion.roll_back(choice, database, journal, confirm=confirm, disconnect=disconnect)
 
 

@@ -18,7 +18,7 @@ from flows.tasks.verify import verify_snapshot
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What a verification read, and what was wrong."""
+    """What a verification read, and the problems it found."""
 
     snapshot_ids: tuple[str, ...]
     objects: int
@@ -29,11 +29,11 @@ class VerifyResult:
 
     @property
     def success(self) -> bool:
-        """Nothing was wrong, and something was read."""
+        """Whether something was read and nothing was wrong."""
         return not self.problems and bool(self.snapshot_ids)
 
     def shortfall(self) -> Shortfall | None:
-        """Something is damaged, or there was nothing to verify."""
+        """Why the run counts as failed: something is damaged, or there was nothing to verify. None if neither."""
         if self.success:
             return None
         return Shortfall("The verification of the repository failed.", self.problems or ("There is no snapshot.",))
@@ -86,7 +86,7 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
 
 
 def _chosen(run: Run, repository: Repository, name: str | None) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
-    """Ids of the snapshots to read, notes on them, and what is wrong with their order and completeness."""
+    """The ids of the snapshots to read, notes, and problems with their order and completeness."""
     if name is not None:
         one = chosen_snapshot(run.settings, repository, name)
         return (one.snapshot_id,), one.notes, []

@@ -11,7 +11,7 @@ from flows.running.declaring import Shortfall
 
 @dataclass(frozen=True)
 class BackupResult:
-    """What a backup made."""
+    """The snapshot that a backup made, its findings and notes, and whether it was verified."""
 
     snapshot_id: str
     manifest: Manifest
@@ -24,7 +24,7 @@ class BackupResult:
     notes: tuple[str, ...] = ()  # what else has to be said, such as that a repository was made
 
     def shortfall(self) -> Shortfall | None:
-        """A snapshot that could not be verified is none to rely on."""
+        """Why the run counts as failed: the snapshot could not be verified. None if it was."""
         return (
             None
             if self.verified

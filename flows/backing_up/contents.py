@@ -49,7 +49,7 @@ def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheM
 
 
 def _require_closed(inventory: Inventory, excluded: frozenset[str]) -> None:
-    """Leaving a table out must not leave enforced references of others hanging: that backup could not be restored."""
+    """Refuse to leave out a table that an enforced reference of another needs: the backup could not be restored."""
     for table in inventory.tables:
         if table.id in excluded:
             continue

@@ -41,7 +41,7 @@ print({answer!r} + json.dumps(problems))
 def try_the_schema(
     database: Database, captured: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool = False
 ) -> Foresight:
-    """Make the schema without its rows, in a database that is dropped at once."""
+    """Create the schema without its rows in a temporary database, and drop it."""
     return database.foresee(captured, folder, into=into, thorough=thorough)
 
 
@@ -51,13 +51,13 @@ ask_for_functions = task(
 
 
 def foresee_restore(run: Run, database: Database, captured: CapturedSchema, folder: Path) -> tuple[Finding, ...]:
-    """What a restore of this schema onto its own server would leave out or be refused."""
+    """What a restore of this schema to its own server would leave out, or why it would be refused."""
     foresight = run.call(try_the_schema, database, captured, folder)
     return tuple(findings_of(foresight, _unknown(run, foresight.needs_the_edms)))
 
 
 def notes_on_the_edms(run: Run, needs: Sequence[NeedsTheEdms], where: str) -> tuple[str, ...]:
-    """What a restore would note of functions and collations that only the EDMS knows. Raises CheckFailed as it would."""
+    """The notes a restore would make on functions and collations that only the EDMS has. Raises CheckFailed if the restore would."""
     asked = [one for one in needs if one.is_asked]
     unknown = _unknown(run, asked)
     is_computed = any(one.is_computed for one in asked)

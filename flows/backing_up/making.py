@@ -121,7 +121,7 @@ class SnapshotInTheMaking:
             self.previous = Previous(*self.place.base, self._indexes)
 
     def begin(self) -> None:
-        """From here on the repository is written to."""
+        """Record the backup as pending; from here on it writes to the repository."""
         when_stopped(_PART_WRITTEN)
         self._writing = self.repository.begin()
 
@@ -130,7 +130,7 @@ class SnapshotInTheMaking:
         self._together.release()
 
     def unusable(self, serialized: Sequence[Serialized]) -> list[Finding]:
-        """What of the previous snapshot could not be used."""
+        """The findings on tables of the previous snapshot that could not be reused, by subject."""
         return sorted((one for table in serialized for one in table.unusable), key=lambda finding: finding.subject)
 
     def note_file_names(self, states: Sequence[FileNameState]) -> None:
@@ -139,7 +139,7 @@ class SnapshotInTheMaking:
 
     @contextmanager
     def keeping_what_was_made(self) -> Iterator[None]:
-        """Turn what is raised after the manifest into a part of the result."""
+        """Turn errors raised after the manifest is written into notes of the result."""
         try:
             yield
         except Exception as error:
@@ -148,7 +148,7 @@ class SnapshotInTheMaking:
             self._note("the backup could not be brought to its end", error)
 
     def conclude(self, serialized: Sequence[Serialized]) -> None:
-        """Read the snapshot back, and tidy up."""
+        """Read the snapshot back to verify it, and remove temporary objects."""
         snapshot_id, manifest = self._the_snapshot()
         when_stopped(
             f"Snapshot {snapshot_id[:12]} is written, and was not read again: `edms-backup verify {snapshot_id[:12]}` does that."
@@ -168,7 +168,7 @@ class SnapshotInTheMaking:
         self._try("the record of it in the working folder could not be written", self._remember)
 
     def result(self) -> BackupResult:
-        """What was made; its evidence is left."""
+        """The result, before its evidence is written."""
         result = self._result()
         self._try("the evidence in Prefect could not be left", lambda: leave_backup(self._run, result))
         return self._result()

@@ -1,4 +1,4 @@
-"""The command line: `edms-backup`. Reads options, runs the same flows as Prefect does, prints what came out.
+"""The command line: `edms-backup`. It reads options, runs the same flows as Prefect does and prints their results.
 
 The commands are in `flows/cli/commands/`. They import Typer alone, and all else, Rich too, inside the function that needs it,
 so that `--help` and completion answer at once. Exit codes: 0 done and proved, 1 a check failed, 2 the command or the settings
@@ -121,7 +121,7 @@ def _run() -> None:
 
 
 def _leave_prefect_behind() -> None:
-    """Leave without Prefect's own farewell where its API is lost: it would try to send every event, for minutes."""
+    """Skip Prefect's shutdown if its API is lost: it would try to send every event, for minutes."""
     choosing, error = sys.modules.get("flows.running.choosing"), sys.exception()
     if choosing is None or not choosing.prefect_is_lost or not isinstance(error, SystemExit):
         return

@@ -25,7 +25,7 @@ def live_system(settings: Settings) -> str:
 
 
 def confirm(text: str, word: str = "") -> None:
-    """Show what is about to happen, and go on only with a yes (or with the word).
+    """Show what will happen, and continue only after a yes (or the given word).
 
     Raises:
         CommandError: it was not confirmed.

@@ -28,7 +28,7 @@ SURPRISE_EXIT_CODE = 3
 
 @contextmanager
 def reported(*, as_json: bool, traceback: bool, workdir: Callable[[], Path | None]) -> Iterator[None]:
-    """Turn what is raised inside into a message and an exit code; `workdir` is asked only once it is needed."""
+    """Turn an exception raised inside into a message and an exit code; `workdir` is called only if an unexpected error is written there."""
     try:
         yield
     except EdmsBackupError as error:
@@ -78,7 +78,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _refusal(error: BaseException) -> EdmsBackupError | None:
-    """A refusal by the operating system that a person can fix; None for a bug."""
+    """The message for an error of the operating system that the user can fix; None for a bug."""
     if not isinstance(error, OSError) or error.errno is None:
         return None
     where = " → ".join(str(name) for name in (error.filename, error.filename2) if name is not None)

@@ -60,7 +60,7 @@ def _flag(field: str) -> str:
 
 @dataclass
 class Options:
-    """What every command understands, before its name or after it."""
+    """The options that every command has, before or after its name."""
 
     config: Path | None
     as_json: bool
@@ -70,7 +70,7 @@ class Options:
 
     @classmethod
     def of(cls, context: typer.Context, config: Path | None, as_json: bool, traceback: bool) -> Options:
-        """What stands after the command's name wins over what stands before it."""
+        """The options of a command: those after its name win over those before it."""
         given: Options = context.obj
         return cls(
             config=config or given.config,
@@ -92,14 +92,14 @@ class Options:
         return settings
 
     def runner(self, flow: bool | None) -> VerbRunner:
-        """Where the command runs: as a Prefect flow, or here."""
+        """The runner of the command: Prefect, or threads of this process."""
         from flows.running.choosing import choose_runner
 
         self.chosen = choose_runner(self.path, self.settings(), flow=flow, console=self.progress_console())
         return self.chosen
 
     def progress_console(self) -> Console | None:
-        """Progress goes to stderr, so that stdout holds the result alone."""
+        """The console for progress: stderr, so that stdout has only the result."""
         if self.as_json:
             return None
         from rich.console import Console
@@ -108,7 +108,7 @@ class Options:
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
-        """Print what is raised inside as an error, and leave with its exit code."""
+        """Print an exception raised inside as an error, and exit with its code."""
         from flows.cli.failures import reported
 
         with reported(as_json=self.as_json, traceback=self.traceback, workdir=lambda: self.workdir):
@@ -117,7 +117,7 @@ class Options:
     def finish(
         self, facts: Mapping[str, Any], show: Callable[[Console], None], exit_code: int, *, only_prints: bool = False
     ) -> None:
-        """Print the result one way or the other, and leave.
+        """Print the result as text or JSON, and exit.
 
         The exit code tells of what was done, whether or not it could be printed. Of a command that `only_prints`, such
         as `list`, nothing is left where that failed: it leaves with 3.
@@ -147,7 +147,7 @@ class Options:
 
 
 def command_error(what: str, fix: str) -> Exception:
-    """The error of a command that was used wrongly."""
+    """The error for a command that was used wrongly."""
     from edms_tasks.errors import CommandError
 
     return CommandError(what, fix=fix)

@@ -20,7 +20,7 @@ _HANDLER = "edms-backup-plain"
 
 
 def prepare_streams() -> None:
-    """Let text of any kind be written to both streams, and keep their descriptors from being taken by other files.
+    """Let both streams accept any text, and reserve their descriptors.
 
     A run that was started with `>&-` or `2>&-` has no descriptor 1 or 2: the next file that it opens would get that
     number, and whatever prints would write into it.
@@ -41,7 +41,7 @@ def prepare_streams() -> None:
 
 
 def json_line(facts: Mapping[str, Any]) -> str:
-    """One line of JSON, in letters that standard output can carry."""
+    """One line of JSON, in characters that standard output can encode."""
     text = json.dumps(facts, ensure_ascii=False, default=str)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
@@ -51,7 +51,7 @@ def json_line(facts: Mapping[str, Any]) -> str:
 
 
 def write_out(text: str) -> OSError | ValueError | None:
-    """Write to standard output; returns why that was not possible, having said so on standard error.
+    """Write to standard output. Returns the error if that failed, after printing it to standard error.
 
     A reader that has gone (`| head`) has read what it wanted: nothing is said of that.
     """
@@ -68,12 +68,12 @@ def write_out(text: str) -> OSError | ValueError | None:
 
 
 def is_broken_pipe(error: OSError | ValueError | None) -> bool:
-    """Whether it was the reader that left."""
+    """Whether the error means that the reader closed the pipe."""
     return isinstance(error, OSError) and error.errno == errno.EPIPE
 
 
 def _let_go_of_stdout() -> None:
-    """What is still in the buffer would be tried again at exit, and that failure would be the exit code."""
+    """Discard the buffer: Python would write it again at exit, and that failure would set the exit code."""
     try:
         orphans = os.open(os.devnull, os.O_WRONLY)
         os.dup2(orphans, sys.stdout.fileno())
@@ -98,7 +98,7 @@ def _closed_stream(descriptor: int) -> TextIO:
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:
-    """Signs of ours in plain letters, all others spelled out."""
+    """The text in ASCII: our own symbols as letters, other characters escaped."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     part = error.object[error.start : error.end]
@@ -106,7 +106,7 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 
 
 class _Forgiving:
-    """Standard error, whose own failures are nobody's: progress that cannot be shown must not stop a backup."""
+    """Standard error that ignores its own failures: progress that cannot be shown must not stop a backup."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

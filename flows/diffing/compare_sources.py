@@ -28,7 +28,7 @@ _FIRST, _SECOND = "first", "second"
 
 @dataclass(frozen=True)
 class Asked:
-    """What of a comparison is wanted."""
+    """What to compare, and how much of it to return."""
 
     models: Sequence[str] = ()  # only the rows of these, by label or table; none: everything, files too
     limit: int = 5  # how many rows and paths of each kind come with the result, for each model and folder

@@ -32,7 +32,7 @@ _RESTORED = {
 
 
 def leave_backup(run: Run, result: BackupResult) -> None:
-    """The snapshot, whether it verified, its findings and its tables."""
+    """Record the snapshot, whether it is verified, its findings and its tables."""
     manifest = result.manifest
     rows = [
         {
@@ -67,7 +67,7 @@ def leave_backup(run: Run, result: BackupResult) -> None:
 
 
 def leave_verify(run: Run, result: VerifyResult) -> None:
-    """What was read, and what was wrong with it."""
+    """Record what was read and what was wrong."""
     heading = "Verified" if result.success else "DAMAGED" if result.problems else "There is no snapshot to verify"
     run.markdown(
         "verify-verdict",
@@ -89,7 +89,7 @@ def leave_verify(run: Run, result: VerifyResult) -> None:
 
 
 def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None:
-    """The verdict, what is live now, what failed, and the way back; and every table's numbers and digests."""
+    """Record the verdict, what is live now, failures, how to roll back, and every table's counts and digests."""
     rows = []
     for entry in known.manifest.tables:
         state = known.states.get(entry.table.id)
@@ -134,7 +134,7 @@ def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None
 
 
 def leave_restore_plan(run: Run, plan: RestorePlan) -> None:
-    """What a restore would do now, and what stands in its way."""
+    """Record what a restore would do now, and what would stop it."""
     names = {"model": "model", "added": "comes back", "removed": "goes", "changed": "changes back", "same": "the same"}
     _leave_models(
         run,
@@ -159,7 +159,7 @@ def leave_restore_plan(run: Run, plan: RestorePlan) -> None:
 
 
 def leave_diff(run: Run, result: DiffResult) -> None:
-    """What two states differ in, by model and folder."""
+    """Record what differs between two states, by model and folder."""
     names = {name: name.replace("_", " ") for name in ("model", "added", "removed", "changed", "same", "other_ids")}
     difference = result.difference
     _leave_models(
@@ -184,7 +184,7 @@ def leave_diff(run: Run, result: DiffResult) -> None:
 
 
 def leave_merge(run: Run, shown: MergeResult) -> None:
-    """What a merge did or would do, and what stands in its way; `shown` holds no sensitive value."""
+    """Record what a merge did or would do, and its conflicts; `shown` holds no sensitive value."""
     plan = shown.plan
     rows = [
         {name: getattr(model, name) for name in ("model", "insert", "update", "keep", "same", "only_in_target")}
@@ -214,7 +214,7 @@ def leave_merge(run: Run, shown: MergeResult) -> None:
 
 
 def leave_diagnosis(run: Run, result: Examined) -> None:
-    """The doctor's verdict and findings."""
+    """Record the doctor's verdict and findings."""
     found = [
         f"{group.severity}: {', '.join(subject for subject, _ in group.subjects[:12])}: {group.message} {group.fix}"
         for group in result.groups

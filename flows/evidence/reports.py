@@ -18,5 +18,5 @@ def reports(settings: Settings) -> Path:
 
 
 def new_page(settings: Settings, name: str) -> Path:
-    """Where the page of a run's evidence will stand, in a folder of its own."""
+    """The path for the page of a run's evidence, in a folder of its own."""
     return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=reports(settings))) / f"{name}.html"

@@ -18,13 +18,13 @@ from flows.live.live_target import live_folders
 
 
 def require_separate(settings: Settings, report: ProbeReport) -> None:
-    """None of these folders lies in another of them; raises SettingsError, which names both."""
+    """Check that none of these folders is inside another; raises SettingsError, which names both."""
     for error in _overlaps(settings, report):
         raise error
 
 
 def overlapping(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
-    """The same, as findings."""
+    """What `require_separate` would refuse, as findings."""
     for error in _overlaps(settings, report):
         yield make_finding(
             "folders-overlap",
@@ -67,5 +67,5 @@ def _ours(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _within(inner: Path, outer: Path) -> bool:
-    """Whether one is the other or lies in it, links followed."""
+    """Whether one folder is the other or inside it, with links resolved."""
     return inner.resolve().is_relative_to(outer.resolve())

@@ -25,23 +25,23 @@ def journal_of(settings: Settings) -> Journal:
 
 
 def live_folders(settings: Settings, report: ProbeReport | None) -> dict[str, Path]:
-    """Name -> folder of files: the real one, where a link leads to it."""
+    """Name -> folder of files, with links resolved."""
     return {name: Path(os.path.realpath(folder)) for name, folder in named_folders(settings, report).items()}
 
 
 def outermost(folders: Mapping[str, Path]) -> tuple[Path, ...]:
-    """Folders that lie in no other of them: when such a one is swapped, what lies in it goes with it."""
+    """The folders that are not inside another of them. Swapping one swaps the folders inside it too."""
     found = set(folders.values())
     return tuple(sorted(folder for folder in found if not any(above in found for above in folder.parents)))
 
 
 def live_target(settings: Settings, database: Database, report: ProbeReport | None) -> LiveTarget:
-    """The live system, to be locked."""
+    """The live database and folders, as a target for locks."""
     return LiveTarget(database, database.address.name, outermost(live_folders(settings, report)))
 
 
 def finish_what_was_cut_short(target: LiveTarget, journal: Journal, patience: Patience) -> tuple[str, ...]:
-    """Bring a half promotion to its end; returns what was done, for people. The caller holds the work lock."""
+    """Finish an interrupted promotion; returns what was done, as sentences. The caller holds the work lock."""
     if not promotion.pending(target.database, journal, target.folders):
         return ()
     with target.still("restore", patience):
@@ -50,7 +50,7 @@ def finish_what_was_cut_short(target: LiveTarget, journal: Journal, patience: Pa
 
 @dataclass
 class Together:
-    """Rows and files that are being read, and must belong together."""
+    """Rows and files that are being read and must be of one state."""
 
     held: ExitStack
     target: LiveTarget
@@ -58,7 +58,7 @@ class Together:
     before: dict[str, str]
 
     def release(self) -> None:
-        """All is read: let go.
+        """Everything is read: release the locks.
 
         Raises:
             TargetChanged: database or folders are not those that they were when reading began.

@@ -1,4 +1,4 @@
-"""The stages of a merge, one after the other, and what each leaves to the next."""
+"""The stages of a merge in their order, and the results they pass on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SNAPSHOT, TARGET, MERGED = "snapshot", "target", "merged"
 
 
 class MergeStages:
-    """One merge under way: the rows of both sides, and what became of them."""
+    """A merge in progress: the rows of both sides and the results of the stages so far."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class MergeStages:
             self._raws[TARGET] = extract_tables(self._run, view, self._tables, self._scratch / TARGET)
 
     def plan(self, snapshot_id: str, target: str, notes: Sequence[str]) -> MergePlan:
-        """Pair the rows, settle the ids, rewrite the references, and say what is to be done."""
+        """Pair the rows, assign ids, rewrite the references, and return the plan."""
         with self._run.stage("match"):
             self._rows = self._open(SNAPSHOT, TARGET)
             sides = self._rows[SNAPSHOT], self._rows[TARGET]
@@ -119,7 +119,7 @@ class MergeStages:
         )
 
     def carry_out(self, transaction: MergeTransaction) -> tuple[MergedTable, ...]:
-        """Write and validate within the transaction, which is left to be committed."""
+        """Write and validate in the transaction; the caller commits it."""
         matched = self._the_matched()
         with self._run.stage("files"):
             for root in self._roots:
@@ -145,7 +145,7 @@ class MergeStages:
         return found
 
     def move_files_in(self, aside: Path) -> None:
-        """Bring the staged files to their names; those that they replace go to `aside`."""
+        """Move the staged files to their destination; replaced files go to `aside`."""
         for root in self._roots:
             self._run.call(move_files_in, root, aside)
 
@@ -155,7 +155,7 @@ class MergeStages:
             root.take_back()
 
     def remove_staged_files(self) -> None:
-        """Leave no staged file behind."""
+        """Remove the staged files."""
         for root in self._roots:
             root.remove_staged()
 
@@ -193,7 +193,7 @@ class MergeStages:
         )
 
     def _chosen_files(self, matched: Matched, root: str) -> Callable[[str, Mapping[str, str]], bool]:
-        """Which files of a folder come with the chosen rows: those that they name, and those that are named by their ids."""
+        """The files of a folder that belong to the chosen rows: those that they name, and those with their ids in the name."""
         with self._workspace.cursor() as cursor:
             names = chosen_files(cursor, matched, root)
             declared = {one.reference.target for one in self._manifest.file_names if one.reference.root == root}
@@ -238,7 +238,7 @@ class MergeStages:
                 found[TARGET][table.id] = pair_same_rows(target, source, path)
 
     def _bring_into_one_form(self, names: Sequence[str]) -> None:
-        """SQLite's values, tagged wherever two sides carry a column in different forms."""
+        """Convert both sides' rows to one form if they store a column differently."""
         with self._workspace.cursor() as cursor:
             for place, table in numbered(self._tables):
                 held = {name: self._raws[name][table.id] for name in names}

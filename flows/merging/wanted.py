@@ -1,4 +1,4 @@
-"""The wishes for a merge: which rows to merge, and what to do with rows that are in both and differ."""
+"""The selection and policies of a merge: which rows to merge, and what to do with rows that are in both and differ."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Policies:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Objects and policies, as the request names them."""
+    """The selected objects and the policies, parsed from the request."""
 
     policies: Policies
     selectors: Sequence[Selector] = ()  # none: the whole snapshot

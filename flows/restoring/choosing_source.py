@@ -14,7 +14,7 @@ from flows.running.run import Run
 
 
 def choose_source(run: Run, request: RestoreRequest, opened: Opened, scratch: Path, cleanup: ExitStack) -> Restorable:
-    """What is restored. Raises what would prevent that: lost schemas, rows that are incompatible with the other engine."""
+    """The source of the restore. Raises an error for a lost schema or rows that are incompatible with the other engine."""
     repository, manifest = opened.repository, opened.manifest
     if request.salvage:
         with run.stage("survey"):

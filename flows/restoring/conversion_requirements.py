@@ -16,7 +16,7 @@ _UTC = {"UTC", "Etc/UTC", "GMT"}
 def require_convertible(
     settings: Settings, manifest: Manifest, report: ProbeReport | None, address: DatabaseAddress
 ) -> None:
-    """What a restore into the other engine needs of the EDMS.
+    """Check that the EDMS allows a restore into the other engine.
 
     Raises:
         CommandError: the snapshot is of that engine already, or the EDMS cannot make the schema there.
@@ -50,7 +50,7 @@ def require_convertible(
 
 
 def require_within_one_engine(into: str | None) -> None:
-    """A salvage, and cutting a snapshot back to older code, are not done on the way to another engine; raises CommandError."""
+    """Refuse `--salvage` and `--drop-unknown` for a restore into another engine; raises CommandError."""
     if engine_address(into) is not None:
         raise CommandError(
             "--salvage and --drop-unknown cannot be combined with another engine.",
@@ -60,7 +60,7 @@ def require_within_one_engine(into: str | None) -> None:
 
 
 def require_compatible_code(version_plan: VersionPlan) -> None:
-    """The EDMS's code makes the schema, so it must know the snapshot's migrations; raises SnapshotNewerThanCode."""
+    """Check that the EDMS's code, which creates the schema, has the snapshot's migrations; raises SnapshotNewerThanCode."""
     if version_plan.as_it_is:
         raise SnapshotNewerThanCode(
             "The EDMS's code cannot create the snapshot's schema in the other engine.",

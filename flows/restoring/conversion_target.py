@@ -38,7 +38,7 @@ def engine_address(into: str | None) -> DatabaseAddress | None:
 
 
 def require_no_password(request: RestoreRequest | RestorePlanRequest) -> None:
-    """Prefect records the parameters of its flows.
+    """Refuse a URL with a password, because Prefect records the parameters of its flows.
 
     Raises:
         CommandError: the URL holds a password.

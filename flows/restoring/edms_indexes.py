@@ -1,4 +1,4 @@
-"""Build with the EDMS's own connection what only it can: indexes over its functions and collations."""
+"""Build indexes over the EDMS's own functions and collations, with the EDMS's own connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ build_in_the_edms = task(
 
 
 def complete_in_the_edms(run: Run, staging: StagingDatabase) -> None:
-    """Run what the staging database left to the EDMS, where it left anything. Raises CheckFailed."""
+    """Run the statements that the staging database left to the EDMS, if any. Raises CheckFailed."""
     if not staging.left_to_the_edms:
         return
     program = _PROGRAM.format(alias=run.settings.edms.database, statements=list(staging.left_to_the_edms))

@@ -68,7 +68,7 @@ class ConvertedSnapshot:
 
     @property
     def whole(self) -> Manifest:
-        """The snapshot as it must come back: nothing is lost."""
+        """The snapshot as it must come back. Nothing is lost."""
         return self.manifest
 
     @property
@@ -77,15 +77,15 @@ class ConvertedSnapshot:
         return self._load
 
     def schema(self, folder: Path) -> CapturedSchema:
-        """What the EDMS's migrations made."""
+        """The schema that the EDMS's migrations created."""
         return self.made
 
     def folders(self, target: Target) -> Target:
-        """As they are."""
+        """The folders of files, unchanged."""
         return target
 
     def keep_lists(self, folder: Path) -> None:
-        """There are none."""
+        """Nothing to write: a conversion has no lists of losses."""
 
     def bring_back(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
@@ -139,7 +139,7 @@ class ReadThere:
 
 @dataclass(frozen=True)
 class Assessed:
-    """Whether a table's rows have a place in the other engine, and what must come back of them."""
+    """Whether a table's rows are compatible with the other engine, and the state that must come back."""
 
     compatibility: Compatibility
     expected: TableEntry
@@ -154,7 +154,7 @@ def convert_engine(
     scratch: Path,
     cleanup: ExitStack,
 ) -> ConvertedSnapshot:
-    """Make the schema, and hold every row against it.
+    """Create the schema in a temporary database, and check every row against it.
 
     Args:
         target: a database of the other engine.
@@ -210,7 +210,7 @@ def convert_engine(
 def assess_rows(
     pair: Numbered[TablePair], settings: Settings, repository: Repository, workspace: Workspace, scratch: Path
 ) -> Assessed:
-    """Hold every row of a table against the other engine, before anything is loaded."""
+    """Check every row of a table against the other engine, before anything is loaded."""
     folder, entry = scratch / pair.folder, pair.item.entry
     files = fetch_chunks(repository, entry, folder)
     with workspace.cursor() as cursor:
@@ -233,7 +233,7 @@ def assess_rows(
 def bring_back_table(
     read: Numbered[ReadThere], repository: Repository, workspace: Workspace, scratch: Path
 ) -> RawTable:
-    """Bring the rows of a table into the snapshot's own form."""
+    """Convert the rows of a table back to the snapshot's own form."""
     pair, raw, folder = read.item.pair, read.item.raw, scratch / read.folder
     like = fetch_chunks(repository, _first_chunk(pair.entry), folder / "like")
     if not like:  # the snapshot has no rows of it, so that any that came back are one too many
@@ -268,7 +268,7 @@ def _moved(
     expected: Mapping[str, TableEntry],
     positions: Sequence[SequencePosition],
 ) -> Manifest:
-    """The snapshot as it stands in the other engine, with the states that must come back."""
+    """The manifest of the snapshot in the other engine, with the states that must come back."""
     entries = [
         moved_entry(pair).model_copy(update={"state": expected[table_id].state}) for table_id, pair in pairs.items()
     ]

@@ -35,7 +35,7 @@ _RECORDS = "django_migrations"
 
 @dataclass(frozen=True)
 class Validated:
-    """A restored database that is what its snapshot says."""
+    """A restored database that was validated against its snapshot."""
 
     run: Run
     manifest: Manifest
@@ -51,7 +51,7 @@ class Validated:
 def migrate_to_code(
     validated: Validated, report: ProbeReport | None, version_plan: VersionPlan, notes: list[str]
 ) -> CodeMigration | None:
-    """Do what `version_plan` says, then let the EDMS check itself; None where nothing had to be done. Adds to `notes`.
+    """Carry out `version_plan`, then run the EDMS's own check. None if nothing had to be done. Adds to `notes`.
 
     Raises:
         CheckFailed: the EDMS's own `migrate` or `check` failed, or what came of it is not sound.
@@ -113,7 +113,7 @@ def _cut_back(validated: Validated, report: ProbeReport, version_plan: VersionPl
 
 
 def _require_references(validated: Validated, before: Mapping[str, int]) -> None:
-    """The database's own foreign keys hold as they did in the snapshot."""
+    """Check that no more foreign keys are violated than in the snapshot."""
     after = validated.staging.broken_references()
     broken = sorted(name for name, rows in after.items() if name not in before or rows > before[name])
     if broken:
@@ -128,7 +128,7 @@ def _require_references(validated: Validated, before: Mapping[str, int]) -> None
 def _require_the_rest(
     validated: Validated, tables: Sequence[TableOutcome], dropped: Sequence[DroppedPart], records: Table | None
 ) -> None:
-    """What was not dropped is as it was, row for row; of the records of migrations those are gone that had to."""
+    """Check that everything that was not dropped is unchanged, and that only the named records of migrations are gone."""
     gone = {part.name for part in dropped if part.kind == "table"}
     forgotten = sum(part.kind == "migration" for part in dropped)
     wrong = []
@@ -161,7 +161,7 @@ class Cut:
 def _look_again(
     validated: Validated, report: ProbeReport, cut: Mapping[str, Cut]
 ) -> tuple[tuple[Table, ...], tuple[TableOutcome, ...]]:
-    """Read every table and hold it against the snapshot; `cut` is by table id."""
+    """Read every table and compare it with the snapshot; `cut` is by table id."""
     folder = validated.scratch / "followed"
     tables, raws = _read(validated, folder)
     now = {table.id: table for table in tables}
@@ -190,7 +190,7 @@ def compare_with_snapshot(
     cuts: Mapping[str, Cut],
     workspace: Workspace,
 ) -> TableOutcome:
-    """Say what became of a table after validation."""
+    """Compare a table, as it is after the migrations, with the snapshot."""
     table_id, rows = entry.table.id, entry.state.rows
     table, cut = now.get(table_id), cuts.get(table_id)
     if table is None:

@@ -29,7 +29,7 @@ find_the_target = task(name="find target", tags=["open"])(find_target)
 
 @dataclass(frozen=True)
 class Opened:
-    """A restore that may begin."""
+    """The snapshot, target and checks of a restore that may begin."""
 
     snapshot_id: str
     manifest: Manifest
@@ -42,7 +42,7 @@ class Opened:
 
 
 def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: ExitStack) -> Opened:
-    """Find snapshot and target, take the target's lock, and ask all that would stop the restore later. Adds to `notes`."""
+    """Find snapshot and target, lock the target, and check everything that could stop the restore later. Adds to `notes`."""
     settings = run.settings
     _require_sense(request)
     journal, patience = journal_of(settings), Patience(run.say, waits=request.wait)
@@ -72,7 +72,7 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
 
 
 def require_usable_suites(run: Run, manifest: Manifest) -> None:
-    """The owner's suites can be held against what this snapshot restores; raises UnusableSuite."""
+    """Check that the owner's suites fit the tables of this snapshot; raises UnusableSuite."""
     if run.settings.validate_.suites is not None:
         run.call(check_suites, run.settings.validate_.suites, [entry.table for entry in manifest.tables])
 
@@ -85,7 +85,7 @@ def _require_sense(request: RestoreRequest) -> None:
 
 
 def _require_leave_to_salvage(request: RestoreRequest) -> None:
-    """A salvage replaces the live system only where that was said of the salvage itself, and is never cut back."""
+    """A salvage replaces the live system only with `--promote-salvaged`, and cannot be combined with `--drop-unknown`."""
     if request.drop_unknown:
         raise CommandError(
             "--salvage and --drop-unknown cannot be combined: it would not be clear what was lost and what was dropped.",

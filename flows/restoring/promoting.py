@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def lock_of(settings: Settings, target: Target) -> LiveTarget:
-    """What a restore must have for itself: the live system, or the database and the folders of `into`."""
+    """The target that a restore locks: the live system, or the database and folders of `into`."""
     if target.into is None:
         return live_target(settings, target.database, target.report)
     return LiveTarget(target.database, target.into, tuple(final for _, final, _ in target.folders))
@@ -72,7 +72,7 @@ def _already(stamp: str, where: str, what: str) -> AlreadyPromoted:
 def clear_the_way(
     settings: Settings, manifest: Manifest, target: Target, journal: Journal, patience: Patience, notes: list[str]
 ) -> None:
-    """Everything that would stop the restore later, asked now; leftovers of killed runs removed. The caller holds the work locks."""
+    """Check everything that could stop the restore later, and remove leftovers of killed runs. The caller holds the work locks."""
     database, locked = target.database, lock_of(settings, target)
     if target.into is None:
         notes += finish_what_was_cut_short(locked, journal, patience)
@@ -100,7 +100,7 @@ def _clear_beside_the_live(live: LiveTarget, journal: Journal, patience: Patienc
 
 
 def require_room(settings: Settings, manifest: Manifest, target: Target) -> None:
-    """The folders can be staged and swapped, and the disks hold it all; raises SettingsError, NoSpace, TerminalError."""
+    """Check that the folders can be staged and swapped and that the disks have space; raises SettingsError, NoSpace, TerminalError."""
     if target.into is None:
         _require_separate(settings, target)
     for index, final, _ in target.folders:

@@ -18,7 +18,7 @@ _REFUSALS = {401: "It refuses the login", 403: "It refuses the login", 404: "The
 
 @dataclass(frozen=True)
 class PrefectApi:
-    """Where it is, and what it wants to see of us."""
+    """The API's address, and the Authorization header for it ("" for none)."""
 
     url: str
     authorization: str = field(default="", repr=False)

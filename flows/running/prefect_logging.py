@@ -1,4 +1,4 @@
-"""What Prefect logs of errors that are known: one text, without the traceback that tells an administrator nothing.
+"""Log known errors of a Prefect run as one text, without the traceback, which would not help an administrator.
 
 Known are this product's own errors, and that the API is gone: the run goes on without it, and its result says so.
 """
@@ -14,7 +14,7 @@ _LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine", "prefect
 
 
 def quieten_known_errors() -> None:
-    """Let what Prefect logs of a known error be that error's text. Other exceptions keep their tracebacks."""
+    """Make Prefect log only the text of a known error. Other exceptions keep their tracebacks."""
     # Of a lost API these two tell once for every event, at length.
     logging.getLogger("prefect._internal.concurrency").setLevel(logging.CRITICAL)
     logging.getLogger("prefect.events.clients").setLevel(logging.CRITICAL)

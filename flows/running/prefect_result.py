@@ -1,4 +1,4 @@
-"""Run a verb as a Prefect flow, for its result: proved or not, and also where Prefect is lost on the way."""
+"""Run a verb as a Prefect flow and return its result, also if its checks failed or Prefect fails during the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ quieten_known_errors()
 
 
 class LostApi(Exception):
-    """Prefect failed in the middle of a run. `result` is what the flow returned before, if it did."""
+    """Prefect failed during a run. `result` is the flow's result if it had already returned one."""
 
     def __init__(self, error: Exception, result: Any) -> None:
         super().__init__(f"{type(error).__name__}: {error}".splitlines()[0][:300])
@@ -31,7 +31,7 @@ class LostApi(Exception):
 
 
 def result_of(verb: Verb[Request, Result], config: Path, request: Request) -> Result:
-    """Call a verb's flow; a run that failed its checks has a result too.
+    """Call a verb's flow and return its result, also if the run failed its checks.
 
     Raises:
         LostApi: Prefect failed; it holds the result, where the work was done all the same.

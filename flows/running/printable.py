@@ -1,4 +1,4 @@
-"""What is printed for people: values of strangers made harmless, counts with their noun."""
+"""Text for people: values with control characters escaped, counts with their noun."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _HARMLESS = {code: f"\\x{code:02x}" for code in _CONTROLS if code != 0x0A} | {
 
 
 def printable(text: object) -> str:
-    """The text with control characters spelled out: a file's name must not steer the reader's terminal."""
+    """The text with control characters escaped: a file's name must not control the reader's terminal."""
     return str(text).encode("utf-8", "backslashreplace").decode().translate(_HARMLESS)
 
 
 def error_text(error: BaseException) -> str:
-    """An error that is not ours, in one line of no more than 500 characters."""
+    """The text of a foreign exception in one line of at most 500 characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 

@@ -1,4 +1,4 @@
-"""A run: the one value that travels through a flow. Settings, the runner, and the bounds of the work."""
+"""A run: settings, the runner and the limits of the work. Every function of a flow gets it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ P = ParamSpec("P")
 
 
 def ask_now(settings: Settings) -> ProbeReport:
-    """Start the EDMS's interpreter and ask."""
+    """Run the probe in the EDMS's interpreter."""
     return run_probe(settings)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a flow and its tasks know of the run they belong to.
+    """The settings, runner and limits of the run that a flow and its tasks belong to.
 
     Args:
         settings: of this EDMS.
@@ -73,15 +73,15 @@ class Run:
         return self.runner.progress(title, total)
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
-        """Leave a table as evidence."""
+        """Record a table as evidence."""
         self.runner.table(key, title, rows, description)
 
     def markdown(self, key: str, text: str) -> None:
-        """Leave a text as evidence."""
+        """Record a text as evidence."""
         self.runner.markdown(key, text)
 
     def say(self, line: str) -> None:
-        """Tell one line."""
+        """Print or log one line."""
         self.runner.say(line)
 
     def workspace(self, folder: Path, *, threads: int = 0) -> AbstractContextManager[Workspace]:

@@ -1,4 +1,4 @@
-"""What a flow asks of whatever runs it: two implementations, threads of this process (`threads.py`) and Prefect (`on_prefect.py`)."""
+"""The protocol of a runner. There are two: threads of this process (`threads.py`) and Prefect (`on_prefect.py`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 
 
 class Runner(Protocol):
-    """How a flow's tasks run, and how it tells what it found."""
+    """Runs a flow's tasks, shows progress and records evidence."""
 
     seconds: dict[str, float]
     """Stage -> duration, in the order in which the stages ended."""
@@ -52,17 +52,17 @@ class Runner(Protocol):
         """Show how a long loop advances; the function takes increments, from any thread. A `total` of 0 is not known."""
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
-        """Leave a table as evidence of the run."""
+        """Record a table as evidence of the run."""
 
     def markdown(self, key: str, text: str) -> None:
-        """Leave a text as evidence of the run."""
+        """Record a text as evidence of the run."""
 
     def say(self, line: str) -> None:
-        """Tell the person or the log one line."""
+        """Print or log one line."""
 
 
 def heaviest_first(items: Sequence[Item], weight: Callable[[Item], int] | None) -> list[int]:
-    """The positions of `items` in the order to start them: a large one begun last would be waited for alone."""
+    """The positions of `items` in the order to start them, the heaviest first, so that no large one runs alone at the end."""
     positions = list(range(len(items)))
     if weight is not None:
         positions.sort(key=lambda position: -weight(items[position]))

@@ -1,4 +1,4 @@
-"""Ctrl-C, a kill and a closed terminal: the run unwinds, and says what was stopped and what it left behind.
+"""Ctrl-C, a kill and a closed terminal: the run cleans up, and says what was stopped and what is left.
 
 Staging databases, staged folders, scratch files and locks are removed on the way out. A second signal leaves at once: then
 they stay, and the next run removes them.
@@ -23,7 +23,7 @@ _watched = False
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal; `number` is which."""
+    """A signal stopped the run; `number` is the signal's number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -31,7 +31,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def stop_politely() -> None:
-    """Let signals unwind the run. One that is ignored from outside (nohup, a job of a script's) stays ignored."""
+    """Turn signals into `Stopped`, so that the run cleans up. A signal that is already ignored (nohup) stays ignored."""
     _watch()
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -39,13 +39,13 @@ def stop_politely() -> None:
 
 
 def when_stopped(text: str) -> None:
-    """What a run that is stopped from here on leaves behind, for the person who stopped it."""
+    """Set the sentence that says what a run leaves behind if it is stopped from here on."""
     global _left
     _left = text
 
 
 def what_is_left() -> str:
-    """What was last said to be left."""
+    """The sentence that was last set."""
     return _left
 
 

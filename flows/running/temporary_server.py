@@ -62,7 +62,7 @@ class TemporaryServer:
         atexit.register(self.stop)
 
     def wait(self) -> None:
-        """Wait until it answers. Raises TransientError where it does not."""
+        """Wait until it answers; raises TransientError if it does not."""
         until = time.monotonic() + _SECONDS_TO_START
         while time.monotonic() < until and self._process.poll() is None:
             try:
@@ -79,7 +79,7 @@ class TemporaryServer:
         )
 
     def stop(self) -> None:
-        """End it, once all that was sent to it is recorded."""
+        """Stop it after everything sent to it is recorded."""
         atexit.unregister(self.stop)
         if self._process.poll() is None:
             try:
@@ -131,7 +131,7 @@ class TemporaryServer:
 
 
 def _ends_with_its_parent() -> Callable[[], None] | None:
-    """For the child: a parent that is killed takes it along. Linux only."""
+    """For the child process: end when the parent is killed. Linux only."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl

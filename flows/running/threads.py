@@ -30,7 +30,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 class ThreadRunner:
-    """Runs tasks here and now.
+    """Runs tasks on threads of this process.
 
     Args:
         console: where to tell; None is silence (for `--json`).
@@ -143,7 +143,7 @@ class ThreadRunner:
 
 
 class _Silence:
-    """Tells nothing."""
+    """No progress (`--json`)."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -162,7 +162,7 @@ class _Silence:
 
 
 class _Lines(_Silence):
-    """A line per stage, and one every few seconds while something long goes on: for logs and pipes."""
+    """A line per stage, and one every few seconds during long stages: for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

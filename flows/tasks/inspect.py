@@ -1,4 +1,4 @@
-"""Inspect: the EDMS says what it is, and its database answers."""
+"""Inspect: ask the EDMS for its models, and connect to its database."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from flows.running.declaring import task
 
 @task(name="inspect EDMS", tags=["inspect"])
 def inspect_edms(ask: Callable[[Settings], ProbeReport], settings: Settings) -> ProbeReport:
-    """Have the EDMS's report on itself."""
+    """Run the probe in the EDMS's interpreter; returns its report."""
     return ask(settings)
 
 
 @task(name="check database", tags=["inspect"], retries=2)
 def check_database(database: Database) -> ServerFacts:
-    """See that the database answers, and that its tools are here."""
+    """Check that the database answers and that its client programs are installed."""
     return database.check()
 
 
 @task(name="read catalogue", tags=["inspect"])
 def read_catalogue(report: ProbeReport, view: View, settings: Settings, engine: str) -> Inventory:
-    """Put the EDMS's models and the database's tables together."""
+    """Build the inventory from the EDMS's models and the database's tables."""
     return build_inventory(report, view.tables(), settings, engine)
 
 
 def require_reachable(report: ProbeReport, address: DatabaseAddress) -> None:
-    """The EDMS itself reaches its database; raises DatabaseRefused."""
+    """Check that the EDMS can connect to its database; raises DatabaseRefused."""
     if report.database_error:
         raise DatabaseRefused(
             "The EDMS cannot reach its database.",

@@ -51,14 +51,14 @@ match_rows = task(name="match rows", tags=["match"], task_run_name="match rows a
 def choose_rows(
     matched: Matched, selectors: Sequence[Selector], with_dependents: bool, workspace: Workspace, folder: Path
 ) -> Matched:
-    """Keep what was asked for, and what it refers to."""
+    """Restrict a merge to the selected rows and the rows they refer to."""
     with workspace.cursor() as cursor:
         return restrict(cursor, matched, selectors, with_dependents=with_dependents, folder=folder)
 
 
 @dataclass(frozen=True)
 class RootToPlan:
-    """What decides about the files of a root."""
+    """The input for planning a folder of files."""
 
     repository: Repository
     folder: Path
@@ -71,7 +71,7 @@ class RootToPlan:
 
 @dataclass(frozen=True)
 class PlannedRoot:
-    """What is to be done with the files of a root, and what stands in the way."""
+    """The plan for a folder of files, and its conflicts."""
 
     root: RootMerge
     conflicts: Sequence[Conflict]
@@ -79,7 +79,7 @@ class PlannedRoot:
 
 @task(name="compare files", tags=["plan"], task_run_name="compare the files of {index.root.name}")
 def plan_root(index: FileIndex, how: RootToPlan, scratch: Path) -> PlannedRoot:
-    """Compare the files of a root with those that are there."""
+    """Compare the snapshot's files of a root with the live folder."""
     root, conflicts = plan_files(
         index,
         how.repository,
@@ -96,19 +96,19 @@ def plan_root(index: FileIndex, how: RootToPlan, scratch: Path) -> PlannedRoot:
 
 @task(name="stage files", tags=["files"], task_run_name="stage the files of {root.index.root.name}")
 def stage_files(root: RootMerge, repository: Repository, scratch: Path) -> None:
-    """Bring files beside their names."""
+    """Fetch files into a staging folder beside their destination."""
     root.stage(repository, scratch)
 
 
 @task(name="write rows", tags=["write"], task_run_name="write the rows")
 def write_rows(transaction: MergeTransaction, changes: Sequence[TableChange]) -> None:
-    """Write what is new and what changed, in the transaction."""
+    """Write new and changed rows in the transaction."""
     transaction.write(changes)
 
 
 @dataclass(frozen=True)
 class ToValidate:
-    """A merged table, and what it was made of."""
+    """A merged table with the two sides and the plan that it is compared with."""
 
     table: Table
     source: Identified
@@ -127,7 +127,7 @@ class ToValidate:
     weight=lambda merge: merge.weight,
 )
 def validate_merged_table(merge: ToValidate, workspace: Workspace) -> MergedTable:
-    """Hold the rows that were read back against both sides and the plan."""
+    """Compare the rows that were read back with both sides and with the plan."""
     with workspace.cursor() as cursor:
         return validate_table(
             cursor, merge.source, merge.target, merge.merged, merge.rewritten, merge.plan, merge.policy
@@ -136,11 +136,11 @@ def validate_merged_table(merge: ToValidate, workspace: Workspace) -> MergedTabl
 
 @task(name="move files in", tags=["commit"], task_run_name="move the files of {root.index.root.name} in")
 def move_files_in(root: RootMerge, aside: Path) -> None:
-    """Bring the staged files to their names."""
+    """Move the staged files to their destination."""
     root.move_in(aside)
 
 
 @task(name="commit", tags=["commit"])
 def commit(transaction: MergeTransaction) -> None:
-    """Commit."""
+    """Commit the merge's transaction."""
     transaction.commit()

@@ -1,4 +1,4 @@
-"""Open: the snapshot that a name stands for."""
+"""Open: find the snapshot that a name means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Package: what was serialized, and the EDMS's files, become objects of the repository; last of all a manifest names them."""
+"""Package: store chunks and files as objects of the repository, and last the manifest that names them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flows.tasks.serialize import Serialized
 
 @dataclass(frozen=True)
 class StoredRoot:
-    """The files of a root as they are stored, and what was found on the way."""
+    """The stored files of a root, and the findings."""
 
     index: FileIndex
     findings: tuple[Finding, ...]

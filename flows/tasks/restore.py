@@ -1,4 +1,4 @@
-"""Restore: a staging database is created and loaded, and the files are brought back beside their folder."""
+"""Restore: create and load a staging database, and restore files into staged folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Load = Callable[[StagingDatabase, Repository, TableEntry, Path], int]
 
 @dataclass(frozen=True)
 class LoadedTable:
-    """A table that stands in the staging database."""
+    """A table that is loaded into the staging database."""
 
     table_id: str
     rows: int
@@ -29,7 +29,7 @@ class LoadedTable:
 
 @dataclass(frozen=True)
 class RestoredRoot:
-    """The files of a root, beside the folder that they belong into."""
+    """The restored files of a root in a staged folder."""
 
     index: FileIndex
     folder: Path
@@ -37,7 +37,7 @@ class RestoredRoot:
 
 @task(name="create staging database", tags=["stage"])
 def create_staging_database(database: Database, schema: CapturedSchema, into: str | None, jobs: int) -> StagingDatabase:
-    """Make the staging database, with the snapshot's tables in it."""
+    """Create the staging database with the snapshot's empty tables."""
     return database.stage(schema, into, jobs)
 
 
@@ -62,7 +62,7 @@ def build_indexes_and_constraints(
     sequences: Sequence[SequencePosition],
     loaded: Sequence[LoadedTable],
 ) -> StagingDatabase:
-    """Build what was left out while the rows were loaded, and set the sequences."""
+    """Build indexes and constraints after the rows are loaded, and set the sequences."""
     assert len(loaded) == len(tables)  # every table is loaded before it is built upon
     staging.finish(tables, sequences)
     return staging
@@ -70,7 +70,7 @@ def build_indexes_and_constraints(
 
 @task(name="restore files", tags=["files"], task_run_name="restore the files of {index.root.name}")
 def restore_root(run: Run, index: FileIndex, repository: Repository, folder: Path, scratch: Path) -> RestoredRoot:
-    """Bring the files of a root back into a staged folder."""
+    """Restore the files of a root into a staged folder."""
     with run.progress(f"files of {index.root.name}", index.files) as advance:
         restore_files(index, repository, folder, progress=advance, scratch=scratch)
     return RestoredRoot(index, folder)
@@ -78,7 +78,7 @@ def restore_root(run: Run, index: FileIndex, repository: Repository, folder: Pat
 
 @task(name="gather statistics", tags=["restore"])
 def gather_statistics(staging: StagingDatabase) -> None:
-    """Tell the database's planner what its tables hold."""
+    """Gather the planner's statistics (ANALYZE)."""
     staging.gather_statistics()
 
 

@@ -1,4 +1,4 @@
-"""Serialize: extracted rows get natural keys and digests, and become the chunks of a snapshot."""
+"""Serialize: add natural keys and digests to extracted rows, and write them as chunks of a snapshot."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Extracted:
 
 @dataclass(frozen=True)
 class Serialized:
-    """A table as it will be stored, and what of the previous snapshot could not be used for it."""
+    """A table as it will be stored, and the findings if the previous snapshot could not be reused."""
 
     table: SerializedTable
     unusable: tuple[Finding, ...]

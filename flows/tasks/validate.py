@@ -1,4 +1,4 @@
-"""Validate: a restored database and its files are read back, measured, and checked by the expectation suites."""
+"""Validate: read back a restored database and its files, measure them, and run the expectation suites."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_root(root: RestoredRoot, repository: Repository, scratch: Path, jobs: 
 
 @dataclass(frozen=True)
 class ReadBack:
-    """A table as the snapshot says it is, and its rows as they were read back."""
+    """A table's entry in the snapshot, and its rows as they were read back."""
 
     entry: TableEntry
     raw: RawTable
@@ -62,7 +62,7 @@ tabulate_keys = task(name="tabulate keys", tags=["validate"], task_run_name="tab
 
 @task(name="measure table", tags=["validate"], task_run_name="measure {read.entry.table.label}")
 def measure_restored_table(read: ReadBack, keys: CheckedKeys) -> TableState:
-    """Measure all that a snapshot says of a table."""
+    """Compute everything that a manifest records of a table: count, digests, state of keys and references."""
     return measure_restored(read.entry, read.raw, keys)
 
 

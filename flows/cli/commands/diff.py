@@ -1,4 +1,4 @@
-"""Diff: what two snapshots, or a snapshot and the live system, differ in."""
+"""Diff: compare two snapshots, or a snapshot and the live system."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def restore(
 
 
 def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: bool, asking: bool) -> str:
-    """Ask; returns the id of the snapshot that was shown, so that it is the one that is restored."""
+    """Ask for confirmation. Returns the id of the snapshot that was shown, so that exactly this one is restored."""
     if not asking:
         raise command_error(
             "This restore replaces the live database and files, and there is no terminal to ask for confirmation.",
@@ -134,7 +134,7 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
 
 
 def _dropping(settings: Settings, manifest: Manifest) -> str:
-    """Name what would be dropped; returns the word to type, or nothing where nothing would be."""
+    """Print what would be dropped. Returns the word to type, or nothing if nothing would be dropped."""
     from edms_tasks.inventory.inspect import run_probe
     from flows.restoring.version_plan import plan_version
     from flows.running.printable import printable

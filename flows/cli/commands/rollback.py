@@ -1,4 +1,4 @@
-"""Rollback: bring back what a restore has set aside."""
+"""Rollback: make live again what a restore set aside."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def rollback(
 
 
 def _confirm(settings: Settings, stamp: str | None, *, asking: bool) -> str:
-    """Ask; returns the stamp of what was shown, so that nothing else is swapped."""
+    """Ask for confirmation. Returns the stamp that was shown, so that nothing else is swapped."""
     if not asking:
         raise command_error(
             "This rollback replaces the live database and files, and there is no terminal to ask for confirmation.",

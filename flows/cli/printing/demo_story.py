@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_demo(console: Console, result: DemoResult) -> None:
-    """What was lost, what came back, the verdict, the seconds, the paths."""
+    """Print what was lost and restored, the verdict, the times and the paths."""
     line(console, "")
     line(console, "What the re-initialisation changed, and what the restore brought back:")
     shown = [model for model in result.models if len({model.before, model.lost, model.restored}) > 1]

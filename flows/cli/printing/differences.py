@@ -31,7 +31,7 @@ _PLANNED = ("model", ">goes", ">comes back", ">changes back", ">the same", ">get
 
 
 def print_diff(console: Console, result: DiffResult, page: Path | None) -> None:
-    """What differs, model by model and folder by folder, and the verdict."""
+    """Print what differs, model by model and folder by folder, and the verdict."""
     _print_difference(console, result.difference)
     line(console, "")
     for note in result.difference.notes:
@@ -44,7 +44,7 @@ def print_diff(console: Console, result: DiffResult, page: Path | None) -> None:
 
 
 def print_restore_plan(console: Console, plan: RestorePlan) -> None:
-    """What a restore would do: what goes, comes back and changes back."""
+    """Print what a restore would remove, bring back and change back."""
     line(
         console,
         f"a restore of snapshot {plan.snapshot_id[:12]} would do this now: - is removed, + is restored, ~ is changed back",

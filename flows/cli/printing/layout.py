@@ -24,7 +24,7 @@ def line(console: Console, text: str) -> None:
 
 
 def folded(text: str, width: int) -> list[str]:
-    """The text in lines of that width, where its words allow it; what follows the first is indented."""
+    """The text in lines of that width, folded between words; all lines but the first are indented."""
     if width >= WIDTH_OF_A_PIPE or cells(text) <= width:
         return [text]
     lead = text[: len(text) - len(text.lstrip())]
@@ -64,7 +64,7 @@ def print_table(console: Console, headings: Sequence[str], rows: Iterable[Sequen
 
 
 def cells(text: str) -> int:
-    """Columns of a terminal that the text takes: some characters take two."""
+    """The number of terminal columns that the text takes; some characters take two."""
     from rich.cells import cell_len
 
     return cell_len(text)

@@ -20,7 +20,7 @@ _COLUMNS_SHOWN = 4
 
 
 def print_merge(console: Console, result: MergeResult, *, every: bool = False) -> None:
-    """The plan, what prevents it, and whether it was carried out and proved."""
+    """Print the plan, its conflicts, and whether it was carried out and proved."""
     print_plan(console, result.plan, every=every)
     for note in result.notes:
         line(console, f"· {note}")
@@ -43,7 +43,7 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
 
 
 def print_plan(console: Console, plan: MergePlan, *, every: bool = False) -> None:
-    """Conflicts, and rows and files by what is done with them; with `every`, also of models with which nothing is done."""
+    """Print conflicts, and the number of rows and files for each action; with `every`, also unchanged models."""
     for conflict in plan.conflicts:
         line(console, f"✗ {conflict.model}: {conflict.message} ({conflict.count:,})")
         for example in conflict.examples:

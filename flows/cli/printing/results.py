@@ -28,7 +28,7 @@ _PROBLEMS_SHOWN = 20
 
 
 def print_backup(console: Console, result: BackupResult) -> None:
-    """The snapshot, what is in it, what was found, and whether it verified."""
+    """Print the snapshot, its contents, the findings, and whether it was verified."""
     manifest = result.manifest
     line(console, f"snapshot  {result.snapshot_id}" + (f"  tag {manifest.tag}" if manifest.tag else ""))
     line(console, f"holds     {_contents(manifest)}, {filesize.decimal(result.stored_bytes)} stored")
@@ -44,7 +44,7 @@ def print_backup(console: Console, result: BackupResult) -> None:
 
 
 def print_restore(console: Console, result: RestoreResult) -> None:
-    """The verdict, where the data is now, and where the evidence is."""
+    """Print the verdict, where the data is now, and where the evidence is."""
     for note in result.notes:
         line(console, f"· {note}")
     print_seconds(console, result.seconds)
@@ -82,7 +82,7 @@ def print_restore(console: Console, result: RestoreResult) -> None:
 
 
 def print_rollback(console: Console, result: RollbackResult) -> None:
-    """What is live again, what stepped aside, and how to undo it."""
+    """Print what is live again, what was set aside, and how to undo the rollback."""
     for note in result.notes:
         line(console, f"note          {note}")
     line(console, f"✓ live again  {result.database}")
@@ -91,7 +91,7 @@ def print_rollback(console: Console, result: RollbackResult) -> None:
 
 
 def print_ways_back(console: Console, ways: WaysBack) -> None:
-    """What is live, and what can be rolled back to, the latest first."""
+    """Print what is live and what can be rolled back to, the latest first."""
     line(console, f"live  {ways.live}: {ways.now}")
     for way in ways.ways:
         default = "  (without a stamp: this)" if way.default else ""
@@ -104,7 +104,7 @@ def print_ways_back(console: Console, ways: WaysBack) -> None:
 
 
 def print_verify(console: Console, result: VerifyResult) -> None:
-    """What was read, and what was wrong with it."""
+    """Print what was read and what was wrong."""
     snapshots, objects = count_text(len(result.snapshot_ids), "snapshot"), count_text(result.objects, "object")
     read = f"{snapshots}, {objects}, {filesize.decimal(result.bytes)}"
     for note in result.notes:
@@ -119,7 +119,7 @@ def print_verify(console: Console, result: VerifyResult) -> None:
 
 
 def print_listing(console: Console, listing: Listing) -> None:
-    """A line per snapshot, oldest first; then what is missing or in doubt."""
+    """Print a line per snapshot, oldest first, then what is missing or uncertain."""
     for problem in listing.problems:
         line(console, f"✗ {problem}")
     for note in listing.notes:
@@ -155,7 +155,7 @@ def print_listing(console: Console, listing: Listing) -> None:
 
 
 def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest, notes: Sequence[str] = ()) -> None:
-    """One snapshot: tables, files, findings."""
+    """Print one snapshot: tables, files, findings."""
     for note in notes:
         line(console, f"! {note}")
     line(console, f"snapshot  {snapshot_id}" + (f"  tag {manifest.tag}" if manifest.tag else ""))
@@ -189,7 +189,7 @@ def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest, notes
 
 
 def print_inspection(console: Console, inspection: Inspection) -> None:
-    """The inventory: models, rows, keys, references, file roots, migration state."""
+    """Print the inventory: models, rows, keys, references, file roots, migration state."""
     inventory = inspection.inventory
     print_findings(console, inventory.findings, shown=None)
     rows = []
@@ -215,7 +215,7 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
 
 
 def print_findings(console: Console, findings: Sequence[Finding], shown: int | None = _FINDINGS_SHOWN) -> None:
-    """Findings, the gravest first."""
+    """Print findings, the most severe first."""
     if not findings:
         return
     line(console, f"{count_text(len(findings), 'finding')}:")
@@ -228,14 +228,14 @@ def print_findings(console: Console, findings: Sequence[Finding], shown: int | N
 
 
 def print_problems(console: Console, problems: Sequence[str]) -> None:
-    """What failed, by name."""
+    """Print the failures by name."""
     for problem in problems[:_PROBLEMS_SHOWN]:
         line(console, f"  ✗ {problem}")
     _and_more(console, len(problems), _PROBLEMS_SHOWN, "--json lists them")
 
 
 def print_seconds(console: Console, seconds: Mapping[str, float]) -> None:
-    """How long each stage took."""
+    """Print how long each stage took."""
     if seconds:
         line(console, "seconds   " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in seconds.items()))
 
@@ -256,7 +256,7 @@ def _contents(manifest: Manifest) -> str:
 
 
 def _versions(manifest: Manifest) -> str:
-    """What wrote the snapshot; our own version first, since that is the one to install for restoring it."""
+    """The programs that wrote the snapshot; our own version first, because a restore needs it."""
     ours = manifest.versions.get("edms-backup")
     others = [f"{name} {version}" for name, version in manifest.versions.items() if name != "edms-backup"]
     return ", ".join([f"edms-backup {ours}" if ours else "edms-backup (version not recorded)", *others])
