@@ -7,11 +7,13 @@ from flows.backing_up.backup_result import BackupResult
 from flows.backing_up.contents import choose_contents
 from flows.backing_up.foresee_restore import foresee_restore
 from flows.backing_up.making import inspect_source, making_a_snapshot
+from flows.live.folder_checks import our_folders
 from flows.requests import BackupRequest
 from flows.running.declaring import flow
 from flows.running.run import Run
 from flows.tasks.extract import capture_schema, extract_tables, read_sequences
 from flows.tasks.package import (
+    look_outside,
     look_up_file_names,
     match_files,
     package_schema,
@@ -81,6 +83,16 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                 making.findings += [finding for root in roots for finding in root.findings]
                 making.findings += run.call(
                     match_files, contents.kept, raws, indexes, making.repository, declared=named, scratch=making.folder
+                )
+                making.findings += run.call(
+                    look_outside,
+                    contents.kept,
+                    raws,
+                    indexes,
+                    making.repository,
+                    surroundings=source.report.surroundings,
+                    ours=our_folders(run.settings),
+                    scratch=making.folder,
                 )
                 by_root = {index.root.name: index for index in indexes}
                 file_names = run.call(look_up_file_names, named, by_root, making.repository, keys, making.folder)

@@ -20,7 +20,7 @@ from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.backing_up.foresee_restore import foresee_restore
 from flows.evidence.artifacts import leave_diagnosis
-from flows.live.folder_checks import immovable, overlapping
+from flows.live.folder_checks import immovable, our_folders, overlapping
 from flows.requests import DoctorRequest
 from flows.running.declaring import Shortfall, flow, task
 from flows.running.run import Run
@@ -107,8 +107,7 @@ def inspect_with_lookups(settings: Settings) -> ProbeReport:
 @task(name="walk files", tags=["files"], task_run_name="walk the files of {root.name}")
 def walk_files(root: FileRoot, settings: Settings, into: Path) -> WalkedRoot:
     """List the files of a root."""
-    ours = [settings.workdir, Path(settings.repository.url)]  # what is no local folder is in no root either
-    return walk_root(root, settings.exclude.files, ours, into)
+    return walk_root(root, settings.exclude.files, our_folders(settings), into)
 
 
 assess = task(name="assess", tags=["assess"], task_run_name="assess what was read")(examine)
@@ -141,6 +140,8 @@ def _examined(
                 keys=keys,
                 roots=walked,
                 names=names,
+                ours=tuple(our_folders(settings)),
+                scratch=folder,
             )
             diagnosis = run.call(assess, subject, settings)
     return Examined(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import duckdb
 
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.doctor.assessment import Assessment, SettingsFix, assessed, settings_fix_line
+from edms_tasks.doctor.assessment import Assessment, SettingsFix, assessed
 from edms_tasks.doctor.file_names import FILE_NAMES
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.files.index import readable
+from edms_tasks.files.outside import Search, find_outside
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileRoot, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
@@ -22,8 +21,6 @@ from edms_tasks.scratch.workspace import relation
 _NAMED = "named_files"
 _EXAMPLES = 5
 _MOSTLY = 0.5
-_PATHS_TRIED = 200  # per column, against the disk
-_SHALLOWEST_ROOT = 3  # parts of a path: `/`, `srv`, `archive`; what is above belongs to the machine
 
 
 def assess_files(
@@ -73,16 +70,14 @@ def _file_column(
 def _path_columns(
     cursor: duckdb.DuckDBPyConnection, sample: Sample, roots: Sequence[FileRoot], keys: CheckedKeys
 ) -> list[Assessment]:
-    """Plain columns of which many values are the path of a file, below a root or on this machine's disk."""
+    """Plain columns of which many values are the path of a file below a root."""
     declared = {column for column, _ in sample.table.file_columns}
     assessments = []
     for column in sample.columns:
         if column.name in declared or column.logical_type != "text":
             continue
         name = identifier(column.name)
-        (filled, absolute) = cursor.execute(
-            f"SELECT count(nullif({name}, '')), count(*) FILTER ({name} LIKE '/%/%') FROM {sample.relation}"
-        ).fetchall()[0]
+        (filled,) = cursor.execute(f"SELECT count(nullif({name}, '')) FROM {sample.relation}").fetchall()[0]
         for root in roots:
             below = f"SELECT {_below(name, root)} AS path FROM {sample.relation} WHERE {name} <> ''"
             of_root = f"SELECT path FROM {FILE_NAMES} WHERE root = {literal(root.name)}"
@@ -91,8 +86,6 @@ def _path_columns(
             ]
             if filled and found >= _MOSTLY * filled:
                 assessments.append(_path_column(cursor, sample.table, column.name, root, int(found), int(filled), keys))
-        if filled and absolute >= _MOSTLY * filled:
-            assessments += _outside(cursor, sample, column.name, roots)
     return assessments
 
 
@@ -120,40 +113,17 @@ def _path_column(
     )
 
 
-def _outside(
-    cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, roots: Sequence[FileRoot]
-) -> list[Assessment]:
-    """Absolute paths of files that are on this machine and below no root: they would not be in a snapshot."""
-    name = identifier(column)
-    known = " AND ".join(
-        [f"NOT starts_with({name}, {literal(root.path.rstrip('/') + '/')})" for root in roots] or ["true"]
-    )
-    rows = cursor.execute(
-        f"SELECT DISTINCT {name} FROM {sample.relation} WHERE {name} LIKE '/%/%' AND {known} ORDER BY 1 LIMIT {_PATHS_TRIED}"
-    ).fetchall()
-    found = [Path(path) for (path,) in rows if "\0" not in path and os.path.isfile(path)]  # noqa: PTH113 - a name may be too long
-    if not found:
-        return []
-    folder = Path(os.path.commonpath([path.parent for path in found]))
-    settings_fix, fix = None, "Name their folder in [files] roots."
-    if len(folder.parts) >= _SHALLOWEST_ROOT and not any(Path(root.path).is_relative_to(folder) for root in roots):
-        taken = {root.name for root in roots}
-        key = folder.name if folder.name not in taken else f"{folder.name}-2"
-        settings_fix = SettingsFix(section="files.roots", key=key, value=str(folder))
-        fix = f"If they belong to the EDMS, name their folder: {settings_fix_line(settings_fix)}"
-    return [
-        assessed(
-            make_finding(
-                "files-outside-the-roots",
-                f"{sample.table.label}.{column}",
-                "The column names files on this machine that are in no folder that is backed up. They would not be in a snapshot.",
-                count=len(found),
-                examples=tuple(str(path) for path in found[:_EXAMPLES]),
-                fix=fix,
-            ),
-            settings_fix,
-        )
-    ]
+def assess_outside(search: Search) -> list[Assessment]:
+    """Files that rows name and no root holds, with the roots that would."""
+    found = find_outside(search)
+    assessments = [assessed(finding) for finding in found.others()]
+    for one in found.columns:
+        # An assessment has one fix: folders beyond the first are said with another column, or in the text.
+        fixes = [
+            SettingsFix(section="files.roots", key=found.names[folder], value=str(folder)) for folder in one.folders
+        ]
+        assessments.append(assessed(one.finding(found.names), fixes[0] if fixes else None))
+    return assessments
 
 
 def _orphans(cursor: duckdb.DuckDBPyConnection, roots: Sequence[FileRoot]) -> list[Assessment]:

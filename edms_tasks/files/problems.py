@@ -84,7 +84,7 @@ def _load_references(
         INSERT INTO named
         SELECT $label, path
         FROM (
-            SELECT {_bytes_of(identifier(column), encoding)} AS value, {path_named_by(column, encoding, root)} AS path
+            SELECT {text_bytes(identifier(column), encoding)} AS value, {path_named_by(column, encoding, root)} AS path
             FROM read_parquet($paths)
         )
         WHERE value IS NOT NULL AND value <> ''::BLOB
@@ -95,7 +95,7 @@ def _load_references(
 
 def path_named_by(column: str, encoding: Encoding, root: FileRoot) -> str:
     """DuckDB SQL for the path below a root that a file column's value names, as bytes; of NULL it is NULL."""
-    value = _bytes_of(identifier(column), encoding)
+    value = text_bytes(identifier(column), encoding)
     # Some systems keep the whole path where Django keeps the part below the root.
     prefix = f"hex(encode({literal(root.path.rstrip('/') + '/')}))"
     return (
@@ -117,7 +117,7 @@ def _load_declared(connection: duckdb.DuckDBPyConnection, reference: FileNameRef
     )
 
 
-def _bytes_of(name: str, encoding: Encoding) -> str:
+def text_bytes(name: str, encoding: Encoding) -> str:
     """The value's text as UTF-8 bytes, which is what file names are compared as."""
     if encoding == "tagged":
         return (

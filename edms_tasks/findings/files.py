@@ -26,9 +26,15 @@ KINDS = (
     ),
     Kind(
         "files-outside-the-roots",
-        ("warning",),
-        "A column names files on this machine that are in no folder that is backed up. They would not be in a snapshot.",
+        ("error",),
+        "Rows name files on this machine that are in no folder that is backed up. They are not in a snapshot.",
         "If they belong to the EDMS, name their folder in [files] roots.",
+    ),
+    Kind(
+        "search-for-files-ended",
+        ("warning",),
+        "There are too many files around the EDMS to hold all against its rows. Not all files outside the roots were looked at.",
+        "Name the folders of files in [files] roots.",
     ),
     Kind(
         "file-root-missing",

@@ -12,7 +12,7 @@ from pathlib import Path
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.engines import is_file
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.probe_report import ProbeDatabase, ProbeReport
+from edms_tasks.inventory.probe_report import ProbeDatabase, ProbeReport, Surroundings
 from edms_tasks.settings import Settings
 
 
@@ -26,7 +26,9 @@ def with_mapped_addresses(report: ProbeReport, settings: Settings) -> ProbeRepor
         _require_mapped(report, settings)
         roots = settings.files.roots
         folders = tuple(root.model_copy(update={"path": str(roots[root.name])}) for root in report.file_roots)
-        report = report.model_copy(update={"file_roots": folders})
+        # Folders that nobody has mapped may be others here.
+        elsewhere = Surroundings(urls=report.surroundings.urls)
+        report = report.model_copy(update={"file_roots": folders, "surroundings": elsewhere})
     first, *others = report.databases
     if settings.edms.client_programs is not None:
         first = first.model_copy(update={"client_programs": str(settings.edms.client_programs)})

@@ -204,6 +204,7 @@ class Reporter:
             "file_roots": [
                 {"name": name, "path": path, "used_by": used_by} for name, path, used_by in self.roots.values()
             ],
+            "surroundings": Surroundings().report(),
             "migrations_applied": applied,
             "migrations_known": known,
             "migrations_leaves": leaves,
@@ -794,6 +795,109 @@ class Reporter:
         """The migration a dependency names: `__first__` and `__latest__` say which without naming it."""
         key = tuple(str(part) for part in key)
         return loader.check_key(key, app) if key[1] in ("__first__", "__latest__") else key
+
+
+class Surroundings:
+    """Where files of the EDMS may be that no FileField tells of, and where its code is."""
+
+    def report(self):
+        # type: () -> dict
+        """Folders that are there, by who names them; the project's own; those of code; the prefixes of URLs of files."""
+        from django.conf import settings
+
+        named = dict(self._of_fields())
+        named.update(self._of_classes())
+        named.update(self._of_settings())
+        project = [str(getattr(settings, name, "") or "") for name in ("BASE_DIR", "PROJECT_ROOT", "ROOT_DIR")]
+        module = sys.modules.get(os.environ.get("DJANGO_SETTINGS_MODULE", ""))
+        project += [os.getcwd(), sys.path[0], os.path.dirname(getattr(module, "__file__", None) or "")]
+        return {
+            "named": [[path, who] for path, who in sorted(named.items()) if os.path.isdir(path)],
+            "project": _folders(project),
+            "code": _folders(self._code()),
+            "urls": [url for url in [str(settings.MEDIA_URL or "")] if url.strip("/")],
+        }
+
+    def _of_settings(self):
+        # type: () -> object
+        """Folders that settings name: UPLOAD_DIR, ARCHIVE_ROOT, STORAGES and the like."""
+        from django.conf import global_settings, settings
+
+        for name in dir(settings):
+            words = name.split("_")
+            if name != "STORAGES" and getattr(settings, name) == getattr(global_settings, name, None):
+                continue
+            if name in ("STATIC_ROOT", "BASE_DIR", "PROJECT_ROOT", "ROOT_DIR") or not name.isupper():
+                continue
+            if not {"ROOT", "DIR", "FOLDER", "PATH", "DIRECTORY", "LOCATION"} & set(words) and "STORAGE" not in name:
+                continue
+            for value in _texts_in(getattr(settings, name)):
+                if value.strip(os.sep):  # a cookie's path may be "/"
+                    yield os.path.abspath(value), name
+
+    def _of_fields(self):
+        # type: () -> object
+        """Folders of FilePathFields."""
+        from django.apps import apps
+        from django.db import models
+
+        for model in apps.get_models():
+            for field in model._meta.local_fields:
+                if isinstance(field, models.FilePathField):
+                    path = field.path() if callable(field.path) else field.path
+                    yield os.path.abspath(str(path)), "%s.%s" % (model._meta.label, field.name)
+
+    def _of_classes(self):
+        # type: () -> object
+        """Folders of storages that the EDMS's modules and their classes hold."""
+        from django.apps import apps
+        from django.contrib.staticfiles.storage import StaticFilesStorage
+        from django.core.files.storage import FileSystemStorage
+
+        apps_of_it = tuple(config.name for config in apps.get_app_configs() if not config.name.startswith("django."))
+        for name, module in sorted(sys.modules.items()):
+            if not any(name == app or name.startswith(app + ".") for app in apps_of_it):
+                continue
+            for holder in [module] + [one for one in list(vars(module).values()) if isinstance(one, type)]:
+                for key, value in list(vars(holder).items()):
+                    if issubclass(type(value), FileSystemStorage) and not isinstance(value, StaticFilesStorage):
+                        yield os.path.abspath(str(value.path(""))), "%s.%s" % (name, key)
+
+    def _code(self):
+        # type: () -> list
+        """Folders whose files are of the EDMS's code, whatever rows may say."""
+        from django.apps import apps
+        from django.conf import settings
+
+        found = [sys.prefix, sys.base_prefix, str(settings.STATIC_ROOT or "")]
+        for engine in settings.TEMPLATES:
+            found += [str(folder) for folder in engine.get("DIRS") or ()]
+        for folder in getattr(settings, "STATICFILES_DIRS", ()):
+            found.append(str(folder[1] if isinstance(folder, (list, tuple)) else folder))
+        found += [str(folder) for folder in settings.LOCALE_PATHS]
+        for config in apps.get_app_configs():
+            if os.path.isfile(os.path.join(config.path, "__init__.py")) and "site-packages" in config.path:
+                found.append(config.path)
+        return found
+
+
+def _folders(paths):
+    # type: (list) -> list
+    """Those that are there, absolute, each once."""
+    return sorted({os.path.abspath(path) for path in paths if path and os.path.isdir(path)})
+
+
+def _texts_in(value):
+    # type: (object) -> list
+    """The texts that a setting holds, in dictionaries and lists too."""
+    if isinstance(value, (str, os.PathLike)):
+        text = os.fspath(value)
+        return [text] if isinstance(text, str) and os.sep in text and "\0" not in text and "://" not in text else []
+    if isinstance(value, dict):
+        return [text for one in value.values() for text in _texts_in(one)]
+    if isinstance(value, (list, tuple)):
+        return [text for one in value for text in _texts_in(one)]
+    return []
 
 
 def _is_held(error):

@@ -123,6 +123,15 @@ class ProbeFileRoot(Value):
     used_by: tuple[str, ...] = ()  # "documents.Document.file"
 
 
+class Surroundings(Value):
+    """Where files of the EDMS may be that no FileField tells of; all folders were there, and are absolute."""
+
+    named: tuple[tuple[str, str], ...] = ()  # (folder, the setting, class or field that names it)
+    project: tuple[str, ...] = ()  # BASE_DIR, the working folder, that of manage.py, that of the settings
+    code: tuple[str, ...] = ()  # templates, static files, installed packages: no files of rows
+    urls: tuple[str, ...] = ()  # what URLs of files begin with: MEDIA_URL
+
+
 class ProbeMigration(Value):
     """One migration of the EDMS's code, by what its file says."""
 
@@ -147,6 +156,7 @@ class ProbeReport(Value):
     databases: tuple[ProbeDatabase, ...]  # the chosen alias first, then the others
     models: tuple[ProbeModel, ...]
     file_roots: tuple[ProbeFileRoot, ...]
+    surroundings: Surroundings = Surroundings()
     migrations_applied: tuple[tuple[str, str], ...]  # (app label, migration name) in django_migrations
     migrations_known: tuple[tuple[str, str], ...]  # all in the code's graph (replaced ones included)
     migrations_leaves: tuple[tuple[str, str], ...]

@@ -47,6 +47,11 @@ def immovable(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
             )
 
 
+def our_folders(settings: Settings) -> list[Path]:
+    """The repository, where it is a folder, and the working folder."""
+    return [folder for _, folder in _ours(settings)]
+
+
 def _overlaps(settings: Settings, report: ProbeReport) -> Iterator[SettingsError]:
     roots = named_folders(settings, report)
     for (what, ours), (name, root) in ((one, other) for one in _ours(settings) for other in roots.items()):

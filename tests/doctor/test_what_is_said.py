@@ -15,7 +15,7 @@ SAID = {
     ("warning", "natural-key-duplicates", "small.Badge"): [2],
     ("warning", "lookup-missing", "small.Badge"): [1],
     ("warning", "missing-file", "small.Document.file"): [1],
-    ("warning", "files-outside-the-roots", "small.Document.scan"): [10],
+    ("error", "files-outside-the-roots", "small.Document.scan"): [10],
     ("warning", "secret-in-clear", "small.ApiKey.key"): [1],
     ("warning", "secret-in-clear", "small.Badge.access_key"): [3],
     ("warning", "secret-in-clear", "small.Clerk.api_token"): [1],

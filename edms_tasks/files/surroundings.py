@@ -1,0 +1,130 @@
+"""List the files around an EDMS that no root holds: below folders that its settings name, and below its project.
+
+Folders of code are not entered: Python packages, templates, static files, version control, virtual environments. Nor are
+the roots, which are listed already, our own folders, and what restores set aside. Links to folders are followed, and each
+folder is entered once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+MOST_FILES = 2_000_000
+"""Files listed at most; the folders that settings name come first."""
+
+SCHEMA = pa.schema([pa.field("base", pa.string()), pa.field("named", pa.bool_()), pa.field("path", pa.string())])
+
+_AT_ONCE = 65_536
+_CODE_NAMES = {b"node_modules", b"site-packages", b"__pycache__", b".git", b".hg", b".svn", b".tox"}
+_MACHINES = {b"/bin", b"/boot", b"/dev", b"/etc", b"/lib", b"/lib64", b"/proc", b"/run", b"/sbin", b"/sys", b"/usr"}
+_SET_ASIDE = re.compile(rb"\.(?:previous-|undone-|edms-staging)[0-9A-Za-z-]*$")  # by restores
+_CODE_MARKS = {b"__init__.py", b"pyvenv.cfg"}
+_CODE_FILES = (b".py", b".pyc", b".so", b".po", b".mo", b".sqlite3", b".sqlite3-wal", b".sqlite3-shm")
+
+Folder = tuple[Path, bool]  # and whether it was named as a folder of files
+
+
+def list_around(folders: Sequence[Folder], known: Sequence[Path], into: Path) -> bool:
+    """Write (base, named, path) of the files below `folders` to a Parquet file; returns whether all were listed.
+
+    Names that are not UTF-8 are left out: no text names them. Folders that cannot be listed are passed over, since a backup
+    could not hold their files either.
+
+    Args:
+        folders: where to look, the likeliest first.
+        known: folders that are not entered.
+        into: the file.
+    """
+    entered = {_identity(os.fsencode(folder)) for folder in known}
+    files = 0
+    with pq.ParquetWriter(into, SCHEMA) as writer:
+        for folder, named in folders:
+            paths: list[str] = []
+            for path in _files(folder, entered):
+                paths.append(path)
+                files += 1
+                if len(paths) == _AT_ONCE:
+                    _write(writer, folder, named, paths)
+                    paths = []
+                if files == MOST_FILES:
+                    break
+            _write(writer, folder, named, paths)
+            if files == MOST_FILES:
+                return False
+    return True
+
+
+def _files(base: Path, entered: set[tuple[int, int]]) -> Iterator[str]:
+    if _identity(os.fsencode(base)) in entered:
+        return
+    entered.add(_identity(os.fsencode(base)))
+    pending = [os.fsencode(base)]
+    while pending:
+        above = pending.pop()
+        entries = _entries(above)
+        if above != os.fsencode(base) and any(entry.name in _CODE_MARKS for entry in entries):
+            entered.discard(_identity(above))  # it may be a base of its own: the folder of the settings
+            continue
+        for entry in entries:
+            if _is_folder(entry):
+                identity = _identity(entry.path)
+                if (
+                    entry.name not in _CODE_NAMES
+                    and not _SET_ASIDE.search(entry.name)
+                    and entry.path not in _MACHINES
+                    and identity not in entered
+                ):
+                    entered.add(identity)
+                    pending.append(entry.path)
+            elif not entry.name.endswith(_CODE_FILES) and _is_text(entry.path) and _is_file(entry):
+                yield entry.path.decode()
+
+
+def _entries(folder: bytes) -> list[os.DirEntry[bytes]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []  # as the module says
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link in a circle leads to no folder
+
+
+def _is_file(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def _is_text(path: bytes) -> bool:
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _identity(folder: bytes) -> tuple[int, int]:
+    try:
+        status = os.stat(folder)  # noqa: PTH116 - names may not be UTF-8
+    except OSError:
+        return (-1, -1)  # not there, or not to be entered: never listed
+    return status.st_dev, status.st_ino
+
+
+def _write(writer: pq.ParquetWriter, base: Path, named: bool, paths: Sequence[str]) -> None:
+    if paths:
+        columns = {"base": [str(base)] * len(paths), "named": [named] * len(paths), "path": list(paths)}
+        writer.write_table(pa.table(columns, schema=SCHEMA))

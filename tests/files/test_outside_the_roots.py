@@ -1,0 +1,139 @@
+"""Files that rows name and no root holds are an error of doctor and backup, counted like an independent walk of the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.inventory.model import Finding
+from edms_tasks.settings import Settings
+from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_doctor
+
+MODELS = """
+import uuid
+
+class Upload(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    path = models.CharField(max_length=300)
+
+class Page(models.Model):
+    upload = models.ForeignKey(Upload, models.CASCADE)
+    tiles = models.JSONField(default=list)
+
+class Logo(models.Model):
+    picture = models.FileField(upload_to="logos")
+    link = models.CharField(max_length=100, default="/logos/logo.png")
+    template = models.CharField(max_length=100, default="small/detail.html")
+"""
+
+ROWS = r"""
+from django.core.files.base import ContentFile
+from django.conf import settings
+from pathlib import Path
+Logo().picture.save("logo.png", ContentFile(b"logo"))
+for page in ("small/templates/small/detail.html",):
+    file = Path(settings.BASE_DIR) / page; file.parent.mkdir(parents=True); file.write_text("a page")
+store = Path(settings.BASE_DIR) / FOLDER
+store.mkdir(parents=True)
+for number in range(12):
+    upload = Upload(path="")
+    (store / NAME(upload)).write_bytes(b"a document")
+    upload.path = VALUE(upload)
+    upload.save()
+    Page(upload=upload, tiles=TILES(upload)).save()
+Upload(path="gone/away.pdf").save()
+"""
+
+SETTINGS = 'BASE_DIR = BASE\nMEDIA_ROOT = BASE / "media"\nMEDIA_URL = "/media/"\n'
+
+PLAIN = 'FOLDER = "storage/documents"\nNAME = lambda upload: str(upload.id)\nTILES = lambda upload: []\n'
+CONVENTIONS = {
+    "below the project": PLAIN + 'VALUE = lambda upload: f"storage/documents/{upload.id}"\n',
+    "absolute": PLAIN + 'VALUE = lambda upload: str(Path(settings.BASE_DIR) / "storage/documents" / str(upload.id))\n',
+    "of Windows": PLAIN + 'VALUE = lambda upload: rf"storage\\documents\\{upload.id}"\n',
+    "below a sub-folder": PLAIN + 'VALUE = lambda upload: f"documents/{upload.id}"\n',
+    "a URL": PLAIN + 'VALUE = lambda upload: f"https://edms.example/media/documents/{upload.id}?v=2"\n',
+    "an id alone": PLAIN + 'VALUE = lambda upload: ""\n',
+    "a list in JSON": PLAIN
+    + 'NAME = lambda upload: f"seite \\u00e4 {upload.id.int % 99991}.png"\nVALUE = lambda upload: ""\n'
+    + 'TILES = lambda upload: ["gone/1.png", {"tile": "storage/documents/" + NAME(upload)}]\n',
+    "a file name": PLAIN + 'NAME = lambda upload: f"{upload.id.int % 99991}.pdf"\nVALUE = NAME\n',
+}
+
+
+def edms(folder: Path, rows: str, settings: str = "") -> Settings:
+    made = small_project(folder / "edms", MODELS, rows + ROWS, settings=SETTINGS + settings)
+    repository = made.repository.model_copy(update={"url": str(folder / "repository")})
+    return made.model_copy(update={"repository": repository, "workdir": folder / "work"})
+
+
+def outside(findings: tuple[Finding, ...]) -> list[Finding]:
+    return [one for one in findings if one.code == "files-outside-the-roots"]
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_files_that_rows_name_outside_every_root_are_an_error(convention: str, tmp_path: Path) -> None:
+    settings = edms(tmp_path, CONVENTIONS[convention])
+
+    examined = run_doctor(settings)
+
+    there = list((tmp_path / "edms/storage/documents").iterdir())
+    found = outside(examined.diagnosis.assessments)
+    assert {one.count for one in found} == {len(there)} and not examined.diagnosis.healthy
+    assert {one.severity for one in found} == {"error"}
+    assert all(one.examples and set(one.examples) <= {str(path) for path in there} for one in found)
+    assert f'documents = "{tmp_path}/edms/storage/documents"' in examined.settings
+    assert {one.subject.split(".")[1] for one in found} == {"Page" if convention == "a list in JSON" else "Upload"}
+
+
+def test_the_snapshot_says_so_and_the_proposed_root_brings_them_in(tmp_path: Path) -> None:
+    settings = edms(tmp_path, CONVENTIONS["below the project"])
+
+    (said,) = [one for one in outside(run_doctor(settings).diagnosis.assessments) if one.subject == "small.Upload.path"]
+    made = run_backup(settings, create_repository=True)
+
+    stored = outside(made.manifest.findings)
+    assert [(one.severity, one.count, one.examples) for one in stored if one.subject == said.subject] == [
+        ("error", said.count, said.examples)
+    ]
+
+    roots = {"documents": tmp_path / "edms/storage/documents"}
+    found = settings.model_copy(update={"files": settings.files.model_copy(update={"roots": roots})})
+    again = run_backup(found)
+    assert outside(again.manifest.findings) == []
+    assert outside(run_doctor(found).diagnosis.assessments) == []
+    assert sum(index.files for index in again.manifest.files) == 1 + 12
+
+
+@pytest.mark.parametrize("linked", ["the folder", "the root"])
+def test_links_hide_nothing_and_make_no_false_alarm(linked: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "disk"
+    elsewhere.mkdir()
+    (tmp_path / "edms").mkdir()
+    (tmp_path / "edms" / "storage").symlink_to(elsewhere)
+    settings = edms(tmp_path, CONVENTIONS["below the project"])
+    if linked == "the root":
+        roots = {"documents": tmp_path / "edms/storage"}
+        settings = settings.model_copy(update={"files": settings.files.model_copy(update={"roots": roots})})
+
+    found = [one.count for one in outside(run_doctor(settings).diagnosis.assessments)]
+
+    assert found == ([] if linked == "the root" else [12, 12])
+
+
+def test_a_folder_that_a_setting_names_is_proposed_wherever_it_is(tmp_path: Path) -> None:
+    away = tmp_path / "away" / "vault"
+    rows = f"{PLAIN}FOLDER = {str(away)!r}\nNAME = lambda upload: f'{{upload.id}}.pdf'\nVALUE = NAME\n"
+    settings = edms(tmp_path, rows, f"UPLOAD_STORAGE_DIR = {str(away)!r}")
+
+    examined = run_doctor(settings)
+
+    assert {one.count for one in outside(examined.diagnosis.assessments)} == {12}
+    assert f'vault = "{away}"' in examined.settings
+
+
+def test_an_edms_whose_files_are_in_its_roots_has_no_such_finding(tmp_path: Path) -> None:
+    rows = PLAIN + 'FOLDER = "media/originals"\nNAME = lambda upload: f"{upload.id}.pdf"\nVALUE = NAME\n'
+    assert outside(run_doctor(edms(tmp_path, rows)).diagnosis.assessments) == []
