@@ -91,7 +91,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                     indexes,
                     making.repository,
                     surroundings=source.report.surroundings,
-                    ours=our_folders(run.settings),
+                    ours=[*our_folders(run.settings), *source.database.address.files],
                     scratch=making.folder,
                 )
                 by_root = {index.root.name: index for index in indexes}

@@ -140,7 +140,7 @@ def _examined(
                 keys=keys,
                 roots=walked,
                 names=names,
-                ours=tuple(our_folders(settings)),
+                ours=(*our_folders(settings), *address.files),
                 scratch=folder,
             )
             diagnosis = run.call(assess, subject, settings)

@@ -138,6 +138,11 @@ class DatabaseAddress:
         return is_file(self.engine)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The database's file; nothing for a database on a server."""
+        return (Path(self.name),) if self.is_file else ()
+
+    @property
     def display(self) -> str:
         """For people and logs: everything but the secret."""
         if self.engine == "sqlite":

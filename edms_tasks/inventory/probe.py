@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import sys
+import warnings
 
 SAMPLE_ROWS = 60
 SECONDS_FOR_A_LOCK = 10
@@ -824,16 +825,19 @@ class Surroundings:
         from django.conf import global_settings, settings
 
         for name in dir(settings):
-            words = name.split("_")
-            if name != "STORAGES" and getattr(settings, name) == getattr(global_settings, name, None):
-                continue
+            words = {"ROOT", "DIR", "FOLDER", "PATH", "DIRECTORY", "LOCATION"} & set(name.split("_"))
             if name in ("STATIC_ROOT", "BASE_DIR", "PROJECT_ROOT", "ROOT_DIR") or not name.isupper():
                 continue
-            if not {"ROOT", "DIR", "FOLDER", "PATH", "DIRECTORY", "LOCATION"} & set(words) and "STORAGE" not in name:
+            if not words and "STORAGE" not in name:
                 continue
-            for value in _texts_in(getattr(settings, name)):
-                if value.strip(os.sep):  # a cookie's path may be "/"
-                    yield os.path.abspath(value), name
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # some of Django's own warn when they are read
+                value = getattr(settings, name)
+            if name != "STORAGES" and value == getattr(global_settings, name, None):
+                continue
+            for text in _texts_in(value):
+                if text.strip(os.sep):  # a cookie's path may be "/"
+                    yield os.path.abspath(text), name
 
     def _of_fields(self):
         # type: () -> object
