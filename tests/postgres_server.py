@@ -6,7 +6,10 @@ process that started it, even when that process is killed. Which programs are us
 
 from __future__ import annotations
 
+import base64
 import ctypes
+import hashlib
+import hmac
 import importlib.util
 import os
 import pwd
@@ -181,7 +184,7 @@ class PostgresServer:
 
     def _initialise(self) -> None:
         secret = self._root / "password"
-        secret.write_text(self.password + "\n")
+        secret.write_text(_hashed(self.password) + "\n")
         self._give_away(secret)
         command = [str(self.bin_dir / "initdb"), "-D", str(self._data), "-U", SUPERUSER, f"--pwfile={secret}"]
         command += ["-A", "scram-sha-256", "-E", "UTF8", f"--locale={_utf8_locale()}", "--no-sync", "--no-instructions"]
@@ -350,6 +353,16 @@ def _copy_of_programs(bin_dir: Path, target: Path) -> Path:
     if libraries.is_dir():
         shutil.copytree(libraries, target / libraries.name)
     return copy / bin_dir.name
+
+
+def _hashed(password: str) -> str:
+    """The password as SCRAM-SHA-256 stores it, hashed once (RFC 5802): 4096 times are 10 ms for each end of each connection."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    salt64, stored64, server64 = (base64.b64encode(part).decode() for part in (salt, stored, server))
+    return f"SCRAM-SHA-256$1:{salt64}${stored64}:{server64}"
 
 
 def _utf8_locale() -> str:
