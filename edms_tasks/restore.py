@@ -23,7 +23,7 @@ from edms_tasks.serialize import measure_table
 
 
 def check_engine(manifest: Manifest, database: Database) -> None:
-    """A snapshot restores into the engine it was made from."""
+    """Check that the target has the snapshot's engine; raises CommandError if not."""
     if manifest.engine != database.address.engine:
         raise CommandError(
             f"The snapshot was made from {manifest.engine}, the target is {database.address.engine}.",
@@ -33,7 +33,7 @@ def check_engine(manifest: Manifest, database: Database) -> None:
 
 
 def fetch_schema(repository: Repository, schema: NativeSchema, folder: Path) -> CapturedSchema:
-    """Bring the native schema into `folder`, verified."""
+    """Fetch the native schema into `folder` and verify it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "schema"
     repository.fetch(schema.object, path)
@@ -55,7 +55,7 @@ def load_table(staging: StagingDatabase, repository: Repository, entry: TableEnt
 
 
 def require_rows(staging: StagingDatabase, entry: TableEntry, loaded: int) -> None:
-    """The database took as many rows as the snapshot holds; raises CheckFailed."""
+    """Check that the database took as many rows as the snapshot has; raises CheckFailed."""
     if loaded != entry.state.rows and entry.table.stored_columns:
         raise CheckFailed(
             f"{entry.table.label}: the snapshot has {entry.state.rows} rows, the database accepted {loaded}.",
@@ -67,13 +67,13 @@ def require_rows(staging: StagingDatabase, entry: TableEntry, loaded: int) -> No
 def keys_as_recorded(
     manifest: Manifest, tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace
 ) -> CheckedKeys:
-    """The keys the snapshot settled on, tabulated from the restored rows."""
+    """The snapshot's natural keys, tabulated from the restored rows."""
     chosen = {entry.table.id: entry.natural_key for entry in manifest.tables}
     return key_of_candidates(tables, {t.id: raws[t.id] for t in tables if t.id in raws}, workspace, chosen)
 
 
 def holds_its_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> bool:
-    """Whether the rows read back are the snapshot's, by their number and their exact digest."""
+    """Whether the rows read back are the snapshot's, by number and exact digest."""
     return raw.rows == entry.state.rows and measure_rows(entry, raw, workspace).equals(entry.state)
 
 
@@ -98,7 +98,7 @@ def _columns(table: Table) -> set[str]:
 
 
 def _present(table: Table, names: Iterable[str]) -> set[str]:
-    """The columns of raw rows, without those that a snapshot of an older release does not have."""
+    """The columns of raw rows that the snapshot has; older releases lack some."""
     present = {name for name in names if not name.startswith(FOUND)}
     return present if table.row_ids else present - {ROW_ID}
 

@@ -48,7 +48,7 @@ __all__ = [
 
 
 def load_ahead() -> None:
-    """Begin to load Great Expectations, which takes seconds, while the caller waits for other programs."""
+    """Start loading Great Expectations in the background. It takes seconds, in which the caller waits for other programs."""
     threading.Thread(target=importlib.import_module, args=["expectations.checkpoint"]).start()
 
 
@@ -126,7 +126,7 @@ def validate_restored(
 
 
 def require_suites(folder: Path | None, tables: Sequence[Table]) -> list[tuple[OwnersSuite, TableSuite]]:
-    """The owner's suites, as they are and as the checkpoint takes them; raises UnusableSuite for the first that is none."""
+    """The owner's suites, each with its form for the checkpoint; raises UnusableSuite for the first invalid one."""
     usable, problems = _suites_and_problems(folder, tables)
     for problem in problems:
         raise problem
@@ -134,7 +134,7 @@ def require_suites(folder: Path | None, tables: Sequence[Table]) -> list[tuple[O
 
 
 def suite_problems(folder: Path | None, tables: Sequence[Table]) -> tuple[UnusableSuite, ...]:
-    """What is wrong with the owner's suites: each would stop a restore."""
+    """The problems of the owner's suites; each of them would stop a restore."""
     return tuple(_suites_and_problems(folder, tables)[1])
 
 
@@ -162,7 +162,7 @@ def assess(
     suites: Sequence[SuiteResult],
     owners: Sequence[str] = (),
 ) -> tuple[Failure, ...]:
-    """Every reason why the restore is not proved; none means that it is. `owners`: the owner's suites by title."""
+    """Every reason why the restore is not proved; an empty result means that it is. `owners`: the owner's suites by title."""
     return tuple(_failures(manifest, states, files, suites, owners))
 
 

@@ -41,7 +41,7 @@ class SuiteResult:
 
     @property
     def success(self) -> bool:
-        """Something was evaluated, and all of it passed."""
+        """Whether something was evaluated and all of it passed."""
         return self.evaluated > 0 and self.passed == self.evaluated
 
 
@@ -69,7 +69,7 @@ class ValidationResult:
 
     @property
     def evaluated(self) -> int:
-        """Expectations evaluated in all suites."""
+        """The number of expectations that were evaluated in all suites."""
         return sum(suite.evaluated for suite in self.suites)
 
     def as_json(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class ValidationResult:
 
 
 class StructureLine(Protocol):
-    """What is needed of `structure.StructureCheck`."""
+    """The part of `structure.StructureCheck` that a validation needs."""
 
     @property
     def subject(self) -> str: ...  # noqa: D102
@@ -112,7 +112,7 @@ class StructureLine(Protocol):
 
 
 class FileCheckLike(Protocol):
-    """What a validation needs of `edms_tasks.files.FileCheck`."""
+    """The part of `edms_tasks.files.FileCheck` that a validation needs."""
 
     @property
     def root(self) -> str: ...  # noqa: D102

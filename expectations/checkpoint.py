@@ -46,17 +46,17 @@ class Summary:
 
 
 class RestoredPart(gx.ValidationDefinition):
-    """A suite and the part of what was restored that it is about, made for one run."""
+    """A suite with the restored table or summary that it validates, for one run."""
 
     frame: Any = None  # what a summary is about
     result_format: Any = "BASIC"
 
     def is_fresh(self) -> ValidationDefinitionFreshnessDiagnostics:
-        """It is what it was made as; it is stored nowhere."""
+        """Always fresh, because it is never stored."""
         return ValidationDefinitionFreshnessDiagnostics(errors=[])
 
     def run(self, **given: Any) -> ExpectationSuiteValidationResult:
-        """Hold the suite against its own part, in its own result format."""
+        """Validate the suite's own table or summary, in its own result format."""
         parameters = {} if self.frame is None else {"dataframe": self.frame}
         return super().run(**given | {"batch_parameters": parameters, "result_format": self.result_format})
 
@@ -65,7 +65,7 @@ class RestoreCheckpoint(gx.Checkpoint):
     """All validation definitions of a restore; those of different connections run at the same time."""
 
     def is_fresh(self) -> CheckpointFreshnessDiagnostics:
-        """It is what it was made as; it is stored nowhere."""
+        """Always fresh, because it is never stored."""
         return CheckpointFreshnessDiagnostics(errors=[])
 
     def _run_validation_definitions(self, *given: Any, **named: Any) -> Results:
@@ -129,7 +129,7 @@ def run_checkpoint(
 
 
 def shared_out(tables: Sequence[TableSuite], jobs: int) -> list[list[TableSuite]]:
-    """The suites of each connection: heaviest first, each to the connection that has least to do."""
+    """Distribute the suites to connections: heaviest first, each to the connection with the least work."""
     shares: list[list[TableSuite]] = [[] for _ in range(min(jobs, len(tables)))]
     loads = [0] * len(shares)
     for table in sorted(tables, key=lambda table: -table.weight):

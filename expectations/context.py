@@ -37,7 +37,7 @@ class KeptNowhere(ValidationResultsStore):
     """Results are assessed and written as Data Docs by us; a second copy, as JSON in memory, would be a third of the work."""
 
     def store_validation_results(self, *_what: Any, **_how: Any) -> bool:
-        """Nothing is kept, and that is well."""
+        """Keep nothing."""
         return True
 
 
@@ -62,7 +62,7 @@ def ephemeral_context(database_url: str) -> EphemeralDataContext:
 def connected(
     context: EphemeralDataContext, database_url: str, number: int, selects: Mapping[str, str]
 ) -> Iterator[SQLDatasource]:
-    """One connection to the restored database, for reading alone, with a query asset for each name in `selects`.
+    """A read-only connection to the restored database, with a query asset for each name in `selects`.
 
     All assets are there from the beginning: added one by one, each would write the whole configuration anew.
 
@@ -103,7 +103,7 @@ def connected(
 
 
 def frame_of(context: EphemeralDataContext, name: str) -> BatchDefinition[Any]:
-    """The place of a pandas frame, which is handed in when it is validated."""
+    """The batch definition for a pandas frame; the frame is passed in when it is validated."""
     frames = context.data_sources.add_pandas(name)
     return frames.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
 
@@ -124,7 +124,7 @@ def _lost_connection(context: ExceptionContext) -> Iterator[BaseException]:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    """All connections of an SQLite engine only read, and know functions and collations that only the EDMS's own know."""
+    """Make all connections of an SQLite engine read-only, and give them placeholders for the EDMS's functions and collations."""
 
     def prepare(raw: Any) -> None:
         register_in(raw)

@@ -24,7 +24,7 @@ from expectations.checkpoint import Summary, TableSuite
 
 @dataclass(frozen=True)
 class Page:
-    """A suite's result, and the files that are about it."""
+    """A suite's result, and its files."""
 
     suite: SuiteResult
     page: str

@@ -1,4 +1,4 @@
-"""The owner's own suites, made into Great Expectations' objects; what it does not know is an error and never left out."""
+"""The owner's suites as Great Expectations' objects. An unknown expectation is an error and never left out."""
 
 from __future__ import annotations
 

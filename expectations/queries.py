@@ -1,4 +1,4 @@
-"""What the database counts for a validation: rows, keys, required columns, references. One SELECT each, one row back.
+"""Queries that count rows, keys, required columns and references for a validation. Each is one SELECT and returns one row.
 
 Every query returns counts and nothing else, so that no value of the EDMS reaches a report, and none reads a table into
 Python. Identifiers are quoted here; `integrity.py` runs the text as it stands.

@@ -1,4 +1,4 @@
-"""What Great Expectations found, as our own values: counts, digests and names, and no value of the EDMS's tables."""
+"""Great Expectations' results as our own values: counts, digests and names, and no values of the EDMS's tables."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _lines(frame: pd.DataFrame, failed: set[int], labels: Mapping[str, str]) -> 
 
 
 def _failed_as_a_whole(outcome: ExpectationValidationResult) -> CheckResult:
-    """The check of an expectation that was not met and names no line: it must not pass for met."""
+    """The check of an expectation that was not met and names no line; it must count as failed."""
     configuration = _configuration(outcome)
     name = str((configuration.meta or {}).get("check", configuration.type))
     return CheckResult(name, str(configuration.description or ""), False, False, "", "", "not met; no line was named")
@@ -144,7 +144,7 @@ def _owners_check(outcome: ExpectationValidationResult, silent: bool) -> CheckRe
 
 
 def _counts_in(result: Mapping[str, Any], columns: Sequence[str]) -> str:
-    """What a result counted. An observed value is a count where no column is concerned; otherwise it may be a row's."""
+    """The counts in a result. An observed value is a count only if no column is concerned; otherwise it may be a row's value."""
     if "unexpected_count" in result and "element_count" in result:
         return f"{result['unexpected_count']:,} of {result['element_count']:,} rows unexpected"
     observed = result.get("observed_value")

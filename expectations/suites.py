@@ -1,4 +1,4 @@
-"""What each table of a restored database must be like, as Great Expectations suites, one a table.
+"""The Great Expectations suites for the tables of a restored database, one per table.
 
 What already dangled or collided at the source is expected again, in the same number: neither fixed nor grown. Every
 expectation carries a readable description and `meta["check"]`, its short name in reports.
@@ -30,7 +30,7 @@ _A_SUITE = 1000  # rows that are counted while Great Expectations prepares a sui
 
 
 def table_suite(manifest: Manifest, entry: TableEntry, engine: str, name: str) -> TableSuite:
-    """What one table must be like, counted by the restored database itself (`engine`: the one it runs on)."""
+    """The suite for one table; the restored database itself counts (`engine` is its engine)."""
     entries = {other.table.id: other for other in manifest.tables}
     expectations = list(_table_expectations(entry, engine, entries))
     meta = {"subject": entry.table.id, "title": entry.table.label}
@@ -49,7 +49,7 @@ def rows_of(table: Table) -> str:
 
 
 def has_plain_name(table: Table) -> bool:
-    """Whether SQLAlchemy and the driver leave the name alone when they read it as part of a text, as `%` and `:` are not."""
+    """Whether SQLAlchemy and the driver leave the name unchanged inside a statement; they change `%` and `:`."""
     return all(re.fullmatch(r"[\w .$-]+", name) for name in (table.schema_name or "public", table.name))
 
 

@@ -22,7 +22,7 @@ _COLUMNS = ("subject", "measure", "expected", "found")
 
 
 def summary_suite(name: str) -> gx.ExpectationSuite:
-    """Every line has an expected value, what was found equals it, and no line stands twice."""
+    """The suite for any summary: every line has an expected value, the found value equals it, and no line occurs twice."""
     return gx.ExpectationSuite(
         name=name,
         expectations=[
@@ -135,7 +135,7 @@ def _frame(rows: Sequence[tuple[str, str, str, str]]) -> pd.DataFrame:
 
 
 def _count(reference: ReferenceState | None, what: str) -> str:
-    """Rows that point at something, or of those the ones that point at nothing; '' where they were not counted."""
+    """The number of filled or of dangling references as text; '' if they were not counted."""
     if reference is None:
         return ""
     return str(reference.filled if what == "filled" else reference.dangling)

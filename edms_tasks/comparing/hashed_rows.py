@@ -72,7 +72,7 @@ def hashed(side: Side, other: Side, table: Table, raw: RawTable) -> str:
         for column, names in ((EXACT, EXACT_HALVES), (CONTENT, CONTENT_HALVES))
         for half, name in zip(halves(column), names, strict=True)
     ]
-    repeat = "1" if _tells_apart(table) else f"row_number() OVER (PARTITION BY {EXACT})"
+    repeat = "1" if _has_unique_keys(table) else f"row_number() OVER (PARTITION BY {EXACT})"
     # A row that nothing names is what it says.
     key = (
         identifier(KEY)
@@ -85,6 +85,6 @@ def hashed(side: Side, other: Side, table: Table, raw: RawTable) -> str:
     )
 
 
-def _tells_apart(table: Table) -> bool:
+def _has_unique_keys(table: Table) -> bool:
     """Whether no two rows can be equal; they can if an SQLite primary key is NULL."""
     return bool(table.primary_key) and not any(table.column(name).nullable for name in table.primary_key)

@@ -27,7 +27,7 @@ class RowDifference(Value):
     fields: tuple[FieldChange, ...]  # of a changed row those that differ, else all that are not NULL
 
     def turned(self) -> RowDifference:
-        """The way back."""
+        """The same difference in the other direction."""
         fields = (FieldChange(name=one.name, before=one.after, after=one.before) for one in self.fields)
         return RowDifference(change=_BACK[self.change], key=self.key, fields=tuple(fields))
 
@@ -56,7 +56,7 @@ class TableDifference(Value):
         return self.added + self.removed + self.changed
 
     def turned(self) -> TableDifference:
-        """The way back."""
+        """The same difference in the other direction."""
         rows = sorted((row.turned() for row in self.rows), key=lambda row: CHANGES.index(row.change))
         back = {"first_rows": self.second_rows, "second_rows": self.first_rows}
         return self.model_copy(
@@ -81,7 +81,7 @@ class ColumnDifference(Value):
     second_type: str | None
 
     def turned(self) -> ColumnDifference:
-        """The way back."""
+        """The same difference in the other direction."""
         return self.model_copy(update={"first_type": self.second_type, "second_type": self.first_type})
 
 
@@ -96,7 +96,7 @@ class PathDifference(Value):
     second_size: int | None
 
     def turned(self) -> PathDifference:
-        """The way back."""
+        """The same difference in the other direction."""
         return PathDifference(
             change=_BACK[self.change],
             path=self.path,
@@ -128,7 +128,7 @@ class RootDifference(Value):
         return self.added + self.removed + self.changed + self.unread + self.folders_added + self.folders_removed
 
     def turned(self) -> RootDifference:
-        """The way back."""
+        """The same difference in the other direction."""
         paths = sorted((path.turned() for path in self.paths), key=lambda path: CHANGES.index(path.change))
         back = {
             "first_files": self.second_files,

@@ -1,4 +1,4 @@
-"""The WHERE clause of a partial index, as far as it says of columns that they are NULL or not, and nothing else."""
+"""Read the WHERE clause of a partial index that consists only of `IS NULL` and `IS NOT NULL` tests of columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _TERM = re.compile(rf"(?:{_NAME})\s+IS\s+(NOT\s+)?NULL", re.IGNORECASE)
 
 
 def null_tests(clause: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Columns that the clause says are NULL, and columns that it says are not; None where it says anything else.
+    """The columns that the clause requires to be NULL, and those it requires to be filled; None if it says anything else.
 
     Example:
         >>> null_tests('(("owner_id" IS NULL) AND (name IS NOT NULL))')

@@ -37,12 +37,12 @@ def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
 
 
 def _may_hold_password(one: LeftOut) -> bool:
-    """Notes go into reports and onto screens."""
+    """Whether a statement may contain a password, which must not get into notes and reports."""
     return one.subject.startswith(tuple(f"{kind} " for kind in MAY_HOLD_PASSWORDS))
 
 
 def kind_of(one: LeftOut) -> str:
-    """The kind in a word or two for people: "owners", "privileges", …"""
+    """The kind in one or two words: "owners", "privileges", …"""
     for beginning, kind in _KINDS.items():
         if one.subject == beginning or one.subject.startswith(f"{beginning} "):
             return kind
@@ -50,7 +50,7 @@ def kind_of(one: LeftOut) -> str:
 
 
 def write_script(left_out: Sequence[LeftOut], folder: Path) -> Path | None:
-    """Write the statements for somebody to read and run, in the order in which they can be; returns the file, or None without any."""
+    """Write the statements as a script, in an order in which they can run; returns its path, or None if there are none."""
     lines = [
         f"-- {_one_line(one.subject)}: {_one_line(one.why)}\n{one.statement};\n"
         for one in sorted(left_out, key=_turn)
@@ -64,7 +64,7 @@ def write_script(left_out: Sequence[LeftOut], folder: Path) -> Path | None:
 
 
 def _turn(one: LeftOut) -> int:
-    """A thing is made, then it gets its owner, and then privileges, which are granted in the owner's name."""
+    """The position of a statement: first CREATE, then owners, then privileges, which the owner grants."""
     return 2 if one.subject.startswith(("ACL ", "DEFAULT ACL ")) else 1 if one.subject.startswith("owner of ") else 0
 
 

@@ -1,4 +1,4 @@
-"""What every database engine does for a backup and a restore: the protocol and its values.
+"""The protocol of a database engine for backups, restores and merges, and the values it uses.
 
 Reading goes through a `View`: one consistent state of the whole database, whoever writes meanwhile. Writing goes
 through a `StagingDatabase`: a database nobody uses yet, built beside the live one and then promoted by one swap.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # asking the EDMS needs this room, and need not wait for Arro
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a reachable database says of itself."""
+    """Facts about a database server that answers."""
 
     engine: str
     version: str
@@ -36,7 +36,7 @@ class ServerFacts:
 
 @dataclass(frozen=True)
 class Measure:
-    """A table measured before it is read: its number of rows and how each column's values can be carried exactly."""
+    """A table measured before it is read: its number of rows, and for each column an encoding that stores its values exactly."""
 
     rows: int
     encodings: dict[str, Encoding]
@@ -64,7 +64,7 @@ class CapturedSchema:
 
 @dataclass(frozen=True)
 class Definition:
-    """One thing that a schema defines."""
+    """One definition in a schema, such as a table, constraint or trigger."""
 
     subject: str  # kind, schema and name
     text: str  # in the engine's own words
@@ -81,28 +81,28 @@ class View(Protocol):
     """One consistent state of a database."""
 
     def tables(self) -> tuple[Table, ...]:
-        """The catalogue: every table that holds rows of the EDMS, without what only the models know."""
+        """The catalogue: every table with rows of the EDMS, without facts that only the models have."""
 
     def findings(self) -> tuple[Finding, ...]:
-        """What the engine holds and this product does not carry (foreign tables, large objects, …)."""
+        """Findings on what the database has and a snapshot cannot contain (foreign tables, large objects, …)."""
 
     def once_true(self) -> tuple[Finding, ...]:
-        """What the rows satisfied when they were written, and do not now. May read whole tables."""
+        """Findings on conditions that rows satisfied when they were written and do not satisfy now. May read whole tables."""
 
     def measure(self, table: Table) -> Measure:
-        """Count the rows and choose each column's encoding from the values that are really there."""
+        """Count the rows and choose each column's encoding by its values."""
 
     def read_like(self, entries: Sequence[TableEntry]) -> None:
-        """Carry values from now on as these entries of a snapshot do, where an earlier release read them in another way."""
+        """From now on read values as these entries of a snapshot do; an earlier release read some in another way."""
 
     def cautious(self, table: Table, measure: Measure) -> Measure:
-        """The same measure with every text carried in a form that no byte can break."""
+        """The same measure with encodings that store any bytes as text."""
 
     def raw_bytes(self, tables: Sequence[Table]) -> int:
-        """About how many bytes the rows of these tables will take, uncompressed; 0 where `check_source` has asked for the room."""
+        """The approximate size of these tables' rows in bytes, uncompressed; 0 if `check_source` has checked the disk space."""
 
     def parts(self, table: Table) -> tuple[Part, ...]:
-        """The table cut into parts: together they are all its rows, and no row is in two of them."""
+        """The table divided into parts, for parallel readers: each row is in exactly one."""
 
     def batches(self, table: Table, measure: Measure, part: Part, rows: int) -> Iterator[pa.Table]:
         """The rows of a part, at most `rows` (and some megabytes) at a time, columns by name."""
@@ -114,7 +114,7 @@ class View(Protocol):
         """Everything a captured schema creates or sets (tables, constraints, triggers, privileges, …), each subject once."""
 
     def properties(self, schema: CapturedSchema) -> dict[str, str]:
-        """What a captured schema says of the database as a whole (owner, locale, settings, privileges), a name for each.
+        """The properties of the database as a whole in a captured schema (owner, locale, settings, privileges), by name.
 
         Empty where that was not recorded.
         """
@@ -127,12 +127,12 @@ class View(Protocol):
         """The positions of all sequences."""
 
     def counters(self) -> dict[str, SequencePosition]:
-        """By table id, where the counter stands that numbers the table's new rows; tables without one are left out."""
+        """Table id -> position of the counter for new rows' ids; tables without a counter are left out."""
 
 
 @dataclass(frozen=True)
 class Unwanted:
-    """Parts of a restored database that are to be dropped by name."""
+    """Tables and columns of a restored database to be dropped."""
 
     tables: tuple[Table, ...]
     columns: tuple[tuple[Table, tuple[str, ...]], ...]  # of tables that stay
@@ -142,7 +142,7 @@ class Unwanted:
 
 @dataclass(frozen=True)
 class DroppedPart:
-    """One thing that was dropped; a `dependent` is an index or constraint that went with a column."""
+    """A table, column or dependent that was dropped; a `dependent` is an index or constraint of a dropped column."""
 
     kind: Literal["table", "column", "dependent", "migration"]
     name: str
@@ -151,7 +151,7 @@ class DroppedPart:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """One thing of the snapshot that this role or this server cannot be given; the rest is there, and this is named.
+    """Something in the snapshot that this role may not create, or this server does not support. The rest is restored.
 
     `subject` is its name in the validation (`View.definitions`, `View.properties`).
     """
@@ -164,7 +164,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class NeedsTheEdms:
-    """A table or index whose definition only the EDMS's own connections may understand."""
+    """A table or index whose definition may need the EDMS's own connection."""
 
     name: str
     statements: tuple[str, ...]  # what makes it in an empty database
@@ -174,7 +174,7 @@ class NeedsTheEdms:
 
 @dataclass(frozen=True)
 class Foresight:
-    """What a restore would meet on this server, by this role; found without the rows."""
+    """What a restore by this role to this server would leave out or be refused for; determined without the rows."""
 
     left_out: tuple[LeftOut, ...] = ()
     refused: EdmsBackupError | None = None  # what would stop it before it begins
@@ -184,14 +184,14 @@ class Foresight:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What a promotion was confirmed with, which counts once; and its stamp."""
+    """The confirmation of a promotion, which is valid once, and the promotion's stamp."""
 
     by: str
     stamp: str
 
 
 class StagingDatabase(Protocol):
-    """A database that is being built."""
+    """A database that a restore is building."""
 
     address: DatabaseAddress
     notes: list[str]
@@ -200,29 +200,29 @@ class StagingDatabase(Protocol):
     """After `finish`: statements that only the EDMS's own connection can run, and that must be run."""
 
     def completed_by_the_edms(self, problem: str) -> None:
-        """They were run ("") or failed. Raises CheckFailed where the database is of no use without."""
+        """Report that these statements ran (""), or why they failed. Raises CheckFailed if the database is unusable without them."""
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
         """Load a table's Parquet chunks; returns the rows the database says it took."""
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
-        """Create indexes, constraints, triggers and views; set sequences; back to safe settings."""
+        """Create indexes, constraints, triggers and views, set sequences, and restore safe settings."""
 
     def gather_statistics(self) -> None:
-        """What the engine's planner wants to know of the new rows."""
+        """Gather the planner's statistics of the new rows (ANALYZE)."""
 
     def broken_references(self) -> dict[str, int]:
-        """The database's foreign keys that do not hold, or that it does not vouch for, and in how many rows (0: not counted)."""
+        """Foreign keys that are violated or not validated, each with its number of rows (0: not counted)."""
 
     def drop_parts(self, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
-        """Drop tables and columns, all or none; returns what went, indexes and constraints included.
+        """Drop tables and columns, all or none; returns what was dropped, including indexes and constraints.
 
         Raises:
             SnapshotNewerThanCode: something else depends on them, by name.
         """
 
     def seal(self) -> str:
-        """Close it to everybody: it is validated. Returns what identifies it, as `Database.swap` expects it.
+        """Let nobody connect any more, because it is validated. Returns its identity for `Database.swap`.
 
         Raises:
             TargetInUse: somebody else uses it.
@@ -240,7 +240,7 @@ class StagingDatabase(Protocol):
 
 @dataclass(frozen=True)
 class TableChange:
-    """Rows to write into a table that is in use: Parquet files with its stored columns, values encoded as `encodings` say."""
+    """Rows to write into a table of a live database: Parquet files with its stored columns, encoded as in `encodings`."""
 
     table: Table
     encodings: dict[str, Encoding]
@@ -249,7 +249,7 @@ class TableChange:
 
 
 class MergeTransaction(Protocol):
-    """One transaction on a database in use, from the first row read until the commit; nobody else writes meanwhile."""
+    """One transaction on a live database, from the first read to the commit; no other session writes meanwhile."""
 
     committed: bool
 
@@ -264,7 +264,7 @@ class MergeTransaction(Protocol):
         """
 
     def commit(self) -> None:
-        """Make it so. Without it, leaving the transaction takes everything back."""
+        """Commit. Leaving the transaction without it rolls everything back."""
 
 
 class Database(Protocol):
@@ -276,30 +276,30 @@ class Database(Protocol):
         """Connect and ask for the version; raises DatabaseRefused."""
 
     def sqlalchemy_url(self) -> str:
-        """Its URL for SQLAlchemy, whose sessions then find what ours find; holds the password: never log it."""
+        """Its URL for SQLAlchemy, with the settings of our own sessions. It contains the password: never log it."""
         ...
 
     def check_source(self, scratch: Path) -> None:
-        """Everything that would stop a backup that uses the folder `scratch`, asked before it begins; raises ToolMissing, NoSpace."""
+        """Check everything that would stop a backup, before it begins; `scratch` is its work folder. Raises ToolMissing, NoSpace."""
 
     def view(self, scratch: Path, jobs: int) -> AbstractContextManager[View]:
         """Open one consistent view for `jobs` parallel readers; `scratch` is a folder for temporary files."""
 
     def merging(self, scratch: Path, tables: Sequence[Table]) -> AbstractContextManager[MergeTransaction]:
-        """Begin a merge: nobody else writes to these tables until it ends. Raises TargetInUse where somebody does."""
+        """Begin a merge: other sessions cannot write to these tables until it ends. Raises TargetInUse if one is writing."""
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
-        """Everything that would stop a restore, asked before anything is changed; returns notes."""
+        """Check everything that would stop a restore, before anything is changed; returns notes."""
 
     def in_use(self) -> str | None:
-        """Why the live database could not be swapped now, as far as that can be told without touching it."""
+        """Why the live database could not be swapped now, as far as can be determined without touching it."""
         ...
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> StagingDatabase:
-        """Create the staging database with the tables of the snapshot, empty; removes what a killed run left."""
+        """Create the staging database with the snapshot's empty tables; removes leftovers of killed runs."""
 
     def blank(self, into: str, folder: Path) -> AbstractContextManager[DatabaseAddress]:
-        """An empty database for the EDMS's migrations to make tables in, gone afterwards (`into`, if it was used, empty again).
+        """A temporary empty database in which the EDMS's migrations create tables; afterwards it is dropped (`into`, if used, is emptied).
 
         Args:
             into: the database that is being restored into. Where the role may create none, it is used if it is there.
@@ -307,7 +307,7 @@ class Database(Protocol):
         """
 
     def replayed(self, schema: CapturedSchema, folder: Path) -> AbstractContextManager[DatabaseAddress]:
-        """A database made of a captured schema alone, gone afterwards: it shows in which words this server tells it.
+        """A temporary database with a captured schema and no rows: it shows how this server writes the definitions.
 
         Args:
             schema: the captured schema.
@@ -318,7 +318,7 @@ class Database(Protocol):
         """
 
     def foresee(self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool) -> Foresight:
-        """What of a captured schema a restore could not make here; a database that is made to try it is gone afterwards.
+        """Determine what of a captured schema a restore could not create here, with a temporary database if necessary.
 
         Args:
             schema: the captured schema.
@@ -331,7 +331,7 @@ class Database(Protocol):
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
     ) -> AbstractContextManager[HeldLock]:
-        """Hold a lock on the database `name` of this server, against everybody who comes to it (locking.py).
+        """Hold a lock on the database `name` of this server (locking.py).
 
         Raises:
             TargetLocked: as `wait` says, while somebody else holds it.
@@ -339,7 +339,7 @@ class Database(Protocol):
         """
 
     def locked_by(self, name: str, kind: LockKind) -> TargetLocked | None:
-        """Who holds that lock, asked without taking it."""
+        """The error that names the holder of that lock, without taking it; None if it is free."""
 
     def remove_leftovers(self, target: str) -> tuple[str, ...]:
         """Drop staging databases of killed runs; returns their names. The caller holds the work lock of `target`."""
@@ -348,7 +348,7 @@ class Database(Protocol):
         """Whether a database of that name is on this server (SQLite: a file at that path)."""
 
     def identity(self, name: str) -> str:
-        """What tells a database from another that gets its name; "" where there is none of that name."""
+        """The identity of the database of that name, which a later one of the same name does not have; "" if it does not exist."""
 
     def previous_name(self, stamp: str) -> str:
         """The name the live database gets when a restore is promoted at `stamp`."""
@@ -363,7 +363,7 @@ class Database(Protocol):
         disconnect: bool,
         confirmed: Confirmed | None = None,
     ) -> None:
-        """Live becomes `previous` (when it exists), `incoming` becomes live: one atomic step.
+        """In one atomic step rename the live database (if it exists) to `previous`, and `incoming` to the live name.
 
         Args:
             incoming: the database that goes live.
@@ -379,8 +379,8 @@ class Database(Protocol):
         """
 
     def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
-        """What a kill after the swap left undone at the database that gave way, and of the note."""
+        """Finish a swap after a kill: what is left to do at the previous database, and the note of the confirmation."""
 
     def promoted_by(self, confirmation: str) -> str:
-        """The stamp under which a swap that was confirmed with this was made here; "" where there was none."""
+        """The stamp of the swap here that this confirmation confirmed; "" if there was none."""
         ...

@@ -30,11 +30,11 @@ class MeasuredTable:
 
     @classmethod
     def whole(cls, state: TableState) -> MeasuredTable:
-        """A state that was computed in every part from the rows that were read back."""
+        """A state of which every part was computed from the rows that were read back."""
         references = {reference.name: reference for reference in state.references}
         return cls(state.rows, state.exact_digest, state.content_digest, references)
 
     def equals(self, expected: TableState) -> bool:
-        """As many rows with the same exact digest; and the same content digest, where that was computed."""
+        """Whether the number of rows, the exact digest and (if computed) the content digest are equal."""
         same_content = self.content_digest is None or self.content_digest == expected.content_digest
         return (self.rows, self.exact_digest) == (expected.rows, expected.exact_digest) and same_content

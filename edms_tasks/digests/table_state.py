@@ -1,4 +1,4 @@
-"""What a table holds, counted and digested: from stored chunks, from rows read back, or while rows stream by.
+"""The state of a table (counts and digests): from stored chunks, from rows read back, or while rows are written.
 
 All three come from the same expressions over a table's columns, `@key` and `@ref:…`, so equal rows have equal states
 wherever they are.
@@ -70,7 +70,7 @@ def state_of(
     nulls: int,
     duplicates: int,
 ) -> TableState:
-    """The state of a relation that has the columns of a chunk; the key's health is passed on as it was counted."""
+    """The state of a relation with the columns of a chunk; the counts of the key's NULLs and duplicates are parameters."""
     types = column_types(cursor, source)
     counts = []
     for reference in table.references:
@@ -139,7 +139,7 @@ def with_hash_halves(
 
 
 class DigestSums:
-    """Adds up the hashes of rows that stream by; columns at a time, never rows."""
+    """Adds up the hashes of rows batch by batch, by columns and never row by row."""
 
     def __init__(self) -> None:
         self._sums: npt.NDArray[np.uint64] = np.zeros(len(HALVES), dtype=np.uint64)
@@ -158,7 +158,7 @@ class DigestSums:
 
 
 class StateOfBatches:
-    """Adds up a table's state while its rows stream by."""
+    """Adds up a table's state batch by batch."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -204,7 +204,7 @@ class StateOfBatches:
 
 
 def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, source: str) -> tuple[str, ...]:
-    """Up to three values of a reference that point at nothing."""
+    """Up to three values of a reference whose target row does not exist."""
     if isinstance(reference, SoftReference):
         return _orphans(cursor, reference, source)
     types = column_types(cursor, source)
@@ -216,7 +216,7 @@ def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, s
 
 
 def _orphans(cursor: duckdb.DuckDBPyConnection, reference: SoftReference, source: str) -> tuple[str, ...]:
-    """Up to three ids without a row, out of the marks among what a reference points at."""
+    """Up to three ids without a row, from the marks of a soft reference."""
     pointed = identifier(reference_column(reference.name))
     rows = cursor.execute(
         f"SELECT DISTINCT unnest(json_extract_string({pointed}, '$[*].nowhere')) AS example FROM {source} "
@@ -235,14 +235,14 @@ def members(reference: Reference) -> tuple[str, ...]:
 
 
 def is_filled(reference: Reference) -> str:
-    """SQL for whether a row of a chunk points at something by this reference."""
+    """SQL: whether this reference is filled in a row of a chunk."""
     if isinstance(reference, SoftReference):
         return f"{identifier(reference_column(reference.name))} IS NOT NULL"
     return "(" + " AND ".join(f"{identifier(column)} IS NOT NULL" for column in members(reference)) + ")"
 
 
 def dangles(reference: Reference) -> str:
-    """SQL for whether a row of a chunk points at what does not exist: by a soft reference, with one id or more."""
+    """SQL: whether this reference dangles in a row of a chunk (a soft one: at least one of its ids)."""
     pointed = identifier(reference_column(reference.name))
     if isinstance(reference, SoftReference):
         return f"coalesce(contains({pointed}, {literal(ORPHAN)}), false)"
@@ -250,7 +250,7 @@ def dangles(reference: Reference) -> str:
 
 
 def is_in_other_columns(table: Table, key: NaturalKey | None) -> bool:
-    """Whether a row's key can be had from the chunk's other columns: its own values, and `@ref:…` of its references."""
+    """Whether a row's key follows from the chunk's other columns: its own values, and `@ref:…` of its references."""
     return key is None or all(len(path) == 1 for path in key.paths)
 
 
@@ -293,7 +293,7 @@ def parquet(files: Sequence[Path]) -> str:
 
 
 def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[str, str]) -> str:
-    """The rows of `source` with their two hashes: what both digests cover, what only one of them does."""
+    """The rows of `source` with their two hashes."""
     apart = _apart(table, key)
     content: list[str] = []
     for reference in table.references:
@@ -317,12 +317,12 @@ def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[st
 
 
 def _row_id(table: Table, types: Mapping[str, str]) -> list[str]:
-    """The text of SQLite's row id where rows are carried with it: where a row lies is no part of what it says."""
+    """The text of SQLite's row id, if rows are stored with it. Only the exact digest covers it."""
     return [text_of(identifier(ROW_ID), types[ROW_ID])] if table.row_ids else []
 
 
 def _apart(table: Table, key: NaturalKey | None) -> set[str]:
-    """The columns that only the exact digest covers as they are: surrogate keys, and what points at them."""
+    """The columns that only the exact digest covers as they are: surrogate keys and the columns of references."""
     apart = set(table.primary_key) if key is not None and key.source != "surrogate" else set()
     apart -= {path[0] for path in key.paths} if key is not None else set()
     for reference in table.references:

@@ -13,7 +13,7 @@ _FLOATING = {"DOUBLE", "FLOAT"}
 
 
 def comparable(expression: str, held: Held, other: Held) -> str:
-    """A text that is equal to the other side's where the values are; `held` says how this side carries the column."""
+    """SQL: a text that equals the other side's if the values are equal; `held` says how this side stores the column."""
     if held.tagged or other.tagged or (held.kind != other.kind and "VARCHAR" not in (held.kind, other.kind)):
         return classed(expression, held)  # SQLite and DuckDB write a tagged real in different ways
     return text_of(expression, held.kind)

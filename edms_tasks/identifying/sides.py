@@ -26,7 +26,7 @@ _ROUNDS = 64
 
 @dataclass(frozen=True)
 class Side:
-    """The rows of one side, and what is known of them."""
+    """The rows of one side, with their tables and keys."""
 
     name: str
     tables: Mapping[str, Table]
@@ -94,7 +94,7 @@ def open_sides(
                     _identify(cursor, side, other, side.tables[table_id], relation_name)
                     identities[name][table_id] = relation_name
         if like is None:
-            counted = _told_apart(list(sides.values()), identities)
+            counted = _identity_count(list(sides.values()), identities)
             if counted == apart:
                 break
             apart = counted
@@ -102,7 +102,7 @@ def open_sides(
 
 
 def _rounds_needed(sides: Mapping[str, Side], nameless: Sequence[Table], like: Side | None) -> int:
-    """The number of rounds, where it is known before: as many as the other side took, or where no such row refers to another, one."""
+    """The number of rounds if it is known in advance: that of the other side, or one if no such row refers to another."""
     if like is not None:
         return like.rounds
     names = {table.id for table in nameless}
@@ -156,8 +156,8 @@ def _identify(cursor: duckdb.DuckDBPyConnection, side: Side, other: Side, table:
     )
 
 
-def _told_apart(sides: Sequence[Side], identities: Mapping[str, Mapping[str, str]]) -> int:
-    """How many different identities there are on all sides together: the rows of one side are told from the other's, too."""
+def _identity_count(sides: Sequence[Side], identities: Mapping[str, Mapping[str, str]]) -> int:
+    """The number of different identities on all sides together."""
     counted = 0
     with sides[0].workspace.cursor() as cursor:
         for table_id in identities[sides[0].name]:

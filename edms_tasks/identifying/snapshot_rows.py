@@ -54,7 +54,7 @@ def snapshot_rows(repository: Repository, entry: TableEntry, workspace: Workspac
 def mergeable(
     manifest: Manifest, present: Sequence[Table], virtual: Sequence[str]
 ) -> tuple[list[Table], list[str], list[str]]:
-    """The tables to merge, what keeps the snapshot from being merged, and notes.
+    """The tables to merge, the reasons why the snapshot cannot be merged, and notes.
 
     Args:
         manifest: the snapshot.

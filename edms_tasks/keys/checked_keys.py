@@ -1,4 +1,4 @@
-"""Natural keys as tables: which key each table got, how well it holds, and the key of each id."""
+"""Checked natural keys: the key of each table, its NULLs and duplicates, and the key of each row by id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GENERIC_TARGETS = "generic_targets"
 
 @dataclass(frozen=True)
 class TableKey:
-    """A table's checked key, and its health."""
+    """A table's checked key, with its number of NULLs and duplicates."""
 
     natural_key: NaturalKey | None
     joins: tuple[str, ...]  # what the expression needs joined to the raw rows `t`
@@ -31,7 +31,7 @@ class TableKey:
 
 @dataclass(frozen=True)
 class TriedKey:
-    """A candidate as it fared on the rows."""
+    """A candidate key and the result of its check on the rows."""
 
     key: NaturalKey
     nulls: int  # rows with a NULL part
@@ -52,7 +52,7 @@ class CheckedKeys:
     soft: Mapping[str, Sequence[SoftColumn]]  # table id -> its columns that hold soft references
 
     def held(self, table_id: str, column: str) -> Held:
-        """How a column's raw values are at hand."""
+        """How a column's raw values are stored."""
         return held(self.tables[table_id], self.raws[table_id], self.types[table_id], column)
 
     def rows_of(self, reference: ForeignReference) -> list[str]:
@@ -71,5 +71,5 @@ def ids_of(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, target: str, co
 
 
 def generic_object_id(alias: str, reference: GenericReference, kinds: Mapping[str, str]) -> str:
-    """The object id of a generic reference, as the targets spell it."""
+    """The object id of a generic reference, in the spelling of the target's ids."""
     return bare_if_uuid(f"{alias}{identifier(reference.object_id_column)}", kinds[reference.object_id_column])

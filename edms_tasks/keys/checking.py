@@ -95,7 +95,7 @@ class _KeyCheck:
             self.types[table_id] = column_types(self.cursor, relation(table, self.raws[table_id]))
 
     def finished(self, workspace: Workspace) -> CheckedKeys:
-        """The keys of all tables, and what needs them all: where generic and soft references lead."""
+        """The keys of all tables, and the targets of generic and soft references, which need all keys."""
         self.tabulate_generic_targets()
         keys = CheckedKeys(workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
         soft = _tabulate_soft_references(self.cursor, keys)
@@ -103,7 +103,7 @@ class _KeyCheck:
         return replace(keys, soft=soft, findings=(*self.findings, *broken))
 
     def key_of(self, table_id: str) -> TableKey | None:
-        """The table's key, built on first use; None while it is being built (a cycle)."""
+        """The table's key, built on first use; None if it is just being built (a cycle)."""
         if table_id in self.keys:
             return self.keys[table_id]
         if table_id in self._busy:
@@ -214,7 +214,7 @@ class _KeyCheck:
         target, pointed = self.tables[reference.target], reference.target_columns[0]
         condition = self._leads_to(reference, alias, here, joined)
         rows = relation(target, self.raws[target.id])
-        if not self._tells_rows_apart(target, {pointed}):
+        if not self._keeps_unique(target, {pointed}):
             one = self._held(target, pointed).pointed_at(identifier(pointed))
             rows = f"(SELECT DISTINCT ON ({one}) * FROM {rows} ORDER BY ALL)"
         joins.append(f"LEFT JOIN {rows} {joined} ON {condition}")
@@ -240,7 +240,7 @@ class _KeyCheck:
         )
         # Two keys may share a hash, so what looks doubled is counted again by the keys themselves.
         duplicates = 0 if rows == hashes else self._numbers(f"SELECT count(*) - count(DISTINCT nk) FROM {keys}")[0]
-        if columns and not self._tells_rows_apart(table, set(columns)):
+        if columns and not self._keeps_unique(table, set(columns)):
             # Rows that share what others point at must not multiply the rows that point at them.
             pointed = ", ".join(identifier("c:" + column) for column in columns)
             self.cursor.execute(
@@ -325,8 +325,8 @@ class _KeyCheck:
             prefix=prefix,
         )
 
-    def _tells_rows_apart(self, table: Table, columns: set[str]) -> bool:
-        """Whether the database keeps each of these columns unique, by our comparison."""
+    def _keeps_unique(self, table: Table, columns: set[str]) -> bool:
+        """Whether the database keeps each of these columns unique under the comparison used here."""
         unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
         return all((column,) in unique and not self._held(table, column).caseless for column in columns)
 

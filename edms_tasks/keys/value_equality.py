@@ -1,4 +1,4 @@
-"""When a reference matches the value it refers to: as the database compares them, not as they are written.
+"""Equality of a reference and its target's value: by the database's comparison, not by their text.
 
 `1.0` points at `1.00`, a caseless text at its other spelling, and a value that had to be carried tagged, because its
 column holds values of several storage classes, at one that was not. Conditions are DuckDB SQL over raw rows.
@@ -42,7 +42,7 @@ class Held:
 
 
 def held(table: Table, raw: RawTable, kinds: Mapping[str, str], column: str) -> Held:
-    """How a table's column is at hand; `kinds` are the DuckDB types of its columns."""
+    """How a table's column is stored; `kinds` are the DuckDB types of its columns."""
     return Held(kinds[column], raw.encodings.get(column) == "tagged", table.column(column).native_type)
 
 

@@ -16,7 +16,7 @@ from edms_tasks.merging.rewriting import ACTION
 def spoken_for(
     cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], root: str
 ) -> set[str]:
-    """Names in a folder that rows of the target hold which stay as they are."""
+    """The names of files in a folder that unchanged rows of the target name."""
     names: set[str] = set()
     for table_id, target in matched.targets.items():
         for column, held_root in target.table.file_columns:

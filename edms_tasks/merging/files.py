@@ -44,7 +44,7 @@ _BLOCK = 1 << 20
 
 @dataclass
 class RootMerge:
-    """One folder: the plan, and what has been done of it."""
+    """The merge of one folder: its plan and its progress."""
 
     index: FileIndex
     live: Path
@@ -54,7 +54,7 @@ class RootMerge:
     _replaced: list[tuple[Path, Path]] = field(default_factory=list)
 
     def stage(self, repository: Repository, scratch: Path) -> None:
-        """Bring the contents into the folder of their own, each verified against the index."""
+        """Fetch the contents into the staging folder, each verified against the index."""
         if not self.writes:
             return
         self.remove_staged()
@@ -246,7 +246,7 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:
 
 
 def _make_folders(live: Path, staged: Path, name: bytes) -> None:
-    """Make the folders a file needs, with the permissions and the owner they had, or else those of the folder above."""
+    """Create the folders of a file, with their permissions and owner in the snapshot, or else those of the parent folder."""
     for folder in folders_of(name, is_folder=False):
         path = _place(live, folder)
         if path.exists():
@@ -265,7 +265,7 @@ def _place(root: Path, name: bytes) -> Path:
 
 
 def _choose(opened: OpenedIndex, writes: Mapping[bytes, object], path: Path) -> None:
-    """Write the rows of an index that are needed: the files, and the folders they stand in."""
+    """Write the needed rows of an index: the files, and the folders that contain them."""
     folders = {folder for name in writes for folder in folders_of(name, is_folder=False)} | {b""}
     wanted = pa.array([*writes, *folders], pa.binary())
     with pq.ParquetWriter(path, SCHEMA) as writer:
@@ -274,7 +274,7 @@ def _choose(opened: OpenedIndex, writes: Mapping[bytes, object], path: Path) -> 
 
 
 def _require_plain_folders(live: Path, name: bytes) -> None:
-    """Refuse links among the folders, which could lead anywhere."""
+    """Refuse symbolic links among the folders, because they could lead out of the root."""
     for folder in folders_of(name, is_folder=False):
         path = _place(live, folder)
         if path.is_symlink():

@@ -1,4 +1,4 @@
-"""Which id each row of the snapshot has in the target: that of its pair, its own where it is free, or a new one.
+"""The id of each row of the snapshot in the target: that of its pair, its own if it is free, or a new one.
 
 An id is not free if a row of the target has it, nor if something in the target points at it and at nothing: the row would
 be taken for what that reference once meant. For the same reason an orphan of the snapshot, an id without a row, that would lead to
@@ -45,7 +45,7 @@ class IdMap:
 
     @property
     def changed(self) -> str:
-        """Only the ids that are not the snapshot's."""
+        """The ids that differ from the snapshot's."""
         return f"(SELECT * FROM {self.relation} WHERE final IS DISTINCT FROM source)"
 
 
@@ -114,7 +114,7 @@ def _dangling(
 
 
 def content_type_ids(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, Identified]) -> dict[str, str]:
-    """Content type id, as text -> table id, as one side numbers them."""
+    """One side's content type ids (as text) -> table id."""
     types = rows.get(CONTENT_TYPES)
     if types is None or not types.rows:
         return {}
@@ -133,7 +133,7 @@ def map_ids(
     dangling_target: str,
     parent: IdMap | None = None,
 ) -> IdMap | None:
-    """Settle the ids of a table's rows; None where no single column is the primary key.
+    """Assign the ids of a table's rows; None if the primary key is not a single column.
 
     Args:
         cursor: where to compute.
@@ -201,7 +201,7 @@ def map_ids(
 
 
 def parent_of(table: Table) -> str | None:
-    """The table whose ids the rows share, where the primary key is a reference; None where it is not."""
+    """The table whose ids the rows share, if the primary key is a reference; otherwise None."""
     for reference in table.references:
         if isinstance(reference, ForeignReference) and reference.columns == table.primary_key:
             return reference.target

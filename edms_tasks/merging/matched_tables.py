@@ -74,7 +74,7 @@ def _id_maps(
     targets: Mapping[str, Identified],
     folder: Path,
 ) -> dict[str, IdMap]:
-    """The ids of all tables, parents before the children that share theirs."""
+    """The ids of all tables; parents come before children that share their ids."""
     found: dict[str, IdMap] = {}
     waiting = list(enumerate(tables))
     while waiting:

@@ -1,4 +1,4 @@
-"""Each side's rows with their identities, written once for everything that follows."""
+"""The rows of each side with their identities, written once for all later steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edms_tasks.scratch.workspace import AS_PARQUET
 NUMBER = "@number"
 EXACT = "@exact"
 CONTENT = "@content"
-_TELLS_APART = ("natural_key", "unique", "uuid", "settings")
+_UNIQUE_SOURCES = ("natural_key", "unique", "uuid", "settings")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Identified:
         return f"read_parquet({literal(str(self.path))})"
 
     def held(self, column: str) -> Held:
-        """How a column's values are at hand."""
+        """How this side stores a column's values."""
         return self.side.keys.held(self.table.id, column)
 
 
@@ -51,7 +51,7 @@ def write_identified(side: Side, other: Side, table: Table, path: Path) -> Ident
     key = side.keys.keys[table.id]
     order = ", ".join(identifier(column) for column in table.primary_key) or "1"
     number = f"row_number() OVER (PARTITION BY {identifier(KEY)} ORDER BY {order})"
-    if key.natural_key is not None and key.natural_key.source in _TELLS_APART and not key.duplicates:
+    if key.natural_key is not None and key.natural_key.source in _UNIQUE_SOURCES and not key.duplicates:
         number = "CAST(1 AS BIGINT)"
     # A row without id and key is what it says.
     identity = (
@@ -85,12 +85,12 @@ def exact_hash(table: Table, values: dict[str, tuple[str, Held]], other: Side) -
 
 
 def paired(left: str, right: str) -> str:
-    """The condition under which two rows are a pair."""
+    """SQL: whether two rows are a pair."""
     return " AND ".join(f"{left}.{identifier(name)} = {right}.{identifier(name)}" for name in (KEY, NUMBER))
 
 
 def same_row(left: str, right: str) -> str:
-    """The condition under which two rows are one that both sides have had since before they diverged: all columns are equal, ids too."""
+    """SQL: whether two rows are equal in all columns, ids included: a row that both sides had before they diverged."""
     return f"{left}.{identifier(EXACT)} = {right}.{identifier(EXACT)}"
 
 

@@ -56,7 +56,7 @@ class FilePlan(Value):
 
 
 class MergePlan(Value):
-    """The whole plan."""
+    """What a merge does with all tables and folders, and its conflicts."""
 
     snapshot_id: str
     target: str
@@ -72,7 +72,7 @@ class MergePlan(Value):
         return rows + sum(root.add + root.replace for root in self.files)
 
     def without_values_of(self, sensitive: Sequence[str]) -> MergePlan:
-        """The plan without examples from models that have columns ("documents.Document.title") whose values must not appear."""
+        """The plan without examples of models with a sensitive column ("documents.Document.title")."""
         silent = {column.rpartition(".")[0] for column in sensitive}
         quiet = {model.model for model in self.models if not silent.isdisjoint((model.model, model.table_id))}
         models = [m.model_copy(update={"inserts": (), "updates": ()}) if m.model in quiet else m for m in self.models]
@@ -95,7 +95,7 @@ def plan_table(
     *,
     pairs: int,
 ) -> tuple[ModelPlan, list[Conflict]]:
-    """What is done with a table, and the conflicts it has; `pairs` is the number of rows that are in both."""
+    """The plan for a table, and its conflicts; `pairs` is the number of rows that are in both."""
     table = source.table
     columns = cursor.execute(
         f'SELECT name, count(*) FROM (SELECT unnest("{COLUMNS}") AS name FROM {rows.updates_relation}) GROUP BY 1 ORDER BY 1'
@@ -193,7 +193,7 @@ def _unplaced(table: Table, id_map: IdMap | None) -> list[Conflict]:
 def _moved_keys(
     cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, rows: Rewritten
 ) -> list[Conflict]:
-    """A primary key of several columns is never changed."""
+    """Rows whose primary key of several columns differs: a merge never changes it."""
     columns = source.table.primary_key
     if len(columns) < 2:
         return []
@@ -271,5 +271,5 @@ def _collisions(
 
 
 def sorted_plans(plans: Mapping[str, ModelPlan]) -> tuple[ModelPlan, ...]:
-    """By model, those with something to do first."""
+    """The plans sorted by model; models with changes come first."""
     return tuple(sorted(plans.values(), key=lambda plan: (not (plan.insert + plan.update + plan.keep), plan.model)))

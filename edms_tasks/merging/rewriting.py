@@ -1,4 +1,4 @@
-"""The snapshot's rows as the target will hold them: every kind of reference with the ids that its rows have there."""
+"""The snapshot's rows with the target's ids: their own ids and every kind of reference are rewritten."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def rewrite(
     soft: Mapping[str, str],
     generic: str,
 ) -> Rewritten:
-    """Write a table's rows with their references rewritten, and what each means for the target.
+    """Write a table's rows with rewritten references and the action for each: insert, update or same.
 
     Args:
         cursor: where to compute.
@@ -131,7 +131,7 @@ def _write_rows(
     joins: Sequence[str],
     path: Path,
 ) -> None:
-    """The rewritten rows, each with what becomes of it."""
+    """Write the rewritten rows, each with its action."""
     table = source.table
     final = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
     exact = exact_hash(
@@ -157,7 +157,7 @@ def _write_rows(
 def _write_updates(
     cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, path: Path, updated: Path
 ) -> None:
-    """Of the rows that are updated, the columns in which they differ."""
+    """Write the columns in which each updated row differs."""
     differing = ", ".join(
         f"CASE WHEN NOT ({same(f'r.{identifier(c.name)}', source.held(c.name), f't.{identifier(c.name)}', target.held(c.name))}) "
         f"THEN {literal(c.name)} END"

@@ -1,4 +1,4 @@
-"""A part of a snapshot: chosen rows, what belongs to them, and what they refer to.
+"""A selection from a snapshot: chosen rows, the rows that belong to them, and the rows that they refer to.
 
 Chosen rows and what belongs to them are brought back as they were. What they refer to is only brought where the target
 does not have it: whoever wants a document back does not want its author's account back.
@@ -95,7 +95,7 @@ def restrict(
 
 
 def chosen_files(cursor: duckdb.DuckDBPyConnection, matched: Matched, root: str) -> set[str]:
-    """Names in a folder that the selected rows hold."""
+    """The names of files in a folder that the selected rows name."""
     names: set[str] = set()
     for table_id, source in matched.sources.items():
         rows = matched.rewritten[table_id]
@@ -173,7 +173,7 @@ def _table(sources: Mapping[str, Identified], name: str) -> Identified:
 
 
 def _glob(text: str) -> str:
-    """Only `*` has a meaning."""
+    """A GLOB pattern in which only `*` is special."""
     return "".join(f"[{one}]" if one in "?[" else one for one in text)
 
 
@@ -185,7 +185,7 @@ def _spread(
     backwards: bool,
     everything: bool,
 ) -> None:
-    """Add what the chosen rows refer to (or, backwards, what refers to them), until nothing more comes."""
+    """Add the rows that the chosen rows refer to (backwards: that refer to them), until there are no more."""
     for _ in range(_LONGEST_WAY):
         cursor.execute(f"CREATE OR REPLACE TABLE {_NEXT} AS SELECT * FROM {_CHOSEN} WHERE false")
         for found in sources.values():
@@ -273,7 +273,7 @@ def _ways(
 
 
 def _left(cursor: duckdb.DuckDBPyConnection, table_id: str, rows: Rewritten, path: Path) -> Rewritten:
-    """The selected rows; of what they only refer to, those that the target lacks."""
+    """The selected rows, and those rows that they refer to and the target lacks."""
     chosen = f"c.table_id = {literal(table_id)} AND c.k = r.{identifier(KEY)} AND c.n = r.{identifier(NUMBER)}"
     cursor.execute(
         f"COPY (SELECT r.* FROM {rows.relation} r JOIN {_CHOSEN} c ON {chosen} "

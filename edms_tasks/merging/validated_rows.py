@@ -23,7 +23,7 @@ _KEY, _EXACT, _CONTENT = identifier(KEY), identifier(EXACT), identifier(CONTENT)
 
 
 class MergedTable(Value):
-    """What was found in a table after the merge."""
+    """The result of validating a table after the merge."""
 
     model: str
     rows: int
@@ -118,7 +118,7 @@ def _digest(cursor: duckdb.DuckDBPyConnection, relation: str, column: str) -> tu
 def _missing(
     cursor: duckdb.DuckDBPyConnection, label: str, whose: str, rows: str, merged: str, by: tuple[str, ...]
 ) -> list[str]:
-    """A sentence on rows that are not among the merged ones."""
+    """A sentence about rows that are missing after the merge."""
     same = " AND ".join(f"e.{column} = m.{column}" for column in by)
     found = cursor.execute(
         f"SELECT e.{_KEY}, count(*) OVER () FROM {rows} e ANTI JOIN {merged} m ON {same} ORDER BY 1 LIMIT {_EXAMPLES}"

@@ -1,4 +1,4 @@
-"""Where the files of a root are staged: beside the real folder, on the same disk, so that a rename can promote them."""
+"""Staged folders of files: beside the real folder, on the same disk, so that a rename can promote them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edms_tasks.errors import TerminalError
 
 
 def staging_folder(live: Path) -> Path:
-    """A folder that no other run uses."""
+    """The path of a staged folder that no other run uses."""
     return live.with_name(f"{live.name}.edms-staging-{secrets.token_hex(4)}")
 
 
 def remove_staged_beside(live: Path) -> tuple[str, ...]:
-    """Remove what killed runs have staged; the caller holds the folder's lock. Returns the names."""
+    """Remove staged folders of killed runs and return their names. The caller holds the folder's lock."""
     removed = []
     if live.parent.is_dir():
         for folder in sorted(live.parent.glob(f"{glob.escape(live.name)}.edms-staging*")):
@@ -39,7 +39,7 @@ def remove_staged(folders: Sequence[Path]) -> None:
 
 
 def identity(folder: Path) -> str:
-    """What tells a folder from another of its name; "" where there is none."""
+    """The identity of a folder (device and inode), which another folder of the same name does not have; "" if it does not exist."""
     try:
         status = folder.stat()
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def identity(folder: Path) -> str:
 
 
 def check_folder(live: Path) -> None:
-    """Whether a folder can be staged beside and swapped; raises before anything is changed."""
+    """Check that a folder can be staged and swapped; raises before anything is changed."""
     if live.is_mount():
         raise TerminalError(
             "A folder of files is a mount point, so it cannot be swapped by renaming.",

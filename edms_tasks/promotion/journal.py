@@ -34,7 +34,7 @@ class FolderSwap(Value):
 
 
 class Evidence(Value):
-    """What was validated of a promoted restore, for the day on which its report cannot be found."""
+    """The validation of a promoted restore, in case its report cannot be found."""
 
     verdict: str
     rows: int
@@ -44,7 +44,7 @@ class Evidence(Value):
 
 
 class Promotion(Value):
-    """One promotion, planned or done. What releases before this one have not recorded is empty."""
+    """One promotion, planned or done. Fields that an earlier release did not record are empty."""
 
     stamp: str  # UTC, 20261122T233000
     kind: Literal["restore", "rollback"]
@@ -95,7 +95,7 @@ class Journal:
             self._write(entries)
 
     def forget(self, promotion: Promotion) -> None:
-        """Take out a promotion that never began."""
+        """Remove a promotion that never began."""
         with self._alone():
             self._write([entry for entry in self.read() if entry.stamp != promotion.stamp])
 
@@ -104,7 +104,7 @@ class Journal:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Read and write in one go: a work folder may serve several targets."""
+        """Hold the journal's lock while it is read and written, because a work folder may serve several targets."""
         private_folder(self.path.parent)
         descriptor = os.open(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -126,7 +126,7 @@ _RECORD = ".edms-promotion"
 
 
 def records_of(promotion: Promotion) -> list[Path]:
-    """Where its records stand while it is not finished: beside each folder, and beside a database that is a file."""
+    """The paths of the records of an unfinished promotion: beside each folder, and beside a database that is a file."""
     places = [Path(swap.live + _RECORD) for swap in promotion.folders]
     if os.path.isabs(promotion.live):  # noqa: PTH117 - a database's name, or a file's path
         places.append(Path(os.path.realpath(promotion.live) + _RECORD))
@@ -141,14 +141,14 @@ def write_records(promotion: Promotion) -> None:
 
 
 def remove_records(promotion: Promotion) -> None:
-    """When it is finished, or was never begun."""
+    """Remove the records of a promotion that is finished or never began."""
     for place in records_of(promotion):
         if place.parent.is_dir():
             remove_durably(place)
 
 
 def records_beside(database: str, folders: Sequence[Path]) -> list[Promotion]:
-    """Promotions that somebody began on this target and did not finish, whatever work folder they had."""
+    """Unfinished promotions of this target, begun with any work folder."""
     places = [Path(f"{folder}{_RECORD}") for folder in folders]
     if os.path.isabs(database):  # noqa: PTH117
         places.append(Path(os.path.realpath(database) + _RECORD))

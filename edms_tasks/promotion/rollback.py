@@ -15,24 +15,24 @@ from edms_tasks.promotion.swap import carry_out, describe_live, folder_swap, new
 
 @dataclass(frozen=True)
 class Choice:
-    """Something that can be rolled back to: what stepped aside at `stamp`."""
+    """A state that can be rolled back to: the database and folders that were set aside at `stamp`."""
 
     promotion: Promotion
     default: bool  # what `rollback` does without a stamp: undo the last restore
 
     @property
     def stamp(self) -> str:
-        """How it is named."""
+        """The stamp that names it."""
         return self.promotion.stamp
 
     @property
     def what(self) -> str:
-        """What would go live, for people."""
+        """A sentence that says what would go live."""
         return self.promotion.set_aside or f"the system from before {self.promotion.stamp}"
 
 
 def choices(database: Database, journal: Journal) -> tuple[Choice, ...]:
-    """All that can be rolled back to, the latest first."""
+    """Everything that can be rolled back to, the latest first."""
     done = [one for one in journal.read() if one.state == "done" and one.live == database.address.name]
     possible = [one for one in reversed(done) if _is_there(one, database)]
     if not possible:
@@ -45,7 +45,7 @@ def choices(database: Database, journal: Journal) -> tuple[Choice, ...]:
 
 
 def choose(database: Database, journal: Journal, stamp: str | None) -> Choice:
-    """What to roll back to: what is named, or the state from before the last restore.
+    """Choose what to roll back to: the named state, or the one before the last restore.
 
     Raises:
         NothingToRollBack: there is nothing, or nothing of that name; or the last swap was a rollback, so that a name is needed.
@@ -82,7 +82,7 @@ def choose(database: Database, journal: Journal, stamp: str | None) -> Choice:
 def roll_back(
     choice: Choice, database: Database, journal: Journal, *, confirm: Callable[[], None], disconnect: bool
 ) -> Promotion:
-    """Swap the live system with what stepped aside. The caller holds the locks, and has recovered what was cut short.
+    """Swap the live system with what was set aside. The caller holds the locks and has finished interrupted promotions.
 
     Raises:
         NothingToRollBack: a folder of it is gone.

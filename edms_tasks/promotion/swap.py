@@ -31,7 +31,7 @@ from edms_tasks.promotion.journal import (
 
 @dataclass(frozen=True)
 class Staged:
-    """What was validated: a database, and (live, staged) folders; each with the identity it had then."""
+    """A validated database and (live, staged) folders, each with its identity at the validation."""
 
     database: str
     fingerprint: str
@@ -39,11 +39,11 @@ class Staged:
 
     @classmethod
     def of(cls, database: str, fingerprint: str, folders: Sequence[tuple[Path, Path]]) -> Staged:
-        """With the folders' identities as they are now."""
+        """A `Staged` with the present identities of the folders."""
         return cls(database, fingerprint, tuple((live, staged, identity(staged)) for live, staged in folders))
 
     def require_folders(self) -> None:
-        """Raises TargetChanged where a staged folder is not the one that was validated."""
+        """Check that each staged folder is the one that was validated; raises TargetChanged."""
         for _, staged, expected in self.folders:
             if identity(staged) != expected:
                 raise TargetChanged(
@@ -63,7 +63,7 @@ def plan(
     confirmation: str = "",
     evidence: Evidence | None = None,
 ) -> Promotion:
-    """The plan of promoting what was staged and validated."""
+    """The plan for promoting what was staged and validated."""
     stamp = new_stamp(journal)
     live = database.address.name
     return Promotion(
@@ -94,7 +94,7 @@ def carry_out(
     confirm: Callable[[], None],
     disconnect: bool,
 ) -> Promotion:
-    """Do what the plan says.
+    """Carry out the plan.
 
     Args:
         promotion: the plan.
@@ -128,7 +128,7 @@ def carry_out(
 
 
 def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tuple[str, ...]:
-    """Finish or forget promotions that a kill cut short; returns what was done, for people. The caller holds the locks.
+    """Finish or discard interrupted promotions; returns what was done, as sentences. The caller holds the locks.
 
     Raises:
         TargetChanged: the live database is neither the one from before nor the one that was promoted.
@@ -151,7 +151,7 @@ def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
 
 
 def pending(database: Database, journal: Journal, folders: Sequence[Path]) -> tuple[Promotion, ...]:
-    """Promotions of this target that have begun and not ended, by this journal or by the records beside the target."""
+    """Unfinished promotions of this target, from this journal or from the records beside the target."""
     live = database.address.name
     found = {one.stamp: one for one in records_beside(live, folders)}
     found |= {one.stamp: one for one in journal.read() if one.state == "started" and one.live == live}
@@ -159,13 +159,13 @@ def pending(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
 
 
 def forget(promotion: Promotion, journal: Journal) -> None:
-    """Leave no trace of a plan that never began."""
+    """Remove every record of a plan that never began."""
     journal.forget(promotion)
     remove_records(promotion)
 
 
 def finish(promotion: Promotion, journal: Journal) -> Promotion:
-    """The folders' part, from wherever it stopped.
+    """Swap the folders that are not swapped yet.
 
     Raises:
         PromotionHalted: they cannot follow; the next run tries again.
@@ -190,7 +190,7 @@ def _confirmed(promotion: Promotion) -> Confirmed | None:
 
 
 def folder_swap(live: Path, incoming: Path, previous: str) -> FolderSwap:
-    """The plan for one folder, from what is there now."""
+    """The plan for one folder, from its present state."""
     return FolderSwap(
         live=str(live),
         incoming=str(incoming),
@@ -202,7 +202,7 @@ def folder_swap(live: Path, incoming: Path, previous: str) -> FolderSwap:
 
 
 def new_stamp(journal: Journal) -> str:
-    """A second-precise UTC stamp nobody has used yet."""
+    """An unused UTC time stamp, precise to the second."""
     taken = {entry.stamp for entry in journal.read()}
     base = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     stamp, number = base, 1
@@ -213,7 +213,7 @@ def new_stamp(journal: Journal) -> str:
 
 
 def describe_live(database: Database, journal: Journal) -> str:
-    """What is live now, as far as this journal knows, for people."""
+    """A sentence that says what is live now, as far as this journal knows."""
     now = database.identity(database.address.name)
     if not now:
         return "nothing"
@@ -248,7 +248,7 @@ def _swap_folder(swap: FolderSwap) -> None:
 
 
 def _has_swapped(promotion: Promotion, database: Database) -> bool:
-    """Whether the incoming database is the live one. Raises TargetChanged where that cannot be told."""
+    """Whether the incoming database is the live one. Raises TargetChanged if this cannot be determined."""
     if not promotion.identity:  # of a release that has not recorded it
         return not database.exists(promotion.incoming)
     now = database.identity(promotion.live)

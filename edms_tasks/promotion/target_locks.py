@@ -22,7 +22,7 @@ _PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Patience:
-    """What to do while a lock is held by somebody else: wait, and say so once for each holder."""
+    """How to wait for a lock that another run holds, saying so once for each holder."""
 
     say: Callable[[str], None]
     waits: bool = True
@@ -45,12 +45,12 @@ class Patience:
 
 @dataclass(frozen=True)
 class Held:
-    """Locks that are held."""
+    """The locks that this run holds."""
 
     locks: tuple[HeldLock, ...]
 
     def require_held(self) -> None:
-        """Raises LockLost where one of them is not held any more."""
+        """Check that all of them are still held; raises LockLost."""
         for lock in self.locks:
             lock.require_held()
 
@@ -71,25 +71,25 @@ class LiveTarget:
 
     @contextmanager
     def working(self, purpose: str) -> Iterator[Held]:
-        """Hold off everybody else who would restore, merge or roll back; raises TargetLocked at once."""
+        """Hold the work locks, so that no other run restores, merges or rolls back; raises TargetLocked at once."""
         with self._locked("work", shared=False, purpose=purpose, wait=give_up) as held:
             yield held
 
     @contextmanager
     def still(self, purpose: str, patience: Patience) -> Iterator[Held]:
-        """Wait for running backups and keep new ones waiting: rows and files are about to change as a whole."""
+        """Hold the still locks alone for a swap: wait for running backups, and make new ones wait."""
         with self._locked("still", shared=False, purpose=purpose, wait=patience.waiting()) as held:
             yield held
 
     @contextmanager
     def read_together(self, purpose: str, patience: Patience) -> Iterator[tuple[Held, tuple[str, ...]]]:
-        """Keep rows and files from changing as a whole while they are read; also gives what could not be locked, for people."""
+        """Share the still locks while rows and files are read; also returns sentences on what could not be locked."""
         unlocked: list[str] = []
         with self._locked("still", shared=True, purpose=purpose, wait=patience.waiting(), unlocked=unlocked) as held:
             yield held, tuple(unlocked)
 
     def worked_on_by(self) -> TargetLocked | None:
-        """Who restores, merges or rolls back just now."""
+        """The error that names the run that is restoring, merging or rolling back now; None if there is none."""
         for folder in self._sorted():
             if locked := locked_by(_beside(folder, "work"), f"the folder {folder}"):
                 return locked
@@ -99,7 +99,7 @@ class LiveTarget:
     def _locked(
         self, kind: LockKind, *, shared: bool, purpose: str, wait: Wait, unlocked: list[str] | None = None
     ) -> Iterator[Held]:
-        """All locks of a kind, always in the same order; with `unlocked`, what cannot be locked is told there and left."""
+        """Take all locks of a kind, always in the same order; with `unlocked`, report locks that cannot be taken there."""
         with ExitStack() as stack:
             held: list[HeldLock] = []
             try:
@@ -137,7 +137,7 @@ def _beside(folder: Path, kind: LockKind) -> Path:
 
 
 def _make_room(folder: Path, stack: ExitStack, *, made: bool) -> None:
-    """The folder for the lock file, where there is none yet; one that is empty afterwards is removed again."""
+    """Create the folder for the lock file if it is missing, and remove it afterwards if it is empty."""
     if not made or folder.parent.is_dir():
         return
     missing = [above for above in folder.parents if not above.exists()]

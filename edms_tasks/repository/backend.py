@@ -28,7 +28,7 @@ _ATOMIC_UPLOAD = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl"})
 
 
 def open_backend(settings: RepositorySettings) -> Backend:
-    """The place the settings name; nothing is read or written yet."""
+    """The backend for the URL in the settings; nothing is read or written yet."""
     display = _without_secrets(settings.url)
     options = {name: value.get_secret_value() for name, value in settings.options.items()}
     try:
@@ -58,7 +58,7 @@ class Backend:
         self._atomic_upload = bool(_ATOMIC_UPLOAD.intersection(protocols))
 
     def size(self, name: str) -> int | None:
-        """Bytes under that name; None where there is no such file."""
+        """The size of a file in bytes; None if it does not exist."""
         with self.translating(name):
             try:
                 found = self._fs.info(self._path(name))
@@ -107,7 +107,7 @@ class Backend:
                 return set()
 
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
-        """Write the bytes under that name, in place of what is there; atomic."""
+        """Write a file atomically, replacing an existing one."""
         if self._atomic_upload:
             # Never half: the bytes are gathered first, for a stream that breaks off would be completed on closing.
             data = b"".join(blocks)
@@ -134,7 +134,7 @@ class Backend:
             raise
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write the bytes unless the name is taken; False where it is."""
+        """Write a file unless it exists; False if it does."""
         with self.translating(name):
             if not self._atomic_upload:
                 self._fs.makedirs(self._fs._parent(self._path(name)), exist_ok=True)
@@ -145,7 +145,7 @@ class Backend:
             return True
 
     def remove(self, name: str) -> None:
-        """Remove the file, where it is there."""
+        """Remove the file if it exists."""
         with self.translating(name):
             try:
                 self._fs.rm_file(self._path(name))
@@ -157,7 +157,7 @@ class Backend:
 
     @contextmanager
     def translating(self, name: str) -> Iterator[None]:
-        """Turn what the file system raises into our own errors; FileNotFoundError passes: callers know its meaning."""
+        """Turn the file system's exceptions into our own errors, except FileNotFoundError, which callers handle."""
         where = f"{self.display}: {name}" if name else self.display
         try:
             yield
@@ -209,7 +209,7 @@ class LocalBackend(Backend):
                 file.put_in_place()
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write the bytes unless the name is taken; False where it is."""
+        """Write a file unless it exists; False if it does."""
         target = Path(self._path(name))
         with self._new_file(name, target) as file, self.translating(name):
             file.write(data)

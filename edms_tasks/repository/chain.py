@@ -14,7 +14,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Link:
-    """What a manifest says of its place in the order."""
+    """The keys of a manifest that give its place in the order."""
 
     id: str
     created: datetime
@@ -25,7 +25,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Mark:
-    """A note elsewhere of the newest snapshot: in the repository's head record, or in the working folder."""
+    """A record of the newest snapshot: in the repository's head record, or in the working folder."""
 
     snapshot: str
     number: int
@@ -33,7 +33,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Missing:
-    """A snapshot that something names and that is not there. `id` is "" where only the count tells."""
+    """A missing snapshot that something names. `id` is "" if only the numbers show that it is missing."""
 
     id: str
     said_by: str  # id of the snapshot that names it; "head", "here" (the working folder) or "count"
@@ -99,12 +99,12 @@ def chain_of(
 
 
 def in_order(links: Mapping[str, Link]) -> tuple[str, ...]:
-    """All snapshots of a repository, each after the one it names; where that says nothing, by time."""
+    """All snapshots of a repository, each after the one it names; otherwise by time."""
     return _sorted(links, {name: link.previous if link.previous in links else None for name, link in links.items()})
 
 
 def _before(name: str, mine: Mapping[str, Link], links: Mapping[str, Link]) -> tuple[str | None, str | None]:
-    """The nearest one before it that is of the same EDMS; or None, with the missing one that hides it."""
+    """The nearest previous snapshot of the same EDMS; or None, with the missing snapshot that interrupts the chain."""
     seen = {name}
     earlier = mine[name].previous
     while earlier is not None and earlier not in mine:
@@ -118,7 +118,7 @@ def _before(name: str, mine: Mapping[str, Link], links: Mapping[str, Link]) -> t
 
 
 def _across_the_gap(name: str, mine: Mapping[str, Link], before: Mapping[str, str | None]) -> str | None:
-    """Where one before it is missing: the last that surely came earlier, by number, else by time."""
+    """If the previous one is missing: the last snapshot that certainly came earlier, by number, or else by time."""
     link, later = mine[name], _followers(name, before)
     others = [one for one in mine.values() if one.id not in later]
     if link.number is not None:
@@ -211,7 +211,7 @@ def descends(name: str, ancestor: str, links: Mapping[str, Link]) -> bool:
 
 
 def ancestors_of(names: Iterable[str], links: Mapping[str, Link]) -> set[str]:
-    """All ids that these snapshots, or those before them, name as the one before; themselves not."""
+    """All ids that these snapshots and their ancestors name as the previous one, without themselves."""
     found: set[str] = set()
     waiting = list(names)
     while waiting:

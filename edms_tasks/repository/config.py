@@ -16,7 +16,7 @@ CONFIG = "config.json"
 
 
 def write_config(backend: Backend) -> None:
-    """Make the place a repository. Two runs may do so at the same time: the first one's config stands for both."""
+    """Write the config of a new repository. If two runs do so at the same time, the first one's config is used by both."""
     config = {
         "format": FORMAT,
         "id": secrets.token_hex(16),
@@ -26,7 +26,7 @@ def write_config(backend: Backend) -> None:
 
 
 def read_identity(backend: Backend, settings: RepositorySettings) -> str:
-    """The id of the repository that is there.
+    """The id of the repository at this backend.
 
     Raises:
         AnotherRepository: the settings name another one.
@@ -44,7 +44,7 @@ def read_identity(backend: Backend, settings: RepositorySettings) -> str:
 
 
 def no_config(backend: Backend) -> DamagedRepository:
-    """The error of a place with snapshots and without a config."""
+    """The error for a folder with snapshots but without a config."""
     return DamagedRepository(
         "The repository's config.json is missing.",
         where=backend.display,

@@ -27,7 +27,7 @@ class OverlayBackend(Backend):
         self.display = below.display
 
     def size(self, name: str) -> int | None:
-        """Bytes under that name; None where there is no such file."""
+        """The size of a file in bytes; None if it does not exist."""
         own = self._own.size(name)
         return self._below.size(name) if own is None else own
 

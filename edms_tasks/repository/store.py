@@ -41,7 +41,7 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep removed: objects no snapshot names, and half-written files."""
+    """The result of a sweep: removed objects that no snapshot names, and partially written files."""
 
     objects: int = 0
     bytes: int = 0
@@ -70,7 +70,7 @@ class Repository:
 
     @classmethod
     def create(cls, settings: RepositorySettings) -> Repository:
-        """Make the repository, or open the one that is there already."""
+        """Create the repository, or open an existing one."""
         backend = open_backend(settings)
         if backend.size(CONFIG) is None:
             strangers = sorted(backend.top_level() - _OWN_NAMES)
@@ -108,7 +108,7 @@ class Repository:
 
     @classmethod
     def is_at(cls, settings: RepositorySettings) -> bool:
-        """Whether there is one at that place."""
+        """Whether there is a repository at that URL."""
         return open_backend(settings).size(CONFIG) is not None
 
     def with_overlay(self, folder: Path) -> Repository:
@@ -119,12 +119,12 @@ class Repository:
 
     @property
     def display(self) -> str:
-        """Where it is, without secrets."""
+        """The repository's URL without secrets."""
         return self._backend.display
 
     @property
     def local_folder(self) -> Path | None:
-        """The folder, where the repository is on this machine's own file system."""
+        """The repository's folder if it is on a local file system; otherwise None."""
         return self._backend.local_folder
 
     # -- objects ------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ class Repository:
         return ref
 
     def replace(self, ref: ObjectRef, path: Path) -> None:
-        """Write the object anew from a file that holds its bytes, whatever stands under its name now."""
+        """Write the object again from a file with its bytes, replacing whatever has its name now."""
         self._backend.write(_object_name(ref), _verified(_blocks_of(path), ref, lambda why: _source_changed(path, why)))
 
     def read(self, ref: ObjectRef) -> bytes:
@@ -171,7 +171,7 @@ class Repository:
             raise
 
     def has(self, ref: ObjectRef) -> bool:
-        """Whether an object of that name and size is there; its bytes are not read."""
+        """Whether an object of that name and size exists; its bytes are not read."""
         return self._backend.size(_object_name(ref)) == ref.size
 
     def check(self, ref: ObjectRef) -> None:
@@ -253,7 +253,7 @@ class Repository:
         return Manifest.from_json(self.read_snapshot(snapshot_id), where=f"{self.display}: {snapshot_id}")
 
     def survey(self) -> Survey:
-        """Everything that is known of the snapshots, read now."""
+        """Read all manifests and head records."""
         return survey(self._backend)
 
     def snapshots(self) -> tuple[str, ...]:
@@ -265,7 +265,7 @@ class Repository:
         return self.survey().damaged
 
     def write_head(self, edms: str, snapshot_id: str, number: int) -> None:
-        """Note which snapshot of an EDMS is the newest; only under the lock, and after the manifest."""
+        """Record the newest snapshot of an EDMS; only under the lock, after the manifest is written."""
         write_head(self._backend, edms, Mark(snapshot_id, number))
 
     # -- one writer at a time, and no leftovers -----------------------------------------------------------------
@@ -281,21 +281,21 @@ class Repository:
                 self._still_locked = None
 
     def begin(self) -> str:
-        """Note that a run begins to write; what it leaves behind when killed is swept by the next `finish`."""
+        """Record that a run begins to write; if it is killed, the next `finish` removes its leftovers."""
         run = secrets.token_hex(8)
         record = {"run": run, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         self._backend.write(f"pending/{run}.json", [json.dumps(record).encode()])
         return run
 
     def finish(self, run: str) -> Swept:
-        """Note that the run wrote its snapshot, and sweep what earlier, unfinished runs left behind."""
+        """Record that the run wrote its snapshot, and remove leftovers of earlier, unfinished runs."""
         self._backend.remove(f"pending/{run}.json")
         unfinished = any(True for _ in self._backend.names("pending"))
         halves = any(True for _ in self._backend.names("tmp"))
         return self.sweep() if unfinished or halves else Swept()
 
     def sweep(self) -> Swept:
-        """Remove every object that no snapshot names, and everything half written. Only under the lock."""
+        """Remove every object that no snapshot names, and every partially written file. Only under the lock."""
         if self._still_locked is None or not self._still_locked():
             raise TerminalError(
                 "The repository can be swept only while it is locked.",
@@ -320,7 +320,7 @@ class Repository:
 
 
 def _doubt(found: Survey) -> str:
-    """Why nothing may be called unreferenced: what a damaged or missing manifest names is unknown, and it may be put back."""
+    """Why no object may be removed: the objects of a damaged or missing manifest are unknown, and it may be put back."""
     if found.damaged:
         return f"the manifest {found.damaged[0]} is damaged"
     if found.strays:

@@ -29,7 +29,7 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Stray:
-    """A file in the folder of the snapshots that does not bear the name of one."""
+    """A file in `snapshots/` that does not have the name of a manifest."""
 
     name: str
     snapshot_id: str | None  # of the manifest it holds; None: it holds none
@@ -37,7 +37,7 @@ class Stray:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a repository holds of manifests and head records."""
+    """The manifests and head records of a repository."""
 
     intact: Mapping[str, Manifest]
     damaged: tuple[str, ...]  # ids whose bytes are not what the name says, or no manifest of this format
@@ -47,7 +47,7 @@ class Survey:
 
     @property
     def links(self) -> dict[str, Link]:
-        """What each readable manifest says of its place in the order."""
+        """The place in the order of each readable manifest."""
         return {
             name: Link(name, found.created, found.previous, found.number, found.aside)
             for name, found in self.intact.items()
@@ -60,19 +60,19 @@ class Survey:
 
     @property
     def unreadable(self) -> tuple[str, ...]:
-        """Ids of snapshots that are there and cannot be used as they are."""
+        """Ids of snapshots that exist but cannot be used."""
         return (*self.damaged, *(stray.snapshot_id for stray in self.strays if stray.snapshot_id))
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Ids that a manifest or a head record names, and that are not there in any form."""
+        """Ids that a manifest or a head record names and that do not exist in any form."""
         named = {one.previous for one in self.intact.values() if one.previous}
         named |= {mark.snapshot for mark in self.heads.values()}
         return tuple(sorted(named - {*self.intact, *self.unreadable}))
 
 
 def snapshot_name(snapshot_id: str) -> str:
-    """Where a snapshot's manifest stands."""
+    """The name of a snapshot's manifest in the repository."""
     return f"snapshots/{snapshot_id}.json"
 
 
@@ -104,7 +104,7 @@ def survey(backend: Backend) -> Survey:
 
 
 def write_head(backend: Backend, edms: str, mark: Mark) -> None:
-    """Note which snapshot of an EDMS is the newest."""
+    """Record the newest snapshot of an EDMS."""
     record = {
         "edms": edms,
         "snapshot": mark.snapshot,

@@ -11,7 +11,7 @@ from flows.running.declaring import Shortfall
 
 @dataclass(frozen=True)
 class BackupResult:
-    """The snapshot that a backup made, its findings and notes, and whether it was verified."""
+    """The snapshot that a backup made, with its notes, and whether it was verified."""
 
     snapshot_id: str
     manifest: Manifest

@@ -148,7 +148,7 @@ class SnapshotInTheMaking:
             self._note("the backup could not be brought to its end", error)
 
     def conclude(self, serialized: Sequence[Serialized]) -> None:
-        """Read the snapshot back to verify it, and remove temporary objects."""
+        """Read the snapshot back to verify it, and write the records of it: the newest snapshot, its row index, the last backup."""
         snapshot_id, manifest = self._the_snapshot()
         when_stopped(
             f"Snapshot {snapshot_id[:12]} is written, and was not read again: `edms-backup verify {snapshot_id[:12]}` does that."
@@ -168,7 +168,7 @@ class SnapshotInTheMaking:
         self._try("the record of it in the working folder could not be written", self._remember)
 
     def result(self) -> BackupResult:
-        """The result, before its evidence is written."""
+        """Record the evidence and return the result."""
         result = self._result()
         self._try("the evidence in Prefect could not be left", lambda: leave_backup(self._run, result))
         return self._result()
