@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
+from edms_tasks.templates import templates_in
 from edms_tasks.validation_result import Failure, SuiteResult
 from expectations.checkpoint import Summary, TableSuite
 
@@ -81,10 +82,4 @@ def _slug(title: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return templates_in(Path(__file__).parent / "pages")

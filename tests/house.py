@@ -25,6 +25,7 @@ WORDS = {
     "manifest",
     "durable",
     "owners_suites",
+    "templates",
     "validation_result",
     "inventory.model",
     "inventory.probe_report",

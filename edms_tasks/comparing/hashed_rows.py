@@ -41,7 +41,7 @@ class HashedRows:
 
     @property
     def rows(self) -> int:
-        """How many they are."""
+        """The number of rows."""
         return self.side.raws[self.table.id].rows
 
 

@@ -73,7 +73,7 @@ class Redaction:
         return self._hidden[table_id]
 
     def hides_target(self, reference: Reference) -> bool:
-        """The same of what a reference points at; of a generic one that is any model."""
+        """Whether such a column is in the tables that a reference may point at; a generic one may point at any model."""
         if isinstance(reference, GenericReference):
             return any(self.hides_key(table_id) for table_id, table in self._tables.items() if table.content_types)
         assert not isinstance(reference, SoftReference)  # these are shown as they stand in their column

@@ -162,7 +162,7 @@ class Difference(Value):
         return not alone and not any(found)
 
     def turned(self) -> Difference:
-        """The way back: from the second to the first."""
+        """The difference from the second state to the first."""
         back = {
             "first": self.second,
             "second": self.first,

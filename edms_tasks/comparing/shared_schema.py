@@ -51,7 +51,7 @@ class SharedSchema:
 
 
 def state_of_snapshot(snapshot_id: str, manifest: Manifest) -> State:
-    """A snapshot, by what its manifest says."""
+    """The state of a snapshot, from its manifest."""
     tables = {entry.table.id: entry.table for entry in manifest.tables}
     excluded = {finding.subject for finding in manifest.findings if finding.code == "excluded"}
     tag = f" ({manifest.tag})" if manifest.tag else ""
@@ -66,7 +66,7 @@ def state_of_snapshot(snapshot_id: str, manifest: Manifest) -> State:
 
 
 def state_of_database(title: str, engine: str, tables: Sequence[Table], findings: Sequence[Finding]) -> State:
-    """A live database, by its catalogue."""
+    """The state of a live database, from its catalogue."""
     known = {table.id: table for table in tables}
     return State(f"live, {title}", engine, known, {}, frozenset(), _rebuilt(findings, known))
 

@@ -50,7 +50,7 @@ class KeyVerdict(Value):
 
 
 class Diagnosis(Value):
-    """What the doctor found out about one EDMS."""
+    """The result of examining one EDMS."""
 
     keys: tuple[KeyVerdict, ...]
     assessments: tuple[Assessment, ...] = Field(alias="judgements")  # the gravest first
@@ -73,7 +73,7 @@ def assessed(finding: Finding, settings_fix: SettingsFix | Declaration | None = 
 
 
 def ranked(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
-    """The most severe first; those of one kind together."""
+    """The assessments sorted: the most severe first, those of one kind together."""
     return tuple(sorted(assessments, key=lambda one: (SEVERITIES.index(one.severity), one.code, one.subject)))
 
 

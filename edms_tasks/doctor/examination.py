@@ -29,7 +29,7 @@ from edms_tasks.settings import Settings
 
 @dataclass(frozen=True)
 class Subject:
-    """What is known of the EDMS when the examination begins."""
+    """The EDMS under examination: its report, inventory, checked keys and folders of files."""
 
     report: ProbeReport  # with the lookups tried
     inventory: Inventory
@@ -80,7 +80,7 @@ def _search(subject: Subject, cursor: duckdb.DuckDBPyConnection) -> Search:
 
 
 def _of_inventory(subject: Subject, settings: Settings) -> list[Assessment]:
-    """What the inventory and the engine found, except what is assessed again."""
+    """The findings of the inventory and the engine, without those that are assessed again."""
     anew = {*KEY_CODES, "unapplied-migrations"}
     passed_on = [assessed(finding) for finding in subject.findings if finding.code not in anew]
     refused = settings.edms.unapplied_migrations == "refuse"

@@ -70,7 +70,7 @@ class _UnderWay(NamedTuple):
 
 
 class Packer:
-    """Contents in; packs into the repository, rows of `READ_SCHEMA` into a Parquet file."""
+    """Packs contents: stores packs in the repository, and writes rows of `READ_SCHEMA` to a Parquet file."""
 
     def __init__(
         self, repository: Repository, threads: Executor, writers: Executor, folder: Path, *, ahead: int
@@ -277,5 +277,5 @@ class _Contents:
         return Place(pack, start, here.length)
 
     def close(self) -> None:
-        """Let go of the temporary database."""
+        """Close the temporary database."""
         self._database.close()

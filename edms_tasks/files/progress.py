@@ -10,7 +10,7 @@ Progress = Callable[[int], None]
 
 
 class Meter:
-    """Gathers what is done between two tellings."""
+    """Sums up progress between two reports."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress

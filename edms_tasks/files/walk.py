@@ -140,7 +140,7 @@ def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
 
 @dataclass
 class Troubles:
-    """Collects what was met, at most five examples of each kind."""
+    """Collects problems met on a walk, with at most five examples of each kind."""
 
     root: str
 

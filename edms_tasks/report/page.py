@@ -1,4 +1,4 @@
-"""Rendering: every value is hostile until escaped, and a page stands alone (no script, no request, no font)."""
+"""Render HTML pages: every value is escaped, and a page needs nothing else (no script, no request, no font)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from rich import filesize
 
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import TerminalError
+from edms_tasks.templates import templates_in
 
 
 def render(template: str, **values: Any) -> str:
-    """The page of that template."""
+    """Render a template with these values."""
     return _environment().get_template(template).render(**values)
 
 
 def write_page(text: str, path: Path) -> None:
-    """Write a page where a person wants it; raises TerminalError where it cannot be written."""
+    """Write a page to the path that the user named; raises TerminalError if it cannot be written."""
     try:
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -34,7 +35,7 @@ def write_page(text: str, path: Path) -> None:
 
 
 def keep_page(page: Path, text: str, facts: Mapping[str, Any]) -> None:
-    """Write a page of evidence, and the same as JSON beside it; all in its folder is its owner's alone."""
+    """Write a page of evidence, and the same as JSON beside it; only the owner can read the folder."""
     page.write_text(text, encoding="utf-8", errors="backslashreplace")
     page.with_suffix(".json").write_text(
         json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8", errors="backslashreplace"
@@ -44,13 +45,7 @@ def keep_page(page: Path, text: str, facts: Mapping[str, Any]) -> None:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(Path(__file__).parent)
     environment.filters["number"] = lambda number: "—" if number is None else f"{number:,}"
     environment.filters["bytes"] = filesize.decimal
     environment.filters["utc"] = lambda text: text.replace("T", " ").replace("+00:00", " UTC")

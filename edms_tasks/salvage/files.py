@@ -37,7 +37,7 @@ _IS_LOST = "(list_has_any([part.\"object\" FOR part IN parts], $packs) OR (kind 
 
 @dataclass(frozen=True)
 class SalvagedFiles:
-    """What is left of a folder of files."""
+    """The intact part of a folder of files."""
 
     index: FileIndex
     loss: FilesLoss | None

@@ -37,7 +37,7 @@ class LostChunk:
 
 @dataclass(frozen=True)
 class TableLoss:
-    """A table that is not whole."""
+    """The losses of one table."""
 
     table_id: str
     label: str
@@ -54,7 +54,7 @@ class TableLoss:
 
 @dataclass(frozen=True)
 class FilesLoss:
-    """A folder of files that is not whole."""
+    """The losses of one folder of files."""
 
     root: str
     files: int  # in the snapshot
@@ -80,7 +80,7 @@ class FilesLoss:
 
 @dataclass(frozen=True)
 class Dangling:
-    """Rows that came back and point at something that is lost."""
+    """Restored rows that refer to lost rows or files."""
 
     label: str
     reference: str
@@ -91,7 +91,7 @@ class Dangling:
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """Files that came back and whose names hold ids of rows that are lost."""
+    """Restored files whose names contain ids of lost rows."""
 
     root: str
     pattern: str
@@ -100,7 +100,7 @@ class NamedFiles:
 
 @dataclass(frozen=True)
 class Losses:
-    """Everything that is lost of a snapshot."""
+    """All losses of a salvaged snapshot."""
 
     tables: tuple[TableLoss, ...]
     files: tuple[FilesLoss, ...]
@@ -120,7 +120,7 @@ class Losses:
 
     @property
     def objects(self) -> tuple[LostObject, ...]:
-        """Every object of the repository that is to blame, each once."""
+        """Every damaged or missing object of the repository, once."""
         found = [chunk.object for table in self.tables for chunk in table.chunks]
         found += [lost for loss in self.files for lost in (*loss.pieces, *loss.packs)]
         return tuple({lost.sha256: lost for lost in found}.values())

@@ -40,7 +40,7 @@ _ROWS_AT_ONCE = 16_384
 
 @dataclass(frozen=True)
 class SalvagedTable:
-    """What is left of a table."""
+    """The intact part of a table."""
 
     entry: TableEntry  # with the chunks that are left; its state is still the whole table's
     rows: int
