@@ -42,7 +42,7 @@ class Details:
 
     @property
     def relation(self) -> str:
-        """To SELECT from."""
+        """SQL: the relation to select from."""
         return f"read_parquet({literal(str(self.path))})"
 
     def columns(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -36,7 +36,7 @@ class HashedRows:
 
     @property
     def relation(self) -> str:
-        """To SELECT from."""
+        """SQL: the relation to select from."""
         return f"read_parquet({literal(str(self.path))})"
 
     @property

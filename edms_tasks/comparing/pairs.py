@@ -35,7 +35,7 @@ class Pairs:
 
     @property
     def relation(self) -> str:
-        """To SELECT from."""
+        """SQL: the relation to select from."""
         return f"read_parquet({literal(str(self.path))})"
 
 

@@ -21,7 +21,7 @@ _LOSSES = frozenset({"snapshot-missing", "snapshot-misnamed"})
 
 @dataclass(frozen=True)
 class Chosen:
-    """The snapshot that a name stands for, and what has to be said of the choice."""
+    """The snapshot that a name means, and notes on the choice."""
 
     snapshot_id: str
     manifest: Manifest

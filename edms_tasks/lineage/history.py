@@ -39,7 +39,7 @@ class History:
 
     @property
     def newest(self) -> str | None:
-        """The snapshot to go on from: the one end of the chain, or of several the one that is least in doubt."""
+        """The snapshot that the next one follows: the end of the chain, or the most certain of several ends."""
         if not self.chain.heads:
             return self.chain.order[-1] if self.chain.order else None
         links = self.survey.links
@@ -64,7 +64,7 @@ class History:
 
     @property
     def may_be_newest(self) -> tuple[str, ...]:
-        """Damaged snapshots of which nothing says that a readable one follows them, or that they are another EDMS's."""
+        """Damaged snapshots that may be the newest: no readable one is known to follow them, and they may be this EDMS's."""
         links = self.survey.links
         followed = ancestors_of(links, links)
         elsewhere = {mark.snapshot for edms, mark in self.survey.heads.items() if edms != self.key}
@@ -191,7 +191,7 @@ def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: As
 
 
 def whose(history: History, key: str) -> str:
-    """An EDMS of the repository in words, by its newest snapshot."""
+    """A sentence that describes an EDMS of the repository, from its newest snapshot."""
     names = [name for name in history.survey.order if history.owner[name] == key]
     text = names_of(history.survey.intact[names[-1]]) if names else f"id {key}"
     return f"{text}: {len(names)} snapshots, the newest {names[-1][:12]}" if names else text

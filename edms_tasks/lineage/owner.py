@@ -25,7 +25,7 @@ UNRECORDED = "not-recorded:"
 
 @dataclass(frozen=True)
 class Asker:
-    """The EDMS on whose behalf snapshots are looked for, as far as it is known."""
+    """The EDMS for which snapshots are searched, as far as it is known."""
 
     id: str | None  # None: the EDMS was not asked, and neither settings nor working folder say
     identity: EdmsIdentity | None = None
@@ -62,7 +62,7 @@ def asker_of(settings: Settings, report: ProbeReport) -> Asker:
 
 
 def traits_of(manifest: Manifest) -> Traits:
-    """What a manifest of any release says of its EDMS."""
+    """The traits of its EDMS in a manifest of any release."""
     roots = tuple(sorted((index.root.name, index.root.path) for index in manifest.files))
     return (manifest.edms.settings_module, manifest.engine, manifest.edms.secret_key_fingerprint, roots)
 
@@ -100,7 +100,7 @@ def same_edms(identity: EdmsIdentity, manifests: Iterable[Manifest]) -> str:
 
 
 def names_of(manifest: Manifest) -> str:
-    """Whose a snapshot is, for people."""
+    """A sentence that names the EDMS of a snapshot."""
     identity = manifest.identity
     if identity is None:
         folders = ", ".join(index.root.path for index in manifest.files) or "none"

@@ -19,7 +19,7 @@ _LEEWAY = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class SnapshotPlace:
-    """What a new snapshot records of those before it."""
+    """The keys of a new manifest that place it after earlier snapshots."""
 
     identity: EdmsIdentity
     previous: str | None
@@ -31,7 +31,7 @@ class SnapshotPlace:
 
 
 def place_of(repository: Repository, asker: Asker, reopened: Reopened) -> SnapshotPlace:
-    """Read the snapshots there are; only under the repository's lock."""
+    """Read all snapshots and determine that place; only under the repository's lock."""
     assert asker.identity is not None  # a backup has asked the EDMS
     here = reopened.witness.mark if reopened.witness is not None else None
     history = history_of(repository, asker, here)

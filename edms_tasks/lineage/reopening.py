@@ -23,7 +23,7 @@ _FSTAB = Path("/etc/fstab")
 
 @dataclass(frozen=True)
 class Reopened:
-    """The repository, what the working folder remembers of it, and what has to be said."""
+    """The repository, the working folder's record of it, and notes."""
 
     repository: Repository
     witness: Witness | None

@@ -40,7 +40,7 @@ class IdMap:
 
     @property
     def relation(self) -> str:
-        """To SELECT from."""
+        """SQL: the relation to select from."""
         return f"read_parquet({literal(str(self.path))})"
 
     @property

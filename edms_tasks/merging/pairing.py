@@ -35,7 +35,7 @@ class Identified:
 
     @property
     def relation(self) -> str:
-        """To SELECT from, with any cursor."""
+        """SQL: the relation to select from, with any cursor."""
         return f"read_parquet({literal(str(self.path))})"
 
     def held(self, column: str) -> Held:

@@ -46,7 +46,7 @@ class Rewritten:
 
     @property
     def relation(self) -> str:
-        """To SELECT from."""
+        """SQL: the relation to select from."""
         return f"read_parquet({literal(str(self.path))})"
 
     @property
