@@ -75,7 +75,12 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                 entries = [*run.map(package_table, pairs, making.repository), *contents.left_out]
             with run.stage("files"):
                 roots = store_roots(
-                    run, making.repository, contents.inventory.file_roots, making.previous, making.folder
+                    run,
+                    making.repository,
+                    contents.inventory.file_roots,
+                    making.previous,
+                    source.database.address.files,
+                    making.folder,
                 )
                 making.release()
                 indexes = [root.index for root in roots]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,9 +106,9 @@ def inspect_with_lookups(settings: Settings) -> ProbeReport:
 
 
 @task(name="walk files", tags=["files"], task_run_name="walk the files of {root.name}")
-def walk_files(root: FileRoot, settings: Settings, into: Path) -> WalkedRoot:
+def walk_files(root: FileRoot, settings: Settings, databases: Sequence[Path], into: Path) -> WalkedRoot:
     """List the files of a root."""
-    return walk_root(root, settings.exclude.files, our_folders(settings), into)
+    return walk_root(root, settings.exclude.files, [*our_folders(settings), *databases], into)
 
 
 assess = task(name="assess", tags=["assess"], task_run_name="assess what was read")(examine)
@@ -128,7 +129,7 @@ def _examined(
     with run.stage("files"):
         names = tuple(folder / f"names-{number:02d}.parquet" for number in range(len(inventory.file_roots)))
         pairs = zip(inventory.file_roots, names, strict=True)
-        walked = tuple(run.call(walk_files, root, settings, into) for root, into in pairs)
+        walked = tuple(run.call(walk_files, root, settings, address.files, into) for root, into in pairs)
     with run.workspace(folder / "workspace") as workspace:
         with run.stage("keys"):
             keys = run.call(check_natural_keys, inventory.tables, raws, workspace)

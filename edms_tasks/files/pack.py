@@ -26,7 +26,7 @@ from edms_tasks.files.listing import write_listing
 from edms_tasks.files.packing import Packer
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import Content, FileFailed, Read, TooLarge, Wanted, read_ahead
-from edms_tasks.files.walk import Troubles, excluding, walk
+from edms_tasks.files.walk import Troubles, databases_below, excluding, walk
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.quoting import literal
@@ -105,6 +105,7 @@ def index_files(
     repository: Repository,
     *,
     exclude: Sequence[str] = (),
+    databases: Sequence[Path] = (),
     previous: FileIndex | None = None,
     scratch: Path,
     progress: Progress | None = None,
@@ -116,6 +117,7 @@ def index_files(
         root: the folder.
         repository: where packs and index go.
         exclude: glob patterns of paths to leave out.
+        databases: files of live databases, which are left out: their rows are stored.
         previous: the same root's index in an earlier snapshot; what it knows unchanged is not read again.
         scratch: folder for temporary files.
         progress: told how many files more are done.
@@ -127,8 +129,9 @@ def index_files(
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="files-", dir=scratch)))
         workspace = opened.enter_context(file_workspace(folder))
+        inside = databases_below(Path(root.path), databases)
         own = _own_folders(repository, scratch)
-        found = walk(base, troubles.tell, exclude=excluding(exclude), skip=own)
+        found = walk(base, troubles.tell, exclude=excluding(exclude), skip=own, databases=inside)
         with ThreadPoolExecutor(1) as beside:
             listed = beside.submit(write_listing, found, folder / "listing.parquet")
             known = _know(previous, repository, folder, troubles, workspace, opened)

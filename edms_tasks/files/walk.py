@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from edms_tasks.files.deep_paths import list_folder, status_of
@@ -23,6 +24,10 @@ Tell = Callable[[str, bytes], None]  # code, path
 
 MERGE_STAGING = b".edms-backup-merge"
 """The folder at the top of a root in which a merge stages files; it is there only while one runs, or was killed."""
+
+
+# What SQLite and we keep beside a database: its log, what is staged, locked or set aside.
+_BESIDE_DATABASE = re.compile(rb"(-wal|-shm|-journal|\.(edms|previous|undone)-[^/]*)?$")
 
 
 class Found(NamedTuple):
@@ -40,6 +45,7 @@ def walk(
     *,
     exclude: Callable[[bytes], bool] | None = None,
     skip: frozenset[tuple[int, int]] = frozenset(),
+    databases: Sequence[bytes] = (),
 ) -> Iterator[Found]:
     """Walk depth first, names in byte order; holds the names of the folders above, not of the whole tree.
 
@@ -48,6 +54,7 @@ def walk(
         tell: is told the code of a finding and a path.
         exclude: whether a path is left out, with everything below it.
         skip: (device, inode) of folders that are never entered.
+        databases: paths of live databases, which are left out with the files beside them, as `databases_below` gives them.
     """
     try:
         status = status_of(root, follow_links=True)
@@ -70,6 +77,9 @@ def walk(
         if path == MERGE_STAGING:
             tell("merge-cut-short", path)
             continue
+        if any(path.startswith(file) and _BESIDE_DATABASE.match(path[len(file) :]) for file in databases):
+            tell("database-inside-root", path)
+            continue
         if exclude is not None and exclude(path):
             tell("file-excluded", path)
             continue
@@ -85,6 +95,13 @@ def walk(
             above.append(path)
         else:
             yield found
+
+
+def databases_below(root: Path, files: Sequence[Path]) -> list[bytes]:
+    """Those of the databases' files that are in the root, relative to it; links are followed."""
+    real = root.resolve()
+    inside = [file.resolve() for file in files if file.resolve().is_relative_to(real)]
+    return [os.fsencode(file.relative_to(real)) for file in inside]
 
 
 def excluding(patterns: Sequence[str]) -> Callable[[bytes], bool] | None:

@@ -85,6 +85,14 @@ KINDS = (
     ),
     Kind("link-stored-as-file", ("info",), "The symbolic link leads to a file. The file is stored in its place."),
     Kind(
+        "database-inside-root",
+        ("error",),
+        "The folder holds the live database. Its file and what is beside it are left out, since its rows are stored; a restore in "
+        "place of the folder is refused, because it would swap the database away.",
+        "Point [files] roots at the folders of documents inside it, or keep the database elsewhere. An existing snapshot is restored with "
+        "--into and --into-files.",
+    ),
+    Kind(
         "repository-inside-root",
         ("warning",),
         "The folder holds the repository or the working files of the backup. They are left out.",

@@ -89,7 +89,7 @@ def live_source(
     notes = list(asked)
     database = open_database(address_of(run.settings, report))
     run.call(check_database, database)
-    folders = _folders(run.settings, report, first, repository, notes)
+    folders = _folders(run.settings, report, first, repository, database.address.files, notes)
     with database_source(run, scratch, database, folders) as it:
         yield replace(it, notes=tuple(notes), labels=labels_of(report))
 
@@ -115,7 +115,12 @@ def labels_of(report: ProbeReport | None) -> dict[str, str]:
 
 
 def _folders(
-    settings: Settings, report: ProbeReport | None, first: Source, repository: Repository, notes: list[str]
+    settings: Settings,
+    report: ProbeReport | None,
+    first: Source,
+    repository: Repository,
+    databases: Sequence[Path],
+    notes: list[str],
 ) -> dict[str, Held]:
     folders = named_folders(settings, report)
     for name, held in first.roots.items():
@@ -129,7 +134,7 @@ def _folders(
             )
         if held is not None:
             notes.append(f"The EDMS has no folder {name!r} any more; all its files count as removed.")
-    ours = [settings.workdir, *([repository.local_folder] if repository.local_folder is not None else [])]
+    ours = [*databases, settings.workdir, *([repository.local_folder] if repository.local_folder is not None else [])]
     return {
         name: LiveFolder(path, exclude=settings.exclude.files, skip=ours, jobs=settings.jobs)
         for name, path in folders.items()

@@ -37,13 +37,16 @@ def package_table(pair: tuple[Table, Serialized], repository: Repository) -> Tab
 
 
 @task(name="store files", tags=["files"], task_run_name="store the files of {root.name}")
-def store_files(run: Run, root: FileRoot, repository: Repository, known: FileIndex | None, folder: Path) -> StoredRoot:
+def store_files(
+    run: Run, root: FileRoot, repository: Repository, known: FileIndex | None, databases: Sequence[Path], folder: Path
+) -> StoredRoot:
     """Store the files of a root that the repository does not hold already."""
     with run.progress(f"files of {root.name}", 0) as advance:
         index, findings = index_files(
             root,
             repository,
             exclude=run.settings.exclude.files,
+            databases=databases,
             previous=known,
             scratch=folder,
             progress=advance,
@@ -53,11 +56,16 @@ def store_files(run: Run, root: FileRoot, repository: Repository, known: FileInd
 
 
 def store_roots(
-    run: Run, repository: Repository, roots: Sequence[FileRoot], previous: Previous | None, folder: Path
+    run: Run,
+    repository: Repository,
+    roots: Sequence[FileRoot],
+    previous: Previous | None,
+    databases: Sequence[Path],
+    folder: Path,
 ) -> list[StoredRoot]:
     """Store the files of all roots, one root after the other: each uses all threads."""
     known = {index.root.name: index for index in previous.manifest.files} if previous else {}
-    return [run.call(store_files, run, root, repository, known.get(root.name), folder) for root in roots]
+    return [run.call(store_files, run, root, repository, known.get(root.name), databases, folder) for root in roots]
 
 
 match_files = task(name="match files", tags=["files"], task_run_name="match files and rows")(find_file_problems)
