@@ -256,6 +256,12 @@ class NoSpace(TerminalError):
     code = "no-space"
 
 
+class MemoryExhausted(TerminalError):
+    """A step needs more memory than the settings allow, or than there is."""
+
+    code = "memory-exhausted"
+
+
 class RepositoryLocked(TransientError):
     """Another run holds the repository's lock."""
 

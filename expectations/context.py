@@ -6,6 +6,7 @@ result is stored, no progress bars, and no connection stays open, since an open 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,10 @@ from edms_tasks.databases.sqlite.foreign import register_in
 from edms_tasks.errors import DatabaseRefused
 
 _ADDRESS = "EDMS_BACKUP_RESTORED_DATABASE"
+# Of what fails it logs tracebacks, which quote values and addresses. The results tell us of each failure.
+_logger = logging.getLogger("great_expectations")
+_logger.addHandler(logging.NullHandler())
+_logger.propagate = False
 
 
 class KeptNowhere(ValidationResultsStore):

@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
 
-from edms_tasks.databases.lost import naming_lost_connections
 from edms_tasks.errors import CheckFailed
 from flows.requests import description_in
+from flows.running.known_failures import naming_failures
 from flows.running.printable import printable
 
 if TYPE_CHECKING:
@@ -62,14 +62,11 @@ class Task(Generic[P, Made_co]):
 
     fn: Callable[P, Made_co]
     name: str
+    title: Callable[P, str]  # what a run of it works on, e.g. "extract documents.Document"
     task_run_name: str
     tags: frozenset[str]
     retries: int
     weight: Callable[[Any], int] | None
-
-    def title(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """What a run of it works on, e.g. "extract documents.Document"."""
-        return self.task_run_name.format(**self._signature.bind(*args, **kwargs).arguments)
 
     @cached_property
     def on_prefect(self) -> PrefectTask[P, Made_co]:
@@ -77,10 +74,6 @@ class Task(Generic[P, Made_co]):
         from flows.running.on_prefect import make_task
 
         return make_task(self)
-
-    @cached_property
-    def _signature(self) -> inspect.Signature:
-        return inspect.signature(self.fn)
 
 
 def task(
@@ -102,7 +95,12 @@ def task(
     """
 
     def declare(fn: Callable[P, Made]) -> Task[P, Made]:
-        return Task(naming_lost_connections(fn), name, task_run_name or name, frozenset(tags), retries, weight)
+        run_name, signature = task_run_name or name, inspect.signature(fn)
+
+        def title(*args: P.args, **kwargs: P.kwargs) -> str:
+            return run_name.format(**signature.bind(*args, **kwargs).arguments)
+
+        return Task(naming_failures(fn, title), name, title, run_name, frozenset(tags), retries, weight)
 
     return declare
 
@@ -188,6 +186,13 @@ def flow(
     """
 
     def declare(fn: Callable[[Run, Request], Result]) -> Verb[Request, Result]:
-        return Verb(naming_lost_connections(fn), name, description, flow_run_name, repeatable, may_be_recorded)
+        return Verb(
+            naming_failures(fn, lambda *_: name.removeprefix("edms-")),
+            name,
+            description,
+            flow_run_name,
+            repeatable,
+            may_be_recorded,
+        )
 
     return declare

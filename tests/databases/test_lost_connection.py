@@ -10,9 +10,9 @@ import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pytest
 
-from edms_tasks.databases.lost import naming_lost_connections
-from edms_tasks.errors import DatabaseRefused, LockLost
+from edms_tasks.errors import DatabaseRefused, TransientError
 from flows.running.declaring import Task
+from flows.running.known_failures import naming_failures
 from flows.running.threads import ThreadRunner
 from tests.backed_up import BackedUpSystems
 from tests.running import Protected, run_backup, run_merge, run_restore
@@ -36,7 +36,7 @@ def drivers(postgres_database: str) -> Iterator[list[Execute]]:
         cursor.execute(statement)
         cursor.fetchall()
 
-    yield [naming_lost_connections(one.execute), naming_lost_connections(execute)]
+    yield [naming_failures(one.execute, str), naming_failures(execute, str)]
     cursor.close()
     other.close()
     one.close()
@@ -52,7 +52,7 @@ def test_each_drivers_words_for_it_are_known(drivers: list[Execute]) -> None:
 
 def test_a_server_that_is_not_there_is_a_lost_one_too() -> None:
     with pytest.raises(DatabaseRefused):
-        naming_lost_connections(adbc.connect)("postgresql://127.0.0.1:1/nobody")
+        naming_failures(adbc.connect, str)("postgresql://127.0.0.1:1/nobody")
 
 
 def test_what_a_server_refuses_is_no_lost_connection(drivers: list[Execute]) -> None:
@@ -82,7 +82,7 @@ def test_what_a_server_refuses_is_no_lost_connection(drivers: list[Execute]) -> 
 def test_it_is_what_a_run_reports(backed_up: BackedUpSystems, verb: str, task: str) -> None:
     protected = backed_up("postgresql").protected
 
-    with pytest.raises((DatabaseRefused, LockLost)) as refused:
+    with pytest.raises(TransientError) as refused:
         VERBS[verb](protected.settings, Ending(protected, task))
 
     assert refused.value.exit_code == 3 and refused.value.fix

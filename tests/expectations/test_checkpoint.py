@@ -81,7 +81,9 @@ def test_an_expectation_that_is_not_met_and_names_no_line_fails() -> None:
     assert not result.success
 
 
-def test_a_database_that_goes_away_meanwhile_is_reported_and_no_failed_check(postgres_database: str) -> None:
+def test_a_database_that_goes_away_meanwhile_is_reported_and_no_failed_check(
+    postgres_database: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     """It ended a restore with "NOT PROVED" where the server was stopped during the validation."""
     url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
     ended = _counting("SELECT pg_terminate_backend(pg_backend_pid()) AS ended")
@@ -91,6 +93,7 @@ def test_a_database_that_goes_away_meanwhile_is_reported_and_no_failed_check(pos
 
     assert refused.value.transient and refused.value.exit_code == 3
     assert url not in str(refused.value)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_query_that_fails_is_a_failed_check_and_no_lost_database(postgres_database: str) -> None:

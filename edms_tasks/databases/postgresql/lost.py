@@ -10,8 +10,9 @@ import psycopg
 WORDS = (
     r"server closed the connection|terminating connection|connection to server .* (failed|was lost)|could not connect"
     r"|SSL (SYSCALL|connection)|no connection to the server|could not (receive|send) data|crash of another server process"
+    r"|invalid snapshot identifier"  # of the session that exported it, which is gone
 )
-"""libpq's, untranslated."""
+"""libpq's and the server's, untranslated."""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exceptions; shutdown, crash, starting up.
 _STATES = ("08", "57P01", "57P02", "57P03")

@@ -16,7 +16,6 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.lost import lost_connection
 from edms_tasks.databases.postgresql import catalogue
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
-from edms_tasks.databases.postgresql.lost import why_lost
 from edms_tasks.databases.postgresql.session import SESSION
 from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.databases.protocol import TableChange
@@ -94,8 +93,8 @@ class PostgresMerge:
         self._execute("SET LOCAL lock_timeout = 0")
 
     def _require_connection(self, error: adbc_driver_manager.Error) -> None:
-        if why := why_lost(error):
-            raise lost_connection(f"{why} Nothing was changed.", self._address.display) from error
+        if lost := lost_connection(error, self._address.display):
+            raise lost from error
 
     def _require_checks(self) -> None:
         """With session_replication_role = replica the server would check no reference."""
