@@ -97,6 +97,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                     making.repository,
                     surroundings=source.report.surroundings,
                     ours=[*our_folders(run.settings), *source.database.address.files],
+                    workspace=keys.workspace,
                     scratch=making.folder,
                 )
                 by_root = {index.root.name: index for index in indexes}

@@ -17,7 +17,6 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.files.fetch import open_own_index
-from edms_tasks.files.index import file_workspace
 from edms_tasks.files.problems import text_bytes
 from edms_tasks.files.surroundings import Folder, list_around
 from edms_tasks.findings import make_finding
@@ -27,6 +26,7 @@ from edms_tasks.manifest import FileIndex
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.workspace import Workspace
 
 EXAMPLES = 5
 
@@ -128,12 +128,16 @@ def find_files_outside(
     *,
     surroundings: Surroundings,
     ours: Sequence[Path],
+    workspace: Workspace,
     scratch: Path,
 ) -> tuple[Finding, ...]:
-    """A finding for each column that names files of no root; `indexes` are those that this run wrote of the roots."""
+    """A finding for each column that names files of no root; `indexes` are those that this run wrote of the roots.
+
+    In the run's workspace, whose memory the settings say: a column may hold long texts.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outside-", dir=scratch)))
-        connection = stack.enter_context(file_workspace(folder))
+        connection = stack.enter_context(workspace.cursor())
         parts = ["SELECT CAST(NULL AS VARCHAR) AS root, CAST(NULL AS VARCHAR) AS path WHERE false"]
         for index in indexes:
             for path in stack.enter_context(open_own_index(index, repository, folder)).paths:

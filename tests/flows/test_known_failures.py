@@ -14,15 +14,14 @@ from flows.running.known_failures import known_failure, naming_failures
 from tests.inventory.small_project import small_project
 from tests.running import run_backup
 
-MODELS = """
-class Paper(models.Model):
-    scan = models.BinaryField()
-"""
+LARGE = {"BinaryField": "os.urandom(120_000_000)", "TextField": "'a/b.pdf ' * 15_000_000"}
 
 
 @pytest.mark.slow
-def test_a_value_that_is_larger_than_the_limit_names_its_table_and_a_limit_that_does(tmp_path: Path) -> None:
-    settings = small_project(tmp_path, MODELS, "import os; Paper.objects.create(scan=os.urandom(120_000_000))")
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_value_that_is_larger_than_the_limit_names_its_table_and_a_limit_that_does(kind: str, tmp_path: Path) -> None:
+    models = f"class Paper(models.Model):\n    scan = models.{kind}()\n"
+    settings = small_project(tmp_path, models, f"import os; Paper.objects.create(scan={LARGE[kind]})")
     settings = settings.model_copy(update={"memory_limit_mb": 128, "jobs": 1})
 
     with pytest.raises(MemoryExhausted) as refused:
