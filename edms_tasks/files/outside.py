@@ -85,12 +85,19 @@ class Found:
     columns: tuple[Outside, ...]
     names: Mapping[Path, str]  # of their folders, as roots
     complete: bool  # all files around the EDMS were looked at
+    unasked: tuple[str, ...]  # fields and storages that could not say where their files are
 
     def others(self) -> tuple[Finding, ...]:
         """What is to be said beside the findings of the columns."""
-        if self.complete:
-            return ()
-        return (make_finding("search-for-files-ended", "files outside the roots"),)
+        found = []
+        if not self.complete:
+            found.append(make_finding("search-for-files-ended", "files outside the roots"))
+        if self.unasked:
+            examples = self.unasked[:EXAMPLES]
+            found.append(
+                make_finding("folder-not-asked", "files outside the roots", count=len(self.unasked), examples=examples)
+            )
+        return tuple(found)
 
 
 def find_outside(search: Search) -> Found:
@@ -99,7 +106,7 @@ def find_outside(search: Search) -> Found:
     complete = _list_files(search, [*_named(search), *_of_absolute_paths(search, columns), *_project(search)])
     connection = search.connection
     if not connection.execute("SELECT count(*) FROM outside_files").fetchall()[0][0]:
-        return Found((), {}, complete)
+        return Found((), {}, complete, search.surroundings.unasked)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE named_outside (label VARCHAR, value VARCHAR, key VARCHAR, rows BIGINT)"
     )
@@ -117,7 +124,7 @@ def find_outside(search: Search) -> Found:
     _load_inside(search)
     _match(connection)
     found = [one for table, column in columns if (one := _outside(search, table, column)) is not None]
-    return Found(*_with_folders(search, found), complete)
+    return Found(*_with_folders(search, found), complete, search.surroundings.unasked)
 
 
 def find_files_outside(

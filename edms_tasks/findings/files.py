@@ -37,6 +37,12 @@ KINDS = (
         "Name the folders of files in [files] roots.",
     ),
     Kind(
+        "folder-not-asked",
+        ("warning",),
+        "The EDMS's code failed when a storage or field was asked for its folder. Files there were not looked for.",
+        "Correct that storage or field; or name its folder in [files] roots.",
+    ),
+    Kind(
         "file-root-missing",
         ("error",),
         "The folder does not exist or is not a folder. None of its files is in the snapshot.",

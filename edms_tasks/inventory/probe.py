@@ -806,6 +806,7 @@ class Surroundings:
         """Folders that are there, by who names them; the project's own; those of code; the prefixes of URLs of files."""
         from django.conf import settings
 
+        self.unasked = []
         named = dict(self._of_fields())
         named.update(self._of_classes())
         named.update(self._of_settings())
@@ -816,6 +817,7 @@ class Surroundings:
             "named": [[path, who] for path, who in sorted(named.items()) if os.path.isdir(path)],
             "project": _folders(project),
             "code": _folders(self._code()),
+            "unasked": self.unasked,
             "urls": [url for url in [str(settings.MEDIA_URL or "")] if url.strip("/")],
         }
 
@@ -848,8 +850,9 @@ class Surroundings:
         for model in apps.get_models():
             for field in model._meta.local_fields:
                 if isinstance(field, models.FilePathField):
-                    path = field.path() if callable(field.path) else field.path
-                    yield os.path.abspath(str(path)), "%s.%s" % (model._meta.label, field.name)
+                    ask = field.path if callable(field.path) else lambda field=field: field.path
+                    for found in self._asked("%s.%s" % (model._meta.label, field.name), ask):
+                        yield found
 
     def _of_classes(self):
         # type: () -> object
@@ -865,7 +868,17 @@ class Surroundings:
             for holder in [module] + [one for one in list(vars(module).values()) if isinstance(one, type)]:
                 for key, value in list(vars(holder).items()):
                     if issubclass(type(value), FileSystemStorage) and not isinstance(value, StaticFilesStorage):
-                        yield os.path.abspath(str(value.path(""))), "%s.%s" % (name, key)
+                        for found in self._asked("%s.%s" % (name, key), lambda value=value: value.path("")):
+                            yield found
+
+    def _asked(self, who, ask):
+        # type: (str, object) -> list
+        """The folder that the EDMS's own code names; none, and a word of it, where that code fails."""
+        try:
+            return [(os.path.abspath(str(ask())), who)]
+        except Exception as error:  # it may raise anything, and what it says may be secret
+            self.unasked.append("%s: %s" % (who, type(error).__name__))
+            return []
 
     def _code(self):
         # type: () -> list

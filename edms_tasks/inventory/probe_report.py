@@ -130,6 +130,7 @@ class Surroundings(Value):
     project: tuple[str, ...] = ()  # BASE_DIR, the working folder, that of manage.py, that of the settings
     code: tuple[str, ...] = ()  # templates, static files, installed packages: no files of rows
     urls: tuple[str, ...] = ()  # what URLs of files begin with: MEDIA_URL
+    unasked: tuple[str, ...] = ()  # fields and storages whose code failed when it was asked for its folder
 
 
 class ProbeMigration(Value):

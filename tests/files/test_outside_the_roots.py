@@ -137,3 +137,29 @@ def test_a_folder_that_a_setting_names_is_proposed_wherever_it_is(tmp_path: Path
 def test_an_edms_whose_files_are_in_its_roots_has_no_such_finding(tmp_path: Path) -> None:
     rows = PLAIN + 'FOLDER = "media/originals"\nNAME = lambda upload: f"{upload.id}.pdf"\nVALUE = NAME\n'
     assert outside(run_doctor(edms(tmp_path, rows)).diagnosis.assessments) == []
+
+
+def test_storages_and_fields_that_cannot_say_where_their_files_are_stop_nothing_and_are_named(tmp_path: Path) -> None:
+    models = """
+from django.core.files.storage import FileSystemStorage
+
+def nowhere():
+    raise RuntimeError("a secret")
+
+class Failing(FileSystemStorage):
+    def path(self, name):
+        raise NotImplementedError("a secret")
+
+archive = Failing()
+
+class Chosen(models.Model):
+    file = models.FilePathField(path=nowhere)
+"""
+    settings = small_project(tmp_path, models)
+
+    made = run_backup(settings, create_repository=True)
+
+    (found,) = [one for one in made.manifest.findings if one.code == "folder-not-asked"]
+    assert (found.severity, found.count) == ("warning", 2)
+    assert set(found.examples) == {"small.Chosen.file: RuntimeError", "small.models.archive: NotImplementedError"}
+    assert "a secret" not in made.manifest.model_dump_json()
