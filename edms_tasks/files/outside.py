@@ -102,28 +102,22 @@ class Found:
 
 def find_outside(search: Search) -> Found:
     """Look for columns that name files outside the roots."""
-    columns = list(_columns(search))
-    complete = _list_files(search, [*_named(search), *_of_absolute_paths(search, columns), *_project(search)])
+    columns = {_label(table, column): (table, column) for table, column in _columns(search)}
+    _collect(search)
+    complete = _list_files(search, [*_named(search), *_of_absolute_paths(search), *_project(search)])
     connection = search.connection
     if not connection.execute("SELECT count(*) FROM outside_files").fetchall()[0][0]:
         return Found((), {}, complete, search.surroundings.unasked)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE named_outside (label VARCHAR, value VARCHAR, key VARCHAR, rows BIGINT)"
+        f"""
+        CREATE OR REPLACE TEMP TABLE named_outside AS
+        SELECT *, {_key("value")} AS key FROM mentioned WHERE key IN (SELECT key FROM outside_files)
+        """
     )
-    for table, column in columns:
-        connection.execute(
-            f"""
-            INSERT INTO named_outside
-            SELECT $label, value, {_key("value")} AS key, count(*)
-            FROM ({_values(search, table, column)})
-            WHERE key IN (SELECT key FROM outside_files)
-            GROUP BY ALL
-            """,
-            {"label": _label(table, column)},
-        )
     _load_inside(search)
     _match(connection)
-    found = [one for table, column in columns if (one := _outside(search, table, column)) is not None]
+    labels = {label for (label,) in connection.execute("SELECT DISTINCT label FROM matched").fetchall()}
+    found = [one for label in columns if label in labels and (one := _outside(search, *columns[label])) is not None]
     return Found(*_with_folders(search, found), complete, search.surroundings.unasked)
 
 
@@ -184,21 +178,19 @@ def _known(search: Search) -> list[Path]:
     return [*(Path(root.path) for root in search.roots), *map(Path, search.surroundings.code), *search.ours]
 
 
-def _of_absolute_paths(search: Search, columns: Sequence[tuple[Table, str]]) -> list[Folder]:
+def _of_absolute_paths(search: Search) -> list[Folder]:
     """Folders of files that are on this machine and that rows name by whole paths, wherever they are."""
-    found: set[Path] = set()
     machines = [*_MACHINES, *(str(folder) for folder in _known(search))]
     passed = " OR ".join(f"starts_with(value, {literal(folder.rstrip('/') + '/')})" for folder in machines)
-    for table, column in columns:
-        rows = search.connection.execute(
-            f"""
-            SELECT value
-            FROM (SELECT DISTINCT value FROM ({_values(search, table, column)}) WHERE value LIKE '/%/%' AND NOT ({passed}))
-            ORDER BY hash(value)
-            LIMIT {_PATHS_TRIED}
-            """
-        ).fetchall()
-        found |= {Path(path).parent for (path,) in rows if os.path.isfile(path)}  # noqa: PTH113 - a name may be too long
+    rows = search.connection.execute(
+        f"""
+        SELECT value
+        FROM mentioned
+        WHERE value LIKE '/%/%' AND NOT ({passed})
+        QUALIFY row_number() OVER (PARTITION BY label ORDER BY hash(value)) <= {_PATHS_TRIED}
+        """
+    ).fetchall()
+    found = {Path(path).parent for (path,) in rows if os.path.isfile(path)}  # noqa: PTH113 - a name may be too long
     tops = {Path(*folder.parts[:_SHALLOWEST]) for folder in found if len(folder.parts) >= _SHALLOWEST}
     groups = [[folder for folder in found if folder.is_relative_to(top)] for top in sorted(tops)]
     return [(Path(os.path.commonpath(group)), True) for group in groups]
@@ -267,8 +259,8 @@ def _outside(search: Search, table: Table, column: str) -> Outside | None:
     ).fetchall()[0]
     if bare:
         # A name alone can be the name of many things: enough of the column's values must be files.
-        filled = f"SELECT count(*) FROM ({_values(search, table, column)}) WHERE NOT contains(value, '/')"
-        if bare < _MOSTLY * connection.execute(filled).fetchall()[0][0]:
+        filled = "SELECT sum(rows) FROM mentioned WHERE label = $label AND NOT contains(value, '/')"
+        if bare < _MOSTLY * connection.execute(filled, label).fetchall()[0][0]:
             connection.execute("DELETE FROM matched WHERE label = $label AND NOT contains(value, '/')", label)
             return _outside(search, table, column)
     return Outside(table, column, int(count), tuple(examples), ()) if count else None
@@ -310,41 +302,66 @@ def _can_be_a_root(search: Search, folder: Path) -> bool:
     return not any(path.resolve().is_relative_to(folder.resolve()) for path in kept)
 
 
-def _values(search: Search, table: Table, column: str) -> str:
-    """SELECT the (value) of a column that look like names of files, in one form: `/` between parts, no URL around it."""
+def _collect(search: Search) -> None:
+    """Fill `mentioned` with (label, value, rows): what looks like names of files, in one form: `/` between parts, no URL around it.
+
+    One query a table, and one for all: a query for each of some hundred columns would take longer than the backup of a small EDMS.
+    """
+    connection = search.connection
+    connection.execute("CREATE OR REPLACE TEMP TABLE written (label VARCHAR, value VARCHAR, rows BIGINT)")
+    by_table: dict[str, list[tuple[Table, str]]] = {}
+    for table, column in _columns(search):
+        by_table.setdefault(table.id, []).append((table, column))
+    for columns in by_table.values():
+        connection.execute(_written(search, columns))
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE mentioned AS
+        SELECT label, value, CAST(sum(rows) AS BIGINT) AS rows
+        FROM (SELECT label, {_in_one_form(search.surroundings.urls)} AS value, rows FROM written)
+        WHERE contains(ltrim(value, '/'), '/') OR regexp_full_match(ltrim(value, '/'), {literal(_FILE_NAME)})
+        GROUP BY ALL
+        """
+    )
+
+
+def _written(search: Search, columns: Sequence[tuple[Table, str]]) -> str:
+    """INSERT what a table's columns hold that could be a name of a file, as it is written."""
+    table = columns[0][0]
     raw = search.raws[table.id]
     paths = ", ".join(literal(str(path)) for path in raw.files)
-    text = f"try(decode({text_bytes(identifier(column), raw.encodings.get(column, 'native'))}))"
-    prefixes = "|".join(_escaped(url.strip("/")) for url in search.surroundings.urls)
-    if prefixes:
-        below = f"""CASE WHEN regexp_matches(value, '^(?:https?:/)?/') THEN regexp_replace(value, {literal(f"^/?(?:{prefixes})/")}, '')
-            ELSE value END"""
-    else:
-        below = "value"
-    url = r"""regexp_replace(regexp_replace(value, '^(?:https?://[^/]*|file://)', ''), '[?#].*$', '')"""
-    plain = f"CASE WHEN regexp_matches(value, '^(?:https?|file)://') THEN url_decode({url}) ELSE replace(value, '\\', '/') END"
+    names = ", ".join(literal(_label(table, column)) for _, column in columns)
+    texts = ", ".join(
+        f"try(decode({text_bytes(identifier(column), raw.encodings.get(column, 'native'))}))" for _, column in columns
+    )
     in_json = r"""unnest(regexp_extract_all(value, '"((?:[^"\\]|\\.)+)"', 1))"""
     unescaped = """CASE WHEN contains(value, '\\') THEN try(CAST('"' || value || '"' AS JSON) ->> '$') ELSE value END"""
     return f"""
-        SELECT value
+        INSERT INTO written
+        WITH texts AS (SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}]))
+        SELECT label, value, count(*)
         FROM (
-            SELECT {below} AS value
-            FROM (
-                SELECT regexp_replace({plain}, '^(?:\\./)+', '') AS value
-                FROM (
-                    SELECT value FROM (SELECT {text} AS value FROM read_parquet([{paths}]))
-                    WHERE strlen(value) <= {_LONGEST_PATH} AND left(value, 1) NOT IN ('[', '{{', '"')
-                    UNION ALL
-                    SELECT {unescaped} AS value FROM (
-                        SELECT {in_json} AS value FROM (SELECT {text} AS value FROM read_parquet([{paths}]))
-                        WHERE strlen(value) <= {_LONGEST_JSON} AND left(value, 1) IN ('[', '{{', '"')
-                    )
-                )
-                WHERE strlen(value) <= {_LONGEST_PATH}
+            SELECT label, value FROM texts
+            WHERE strlen(value) <= {_LONGEST_PATH} AND left(value, 1) NOT IN ('[', '{{', '"')
+            UNION ALL
+            SELECT label, {unescaped} FROM (
+                SELECT label, {in_json} AS value FROM texts
+                WHERE strlen(value) <= {_LONGEST_JSON} AND left(value, 1) IN ('[', '{{', '"')
             )
         )
-        WHERE contains(ltrim(value, '/'), '/') OR regexp_full_match(ltrim(value, '/'), {literal(_FILE_NAME)})
+        WHERE strlen(value) <= {_LONGEST_PATH}
+          AND (contains(value, '/') OR contains(value, '\\') OR regexp_full_match(value, {literal(_FILE_NAME)}))
+        GROUP BY ALL
     """
+
+
+def _in_one_form(urls: Sequence[str]) -> str:
+    """The path in a `value`: of a URL, of Windows, below the prefix of URLs of files, after `./`."""
+    url = r"""regexp_replace(regexp_replace(value, '^(?:https?://[^/]*|file://)', ''), '[?#].*$', '')"""
+    plain = f"CASE WHEN regexp_matches(value, '^(?:https?|file)://') THEN url_decode({url}) ELSE replace(value, '\\', '/') END"
+    bare = f"regexp_replace({plain}, '^(?:\\./)+', '')"
+    prefixes = "|".join(_escaped(prefix.strip("/")) for prefix in urls)
+    return f"""regexp_replace({bare}, {literal(f"^(?:https?:/)?/(?:{prefixes})/")}, '')""" if prefixes else bare
 
 
 def _key(path: str) -> str:
