@@ -27,7 +27,7 @@ def with_mapped_addresses(report: ProbeReport, settings: Settings) -> ProbeRepor
         roots = settings.files.roots
         folders = tuple(root.model_copy(update={"path": str(roots[root.name])}) for root in report.file_roots)
         # Folders that nobody has mapped may be others here.
-        elsewhere = Surroundings(urls=report.surroundings.urls)
+        elsewhere = Surroundings(urls=report.surroundings.urls, unasked=report.surroundings.unasked)
         report = report.model_copy(update={"file_roots": folders, "surroundings": elsewhere})
     first, *others = report.databases
     if settings.edms.client_programs is not None:
