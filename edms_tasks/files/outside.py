@@ -86,6 +86,7 @@ class Found:
     names: Mapping[Path, str]  # of their folders, as roots
     complete: bool  # all files around the EDMS were looked at
     unasked: tuple[str, ...]  # fields and storages that could not say where their files are
+    looked_around: bool  # the EDMS's own folders are known, and on this machine
 
     def others(self) -> tuple[Finding, ...]:
         """What is to be said beside the findings of the columns."""
@@ -97,6 +98,8 @@ class Found:
             found.append(
                 make_finding("folder-not-asked", "files outside the roots", count=len(self.unasked), examples=examples)
             )
+        if not self.looked_around:
+            found.append(make_finding("not-searched-outside", "files outside the roots"))
         return tuple(found)
 
 
@@ -107,7 +110,7 @@ def find_outside(search: Search) -> Found:
     complete = _list_files(search, [*_named(search), *_of_absolute_paths(search), *_project(search)])
     connection = search.connection
     if not connection.execute("SELECT count(*) FROM outside_files").fetchall()[0][0]:
-        return Found((), {}, complete, search.surroundings.unasked)
+        return Found((), {}, complete, *_not_known(search))
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE named_outside AS
@@ -118,7 +121,7 @@ def find_outside(search: Search) -> Found:
     _match(connection)
     labels = {label for (label,) in connection.execute("SELECT DISTINCT label FROM matched").fetchall()}
     found = [one for label in columns if label in labels and (one := _outside(search, *columns[label])) is not None]
-    return Found(*_with_folders(search, found), complete, search.surroundings.unasked)
+    return Found(*_with_folders(search, found), complete, *_not_known(search))
 
 
 def find_files_outside(
@@ -148,6 +151,10 @@ def find_files_outside(
         search = Search(connection, tables, raws, roots, " UNION ALL ".join(parts), surroundings, ours, folder)
         found = find_outside(search)
         return (*(one.finding(found.names) for one in found.columns), *found.others())
+
+
+def _not_known(search: Search) -> tuple[tuple[str, ...], bool]:
+    return search.surroundings.unasked, bool(search.surroundings.project)
 
 
 def _columns(search: Search) -> Iterator[tuple[Table, str]]:

@@ -43,6 +43,13 @@ KINDS = (
         "Correct that storage or field; or name its folder in [files] roots.",
     ),
     Kind(
+        "not-searched-outside",
+        ("info",),
+        "The EDMS is asked through a command, so its own folders were not searched. Files that rows name outside [files] roots are "
+        "noticed only where rows name them by whole paths that exist on this machine.",
+        "Check that [files] roots names every folder that holds files of the EDMS.",
+    ),
+    Kind(
         "file-root-missing",
         ("error",),
         "The folder does not exist or is not a folder. None of its files is in the snapshot.",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from edms_tasks.inventory.model import Finding
 from edms_tasks.settings import Settings
@@ -31,6 +33,7 @@ class Logo(models.Model):
 ROWS = r"""
 from django.core.files.base import ContentFile
 from django.conf import settings
+import sys
 from pathlib import Path
 Logo().picture.save("logo.png", ContentFile(b"logo"))
 for page in ("small/templates/small/detail.html",):
@@ -163,3 +166,20 @@ class Chosen(models.Model):
     assert (found.severity, found.count) == ("warning", 2)
     assert set(found.examples) == {"small.Chosen.file: RuntimeError", "small.models.archive: NotImplementedError"}
     assert "a secret" not in made.manifest.model_dump_json()
+
+
+def test_an_edms_that_is_asked_through_a_command_is_said_not_to_be_searched(tmp_path: Path) -> None:
+    settings = edms(tmp_path, CONVENTIONS["below the project"])
+    database = f"sqlite:///{tmp_path}/edms/db.sqlite3"
+    update = {"python": None, "command": (sys.executable,), "database_url": SecretStr(database)}
+    roots = {"media": tmp_path / "edms/media"}
+    through = settings.model_copy(
+        update={
+            "edms": settings.edms.model_copy(update=update),
+            "files": settings.files.model_copy(update={"roots": roots}),
+        }
+    )
+
+    made = run_backup(through, create_repository=True)
+
+    assert [one.severity for one in made.manifest.findings if one.code == "not-searched-outside"] == ["info"]
