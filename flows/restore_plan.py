@@ -228,7 +228,7 @@ def _there(run: Run, opened: _Opened) -> Iterator[Source]:
     target, manifest = opened.target, opened.manifest
     address = target.database.address if target.into is None else target.database.address.renamed(target.into)
     folders: dict[str, Held] = {
-        index.root.name: LiveFolder(final, skip=address.files, jobs=run.settings.jobs)
+        index.root.name: LiveFolder(final, ours=address.files, jobs=run.settings.jobs)
         for index, final, _ in target.folders
     }
     present = {index.root.name for index, final, _ in target.folders if final.exists()}

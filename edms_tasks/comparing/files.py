@@ -20,7 +20,7 @@ from edms_tasks.files.fetch import open_index
 from edms_tasks.files.index import SCHEMA, file_workspace, readable
 from edms_tasks.files.listing import batch_of, write_listing
 from edms_tasks.files.read_ahead import FileFailed, Reading, Wanted, in_order
-from edms_tasks.files.walk import Tell, Troubles, databases_below, excluding, walk
+from edms_tasks.files.walk import Tell, Troubles, excluding, walk
 from edms_tasks.manifest import FileIndex
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
@@ -45,7 +45,7 @@ class LiveFolder:
 
     path: Path
     exclude: Sequence[str] = ()  # glob patterns of what a backup leaves out
-    skip: Sequence[Path] = ()  # folders that are never entered: the repository's own; and the database's file
+    ours: Sequence[Path] = ()  # what `walk` leaves out: the backup's own folders, and the database's file
     jobs: int = 2
 
 
@@ -143,9 +143,7 @@ def _relate_live(connection: duckdb.DuckDBPyConnection, live: LiveFolder, folder
             tell(code, path)
 
     root = os.fsencode(live.path)
-    skip = frozenset((found.st_dev, found.st_ino) for found in (path.stat() for path in live.skip if path.exists()))
-    databases = databases_below(live.path, [path for path in live.skip if path.is_file()])
-    write_listing(walk(root, told, exclude=excluding(live.exclude), skip=skip, databases=databases), listing)
+    write_listing(walk(root, told, exclude=excluding(live.exclude), ours=live.ours), listing)
     connection.execute(
         f"CREATE VIEW listing AS SELECT * FROM read_parquet({literal(str(listing))}) WHERE path <> ''::BLOB"
     )

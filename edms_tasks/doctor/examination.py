@@ -72,7 +72,7 @@ def _search(subject: Subject, cursor: duckdb.DuckDBPyConnection) -> Search:
         tables=list(subject.keys.tables.values()),
         raws=subject.keys.raws,
         roots=[walked.root for walked in subject.roots],
-        inside=f"SELECT root, path FROM {FILE_NAMES}",
+        inside=lambda: f"SELECT root, path FROM {FILE_NAMES}",
         surroundings=subject.report.surroundings,
         ours=subject.ours,
         scratch=subject.scratch,

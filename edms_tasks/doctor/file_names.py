@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from edms_tasks.doctor.assessment import Assessment, assessed
 from edms_tasks.files.ids_in_names import matching
 from edms_tasks.files.index import readable
-from edms_tasks.files.walk import Troubles, databases_below, excluding, walk
+from edms_tasks.files.walk import Troubles, excluding, walk
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
@@ -48,12 +48,10 @@ def walk_root(root: FileRoot, exclude: Sequence[str], ours: Sequence[Path], into
     """
     troubles = Troubles(root.name)
     base = os.fsencode(root.path)
-    skip = frozenset((status.st_dev, status.st_ino) for folder in ours if folder.is_dir() for status in [folder.stat()])
-    databases = databases_below(Path(root.path), [path for path in ours if path.is_file()])
     files = 0
     names: list[bytes] = []
     with pq.ParquetWriter(into, _SCHEMA) as writer:
-        for found in walk(base, troubles.tell, exclude=excluding(exclude), skip=skip, databases=databases):
+        for found in walk(base, troubles.tell, exclude=excluding(exclude), ours=ours):
             if found.kind != "file":
                 continue
             if not os.access(os.path.join(base, found.path), os.R_OK):  # noqa: PTH118 - names may not be UTF-8

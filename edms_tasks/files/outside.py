@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from edms_tasks.files.fetch import open_own_index
 from edms_tasks.files.problems import text_bytes
-from edms_tasks.files.surroundings import Folder, list_around
+from edms_tasks.files.surroundings import OF_THE_MACHINE, Folder, list_around
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileRoot, Finding, ForeignReference, GenericReference, Table
 from edms_tasks.inventory.probe_report import Surroundings
@@ -36,7 +36,6 @@ _LONGEST_JSON = 1_000_000
 _PATHS_TRIED = 200  # absolute ones of a column, of which the folder is not known
 _SHALLOWEST = 3  # parts of a path: `/`, `srv`, `archive`; what is above belongs to the machine
 _MOSTLY = 0.5
-_MACHINES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr")
 _UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 # A word is no file's name; a name has an extension, or is a UUID, a hash or the like.
 _FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{_UUID}|[0-9a-fA-F]{{16,}})"
@@ -72,7 +71,9 @@ class Search:
     tables: Sequence[Table]
     raws: Mapping[str, RawTable]
     roots: Sequence[FileRoot]
-    inside: str  # SELECT of (root, path): the files of the roots, as text
+    inside: Callable[
+        [], str
+    ]  # SELECT of (root, path): the files of the roots, as text; asked only where a column names files outside
     surroundings: Surroundings
     ours: Sequence[Path]  # folders of the backup itself
     scratch: Path
@@ -85,20 +86,19 @@ class Found:
     columns: tuple[Outside, ...]
     names: Mapping[Path, str]  # of their folders, as roots
     complete: bool  # all files around the EDMS were looked at
-    unasked: tuple[str, ...]  # fields and storages that could not say where their files are
-    looked_around: bool  # the EDMS's own folders are known, and on this machine
+    surroundings: Surroundings
 
     def others(self) -> tuple[Finding, ...]:
         """What is to be said beside the findings of the columns."""
         found = []
         if not self.complete:
             found.append(make_finding("search-for-files-ended", "files outside the roots"))
-        if self.unasked:
-            examples = self.unasked[:EXAMPLES]
+        if unasked := self.surroundings.unasked:
+            examples = unasked[:EXAMPLES]
             found.append(
-                make_finding("folder-not-asked", "files outside the roots", count=len(self.unasked), examples=examples)
+                make_finding("folder-not-asked", "files outside the roots", count=len(unasked), examples=examples)
             )
-        if not self.looked_around:
+        if not self.surroundings.project:  # unknown: they are asked for through a command
             found.append(make_finding("not-searched-outside", "files outside the roots"))
         return tuple(found)
 
@@ -106,22 +106,22 @@ class Found:
 def find_outside(search: Search) -> Found:
     """Look for columns that name files outside the roots."""
     columns = {_label(table, column): (table, column) for table, column in _columns(search)}
-    _collect(search)
+    _collect(search, columns.values())
     complete = _list_files(search, [*_named(search), *_of_absolute_paths(search), *_project(search)])
     connection = search.connection
-    if not connection.execute("SELECT count(*) FROM outside_files").fetchall()[0][0]:
-        return Found((), {}, complete, *_not_known(search))
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE named_outside AS
         SELECT *, {_key("value")} AS key FROM mentioned WHERE key IN (SELECT key FROM outside_files)
         """
     )
+    if not connection.execute("SELECT count(*) FROM named_outside").fetchall()[0][0]:
+        return Found((), {}, complete, search.surroundings)
     _load_inside(search)
     _match(connection)
     labels = {label for (label,) in connection.execute("SELECT DISTINCT label FROM matched").fetchall()}
     found = [one for label in columns if label in labels and (one := _outside(search, *columns[label])) is not None]
-    return Found(*_with_folders(search, found), complete, *_not_known(search))
+    return Found(*_with_folders(search, found), complete, search.surroundings)
 
 
 def find_files_outside(
@@ -142,19 +142,19 @@ def find_files_outside(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outside-", dir=scratch)))
         connection = stack.enter_context(workspace.cursor())
-        parts = ["SELECT CAST(NULL AS VARCHAR) AS root, CAST(NULL AS VARCHAR) AS path WHERE false"]
-        for index in indexes:
-            for path in stack.enter_context(open_own_index(index, repository, folder)).paths:
-                files = f"read_parquet({literal(str(path))}) WHERE kind = 'file'"
-                parts.append(f"SELECT {literal(index.root.name)}, try(decode(path)) FROM {files}")
+
+        def inside() -> str:
+            parts = ["SELECT CAST(NULL AS VARCHAR) AS root, CAST(NULL AS VARCHAR) AS path WHERE false"]
+            for index in indexes:
+                for path in stack.enter_context(open_own_index(index, repository, folder)).paths:
+                    files = f"read_parquet({literal(str(path))}) WHERE kind = 'file'"
+                    parts.append(f"SELECT {literal(index.root.name)}, try(decode(path)) FROM {files}")
+            return " UNION ALL ".join(parts)
+
         roots = [index.root for index in indexes]
-        search = Search(connection, tables, raws, roots, " UNION ALL ".join(parts), surroundings, ours, folder)
+        search = Search(connection, tables, raws, roots, inside, surroundings, ours, folder)
         found = find_outside(search)
         return (*(one.finding(found.names) for one in found.columns), *found.others())
-
-
-def _not_known(search: Search) -> tuple[tuple[str, ...], bool]:
-    return search.surroundings.unasked, bool(search.surroundings.project)
 
 
 def _columns(search: Search) -> Iterator[tuple[Table, str]]:
@@ -187,7 +187,7 @@ def _known(search: Search) -> list[Path]:
 
 def _of_absolute_paths(search: Search) -> list[Folder]:
     """Folders of files that are on this machine and that rows name by whole paths, wherever they are."""
-    machines = [*_MACHINES, *(str(folder) for folder in _known(search))]
+    machines = [*OF_THE_MACHINE, *(str(folder) for folder in _known(search))]
     passed = " OR ".join(f"starts_with(value, {literal(folder.rstrip('/') + '/')})" for folder in machines)
     rows = search.connection.execute(
         f"""
@@ -229,7 +229,7 @@ def _load_inside(search: Search) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE inside_files AS
         SELECT folder || '/' || path AS path, {_key("path")} AS key
-        FROM ({search.inside}) JOIN (VALUES {listed}) AS places(root, folder) USING (root)
+        FROM ({search.inside()}) JOIN (VALUES {listed}) AS places(root, folder) USING (root)
         WHERE key IN (SELECT key FROM named_outside)
         """
     )
@@ -299,7 +299,7 @@ def _with_folders(search: Search, found: Sequence[Outside]) -> tuple[tuple[Outsi
     for one in found:
         folders = held.get(_label(one.table, one.column), set())
         chosen = tuple(outer for outer in names if any(folder.is_relative_to(outer) for folder in folders))
-        complete.append(Outside(one.table, one.column, one.count, one.examples, chosen))
+        complete.append(replace(one, folders=chosen))
     return tuple(complete), names
 
 
@@ -309,7 +309,7 @@ def _can_be_a_root(search: Search, folder: Path) -> bool:
     return not any(path.resolve().is_relative_to(folder.resolve()) for path in kept)
 
 
-def _collect(search: Search) -> None:
+def _collect(search: Search, columns: Collection[tuple[Table, str]]) -> None:
     """Fill `mentioned` with (label, value, rows): what looks like names of files, in one form: `/` between parts, no URL around it.
 
     One query a table, and one for all: a query for each of some hundred columns would take longer than the backup of a small EDMS.
@@ -317,10 +317,10 @@ def _collect(search: Search) -> None:
     connection = search.connection
     connection.execute("CREATE OR REPLACE TEMP TABLE written (label VARCHAR, value VARCHAR, rows BIGINT)")
     by_table: dict[str, list[tuple[Table, str]]] = {}
-    for table, column in _columns(search):
+    for table, column in columns:
         by_table.setdefault(table.id, []).append((table, column))
-    for columns in by_table.values():
-        connection.execute(_written(search, columns))
+    for its in by_table.values():
+        connection.execute(_written(search, its))
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE mentioned AS

@@ -26,7 +26,7 @@ from edms_tasks.files.listing import write_listing
 from edms_tasks.files.packing import Packer
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import Content, FileFailed, Read, TooLarge, Wanted, read_ahead
-from edms_tasks.files.walk import Troubles, databases_below, excluding, walk
+from edms_tasks.files.walk import Troubles, excluding, walk
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.quoting import literal
@@ -129,9 +129,8 @@ def index_files(
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="files-", dir=scratch)))
         workspace = opened.enter_context(file_workspace(folder))
-        inside = databases_below(Path(root.path), databases)
-        own = _own_folders(repository, scratch)
-        found = walk(base, troubles.tell, exclude=excluding(exclude), skip=own, databases=inside)
+        ours = [*_own_folders(repository, scratch), *databases]
+        found = walk(base, troubles.tell, exclude=excluding(exclude), ours=ours)
         with ThreadPoolExecutor(1) as beside:
             listed = beside.submit(write_listing, found, folder / "listing.parquet")
             known = _know(previous, repository, folder, troubles, workspace, opened)
@@ -268,7 +267,6 @@ def _has_any(names: Sequence[str]) -> str:
     return f"""list_has_any([part."object" FOR part IN parts], [{packs}])"""
 
 
-def _own_folders(repository: Repository, scratch: Path) -> frozenset[tuple[int, int]]:
+def _own_folders(repository: Repository, scratch: Path) -> list[Path]:
     """The repository's folder and the working folder: a root that holds them must not back up the backup."""
-    folders = [scratch] + ([repository.local_folder] if repository.local_folder is not None else [])
-    return frozenset((status.st_dev, status.st_ino) for status in (folder.stat() for folder in folders))
+    return [scratch] + ([repository.local_folder] if repository.local_folder is not None else [])

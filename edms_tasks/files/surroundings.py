@@ -18,11 +18,14 @@ import pyarrow.parquet as pq
 MOST_FILES = 2_000_000
 """Files listed at most; the folders that settings name come first."""
 
+OF_THE_MACHINE = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr")
+"""Folders that hold no files of an EDMS."""
+
 SCHEMA = pa.schema([pa.field("base", pa.string()), pa.field("named", pa.bool_()), pa.field("path", pa.string())])
 
 _AT_ONCE = 65_536
+_NOT_ENTERED = {os.fsencode(folder) for folder in OF_THE_MACHINE}
 _CODE_NAMES = {b"node_modules", b"site-packages", b"__pycache__", b".git", b".hg", b".svn", b".tox"}
-_MACHINES = {b"/bin", b"/boot", b"/dev", b"/etc", b"/lib", b"/lib64", b"/proc", b"/run", b"/sbin", b"/sys", b"/usr"}
 _SET_ASIDE = re.compile(rb"\.(?:previous-|undone-|edms-staging)[0-9A-Za-z-]*$")  # by restores
 _CODE_MARKS = {b"__init__.py", b"pyvenv.cfg"}
 _CODE_FILES = (b".py", b".pyc", b".so", b".po", b".mo", b".sqlite3", b".sqlite3-wal", b".sqlite3-shm")
@@ -77,7 +80,7 @@ def _files(base: Path, entered: set[tuple[int, int]]) -> Iterator[str]:
                 if (
                     entry.name not in _CODE_NAMES
                     and not _SET_ASIDE.search(entry.name)
-                    and entry.path not in _MACHINES
+                    and entry.path not in _NOT_ENTERED
                     and identity not in entered
                 ):
                     entered.add(identity)

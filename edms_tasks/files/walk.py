@@ -44,8 +44,7 @@ def walk(
     tell: Tell,
     *,
     exclude: Callable[[bytes], bool] | None = None,
-    skip: frozenset[tuple[int, int]] = frozenset(),
-    databases: Sequence[bytes] = (),
+    ours: Sequence[Path] = (),
 ) -> Iterator[Found]:
     """Walk depth first, names in byte order; holds the names of the folders above, not of the whole tree.
 
@@ -53,8 +52,8 @@ def walk(
         root: the folder; a link to one is followed here only.
         tell: is told the code of a finding and a path.
         exclude: whether a path is left out, with everything below it.
-        skip: (device, inode) of folders that are never entered.
-        databases: paths of live databases, which are left out with the files beside them, as `databases_below` gives them.
+        ours: folders of the backup's own, which are never entered, and files of live databases, which are left out with what is
+            beside them. What is not there is passed over.
     """
     try:
         status = status_of(root, follow_links=True)
@@ -65,6 +64,8 @@ def walk(
         tell("file-root-missing", b"")
         return
     yield Found(b"", "dir", status)
+    folders = {(there.st_dev, there.st_ino) for one in ours if one.is_dir() for there in [one.stat()]}
+    databases = _databases_below(Path(os.fsdecode(root)), [one for one in ours if one.is_file()])
     pending = [iter(_names(root, b"", tell))]
     above = [b""]
     while pending:
@@ -87,7 +88,7 @@ def walk(
         if found is None:
             continue
         if found.kind == "dir":
-            if (found.stat.st_dev, found.stat.st_ino) in skip:
+            if (found.stat.st_dev, found.stat.st_ino) in folders:
                 tell("repository-inside-root", path)
                 continue
             yield found
@@ -97,7 +98,7 @@ def walk(
             yield found
 
 
-def databases_below(root: Path, files: Sequence[Path]) -> list[bytes]:
+def _databases_below(root: Path, files: Sequence[Path]) -> list[bytes]:
     """Those of the databases' files that are in the root, relative to it; links are followed."""
     real = root.resolve()
     inside = [file.resolve() for file in files if file.resolve().is_relative_to(real)]

@@ -801,12 +801,15 @@ class Reporter:
 class Surroundings:
     """Where files of the EDMS may be that no FileField tells of, and where its code is."""
 
+    def __init__(self):
+        # type: () -> None
+        self.unasked = []
+
     def report(self):
         # type: () -> dict
         """Folders that are there, by who names them; the project's own; those of code; the prefixes of URLs of files."""
         from django.conf import settings
 
-        self.unasked = []
         named = dict(self._of_fields())
         named.update(self._of_classes())
         named.update(self._of_settings())

@@ -136,6 +136,6 @@ def _folders(
             notes.append(f"The EDMS has no folder {name!r} any more; all its files count as removed.")
     ours = [*databases, settings.workdir, *([repository.local_folder] if repository.local_folder is not None else [])]
     return {
-        name: LiveFolder(path, exclude=settings.exclude.files, skip=ours, jobs=settings.jobs)
+        name: LiveFolder(path, exclude=settings.exclude.files, ours=ours, jobs=settings.jobs)
         for name, path in folders.items()
     }
