@@ -34,7 +34,7 @@ KINDS = (
         "id-differs",
         ("error",),
         "Rows with the same natural key have another primary key of several columns in the target.",
-        "Change them in the target, or leave the model out.",
+        "Change them in the target.",
     ),
     Kind(
         "file",
