@@ -52,6 +52,30 @@ def test_what_concerns_a_role_that_is_not_there_is_left_out_and_named_and_the_re
         drop_role(postgres_server.url(), '"new gone"')
 
 
+def test_a_policys_roles_may_stand_in_another_order_on_another_server(
+    postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
+) -> None:
+    policy = "CREATE POLICY p ON t FOR SELECT TO order_one, order_two USING (true)"
+    with roles(postgres_server.url(), "order_one", "order_two"):
+        with psycopg.connect(postgres_database, autocommit=True) as connection:
+            connection.execute(f"CREATE TABLE t (id integer); {policy}".encode())
+        captured = capture(postgres_database, tmp_path)
+        postgres_server.drop_database(postgres_database.rpartition("/")[2])
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute("VACUUM pg_authid")  # the next two take the places of the first, in their order
+
+    with roles(postgres_server.url(), "order_two", "order_one"):
+        copy = rebuild(captured, tmp_path)
+
+        assert copy.is_proved
+        with psycopg.connect(copy.url) as connection:
+            text = connection.execute(
+                "SELECT array_agg(rolname::text) FROM (SELECT rolname FROM pg_roles WHERE rolname LIKE 'order%') roles"
+            ).fetchall()
+        assert text == [(["order_two", "order_one"],)]
+        postgres_server.drop_database(copy.url.rpartition("/")[2])
+
+
 def test_a_restrictive_policy_of_a_missing_role_stops_the_restore_before_anything_is_made(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
