@@ -22,6 +22,7 @@ class EdmsBackupError(Exception):
     """
 
     code: ClassVar[str] = "error"
+    former_code: ClassVar[str] = ""  # what earlier releases called it
     exit_code: ClassVar[int] = 3
     transient: ClassVar[bool] = False
 
@@ -43,9 +44,10 @@ class EdmsBackupError(Exception):
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
-        """The same four facts for ``--json``. `cure` is the old name of `fix`."""
+        """The same four facts for ``--json``. `cure` is the older name of `fix`, `former_error` the error's older code."""
         return {
             "error": self.code,
+            **({"former_error": self.former_code} if self.former_code else {}),
             "what": self.what,
             "where": self.where,
             "why": self.why,
@@ -144,7 +146,8 @@ class DamagedRepository(CheckFailed):
 class IncompatibleRows(CheckFailed):
     """Values, tables or columns of the snapshot are incompatible with the other engine; nothing was loaded."""
 
-    code = "does-not-fit"
+    code = "incompatible-rows"
+    former_code = "does-not-fit"
 
     def __init__(
         self, what: str, *, where: str = "", why: str = "", fix: str = "", incompatible: Sequence[dict[str, Any]] = ()
@@ -153,8 +156,8 @@ class IncompatibleRows(CheckFailed):
         super().__init__(what, where=where, why=why, fix=fix)
 
     def as_json(self) -> dict[str, Any]:
-        """The four facts, and every value in the list."""
-        return super().as_json() | {"misfits": self.incompatible}
+        """The four facts, and every incompatible value. `misfits` is the older name of `incompatible`."""
+        return super().as_json() | {"incompatible": self.incompatible, "misfits": self.incompatible}
 
 
 class MergeRefused(CheckFailed):
@@ -193,7 +196,8 @@ class SnapshotNewerThanCode(TerminalError):
 class MigrationsDiverged(TerminalError):
     """The EDMS's code cannot continue the snapshot's migrations: the two histories have diverged."""
 
-    code = "migrations-parted"
+    code = "migrations-diverged"
+    former_code = "migrations-parted"
 
 
 class MayNotCreateDatabases(TerminalError):

@@ -65,7 +65,7 @@ class Examined:
             "files": self.files,
             "excluded": list(self.excluded),
             "keys": [verdict.model_dump(mode="json") for verdict in self.diagnosis.keys],
-            "findings": [assessment.model_dump(mode="json") for assessment in self.diagnosis.assessments],
+            "findings": [assessment.as_json() for assessment in self.diagnosis.assessments],
             "settings": self.settings,
             "seconds": self.seconds,
         }

@@ -72,7 +72,7 @@ class RestorePlan:
             "target": self.target,
             "plan": self.difference.model_dump(mode="json"),
             "migrate": list(self.migrate),
-            "findings": [finding.model_dump(mode="json") for finding in self.findings],
+            "findings": [finding.as_json() for finding in self.findings],
             "in_use": self.in_use,
             "notes": list(self.notes),
             "seconds": self.seconds,

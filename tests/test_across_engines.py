@@ -184,15 +184,18 @@ def test_what_is_incompatible_is_refused_row_by_row_before_anything_is_loaded(
         protected.restore(into=postgres_database, into_files=tmp_path / "files")
 
     error = refused.value.as_json()
-    said = [json.dumps(found, ensure_ascii=False) for found in error["misfits"]]
+    said = [json.dumps(found, ensure_ascii=False) for found in error["incompatible"]]
     for _, words in PLANTED:
         assert any(all(word in line for word in words) for line in said), (words, said)
-    cost = next(found for found in error["misfits"] if found.get("column") == "cost")
+    cost = next(found for found in error["incompatible"] if found.get("column") == "cost")
     assert cost["rows"] == 2 and [row["primary_key"] for row in cost["listed"]] == ["id = 1", "id = 87"]
-    assert sorted(found["rows"] for found in error["misfits"] if "rows" in found) == [1, 1, 1, 1, 1, 2]
-    title = next(found for found in error["misfits"] if found.get("column") == "title")
+    assert sorted(found["rows"] for found in error["incompatible"] if "rows" in found) == [1, 1, 1, 1, 1, 2]
+    title = next(found for found in error["incompatible"] if found.get("column") == "title")
     assert title["listed"][0]["value"] is None and "xxx" not in str(error)
-    assert error["error"] == "does-not-fit" and refused.value.exit_code == 1
+    assert (error["error"], error["former_error"]) == (
+        "incompatible-rows",
+        "does-not-fit",
+    ) and refused.value.exit_code == 1
     assert _picture(tmp_path / "edms") == files
     with psycopg.connect(postgres_database) as connection:
         assert connection.execute(

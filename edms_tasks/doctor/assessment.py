@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
-from pydantic import Field
+from typing import Any
 
 from edms_tasks.findings import require_registered
 from edms_tasks.inventory.model import Finding, NaturalKey, Severity, Value
@@ -33,7 +32,12 @@ class Declaration(Value):
 class Assessment(Finding):
     """A finding, and the setting that would fix it where there is one."""
 
-    settings_fix: SettingsFix | Declaration | None = Field(default=None, alias="remedy")  # its name in --json
+    settings_fix: SettingsFix | Declaration | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`. `remedy` is the older name of `settings_fix`."""
+        known = super().as_json()
+        return known | {"remedy": known["settings_fix"]}
 
 
 class KeyVerdict(Value):
@@ -53,7 +57,7 @@ class Diagnosis(Value):
     """The result of examining one EDMS."""
 
     keys: tuple[KeyVerdict, ...]
-    assessments: tuple[Assessment, ...] = Field(alias="judgements")  # the gravest first
+    assessments: tuple[Assessment, ...]  # the gravest first
 
     def count(self, severity: Severity) -> int:
         """How many findings are of that severity."""

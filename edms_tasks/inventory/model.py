@@ -7,7 +7,7 @@ what exists) and the probe (the truth about what it means). Both are plain value
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +33,10 @@ class Finding(Value):
     count: int = 1
     examples: tuple[str, ...] = ()
     fix: str = Field(default="", alias="cure")  # its name in manifests
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`. `cure` is the older name of `fix`."""
+        return self.model_dump(mode="json") | {"fix": self.fix}
 
 
 LogicalType = Literal[

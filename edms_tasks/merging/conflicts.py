@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import computed_field
 
 from edms_tasks.findings import require_registered
 from edms_tasks.inventory.model import Severity, Value
@@ -17,7 +17,13 @@ class Conflict(Value):
     message: str
     count: int  # rows or files
     examples: tuple[str, ...] = ()
-    fix: str = Field(alias="cure")  # its name in documents that exist
+    fix: str
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def cure(self) -> str:
+        """The older name of `fix` in `--json`."""
+        return self.fix
 
 
 def make_conflict(

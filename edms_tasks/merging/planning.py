@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import duckdb
-from pydantic import Field
+from pydantic import computed_field
 
 from edms_tasks.digests.table_state import KEY
 from edms_tasks.identifying.comparable import comparable
@@ -34,11 +34,16 @@ class ModelPlan(Value):
     same: int
     only_in_target: int
     new_ids: int  # inserted rows that get another id than they had
-    # Ids without a row that get another number, because a row of the target has theirs. The alias is its name in --json.
-    orphaned: int = Field(alias="led_nowhere")
+    orphaned: int  # ids without a row that get another number, because a row of the target has theirs
     columns: dict[str, int]  # column -> updated (or kept) rows that differ in it
     inserts: tuple[str, ...]  # natural keys of the first few
     updates: tuple[str, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def led_nowhere(self) -> int:
+        """The older name of `orphaned` in `--json`."""
+        return self.orphaned
 
 
 class FilePlan(Value):

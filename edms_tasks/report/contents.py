@@ -34,6 +34,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
     ]
     findings = list(dict.fromkeys((*manifest.findings, *facts.findings)))
     word, headline = _HEADLINES[facts.verdict]
+    code_migration = facts.code_migration.as_json() if facts.code_migration else None
     return {
         "report": 1,
         "verdict": facts.verdict,
@@ -55,7 +56,8 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             "migrations": [f"{app}.{name}" for app, name in manifest.edms.migrations_leaves],
         },
         "target": facts.target,
-        "crossed": facts.converted,
+        "converted": facts.converted,
+        "crossed": facts.converted,  # its older name
         "totals": {
             "models": len(models),
             "rows_expected": manifest.rows,
@@ -81,7 +83,8 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             if examples
         ],
         "losses": _losses(facts) if facts.losses else None,
-        "following": facts.code_migration.as_json() if facts.code_migration else None,
+        "code_migration": code_migration,
+        "following": code_migration,  # its older name
         "models": models,
         "unexpected_tables": sorted(facts.states.keys() - known.keys()),
         "references_checked": sum(row["found"] is not None for row in references),
@@ -215,4 +218,4 @@ def _files(facts: RecoveryFacts) -> Iterator[dict[str, Any]]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    return finding.model_dump(mode="json")
+    return finding.as_json()

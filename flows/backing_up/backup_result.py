@@ -44,7 +44,7 @@ class BackupResult:
             "stored_bytes": self.stored_bytes,
             "objects_read": self.objects_read,
             "objects_unread": self.objects_unread,
-            "findings": [finding.model_dump(mode="json") for finding in self.manifest.findings],
+            "findings": [finding.as_json() for finding in self.manifest.findings],
             "notes": list(self.notes),
             "seconds": self.seconds,
         }

@@ -49,6 +49,7 @@ class RestoreResult:
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
+        code_migration = self.code_migration.as_json() if self.code_migration else None
         return {
             "snapshot": self.snapshot_id,
             "success": self.success,
@@ -65,5 +66,6 @@ class RestoreResult:
             "files": self.files,
             "seconds": self.seconds,
             "losses": self.losses.as_json() if self.losses else None,
-            "following": self.code_migration.as_json() if self.code_migration else None,
+            "code_migration": code_migration,
+            "following": code_migration,  # its older name
         }

@@ -105,7 +105,7 @@ def test_what_became_of_each_table_is_told(
     for name in ("documents.Document (", "auth.Permission (", "contenttypes.ContentType (", "documents.Shelf ("):
         assert name in said
     written = json.loads(result.report_json.read_text(encoding="utf-8"))
-    assert written["following"] == result.code_migration.as_json() == result.as_json()["following"]
+    assert written["code_migration"] == result.code_migration.as_json() == result.as_json()["code_migration"]
     page = result.report_html.read_text(encoding="utf-8")
     assert "Across versions" in page
     assert "documents.0005_move_retention" in page

@@ -71,7 +71,7 @@ def test_what_older_code_does_not_know_is_dropped_by_name_and_nothing_else(chain
     filled = "SELECT count(barcode), count(shelf_id) FROM documents_document"
     ((barcodes, shelved),) = query(chain.plain[3], filled)
     assert 0 < barcodes == shelved < 20
-    dropped = {(part["kind"], part["name"], part["held"]) for part in said["following"]["dropped"]}
+    dropped = {(part["kind"], part["name"], part["held"]) for part in said["code_migration"]["dropped"]}
     indexes = query(
         chain.plain[3],
         "SELECT name FROM sqlite_master WHERE sql LIKE '%INDEX%' AND (name LIKE '%barcode%' OR name LIKE '%shelf_id%')",
@@ -87,7 +87,7 @@ def test_what_older_code_does_not_know_is_dropped_by_name_and_nothing_else(chain
     for name in ("documents_shelf (3 rows)", f"documents_document.barcode ({barcodes} values)", NEW[0]):
         assert any(name in note for note in said["notes"])
     report = json.loads(Path(said["report_json"]).read_text(encoding="utf-8"))
-    assert report["following"] == said["following"]
+    assert report["code_migration"] == said["code_migration"]
     assert "documents_document.barcode" in Path(said["report_html"]).read_text(encoding="utf-8")
     _is_the_snapshot_but_for_what_was_dropped(chain.plain[3], edms)
     edms.manage("check", "--database", "default")
