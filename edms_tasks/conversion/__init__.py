@@ -1,6 +1,6 @@
-"""Engine conversion: the contents of an SQLite database in a PostgreSQL one, and the other way round, exactly or not at all.
+"""Engine conversion: convert a snapshot from SQLite to PostgreSQL or back, exactly or not at all.
 
-`kinds/` says for each type how a value is converted, `column_conversion.py` how a column is, `table_pairs.py` which
-column becomes which. `compatibility.py` finds incompatible rows; `converted_rows.py` converts the others, and converts
-them back for validation.
+`kinds/` converts the values of each type, `column_conversion.py` a column; `table_pairs.py` maps tables and columns to
+those of the other engine. `compatibility.py` finds incompatible rows before anything is loaded. `converted_rows.py`
+converts the rows, and converts them back for validation.
 """

@@ -1,9 +1,9 @@
 """Convert one column to the other engine and back, as DuckDB SQL over the columns of chunks.
 
-The way back validates a move: what was loaded is read again, converted back into the snapshot's own form, and held
-against the snapshot's digest. So a value counts as fitting only if it comes back as it was, or in the spelling its own
-engine's Django would have given it; that is found out before anything is loaded. Columns that the database computes are
-left out of both.
+Validation converts back: the loaded rows are read, converted into the snapshot's form, and compared with the snapshot's
+digest. So a value is compatible only if it is restored unchanged, or in the spelling that Django would write on the
+snapshot's engine. `incompatible` finds the others before anything is loaded. Columns that the database computes are
+neither converted nor compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Conversion:
     Args:
         source: the snapshot's engine.
         columns: the column in both engines.
-        form: how the snapshot's chunks carry it.
+        form: the column's form in the snapshot's chunks.
     """
 
     source: str
@@ -31,7 +31,7 @@ class Conversion:
 
     @property
     def name(self) -> str:
-        """The column."""
+        """The column's name, the same in both engines."""
         return self.columns.sqlite.name
 
     @property
@@ -41,25 +41,25 @@ class Conversion:
 
     @property
     def computed(self) -> bool:
-        """Whether the database computes the column, each engine in its own way: such values are not carried, nor compared."""
+        """Whether both engines compute the column themselves; such values are neither converted nor compared."""
         return self.columns.sqlite.generated and self.columns.postgresql.generated
 
     @property
-    def form_there(self) -> Form:
-        """How `there` carries it."""
+    def converted_form(self) -> Form:
+        """The form of `convert`'s result."""
         if self.kind is None:
             return Form("native", "VARCHAR")
         return self.kind.form if self.source == "sqlite" else Form("native", KIND_OF[self.kind.storage])
 
-    def there(self, column: str) -> str:
-        """The value in the other engine, for values that fit (`incompatible`)."""
+    def convert(self, column: str) -> str:
+        """SQL of the value in the other engine; meant for values that are not `incompatible`."""
         if self.kind is None:
             return "CAST(NULL AS VARCHAR)"
         if self.source == "sqlite":
             return self.kind.to_postgresql(self._classes(column, self.form), self.columns).expression
         return self.kind.to_sqlite(self._typed(column, self.form), self.columns).expression
 
-    def back(self, column: str, form: Form) -> str:
+    def convert_back(self, column: str, form: Form) -> str:
         """SQL that converts the column, as read from the other engine in `form`, back into the snapshot's form."""
         if self.kind is None or self.computed:
             return f"CAST(NULL AS {self.form.kind})"
@@ -77,10 +77,10 @@ class Conversion:
         """SQL of the expected value: the snapshot's, or Django's spelling of it if that differs."""
         if self.kind is not None and self.kind.canonical is not None and self._canonically():
             return self.kind.canonical(self._classes(column, self.form).text)
-        return self.back(f"({self.there(column)})", self.form_there)
+        return self.convert_back(f"({self.convert(column)})", self.converted_form)
 
-    def incompatible(self, column: str, there: str) -> tuple[Incompatible, ...]:
-        """Why a value is incompatible, the most specific reason first; `there` is a column with what `there` made of it."""
+    def incompatible(self, column: str, converted: str) -> tuple[Incompatible, ...]:
+        """Conditions for incompatible values, the most specific first; `converted` is SQL of the value as `convert` made it."""
         filled = f"{column} IS NOT NULL"
         if self.computed:
             return (Incompatible("false", ""),)
@@ -99,25 +99,27 @@ class Conversion:
         required = (
             () if target.nullable else (Incompatible(f"{column} IS NULL", "is NULL, but the column is NOT NULL"),)
         )
-        lost = Incompatible(f"{filled} AND {there} IS NULL", f"is no {self.kind.name}")
+        lost = Incompatible(f"{filled} AND {converted} IS NULL", f"is no {self.kind.name}")
         if self._canonically():
             return (*known, *required, lost)
-        back = self.back(there, self.form_there)
-        # Of most kinds a value has one spelling only; whatever comes back as another value was not carried.
-        was = column
+        back = self.convert_back(converted, self.converted_form)
+        # Most kinds have one spelling for each value: one that is restored differently is another value.
+        original = column
         if self.source == "sqlite":
-            was = normal_form(self._classes(column, self.form), self.kind.storage, self.form)
-        other = f"{back} IS NULL" if self.kind.has_spellings else f"{back} IS DISTINCT FROM {was}"
+            original = normal_form(self._classes(column, self.form), self.kind.storage, self.form)
+        other = f"{back} IS NULL" if self.kind.has_spellings else f"{back} IS DISTINCT FROM {original}"
         return (*known, *required, lost, Incompatible(f"{filled} AND {other}", "would not be restored unchanged"))
 
-    def respelled(self, column: str, there: str) -> str:
-        """Whether a compatible value is restored in another spelling."""
+    def respelled(self, column: str, converted: str) -> str:
+        """SQL: whether a compatible value is restored in another spelling."""
         if self._canonically():
-            return f"{column} IS NOT NULL"  # what it says is never written as it is
-        return f"({column} IS NOT NULL AND {self.back(there, self.form_there)} IS DISTINCT FROM {column})"
+            return f"{column} IS NOT NULL"  # the canonical form is never a spelling of either engine
+        return (
+            f"({column} IS NOT NULL AND {self.convert_back(converted, self.converted_form)} IS DISTINCT FROM {column})"
+        )
 
     def _canonically(self) -> bool:
-        """Whether values are compared by meaning, in a form that neither engine writes."""
+        """Whether values are compared by meaning, in the kind's canonical form."""
         return (
             self.source == "sqlite" and not self.computed and self.kind is not None and self.kind.canonical is not None
         )
@@ -126,8 +128,8 @@ class Conversion:
         return classes_of(column, form, self.columns.sqlite.native_type)
 
     def _typed(self, column: str, form: Form) -> str:
-        """PostgreSQL's value in its kind's own type, however the chunk had to carry it."""
-        assert self.kind is not None  # asked for above
+        """PostgreSQL's value in its kind's form; a chunk may store it as text."""
+        assert self.kind is not None  # every caller has checked it
         if form.kind != self.kind.form.kind and form.kind == "VARCHAR" and self.kind.from_text is not None:
             return self.kind.from_text(column)
         return column

@@ -1,4 +1,4 @@
-"""Which rows of a table are incompatible with the other engine: found by one query over all of them, before anything is loaded."""
+"""Find the rows of a table that are incompatible with the other engine, by one query over all rows, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import column_types
 
 LISTED = 100
-"""Rows that are listed for each column; the counts are of all."""
+"""The most rows that are listed for each column; all are counted."""
 _LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True)
 class IncompatibleRow:
-    """One value that has no equal in the other engine."""
+    """A row with a value that has no equal in the other engine."""
 
     model: str
     primary_key: str
     natural_key: str | None
     column: str
     reason: str
-    value: str | None  # shortened; None where it is not shown
+    value: str | None  # shortened; None if the column is sensitive
 
     def __str__(self) -> str:
         shown = "" if self.value is None else f": {self.value}"
@@ -51,12 +51,12 @@ class IncompatibleColumn:
 
 @dataclass(frozen=True)
 class Compatibility:
-    """How a table fits.
+    """Whether a table's rows can be converted.
 
     Args:
-        incompatible: what does not; nothing may be loaded while there is any.
-        respelled: column -> values that come back in another spelling, for every column that has any.
-        highest: the largest primary key, where that is one whole number; None without rows.
+        incompatible: the incompatible values; nothing may be loaded while there are any.
+        respelled: column -> number of values that are restored in another spelling.
+        highest: the largest primary key, if it is one integer column; None without rows.
     """
 
     incompatible: tuple[IncompatibleColumn, ...] = ()
@@ -65,7 +65,7 @@ class Compatibility:
 
 
 def conversions(pair: TablePair, kinds: Mapping[str, str]) -> tuple[Conversion, ...]:
-    """How each column of a table is converted; `kinds` are the DuckDB types of its chunks' columns."""
+    """The conversion of each column of a table; `kinds` has the DuckDB types of the columns in its chunks."""
     source = "postgresql" if pair.entry.table.schema_name is not None else "sqlite"
     encodings = pair.entry.encodings
     return tuple(
@@ -77,12 +77,12 @@ def conversions(pair: TablePair, kinds: Mapping[str, str]) -> tuple[Conversion, 
 def assess_table(
     cursor: duckdb.DuckDBPyConnection, pair: TablePair, files: Sequence[Path], sensitive: Sequence[str]
 ) -> Compatibility:
-    """Hold every value of a table's chunks against the other engine.
+    """Check every value of a table's chunks against the other engine.
 
     Args:
-        cursor: where to compute.
-        pair: the table.
-        files: its chunks.
+        cursor: a cursor of the run's workspace.
+        pair: the table in the snapshot and in the other engine.
+        files: the table's chunks.
         sensitive: columns ("documents.Document.title") whose values are not shown.
     """
     if not files:
@@ -90,45 +90,48 @@ def assess_table(
     entry = pair.entry
     source = chunks(cursor, entry.table, entry.natural_key, files)
     kinds = column_types(cursor, source)
-    ways = conversions(pair, kinds)
-    # What values become is asked for several times over: it is computed once, below the questions.
-    made = ", ".join(f"{way.there(identifier(way.name))} AS {_there(way)}" for way in ways)
+    columns = conversions(pair, kinds)
+    # Several conditions use the converted value: a subquery computes it once.
+    made = ", ".join(f"{column.convert(identifier(column.name))} AS {_converted_name(column)}" for column in columns)
     source = f"(SELECT *, {made} FROM {source})"
-    reasons = [_reason(way) for way in ways]
-    found = [f"{_highest(entry, ways)} AS key"]
-    for number, (way, reason) in enumerate(zip(ways, reasons, strict=True)):
-        found += [f"{reason} AS r{number}", f"{way.respelled(identifier(way.name), _there(way))} AS s{number}"]
-    counts = [f"count(r{number})" for number in range(len(ways))]
-    counts += [f"count(*) FILTER (r{number} IS NULL AND s{number})" for number in range(len(ways))]
+    reasons = [_reason(column) for column in columns]
+    found = [f"{_highest(entry, columns)} AS key"]
+    for number, (column, reason) in enumerate(zip(columns, reasons, strict=True)):
+        found += [
+            f"{reason} AS r{number}",
+            f"{column.respelled(identifier(column.name), _converted_name(column))} AS s{number}",
+        ]
+    counts = [f"count(r{number})" for number in range(len(columns))]
+    counts += [f"count(*) FILTER (r{number} IS NULL AND s{number})" for number in range(len(columns))]
     row = cursor.execute(
         f"SELECT max(key), {', '.join(counts)} FROM (SELECT {', '.join(found)} FROM {source})"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
-    unfit, respelled = row[1 : 1 + len(ways)], row[1 + len(ways) :]
+    unconvertible, respelled = row[1 : 1 + len(columns)], row[1 + len(columns) :]
     incompatible = [
         listed
-        for way, reason, count in zip(ways, reasons, unfit, strict=True)
+        for column, reason, count in zip(columns, reasons, unconvertible, strict=True)
         if count
-        for listed in _incompatible(cursor, entry, way, reason, source, kinds, sensitive)
+        for listed in _incompatible(cursor, entry, column, reason, source, kinds, sensitive)
     ]
-    changed = {way.name: int(count) for way, count in zip(ways, respelled, strict=True) if count}
+    changed = {column.name: int(count) for column, count in zip(columns, respelled, strict=True) if count}
     return Compatibility(tuple(incompatible), changed, None if row[0] is None else int(row[0]))
 
 
-def _there(way: Conversion) -> str:
-    return identifier(f"@there:{way.name}")
+def _converted_name(column: Conversion) -> str:
+    return identifier(f"@converted:{column.name}")
 
 
-def _reason(way: Conversion) -> str:
-    incompatible = way.incompatible(identifier(way.name), _there(way))
+def _reason(column: Conversion) -> str:
+    incompatible = column.incompatible(identifier(column.name), _converted_name(column))
     cases = " ".join(f"WHEN {one.condition} THEN {literal(one.reason)}" for one in incompatible)
     return f"(CASE {cases} END)"
 
 
-def _highest(entry: TableEntry, ways: Sequence[Conversion]) -> str:
+def _highest(entry: TableEntry, columns: Sequence[Conversion]) -> str:
     if len(entry.table.primary_key) != 1:
         return "CAST(NULL AS BIGINT)"
-    (key,) = (way for way in ways if way.name == entry.table.primary_key[0])
+    (key,) = (column for column in columns if column.name == entry.table.primary_key[0])
     whole = key.form.kind in ("SMALLINT", "INTEGER", "BIGINT")
     return identifier(key.name) if whole else "CAST(NULL AS BIGINT)"
 
@@ -136,7 +139,7 @@ def _highest(entry: TableEntry, ways: Sequence[Conversion]) -> str:
 def _incompatible(
     cursor: duckdb.DuckDBPyConnection,
     entry: TableEntry,
-    way: Conversion,
+    column: Conversion,
     reason: str,
     source: str,
     kinds: Mapping[str, str],
@@ -155,21 +158,21 @@ def _incompatible(
     found = []
     for why, rows in counted:
         listed = cursor.execute(
-            f"SELECT {label or literal('a row')} AS label, {natural}, {_shown(way, entry, kinds, sensitive)} FROM {source} "
+            f"SELECT {label or literal('a row')} AS label, {natural}, {_shown(column, entry, kinds, sensitive)} FROM {source} "
             f"WHERE {reason} = {literal(why)} ORDER BY length(label), label LIMIT {LISTED}"
         ).fetchall()
         lines = tuple(
-            IncompatibleRow(table.label, key, nk, way.name, why, None if value is None else _short(value))
+            IncompatibleRow(table.label, key, nk, column.name, why, None if value is None else _short(value))
             for key, nk, value in listed
         )
-        found.append(IncompatibleColumn(table.label, way.name, why, int(rows), lines))
+        found.append(IncompatibleColumn(table.label, column.name, why, int(rows), lines))
     return found
 
 
-def _shown(way: Conversion, entry: TableEntry, kinds: Mapping[str, str], sensitive: Sequence[str]) -> str:
-    if f"{entry.table.label}.{way.name}" in sensitive:
+def _shown(column: Conversion, entry: TableEntry, kinds: Mapping[str, str], sensitive: Sequence[str]) -> str:
+    if f"{entry.table.label}.{column.name}" in sensitive:
         return "CAST(NULL AS VARCHAR)"
-    text = text_value(way.name, kinds[way.name], entry.encodings[way.name])
+    text = text_value(column.name, kinds[column.name], entry.encodings[column.name])
     return f"substr({text}, 1, {_LONGEST_VALUE + 1})"
 
 

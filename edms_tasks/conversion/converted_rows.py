@@ -19,49 +19,54 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, Workspace, column_types, relation
 
 
-def moved_entry(pair: TablePair) -> TableEntry:
-    """The entry as it is loaded there: the table's own columns, encoded as `write_moved` writes them."""
+def converted_entry(pair: TablePair) -> TableEntry:
+    """A table's entry for loading into the other engine: its columns there, encoded as `write_converted` writes them."""
     unread = dict.fromkeys(pair.entry.encodings, "VARCHAR")
-    # What each engine computes in its own way is left to the one that it is loaded into.
-    encodings = {way.name: way.form_there.encoding for way in conversions(pair, unread) if not way.computed}
-    return pair.entry.model_copy(update={"table": pair.moved(), "encodings": encodings})
+    # The target computes generated columns itself.
+    encodings = {
+        column.name: column.converted_form.encoding for column in conversions(pair, unread) if not column.computed
+    }
+    return pair.entry.model_copy(update={"table": pair.converted_table(), "encodings": encodings})
 
 
-def write_moved(cursor: duckdb.DuckDBPyConnection, pair: TablePair, chunk: Path, path: Path) -> None:
-    """Write one chunk as the other engine takes it; every row must fit (`compatibility.assess_table`)."""
+def write_converted(cursor: duckdb.DuckDBPyConnection, pair: TablePair, chunk: Path, path: Path) -> None:
+    """Convert one chunk for the other engine and write it to `path`.
+
+    Every row must be compatible: run `compatibility.assess_table` first.
+    """
     source = parquet([chunk])
     made = [
-        f"{way.there(identifier(way.name))} AS {identifier(way.name)}"
-        for way in conversions(pair, column_types(cursor, source))
+        f"{column.convert(identifier(column.name))} AS {identifier(column.name)}"
+        for column in conversions(pair, column_types(cursor, source))
     ]
     _write(cursor, f"SELECT {', '.join(made)} FROM {source}", path)
 
 
-def brought_back(
+def converted_back(
     cursor: duckdb.DuckDBPyConnection, pair: TablePair, raw: RawTable, like: Path, folder: Path
 ) -> RawTable:
-    """Rows that were read from the other engine, in the snapshot's own form; their files are removed.
+    """Convert rows that were read from the other engine back into the snapshot's form; removes the files of `raw`.
 
     Args:
-        cursor: where to compute.
-        pair: the table.
-        raw: the rows as they were read there.
-        like: a chunk of the snapshot; its columns have the types to come back to.
+        cursor: a cursor of the run's workspace.
+        pair: the table in the snapshot and in the other engine.
+        raw: the rows as read from the other engine.
+        like: a chunk of the snapshot; the converted columns get its types.
         folder: where to write; created.
     """
     if not raw.files:
         return RawTable(pair.entry.table.id, raw.rows, pair.entry.encodings, ())
     folder.mkdir(parents=True, exist_ok=True)
-    held = column_types(cursor, parquet([like]))
+    wanted = column_types(cursor, parquet([like]))
     read = column_types(cursor, relation(pair.target, raw))
+    expressions = []
+    for column in conversions(pair, wanted):
+        form = Form(raw.encodings[column.name], read[column.name])
+        expressions.append(f"{column.convert_back(identifier(column.name), form)} AS {identifier(column.name)}")
     files = []
     for number, file in enumerate(raw.files):
-        made = [
-            f"{way.back(identifier(way.name), Form(raw.encodings[way.name], read[way.name]))} AS {identifier(way.name)}"
-            for way in conversions(pair, held)
-        ]
         files.append(folder / f"{number:06d}.parquet")
-        _write(cursor, f"SELECT {', '.join(made)} FROM {parquet([file])}", files[-1])
+        _write(cursor, f"SELECT {', '.join(expressions)} FROM {parquet([file])}", files[-1])
         file.unlink()
     return replace(raw, table_id=pair.entry.table.id, encodings=pair.entry.encodings, files=tuple(files))
 
@@ -74,15 +79,15 @@ def expected_entry(
     respelled: Collection[str],
     folder: Path,
 ) -> TableEntry:
-    """The entry that must come back: the snapshot's own, but for columns whose values come back in another spelling.
+    """The entry that the restored table must equal: the snapshot's, with respelled values as the other engine writes them.
 
     Args:
         workspace: where to compute.
-        repository: where chunks with such columns are put; not the repository the snapshot is in.
-        pair: the table.
-        files: its chunks.
-        respelled: the columns.
-        folder: where to write meanwhile; created.
+        repository: takes the chunks with respelled values; not the repository of the snapshot.
+        pair: the table in the snapshot and in the other engine.
+        files: the table's chunks.
+        respelled: columns with values that are restored in another spelling.
+        folder: for temporary files; created.
     """
     entry = _without_row_ids(workspace, pair.entry, files)
     if not respelled:
@@ -92,9 +97,9 @@ def expected_entry(
     with workspace.cursor() as cursor:
         for number, file in enumerate(files):
             source = parquet([file])
-            ways = {way.name: way for way in conversions(pair, column_types(cursor, source))}
+            columns = {column.name: column for column in conversions(pair, column_types(cursor, source))}
             put = ", ".join(
-                f"{ways[name].expected(identifier(name))} AS {identifier(name)}" for name in sorted(respelled)
+                f"{columns[name].expected(identifier(name))} AS {identifier(name)}" for name in sorted(respelled)
             )
             written.append(folder / f"{number:06d}.parquet")
             _write(cursor, f"SELECT * REPLACE ({put}) FROM {source}", written[-1])
@@ -116,7 +121,7 @@ def expected_entry(
 
 
 def _without_row_ids(workspace: Workspace, entry: TableEntry, files: Sequence[Path]) -> TableEntry:
-    """The other engine numbers no rows beside their keys."""
+    """The entry without SQLite's hidden row ids, which PostgreSQL does not have."""
     if not entry.table.row_ids:
         return entry
     table = entry.table.model_copy(update={"row_ids": False})

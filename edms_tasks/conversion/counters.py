@@ -12,19 +12,19 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Sequence as Position
 
 
-def positions_there(
+def converted_positions(
     tables: Sequence[Table],
     counters: Mapping[str, Position],
     positions: Sequence[Position],
     highest: Mapping[str, int],
 ) -> tuple[tuple[Position, ...], tuple[str, ...]]:
-    """The positions to set, and the names of those in the snapshot that number no table there.
+    """The positions to set in the other engine, and the names of the snapshot's counters without a table there.
 
     Args:
-        tables: the snapshot's.
-        counters: by table id, the counter that numbers its rows in the other engine.
+        tables: the snapshot's tables.
+        counters: table id -> the counter of its new ids in the other engine.
         positions: the snapshot's counters.
-        highest: by table id, the largest id of its rows.
+        highest: table id -> the largest id of its rows.
     """
     made = []
     used: set[tuple[str | None, str]] = set()
@@ -39,7 +39,7 @@ def positions_there(
             continue
         given = max(_given(named), highest.get(table.id, 0), 0)
         if counter.schema_name is not None:
-            # A sequence that has given no number yet stands at the first one, and was not called.
+            # A sequence that has given no number yet is at 1 with is_called false.
             made.append(counter.model_copy(update={"last_value": given or 1, "is_called": given > 0}))
         elif given:
             made.append(counter.model_copy(update={"last_value": given, "is_called": True}))
@@ -48,7 +48,7 @@ def positions_there(
 
 
 def _of_table(table: Table, positions: Sequence[Position]) -> Position | None:
-    """The snapshot's counter of a table: SQLite's has its name, PostgreSQL names it for table and column."""
+    """The snapshot's counter of a table: named like the table in SQLite, `<table>_<column>_seq` in PostgreSQL."""
     names = {table.name}
     if table.schema_name is not None:
         names = {f"{table.name}_{column.name}_seq" for column in table.columns if column.identity}
@@ -59,7 +59,7 @@ def _of_table(table: Table, positions: Sequence[Position]) -> Position | None:
 
 
 def _given(position: Position | None) -> int:
-    """The highest number that was given out."""
+    """The highest id that the counter has given out; 0 for none."""
     if position is None:
         return 0
     return position.last_value if position.is_called else position.last_value - 1

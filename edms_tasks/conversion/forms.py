@@ -1,4 +1,4 @@
-"""The types of a conversion: the form of values in a chunk, what they become, and which are incompatible."""
+"""The types of a conversion: the form of values in a chunk, their converted SQL, and conditions for incompatible values."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from edms_tasks.inventory.model import Column
 from edms_tasks.manifest import Encoding
 
 StorageClass = Literal["integer", "real", "text", "blob"]
-"""SQLite's own types: each value has one, whatever its column is declared as."""
+"""SQLite's storage classes: each value has its own, whatever type its column is declared with."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a column's values stand in Parquet: the encoding of docs/format.md, and the DuckDB type."""
+    """The form of a column's values in Parquet: the encoding of docs/format.md, and the DuckDB type (`kind`)."""
 
     encoding: Encoding
     kind: str
@@ -22,9 +22,9 @@ class Form:
 
 @dataclass(frozen=True)
 class Incompatible:
-    """A condition on a row, as SQL, under which its value has no equal in the other engine, and why.
+    """An SQL condition that is true for rows whose value has no equal in the other engine.
 
-    The reason ends the sentence "its value …".
+    `reason` completes the sentence "its value …".
     """
 
     condition: str
@@ -33,9 +33,9 @@ class Incompatible:
 
 @dataclass(frozen=True)
 class Converted:
-    """SQL for the value in the other engine, and the conditions under which it has none there.
+    """The SQL expression of the converted value, and the known conditions for incompatible values.
 
-    Where it is NULL for a value, that value is incompatible too.
+    A value for which the expression is NULL is incompatible too.
     """
 
     expression: str
@@ -44,12 +44,12 @@ class Converted:
 
 @dataclass(frozen=True)
 class Columns:
-    """One column in both engines."""
+    """A column as both engines define it."""
 
     sqlite: Column
     postgresql: Column
 
     @property
     def unsigned(self) -> bool:
-        """Whether Django declared it for positive numbers only."""
+        """Whether it belongs to one of Django's positive integer fields, which SQLite declares as unsigned."""
         return "unsigned" in self.sqlite.native_type.lower()

@@ -11,17 +11,17 @@ from edms_tasks.manifest import Manifest
 def commands_to(
     manifest: Manifest, report: ProbeReport, planned: Collection[tuple[str, str]], alias: str
 ) -> list[list[str]]:
-    """The commands that bring an empty database to a snapshot's migrations.
+    """The `migrate` commands that bring an empty database to a snapshot's migrations.
 
     Args:
-        manifest: the snapshot's.
-        report: the EDMS's.
-        planned: migrations of the code that the snapshot was not made under.
-        alias: of the EDMS's database.
+        manifest: the snapshot's manifest.
+        report: the probe's report on the EDMS.
+        planned: (app, name) of the code's migrations that the snapshot does not have.
+        alias: the alias of the EDMS's database in DATABASES.
     """
     options = ["--no-input", "--verbosity", "0", "--database", alias]
     if not planned:
-        # Apps without migrations may refer to those with; the other way round Django allows no references.
+        # Apps without migrations come last: they may refer to apps with migrations, but not the other way round.
         return [["migrate", *options], ["migrate", "--run-syncdb", *options]]
     applied = {(app, name) for app, name in manifest.edms.migrations_applied}
     done = {

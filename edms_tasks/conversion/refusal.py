@@ -1,4 +1,4 @@
-"""What is incompatible: a few lines for people, all of it for machines."""
+"""The error for incompatible rows: a few of them in its text, all in its JSON."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _LINES = 15
 
 
 def require_compatible(address: DatabaseAddress, pairing: Pairing, fits: Sequence[Compatibility]) -> None:
-    """Let nothing be loaded while anything has no place.
+    """Check that all tables, columns and values have an equal in the other engine.
 
     Raises:
-        IncompatibleRows: with every table, column and row concerned.
+        IncompatibleRows: some do not; it names them.
     """
     incompatible = [found for fit in fits for found in fit.incompatible]
-    if not incompatible and not pairing.without_place:
+    if not incompatible and not pairing.missing:
         return
-    lines = [*pairing.without_place, *(line for found in incompatible for line in _lines(found))]
+    lines = [*pairing.missing, *(line for found in incompatible for line in _lines(found))]
     more = [f"… and {len(lines) - _LINES:,} more lines; --json has all of them"] if len(lines) > _LINES else []
-    values, places = sum(found.rows for found in incompatible), len(pairing.without_place)
+    values, missing = sum(found.rows for found in incompatible), len(pairing.missing)
     raise IncompatibleRows(
-        f"The snapshot is incompatible with {address.engine}: {values:,} values, {places:,} tables or columns.",
+        f"The snapshot is incompatible with {address.engine}: {values:,} values, {missing:,} tables or columns.",
         where=address.display,
         why="\n         ".join([*lines[:_LINES], *more]),
         fix="Nothing was loaded. Fix the rows in the EDMS and back it up again, or leave a table out with [exclude] tables. "
         "docs/migrate.md has a fix for each reason.",
         incompatible=[
-            *({"table": line} for line in pairing.without_place),
+            *({"table": line} for line in pairing.missing),
             *(_as_json(found) for found in incompatible),
         ],
     )

@@ -1,8 +1,8 @@
 """SQLite's values by storage class: read from a chunk's column, and written back into a chunk's form.
 
-SQLite keeps a type for each value. A chunk carries a column as one Parquet type where all values are of one class, and
-tagged where they are not (docs/format.md, §5.1 and §5.3). Here both look the same: one expression for each class, NULL
-for values of the others.
+In SQLite each value has its own type. A chunk stores a column as one Parquet type if all values are of one class, and
+tagged if they are not (docs/format.md, §5.1 and §5.3). `Classes` hides the difference: it has one expression for each
+class, NULL for values of the other classes.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ class Classes:
 
     @property
     def number(self) -> str:
-        """Integers and reals as one, where the double is exactly the integer; NULL where it is not."""
+        """Integers and reals as doubles; NULL for an integer that no double equals."""
         whole = f"CAST({self.integer} AS DOUBLE)"
         return f"coalesce({self.real}, CASE WHEN TRY_CAST({whole} AS BIGINT) = {self.integer} THEN {whole} END)"
 
 
 def classes_of(column: str, form: Form, native_type: str) -> Classes:
-    """The values of a chunk's column.
+    """The values of a chunk's column by storage class.
 
     Args:
         column: SQL of the column.
-        form: how the chunk carries it.
-        native_type: what SQLite has the column declared as; it decides what a whole number in a column of doubles is.
+        form: the column's form in the chunk.
+        native_type: the column's declared type in SQLite; it decides the class of a whole number in a column of doubles.
     """
     if form.encoding == "tagged":
         return _tagged(column)
@@ -62,7 +62,7 @@ def classes_of(column: str, form: Form, native_type: str) -> Classes:
 
 
 def in_form(value: str, storage: StorageClass, form: Form) -> str:
-    """A value of one class as a chunk of that form carries it; NULL where the form cannot hold it."""
+    """A value of storage class `storage` in a chunk's form; NULL if the form cannot store it."""
     if form.encoding == "tagged":
         return f"CASE WHEN {value} IS NOT NULL THEN {_tag(value, storage)} END"
     if KIND_OF[storage] == form.kind:
@@ -73,7 +73,7 @@ def in_form(value: str, storage: StorageClass, form: Form) -> str:
 
 
 def normal_form(value: Classes, storage: StorageClass, form: Form) -> str:
-    """The column itself with every value of that class, for a tag has several spellings: `i5` is `r5.0` among decimals."""
+    """The column with all values tagged as one class, because equal values may have different tags: `i5` and `r5.0` are one decimal."""
     if form.encoding != "tagged":
         return value.column
     ours = {"integer": value.integer, "real": value.number, "text": value.text, "blob": value.blob}

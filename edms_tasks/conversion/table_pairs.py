@@ -1,7 +1,7 @@
-"""Which table and which column of a snapshot becomes which in the schema that the EDMS's migrations made in the other engine.
+"""Pair a snapshot's tables and columns with those that the EDMS's migrations created in the other engine.
 
-Nothing may be left behind without a word: a table or column that the migrations do not make has no place in the other
-engine, and neither has a column of theirs that the snapshot does not fill.
+Nothing is left out in silence. A table or column that the migrations do not create is reported as missing, and so is a
+column of theirs that the snapshot does not have.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from edms_tasks.manifest import TableEntry
 
 @dataclass(frozen=True)
 class TablePair:
-    """A table of the snapshot, and the one of the other engine that its rows go into."""
+    """A table of the snapshot, and the table of the other engine that gets its rows."""
 
     entry: TableEntry
     target: Table
 
     def columns(self) -> tuple[Columns, ...]:
-        """The columns of both, in the snapshot's order; all of them have a partner (`pair_tables`)."""
+        """The columns of both, in the snapshot's order; each has a partner (`pair_tables`)."""
         found = {column.name: column for column in self.target.columns}
         ours_is_sqlite = self.target.schema_name is not None
         return tuple(
@@ -30,8 +30,8 @@ class TablePair:
             for column in self.entry.table.columns
         )
 
-    def moved(self) -> Table:
-        """The table as it is there, with what the snapshot knows of its meaning."""
+    def converted_table(self) -> Table:
+        """The other engine's table, with the fields and logical types that the snapshot has for it."""
         was = {column.name: column for column in self.entry.table.columns}
         enforced = {
             reference.columns for reference in self.target.references if isinstance(reference, ForeignReference)
@@ -64,20 +64,20 @@ class Pairing:
     """How a snapshot's tables are mapped to those of the other engine.
 
     Args:
-        pairs: tables with all their columns.
-        without_place: what cannot come along, a sentence each; none may be left.
-        empty: tables without rows that the migrations do not make: there is nothing to carry.
-        added: tables that only the migrations make; they stay empty.
+        pairs: tables that exist in both, with equal columns.
+        missing: a sentence for each table or column that one of the two lacks; a restore needs it to be empty.
+        empty: labels of tables without rows that the migrations do not create; they are left out.
+        added: ids of tables that only the migrations create; they stay empty.
     """
 
     pairs: tuple[TablePair, ...]
-    without_place: tuple[str, ...]
+    missing: tuple[str, ...]
     empty: tuple[str, ...]
     added: tuple[str, ...]
 
 
 def pair_tables(entries: Sequence[TableEntry], made: Sequence[Table]) -> Pairing:
-    """Pair a snapshot's tables with those of a schema, by their names."""
+    """Pair a snapshot's tables with those that the migrations created (`made`), by their ids."""
     targets = {table.id: table for table in made}
     pairs: list[TablePair] = []
     problems: list[str] = []

@@ -1,7 +1,7 @@
 """Restore a snapshot into the other engine: the steps that replace those of a normal restore.
 
-The EDMS's own migrations create the schema, in a temporary database; every row is checked before anything is loaded;
-what was loaded is read back, brought into the snapshot's own form, and held against the snapshot like any other restore.
+The EDMS's own migrations create the schema, in a temporary database. Every row is checked before anything is loaded. The
+loaded rows are read back, converted into the snapshot's form, and compared with the snapshot as in any other restore.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks.conversion.compatibility import Compatibility, assess_table
-from edms_tasks.conversion.converted_rows import brought_back, expected_entry, moved_entry, write_moved
-from edms_tasks.conversion.counters import positions_there
+from edms_tasks.conversion.converted_rows import converted_back, converted_entry, expected_entry, write_converted
+from edms_tasks.conversion.counters import converted_positions
 from edms_tasks.conversion.migrations import commands_to
 from edms_tasks.conversion.refusal import require_compatible
 from edms_tasks.conversion.table_pairs import Pairing, TablePair, pair_tables
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConvertedSnapshot:
-    """A snapshot as it goes into a database of the other engine.
+    """A snapshot that is converted to the other engine.
 
     Args:
-        manifest: the snapshot as it must come back, in its own engine's form.
-        staged_manifest: the same, as it stands in the other engine.
+        manifest: the snapshot that the restored rows must equal, in its own engine's form.
+        staged_manifest: the same in the other engine's form.
         repository: where the chunks of `manifest` are.
-        made: what the EDMS's migrations made there.
-        planned: the code's migrations that the snapshot was not made under.
-        notes: what an administrator should know.
+        made: the schema that the EDMS's migrations created.
+        planned: (app, name) of the code's migrations that the snapshot does not have.
+        notes: sentences for the administrator.
     """
 
     manifest: Manifest
@@ -68,7 +68,7 @@ class ConvertedSnapshot:
 
     @property
     def whole(self) -> Manifest:
-        """The snapshot as it must come back. Nothing is lost."""
+        """The whole snapshot: a conversion loses nothing."""
         return self.manifest
 
     @property
@@ -90,7 +90,7 @@ class ConvertedSnapshot:
     def bring_back(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
-        """Tables and rows as they were read there, in the snapshot's own form; tables the snapshot does not know stay."""
+        """Convert tables and rows as read from the other engine into the snapshot's form; tables that it does not have stay."""
         known = [ReadThere(self._pairs[table.id], raws[table.id]) for table in tables if table.id in self._pairs]
         strangers = [table for table in tables if table.id not in self._pairs and raws[table.id].rows]
         back = run.map(bring_back_table, numbered(known), self.repository, self._workspace, folder)
@@ -100,10 +100,10 @@ class ConvertedSnapshot:
     def migrate(
         self, run: Run, opened: Opened, staging: StagingDatabase, scratch: Path, notes: list[str]
     ) -> CodeMigration | None:
-        """Run the EDMS's newer migrations on the validated database, if there are any, and its own check.
+        """Run the EDMS's newer migrations, if there are any, and its `check` on the validated database.
 
         Raises:
-            CheckFailed: one of them failed.
+            CheckFailed: a migration or the check failed.
         """
         alias = ["--database", run.settings.edms.database]
         if self.planned:
@@ -116,14 +116,14 @@ class ConvertedSnapshot:
 
     def _load(self, staging: StagingDatabase, repository: Repository, entry: TableEntry, folder: Path) -> int:
         pair = self._pairs[entry.table.id]
-        moved = []
+        converted = []
         with self._workspace.cursor() as cursor:
             for chunk in fetch_chunks(repository, pair.entry, folder):
-                moved.append(chunk.with_suffix(".moved"))
-                write_moved(cursor, pair, chunk, moved[-1])
+                converted.append(chunk.with_suffix(".converted"))
+                write_converted(cursor, pair, chunk, converted[-1])
                 chunk.unlink()
-        loaded = staging.load(moved_entry(pair), moved)
-        for path in moved:
+        loaded = staging.load(converted_entry(pair), converted)
+        for path in converted:
             path.unlink()
         require_rows(staging, entry, loaded)
         return loaded
@@ -131,7 +131,7 @@ class ConvertedSnapshot:
 
 @dataclass(frozen=True)
 class ReadThere:
-    """A table's rows as they were read in the other engine."""
+    """A table's rows as read from the other engine."""
 
     pair: TablePair
     raw: RawTable
@@ -139,7 +139,7 @@ class ReadThere:
 
 @dataclass(frozen=True)
 class Assessed:
-    """Whether a table's rows are compatible with the other engine, and the state that must come back."""
+    """Whether a table's rows are compatible with the other engine, and the entry that the restored rows must equal."""
 
     compatibility: Compatibility
     expected: TableEntry
@@ -158,16 +158,16 @@ def convert_engine(
 
     Args:
         target: a database of the other engine.
-        planned: the code's migrations that the snapshot was not made under.
+        planned: (app, name) of the code's migrations that the snapshot does not have.
         scratch: folder for temporary files; created.
-        cleanup: ends what the conversion needs until validation is done.
+        cleanup: closes what the conversion needs until the validation is done.
 
     Raises:
-        IncompatibleRows: rows, tables or columns have no place there; all are named.
-        CheckFailed: the EDMS's migrations do not run there.
+        IncompatibleRows: rows, tables or columns are incompatible; it names all.
+        CheckFailed: the EDMS's migrations do not run on this engine.
     """
-    assert target.report is not None  # find_target asked for it …
-    assert target.into is not None  # … and for this
+    assert target.report is not None  # `find_target` requires both for another engine
+    assert target.into is not None
     database = target.database
     (scratch / "workspace").mkdir(parents=True)
     workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
@@ -185,13 +185,13 @@ def convert_engine(
     require_compatible(database.address, pairing, list(fits.values()))
     expected = {pair.entry.table.id: one.expected for pair, one in zip(pairing.pairs, assessed, strict=True)}
     highest = {table_id: fit.highest for table_id, fit in fits.items() if fit.highest is not None}
-    positions, left = positions_there(
+    positions, left = converted_positions(
         [pair.entry.table for pair in pairing.pairs], counters, manifest.sequences, highest
     )
     pairs = {pair.entry.table.id: pair for pair in pairing.pairs}
     return ConvertedSnapshot(
         manifest=manifest.model_copy(update={"tables": tuple(expected.values())}),
-        staged_manifest=_moved(manifest, database.address.engine, pairs, expected, positions),
+        staged_manifest=_converted_manifest(manifest, database.address.engine, pairs, expected, positions),
         repository=own,
         made=schema,
         planned=planned,
@@ -236,10 +236,10 @@ def bring_back_table(
     """Convert the rows of a table back to the snapshot's own form."""
     pair, raw, folder = read.item.pair, read.item.raw, scratch / read.folder
     like = fetch_chunks(repository, _first_chunk(pair.entry), folder / "like")
-    if not like:  # the snapshot has no rows of it, so that any that came back are one too many
+    if not like:  # the snapshot has no rows of this table: any row that was read is one too many
         return RawTable(pair.entry.table.id, raw.rows, pair.entry.encodings, ())
     with workspace.cursor() as cursor:
-        return brought_back(cursor, pair, raw, like[0], folder / "back")
+        return converted_back(cursor, pair, raw, like[0], folder / "back")
 
 
 @task(name="run EDMS command", tags=["migrate"], task_run_name="let the EDMS {commands[0][0]}")
@@ -261,16 +261,16 @@ def _first_chunk(entry: TableEntry) -> TableEntry:
     return entry.model_copy(update={"chunks": entry.chunks[:1]})
 
 
-def _moved(
+def _converted_manifest(
     manifest: Manifest,
     engine: str,
     pairs: Mapping[str, TablePair],
     expected: Mapping[str, TableEntry],
     positions: Sequence[SequencePosition],
 ) -> Manifest:
-    """The manifest of the snapshot in the other engine, with the states that must come back."""
+    """The snapshot's manifest in the other engine's form, with the states that the restored rows must have."""
     entries = [
-        moved_entry(pair).model_copy(update={"state": expected[table_id].state}) for table_id, pair in pairs.items()
+        converted_entry(pair).model_copy(update={"state": expected[table_id].state}) for table_id, pair in pairs.items()
     ]
     return manifest.model_copy(update={"engine": engine, "tables": tuple(entries), "sequences": tuple(positions)})
 

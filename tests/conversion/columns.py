@@ -52,13 +52,13 @@ class EngineConversion:
         self._engine = duckdb.connect()
         self._engine.execute("SET TimeZone = 'UTC'")
 
-    def there(self, values: pa.Array, form: Form) -> pa.Array:
+    def convert(self, values: pa.Array, form: Form) -> pa.Array:
         """What the values become."""
-        return self._ask(self._conversion(form).there(NAME), values)
+        return self._ask(self._conversion(form).convert(NAME), values)
 
-    def back(self, values: pa.Array, there: Form, form: Form) -> pa.Array:
+    def convert_back(self, values: pa.Array, there: Form, form: Form) -> pa.Array:
         """What values that were read there are in the snapshot's form."""
-        return self._ask(self._conversion(form).back(NAME, there), values)
+        return self._ask(self._conversion(form).convert_back(NAME, there), values)
 
     def expected(self, values: pa.Array, form: Form) -> pa.Array:
         """What must come back."""
@@ -66,7 +66,7 @@ class EngineConversion:
 
     def reasons(self, values: pa.Array, form: Form) -> list[str | None]:
         """Why each of them is incompatible; None where it is not."""
-        incompatible = self._conversion(form).incompatible(NAME, f"({self._conversion(form).there(NAME)})")
+        incompatible = self._conversion(form).incompatible(NAME, f"({self._conversion(form).convert(NAME)})")
         cases = " ".join(
             f"WHEN {incompatibility.condition} THEN {literal(incompatibility.reason)}"
             for incompatibility in incompatible
@@ -74,9 +74,9 @@ class EngineConversion:
         found: list[str | None] = self._ask(f"CASE {cases} END", values).to_pylist()
         return found
 
-    def form_there(self, form: Form) -> Form:
+    def converted_form(self, form: Form) -> Form:
         """How what they become is carried."""
-        return self._conversion(form).form_there
+        return self._conversion(form).converted_form
 
     def _conversion(self, form: Form) -> Conversion:
         return Conversion(self._source, self._columns, form)

@@ -80,7 +80,7 @@ def test_a_value_of_sqlite_that_postgresql_cannot_hold_is_found(
         held = arrow(values)
         assert conversion.reasons(held, native(held)) == reasons
         if native_type != "jsonb":  # a document is looked into once only, to be checked
-            assert [value is None for value in conversion.there(held, native(held)).to_pylist()] == [
+            assert [value is None for value in conversion.convert(held, native(held)).to_pylist()] == [
                 value is None or reason is not None for value, reason in zip(values, reasons, strict=True)
             ]
 

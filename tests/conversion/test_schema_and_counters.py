@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from edms_tasks.conversion.counters import positions_there
+from edms_tasks.conversion.counters import converted_positions
 from edms_tasks.conversion.migrations import commands_to
 from edms_tasks.conversion.table_pairs import pair_tables
 from edms_tasks.inventory.model import Column, Edms, Table
@@ -58,9 +58,9 @@ def test_every_table_and_column_without_a_place_is_named() -> None:
     )
 
     assert [pair.entry.table.id for pair in paired.pairs] == ["kept"]
-    assert [column.name for column in paired.pairs[0].moved().columns] == ["a", "id"]
+    assert [column.name for column in paired.pairs[0].converted_table().columns] == ["a", "id"]
     assert [columns.sqlite.name for columns in paired.pairs[0].columns()] == ["id", "a"]
-    by_hand, old, new = paired.without_place
+    by_hand, old, new = paired.missing
     assert "'by_hand' (3 rows)" in by_hand and "no model owns it" in by_hand
     assert "'old'" in old and "'new'" in new
     assert paired.empty == ("nothing_in_it",)
@@ -76,7 +76,7 @@ def test_ids_that_were_given_once_are_not_given_again() -> None:
     }
     given = [Sequence(name="docs", last_value=90), Sequence(name="gone", last_value=4)]
 
-    made, left = positions_there(tables, counters, given, {"docs": 50, "odd": 12})
+    made, left = converted_positions(tables, counters, given, {"docs": 50, "odd": 12})
 
     assert {position.name: (position.last_value, position.is_called) for position in made} == {
         "docs_id_seq": (90, True),
@@ -95,7 +95,7 @@ def test_a_sequence_of_postgresql_becomes_the_highest_id_of_the_table() -> None:
         Sequence(schema_name="public", name="invoice_numbers", last_value=5),
     ]
 
-    made, left = positions_there(tables, counters, given, {"docs": 50})
+    made, left = converted_positions(tables, counters, given, {"docs": 50})
 
     assert made == (Sequence(name="docs", last_value=90),)
     assert left == ("invoice_numbers",)

@@ -139,7 +139,7 @@ def test_a_value_of_sqlite_becomes_what_postgresql_makes_of_it_and_comes_back(
         kept = arrow(kept_by_sqlite(case.declared, [None, *map(case.to_sqlite, values)]))
         form = native(kept)
 
-        made = conversion.there(kept, form)
+        made = conversion.convert(kept, form)
 
         assert conversion.reasons(kept, form) == [None] * len(kept)
         texts = written_by(postgres, case.native_type, [None, *map(case.to_postgresql, values)])
@@ -149,7 +149,7 @@ def test_a_value_of_sqlite_becomes_what_postgresql_makes_of_it_and_comes_back(
             ]
         else:
             assert as_text(made) == texts
-        assert conversion.back(made, conversion.form_there(form), form).equals(kept)
+        assert conversion.convert_back(made, conversion.converted_form(form), form).equals(kept)
 
     holds()
 
@@ -167,14 +167,14 @@ def test_a_value_of_postgresql_becomes_what_django_writes_in_sqlite_and_comes_ba
     def holds(values: list[Any]) -> None:
         expected = kept_by_sqlite(case.declared, [None, *map(case.to_sqlite, values)])
         # What the other direction makes of them was held against PostgreSQL above.
-        held = other.there(arrow(expected), native(arrow(expected)))
-        form = other.form_there(native(arrow(expected)))
+        held = other.convert(arrow(expected), native(arrow(expected)))
+        form = other.converted_form(native(arrow(expected)))
 
-        made = conversion.there(held, form)
+        made = conversion.convert(held, form)
 
         assert conversion.reasons(held, form) == [None] * len(held)
         assert kept_by_sqlite(case.declared, made.to_pylist()) == expected
-        assert conversion.back(arrow(expected), native(arrow(expected)), form).equals(held)
+        assert conversion.convert_back(arrow(expected), native(arrow(expected)), form).equals(held)
 
     holds()
 
@@ -199,9 +199,9 @@ def test_json_of_sqlite_comes_back_from_jsonb_as_what_it_says(postgres: psycopg.
     def holds(values: list[Any]) -> None:
         texts = arrow([None, *(json.dumps(value) for value in values)])
         assert conversion.reasons(texts, form) == [None] * len(texts)
-        assert conversion.there(texts, form).equals(texts)
+        assert conversion.convert(texts, form).equals(texts)
         back = arrow(written_by(postgres, "jsonb", texts.to_pylist()))
-        assert conversion.back(back, Form("output", "VARCHAR"), form).equals(conversion.expected(texts, form))
+        assert conversion.convert_back(back, Form("output", "VARCHAR"), form).equals(conversion.expected(texts, form))
 
     holds()
 
@@ -256,8 +256,8 @@ def test_json_of_postgresql_comes_back_to_the_letter(postgres: psycopg.Connectio
     def holds(values: list[Any]) -> None:
         held = arrow(written_by(postgres, "jsonb", [None, *map(Json, values)]))
         assert conversion.reasons(held, form) == [None] * len(held)
-        assert conversion.there(held, form).equals(held)
-        assert conversion.back(held, Form("native", "VARCHAR"), form).equals(held)
+        assert conversion.convert(held, form).equals(held)
+        assert conversion.convert_back(held, Form("native", "VARCHAR"), form).equals(held)
 
     holds()
 
@@ -293,7 +293,7 @@ def test_an_interval_of_arithmetic_is_the_same_duration(text: str, micros: int) 
     conversion = EngineConversion("postgresql", columns("bigint", "interval"))
     held = arrow([text])
     assert conversion.reasons(held, Form("output", "VARCHAR")) == [None]
-    assert conversion.there(held, Form("output", "VARCHAR")).to_pylist() == [micros]
+    assert conversion.convert(held, Form("output", "VARCHAR")).to_pylist() == [micros]
 
 
 def test_values_that_were_carried_tagged_cross_like_others() -> None:
@@ -301,10 +301,10 @@ def test_values_that_were_carried_tagged_cross_like_others() -> None:
     tagged = Form("tagged", "VARCHAR")
     held = arrow(["t" + b"2026-01-02 03:04:05.000006".hex().upper(), None])
 
-    made = conversion.there(held, tagged)
+    made = conversion.convert(held, tagged)
 
     assert made.to_pylist() == [datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), None]
-    assert conversion.back(made, conversion.form_there(tagged), tagged).equals(held)
+    assert conversion.convert_back(made, conversion.converted_form(tagged), tagged).equals(held)
 
 
 def test_decimals_that_were_carried_tagged_are_the_same_numbers() -> None:
@@ -312,11 +312,13 @@ def test_decimals_that_were_carried_tagged_are_the_same_numbers() -> None:
     tagged = Form("tagged", "VARCHAR")
     held = arrow(["i100000000000000000", "r0.1", "i5", None])
 
-    made = conversion.there(held, tagged)
+    made = conversion.convert(held, tagged)
 
     assert conversion.reasons(held, tagged) == [None] * 4
     assert made.to_pylist() == ["100000000000000000.00", "0.10", "5.00", None]
-    assert conversion.back(made, conversion.form_there(tagged), tagged).equals(conversion.expected(held, tagged))
+    assert conversion.convert_back(made, conversion.converted_form(tagged), tagged).equals(
+        conversion.expected(held, tagged)
+    )
 
 
 def test_dates_that_had_to_be_carried_as_text_cross_like_others() -> None:
@@ -324,8 +326,8 @@ def test_dates_that_had_to_be_carried_as_text_cross_like_others() -> None:
     held = arrow(["0001-01-01", "9999-12-31", None])
     form = Form("output", "VARCHAR")
 
-    made = conversion.there(held, form)
+    made = conversion.convert(held, form)
 
     assert conversion.reasons(held, form) == [None] * 3
     assert made.to_pylist() == [str(date.min), str(date.max), None]
-    assert conversion.back(made, Form("native", "VARCHAR"), form).equals(held)
+    assert conversion.convert_back(made, Form("native", "VARCHAR"), form).equals(held)

@@ -1,7 +1,7 @@
-"""What values are, by the type PostgreSQL has for them: one file for each kind, and here the list of them.
+"""The kinds of values, by their PostgreSQL type. Each kind has a module here; `kind_of` finds it.
 
-PostgreSQL's type says more than SQLite's: a `text` there may be JSON, a `bigint` a duration. A type that is not in the
-list has no form in SQLite that Django would read, so its values are incompatible.
+The PostgreSQL type is used because SQLite's says less: `text` in SQLite may be JSON, `bigint` a duration. The values of a
+type that is not listed are incompatible, because SQLite has no form for them that Django would read.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from edms_tasks.conversion.storage_classes import Classes
 
 @dataclass(frozen=True)
 class Kind:
-    """How values of one kind go from one engine to the other.
+    """How values of one kind are converted. The functions take and return SQL expressions.
 
     Args:
-        name: ends the sentence "its value is no …".
-        form: how PostgreSQL's values stand in a chunk.
-        storage: the class SQLite keeps them in.
-        to_postgresql: SQLite's value in `form`.
-        to_sqlite: a value in `form` as one of `storage`.
-        from_text: a value of PostgreSQL's that had to be carried as text, in `form`.
-        has_spellings: whether values have several spellings, of which Django's own may come back for any other.
-        by_cast: a value in `form` as a cast to text writes it, where that is another text.
-        canonical: what of the value must come back where it comes back in another spelling; None: every byte.
+        name: completes the sentence "its value is no …".
+        form: the form of PostgreSQL's values in a chunk.
+        storage: the storage class of the values in SQLite.
+        to_postgresql: converts an SQLite value to `form`.
+        to_sqlite: converts a value in `form` to `storage`.
+        from_text: converts a PostgreSQL value that a chunk stores as text to `form`.
+        has_spellings: whether values have several spellings; a value may then be restored in Django's own spelling.
+        by_cast: the text of a value in `form` as a cast writes it, if that differs from the type's output.
+        canonical: the meaning of a value as text, compared if a value is restored in another spelling; None: compare every byte.
     """
 
     name: str
@@ -107,5 +107,5 @@ _KINDS = {
 
 
 def kind_of(native_type: str) -> Kind | None:
-    """The kind of PostgreSQL's type; None where no kind is known."""
+    """The kind of a PostgreSQL type such as `numeric(10,2)`; None if it is not in the list."""
     return _KINDS.get(re.sub(r"\([^)]*\)", "", native_type).strip())

@@ -1,4 +1,4 @@
-"""GenericIPAddressField: text in SQLite, inet in PostgreSQL, which holds networks as well and then names their length."""
+"""GenericIPAddressField: text in SQLite, inet in PostgreSQL. inet also holds networks, written with their prefix length."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from edms_tasks.conversion.storage_classes import Classes
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
 _IPV6 = "[0-9a-f.]*:[0-9a-f:.]*"
-# What PostgreSQL writes in another way: ::102:304 as ::1.2.3.4, zeros before a group not at all, groups of zeros as ::.
+# Spellings that PostgreSQL changes: ::102:304 to ::1.2.3.4; leading zeros of a group are dropped, groups of zeros become ::.
 _OTHERWISE = r"^::(ffff:)?[0-9a-f]{1,4}:[0-9a-f]{1,4}$|(^|:)0[0-9a-f]"
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """The address, where PostgreSQL would write it in the same way."""
+    """The address, if PostgreSQL would write it the same way; otherwise NULL."""
     text = value.text
     uncompressed = f"(NOT contains({text}, '::') AND regexp_matches({text}, '(^|:)0:0(:|$)'))"
     spelled_alike = f"NOT (regexp_matches({text}, '{_OTHERWISE}') OR {uncompressed})"
@@ -24,7 +24,7 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """The address alone; in snapshots of an earlier release its length follows."""
+    """The address without a prefix length, which snapshots of an earlier release have."""
     address = f"split_part({value}, '/', 1)"
     whole = f"NOT contains({value}, '/') OR {value} = {by_cast(address)}"
     return Converted(
@@ -34,5 +34,5 @@ def to_sqlite(value: str, columns: Columns) -> Converted:
 
 
 def by_cast(value: str) -> str:
-    """An address as PostgreSQL's cast to text writes it, which always names the length of the network."""
+    """The address as PostgreSQL's cast to text writes it: always with the prefix length."""
     return f"{value} || CASE WHEN contains({value}, ':') THEN '/128' ELSE '/32' END"

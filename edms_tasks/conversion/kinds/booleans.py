@@ -7,10 +7,10 @@ from edms_tasks.conversion.storage_classes import Classes
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """0 is false, 1 is true, and nothing else is a boolean."""
+    """0 as false, 1 as true; NULL for any other value."""
     return Converted(f"CASE {value.integer} WHEN 0 THEN false WHEN 1 THEN true END")
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """As Django writes it."""
+    """0 or 1, as Django writes it."""
     return Converted(f"CAST({value} AS BIGINT)")

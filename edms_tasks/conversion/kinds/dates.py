@@ -1,4 +1,4 @@
-"""DateField: `YYYY-MM-DD` in SQLite, date in PostgreSQL, of which Python knows the years 1 to 9999."""
+"""DateField: `YYYY-MM-DD` in SQLite, date in PostgreSQL. Python supports the years 1 to 9999 only."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _WRITTEN = r"(000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d\d\d)-\d\d-\d\d"
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """The day, as Django writes it."""
+    """The date; NULL unless the text is as Django writes dates."""
     return Converted(f"CASE WHEN regexp_full_match({value.text}, '{_WRITTEN}') THEN TRY_CAST({value.text} AS DATE) END")
 
 
 def from_text(value: str) -> str:
-    """The day that PostgreSQL's own text names; NULL where Python has no such day."""
+    """The date of PostgreSQL's text; NULL if Python does not support it."""
     return f"CASE WHEN regexp_full_match({value}, '{_WRITTEN}') THEN TRY_CAST({value} AS DATE) END"
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """The text Django writes."""
+    """The date as the text that Django writes."""
     text = f"CAST({value} AS VARCHAR)"
     known = f"regexp_full_match({text}, '{_WRITTEN}')"
     return Converted(

@@ -1,4 +1,4 @@
-"""DateTimeField: text in UTC in SQLite, timestamp with time zone in PostgreSQL; both know microseconds."""
+"""DateTimeField: text in UTC in SQLite, timestamp with time zone in PostgreSQL. Both have microseconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST = 26  # 2026-01-02 03:04:05.000006
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """The time; a `T` in the middle, a `Z` at the end and any number of decimals are spellings Django reads."""
+    """The timestamp. Like Django, it accepts a `T` in the middle, a `Z` at the end and up to six decimals."""
     text = value.text
     written = rf"{_DAY}[ T]{_CLOCK}(Z|\+00:00)?"
     plain = rf"regexp_replace(replace({text}, 'T', ' '), '(Z|\+00:00)$', '')"
@@ -20,18 +20,18 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
 
 
 def from_text(value: str) -> str:
-    """The time that PostgreSQL's own text names; NULL where Python has no such time."""
+    """The timestamp of PostgreSQL's text; NULL if Python does not support it."""
     kind = f"CASE WHEN ends_with({value}, '+00') THEN TRY_CAST({value} AS TIMESTAMPTZ) END"
     return rf"CASE WHEN regexp_full_match({value}, '{_DAY} {_CLOCK}\+00') THEN {kind} END"
 
 
 def from_text_without_zone(value: str) -> str:
-    """The same for timestamps without time zone."""
+    """The timestamp without time zone of PostgreSQL's text; NULL if Python does not support it."""
     return f"CASE WHEN regexp_full_match({value}, '{_DAY} {_CLOCK}') THEN TRY_CAST({value} AS TIMESTAMP) END"
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """The text Django writes: six decimals, or none."""
+    """The timestamp as the text that Django writes: with six decimals or none."""
     text = f"CAST({value} AS VARCHAR)"
     plain = f"regexp_replace({text}, '\\+00$', '')" if _zoned(columns) else text
     known = f"regexp_full_match({plain}, '{_DAY} {_CLOCK}')"

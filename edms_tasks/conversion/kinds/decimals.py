@@ -1,8 +1,8 @@
 """DecimalField: numeric(p, s) in PostgreSQL; in SQLite an integer or a double, of which Django reads 15 digits.
 
-Django on SQLite writes the decimal's text, which SQLite turns into a number, and reads that rounded to 15 significant
-digits and to the field's places (`get_decimalfield_converter`). A number that says more than that is not the number
-Django shows, so nobody can say which of the two is meant: it is incompatible.
+On SQLite Django writes the decimal as text, which SQLite turns into a number. Django reads that number rounded to 15
+significant digits and to the field's decimal places (`get_decimalfield_converter`). A number with more digits is
+incompatible: it is not the number that Django shows, and nothing says which of the two is meant.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import re
 from edms_tasks.conversion.forms import Columns, Converted, Incompatible
 from edms_tasks.conversion.storage_classes import Classes
 
-_DIGITS = 15  # DBL_DIG: decimals of so many digits go through a double and back unharmed
+_DIGITS = 15  # DBL_DIG: decimals of up to 15 digits survive conversion to a double and back
 _PLACES_WITHOUT_SCALE = 15
 _WIDEST = 38  # of DuckDB's decimals
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """The decimal Django reads, with the places the column keeps, where it is all that SQLite holds."""
+    """The decimal that Django reads, with the column's decimal places; NULL if SQLite's number has more digits."""
     precision, scale = _limits(columns)
     number = value.number
     read = f"format('{{:.{_DIGITS - 1}e}}', {number})"
     places = _PLACES_WITHOUT_SCALE if scale is None else min(scale, _WIDEST - _DIGITS)
     fixed = f"TRY_CAST({read} AS DECIMAL({_WIDEST}, {places}))"
-    # 15 digits make one double only: the same double means that neither digits nor places were lost.
+    # Each decimal of 15 digits has its own double: the same double shows that no digits and no places were lost.
     whole = f"(TRY_CAST({read} AS DOUBLE) = {number} AND CAST({fixed} AS DOUBLE) = {number})"
     text = f"CAST({fixed} AS VARCHAR)"
     if scale is None:
@@ -45,7 +45,7 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """The double nearest to it, which is exactly what Django reads back where there are no more than 15 digits."""
+    """The nearest double. With at most 15 digits, Django reads exactly the same decimal from it."""
     _, scale = _limits(columns)
     plain = f"regexp_full_match({value}, '-?[0-9]+(\\.[0-9]+)?')"
     digits = f"rtrim(ltrim(regexp_replace({value}, '[-.]', '', 'g'), '0'), '0')"
@@ -63,6 +63,6 @@ def to_sqlite(value: str, columns: Columns) -> Converted:
 
 
 def _limits(columns: Columns) -> tuple[int | None, int | None]:
-    """Digits and places of numeric(p, s); None for a numeric without limits."""
+    """Precision and scale of numeric(p, s); (None, None) for a numeric without limits."""
     found = re.fullmatch(r"numeric\((\d+),(\d+)\)", columns.postgresql.native_type)
     return (int(found[1]), int(found[2])) if found else (None, None)

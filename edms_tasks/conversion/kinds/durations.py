@@ -1,7 +1,7 @@
-"""DurationField: microseconds in SQLite, interval in PostgreSQL, whose text is read and written here.
+"""DurationField: microseconds in SQLite, interval in PostgreSQL. This module reads and writes PostgreSQL's text.
 
-Django writes an interval as days and a time of day that is never negative, so -1 µs is `-1 days +23:59:59.999999`.
-Arithmetic in the database leaves others, such as `25:00:00`: the same duration in another spelling.
+Django writes an interval as days and a time of day that is never negative: -1 µs is `-1 days +23:59:59.999999`.
+Arithmetic in the database can give another spelling of the same duration, such as `25:00:00`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _INTERVAL = r"(-?[0-9]+ days?)?( ?[+-]?[0-9]+:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?)?
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """PostgreSQL's own text of the interval Django writes."""
+    """The interval as PostgreSQL's text, as Django would have written it."""
     micros = f"CAST({value.integer} AS HUGEINT)"
     rest = f"((({micros} % {_DAY}) + {_DAY}) % {_DAY})"
     days = f"CAST(({micros} - {rest}) // {_DAY} AS BIGINT)"
@@ -31,7 +31,7 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """Microseconds. Months and years have no length of their own."""
+    """Microseconds. Months and years are incompatible, because they have no fixed length."""
     known = f"(regexp_full_match({value}, '{_INTERVAL}') AND {value} <> '')"
     days = f"coalesce(TRY_CAST(regexp_extract({value}, '(-?[0-9]+) day', 1) AS HUGEINT), 0)"
     clock = r"([+-]?)([0-9]+):([0-9]{2}):([0-9]{2})(\.[0-9]+)?$"

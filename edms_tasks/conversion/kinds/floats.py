@@ -1,4 +1,4 @@
-"""FloatField: the same 64 bits in both engines, but for what SQLite does not keep: NaN, and the sign of zero."""
+"""FloatField: the same 64 bits in both engines, except NaN and the sign of zero, which SQLite does not keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole numbers: 64 bits in SQLite whatever the column is declared as, 16, 32 or 64 in PostgreSQL."""
+"""Whole numbers: 64 bits in SQLite whatever the column's declared type; 16, 32 or 64 bits in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BITS = {"smallint": 16, "integer": 32, "bigint": 64}
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """The number, where the column's type holds it; negative ones not where Django declared a positive field."""
+    """The number, if it is in the range of the column's type, and not negative in a positive integer field."""
     kind = columns.postgresql.native_type
     least, most = -(2 ** (_BITS[kind] - 1)), 2 ** (_BITS[kind] - 1) - 1
     incompatible = [Incompatible(f"{value.integer} NOT BETWEEN {least} AND {most}", f"is out of range for {kind}")]
@@ -25,5 +25,5 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """Every one of them fits."""
+    """The number as 64 bits; every number is compatible."""
     return Converted(f"CAST({value} AS BIGINT)")

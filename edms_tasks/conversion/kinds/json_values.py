@@ -1,8 +1,8 @@
-"""JSONField: text in SQLite, jsonb in PostgreSQL, which keeps what a document says and not how it is written.
+"""JSONField: text in SQLite, jsonb in PostgreSQL. jsonb keeps a document's meaning, not its spelling.
 
-jsonb sorts an object's keys, drops white space, and writes 1e5 as 100000. So a document out of SQLite is held against
-what came back in a canonical form: every scalar and every container with its path, and every number by its exact value.
-What jsonb would change in a document is incompatible: repeated keys, NUL in strings, minus zero.
+jsonb sorts an object's keys, drops white space, and writes 1e5 as 100000. So documents from SQLite are compared in a
+canonical form: every scalar and container with its path, and every number by its exact value. Documents whose meaning
+jsonb would change are incompatible: repeated keys, NUL in strings, minus zero.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _STRING = r'"(\\.|[^"\\])*"'
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """The text as it is: PostgreSQL reads it."""
+    """The text unchanged: PostgreSQL parses it."""
     text = value.text
     incompatible = [
         Incompatible(value.unreadable, "is text that is not valid UTF-8"),
@@ -37,23 +37,23 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
                 "contains a number outside the range of jsonb",
             ),
         ]
-    # To look into a document costs much, so that the text is not looked into a second time here.
+    # Parsing documents is expensive: the expression does not repeat the checks above.
     return Converted(text, tuple(incompatible))
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """PostgreSQL's own text, which comes back as it is."""
+    """PostgreSQL's text unchanged."""
     return Converted(value)
 
 
 def is_json(text: str) -> str:
-    """Whether a text is JSON by the letter; DuckDB alone would let NaN and commas before a bracket pass."""
+    """SQL: whether a text is strictly valid JSON. DuckDB's json_valid alone accepts NaN and trailing commas."""
     loose = rf"regexp_matches({_bare(text)}, '[Nn][Aa]|[Ii]nf|,\s*[\]}}]')"
     return f"coalesce(json_valid({text}) AND NOT {loose}, false)"
 
 
 def canonical(text: str) -> str:
-    """The meaning of a JSON document as one text: equal for texts of JSON with equal meaning."""
+    """SQL: a document's meaning as text, equal for all spellings of the same document."""
     atom = "CAST(atom AS VARCHAR)"
     node = (
         "fullkey || ' ' || CASE WHEN type IN ('BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT') "
@@ -70,17 +70,17 @@ def _repeats_a_key(text: str) -> str:
 
 
 def _parsable(text: str) -> str:
-    """Something that parses, whatever the text is: DuckDB computes more rows than it is asked for."""
+    """The text, or `null` if it is not JSON: DuckDB may evaluate rows that the condition excludes."""
     return f"CASE WHEN coalesce(json_valid({text}), false) THEN {text} ELSE 'null' END"
 
 
 def _bare(text: str) -> str:
-    """The text with every string in it emptied, so that what is left is structure and numbers."""
+    """The text with empty strings in place of its strings: structure, numbers and literals are left."""
     return f"regexp_replace({text}, '{_STRING}', '\"\"', 'g')"
 
 
 def _exact(number: str) -> str:
-    """A number's exact value as text: its digits without zeros at either end, and the power of ten of the last one."""
+    """A number's exact value as text: its digits without leading and trailing zeros, and the last digit's power of ten."""
     mantissa = f"regexp_extract({number}, '^-?([0-9.]+)', 1)"
     places = f"strlen(split_part({mantissa}, '.', 2))"
     exponent = f"coalesce(TRY_CAST(regexp_extract({number}, '[eE][+]?(-?[0-9]+)$', 1) AS BIGINT), 0)"

@@ -1,4 +1,4 @@
-"""Text, with and without a limit of characters. PostgreSQL keeps the limit, and no NUL; SQLite keeps any text."""
+"""Text, with and without a limit of characters. PostgreSQL enforces the limit and refuses NUL; SQLite stores any text."""
 
 from __future__ import annotations
 

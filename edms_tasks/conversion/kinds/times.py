@@ -10,14 +10,14 @@ _LONGEST = 15  # 03:04:05.000006
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """PostgreSQL's own text, which ends with no zero after the point."""
+    """The time as PostgreSQL writes it: without trailing zeros in the decimals."""
     text = value.text
     short = f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
     return Converted(f"CASE WHEN regexp_full_match({text}, '{_CLOCK}') THEN {short} END")
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """The text Django writes."""
+    """The time as the text that Django writes: with six decimals or none."""
     known = f"regexp_full_match({value}, '{_CLOCK}')"
     padded = f"CASE WHEN contains({value}, '.') THEN rpad({value}, {_LONGEST}, '0') ELSE {value} END"
     return Converted(

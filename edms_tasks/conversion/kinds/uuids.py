@@ -10,7 +10,7 @@ _DASHED = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def to_postgresql(value: Classes, columns: Columns) -> Converted:
-    """With dashes; Django reads the other spellings too."""
+    """The UUID with dashes, from any spelling that Django reads."""
     lower = f"lower({value.text})"
     bare = f"replace({lower}, '-', '')"
     dashed = " || '-' || ".join(
@@ -20,5 +20,5 @@ def to_postgresql(value: Classes, columns: Columns) -> Converted:
 
 
 def to_sqlite(value: str, columns: Columns) -> Converted:
-    """Without dashes, as Django writes it."""
+    """The UUID without dashes, as Django writes it on SQLite."""
     return Converted(f"replace({value}, '-', '')")
