@@ -1,7 +1,7 @@
-"""A lock file beside what it protects. The kernel holds the lock (`flock`) and lets go of it when the holder dies.
+"""A lock file beside what it protects. The kernel holds the lock (`flock`) and releases it when the holder dies.
 
-Who opens the same file is kept out: another settings file, another user, another container that mounts the folder. Over NFS the lock
-reaches other hosts where the mount has locking (not with `nolock` or `local_lock=flock`).
+The lock works for everyone who opens the same file: with other settings, as another user, in another container that mounts
+the folder. Over NFS it works between hosts if the mount has locking (not with `nolock` or `local_lock=flock`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edms_tasks.errors import LockLost, LockUnavailable, TargetLocked
 from edms_tasks.locking.holders import Holder
 
 Wait = Callable[[TargetLocked], None]
-"""Called each time somebody else holds the lock: raises the error it is given, or returns after a while to try again."""
+"""Called while another run holds the lock: raises the given error, or returns after a while to try again."""
 
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP)
@@ -40,7 +40,7 @@ class FileLock:
     descriptor: int
 
     def require_held(self) -> None:
-        """Raises LockLost where somebody removed the lock file, so that others lock another one."""
+        """Raise LockLost if the lock file was removed: another run could create and lock a new one."""
         if not _is_at(self.descriptor, self.path):
             raise LockLost(
                 "The lock file is gone.",
@@ -54,19 +54,19 @@ class FileLock:
 def file_lock(
     path: Path, what: str, *, shared: bool, purpose: str, like: Path, wait: Wait = give_up
 ) -> Iterator[FileLock]:
-    """Hold a lock file; it is removed afterwards, unless somebody else holds it too.
+    """Hold a lock file. It is removed afterwards, unless others hold it too.
 
     Args:
         path: the lock file; its folder exists.
-        what: what it protects, for people.
-        shared: whether others may hold it at the same time, if they share it too.
+        what: what the lock protects, for messages.
+        shared: whether other runs may hold it at the same time, also shared.
         purpose: "restore", "backup", …
-        like: whose owner and permissions the lock file gets, if that is there: whoever uses it must be able to lock it.
-        wait: what to do while somebody else holds it.
+        like: the protected file or folder; if it exists, the lock file gets its owner and permissions, so that its users can lock.
+        wait: called while another run holds the lock.
 
     Raises:
-        TargetLocked: as `wait` says.
-        LockUnavailable: no lock file can be made here, or the file system has no locks.
+        TargetLocked: another run holds it, and `wait` raised.
+        LockUnavailable: the lock file cannot be created, or the file system has no locks.
     """
     descriptor, writable = _acquire(path, what, shared=shared, like=like, wait=wait)
     try:
@@ -78,11 +78,11 @@ def file_lock(
 
 
 def locked_by(path: Path, what: str) -> TargetLocked | None:
-    """Who holds a lock file exclusively, without creating one."""
+    """The error that names who holds the lock exclusively; None if nobody does. Creates no lock file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return None  # nobody has made one, or it will be reported by whoever wants to hold it
+        return None  # there is none, or `file_lock` will report why it cannot be opened
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -108,7 +108,7 @@ def _acquire(path: Path, what: str, *, shared: bool, like: Path, wait: Wait) -> 
                     raise
                 raise _unavailable(path, f"The file system does not lock: {error.strerror}.") from error
             else:
-                # Its last holder may have removed it between our opening and our locking it.
+                # Its last holder may have removed it between our open and our lock.
                 if _is_at(descriptor, path):
                     kept, descriptor = descriptor, -1
                     return kept, writable
@@ -145,7 +145,7 @@ def _open_to_users_of(like: Path, descriptor: int) -> None:
     try:
         status = like.stat()
     except OSError:
-        return  # nothing there yet: ours alone
+        return  # the protected file does not exist yet, so it has no users
     if os.geteuid() == 0:
         os.fchown(descriptor, status.st_uid, status.st_gid)
     elif status.st_gid in os.getgroups():
@@ -160,7 +160,7 @@ def _release(descriptor: int, path: Path, *, shared: bool) -> None:
         if _is_at(descriptor, path):
             path.unlink()
     except OSError:
-        pass  # others share it, or the folder is not ours to remove from: an unlocked file that stays harms nobody
+        pass  # others share it, or we may not remove it: a lock file that stays is harmless
     finally:
         os.close(descriptor)
 
@@ -187,7 +187,7 @@ def _signature(descriptor: int) -> Any:
     try:
         return json.loads(os.pread(descriptor, 4096, 0))
     except ValueError:
-        return None  # being written, or its holder may not write to it
+        return None  # the holder is just writing it, or may not write to it
 
 
 def _unavailable(path: Path, why: str) -> LockUnavailable:

@@ -1,4 +1,4 @@
-"""Who holds a lock, for the message to others."""
+"""The run that holds a lock, for the message to other runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edms_tasks.errors import TargetLocked
 
 @dataclass(frozen=True)
 class Holder:
-    """A run that holds a lock; fields that could not be learned are empty."""
+    """A run that holds a lock. Unknown fields are empty."""
 
     purpose: str = ""  # "restore", "backup", …
     pid: str = ""
@@ -27,16 +27,16 @@ class Holder:
 
     @classmethod
     def from_json(cls, value: Any) -> Holder:
-        """From a lock file, which may hold anything."""
+        """The holder from a lock file's JSON; anything that is not as expected becomes empty."""
         known = value if isinstance(value, dict) else {}
         return cls(**{name: str(known.get(name, ""))[:200] for name in ("purpose", "pid", "host", "since")})
 
     def as_json(self) -> dict[str, str]:
-        """For a lock file."""
+        """The content of a lock file."""
         return asdict(self)
 
     def locked(self, what: str, *, where: str) -> TargetLocked:
-        """The error for whoever is kept out."""
+        """The error for a run that needs the lock on `what`."""
         verb = f"A {self.purpose} is running" if self.purpose else "Another run is at work"
         return TargetLocked(
             f"{verb} on {what}.",

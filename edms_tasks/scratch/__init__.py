@@ -1,1 +1,1 @@
-"""The folder of a run, and its limits on memory and disk."""
+"""A run's temporary folder, its DuckDB workspace, and its limits on memory and disk."""

@@ -1,7 +1,7 @@
 """Check a Parquet object of a repository against the manifest before its values are read.
 
-A few hundred bytes of Parquet can claim billions of rows, or a gigabyte for one page. Nothing of that is unpacked here: the
-footer alone says how many rows there are and how many bytes they make.
+A few hundred bytes of Parquet can claim billions of rows, or a gigabyte for one page. Only the footer is read here, which
+has the number of rows and their unpacked size.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import pyarrow.parquet as pq
 from edms_tasks.errors import DamagedRepository
 
 LARGEST_ROWS = 1 << 24
-"""Rows in one object. A backup writes at most `chunk_rows` (65,536 unless the settings say otherwise)."""
+"""The most rows in one object. A backup writes at most `chunk_rows` (by default 65,536)."""
 
 LARGEST_BYTES = 3 << 30
-"""Unpacked bytes of one object. A backup ends an object at 8 MB, so that only a single row can make it larger: SQLite's
+"""The most unpacked bytes of one object. A backup ends an object at 8 MB, so only a single row can make it larger: SQLite's
 values have at most 1 GB, and tagged ones are written as hexadecimal digits."""
 
 
 def require_bounded(path: Path, *, rows: int | None, name: str) -> None:
-    """Refuse a file that is no Parquet, or would unpack to more than a backup writes.
+    """Check that a file is Parquet, has the manifest's number of rows, and unpacks to no more than a backup writes.
 
     Args:
         path: the fetched object.
-        rows: how many rows the manifest says it has; None where it does not say.
+        rows: the number of rows in the manifest; None if it has none.
         name: the object's name in the repository, for the message.
 
     Raises:
-        DamagedRepository: it is not what a backup writes.
+        DamagedRepository: the file fails one of these checks.
     """
     try:
         with pq.ParquetFile(path, memory_map=False) as file:

@@ -9,7 +9,11 @@ from edms_tasks.errors import NoSpace
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
-    """Raise NoSpace where the disk of `folder` (which may not exist yet) has not room for `needed` bytes and a tenth more."""
+    """Check that the disk of `folder`, which may not exist yet, has `needed` bytes and a tenth more free.
+
+    Raises:
+        NoSpace: it has not; the message says that the space is for `what`.
+    """
     existing = folder
     while not existing.exists():
         existing = existing.parent

@@ -1,4 +1,4 @@
-"""Memory or room that ran out in the middle of a step: which limit was met, and what would do."""
+"""The error for memory or disk space that ran out in a step: which limit was reached, and which would be enough."""
 
 from __future__ import annotations
 
@@ -16,33 +16,36 @@ _STEP_MB = 256
 
 
 def exhausted(error: Exception, step: str) -> EdmsBackupError | None:
-    """The error for memory or room that ran out while `step` ran ("serialize documents.Document"); None for any other error."""
-    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    """The MemoryExhausted or NoSpace for an `error` of `step` ("serialize documents.Document"); None for any other error."""
+    message = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, duckdb.OutOfMemoryException):
-        if "max_temp_directory_size" in str(error) or "offload" in said:
+        if "max_temp_directory_size" in str(error) or "offload" in message:
             return NoSpace(
                 f"No room is left in `workdir` for what does not fit into memory: {step}.",
-                why=said,
+                why=message,
                 fix="Free some space there, or point `workdir` at a larger disk, and run it again.",
             )
         return MemoryExhausted(
             f"The memory limit was reached: {step}.",
-            why=f"{said}. A single value must fit into memory several times over.",
-            fix=f"Set memory_limit_mb to {_enough(said)} or more in the settings (or EDMS_BACKUP__MEMORY_LIMIT_MB), with jobs = 1 if "
+            why=f"{message}. A single value must fit into memory several times over.",
+            fix=f"Set memory_limit_mb to {_enough(message)} or more in the settings (or EDMS_BACKUP__MEMORY_LIMIT_MB), with jobs = 1 if "
             "the machine has little memory, and run it again.",
         )
     if isinstance(error, MemoryError):  # Arrow's too
         return MemoryExhausted(
             f"The machine has no memory left: {step}.",
-            why=said,
+            why=message,
             fix="Stop other programs, or set a lower memory_limit_mb and jobs = 1 in the settings, and run it again.",
         )
     return None
 
 
-def _enough(said: str) -> int:
-    """Megabytes that would have done for this request, and for the larger ones that follow: a hash has its text beside the value."""
-    found = _REFUSED.search(said)
+def _enough(message: str) -> int:
+    """A limit in megabytes that is enough for DuckDB's refused request and the larger ones after it.
+
+    Four times the sum of what was asked for and what was in use, because hashing a value needs its text beside it.
+    """
+    found = _REFUSED.search(message)
     if found is None:
         return 4 * _STEP_MB
     asked, of, used, unit = found.groups()

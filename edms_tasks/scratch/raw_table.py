@@ -1,4 +1,4 @@
-"""A table's rows on the disk of this run, as they were extracted: nothing joined, nothing changed."""
+"""A table's extracted rows in the run's folder: neither joined nor changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BATCH_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table's raw rows: Parquet files, columns by name, values encoded as `encodings` say."""
+    """A table's raw rows in Parquet files; `encodings` says how each column's values are encoded."""
 
     table_id: str
     rows: int
@@ -24,9 +24,9 @@ class RawTable:
     files: tuple[Path, ...]
 
     def by_width(self) -> Iterator[tuple[RawTable, int]]:
-        """The rows in groups of files whose rows are of similar width, each with how many rows make some 64 MB.
+        """The files in groups with rows of similar width, each group with the number of rows that make about 64 MB.
 
-        Where rows are taken by their number, a few documents of megabytes would otherwise be held by the thousand.
+        With one number for all, a reader would hold thousands of rows with megabytes of text at once.
         """
         if not self.files:
             yield self, 1
@@ -44,5 +44,5 @@ class RawTable:
 
     @property
     def bytes(self) -> int:
-        """The size of the files: what work on the rows costs."""
+        """The size of the files, a measure of the work on the rows."""
         return sum(path.stat().st_size for path in self.files)

@@ -1,4 +1,4 @@
-"""One DuckDB for all that a process reads from Parquet files straight through: making one a table costs more than small tables do."""
+"""One DuckDB in a process for plain reads of Parquet files: creating one for each table costs more than reading a small table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import duckdb
 
 @contextmanager
 def reading() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of the caller's own that keeps rows in order and writes times in UTC; make no tables in it."""
+    """A cursor that keeps the order of rows and converts times to UTC. Do not create tables in it: all callers share the database."""
     with _engine().cursor() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
@@ -19,7 +19,7 @@ def reading() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @cache
 def _engine() -> duckdb.DuckDBPyConnection:
-    # A query runs on its caller's thread alone. Nothing of a file is kept: another run's may have its name.
+    # One thread: a query runs on its caller's. No file cache: another run may reuse a file's name.
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": 1,
         "preserve_insertion_order": True,

@@ -1,4 +1,4 @@
-"""A run's own folder for temporary files, removed when the run ends, or by the next run if it was killed."""
+"""A run's folder for temporary files. It is removed when the run ends, or by the next run if it was killed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from edms_tasks.durable import private_folder
 
 @contextmanager
 def run_folder(workdir: Path, purpose: str) -> Iterator[Path]:
-    """A fresh folder `<purpose>-…` in `workdir`, which is created; such folders that no living run holds are removed.
+    """Create a folder `<purpose>-…` in `workdir`, and remove those of runs that were killed. Creates `workdir` if needed.
 
-    The folder itself is locked while it is in use, and the kernel releases the lock when its holder dies.
+    The folder is locked while it is in use. The kernel releases the lock when its holder dies.
     """
     private_folder(workdir)
-    # One run at a time: a folder that another run has made and not locked yet would look abandoned.
-    with _opened(workdir) as alone:
-        fcntl.flock(alone, fcntl.LOCK_EX)
+    # The lock on `workdir`: a folder that another run has created and not locked yet would look abandoned.
+    with _opened(workdir) as parent:
+        fcntl.flock(parent, fcntl.LOCK_EX)
         for left in workdir.glob(f"{purpose}-*"):
             _remove_if_abandoned(left)
         folder = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=workdir))
@@ -53,4 +53,4 @@ def _remove_if_abandoned(folder: Path) -> None:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder)
     except (BlockingIOError, FileNotFoundError):
-        return  # a living run's, or that of one that has just ended
+        return  # another run uses it, or has just removed it

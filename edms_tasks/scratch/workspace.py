@@ -1,4 +1,4 @@
-"""The workspace: one out-of-core DuckDB, bounded in memory, for set-based work on one snapshot."""
+"""The workspace: a DuckDB database with a memory limit that overflows to disk, for set-based work on a snapshot."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 
 AS_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE_BYTES '4MB')"
-"""How queries are written to files: a reader holds a whole group of rows, whose texts may be long."""
+"""Options of COPY … TO. Row groups are small, because a reader holds a whole one in memory, and its texts may be long."""
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A DuckDB database that overflows to `folder`; each thread works through a cursor of its own."""
+    """A DuckDB database that overflows to `folder`. Each thread uses its own cursor."""
 
     folder: Path
     engine: duckdb.DuckDBPyConnection
     schema: str = "main"
 
     def apart(self, schema: str) -> Workspace:
-        """The same workspace with names of its own for what is tabulated: two databases have tables of the same names."""
+        """The same workspace with its own schema for tables: two databases have tables with the same names."""
         self.engine.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
         return replace(self, schema=schema)
 
     def forget(self) -> None:
-        """Drop everything that was tabulated under this schema; what was written to files stays."""
+        """Drop this schema with all its tables. Files that were written stay."""
         self.engine.execute(f"DROP SCHEMA {identifier(self.schema)} CASCADE")
 
     @contextmanager
     def threads(self, number: int) -> Iterator[None]:
-        """Let each query use several threads meanwhile: for one long query at a time."""
+        """Let each query use `number` threads. Meant for one long query at a time."""
         (before,) = self.engine.execute("SELECT current_setting('threads')").fetchall()[0]
         self.engine.execute(f"SET threads = {int(number)}")
         try:
@@ -46,7 +46,7 @@ class Workspace:
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection of this thread's own to the same database, closed afterwards."""
+        """A cursor for this thread, in UTC and with this schema as default; closed afterwards."""
         cursor = self.engine.cursor()
         try:
             cursor.execute("SET TimeZone = 'UTC'")  # the text of timestamps must not depend on the machine
@@ -58,17 +58,17 @@ class Workspace:
 
 @contextmanager
 def open_workspace(folder: Path, *, memory_limit_mb: int, threads: int) -> Iterator[Workspace]:
-    """Open a fresh workspace in `folder`; what does not fit into memory goes to files there."""
+    """Open an empty workspace; data beyond the memory limit overflows to files in `folder`, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
-    # In memory, but for what does not fit: a database on disk would write each table through to it.
+    # In memory: a database on disk would write every table to the disk.
     engine = duckdb.connect(":memory:")
     try:
         engine.execute(f"SET memory_limit = '{int(memory_limit_mb)}MB'")
         engine.execute(f"SET threads = {int(threads)}")
         engine.execute(f"SET temp_directory = {literal(str(folder / 'overflow'))}")
-        # The order of rows means nothing here, and keeping it would cost memory.
+        # No query here depends on the order of rows, and keeping it costs memory.
         engine.execute("SET preserve_insertion_order = false")
-        # Nothing this product does needs DuckDB to reach out.
+        # DuckDB must not download extensions.
         engine.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
         yield Workspace(folder, engine)
     finally:
@@ -76,7 +76,7 @@ def open_workspace(folder: Path, *, memory_limit_mb: int, threads: int) -> Itera
 
 
 def relation(table: Table, raw: RawTable) -> str:
-    """The raw rows as something to SELECT from; for a table without rows, the same columns and nothing in them."""
+    """SQL to select the raw rows from; for a table without rows, an empty relation with its columns."""
     if not raw.files:
         columns = (
             ", ".join(f"CAST(NULL AS VARCHAR) AS {identifier(column.name)}" for column in table.columns)

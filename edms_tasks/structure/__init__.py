@@ -1,1 +1,1 @@
-"""The structure of a database besides its rows: definitions, and what a restore left out."""
+"""Everything in a database but its rows: definitions, sequences and properties, and what a restore leaves out."""

@@ -1,8 +1,8 @@
-"""Compare two descriptions of a schema, both ways: what is missing, extra, altered.
+"""Compare the definitions of two schemas in both directions: missing, extra and altered ones.
 
-A server may write the same definition in another way than the snapshot has it: it reads a text once and gives it back in its own
-words, and another version has other words. So what differs is asked of the server itself: the snapshot's schema is made once more
-in a database that is thrown away, and what is the same there as in the restored one says the same.
+A server may write the same definition differently from the snapshot: it parses a text and prints it in its own spelling,
+which changes between versions. So differing definitions are checked on the server itself: the snapshot's schema is created
+again in a temporary database, and definitions that are equal there and in the restored database are equal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Difference:
-    """One definition that is not as it was, with what differs in short."""
+    """A definition that differs from the snapshot's; `was` and `now` are shortened."""
 
     subject: str
     was: str
@@ -31,16 +31,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it."""
+    """The result of a comparison."""
 
-    compared: int
+    compared: int  # number of the snapshot's definitions that were compared
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Spelled:
-    """The snapshot's schema in this server's words, or why there is none."""
+    """The snapshot's definitions as this server writes them, or why they could not be determined."""
 
     definitions: Mapping[str, Definition] | None
     why: str = ""
@@ -58,14 +58,14 @@ def compare_definitions(
 
     Args:
         captured: the snapshot's schema.
-        again: that of the restored database, captured from `view`.
-        view: the restored database.
-        database: the same, for the server that it is on.
+        again: the restored database's schema, captured from `view`.
+        view: a view of the restored database.
+        database: the restored database; the temporary one is created on its server.
         folder: for temporary files.
-        left_out: what the restore could not give back, and says so.
+        left_out: what the restore left out and has reported.
     """
     was, now = _by_subject(view.definitions(captured)), _by_subject(view.definitions(again))
-    # Snapshots of release 0.1.0 say nothing of versions; what they are versions of is compared by itself.
+    # Snapshots of release 0.1.0 have no versions (of extensions, for example); the objects themselves are compared.
     says_versions = any(one.chosen_by_server for one in was.values())
     differing = [
         name
@@ -111,7 +111,7 @@ def compare_definitions(
 def _is_excused(
     name: str, was: Mapping[str, Definition], now: Mapping[str, Definition], left_out: Sequence[LeftOut]
 ) -> bool:
-    """Whether it is what it was without what was left out, or as the restore says it made it."""
+    """Whether what was left out explains the difference: only that is missing, or the restore created what it reported instead."""
     if not left_out:
         return False
     if name in was and was[name].pieces:

@@ -1,4 +1,4 @@
-"""What a restore will lack or be refused, as findings of the backup."""
+"""The backup's findings on what a restore would leave out, or be refused for."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _REASONS = 3
 
 
 def findings_of(foresight: Foresight, unknown: Mapping[str, str]) -> Iterator[Finding]:
-    """One for each kind of thing that would be left out, and one for what would stop the restore.
+    """Findings for each kind of object that would be left out, and for what would stop the restore.
 
     Args:
-        foresight: what the engine says.
-        unknown: name of a table or index -> why the EDMS's own connection cannot make it either.
+        foresight: what the engine determined.
+        unknown: name of a table or index -> why the EDMS's own connection cannot create it either.
     """
     if foresight.refused is not None:
         error = foresight.refused

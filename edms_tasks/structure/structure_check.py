@@ -1,6 +1,6 @@
-"""Check the structure of a database besides its rows: definitions, sequence positions, and the database's properties.
+"""Check everything in a database but its rows: definitions, sequence positions, search indexes and the database's properties.
 
-A restore that lost a trigger has all rows right and is still not what was backed up.
+A restore that lost a trigger has the right rows, and is still not what was backed up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LINES = 200
 
 @dataclass(frozen=True)
 class StructureCheck:
-    """One kind of thing, as it was and as it is: equal texts mean equal things."""
+    """The expected and the found text of one check; it passed if they are equal."""
 
     subject: str
     measure: str
@@ -30,7 +30,7 @@ class StructureCheck:
 
 @dataclass(frozen=True)
 class Structure:
-    """What a database is besides its rows: line by line, and what an administrator should know of the comparison."""
+    """The checks of a database's structure, and notes for the administrator."""
 
     checks: tuple[StructureCheck, ...]
     notes: tuple[str, ...]
@@ -44,15 +44,15 @@ def check_structure(
     scratch: Path,
     left_out: Sequence[LeftOut] = (),
 ) -> Structure:
-    """Hold the restored database's own description of itself against the snapshot's.
+    """Compare the restored database's structure with the snapshot's.
 
     Args:
-        manifest: for the positions of sequences.
+        manifest: the snapshot's manifest; it has the positions of sequences.
         captured: the snapshot's native schema, fetched.
-        view: the restored database.
-        database: the same, for the server that it is on.
+        view: a view of the restored database.
+        database: the restored database; a temporary one is created on its server if definitions differ.
         scratch: folder for the restored database's schema; created.
-        left_out: what the restore could not give back, and says so.
+        left_out: what the restore left out and has reported.
     """
     scratch.mkdir()
     again = view.capture_schema(scratch / "schema")
@@ -70,7 +70,7 @@ def check_structure(
 
 
 def _check_definitions(compared: Comparison) -> Iterator[StructureCheck]:
-    """One line for all, and one for each that differs."""
+    """A check for all definitions, and one for each that differs."""
     differing, same = len(compared.differences), _all(compared.compared)
     yield StructureCheck("schema", "definitions", same, f"{differing:,} that differ" if differing else same)
     for difference in compared.differences[:_LINES]:
@@ -82,11 +82,11 @@ def _check_definitions(compared: Comparison) -> Iterator[StructureCheck]:
 
 
 def _check_search_indexes(manifest: Manifest, view: View) -> StructureCheck:
-    """Indexes that passed the engine's own check in the source must pass it here (`search-index-checked`)."""
-    # In a database of another engine there are none.
+    """Check that search indexes that passed the engine's check in the source pass it here (`search-index-checked`)."""
+    # Another engine has no such indexes.
     asked = manifest.findings if manifest.engine == manifest.native_schema.engine else ()
     passed = {finding.subject for finding in asked if finding.code == "search-index-checked"}
-    # They are asked for only where it matters: they may read whole tables.
+    # `findings` may read whole tables, so it is called only if needed.
     all_found = view.findings() if passed else ()
     found = {finding.subject for finding in all_found if finding.code == "search-index-checked"}
     return StructureCheck(
@@ -98,7 +98,7 @@ def _check_search_indexes(manifest: Manifest, view: View) -> StructureCheck:
 
 
 def _check_properties(was: Mapping[str, str], now: Mapping[str, str], excused: Collection[str]) -> list[StructureCheck]:
-    """The database as a whole, both ways; nothing where the snapshot does not say, and the restore's notes say so."""
+    """Check the database's properties in both directions; no check if the snapshot has none, which the restore's notes say."""
     if not was:
         return []
     wrong = [
@@ -122,7 +122,7 @@ def _check_sequences(was: Sequence[SequencePosition], now: Sequence[SequencePosi
 
 
 def _by_name(sequences: Sequence[SequencePosition]) -> dict[tuple[str | None, str], list[SequencePosition]]:
-    """Lists, because SQLite's table of positions may name a table twice; which comes first then counts."""
+    """(schema, name) -> positions: a list in order, because SQLite's table of positions may have a table twice."""
     found: dict[tuple[str | None, str], list[SequencePosition]] = {}
     for sequence in sequences:
         found.setdefault((sequence.schema_name, sequence.name), []).append(sequence)
