@@ -151,7 +151,11 @@ def _examined(
         edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
         excluded=tuple(inventory.table(table_id).label for table_id in sorted(excluded)),
         files=sum(root.files for root in walked),
-        settings=settings_text(diagnosis.assessments, {("exclude", "tables"): settings.exclude.tables}),
+        settings=settings_text(
+            diagnosis.assessments,
+            {("exclude", "tables"): settings.exclude.tables},
+            {"files.roots": {name: str(path) for name, path in settings.files.roots.items()}},
+        ),
         seconds=run.seconds,
     )
 

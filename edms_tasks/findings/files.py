@@ -11,7 +11,7 @@ KINDS = (
         "Rows name files that are not there.",
         "Put the files back if there is another copy, or clear the values in the EDMS.",
     ),
-    Kind("orphan-files", ("info",), "No row's file column names these files. They are backed up all the same."),
+    Kind("orphan-files", ("info",), "No row names these files. They are backed up all the same."),
     Kind(
         "file-of-no-row",
         ("warning",),
@@ -21,8 +21,8 @@ KINDS = (
     Kind(
         "path-column",
         ("info",),
-        "A column that is no FileField names files of a file root. The files are backed up; nothing checks that they are there.",
-        "Make it a FileField in the EDMS. Every backup then checks the files that rows name.",
+        "A column that is no FileField names files of a file root. They are counted like those of FileFields: missing files, files that "
+        "no row names.",
     ),
     Kind(
         "files-outside-the-roots",

@@ -263,6 +263,22 @@ class FileRoot(Value):
     used_by: tuple[str, ...] = ()
 
 
+class PathPlace(Value):
+    """From where values of a path column lead: without `strip` at their beginning, after `prefix`, they are paths below the root."""
+
+    root: str  # FileRoot.name
+    strip: str = ""  # "/srv/edms/media/" of absolute paths, "media/" of paths from above the root
+    prefix: str = ""  # "documents/originals/"
+
+
+class PathColumn(Value):
+    """A column that is no FileField and was found to name files of the roots."""
+
+    table: str  # Table.id
+    column: str
+    places: tuple[PathPlace, ...]  # a value is the file of the first one that has it; (): its files are in many folders
+
+
 class FileNameReference(Value):
     """File names that contain the id of a row, as declared in the settings."""
 
