@@ -99,11 +99,9 @@ KINDS = (
     Kind("link-stored-as-file", ("info",), "The symbolic link leads to a file. The file is stored in its place."),
     Kind(
         "database-inside-root",
-        ("error",),
-        "The folder holds the live database. Its file and what is beside it are left out, since its rows are stored; a restore in "
-        "place of the folder is refused, because it would swap the database away.",
-        "Point [files] roots at the folders of documents inside it, or keep the database elsewhere. An existing snapshot is restored with "
-        "--into and --into-files.",
+        ("info",),
+        "The folder holds the live database. Its file and what is beside it (log, locks, what restores set aside) are left out, since "
+        "its rows are stored. A restore swaps the folder around it, entry by entry.",
     ),
     Kind(
         "repository-inside-root",
