@@ -135,9 +135,12 @@ class AsWritten:
         carried = {column.name for column in stored} | ({*table.generated} & {*entry.encodings})
         columns = [column for column in entry.table.columns if column.name in carried]
         if self._is_superuser:
-            _mark(connection, table, "", "false")
+            # Only those that come with their rows. A plain column that does not come gets its default, and the default of
+            # this one is an expression over a row that is not there yet: the server process crashes.
+            brought = replace(table, generated=tuple(name for name in table.generated if name in carried))
+            _mark(connection, brought, "", "false")
             yield Destination(table.quoted, columns, is_itself=True)
-            _mark(connection, table, "s", "true")
+            _mark(connection, brought, "s", "true")
             return
         connection.execute(
             f"CREATE UNLOGGED TABLE {table.waiting} AS SELECT * FROM ONLY {table.quoted} WITH NO DATA".encode()
