@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,17 +11,30 @@ from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import View
-from edms_tasks.doctor import Diagnosis, Group, Subject, WalkedRoot, examine, grouped, settings_text, walk_root
+from edms_tasks.doctor import (
+    Assessment,
+    Diagnosis,
+    Group,
+    Subject,
+    WalkedRoot,
+    examine,
+    grouped,
+    settings_text,
+    walk_root,
+)
+from edms_tasks.doctor.profile_answers import answers
 from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.inspect import run_probe
-from edms_tasks.inventory.model import FileRoot, Finding
+from edms_tasks.inventory.model import FileRoot, Finding, Inventory
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.owners_suites import findings_of
 from edms_tasks.report import page
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.backing_up.foresee_restore import foresee_restore
 from flows.evidence.artifacts import leave_diagnosis
+from flows.initialising.profiles import Profile, all_profiles, detect_profile
 from flows.live.folder_checks import immovable, our_folders, overlapping
 from flows.requests import DoctorRequest
 from flows.running.declaring import Shortfall, flow, task
@@ -42,6 +56,14 @@ class Examined:
     files: int
     settings: str  # TOML with the fixes that settings can make
     seconds: dict[str, float]
+    profile: Profile | None  # the shipped one that fits this EDMS
+
+    @property
+    def answered(self) -> tuple[Assessment, ...]:
+        """The findings whose fix stands in the profile that fits."""
+        if self.profile is None:
+            return ()
+        return tuple(one for one in self.diagnosis.assessments if answers(self.profile.values, one.settings_fix))
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -57,6 +79,8 @@ class Examined:
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
+        answered = {id(one) for one in self.answered}
+        fits = self.profile and {"name": self.profile.name, "title": self.profile.title, "answers": len(answered)}
         return {
             "healthy": self.diagnosis.healthy,
             "database": self.database,
@@ -65,7 +89,10 @@ class Examined:
             "files": self.files,
             "excluded": list(self.excluded),
             "keys": [verdict.model_dump(mode="json") for verdict in self.diagnosis.keys],
-            "findings": [assessment.as_json() for assessment in self.diagnosis.assessments],
+            "profile": fits,
+            "findings": [
+                {**one.as_json(), "answered_by_profile": id(one) in answered} for one in self.diagnosis.assessments
+            ],
             "settings": self.settings,
             "seconds": self.seconds,
         }
@@ -114,9 +141,21 @@ def walk_files(root: FileRoot, settings: Settings, databases: Sequence[Path], in
 assess = task(name="assess", tags=["assess"], task_run_name="assess what was read")(examine)
 
 
-def _examined(
-    run: Run, report: ProbeReport, address: DatabaseAddress, view: View, folder: Path, ahead: tuple[Finding, ...]
-) -> Examined:
+@dataclass(frozen=True)
+class RowsRead:
+    """An EDMS whose rows were read, whose files were listed, and whose keys were checked."""
+
+    inventory: Inventory
+    excluded: frozenset[str]  # ids of tables that the settings leave out
+    keys: CheckedKeys
+    roots: tuple[WalkedRoot, ...]
+    names: tuple[Path, ...]  # what `walk_root` wrote, for each root
+    suites: tuple[Finding, ...]  # about suites of the owner's
+
+
+@contextmanager
+def rows_read(run: Run, report: ProbeReport, address: DatabaseAddress, view: View, folder: Path) -> Iterator[RowsRead]:
+    """Read what a backup would read; the workspace with the rows is open inside."""
     settings = run.settings
     with run.stage("read"):
         inventory = run.call(read_catalogue, report, view, settings, address.engine)
@@ -133,30 +172,34 @@ def _examined(
     with run.workspace(folder / "workspace") as workspace:
         with run.stage("keys"):
             keys = run.call(check_natural_keys, inventory.tables, raws, workspace)
-        with run.stage("assess"):
-            subject = Subject(
-                report=report,
-                inventory=inventory,
-                findings=(*inventory.findings, *view.findings(), *view.once_true(), *ahead, *suites),
-                keys=keys,
-                roots=walked,
-                names=names,
-                ours=(*our_folders(settings), *address.files),
-                scratch=folder,
-            )
-            diagnosis = run.call(assess, subject, settings)
+        yield RowsRead(inventory, excluded, keys, walked, names, tuple(suites))
+
+
+def _examined(
+    run: Run, report: ProbeReport, address: DatabaseAddress, view: View, folder: Path, ahead: tuple[Finding, ...]
+) -> Examined:
+    settings = run.settings
+    with rows_read(run, report, address, view, folder) as read, run.stage("assess"):
+        subject = Subject(
+            report=report,
+            inventory=read.inventory,
+            findings=(*read.inventory.findings, *view.findings(), *view.once_true(), *ahead, *read.suites),
+            keys=read.keys,
+            roots=read.roots,
+            names=read.names,
+            ours=(*our_folders(settings), *address.files),
+            scratch=folder,
+        )
+        diagnosis = run.call(assess, subject, settings)
     return Examined(
         diagnosis=diagnosis,
         database=address.display,
         edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
-        excluded=tuple(inventory.table(table_id).label for table_id in sorted(excluded)),
-        files=sum(root.files for root in walked),
-        settings=settings_text(
-            diagnosis.assessments,
-            {("exclude", "tables"): settings.exclude.tables},
-            {"files.roots": {name: str(path) for name, path in settings.files.roots.items()}},
-        ),
+        excluded=tuple(read.inventory.table(table_id).label for table_id in sorted(read.excluded)),
+        files=sum(root.files for root in read.roots),
+        settings=settings_text(diagnosis.assessments, {("exclude", "tables"): settings.exclude.tables}),
         seconds=run.seconds,
+        profile=detect_profile(report, all_profiles()),
     )
 
 

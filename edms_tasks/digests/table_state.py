@@ -249,6 +249,15 @@ def dangles(reference: Reference) -> str:
     return f"({is_filled(reference)} AND {pointed} IS NULL)"
 
 
+def ids_held(reference: Reference) -> tuple[str, str]:
+    """SQL: how many ids a row of a chunk holds in this reference, and how many of them no row has."""
+    if not isinstance(reference, SoftReference):
+        return f"CAST({is_filled(reference)} AS INTEGER)", f"CAST({dangles(reference)} AS INTEGER)"
+    pointed = identifier(reference_column(reference.name))
+    lost = f"(length({pointed}) - length(replace({pointed}, {literal(ORPHAN)}, ''))) // {len(ORPHAN)}"
+    return f"CASE WHEN {pointed} IS NOT NULL THEN greatest(json_array_length({pointed}), 1) END", lost
+
+
 def is_in_other_columns(table: Table, key: NaturalKey | None) -> bool:
     """Whether a row's key follows from the chunk's other columns: its own values, and `@ref:…` of its references."""
     return key is None or all(len(path) == 1 for path in key.paths)

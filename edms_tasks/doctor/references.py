@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.digests.table_state import dangles, dangling_examples, is_filled
+from edms_tasks.digests.table_state import dangles, dangling_examples, ids_held, is_filled
 from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, Reference, Table
@@ -15,28 +16,49 @@ from edms_tasks.scratch.workspace import relation
 from edms_tasks.serialize import joined
 
 
+@dataclass(frozen=True)
+class Followed:
+    """What a reference came to on the rows of its table."""
+
+    reference: Reference
+    filled: int  # rows that hold an id
+    dangling: int  # rows with an id that no row has
+    ids: int
+    lost: int  # ids that no row has
+
+
 def assess_references(table: Table, keys: CheckedKeys) -> list[Assessment]:
     """Follow every reference of a table that was read."""
+    followed = follow_references(table, keys)
+    assessments = []
+    with keys.workspace.cursor() as cursor:
+        generic = any(one.reference.kind == "generic" for one in followed)
+        kinds = _content_types(cursor, keys) if generic else {}
+        source = f"({joined(table, keys.raws[table.id], keys)})"
+        for one in followed:
+            examples = dangling_examples(cursor, one.reference, source) if one.dangling else ()
+            if isinstance(one.reference, GenericReference):
+                examples = tuple(_named(example, kinds) for example in examples)
+            assessments += _assess(table, one.reference, one.filled, one.dangling, examples)
+    return assessments
+
+
+def follow_references(table: Table, keys: CheckedKeys) -> list[Followed]:
+    """Every reference of a table that was read, if its target was."""
     raw = keys.raws[table.id]
     references = [reference for reference in table.references if _can_be_followed(reference, keys)]
     if not raw.rows or not references:
         return []
-    assessments = []
     with keys.workspace.cursor() as cursor:
-        kinds = _content_types(cursor, keys) if any(one.kind == "generic" for one in references) else {}
-        source = f"({joined(table, raw, keys)})"
         counts = []
         for reference in references:
             counts += [f"count(*) FILTER ({is_filled(reference)})", f"count(*) FILTER ({dangles(reference)})"]
-        row = cursor.execute(f"SELECT {', '.join(counts)} FROM {source}").fetchone()
-        assert row is not None  # an aggregate always returns one row
-        for position, reference in enumerate(references):
-            filled_rows, dangling = int(row[2 * position]), int(row[2 * position + 1])
-            examples = dangling_examples(cursor, reference, source) if dangling else ()
-            if isinstance(reference, GenericReference):
-                examples = tuple(_named(example, kinds) for example in examples)
-            assessments += _assess(table, reference, filled_rows, dangling, examples)
-    return assessments
+            counts += [f"coalesce(sum({number}), 0)" for number in ids_held(reference)]
+        row = cursor.execute(f"SELECT {', '.join(counts)} FROM ({joined(table, raw, keys)})").fetchone()
+    assert row is not None  # an aggregate always returns one row
+    return [
+        Followed(reference, *map(int, row[4 * place : 4 * place + 4])) for place, reference in enumerate(references)
+    ]
 
 
 def _content_types(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> dict[str, str]:

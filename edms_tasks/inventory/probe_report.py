@@ -1,4 +1,4 @@
-"""The types of the probe's report: the exact form of the JSON that `probe.py` writes."""
+"""The probe's report: what the EDMS says of itself, as it is read from the probe's JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ReferenceKind = Literal["foreign", "one_to_one", "many_to_many", "generic"]
 
 
 class ProbeField(Value):
-    """A concrete Django field that has a column."""
+    """One concrete Django field with a column of its own."""
 
     name: str  # Django's field name
     attname: str
@@ -34,7 +34,7 @@ class ProbeField(Value):
 
 
 class ProbeGeneric(Value):
-    """A GenericForeignKey, or a content type and an object id that look like one (`declared` is False)."""
+    """A GenericForeignKey, or a look-alike that no GenericForeignKey declares."""
 
     name: str
     content_type_column: str
@@ -54,32 +54,32 @@ class ProbeUnique(Value):
 class ProbeKey(Value):
     """The model's `natural_key()`, as found on real rows.
 
-    `paths` are tuples of columns; all but the last are foreign keys to follow. None if no column paths equal what
-    `natural_key()` returned; `problem` says why.
+    `paths` are tuples of *columns*: all but the last are foreign-key columns to be followed. None: no tuple of
+    column paths equals what `natural_key()` returned, `problem` says why.
     """
 
     paths: tuple[tuple[str, ...], ...] | None
     compared_rows: int  # number of rows compared
     problem: str | None = None
-    on_manager: bool = True  # get_by_natural_key is on the manager, where Django looks for it
+    on_manager: bool = True  # get_by_natural_key is where Django looks for it
     dependencies: tuple[str, ...] = ()
 
 
 class ProbeLookup(Value):
-    """Where `get_by_natural_key` is, and with `--lookups` how it answered for the keys of real rows."""
+    """Where `get_by_natural_key` is, and how it answered for real rows' own keys (asked by `--lookups` only)."""
 
-    place: Literal["manager", "model", ""]  # Django looks for it on the manager; "" if there is none
+    place: Literal["manager", "model", ""]  # Django looks for it on the manager; "": there is none
     parameters: tuple[str, ...] = ()
-    asked: int = 0  # number of rows looked up; the counts below are of rows too
+    asked: int = 0  # rows; each is asked for once and counted at most once below
     mismatched: int = 0  # the key has another number of parts than the parameters
     raised: int = 0
     not_found: int = 0
-    others: int = 0  # it found another row, or several
-    examples: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # name of a count -> examples
+    others: int = 0  # another row, or several
+    examples: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # by the name of the count
 
 
 class ProbeModel(Value):
-    """A concrete model, including automatic many-to-many models."""
+    """One concrete model (automatic many-to-many tables included)."""
 
     label: str  # "documents.Document"
     table: str
@@ -89,7 +89,7 @@ class ProbeModel(Value):
     auto_created: bool = False  # an automatic many-to-many table
     swapped: bool = False
     parents: tuple[str, ...] = ()  # tables of multi-table-inheritance parents
-    proxies: tuple[tuple[str, str], ...] = ()  # (app_label, model_name) of its proxy models
+    proxies: tuple[tuple[str, str], ...] = ()  # (app_label, model_name) of the proxies: they have content types too
     fields: tuple[ProbeField, ...]
     generics: tuple[ProbeGeneric, ...] = ()
     uniques: tuple[ProbeUnique, ...] = ()
@@ -98,7 +98,7 @@ class ProbeModel(Value):
 
 
 class ProbeDatabase(Value):
-    """The connection settings of an alias. The password stays in memory."""
+    """The connection settings of the alias that is backed up. The password never leaves memory."""
 
     alias: str
     vendor: str  # Django's connection.vendor
@@ -108,10 +108,11 @@ class ProbeDatabase(Value):
     password: str = Field(default="", repr=False)
     host: str = ""
     port: str = ""
-    # Django's OPTIONS; for PostgreSQL with the parameters that libpq took from its environment.
-    options: dict[str, str] = Field(default_factory=dict)
-    client_programs: str = ""  # [edms] client_programs
-    time_zone: str = ""  # the time zone of times that Django writes; "" if the EDMS was not asked
+    options: dict[str, str] = Field(
+        default_factory=dict
+    )  # Django's OPTIONS; for PostgreSQL with what libpq took from its environment
+    client_programs: str = ""  # from our settings
+    time_zone: str = ""  # in which Django writes times there; "": the EDMS was not asked
 
 
 class ProbeFileRoot(Value):
@@ -123,31 +124,31 @@ class ProbeFileRoot(Value):
 
 
 class Surroundings(Value):
-    """Where files of the EDMS may be that no FileField names. All folders exist, and their paths are absolute."""
+    """Where files of the EDMS may be that no FileField tells of; all folders were there, and are absolute."""
 
     named: tuple[tuple[str, str], ...] = ()  # (folder, the setting, class or field that names it)
-    project: tuple[str, ...] = ()  # BASE_DIR, the working folder, and those of manage.py and of the settings
-    code: tuple[str, ...] = ()  # templates, static files, installed packages: folders without files of rows
-    urls: tuple[str, ...] = ()  # prefixes of file URLs: MEDIA_URL
-    unasked: tuple[str, ...] = ()  # fields and storages whose code failed when asked for its folder
+    project: tuple[str, ...] = ()  # BASE_DIR, the working folder, that of manage.py, that of the settings
+    code: tuple[str, ...] = ()  # templates, static files, installed packages: no files of rows
+    urls: tuple[str, ...] = ()  # what URLs of files begin with: MEDIA_URL
+    unasked: tuple[str, ...] = ()  # fields and storages whose code failed when it was asked for its folder
 
 
 class ProbeMigration(Value):
-    """A migration of the EDMS's code, as its file defines it."""
+    """One migration of the EDMS's code, by what its file says."""
 
     app: str
     name: str
     dependencies: tuple[tuple[str, str], ...] = ()
-    replaces: tuple[tuple[str, str], ...] = ()  # of a squashed migration: those it replaces
+    replaces: tuple[tuple[str, str], ...] = ()  # of a squashed one: those it stands for
 
     @property
     def key(self) -> tuple[str, str]:
-        """(app, name) as in `django_migrations`."""
+        """How `django_migrations` names it."""
         return (self.app, self.name)
 
 
 class ProbeReport(Value):
-    """The whole report."""
+    """Everything the probe says about the EDMS."""
 
     format: Literal[1] = 1
     python: str
@@ -161,8 +162,8 @@ class ProbeReport(Value):
     migrations_known: tuple[tuple[str, str], ...]  # all in the code's graph (replaced ones included)
     migrations_leaves: tuple[tuple[str, str], ...]
     migrations_unapplied: tuple[tuple[str, str], ...]
-    migrations: tuple[ProbeMigration, ...] = ()  # all of the code, applied or not
+    migrations: tuple[ProbeMigration, ...] = ()  # of the code, whatever the database holds
     apps: tuple[str, ...] = ()  # labels of the installed apps
     secret_key_fingerprint: str  # first 16 hex digits of sha256("edms-backup:" + SECRET_KEY)
-    database_error: str | None = None  # why the database could not be read; keys and migrations are then missing
+    database_error: str | None = None  # the database could not be asked; keys and migrations were not read
     findings: tuple[Finding, ...] = ()

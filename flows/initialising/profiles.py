@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from edms_tasks.errors import CommandError, SettingsError
@@ -69,6 +70,23 @@ def find_profile(name: str) -> Profile:
         where=f"shipped: {', '.join(profiles)}",
         fix=f"Did you mean `{close[0]}`?" if close else "`edms-backup init --list-profiles` shows them.",
     )
+
+
+def profile_from(name: str) -> Profile:
+    """The profile in a file, or the shipped one of that name; raises CommandError, or SettingsError for a file that is none."""
+    path = Path(name)
+    if not path.is_file():
+        return find_profile(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            "The profile cannot be read.",
+            where=str(path),
+            why=str(error),
+            fix="Save it as UTF-8 text that you may read.",
+        ) from error
+    return parse_profile(path.stem, text)
 
 
 def detect_profile(report: ProbeReport, profiles: Sequence[Profile]) -> Profile | None:

@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edms_tasks.errors import CommandError
 from flows.cli.options import All, Config, Json, Options, Traceback
 from flows.requests import DoctorRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-EXAMPLES = ("doctor", "doctor --html doctor.html", "doctor --json")
+EXAMPLES = ("doctor", "doctor --html doctor.html", "doctor --json", "doctor --profile our-edms.toml")
 
 
 def doctor(
     context: typer.Context,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write the diagnosis as a page.")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="FILE",
+            help="Check a profile instead: which of its lines find nothing, or are wrong. A file, or the name of a shipped one.",
+        ),
     ] = None,
     every: All = False,
     config: Config = None,
@@ -29,6 +38,9 @@ def doctor(
     """Check natural keys, references, files and secrets on the real rows, and say how to fix what is wrong."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
+        if profile is not None:
+            _check_profile(options, profile, html)
+            return
         settings = options.settings()
         from flows.doctor import doctor as examine
         from flows.doctor import write_page
@@ -45,3 +57,20 @@ def doctor(
             print_diagnosis(console, result, html, every=every)
 
         options.finish(result.as_json(), show, 0 if result.diagnosis.healthy else 1, only_prints=True)
+
+
+def _check_profile(options: Options, profile: str, html: Path | None) -> None:
+    if html is not None:
+        raise CommandError("--html and --profile exclude each other.", fix="Use --json to keep what a check says.")
+    from flows.check_profile import check_profile
+    from flows.running.run import Run
+    from flows.running.threads import ThreadRunner
+
+    result = check_profile(Run(options.settings(), ThreadRunner(options.progress_console())), profile)
+
+    def show(console: Console) -> None:
+        from flows.cli.printing.profile import print_checked_profile
+
+        print_checked_profile(console, result)
+
+    options.finish(result.as_json(), show, 1 if result.count("wrong") else 0, only_prints=True)

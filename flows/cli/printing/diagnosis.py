@@ -41,6 +41,14 @@ def print_diagnosis(console: Console, result: Examined, page: Path | None, *, ev
         line(console, "Suggested lines for edms-backup.toml (check each):")
         for text in result.settings.splitlines():
             line(console, f"  {text}")
+    if result.answered and result.profile is not None:
+        counted = count_text(len(result.answered), "suggestion")
+        line(console, "")
+        line(
+            console,
+            f"The profile {result.profile.name} fits this EDMS and answers {counted}; it writes a settings file anew:",
+        )
+        line(console, f"  edms-backup init --profile {result.profile.name} --force")
     line(console, "")
     _print_keys(console, diagnosis.keys, every=every)
     print_seconds(console, result.seconds)

@@ -1,0 +1,36 @@
+"""Which of the doctor's suggestions a profile answers: those whose lines stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edms_tasks.doctor.assessment import Declaration, SettingsFix
+
+
+def answers(profile: Mapping[str, Any], settings_fix: SettingsFix | Declaration | None) -> bool:
+    """Whether a profile's parsed sections say something about what the fix is for, not whether they say the same.
+
+    A key that the profile chose for a model answers the suggestion of another; a declaration of other ids in the same
+    column does not.
+    """
+    if settings_fix is None:
+        return False
+    section = profile.get(settings_fix.section)
+    if isinstance(settings_fix, Declaration):
+        wanted = _meant(dict(settings_fix.entries))
+        return isinstance(section, list) and any(_meant(one) == wanted for one in section)
+    if not isinstance(section, dict) or settings_fix.key not in section:
+        return False
+    has = section[settings_fix.key]
+    if settings_fix.section == "exclude":
+        return set(settings_fix.value) <= set(has)
+    return True
+
+
+def _meant(entries: Mapping[str, Any]) -> dict[str, str]:
+    """A declaration without the two spellings of a foreign key's column, `content_type` and `content_type_id`."""
+    return {
+        key: str(value).removesuffix("_id") if key in ("content_type", "object_id", "column") else str(value)
+        for key, value in entries.items()
+    }

@@ -1,0 +1,285 @@
+"""A profile's lines, checked one by one: does each name what is there, and what does it find on the real rows?
+
+A line is the smallest thing that can be wrong by itself: one key, one declared reference, one sensitive column. Lines
+are tried in their order, each together with those before it that fit; so a line that is wrong hides none after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import duckdb
+from pydantic import BaseModel
+
+from edms_tasks.doctor.file_names import FILE_NAMES, WalkedRoot
+from edms_tasks.doctor.references import Followed, follow_references
+from edms_tasks.errors import SettingsError
+from edms_tasks.files.ids_in_names import matching
+from edms_tasks.files.walk import excluding
+from edms_tasks.inventory.model import FileNameReference, Finding, Inventory, Reference, Table, Value
+from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.workspace import relation
+from edms_tasks.settings import ExcludeSettings, Settings
+
+Verdict = Literal["right", "nothing", "wrong"]
+_FREE = "natural_keys"  # the section whose entries are named by the user
+_NAMES_AT_ONCE = 65_536
+
+
+class ProfileLine(Value):
+    """One line, and what it came to."""
+
+    section: str
+    line: str
+    verdict: Verdict  # "nothing": it is no error, but finds nothing on these rows
+    count: int
+    found: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line as settings that hold nothing else."""
+
+    section: str
+    line: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of a line: the references that it adds, or why it does not fit."""
+
+    entry: Entry
+    references: tuple[tuple[str, Reference], ...] = ()  # with their table's id
+    file_names: tuple[FileNameReference, ...] = ()
+    error: SettingsError | None = None
+
+
+def entries_of(values: Mapping[str, Any]) -> Iterator[Entry]:
+    """The lines of parsed TOML, in their order."""
+    for section, value in values.items():
+        if isinstance(value, list):
+            for one in value:
+                yield Entry(section, _inline(one), {section: [one]})
+            continue
+        for key, one in value.items():
+            if isinstance(one, list) and section != _FREE:
+                for item in one:
+                    yield Entry(section, f"{key}: {_plain(item)}", {section: {key: [item]}})
+            elif isinstance(one, dict):
+                for name, item in one.items():
+                    yield Entry(section, f"{key}: {name} = {_plain(item)}", {section: {key: {name: item}}})
+            else:
+                yield Entry(section, f"{key} = {_inline(one)}", {section: {key: one}})
+
+
+def try_lines(
+    entries: Sequence[Entry], read: Callable[[Mapping[str, Any]], Settings], build: Callable[[Settings], Inventory]
+) -> tuple[Settings, tuple[Tried, ...]]:
+    """Take each line that fits those before it.
+
+    Args:
+        entries: the lines.
+        read: settings from parsed TOML; raises SettingsError.
+        build: the inventory by these settings; raises SettingsError.
+
+    Returns:
+        the settings with all lines that fit, and what became of each line
+    """
+    taken: Mapping[str, Any] = {}
+    settings = read(taken)
+    before = build(settings)
+    tried = []
+    for entry in entries:
+        together = _merged(taken, entry.settings)
+        try:
+            with_it = read(together)
+            after = build(with_it)
+        except SettingsError as error:
+            tried.append(Tried(entry, error=error))
+            continue
+        known = {(table.id, reference) for table in before.tables for reference in table.references}
+        references = [(table.id, reference) for table in after.tables for reference in table.references]
+        tried.append(
+            Tried(
+                entry,
+                tuple(pair for pair in references if pair not in known),
+                tuple(one for one in after.file_names if one not in before.file_names),
+            )
+        )
+        taken, settings, before = together, with_it, after
+    return settings, tuple(tried)
+
+
+def with_lines(settings: Settings, profile: Settings) -> Settings:
+    """The settings of an EDMS with a profile's in place of what may have come from it already."""
+    bare = settings.model_copy(
+        update={"natural_keys": {}, "soft_references": (), "exclude": ExcludeSettings()}, deep=False
+    )
+    changes: dict[str, Any] = {}
+    for name in profile.model_fields_set:
+        value, own = getattr(profile, name), getattr(bare, name)
+        if isinstance(value, BaseModel):
+            changes[name] = own.model_copy(update={key: getattr(value, key) for key in value.model_fields_set})
+        else:
+            changes[name] = value
+    if "files" in changes:
+        roots = {**settings.files.roots, **profile.files.roots}
+        changes["files"] = changes["files"].model_copy(update={"roots": roots})
+    return bare.model_copy(update=changes)
+
+
+def judge_lines(tried: Sequence[Tried], keys: CheckedKeys, roots: Sequence[WalkedRoot]) -> tuple[ProfileLine, ...]:
+    """What each line finds on the rows and files."""
+    followed = {
+        (table.id, one.reference): one for table in keys.tables.values() for one in follow_references(table, keys)
+    }
+    with keys.workspace.cursor() as cursor:
+        judge = _Judge(cursor, keys, roots, followed)
+        return tuple(judge.line(one) for one in tried)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    cursor: duckdb.DuckDBPyConnection
+    keys: CheckedKeys
+    roots: Sequence[WalkedRoot]
+    followed: Mapping[tuple[str, Reference], Followed]
+
+    def line(self, tried: Tried) -> ProfileLine:
+        entry = tried.entry
+        if tried.error is not None:
+            why = " ".join(part for part in (str(tried.error), tried.error.why) if part)
+            return _line(entry, "wrong", 0, why, tried.error.fix or "")
+        if entry.section == _FREE:
+            return self._key(entry)
+        if tried.references or tried.file_names:
+            return self._references(tried)
+        if entry.section == "validate" and (names := entry.settings["validate"].get("sensitive")):
+            return self._column(entry, str(names[0]))
+        if entry.section == "exclude":
+            return self._left_out(entry)
+        if entry.section == "files" and (roots := entry.settings["files"].get("roots")):
+            found = next(root.files for root in self.roots if root.root.name in roots)
+            return _counted(entry, found, "file")
+        return _line(entry, "right", 0, "a setting; there is nothing to count")
+
+    def _key(self, entry: Entry) -> ProfileLine:
+        name = next(iter(entry.settings[_FREE]))
+        table = self._table(name)
+        assert table is not None  # the inventory was built with it
+        rows = self.keys.raws[table.id].rows
+        key = self.keys.keys[table.id].natural_key
+        told: list[Finding] = [
+            finding
+            for finding in self.keys.findings
+            if finding.subject == table.label and finding.code.startswith("natural-key")
+        ]
+        if key is not None and key.source == "settings":
+            nulls = self.keys.keys[table.id].nulls
+            more = f"; in {nulls:,} a part is NULL" if nulls else ""
+            return _line(entry, "right" if rows else "nothing", rows, f"the key of {_count(rows, 'row')}{more}")
+        why = " ".join(finding.message for finding in told) or "It is not the key that is used."
+        return _line(entry, "wrong", rows, why, next((finding.fix for finding in told if finding.fix), ""))
+
+    def _references(self, tried: Tried) -> ProfileLine:
+        followed = [self.followed[pair] for pair in tried.references if pair in self.followed]
+        files = [self._named_files(reference) for reference in tried.file_names]
+        ids = sum(one.ids for one in followed) + sum(count for count, _ in files)
+        lost = sum(one.lost for one in followed) + sum(count for _, count in files)
+        rows = _count(sum(one.filled for one in followed), "row")
+        found = _count(ids, "id") + (" in names of files" if tried.file_names else f" in {rows}")
+        if ids and ids == lost:
+            fix = "Check the target, and where the ids are."
+            return _line(tried.entry, "wrong", ids, f"{found}; none leads to a row of the target", fix)
+        return _line(
+            tried.entry,
+            "right" if ids else "nothing",
+            ids,
+            found + (f"; {lost:,} {'leads' if lost == 1 else 'lead'} to no row" if lost else ""),
+        )
+
+    def _named_files(self, reference: FileNameReference) -> tuple[int, int]:
+        if reference.target not in self.keys.tables:
+            return 0, 0
+        files = f"(SELECT path, '' AS sha256 FROM {FILE_NAMES} WHERE root = {literal(reference.root)})"
+        ids = ids_of(self.cursor, self.keys, reference.target, reference.target_column)
+        counts = f"SELECT count(*), count(*) FILTER (is_orphan) FROM ({matching(files, reference, ids)})"
+        matched, orphans = self.cursor.execute(counts).fetchall()[0]
+        return int(matched), int(orphans)
+
+    def _column(self, entry: Entry, name: str) -> ProfileLine:
+        label, _, column = name.rpartition(".")
+        table = self._table(label)
+        if table is None:
+            return _line(entry, "wrong", 0, f"There is no model or table {label!r}.")
+        known = {**{one.name.lower(): one.name for one in table.columns}}
+        known |= {one.field.lower(): one.name for one in table.columns if one.field}
+        if column.lower() not in known:
+            return _line(entry, "wrong", 0, f"{table.label} has no column {column!r}.")
+        counts = f"SELECT count({identifier(known[column.lower()])}) FROM {relation(table, self.keys.raws[table.id])}"
+        return _counted(entry, int(self.cursor.execute(counts).fetchall()[0][0]), "value")
+
+    def _left_out(self, entry: Entry) -> ProfileLine:
+        said = entry.settings["exclude"]
+        if tables := said.get("tables"):
+            table = self._table(str(tables[0]))
+            if table is None:
+                return _line(entry, "wrong", 0, f"There is no model or table {tables[0]!r}.")
+            return _counted(entry, self.keys.raws[table.id].rows, "row")
+        matches = excluding([str(pattern) for pattern in said["files"]])
+        assert matches is not None  # there is a pattern
+        self.cursor.execute(f"SELECT path FROM {FILE_NAMES} WHERE path IS NOT NULL")
+        found = 0
+        while names := self.cursor.fetchmany(_NAMES_AT_ONCE):
+            found += sum(matches(str(path).encode()) for (path,) in names)
+        return _counted(entry, found, "file")
+
+    def _table(self, name: str) -> Table | None:
+        return next(
+            (one for one in self.keys.tables.values() if name.lower() in (one.label.lower(), one.id.lower())), None
+        )
+
+
+def _line(entry: Entry, verdict: Verdict, count: int, found: str, fix: str = "") -> ProfileLine:
+    return ProfileLine(
+        section=entry.section, line=entry.line, verdict=verdict, count=count, found=found.strip(), fix=fix
+    )
+
+
+def _counted(entry: Entry, count: int, what: str) -> ProfileLine:
+    return _line(entry, "right" if count else "nothing", count, _count(count, what))
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, tables together entry by entry and lists one after the other."""
+    merged = dict(one)
+    for key, value in other.items():
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[key] = _merged(before, value)
+        elif isinstance(before, list) and isinstance(value, list):
+            merged[key] = [*before, *value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _inline(value: Any) -> str:
+    import tomlkit  # only where a profile is checked
+
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {_inline(one)}" for key, one in value.items())
+    return str(tomlkit.item(value).as_string()).strip()
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else _inline(value)

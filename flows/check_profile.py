@@ -1,0 +1,111 @@
+"""Check a profile against an EDMS: which of its lines find nothing, or are wrong. Changes and stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.doctor.file_names import tabulate_names
+from edms_tasks.doctor.profile_lines import ProfileLine, Verdict, entries_of, judge_lines, try_lines, with_lines
+from edms_tasks.inventory.build import build_inventory
+from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.inventory.model import Inventory
+from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.scratch.run_folder import run_folder
+from edms_tasks.settings import ExcludeSettings, Settings, settings_from
+from flows.doctor import rows_read
+from flows.initialising.profiles import Profile, profile_from
+from flows.running.run import Run
+from flows.tasks.inspect import check_database, require_reachable
+
+
+@dataclass(frozen=True)
+class CheckedProfile:
+    """What each line of a profile came to."""
+
+    profile: Profile
+    edms: str
+    database: str
+    lines: tuple[ProfileLine, ...]
+    seconds: dict[str, float]
+
+    def count(self, verdict: Verdict) -> int:
+        """How many lines are so."""
+        return sum(line.verdict == verdict for line in self.lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "profile": self.profile.name,
+            "title": self.profile.title,
+            "edms": self.edms,
+            "database": self.database,
+            "fits": not self.count("wrong"),
+            "counts": {verdict: self.count(verdict) for verdict in ("right", "nothing", "wrong")},
+            "lines": [line.model_dump(mode="json") for line in self.lines],
+            "seconds": self.seconds,
+        }
+
+
+def check_profile(run: Run, name: str) -> CheckedProfile:
+    """Try each line of a profile on the real rows and files, with the EDMS's settings otherwise as they are.
+
+    Args:
+        run: its settings say where the EDMS is; what they say of keys, references and exclusions gives way to the profile.
+        name: of a file, or of a shipped profile.
+
+    Raises:
+        CommandError, SettingsError: there is no such profile, or it is no TOML.
+        EdmsNotImportable, DatabaseRefused: there is nothing to check it on.
+    """
+    profile = profile_from(name)
+    with run.stage("inspect"):
+        report = run_probe(run.settings)
+        address = DatabaseAddress.from_probe(report.databases[0])
+        database = open_database(address)
+        run.call(check_database, database)
+        require_reachable(report, address)
+    with run_folder(run.settings.workdir, "profile") as folder, database.view(folder, run.settings.jobs) as view:
+        tables = view.tables()
+
+        def read(values: Mapping[str, Any]) -> Settings:
+            return with_lines(run.settings, settings_from(dict(values), where=Path(f"{profile.name}.toml")))
+
+        def build(settings: Settings) -> Inventory:
+            return build_inventory(report, tables, settings, address.engine)
+
+        settings, tried = try_lines(tuple(entries_of(profile.values)), read, build)
+        # All is read, also what the profile leaves out: that is what its lines are to be counted on.
+        whole = replace(run, settings=settings.model_copy(update={"exclude": ExcludeSettings()}))
+        with rows_read(whole, report, address, view, folder) as found, run.stage("assess"):
+            with found.keys.workspace.cursor() as cursor:
+                tabulate_names(cursor, found.names)
+            lines = judge_lines(tried, found.keys, found.roots)
+    return CheckedProfile(
+        profile=profile,
+        edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
+        database=address.display,
+        lines=(*_detecting(profile, report), *lines),
+        seconds=run.seconds,
+    )
+
+
+def _detecting(profile: Profile, report: ProbeReport) -> tuple[ProfileLine, ...]:
+    """The lines by which `init` recognises such an EDMS."""
+    missing = profile.missing(report)
+    return tuple(
+        ProfileLine(
+            section="profile.detect",
+            line=f"{kind}: {name}",
+            verdict="wrong" if name in missing else "right",
+            count=0 if name in missing else 1,
+            found="The EDMS has none of that name; `init` would not take the profile."
+            if name in missing
+            else "it is there",
+        )
+        for kind, names in (("models", profile.models), ("apps", profile.apps))
+        for name in names
+    )
