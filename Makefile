@@ -9,7 +9,7 @@ PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-pythons mayan kills lint format bench bench-quick lock clean
+.PHONY: help venv demo test test-long other-pythons mayan paperless kills lint format bench bench-quick lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ other-pythons: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches
 
 mayan: $(STAMP) ## Mayan EDMS from its package: filled, backed up, lost, restored, compared; a quarter of an hour
 	tests/real/mayan.sh
+
+paperless: $(STAMP) ## paperless-ngx from SOURCE=folder or its public repository: the same, on both engines; half an hour
+	tests/real/paperless.sh
 
 kills: $(STAMP) ## kill backups and restores at random moments, a hundred an engine; an hour
 	$(BIN)/python -m tests.real.kills sqlite --kills 100

@@ -1,8 +1,8 @@
-"""Compare two PostgreSQL databases and two folders to the last column, microsecond and byte, with no code of the product.
+"""Compare two databases and two folders to the last column, microsecond and byte, with no code of the product.
 
     python -m tests.real.compare folder FOLDER --write FILE        write down what a folder holds
     python -m tests.real.compare folder FOLDER --against FILE      compare it with that; --without NAME leaves one file out
-    python -m tests.real.compare databases URL URL                 compare pg_dump's words on both
+    python -m tests.real.compare databases ONE OTHER               compare pg_dump's words on both URLs, or two SQLite files
 
 Exit code 0: equal. 1: different; what differs is printed.
 """
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.independent_comparison import differences, picture_of_files, picture_of_postgres
+from tests.independent_comparison import differences, picture_of_files, picture_of_postgres, picture_of_sqlite
 
 SHOWN = 20
 
@@ -46,21 +46,36 @@ def main() -> int:
     return compare_folders(written, found)
 
 
-def compare_databases(before_url: str, after_url: str) -> int:
+def compare_databases(before_name: str, after_name: str) -> int:
     """Schema, rows and sequences of both."""
-    before, after = picture_of_postgres(before_url), picture_of_postgres(after_url)
+    before, after = _picture(before_name), _picture(after_name)
     different = differences(before, after)
     for name in different[:SHOWN]:
         _say(f"different: {name[:120]}")
         _show(before.get(name), after.get(name))
-    tables = {name: rows for name, rows in before.items() if name.startswith("COPY ")}
+    tables = {name: rows for name, rows in before.items() if name.startswith(("COPY ", "table "))}
     if not tables:
         _say("nothing was compared: the first database has no table")
         return 1
     rows = sum(len(found) for found in tables.values() if isinstance(found, list))
-    columns = sum(name.count(", ") + 1 for name in tables)
+    columns = sum(_columns(name, found) for name, found in tables.items())
     _say(f"{len(tables)} tables, {columns} columns, {rows:,} rows: {len(different)} differences")
     return 1 if different else 0
+
+
+def _picture(database: str) -> dict[str, object]:
+    if database.startswith("postgresql://"):
+        return picture_of_postgres(database)
+    if not Path(database).is_file():  # SQLite would make it
+        sys.exit(f"there is no {database}")
+    return picture_of_sqlite(Path(database))
+
+
+def _columns(name: str, rows: object) -> int:
+    """How many columns were compared: COPY names them, SQLite's rows have them."""
+    if name.startswith("COPY "):
+        return name.count(", ") + 1
+    return len(rows[0]) if isinstance(rows, list) and rows else 0
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -88,7 +103,7 @@ def compare_folders(before: dict[str, Any], after: dict[str, Any]) -> int:
 
 def _show(before: object, after: object) -> None:
     """The first line that only one side has, of each side."""
-    sides = [side if isinstance(side, list) else [] for side in (before, after)]
+    sides = [[str(line) for line in side] if isinstance(side, list) else [] for side in (before, after)]
     for sign, lines, others in (("-", sides[0], sides[1]), ("+", sides[1], sides[0])):
         known = set(others)
         alone = [line for line in lines if line not in known]

@@ -17,7 +17,6 @@ PSYCOPG_VERSION=3.3.4
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-ours=$root/.venv/bin
 keep= documents=1000 environment=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -27,62 +26,14 @@ while [ $# -gt 0 ]; do
         *) sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
 done
-[ -x "$ours/edms-backup" ] || { echo "error: there is no $ours/edms-backup; run make venv" >&2; exit 2; }
+name=mayan
+. "$here/steps.sh"
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/edms-backup-mayan-XXXXXX")
-logs=$work/logs
-mkdir "$logs" "$work/tmp"
 # A copy, so that Mayan's Python leaves nothing in the repository.
 site=$work/site
 mkdir "$site"
 cp "$here"/mayan/*.py "$site"
 environment=${environment:-$work/mayan-venv}
-server=
-began=$SECONDS
-
-clean_up() {
-    local code=$?
-    if [ -n "$server" ]; then
-        exec 9>&-
-        wait "$server" || true
-    fi
-    if [ "$code" -ne 0 ]; then
-        echo "✗ FAILED after $((SECONDS - began)) s"
-        [ -z "${step_log:-}" ] || { echo "  the end of what \"$step_name\" said:"; tail -n 25 "$step_log" | sed 's/^/  | /'; }
-    fi
-    if [ -n "$keep" ]; then
-        echo "kept      $work"
-    else
-        rm -rf "$work"
-    fi
-    exit "$code"
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-
-# step NAME COMMAND...: run it, its output into a log of its own, and say how long it took.
-step() {
-    step_name=$1
-    shift
-    step_log=$logs/$(printf '%02d' "$(find "$logs" -type f | wc -l)")-${step_name//[^a-zA-Z0-9]/-}.log
-    local start=$SECONDS code=0
-    printf '%-36s' "$step_name"
-    # Not as a condition: there `set -e` would not count, and a check that fails in the middle would go unseen.
-    set +e
-    (set -e; "$@") > "$step_log" 2>&1
-    code=$?
-    set -e
-    if [ "$code" -ne 0 ]; then
-        printf '%5d s  ✗\n' $((SECONDS - start))
-        exit 1
-    fi
-    printf '%5d s  ✓  %s\n' $((SECONDS - start)) "$(verdict "$step_log")"
-}
-
-# What a step came to: the last line that says so itself, or else the last line.
-verdict() {
-    { grep '^✓' "$1" || cat "$1"; } | tail -n 1 | sed 's/^✓ //' | cut -c 1-150
-}
 
 install_mayan() {
     # The mark comes last, so that an installation that was cut off is done again.
@@ -103,28 +54,15 @@ import sys; from importlib.metadata import version
 print("Mayan EDMS", version("mayan-edms"), "on Django", version("django"), "and Python", sys.version.split()[0])'
 }
 
-wait_for_postgres() {
-    until [ -e "$work/postgres.env" ]; do
-        kill -0 "$server"
-        sleep 0.2
-    done
-    . "$work/postgres.env"
-    echo "$PG_VERSION"
-}
-
 # Mayan's own commands, in Mayan's environment.
 mayan() { (cd "$site" && "$environment/bin/$1" "${@:2}"); }
 with_tasks() { MAYAN_TEST_TASKS=eager "$@"; }
-compare() { (cd "$root" && env -u PYTHONPATH "$ours/python" -m tests.real.compare "$@"); }
-url() { echo "postgresql://$PG_USER:$PG_PASSWORD@$PG_HOST:$PG_PORT/$1"; }
 fill() { with_tasks mayan python populate.py "$@"; }
 # Mayan's setup writes the database's address into the media folder, and there it wins over MAYAN_DATABASE_NAME; not over this.
 look() {
     MAYAN_DATABASES='{"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "'$1'", "HOST": "'$PG_HOST'", "PORT": '$PG_PORT',
         "USER": "'$PG_USER'", "PASSWORD": "'$PG_PASSWORD'"}}' with_tasks mayan python look.py "${@:2}"
 }
-# Ours, as a person would run it: from a folder of its own, with nothing of Mayan's in the environment but the settings file.
-edms_backup() { (cd "$work" && env -i PATH="$PATH" HOME="$work" LANG=C.UTF-8 "$ours/edms-backup" -c "$work/edms-backup.toml" "$@"); }
 
 set_up() {
     createdb mayan
@@ -226,14 +164,7 @@ look_after() {
 }
 
 step "install Mayan EDMS" install_mayan
-mkfifo "$work/alive"
-(cd "$root" && exec "$ours/python" -m tests.real.serve_postgres "$work/postgres.env") < "$work/alive" > "$logs/postgres" 2>&1 &
-server=$!
-# The server stays as long as this end is open, however this script ends.
-exec 9> "$work/alive"
-step "start PostgreSQL" wait_for_postgres
-. "$work/postgres.env"
-export PATH=$PG_BIN:$PATH PGHOST=$PG_HOST PGPORT=$PG_PORT PGUSER=$PG_USER PGPASSWORD=$PG_PASSWORD
+start_postgres
 export PYTHONPATH=$site PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore DJANGO_SETTINGS_MODULE=mayan_site
 export MAYAN_DATABASE_ENGINE=django.db.backends.postgresql MAYAN_DATABASE_NAME=mayan MAYAN_DATABASE_HOST=$PG_HOST \
     MAYAN_DATABASE_PORT=$PG_PORT MAYAN_DATABASE_USER=$PG_USER MAYAN_DATABASE_PASSWORD=$PG_PASSWORD
@@ -255,8 +186,4 @@ step "edms-backup restore latest --yes" edms_backup restore latest --yes
 step "every table, column, row and file" same_as_before
 step "Mayan's own checks" mayans_own_checks
 step "look again, and work on" look_after
-step_log=
-# The second line is what all programs together used of the processors; the database server is not in it. Not in `$(…)`,
-# which would count from zero.
-times > "$work/times"
-echo "✓ PROVED in $((SECONDS - began)) s (processor time $(sed -n 2p "$work/times")): Mayan EDMS $MAYAN_VERSION came back with no difference"
+proved "Mayan EDMS $MAYAN_VERSION came back with no difference"

@@ -1,1 +1,0 @@
-"""Ids that nobody declared."""
