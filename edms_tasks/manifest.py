@@ -21,6 +21,7 @@ from edms_tasks.inventory.model import (
     FileRoot,
     Finding,
     NaturalKey,
+    PathColumn,
     Table,
     Value,
 )
@@ -158,6 +159,7 @@ class Manifest(Value):
     tables: tuple[TableEntry, ...]
     files: tuple[FileIndex, ...]
     file_names: tuple[FileNameState, ...] = ()
+    path_columns: tuple[PathColumn, ...] = ()  # found to name files, beside FileFields
     findings: tuple[Finding, ...]
     versions: dict[str, str]  # edms-backup and the libraries that wrote the snapshot
     seconds: dict[str, float]  # stage -> duration

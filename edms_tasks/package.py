@@ -18,7 +18,7 @@ from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.digests.table_state import state_of_chunks
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.model import Finding, Inventory, Table
+from edms_tasks.inventory.model import Finding, Inventory, PathColumn, Table
 from edms_tasks.lineage.placing import SnapshotPlace
 from edms_tasks.manifest import (
     Chunk,
@@ -90,6 +90,7 @@ def write_manifest(
     entries: Sequence[TableEntry],
     files: Sequence[FileIndex],
     file_names: Sequence[FileNameState],
+    path_columns: Sequence[PathColumn] = (),
     findings: Iterable[Finding],
     seconds: Mapping[str, float],
 ) -> tuple[str, Manifest]:
@@ -104,6 +105,7 @@ def write_manifest(
         tables=tuple(sorted(entries, key=lambda entry: entry.table.id)),
         files=tuple(files),
         file_names=tuple(file_names),
+        path_columns=tuple(path_columns),
         findings=(*findings, *_dangling(entries)),
         versions=versions(),
         seconds={name: round(value, 3) for name, value in seconds.items()},

@@ -122,6 +122,15 @@ _SHAPES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
 )
 
 
+class MergeSettings(_Section):
+    """What a merge is told of this EDMS."""
+
+    not_references: tuple[str, ...] = Field(
+        default=(),
+        description="Columns that look as if they held ids of rows and hold none; a merge leaves them as they are.",
+    )
+
+
 class RestoreSettings(_Section):
     """How a restore reaches its target."""
 
@@ -155,6 +164,7 @@ class Settings(BaseSettings):
     )
     exclude: ExcludeSettings = ExcludeSettings()
     files: FilesSettings = FilesSettings()
+    merge: MergeSettings = MergeSettings()
     restore: RestoreSettings = RestoreSettings()
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
     workdir: Path = Field(default=Path(".edms-backup"), description="Scratch files, reports and the promotion journal.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edms_tasks.files import Examination
 from edms_tasks.lineage.tags import check_tag
 from flows.backing_up.backup_result import BackupResult
 from flows.backing_up.contents import choose_contents
@@ -13,7 +14,6 @@ from flows.running.declaring import flow
 from flows.running.run import Run
 from flows.tasks.extract import capture_schema, extract_tables, read_sequences
 from flows.tasks.package import (
-    look_outside,
     look_up_file_names,
     match_files,
     package_schema,
@@ -86,20 +86,18 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                 indexes = [root.index for root in roots]
                 named = contents.inventory.file_names
                 making.findings += [finding for root in roots for finding in root.findings]
-                making.findings += run.call(
-                    match_files, contents.kept, raws, indexes, making.repository, declared=named, scratch=making.folder
-                )
-                making.findings += run.call(
-                    look_outside,
-                    contents.kept,
-                    raws,
-                    indexes,
-                    making.repository,
+                examination = Examination(
+                    tables=contents.inventory.tables,
+                    raws=raws,
+                    roots=[index.root for index in indexes],
+                    declared=named,
                     surroundings=source.report.surroundings,
                     ours=[*our_folders(run.settings), *source.database.address.files],
-                    workspace=keys.workspace,
-                    scratch=making.folder,
                 )
+                matched = run.call(
+                    match_files, examination, indexes, making.repository, workspace=workspace, scratch=making.folder
+                )
+                making.findings += matched.findings
                 by_root = {index.root.name: index for index in indexes}
                 file_names = run.call(look_up_file_names, named, by_root, making.repository, keys, making.folder)
                 making.note_file_names(file_names)
@@ -115,6 +113,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                     entries=entries,
                     files=indexes,
                     file_names=file_names,
+                    path_columns=matched.path_columns,
                     findings=making.findings,
                     seconds=run.seconds,
                 )

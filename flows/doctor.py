@@ -197,7 +197,11 @@ def _examined(
         edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
         excluded=tuple(read.inventory.table(table_id).label for table_id in sorted(read.excluded)),
         files=sum(root.files for root in read.roots),
-        settings=settings_text(diagnosis.assessments, {("exclude", "tables"): settings.exclude.tables}),
+        settings=settings_text(
+            diagnosis.assessments,
+            {("exclude", "tables"): settings.exclude.tables},
+            {"files.roots": {name: str(path) for name, path in settings.files.roots.items()}},
+        ),
         seconds=run.seconds,
         profile=detect_profile(report, all_profiles()),
     )

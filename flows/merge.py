@@ -22,6 +22,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
+from edms_tasks.merging.declarations import names_as_declared, tables_as_declared
 from edms_tasks.merging.keys import keys_for_merge
 from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
@@ -107,18 +108,21 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
             where=f"snapshot {request.snapshot}",
             fix="Turn `Confirm` on, or leave `Dry run` on.",
         )
-    wanted, notes = Wanted.of(request), list[str]()
+    wanted, notes = Wanted.of(request, run.settings), list[str]()
     with ExitStack() as cleanup:
         with run.stage("open"):
             opened = _open(run, request, notes, cleanup)
         scratch = cleanup.enter_context(run_folder(run.settings.workdir, "merge"))
-        tables = _tables(opened.database, opened.manifest, scratch, notes)
+        tables = _tables(run.settings, opened.database, opened.manifest, scratch, notes)
+        names = names_as_declared(opened.manifest, run.settings.soft_references, notes)
         wanted.policies.require_known(tables)
         safety = None if request.dry_run else _safety_snapshot(run, opened)
         workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
         folders = _folders(run.settings, opened.report, opened.manifest, notes)
         keys = keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes)
-        stages = MergeStages(run, opened.repository, opened.manifest, workspace, scratch, tables, folders, keys, wanted)
+        stages = MergeStages(
+            run, opened.repository, opened.manifest, workspace, scratch, tables, folders, names, keys, wanted
+        )
         with run.stage("read the snapshot"):
             stages.read_snapshot()
         if request.dry_run:
@@ -268,10 +272,11 @@ def _folders(settings: Settings, report: ProbeReport | None, manifest: Manifest,
     return known
 
 
-def _tables(database: Database, manifest: Manifest, scratch: Path, notes: list[str]) -> list[Table]:
+def _tables(settings: Settings, database: Database, manifest: Manifest, scratch: Path, notes: list[str]) -> list[Table]:
     with database.view(scratch, 1) as view:
         virtual = [finding.subject for finding in view.findings() if finding.code == "virtual-table"]
-        tables, problems, more = mergeable(manifest, view.tables(), virtual)
+        described = tables_as_declared(manifest, settings.soft_references, notes)
+        tables, problems, more = mergeable(manifest, view.tables(), virtual, described)
         closed = view.closed_to_merges()
     notes += more
     _require_open(database, tables, closed)

@@ -129,6 +129,12 @@ class MergeRequest:
             "Wins over [natural_keys] of the settings."
         ),
     ] = field(default_factory=dict)
+    not_references: Annotated[
+        tuple[str, ...],
+        Says(
+            "Columns that look as if they held ids of rows and hold none, such as documents.Document.batch_id. They stay as they are."
+        ),
+    ] = ()
     dry_run: Annotated[bool, Says("Show what would be done; write nothing.")] = True
     confirm: Annotated[
         bool, Says("Must be on to write to the EDMS's database and files. A safety snapshot is made first.")

@@ -1,7 +1,8 @@
 """Run a backup or a restore that kills itself with SIGKILL at a named point; to be called in a process of its own.
 
 A point is a stage or step as the composition names it ("extract", "write the manifest"), or "before swap", "inside swap"
-(SQLite: between its two calls), "after swap" and "between renames" inside the promotion.
+(SQLite: between its two calls), "after swap" and "between renames" inside the promotion. For a folder that holds the database
+also "entries set aside", when all of them are, and "entry in place", after the first.
 """
 
 from __future__ import annotations
@@ -82,6 +83,17 @@ def _arm_promotion(point: str) -> None:
             return renamed
 
         Path.rename = killing_rename  # type: ignore[assignment,method-assign]
+    if point in ("entries set aside", "entry in place"):
+        rename = Path.rename
+
+        def killing_move(self: Path, target: Any) -> Path:
+            renamed = rename(self, target)
+            aside = str(self).endswith(".taking")
+            if aside if point == "entries set aside" else ".edms-staging" in str(self.parent):
+                die()
+            return renamed
+
+        Path.rename = killing_move  # type: ignore[assignment,method-assign]
 
 
 def main(verb: str, config: str, point: str, environment: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Databases: one folder for each engine, behind one small protocol.
 
-`address.py` says where a database is, `protocol.py` what every engine can do, `postgresql.py` and `sqlite.py` how.
-Nothing outside this room knows which engine it talks to.
+`address.py` is the address of a database, `protocol.py` what every engine can do; `postgresql/` and `sqlite/` implement
+it. Nothing outside this room and the conversion's knows which engine it uses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Database", "DatabaseAddress", "open_database"]
 
 
 def open_database(address: DatabaseAddress) -> Database:
-    """The engine's implementation for an address; connects to nothing yet."""
+    """The engine's implementation for an address; it does not connect yet. Raises UnsupportedEngine."""
     if address.engine == "postgresql":
         from edms_tasks.databases.postgresql import PostgresDatabase
 

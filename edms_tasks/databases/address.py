@@ -1,4 +1,4 @@
-"""Where a database is: engine, name, host and credentials, as one value whose text never shows the password."""
+"""The address of a database: engine, name, host and login in one value whose text never shows the password."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENGINES = {
     "sqlite": "sqlite",
     "sqlite3": "sqlite",
 }
-# Fields of their own, and what every session of ours decides itself.
+# Parameters that are fields of the address, and those that our sessions set themselves.
 _NOT_OPTIONS = {
     "dbname",
     "host",
@@ -41,17 +41,17 @@ class DatabaseAddress:
 
     engine: str
     name: str
-    host: str = ""  # a list, as libpq takes it, is kept as it is
+    host: str = ""  # may be a list of hosts, as libpq accepts it
     port: str = ""
     user: str = ""
     password: SecretStr = field(default=SecretStr(""), repr=False)
     options: tuple[tuple[str, str], ...] = ()  # further connection parameters of libpq
-    client_programs: str = ""  # the folder to take pg_dump and pg_restore from; "": the best that is found
-    time_zone: str = ""  # that the EDMS gives its sessions there; "": not known
+    client_programs: str = ""  # the folder of pg_dump and pg_restore; "" for the best that are found
+    time_zone: str = ""  # the time zone of the EDMS's sessions; "" if unknown
 
     @classmethod
     def from_probe(cls, database: ProbeDatabase) -> DatabaseAddress:
-        """The address the EDMS itself uses."""
+        """The address that the EDMS itself uses. Raises UnsupportedEngine."""
         if database.vendor not in ("postgresql", "sqlite"):
             raise UnsupportedEngine(
                 f"The EDMS uses {database.vendor or database.engine!r}, which is not supported.",
@@ -60,7 +60,7 @@ class DatabaseAddress:
             )
         if database.vendor == "sqlite":
             return cls(engine="sqlite", name=str(Path(database.name).absolute()))
-        # Said even where they are empty: PGOPTIONS and PGHOSTADDR of whoever runs the backup are not the EDMS's.
+        # Set even if empty, because PGOPTIONS and PGHOSTADDR of this process are not the EDMS's.
         options = {"options": ""} | ({"hostaddr": ""} if database.host else {}) | _libpq(database.options)
         address = cls(
             engine="postgresql",
@@ -81,7 +81,7 @@ class DatabaseAddress:
         """Parse `postgresql://user:password@host:port/name?sslmode=…` or `sqlite:////absolute/path`.
 
         Raises:
-            SettingsError: it is neither, or libpq does not understand it.
+            SettingsError: it is neither, or libpq does not accept it.
         """
         scheme, _, rest = url.partition(":")
         engine = _ENGINES.get(scheme.split("+")[0].lower())
@@ -128,9 +128,9 @@ class DatabaseAddress:
             >>> dict(DatabaseAddress("postgresql", "d").with_settings({"search_path": "a, b"}).options)
             {'options': '-c search_path=a,\\\\ b'}
         """
-        said = [dict(self.options).get("options", "").strip()]
-        said += [f"-c {name}={_escaped(value)}" for name, value in settings.items()]
-        return self.with_options(options=" ".join(part for part in said if part))
+        parts = [dict(self.options).get("options", "").strip()]
+        parts += [f"-c {name}={_escaped(value)}" for name, value in settings.items()]
+        return self.with_options(options=" ".join(part for part in parts if part))
 
     @property
     def is_file(self) -> bool:
@@ -139,12 +139,12 @@ class DatabaseAddress:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The database's file; nothing for a database on a server."""
+        """The database's file; empty for a database on a server."""
         return (Path(self.name),) if self.is_file else ()
 
     @property
     def display(self) -> str:
-        """For people and logs: everything but the secret."""
+        """The address for people and logs, without the password."""
         if self.engine == "sqlite":
             return self.name
         user = f"{self.user}@" if self.user else ""
@@ -154,11 +154,11 @@ class DatabaseAddress:
         """The connection string for libpq, quoted by its rules.
 
         Args:
-            with_password: without it for a program's arguments, which every user of the machine can read.
-            client_encoding: in which the server speaks.
+            with_password: False for a program's arguments, which every user of the machine can read.
+            client_encoding: the encoding of the session.
 
         Raises:
-            SettingsError: libpq does not know a parameter.
+            SettingsError: libpq does not accept a parameter.
         """
         import psycopg
         from psycopg.conninfo import make_conninfo
@@ -176,10 +176,10 @@ class DatabaseAddress:
                 where=self.display,
                 why=str(error).strip(),
                 fix="Correct them in the EDMS's settings (DATABASES), in [edms] database_url or in the URL.",
-            ) from None  # the cause's text may hold the password
+            ) from None  # the cause's text may contain the password
 
     def url(self) -> str:
-        """A connection URL that holds the password: never log it."""
+        """The connection URL. It contains the password: never log it."""
         if self.engine == "sqlite":
             return f"sqlite:///{quote(self.name)}"
         plain = bool(self.host) and not self.host.startswith(("/", "@")) and "," not in self.host
@@ -187,22 +187,22 @@ class DatabaseAddress:
         if not plain:
             options |= {name: value for name, value in (("host", self.host), ("port", self.port)) if value}
         host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
-        place = (host + (f":{self.port}" if self.port else "")) if plain else ""
+        server = (host + (f":{self.port}" if self.port else "")) if plain else ""
         login = quote(self.user, safe="")
         if secret := self.password.get_secret_value():
             login += ":" + quote(secret, safe="")
-        # Not urlencode's own way, a + for a blank, which libpq takes for a +.
+        # quote: urlencode's default writes a blank as +, which libpq does not decode.
         query = f"?{urlencode(options, quote_via=quote, safe='')}" if options else ""
-        return f"postgresql://{login + '@' if login else ''}{place}/{quote(self.name, safe='')}{query}"
+        return f"postgresql://{login + '@' if login else ''}{server}/{quote(self.name, safe='')}{query}"
 
     def sqlalchemy_url(self) -> str:
-        """The URL for SQLAlchemy (psycopg 3, or the standard library's sqlite3); holds the password: never log it."""
+        """The URL for SQLAlchemy (psycopg 3, or the standard library's sqlite3). It contains the password: never log it."""
         from sqlalchemy import URL
 
-        if self.engine == "sqlite":  # as SQLite's own URI, for SQLAlchemy ends a plain path at its first "?"
+        if self.engine == "sqlite":  # as SQLite's URI, because SQLAlchemy ends a plain path at its first "?"
             uri = Path(self.name).as_uri()
             return URL.create("sqlite", database=uri, query={"uri": "true"}).render_as_string()
-        # SQLAlchemy hands what it does not know on to psycopg, which takes libpq's own string: nothing is translated.
+        # SQLAlchemy passes unknown parameters on to psycopg, which accepts libpq's connection string.
         return URL.create(
             "postgresql+psycopg",
             username=self.user or None,
@@ -216,7 +216,7 @@ def _parsed(url: str) -> dict[str, str]:
     from psycopg.conninfo import conninfo_to_dict
 
     try:
-        # A name typed with its blanks can mean nothing else; newer versions of libpq refuse it.
+        # Newer versions of libpq refuse blanks, which people type in names.
         return {name: str(value) for name, value in conninfo_to_dict(url.strip().replace(" ", "%20")).items()}
     except psycopg.Error as error:
         why = str(error).strip()
@@ -230,7 +230,7 @@ def _parsed(url: str) -> dict[str, str]:
 
 
 def _libpq(options: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of libpq; Django's OPTIONS can have others too (isolation_level, pool, …)."""
+    """The options that are parameters of libpq; Django's OPTIONS may have others (isolation_level, pool, …)."""
     from psycopg import pq
 
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} - _NOT_OPTIONS
@@ -238,5 +238,5 @@ def _libpq(options: Mapping[str, str]) -> dict[str, str]:
 
 
 def _escaped(value: str) -> str:
-    """As the server splits its command-line options: at blanks, but not after a backslash."""
+    """The value with backslashes before blanks and backslashes, as the server's `options` parameter needs them."""
     return "".join(f"\\{character}" if character.isspace() or character == "\\" else character for character in value)

@@ -1,4 +1,4 @@
-"""SQL that compares and groups values byte by byte, in each engine's words."""
+"""SQL that compares and groups values byte by byte, for each engine."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from edms_tasks.quoting import identifier
 
 def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> str:
     """A join condition between two columns, each given with its table's alias."""
-    (a, one), (b, other) = left, right
-    first, second = f"{a}.{identifier(one.name)}", f"{b}.{identifier(other.name)}"
+    (left_alias, left_column), (right_alias, right_column) = left, right
+    first = f"{left_alias}.{identifier(left_column.name)}"
+    second = f"{right_alias}.{identifier(right_column.name)}"
     if engine == "sqlite":
         return f"{first} = {second} COLLATE BINARY"
-    # A reference the database does not enforce may join columns of two types, which PostgreSQL refuses to compare.
-    if one.logical_type != other.logical_type:
+    # A reference without a constraint may join columns of two types, which PostgreSQL refuses to compare.
+    if left_column.logical_type != right_column.logical_type:
         return f"{as_text(engine, first)} = {as_text(engine, second)}"
     return f"{first} = {second}"
 
 
 def as_text(engine: str, expression: str) -> str:
-    """The value as text, compared byte by byte."""
+    """The value as text with a collation that compares byte by byte."""
     if engine == "postgresql":
         return f'({output_text(expression)}) COLLATE "C"'
     return f"CAST({expression} AS TEXT) COLLATE BINARY"
 
 
 def comparable(engine: str, alias: str, column: Column) -> str:
-    """The column in a form the engine can group by without calling two different values the same."""
+    """The column in a form that the engine can group by without treating different values as equal."""
     expression = f"{alias}.{identifier(column.name)}"
     if engine == "sqlite":
         return f"{expression} COLLATE BINARY"

@@ -28,7 +28,7 @@ def null_tests(clause: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
 
 
 def _bare(text: str) -> str:
-    """Without the parentheses around the whole."""
+    """The text without blanks and parentheses around the whole."""
     text = text.strip()
     while text.startswith("(") and text.endswith(")") and _closes_last(text):
         text = text[1:-1].strip()
@@ -36,7 +36,7 @@ def _bare(text: str) -> str:
 
 
 def _closes_last(text: str) -> bool:
-    """Whether the first parenthesis is closed by the last; quoted names may hold parentheses of their own."""
+    """Whether the last parenthesis closes the first one; parentheses in quoted names do not count."""
     depth, quoted = 0, False
     for position, letter in enumerate(text):
         if letter == '"':

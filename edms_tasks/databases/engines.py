@@ -1,4 +1,4 @@
-"""What other rooms ask about an engine, so that engines are named only in this room and in the conversion's."""
+"""Facts about engines for other rooms, so that only this room and the conversion's name engines."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def is_file(engine: str) -> bool:
 
 
 def columns_hold_anything(engine: str) -> bool:
-    """Whether a column's declared type does not bind its values: a number and the text of its digits have one digest."""
+    """Whether columns store values of any type: the digests of a number and of its digits as text are then equal."""
     return engine == "sqlite"
 
 
 def reads_parts_of_tables(engine: str) -> bool:
-    """Whether rows of a table may lie in others: partitions, child tables."""
+    """Whether a table's rows may be stored in other tables: partitions, child tables."""
     return engine == "postgresql"
 
 

@@ -9,7 +9,7 @@ from edms_tasks.databases.protocol import LeftOut
 
 _NAMED = 5
 SCRIPT = "left-out.sql"
-# How the name of a thing in the validation begins (`LeftOut.subject`).
+# Beginning of a `LeftOut.subject` -> the kind, for people.
 _KINDS = {
     "ACL": "privileges", "COMMENT": "comments", "DEFAULT ACL": "default privileges", "EVENT TRIGGER": "event triggers",
     "FK CONSTRAINT": "foreign keys", "POLICY": "policies", "PUBLICATION": "publications", "SECURITY LABEL": "security labels",
@@ -18,11 +18,11 @@ _KINDS = {
 }  # fmt: skip
 
 MAY_HOLD_PASSWORDS = ("FOREIGN DATA WRAPPER", "SERVER", "SUBSCRIPTION", "USER MAPPING")
-"""Kinds of definitions, as subjects begin."""
+"""Beginnings of subjects whose definitions may contain passwords."""
 
 
 def notes_of(left_out: Sequence[LeftOut]) -> Iterator[str]:
-    """A note for each reason: what is missing, and the statements that make it."""
+    """A note for each reason: what is missing, and the statements that create it."""
     for why in dict.fromkeys(one.why for one in left_out):
         these = [one for one in left_out if one.why == why]
         names = ", ".join(one.subject for one in these[:_NAMED])

@@ -1,6 +1,6 @@
-"""Locks on a database as a whole, which every run takes that replaces it, writes to it as a whole, or copies it.
+"""Locks on a whole database, for runs that replace it, merge into it, or back it up.
 
-They stand at the database itself, not in a run's own folder: what two runs share is the target, and often nothing else.
+They are held at the database itself, not in a run's folder: often two runs share the target and nothing else.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 LockKind = Literal["work", "still"]
-"""work: held alone by whoever restores, merges or rolls back, from the beginning to the end.
-still: shared by backups while they read rows and files; held alone for the moment in which these change as a whole."""
+"""work: held exclusively by a restore, merge or rollback from beginning to end.
+still: shared by backups while they read rows and files; held exclusively while a swap or a merge changes them."""
 
 SUFFIXES: dict[LockKind, str] = {"work": ".edms-restore-lock", "still": ".edms-swap-lock"}
-"""Of lock files, which stand beside a database file or a folder."""
+"""The suffixes of lock files, which are beside a database file or a folder."""
 
 
 class HeldLock(Protocol):
     """A lock that is held."""
 
     def require_held(self) -> None:
-        """Raises LockLost where it is not held any more."""
+        """Raise LockLost if it is not held any more."""

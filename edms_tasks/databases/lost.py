@@ -1,4 +1,4 @@
-"""A connection to a database that ends in the middle of the work: an error of its own, whichever driver noticed."""
+"""Recognise a connection to the database that was lost during the work, whichever driver notices it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from edms_tasks.errors import DatabaseRefused
 
 
 def lost_connection(error: Exception, where: str = "") -> DatabaseRefused | None:
-    """The error for a connection that is gone; None for any other error. Any statement may be the one that notices."""
-    from edms_tasks.databases.postgresql.lost import why_lost  # SQLite has no connection to lose
+    """The DatabaseRefused for an error that a lost connection caused; None for any other error."""
+    from edms_tasks.databases.postgresql.lost import why_lost  # SQLite has no connection that can be lost
 
     why = why_lost(error)
     if why is None:

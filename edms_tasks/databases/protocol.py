@@ -1,7 +1,7 @@
 """The protocol of a database engine for backups, restores and merges, and the values it uses.
 
-Reading goes through a `View`: one consistent state of the whole database, whoever writes meanwhile. Writing goes
-through a `StagingDatabase`: a database nobody uses yet, built beside the live one and then promoted by one swap.
+A backup reads through a `View`: one consistent state of the whole database, while others may write. A restore writes to a
+`StagingDatabase`, which is built beside the live one and then promoted by one swap. A merge uses a `MergeTransaction`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edms_tasks.locking.file_locks import Wait, give_up
 from edms_tasks.manifest import Encoding, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
 
-if TYPE_CHECKING:  # asking the EDMS needs this room, and need not wait for Arrow
+if TYPE_CHECKING:  # inspecting the EDMS imports this room, and should not wait for Arrow
     import pyarrow as pa
 
 
@@ -31,7 +31,7 @@ class ServerFacts:
     engine: str
     version: str
     may_create_databases: bool
-    programs: tuple[str, ...] = ()  # those a backup and a restore will use, each with version and place
+    programs: tuple[str, ...] = ()  # the client programs that a backup and a restore use, each with version and path
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Measure:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a table that can be read while another reader reads the next."""
+    """A part of a table, for parallel readers."""
 
-    condition: str  # the engine's own words; "" is the whole table
-    weight: int  # bytes, roughly
+    condition: str  # SQL of the engine; "" for the whole table
+    weight: int  # its approximate size in bytes
 
 
 @dataclass(frozen=True)
 class CapturedSchema:
-    """The engine's own description of the schema, written to a file."""
+    """The engine's native schema (pg_dump's archive, or SQLite's statements) in a file."""
 
     path: Path
     format: str  # NativeSchema.format
@@ -67,14 +67,14 @@ class Definition:
     """One definition in a schema, such as a table, constraint or trigger."""
 
     subject: str  # kind, schema and name
-    text: str  # in the engine's own words
-    compared: str  # the same, written so that what means the same is equal
-    # Statements that stand by themselves (privileges): some may be left out, and the others not.
+    text: str  # as the engine writes it
+    compared: str  # the text in a normal form, equal for definitions that mean the same
+    # Statements that are independent (privileges): a restore may leave out some of them.
     pieces: tuple[str, ...] = ()
-    part_of: str = ""  # the subject that it comes and goes with
-    private: bool = False  # it may hold a password
+    part_of: str = ""  # the subject that it is created and dropped with
+    private: bool = False  # it may contain a password
     chosen_by_server: bool = False  # such as an extension's version
-    lapse: bool = False  # something that did not hold: it is no loss where it does again
+    lapse: bool = False  # a constraint that was not enforced; it is no difference if it is enforced now
 
 
 class View(Protocol):
@@ -93,7 +93,7 @@ class View(Protocol):
         """Count the rows and choose each column's encoding by its values."""
 
     def read_like(self, entries: Sequence[TableEntry]) -> None:
-        """From now on read values as these entries of a snapshot do; an earlier release read some in another way."""
+        """Encode values as in these entries of a snapshot from now on; an earlier release encoded some differently."""
 
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """The same measure with encodings that store any bytes as text."""
@@ -116,11 +116,11 @@ class View(Protocol):
     def properties(self, schema: CapturedSchema) -> dict[str, str]:
         """The properties of the database as a whole in a captured schema (owner, locale, settings, privileges), by name.
 
-        Empty where that was not recorded.
+        Empty if they were not recorded.
         """
 
     def closed_to_merges(self) -> dict[str, str]:
-        """Table -> why no merge can read and write its rows in one transaction."""
+        """Table id -> why a merge cannot read and write its rows in one transaction."""
         ...
 
     def sequences(self) -> tuple[SequencePosition, ...]:
@@ -136,8 +136,8 @@ class Unwanted:
 
     tables: tuple[Table, ...]
     columns: tuple[tuple[Table, tuple[str, ...]], ...]  # of tables that stay
-    records: Table | None  # Django's table of applied migrations …
-    migrations: tuple[tuple[str, str], ...]  # … and those of its records that go: (app label, name)
+    records: Table | None  # Django's table of applied migrations
+    migrations: tuple[tuple[str, str], ...]  # (app label, name) of the records to delete from it
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class DroppedPart:
 
     kind: Literal["table", "column", "dependent", "migration"]
     name: str
-    held: int = 0  # rows of a table, values of a column that are not NULL
+    held: int = 0  # the number of a table's rows, or of a column's values that are not NULL
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,8 @@ class LeftOut:
 
     subject: str
     why: str
-    statement: str = ""  # SQL that makes it, for somebody who may run it
-    instead: str | None = None  # how it is defined now, where it is there in another form
+    statement: str = ""  # SQL that creates it, for somebody who may run it
+    instead: str | None = None  # its definition, if it was created in another form
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,9 @@ class NeedsTheEdms:
     """A table or index whose definition may need the EDMS's own connection."""
 
     name: str
-    statements: tuple[str, ...]  # what makes it in an empty database
-    is_asked: bool  # a restore has the EDMS compute or sort entries of an index
-    is_computed: bool  # of an index over functions: a restore fails where the EDMS does not know them
+    statements: tuple[str, ...]  # SQL that creates it in an empty database
+    is_asked: bool  # whether a restore has the EDMS compute or sort entries of an index
+    is_computed: bool  # whether they are computed by functions: a restore fails if the EDMS does not have them
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,9 @@ class Foresight:
     """What a restore by this role to this server would leave out or be refused for; determined without the rows."""
 
     left_out: tuple[LeftOut, ...] = ()
-    refused: EdmsBackupError | None = None  # what would stop it before it begins
-    untried: str = ""  # why it could not be found out
-    needs_the_edms: tuple[NeedsTheEdms, ...] = ()  # whether it knows these is to be asked of it
+    refused: EdmsBackupError | None = None  # the error that would stop it before it begins
+    untried: str = ""  # why it could not be determined; "" if it could
+    needs_the_edms: tuple[NeedsTheEdms, ...] = ()  # the caller asks the EDMS whether it can create these
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class StagingDatabase(Protocol):
         """Report that these statements ran (""), or why they failed. Raises CheckFailed if the database is unusable without them."""
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
-        """Load a table's Parquet chunks; returns the rows the database says it took."""
+        """Load a table's Parquet chunks; returns the number of rows that the database reports as loaded."""
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
         """Create indexes, constraints, triggers and views, set sequences, and restore safe settings."""
@@ -212,30 +212,30 @@ class StagingDatabase(Protocol):
         """Gather the planner's statistics of the new rows (ANALYZE)."""
 
     def broken_references(self) -> dict[str, int]:
-        """Foreign keys that are violated or not validated, each with its number of rows (0: not counted)."""
+        """Foreign key that is violated or not validated -> number of violating rows (0: not counted)."""
 
     def drop_parts(self, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
         """Drop tables and columns, all or none; returns what was dropped, including indexes and constraints.
 
         Raises:
-            SnapshotNewerThanCode: something else depends on them, by name.
+            SnapshotNewerThanCode: something else depends on them; the error names it.
         """
 
     def seal(self) -> str:
-        """Let nobody connect any more, because it is validated. Returns its identity for `Database.swap`.
+        """Refuse connections from now on, because the database is validated. Returns its identity for `Database.swap`.
 
         Raises:
-            TargetInUse: somebody else uses it.
+            TargetInUse: another session uses it.
         """
 
     def unseal(self) -> None:
-        """Open it again, for work after validation."""
+        """Allow connections again, for work after the validation."""
 
     def drop(self) -> None:
-        """Remove it."""
+        """Drop the staging database."""
 
     def keep_as(self, name: str) -> DatabaseAddress:
-        """Give it its final name instead of promoting it."""
+        """Give the staging database its final name instead of promoting it; returns its address."""
 
 
 @dataclass(frozen=True)
@@ -245,22 +245,22 @@ class TableChange:
     table: Table
     encodings: dict[str, Encoding]
     inserts: Sequence[Path]
-    updates: Sequence[Path]  # found by their primary key, which never changes
+    updates: Sequence[Path]  # identified by their primary key, which never changes
 
 
 class MergeTransaction(Protocol):
-    """One transaction on a live database, from the first read to the commit; no other session writes meanwhile."""
+    """One transaction on a live database, from the first read to the commit. No other session can write to its tables."""
 
     committed: bool
 
     def view(self) -> View:
-        """The database as the transaction sees it: before `write` as it was, after it as it will be."""
+        """The database as the transaction sees it: before `write` unchanged, after it with the merged rows."""
 
     def write(self, changes: Sequence[TableChange]) -> None:
-        """Insert and update rows. No trigger fires; references are checked when all is written.
+        """Insert and update rows. No trigger fires; references are checked when all rows are written.
 
         Raises:
-            MergeRefused: the database refused a row, or a reference would point at nothing.
+            MergeRefused: the database refused a row, or a reference would have no row.
         """
 
     def commit(self) -> None:
@@ -273,7 +273,7 @@ class Database(Protocol):
     address: DatabaseAddress
 
     def check(self) -> ServerFacts:
-        """Connect and ask for the version; raises DatabaseRefused."""
+        """Connect and read the server's version; raises DatabaseRefused."""
 
     def sqlalchemy_url(self) -> str:
         """Its URL for SQLAlchemy, with the settings of our own sessions. It contains the password: never log it."""
@@ -292,7 +292,7 @@ class Database(Protocol):
         """Check everything that would stop a restore, before anything is changed; returns notes."""
 
     def in_use(self) -> str | None:
-        """Why the live database could not be swapped now, as far as can be determined without touching it."""
+        """Why the live database could not be swapped now, as far as is visible from outside; None if nothing is known."""
         ...
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> StagingDatabase:
@@ -302,7 +302,7 @@ class Database(Protocol):
         """A temporary empty database in which the EDMS's migrations create tables; afterwards it is dropped (`into`, if used, is emptied).
 
         Args:
-            into: the database that is being restored into. Where the role may create none, it is used if it is there.
+            into: the database that is being restored into. It is used if it exists and the role may not create databases.
             folder: for a database that is a file.
         """
 
@@ -314,7 +314,7 @@ class Database(Protocol):
             folder: for a database that is a file.
 
         Raises:
-            MayNotCreateDatabases, ServerNotReady, TerminalError: none can be made.
+            MayNotCreateDatabases, ServerNotReady, TerminalError: it cannot be created.
         """
 
     def foresee(self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool) -> Foresight:
@@ -323,8 +323,8 @@ class Database(Protocol):
         Args:
             schema: the captured schema.
             folder: for a database that is a file.
-            into: the database that would be restored into, where it is not the live one.
-            thorough: try it even where nothing in the schema could be refused on the server that it comes from.
+            into: the database that would be restored into; None for the live one.
+            thorough: create it even if nothing in the schema could be refused on the server that it comes from.
         """
         ...
 
@@ -334,7 +334,7 @@ class Database(Protocol):
         """Hold a lock on the database `name` of this server (locking.py).
 
         Raises:
-            TargetLocked: as `wait` says, while somebody else holds it.
+            TargetLocked: another run holds it, and `wait` raised.
             LockUnavailable: it cannot be locked here.
         """
 
@@ -351,7 +351,7 @@ class Database(Protocol):
         """The identity of the database of that name, which a later one of the same name does not have; "" if it does not exist."""
 
     def previous_name(self, stamp: str) -> str:
-        """The name the live database gets when a restore is promoted at `stamp`."""
+        """The name that the live database gets when a restore is promoted at `stamp`."""
 
     def swap(
         self,
@@ -367,20 +367,20 @@ class Database(Protocol):
 
         Args:
             incoming: the database that goes live.
-            previous: the name the live one gets.
-            expected: what `seal` or `identity` said of `incoming`; "" where nobody has asked.
-            confirm: called at the last moment; raises where the swap must not be.
+            previous: the name that the live one gets.
+            expected: the result of `seal` or `identity` for `incoming`; "" to skip the check.
+            confirm: called just before the swap; raises to prevent it.
             disconnect: end other connections to the live database.
-            confirmed: is noted at the database, for `promoted_by`.
+            confirmed: recorded at the database, for `promoted_by`.
 
         Raises:
-            TargetInUse: somebody uses the live database.
+            TargetInUse: another session uses the live database.
             TargetChanged: `incoming` is not what was expected. In both cases nothing was changed.
         """
 
     def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
-        """Finish a swap after a kill: what is left to do at the previous database, and the note of the confirmation."""
+        """Finish a swap that was killed: do what is left at the previous database, and record the confirmation."""
 
     def promoted_by(self, confirmation: str) -> str:
-        """The stamp of the swap here that this confirmation confirmed; "" if there was none."""
+        """The stamp of the swap that this confirmation confirmed; "" if there was none."""
         ...

@@ -1,4 +1,4 @@
-"""Cut a stream of Arrow tables into pieces bounded in rows and bytes, holding no more than one piece and one batch."""
+"""Cut a stream of Arrow tables into pieces limited in rows and bytes. At most one piece and one batch are in memory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 PIECE_BYTES = 8 << 20
-"""Uncompressed. Wide rows make shorter pieces, so that memory is bounded whatever they hold."""
+"""The uncompressed size of a piece. Pieces of wide rows have fewer rows, so that memory is bounded."""
 
 
 def rechunked(tables: Iterable[pa.Table], schema: pa.Schema, rows: int, size: int | None = None) -> Iterator[pa.Table]:
     """Tables of `rows` rows, the last one possibly shorter; nothing for an empty stream.
 
-    A piece ends sooner, at the end of the batch that makes it so, once it holds `size` bytes.
+    With `size`, a piece ends after the batch with which it reaches that number of bytes.
     """
     held: list[pa.Table] = []
     count = weight = 0

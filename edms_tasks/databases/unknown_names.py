@@ -1,4 +1,4 @@
-"""Functions and collations that only the EDMS knows, and that its own connection does not have either: what a restore reports."""
+"""What a restore reports if the EDMS's own connection does not have the functions or collations that its schema uses."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _COLLATION = re.compile(r"no such collation sequence: (\S+)", re.IGNORECASE)
 
 
 def note_of_unknown(problem: str, *, is_computed: bool, where: str) -> str:
-    """What is left to do in a database that is right all the same.
+    """A note on what is left to do, if only the order of an index is affected.
 
     Args:
-        problem: what the EDMS's connection said.
-        is_computed: entries of an index are computed by the EDMS's functions.
+        problem: the message of the EDMS's connection.
+        is_computed: whether the EDMS's functions compute entries of an index.
         where: the database.
 
     Raises:
-        CheckFailed: entries of an index are missing, or nobody knows whether they are.
+        CheckFailed: entries of an index are or may be missing.
     """
     collations = sorted(set(_COLLATION.findall(problem)))
     if collations and not is_computed:

@@ -22,6 +22,13 @@ class SettingsFix(Value):
     value: str | tuple[str, ...]
 
 
+class SettingsTable(Value):
+    """Several entries of one section of `edms-backup.toml`."""
+
+    section: str
+    values: tuple[tuple[str, str], ...]
+
+
 class Declaration(Value):
     """A section of its own in `edms-backup.toml`, of which there can be many: `[[section]]` and its entries."""
 
@@ -32,7 +39,7 @@ class Declaration(Value):
 class Assessment(Finding):
     """A finding, and the setting that would fix it where there is one."""
 
-    settings_fix: SettingsFix | Declaration | None = None
+    settings_fix: SettingsFix | SettingsTable | Declaration | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`. `remedy` is the older name of `settings_fix`."""
@@ -69,7 +76,9 @@ class Diagnosis(Value):
         return not self.count("error")
 
 
-def assessed(finding: Finding, settings_fix: SettingsFix | Declaration | None = None, **changes: object) -> Assessment:
+def assessed(
+    finding: Finding, settings_fix: SettingsFix | SettingsTable | Declaration | None = None, **changes: object
+) -> Assessment:
     """A finding as an assessment, with what in the settings would fix it and some of its facts changed."""
     made = Assessment.model_validate({**finding.model_dump(by_alias=False), "settings_fix": settings_fix, **changes})
     require_registered(made.code, made.severity)
@@ -110,12 +119,17 @@ def grouped(assessments: Iterable[Assessment]) -> tuple[Group, ...]:
     )
 
 
-def settings_text(assessments: Iterable[Assessment], present: Mapping[tuple[str, str], tuple[str, ...]]) -> str:
+def settings_text(
+    assessments: Iterable[Assessment],
+    present: Mapping[tuple[str, str], tuple[str, ...]],
+    tables: Mapping[str, Mapping[str, str]],
+) -> str:
     """The settings fixes as TOML for `edms-backup.toml`, each section once.
 
     Args:
         assessments: whose fixes to write.
         present: (section, key) -> values of lists that the settings have already; they are written again.
+        tables: section -> its entries, of sections to be replaced as a whole; they are written again too.
     """
     sections: dict[str, dict[str, str | tuple[str, ...]]] = {}
     declarations: dict[Declaration, None] = {}
@@ -124,6 +138,10 @@ def settings_text(assessments: Iterable[Assessment], present: Mapping[tuple[str,
             continue
         if isinstance(settings_fix, Declaration):
             declarations[settings_fix] = None
+            continue
+        if isinstance(settings_fix, SettingsTable):
+            its = sections.setdefault(settings_fix.section, dict(tables.get(settings_fix.section, {})))
+            its |= dict(settings_fix.values)
             continue
         entries = sections.setdefault(settings_fix.section, {})
         before = entries.get(settings_fix.key, present.get((settings_fix.section, settings_fix.key), ()))

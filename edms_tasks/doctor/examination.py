@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from edms_tasks.doctor.assessment import Assessment, Diagnosis, assessed, ranked
-from edms_tasks.doctor.file_names import FILE_NAMES, WalkedRoot, assess_file_names, assess_roots, tabulate_names
-from edms_tasks.doctor.files import assess_files, assess_outside
+from edms_tasks.doctor.file_names import WalkedRoot, assess_file_names, assess_roots, tabulate_names, walked_files
+from edms_tasks.doctor.files import assess_files
 from edms_tasks.doctor.lookups import assess_lookups
 from edms_tasks.doctor.migrations import assess_migrations
 from edms_tasks.doctor.natural_keys import KEY_CODES, assess_keys, key_verdicts
@@ -20,7 +18,7 @@ from edms_tasks.doctor.samples import take_sample
 from edms_tasks.doctor.secrets import assess_secrets
 from edms_tasks.doctor.soft_references import assess_soft_references
 from edms_tasks.doctor.suggestions import suggest_key
-from edms_tasks.files.outside import Search
+from edms_tasks.files import Examination
 from edms_tasks.inventory.model import Finding, Inventory
 from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport
 from edms_tasks.keys.checked_keys import CheckedKeys
@@ -57,8 +55,7 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         samples = [sample for table in keys.tables.values() if (sample := take_sample(cursor, table, keys)) is not None]
         tabulate_names(cursor, subject.names)
         assessments += assess_roots(subject.roots)
-        assessments += assess_files(cursor, [walked.root for walked in subject.roots], samples, keys)
-        assessments += assess_outside(_search(subject, cursor))
+        assessments += assess_files(_examination(subject), walked_files(subject.names), cursor, subject.scratch)
         assessments += assess_soft_references(cursor, samples, keys)
         assessments += assess_file_names(cursor, subject.inventory.file_names, keys)
         assessments += assess_secrets(cursor, samples, keys)
@@ -66,16 +63,14 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
     return Diagnosis(keys=key_verdicts(keys, models), assessments=ranked(shown))
 
 
-def _search(subject: Subject, cursor: duckdb.DuckDBPyConnection) -> Search:
-    return Search(
-        connection=cursor,
-        tables=list(subject.keys.tables.values()),
+def _examination(subject: Subject) -> Examination:
+    return Examination(
+        tables=subject.inventory.tables,
         raws=subject.keys.raws,
         roots=[walked.root for walked in subject.roots],
-        inside=lambda: f"SELECT root, path FROM {FILE_NAMES}",
+        declared=subject.inventory.file_names,
         surroundings=subject.report.surroundings,
         ours=subject.ours,
-        scratch=subject.scratch,
     )
 
 

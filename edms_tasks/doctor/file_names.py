@@ -66,13 +66,18 @@ def walk_root(root: FileRoot, exclude: Sequence[str], ours: Sequence[Path], into
     return WalkedRoot(root, files, troubles.findings())
 
 
+def walked_files(walked: Sequence[Path]) -> str:
+    """SELECT (root, path) from what `walk_root` wrote, the paths as bytes."""
+    if not walked:
+        return "SELECT CAST(NULL AS VARCHAR) AS root, CAST(NULL AS BLOB) AS path WHERE false"
+    return f"SELECT root, path FROM read_parquet([{', '.join(literal(str(path)) for path in walked)}])"
+
+
 def tabulate_names(cursor: duckdb.DuckDBPyConnection, walked: Sequence[Path]) -> None:
     """Fill `FILE_NAMES` from what `walk_root` wrote."""
-    rows = "SELECT CAST(NULL AS VARCHAR) AS root, CAST(NULL AS VARCHAR) AS path WHERE false"
-    if walked:
-        paths = ", ".join(literal(str(path)) for path in walked)
-        rows = f"SELECT root, try(decode(path)) AS path FROM read_parquet([{paths}])"
-    cursor.execute(f"CREATE OR REPLACE TABLE {FILE_NAMES} AS {rows}")
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {FILE_NAMES} AS SELECT root, try(decode(path)) AS path FROM ({walked_files(walked)})"
+    )
 
 
 def assess_roots(walked: Sequence[WalkedRoot]) -> list[Assessment]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edms_tasks.doctor.assessment import Declaration, SettingsFix
+from edms_tasks.doctor.assessment import Declaration, SettingsFix, SettingsTable
 
 
-def answers(profile: Mapping[str, Any], settings_fix: SettingsFix | Declaration | None) -> bool:
+def answers(profile: Mapping[str, Any], settings_fix: SettingsFix | SettingsTable | Declaration | None) -> bool:
     """Whether a profile's parsed sections say something about what the fix is for, not whether they say the same.
 
     A key that the profile chose for a model answers the suggestion of another; a declaration of other ids in the same
@@ -16,7 +16,11 @@ def answers(profile: Mapping[str, Any], settings_fix: SettingsFix | Declaration 
     """
     if settings_fix is None:
         return False
-    section = profile.get(settings_fix.section)
+    section: Any = profile
+    for name in settings_fix.section.split("."):
+        section = section.get(name) if isinstance(section, dict) else None
+    if isinstance(settings_fix, SettingsTable):
+        return isinstance(section, dict) and {value for _, value in settings_fix.values} <= set(section.values())
     if isinstance(settings_fix, Declaration):
         wanted = _meant(dict(settings_fix.entries))
         return isinstance(section, list) and any(_meant(one) == wanted for one in section)

@@ -7,9 +7,7 @@ hardly resolve by chance. What is reported is a suspicion with its share; nothin
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -20,18 +18,15 @@ from edms_tasks.doctor.samples import Sample
 from edms_tasks.doctor.soft_places import PLACED_VALUES, Place, tabulate_places
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
-from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, Table
+from edms_tasks.inventory.model import CONTENT_TYPES, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
+from edms_tasks.undeclared.judgement import MOSTLY, SURELY, Fit
+from edms_tasks.undeclared.names import Names
 
 _IDS = "soft_ids"
-_MOSTLY = 0.5
-_SURELY = 0.8
-_LIKELIHOOD = 25.0  # how much likelier than by chance, as a natural logarithm
-_SUFFIX = re.compile(r"_?(?:ids?|pks?|uuids?|refs?)$")
-_SHORTEST_STEM = 4  # of a model's name, where only its end is meant: `version_id` of DocumentVersion
 # Rows of these are Django's own business; their small ids resolve everywhere.
 _NOT_MEANT = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
 
@@ -55,7 +50,7 @@ def assess_soft_references(
     targets = _tabulate_ids(cursor, keys)
     places = tabulate_places(cursor, samples)
     declared = {number for number, place in enumerate(places) if _is_declared(place)}
-    names = _names(targets, keys)
+    names = Names(targets, keys.tables)
     best: dict[int, _Match] = {}
     for match in _matches(cursor, places, targets, names):
         if match.place in declared:
@@ -94,22 +89,8 @@ def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[
     return targets
 
 
-def _names(targets: Sequence[Table], keys: CheckedKeys) -> dict[str, set[int]]:
-    """What references to each model are called: the model's name, and the fields that refer to it elsewhere."""
-    numbers = {table.id: number for number, table in enumerate(targets)}
-    names: dict[str, set[int]] = {}
-    for number, table in enumerate(targets):
-        names.setdefault(_squeezed(table.label.rpartition(".")[2]), set()).add(number)
-    for table in keys.tables.values():
-        for reference in table.references:
-            if isinstance(reference, ForeignReference) and reference.target in numbers and len(reference.columns) == 1:
-                stem = _SUFFIX.sub("", reference.columns[0].lower())
-                names.setdefault(_squeezed(stem), set()).add(numbers[reference.target])
-    return names
-
-
 def _matches(
-    cursor: duckdb.DuckDBPyConnection, places: Sequence[Place], targets: Sequence[Table], names: Mapping[str, set[int]]
+    cursor: duckdb.DuckDBPyConnection, places: Sequence[Place], targets: Sequence[Table], names: Names
 ) -> list[_Match]:
     """Pairs of a place and a model for which more speaks than that values resolve."""
     rows = cursor.execute(
@@ -138,46 +119,25 @@ def _matches(
 
 def _speaks(cursor: duckdb.DuckDBPyConnection, match: _Match) -> bool:
     if match.named:
-        return match.share >= _MOSTLY
-    if match.share < _SURELY:
+        return match.share >= MOSTLY
+    if match.share < SURELY:
         return False
-    if match.highest is None:
-        return match.different > 1  # UUIDs do not meet by chance
     # At least those that resolve lie below the highest; only if that leaves room, all of them are counted.
-    if _likelihood(match, match.different) < _LIKELIHOOD:
+    if not Fit(match.share, match.different, match.highest, match.different).beats_chance:
         return False
-    (below,) = cursor.execute(
-        f"SELECT count(*) FROM {_IDS} WHERE target = {match.target} AND number <= {match.highest}"
-    ).fetchall()[0]
-    return _likelihood(match, int(below)) >= _LIKELIHOOD
+    below = 0
+    if match.highest is not None:
+        (below,) = cursor.execute(
+            f"SELECT count(*) FROM {_IDS} WHERE target = {match.target} AND number <= {match.highest}"
+        ).fetchall()[0]
+    return Fit(match.share, match.different, match.highest, int(below)).beats_chance
 
 
-def _likelihood(match: _Match, ids_below: int) -> float:
-    """How much likelier these values are if they are ids than if they were any numbers up to the highest."""
-    assert match.highest is not None  # asked for numbers only
-    chance = min(1.0, ids_below / match.highest)
-    share = min(match.share, 1 - 1e-9)
-    if chance >= share:
-        return 0.0
-    return match.different * (share * math.log(share / chance) + (1 - share) * math.log((1 - share) / (1 - chance)))
-
-
-def _meant(place: Place, names: Mapping[str, set[int]]) -> set[int]:
-    """The models that the name of a place speaks of: `document_id`, `documentIds`; `documents` where it holds several."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", place.name).lower()
-    stem = _SUFFIX.sub("", snake)
-    if not stem or (stem == snake and not place.several):
-        return set()
-    wanted = {_squeezed(stem), _squeezed(stem).removesuffix("s")}
-    if stem == snake:
-        wanted = {_squeezed(stem).removesuffix("s")} - {_squeezed(stem)}
-    exact = {number for name in wanted for number in names.get(name, ())}
-    long = [name for name in wanted if len(name) >= _SHORTEST_STEM]
-    return exact or {number for known, numbers in names.items() for number in numbers if known.endswith(tuple(long))}
-
-
-def _squeezed(name: str) -> str:
-    return name.lower().replace("_", "")
+def _meant(place: Place, names: Names) -> frozenset[int]:
+    """The models that the name of a place speaks of."""
+    meaning = names.meant(place.name, several=place.several)
+    named = meaning.strength == "reference" or (meaning.strength == "model" and place.several)
+    return meaning.targets if named else frozenset()
 
 
 def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Table, keys: CheckedKeys) -> bool:
@@ -192,7 +152,7 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Ta
     (same, filled) = cursor.execute(
         f"SELECT count(*) FILTER ({column} = {pk}), count({identifier(place.column)}) FROM {relation(target, raw)}"
     ).fetchall()[0]
-    return bool(same > _MOSTLY * filled)
+    return bool(same > MOSTLY * filled)
 
 
 def _is_declared(place: Place) -> bool:

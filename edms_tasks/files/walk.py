@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from edms_tasks.databases.in_folders import belongs, names_in
 from edms_tasks.files.deep_paths import list_folder, status_of
 from edms_tasks.files.index import readable
 from edms_tasks.findings import make_finding
@@ -24,10 +25,6 @@ Tell = Callable[[str, bytes], None]  # code, path
 
 MERGE_STAGING = b".edms-backup-merge"
 """The folder at the top of a root in which a merge stages files; it is there only while one runs, or was killed."""
-
-
-# What SQLite and we keep beside a database: its log, what is staged, locked or set aside.
-_BESIDE_DATABASE = re.compile(rb"(-wal|-shm|-journal|\.(edms|previous|undone)-[^/]*)?$")
 
 
 class Found(NamedTuple):
@@ -65,7 +62,7 @@ def walk(
         return
     yield Found(b"", "dir", status)
     folders = {(there.st_dev, there.st_ino) for one in ours if one.is_dir() for there in [one.stat()]}
-    databases = _databases_below(Path(os.fsdecode(root)), [one for one in ours if one.is_file()])
+    databases = names_in(Path(os.fsdecode(root)), [one for one in ours if one.is_file()])
     pending = [iter(_names(root, b"", tell))]
     above = [b""]
     while pending:
@@ -78,7 +75,7 @@ def walk(
         if path == MERGE_STAGING:
             tell("merge-cut-short", path)
             continue
-        if any(path.startswith(file) and _BESIDE_DATABASE.match(path[len(file) :]) for file in databases):
+        if belongs(path, databases):
             tell("database-inside-root", path)
             continue
         if exclude is not None and exclude(path):
@@ -96,13 +93,6 @@ def walk(
             above.append(path)
         else:
             yield found
-
-
-def _databases_below(root: Path, files: Sequence[Path]) -> list[bytes]:
-    """Those of the databases' files that are in the root, relative to it; links are followed."""
-    real = root.resolve()
-    inside = [file.resolve() for file in files if file.resolve().is_relative_to(real)]
-    return [os.fsencode(file.relative_to(real)) for file in inside]
 
 
 def excluding(patterns: Sequence[str]) -> Callable[[bytes], bool] | None:

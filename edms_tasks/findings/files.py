@@ -11,7 +11,7 @@ KINDS = (
         "Rows name files that are not there.",
         "Put the files back if there is another copy, or clear the values in the EDMS.",
     ),
-    Kind("orphan-files", ("info",), "No row's file column names these files. They are backed up all the same."),
+    Kind("orphan-files", ("info",), "No row names these files. They are backed up all the same."),
     Kind(
         "file-of-no-row",
         ("warning",),
@@ -21,8 +21,8 @@ KINDS = (
     Kind(
         "path-column",
         ("info",),
-        "A column that is no FileField names files of a file root. The files are backed up; nothing checks that they are there.",
-        "Make it a FileField in the EDMS. Every backup then checks the files that rows name.",
+        "A column that is no FileField names files of a file root. They are counted like those of FileFields: missing files, files that "
+        "no row names.",
     ),
     Kind(
         "files-outside-the-roots",
@@ -99,11 +99,9 @@ KINDS = (
     Kind("link-stored-as-file", ("info",), "The symbolic link leads to a file. The file is stored in its place."),
     Kind(
         "database-inside-root",
-        ("error",),
-        "The folder holds the live database. Its file and what is beside it are left out, since its rows are stored; a restore in "
-        "place of the folder is refused, because it would swap the database away.",
-        "Point [files] roots at the folders of documents inside it, or keep the database elsewhere. An existing snapshot is restored with "
-        "--into and --into-files.",
+        ("info",),
+        "The folder holds the live database. Its file and what is beside it (log, locks, what restores set aside) are left out, since "
+        "its rows are stored. A restore swaps the folder around it, entry by entry.",
     ),
     Kind(
         "repository-inside-root",

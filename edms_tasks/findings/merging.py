@@ -37,6 +37,14 @@ KINDS = (
         "Change them in the target.",
     ),
     Kind(
+        "undeclared-reference",
+        ("error",),
+        "A column seems to hold ids of rows that get other ids, and no foreign key and no declaration says so: numbers, lists, JSON or "
+        "text would go on naming the old ids, which are other rows in the target.",
+        "Declare it under [[soft_references]]; `edms-backup doctor` suggests the lines, and no new snapshot is needed. If these are no "
+        "ids: `--not-a-reference COLUMN`, or `not_references` under [merge].",
+    ),
+    Kind(
         "file",
         ("error",),
         "Files of the snapshot have the names of other files of the target, and rows that stay in the target name those, the policy is "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edms_tasks.errors import CheckFailed
@@ -52,7 +52,7 @@ def snapshot_rows(repository: Repository, entry: TableEntry, workspace: Workspac
 
 
 def mergeable(
-    manifest: Manifest, present: Sequence[Table], virtual: Sequence[str]
+    manifest: Manifest, present: Sequence[Table], virtual: Sequence[str], described: Mapping[str, Table] | None = None
 ) -> tuple[list[Table], list[str], list[str]]:
     """The tables to merge, the reasons why the snapshot cannot be merged, and notes.
 
@@ -60,11 +60,12 @@ def mergeable(
         manifest: the snapshot.
         present: the target's catalogue.
         virtual: names of the target's virtual tables (SQLite), which are rebuilt, not merged.
+        described: the snapshot's tables, where they are described anew; without it, as the manifest has them.
     """
     there = {table.id: table for table in present}
     tables, problems, notes = [], [], []
     for entry in manifest.tables:
-        table, now = entry.table, there.get(entry.table.id)
+        table, now = (described or {}).get(entry.table.id, entry.table), there.get(entry.table.id)
         if table.id in _BOOKKEEPING:
             continue
         if belongs_to_an_index(table.id, table.model, virtual):

@@ -1,6 +1,6 @@
 """Map the addresses and paths of an EDMS in a container or on another machine to those used here.
 
-`[edms] database_url` and `[files] roots` say how the same places are reached from where the backup runs.
+`[edms] database_url` and `[files] roots` are the address of the same database and the paths of the same folders here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edms_tasks.settings import Settings
 
 
 def with_mapped_addresses(report: ProbeReport, settings: Settings) -> ProbeReport:
-    """The report with its database, and with `[edms] command` its folders, where we find them.
+    """The report with the database's address, and with `[edms] command` the paths of folders, as they are here.
 
     Raises:
         SettingsError: the URL is of another engine, or the settings do not map the paths of an EDMS on another machine.
@@ -26,27 +26,27 @@ def with_mapped_addresses(report: ProbeReport, settings: Settings) -> ProbeRepor
         _require_mapped(report, settings)
         roots = settings.files.roots
         folders = tuple(root.model_copy(update={"path": str(roots[root.name])}) for root in report.file_roots)
-        # Folders that nobody has mapped may be others here.
-        elsewhere = Surroundings(urls=report.surroundings.urls, unasked=report.surroundings.unasked)
-        report = report.model_copy(update={"file_roots": folders, "surroundings": elsewhere})
+        # The settings map no other folders, and here the same path may be another folder.
+        without_folders = Surroundings(urls=report.surroundings.urls, unasked=report.surroundings.unasked)
+        report = report.model_copy(update={"file_roots": folders, "surroundings": without_folders})
     first, *others = report.databases
     if settings.edms.client_programs is not None:
         first = first.model_copy(update={"client_programs": str(settings.edms.client_programs)})
     if settings.edms.database_url is not None:
-        first = _reached(first, settings.edms.database_url.get_secret_value())
+        first = _with_url(first, settings.edms.database_url.get_secret_value())
     return report.model_copy(update={"databases": (first, *others)})
 
 
 def named_folders(settings: Settings, report: ProbeReport | None) -> dict[str, Path]:
-    """Name -> folder of files, as the settings name it or, where they do not, the EDMS; without a report as the settings do."""
-    said = {root.name: Path(root.path) for root in report.file_roots} if report is not None else {}
-    return said | settings.files.roots
+    """Name -> folder of files: those of the settings, and of the EDMS's report (if there is one) those with other names."""
+    reported = {root.name: Path(root.path) for root in report.file_roots} if report is not None else {}
+    return reported | settings.files.roots
 
 
 def name_for_the_edms(database_name: str, settings: Settings) -> str:
-    """The name under which the EDMS finds a database that we call `database_name`.
+    """The name by which the EDMS opens the database that is `database_name` here.
 
-    A database server knows one name. An SQLite file that we reach by another path is named relative to the live one.
+    On a database server it is the same. An SQLite file may have another path there, so it is named relative to the live one.
     """
     if settings.edms.database_url is None or database_name == ":memory:":
         return database_name
@@ -56,8 +56,8 @@ def name_for_the_edms(database_name: str, settings: Settings) -> str:
     return os.path.relpath(database_name, Path(live.name).parent)
 
 
-def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
-    """The URL's address, completed by the EDMS's own (server, login, name)."""
+def _with_url(database: ProbeDatabase, url: str) -> ProbeDatabase:
+    """The database with the URL's address; what the URL omits (server, login, name) stays as the EDMS has it."""
     address = DatabaseAddress.from_url(url)
     if address.engine != database.vendor:
         raise SettingsError(
@@ -69,7 +69,7 @@ def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
         return database.model_copy(update={"name": address.name})
     options = database.options | dict(address.options)
     if address.host and "hostaddr" not in dict(address.options):
-        options.pop("hostaddr", None)  # the address of the host as the EDMS knows it
+        options.pop("hostaddr", None)  # it is the address of the EDMS's host name, not of the URL's
     changes: dict[str, object] = {"options": options}
     if address.host:
         changes |= {"host": address.host, "port": address.port}
@@ -81,7 +81,7 @@ def _reached(database: ProbeDatabase, url: str) -> ProbeDatabase:
 
 
 def _require_mapped(report: ProbeReport, settings: Settings) -> None:
-    """The same path may exist here and be another folder, so no path of another machine is used as it is."""
+    """Check that the settings map all paths: the same path may exist here and be another folder. Raises SettingsError."""
     database = report.databases[0]
     if is_file(database.vendor) and settings.edms.database_url is None:
         raise SettingsError(

@@ -1,7 +1,7 @@
 """Merge the database's catalogue with the EDMS's models; differences are findings.
 
-The catalogue is the truth about what exists, so everything in it is backed up. The models are the truth about what
-it means: labels, logical types, references no constraint enforces, generic references, files.
+The catalogue says what exists, so everything in it is backed up. The models say what it means: labels, logical types,
+references without a constraint, generic references, files.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _DJANGOS_OWN = {"django_migrations"}
 
 
 def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: Settings, engine: str) -> Inventory:
-    """The merged view that everything after `inspect` works from.
+    """The inventory of the EDMS, which all later stages use.
 
     Raises:
         SettingsError: `[natural_keys]`, `[files]` or `[[soft_references]]` names something that does not exist.
@@ -82,7 +82,7 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
 
 
 def excluded_tables(inventory: Inventory, settings: Settings) -> frozenset[str]:
-    """Ids of the tables the settings leave out; raises SettingsError for a name that is no model and no table."""
+    """The ids of tables that the settings exclude; raises SettingsError for a name that is neither a model nor a table."""
     by_name = {table.label.lower(): table.id for table in inventory.tables}
     by_name |= {table.id.lower(): table.id for table in inventory.tables}
     excluded = set()
@@ -100,7 +100,7 @@ def excluded_tables(inventory: Inventory, settings: Settings) -> frozenset[str]:
 
 
 def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: list[Finding]) -> dict[str, ProbeModel]:
-    """Table id -> model. A model without a table and a table without a model are findings."""
+    """Table id -> model. Adds findings for models without a table and tables without a model."""
     matched: dict[str, ProbeModel] = {}
     views: list[ProbeModel] = []
     for model in models:
@@ -169,7 +169,7 @@ def _column(column: Column, field: ProbeField | None) -> Column:
 def _references(
     table: Table, model: ProbeModel, fields: Mapping[str, ProbeField], catalogue: Sequence[Table]
 ) -> list[Reference]:
-    """The enforced references with the kind the model gives them, and those only the model knows."""
+    """The database's foreign keys with the model's kind, and the model's references without a constraint."""
     references: list[Reference] = []
     covered: set[tuple[str, ...]] = set()
     for reference in table.references:
@@ -184,7 +184,7 @@ def _references(
             continue
         target = table_of(field.reference_table, catalogue)
         if target is None or not any(column.name == field.reference_column for column in target.columns):
-            continue  # the target's own drift finding says why
+            continue  # the target's finding `model-without-table` or `column-missing` reports it
         references.append(
             ForeignReference(
                 kind=_kind(model, field),
@@ -199,7 +199,7 @@ def _references(
 
 
 def table_of(db_table: str, catalogue: Sequence[Table]) -> Table | None:
-    """The table a model's `db_table` names: Django leaves quotes around it and inside it as they are (`audit"."log`)."""
+    """The table of a model's `db_table`, which may contain quotes (`audit"."log`); None if it does not exist."""
     for name in (db_table, db_table.strip('"')):
         for table in catalogue:
             if name in (table.id, f'{table.schema_name}"."{table.name}'):
@@ -234,7 +234,7 @@ def _report_drift(table: Table, model: ProbeModel, fields: Mapping[str, ProbeFie
 
 
 def _file_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]:
-    """The probe's folders, with the settings' overrides and additions."""
+    """The probe's folders with those of the settings, which win. Raises SettingsError if one is inside another."""
     roots = {root.name: FileRoot(name=root.name, path=root.path, used_by=root.used_by) for root in report.file_roots}
     for name, path in settings.files.roots.items():
         known = roots.get(name)

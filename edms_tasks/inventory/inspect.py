@@ -1,6 +1,6 @@
-"""Inspect the EDMS by running `probe.py` in its own interpreter; or run one of its commands on another database.
+"""Inspect the EDMS by running `probe.py` in its own interpreter, or run its management commands on another database.
 
-The interpreter is on this machine (`[edms] python`), or wherever a command starts it (`[edms] command`).
+The interpreter is on this machine (`[edms] python`), or where a command starts it (`[edms] command`).
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ from edms_tasks.settings import Settings
 _PROBE = Path(__file__).with_name("probe.py")
 _SECONDS_TO_ANSWER = 300
 PATIENCE = 120
-"""Seconds that the EDMS's tables are waited for."""
+"""The seconds to wait for tables that other sessions have locked."""
 _log = logging.getLogger(__name__)
 _SHORTEST_SECRET = 4
 
 
 def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
-    """The EDMS's own report on itself; with `lookups`, its `get_by_natural_key` methods are tried on real rows.
+    """The probe's report on the EDMS; with `lookups`, its `get_by_natural_key` methods are tried on real rows.
 
     Raises:
-        EdmsNotImportable: no such project or interpreter, settings that do not import, or an EDMS that does not answer.
+        EdmsNotImportable: the project or interpreter does not exist, the settings cannot be imported, or the EDMS does not answer.
         SettingsError: the EDMS runs on another machine or in a container, and the settings do not map its paths.
+        TableLocked: another session has locked a table for longer than `PATIENCE`.
     """
     answer = _answer_when_free(settings, ["--lookups"] if lookups else [])
     if answer.returncode != 0 or not answer.report:
@@ -60,10 +61,10 @@ def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
 
 
 def _answer_when_free(settings: Settings, arguments: Sequence[str]) -> Answer:
-    """The probe's answer; while another session has a table for itself, asked again, and said."""
-    given_up = time.monotonic() + PATIENCE
+    """The probe's answer. While another session has locked a table, it asks again and logs a warning."""
+    deadline = time.monotonic() + PATIENCE
     while (who := _held(answer := _run(settings, "report", arguments))) is not None:
-        if time.monotonic() > given_up:
+        if time.monotonic() > deadline:
             raise TableLocked(
                 "Another session has locked a table, and did not release it in time.",
                 where=_where(settings),
@@ -75,7 +76,7 @@ def _answer_when_free(settings: Settings, arguments: Sequence[str]) -> Answer:
 
 
 def _held(answer: Answer) -> str | None:
-    """Who has locked a table that the probe waited for; None if the report is complete."""
+    """The sessions that have locked a table, for people ("" if it is free by now); None if the report is complete."""
     if not answer.report.startswith('{"held": '):
         return None
     return "; ".join(map(str, json.loads(answer.report)["held"]))
@@ -87,7 +88,7 @@ def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: 
 
 
 def run_on_another_engine(settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress) -> Answer:
-    """Run management commands in the EDMS with its database replaced, engine and login included, for that process only."""
+    """Run management commands in the EDMS with its whole database setting replaced (engine, login, name), for that process only."""
     database = {
         "ENGINE": DJANGO_BACKENDS[address.engine],
         "NAME": address.name,
@@ -114,7 +115,7 @@ def _run(
         edms.database,
         *arguments,
     ]
-    # PYTHONPATH of whoever runs the backup would put our packages on the EDMS's path.
+    # Our PYTHONPATH would put our packages on the EDMS's path.
     own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     its = {name: secret.get_secret_value() for name, secret in edms.env.items()} | {"PYTHONIOENCODING": "utf-8"}
     its |= secret
@@ -168,18 +169,18 @@ def _run_here(
             )
         except subprocess.TimeoutExpired:
             return Answer(problem="no-answer")
-        said = report.text()
-    return Answer(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr, report=said)
+        text = report.text()
+    return Answer(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr, report=text)
 
 
 class _Report:
-    """A pipe for the probe's report, which holds the database's password and so never stands in a file."""
+    """A pipe for the probe's report. It contains the database's password, so it is never written to a file."""
 
     def __init__(self) -> None:
         self._reading, self.descriptor = os.pipe()
         self._waiting, self._ended = os.pipe()
         self._parts: list[bytes] = []
-        # A pipe holds little: unless somebody reads meanwhile, the probe waits for ever.
+        # A pipe's buffer is small: without a reader the probe would wait for ever.
         self._reader = threading.Thread(target=self._read, name="probe's report", daemon=True)
 
     def __enter__(self) -> _Report:
@@ -192,7 +193,7 @@ class _Report:
             os.close(descriptor)
 
     def text(self) -> str:
-        """Everything the probe wrote before it ended, without waiting for children that hold the pipe open."""
+        """What the probe wrote; call it when the probe has ended. It does not wait for child processes that keep the pipe open."""
         os.write(self._ended, b".")
         self._reader.join()
         return b"".join(self._parts).decode("utf-8", "replace")
@@ -201,18 +202,18 @@ class _Report:
         while True:
             ready, _, _ = select.select([self._reading, self._waiting], [], [])
             if self._reading not in ready:
-                return  # everything is read, and the probe has ended
+                return  # the probe has ended, and everything is read
             self._parts.append(os.read(self._reading, 1 << 16))
 
 
 def _no_answer(settings: Settings, answer: Answer) -> EdmsNotImportable:
     why = _without_secrets(settings, answer.why)
     if answer.problem == "no-project":
-        elsewhere = ", as the EDMS sees its folders" if settings.edms.command else ""
+        seen_by_it = ", as the EDMS sees its folders" if settings.edms.command else ""
         return EdmsNotImportable(
             "The EDMS's project folder does not exist.",
             where=str(settings.edms.project),
-            fix=f"Set [edms] project to the folder of manage.py{elsewhere}.",
+            fix=f"Set [edms] project to the folder of manage.py{seen_by_it}.",
         )
     if answer.problem == "no-answer":
         return EdmsNotImportable(
@@ -238,9 +239,9 @@ def _no_answer(settings: Settings, answer: Answer) -> EdmsNotImportable:
 
 
 def _not_importable(settings: Settings, answer: Answer) -> EdmsNotImportable:
-    said = _without_secrets(settings, (answer.stderr or answer.stdout).strip())
-    why = _last_lines(said) or f"exit code {answer.returncode}"
-    if "No module named 'django'" in said:
+    output = _without_secrets(settings, (answer.stderr or answer.stdout).strip())
+    why = _last_lines(output) or f"exit code {answer.returncode}"
+    if "No module named 'django'" in output:
         return EdmsNotImportable(
             "The interpreter has no Django.",
             where=_interpreter(settings),
@@ -255,12 +256,12 @@ def _not_importable(settings: Settings, answer: Answer) -> EdmsNotImportable:
     )
 
 
-def _last_lines(said: str) -> str:
-    return "\n         ".join([line for line in said.splitlines() if line.strip()][-4:])
+def _last_lines(output: str) -> str:
+    return "\n         ".join([line for line in output.splitlines() if line.strip()][-4:])
 
 
 def _interpreter(settings: Settings) -> str:
-    """The command that starts the EDMS's Python, as typed."""
+    """The command line that starts the EDMS's Python."""
     return shlex.join(settings.edms.command) or str(settings.edms.python or sys.executable)
 
 

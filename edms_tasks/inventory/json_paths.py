@@ -1,8 +1,8 @@
-"""Paths into JSON, as declarations of soft references spell them: `$.document_ids[*]`, `$.by_document.*~`.
+"""Paths into JSON for declared soft references: `$.document_ids[*]`, `$.by_document.*~`.
 
-A small part of JSONPath, chosen so that each step moves down by one level: a member by name (`.name`, `."any name"`),
-any member (`.*`), an element by position (`[0]`) or any element (`[*]`). A `~` at the end, after `.*`, means the
-members' keys instead of their values.
+They are a small part of JSONPath in which each step goes down one level: a member by name (`.name`, `."any name"`), any
+member (`.*`), an element by position (`[0]`) or any element (`[*]`). A `~` at the end, after `.*`, selects the members'
+keys instead of their values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STEP = re.compile(r'\.(?P<quoted>"(?:[^"\\]|\\.)*")|\.(?P<any>\*)|\.(?P<name>[^
 
 @dataclass(frozen=True)
 class Step:
-    """One level down: into an object by name, or into an array by position; None stands for any."""
+    """One step down: to an object's member by name, or to an array's element by position. The name None means any."""
 
     into: str  # "object" | "array"
     name: str | None
@@ -24,14 +24,14 @@ class Step:
 
 @dataclass(frozen=True)
 class JsonPath:
-    """The place of ids in a document."""
+    """The position of ids in a JSON document."""
 
     steps: tuple[Step, ...]
     keys: bool  # the keys of the last step's members are the ids, not their values
 
 
 def parse_json_path(text: str) -> JsonPath:
-    """The path that a text spells; raises ValueError, which says what is wrong with it."""
+    """Parse a path; raises ValueError with a reason if it is not valid."""
     if not text.startswith("$"):
         raise ValueError("a path begins with $, which is the whole document")
     keys = text.endswith("~")
@@ -52,7 +52,7 @@ def parse_json_path(text: str) -> JsonPath:
 
 def _step(found: re.Match[str]) -> Step:
     if found["index"] is not None:
-        # A position is compared as the number it is: [007] is [7].
+        # As a number, so that [007] is [7].
         return Step("array", None if found["index"] == "*" else str(int(found["index"])))
     if found["any"] is not None:
         return Step("object", None)

@@ -1,8 +1,7 @@
-"""What the EDMS holds, as values: tables, columns, keys, references, file roots, migration state.
+"""The inventory's types: tables, columns, keys, references, file roots, migration state.
 
-Two families live here. `Probe*` types are the exact shape of the JSON that `probe.py` writes inside the EDMS's own
-interpreter. `Table` and its parts are the product's own view, merged from the database's catalogue (the truth about
-what exists) and the probe (the truth about what it means). Both are plain values; nothing here reads anything.
+`build.py` makes them from the database's catalogue and the probe's report (`probe_report.py`). They are plain values;
+nothing here reads anything.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Value(BaseModel):
-    """A frozen model that refuses fields it does not know."""
+    """A frozen pydantic model that refuses unknown fields."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
@@ -24,11 +23,11 @@ Severity = Literal["info", "warning", "error"]
 
 
 class Finding(Value):
-    """Something an administrator should know and that did not stop the run."""
+    """Something an administrator should know that did not stop the run."""
 
-    code: str  # stable slug, e.g. "dangling-reference"
+    code: str  # a key of `edms_tasks.findings.REGISTRY`, e.g. "dangling-reference"
     severity: Severity
-    subject: str  # model label, table, file path or setting it concerns
+    subject: str  # the model's label, table, file path or setting that it is about
     message: str
     count: int = 1
     examples: tuple[str, ...] = ()
@@ -45,43 +44,44 @@ LogicalType = Literal[
 
 
 class Column(Value):
-    """A column as the database has it, with what the model says of it where it says anything."""
+    """A column of the database's catalogue, with the model's field if there is one."""
 
     name: str
     native_type: str  # the engine's own name, e.g. "timestamp with time zone"
     logical_type: LogicalType
     nullable: bool
-    generated: bool = False  # computed by the database: read for the record, never written
+    generated: bool = False  # computed by the database: in the snapshot, but never written by a restore
     identity: Literal["", "always", "default", "serial", "rowid"] = ""
-    field: str | None = None  # Django's field name, None where no model owns the column
+    field: str | None = None  # Django's field name; None if no model has the column
 
 
 class UniqueKey(Value):
-    """A unique constraint or index as the database enforces it."""
+    """A unique constraint or index of the database."""
 
     name: str
     columns: tuple[str, ...]
-    partial: bool = False  # has a WHERE clause: a key of some rows only
-    where_null: tuple[str, ...] = ()  # that clause, where all it says is that these columns are NULL …
-    where_filled: tuple[str, ...] = ()  # … and that these are not
+    partial: bool = False  # it has a WHERE clause: a key of some rows only
+    # If the clause consists of IS NULL and IS NOT NULL tests only, their columns; else empty.
+    where_null: tuple[str, ...] = ()
+    where_filled: tuple[str, ...] = ()
     nulls_distinct: bool = True
 
 
 FOUND = "@to:"
-"""How the names of the columns begin in which raw rows hold what the database found at the end of a reference."""
+"""The prefix of raw rows' extra columns: the key values of the referenced row, as the database found it."""
 
 
 class Comparison(Value):
-    """How the database compares a column of a reference with the one it points at; names with their schemas."""
+    """How the database compares a referencing column with the referenced one; all names are (schema, name)."""
 
-    operator: tuple[str, str]  # what is pointed at stands on its left
-    pointed_type: tuple[str, str] | None = None  # what the two are cast to before, where that is another type
-    pointing_type: tuple[str, str] | None = None
+    operator: tuple[str, str]  # the referenced column is its left operand
+    pointed_type: tuple[str, str] | None = None  # the type that the referenced column is cast to first; None: no cast
+    pointing_type: tuple[str, str] | None = None  # the same for the referencing column
     collation: tuple[str, str] | None = None
 
 
 class ForeignReference(Value):
-    """Columns that point at a row of another table (foreign key, one-to-one, each half of a many-to-many)."""
+    """Columns that refer to a row of another table (foreign key, one-to-one, each half of a many-to-many)."""
 
     kind: Literal["foreign", "one_to_one", "many_to_many"]
     name: str  # unique within the table; the column name for single-column references
@@ -89,31 +89,30 @@ class ForeignReference(Value):
     target: str  # Table.id
     target_columns: tuple[str, ...]
     enforced: bool = True  # the database has the constraint
-    partitions: tuple[
-        str, ...
-    ] = ()  # where the target is a partitioned table: the tables (Table.id) that hold its rows
+    # If the target is a partitioned table: the tables (Table.id) that contain its rows.
+    partitions: tuple[str, ...] = ()
     temporal: bool = False  # the last column is a period, which the periods of several rows may cover together
-    # Of all columns, where equality of what is written is not equality to the database; () where it is.
+    # For each column, if values with different texts may be equal to the database; () if equal texts decide.
     comparisons: tuple[Comparison, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The tables that hold the rows it points at."""
+        """The ids of the tables that contain the referenced rows."""
         return self.partitions or (self.target,)
 
     @property
     def found_columns(self) -> tuple[str, ...]:
-        """Where the database compares for us, the columns of raw rows that hold what it found.
+        """The names of raw rows' extra columns for this reference; none unless it has `comparisons`.
 
-        They are the values as the row that is pointed at has them, NULL where there is none. A temporal reference has one,
-        true where the period is covered.
+        They contain the key values of the referenced row, NULL if there is none. A temporal reference has one column, which is
+        true if the period is covered.
         """
         found = self.columns[:1] if self.temporal else self.columns
         return tuple(f"{FOUND}{self.name}:{number}" for number, _ in enumerate(found if self.comparisons else ()))
 
 
 class GenericReference(Value):
-    """A content type and an object id that together point at a row of any model."""
+    """A content type and an object id that together refer to a row of any model."""
 
     kind: Literal["generic"] = "generic"
     name: str
@@ -127,34 +126,34 @@ IdKind = Literal["number", "uuid", "text"]
 
 
 class SoftReference(Value):
-    """Ids of rows of one table that the settings say a column holds, where no database and no model knows of it."""
+    """A column with ids of another table's rows that only the settings declare: neither the database nor a model has the reference."""
 
     kind: Literal["soft"] = "soft"
     name: str  # unique within the table
     column: str
     target: str  # Table.id
     target_column: str
-    id_kind: IdKind  # of the target's column; said here too, since a pattern depends on it
+    id_kind: IdKind  # of the target's column; a pattern depends on it
     form: SoftForm
-    expression: str = ""  # the separator of a list, the path into JSON, the pattern of a string
+    expression: str = ""  # the separator of a list, the path into JSON, or the pattern of a string
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The tables that hold the rows it points at."""
+        """The ids of the tables that contain the referenced rows."""
         return (self.target,)
 
 
 Reference = Annotated[ForeignReference | GenericReference | SoftReference, Field(discriminator="kind")]
 
 KeySource = Literal["settings", "natural_key", "unique", "uuid", "surrogate", "content"]
-"""`content` is never in a snapshot: a merge knows rows without any natural key by all that they hold."""
+"""`content` is never in a snapshot: a merge uses it for tables without any key, and compares whole rows."""
 
 
 class NaturalKey(Value):
     """The business identity of a table's rows.
 
-    Each path is a tuple of columns: all but the last are single-column foreign references to follow; where the last
-    column is itself a foreign reference, the part is the natural key of the row it points at.
+    Each path is a tuple of columns. All but the last are single-column foreign keys to follow. If the last one is itself
+    a foreign key, it stands for the natural key of the row that it refers to.
     """
 
     source: KeySource
@@ -163,10 +162,10 @@ class NaturalKey(Value):
 
 
 CONTENT_TYPES = "django_content_type"
-"""The table of Django's content types, and its id."""
+"""The name and id of the table of Django's content types."""
 
 ROW_ID = "@rowid"
-"""The chunk column that holds SQLite's hidden row id, where the table has one that is none of its columns."""
+"""The chunk column with SQLite's hidden row id, for tables in which no column is the row id."""
 
 
 class Table(Value):
@@ -175,25 +174,25 @@ class Table(Value):
     id: str  # the name, or "schema.name" outside the default schema; unique in the inventory
     schema_name: str | None  # None on engines without schemas
     name: str
-    model: str | None = None  # "documents.Document"; None where no model owns the table
-    extension: str | None = None  # the extension that made it for its users' rows; None for a table of the EDMS
-    content_type: tuple[str, str] | None = None  # (app_label, model_name) as django_content_type spells it
-    proxy_content_types: tuple[tuple[str, str], ...] = ()  # of the proxies of its model, whose rows are its rows
+    model: str | None = None  # "documents.Document"; None if no model owns the table
+    extension: str | None = None  # the PostgreSQL extension that created it; None for a table of the EDMS
+    content_type: tuple[str, str] | None = None  # (app_label, model_name) as in django_content_type
+    proxy_content_types: tuple[tuple[str, str], ...] = ()  # the same of the model's proxies, which share its rows
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
-    row_ids: bool = False  # SQLite numbers the rows beside their key, and the rows are carried with these numbers
+    row_ids: bool = False  # SQLite has a hidden row id beside the primary key; the snapshot contains it
     unique_keys: tuple[UniqueKey, ...] = ()
     references: tuple[Reference, ...] = ()
     file_columns: tuple[tuple[str, str], ...] = ()  # (column, file root name)
-    key_candidates: tuple[NaturalKey, ...] = ()  # best first; the last one is always the surrogate, if there is a pk
+    key_candidates: tuple[NaturalKey, ...] = ()  # best first; the last one is the surrogate, if there is a primary key
 
     @property
     def label(self) -> str:
-        """How people know it: the model's label, or the table's id."""
+        """The name for people: the model's label, or the table's id."""
         return self.model or self.id
 
     def column(self, name: str) -> Column:
-        """The column of that name; KeyError where there is none."""
+        """The column of that name; raises KeyError if there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -201,7 +200,7 @@ class Table(Value):
 
     @property
     def found_columns(self) -> tuple[str, ...]:
-        """The columns that raw rows have beside the table's own (`ForeignReference.found_columns`)."""
+        """The names of raw rows' extra columns (`ForeignReference.found_columns`)."""
         return tuple(
             name
             for reference in self.references
@@ -211,23 +210,23 @@ class Table(Value):
 
     @property
     def soft_references(self) -> tuple[SoftReference, ...]:
-        """The references that only the settings declare."""
+        """The soft references, which only the settings declare."""
         return tuple(reference for reference in self.references if isinstance(reference, SoftReference))
 
     @property
     def soft_columns(self) -> tuple[str, ...]:
-        """The columns that hold them, each once, in the table's order."""
+        """The names of columns with soft references, in the table's order."""
         held = {reference.column for reference in self.soft_references}
         return tuple(column.name for column in self.columns if column.name in held)
 
     @property
     def content_types(self) -> tuple[tuple[str, str], ...]:
-        """Every content type by which generic references point at its rows."""
+        """The content types that generic references to its rows may have: its model's and those of the proxies."""
         return ((self.content_type,) if self.content_type else ()) + self.proxy_content_types
 
     @property
     def stored_columns(self) -> tuple[Column, ...]:
-        """The columns a restore writes: all but the generated ones."""
+        """The columns that a restore writes: all but the generated ones."""
         return tuple(column for column in self.columns if not column.generated)
 
 
@@ -235,7 +234,9 @@ class EdmsIdentity(Value):
     """Which EDMS a snapshot is of: an id for programs, and names for people."""
 
     id: str = Field(min_length=1, max_length=200)
-    given: bool  # by [edms] id; else derived from host, database, project and settings module
+    given: (
+        bool  # whether [edms] id sets the id; otherwise it is derived from host, database, project and settings module
+    )
     host: str  # where edms-backup ran
     engine: str
     database: str  # its address without the password; SQLite: the file
@@ -255,15 +256,31 @@ class Edms(Value):
 
 
 class FileRoot(Value):
-    """A folder of files that is backed up whole."""
+    """A folder of files; a backup contains the whole folder."""
 
     name: str
     path: str
     used_by: tuple[str, ...] = ()
 
 
+class PathPlace(Value):
+    """From where values of a path column lead: without `strip` at their beginning, after `prefix`, they are paths below the root."""
+
+    root: str  # FileRoot.name
+    strip: str = ""  # "/srv/edms/media/" of absolute paths, "media/" of paths from above the root
+    prefix: str = ""  # "documents/originals/"
+
+
+class PathColumn(Value):
+    """A column that is no FileField and was found to name files of the roots."""
+
+    table: str  # Table.id
+    column: str
+    places: tuple[PathPlace, ...]  # a value is the file of the first one that has it; (): its files are in many folders
+
+
 class FileNameReference(Value):
-    """Names of files that hold the id of a row, by declaration in the settings."""
+    """File names that contain the id of a row, as declared in the settings."""
 
     root: str  # FileRoot.name
     pattern: str  # "thumbnails/{pk:07}.webp"
@@ -273,7 +290,7 @@ class FileNameReference(Value):
 
 
 class Inventory(Value):
-    """What the EDMS holds: the merged view that everything after `inspect` works from."""
+    """What the EDMS holds; all stages after `inspect` use it."""
 
     edms: Edms
     engine: str  # "postgresql" | "sqlite"
@@ -283,7 +300,7 @@ class Inventory(Value):
     findings: tuple[Finding, ...] = ()
 
     def table(self, table_id: str) -> Table:
-        """The table of that id; KeyError where there is none."""
+        """The table of that id; raises KeyError if there is none."""
         for table in self.tables:
             if table.id == table_id:
                 return table

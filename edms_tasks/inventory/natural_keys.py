@@ -1,7 +1,7 @@
 """Derive the candidates for each table's natural key, best first. They are checked on the rows later.
 
-In order: the settings; the model's `natural_key()` where the probe found it equal to columns; a total unique
-constraint; a unique UUID; the primary key, which is a surrogate and comes last.
+The order is: the settings; the model's `natural_key()` if the probe found that it equals columns; a unique constraint of
+all rows; a unique UUID; the primary key as the surrogate.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Path = tuple[str, ...]
 def derive_candidates(
     tables: Mapping[str, Table], models: Mapping[str, ProbeModel], declared: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, tuple[NaturalKey, ...]], tuple[Finding, ...]]:
-    """Candidates by table id, and what was wrong with the declared ones.
+    """Table id -> candidates, and findings on keys that cannot be used.
 
     Args:
-        tables: by id, references included.
-        models: the probe's model of a table, by table id.
+        tables: table id -> table, with its references.
+        models: table id -> the probe's model.
         declared: the settings' `[natural_keys]`, model label (or table id) -> field paths such as "document.number".
 
     Raises:
@@ -48,12 +48,12 @@ def derive_candidates(
 def declared_keys(
     tables: Mapping[str, Table], declared: Mapping[str, Sequence[str]], *, where: str = "[natural_keys]"
 ) -> dict[str, NaturalKey]:
-    """Keys that somebody declared, by table id.
+    """Table id -> declared key.
 
     Args:
-        tables: by id, references included.
+        tables: table id -> table, with its references.
         declared: model label (or table id) -> field paths such as "document.number".
-        where: where it was declared, for people.
+        where: where the keys were declared, for messages.
 
     Raises:
         SettingsError: a key names a model or field that does not exist.
@@ -70,12 +70,12 @@ def declared_keys(
 
 
 def table_ids_by_name(tables: Mapping[str, Table]) -> dict[str, str]:
-    """Table ids by what people may call a table, in lower case: its model's label, or its id."""
+    """Name in lower case (the model's label, or the table's id) -> table id."""
     return {table.label.lower(): table_id for table_id, table in tables.items()} | {t.lower(): t for t in tables}
 
 
 def _path(where: str, text: str, table: Table, tables: Mapping[str, Table]) -> Path:
-    """`document.number` as columns: `("document_id", "number")`."""
+    """A path of fields as columns: `document.number` as `("document_id", "number")`; raises SettingsError."""
     path: list[str] = []
     here = table
     parts = text.split(".")
@@ -107,7 +107,7 @@ def _of_the_method(
     table: Table, model: ProbeModel, tables: Mapping[str, Table], findings: list[Finding]
 ) -> Iterator[NaturalKey]:
     key = model.natural_key
-    assert key is not None  # the caller asked
+    assert key is not None  # the caller has checked it
     if key.paths is None:
         findings.append(
             make_finding(
@@ -151,7 +151,7 @@ def _unique_constraints(table: Table) -> Iterator[NaturalKey]:
         for unique in sorted(group, key=lambda unique: (len(unique.columns), unique.columns)):
             yield _key(table, "unique", tuple((column,) for column in unique.columns))
     if table.primary_key and (not _is_surrogate(table) or reference_of(table, table.primary_key[0]) is not None):
-        # A primary key that people chose (a code, a UUID, a composite) is a business key; one that is a reference (to
+        # A primary key that is no counter (a code, a UUID, a composite) is a business key. One that is a foreign key (to
         # the parent's row in multi-table inheritance) stands for the key of that row.
         yield _key(table, "unique", tuple((column,) for column in table.primary_key))
     for unique in uuids:
@@ -159,10 +159,10 @@ def _unique_constraints(table: Table) -> Iterator[NaturalKey]:
 
 
 def is_completed(table: Table, unique: UniqueKey) -> bool:
-    """Whether a constraint that holds only where a column is filled has another beside it for where it is not.
+    """Whether a unique constraint with one nullable column is completed by another one for the rows in which it is NULL.
 
-    `(owner, name)` says nothing of rows without an owner; with `name WHERE owner IS NULL`, the two together are a key
-    of all rows, in which NULL is a value like any other.
+    `(owner, name)` does not apply to rows without an owner. Together with `name WHERE owner IS NULL` it is a key of all
+    rows, in which NULL counts as a value.
     """
     nullable = [column for column in unique.columns if table.column(column).nullable]
     if len(nullable) != 1 or not unique.nulls_distinct:
@@ -180,7 +180,7 @@ def is_completed(table: Table, unique: UniqueKey) -> bool:
 
 
 def _is_surrogate(table: Table) -> bool:
-    """An integer the database counts up, or nothing but a link to a parent row."""
+    """Whether the primary key is one integer: a counter, or the link to a parent row."""
     if len(table.primary_key) != 1:
         return False
     column = table.column(table.primary_key[0])
@@ -188,7 +188,7 @@ def _is_surrogate(table: Table) -> bool:
 
 
 def path_exists(path: Path, table: Table, tables: Mapping[str, Table]) -> bool:
-    """Whether a path of columns leads through references of these tables to a column."""
+    """Whether each column of a path exists, and all but the last are foreign keys to the next one's table."""
     here = table
     for position, name in enumerate(path):
         if not any(column.name == name for column in here.columns):
@@ -208,7 +208,7 @@ def _key(table: Table, source: str, paths: tuple[Path, ...]) -> NaturalKey:
 
 
 def _distinct(keys: Sequence[NaturalKey]) -> tuple[NaturalKey, ...]:
-    """Without those that repeat the columns of a better one."""
+    """The keys without those that repeat the columns of a better one; a surrogate always stays."""
     seen: set[tuple[Path, ...]] = set()
     distinct = []
     for key in keys:
@@ -221,7 +221,7 @@ def _distinct(keys: Sequence[NaturalKey]) -> tuple[NaturalKey, ...]:
 def _without_cycles(
     tables: Mapping[str, Table], candidates: dict[str, tuple[NaturalKey, ...]], findings: list[Finding]
 ) -> dict[str, tuple[NaturalKey, ...]]:
-    """Drop candidates that are nested in themselves; longer cycles depend on which candidates hold and are met there."""
+    """The candidates without those that contain themselves. Longer cycles are found in `keys/`, when the chosen keys are known."""
     kept = {}
     for table_id, keys in candidates.items():
         table = tables[table_id]
@@ -249,7 +249,7 @@ def _nested_in_itself(path: Path, table: Table) -> bool:
 
 
 def reference_of(table: Table, column: str) -> ForeignReference | None:
-    """The single-column reference that starts at a column."""
+    """The single-column foreign key on a column; None if it has none."""
     for reference in table.references:
         if (
             isinstance(reference, ForeignReference)

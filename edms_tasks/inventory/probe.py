@@ -1,4 +1,4 @@
-"""Runs inside the EDMS's own interpreter and describes the EDMS: one file, standard library and Django only.
+"""Runs inside the EDMS's own interpreter and describes the EDMS, with the standard library and Django only.
 
     python probe.py report --project DIR --settings MODULE --alias default --output FILE [--lookups]
     python probe.py run    --project DIR --settings MODULE --alias default --database NAME -- check
@@ -6,7 +6,9 @@
 
 Python 3.8 and Django 3.2 are enough. The report goes to a file, because EDMS code prints to standard output. Nothing
 is written to the EDMS: rows are read through `_base_manager`, no signal fires, nothing is saved. With `--lookups`,
-`get_by_natural_key` is asked for the rows' own keys, in a transaction that is rolled back.
+`get_by_natural_key` is called with the rows' own keys, in a transaction that is rolled back.
+
+The file is long because it must be one: it is also sent as text to an interpreter that has none of our files.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ SAMPLE_ROWS = 60
 SECONDS_FOR_A_LOCK = 10
 LONGEST_PATH = 3
 _LOCK_NOT_AVAILABLE = "55P03"
-# Who has a table for itself, or waits to have it.
+# The sessions that hold an exclusive lock on a table, or wait for one.
 _HOLDERS = """
     SELECT l.relation::regclass::text, l.granted, a.pid, a.usename, coalesce(nullif(a.application_name, ''), 'unnamed'),
            a.state, pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 120)
@@ -49,7 +51,7 @@ _LIBPQ_DEFAULTS = {
 
 def main():
     # type: () -> None
-    """Report on the EDMS, or run a command in it, as the arguments say."""
+    """Write the report, or run management commands, as the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=["report", "run"])
     parser.add_argument("--project", default="")
@@ -60,7 +62,7 @@ def main():
     parser.add_argument("--another-engine", action="store_true")
     parser.add_argument("--lookups", action="store_true")
     arguments, commands = sys.argv[1:], []
-    while "--" in arguments:  # what follows belongs to the EDMS's command, options included; each -- begins another
+    while "--" in arguments:  # each -- begins a command of the EDMS with its options
         position = len(arguments) - 1 - arguments[::-1].index("--")
         arguments, commands = arguments[:position], [arguments[position + 1 :]] + commands
     options = parser.parse_args(arguments)
@@ -81,7 +83,7 @@ def main():
         report = Reporter(options.alias, lookups=options.lookups).report()
     except TableHeld as held:
         report = {"held": held.who}
-    # A number is a descriptor that whoever started us reads from.
+    # A number is the descriptor of a pipe.
     output = int(options.output) if options.output.isdigit() else options.output
     with open(output, "w", encoding="utf-8") as stream:
         json.dump(report, stream)
@@ -89,9 +91,9 @@ def main():
 
 def use_another_engine(alias):
     # type: (str) -> None
-    """Replace the alias's database, engine and login included, before Django opens anything; for this process only.
+    """Replace the alias's database setting (engine, login, name) before Django connects; for this process only.
 
-    It comes in a variable, since arguments can be read by every user of the machine.
+    The setting comes in an environment variable, because every user of the machine can read arguments.
     """
     from django.conf import settings
 
@@ -100,7 +102,7 @@ def use_another_engine(alias):
 
 def run_commands(alias, database, commands):
     # type: (str, str, list) -> None
-    """Run management commands, with the name of the alias's database replaced where another is given."""
+    """Run management commands; with `database`, on that database in place of the alias's own."""
     from django.core.management import call_command
 
     if database:
@@ -111,33 +113,33 @@ def run_commands(alias, database, commands):
 
 def replace_name(alias, database):
     # type: (str, str) -> None
-    """Let the alias mean another database of its own server (SQLite: another file), for this process only."""
+    """Connect the alias to another database of its server (SQLite: another file), for this process only."""
     from django.db import connections
 
     connection = connections[alias]
     if connection.vendor == "sqlite" and database != ":memory:":
-        # A relative name is a file beside the live one: whoever asks may know that folder by another name than we do.
+        # A relative name is a file beside the live one, whose folder may have another path where the backup runs.
         database = os.path.join(os.path.dirname(os.path.abspath(str(connection.settings_dict["NAME"]))), database)
-        if not os.path.exists(database):  # SQLite would make an empty one, and every check of it would pass
+        if not os.path.exists(database):  # SQLite would create an empty one, and every check of it would pass
             sys.exit("The EDMS sees no file %s." % database)
     connection.close()
-    if hasattr(connection, "close_pool"):  # one opened by an AppConfig.ready() goes on giving out the live database
+    if hasattr(connection, "close_pool"):  # a pool opened by an AppConfig.ready() has connections to the live database
         connection.close_pool()
     connection.settings_dict["NAME"] = database
     if connection.vendor != "postgresql":
         return
     options = connection.settings_dict.get("OPTIONS") or {}
-    if "dbname" in options:  # Django lets it win over NAME
+    if "dbname" in options:  # in Django it wins over NAME
         options["dbname"] = database
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_catalog.current_database()")
-        there = cursor.fetchone()[0]
-    if there != database:
-        sys.exit("The EDMS opened the database %s instead of %s." % (there, database))
+        opened = cursor.fetchone()[0]
+    if opened != database:
+        sys.exit("The EDMS opened the database %s instead of %s." % (opened, database))
 
 
 class TableHeld(Exception):
-    """Another session has a table for itself, and was waited for in vain; `who` says which, in words."""
+    """Another session has locked a table and did not release it in time; `who` describes such sessions."""
 
     def __init__(self, who):
         # type: (list) -> None
@@ -161,32 +163,32 @@ class Reporter:
 
     def report(self):
         # type: () -> dict
-        """The whole report, in the form of `ProbeReport`; one without the database where that is not there, or is lost on the way."""
+        """The whole report, in the form of `ProbeReport`; without the database's facts if it cannot be read or goes away."""
         from django.db import InterfaceError, OperationalError
 
         try:
             self._read_database()
         except Exception as error:
-            self._do_without(error)
-            return self._gathered()
+            self._give_up_database(error)
+            return self._collect()
         try:
-            return self._gathered()
+            return self._collect()
         except (InterfaceError, OperationalError) as error:
             if not _is_lost(error):
                 raise
-            self._do_without(error)
-            return self._gathered()
+            self._give_up_database(error)
+            return self._collect()
 
-    def _do_without(self, error):
+    def _give_up_database(self, error):
         # type: (Exception) -> None
-        """From here on the database is not asked, and what it has said is not believed."""
+        """Do not query the database any more, and drop what was found so far."""
         self.database_error = "%s: %s" % (type(error).__name__, str(error).strip())
         self.findings, self.roots = [], {}
         self.connection.close()
 
-    def _gathered(self):
+    def _collect(self):
         # type: () -> dict
-        """The report, of what is there to be asked."""
+        """The report; without the database's facts if `database_error` is set."""
         import django
         from django.apps import apps
         from django.conf import settings
@@ -219,7 +221,7 @@ class Reporter:
 
     def _read_database(self):
         # type: () -> None
-        """Connect and read: SQLite makes a missing file on connecting, and looks into one only on reading."""
+        """Check that the database can be read. SQLite creates a missing file on connecting, and opens a file only on reading."""
         path = self._sqlite_path(self.connection)
         if path and not os.path.exists(path):
             raise OSError("there is no file %s" % path)
@@ -227,7 +229,7 @@ class Reporter:
 
     def _patiently(self, read):
         # type: (object) -> object
-        """What `read` returns; on PostgreSQL a table that another session has for itself is not waited for without end."""
+        """Call `read` and return its result; on PostgreSQL raise TableHeld if a table is locked for too long."""
         from django.db import Error, transaction
 
         if self.connection.vendor != "postgresql":
@@ -235,7 +237,7 @@ class Reporter:
         try:
             with transaction.atomic(using=self.alias):
                 with self.connection.cursor() as cursor:
-                    # For this transaction alone: behind a pooler the session is somebody else's afterwards.
+                    # LOCAL: behind a pooler another client gets the session after this transaction.
                     cursor.execute("SET LOCAL lock_timeout = '%ds'" % SECONDS_FOR_A_LOCK)
                 return read()
         except Error as error:
@@ -247,19 +249,19 @@ class Reporter:
 
     def _sqlite_path(self, connection):
         # type: (object) -> str
-        """The file of an SQLite database; empty for one in memory and for other engines."""
+        """The path of an SQLite database; "" for one in memory and for other engines."""
         name = str(connection.settings_dict.get("NAME") or "")
         if connection.vendor != "sqlite" or connection.is_in_memory_db() or name.startswith("file:"):
             return ""
-        # A relative name means something only here, where the working folder is the project's.
+        # Absolute, because a relative name is relative to the project, the working folder of this process.
         return os.path.abspath(name)
 
-    def finding(self, code, severity, subject, message, cure=""):
+    def finding(self, code, severity, subject, message, fix=""):
         # type: (str, str, str, str, str) -> None
         """Add a finding."""
-        self.findings.append({"code": code, "severity": severity, "subject": subject, "message": message, "cure": cure})
+        self.findings.append({"code": code, "severity": severity, "subject": subject, "message": message, "fix": fix})
 
-    # -- what the EDMS is configured with ------------------------------------------------------------------------
+    # -- databases and folders of files ----------------------------------------------------------------------------
 
     def _databases(self):
         # type: () -> list
@@ -270,7 +272,7 @@ class Reporter:
         for alias in aliases:
             connection = connections[alias]
             values = connection.settings_dict
-            place = {
+            address = {
                 "name": self._sqlite_path(connection) or str(values.get("NAME") or ""),
                 "user": str(values.get("USER") or ""),
                 "password": str(values.get("PASSWORD") or ""),
@@ -279,14 +281,14 @@ class Reporter:
                 "options": _texts(values.get("OPTIONS") or {}),
             }
             if connection.vendor == "postgresql" and alias == self.alias and self.database_error is None:
-                place = self._as_connected(place)
+                address = self._as_connected(address)
             databases.append(
                 {
                     "alias": alias,
                     "vendor": connection.vendor,
                     "engine": values.get("ENGINE") or "",
                     "time_zone": str(connection.timezone_name),
-                    **place,
+                    **address,
                 }
             )
             if alias != self.alias:
@@ -299,28 +301,28 @@ class Reporter:
                 )
         return databases
 
-    def _as_connected(self, place):
+    def _as_connected(self, address):
         # type: (dict) -> dict
-        """Where the open connection leads, in libpq's own words: a service, a password file, variables resolved."""
+        """The address of the open connection, as libpq resolved it from services, password files and variables."""
         self.connection.ensure_connection()
         info = self.connection.connection.info
         found = info.get_parameters() if hasattr(info, "get_parameters") else info.dsn_parameters
         found = {key: value for key, value in found.items() if value and not _by_default(key, value, found)}
-        # What the settings say is kept as they say it: psycopg 3 tries the hosts of a list one by one.
-        said = dict(found, **place["options"])
+        # The settings win over the connection: psycopg 3 tries the hosts of a list one by one, and reports only one.
+        options = dict(found, **address["options"])
         for key in ("service", "servicefile", "conninfo", "dsn"):
-            said.pop(key, None)  # resolved; and the file that defines a service may not be where the backup runs
+            options.pop(key, None)  # resolved; and the file that defines a service may not be where the backup runs
         for key in ("passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir"):
-            if os.path.exists(said.get(key, "")):  # not so: sslrootcert=system
-                said[key] = os.path.abspath(said[key])
+            if os.path.exists(options.get(key, "")):  # not a path: sslrootcert=system
+                options[key] = os.path.abspath(options[key])
         # Django prefers OPTIONS for the name, and its own settings for the rest.
-        name = place["options"].get("dbname") or place["name"] or found.get("dbname", "")
+        name = address["options"].get("dbname") or address["name"] or found.get("dbname", "")
         for key in ("dbname", "password"):
-            said.pop(key, None)
-        ours = {key: place[key] or said.get(key, "") for key in ("user", "host", "port")}
-        for key in ours:
-            said.pop(key, None)
-        return dict(ours, name=name, password=str(info.password or place["password"]), options=said)
+            options.pop(key, None)
+        login = {key: address[key] or options.get(key, "") for key in ("user", "host", "port")}
+        for key in login:
+            options.pop(key, None)
+        return dict(login, name=name, password=str(info.password or address["password"]), options=options)
 
     def _media_root(self):
         # type: () -> None
@@ -332,7 +334,7 @@ class Reporter:
 
     def _root_of(self, field, label):
         # type: (object, str) -> object
-        """The name of the folder a FileField's storage writes to; None for storages that are no folder."""
+        """The name of the root that a FileField's storage writes to; None if it is not a folder or is inside another root."""
         storage = field.storage
         try:
             path = os.path.abspath(storage.path(""))
@@ -348,7 +350,7 @@ class Reporter:
             return None
         inside = [root for root in self.roots if path == root or path.startswith(root + os.sep)]
         if inside and path not in self.roots:
-            # A storage inside another root: its files are walked with that root, under a longer path.
+            # The files of a storage inside another root are walked with that root.
             return None
         if path not in self.roots:
             taken = {name for name, _, _ in self.roots.values()}
@@ -395,7 +397,7 @@ class Reporter:
 
     def _proxies(self, model):
         # type: (type) -> list
-        """The names by which content types know the proxies of a model."""
+        """[app label, model name] of the proxies of a model, as their content types have them."""
         from django.apps import apps
 
         known = apps.get_models()
@@ -440,7 +442,7 @@ class Reporter:
 
     def _generics(self, model):
         # type: (type) -> list
-        """GenericForeignKeys, and content type + object id pairs that look like one."""
+        """The GenericForeignKeys of a model, and pairs of content type and object id that look like one."""
         from django.apps import apps
 
         if not apps.is_installed("django.contrib.contenttypes"):
@@ -491,7 +493,7 @@ class Reporter:
                 uniques.append({"name": "unique_together", "columns": [columns[name] for name in group]})
         for constraint in meta.constraints:
             if not isinstance(constraint, models.UniqueConstraint) or not constraint.fields:
-                continue  # a unique expression is no tuple of columns
+                continue  # a unique expression has no columns
             if all(name in columns for name in constraint.fields):
                 uniques.append(
                     {
@@ -507,7 +509,7 @@ class Reporter:
 
     def _natural_key(self, model):
         # type: (type) -> object
-        """What `natural_key()` really is: a tuple of column paths, checked on rows."""
+        """The column paths that `natural_key()` equals on real rows, or why there are none; None if the model has no such method."""
         if not callable(getattr(model, "natural_key", None)):
             return None
         on_manager = hasattr(model._default_manager, "get_by_natural_key")
@@ -526,7 +528,7 @@ class Reporter:
             rows, values = self._patiently(lambda: self._sample(model))
         except TableHeld:
             raise
-        except Exception as error:  # the EDMS's own code: whatever it raises is a fact about it, reported as such
+        except Exception as error:  # the EDMS's code may raise anything, and that is reported
             if _is_lost(error):
                 raise
             key["problem"] = "natural_key() raised %s: %s" % (type(error).__name__, error)
@@ -548,7 +550,7 @@ class Reporter:
         if isinstance(paths, int):
             key["problem"] = "part %d of natural_key() equals no column" % (paths + 1)
             return key
-        # A key that is only the pk is assessed later, when the database says whether that pk is a counter.
+        # A key that is only the pk is assessed later, when the catalogue shows whether it is a counter.
         held = len(paths) > 1 and [model._meta.pk.column] in paths
         if held and model._meta.pk.get_internal_type().endswith("AutoField"):
             key["problem"] = "natural_key() holds the primary key"
@@ -563,27 +565,27 @@ class Reporter:
 
     def _lookup(self, model):
         # type: (type) -> dict
-        """Where `get_by_natural_key` is, and whether it leads back to the rows whose keys it is given."""
+        """Where `get_by_natural_key` is; with `--lookups`, how often it found the rows whose keys it was given."""
         place = "manager" if hasattr(model._default_manager, "get_by_natural_key") else ""
         place = place or ("model" if hasattr(model, "get_by_natural_key") else "")
         lookup = {"place": place, "parameters": self._parameters(model)}  # type: dict
         own_key = callable(getattr(model, "natural_key", None))
         if self.lookups and self.database_error is None and place == "manager" and own_key:
-            lookup.update(self._patiently(lambda: self._ask(model)))
+            lookup.update(self._patiently(lambda: self._try_lookups(model)))
         return lookup
 
-    def _ask(self, model):
+    def _try_lookups(self, model):
         # type: (type) -> dict
-        """Look rows up by their own keys, as loaddata would; counts of how that went."""
+        """Look rows up by their own keys, as loaddata does, and count the results."""
         from django.db import models, transaction
 
-        # Rows that a manager hides are rows all the same.
+        # Not through a manager, which may hide rows.
         rows = models.QuerySet(model=model, using=self.alias)
         half = SAMPLE_ROWS // 2
         try:
             with transaction.atomic(using=self.alias):
                 asked = {row.pk: row for order in ("pk", "-pk") for row in rows.order_by(order)[:half]}
-        except Exception as error:  # a table that cannot be read is said of the table
+        except Exception as error:  # a table that cannot be read is reported elsewhere
             if _is_held(error) or _is_lost(error):
                 raise
             return {}
@@ -594,17 +596,17 @@ class Reporter:
                 try:
                     with transaction.atomic(using=self.alias):
                         key = row.natural_key()
-                except Exception as error:  # that the key itself fails is said of `natural_key`
+                except Exception as error:  # a natural_key() that fails is reported by `_natural_key`
                     if _is_held(error) or _is_lost(error):
                         raise
                     continue
                 if not isinstance(key, (tuple, list)):
                     continue
                 counts["asked"] += 1
-                problem, said = self._look_up(model, row, key)
+                problem, explanation = self._look_up(model, row, key)
                 if problem:
                     counts[problem] += 1
-                    example = ("%r: %s" % (tuple(key), said))[:300]
+                    example = ("%r: %s" % (tuple(key), explanation))[:300]
                     if example not in examples.setdefault(problem, []):
                         examples[problem].append(example)
             transaction.set_rollback(True, using=self.alias)
@@ -612,7 +614,7 @@ class Reporter:
 
     def _look_up(self, model, row, key):
         # type: (type, object, tuple) -> tuple
-        """What is wrong with the answer to a row's own key, and in words; two empty texts where it is right."""
+        """(problem, explanation) of a lookup by a row's own key; ("", "") if it found the row."""
         import inspect
 
         from django.core.serializers.json import DjangoJSONEncoder
@@ -625,13 +627,13 @@ class Reporter:
             return "mismatched", str(error)
         try:
             parts = json.loads(json.dumps(key, cls=DjangoJSONEncoder))  # what dumpdata writes and loaddata reads
-            with transaction.atomic(using=self.alias):  # a query that fails must not take the next ones along
+            with transaction.atomic(using=self.alias):  # a failed query must not abort the outer transaction
                 found = lookup(*parts)
         except model.DoesNotExist:
             return "not_found", "found no row"
         except model.MultipleObjectsReturned:
             return "others", "found several rows"
-        except Exception as error:  # the EDMS's own code: whatever it raises is a fact about it
+        except Exception as error:  # the EDMS's code may raise anything, and that is reported
             if _is_held(error) or _is_lost(error):
                 raise
             return "raised", "%s: %s" % (type(error).__name__, str(error).strip())
@@ -643,7 +645,7 @@ class Reporter:
 
     def _paths(self, model, rows, values):
         # type: (type, list, list) -> object
-        """A column path for each part of the key, looked for near before far; or the position that has none."""
+        """A column path for each part of the key, the shortest that equals it; or the position (int) of a part that has none."""
         found, ids = {}, {}  # type: dict, dict
         for depth in range(1, LONGEST_PATH + 1):
             candidates = self._columns_of(rows, model, depth)
@@ -653,10 +655,10 @@ class Reporter:
                 wanted = [value[position] for value in values]
                 matching = [path for path, column in candidates if _same(column, wanted)]
                 matching = [path for path in matching if path not in found.values()] or matching
-                # On a few rows small ids are the same as many a number: what is further away is likelier meant.
-                telling = [path for path in matching if not self._is_id(model, path, position)]
-                if telling:
-                    found[position] = self._preferred(model, telling, position)
+                # On few rows small ids may equal other numbers by chance, so a longer path to a real value wins over an id.
+                values_only = [path for path in matching if not self._is_id(model, path, position)]
+                if values_only:
+                    found[position] = self._preferred(model, values_only, position)
                 elif matching:
                     ids.setdefault(position, self._preferred(model, matching, position))
             if len(found) == len(values[0]):
@@ -667,7 +669,7 @@ class Reporter:
 
     def _is_id(self, model, path, position):
         # type: (type, list, int) -> bool
-        """Whether a path ends at a counter of rows (a pk, a foreign key) that the lookup's parameter does not name."""
+        """Whether a path ends at an integer id (a pk, a foreign key) that the lookup's parameter does not name."""
         for column in path[:-1]:
             field = next(field for field in model._meta.local_fields if field.column == column)
             model = field.remote_field.model._meta.concrete_model
@@ -701,7 +703,7 @@ class Reporter:
 
     def _columns_of(self, rows, model, depth):
         # type: (list, type, int) -> list
-        """(path, values) for own columns, and those reached through at most `depth` - 1 foreign keys."""
+        """(path, values) for the model's columns, and those reached through at most `depth` - 1 foreign keys."""
         from django.db import models
 
         own = [field for field in model._meta.local_fields if field.column is not None]
@@ -727,7 +729,7 @@ class Reporter:
 
     def _preferred(self, model, matching, position):
         # type: (type, list, int) -> object
-        """The column meant where several hold the same values: named like the lookup's parameter, no pk, unique, short."""
+        """The best of several paths with equal values: named like the lookup's parameter, not the pk, unique, short."""
         if not matching:
             return None
         parameters = self._parameters(model)
@@ -741,7 +743,7 @@ class Reporter:
             # type: (list) -> tuple
             last = path[-1]
             named = last == wanted or "_".join(path) == wanted or wanted.endswith(last)
-            # A column that only happens to hold the same numbers as the pk is the likelier one to be meant.
+            # If another column has the same numbers as the pk, that column is more likely meant.
             counted = path == [model._meta.pk.column]
             return (not named, counted, path[0] not in unique, len(path), path)
 
@@ -770,7 +772,7 @@ class Reporter:
 
     def _graph(self, loader):
         # type: (object) -> list
-        """Every migration of the code, what it comes after and what it replaces, whatever this database holds."""
+        """Every migration of the code with its dependencies and those it replaces, applied or not."""
         after = {key: set() for key in loader.disk_migrations}  # type: dict
         for key, migration in loader.disk_migrations.items():
             for other in migration.dependencies:
@@ -793,13 +795,13 @@ class Reporter:
 
     def _named(self, loader, key, app):
         # type: (object, tuple, str) -> object
-        """The migration a dependency names: `__first__` and `__latest__` say which without naming it."""
+        """The (app, name) of a dependency, with `__first__` and `__latest__` resolved."""
         key = tuple(str(part) for part in key)
         return loader.check_key(key, app) if key[1] in ("__first__", "__latest__") else key
 
 
 class Surroundings:
-    """Where files of the EDMS may be that no FileField tells of, and where its code is."""
+    """Where files of the EDMS may be that no FileField names, and where its code is."""
 
     def __init__(self):
         # type: () -> None
@@ -807,7 +809,7 @@ class Surroundings:
 
     def report(self):
         # type: () -> dict
-        """Folders that are there, by who names them; the project's own; those of code; the prefixes of URLs of files."""
+        """The folders that settings, classes and fields name, the project's, those of code, and the prefixes of file URLs."""
         from django.conf import settings
 
         named = dict(self._of_fields())
@@ -826,7 +828,7 @@ class Surroundings:
 
     def _of_settings(self):
         # type: () -> object
-        """Folders that settings name: UPLOAD_DIR, ARCHIVE_ROOT, STORAGES and the like."""
+        """(folder, setting) of settings that name folders: UPLOAD_DIR, ARCHIVE_ROOT, STORAGES and the like."""
         from django.conf import global_settings, settings
 
         for name in dir(settings):
@@ -836,7 +838,7 @@ class Surroundings:
             if not words and "STORAGE" not in name:
                 continue
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # some of Django's own warn when they are read
+                warnings.simplefilter("ignore")  # some of Django's settings warn when read
                 value = getattr(settings, name)
             if name != "STORAGES" and value == getattr(global_settings, name, None):
                 continue
@@ -846,7 +848,7 @@ class Surroundings:
 
     def _of_fields(self):
         # type: () -> object
-        """Folders of FilePathFields."""
+        """(folder, field) of FilePathFields."""
         from django.apps import apps
         from django.db import models
 
@@ -859,14 +861,14 @@ class Surroundings:
 
     def _of_classes(self):
         # type: () -> object
-        """Folders of storages that the EDMS's modules and their classes hold."""
+        """(folder, attribute) of storages that are attributes of the EDMS's modules and classes."""
         from django.apps import apps
         from django.contrib.staticfiles.storage import StaticFilesStorage
         from django.core.files.storage import FileSystemStorage
 
-        apps_of_it = tuple(config.name for config in apps.get_app_configs() if not config.name.startswith("django."))
+        own_apps = tuple(config.name for config in apps.get_app_configs() if not config.name.startswith("django."))
         for name, module in sorted(sys.modules.items()):
-            if not any(name == app or name.startswith(app + ".") for app in apps_of_it):
+            if not any(name == app or name.startswith(app + ".") for app in own_apps):
                 continue
             for holder in [module] + [one for one in list(vars(module).values()) if isinstance(one, type)]:
                 for key, value in list(vars(holder).items()):
@@ -876,16 +878,16 @@ class Surroundings:
 
     def _asked(self, who, ask):
         # type: (str, object) -> list
-        """The folder that the EDMS's own code names; none, and a word of it, where that code fails."""
+        """[(folder, who)] as the EDMS's code answers; [], and an entry in `unasked`, if it fails."""
         try:
             return [(os.path.abspath(str(ask())), who)]
-        except Exception as error:  # it may raise anything, and what it says may be secret
+        except Exception as error:  # it may raise anything; the message may contain a secret
             self.unasked.append("%s: %s" % (who, type(error).__name__))
             return []
 
     def _code(self):
         # type: () -> list
-        """Folders whose files are of the EDMS's code, whatever rows may say."""
+        """Folders of code, templates and static files. Their files are no files of rows."""
         from django.apps import apps
         from django.conf import settings
 
@@ -903,13 +905,13 @@ class Surroundings:
 
 def _folders(paths):
     # type: (list) -> list
-    """Those that are there, absolute, each once."""
+    """The existing folders among the paths: absolute, sorted, each once."""
     return sorted({os.path.abspath(path) for path in paths if path and os.path.isdir(path)})
 
 
 def _texts_in(value):
     # type: (object) -> list
-    """The texts that a setting holds, in dictionaries and lists too."""
+    """The paths in a setting's value, also inside dictionaries and lists: texts with a separator that are no URL."""
     if isinstance(value, (str, os.PathLike)):
         text = os.fspath(value)
         return [text] if isinstance(text, str) and os.sep in text and "\0" not in text and "://" not in text else []
@@ -922,14 +924,14 @@ def _texts_in(value):
 
 def _is_held(error):
     # type: (BaseException) -> bool
-    """Whether a query waited for a lock as long as it may; psycopg 3 and 2 call the code by different names."""
+    """Whether a query reached lock_timeout. psycopg 3 and 2 have different names for the error code."""
     cause = error.__cause__ or error
     return _LOCK_NOT_AVAILABLE in (getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None))
 
 
 def _is_lost(error):
     # type: (BaseException) -> bool
-    """Whether PostgreSQL went away, by its code (08…: no connection; 57P…: shut down) or because there is none to give one."""
+    """Whether the connection to PostgreSQL was lost: by the code (08…: no connection; 57P…: shut down), or without any code."""
     from django.db import InterfaceError, OperationalError
 
     cause = error.__cause__ or error
@@ -948,7 +950,7 @@ def _holder(row):
 
 def _texts(options):
     # type: (dict) -> dict
-    """Those of Django's OPTIONS that can be parameters of a connection, as text."""
+    """The values of Django's OPTIONS that can be connection parameters, as text."""
     texts = {}
     for key, value in options.items():
         if isinstance(value, (str, int, float, os.PathLike)):
@@ -958,7 +960,7 @@ def _texts(options):
 
 def _by_default(key, value, found):
     # type: (str, str, dict) -> bool
-    """Whether libpq or psycopg worked a parameter out itself; an older program of ours might not know it."""
+    """Whether a parameter has a default of libpq or psycopg. It is left out, because an older libpq may not know it."""
     if key == "hostaddr":
         return bool(found.get("host")) and "PGHOSTADDR" not in os.environ
     return value == _LIBPQ_DEFAULTS.get(key)
@@ -966,7 +968,7 @@ def _by_default(key, value, found):
 
 def _flat(value):
     # type: (object) -> list
-    """The parts of a key in one row, where some are tuples: a row that is referred to, by its own natural key."""
+    """The parts of a key as a flat list: a part may be a tuple, the natural key of a referenced row."""
     parts = []  # type: list
     for part in value:
         parts += _flat(part) if isinstance(part, (tuple, list)) else [part]

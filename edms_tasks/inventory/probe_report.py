@@ -1,4 +1,4 @@
-"""The probe's report: what the EDMS says of itself, as it is read from the probe's JSON."""
+"""The types of the probe's report: the exact form of the JSON that `probe.py` writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ReferenceKind = Literal["foreign", "one_to_one", "many_to_many", "generic"]
 
 
 class ProbeField(Value):
-    """One concrete Django field with a column of its own."""
+    """A concrete Django field that has a column."""
 
     name: str  # Django's field name
     attname: str
@@ -34,7 +34,7 @@ class ProbeField(Value):
 
 
 class ProbeGeneric(Value):
-    """A GenericForeignKey, or a look-alike that no GenericForeignKey declares."""
+    """A GenericForeignKey, or a content type and an object id that look like one (`declared` is False)."""
 
     name: str
     content_type_column: str
@@ -54,32 +54,32 @@ class ProbeUnique(Value):
 class ProbeKey(Value):
     """The model's `natural_key()`, as found on real rows.
 
-    `paths` are tuples of *columns*: all but the last are foreign-key columns to be followed. None: no tuple of
-    column paths equals what `natural_key()` returned, `problem` says why.
+    `paths` are tuples of columns; all but the last are foreign keys to follow. None if no column paths equal what
+    `natural_key()` returned; `problem` says why.
     """
 
     paths: tuple[tuple[str, ...], ...] | None
     compared_rows: int  # number of rows compared
     problem: str | None = None
-    on_manager: bool = True  # get_by_natural_key is where Django looks for it
+    on_manager: bool = True  # get_by_natural_key is on the manager, where Django looks for it
     dependencies: tuple[str, ...] = ()
 
 
 class ProbeLookup(Value):
-    """Where `get_by_natural_key` is, and how it answered for real rows' own keys (asked by `--lookups` only)."""
+    """Where `get_by_natural_key` is, and with `--lookups` how it answered for the keys of real rows."""
 
-    place: Literal["manager", "model", ""]  # Django looks for it on the manager; "": there is none
+    place: Literal["manager", "model", ""]  # Django looks for it on the manager; "" if there is none
     parameters: tuple[str, ...] = ()
-    asked: int = 0  # rows; each is asked for once and counted at most once below
+    asked: int = 0  # number of rows looked up; the counts below are of rows too
     mismatched: int = 0  # the key has another number of parts than the parameters
     raised: int = 0
     not_found: int = 0
-    others: int = 0  # another row, or several
-    examples: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # by the name of the count
+    others: int = 0  # it found another row, or several
+    examples: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # name of a count -> examples
 
 
 class ProbeModel(Value):
-    """One concrete model (automatic many-to-many tables included)."""
+    """A concrete model, including automatic many-to-many models."""
 
     label: str  # "documents.Document"
     table: str
@@ -89,7 +89,7 @@ class ProbeModel(Value):
     auto_created: bool = False  # an automatic many-to-many table
     swapped: bool = False
     parents: tuple[str, ...] = ()  # tables of multi-table-inheritance parents
-    proxies: tuple[tuple[str, str], ...] = ()  # (app_label, model_name) of the proxies: they have content types too
+    proxies: tuple[tuple[str, str], ...] = ()  # (app_label, model_name) of its proxy models
     fields: tuple[ProbeField, ...]
     generics: tuple[ProbeGeneric, ...] = ()
     uniques: tuple[ProbeUnique, ...] = ()
@@ -98,7 +98,7 @@ class ProbeModel(Value):
 
 
 class ProbeDatabase(Value):
-    """The connection settings of the alias that is backed up. The password never leaves memory."""
+    """The connection settings of an alias. The password stays in memory."""
 
     alias: str
     vendor: str  # Django's connection.vendor
@@ -108,11 +108,10 @@ class ProbeDatabase(Value):
     password: str = Field(default="", repr=False)
     host: str = ""
     port: str = ""
-    options: dict[str, str] = Field(
-        default_factory=dict
-    )  # Django's OPTIONS; for PostgreSQL with what libpq took from its environment
-    client_programs: str = ""  # from our settings
-    time_zone: str = ""  # in which Django writes times there; "": the EDMS was not asked
+    # Django's OPTIONS; for PostgreSQL with the parameters that libpq took from its environment.
+    options: dict[str, str] = Field(default_factory=dict)
+    client_programs: str = ""  # [edms] client_programs
+    time_zone: str = ""  # the time zone of times that Django writes; "" if the EDMS was not asked
 
 
 class ProbeFileRoot(Value):
@@ -124,31 +123,31 @@ class ProbeFileRoot(Value):
 
 
 class Surroundings(Value):
-    """Where files of the EDMS may be that no FileField tells of; all folders were there, and are absolute."""
+    """Where files of the EDMS may be that no FileField names. All folders exist, and their paths are absolute."""
 
     named: tuple[tuple[str, str], ...] = ()  # (folder, the setting, class or field that names it)
-    project: tuple[str, ...] = ()  # BASE_DIR, the working folder, that of manage.py, that of the settings
-    code: tuple[str, ...] = ()  # templates, static files, installed packages: no files of rows
-    urls: tuple[str, ...] = ()  # what URLs of files begin with: MEDIA_URL
-    unasked: tuple[str, ...] = ()  # fields and storages whose code failed when it was asked for its folder
+    project: tuple[str, ...] = ()  # BASE_DIR, the working folder, and those of manage.py and of the settings
+    code: tuple[str, ...] = ()  # templates, static files, installed packages: folders without files of rows
+    urls: tuple[str, ...] = ()  # prefixes of file URLs: MEDIA_URL
+    unasked: tuple[str, ...] = ()  # fields and storages whose code failed when asked for its folder
 
 
 class ProbeMigration(Value):
-    """One migration of the EDMS's code, by what its file says."""
+    """A migration of the EDMS's code, as its file defines it."""
 
     app: str
     name: str
     dependencies: tuple[tuple[str, str], ...] = ()
-    replaces: tuple[tuple[str, str], ...] = ()  # of a squashed one: those it stands for
+    replaces: tuple[tuple[str, str], ...] = ()  # of a squashed migration: those it replaces
 
     @property
     def key(self) -> tuple[str, str]:
-        """How `django_migrations` names it."""
+        """(app, name) as in `django_migrations`."""
         return (self.app, self.name)
 
 
 class ProbeReport(Value):
-    """Everything the probe says about the EDMS."""
+    """The whole report."""
 
     format: Literal[1] = 1
     python: str
@@ -162,8 +161,8 @@ class ProbeReport(Value):
     migrations_known: tuple[tuple[str, str], ...]  # all in the code's graph (replaced ones included)
     migrations_leaves: tuple[tuple[str, str], ...]
     migrations_unapplied: tuple[tuple[str, str], ...]
-    migrations: tuple[ProbeMigration, ...] = ()  # of the code, whatever the database holds
+    migrations: tuple[ProbeMigration, ...] = ()  # all of the code, applied or not
     apps: tuple[str, ...] = ()  # labels of the installed apps
     secret_key_fingerprint: str  # first 16 hex digits of sha256("edms-backup:" + SECRET_KEY)
-    database_error: str | None = None  # the database could not be asked; keys and migrations were not read
+    database_error: str | None = None  # why the database could not be read; keys and migrations are then missing
     findings: tuple[Finding, ...] = ()

@@ -1,9 +1,8 @@
 """Run the probe where the EDMS is, through `[edms] command`: in a container, on another host, under another user.
 
-The command starts a Python there and carries its standard input and output; that is all it has to do. It sees none of
-our files and passes on none of our environment, so what `remote_transport.py` does there is sent to it as a program: the probe's
-source, the variables of `[edms.env]`, the folder to work in. Secrets travel in it and never as arguments, which every
-user of a machine can read.
+The command starts a Python there and passes on its standard input and output. It has none of our files and none of our
+environment, so a program is sent to it: `remote_transport.py` with the probe's source, the variables of `[edms.env]` and
+the working folder. Secrets are part of this program, never arguments, which every user of a machine can read.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ _SECONDS_FOR_THE_WAY = 60
 class Answer:
     """The answer of the remote probe.
 
-    `problem` is "" where the probe ran to its end; otherwise "no-project", "no-interpreter", "no-answer", "cut-off"
-    or "no-transport" (the command itself failed), with `why` in the words of whoever said so.
+    `problem` is "" if the probe ran to its end. Otherwise it is "no-project", "no-interpreter", "no-answer", "cut-off" or
+    "no-transport" (the command itself failed), and `why` is the message of the program that failed.
     """
 
     returncode: int = -1
@@ -48,14 +47,16 @@ def run_remotely(
     own_environment: Mapping[str, str],
     seconds: int | None,
 ) -> Answer:
-    """Run `source` with `arguments` there.
+    """Run `source` with `arguments` where the EDMS is.
 
     Args:
         command: the words that start a Python there; `-` is added, so that it reads its program from standard input.
-        project: a folder there, to work in; None is wherever the command puts us.
+        source: the probe's source.
+        arguments: the probe's arguments.
+        project: the working folder there; None is the command's own.
         environment: variables to set there.
-        own_environment: those of the command itself, here.
-        seconds: how long the EDMS may take; None is as long as it likes.
+        own_environment: the environment of the command itself, here.
+        seconds: how long the EDMS may take; None is without limit.
 
     Raises:
         OSError: the command cannot be run here.
@@ -82,8 +83,7 @@ def run_remotely(
         )
     except subprocess.TimeoutExpired:
         return Answer(problem="no-answer")
-    said = done.stdout.decode("utf-8", "replace")
-    carried, others = _sort(said, token)
+    carried, others = _sort(done.stdout.decode("utf-8", "replace"), token)
     if not carried:
         errors = done.stderr.decode("utf-8", "replace").strip()
         return Answer(problem="no-transport", why=errors or others.strip() or f"exit code {done.returncode}")
@@ -91,10 +91,10 @@ def run_remotely(
     return Answer(**found) if found is not None else Answer(problem="cut-off", why=f"{len(carried)} lines came.")
 
 
-def _sort(said: str, token: str) -> tuple[list[str], str]:
+def _sort(output: str, token: str) -> tuple[list[str], str]:
     """The content of the transport's lines, and all other lines."""
     carried, others = [], []
-    for line in said.splitlines():
+    for line in output.splitlines():
         mark, _, rest = line.strip().partition(" ")
         if mark == token:
             carried.append(rest)
@@ -104,7 +104,7 @@ def _sort(said: str, token: str) -> tuple[list[str], str]:
 
 
 def _unpack(carried: Sequence[str]) -> dict[str, Any] | None:
-    """The answer, or None where it did not come whole."""
+    """The answer; None if lines are missing or damaged."""
     *parts, last = carried
     text = "".join(parts)
     if last.split() != ["end", str(len(parts)), hashlib.sha256(text.encode()).hexdigest()]:

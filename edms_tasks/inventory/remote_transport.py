@@ -1,9 +1,9 @@
 """Runs where the EDMS is, in a container or on another host: starts the probe there and sends back its answer.
 
 `remote_probe.py` sends this file's text, with a call of `carry` at its end, to the standard input of the interpreter that
-`[edms] command` starts. Nothing of ours has to be there, and nothing is written there: the probe's source goes on
-through standard input, its report comes back through a pipe. Standard output is the only way home, and others print to
-it too; so the answer travels as lines that begin with a token only the sender knows, each small enough for one write.
+`[edms] command` starts. It needs none of our files there and writes none: it passes the probe's source to another
+interpreter's standard input and reads the report from a pipe. Only standard output leads back, and other code prints to
+it too. So the answer is sent as lines that begin with a token that only the sender knows, each small enough for one write.
 
 Python 3.8 and the standard library are enough.
 """
@@ -20,12 +20,12 @@ import threading
 import time
 from typing import Any
 
-_CHARACTERS_A_LINE = 2000  # a pipe takes this much at once or not at all, so that no line is torn by somebody else's
+_CHARACTERS_A_LINE = 2000  # below PIPE_BUF: a pipe takes a line at once, so no other output can split it
 _SECONDS_TO_END = 5
 
 
 def carry(request: str) -> None:
-    """Do what the request (base64 of JSON) asks, and print the answer as lines of its token."""
+    """Run the probe as the request (base64 of JSON) says, and print its answer as lines that begin with the request's token."""
     asked = json.loads(base64.b64decode(request).decode("utf-8"))
     answer = base64.b64encode(json.dumps(_answer(asked)).encode("ascii")).decode("ascii")
     parts = [answer[start : start + _CHARACTERS_A_LINE] for start in range(0, len(answer), _CHARACTERS_A_LINE)]
@@ -73,7 +73,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Received:
-    """Reads a pipe in the background, so that its sender never waits."""
+    """Reads a pipe in a thread, so that its writer never has to wait."""
 
     def __init__(self, descriptor: int) -> None:
         self.parts: list[bytes] = []
@@ -82,7 +82,7 @@ class _Received:
         self._thread.start()
 
     def wait(self, end: float | None) -> None:
-        """Wait until the sender closed it; raises TimeoutExpired where a process it left behind keeps it open."""
+        """Wait until the writer has closed the pipe; raises TimeoutExpired if a child process of it keeps the pipe open."""
         remaining = _SECONDS_TO_END if end is None else max(_SECONDS_TO_END, end - time.monotonic())
         self._thread.join(remaining)
         if self._thread.is_alive():
@@ -98,7 +98,7 @@ class _Received:
 
 
 def _print(line: str) -> None:
-    # The empty line before it ends whatever somebody printed without ending it.
+    # The line break first ends a line that other code printed without one.
     text = f"\n{line}\n".encode("ascii")
     while text:
         text = text[os.write(1, text) :]

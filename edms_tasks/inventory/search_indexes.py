@@ -1,4 +1,4 @@
-"""Tables that SQLite's search indexes keep their data in: made from other tables, and made anew by whoever owns them."""
+"""Recognise the tables of SQLite's search indexes. Their content comes from other tables, and the EDMS can build it again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PARTS = frozenset(
 
 
 def belongs_to_an_index(table_id: str, model: str | None, virtual: Collection[str]) -> bool:
-    """Whether a table is one of these virtual tables (by name) or keeps a part of one; a model's table never is."""
+    """Whether a table is one of the virtual tables `virtual` (names) or stores a part of one; a model's table never does."""
     if model is not None:
         return False
     return any(

@@ -1,7 +1,7 @@
-"""Soft references by declaration: the settings' `[[soft_references]]` become references of the inventory.
+"""Turn the settings' `[[soft_references]]` into references of the inventory.
 
-What is declared must exist and make sense: a column that is there, a target whose rows one id can name, a form that the
-column's type can hold. Whether the ids lead anywhere is counted on the rows, like that of every other reference.
+A declaration is checked: its column must exist, one id must identify a row of its target, and the column's type must allow
+its form. Whether the ids have rows is counted later, as for all references.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edms_tasks.inventory.model import (
 )
 from edms_tasks.settings import SoftReferenceSettings
 
-# What a column must be to hold ids in each form; "other" are types no model describes, arrays and the like.
+# The logical types of columns that each form allows; "other" are types without a Django field, such as arrays.
 _HOLDS: dict[SoftForm, frozenset[str]] = {
     "value": frozenset({"integer", "decimal", "text", "uuid", "other"}),
     "list": frozenset({"text", "other"}),
@@ -37,10 +37,10 @@ _WHERE = "[[soft_references]]"
 
 
 def with_declared(tables: Mapping[str, Table], declared: Sequence[SoftReferenceSettings]) -> dict[str, Table]:
-    """The tables, by id, with the references that the settings declare in columns.
+    """Table id -> table with the references that the settings declare for its columns.
 
     Raises:
-        SettingsError: a declaration names what does not exist, or contradicts its column or another declaration.
+        SettingsError: a declaration names something that does not exist, or contradicts its column or another declaration.
     """
     described = dict(tables)
     for declaration in declared:
@@ -56,10 +56,10 @@ def with_declared(tables: Mapping[str, Table], declared: Sequence[SoftReferenceS
 def declared_file_names(
     tables: Mapping[str, Table], declared: Sequence[SoftReferenceSettings], roots: Collection[str]
 ) -> tuple[FileNameReference, ...]:
-    """The references that the settings declare in names of files; `roots` are the folders' names.
+    """The references that the settings declare for file names; `roots` are the names of the folders.
 
     Raises:
-        SettingsError: a declaration names what does not exist, or its pattern holds no id.
+        SettingsError: a declaration names something that does not exist, or its pattern has no id.
     """
     found: list[FileNameReference] = []
     for declaration in declared:
@@ -74,12 +74,12 @@ def declared_file_names(
         try:
             name_expression(pattern, kind)
         except ValueError as error:
-            raise _senseless(where, f"The pattern {pattern!r} is not valid.", str(error)) from error
+            raise _invalid(where, f"The pattern {pattern!r} is not valid.", str(error)) from error
         reference = FileNameReference(
             root=declaration.files, pattern=pattern, target=target.id, target_column=column, id_kind=kind
         )
         if any((one.root, one.pattern) == (reference.root, reference.pattern) for one in found):
-            raise _senseless(where, "It is declared twice.", "One name can hold an id of one model only.")
+            raise _invalid(where, "It is declared twice.", "One name can hold an id of one model only.")
         found.append(reference)
     return tuple(found)
 
@@ -119,7 +119,7 @@ def _form(declaration: SoftReferenceSettings) -> tuple[SoftForm, str]:
 def _require_form(column: Column, form: SoftForm, where: str) -> None:
     kind = column.logical_type
     is_array = column.native_type.endswith("[]")
-    untyped = not column.native_type  # SQLite: it holds anything
+    untyped = not column.native_type  # SQLite: it allows any value
     if untyped or (kind in _HOLDS[form] and not (form == "value" and is_array)):
         return
     fix = "Name another column, or remove the declaration."
@@ -152,27 +152,25 @@ def _require_expression(form: SoftForm, expression: str, kind: IdKind, where: st
         elif form == "pattern":
             text_expression(expression, kind)
     except ValueError as error:
-        raise _senseless(where, f"{expression!r} does not say where the ids are.", str(error)) from error
+        raise _invalid(where, f"{expression!r} does not say where the ids are.", str(error)) from error
 
 
 def _require_together(reference: SoftReference, other: Reference, where: str) -> None:
-    """Several paths into one column's JSON, and several patterns of one string, can stand together; nothing else can."""
+    """Check that two references may share a column: only several JSON paths or several patterns can. Raises SettingsError."""
     if isinstance(other, SoftReference):
         if other.column != reference.column:
             return
         if other.form != reference.form or reference.form in ("value", "list"):
-            raise _senseless(where, "The column is declared twice.", "A value can be read in one way only.")
+            raise _invalid(where, "The column is declared twice.", "A value can be read in one way only.")
         if other.expression == reference.expression:
-            raise _senseless(where, f"{reference.expression!r} is declared twice.", "An id leads to one model only.")
+            raise _invalid(where, f"{reference.expression!r} is declared twice.", "An id leads to one model only.")
     elif isinstance(other, ForeignReference) and reference.column in other.columns:
-        raise _senseless(
-            where, f"{reference.column!r} is already a reference.", "It is a foreign key, and is followed."
-        )
+        raise _invalid(where, f"{reference.column!r} is already a reference.", "It is a foreign key, and is followed.")
     elif isinstance(other, GenericReference) and reference.column in (
         other.content_type_column,
         other.object_id_column,
     ):
-        raise _senseless(
+        raise _invalid(
             where, f"{reference.column!r} is already a reference.", f"It is part of the generic one {other.name!r}."
         )
 
@@ -182,11 +180,11 @@ def _generic(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) ->
     table, kind = _column(str(declaration.content_type), tables, where)
     other, number = _column(str(declaration.object_id), tables, f"{_WHERE} object_id = {declaration.object_id!r}")
     if other.id != table.id:
-        raise _senseless(
+        raise _invalid(
             where, "The two columns belong to different tables.", f"They are in {table.label} and {other.label}."
         )
     if CONTENT_TYPES not in tables:
-        raise _senseless(where, "There are no content types.", f"The database has no table {CONTENT_TYPES}.")
+        raise _invalid(where, "There are no content types.", f"The database has no table {CONTENT_TYPES}.")
     if kind.logical_type != "integer" or kind.name == number.name:
         raise SettingsError(
             f"{kind.name!r} cannot hold content types.",
@@ -195,12 +193,12 @@ def _generic(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) ->
             fix="Name the column with the ids of django_content_type.",
         )
     if any(isinstance(one, SoftReference) and one.column in (kind.name, number.name) for one in table.references):
-        raise _senseless(where, "One of the columns is declared twice.", "A value can be read in one way only.")
+        raise _invalid(where, "One of the columns is declared twice.", "A value can be read in one way only.")
     for one in table.references:
         if isinstance(one, GenericReference) and one.object_id_column == number.name:
             if one.content_type_column != kind.name:
-                raise _senseless(where, f"{number.name!r} is already a reference.", f"It is part of {one.name!r}.")
-            # A pair that looked like one is now known to be one.
+                raise _invalid(where, f"{number.name!r} is already a reference.", f"It is part of {one.name!r}.")
+            # The probe found this pair by its names; the declaration confirms it.
             known = one.model_copy(update={"declared": True})
             return table, tuple(known if reference is one else reference for reference in table.references)
     reference = GenericReference(
@@ -212,7 +210,7 @@ def _generic(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) ->
 
 
 def _target(declaration: SoftReferenceSettings, tables: Mapping[str, Table], where: str) -> tuple[Table, str]:
-    """The table that ids are of, and the column they are values of: the primary key, unless another is named."""
+    """The table that the ids belong to, and the column that they are values of: the primary key, unless another is named."""
     name = str(declaration.target)
     table = _table_named(name, tables)
     if table is None:
@@ -242,7 +240,7 @@ def _first_column(table: Table) -> str:
 
 
 def _column(name: str, tables: Mapping[str, Table], where: str) -> tuple[Table, Column]:
-    """`documents.Document.related_ids`, by the model's or the table's name and the field's or the column's."""
+    """The table and column of `documents.Document.related_ids`: a model or table, then a field or column. Raises SettingsError."""
     owner, _, field = name.rpartition(".")
     table = _table_named(owner, tables)
     if table is None:
@@ -266,5 +264,5 @@ def _unknown(where: str, kind: str, name: str, known: Collection[str]) -> Settin
     return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
 
 
-def _senseless(where: str, what: str, why: str) -> SettingsError:
+def _invalid(where: str, what: str, why: str) -> SettingsError:
     return SettingsError(what, where=where, why=why, fix="Fix the declaration; docs/settings.md shows each form.")

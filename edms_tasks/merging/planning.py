@@ -13,6 +13,7 @@ from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import Table, UniqueKey, Value
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
+from edms_tasks.merging.looked import Looked
 from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.rewriting import ACTION, COLUMNS, Rewritten
 from edms_tasks.quoting import identifier
@@ -69,6 +70,7 @@ class MergePlan(Value):
     files: tuple[FilePlan, ...]
     conflicts: tuple[Conflict, ...]
     notes: tuple[str, ...] = ()
+    looked: Looked = Looked()
 
     @property
     def writes(self) -> int:

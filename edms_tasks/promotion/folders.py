@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edms_tasks.errors import TerminalError
+from edms_tasks.promotion.around import require_movable
 
 
 def staging_folder(live: Path) -> Path:
@@ -47,8 +48,8 @@ def identity(folder: Path) -> str:
     return f"folder {status.st_dev}:{status.st_ino}"
 
 
-def check_folder(live: Path) -> None:
-    """Check that a folder can be staged and swapped; raises before anything is changed."""
+def check_folder(live: Path, databases: Sequence[Path] = ()) -> None:
+    """Check that a folder can be staged and swapped, around the files of `databases` in it; raises before anything is changed."""
     if live.is_mount():
         raise TerminalError(
             "A folder of files is a mount point, so it cannot be swapped by renaming.",
@@ -65,3 +66,4 @@ def check_folder(live: Path) -> None:
             why="No permission to write there.",
             fix="Fix the folder's permissions.",
         )
+    require_movable(live, databases)

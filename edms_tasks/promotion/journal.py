@@ -31,6 +31,12 @@ class FolderSwap(Value):
     replaces: bool  # there was a live folder when the plan was made
     brings: bool  # there was an incoming one
     identity: str = ""  # of the incoming one; "": not recorded
+    # Of a folder that holds the database: its names in the folder, around which the entries are swapped one by one …
+    around: tuple[str, ...] = ()
+    # … folders of the live and of the incoming one that cannot be moved as they are, and their modes …
+    modes_live: tuple[tuple[str, int], ...] = ()
+    modes_incoming: tuple[tuple[str, int], ...] = ()
+    done: bool = False  # … and whether all are in place; a folder that is swapped as a whole shows that by itself
 
 
 class Evidence(Value):

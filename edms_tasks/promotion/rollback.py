@@ -108,7 +108,7 @@ def roll_back(
         incoming=undone.previous,
         previous=database.previous_name(f"undone_{stamp}"),
         replaces=database.exists(live),
-        folders=tuple(_folder_back(swap, stamp) for swap in undone.folders),
+        folders=tuple(_folder_back(database, swap, stamp) for swap in undone.folders),
         state="started",
         identity=database.identity(undone.previous),
         previous_identity=database.identity(live),
@@ -128,8 +128,8 @@ def roll_back(
     )
 
 
-def _folder_back(swap: FolderSwap, stamp: str) -> FolderSwap:
-    return folder_swap(Path(swap.live), Path(swap.previous), f"{swap.live}.undone-{stamp}")
+def _folder_back(database: Database, swap: FolderSwap, stamp: str) -> FolderSwap:
+    return folder_swap(database, Path(swap.live), Path(swap.previous), f"{swap.live}.undone-{stamp}")
 
 
 def _is_there(promotion: Promotion, database: Database) -> bool:

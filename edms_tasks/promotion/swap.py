@@ -17,6 +17,7 @@ from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import Confirmed
 from edms_tasks.durable import flush_folder
 from edms_tasks.errors import PromotionHalted, TargetChanged
+from edms_tasks.promotion.around import around_the_database, remove_emptied, swap_entries
 from edms_tasks.promotion.folders import identity
 from edms_tasks.promotion.journal import (
     Evidence,
@@ -75,7 +76,7 @@ def plan(
         incoming=staged.database,
         previous=database.previous_name(stamp),
         replaces=database.exists(live),
-        folders=tuple(folder_swap(f, s, f"{f}.previous-{stamp}") for f, s, _ in staged.folders),
+        folders=tuple(folder_swap(database, f, s, f"{f}.previous-{stamp}") for f, s, _ in staged.folders),
         state="started",
         identity=database.identity(staged.database),
         previous_identity=database.identity(live),
@@ -172,7 +173,10 @@ def finish(promotion: Promotion, journal: Journal) -> Promotion:
     """
     try:
         for swap in promotion.folders:
-            _swap_folder(swap)
+            if swap.around:
+                promotion = _swap_around(promotion, swap, journal)
+            else:
+                _swap_folder(swap)
     except OSError as error:
         raise _halted(str(error.filename or ""), error.strerror or str(error)) from error
     done = promotion.model_copy(update={"state": "done"})
@@ -189,9 +193,13 @@ def _confirmed(promotion: Promotion) -> Confirmed | None:
     return Confirmed(promotion.confirmation, promotion.stamp) if promotion.confirmation else None
 
 
-def folder_swap(live: Path, incoming: Path, previous: str) -> FolderSwap:
-    """The plan for one folder, from its present state."""
-    return FolderSwap(
+def folder_swap(database: Database, live: Path, incoming: Path, previous: str) -> FolderSwap:
+    """The plan for one folder, from its present state.
+
+    Raises:
+        TerminalError: it holds the database, and cannot be swapped around it.
+    """
+    plan = FolderSwap(
         live=str(live),
         incoming=str(incoming),
         previous=previous,
@@ -199,6 +207,7 @@ def folder_swap(live: Path, incoming: Path, previous: str) -> FolderSwap:
         brings=incoming.exists(),
         identity=identity(incoming),
     )
+    return around_the_database(plan, database.address.files)
 
 
 def new_stamp(journal: Journal) -> str:
@@ -229,6 +238,21 @@ def describe_live(database: Database, journal: Journal) -> str:
 def _brought_back(rollback: Promotion, journal: Journal) -> str:
     undone = next((entry for entry in journal.read() if entry.stamp == rollback.undoes), None)
     return undone.set_aside if undone is not None and undone.set_aside else "the system from before a restore"
+
+
+def _swap_around(promotion: Promotion, swap: FolderSwap, journal: Journal) -> Promotion:
+    """The promotion, in which it is recorded that the folder is swapped: what it shows by itself is not enough to tell."""
+    if not swap.done:
+        if swap.brings and not Path(swap.incoming).exists():
+            raise _halted(swap.incoming, "A folder of the interrupted promotion is gone.")
+        swap_entries(swap)
+        done = swap.model_copy(update={"done": True})
+        folders = tuple(done if one == swap else one for one in promotion.folders)
+        promotion = promotion.model_copy(update={"folders": folders})
+        write_records(promotion)
+        journal.record(promotion)
+    remove_emptied(swap)
+    return promotion
 
 
 def _swap_folder(swap: FolderSwap) -> None:

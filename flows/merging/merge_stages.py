@@ -9,7 +9,7 @@ from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
 from edms_tasks.errors import CheckFailed
 from edms_tasks.identifying.one_form import in_one_form
 from edms_tasks.identifying.sides import Side
-from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.model import FileNameReference, Table
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.merging.changes import table_change
 from edms_tasks.merging.conflicts import Conflict
@@ -34,6 +34,7 @@ from flows.tasks.merge import (
     ToValidate,
     choose_rows,
     identify_table,
+    look_for_undeclared_ids,
     match_rows,
     move_files_in,
     plan_root,
@@ -57,6 +58,7 @@ class MergeStages:
         scratch: Path,
         tables: Sequence[Table],
         folders: Mapping[str, Path],
+        names: Sequence[FileNameReference],
         keys: Keys,
         wanted: Wanted,
     ) -> None:
@@ -67,6 +69,7 @@ class MergeStages:
         self._scratch = scratch
         self._tables = tables
         self._folders = folders
+        self._names = names
         self._wanted = wanted
         self._policies = wanted.policies
         self._roots: list[RootMerge] = []
@@ -104,6 +107,10 @@ class MergeStages:
             for table in self._tables:
                 self._plans[table.id], found = self._plan_table(matched, table, pairs[table.id])
                 conflicts += found
+            policies = {table.id: self._policies.of(table) for table in self._tables}
+            accepted = self._wanted.not_references
+            looked, found = self._run.call(look_for_undeclared_ids, matched, policies, accepted, self._workspace)
+            conflicts += found
             for index in self._manifest.files:
                 if index.root.name in self._folders:
                     planned = self._run.call(plan_root, index, self._root_to_plan(matched, index), self._scratch)
@@ -116,6 +123,7 @@ class MergeStages:
             files=tuple(root.plan for root in self._roots),
             conflicts=tuple(conflicts),
             notes=tuple(notes),
+            looked=looked,
         )
 
     def carry_out(self, transaction: MergeTransaction) -> tuple[MergedTable, ...]:
@@ -185,7 +193,7 @@ class MergeStages:
         return RootToPlan(
             repository=self._repository,
             folder=self._folders[name],
-            names=[state.reference for state in self._manifest.file_names if state.reference.root == name],
+            names=[reference for reference in self._names if reference.root == name],
             id_maps=matched.id_maps,
             spoken_for=held,
             policy=self._policies.default,
@@ -196,7 +204,7 @@ class MergeStages:
         """The files of a folder that belong to the chosen rows: those that they name, and those with their ids in the name."""
         with self._workspace.cursor() as cursor:
             names = chosen_files(cursor, matched, root)
-            declared = {one.reference.target for one in self._manifest.file_names if one.reference.root == root}
+            declared = {reference.target for reference in self._names if reference.root == root}
             ids = {table_id: chosen_ids(cursor, matched, table_id) for table_id in declared}
 
         def is_chosen(name: str, held: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import Table
 from edms_tasks.merging.planning import Policy
 from edms_tasks.merging.selection import Selector
+from edms_tasks.settings import Settings
 from flows.requests import MergeRequest
 
 
@@ -43,9 +44,11 @@ class Wanted:
     policies: Policies
     selectors: Sequence[Selector] = ()  # none: the whole snapshot
     with_dependents: bool = False
+    not_references: Sequence[str] = ()  # columns and names of files that hold no ids of rows, by the user's word
 
     @classmethod
-    def of(cls, request: MergeRequest) -> Wanted:
-        """Read the request; raises CommandError for what is no selector."""
+    def of(cls, request: MergeRequest, settings: Settings) -> Wanted:
+        """Read the request and the settings; raises CommandError for what is no selector."""
+        accepted = tuple(dict.fromkeys((*settings.merge.not_references, *request.not_references)))
         selectors = [Selector.parse(text) for text in request.only]
-        return cls(Policies(request.on_conflict, request.models), selectors, request.with_dependents)
+        return cls(Policies(request.on_conflict, request.models), selectors, request.with_dependents, accepted)

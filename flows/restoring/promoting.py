@@ -104,7 +104,7 @@ def require_room(settings: Settings, manifest: Manifest, target: Target) -> None
     if target.into is None:
         _require_separate(settings, target)
     for index, final, _ in target.folders:
-        promotion.check_folder(final)
+        promotion.check_folder(final, target.database.address.files if target.into is None else ())
         if target.into is not None and final.exists() and any(final.iterdir()):
             raise SettingsError(
                 "The folder for the restored files exists and is not empty.",
@@ -123,8 +123,6 @@ def _require_separate(settings: Settings, target: Target) -> None:
     kept = {"the work folder (workdir)": settings.workdir}
     if "://" not in settings.repository.url:
         kept["the repository"] = Path(settings.repository.url)
-    if target.database.address.is_file:
-        kept["the database"] = Path(target.database.address.name)
     finals = {index.root.name: final for index, final, _ in target.folders}
     for name, final in finals.items():
         inside = {what: path.resolve() for what, path in kept.items()}

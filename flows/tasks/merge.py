@@ -13,11 +13,13 @@ from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.conflicts import Conflict
 from edms_tasks.merging.files import RootMerge, plan_files
 from edms_tasks.merging.id_map import IdMap
+from edms_tasks.merging.looked import Looked
 from edms_tasks.merging.matched_tables import Matched, match_tables
 from edms_tasks.merging.pairing import Identified, write_identified
 from edms_tasks.merging.planning import ModelPlan, Policy
 from edms_tasks.merging.rewriting import Rewritten
 from edms_tasks.merging.selection import Selector, restrict
+from edms_tasks.merging.undeclared import find_undeclared
 from edms_tasks.merging.validated_rows import MergedTable, validate_table
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
@@ -54,6 +56,15 @@ def choose_rows(
     """Restrict a merge to the selected rows and the rows they refer to."""
     with workspace.cursor() as cursor:
         return restrict(cursor, matched, selectors, with_dependents=with_dependents, folder=folder)
+
+
+@task(name="look for undeclared ids", tags=["plan"])
+def look_for_undeclared_ids(
+    matched: Matched, policies: Mapping[str, Policy], accepted: Collection[str], workspace: Workspace
+) -> tuple[Looked, list[Conflict]]:
+    """Look through the rows to be written for ids that change and that nobody declared."""
+    with workspace.cursor() as cursor:
+        return find_undeclared(cursor, matched, policies, accepted)
 
 
 @dataclass(frozen=True)

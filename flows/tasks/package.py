@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.files import find_file_problems, find_files_outside, index_files
+from edms_tasks.files import find_named_files, index_files
 from edms_tasks.files.ids_in_names import measure_file_names
 from edms_tasks.incremental.previous import Previous
 from edms_tasks.inventory.model import FileRoot, Finding, Table
@@ -68,11 +68,7 @@ def store_roots(
     return [run.call(store_files, run, root, repository, known.get(root.name), databases, folder) for root in roots]
 
 
-match_files = task(name="match files", tags=["files"], task_run_name="match files and rows")(find_file_problems)
-
-look_outside = task(name="look for files outside", tags=["files"], task_run_name="look for files outside the folders")(
-    find_files_outside
-)
+match_files = task(name="match files", tags=["files"], task_run_name="match files and rows")(find_named_files)
 
 look_up_file_names = task(name="look up file names", tags=["files"], task_run_name="look up the ids in names of files")(
     measure_file_names

@@ -1,18 +1,25 @@
-"""A root that holds the live database is stored without it and said to be unfit for a restore in place, which is refused."""
+"""A root that holds the live database is stored without it, and restored around it: the database is never swapped with the folder."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from edms_tasks.errors import TerminalError
+from edms_tasks.settings import load_settings
+from tests import killed_run
 from tests.inventory.small_project import small_project
-from tests.running import run_backup, run_doctor, run_restore
+from tests.running import run_backup, run_doctor, run_restore, run_rollback
 
 SETTINGS = 'DATABASES["default"]["NAME"] = BASE / "data" / "db.sqlite3"\nMEDIA_ROOT = BASE / "data"\n(BASE / "data").mkdir(exist_ok=True)\n'
+PROCESSES = multiprocessing.get_context("forkserver")
+
 MODELS = "class Document(models.Model):\n    file = models.FileField()\n"
 ROWS = """
 from django.core.files.base import ContentFile
@@ -46,9 +53,71 @@ def test_the_database_is_left_out_of_its_folder_and_stays_where_it_is(linked: bo
     assert index.files == len(kept) - 1 == 2  # all but the database
     for findings in (made.manifest.findings, said):
         (one,) = [one for one in findings if one.code == "database-inside-root"]
-        assert one.severity == "error" and "db.sqlite3" in one.examples
+        assert one.severity == "info" and "db.sqlite3" in one.examples
 
-    inode = (data / "db.sqlite3").stat().st_ino
-    with pytest.raises(TerminalError, match="cannot be swapped"):
-        run_restore(settings, snapshot="latest")
-    assert (data / "db.sqlite3").stat().st_ino == inode
+    before = state_of(data)
+    lose(data)
+    lost = state_of(data)
+    assert run_restore(settings, snapshot="latest").success
+    assert state_of(data) == before
+    run_rollback(settings)
+    assert state_of(data) == lost
+    assert run_restore(settings, snapshot="latest").success
+    assert state_of(data) == before
+
+
+def state_of(data: Path) -> tuple[list[tuple[object, ...]], dict[str, bytes]]:
+    """The rows, and the files that are none of the database's."""
+    with closing(sqlite3.connect(data / "db.sqlite3")) as connection:
+        rows = connection.execute("SELECT * FROM small_document ORDER BY id").fetchall()
+    ours = ("db.sqlite3-", "db.sqlite3.edms-", "db.sqlite3.previous-", "db.sqlite3.undone-")
+    names = [path for path in data.rglob("*") if path.is_file() and not path.name.startswith(ours)]
+    return rows, {str(path.relative_to(data)): path.read_bytes() for path in names if path.name != "db.sqlite3"}
+
+
+def lose(data: Path) -> None:
+    """A document is deleted, another comes, files change."""
+    with closing(sqlite3.connect(data / "db.sqlite3")) as connection:
+        connection.execute("UPDATE small_document SET file = 'b.pdf'")
+        connection.commit()
+    (data / "a.pdf").unlink()
+    (data / "b.pdf").write_bytes(b"b")
+    (data / "later").mkdir()
+    (data / "later" / "c.pdf").write_bytes(b"c")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "point", ["before swap", "after swap", "between renames", "entries set aside", "entry in place"]
+)
+def test_a_restore_killed_around_the_database_is_finished_or_undone(point: str, tmp_path: Path) -> None:
+    settings = small_project(tmp_path / "edms", MODELS, ROWS, settings=SETTINGS)
+    data, config = tmp_path / "edms" / "data", tmp_path / "edms-backup.toml"
+    config.write_text(
+        f'workdir = "work"\n[edms]\nproject = "{tmp_path}/edms"\nsettings = "small_settings"\npython = "{sys.executable}"\n'
+        '[repository]\nurl = "repository"\n[validate]\ndjango_check = false\n'
+    )
+    settings = load_settings(config)
+    (data / "index").mkdir()
+    (data / "index" / "segment").write_text("an index")
+    run_backup(settings, create_repository=True)
+    before = state_of(data)
+    lose(data)
+    lost = state_of(data)
+
+    run = PROCESSES.Process(target=killed_run.main, args=("restore", str(config), point, dict(os.environ)))
+    run.start()
+    run.join(120)
+
+    assert run.exitcode == -signal.SIGKILL
+    if point == "before swap":
+        assert state_of(data) == lost
+        assert run_restore(settings, snapshot="latest").success
+        assert state_of(data) == before
+    else:
+        run_rollback(settings)  # finishes it first
+        assert state_of(data) == lost
+        assert run_restore(settings, snapshot="latest").success
+        assert state_of(data) == before
+    left = [path.name for path in data.parent.iterdir() if ".edms-" in path.name or path.name.endswith(".taking")]
+    assert left == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from pydantic import SecretStr
 
 from edms_tasks.inventory.model import Finding
 from edms_tasks.settings import Settings
-from tests.inventory.small_project import small_project
+from tests.inventory.small_project import run_python, small_project
 from tests.running import run_backup, run_doctor
 
 MODELS = """
@@ -108,6 +110,71 @@ def test_the_snapshot_says_so_and_the_proposed_root_brings_them_in(tmp_path: Pat
     assert outside(again.manifest.findings) == []
     assert outside(run_doctor(found).diagnosis.assessments) == []
     assert sum(index.files for index in again.manifest.files) == 1 + 12
+
+
+OF_FILES = {"missing-file", "orphan-files", "path-column", "files-outside-the-roots", "search-for-files-ended"}
+
+
+def of_files(findings: Sequence[Finding]) -> set[tuple[object, ...]]:
+    found = (one for one in findings if one.code in OF_FILES)
+    return {(one.code, one.severity, one.subject, one.count, one.examples, one.message) for one in found}
+
+
+def test_doctor_and_backup_say_the_same_of_every_file_and_all_folders_to_add_fit_into_the_settings(
+    tmp_path: Path,
+) -> None:
+    rows = PLAIN + 'VALUE = lambda upload: ""\n'
+    more = """
+from pathlib import Path
+for folder in ("cellar/scans", "attic/scans", 'odd "name"/scans'):
+    there = Path(settings.BASE_DIR) / folder
+    there.mkdir(parents=True)
+    for number in range(4):
+        (there / f"{number}.tif").write_bytes(b"a scan")
+        Logo(link=f"{folder}/{number}.tif", picture="logos/gone.png").save()
+kept = Path(settings.MEDIA_ROOT) / "kept"
+kept.mkdir(parents=True)
+(kept / "nobody.txt").write_bytes(b"an orphan")
+for number in range(9):
+    if number: (kept / f"{number}.txt").write_bytes(b"kept")
+    Logo(template=f"kept/{number}.txt", link="").save()
+Logo.objects.filter(template="small/detail.html").update(template="")
+"""
+    (tmp_path / "roots").mkdir()
+    given = edms(tmp_path, f"FOLDER = 'storage/documents'\n{rows}", "")
+    run_python(tmp_path / "edms", more)
+    settings = given.model_copy(
+        update={"files": given.files.model_copy(update={"roots": {"mine": tmp_path / "roots"}})}
+    )
+
+    examined = run_doctor(settings)
+    made = run_backup(settings, create_repository=True)
+
+    assert of_files(examined.diagnosis.assessments) == of_files(made.manifest.findings)
+    counts = {(one.code, one.subject): one.count for one in made.manifest.findings}
+    assert counts["missing-file", "small.Logo.picture"] == 12
+    assert counts["missing-file", "small.Logo.template"] == 1
+    assert counts["orphan-files", "files of media"] == 1
+    assert counts["files-outside-the-roots", "small.Logo.link"] == 12
+    proposed = tomllib.loads(examined.settings)["files"]["roots"]
+    assert proposed.pop("mine") == str(tmp_path / "roots")
+    base = tmp_path / "edms"
+    assert set(proposed.values()) == {
+        str(base / folder) for folder in ("storage/documents", "cellar/scans", "attic/scans", 'odd "name"/scans')
+    }
+    folders = {name: Path(path) for name, path in proposed.items()}
+    again = run_doctor(given.model_copy(update={"files": given.files.model_copy(update={"roots": folders})}))
+    assert outside(again.diagnosis.assessments) == []
+
+
+@pytest.mark.parametrize("separator", ["\n", ", ", ";"])
+def test_lists_of_paths_in_plain_text_are_looked_at(separator: str, tmp_path: Path) -> None:
+    value = f"{separator!r}.join(['gone/1.png', f'storage/documents/{{upload.id}}'])"
+    settings = edms(tmp_path, PLAIN + f"VALUE = lambda upload: {value}\n")
+
+    found = {one.subject: one.count for one in outside(run_doctor(settings).diagnosis.assessments)}
+
+    assert found["small.Upload.path"] == 12
 
 
 @pytest.mark.parametrize("linked", ["the folder", "the root"])

@@ -27,14 +27,20 @@ def small_project(folder: Path, models: str, rows: str = "", *, settings: str = 
     (folder / "small_settings.py").write_text(f"{_SETTINGS}\n{settings}\n", encoding="utf-8")
     (app / "__init__.py").write_text("", encoding="utf-8")
     (app / "models.py").write_text(f"from django.db import models\n{models}\n", encoding="utf-8")
-    script = (
-        "import os, sys; sys.path.insert(0, '.'); os.environ['DJANGO_SETTINGS_MODULE'] = 'small_settings'\n"
-        "import django; django.setup()\n"
-        "from django.core.management import call_command; call_command('migrate', '--run-syncdb', verbosity=0)\n"
-        f"from small.models import *\n{rows}\n"
+    run_python(
+        folder,
+        f"from django.core.management import call_command; call_command('migrate', '--run-syncdb', verbosity=0)\n{rows}",
     )
-    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True)
     return settings_from(
         {"edms": {"project": str(folder), "settings": "small_settings", "python": sys.executable}},
         where=folder / "edms-backup.toml",
     )
+
+
+def run_python(folder: Path, rows: str) -> None:
+    """Run `rows` in the project, where the models are imported."""
+    script = (
+        "import os, sys; sys.path.insert(0, '.'); os.environ['DJANGO_SETTINGS_MODULE'] = 'small_settings'\n"
+        f"import django; django.setup()\nfrom django.conf import settings\nfrom small.models import *\n{rows}\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True)

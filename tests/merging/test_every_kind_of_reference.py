@@ -158,7 +158,7 @@ def meanings(archive: PaperArchive) -> dict[str, Any]:
             [named(one) for one in held["document_ids"]],
             [type(one).__name__ for one in held["document_ids"]],
             [named(one) for one in held["by_document"]],
-            len(held["kept"]),
+            len(held.get("kept", ())),
             re.sub(r'"id": (\d+)', lambda found: f"<{named(found[1])}>", state),
             re.sub(r"document_(\d+)", lambda found: f"<{named(found[1])}>", label),
             (kinds[kind], named(about)),

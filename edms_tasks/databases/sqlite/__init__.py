@@ -1,4 +1,4 @@
-"""SQLite: `database.py` the file, `catalogue.py` what it holds, `view.py` reading, `staging.py` building."""
+"""SQLite: `database.py` implements the protocol, `catalogue.py` reads the schema, `view.py` the rows; `staging.py` restores."""
 
 from edms_tasks.databases.sqlite.database import SqliteDatabase
 

@@ -1,4 +1,4 @@
-"""What a SQLite file holds, read through its pragmas."""
+"""Read the catalogue of a SQLite file through its pragmas."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edms_tasks.quoting import literal
 
 
 def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
-    """Every ordinary table, with columns, keys and declared foreign keys, sorted by name.
+    """Every ordinary table with columns, keys and declared foreign keys, sorted by name.
 
-    Shadow tables of virtual tables (FTS) are ordinary tables here and come back as such.
+    The shadow tables of virtual tables (FTS) count as ordinary tables.
     """
     names = [
         row[0]
@@ -42,9 +42,9 @@ def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
 
 
 def read_sequences(connection: sqlite3.Connection) -> tuple[Sequence, ...]:
-    """The rows of sqlite_sequence: the highest id each AUTOINCREMENT table ever had.
+    """The rows of sqlite_sequence: the highest id that each AUTOINCREMENT table ever had.
 
-    Anyone may write to it, so a table may have two rows; SQLite goes by the first, so their order counts.
+    Programs may write to it, so a table may have two rows; SQLite uses the first, so their order is kept.
     """
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone() is None:
         return ()
@@ -57,12 +57,12 @@ def read_sequences(connection: sqlite3.Connection) -> tuple[Sequence, ...]:
 
 
 def read_counters(connection: sqlite3.Connection) -> dict[str, Sequence]:
-    """By name of an AUTOINCREMENT table, the highest id it ever had; 0 for one that never had any."""
+    """Name of an AUTOINCREMENT table -> the highest id that it ever had (0 for none)."""
     positions = {position.name: position for position in reversed(read_sequences(connection))}
     names = [
         row[0]
         for row in connection.execute(
-            # The word is a keyword only here, and only a column of this type may have it.
+            # SQLite allows AUTOINCREMENT only directly after PRIMARY KEY.
             "SELECT name FROM sqlite_master WHERE type = 'table' AND upper(sql) LIKE '%PRIMARY KEY AUTOINCREMENT%'"
         )
     ]
@@ -70,7 +70,7 @@ def read_counters(connection: sqlite3.Connection) -> dict[str, Sequence]:
 
 
 def affinity(declared: str) -> str:
-    """The column affinity SQLite derives from a declared type (https://sqlite.org/datatype3.html §3.1)."""
+    """The column affinity that SQLite derives from a declared type (https://sqlite.org/datatype3.html §3.1)."""
     upper = declared.upper()
     if "INT" in upper:
         return "INTEGER"
@@ -85,19 +85,19 @@ def affinity(declared: str) -> str:
 
 def has_rowid(connection: sqlite3.Connection, name: str) -> bool:
     """Whether the table has SQLite's hidden row id (all but WITHOUT ROWID tables)."""
-    # Its argument: a WHERE would look into every table of the database.
+    # As the function's argument: a WHERE would make SQLite examine every table of the database.
     row = connection.execute("SELECT wr FROM pragma_table_list(?) WHERE schema = 'main'", (name,)).fetchone()
     return row is not None and not row[0]
 
 
 def free_row_id(columns: Iterable[str]) -> str | None:
-    """A name by which a table with these columns answers with its row id; None where columns have taken all three."""
+    """A name for the row id of a table with these columns; None if columns have taken all three names."""
     taken = {column.lower() for column in columns}
     return next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
 
 
 def _has_hidden_row_id(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether rows are numbered by no column: search indexes, triggers and programs may know them by that number."""
+    """Whether the table has a row id that is none of its columns. Search indexes, triggers and programs may use it."""
     if not has_rowid(connection, name):
         return False
     columns = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
@@ -114,7 +114,7 @@ def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:
     columns = []
     found = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
     keyed = [declared.upper() for _, _, declared, _, _, primary, _ in found if primary]
-    # Only these refuse NULL by themselves: SQLite's other primary keys take it, any number of times (sqlite.org/lang_createtable.html).
+    # Only these primary keys refuse NULL: SQLite's others allow it, any number of times (sqlite.org/lang_createtable.html).
     never_null = keyed == ["INTEGER"] or not has_rowid(connection, name)
     for _, column, declared, not_null, _, primary, hidden in found:
         columns.append(
@@ -167,7 +167,7 @@ def _condition(connection: sqlite3.Connection, index: str) -> tuple[tuple[str, .
     (statement,) = connection.execute(
         "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [index]
     ).fetchone()
-    # A WHERE within a quoted name would leave something that is no test for NULL.
+    # If a quoted name contains WHERE, the rest is not a test for NULL, and the result is empty.
     return null_tests(re.split(r"\bWHERE\b", statement, maxsplit=1, flags=re.IGNORECASE)[-1]) or ((), ())
 
 
@@ -181,7 +181,7 @@ def _foreign_keys(
     for number, parts in sorted(grouped.items()):
         target = folded.get(parts[0][0].lower())
         if target is None:
-            continue  # points at a table that is not there: the merge reports it as drift
+            continue  # it refers to a table that does not exist; `inventory/build.py` reports it
         columns = tuple(_spelled(connection, name, column) for _, column, _ in parts)
         targets = tuple(column for _, _, column in parts if column is not None) or keys[target]
         label = columns[0] if len(columns) == 1 else f"foreign_key_{number}"
@@ -199,7 +199,7 @@ def _foreign_keys(
 
 
 def _spelled(connection: sqlite3.Connection, table: str, column: str) -> str:
-    """The column's name as the table declares it: SQLite's foreign keys may spell it in another case."""
+    """The column's name as the table declares it; a foreign key may write it in another case."""
     for row in connection.execute(f"PRAGMA table_xinfo({literal(table)})"):
         if row[1].lower() == column.lower():
             return str(row[1])

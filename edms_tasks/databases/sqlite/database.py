@@ -1,4 +1,4 @@
-"""The SQLite file: reachability, staging beside it, and the atomic replacement that promotes."""
+"""The protocol's `Database` for a SQLite file: a restore is staged beside it, and promoted by one atomic rename."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edms_tasks.databases.sqlite.identity import beside, identity, require_same
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
 from edms_tasks.databases.sqlite.retirement import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
-from edms_tasks.databases.sqlite.users import said, users
+from edms_tasks.databases.sqlite.users import describe_users, users
 from edms_tasks.databases.sqlite.view import SqliteView, open_view, require_readable
 from edms_tasks.durable import flush_folder, write_durably
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
@@ -30,11 +30,11 @@ from edms_tasks.scratch.disk_space import require_space
 
 
 class SqliteDatabase:
-    """A database file."""
+    """A SQLite database file."""
 
     def __init__(self, address: DatabaseAddress) -> None:
         self.address = address
-        # The file itself, where a link leads to it: it is replaced on its own disk, and the link stays.
+        # If the path is a link, the file itself: it is replaced on its own disk, and the link stays.
         self._path = Path(os.path.realpath(address.name))
 
     def check(self) -> ServerFacts:
@@ -58,7 +58,7 @@ class SqliteDatabase:
         return self.address.sqlalchemy_url()
 
     def check_source(self, scratch: Path) -> None:
-        # The copy the rows are read from, and the rows raw and serialized.
+        # Three times: the copy that is read, the raw rows and the serialized ones.
         require_space(scratch, 3 * self._path.stat().st_size, "the copy the backup reads from")
 
     def view(self, scratch: Path, jobs: int) -> AbstractContextManager[SqliteView]:
@@ -86,10 +86,10 @@ class SqliteDatabase:
 
     def in_use(self) -> str | None:
         found = users(self._path)
-        return said(found) if found else None
+        return describe_users(found) if found else None
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> SqliteStaging:
-        # Beside where it will end up: a rename does not cross disks.
+        # Beside its final path, because a rename cannot cross disks.
         path = beside(into or self.address.name, f".edms-staging-{secrets.token_hex(4)}")
         staging = SqliteStaging(self.address.renamed(str(path)), schema)
         staging.create_tables()
@@ -136,9 +136,9 @@ class SqliteDatabase:
                 with self.lock(self.address.name, "work", shared=False, purpose="look for leftovers"):
                     removed += _remove_staged_beside(self.address.name)
             except (TargetLocked, LockUnavailable):
-                pass  # their maker lives, or they are not ours to remove
+                pass  # another run uses them, or we may not remove them
             return tuple(removed)
-        # A swap cut short between its two calls leaves a second name of the live file itself.
+        # A swap that was killed between its two calls leaves a second name of the live file.
         live = beside(self.address.name, "")
         for link in live.parent.glob(f"{glob.escape(live.name)}.previous-*"):
             if live.exists() and link.samefile(live):
@@ -165,9 +165,9 @@ class SqliteDatabase:
         disconnect: bool,
         confirmed: Confirmed | None = None,
     ) -> None:
-        """Keep the live file under another name (a hard link costs nothing), then replace it in one step.
+        """Keep the live file under another name (a hard link), then replace it in one step.
 
-        What was live refuses writes from then on, so that a process that still has it open is told (retirement.py).
+        The previous file refuses writes from then on, so that a process that still has it open gets an error (retirement.py).
         """
         require_same(Path(incoming), expected)
         with opened(Path(incoming)) as coming:
@@ -186,10 +186,10 @@ class SqliteDatabase:
         self._note(confirmed)
 
     def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
-        """A kill between the new name and the mark leaves the old file as it was, for anybody who has it open to write into."""
+        """Mark the previous file as read-only: a kill may have come after the rename and before the mark."""
         if Path(previous).exists():
             with opened(Path(previous)) as old:
-                old.retire(was_wal=False)  # the swap had ended WAL mode before
+                old.retire(was_wal=False)  # the swap ends WAL mode before the rename
         self._note(confirmed)
 
     def promoted_by(self, confirmation: str) -> str:
@@ -201,7 +201,7 @@ class SqliteDatabase:
 
     @property
     def _noted(self) -> Path:
-        """Where confirmations are noted, for whoever comes with one from another work folder."""
+        """The file with used confirmations, beside the database, so that it works from every work folder."""
         return beside(self.address.name, ".edms-confirmed")
 
     def _confirmations(self) -> list[str]:
@@ -216,7 +216,7 @@ class SqliteDatabase:
             write_durably(self._noted, "".join(f"{line}\n" for line in lines))
 
     def _put_live(self, incoming: str) -> None:
-        # A log of the old file must never be replayed onto the new one; `_alone` has folded it in.
+        # A log of the old file must never be replayed onto the new one; `_alone` has checkpointed it.
         for suffix in ("-wal", "-shm", "-journal"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
         os.replace(incoming, self._path)
@@ -224,8 +224,8 @@ class SqliteDatabase:
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
-        """Hold the live file's exclusive lock, its log folded in; yields whether it was in WAL mode. Raises TargetInUse."""
-        file = self._path.stat().st_ino
+        """Hold the live file's exclusive lock, with its log checkpointed; yields whether it was in WAL mode. Raises TargetInUse."""
+        inode = self._path.stat().st_ino
         with closing(sqlite3.connect(self._path, isolation_level=None, timeout=5)) as connection:
             was_wal = False
             try:
@@ -236,11 +236,11 @@ class SqliteDatabase:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if was_wal and self._path.stat().st_ino == file:  # not swapped: as it was
+                if was_wal and self._path.stat().st_ino == inode:  # it was not swapped, so it gets its mode back
                     connection.execute("PRAGMA journal_mode = WAL")
 
     def _lock(self, connection: sqlite3.Connection, *, was_wal: bool) -> None:
-        """Leaving WAL mode is SQLite's own test: it needs that nobody else has the file open, idle or not."""
+        """Take the exclusive lock. Leaving WAL mode is SQLite's own test that no other connection exists, idle or not."""
         try:
             if was_wal and str(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]) == "wal":
                 raise sqlite3.OperationalError("the write-ahead log is in use")
@@ -248,11 +248,11 @@ class SqliteDatabase:
         except sqlite3.DatabaseError as error:
             if "locked" in str(error) or "in use" in str(error):
                 raise self._used(str(error)) from error
-            # A damaged live file is what a restore is for: it is set aside as it is.
+            # Other errors: the live file is damaged. A restore replaces it and keeps it as it is.
 
     def _require_no_users(self, *, locks: bool = True) -> None:
         if found := users(self._path, locks=locks):
-            raise self._used(said(found))
+            raise self._used(describe_users(found))
 
     def _used(self, why: str) -> TargetInUse:
         return TargetInUse(
@@ -273,7 +273,7 @@ class SqliteDatabase:
         )
 
     def _open_to_the_edms(self, path: Path) -> None:
-        """Give a file the owner and the permissions of the live one: the EDMS may run as another user than we do."""
+        """Give a file the owner and permissions of the live one, because the EDMS may run as another user."""
         if not self._path.exists():
             return
         live = self._path.stat()
@@ -290,7 +290,7 @@ def _is_wal(connection: sqlite3.Connection) -> bool:
 
 
 def _remove_staged_beside(name: str) -> Iterator[str]:
-    """What killed runs have staged beside a database whose lock is held."""
+    """Remove the staging files of killed runs and yield their paths. The caller holds the database's lock."""
     live = beside(name, "")
     for path in sorted(live.parent.glob(f"{glob.escape(live.name)}.edms-staging*")):
         if re.fullmatch(r"\.edms-staging(-[0-9a-f]{8})?", path.name.removeprefix(live.name)):

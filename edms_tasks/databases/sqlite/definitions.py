@@ -1,6 +1,6 @@
-"""What a SQLite file defines: the statements of `sqlite_master`, and what the file's own header says of it.
+"""The definitions of a SQLite file: the statements of `sqlite_master`, and the pragmas stored in the file's header.
 
-Two statements of the same words and signs say the same, however they are laid out and whichever comments stand between.
+Statements are compared token by token, so that layout and comments make no difference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     r"""|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[\w$]+|[<>=!|]+|.""",
     re.DOTALL,
 )
-# Words that are no name where they stand without quotes in a statement that SQLite accepted.
+# Words that cannot be names without quotes; they are compared without regard to case.
 _KEYWORDS = {
     "ALL", "AND", "AS", "AUTOINCREMENT", "BETWEEN", "CASE", "CHECK", "COLLATE", "COMMIT", "CONSTRAINT", "CREATE",
     "DEFAULT", "DEFERRABLE", "DELETE", "DISTINCT", "DROP", "ELSE", "ESCAPE", "EXISTS", "FOREIGN", "FROM", "GROUP",
@@ -30,7 +30,7 @@ _KEYWORDS = {
 
 
 def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
-    """Everything a captured schema creates or sets. Raises CheckFailed where it cannot be read."""
+    """Everything that a captured schema creates or sets. Raises CheckFailed if it cannot be read."""
     try:
         made = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
         statements = [(str(one["type"]), str(one["name"]), str(one["sql"])) for one in made]
@@ -45,7 +45,7 @@ def _of_objects(statements: list[tuple[str, str, str]]) -> Iterator[Definition]:
     for kind, name, sql in statements:
         if not name.startswith("sqlite_"):
             yield Definition(f"{kind.upper()} {name}", sql, " ".join(_tokens(sql)))
-        elif name == _STATISTICS:  # the others are there or not as SQLite was built
+        elif name == _STATISTICS:  # the other statistics tables depend on how SQLite was built
             yield Definition("STATISTICS", "ANALYZE was run", "")
 
 
@@ -53,7 +53,7 @@ def _of_the_file(settings: dict[str, str]) -> Iterator[Definition]:
     for pragma in PRAGMAS:
         if pragma in settings:
             yield Definition(f"PRAGMA {pragma}", settings[pragma], settings[pragma])
-    mode = "wal" if settings.get("journal_mode") == "wal" else "delete"  # a file keeps no other
+    mode = "wal" if settings.get("journal_mode") == "wal" else "delete"  # other modes are not stored in the file
     yield Definition("PRAGMA journal_mode", mode, mode)
 
 

@@ -1,6 +1,6 @@
-"""Dropping tables and columns of a restored SQLite file by name, and asking whether its foreign keys hold.
+"""Drop tables and columns of a restored SQLite file, and check its foreign keys.
 
-SQLite drops a table whoever refers to it, so views, triggers and foreign keys are looked through first.
+SQLite drops a table even if something refers to it, so views, triggers and foreign keys are searched first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edms_tasks.quoting import identifier, literal
 
 
 def broken_references(path: Path) -> dict[str, int]:
-    """Foreign keys with dangling rows, and how many these are."""
+    """Foreign key -> number of rows that violate it."""
     with closing(sqlite3.connect(path)) as connection:
         register_in(connection)
         broken = connection.execute("PRAGMA foreign_key_check").fetchall()
@@ -29,7 +29,7 @@ def broken_references(path: Path) -> dict[str, int]:
 
 
 def drop_parts(path: Path, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
-    """Drop all of it in one transaction. Raises SnapshotNewerThanCode where something else depends on it."""
+    """Drop all of `unwanted` in one transaction. Raises SnapshotNewerThanCode if something else depends on it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("BEGIN")
@@ -74,7 +74,7 @@ def _forget(connection: sqlite3.Connection, unwanted: Unwanted) -> Iterator[Drop
 
 
 def _require_nobody_depends(connection: sqlite3.Connection, path: Path, unwanted: Unwanted) -> None:
-    """SQLite itself overlooks these: it takes a quoted name that is no column any more for a text."""
+    """Check that nothing else depends on `unwanted`. SQLite does not: it reads a quoted name that is no column as a string."""
     tables = {table.name.lower() for table in unwanted.tables}
     columns = {table.name.lower(): {name.lower() for name in names} for table, names in unwanted.columns}
     found = []
@@ -88,7 +88,7 @@ def _require_nobody_depends(connection: sqlite3.Connection, path: Path, unwanted
         "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('view', 'trigger')"
     ):
         if kind == "trigger" and table.lower() in tables:
-            continue  # goes with its table
+            continue  # it is dropped with its table
         found += [f"the {kind} {name} names {word}" for word in sorted(tables) if _names(sql, word)]
         for owner, words in columns.items():
             if _names(sql, owner):

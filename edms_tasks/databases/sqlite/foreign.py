@@ -1,9 +1,8 @@
-"""Functions and collations that only the EDMS's own connections know, as Django's REGEXP or a collation of its own.
+"""Functions and collations that only the EDMS's own connections have, such as Django's REGEXP.
 
-SQLite reads a table with such a CHECK, generated column or index, and refuses to write to it. So rows are loaded into the same
-table under a plain definition, and the definition is put back afterwards through `PRAGMA writable_schema`, in the same file
-(sqlite.org/lang_altertable.html, section 7). What must be computed, indexes over such functions, is built by the EDMS's own
-connection.
+SQLite reads a table with such a CHECK, generated column or index, and refuses to write to it. So rows are loaded under a
+plain definition of the table, and the real one is put back afterwards through `PRAGMA writable_schema`, in the same file
+(sqlite.org/lang_altertable.html, section 7). Indexes over such functions are built by the EDMS's own connection.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ _MISSING_AT_MOST = 200
 
 
 @dataclass
-class Foreign:
-    """What a schema needs of the EDMS: `objects` says which table or index needs which names."""
+class ForeignNames:
+    """The functions and collations that a schema needs from the EDMS."""
 
     functions: set[str] = field(default_factory=set)
     collations: set[str] = field(default_factory=set)
-    objects: dict[str, set[str]] = field(default_factory=dict)
+    objects: dict[str, set[str]] = field(default_factory=dict)  # table or index -> the names it needs
 
     def needs_function(self, name: str) -> bool:
-        """Whether values of this table or index are computed by a function of the EDMS's."""
+        """Whether a function of the EDMS computes values of this table or index."""
         return bool(self.objects.get(name, set()) & self.functions)
 
     def register(self, connection: sqlite3.Connection) -> None:
-        """Let a connection know the names: texts compare by their bytes, and a function that is called says whose it is."""
+        """Define the names on a connection: collations compare bytes, and functions raise an error if they are called."""
         for name in self.collations:
             connection.create_collation(name, _by_bytes)
         for name in self.functions:
@@ -47,14 +46,14 @@ class Foreign:
 
 def find_foreign(
     statements: Iterable[tuple[str, str]], run: Callable[[sqlite3.Connection, str, str], object]
-) -> Foreign:
-    """Try each (name, CREATE TABLE or CREATE INDEX statement), tables first, in an empty database.
+) -> ForeignNames:
+    """Find the names that a schema needs, by creating its tables and indexes in an empty database.
 
     Args:
-        statements: of a whole schema.
-        run: runs one of them, by connection, name and statement.
+        statements: (name, CREATE TABLE or CREATE INDEX statement) of the whole schema, tables first.
+        run: runs one of them; called with connection, name and statement.
     """
-    found = Foreign()
+    found = ForeignNames()
     kept = list(statements)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for name, statement in kept:
@@ -63,7 +62,7 @@ def find_foreign(
                     run(connection, name, statement)
                 except sqlite3.Error as error:
                     if not _learn(found, name, str(error)):
-                        break  # another problem, which creating it for good will name
+                        break  # another problem, which creating the staging database will report
                     found.register(connection)
                 else:
                     break
@@ -72,12 +71,12 @@ def find_foreign(
 
 
 def register_in(connection: sqlite3.Connection) -> None:
-    """Let an open connection know the names that the schema of its database needs."""
+    """Define on an open connection the names that its database's schema needs."""
     in_file(connection).register(connection)
 
 
-def in_file(connection: sqlite3.Connection) -> Foreign:
-    """What the schema of an open database needs."""
+def in_file(connection: sqlite3.Connection) -> ForeignNames:
+    """The names that the schema of an open database needs."""
     return find_foreign(
         connection.execute(
             "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql NOTNULL "
@@ -88,10 +87,10 @@ def in_file(connection: sqlite3.Connection) -> Foreign:
 
 
 def plain_table(connection: sqlite3.Connection, name: str, *, keys: bool) -> str:
-    """A definition under which a table's pages mean the same rows, with nothing that has to be computed.
+    """A CREATE TABLE statement under which a table's pages have the same rows, and nothing has to be computed.
 
-    Stored generated columns are ordinary ones; virtual ones stand in no row and are NULL. With `keys`, its unique constraints
-    stand in their order, so that their indexes stay; collations of the EDMS's own are left out.
+    Stored generated columns become ordinary ones; virtual ones, which rows do not store, become NULL. With `keys`, the unique
+    constraints stay in their order, so that their indexes stay. Collations of the EDMS are left out.
     """
     found = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
     key = [(row[5], row[1], row[2]) for row in found if row[5]]
@@ -107,20 +106,20 @@ def plain_table(connection: sqlite3.Connection, name: str, *, keys: bool) -> str
             words = [identifier(column), "INTEGER PRIMARY KEY"]
         elif hidden == 2:
             words.append("GENERATED ALWAYS AS (NULL) VIRTUAL")
-        elif default is not None and not keys:  # rows from before ALTER TABLE … ADD COLUMN hold no value of their own
+        elif default is not None and not keys:  # rows from before ALTER TABLE … ADD COLUMN have no value stored
             words.append(f"DEFAULT ({default})")
         parts.append(" ".join(words))
     automatic = sorted((i for i in indexes if i[3] in ("u", "pk")), key=lambda i: int(i[1].rpartition("_")[2]))
     for _, index, _, origin, _ in automatic:
         if keys or (origin == "pk" and not with_rowid):
-            # As PRIMARY KEY of a table with row ids, a column of this type could become the row id.
+            # UNIQUE, because in a table with row ids an INTEGER PRIMARY KEY would become the row id.
             word = "PRIMARY KEY" if origin == "pk" and not with_rowid else "UNIQUE"
             parts.append(f"{word} ({', '.join(_indexed(connection, index))})")
     return f"CREATE TABLE {identifier(name)} ({', '.join(parts)}){'' if with_rowid else ' WITHOUT ROWID'}"
 
 
 def set_definitions(connection: sqlite3.Connection, definitions: Sequence[tuple[str, str]]) -> None:
-    """Write (table, statement) into the catalogue as they are."""
+    """Write (table, CREATE TABLE statement) into the catalogue, without changing the tables."""
     connection.execute("PRAGMA writable_schema = ON")
     connection.executemany("UPDATE sqlite_master SET sql = ?2 WHERE type = 'table' AND name = ?1", definitions)
     (version,) = connection.execute("PRAGMA schema_version").fetchone()
@@ -128,8 +127,8 @@ def set_definitions(connection: sqlite3.Connection, definitions: Sequence[tuple[
     connection.execute("PRAGMA writable_schema = RESET")
 
 
-def strip_for_reading(connection: sqlite3.Connection, foreign: Foreign) -> None:
-    """Leave a private copy with plain definitions and without the indexes of tables that need the EDMS."""
+def strip_for_reading(connection: sqlite3.Connection, foreign: ForeignNames) -> None:
+    """Give the tables of a private copy that need the EDMS plain definitions, and drop their indexes and triggers."""
     tables = {
         table
         for kind, name, table in connection.execute("SELECT type, name, tbl_name FROM sqlite_master").fetchall()
@@ -143,7 +142,7 @@ def strip_for_reading(connection: sqlite3.Connection, foreign: Foreign) -> None:
 
 
 def _indexed(connection: sqlite3.Connection, index: str) -> list[str]:
-    """The columns of an index; rows beyond them are those of the key it leads to."""
+    """The columns of an index as SQL, without the row's key that SQLite appends."""
     return [
         identifier(column)
         + (f" COLLATE {collation}" if collation.upper() in ("NOCASE", "RTRIM") else "")
@@ -153,7 +152,7 @@ def _indexed(connection: sqlite3.Connection, index: str) -> list[str]:
     ]
 
 
-def _learn(found: Foreign, name: str, message: str) -> bool:
+def _learn(found: ForeignNames, name: str, message: str) -> bool:
     for pattern, names in ((_FUNCTION, found.functions), (_COLLATION, found.collations)):
         missing = pattern.search(message)
         if missing:
@@ -165,8 +164,8 @@ def _learn(found: Foreign, name: str, message: str) -> bool:
     return False
 
 
-def _ask_the_loader(found: Foreign, statements: Sequence[tuple[str, str]]) -> None:
-    """Rows are loaded by another SQLite library, which may lack functions that Python's has."""
+def _ask_the_loader(found: ForeignNames, statements: Sequence[tuple[str, str]]) -> None:
+    """Add names that ADBC's SQLite library lacks: it loads the rows, and may lack functions that Python's library has."""
     with adbc.connect(":memory:", autocommit=True) as connection, connection.cursor() as cursor:
         for name, statement in statements:
             try:

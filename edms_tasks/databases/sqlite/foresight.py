@@ -1,4 +1,4 @@
-"""What a restore of an SQLite schema would be refused: the schema is made in a file of its own, without the rows, and removed again."""
+"""Determine what a restore would be refused for, by creating the schema without rows in a temporary file."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""What the schema text of a snapshot may do: create one object in the database that is being built, and nothing else.
+"""Run the schema statements of a snapshot so that each can only create its object in the staging database.
 
-A snapshot may be damaged or hostile, so its statements run under SQLite's own authorizer, which is asked for each single thing
-before a statement runs (sqlite.org/c3ref/set_authorizer.html): no ATTACH, no PRAGMA, no row of any table but SQLite's own
-catalogue, no function that reaches files. What a statement made is then looked up in the catalogue: it must be the object
-that the snapshot says it is.
+A snapshot may be damaged or hostile, so its statements run under SQLite's authorizer, which decides on each action before a
+statement runs (sqlite.org/c3ref/set_authorizer.html): no ATTACH, no PRAGMA, no row of any table but SQLite's catalogue, no
+function that reaches files. Afterwards the catalogue must have the object that the snapshot names.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ KINDS = {
     "view": re.compile(r"CREATE\s+VIEW\b", re.IGNORECASE),
     "trigger": re.compile(r"CREATE\s+TRIGGER\b", re.IGNORECASE),
 }
-# Modules that keep all they have in tables of the same file.
+# Modules that store everything in tables of the same file.
 MODULES = frozenset(["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"])
 _REACHING_MODULES = frozenset(
     ["csv", "vsv", "zipfile", "fsdir", "sqlite_dbpage", "dbstat", "sqlite_dbdata", "sqlite_dbptr"]
@@ -39,14 +38,14 @@ _CREATES = {
     "view": {sqlite3.SQLITE_CREATE_VIEW},
     "trigger": {sqlite3.SQLITE_CREATE_TRIGGER},
 }
-_DROPS_VTABLE = 30  # SQLITE_DROP_VTABLE: a constructor that failed takes back what it made
+_DROPS_VTABLE = 30  # SQLITE_DROP_VTABLE: a constructor that failed drops what it created
 
 
 @contextmanager
 def confined(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to the file that can reach no other: nothing can be attached, no extension loaded.
+    """A connection to the file that can reach no other file: it cannot attach databases or load extensions.
 
-    SQLite's own `trusted_schema = OFF` cannot be used: versions up to 3.40 then refuse json_valid, which every JSONField's CHECK calls.
+    SQLite's `trusted_schema = OFF` cannot be used: versions up to 3.40 then refuse json_valid, which every JSONField's CHECK calls.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -55,18 +54,18 @@ def confined(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def create(connection: sqlite3.Connection, kind: str, name: str, table: str, sql: str) -> None:
-    """Run the statement that makes an object.
+    """Run the statement that creates an object.
 
     Raises:
-        CheckFailed: it is another kind of statement, would do something else, or made something else.
-        sqlite3.Error: SQLite cannot make it.
+        CheckFailed: the statement is of another kind, would do something else, or created something else.
+        sqlite3.Error: SQLite cannot create it.
     """
     made = KINDS.get(kind)
     if made is None or not made.match(sql):
         raise _refused(kind, name, f"The statement does not begin like that of a {kind}.")
     denied: list[str] = []
     unknown: list[str] = []
-    connection.set_authorizer(_Judge(kind, name, table, is_virtual(sql), denied, unknown))
+    connection.set_authorizer(_Authorizer(kind, name, table, is_virtual(sql), denied, unknown))
     try:
         connection.execute(sql)
     except sqlite3.DatabaseError as error:
@@ -81,27 +80,27 @@ def create(connection: sqlite3.Connection, kind: str, name: str, table: str, sql
 
 
 def require_made(connection: sqlite3.Connection, kind: str, name: str, table: str) -> None:
-    """The catalogue has an object of this kind, name and table; raises CheckFailed."""
+    """Check that the catalogue has an object of this kind, name and table. Raises CheckFailed."""
     found = connection.execute("SELECT type, tbl_name FROM sqlite_master WHERE name = ?", (name,)).fetchall()
     if (kind, table) not in found:  # a trigger may have the name of a table
         raise _refused(kind, name, "The statement creates something else than the snapshot says.")
 
 
 def is_virtual(sql: str) -> bool:
-    """Whether a statement makes a virtual table."""
+    """Whether a statement creates a virtual table."""
     return re.match(r"CREATE\s+VIRTUAL\b", sql, re.IGNORECASE) is not None
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """Decides on each action of a statement; the parts of a virtual table are tables of its own, which its module fills."""
+class _Authorizer:
+    """Decides on each action of a statement. A virtual table's module may also create and fill its shadow tables."""
 
     kind: str
     name: str
     table: str
     virtual: bool
     denied: list[str]
-    unknown: list[str]  # modules that are not known here
+    unknown: list[str]  # modules of virtual tables that are not in MODULES
 
     def __call__(
         self, action: int, first: str | None, second: str | None, database: str | None, _within: str | None
@@ -129,9 +128,9 @@ class _Judge:
             return self.virtual and second.lower() in MODULES
         if action in _CREATES[self.kind]:
             return True
-        if action == sqlite3.SQLITE_PRAGMA:  # some modules ask for the size of a page
+        if action == sqlite3.SQLITE_PRAGMA:  # some modules read the page size
             return self.virtual and str(first).lower() in ("page_size", "data_version") and not second
-        # A module that fails drops what it has made.
+        # A module that fails drops what it has created.
         return self.virtual and action in (sqlite3.SQLITE_DROP_TABLE, _DROPS_VTABLE) and self._owns(first)
 
     def _owns(self, subject: str | None) -> bool:
@@ -165,8 +164,8 @@ def _words(action: int, first: str | None, second: str | None) -> str:
             "SQLITE_TRANSACTION",
         )
     }
-    said = " ".join(word for word in (first, second) if word)[:100]
-    return f"{names.get(action, f'do action {action}')} {said}".strip()
+    subject = " ".join(word for word in (first, second) if word)[:100]
+    return f"{names.get(action, f'do action {action}')} {subject}".strip()
 
 
 def _unknown_module(name: str, module: str) -> CheckFailed:

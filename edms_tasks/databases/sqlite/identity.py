@@ -1,4 +1,4 @@
-"""Identify a database file, and detect whether it was written to since."""
+"""Identify a database file, and detect that it was written to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CHANGE_COUNTER = slice(24, 28)  # https://sqlite.org/fileformat.html#file_chang
 
 
 def identity(path: Path) -> str:
-    """The file itself, wherever a link leads to; "" where there is none."""
+    """The file's device and inode (of the file that a link leads to); "" if it does not exist."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -20,7 +20,7 @@ def identity(path: Path) -> str:
 
 
 def fingerprint(path: Path) -> str:
-    """The identity, and what changes with every write."""
+    """The identity, and values that change with every write: size, time, change counter, size of the log."""
     status = path.stat()
     with path.open("rb") as file:
         counter = file.read(_CHANGE_COUNTER.stop)[_CHANGE_COUNTER].hex()
@@ -30,7 +30,7 @@ def fingerprint(path: Path) -> str:
 
 
 def require_same(path: Path, expected: str) -> None:
-    """Raises TargetChanged where the file is not what `fingerprint` or `identity` said; "" expects nothing."""
+    """Check that a file's `fingerprint` or `identity` is the expected one ("": no check). Raises TargetChanged."""
     found = "" if not path.exists() else fingerprint(path)
     if expected and found != expected and identity(path) != expected:
         raise TargetChanged(
@@ -42,5 +42,5 @@ def require_same(path: Path, expected: str) -> None:
 
 
 def beside(name: str, suffix: str) -> Path:
-    """A file beside a database: beside the file itself, where a link leads to it."""
+    """The path of a file beside a database; if `name` is a link, beside the file that it leads to."""
     return Path(os.path.realpath(name) + suffix)

@@ -1,4 +1,4 @@
-"""Merging into a SQLite file in use: one write transaction; readers continue, writers wait or get SQLITE_BUSY."""
+"""Merge into a SQLite file in use by one write transaction. Readers continue; writers wait or get SQLITE_BUSY."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, n
 
 @contextmanager
 def merging(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteMerge]:
-    """Take SQLite's one write lock, and hand out the transaction; rolled back unless committed.
+    """Take SQLite's write lock and yield the transaction; it is rolled back unless committed.
 
-    From the lock to the commit only ADBC touches the file. It brings a SQLite library of its own, and a process that opens
-    and closes a file with another one as well loses the first one's locks (sqlite.org/howtocorrupt.html, section 2.2.1).
+    From the lock to the commit only ADBC opens the file. It has its own SQLite library, and if a process opens and closes a
+    file with a second library, the first one loses its locks (sqlite.org/howtocorrupt.html, section 2.2.1).
 
     Raises:
-        TargetInUse: somebody writes for longer than 30 seconds.
+        TargetInUse: another process writes for longer than 30 seconds.
     """
     with (
-        open_view(address, scratch) as shape,  # a copy that says what tables there are; made and closed before the lock
+        open_view(address, scratch) as shape,  # a copy to read the schema from; created and closed before the lock
         adbc.connect(address.name, autocommit=True) as connection,
         closing(SqliteView(shape.path, readers=OneReader(connection))) as within,
     ):
@@ -49,7 +49,7 @@ def merging(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteMerge]:
 
 
 class SqliteMerge:
-    """One transaction."""
+    """The protocol's `MergeTransaction` for SQLite."""
 
     def __init__(
         self, address: DatabaseAddress, connection: adbc.Connection, shape: SqliteView, within: SqliteView
@@ -61,8 +61,8 @@ class SqliteMerge:
         self._within = within
 
     def begin(self) -> None:
-        """Take the write lock."""
-        # Checked for all rows before the commit instead: rows that refer to each other cannot be written in any order.
+        """Take the write lock. Raises TargetInUse."""
+        # `write` checks all foreign keys at the end: rows that refer to each other have no possible order.
         self.execute("PRAGMA foreign_keys = OFF")
         self.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
         try:
@@ -74,7 +74,7 @@ class SqliteMerge:
             raise self._in_use("Its tables were changed while the merge began.")
 
     def view(self) -> SqliteView:
-        """Reads rows through the transaction's own connection, one reader at a time; the schema is that of the copy."""
+        """A view that reads rows through the transaction's connection, one reader at a time, and the schema from the copy."""
         return self._within
 
     def _in_use(self, why: str) -> TargetInUse:
@@ -129,7 +129,7 @@ class SqliteMerge:
             return [tuple(str(value) for value in row) for row in cursor.fetchall()]
 
     def _broken(self) -> list[tuple[str, ...]]:
-        """Rows whose foreign keys have no row: table, row id, target, number of the key."""
+        """(table, row id, target, number of the key) of each row whose foreign key has no row."""
         return self._rows("PRAGMA foreign_key_check")
 
     def _write_table(self, change: TableChange) -> None:

@@ -1,4 +1,4 @@
-"""Connections that are opened once and used again: SQLite parses a file's whole schema for each new one."""
+"""Pools of connections. They are reused because SQLite parses a file's whole schema for each new connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Closable(Protocol):
-    """What a pool holds."""
+    """A connection in a pool."""
 
     def close(self) -> None: ...
 
@@ -20,17 +20,17 @@ Lent = TypeVar("Lent", covariant=True)
 
 
 class Lender(Protocol[Lent]):
-    """Lends connections to read through."""
+    """Lends connections for reading."""
 
     def borrow(self) -> AbstractContextManager[Lent]:
-        """A connection that nobody else uses meanwhile."""
+        """A connection for this caller alone, until the block ends."""
 
     def close(self) -> None:
-        """Close what was opened for lending."""
+        """Close the connections that it opened."""
 
 
 class OneReader(Generic[Reader]):
-    """A connection that somebody else opened and closes, lent to one thread at a time: such as that of a transaction."""
+    """Lends one given connection, such as a transaction's, to one thread at a time. Its owner closes it."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -38,16 +38,16 @@ class OneReader(Generic[Reader]):
 
     @contextmanager
     def borrow(self) -> Iterator[Reader]:
-        """The connection."""
+        """The connection; waits while another thread has it."""
         with self._free:
             yield self._reader
 
     def close(self) -> None:
-        """Nothing: it is not ours."""
+        """Do nothing: the owner closes the connection."""
 
 
 class Readers(Generic[Reader]):
-    """As many connections as are in use at one time; safe to use from several threads."""
+    """A pool that opens a connection whenever none is idle. It is safe for several threads."""
 
     def __init__(self, connect: Callable[[], Reader]) -> None:
         self._connect = connect
@@ -55,7 +55,7 @@ class Readers(Generic[Reader]):
 
     @contextmanager
     def borrow(self) -> Iterator[Reader]:
-        """A connection that nobody else uses meanwhile. One that failed is closed and not used again."""
+        """A connection for this caller alone. After an error it is closed and not used again."""
         try:
             reader = self._idle.get_nowait()
         except queue.Empty:
@@ -68,6 +68,6 @@ class Readers(Generic[Reader]):
         self._idle.put(reader)
 
     def close(self) -> None:
-        """Close all that are idle; to be called when no work goes on any more."""
+        """Close the idle connections. Call it when none is in use any more."""
         while not self._idle.empty():
             self._idle.get_nowait().close()

@@ -1,9 +1,9 @@
-"""Make a replaced database file refuse writes, so that nobody continues to write to it unnoticed; and undo that.
+"""Make a replaced database file refuse writes, and undo that.
 
-A process that still has the old file open would commit into it, and nobody would ever see those rows. So the header's
-write version (byte 18, sqlite.org/fileformat2.html#file_format_version_numbers) is set to one that no SQLite knows: every connection
-that reads the header then treats the file as read-only, and its next write fails with "attempt to write a readonly
-database". The change counter is raised with it, so that connections with a cached header read it again. Reading the file goes on working.
+A process that still has the old file open would commit into it, and those rows would be lost. So the header's write version
+(byte 18, sqlite.org/fileformat2.html#file_format_version_numbers) is set to one that no SQLite knows: a connection that reads
+the header then treats the file as read-only, and its next write fails with "attempt to write a readonly database". The change
+counter is raised too, so that connections with a cached header read it again. Reading the file still works.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _WRITE_VERSION = 18
 _CHANGE_COUNTER = 24
-_RETIRED = {"delete": 3, "wal": 4}  # 1 and 2 are what SQLite itself writes for these
+_RETIRED = {"delete": 3, "wal": 4}  # journal mode -> our mark; SQLite itself writes 1 and 2
 
 
 class OpenedFile:
-    """The file by its descriptor, wherever its name points by now."""
+    """A database file by its descriptor, whatever its name is by now."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def retire(self, *, was_wal: bool) -> None:
-        """Refuse writes from now on; the mark remembers the journal mode the file is to have again. Once is enough."""
+        """Make the file refuse writes. The mark keeps the journal mode for `revive`. Does nothing if it is marked already."""
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         if self._is_database(header) and header[_WRITE_VERSION] in _RETIRED.values():
             return
         self._write(_RETIRED["wal" if was_wal else "delete"], 1)
 
     def revive(self) -> None:
-        """Take writes again, in the journal mode it had; a file that is not retired stays as it is."""
+        """Allow writes again, in the journal mode that the file had. Does nothing if the file is not marked."""
         modes = {mark: mode for mode, mark in _RETIRED.items()}
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         mode = modes.get(header[_WRITE_VERSION]) if self._is_database(header) else None
@@ -46,7 +46,7 @@ class OpenedFile:
     def _write(self, write_version: int, read_version: int) -> None:
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         if not self._is_database(header):
-            return  # no SQLite writes to it either
+            return  # SQLite does not write to such a file either
         (counter,) = struct.unpack_from(">I", header, _CHANGE_COUNTER)
         os.pwrite(self._descriptor, struct.pack(">I", (counter + 1) % 2**32), _CHANGE_COUNTER)
         os.pwrite(self._descriptor, bytes([write_version, read_version]), _WRITE_VERSION)
@@ -59,7 +59,7 @@ class OpenedFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[OpenedFile]:
-    """Open a file to retire or revive it. Closing it gives up this process's locks on the file: close it last."""
+    """Open a file to retire or revive it. Close it last: closing it releases all locks of this process on the file."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         yield OpenedFile(descriptor)

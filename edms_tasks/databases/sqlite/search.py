@@ -1,6 +1,6 @@
-"""Check whether SQLite's search indexes match their rows: each kind has its own check.
+"""Check whether SQLite's search indexes match their rows, by each kind's own integrity check.
 
-The checks are written as INSERTs, and write nothing; they are run on a private copy.
+The checks are INSERT statements that write nothing. They run on a private copy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MODULE = re.compile(r"\bUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
 
 
 def check_search_indexes(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """One finding for each index that can be checked: that it passed, or did not."""
+    """A finding for each index that can be checked: whether it passed."""
     found = connection.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%' ORDER BY name"
     ).fetchall()
@@ -31,7 +31,7 @@ def check_search_indexes(connection: sqlite3.Connection) -> Iterator[Finding]:
             problem = "" if answer in (None, ("ok",)) else str(answer[0])
         except sqlite3.Error as error:
             if "no such" in str(error) or "unknown tokenizer" in str(error):
-                continue  # its module or tokenizer is the EDMS's own: nothing was checked
+                continue  # only the EDMS has its module or tokenizer, so it cannot be checked here
             problem = str(error)
         finally:
             connection.rollback()

@@ -1,4 +1,4 @@
-"""Building a SQLite staging file: tables first, rows by ADBC, then indexes, triggers and views."""
+"""Build a SQLite staging file: first the tables, then the rows by ADBC, then indexes, triggers and views."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, NeedsTheEdms, Unwanted
 from edms_tasks.databases.sqlite.catalogue import free_row_id
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
-from edms_tasks.databases.sqlite.foreign import Foreign, find_foreign, plain_table, set_definitions
+from edms_tasks.databases.sqlite.foreign import ForeignNames, find_foreign, plain_table, set_definitions
 from edms_tasks.databases.sqlite.guard import KINDS, confined, create, is_virtual, require_made
 from edms_tasks.databases.sqlite.identity import fingerprint
 from edms_tasks.databases.sqlite.readers import Readers
@@ -42,7 +42,7 @@ class _SchemaObject:
 
 
 class SqliteStaging:
-    """A database file nobody uses yet, made from a snapshot's native schema."""
+    """The protocol's `StagingDatabase` for SQLite: a new file, created from a snapshot's native schema."""
 
     def __init__(self, address: DatabaseAddress, schema: CapturedSchema) -> None:
         self.address = address
@@ -53,12 +53,12 @@ class SqliteStaging:
         self._objects = _read_objects(schema.path)
         self._writing = threading.Lock()  # SQLite has one writer
         self._loaders = Readers(self._loader)
-        self._foreign = Foreign()
+        self._foreign = ForeignNames()
         self._plain: set[str] = set()  # tables that are loaded under a plain definition
         self.left_to_the_edms: tuple[str, ...] = ()
 
     def create_tables(self) -> None:
-        """The file, its stored pragmas and its tables."""
+        """Create the file with its stored pragmas and its tables. Raises CheckFailed, TerminalError."""
         settings = self._schema.settings
         named = {one.name: one for one in self._objects if one.type in ("table", "index") and not is_virtual(one.sql)}
         self._foreign = find_foreign(
@@ -76,11 +76,11 @@ class SqliteStaging:
             for pragma in ("page_size", "auto_vacuum", "user_version", "application_id"):
                 connection.execute(f"PRAGMA {pragma} = {_number(settings, pragma, self._schema.path)}")
             pages = _number(settings, "default_cache_size", self._schema.path)
-            if pages > 0:  # the library's own is negative, and is not stored
+            if pages > 0:  # the library's default is negative, and is not stored in the file
                 connection.execute(f"PRAGMA default_cache_size = {pages}")
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("BEGIN")
-            # A virtual table makes its shadow tables itself, so it comes first and they are then there already.
+            # Virtual tables come first, because they create their shadow tables themselves.
             tables = [made for made in self._objects if made.type == "table"]
             for made in sorted(tables, key=lambda made: not is_virtual(made.sql)):
                 if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (made.name,)).fetchone() is None:
@@ -94,7 +94,7 @@ class SqliteStaging:
             )
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
-        """Insert a table's Parquet chunks: by multi-row prepared statements inside ADBC, never row by row here."""
+        """Insert a table's Parquet chunks through ADBC, and return the number of rows. Raises TerminalError."""
         table = entry.table
         columns = [
             column.name for column in (table.stored_columns if table.name not in self._plain else self._written(table))
@@ -109,7 +109,7 @@ class SqliteStaging:
         with self._writing, self._loaders.borrow() as connection, connection.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
-                if chunks:  # shadow tables of virtual ones are not made empty
+                if chunks:  # the shadow tables of a new virtual table are not empty
                     cursor.execute(f"DELETE FROM {identifier(table.name)}")
                 for chunk in chunks:
                     rows = pq.read_table(chunk, columns=columns)
@@ -138,13 +138,18 @@ class SqliteStaging:
         return connection
 
     def _written(self, table: Table) -> list[Column]:
-        """The columns of a plain definition: the stored generated ones are written as they were."""
+        """The columns to write under a plain definition: they include the stored generated ones."""
         with confined(self._path) as connection:
             hidden = {row[1]: row[6] for row in connection.execute(f"PRAGMA table_xinfo({literal(table.name)})")}
         return [column for column in table.columns if hidden.get(column.name) == 0]
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
-        """Indexes, views and triggers as they were; the positions of AUTOINCREMENT; then everything onto the disk."""
+        """Create indexes, views and triggers, set the positions of AUTOINCREMENT, check the file and flush it to disk.
+
+        Raises:
+            CheckFailed: SQLite's integrity check failed.
+            TerminalError: SQLite cannot create an object.
+        """
         self._loaders.close()
         with confined(self._path) as connection:
             self._foreign.register(connection)
@@ -158,7 +163,7 @@ class SqliteStaging:
                         self._execute(connection, made)
                     elif made.type == kind:
                         left.append(made.sql)
-            # Entries of these stand in the order of bytes, or are NULL, until the EDMS has sorted or computed them.
+            # The entries of these indexes are sorted by bytes, or are NULL, until the EDMS has built them again.
             left += [
                 f"REINDEX {identifier(name)}"
                 for name in sorted({one.table for one in self._objects if one.name in self._foreign.objects})
@@ -180,7 +185,7 @@ class SqliteStaging:
         flush_file(self._path)
 
     def needs_the_edms(self) -> tuple[NeedsTheEdms, ...]:
-        """After `finish`: the tables and indexes that only the EDMS may understand; an index comes with its table."""
+        """After `finish`: the tables and indexes that may need the EDMS's own connection."""
         made = {one.name: one for one in self._objects if one.type in ("table", "index")}
         return tuple(
             NeedsTheEdms(
@@ -193,7 +198,7 @@ class SqliteStaging:
         )
 
     def _is_left(self, connection: sqlite3.Connection, made: _SchemaObject) -> bool:
-        """Whether only the EDMS can build an index: over its functions, or over a virtual column that calls one."""
+        """Whether only the EDMS can build an index: it uses a function of the EDMS, or a virtual column that calls one."""
         if self._foreign.needs_function(made.name):
             return True
         if made.table not in self._plain:
@@ -224,7 +229,7 @@ class SqliteStaging:
             (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.OperationalError as error:
             if _CALLED in str(error) and self.left_to_the_edms:
-                return None  # the EDMS is asked instead
+                return None  # the EDMS's connection runs the check instead
             raise
         return None if answer == "ok" else str(answer)
 
@@ -236,7 +241,7 @@ class SqliteStaging:
             self.notes.append(note_of_unknown(problem, is_computed=needs_functions, where=str(self._path)))
 
     def gather_statistics(self) -> None:
-        """ANALYZE, where the source had been analysed."""
+        """Run ANALYZE if the source had been analysed."""
         if not self._had_statistics():
             return
         with confined(self._path) as connection:
@@ -254,21 +259,21 @@ class SqliteStaging:
         return dropped
 
     def seal(self) -> str:
-        """Fold its log in; returns what tells of every write after this."""
+        """Checkpoint the log and flush the file; returns its fingerprint, which changes with every later write."""
         checkpoint(self._path)
         flush_file(self._path)
         return fingerprint(self._path)
 
     def unseal(self) -> None:
-        """Nothing to do for a file."""
+        """Do nothing: a file is not closed to connections."""
 
     def drop(self) -> None:
-        """Remove the file and its companions."""
+        """Remove the file with its journal and log."""
         self._loaders.close()
         remove_with_companions(self._path)
 
     def keep_as(self, name: str) -> DatabaseAddress:
-        """Move it to its final path."""
+        """Move the file to its final path; returns its address."""
         if name != str(self._path):
             checkpoint(self._path)
             os.replace(self._path, name)
@@ -282,7 +287,7 @@ class SqliteStaging:
 
     def _execute(self, connection: sqlite3.Connection, made: _SchemaObject) -> None:
         if made.name.startswith("sqlite_"):
-            return  # made by SQLite itself
+            return  # SQLite creates it itself
         try:
             create(connection, made.type, made.name, made.table, made.sql)
         except sqlite3.Error as error:
@@ -298,7 +303,7 @@ _CALLED = "user-defined function raised exception"
 
 
 def insert_rows(cursor: adbc.Cursor, name: str, rows: pa.Table, tagged: Sequence[str]) -> None:
-    """Insert all rows into a table; columns that are carried `tagged` get each value's own storage class back."""
+    """Insert all rows into a table; values of `tagged` columns get their own storage class."""
     if not tagged:
         placeholders = ", ".join("?" for _ in rows.column_names)
         cursor.executemany(
@@ -315,7 +320,7 @@ def insert_rows(cursor: adbc.Cursor, name: str, rows: pa.Table, tagged: Sequence
 
 
 def untagged(position: int) -> str:
-    """SQL for the value of a tagged parameter (sqlite/view.py)."""
+    """SQL for the value of a tagged parameter (encoded by `view.py`)."""
     value = f"?{position}"
     return (
         f"CASE substr({value}, 1, 1) WHEN 'i' THEN CAST(substr({value}, 2) AS INTEGER) WHEN 'r' THEN CAST(substr({value}, 2) AS REAL) "
@@ -324,7 +329,7 @@ def untagged(position: int) -> str:
 
 
 def _read_objects(path: Path) -> tuple[_SchemaObject, ...]:
-    """The schema file's objects; it comes from an archive, so its form is checked."""
+    """The objects in the snapshot's schema file. Raises CheckFailed if its form is not valid."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["objects"]
         objects = tuple(_SchemaObject(str(o["type"]), str(o["name"]), str(o["table"]), str(o["sql"])) for o in found)
@@ -348,7 +353,7 @@ def _number(settings: Mapping[str, str], pragma: str, where: Path) -> int:
 
 
 def checkpoint(path: Path) -> None:
-    """Fold a write-ahead log into the file, so that the file alone is the database."""
+    """Move the write-ahead log into the file, so that the file alone is the database."""
     with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

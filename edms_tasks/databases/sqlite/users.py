@@ -1,8 +1,8 @@
-"""Find who has an SQLite file open without touching it: by its locks, and by the open files of processes.
+"""Find the processes that have an SQLite file open, by its locks and by the open files of processes.
 
-A connection in WAL mode keeps a shared lock on the file for as long as it is open, idle or not, and the kernel shows it
-across containers. An idle connection in the other journal modes holds no lock; only the process's list of open files
-shows it, and only for processes that this user may look at. What neither can see is why `retirement.py` exists.
+A connection in WAL mode keeps a shared lock on the file while it is open, idle or not, and the kernel shows it across
+containers. An idle connection in other journal modes holds no lock: only the process's list of open files shows it, and only
+for processes that this user may examine. `retirement.py` protects against those that neither shows.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _NAMED = 5
 
 
 def users(path: Path, *, locks: bool = True) -> tuple[str, ...]:
-    """Other processes that have the database open or locked, for people: "4711 (python manage.py runserver)".
+    """Other processes that have the database open or locked, as texts: "4711 (python manage.py runserver)".
 
-    Asking for `locks` opens and closes the file, which gives up all locks that this process has on it: never while it is locked.
+    With `locks` it opens and closes the file, which releases all locks of this process on it: never use it while holding one.
     """
     if sys.platform != "linux" or not path.exists():
         return ()
@@ -33,19 +33,19 @@ def users(path: Path, *, locks: bool = True) -> tuple[str, ...]:
     return tuple(f"{pid} ({command})" if pid > 0 else command for pid, command in sorted(found.items()))
 
 
-def said(found: tuple[str, ...]) -> str:
+def describe_users(found: tuple[str, ...]) -> str:
     """The processes in one sentence."""
     more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return f"Open in: process {', '.join(found[:_NAMED])}{more}."
 
 
 def _with_open_files(path: Path) -> dict[int, str]:
-    """Processes that have the file, its write-ahead log or the log's index open; those of other users only for root."""
+    """Process id -> command of processes that have the file, its log or the log's index open. Only root sees other users' processes."""
     wanted = set()
     for companion in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         if companion.exists():
-            there = companion.stat()
-            wanted.add((there.st_dev, there.st_ino))
+            status = companion.stat()
+            wanted.add((status.st_dev, status.st_ino))
     found: dict[int, str] = {}
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
@@ -67,23 +67,23 @@ def _is_there(descriptor: Path) -> bool:
 
 
 def _lock_holder(path: Path) -> int | None:
-    """The process with one of SQLite's locks; 0 where the kernel does not say which (another container or host)."""
+    """The id of the process with one of SQLite's locks; 0 if it is in another container or host, None if there is none."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except OSError:
-        return None  # whoever may not write it cannot swap it either, and is told so there
+        return None  # a user who may not write it cannot swap it either; that is reported there
     try:
         asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _PENDING_BYTE, _LOCK_BYTES, 0)
         kind, _, _, _, holder = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
     except OSError:
-        return None  # a file system without locks: SQLite's own test decides when it comes to the swap
+        return None  # a file system without locks: SQLite's own test decides at the swap
     finally:
         os.close(descriptor)
     return None if kind == fcntl.F_UNLCK else max(int(holder), 0)
 
 
 def _command(pid: int) -> str:
-    """The first words of a process's command line; options, which may hold secrets, are left out."""
+    """The first words of a process's command line, without options, which may contain secrets."""
     if pid <= 0:
         return "a process of another container or host"
     try:

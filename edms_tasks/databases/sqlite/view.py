@@ -1,7 +1,7 @@
-"""Reading SQLite: a copy made by SQLite's online backup, read as Arrow through ADBC.
+"""Read SQLite: a copy made by SQLite's online backup is read as Arrow through ADBC.
 
-SQLite keeps a type per value, not per column. Each column is therefore measured first: where all its values are of
-one storage class it travels as that Arrow type; where classes are mixed, every value travels *tagged* with its class.
+In SQLite each value has its own type. So each column is measured first: if all its values are of one storage class, it is
+read as that Arrow type; if classes are mixed, every value is *tagged* with its class.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, P
 from edms_tasks.databases.rechunk import PIECE_BYTES
 from edms_tasks.databases.sqlite import catalogue
 from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
-from edms_tasks.databases.sqlite.foreign import Foreign, in_file, strip_for_reading
+from edms_tasks.databases.sqlite.foreign import ForeignNames, in_file, strip_for_reading
 from edms_tasks.databases.sqlite.readers import Lender, Readers
 from edms_tasks.databases.sqlite.search import check_search_indexes
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
@@ -34,12 +34,12 @@ from edms_tasks.manifest import Encoding, Sequence, TableEntry
 from edms_tasks.quoting import identifier, identifiers, literal
 
 _EXACT_IN_DOUBLE = 2**53
-_SMALL_PIECES = 8  # so many times the size of a piece may be read at once
+_SMALL_PIECES = 8  # the most data to read at once, in multiples of PIECE_BYTES
 
 
 @contextmanager
 def open_view(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteView]:
-    """Copy the database under its own lock protocol (writers go on), then read the copy."""
+    """Copy the database into `scratch`, while others may write, and yield a view of the copy. Raises DatabaseRefused."""
     copy = scratch / "source.sqlite3"
     copy.unlink(missing_ok=True)
     copy_database(Path(address.name), copy)
@@ -58,8 +58,8 @@ def open_view(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteView]:
         copy.unlink(missing_ok=True)
 
 
-def _make_plain(copy: Path, plain: Path, foreign: Foreign) -> None:
-    """A second copy, whose rows can be read without what only the EDMS's connections know."""
+def _make_plain(copy: Path, plain: Path, foreign: ForeignNames) -> None:
+    """Make a second copy whose rows can be read without the EDMS's functions and collations."""
     shutil.copyfile(copy, plain)
     with closing(sqlite3.connect(plain, isolation_level=None)) as connection:
         foreign.register(connection)
@@ -67,7 +67,7 @@ def _make_plain(copy: Path, plain: Path, foreign: Foreign) -> None:
 
 
 def _without_log(copy: Path) -> str:
-    """Take the copy out of WAL mode, in which readers that open it at the same time lock each other out; returns the mode it had."""
+    """Switch the copy from WAL mode, in which parallel readers may block each other on opening; returns the mode that it had."""
     with closing(sqlite3.connect(copy)) as connection:
         mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
         if mode == "wal":
@@ -76,10 +76,11 @@ def _without_log(copy: Path) -> str:
 
 
 def copy_database(source: Path, destination: Path) -> None:
-    """SQLite's online backup: one consistent state, page by page.
+    """Copy one consistent state of a database by SQLite's online backup.
 
     Raises:
-        DatabaseRefused: no such file, not a database, or damaged.
+        DatabaseRefused: the file does not exist, is not a database, or is damaged.
+        DatabaseUnreadable: this user may not read it.
     """
     require_readable(source)
     if not source.is_file():
@@ -104,7 +105,7 @@ def copy_database(source: Path, destination: Path) -> None:
 
 
 def require_readable(source: Path) -> None:
-    """This user may read the file and its write-ahead log; raises DatabaseUnreadable."""
+    """Check that this user may read the file and its write-ahead log. Raises DatabaseUnreadable."""
     for path in (*reversed(source.absolute().parents), source, Path(f"{source}-wal"), Path(f"{source}-shm")):
         needed = os.X_OK if path in source.absolute().parents else os.R_OK
         if os.path.lexists(path) and not os.access(path, needed, effective_ids=True) and path.exists():
@@ -119,28 +120,28 @@ def require_readable(source: Path) -> None:
 
 
 class SqliteView:
-    """One consistent state of a SQLite database; safe to use from several threads."""
+    """The protocol's `View` for SQLite; safe for several threads."""
 
     def __init__(
         self,
         path: Path,
         *,
         journal_mode: str = "",
-        foreign: Foreign | None = None,
+        foreign: ForeignNames | None = None,
         rows: Path | None = None,
-        readers: Lender[adbc.Connection] | None = None,  # None: rows are read from `rows`, or else from `path`
+        readers: Lender[adbc.Connection] | None = None,  # None: connections to `rows`, or to `path` without it
     ) -> None:
         self.path = path
         self._rows = rows or path
-        self._foreign = foreign or Foreign()
-        self._journal_mode = journal_mode  # of the database that this is a copy of
+        self._foreign = foreign or ForeignNames()
+        self._journal_mode = journal_mode  # of the original, not of this copy
         self._readers = readers or Readers(lambda: adbc.connect(str(self._rows)))
         self._connections = Readers(
             lambda: sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
         )
 
     def close(self) -> None:
-        """Close the connections; the files may be removed then."""
+        """Close the connections. The files may be removed afterwards."""
         self._readers.close()
         self._connections.close()
 
@@ -181,11 +182,11 @@ class SqliteView:
                     )
 
     def once_true(self) -> tuple[Finding, ...]:
-        """Nothing: a table is loaded as its file holds it, and no constraint is evaluated anew."""
+        """Nothing: SQLite evaluates no constraint again when rows are loaded."""
         return ()
 
     def closed_to_merges(self) -> dict[str, str]:
-        """The library that writes cannot be given functions and collations of the EDMS's own (foreign.py)."""
+        """Tables that use functions or collations of the EDMS: the library that writes cannot have them (foreign.py)."""
         closed: dict[str, list[str]] = {}
         with self._connections.borrow() as connection:
             made = connection.execute("SELECT name, type, tbl_name FROM sqlite_master ORDER BY name").fetchall()
@@ -204,7 +205,7 @@ class SqliteView:
             return catalogue.read_counters(connection)
 
     def measure(self, table: Table) -> Measure:
-        """Which storage classes each column really holds, in one scan."""
+        """Count the rows, and choose each column's encoding by the storage classes of its values."""
         name = identifier(table.name)
         if not table.columns:
             return Measure(rows=0, encodings={}, types={})
@@ -232,10 +233,10 @@ class SqliteView:
         return Measure(rows=rows, encodings=encodings, types=types)
 
     def read_like(self, entries: Iterable[TableEntry]) -> None:
-        """Nothing to do: SQLite is always read in the same way."""
+        """Do nothing: all releases read SQLite in the same way."""
 
     def cautious(self, table: Table, measure: Measure) -> Measure:
-        """Tag every text column: a SQLite text may hold bytes that are no UTF-8."""
+        """The measure with every text column tagged, because a SQLite text may be invalid UTF-8."""
         encodings = dict(measure.encodings)
         for name, kind in measure.types.items():
             if kind == pa.string():
@@ -243,17 +244,17 @@ class SqliteView:
         return Measure(rows=measure.rows, encodings=encodings, types=measure.types)
 
     def raw_bytes(self, tables: Iterable[Table]) -> int:
-        return 0  # asked for with the room for the copy
+        return 0  # `check_source` has checked the disk space
 
     def parts(self, table: Table) -> tuple[Part, ...]:
-        """The whole: one file is read by one process anyway."""
+        """The whole table as one part."""
         return (Part("", 0),)
 
     def batches(self, table: Table, measure: Measure, part: Part, rows: int) -> Iterator[pa.Table]:
-        """Walk the table by primary key (or row id), `rows` at a time.
+        """The table's rows in the order of row ids (without them, of the primary key), `rows` at a time.
 
-        Text that is not valid UTF-8 cannot stand in Arrow: such a column makes ADBC's result invalid, which is found
-        here and answered by reading the column tagged.
+        Text that is not valid UTF-8 makes ADBC's result invalid. `_typed` detects it and raises ArrowException; the caller then
+        reads again with the `cautious` measure.
         """
         schema = pa.schema([(column.name, measure.types[column.name]) for column in table.columns])
         expressions = [_expression(column, measure.encodings[column.name]) for column in table.columns]
@@ -264,7 +265,7 @@ class SqliteView:
         if table.row_ids:
             schema = schema.append(pa.field(ROW_ID, pa.int64()))
         with self._readers.borrow() as reader, reader.cursor() as cursor:
-            # ADBC infers a column's type from a batch: a batch as large as the piece makes it see every value.
+            # ADBC infers a column's type from a batch, so a batch must be as large as the piece.
             cursor.adbc_statement.set_options(
                 **{"adbc.sqlite.query.batch_rows": str(max(rows, 1) if key else max(measure.rows, 1))}
             )
@@ -287,7 +288,7 @@ class SqliteView:
                 yield _typed(piece if table.row_ids else piece.drop_columns([ROW_ID]), schema)
 
     def _ends_of_pieces(self, cursor: adbc.Cursor, table: Table, key: str, rows: int) -> Iterator[int | None]:
-        """The last row id of each piece, bounded by bytes; None, again and again, where `rows` rows are small enough anyway."""
+        """The last row id of each piece, limited in bytes; None without end if `rows` rows are small enough anyway."""
         bound = _SMALL_PIECES * PIECE_BYTES
         sizes = " + ".join(f"coalesce(octet_length({identifier(column.name)}), 0)" for column in table.columns)
         widest = 0
@@ -304,7 +305,7 @@ class SqliteView:
         yield from [int(last) for (last,) in cursor.fetchall()]
 
     def capture_schema(self, path: Path) -> CapturedSchema:
-        """`sqlite_master` as JSON, in the order the objects were made, with the pragmas stored in the file."""
+        """Write `sqlite_master` as JSON, in the order in which the objects were created, with the pragmas stored in the file."""
         with self._connections.borrow() as connection:
             objects = [
                 {"type": kind, "name": name, "table": table, "sql": sql}
@@ -329,7 +330,7 @@ class SqliteView:
         return read_definitions(schema)
 
     def properties(self, schema: CapturedSchema) -> dict[str, str]:
-        """None are known yet: what SQLite keeps of a file as a whole stands in the pragmas that the staging file is made with."""
+        """Nothing: SQLite stores what concerns a whole file in pragmas, which are `definitions`."""
         return {}
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
@@ -343,8 +344,8 @@ def _encoding(
 ) -> tuple[Encoding, pa.DataType]:
     classes = sum(1 for count in (integers, reals, texts, blobs) if count)
     if classes > 1:
-        # NUMERIC and INTEGER columns store 5.0 as 5: as long as doubles hold every integer exactly, doubles come back
-        # as the same mixture.
+        # NUMERIC and INTEGER columns store 5.0 as 5. If doubles are exact for every integer, SQLite turns doubles into the
+        # same mixture again.
         if not texts and not blobs and not large and catalogue.affinity(column.native_type) in ("NUMERIC", "INTEGER"):
             return "native", pa.float64()
         return "tagged", pa.string()
@@ -362,8 +363,8 @@ def _expression(column: Column, encoding: Encoding) -> str:
     if encoding == "tagged":
         return (
             f"CASE typeof({name}) WHEN 'integer' THEN 'i' || {name} "
-            # SQLite writes infinity as no number it reads back, but reads one too large for a double as infinity; and it
-            # writes minus zero without its sign, which only the arc tangent still sees.
+            # SQLite prints infinity as a text that it cannot read back, but reads a number too large for a double as
+            # infinity. It prints minus zero without the sign, which only the arc tangent shows.
             f"WHEN 'real' THEN 'r' || CASE {name} WHEN 9e999 THEN '9e999' WHEN -9e999 THEN '-9e999' "
             f"WHEN 0.0 THEN iif(atan2({name}, -1.0) < 0, '-0.0', '0.0') ELSE printf('%!.17g', {name}) END "
             f"WHEN 'text' THEN 't' || hex(CAST({name} AS BLOB)) WHEN 'blob' THEN 'b' || hex({name}) END AS {name}"
@@ -380,7 +381,7 @@ def _typed(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    # A piece with nothing but NULLs in a column is delivered as integers, which cannot become bytes.
+    # ADBC delivers a column of NULLs as integers, which cannot be cast to bytes.
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column), kind)])
     return column.cast(kind)

@@ -56,6 +56,14 @@ def merge(
             "Wins over [natural_keys] of the settings. Can be given several times.",
         ),
     ] = None,
+    not_a_reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="This column holds no ids of rows, although it looks so: documents.Document.batch_id. It stays as it is. Can be given "
+            "several times.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
     every: All = False,
@@ -82,6 +90,7 @@ def merge(
             only=tuple(only or ()),
             with_dependents=with_dependents,
             keys=keys_of(key or []),
+            not_references=tuple(not_a_reference or ()),
             dry_run=dry_run,
             confirm=True,
             wait=not no_wait,

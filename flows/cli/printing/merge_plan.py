@@ -13,6 +13,7 @@ from flows.running.printable import count_text, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edms_tasks.merging.looked import Looked
     from edms_tasks.merging.planning import MergePlan
     from flows.merge import MergeResult
 
@@ -24,6 +25,7 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
     print_plan(console, result.plan, every=every)
     for note in result.notes:
         line(console, f"· {note}")
+    print_looked(console, result.plan.looked)
     print_seconds(console, result.seconds)
     if result.report:
         line(console, f"report    {result.report}")
@@ -40,6 +42,19 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
             console,
             f"✓ merged and proved: {proved:,} rows of the snapshot are the same in {result.plan.target}; {writes:,} rows and files written",
         )
+
+
+def print_looked(console: Console, looked: Looked) -> None:
+    """Print what was looked through for ids that nobody declared."""
+    if not looked.models:
+        return
+    line(
+        console,
+        f"looked    {count_text(looked.columns, 'column')} and {count_text(looked.files, 'file name')} without references, for ids of the "
+        f"{count_text(len(looked.models), 'model')} whose ids change",
+    )
+    if looked.accepted:
+        line(console, f"accepted  as no references: {', '.join(looked.accepted)}")
 
 
 def print_plan(console: Console, plan: MergePlan, *, every: bool = False) -> None:

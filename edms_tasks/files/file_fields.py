@@ -1,0 +1,34 @@
+"""What FileFields name: paths below their root, as bytes."""
+
+from __future__ import annotations
+
+from edms_tasks.files.mentions import text_bytes
+from edms_tasks.inventory.model import FileRoot
+from edms_tasks.manifest import Encoding
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.raw_table import RawTable
+
+
+def path_named_by(column: str, encoding: Encoding, root: FileRoot) -> str:
+    """DuckDB SQL for the path below a root that a file column's value names, as bytes; of NULL it is NULL."""
+    value = text_bytes(identifier(column), encoding)
+    # Some systems keep the whole path where Django keeps the part below the root.
+    prefix = f"hex(encode({literal(root.path.rstrip('/') + '/')}))"
+    return (
+        f"CASE WHEN starts_with(hex({value}), {prefix}) THEN unhex(substr(hex({value}), length({prefix}) + 1)) "
+        f"ELSE {value} END"
+    )
+
+
+def named_paths(column: str, raw: RawTable, root: FileRoot) -> str:
+    """SELECT the paths that a FileField names, once for each row; `raw` has rows."""
+    encoding = raw.encodings.get(column, "native")
+    files = ", ".join(literal(str(path)) for path in raw.files)
+    return f"""
+        SELECT path
+        FROM (
+            SELECT {text_bytes(identifier(column), encoding)} AS value, {path_named_by(column, encoding, root)} AS path
+            FROM read_parquet([{files}])
+        )
+        WHERE value IS NOT NULL AND value <> ''::BLOB
+    """

@@ -1,0 +1,14 @@
+"""What a merge looked through before it gave rows other ids: the reach of its verdict."""
+
+from __future__ import annotations
+
+from edms_tasks.inventory.model import Value
+
+
+class Looked(Value):
+    """What was looked through for ids that nobody declared."""
+
+    models: tuple[str, ...] = ()  # whose ids change; none: nothing had to be looked through
+    columns: int = 0
+    files: int = 0  # names of files
+    accepted: tuple[str, ...] = ()  # what looked like ids and is none, by the user's word

@@ -1,0 +1,241 @@
+"""References that nobody declared, before a merge gives rows other ids: they would go on naming the old ones.
+
+Every column of the rows to be written is looked through that no reference covers. What looks like ids that change is a
+conflict, until it is declared or accepted by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.errors import CommandError
+from edms_tasks.inventory.model import CONTENT_TYPES, Column, ForeignReference, GenericReference, Table
+from edms_tasks.keys.value_equality import bare_uuid
+from edms_tasks.merging.conflicts import Conflict, make_conflict
+from edms_tasks.merging.id_map import IdMap
+from edms_tasks.merging.looked import Looked
+from edms_tasks.merging.matched_tables import Matched
+from edms_tasks.merging.pairing import Identified, paired
+from edms_tasks.merging.planning import Policy, written
+from edms_tasks.quoting import identifier
+from edms_tasks.soft.rewriting import rewriter
+from edms_tasks.undeclared.collected import make_values
+from edms_tasks.undeclared.columns import Mask, collect_by_kind, collect_column
+from edms_tasks.undeclared.names import Names
+from edms_tasks.undeclared.suspects import TARGET_IDS, Suspect, find_suspects
+from edms_tasks.undeclared.texts import FORMS
+
+_HOLD_IDS = {"integer", "text", "json", "uuid", "decimal", "other"}
+_ID_TYPES = ("integer", "uuid")
+# Their small ids resolve everywhere, and hardly anything but Django itself holds them.
+_BY_NAME_ONLY = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
+_WORDS = "value object target ref reference key item subject entity content data param argument arg operand"
+_TELLING = frozenset(_WORDS.split())
+_MOST_BESIDE = 8
+_MOSTLY = 0.5
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """The columns that by the user's word hold no ids of rows."""
+
+    columns: frozenset[str]
+
+    def covers(self, table: Table, column: Column) -> bool:
+        return not self.columns.isdisjoint(name.lower() for name in _names_of(table, column))
+
+
+def find_undeclared(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], accepted: Collection[str]
+) -> tuple[Looked, list[Conflict]]:
+    """Look through the rows to be written for ids that change and that no reference covers.
+
+    Args:
+        cursor: where to compute.
+        matched: both sides, with the ids that rows get.
+        policies: what happens to rows that are in both and differ, by table id.
+        accepted: columns that hold no ids of rows, as `documents.Document.number` or `table.column`.
+
+    Raises:
+        CommandError: an accepted column does not exist.
+    """
+    tables = {table_id: source.table for table_id, source in matched.sources.items()}
+    known = _known_columns(tables, accepted)
+    targets = _tabulate_ids(cursor, matched)
+    moving = tuple(target.label for target in targets if matched.id_maps[target.id].moved)
+    if not moving:
+        return Looked(), []
+    make_values(cursor)
+    counters, looked = set[str](), 0
+    for table_id, source in matched.sources.items():
+        if not _is_written(matched, table_id, policies[table_id]):
+            continue
+        for column in _open_columns(source.table):
+            looked += 1
+            _collect(cursor, matched, source, column, policies[table_id])
+            if _repeats_own_key(cursor, source, column):
+                counters.add(_subject(source.table, column))
+    by_name_only = {number for number, target in enumerate(targets) if target.name in _BY_NAME_ONLY}
+    suspects = find_suspects(cursor, targets, Names(targets, tables), by_name_only=by_name_only, counters=counters)
+    conflicts, waved = [], []
+    for subject, found in _by_subject(suspects).items():
+        if subject.lower() in known.columns:
+            waved.append(subject)
+        else:
+            conflicts.append(_conflict(subject, found, targets))
+    return Looked(models=moving, columns=looked, accepted=tuple(sorted(waved))), conflicts
+
+
+def _known_columns(tables: Mapping[str, Table], accepted: Collection[str]) -> _Accepted:
+    """The accepted columns, by what conflicts call them."""
+    by_name = {
+        name.lower(): _subject(table, column).lower()
+        for table in tables.values()
+        for column in table.columns
+        for name in _names_of(table, column)
+    }
+    found = set()
+    for name in accepted:
+        if name.lower() not in by_name:
+            raise CommandError(
+                f"There is no column {name!r} in the snapshot.",
+                where="--not-a-reference, or not_references under [merge] in the settings",
+                fix="Name it as the conflict does: MODEL.FIELD or TABLE.COLUMN.",
+            )
+        found.add(by_name[name.lower()])
+    return _Accepted(frozenset(found))
+
+
+def _names_of(table: Table, column: Column) -> set[str]:
+    owners, names = {table.label, table.id}, {column.name, column.field or column.name}
+    return {f"{owner}.{name}" for owner in owners for name in names}
+
+
+def _subject(table: Table, column: Column) -> str:
+    return f"{table.label}.{column.field or column.name}"
+
+
+def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched) -> list[Table]:
+    """The ids of the snapshot's rows, and whether each changes; returns the tables by their number in it."""
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {TARGET_IDS} (target INTEGER, value VARCHAR, number BIGINT, moves BOOLEAN)"
+    )
+    targets: list[Table] = []
+    for table_id, id_map in matched.id_maps.items():
+        table = matched.sources[table_id].table
+        link = any(reference.kind == "many_to_many" for reference in table.references)
+        if link or not matched.sources[table_id].rows or not _is_id(table, id_map):
+            continue
+        value = bare_uuid("CAST(source AS VARCHAR)")
+        cursor.execute(
+            f"INSERT INTO {TARGET_IDS} SELECT {len(targets)}, {value}, TRY_CAST({value} AS BIGINT), final IS DISTINCT FROM source "
+            f"FROM {id_map.relation} WHERE NOT is_orphan"
+        )
+        targets.append(table)
+    return targets
+
+
+def _is_id(table: Table, id_map: IdMap) -> bool:
+    """Whether a model's ids are of a kind that is looked for: numbers and UUIDs, and no key that is another model's."""
+    (pk,) = table.primary_key
+    shared = any(
+        isinstance(reference, ForeignReference) and reference.columns == table.primary_key
+        for reference in table.references
+    )
+    return not shared and (table.column(pk).logical_type in _ID_TYPES or id_map.kind == "UUID")
+
+
+def _is_written(matched: Matched, table_id: str, policy: Policy) -> bool:
+    rows = matched.rewritten[table_id]
+    return bool(rows.inserts or (rows.updates and policy == "overwrite"))
+
+
+def _open_columns(table: Table) -> list[Column]:
+    """The columns that could hold ids and that no reference covers; those in which only some ids are declared too."""
+    taken = {column for column, _ in table.file_columns}
+    if len(table.primary_key) == 1:
+        taken |= set(table.primary_key)
+    for reference in table.references:
+        if isinstance(reference, GenericReference):
+            taken |= {reference.content_type_column, reference.object_id_column}
+        elif isinstance(reference, ForeignReference):
+            taken |= set(reference.columns)
+        elif reference.form == "value":
+            taken.add(reference.column)
+    return [one for one in table.stored_columns if one.name not in taken and one.logical_type in _HOLD_IDS]
+
+
+def _collect(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, source: Identified, column: Column, policy: Policy
+) -> None:
+    table = source.table
+    rows = matched.rewritten[table.id]
+    touched = f"coalesce(r.{written(policy)}, false)"
+    joined = f"{source.relation} s LEFT JOIN {rows.relation} r ON {paired('s', 'r')}"
+    text = _text(source, column)
+    mask = _mask(table, column)
+    collect_column(
+        cursor, _subject(table, column), column, f"(SELECT {text} AS text, {touched} AS touched FROM {joined})", mask
+    )
+    if column.logical_type in ("text", "other") and mask is None and column.name.lower().rpartition("_")[2] in _TELLING:
+        beside = [
+            (one.name, f"(SELECT {text} AS text, {_text(source, one)} AS kind, {touched} AS touched FROM {joined})")
+            for one in table.stored_columns
+            if one.name not in (column.name, *table.primary_key) and one.logical_type in ("integer", "text", "other")
+        ]
+        collect_by_kind(cursor, _subject(table, column), column, beside[:_MOST_BESIDE])
+
+
+def _text(source: Identified, column: Column) -> str:
+    held = source.held(column.name)
+    return text_value(column.name, held.kind, "tagged" if held.tagged else "native", alias="s")
+
+
+def _mask(table: Table, column: Column) -> Mask | None:
+    """What takes the declared ids out of a column's texts: each becomes 0, which is nobody's id."""
+    declared = [reference for reference in table.soft_references if reference.column == column.name]
+    return rewriter(declared, [lambda _: "0"] * len(declared)) if declared else None
+
+
+def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, source: Identified, column: Column) -> bool:
+    """Whether a column runs along with its own table's primary key: a counter, not a reference."""
+    table = source.table
+    if column.logical_type != "integer" or len(table.primary_key) != 1:
+        return False
+    pk = table.column(table.primary_key[0])
+    (same, filled) = cursor.execute(
+        f"SELECT count(*) FILTER ({_text(source, column)} = {_text(source, pk)}), count({identifier(column.name)}) FROM {source.relation} s"
+    ).fetchall()[0]
+    return bool(same > _MOSTLY * filled)
+
+
+def _by_subject(suspects: Sequence[Suspect]) -> dict[str, list[Suspect]]:
+    found: dict[str, list[Suspect]] = {}
+    for suspect in suspects:
+        found.setdefault(suspect.place.subject, []).append(suspect)
+    return found
+
+
+def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) -> Conflict:
+    said = {form.name: form.said for form in FORMS} | {"chosen": "({})", "list": "in its lists"}
+    ranked = sorted(found, key=lambda suspect: -suspect.hits)
+    places = [
+        f"{said.get(one.place.form, '').format(one.place.name)}: ".removeprefix(": ")
+        + f"{' or '.join(targets[target].label for target in one.targets)}, such as {', '.join(one.examples)}"
+        for one in ranked
+    ]
+    models = dict.fromkeys(targets[target].label for one in ranked for target in one.targets)
+    return make_conflict(
+        "undeclared-reference",
+        subject,
+        f"The column seems to hold ids of {', '.join(models)} that are declared nowhere. These rows get other ids, and the column "
+        "would go on naming the old ones.",
+        count=sum(one.hits for one in ranked),
+        examples=tuple(places[:5]),
+        fix=f"Declare what it holds under [[soft_references]] in the settings (`edms-backup doctor` suggests the lines; no new snapshot is "
+        f"needed). If these are no ids: --not-a-reference {subject}.",
+    )

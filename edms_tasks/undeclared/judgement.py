@@ -1,0 +1,65 @@
+"""Whether values are ids of a model: by what they are called, and by how much better they fit than chance would have it.
+
+Small numbers are ids in every table, so that values resolve says little. Where no name speaks for a place, its values must
+fit one model's ids far better than any numbers of their size, or spread over all of them and end where they end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MOSTLY = 0.5
+SURELY = 0.8
+_NEARLY_ALL = 0.95
+_LIKELIHOOD = 25.0  # how much likelier than by chance, as a natural logarithm
+_ENOUGH = 12  # different values whose spread says something
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a place's values fare among one model's ids."""
+
+    share: float  # of the place's values, those that are ids of the model
+    different: int  # of those
+    highest: int | None  # the largest number looked up; None where some are UUIDs
+    below: int  # ids of the model up to that
+    lowest: int = 0
+    mean: float = 0.0  # of all values, each as often as it occurs
+    largest_id: int = 0
+    in_a_row: bool = False  # every value once, without a gap: a counter
+
+    @property
+    def beats_chance(self) -> bool:
+        """Whether so many values could hardly be ids by chance."""
+        if self.highest is None:
+            return self.different > 1  # UUIDs do not meet by chance
+        return self.likelihood >= _LIKELIHOOD
+
+    @property
+    def likelihood(self) -> float:
+        """How much likelier these values are if they are ids than if they were any numbers up to the highest."""
+        if self.highest is None:
+            return math.inf
+        chance = min(1.0, self.below / max(self.highest, 1))
+        share = min(self.share, 1 - 1e-9)
+        if chance >= share:
+            return 0.0
+        return self.different * (share * math.log(share / chance) + (1 - share) * math.log((1 - share) / (1 - chance)))
+
+    @property
+    def spreads(self) -> bool:
+        """Whether the values spread evenly over the model's ids, from the first to the last, as references do."""
+        if self.highest is None or not self.largest_id or self.in_a_row or self.different < _ENOUGH:
+            return False
+        return (
+            self.share >= _NEARLY_ALL
+            and 0.8 * self.largest_id <= self.highest <= self.largest_id
+            and self.lowest <= 0.2 * self.largest_id
+            and 0.35 * self.largest_id <= self.mean <= 0.65 * self.largest_id
+        )
+
+    @property
+    def nearly_all(self) -> bool:
+        """Whether nearly all values are ids of the model."""
+        return self.share >= _NEARLY_ALL

@@ -1,0 +1,123 @@
+"""Where ids stand in texts: members of JSON, attributes of tags, addresses, at any depth.
+
+A text is not parsed but read once for each of a few forms, which takes memory in proportion to it however deep it nests;
+backslashes are dropped first, so that JSON within strings of JSON reads like any other. Each form gives the name that
+stands before the id: the key, the attribute, the word in a path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edms_tasks.quoting import literal
+
+UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+ID = rf"(?:{UUID}|[1-9][0-9]{{0,17}})"
+"""What ids look like: UUIDs, and whole numbers above zero."""
+
+_IDS = rf'"?{ID}"?(?:\s*[,;|]\s*"?{ID}"?)*'
+LIST = rf'[\[{{(]?\s*"?{ID}"?(?:\s*[,;|\s]\s*"?{ID}"?)+\s*[\]}})]?'
+"""A text that is a list of ids and nothing else."""
+
+_KEY = r'"([^"]{1,80})"'
+_KIND = r"""(?:type|kind|model|linktype|embedtype)["']?\s*[:=]\s*["']?([A-Za-z][A-Za-z0-9_.-]*)"""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way in which an id stands in a text."""
+
+    name: str
+    said: str  # of a place, with {} for its name: for people
+    within: str  # characters that a text must have for it
+    whole: str  # a regular expression for the place
+    key: str  # one within that, whose group is the name; "" for the name of the column
+    ids: str  # one within that, whose group is the id or the ids
+    several: bool = False
+    kind: bool = False  # what the place says of its type is a part of its name
+
+
+FORMS = (
+    Form(
+        "member", "at {!r} in its JSON", '"', rf'{_KEY}\s*:\s*"?{ID}"?\s*[,}}\]]', rf"^{_KEY}", rf'({ID})"?\s*[,}}\]]$'
+    ),
+    Form(
+        "members",
+        "in lists at {!r} in its JSON",
+        "[",
+        rf"{_KEY}\s*:\s*\[\s*{_IDS}\s*\]",
+        rf"^{_KEY}",
+        r"\[\s*([^\]]*)\]$",
+        several=True,
+    ),
+    Form(
+        "pair",
+        "in pairs with {!r} in its JSON",
+        "[",
+        rf"\[\s*{_KEY}\s*,\s*\[?\s*{_IDS}\s*\]?\s*\]",
+        rf"^\[\s*{_KEY}",
+        r'^\[\s*"[^"]*"\s*,\s*(.*)$',
+        several=True,
+    ),
+    Form("array", "in lists in its JSON", "[", rf"\[\s*{_IDS}\s*\]", "", r"^\[(.*)\]$", several=True),
+    Form(
+        "keys",
+        "as keys at {!r} in its JSON",
+        "{",
+        rf'{_KEY}\s*:\s*\{{\s*"{ID}"\s*:',
+        rf"^{_KEY}",
+        rf'"({ID})"\s*:$',
+        several=True,
+    ),
+    Form(
+        "typed",
+        "in objects of the type {!r} in its JSON",
+        "{",
+        rf"\{{[^{{}}]*{_KIND}[^{{}}]*\}}",
+        _KIND,
+        rf'"(?:value|id|pk|object|object_id|target|ref)"\s*:\s*"?({ID})"?\s*[,}}]',
+        kind=True,
+    ),
+    Form(
+        "tag",
+        "in tags of {!r} in its text",
+        "<",
+        r"<[A-Za-z][^<>]*>",
+        _KIND,
+        rf"""\b(?:data-)?(?:id|pk|object_id|object-id|uuid)\s*=\s*["']?({ID})["'\s/>]""",
+        kind=True,
+    ),
+    Form(
+        "word",
+        "after {!r} in its text",
+        "=:/#_-",
+        rf"""[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z]+)*[=:/#_-]{{1,2}}["']?{ID}(?:[^0-9A-Za-z]|$)""",
+        r"^([A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z]+)*)",
+        rf"""[=:/#_-]["']?({ID})[^0-9A-Za-z]?$""",
+    ),
+)
+
+
+def readable_text(text: str) -> str:
+    """SQL: a text without what stands before quotes in strings of JSON, and with quotes for those of HTML."""
+    return f"replace(replace(replace({text}, '\\', ''), '&quot;', '\"'), '&#34;', '\"')"
+
+
+def found(form: Form, source: str, column: str) -> str:
+    """SELECT (name, value, weight, touched) from a relation of (text, weight, touched), of readable texts of a column."""
+    marks = " OR ".join(f"contains(text, {literal(mark)})" for mark in form.within)
+    name = f"regexp_extract(whole, {literal(form.key)}, 1)" if form.key else literal(column)
+    ids = f"regexp_extract(whole, {literal(form.ids)}, 1)"
+    each = f"unnest(regexp_extract_all({ids}, {literal(ID)}))" if form.several else ids
+    return f"""
+        SELECT name, value, weight, touched
+        FROM (
+            SELECT {name} AS name, {each} AS value, weight, touched
+            FROM (
+                SELECT unnest(regexp_extract_all(text, {literal(form.whole)})) AS whole, weight, touched
+                FROM {source}
+                WHERE {marks}
+            )
+        )
+        WHERE value <> ''
+    """

@@ -1,0 +1,106 @@
+"""A merge that gives rows other ids says which columns hold ids that nobody declared, and is not called proved before."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+
+from edms_tasks.errors import CommandError
+from edms_tasks.settings import Settings
+from flows.merge import MergeResult
+from tests.merging.test_every_kind_of_reference import meanings
+from tests.running import run_backup, run_merge
+from tests.soft.paper_archive import PaperArchive, paper_archive
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
+
+# All that tests/soft/paper_archive.py declares.
+HOLD_IDS = {f"small.Rule.{name}" for name in ("document_ref", "document_list", "payload", "state", "label")}
+
+
+@dataclass(frozen=True)
+class Collided:
+    """A snapshot without declarations, and its EDMS, whose ids are other rows' by now."""
+
+    archive: PaperArchive
+    snapshot: str
+    undeclared: Settings
+
+    def merge(self, settings: Settings, **options: object) -> MergeResult:
+        return run_merge(settings, snapshot=self.snapshot, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def collided(tmp_path_factory: pytest.TempPathFactory) -> Collided:
+    archive = paper_archive(tmp_path_factory.mktemp("archive"), {"A": 1, "B": 2, "C": 3})
+    with closing(sqlite3.connect(archive.address.name)) as lite:
+        # Neither is a JSON document, nor a row that names all documents.
+        lite.execute("DELETE FROM small_rule WHERE code IN ('empty', 'broken')")
+        lite.commit()
+    undeclared = archive.settings.model_copy(update={"soft_references": ()})
+    snapshot = run_backup(undeclared).snapshot_id
+    with closing(sqlite3.connect(archive.address.name)) as lite:
+        lite.execute("DELETE FROM small_rule")
+        lite.execute("UPDATE small_document SET number = 'own ' || number")
+        lite.commit()
+    return Collided(archive, snapshot, undeclared)
+
+
+def test_every_undeclared_column_is_a_conflict_by_name_and_what_was_looked_at_is_said(collided: Collided) -> None:
+    result = collided.merge(collided.undeclared, dry_run=True)
+
+    found = {one.model: one for one in result.plan.conflicts if one.code == "undeclared-reference"}
+    assert set(found) >= HOLD_IDS
+    assert not result.success
+    assert all(
+        "small.Document" in one.message and f"--not-a-reference {name}" in one.fix for name, one in found.items()
+    )
+    assert result.plan.looked.models == ("small.Document",)
+    # Of small_rule: its columns but the primary key, the file and the content type, which is a foreign key.
+    assert result.plan.looked.columns == 8
+
+
+def test_each_is_accepted_by_name_and_only_by_a_name_that_is_there(collided: Collided) -> None:
+    settings = collided.undeclared.model_copy(
+        update={"merge": collided.undeclared.merge.model_copy(update={"not_references": ("small_rule.state",)})}
+    )
+
+    result = collided.merge(settings, dry_run=True, not_references=("small.Rule.document_ref",))
+
+    left = {one.model for one in result.plan.conflicts if one.code == "undeclared-reference"}
+    assert left >= HOLD_IDS - {"small.Rule.state", "small.Rule.document_ref"}
+    assert left.isdisjoint({"small.Rule.state", "small.Rule.document_ref"})
+    assert result.plan.looked.accepted == ("small.Rule.document_ref", "small.Rule.state")
+    with pytest.raises(CommandError, match=r"no column 'small\.Rule\.documents'"):
+        collided.merge(settings, dry_run=True, not_references=("small.Rule.documents",))
+
+
+def test_declared_since_the_snapshot_was_made_they_are_followed(collided: Collided) -> None:
+    result = collided.merge(collided.archive.settings)
+
+    assert result.plan.conflicts == ()
+    assert result.done
+    assert any("small.Rule.payload" in note for note in result.notes)
+    assert meanings(collided.archive) == _meant_in_the_snapshot()
+    assert collided.merge(collided.archive.settings, dry_run=True).plan.writes == 0
+
+
+def _meant_in_the_snapshot() -> dict[str, object]:
+    everywhere = ["A", "B", "C"]
+    return {
+        f"R-{n}": (
+            number,
+            f"{number}, {everywhere[n - 1]}",
+            [number, "A"],
+            ["int", "str"],
+            [number],
+            0,
+            f'{{"parent": {{<{number}>}}, "step": 3}}',
+            f"see <{number}>!",
+            ("document", number),
+        )
+        for n, number in enumerate(everywhere)
+    }

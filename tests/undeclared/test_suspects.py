@@ -1,0 +1,190 @@
+"""What holds ids is found, in one row or in thousands, at any depth; what counts, measures or dates is left in peace."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Sequence
+
+import duckdb
+import pytest
+
+from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table
+from edms_tasks.undeclared.collected import make_values
+from edms_tasks.undeclared.columns import collect_by_kind, collect_column
+from edms_tasks.undeclared.names import Names
+from edms_tasks.undeclared.suspects import TARGET_IDS, find_suspects
+
+
+def _table(label: str, *references: ForeignReference) -> Table:
+    return Table(id=label.lower(), schema_name=None, name=label.lower(), model=label, columns=(), references=references)
+
+
+OWNER = ForeignReference(kind="foreign", name="owner", columns=("owner_id",), target="x.user", target_columns=("id",))
+# Dense ids, as most systems have them: every small number is one of a document, a page and a user.
+IDS = {"x.Document": range(1, 1001), "x.Page": range(1, 322), "x.CustomImage": range(1, 51), "x.User": range(1, 31)}
+FILES = [uuid.UUID(int=random.Random(1).getrandbits(128)) for _ in range(5)]
+random_numbers = random.Random(7)
+
+
+@pytest.fixture(scope="module")
+def workspace() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE {TARGET_IDS} (target INTEGER, value VARCHAR, number BIGINT, moves BOOLEAN)")
+    for number, ids in enumerate(IDS.values()):
+        connection.execute(
+            f"INSERT INTO {TARGET_IDS} SELECT ?, unnest(?)::VARCHAR, unnest(?), true", [number, [*ids], [*ids]]
+        )
+    connection.execute(f"INSERT INTO {TARGET_IDS} SELECT 4, unnest(?), NULL, true", [[one.hex for one in FILES]])
+    return connection
+
+
+def suspected(
+    workspace: duckdb.DuckDBPyConnection,
+    name: str,
+    values: Sequence[object],
+    kind: LogicalType = "text",
+    beside: str = "",
+) -> set[str]:
+    """The models whose ids a column with these values is suspected to hold; `beside` is what each row has beside it."""
+    tables = [*map(_table, IDS), _table("x.File")]
+    column = Column(name=name, native_type="", logical_type=kind, nullable=True)
+    make_values(workspace)
+    texts = [one if isinstance(one, str) else json.dumps(one) for one in values]
+    workspace.execute(
+        "CREATE OR REPLACE TABLE rows AS SELECT unnest(?) AS text, unnest(?) AS kind, true AS touched",
+        [texts, [*beside.ljust(len(texts))]],
+    )
+    collect_column(workspace, "x.Row.column", column, "rows")
+    if beside:
+        collect_by_kind(workspace, "x.Row.column", column, [("kind", "rows")])
+    names = Names(tables, {table.id: table for table in [*tables, _table("x.Row", OWNER)]})
+    return {tables[target].label for suspect in find_suspects(workspace, tables, names) for target in suspect.targets}
+
+
+def stream(*blocks: tuple[str, object]) -> str:
+    return json.dumps([{"type": kind, "value": value, "id": "a1"} for kind, value in blocks])
+
+
+MANY = [random_numbers.randint(1, 321) for _ in range(200)]
+HOLD_IDS: dict[str, tuple[str, Sequence[object], LogicalType, str]] = {
+    "a single number": ("document_id", [7], "integer", "x.Document"),
+    "a single number, named by a field elsewhere": ("owner_ref", [7], "integer", "x.User"),
+    "a model's name alone": ("document", [7, 900], "integer", "x.Document"),
+    "a text that is one id": ("page_pk", ["7", "", ""], "text", "x.Page"),
+    "of any model": ("object_pk", ["7", "12", "311"], "text", "x.Document"),
+    "ids among other texts": ("document_ref", ["7", "8", "none"], "text", "x.Document"),
+    "numbers that no name speaks for": ("link", MANY, "integer", "x.Page"),
+    "a list": ("document_list", ["7, 8", "9"], "text", "x.Document"),
+    "an array": ("documents", ["{7,8}"], "other", "x.Document"),
+    "a list of texts in JSON": ("users", [["7", "8"]], "json", "x.User"),
+    "a UUID of whatever name": ("note", [f"see {{'x': '{FILES[0]}'}}", f'{{"x": "{FILES[0]}"}}'], "text", "x.File"),
+    "a UUID without dashes": ("ref", [FILES[1].hex], "text", "x.File"),
+    "a member of JSON": ("data", [{"a": {"b": [{"documentId": 7}]}}], "json", "x.Document"),
+    "a member that is named like a field": ("data", [{"owner": 7}], "json", "x.User"),
+    "members in a list": ("data", [{"a": [{"document_ids": ["7", "8"]}]}], "json", "x.Document"),
+    "keys of JSON": ("data", [{"by_page": {"7": 1, "8": 2}}], "json", "x.Page"),
+    "blocks of a stream": ("body", [stream(("image", 7), ("heading", "7 things"))], "text", "x.CustomImage"),
+    "blocks within blocks": ("body", [stream(("hero", [{"type": "page", "value": 7}]))], "json", "x.Page"),
+    "struct blocks without a telling name": (
+        "body",
+        [stream(("hero", {"goto": one, "text": "x"})) for one in MANY],
+        "json",
+        "x.Page",
+    ),
+    "rich text": ("text", ['<p><a id="7" linktype="page">x</a></p>'], "text", "x.Page"),
+    "rich text in another order": (
+        "text",
+        ['<embed alt="a" embedtype="image" format="left" id="7"/>'],
+        "text",
+        "x.CustomImage",
+    ),
+    "rich text in JSON": ("body", [stream(("text", '<a linktype="document" id="7">x</a>'))], "json", "x.Document"),
+    "an address": ("text", ['<a href="/documents/7/view/">x</a>'], "text", "x.Document"),
+    "an attribute": ("text", ['<img data-document-id="7">'], "text", "x.Document"),
+    "a pattern": ("layout", ["x_document_7"], "text", "x.Document"),
+    "JSON in a string in JSON": ("content", [{"content": json.dumps({"document_id": 7})}], "json", "x.Document"),
+    "twice in a string": ("content", [{"a": json.dumps({"b": json.dumps({"user_id": 7})})}], "json", "x.User"),
+    "a stored copy of a row": ("content", [{"pk": 7, "owner": 3, "title": "x"}], "json", "x.User"),
+    "nested lists of a query": (
+        "query",
+        [json.dumps(["OR", [["documents__id__in", [7, 8]], ["x", "y"]]])],
+        "text",
+        "x.Document",
+    ),
+    "nested lists with texts": ("query", [json.dumps(["AND", [["page__id", "7"]]])], "text", "x.Page"),
+}
+MEAN_THEMSELVES: dict[str, tuple[str, Sequence[object], LogicalType]] = {
+    "a counter": ("sequence", [*range(1, 300)], "integer"),
+    "a counter without a telling name": ("a", [*range(1, 300)], "integer"),
+    "positions within others": ("place", [*range(1, 6)] * 60, "integer"),
+    "page numbers": ("leaf", [n for pages in range(1, 60) for n in range(1, pages)], "integer"),
+    "years": ("made", [1990 + n % 36 for n in range(300)], "integer"),
+    "years that are ids": ("since", [900 + n % 36 for n in range(300)], "integer"),
+    "bytes": ("size", [random_numbers.randint(1, 10**7) for _ in range(300)], "integer"),
+    "yes and no": ("active", [0, 1] * 50, "integer"),
+    "per cent": ("done", [n * 5 for n in range(1, 21)] * 5, "integer"),
+    "versions": ("version", [1, 2, 3, 1, 1, 2], "integer"),
+    "a version of a page": ("page", [1, 2, 3, 1, 1, 2], "integer"),
+    "ids of something else": ("external_id", ["7", "12", "311"], "text"),
+    "ids that are nowhere": ("document_id", [10**6 + n for n in range(50)], "integer"),
+    "words": ("document_id", ["SOP-7", "SOP-8"], "text"),
+    "prose": ("content", ["Document 7 has 12 pages and refers to document 8; see 3.1, 2024-05-07 and 10/12."], "text"),
+    "dates": ("text", ["2024-01-05", "2024-12-31"], "text"),
+    "measures in JSON": ("data", [{"width": 7, "height": 12, "rating": 3, "items": 4, "order": 2}], "json"),
+    "settings": ("value", ["30", "true", "5", "smtp", "25"], "text"),
+    "attributes of tags": ("text", ['<td colspan="7" width="12"><ol start="8">'], "text"),
+    "a heading of level 2": ("body", [stream(("heading", {"level": 2, "text": "x"}), ("columns", 3))], "json"),
+    "measures of charts": ("body", [{"rows": [[1, 2, 7], [3, 4, 12]]}], "json"),
+    "a list of positions": ("order_list", ["1,2,3,4"], "text"),
+    "pages in a text": ("layout", ["see page_7 and page_8, page_300"], "text"),
+    "nothing": ("document_id", [], "integer"),
+    "zeros": ("document_id", [0, 0], "integer"),
+}
+
+
+@pytest.mark.parametrize("what", HOLD_IDS)
+def test_ids_are_found(workspace: duckdb.DuckDBPyConnection, what: str) -> None:
+    name, values, kind, model = HOLD_IDS[what]
+
+    found = suspected(workspace, name, values, kind)
+
+    assert model in found
+
+
+@pytest.mark.parametrize("what", MEAN_THEMSELVES)
+def test_what_means_itself_is_no_reference(workspace: duckdb.DuckDBPyConnection, what: str) -> None:
+    assert suspected(workspace, *MEAN_THEMSELVES[what]) == set()
+
+
+def test_a_column_beside_it_says_what_a_value_is(workspace: duckdb.DuckDBPyConnection) -> None:
+    values, kinds = ["7", "invoice", "8", "2024-01-01", "9"], "axabx"
+
+    assert suspected(workspace, "value", values) == set()
+    assert "x.Page" in suspected(workspace, "value", values, beside=kinds)
+    assert suspected(workspace, "value", values, beside="aaabb") == set()  # no kind whose values all are ids
+
+
+def test_rows_that_are_not_written_and_ids_that_stay_stop_nothing(workspace: duckdb.DuckDBPyConnection) -> None:
+    make_values(workspace)
+    workspace.execute("CREATE OR REPLACE TABLE rows AS SELECT '7' AS text, false AS touched")
+    column = Column(name="document_id", native_type="", logical_type="integer", nullable=True)
+    collect_column(workspace, "x.Row.document_id", column, "rows")
+    tables = [*map(_table, IDS), _table("x.File")]
+
+    assert find_suspects(workspace, tables, Names(tables, {})) == []
+
+
+def test_what_is_declared_is_masked_and_the_rest_is_seen(workspace: duckdb.DuckDBPyConnection) -> None:
+    make_values(workspace)
+    workspace.execute(
+        """CREATE OR REPLACE TABLE rows AS SELECT '{"document_id": 7, "other": {"document_id": 8}}' AS text, true AS touched"""
+    )
+    column = Column(name="data", native_type="", logical_type="json", nullable=True)
+    collect_column(workspace, "x.Row.data", column, "rows", lambda text: text.replace(": 7", ": 0"))
+    tables = [*map(_table, IDS), _table("x.File")]
+
+    (suspect,) = find_suspects(workspace, tables, Names(tables, {}))
+
+    assert suspect.examples == ("8",)
