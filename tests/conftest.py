@@ -18,6 +18,7 @@ from tests.backed_up import BackedUpSystems
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
 from tests.restored_system import RecoveredSystems
+from tests.warm_python import warm_python
 
 # The same examples in every run: what changed is the code. `EDMS_BACKUP_EXPLORE=1` tries new ones.
 hypothesis.settings.register_profile("suite", derandomize="EDMS_BACKUP_EXPLORE" not in os.environ, deadline=None)
@@ -103,6 +104,12 @@ def _quiet_libraries(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in [*os.environ]:
         if name.startswith(("EDMS_BACKUP__", "PREFECT_API_", "REFERENCE_EDMS_")) or name == "PREFECT_PROFILE":
             del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_python(tmp_path_factory: pytest.TempPathFactory, _quiet_libraries: None) -> Iterator[None]:
+    with warm_python(tmp_path_factory.mktemp("python")):
+        yield
 
 
 @pytest.fixture(scope="session")

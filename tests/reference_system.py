@@ -13,7 +13,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from tests.postgres_server import PostgresServer
+from tests.warm_python import edms_python
 
 Engine = Literal["sqlite", "postgresql"]
 
@@ -65,7 +65,7 @@ class ReferenceEdms:
     def manage(self, *args: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a management command; with `check`, a failure shows what the command said."""
         done = subprocess.run(
-            [sys.executable, str(self.project / "manage.py"), *args],
+            [edms_python(), str(self.project / "manage.py"), *args],
             input=stdin,
             capture_output=True,
             text=True,
@@ -82,7 +82,7 @@ class ReferenceEdms:
     ) -> Path:
         """Write an `edms-backup.toml` for this installation; `extra` is TOML that is put at its end."""
         top = {"workdir": str(workdir or path.parent / "work")}
-        edms = {"project": str(self.project), "settings": "config.settings", "python": sys.executable}
+        edms = {"project": str(self.project), "settings": "config.settings", "python": edms_python()}
         sections: dict[str, Mapping[str, str]] = {
             "edms": edms,
             "edms.env": self.env,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from edms_tasks.settings import Settings, settings_from
 from tests.conversion.said_by_django import SCRIPT, heard
 from tests.postgres_server import PostgresServer
 from tests.running import run_backup, run_restore
+from tests.warm_python import edms_python
 from tests.zoo.the_zoo import PROJECT
 
 # Two tables without models, and two decimals that SQLite does not hold as Django reads them.
@@ -68,7 +68,7 @@ def _open(url: str, folder: Path) -> Settings:
     _run([str(PROJECT / "keeper.py"), "fill"], environment)
     return settings_from(
         {
-            "edms": {"project": str(PROJECT), "settings": "zoo_settings", "python": sys.executable, "env": environment},
+            "edms": {"project": str(PROJECT), "settings": "zoo_settings", "python": edms_python(), "env": environment},
             "repository": {"url": str(folder / "repository")},
             "workdir": str(folder / "work"),
             "chunk_rows": 3,
@@ -86,7 +86,7 @@ def _said(url: str) -> list[list[str]]:
 def _run(arguments: list[str], environment: dict[str, str]) -> str:
     kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "DJANGO_SETTINGS_MODULE")}
     done = subprocess.run(
-        [sys.executable, *arguments], env=kept | environment, capture_output=True, text=True, check=False
+        [edms_python(), *arguments], env=kept | environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-6000:]
     return done.stdout

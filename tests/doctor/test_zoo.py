@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from edms_tasks.settings import settings_from
 from tests.doctor.diagnoses_of_the_zoo import DIAGNOSES, ERRORS, Said
 from tests.reference_system import Engine, LazyPostgres
 from tests.running import run_doctor
+from tests.warm_python import edms_python
 from tests.zoo.the_zoo import EXTENSIONS, PROJECT, trait_names
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
@@ -65,7 +65,7 @@ class Examinations:
             url = self._postgres.server.create_database(self._name)
             environment = {"ZOO_DATABASE": url, "ZOO_EXTENSIONS": ",".join(self._create_extensions())}
         filled = subprocess.run(
-            [sys.executable, str(PROJECT / "keeper.py"), "fill"],
+            [edms_python(), str(PROJECT / "keeper.py"), "fill"],
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
@@ -75,7 +75,7 @@ class Examinations:
             trait: {label or name for kind in ("tables", "views") for name, label in found[kind].items()}
             for trait, found in json.loads(filled.stdout).items()
         }
-        edms = {"project": str(PROJECT), "settings": "zoo_settings", "python": sys.executable, "env": environment}
+        edms = {"project": str(PROJECT), "settings": "zoo_settings", "python": edms_python(), "env": environment}
         given = {"edms": edms, "workdir": str(self._folder / "work")}
         settings = settings_from(given, where=self._folder / "edms-backup.toml")
         return Examined(names, run_doctor(settings).diagnosis)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from edms_tasks.settings import Settings, settings_from
+from tests.warm_python import edms_python
 
 _SETTINGS = """
 import pathlib
@@ -32,7 +32,7 @@ def small_project(folder: Path, models: str, rows: str = "", *, settings: str = 
         f"from django.core.management import call_command; call_command('migrate', '--run-syncdb', verbosity=0)\n{rows}",
     )
     return settings_from(
-        {"edms": {"project": str(folder), "settings": "small_settings", "python": sys.executable}},
+        {"edms": {"project": str(folder), "settings": "small_settings", "python": edms_python()}},
         where=folder / "edms-backup.toml",
     )
 
@@ -43,4 +43,4 @@ def run_python(folder: Path, rows: str) -> None:
         "import os, sys; sys.path.insert(0, '.'); os.environ['DJANGO_SETTINGS_MODULE'] = 'small_settings'\n"
         f"import django; django.setup()\nfrom django.conf import settings\nfrom small.models import *\n{rows}\n"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True)
+    subprocess.run([edms_python(), "-c", script], cwd=folder, check=True, capture_output=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from flows.running.declaring import Task
 from flows.running.threads import ThreadRunner
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_restore
+from tests.warm_python import edms_python
 
 MODELS = "class Document(models.Model):\n    number = models.CharField(max_length=40, unique=True)\n    file = models.FileField()\n"
 
@@ -122,7 +122,7 @@ def small_edms(folder: Path, url: str | None = None) -> SmallEdms:
     small_project(project, MODELS, settings=text)
     (project / "media").mkdir()
     values = {
-        "edms": {"project": str(project), "settings": "small_settings", "python": sys.executable},
+        "edms": {"project": str(project), "settings": "small_settings", "python": edms_python()},
         "repository": {"url": str(folder / "repository")},
         "validate": {"django_check": False},
     }

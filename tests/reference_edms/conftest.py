@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.warm_python import edms_python
 
 PROJECT = Path(__file__).resolve().parents[2] / "reference_edms"
 
@@ -39,7 +40,7 @@ class Edms:
             "REFERENCE_EDMS_DATABASE": f"sqlite:///{self.database}",
             "REFERENCE_EDMS_MEDIA": str(self.media),
         }
-        command = [sys.executable, str(PROJECT / "manage.py"), *arguments]
+        command = [edms_python(), str(PROJECT / "manage.py"), *arguments]
         done = subprocess.run(
             command, env=environment, input=code or "", capture_output=True, text=True, cwd=self.folder
         )

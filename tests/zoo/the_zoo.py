@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from flows.restoring.result import RestoreResult
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine
 from tests.running import run_backup, run_restore
+from tests.warm_python import edms_python
 
 PROJECT = Path(__file__).with_name("project")
 EXTENSIONS = ("citext", "hstore")
@@ -60,7 +60,7 @@ def open_zoo(engine: Engine, folder: Path, server: PostgresServer | None, name: 
     traits = {trait: Belongings(**found) for trait, found in _keeper("fill", environment).items()}
     settings = settings_from(
         {
-            "edms": {"project": str(PROJECT), "settings": "zoo_settings", "python": sys.executable, "env": environment},
+            "edms": {"project": str(PROJECT), "settings": "zoo_settings", "python": edms_python(), "env": environment},
             "repository": {"url": str(folder / "repository")},
             "workdir": str(folder / "work"),
             "chunk_rows": 3,  # forces every boundary
@@ -115,7 +115,7 @@ def _keeper(mode: str, environment: dict[str, str]) -> dict[str, Any]:
     """What the zoo's own program says, run in a process of its own."""
     kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "DJANGO_SETTINGS_MODULE")}
     done = subprocess.run(
-        [sys.executable, str(PROJECT / "keeper.py"), mode],
+        [edms_python(), str(PROJECT / "keeper.py"), mode],
         env=kept | environment,
         capture_output=True,
         text=True,

@@ -1,0 +1,88 @@
+"""The warm Python of the tests' EDMSs starts scripts as Python does, or gives way to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.warm_python import edms_python
+
+_TELLS = """
+import json, os, sys
+print(json.dumps([sys.argv, sys.path[0], os.getcwd(), dict(os.environ), os.umask(0o22), os.getpgrp() == os.getpgid(os.getppid()),
+    sys.stdin.read(), sys.stdout.encoding, __name__, os.read(int(sys.argv[1]), 9).decode()]))
+print("said \\u00e9", file=sys.stderr)
+sys.exit(int(sys.argv[2]))
+"""
+_IS_WARM = "import sys; sys.exit('runpy' not in sys.modules or 'django.db.models' not in sys.modules)"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _it_runs() -> None:
+    deadline = time.monotonic() + 60
+    while subprocess.run([edms_python(), "-c", _IS_WARM], check=False).returncode:
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_script_finds_what_python_gives_it(tmp_path: Path, encoding: str) -> None:
+    script = tmp_path / "tells.py"
+    script.write_text(_TELLS, encoding="utf-8")
+    said = []
+    for program in (edms_python(), sys.executable):
+        reading, writing = os.pipe()
+        os.write(writing, b"handed on")
+        os.close(writing)
+        said.append(
+            subprocess.run(
+                [program, str(script), str(reading), "7"],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONIOENCODING": encoding, "WORD": "ü"},
+                input="asked",
+                encoding=encoding,
+                capture_output=True,
+                pass_fds=(reading,),
+                umask=0o27,
+                check=False,
+            )
+        )
+        os.close(reading)
+
+    warm, own = said
+    assert (warm.returncode, warm.stdout, warm.stderr) == (own.returncode, own.stdout, own.stderr)
+    assert own.returncode == 7 and "handed on" in own.stdout
+
+
+def test_a_script_that_fails_or_is_killed_ends_as_with_python() -> None:
+    failed = subprocess.run(
+        [edms_python(), "-c", "raise ValueError('why')"], capture_output=True, text=True, check=False
+    )
+    killed = subprocess.run([edms_python(), "-c", "import os; os.kill(os.getpid(), 9)"], check=False)
+
+    assert failed.returncode == 1 and failed.stderr.endswith("ValueError: why\n")
+    assert killed.returncode == -signal.SIGKILL
+
+
+def test_a_script_ends_with_the_program_that_started_it() -> None:
+    with subprocess.Popen(
+        [edms_python(), "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"], stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdout is not None
+        child = int(program.stdout.readline())
+        program.kill()
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{child}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_in_another_session_it_is_python_itself() -> None:
+    done = subprocess.run([edms_python(), "-c", _IS_WARM], start_new_session=True, check=False)
+
+    assert done.returncode == 1

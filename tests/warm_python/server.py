@@ -1,0 +1,148 @@
+"""python server.py SOCKET PROJECT: forks a child for each script that it is asked to run; ends when its input does."""
+
+from __future__ import annotations
+
+import array
+import codecs
+import fcntl
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import sysconfig
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from program import inherited
+
+_MOST_FILES = 64
+_OUT_OF_THE_WAY = 300  # descriptors from here on, while those that were sent find their numbers
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a program was started with; `files` are the numbers its open files have."""
+
+    arguments: list[str]
+    folder: str
+    variables: dict[str, str]
+    files: list[int]
+    umask: int
+    group: int
+
+
+def serve(address: str, project: str) -> list[str] | None:
+    """Serve until the input ends; returns in each child, with the arguments that Python is to start with."""
+    for name in _used_by(project):
+        with suppress(Exception):  # models, and what else needs an EDMS's settings, are left to the child
+            importlib.import_module(name)
+    gc.freeze()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(address)
+    listener.listen(64)
+    while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [], 1)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if sys.stdin in ready:
+            return None
+        if listener in ready:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                return _supervise(connection)
+            connection.close()
+
+
+def _used_by(project: str) -> list[str]:
+    """The modules of libraries that a Django project imports, in their order; found by a child, which may import the project."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        sys.path[0] = project
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+        import django
+        from django.core.management import load_command_class
+
+        django.setup()
+        for command in ("check", "migrate", "flush", "sqlmigrate"):
+            load_command_class("django.core", command)
+        for engine in ("sqlite3", "postgresql"):
+            importlib.import_module(f"django.db.backends.{engine}.base")
+        importlib.import_module("django.contrib.postgres.fields")
+        names = [
+            name for name, module in sys.modules.items() if str(module.__dict__.get("__file__")).startswith(_LIBRARIES)
+        ]
+        os.write(writing, json.dumps(names).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        names = json.load(pipe)
+    os.waitpid(child, 0)
+    return names
+
+
+def _supervise(connection: socket.socket) -> list[str]:
+    """Fork the child that runs the script, wait for it or for the end of the program, pass on how it ended."""
+    connection.send(inherited().encode())
+    message, extra, _, _ = connection.recvmsg(1 << 20, socket.CMSG_SPACE(_MOST_FILES * 4))
+    if not message:
+        os._exit(0)  # the program became Python itself
+    sent = array.array("i", b"".join(data for _, _, data in extra))
+    child = os.fork()
+    if child == 0:
+        return _become(Request(**json.loads(message)), list(sent))
+    for number in sent:
+        os.close(number)
+    ready, _, _ = select.select([os.pidfd_open(child), connection], [], [])
+    if connection in ready:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    with suppress(OSError):  # the program was killed
+        connection.send(b"%d" % status)
+    os._exit(0)
+
+
+def _become(request: Request, sent: list[int]) -> list[str]:
+    """Make this process what the program's own would be."""
+    aside = [fcntl.fcntl(number, fcntl.F_DUPFD, _OUT_OF_THE_WAY) for number in sent]
+    os.closerange(0, _OUT_OF_THE_WAY)
+    for number, wanted in zip(aside, request.files, strict=True):
+        os.dup2(number, wanted)
+        os.close(number)
+    os.chdir(request.folder)
+    os.umask(request.umask)
+    os.setpgid(0, request.group)
+    os.environ.clear()
+    os.environ.update(request.variables)
+    time.tzset()
+    encoding, _, errors = os.environ.get("PYTHONIOENCODING", "utf-8").partition(":")
+    encoding = codecs.lookup(encoding).name
+    sys.stdin = os.fdopen(0, encoding=encoding, closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding=encoding, errors=errors or "strict", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding=encoding, errors="backslashreplace", buffering=1, closefd=False)
+    return request.arguments
+
+
+def run(arguments: list[str]) -> None:
+    """What Python does with its arguments: `SCRIPT …` or `-c TEXT …`."""
+    if arguments[0] == "-c":
+        sys.argv, sys.path[0] = ["-c", *arguments[2:]], ""
+        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+        return
+    sys.argv, sys.path[0] = arguments, str(Path(arguments[0]).resolve().parent)
+    runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    wanted = serve(*sys.argv[1:])
+    if wanted is not None:
+        run(wanted)
