@@ -46,9 +46,16 @@ class KeptNowhere(ValidationResultsStore):
         return True
 
 
+class Ephemeral(EphemeralDataContext):
+    """It is gone after the run: its configuration need not be written as YAML into memory with each data source."""
+
+    def _save_project_config(self) -> None:
+        pass
+
+
 def ephemeral_context(database_url: str) -> EphemeralDataContext:
     """A context that knows the restored database's address and stores nothing."""
-    context = EphemeralDataContext(
+    context = Ephemeral(
         DataContextConfig(
             store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
             progress_bars=ProgressBarsConfig(globally=False),

@@ -84,7 +84,9 @@ def test_a_suite_stands_beside_its_page_as_great_expectations_stores_it(tmp_path
 
     links = re.findall(r'<a download href="([^"]+)">', index.read_text())
     assert links == ["suites/001-documents-Document.json"]
-    assert ExpectationSuite(**json.loads((index.parent / links[0]).read_text())) == stored
+    written = json.loads((index.parent / links[0]).read_text())
+    assert written == stored.to_json_dict()
+    assert ExpectationSuite(**written) == stored
     page = (index.parent / links[0]).with_suffix(".html")
     assert '<a download href="../suites/001-documents-Document.json">' in page.read_text()
 

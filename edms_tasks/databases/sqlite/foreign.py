@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi as adbc
@@ -77,13 +78,16 @@ def register_in(connection: sqlite3.Connection) -> None:
 
 def in_file(connection: sqlite3.Connection) -> ForeignNames:
     """The names that the schema of an open database needs."""
-    return find_foreign(
-        connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql NOTNULL "
-            "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY type DESC, rowid"
-        ).fetchall(),
-        lambda scratch, _, statement: scratch.execute(statement),
-    )
+    statements = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql NOTNULL "
+        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY type DESC, rowid"
+    ).fetchall()
+    return _of_schema(tuple(statements))
+
+
+@lru_cache(maxsize=4)  # a run asks for each connection it opens, and the answer is the schema's alone
+def _of_schema(statements: tuple[tuple[str, str], ...]) -> ForeignNames:
+    return find_foreign(statements, lambda scratch, _, statement: scratch.execute(statement))
 
 
 def plain_table(connection: sqlite3.Connection, name: str, *, keys: bool) -> str:
