@@ -21,7 +21,8 @@ from edms_tasks.lineage.owner import identity_of, names_of, same_edms
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings, load_settings, settings_from
 from flows.initialising.profiles import Profile, all_profiles, detect_profile, find_profile
-from flows.initialising.settings_template import settings_text
+from flows.initialising.roots import find_roots
+from flows.initialising.settings_template import Answer, settings_text
 from flows.live.folder_checks import require_separate
 
 NO_PROFILE = "none"
@@ -106,6 +107,8 @@ def initialise(
     if chosen is not None and reports:
         checks.append(_check("profile", lambda: _fits(chosen, reports[0])))
     checks.append(_check("database", lambda: _reach(reports)))
+    if reports and not any(check.error for check in checks):
+        checks.append(_check("files", lambda: _find_roots(settings, reports[0], answers)))
     if not any(check.error for check in checks):  # a repository is made for an EDMS that answers
         checks.append(_check("repository", lambda: _open_repository(settings, reports, answers)))
         if checks[-1].error is None:
@@ -117,7 +120,7 @@ def initialise(
     return InitResult(config.absolute(), chosen.name if chosen else None, tuple(checks), written=config.exists())
 
 
-def _require_project(answers: Mapping[str, str | tuple[str, ...]]) -> None:
+def _require_project(answers: Mapping[str, Answer]) -> None:
     if "edms.command" in answers:
         return
     project = answers.get("edms.project")
@@ -131,9 +134,9 @@ def _require_project(answers: Mapping[str, str | tuple[str, ...]]) -> None:
 
 def _answers(
     project: Path | None, settings_module: str | None, python: Path | None, command: str | None, repository: str | None
-) -> dict[str, str | tuple[str, ...]]:
+) -> dict[str, Answer]:
     """What was said, and what can be found out, as settings."""
-    answers: dict[str, str | tuple[str, ...]] = {}
+    answers: dict[str, Answer] = {}
     if command:
         if python:
             raise CommandError("--python and --command exclude each other.", fix="Give the one that starts its Python.")
@@ -168,9 +171,7 @@ def _find_module(project: Path) -> str | None:
     return found.group(1) if found else None
 
 
-def _write(
-    config: Path, answers: Mapping[str, str | tuple[str, ...]], profile: Profile | None, *, force: bool
-) -> Settings:
+def _write(config: Path, answers: Mapping[str, Answer], profile: Profile | None, *, force: bool) -> Settings:
     """Write the file, and give what it says."""
     text = settings_text(answers, profile.sections if profile else None)
     settings = settings_from(tomllib.loads(text), where=config)
@@ -206,7 +207,7 @@ def _fits(profile: Profile, report: ProbeReport) -> str:
     return f"{profile.name}, for {profile.title}"
 
 
-def _kept_ids(config: Path, *, force: bool) -> dict[str, str | tuple[str, ...]]:
+def _kept_ids(config: Path, *, force: bool) -> dict[str, Answer]:
     """The EDMS's id in the file that is to be written over: its snapshots bear it."""
     if not force or not config.exists():
         return {}
@@ -217,7 +218,7 @@ def _kept_ids(config: Path, *, force: bool) -> dict[str, str | tuple[str, ...]]:
     return {"edms.id": kept} if kept else {}
 
 
-def _open_repository(settings: Settings, reports: list[ProbeReport], answers: dict[str, str | tuple[str, ...]]) -> str:
+def _open_repository(settings: Settings, reports: list[ProbeReport], answers: dict[str, Answer]) -> str:
     """Make or open the repository, and answer with the ids that keep it and this EDMS from being taken for others."""
     if reports:
         require_separate(settings, reports[0])
@@ -241,6 +242,20 @@ def _open_repository(settings: Settings, reports: list[ProbeReport], answers: di
             " put its id into [edms] id"
         )
     return repository.display
+
+
+def _find_roots(settings: Settings, report: ProbeReport, answers: dict[str, Answer]) -> str:
+    """Look for folders of files that the EDMS's storages do not tell of, and answer with them as roots."""
+    found = find_roots(settings, report)
+    said = [f"{name}: {count:,} files" for name, count in found.known.items()] or ["the EDMS has no file storages"]
+    if found.added:
+        folders = ", ".join(f"{name} ({folder})" for name, folder in found.added.items())
+        if settings.files.roots:  # of the profile, whose text stands in the file word for word
+            said.append(f"{found.rows:,} rows name files elsewhere: ADD to [files] roots {folders}")
+        else:
+            answers["files.roots"] = found.added
+            said.append(f"{found.rows:,} rows name files elsewhere, added to [files] roots: {folders}")
+    return "; ".join([*said, *found.incomplete])
 
 
 def _reach(reports: list[ProbeReport]) -> str:

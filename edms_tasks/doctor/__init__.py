@@ -18,7 +18,7 @@ from edms_tasks.doctor.assessment import (
     settings_text,
 )
 from edms_tasks.doctor.examination import Subject, examine
-from edms_tasks.doctor.file_names import WalkedRoot, walk_root
+from edms_tasks.doctor.file_names import WalkedRoot, walk_root, walked_files
 
 __all__ = [
     "SEVERITIES",
@@ -33,4 +33,5 @@ __all__ = [
     "grouped",
     "settings_text",
     "walk_root",
+    "walked_files",
 ]

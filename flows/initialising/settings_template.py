@@ -40,7 +40,10 @@ _EXAMPLES = {
 }
 
 
-def settings_text(answers: Mapping[str, str | tuple[str, ...]], profile: Mapping[str, str] | None = None) -> str:
+Answer = str | tuple[str, ...] | Mapping[str, str]
+
+
+def settings_text(answers: Mapping[str, Answer], profile: Mapping[str, str] | None = None) -> str:
     """The text of a settings file.
 
     Args:
@@ -67,22 +70,26 @@ def settings_text(answers: Mapping[str, str | tuple[str, ...]], profile: Mapping
     return "\n".join([head, *plain, *sections, *known.values()])
 
 
-def _section(name: str, model: type[BaseModel], answers: Mapping[str, str | tuple[str, ...]], from_profile: str) -> str:
+def _section(name: str, model: type[BaseModel], answers: Mapping[str, Answer], from_profile: str) -> str:
     lines = [f"# {(model.__doc__ or '').splitlines()[0]}\n[{name}]\n"]
     said = tomllib.loads(from_profile).get(name, {})
     for field_name, field in model.model_fields.items():
         key = field.alias or field_name
         if key not in said:
             lines.append(_entry(f"{name}.{key}", key, field, answers))
-    return "".join([*lines, _without_header(name, from_profile)])
+    answered = {
+        key: answer for key in model.model_fields if isinstance(answer := answers.get(f"{name}.{key}"), Mapping)
+    }
+    tables = [tomlkit.dumps({name: {key: answer}}) for key, answer in answered.items()]
+    return "".join([*lines, _without_header(name, from_profile), *(f"\n{text}" for text in tables)])
 
 
 def _without_header(name: str, text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if line.strip() != f"[{name}]")
 
 
-def _entry(full: str, key: str, field: FieldInfo, answers: Mapping[str, str | tuple[str, ...]]) -> str:
-    if full in answers:
+def _entry(full: str, key: str, field: FieldInfo, answers: Mapping[str, Answer]) -> str:
+    if full in answers and not isinstance(answers[full], Mapping):
         return f"{_comment(field)}{key} = {_toml(answers[full])}\n"
     return f"{_comment(field)}# {key} = {_EXAMPLES.get(full) or _toml(field.get_default())}\n"
 

@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from edms_tasks.inventory.model import Finding
-from edms_tasks.settings import Settings
+from edms_tasks.settings import Settings, load_settings
+from flows.init import initialise
 from tests.inventory.small_project import run_python, small_project
 from tests.running import run_backup, run_doctor
 
@@ -165,6 +166,31 @@ Logo.objects.filter(template="small/detail.html").update(template="")
     folders = {name: Path(path) for name, path in proposed.items()}
     again = run_doctor(given.model_copy(update={"files": given.files.model_copy(update={"roots": folders})}))
     assert outside(again.diagnosis.assessments) == []
+
+
+def test_init_writes_the_roots_that_it_finds(tmp_path: Path) -> None:
+    edms(tmp_path, CONVENTIONS["a list in JSON"] + CONVENTIONS["below the project"])
+    project, config = tmp_path / "edms", tmp_path / "edms-backup.toml"
+    (project / "manage.py").touch()
+
+    made = initialise(
+        config,
+        project=project,
+        settings_module="small_settings",
+        python=Path(sys.executable),
+        command=None,
+        repository=str(tmp_path / "repository"),
+        profile=None,
+        force=False,
+    )
+
+    assert made.exit_code == 0
+    (said,) = [check.answer for check in made.checks if check.subject == "files"]
+    assert said.startswith("media: 1 files; 24 rows name files elsewhere")
+    settings = load_settings(config)
+    assert settings.files.roots == {"documents": project / "storage/documents"}
+    assert outside(run_doctor(settings).diagnosis.assessments) == []
+    assert tomllib.loads(config.read_text())["files"]["roots"]
 
 
 @pytest.mark.parametrize("separator", ["\n", ", ", ";"])
