@@ -80,6 +80,20 @@ class ExcludeSettings(_Section):
         default=(), description="Models or tables whose rows are left out, e.g. sessions.Session."
     )
     files: tuple[str, ...] = Field(default=(), description="Glob patterns of files left out, relative to their root.")
+    running: tuple[str, ...] = Field(
+        default=("*.pid", "*.lock", "*.lck", "*LOCK", "*_lock"),
+        description="Glob patterns of lock files and files of process ids; only those of up to 64 bytes are left out.",
+    )
+    indexes: tuple[str, ...] = Field(
+        default=(
+            "_*_[0-9]*.toc *.seg *LOCK",  # Whoosh
+            ".managed.json meta.json .* ????????????????????????????????.*",  # Tantivy
+            "iamglass flintlock *.glass",  # Xapian
+            "segments_* _*.* segments.gen write.lock pending_segments_*",  # Lucene
+        ),
+        description="Search indexes, which the EDMS can rebuild: a folder that has a file of the first glob pattern, and "
+        "whose entries all match one of them, is left out.",
+    )
 
 
 class FilesSettings(_Section):

@@ -23,6 +23,7 @@ from edms_tasks.doctor import (
     walk_root,
 )
 from edms_tasks.doctor.profile_answers import answers
+from edms_tasks.files.left_out import LeaveOut
 from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.model import FileRoot, Finding, Inventory
@@ -135,7 +136,7 @@ def inspect_with_lookups(settings: Settings) -> ProbeReport:
 @task(name="walk files", tags=["files"], task_run_name="walk the files of {root.name}")
 def walk_files(root: FileRoot, settings: Settings, databases: Sequence[Path], into: Path) -> WalkedRoot:
     """List the files of a root."""
-    return walk_root(root, settings.exclude.files, [*our_folders(settings), *databases], into)
+    return walk_root(root, LeaveOut.of(settings), [*our_folders(settings), *databases], into)
 
 
 assess = task(name="assess", tags=["assess"], task_run_name="assess what was read")(examine)

@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 from edms_tasks.comparing.result import CHANGES, PathDifference, RootDifference
 from edms_tasks.files.fetch import open_index
 from edms_tasks.files.index import SCHEMA, file_workspace, readable
+from edms_tasks.files.left_out import NOTHING, LeaveOut
 from edms_tasks.files.listing import batch_of, write_listing
 from edms_tasks.files.read_ahead import FileFailed, Reading, Wanted, in_order
-from edms_tasks.files.walk import Tell, Troubles, excluding, walk
+from edms_tasks.files.walk import Tell, Troubles, walk
 from edms_tasks.manifest import FileIndex
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
@@ -44,7 +45,7 @@ class LiveFolder:
     """A folder of the EDMS as it is now."""
 
     path: Path
-    exclude: Sequence[str] = ()  # glob patterns of what a backup leaves out
+    leave_out: LeaveOut = NOTHING  # what a backup leaves out
     ours: Sequence[Path] = ()  # what `walk` leaves out: the backup's own folders, and the database's file
     jobs: int = 2
 
@@ -143,7 +144,7 @@ def _relate_live(connection: duckdb.DuckDBPyConnection, live: LiveFolder, folder
             tell(code, path)
 
     root = os.fsencode(live.path)
-    write_listing(walk(root, told, exclude=excluding(live.exclude), ours=live.ours), listing)
+    write_listing(walk(root, told, leave_out=live.leave_out, ours=live.ours), listing)
     connection.execute(
         f"CREATE VIEW listing AS SELECT * FROM read_parquet({literal(str(listing))}) WHERE path <> ''::BLOB"
     )

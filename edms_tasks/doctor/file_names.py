@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from edms_tasks.doctor.assessment import Assessment, assessed
 from edms_tasks.files.ids_in_names import matching
 from edms_tasks.files.index import readable
-from edms_tasks.files.walk import Troubles, excluding, walk
+from edms_tasks.files.left_out import LeaveOut
+from edms_tasks.files.walk import Troubles, walk
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
@@ -37,12 +38,12 @@ class WalkedRoot:
     troubles: tuple[Finding, ...]
 
 
-def walk_root(root: FileRoot, exclude: Sequence[str], ours: Sequence[Path], into: Path) -> WalkedRoot:
+def walk_root(root: FileRoot, leave_out: LeaveOut, ours: Sequence[Path], into: Path) -> WalkedRoot:
     """Write the names of a root's files to the Parquet file `into`.
 
     Args:
         root: the folder.
-        exclude: the settings' patterns of files to leave out.
+        leave_out: what a backup leaves out.
         ours: folders of our own and the database's file, which are not entered if they lie inside.
         into: the file; it is made even for a root without files.
     """
@@ -51,7 +52,7 @@ def walk_root(root: FileRoot, exclude: Sequence[str], ours: Sequence[Path], into
     files = 0
     names: list[bytes] = []
     with pq.ParquetWriter(into, _SCHEMA) as writer:
-        for found in walk(base, troubles.tell, exclude=excluding(exclude), ours=ours):
+        for found in walk(base, troubles.tell, leave_out=leave_out, ours=ours):
             if found.kind != "file":
                 continue
             if not os.access(os.path.join(base, found.path), os.R_OK):  # noqa: PTH118 - names may not be UTF-8

@@ -17,7 +17,7 @@ from edms_tasks.doctor.file_names import FILE_NAMES, WalkedRoot
 from edms_tasks.doctor.references import Followed, follow_references
 from edms_tasks.errors import SettingsError
 from edms_tasks.files.ids_in_names import matching
-from edms_tasks.files.walk import excluding
+from edms_tasks.files.left_out import LeaveOut
 from edms_tasks.inventory.model import FileNameReference, Finding, Inventory, Reference, Table, Value
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
 from edms_tasks.quoting import identifier, literal
@@ -231,8 +231,7 @@ class _Judge:
             if table is None:
                 return _line(entry, "wrong", 0, f"There is no model or table {tables[0]!r}.")
             return _counted(entry, self.keys.raws[table.id].rows, "row")
-        matches = excluding([str(pattern) for pattern in said["files"]])
-        assert matches is not None  # there is a pattern
+        matches = LeaveOut(exclude=[str(pattern) for pattern in said["files"]]).excludes
         self.cursor.execute(f"SELECT path FROM {FILE_NAMES} WHERE path IS NOT NULL")
         found = 0
         while names := self.cursor.fetchmany(_NAMES_AT_ONCE):

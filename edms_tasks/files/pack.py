@@ -22,11 +22,12 @@ import pyarrow.parquet as pq
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.fetch import open_index
 from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, digest_of, file_workspace, write_index
+from edms_tasks.files.left_out import NOTHING, LeaveOut
 from edms_tasks.files.listing import write_listing
 from edms_tasks.files.packing import Packer
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import Content, FileFailed, Read, TooLarge, Wanted, read_ahead
-from edms_tasks.files.walk import Troubles, excluding, walk
+from edms_tasks.files.walk import Troubles, walk
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.quoting import literal
@@ -104,7 +105,7 @@ def index_files(
     root: FileRoot,
     repository: Repository,
     *,
-    exclude: Sequence[str] = (),
+    leave_out: LeaveOut = NOTHING,
     databases: Sequence[Path] = (),
     previous: FileIndex | None = None,
     scratch: Path,
@@ -116,7 +117,7 @@ def index_files(
     Args:
         root: the folder.
         repository: where packs and index go.
-        exclude: glob patterns of paths to leave out.
+        leave_out: what is left out by patterns.
         databases: files of live databases, which are left out: their rows are stored.
         previous: the same root's index in an earlier snapshot; what it knows unchanged is not read again.
         scratch: folder for temporary files.
@@ -130,7 +131,7 @@ def index_files(
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="files-", dir=scratch)))
         workspace = opened.enter_context(file_workspace(folder))
         ours = [*_own_folders(repository, scratch), *databases]
-        found = walk(base, troubles.tell, exclude=excluding(exclude), ours=ours)
+        found = walk(base, troubles.tell, leave_out=leave_out, ours=ours)
         with ThreadPoolExecutor(1) as beside:
             listed = beside.submit(write_listing, found, folder / "listing.parquet")
             known = _know(previous, repository, folder, troubles, workspace, opened)

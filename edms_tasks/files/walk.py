@@ -6,9 +6,7 @@ is not a file or a folder, and whatever cannot be read, is told to `Troubles` an
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import NamedTuple
 from edms_tasks.databases.in_folders import belongs, names_in
 from edms_tasks.files.deep_paths import list_folder, status_of
 from edms_tasks.files.index import readable
+from edms_tasks.files.left_out import NOTHING, LeaveOut
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 
@@ -40,7 +39,7 @@ def walk(
     root: bytes,
     tell: Tell,
     *,
-    exclude: Callable[[bytes], bool] | None = None,
+    leave_out: LeaveOut = NOTHING,
     ours: Sequence[Path] = (),
 ) -> Iterator[Found]:
     """Walk depth first, names in byte order; holds the names of the folders above, not of the whole tree.
@@ -48,7 +47,7 @@ def walk(
     Args:
         root: the folder; a link to one is followed here only.
         tell: is told the code of a finding and a path.
-        exclude: whether a path is left out, with everything below it.
+        leave_out: what is left out by patterns.
         ours: folders of the backup's own, which are never entered, and files of live databases, which are left out with what is
             beside them. What is not there is passed over.
     """
@@ -78,7 +77,7 @@ def walk(
         if belongs(path, databases):
             tell("database-inside-root", path)
             continue
-        if exclude is not None and exclude(path):
+        if leave_out.excludes(path):
             tell("file-excluded", path)
             continue
         found = _look(root, path, tell)
@@ -89,23 +88,16 @@ def walk(
                 tell("repository-inside-root", path)
                 continue
             yield found
-            pending.append(iter(_names(root, path, tell)))
+            names = _names(root, path, tell)
+            if leave_out.is_index(names):
+                tell("search-index", path)
+                continue
+            pending.append(iter(names))
             above.append(path)
+        elif leave_out.is_of_a_running_program(path, found.stat.st_size):
+            tell("file-of-a-running-program", path)
         else:
             yield found
-
-
-def excluding(patterns: Sequence[str]) -> Callable[[bytes], bool] | None:
-    """A test for paths to leave out: a pattern is matched against the whole path and against the last name."""
-    if not patterns:
-        return None
-    matches = re.compile("|".join(fnmatch.translate(pattern.rstrip("/")) for pattern in patterns)).match
-
-    def excluded(path: bytes) -> bool:
-        text = os.fsdecode(path)
-        return bool(matches(text) or matches(text.rsplit("/", 1)[-1]))
-
-    return excluded
 
 
 def _names(root: bytes, path: bytes, tell: Tell) -> list[bytes]:

@@ -85,6 +85,17 @@ KINDS = (
         "file-excluded", ("info",), "The file is left out by [exclude] files. It is not in the restored folder either."
     ),
     Kind(
+        "file-of-a-running-program",
+        ("info",),
+        "A lock file or a file with a process's id, by [exclude] running. It is left out: the program that needs it makes it anew.",
+    ),
+    Kind(
+        "search-index",
+        ("info",),
+        "The folder is a search index, by [exclude] indexes. It is left out, since it can be rebuilt: a restored folder is empty.",
+        "After a restore, rebuild it with the EDMS's own command. To back it up all the same, set [exclude] indexes = [].",
+    ),
+    Kind(
         "link-dangling",
         ("warning",),
         "The symbolic link leads to nothing and is not in the snapshot.",

@@ -11,6 +11,7 @@ from edms_tasks.comparing.files import Held, LiveFolder
 from edms_tasks.comparing.shared_schema import State, state_of_database, state_of_snapshot
 from edms_tasks.databases import Database, open_database
 from edms_tasks.errors import SettingsError
+from edms_tasks.files.left_out import LeaveOut
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
@@ -136,6 +137,6 @@ def _folders(
             notes.append(f"The EDMS has no folder {name!r} any more; all its files count as removed.")
     ours = [*databases, settings.workdir, *([repository.local_folder] if repository.local_folder is not None else [])]
     return {
-        name: LiveFolder(path, exclude=settings.exclude.files, ours=ours, jobs=settings.jobs)
+        name: LiveFolder(path, leave_out=LeaveOut.of(settings), ours=ours, jobs=settings.jobs)
         for name, path in folders.items()
     }

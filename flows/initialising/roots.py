@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.doctor import walk_root, walked_files
 from edms_tasks.files import Examination, examine_named_files
+from edms_tasks.files.left_out import LeaveOut
 from edms_tasks.inventory.build import excluded_tables
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.scratch.run_folder import run_folder
@@ -57,7 +58,7 @@ def _look(settings: Settings, report: ProbeReport) -> FoundRoots:
         )
         names = [folder / f"names-{number:02d}.parquet" for number, _ in enumerate(inventory.file_roots)]
         walked = [
-            walk_root(root, settings.exclude.files, ours, into)
+            walk_root(root, LeaveOut.of(settings), ours, into)
             for root, into in zip(inventory.file_roots, names, strict=True)
         ]
         examination = Examination(

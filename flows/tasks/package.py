@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edms_tasks.files import find_named_files, index_files
 from edms_tasks.files.ids_in_names import measure_file_names
+from edms_tasks.files.left_out import LeaveOut
 from edms_tasks.incremental.previous import Previous
 from edms_tasks.inventory.model import FileRoot, Finding, Table
 from edms_tasks.manifest import FileIndex, TableEntry
@@ -45,7 +46,7 @@ def store_files(
         index, findings = index_files(
             root,
             repository,
-            exclude=run.settings.exclude.files,
+            leave_out=LeaveOut.of(run.settings),
             databases=databases,
             previous=known,
             scratch=folder,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.files import index_files
+from edms_tasks.files.left_out import NOTHING, LeaveOut
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
@@ -35,11 +36,11 @@ def backup(media: Path, repository: Repository, tmp_path: Path) -> Backup:
     """Back up `media`; gives the index and the findings by code."""
 
     def run(
-        *, previous: FileIndex | None = None, exclude: tuple[str, ...] = ()
+        *, previous: FileIndex | None = None, leave_out: LeaveOut = NOTHING
     ) -> tuple[FileIndex, dict[str, Finding]]:
         root = FileRoot(name="media", path=str(media))
         index, findings = index_files(
-            root, repository, exclude=exclude, previous=previous, scratch=tmp_path / "scratch"
+            root, repository, leave_out=leave_out, previous=previous, scratch=tmp_path / "scratch"
         )
         assert list((tmp_path / "scratch").iterdir()) == []
         return index, {finding.code: finding for finding in findings}

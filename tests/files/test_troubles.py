@@ -13,7 +13,9 @@ import pytest
 from edms_tasks.errors import NoSpace
 from edms_tasks.files import check_files, restore_files
 from edms_tasks.files import read_ahead as reading
+from edms_tasks.files.left_out import LeaveOut
 from edms_tasks.repository import Repository
+from edms_tasks.settings import settings_from
 from tests.files.conftest import Backup
 
 
@@ -165,9 +167,36 @@ def test_what_the_settings_exclude_is_left_out_and_counted(
     for name in ("cache/1", "cache/2", "papers/a.pdf", "papers/a.tmp", "papers/Thumbs.db"):
         (media / name).parent.mkdir(exist_ok=True)
         (media / name).write_bytes(b"x")
-    index, findings = backup(exclude=("cache/", "*.tmp", "Thumbs.db"))
+    index, findings = backup(leave_out=LeaveOut(exclude=("cache/", "*.tmp", "Thumbs.db")))
     assert index.files == 1
     assert findings["file-excluded"].count == 3
+
+
+def test_locks_process_ids_and_search_indexes_are_left_out_by_name_and_told(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    index_files = ("_MAIN_7.toc", "MAIN_1a2b.seg", "MAIN_WRITELOCK")
+    for name in ("run/web.pid", "run/beat.lock", "papers/treaty.lock", *(f"index/{name}" for name in index_files)):
+        (media / name).parent.mkdir(exist_ok=True)
+        (media / name).write_bytes(b"1234")
+    (media / "papers/treaty.lock").write_bytes(b"a document of that name" * 10)
+    # Somebody has uploaded what looks like an index: the documents beside it are stored.
+    for name in ("uploads/_MAIN_1.toc", "uploads/contract.pdf"):
+        (media / name).parent.mkdir(exist_ok=True)
+        (media / name).write_bytes(b"x")
+
+    index, findings = backup(leave_out=LeaveOut.of(settings_from({}, where=tmp_path / "settings.toml")))
+
+    assert index.files == 3
+    found = {code: (one.severity, one.count, one.examples) for code, one in findings.items()}
+    assert found == {
+        "file-of-a-running-program": ("info", 2, ("run/beat.lock", "run/web.pid")),
+        "search-index": ("info", 1, ("index",)),
+    }
+    restore_files(index, repository, tmp_path / "out")
+    assert list((tmp_path / "out/index").iterdir()) == []
+    every, _ = backup(leave_out=LeaveOut())
+    assert every.files == 8
 
 
 def test_a_repository_inside_the_root_does_not_back_itself_up(

@@ -1,0 +1,77 @@
+"""What a walk leaves out of a folder, and why: the settings' patterns, files of running programs, indexes that can be rebuilt.
+
+Every one of them is told as a finding.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from edms_tasks.settings import Settings
+
+_LARGEST = 64  # bytes: what such a file holds is a number, a host or nothing
+
+
+@dataclass(frozen=True)
+class LeaveOut:
+    """The patterns of what is left out."""
+
+    exclude: Sequence[str] = ()  # [exclude] files
+    running: Sequence[str] = ()  # [exclude] running: lock files and files of process ids
+    indexes: Sequence[str] = ()  # [exclude] indexes: names of an index's files, the first of which must be there
+    _exclude: Callable[[str], object] | None = field(init=False, repr=False, compare=False, default=None)
+    _running: Callable[[str], object] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        for name in ("exclude", "running"):
+            object.__setattr__(self, f"_{name}", _matcher(getattr(self, name)))
+
+    @classmethod
+    def of(cls, settings: Settings) -> LeaveOut:
+        """As the settings say."""
+        excluded = settings.exclude
+        return cls(excluded.files, excluded.running, excluded.indexes)
+
+    def excludes(self, path: bytes) -> bool:
+        """Whether a path is left out by [exclude] files, with everything below it."""
+        return _matches(self._exclude, path)
+
+    def is_of_a_running_program(self, path: bytes, size: int) -> bool:
+        """Whether a file is a lock or says a process's id: by its name, and because it holds next to nothing."""
+        return size <= _LARGEST and _matches(self._running, path)
+
+    def is_index(self, names: Sequence[bytes]) -> bool:
+        """Whether a folder of entries with these names is a search index and nothing else.
+
+        All names must be those of one kind of index, or somebody who uploads a file of such a name would keep a folder of documents
+        from being backed up.
+        """
+        texts = [os.fsdecode(name) for name in names]
+        for index in self.indexes:
+            patterns = index.split()
+            mark, known = _matcher(patterns[:1]), _matcher(patterns)
+            if mark and known and any(map(mark, texts)) and all(map(known, texts)):
+                return True
+        return False
+
+
+def _matcher(patterns: Sequence[str]) -> Callable[[str], object] | None:
+    if not patterns:
+        return None
+    return re.compile("|".join(fnmatch.translate(pattern.rstrip("/")) for pattern in patterns)).match
+
+
+def _matches(matcher: Callable[[str], object] | None, path: bytes) -> bool:
+    """A pattern is matched against the whole path and against the last name."""
+    if matcher is None:
+        return False
+    text = os.fsdecode(path)
+    return bool(matcher(text) or matcher(text.rsplit("/", 1)[-1]))
+
+
+NOTHING = LeaveOut()
+"""Nothing is left out."""
