@@ -1,4 +1,4 @@
-"""PostgreSQL: `database.py` the server, `catalogue.py` what it holds, `view.py` reading, `staging.py` building."""
+"""PostgreSQL: `database.py` implements the protocol, `catalogue.py` reads the schema, `view.py` the rows; `staging.py` restores."""
 
 from edms_tasks.databases.postgresql.database import PostgresDatabase
 

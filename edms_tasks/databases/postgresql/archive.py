@@ -1,9 +1,9 @@
-"""pg_dump's custom archive, read and written: its table of contents, entry by entry, exactly as pg_dump wrote it.
+"""Read and write the table of contents of pg_dump's custom archives, entry by entry.
 
-A listing or a script is text for people: names with spaces, quotes or line breaks are ambiguous in it. The archive
-itself has a length before each text, so nothing can be mistaken. The layout is PostgreSQL's own
-(src/bin/pg_dump/pg_backup_archiver.c: WriteHead, WriteToc; pg_backup_custom.c: _WriteExtraToc). What was read is written
-again and compared, so a layout this reader does not know is an error and never a misunderstanding.
+pg_restore's listings and scripts are ambiguous for names with spaces, quotes or line breaks. The archive itself has a length
+before each text. The layout is PostgreSQL's own (src/bin/pg_dump/pg_backup_archiver.c: WriteHead, WriteToc;
+pg_backup_custom.c: _WriteExtraToc). What was read is written again and compared with the file, so that an unknown layout is
+an error and is never misread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MAGIC = b"PGDMP"
 _KNOWN = range(12, 17)  # archive versions 1.12 (PostgreSQL 9.0) to 1.16 (17 and 18)
 _HEADER_TIMES = 7  # second, minute, hour, day, month, year, daylight saving
 _CUSTOM = 1
-# The texts and numbers of an entry in their order; the version that brought each, where not all have it.
+# The fields of an entry in order: name, type, and the archive version that introduced it (0: all have it).
 _FIELDS: tuple[tuple[str, type, int], ...] = (
     ("number", int, 0),
     ("has data", int, 0),
@@ -42,39 +42,39 @@ SECTIONS = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the table of contents. Texts are bytes in the archive's own encoding; one that is absent is empty."""
+    """An entry of the table of contents. Texts are bytes in the archive's encoding."""
 
     values: tuple[tuple[str, int | bytes | None], ...]
     needs: tuple[int, ...]  # numbers of the entries it depends on
     _needs: tuple[bytes, ...]
-    _position: bytes  # of its data, which a schema has none of
+    _position: bytes  # of its data; a schema has none
 
     @property
     def number(self) -> int:
-        """Its number in the archive."""
+        """The entry's number in the archive."""
         value = dict(self.values)["number"]
-        assert isinstance(value, int)  # _FIELDS says so
+        assert isinstance(value, int)  # as in _FIELDS
         return value
 
     @property
     def section(self) -> str:
-        """pre-data, post-data, or none for what holds for the whole archive."""
+        """pre-data, data, post-data, or none for entries about the whole archive."""
         value = dict(self.values)["section"]
-        assert isinstance(value, int)  # _FIELDS says so
+        assert isinstance(value, int)  # as in _FIELDS
         return SECTIONS.get(value, "none")
 
     @property
     def kind(self) -> str:
-        """pg_dump's word for it: "TABLE", "FK CONSTRAINT", "ACL", …"""
+        """pg_dump's name for the kind of object: "TABLE", "FK CONSTRAINT", "ACL", …"""
         return self.text("kind")
 
     def raw(self, field: str) -> bytes:
-        """A text as it stands in the archive."""
+        """A text field as bytes; empty if it is absent."""
         value = dict(self.values).get(field)
         return value if isinstance(value, bytes) else b""
 
     def text(self, field: str) -> str:
-        """A text for people and comparison; bytes that are not UTF-8 stay recognisable."""
+        """A text field as text; bytes that are not UTF-8 become surrogates."""
         return self.raw(field).decode("utf-8", "surrogateescape")
 
     @property
@@ -84,7 +84,7 @@ class Entry:
         return " ".join(f"{self.kind.lower()} {schema}{self.text('tag')}".split())
 
     def changed(self, field: str, value: bytes) -> Entry:
-        """The same entry with another text."""
+        """The entry with another text in a field."""
         return replace(self, values=tuple((name, value if name == field else old) for name, old in self.values))
 
 
@@ -97,11 +97,11 @@ class Archive:
     _layout: _Layout
 
     def statement_of(self, kind: str) -> bytes:
-        """The one statement that holds for the whole archive: ENCODING or STDSTRINGS; empty where there is none."""
+        """The statement of an entry about the whole archive (ENCODING or STDSTRINGS); empty if there is none."""
         return next((entry.raw("definition") for entry in self.entries if entry.kind == kind), b"")
 
     def write(self, path: Path, entries: Sequence[Entry]) -> None:
-        """Write an archive of these entries, which pg_restore reads like the original."""
+        """Write an archive with these entries only, which pg_restore can read."""
         path.write_bytes(self._bytes(entries))
 
     def _bytes(self, entries: Sequence[Entry]) -> bytes:
@@ -115,7 +115,7 @@ class Archive:
 
 
 def read_archive(path: Path) -> Archive:
-    """Read the archive of a schema. Raises DamagedRepository where it is none that this reader knows."""
+    """Read the archive of a schema. Raises DamagedRepository if its layout is not known."""
     data = path.read_bytes()
     try:
         archive = _read(data)
@@ -171,12 +171,12 @@ def _read(data: bytes) -> Archive:
         raise ValueError(f"its version is {major}.{minor}, form {form}; known are 1.{_KNOWN[0]} to 1.{_KNOWN[-1]}")
     reader.layout = _Layout(minor, number_bytes, position_bytes)
     if minor >= 15:
-        reader.take(1)  # the compression's algorithm; before, its level
+        reader.take(1)  # the compression's algorithm; older archives have its level
     else:
         reader.number()
     for _ in range(_HEADER_TIMES):
         reader.number()
-    for _ in range(3):  # names of the database, of the server's and of pg_dump's version
+    for _ in range(3):  # the database's name, the server's version, pg_dump's version
         reader.string()
     head = data[: reader.at]
     entries = tuple(_entry(reader) for _ in range(reader.number()))
@@ -207,5 +207,5 @@ def _unknown(path: Path, why: str) -> DamagedRepository:
 
 
 def numbers(entries: Iterable[Entry]) -> frozenset[int]:
-    """Their numbers."""
+    """The numbers of the entries."""
     return frozenset(entry.number for entry in entries)

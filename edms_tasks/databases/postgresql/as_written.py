@@ -1,10 +1,10 @@
 """Restore rows as they were written, whatever the EDMS's functions return today.
 
-PostgreSQL computes a stored generated column, and asks whether a row belongs in its partition, when the row is written and never
-again. A restore writes every row anew, and by now a function may say something else, fail, or read a table that is yet to be loaded.
-So a superuser's transaction takes those two marks off the table, loads, and puts them back: nothing is computed or asked. Any other
-role's rows wait in a table of their own until all rows are there. Then they are computed; a column that would not be what it was
-comes back as a plain one with its values.
+PostgreSQL computes a stored generated column, and checks that a row belongs in its partition, when the row is written and never
+again. A restore writes every row again, and by then a function may return something else, fail, or read a table that is not loaded
+yet. So a superuser's transaction takes these two marks off the table in the catalogue, loads, and puts them back: nothing is computed
+or checked. For other roles the rows are loaded into a temporary table and moved when all rows are loaded; a column that would then
+get other values is restored as a plain column with its values.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COMPUTED = """
                    WHERE above.oid <> c.oid AND p.partexprs IS NOT NULL AND (%s))
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND %s
 """
-# The highest of those that a table has the generated column of; nothing where it is a plain one by now.
+# The topmost parent from which a table inherits the generated column; nothing if the column is plain by now.
 _HIGHEST = """
     WITH RECURSIVE above(oid) AS (
         SELECT %s::oid UNION SELECT h.inhparent FROM above JOIN pg_catalog.pg_inherits h ON h.inhrelid = above.oid
@@ -67,8 +67,8 @@ class _Table:
     schema: str
     name: str
     oid: int
-    generated: tuple[str, ...]  # columns that are computed
-    is_by_key: bool  # a partition, for whose key expressions are computed
+    generated: tuple[str, ...]  # columns that the server computes
+    is_by_key: bool  # a partition of a table whose key has expressions
 
     @property
     def quoted(self) -> str:
@@ -76,24 +76,24 @@ class _Table:
 
     @property
     def waiting(self) -> str:
-        """Where its rows wait."""
+        """The quoted name of the temporary table for its rows."""
         return identifier(self.schema, f"_edms_backup_{self.oid}")
 
 
 @dataclass(frozen=True)
 class _Plain:
-    """A column that was made a plain one."""
+    """A generated column that was made a plain one."""
 
     table: tuple[str, str]
     quoted: str
     expression: str
     why: str
-    highest: str  # its table, quoted, where no parent has the column
+    highest: str  # its table, quoted, if no parent has the column; otherwise ""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """What a table's rows are to be copied into."""
+    """The table that a table's rows are copied into: itself or its temporary table."""
 
     name: str  # quoted
     columns: Sequence[Column]
@@ -101,15 +101,15 @@ class Destination:
 
 
 class AsWritten:
-    """The tables of one staging database that need it."""
+    """The tables of a staging database whose generated columns or partition keys need this."""
 
     def __init__(self, connection: Connection, *, is_superuser: bool, another_version: bool) -> None:
-        """Look which there are.
+        """Find the tables.
 
         Args:
-            connection: to the database, whose tables are there and empty.
+            connection: to the database, whose tables are created and empty.
             is_superuser: whether this role may write into the catalogue.
-            another_version: the server's own functions may say something else too.
+            another_version: whether the server's version differs from the source's, so that its own functions may return something else.
         """
         self._is_superuser = is_superuser
         all_generated = is_superuser or another_version
@@ -120,13 +120,13 @@ class AsWritten:
         for schema, name, oid, generated, by_key in connection.execute(query.encode()).fetchall():
             assert isinstance(generated, list)  # text[], says the query
             if generated or by_key:
-                one = _Table(str(schema), str(name), int(str(oid)), tuple(generated), bool(by_key))
-                self._tables[one.schema, one.name] = one
+                found = _Table(str(schema), str(name), int(str(oid)), tuple(generated), bool(by_key))
+                self._tables[found.schema, found.name] = found
         self._waiting: list[tuple[_Table, TableEntry]] = []
 
     @contextmanager
     def loading(self, connection: Connection, entry: TableEntry) -> Iterator[Destination]:
-        """Where the rows of a table go, for the length of a transaction that has emptied it."""
+        """Yield the destination of a table's rows, inside a transaction that has emptied the table."""
         table = self._tables.get((entry.table.schema_name, entry.table.name))
         stored = entry.table.stored_columns
         if table is None:
@@ -151,18 +151,18 @@ class AsWritten:
     def settle(
         self, connection: Connection, settings: Mapping[str, str], archive: Archive
     ) -> tuple[Archive, list[LeftOut]]:
-        """Once all rows are there: those that wait take their places.
+        """When all rows are loaded: move those in temporary tables into their tables.
 
         Args:
-            connection: to the database; its search path is empty, as definitions are read.
-            settings: of the EDMS's sessions, in which its functions find what they name.
-            archive: where the tables were made from.
+            connection: to the database, with an empty search path.
+            settings: the settings of the EDMS's sessions, with which its functions find the names they use.
+            archive: the archive that the tables were created from.
 
         Returns:
-            The archive as these tables are now, and what became a plain column in them.
+            The archive with the tables as they are now, and the columns that became plain.
 
         Raises:
-            TerminalError: the server refuses rows, as those that belong in no such partition any more.
+            TerminalError: the server refuses rows, such as those that do not belong in their partition any more.
         """
         plain = [
             made
@@ -178,7 +178,7 @@ class AsWritten:
 
 
 def _mark(connection: Connection, table: _Table, generated: str, is_partition: str) -> None:
-    """What makes the server compute these columns, and ask whether a row belongs in this partition."""
+    """Set the catalogue's marks that make the server compute these columns and check the partition's key."""
     connection.execute(
         "UPDATE pg_catalog.pg_attribute SET attgenerated = %s WHERE attrelid = %s AND attname = ANY (%s)",
         (generated, table.oid, [*table.generated]),
@@ -190,11 +190,11 @@ def _mark(connection: Connection, table: _Table, generated: str, is_partition: s
 
 
 def _why_not_as_it_was(connection: Connection, table: _Table, column: str, settings: Mapping[str, str]) -> str | None:
-    """Why the column would not be computed as its rows have it, or None."""
+    """Why the column would get other values than its rows have; None if it would not."""
     row = connection.execute(_EXPRESSION, (table.oid, column)).fetchone()
-    if row is None:  # a plain one by now, as that of its parent is
+    if row is None:  # it was made plain with its parent's
         return None
-    # The operator compares every byte, and there is one for all types.
+    # The record operator *= compares bytes, for all types.
     differs = f"NOT (ROW({identifier(column)})::record OPERATOR(pg_catalog.*=) ROW({row[0]})::record)"
     try:
         with connection.transaction():
@@ -207,7 +207,7 @@ def _why_not_as_it_was(connection: Connection, table: _Table, column: str, setti
 
 
 def _make_plain(connection: Connection, table: _Table, column: str, why: str) -> Iterator[_Plain]:
-    """The column, and those of parents and children that it is one with."""
+    """Make the column plain, with the same column of parents and children; yields all of them."""
     for oid, schema, name in connection.execute(_HIGHEST, (table.oid, column, column)).fetchall():
         below = connection.execute(_BELOW, (oid, column)).fetchall()
         highest = identifier(str(schema), str(name))
@@ -215,10 +215,12 @@ def _make_plain(connection: Connection, table: _Table, column: str, why: str) ->
             connection.execute(f"ALTER TABLE {highest} ALTER COLUMN {identifier(column)} DROP EXPRESSION".encode())
         except psycopg.Error as error:
             raise _refused(connection, highest, error) from error
-        said = f"{column} of {table.schema}.{table.name} ({why})"
-        for of, called, quoted, expression in below:
-            is_highest = (of, called) == (schema, name)
-            yield _Plain((str(of), str(called)), str(quoted), str(expression), said, highest if is_highest else "")
+        reason = f"{column} of {table.schema}.{table.name} ({why})"
+        for of_schema, of_table, quoted, expression in below:
+            is_highest = (of_schema, of_table) == (schema, name)
+            yield _Plain(
+                (str(of_schema), str(of_table)), str(quoted), str(expression), reason, highest if is_highest else ""
+            )
 
 
 def _move(connection: Connection, table: _Table, entry: TableEntry, settings: Mapping[str, str]) -> None:
@@ -242,7 +244,7 @@ def _move(connection: Connection, table: _Table, entry: TableEntry, settings: Ma
 
 
 def _without_expressions(archive: Archive, plain: Sequence[_Plain]) -> tuple[Archive, list[LeftOut]]:
-    """pg_dump writes a column's expression into the definition of its table."""
+    """The archive without the expressions of plain columns (pg_dump writes them into the table's definition), and what that leaves out."""
     entries, left_out = [], []
     for entry in archive.entries:
         text, columns = entry.text("definition"), []
@@ -252,7 +254,7 @@ def _without_expressions(archive: Archive, plain: Sequence[_Plain]) -> tuple[Arc
         for one in these:
             generated = f" GENERATED ALWAYS AS ({one.expression}) STORED"
             at = text.find(generated, text.find(f"\n    {one.quoted} "))
-            if at < 0:  # it stands in the definition of the parent alone
+            if at < 0:  # only the parent's definition has it
                 continue
             begin, end = text.rindex(f"\n    {one.quoted} ", 0, at), text.find("\n", at + len(generated))
             columns.append((one, text[begin:end].strip().removesuffix(",")))

@@ -16,15 +16,15 @@ from edms_tasks.quoting import identifier
 
 @contextmanager
 def created(address: DatabaseAddress, maintenance: DatabaseAddress, target: str) -> Iterator[DatabaseAddress]:
-    """A database of that name, made new in UTF-8 and with the server's own collation; dropped on the way out.
+    """Create a UTF-8 database with the server's own collation; it is dropped afterwards.
 
     Args:
-        address: of the database to be made.
-        maintenance: where to connect for making it.
-        target: the database it is made for.
+        address: the address of the new database.
+        maintenance: the address of another database of the server, to connect to for creating it.
+        target: the database that it is created for.
 
     Raises:
-        TerminalError: the server cannot make one in UTF-8.
+        TerminalError: the server cannot create it in UTF-8.
     """
     name = identifier(address.name)
     with connected(maintenance) as connection:
@@ -47,10 +47,10 @@ def created(address: DatabaseAddress, maintenance: DatabaseAddress, target: str)
 
 @contextmanager
 def lent(address: DatabaseAddress) -> Iterator[DatabaseAddress]:
-    """An empty database that is there already; what was made in it meanwhile is dropped on the way out, and nothing else.
+    """Use an existing empty database; everything that was created in it meanwhile is dropped afterwards, and nothing else.
 
     Raises:
-        MayNotCreateDatabases: the role may not drop what will be made, and may create no database of its own either.
+        MayNotCreateDatabases: the role could not drop what is created there.
     """
     with connected(address) as connection:
         row = connection.execute(
@@ -74,7 +74,7 @@ def lent(address: DatabaseAddress) -> Iterator[DatabaseAddress]:
 
 
 def _of_the_user(catalogue: str, schema: str, condition: str) -> str:
-    """FROM and WHERE for what stands in no schema of the server and belongs to no extension; it is `c`."""
+    """FROM and WHERE for objects `c` outside the server's own schemas that belong to no extension."""
     return (
         f"FROM pg_catalog.{catalogue} c JOIN pg_catalog.pg_namespace n ON n.oid = c.{schema} WHERE {condition} "
         "AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND NOT EXISTS ("
@@ -87,7 +87,7 @@ def _relations(kinds: str) -> str:
     return f"SELECT c.oid::regclass::text {_of_the_user('pg_class', 'relnamespace', f'c.relkind IN ({kinds})')}"
 
 
-# What migrations make, and what removes it; whatever stands in a schema of theirs goes with the schema.
+# Query for objects that migrations may create -> the statement that drops one; objects in a new schema are dropped with it.
 _MADE = {
     "SELECT pg_catalog.quote_ident(extname) FROM pg_catalog.pg_extension": "DROP EXTENSION IF EXISTS {} CASCADE",
     "SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\\_%'": (
@@ -107,5 +107,5 @@ _MADE = {
 
 
 def _names(connection: psycopg.Connection[tuple[object, ...]], query: str) -> set[str]:
-    """Quoted by the server, with their schemas: our sessions have an empty search_path."""
+    """The names that a query finds, quoted and with schemas, because our sessions have an empty search_path."""
     return {str(name) for (name,) in connection.execute(query.encode()).fetchall()}

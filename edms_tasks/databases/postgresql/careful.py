@@ -1,4 +1,4 @@
-"""Statements that a server may refuse without harm to the rest: run one by one, with the refused ones named."""
+"""Run statements that a server may refuse while the rest of a restore goes on, one by one, and return why one was refused."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import psycopg
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
-# Classes of SQLSTATE that say no to this one statement: feature, grantor, grant, state of an object, syntax or access.
+# Classes of SQLSTATE that refuse this statement: feature, grantor, grant, state of an object, syntax or access.
 _REFUSALS = ("0A", "0L", "0P", "22", "2B", "3F", "42", "55", "58P01")
-# Classes that say nothing of the statement: connection, transaction, resources, operator, system, internal.
+# Classes with another cause than the statement: connection, transaction, resources, operator, system, internal.
 _CIRCUMSTANCES = ("08", "40", "53", "57", "58", "XX")
 _NOTHING_GRANTED = {"01007", "01006"}  # a GRANT or REVOKE that only warned
 _LONGEST = 300
 
 
 def attempt(connection: Connection, statement: bytes) -> str | None:
-    """Run it in a transaction (or savepoint) of its own; returns why the server refused it, or None.
+    """Run a statement in its own transaction or savepoint; returns why the server refused it, or None.
 
     Raises:
-        psycopg.Error: something else is wrong: the connection, the disk, the server.
+        psycopg.Error: it failed for another reason: the connection, the disk, the server.
     """
     with _warnings(connection) as warned:
         try:
@@ -35,10 +35,10 @@ def attempt(connection: Connection, statement: bytes) -> str | None:
 
 
 def evaluate(connection: Connection, statement: bytes) -> str | None:
-    """Like `attempt`, for one that calls functions of the EDMS or looks at its rows: these may refuse in any words.
+    """Like `attempt`, for statements that call functions of the EDMS or read its rows, and may fail with any code.
 
     Raises:
-        psycopg.Error: it is not the statement that is wrong, but the connection, the disk, the server.
+        psycopg.Error: it failed for another reason: the connection, the disk, the server.
     """
     try:
         with connection.transaction():
@@ -49,16 +49,16 @@ def evaluate(connection: Connection, statement: bytes) -> str | None:
 
 
 def take_settings(connection: Connection, settings: Mapping[str, str], *, for_transaction: bool = True) -> None:
-    """Give the session these settings, such as those under which the EDMS's functions find what they name.
+    """Give the session these settings, such as the search path with which the EDMS's functions find the names they use.
 
-    `for_transaction`: until the transaction or savepoint that is open is taken back or ends; otherwise as long as the session lasts.
+    With `for_transaction` they last until the open transaction ends (or is rolled back to its savepoint), otherwise for the session.
     """
     for name, value in settings.items():
         connection.execute("SELECT pg_catalog.set_config(%s, %s, %s)", (name, value, for_transaction))
 
 
 def rehearse_query(connection: Connection, query: bytes, settings: Mapping[str, str]) -> str | None:
-    """Like `evaluate`, in a session with these settings, and take it back.
+    """Like `evaluate` with these settings, and always rolled back.
 
     Raises:
         psycopg.Error: as `evaluate`.
@@ -81,10 +81,10 @@ def why_not(error: psycopg.Error) -> str:
 
 
 def rehearse(connection: Connection, statement: bytes) -> str | None:
-    """Like `attempt`, and take it back: why the server would refuse it, or None."""
+    """Like `attempt`, and always rolled back: why the server would refuse a statement, or None."""
     with connection.transaction(force_rollback=True):
         refused = attempt(connection, statement)
-    return refused  # noqa: RET504 - a transaction may swallow an exception of its own, says its type
+    return refused  # noqa: RET504 - mypy: by its type, a transaction may swallow an exception
 
 
 @contextmanager

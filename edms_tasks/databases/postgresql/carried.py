@@ -1,4 +1,4 @@
-"""How values of PostgreSQL's types are carried: in Arrow's own types where these hold them without loss, else as their text."""
+"""Encodings of PostgreSQL's types: an Arrow type if it stores every value without loss, otherwise text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from edms_tasks.databases.protocol import Measure
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.manifest import Encoding
 
-# Types whose binary form Arrow carries without loss; everything else travels as the text that the type's output
-# function writes, which its input function reads back to the same value.
+# Types with an Arrow type that loses nothing. The others are stored as the text that the type's output function writes, which
+# its input function reads back as the same value.
 NATIVE: dict[str, pa.DataType] = {
     "smallint": pa.int16(),
     "integer": pa.int32(),
@@ -26,24 +26,31 @@ NATIVE: dict[str, pa.DataType] = {
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
 TEXTUAL = {"text", "character varying"}
-# Kept as its text. The output function leaves the declaration of an encoding out.
+# Read by a cast to text: the output function leaves out the declaration of the encoding.
 _XML = "xml"
 DATED = {"date", "timestamp without time zone", "timestamp with time zone"}
 
 
 def base_of(native_type: str) -> str:
-    """The type without its parameters."""
+    """A type's name without its parameters."""
     # "character varying(30)" -> "character varying", "timestamp(0) with time zone" -> "timestamp with time zone"
     return re.sub(r"\([^)]*\)", "", native_type).strip()
 
 
 def has_xml(table: Table) -> bool:
-    """Whether a column of it holds XML."""
+    """Whether a table has a column of type xml."""
     return any(base_of(column.native_type) == _XML for column in table.columns)
 
 
 def measure_of(rows: int, columns: Iterable[Column], beyond: Collection[str], cast: Collection[str]) -> Measure:
-    """`beyond` are columns with dates that Arrow or Python cannot hold, `cast` those that a snapshot read by a cast."""
+    """The measure of a table or of some of its columns.
+
+    Args:
+        rows: the number of rows.
+        columns: the columns.
+        beyond: names of columns with dates that Arrow or Python cannot represent.
+        cast: names of columns that a snapshot of an earlier release read by a cast to text.
+    """
     encodings: dict[str, Encoding] = {}
     types: dict[str, pa.DataType] = {}
     for column in columns:

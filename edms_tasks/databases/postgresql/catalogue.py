@@ -1,4 +1,4 @@
-"""What a PostgreSQL database holds, read from its system catalogues inside the caller's transaction."""
+"""Read tables, sequences and findings from PostgreSQL's system catalogues, inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from edms_tasks.manifest import Sequence
 from edms_tasks.quoting import identifier
 
 _NOT_THE_SERVERS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
-# The server's own is no part of the EDMS, and what belongs to an extension comes back with CREATE EXTENSION.
+# Objects of the EDMS: not the server's own, nor those that CREATE EXTENSION creates.
 OURS = f"{_NOT_THE_SERVERS} AND NOT {OF_AN_EXTENSION}"
-# But for the rows of its configuration tables, which are the user's, and their sequences.
+# Also the configuration tables of extensions, whose rows are the user's, and their sequences.
 WITH_ROWS = f"{_NOT_THE_SERVERS} AND (NOT {OF_AN_EXTENSION} OR ({CONFIGURATION} AND {READABLE}))"
 
 _VIRTUAL_SINCE = 180000
@@ -72,7 +72,7 @@ def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...
 
 
 def read_sizes(connection: Connection) -> dict[tuple[str | None, str], tuple[int, int]]:
-    """(schema, table) -> its pages now, and the bytes of a page."""
+    """(schema, table) -> (number of pages now, bytes of a page)."""
     rows = connection.execute(
         f"""
         SELECT n.nspname, c.relname, pg_catalog.pg_relation_size(c.oid), current_setting('block_size')::bigint
@@ -80,7 +80,7 @@ def read_sizes(connection: Connection) -> dict[tuple[str | None, str], tuple[int
         WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {WITH_ROWS}
         """.encode()
     ).fetchall()
-    # A table dropped meanwhile has no size; reading it then says so.
+    # A table that was dropped meanwhile has no size; reading it will fail.
     return {(schema, name): ((size or 0) // page, page) for schema, name, size, page in _typed(rows)}
 
 
@@ -90,7 +90,7 @@ def table_id(schema: str, name: str, default_schema: str) -> str:
 
 
 def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
-    """The position of every sequence. Sequences are not transactional: a position can be ahead of the rows, never behind."""
+    """The positions of all sequences. They are not transactional: a position may be ahead of the snapshot's rows, but not behind."""
     rows = connection.execute(
         f"""
         SELECT n.nspname, c.relname
@@ -109,7 +109,7 @@ def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
 
 
 def read_counters(connection: Connection, default_schema: str) -> dict[str, Sequence]:
-    """By table id, the position of the sequence that belongs to a column of the primary key."""
+    """Table id -> the position of the sequence of its primary key."""
     rows = connection.execute(
         f"""
         SELECT n.nspname, c.relname, sn.nspname, s.relname
@@ -155,8 +155,8 @@ def read_materialized_views(connection: Connection) -> tuple[str, ...]:
 
 
 def read_findings(connection: Connection) -> tuple[Finding, ...]:
-    """Findings about what is not backed up: foreign tables' rows, invalid indexes, large objects, extensions' rows
-    that the role may not read."""
+    """Findings on what is not backed up: rows of foreign tables, invalid indexes, large objects, and rows of extensions that
+    the role may not read."""
     findings = []
     for schema, name in _typed(
         connection.execute(
@@ -192,7 +192,7 @@ def read_findings(connection: Connection) -> tuple[Finding, ...]:
 
 
 def read_uncomputable(connection: Connection, settings: Mapping[str, str]) -> frozenset[tuple[str, str, str]]:
-    """Schema, table and name of virtual columns that the server cannot compute for every row, as one that divides by zero."""
+    """(schema, table, column) of virtual columns that the server cannot compute for every row, such as one that divides by zero."""
     if connection.info.server_version < _VIRTUAL_SINCE:
         return frozenset()
     virtual = connection.execute(

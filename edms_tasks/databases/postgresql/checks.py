@@ -1,8 +1,9 @@
 """CHECK constraints of tables and domains that may give another result now than when their rows were written.
 
-Such a constraint calls a function of the EDMS's own, whose body may have changed or may name what is gone, or one that is not immutable,
-as `CHECK (expires > now())`. The rows are there all the same. So a restore loads them without it, adds it NOT VALID, and has the server
-validate it; where the server cannot, it stays NOT VALID, which binds new rows as before. A backup asks the source's own rows.
+Such a constraint calls a function of the EDMS, whose body may have changed or may name something that does not exist any more, or one
+that is not immutable, as `CHECK (expires > now())`. The rows exist all the same. So a restore loads them without the constraint, adds it
+NOT VALID, and has the server validate it. If that fails it stays NOT VALID, and applies to new rows only.
+A backup checks the rows of the source.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from edms_tasks.databases.postgresql.schema_plan import subject
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.quoting import literal
 
-# A function that is not immutable, or whose body is the EDMS's own to change. pg_depend says nothing of the server's own.
+# Calls a function that is not immutable, or that the EDMS may change. (pg_depend does not list the server's own functions.)
 CALLS_OWN = """
     EXISTS (SELECT FROM pg_catalog.regexp_matches({tree}::text, ':(?:funcid|opfuncid) (\\d+)', 'g') called
             JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid
@@ -32,7 +33,7 @@ DOUBTFUL = f"""
 NOT_AN_EXTENSIONS = """
     NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = '{catalogue}'::regclass AND e.objid = {oid} AND e.deptype = 'e')
 """
-# Of a tree of tables the lowest first: a constraint of a parent joins that of its children.
+# Children before parents: a parent's constraint merges with those of its children.
 _OF_TABLES = f"""
     WITH RECURSIVE above(oid, depth) AS (
         SELECT c.oid, 0 FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'f')
@@ -62,38 +63,38 @@ _OF_DOMAINS = f"""
 
 @dataclass(frozen=True)
 class Check:
-    """One constraint, with its names as the server quotes them where nothing else is said."""
+    """A check constraint of a table or domain."""
 
-    schema: str  # not quoted, as are the next two
-    table: str  # or domain
-    name: str
-    owner: str  # TABLE … or DOMAIN …, as ALTER names it
-    quoted: str  # its own name
+    schema: str  # not quoted
+    table: str  # or domain; not quoted
+    name: str  # not quoted
+    owner: str  # `TABLE …` or `DOMAIN …` for ALTER, quoted by the server
+    quoted: str  # the constraint's name, quoted by the server
     definition: str  # CHECK (…)
     comment: str | None
-    partitions: tuple[str, ...]  # schema and name, not quoted: pg_dump repeats it in theirs
+    partitions: tuple[str, ...]  # "schema name" of partitions, in whose definitions pg_dump repeats it
 
     @property
     def add(self) -> str:
-        """The statement that adds it, for new rows alone."""
+        """The statement that adds it NOT VALID, for new rows only."""
         return f"ALTER {self.owner} ADD CONSTRAINT {self.quoted} {self.definition} NOT VALID"
 
     @property
     def validate(self) -> str:
-        """The statement that has it hold for all rows."""
+        """The statement that validates it for all rows."""
         return f"ALTER {self.owner} VALIDATE CONSTRAINT {self.quoted}"
 
     @property
     def told(self) -> str:
-        """Its name for people."""
+        """The constraint and its table, for people."""
         return f"{self.name} of {self.schema}.{self.table}"
 
 
 def set_aside(connection: Connection) -> list[Check]:
-    """Drop those that may refuse rows; returns them, in the order in which they can be added again."""
+    """Drop the constraints that may refuse rows; returns them in the order in which they can be added again."""
     tables = [_check(row) for row in connection.execute(_OF_TABLES.encode()).fetchall()]
     domains = [_check(row) for row in connection.execute(_OF_DOMAINS.encode()).fetchall()]
-    # The server cannot check a domain again that stands inside another type of some column.
+    # The server cannot validate a constraint of a domain that is part of another type in use; such a domain keeps it.
     usable = [one for one in domains if rehearse(connection, f"ALTER {one.owner} ADD CHECK (true)".encode()) is None]
     with connection.transaction():
         for one in [*reversed(tables), *usable]:
@@ -102,12 +103,12 @@ def set_aside(connection: Connection) -> list[Check]:
 
 
 def put_back(connection: Connection, checks: Sequence[Check], settings: Mapping[str, str]) -> dict[Check, str]:
-    """Add them again, and let the server validate them; returns those that it cannot, each with the reason.
+    """Add constraints again and have the server validate them; returns those that fail -> the reason.
 
     Args:
-        connection: to the loaded database; its search path is empty, as definitions are read.
-        checks: from `set_aside`.
-        settings: of the EDMS's sessions, under which the rows are looked at.
+        connection: to the loaded database, with an empty search path.
+        checks: the result of `set_aside`.
+        settings: the settings of the EDMS's sessions, for the validation.
     """
     with connection.transaction():
         for one in checks:
@@ -126,12 +127,12 @@ def put_back(connection: Connection, checks: Sequence[Check], settings: Mapping[
 
 
 def changed_by(refused: Mapping[Check, str], archive: Archive) -> Iterator[LeftOut]:
-    """How that reads in an archive: pg_dump writes a valid constraint within its table, and one that is not by itself."""
+    """The changed definitions: pg_dump writes a valid constraint into its table's definition, and one NOT VALID as its own entry."""
     for one, why in refused.items():
         name = f"CHECK CONSTRAINT {one.schema} {one.table} {one.name}"
         yield LeftOut(name, f"the rows do not satisfy it ({why})", one.validate, instead=f"{one.add};")
     for entry in archive.entries:
-        within = [one for one in refused if _stands_in(one, entry)]
+        within = [one for one in refused if _is_part_of(one, entry)]
         text = entry.text("definition")
         for one in within:
             text = _without(text, f"CONSTRAINT {one.quoted} {one.definition}")
@@ -143,12 +144,12 @@ def changed_by(refused: Mapping[Check, str], archive: Archive) -> Iterator[LeftO
 
 def _check(row: tuple[object, ...]) -> Check:
     schema, table, name, owner, quoted, definition, comment, partitions = row
-    assert isinstance(partitions, list)  # text[], say the queries
-    said = None if comment is None else str(comment)
-    return Check(str(schema), str(table), str(name), str(owner), str(quoted), str(definition), said, tuple(partitions))
+    assert isinstance(partitions, list)  # text[] in both queries
+    text = None if comment is None else str(comment)
+    return Check(str(schema), str(table), str(name), str(owner), str(quoted), str(definition), text, tuple(partitions))
 
 
-def _stands_in(check: Check, entry: Entry) -> bool:
+def _is_part_of(check: Check, entry: Entry) -> bool:
     schema, name = entry.text("schema"), entry.text("tag")
     if entry.kind == "DOMAIN" or entry.kind == "TABLE":
         is_its_own = check.owner.startswith(f"{entry.kind} ") and (schema, name) == (check.schema, check.table)

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, with the session settings that make every value's text exact and unambiguous."""
+"""Open connections to PostgreSQL with the session settings that make every value's text exact and unambiguous."""
 
 from __future__ import annotations
 
@@ -30,39 +30,37 @@ class OwnNames:
     """What unqualified names mean in the EDMS's own sessions."""
 
     search_path: str  # the setting, as SHOW gives it
-    schema: str  # where a new table would go
-    settings: Mapping[
-        str, str
-    ]  # OWN_SETTINGS; of the search path what it comes to: no `$user`, no schema that is not there
+    schema: str  # the schema of a new table
+    settings: Mapping[str, str]  # OWN_SETTINGS; the search path resolved: without `$user` and missing schemas
 
 
 @dataclass(frozen=True)
 class Server:
-    """The server as a session finds it that has not been given our settings."""
+    """The server as seen by a session without our settings."""
 
     version: int  # major: 15
     encoding: str  # of the database
     own: OwnNames
-    odd_defaults: Mapping[str, str]  # what corrects them
+    odd_defaults: Mapping[str, str]  # settings that correct unusual defaults
     settled: DatabaseAddress
-    """The address, with what corrects odd defaults from the first moment: for a library or program that opens its own
-    session and asks the server things before we can say SET."""
+    """The address with these settings from the start of a session, for a library or program that sends queries before we
+    can SET anything."""
 
 
 @contextmanager
 def connected(
     address: DatabaseAddress, *, autocommit: bool = True, own_search_path: bool = False
 ) -> Iterator[Connection]:
-    """A psycopg connection with exact session settings, closed on every way out.
+    """A psycopg connection with our session settings, closed afterwards.
 
     Args:
         address: the database.
-        autocommit: each statement a transaction of its own.
-        own_search_path: names mean what they mean to the EDMS. Needed where functions of its own are evaluated or
-            planned (indexes, checks, generated columns, views); without it, PostgreSQL writes out every name in full.
+        autocommit: whether each statement is its own transaction.
+        own_search_path: keep the EDMS's search path. Needed if functions of the EDMS are evaluated or planned (indexes,
+            checks, generated columns, views). Without it the path is empty, and PostgreSQL writes every name with its schema.
 
     Raises:
-        DatabaseRefused: no server, no such database, or a refused login.
+        DatabaseRefused: the server or database does not exist, or refuses the login.
     """
     connection = open_connection(address, autocommit=autocommit, own_search_path=own_search_path)
     try:
@@ -72,7 +70,7 @@ def connected(
 
 
 def open_connection(address: DatabaseAddress, *, autocommit: bool = True, own_search_path: bool = False) -> Connection:
-    """Like `connected`, for callers that own the connection's life."""
+    """Like `connected`, for callers that close the connection themselves."""
     connection = _open(address)
     try:
         own = _own_names(connection) if own_search_path else None
@@ -88,12 +86,12 @@ def open_connection(address: DatabaseAddress, *, autocommit: bool = True, own_se
 
 
 def default_schema(address: DatabaseAddress) -> str:
-    """The schema that unqualified names mean for the EDMS's role, before our session settings empty the search path."""
+    """The schema of unqualified names for the EDMS's role, with its own search path."""
     return ask_server(address).own.schema
 
 
 def ask_server(address: DatabaseAddress) -> Server:
-    """What must be known before other programs open a session. Raises DatabaseRefused."""
+    """The facts that are needed before other programs open a session. Raises DatabaseRefused."""
     with _open(address) as connection:
         own = _own_names(connection)
         connection.execute(EMPTY_SEARCH_PATH.encode())
@@ -105,11 +103,11 @@ def ask_server(address: DatabaseAddress) -> Server:
 
 
 def with_settings(address: DatabaseAddress, settings: Mapping[str, str]) -> DatabaseAddress:
-    """The address for sessions that begin with these settings; without any, as it is: a pooler may refuse them."""
+    """The address for sessions with these settings. Unchanged without settings, because a pooler may refuse `options`."""
     if not settings:
         return address
     if "options" not in dict(address.options) and (inherited := os.environ.get("PGOPTIONS")):
-        address = address.with_options(options=inherited)  # which ours would replace
+        address = address.with_options(options=inherited)  # otherwise our options would replace them
     return address.with_settings(settings)
 
 
@@ -123,7 +121,7 @@ def _own_names(connection: Connection) -> OwnNames:
 
 
 def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:
-    """The error for a server that is not there or will not let us in."""
+    """The error for a server that does not answer or refuses the login."""
     why = _reason(error)
     return DatabaseRefused("The database does not answer.", where=address.display, why=why, fix=_fix(why))
 
@@ -143,12 +141,12 @@ def _open(address: DatabaseAddress) -> Connection:
     except psycopg.OperationalError as error:
         raise refused(address, error) from error
     except psycopg.ProgrammingError as error:
-        # psycopg looks at hosts and ports itself.
+        # psycopg itself checks hosts and ports.
         raise refused(address, error) from error
 
 
 def _reason(error: Exception) -> str:
-    """libpq's words on one line, without the question it ends with; several addresses give several lines."""
+    """libpq's message in one line, without its final question; several addresses give several lines."""
     lines = [line.strip() for line in str(error).splitlines()]
     kept = [line for line in lines if line and not line.startswith("Is the server running")]
     return "; ".join(kept)[:500] or type(error).__name__

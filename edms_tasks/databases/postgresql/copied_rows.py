@@ -1,6 +1,6 @@
-"""Rows of a table that no query can read (unplanned.py): as COPY writes them, which is each value's text by its type's output function.
+"""Read a table that no query can read (unplanned.py) by COPY, which writes each value's text by its type's output function.
 
-The values are the same, in the same Arrow types, as those of the tables that are read by queries.
+The result has the same values and Arrow types as that of a query.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, identifiers
 
 _AT_A_TIME = 5_000
-_FIRST, _LAST = "0001-01-02", "9999-12-30"  # of dates that Arrow and Python hold alike
+_FIRST, _LAST = "0001-01-02", "9999-12-30"  # the dates between are the same in Arrow and Python
 _AT_LAST = rf"^{_LAST}( 00:00:00(\+00)?)?$"
 
 
 @dataclass(frozen=True)
 class CopiedRows:
-    """A way to them, under the snapshot of a view."""
+    """Reads such tables under the exported snapshot of a view."""
 
     address: DatabaseAddress
     snapshot: str
-    search_path: str  # of the EDMS, as tables with functions of its own are read
+    search_path: str  # the EDMS's, which its functions need
 
     def batches(self, table: Table) -> Iterator[pa.Table]:
-        """Some thousand rows at a time, every value as its text."""
+        """The rows, some thousand at a time, with every value as text."""
         names = [column.name for column in table.columns]
         schema = pa.schema([(name, pa.string()) for name in names])
         with self._session() as copy:
@@ -59,7 +59,7 @@ class CopiedRows:
 
 
 def rows_and_strange_dates(batches: Iterator[pa.Table], dated: Sequence[str]) -> tuple[int, set[str]]:
-    """How many there are, and in which of these columns stand dates that Arrow or Python cannot hold."""
+    """The number of rows, and which of the columns `dated` have dates that Arrow or Python cannot represent."""
     rows, beyond = 0, set[str]()
     for batch in batches:
         rows += batch.num_rows
@@ -74,7 +74,7 @@ def rows_and_strange_dates(batches: Iterator[pa.Table], dated: Sequence[str]) ->
 
 
 def as_types(batch: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The texts as values of these types."""
+    """The batch with its texts converted to the types of the schema."""
     return pa.table([_typed(batch[field.name], field.type) for field in schema], schema=schema)
 
 

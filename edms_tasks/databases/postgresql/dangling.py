@@ -1,8 +1,8 @@
 """Foreign keys with dangling rows: restored as far as PostgreSQL allows them over such rows.
 
-The server decides which they are: each is made as it was, and only where rows stand against it NOT VALID, which checks new
-rows alone. Before version 18 the key of a partitioned table cannot be that: a superuser takes the rows aside, makes the key
-and puts them back, and for anybody else the key is left out and named.
+The server decides which they are: each is created as it was, and if rows violate it, NOT VALID, so that it applies to new rows
+only. Before version 18 the key of a partitioned table cannot be NOT VALID. Then a superuser moves the violating rows aside, creates
+the key and puts them back; for any other role the key is left out and reported.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _ASIDE = "edms_backup_rows_aside"
 
 @dataclass
 class MadeKeys:
-    """The foreign keys that were made, by result."""
+    """The foreign keys, by result."""
 
     not_valid: list[str] = field(default_factory=list)
-    changed: list[LeftOut] = field(default_factory=list)  # those
-    over_rows: list[str] = field(default_factory=list)  # valid to the server, as they were, though rows dangle
+    changed: list[LeftOut] = field(default_factory=list)  # the same keys, with their definitions
+    over_rows: list[str] = field(default_factory=list)  # valid for the server, as they were, although rows violate them
     left_out: list[LeftOut] = field(default_factory=list)
 
 
 def with_partitioned(connection: Connection, tables: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The tables, and those that they are partitions of, which is where a partition's keys are declared."""
+    """The tables and the partitioned tables above them, in which the keys of partitions are declared."""
     found = set(tables)
     for schema, name in sorted(found):
         rows = connection.execute(
@@ -50,7 +50,7 @@ def with_partitioned(connection: Connection, tables: Iterable[tuple[str, str]]) 
 def keys_of(entries: Sequence[Entry], tables: Iterable[tuple[str, str]]) -> list[Entry]:
     """The foreign keys that may belong to these tables.
 
-    A tag is `table constraint`, and both may hold blanks. One key too many is harmless: each is first made as it was.
+    A tag is `table constraint`, and both may contain blanks. One key too many is harmless: each is first created as it was.
     """
     names = [(schema, f"{name} ") for schema, name in tables]
     return [
@@ -62,10 +62,10 @@ def keys_of(entries: Sequence[Entry], tables: Iterable[tuple[str, str]]) -> list
 
 
 def make_keys(connection: Connection, keys: Sequence[Entry]) -> MadeKeys:
-    """Make them in this order.
+    """Create the keys in this order.
 
     Raises:
-        psycopg.Error: the server refuses one for another reason than rows.
+        psycopg.Error: the server refuses one for another reason than violating rows.
     """
     made = MadeKeys()
     for entry in keys:
@@ -110,7 +110,7 @@ def _not_valid(entry: Entry, statement: bytes) -> LeftOut:
 
 @dataclass(frozen=True)
 class _Key:
-    """A key as the server understands it: no text is taken apart for it."""
+    """A foreign key as the catalogue describes it."""
 
     table: str  # quoted
     target: str
@@ -120,16 +120,16 @@ class _Key:
 
 def _make_over_rows(connection: Connection, entry: Entry, statement: bytes) -> None:
     with connection.transaction():
-        # No trigger fires on the rows that go and come, neither the EDMS's nor a key's.
+        # Neither the EDMS's triggers nor those of keys must fire for the rows that are moved.
         connection.execute("SET LOCAL session_replication_role = replica")
-        key = _understand(connection, entry, statement)
+        key = _read_key(connection, entry, statement)
         leaves = connection.execute(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_partition_tree(%s::regclass) t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
             "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.isleaf AND c.relkind = 'r'",
             (key.table,),
         ).fetchall()
         asides = [_Aside(connection, number, str(schema), str(name)) for number, (schema, name) in enumerate(leaves)]
-        # Where the table refers to itself, rows that point at those set aside dangle next.
+        # If the table refers to itself, rows that refer to moved rows dangle next.
         while sum(aside.take(_dangling(key, aside.leaf)) for aside in asides):
             pass
         connection.execute(statement)
@@ -137,8 +137,8 @@ def _make_over_rows(connection: Connection, entry: Entry, statement: bytes) -> N
             aside.put_back()
 
 
-def _understand(connection: Connection, entry: Entry, statement: bytes) -> _Key:
-    """Make the key on an empty table of the same name and columns, and ask the catalogue what it is."""
+def _read_key(connection: Connection, entry: Entry, statement: bytes) -> _Key:
+    """Create the key on an empty table of the same name and columns, and read it from the catalogue."""
     schema = entry.text("schema")
     candidates = connection.execute(
         "SELECT relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
@@ -155,7 +155,7 @@ def _understand(connection: Connection, entry: Entry, statement: bytes) -> _Key:
                 connection.execute(statement)
                 row = connection.execute(_KEYS, (table,)).fetchone()
         except (pg_errors.ForeignKeyViolation, pg_errors.WrongObjectType, pg_errors.FeatureNotSupported):
-            continue  # the key is another table's
+            continue  # the key belongs to another table
         if row is not None:
             target, full, own, operators, theirs = row
             pairs = zip(_texts(own), _texts(operators), _texts(theirs), strict=True)
@@ -176,7 +176,7 @@ _KEYS = """
 
 
 def _dangling(key: _Key, leaf: str) -> str:
-    """The condition for a row of a partition that the key does not allow."""
+    """The SQL condition for rows of a partition that violate the key."""
     match = " AND ".join(f"target.{theirs} {operator} leaf.{own}" for own, operator, theirs in key.pairs)
     filled = " AND ".join(f"leaf.{own} IS NOT NULL" for own, _, _ in key.pairs)
     lost = f"({filled} AND NOT EXISTS (SELECT FROM {key.target} target WHERE {match}))"
@@ -187,7 +187,7 @@ def _dangling(key: _Key, leaf: str) -> str:
 
 
 class _Aside:
-    """Rows of one partition, out of the way for as long as the transaction."""
+    """The rows of one partition that are moved aside within a transaction."""
 
     def __init__(self, connection: Connection, number: int, schema: str, name: str) -> None:
         self.leaf = identifier(schema, name)
@@ -203,7 +203,7 @@ class _Aside:
         connection.execute(empty.encode())
 
     def take(self, condition: str) -> int:
-        """Move the rows that the condition names out of the partition; returns their number."""
+        """Move the rows that satisfy the condition out of the partition; returns their number."""
         taken = f"DELETE FROM ONLY {self.leaf} leaf WHERE {condition} RETURNING {self._columns}"
         moved = f"WITH taken AS ({taken}) INSERT INTO {self._kept} SELECT * FROM taken"
         return self._connection.execute(moved.encode()).rowcount

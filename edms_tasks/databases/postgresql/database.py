@@ -1,4 +1,4 @@
-"""The PostgreSQL server: reachability, staging databases, and the atomic swap that promotes one."""
+"""The protocol's `Database` for PostgreSQL: staging databases, and the atomic swap that promotes one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MIGRATED, _REPLAYED = "_edms_migrated", "_edms_replayed"
 
 
 class PostgresDatabase:
-    """A database on a PostgreSQL server, and the server's other databases as far as a restore needs them."""
+    """A database on a PostgreSQL server. A restore also uses other databases of the server."""
 
     def __init__(self, address: DatabaseAddress) -> None:
         self.address = address
@@ -59,12 +59,12 @@ class PostgresDatabase:
         return ServerFacts("postgresql", str(row[0]), may_create_databases=bool(row[1]), programs=programs)
 
     def sqlalchemy_url(self) -> str:
-        # As in our own sessions: an error instead of rows that row security hides.
+        # As in our own sessions: an error instead of hidden rows.
         return ask_server(self.address).settled.with_settings({"row_security": "off"}).sqlalchemy_url()
 
     def check_source(self, scratch: Path) -> None:
         with connected(self.address) as connection:
-            # pg_restore too: the day of need is no day to install it.
+            # pg_restore too, so that a restore will find it.
             required_programs(self.address, connection.info.server_version)
 
     def view(self, scratch: Path, jobs: int) -> AbstractContextManager[PostgresView]:
@@ -125,7 +125,7 @@ class PostgresDatabase:
     def replayed(self, schema: CapturedSchema, folder: Path) -> Iterator[DatabaseAddress]:
         with self._maintenance() as connection:
             self._require_createdb(connection)
-            # The lock that our caller holds is that of what the staging database was made for.
+            # The caller holds the lock of the database that the staging database was created for.
             target = target_of(str(self._comment(connection, self.address.name) or "")) or self.address.name
             name = unique_name(target, _REPLAYED)
             whole = Whole(schema, target, created=True)
@@ -171,7 +171,7 @@ class PostgresDatabase:
         return fitting(self.address.name, f"_previous_{stamp}")
 
     def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
-        """Nothing to do: the swap is one transaction."""
+        """Do nothing: the swap is one transaction."""
 
     def promoted_by(self, confirmation: str) -> str:
         with self._maintenance() as connection:
@@ -187,11 +187,11 @@ class PostgresDatabase:
         disconnect: bool,
         confirmed: Confirmed | None = None,
     ) -> None:
-        """Two renames in one transaction: other sessions see both or neither (verified, DESIGN.md §5)."""
+        """Rename both databases in one transaction: other sessions see both renames or neither."""
         live = self.address.name
         with self._maintenance() as connection:
-            there = exists(connection, live)
-            for name in ([live] if there else []) + [incoming]:
+            live_exists = exists(connection, live)
+            for name in ([live] if live_exists else []) + [incoming]:
                 if disconnect:
                     connection.execute(
                         "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
@@ -202,12 +202,12 @@ class PostgresDatabase:
                     self._require_nobody(connection, name)
             try:
                 with connection.transaction():
-                    if there:
+                    if live_exists:
                         connection.execute(
                             f"ALTER DATABASE {identifier(live)} RENAME TO {identifier(previous)}".encode()
                         )
                     connection.execute(f"ALTER DATABASE {identifier(incoming)} RENAME TO {identifier(live)}".encode())
-                    # Renamed by us, it stays what it is until the end of this transaction.
+                    # Checked after the rename, because nobody else can replace it until this transaction ends.
                     if expected and (found := self._identity(connection, live)) != expected:
                         raise self._changed(incoming, expected, found)
                     connection.execute(f"ALTER DATABASE {identifier(live)} ALLOW_CONNECTIONS true".encode())
@@ -256,7 +256,7 @@ class PostgresDatabase:
     def _require_nobody(
         self, connection: psycopg.Connection[tuple[object, ...]], name: str, *, but_us: bool = False
     ) -> None:
-        """Raises TargetInUse. With `but_us`, a backup that reads does not count: the lock makes the swap wait for it."""
+        """Raise TargetInUse if sessions are connected. With `but_us`, our backups do not count: the lock makes the swap wait."""
         row = connection.execute(
             "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() "
             "AND backend_type = 'client backend' AND NOT (%s AND application_name = 'edms-backup')",
@@ -304,6 +304,6 @@ class PostgresDatabase:
 
     @contextmanager
     def _maintenance(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-        """A connection to the server that is not a connection to the live database."""
+        """A connection to another database of the server than the live one."""
         with connected(self._maintenance_address()) as connection:
             yield connection

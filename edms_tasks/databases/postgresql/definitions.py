@@ -1,8 +1,7 @@
-"""What a PostgreSQL schema defines, one by one: the entries of pg_dump's archive, and the few things that pg_dump leaves out.
+"""The definitions of a PostgreSQL schema: the entries of pg_dump's archive, and a few facts that pg_dump leaves out.
 
-The archive is the source of truth, because whatever pg_dump does not write, no restore can bring back. It says nothing of which
-materialised views are filled, of constraints whose triggers are disabled, and of the versions of extensions; these come from
-the catalogue, asked when the archive was made.
+Which materialised views are filled, constraints whose triggers are disabled, and the versions of extensions are not in the
+archive. They were read from the catalogue when it was written.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from edms_tasks.quoting import identifier
 
 UNENFORCED = "unenforced"  # in NativeSchema.settings
 _PRIVILEGES = {"ACL", "DEFAULT ACL"}
-# What the database as a whole is, which is compared as its properties.
+# Entries about the whole database; they are compared as its properties.
 _WHOLE = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"}
-_ABOUT_ANOTHER = {"ACL", "COMMENT", "SECURITY LABEL"}  # tag: what it is about
+_ABOUT_ANOTHER = {"ACL", "COMMENT", "SECURITY LABEL"}  # their tag names the object that they are about
 _USUAL_ACCESS_METHOD = "heap"
 _STATES = {"D": "disabled", "R": "for replicas only", "A": "always"}
 _LITERAL = r"E?'(?:[^'\\]|''|\\.)*'"
-# The server itself writes the first as the second, once it has read it.
+# A list cast as a whole; the server writes it with a cast of each item after it has parsed it once.
 _CAST_AS_A_LIST = re.compile(
     rf"\(ARRAY\[((?:{_LITERAL}::character varying(?:\(\d+\))?(?:, )?)+)\]\)::text\[\]", re.DOTALL
 )
@@ -39,7 +38,7 @@ _PARAMETERS = re.compile(r"WITH \(((?:\"?[\w.]+\"?='[^']*'(?:, )?)+)\)")
 
 
 def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
-    """Everything a captured schema creates or sets. Raises DamagedRepository where it is no archive."""
+    """Everything that a captured schema creates or sets. Raises DamagedRepository if it is not an archive."""
     texts: dict[str, list[str]] = defaultdict(list)
     parts, private = [], set()
     for entry in read_archive(schema.path).entries:
@@ -67,7 +66,7 @@ def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
 
 
 def contents_of(view: str) -> str:
-    """The subject that says whether a materialised view, of this quoted name, is filled."""
+    """The subject of the definition that a materialised view (by its quoted name) is filled."""
     names = [part.replace('""', '"') for part in re.findall(r'"((?:[^"]|"")*)"', view)]
     return f"CONTENTS {' '.join(names)}"
 
@@ -77,7 +76,7 @@ def _part(field: str, entry: Entry) -> Definition:
 
 
 def read_unenforced(connection: psycopg.Connection[tuple[object, ...]]) -> str:
-    """As JSON, constraints that hold through triggers, some of which do not fire: ([schema, table, name], text) each."""
+    """JSON of constraints whose triggers do not all fire: ([schema, table, name], text) each."""
     rows = connection.execute(
         """
         SELECT n.nspname, c.relname, k.conname, t.tgrelid::pg_catalog.regclass::text, t.tgenabled::text
@@ -89,10 +88,10 @@ def read_unenforced(connection: psycopg.Connection[tuple[object, ...]]) -> str:
         ORDER BY 1, 2, 3, 4, 5
         """
     ).fetchall()
-    told: dict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
+    states: dict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
     for schema, table, name, on, state in rows:
-        told[str(schema), str(table), str(name)][f"{_STATES.get(str(state), state)} on {on}"] = None
-    return json.dumps([[list(names), "; ".join(texts)] for names, texts in told.items()], ensure_ascii=False)
+        states[str(schema), str(table), str(name)][f"{_STATES.get(str(state), state)} on {on}"] = None
+    return json.dumps([[list(names), "; ".join(texts)] for names, texts in states.items()], ensure_ascii=False)
 
 
 def _beyond_the_archive(schema: CapturedSchema) -> Iterator[Definition]:
@@ -111,7 +110,7 @@ def _access_method(entry: Entry) -> str:
 
 
 def _normal(name: str, texts: list[str]) -> str:
-    """The same text for the same meaning: privileges in any order, storage parameters in any order, casts of lists."""
+    """A text that is equal for equal meanings: privileges and storage parameters sorted, casts of lists in one form."""
     if pieces := _pieces(name, texts):
         return "\n".join(pieces)
     joined = "\n".join(texts)

@@ -1,7 +1,7 @@
-"""Dropping tables and columns of a restored PostgreSQL database by name, and listing the foreign keys that are valid.
+"""Drop tables and columns of a restored PostgreSQL database, and list its foreign keys that are not valid.
 
-Never CASCADE: PostgreSQL itself refuses where a view, a foreign key or anything else depends on what goes, and names it. What
-goes with a column all the same (its indexes and constraints) is listed.
+Nothing is dropped with CASCADE: PostgreSQL refuses if a view, a foreign key or anything else depends on it, and names it. The
+indexes and constraints that PostgreSQL drops with a column are listed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def broken_references(address: DatabaseAddress) -> dict[str, int]:
-    """Foreign keys that are NOT VALID; PostgreSQL enforces all others, but for those that nobody asked to be (NOT ENFORCED)."""
+    """Foreign keys that are NOT VALID -> 0 (their rows are not counted). Those declared NOT ENFORCED do not count."""
     with connected(address) as connection:
         rows = connection.execute(
             "SELECT conrelid::regclass::text, conname FROM pg_catalog.pg_constraint k WHERE contype = 'f' AND NOT convalidated "
@@ -34,11 +34,11 @@ def broken_references(address: DatabaseAddress) -> dict[str, int]:
 
 
 def drop_parts(address: DatabaseAddress, unwanted: Unwanted) -> tuple[DroppedPart, ...]:
-    """Drop all of it in one transaction. Raises SnapshotNewerThanCode where something else depends on it."""
+    """Drop all of `unwanted` in one transaction. Raises SnapshotNewerThanCode if something else depends on it."""
     dropped: list[DroppedPart] = []
     try:
         with connected(address, autocommit=False, own_search_path=True) as connection:
-            with _event_triggers_at_rest(connection):
+            with _event_triggers_disabled(connection):
                 for table, names in unwanted.columns:
                     dropped += _drop_columns(connection, table, names)
                 dropped += _drop_tables(connection, unwanted.tables)
@@ -56,8 +56,8 @@ def drop_parts(address: DatabaseAddress, unwanted: Unwanted) -> tuple[DroppedPar
 
 
 @contextmanager
-def _event_triggers_at_rest(connection: _Connection) -> Iterator[None]:
-    """One that logs what is dropped would write rows that nobody made, or forbid it. Whose are another's stay as they are."""
+def _event_triggers_disabled(connection: _Connection) -> Iterator[None]:
+    """Disable the role's event triggers meanwhile: one that logs drops would add rows, or forbid the drop."""
     found = connection.execute(
         "SELECT pg_catalog.quote_ident(evtname), evtenabled::text FROM pg_catalog.pg_event_trigger "
         "WHERE evtenabled <> 'D' AND pg_catalog.pg_has_role(current_user, evtowner, 'USAGE')"
@@ -73,7 +73,7 @@ def _drop_tables(connection: _Connection, tables: Sequence[Table]) -> Iterator[D
     names = [identifier(table.schema_name, table.name) for table in tables]
     for table, name in zip(tables, names, strict=True):
         yield DroppedPart("table", table.id, _count(connection, f"SELECT count(*) FROM ONLY {name}"))
-    if names:  # at once, for they may refer to each other
+    if names:  # in one statement, because they may refer to each other
         connection.execute(f"DROP TABLE {', '.join(names)} RESTRICT".encode())
 
 
@@ -82,7 +82,7 @@ def _drop_columns(connection: _Connection, table: Table, names: Sequence[str]) -
     for name in names:
         filled = _count(connection, f"SELECT count({identifier(name)}) FROM ONLY {quoted}")
         yield DroppedPart("column", f"{table.id}.{name}", filled)
-    # What depends automatically goes without a word; a column's default is not worth one.
+    # PostgreSQL drops automatic dependents without a message. A column's default is not listed.
     own_path = connection.execute("SHOW search_path").fetchone()
     connection.execute("SET LOCAL search_path = ''")  # so that it is described by its full name
     rows = connection.execute(

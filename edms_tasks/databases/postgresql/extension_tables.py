@@ -1,7 +1,7 @@
-"""Tables of extensions whose rows are the user's: an extension's *configuration tables* (pg_extension_config_dump).
+"""The *configuration tables* of extensions (pg_extension_config_dump), whose rows are the user's.
 
-pg_dump carries the rows that a condition of the extension takes for the user's. Here all of them are carried, and replace
-at a restore what CREATE EXTENSION put there, so that a row which came with the extension and was changed is as it was.
+pg_dump writes only the rows that a condition of the extension selects. A backup stores all of them, and a restore replaces those of
+CREATE EXTENSION with them, so that a row that came with the extension and was changed is restored as it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OF_AN_EXTENSION = """EXISTS (
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
 )"""
 EXTENSION = "(SELECT x.extname::text FROM pg_catalog.pg_extension x WHERE c.oid = ANY (x.extconfig))"
-# A sequence that numbers a configuration table's rows stands where they do, whether or not the extension says so.
+# Also a sequence that numbers a configuration table's rows, even if the extension does not list it.
 CONFIGURATION = """EXISTS (
     SELECT FROM pg_catalog.pg_extension x WHERE c.oid = ANY (x.extconfig) OR (c.relkind = 'S' AND EXISTS (
         SELECT FROM pg_catalog.pg_depend o
@@ -37,7 +37,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def read_unreadable(connection: Connection) -> tuple[Finding, ...]:
-    """Configuration tables that this role may not read, or not whole: nobody can say whether the user has rows in them."""
+    """Findings on configuration tables that this role may not read completely."""
     rows = connection.execute(
         f"""
         SELECT {EXTENSION}, n.nspname, c.relname
@@ -58,9 +58,9 @@ def read_unreadable(connection: Connection) -> tuple[Finding, ...]:
 
 
 def empty_extension_table(connection: Connection, name: str) -> None:
-    """Remove the rows that came with CREATE EXTENSION, in the caller's transaction, which then loads the snapshot's.
+    """Delete the rows of CREATE EXTENSION in the caller's transaction, which then loads the snapshot's.
 
-    Tables of an extension reference each other and have triggers already; a superuser's session leaves both out of it.
+    The tables already have foreign keys and triggers. For a superuser both are disabled in this transaction.
     """
     if connection.execute("SHOW is_superuser").fetchone() == ("on",):
         connection.execute("SET LOCAL session_replication_role = replica")
@@ -68,10 +68,10 @@ def empty_extension_table(connection: Connection, name: str) -> None:
 
 
 def left_as_made(connection: Connection, entry: TableEntry, where: str) -> str:
-    """The note on a table whose rows this role may not write, where there are as many as in the snapshot; the validation compares them.
+    """A note on a table that this role may not write, if it has as many rows as the snapshot; the validation compares them.
 
     Raises:
-        TerminalError: there are others, so rows of the user would be missing.
+        TerminalError: the number differs, so rows of the user would be missing.
     """
     table = entry.table
     name = identifier(table.schema_name, table.name)

@@ -1,4 +1,4 @@
-"""The foreign keys of a PostgreSQL database, each once, and how PostgreSQL compares their columns."""
+"""Read the foreign keys of a PostgreSQL database, and how PostgreSQL compares their columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 
 from edms_tasks.inventory.model import Comparison, ForeignReference
 
-# Columns of one of these types are equal to PostgreSQL where, and only where, they are to us (edms_tasks/keys/value_equality.py).
+# For these types PostgreSQL's equality is the same as ours (edms_tasks/keys/value_equality.py).
 _ALIKE = {"bool", "uuid", "bytea", "date", "time", "timestamp", "timestamptz", "float4", "float8", "numeric", "oid"}
 _WHOLE = {"int2", "int4", "int8", "numeric"}
 _TEXTS = {"text", "varchar"}
@@ -19,15 +19,15 @@ _TEXTS = {"text", "varchar"}
 def read_foreign_keys(
     connection: psycopg.Connection[tuple[object, ...]], ours: str, table_id: Callable[[str, str], str]
 ) -> dict[int, list[ForeignReference]]:
-    """By the table's oid, its foreign keys.
+    """Table's oid -> its foreign keys, each once.
 
-    To one that points at a partitioned table, PostgreSQL adds another for each of the partitions; no row is in all of them, so
-    these are left out. Those that a partition has from the table it is a part of are its own.
+    To a key that refers to a partitioned table, PostgreSQL adds internal ones for each partition; they are left out. Keys that a
+    partition inherits from its table are included.
 
     Args:
-        connection: in the caller's transaction.
-        ours: SQL for which tables count, of `pg_class c` and `pg_namespace n`.
-        table_id: the id of a table by its schema and name.
+        connection: a connection in the caller's transaction.
+        ours: an SQL condition on `pg_class c` and `pg_namespace n` that selects the tables.
+        table_id: returns a table's id for its schema and name.
     """
     rows: list[tuple[Any, ...]] = connection.execute(
         f"""
@@ -87,12 +87,12 @@ def _types(alias: str, oid: str) -> str:
 
 
 def _described(alias: str) -> str:
-    """A type as `_comparisons` reads it: schema, name, kind."""
+    """SQL of a type as JSON for `_comparisons`: [schema, name, kind]."""
     return f"json_build_array({alias}n.nspname, {alias}.typname, {alias}.typtype)"
 
 
 def _comparisons(pairs: list[Any], *, temporal: bool) -> tuple[Comparison, ...]:
-    """How to ask the database; nothing where its equality is ours in every column."""
+    """How the database compares each column; () if its equality is the same as ours in every column."""
     if not temporal and all(_alike(*pair) for pair in pairs):
         return ()
     return tuple(_comparison(*pair) for pair in pairs)
@@ -139,5 +139,5 @@ def _comparison(
 
 
 def _cast(column: list[str], operand: list[str]) -> tuple[str, str] | None:
-    """What a column must be cast to for an operator that takes another type; one of many types (`anyarray`) takes it as it is."""
+    """The type that a column must be cast to for an operator; None if the operator takes it as it is (also `anyarray`)."""
     return None if column == operand or operand[2] == "p" else (operand[0], operand[1])

@@ -1,8 +1,7 @@
-"""What a restore on this server, by this role, would leave out or be refused: found from the captured schema, without the rows.
+"""Determine what a restore by this role to this server would leave out or be refused for, from the captured schema without rows.
 
-It is decided as a restore decides it: by the plan (schema_plan.py), and by making the schema in a database of its own
-that is dropped at once, where anything in it could be refused. Only the plan is asked where no such database can be
-made.
+As in a restore, the plan (schema_plan.py) decides. If anything in it could be refused, the schema is also created in a temporary
+database; if the role may not create one, the plan alone decides.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from edms_tasks.databases.protocol import CapturedSchema, Foresight, LeftOut
 from edms_tasks.errors import EdmsBackupError
 
 _TRIED = "_edms_tried"
-# What whoever owns a database can always make in it, and own.
+# Kinds of objects that the owner of a database can always create and own.
 _NEVER_REFUSED = FOR_ALL | {
     "CHECK CONSTRAINT", "COMMENT", "CONSTRAINT", "DEFAULT", "FK CONSTRAINT", "INDEX", "INDEX ATTACH", "SCHEMA", "SEQUENCE",
     "SEQUENCE OWNED BY", "TABLE", "TABLE ATTACH", "TRIGGER", "VIEW",
@@ -45,12 +44,12 @@ def foresee(
     """See `Database.foresee`.
 
     Args:
-        maintenance: finds a database of the server that is not the live one.
+        maintenance: returns the address of another database of the server than the live one.
     """
     planned: tuple[LeftOut, ...] = ()
     try:
-        elsewhere = maintenance()
-        with connected(elsewhere) as connection:
+        maintenance_address = maintenance()
+        with connected(maintenance_address) as connection:
             server, allowed = _as_if_new(read_server(connection)), may_create(connection)
             made_beforehand = into is not None and exists(connection, into)
         if into is not None and made_beforehand:
@@ -64,7 +63,7 @@ def foresee(
             return Foresight(planned, may_not_create(server.role, address.display))
         if not thorough and (server.superuser or _is_never_refused(plan, schema, server)):
             return Foresight(planned)
-        return Foresight(_try(address, elsewhere, schema, into or address.name))
+        return Foresight(_try(address, maintenance_address, schema, into or address.name))
     except EdmsBackupError as error:
         if error.transient:
             return Foresight(planned, untried=f"{error.what} {error.why or ''}".strip())
@@ -76,10 +75,10 @@ def foresee(
 def _try(
     address: DatabaseAddress, maintenance: DatabaseAddress, schema: CapturedSchema, final: str
 ) -> tuple[LeftOut, ...]:
-    """Make the schema as a restore does; returns what it left out."""
-    # A lock of its own: a restore at the same time neither waits for this nor takes it for what a killed run has left.
+    """Create the schema as a restore does, and drop it; returns what was left out."""
+    # Its own lock: a restore at the same time neither waits for it nor mistakes it for the leftover of a killed run.
     tried = fitting(address.name, _TRIED)
-    # Over no rows a view's query may fail that does not over the real ones.
+    # Without materialised views: the query of one may fail over empty tables only.
     bare = replace(schema, materialized_views=())
     with advisory_lock(maintenance, tried, "work", shared=False, purpose="try a restore"):
         remove_made_for(maintenance, tried, STAGING)
@@ -97,7 +96,7 @@ def _try(
 
 
 def _is_never_refused(plan: Plan, schema: CapturedSchema, server: Server) -> bool:
-    """Whether this role could be refused none of it on the server of origin."""
+    """Whether nothing in the plan could be refused to this role on the server that the schema comes from."""
     whole = recorded_properties(schema.settings)
     return (
         whole is not None
@@ -110,6 +109,6 @@ def _is_never_refused(plan: Plan, schema: CapturedSchema, server: Server) -> boo
 
 
 def _as_if_new(server: Server) -> Server:
-    """The server as a database sees it that has just been made of template0."""
+    """The server as seen from a database that was just created from template0."""
     installed = {name: schema for name, schema in server.installed.items() if name == "plpgsql"}
     return replace(server, installed=installed, schemas=frozenset(["public", "pg_catalog", "information_schema"]))

@@ -1,8 +1,8 @@
-"""Indexes over functions of the EDMS's own, and exclusion constraints: built one by one, because some that work at the source may fail.
+"""Build indexes over functions of the EDMS, and exclusion constraints, one by one, because one that exists in the source may fail.
 
-Its function may name what is not there any more, or what nobody finds under the path that is known; it may refuse a row, or find two
-alike that once were not; and the source asks it for new rows only. An index that cannot be built is left out and named; the rows are
-there without it.
+The function may name something that does not exist any more or is not in the known search path, refuse a row, or return equal
+results for two rows; the source calls it for new rows only. An index that cannot be built is left out and reported. The rows are
+restored without it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.errors import TerminalError
 from edms_tasks.quoting import literal
 
-# Through which an index may come to call a function.
+# Kinds through which an index may call a function indirectly.
 _CALLING = {"AGGREGATE", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY"}
 _FOLLOWING = {"COMMENT", "INDEX ATTACH"}
 
 
 def over_own_functions(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
-    """The indexes that call functions of the archive, exclusion constraints, and what is done to those afterwards."""
+    """The indexes that call functions of the archive with exclusion constraints, and their comments and attachments."""
     calling = {entry.number for entry in entries if entry.kind == "FUNCTION"}
     for _ in _CALLING:  # a class needs an operator, which needs a function
         calling |= {entry.number for entry in entries if entry.kind in _CALLING and calling & {*entry.needs}}
@@ -39,10 +39,10 @@ def over_own_functions(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entr
 def build(
     address: DatabaseAddress, archive: Archive, entries: Iterable[Entry], settings: Mapping[str, str], jobs: int
 ) -> list[LeftOut]:
-    """Build them, `jobs` at a time, in sessions with these settings; returns those that the server cannot.
+    """Build the indexes, `jobs` at a time, in sessions with these settings; returns those that could not be built.
 
     Raises:
-        TerminalError: the server fails.
+        TerminalError: the connection, the disk or the server failed.
     """
     waiting = list(entries)[::-1]
     left_out: list[LeftOut] = []
@@ -58,7 +58,7 @@ def build(
                 except IndexError:  # another thread took the last one
                     return
                 try:
-                    why = evaluate(connection, _in_its_place(entry))
+                    why = evaluate(connection, _in_its_tablespace(entry))
                 except psycopg.Error as error:
                     raise _failed(address, entry, error) from error
                 if why is not None:
@@ -72,11 +72,11 @@ def build(
 
 
 def _excludes(entry: Entry) -> bool:
-    """pg_dump does not say of a constraint what functions it calls."""
+    """Whether it is an exclusion constraint; pg_dump does not record which functions a constraint calls."""
     return entry.kind == "CONSTRAINT" and b" EXCLUDE " in entry.raw("definition")
 
 
-def _in_its_place(entry: Entry) -> bytes:
+def _in_its_tablespace(entry: Entry) -> bytes:
     space = f"SELECT pg_catalog.set_config('default_tablespace', {literal(entry.text('tablespace'))}, true);\n"
     return space.encode("utf-8", "surrogateescape") + entry.raw("definition")
 

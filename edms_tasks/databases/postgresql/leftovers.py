@@ -1,7 +1,7 @@
-"""Databases that a killed run has left: recognised by their comment, dropped only while the lock of their target is held.
+"""Drop databases that killed runs have left. They are recognised by their comment, and dropped only under the lock of their target.
 
-Whoever makes a staging database holds that lock from before it is made until it is promoted or dropped, so that holding the lock shows
-that the maker is gone.
+A run holds that lock before it creates a staging database and until it promotes or drops it. So holding the lock shows that the
+run has ended.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.errors import TargetLocked
 
 STAGING = "_edms_staging"
-"""How the name of a database ends that is being restored into."""
+"""The suffix of staging databases' names, before the token."""
 
 _LONGEST_NAME = 63  # NAMEDATALEN - 1
 _TOKEN_BYTES = 4
@@ -31,24 +31,24 @@ _Connection = psycopg.Connection[Any]
 
 
 def fitting(name: str, suffix: str) -> str:
-    """`name + suffix` within PostgreSQL's 63 bytes."""
+    """`name + suffix`, with `name` shortened to fit into PostgreSQL's 63 bytes."""
     room = _LONGEST_NAME - len(suffix.encode())
     return name.encode()[:room].decode(errors="ignore") + suffix
 
 
 def unique_name(target: str, suffix: str) -> str:
-    """A name for a database that is made for `target`, and that no other run will use."""
+    """A name for a database that is created for `target`; no other run uses it."""
     return fitting(target, f"{suffix}_{secrets.token_hex(_TOKEN_BYTES)}")
 
 
 def remove_leftovers(maintenance: DatabaseAddress, live: str, held: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
-    """Drop what killed runs have made; returns the names.
+    """Drop the databases that killed runs have created; returns their names.
 
     Args:
-        maintenance: where to connect.
-        live: the live database; releases before this one made databases for it under fixed names, without saying so.
+        maintenance: the address of a database to connect to.
+        live: the live database; earlier releases used fixed names for it and did not record the target.
         held: the database whose lock the caller holds.
-        suffixes: what the names of made databases end with, before their token.
+        suffixes: the suffixes of created databases' names, before the token.
     """
     removed = []
     with connected(maintenance) as connection:
@@ -60,14 +60,14 @@ def remove_leftovers(maintenance: DatabaseAddress, live: str, held: str, suffixe
                             advisory_lock(maintenance, target, "work", shared=False, purpose="look for leftovers")
                         )
                     except TargetLocked:
-                        continue  # its maker lives
+                        continue  # the run that created it is still running
                 drop_made(connection, maintenance, name)
                 removed.append(name)
     return tuple(removed)
 
 
 def remove_made_for(maintenance: DatabaseAddress, held: str, suffix: str) -> None:
-    """Drop what killed runs have made for the database whose lock the caller holds, and nothing else."""
+    """Drop only the databases that killed runs have created for `held`, whose lock the caller holds."""
     with connected(maintenance) as connection:
         for name, target in _made(connection, held, held, (suffix,)):
             if target == held:
@@ -75,7 +75,7 @@ def remove_made_for(maintenance: DatabaseAddress, held: str, suffix: str) -> Non
 
 
 def _made(connection: _Connection, live: str, held: str, suffixes: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(database, what it was made for)."""
+    """(database, the database it was created for) of all databases that a run has created."""
     rows = connection.execute(
         "SELECT datname, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '') FROM pg_catalog.pg_database "
         "WHERE NOT datistemplate AND pg_catalog.pg_has_role(current_user, datdba, 'MEMBER') ORDER BY 1"
@@ -85,7 +85,7 @@ def _made(connection: _Connection, live: str, held: str, suffixes: tuple[str, ..
         if comment.startswith(MARK):
             target = target_of(comment) or (live if name in [fitting(live, suffix) for suffix in suffixes] else None)
         else:
-            # A kill between CREATE and COMMENT leaves one without a comment; its name is ours all the same, and it is closed.
+            # A kill between CREATE and COMMENT leaves a database without comment. It has one of our names and allows no connections.
             target = next((one for one in {live, held} if not comment and _is_named_for(name, one, suffixes)), None)
             if target is not None and not _is_closed(connection, name):
                 target = None
@@ -100,7 +100,7 @@ def _is_named_for(name: str, target: str, suffixes: tuple[str, ...]) -> bool:
 
 
 def _is_closed(connection: _Connection, name: str) -> bool:
-    """Nobody may connect: so it was from its creation until it had its comment."""
+    """Whether the database allows no connections, as ours do from their creation until they have their comment."""
     row = connection.execute(
         "SELECT NOT datallowconn FROM pg_catalog.pg_database WHERE datname = %s", (name,)
     ).fetchone()

@@ -1,8 +1,7 @@
-"""Load rows into PostgreSQL by COPY: in binary form if every column of a table has an exact one, otherwise as CSV.
+"""Load rows into PostgreSQL by COPY: in binary format if every column of a table has an exact binary form, otherwise as CSV.
 
-The server reads binary fields without parsing them, and Arrow is encoded as binary an order of magnitude faster than
-as CSV (docs/performance.md). A type gets a binary form here only where PostgreSQL documents it and it is exact; any
-other keeps travelling as its own text.
+The server reads binary fields without parsing them, and Arrow is encoded as binary an order of magnitude faster than as CSV
+(docs/performance.md). A type has a binary form here only if PostgreSQL documents it and it is exact.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from edms_tasks.scratch.reading import reading
 _COPY_BLOCK = 1 << 20
 _BATCH_ROWS = 16_384
 
-# Values that were read as their text: how that text becomes what the type's receive function expects.
+# For values that a snapshot stores as text: SQL that makes of it what the type's receive function expects.
 # src/backend/utils/adt: textrecv, json_recv, bpcharrecv and enum_recv take the text itself; uuid_recv 16 bytes;
 # jsonb_recv one byte with the version of the format, 1, and then the text.
 _FROM_TEXT = {
     "text": "{0}",
     "character varying": "{0}",
     "character": "{0}",
-    "bpchar": "{0}",  # so is `character` called where it has no length
+    "bpchar": "{0}",  # the name of `character` without a length
     "json": "{0}",
     "uuid": "unhex(replace({0}, '-', ''))",
     "jsonb": "'\\x01'::BLOB || encode({0})",
@@ -46,15 +45,15 @@ def copy_table(
     *,
     frozen: bool,
 ) -> int:
-    """COPY Parquet chunks into a table; returns the rows PostgreSQL took.
+    """COPY Parquet chunks into a table; returns the number of rows that PostgreSQL reports.
 
     Args:
-        cursor: of the transaction.
-        columns: of the table, those to be written.
-        name: the table, quoted.
-        encodings: of the columns in the chunks.
-        chunks: the rows.
-        frozen: the table was made or truncated in this very transaction, so rows may arrive as if they had always been there.
+        cursor: a cursor of the transaction.
+        columns: the columns to write.
+        name: the table's quoted name.
+        encodings: the columns' encodings in the chunks.
+        chunks: the Parquet files.
+        frozen: whether the table was created or truncated in this transaction, so that COPY FREEZE is possible.
     """
     target = f"COPY {name} ({identifiers(column.name for column in columns)}) FROM STDIN WITH "
     freeze = ", FREEZE" if frozen else ""
@@ -74,7 +73,7 @@ def copy_table(
 
 
 def _binary_form(columns: Sequence[Column], encodings: dict[str, Encoding]) -> tuple[list[str], pa.Schema] | None:
-    """SELECT expressions and the Arrow schema for pgpq, or None where a column has no exact binary form."""
+    """SELECT expressions and the Arrow schema for pgpq; None if a column has no exact binary form."""
     expressions: list[str] = []
     fields: list[tuple[str, pa.DataType]] = []
     for column in columns:
@@ -103,11 +102,11 @@ def _binary_blocks(chunks: Iterable[Path], expressions: Sequence[str], schema: p
 
 
 def _csv_blocks(chunk: Path, columns: Sequence[Column], encodings: dict[str, Encoding]) -> Iterator[bytes]:
-    """The CSV dialect of COPY: NULL is nothing, the empty string is `""`."""
+    """The rows in COPY's CSV dialect: NULL is an empty field, the empty string is `""`."""
     expressions = ", ".join(
         f"{_as_csv(column, encodings[column.name])} AS {identifier(column.name)}" for column in columns
     )
-    # A row that is nothing but `\\.` would end the stream; quoting every value of one-column tables prevents it.
+    # A line `\\.` would end the stream; with one column, every value is quoted to prevent it.
     quoting = ", FORCE_QUOTE *" if len(columns) == 1 else ""
     csv = chunk.with_suffix(".csv")
     with reading() as engine:

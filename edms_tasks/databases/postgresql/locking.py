@@ -1,7 +1,7 @@
-"""Advisory locks that stand for a database of this server.
+"""Advisory locks on databases of a server.
 
-They are taken in the maintenance database (advisory locks are a database's own), which is not renamed and which every role can
-usually reach. The server lets go of them when the connection ends, however it ends.
+They are taken in the maintenance database, because an advisory lock belongs to one database, and that one is not renamed and
+usually every role can connect to it. The server releases them when the connection ends, for whatever reason.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _HOLDER = """
 
 @dataclass(frozen=True)
 class AdvisoryLock:
-    """A lock that is held by a connection."""
+    """An advisory lock that a connection holds."""
 
     connection: _Connection
     key: int
     what: str
 
     def require_held(self) -> None:
-        """Raises LockLost: the connection ended, or a pooler in between has given it another session."""
+        """Raise LockLost if the connection has ended, or a pooler has given it another session."""
         try:
             held = self.connection.execute(_HELD, (self.key,)).fetchone()
         except psycopg.Error as error:
@@ -72,10 +72,10 @@ class AdvisoryLock:
 def advisory_lock(
     maintenance: DatabaseAddress, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
 ) -> Iterator[AdvisoryLock]:
-    """Hold the lock of the database `name` until the end, on a connection of its own.
+    """Hold the lock of the database `name` on its own connection, until the block ends.
 
     Raises:
-        TargetLocked: as `wait` says, while somebody else holds it.
+        TargetLocked: another run holds it, and `wait` raised.
     """
     key, what = _key(name, kind), maintenance.renamed(name).display
     acquire = (
@@ -94,11 +94,11 @@ def advisory_lock(
         try:
             yield lock
         finally:
-            _let_go(connection)
+            _release(connection)
 
 
 def locked_by(maintenance: DatabaseAddress, name: str, kind: LockKind) -> TargetLocked | None:
-    """Who holds the lock of the database `name`."""
+    """The error that names who holds the lock of the database `name`; None if it is free."""
     with connected(maintenance) as connection:
         return _locked(connection, _key(name, kind), maintenance.renamed(name).display)
 
@@ -108,12 +108,12 @@ def _granted(connection: _Connection, acquire: str, key: int) -> bool:
     return bool(row and row[0])
 
 
-def _let_go(connection: _Connection) -> None:
-    """Give the lock back now: the server notices the end of a connection a little later, and whoever comes next is told of us."""
+def _release(connection: _Connection) -> None:
+    """Release the lock now: the server notices the end of a connection later, and the next run would find the lock held."""
     try:
         connection.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
     except psycopg.OperationalError:
-        connection.close()  # it is lost, and its lock with it, which `require_held` tells whoever counts on it
+        connection.close()  # the connection and its lock are lost; `require_held` reports it
 
 
 def _locked(connection: _Connection, key: int, what: str) -> TargetLocked | None:
@@ -121,7 +121,7 @@ def _locked(connection: _Connection, key: int, what: str) -> TargetLocked | None
     if row is None:
         return None
     application, backend, client, since = map(str, row)
-    # As _signature writes it; a role that may not see other roles' sessions reads nothing.
+    # The form of _signature; empty for a role that may not see other roles' sessions.
     purpose, pid, host = ([*application.removeprefix("edms-backup ").split("@"), "", "", ""])[:3]
     if not (application.startswith("edms-backup ") and pid):
         purpose, pid, host = "", f"{backend} of the server", client
@@ -138,6 +138,6 @@ def _key(name: str, kind: LockKind) -> int:
 
 
 def _kept_alive(address: DatabaseAddress) -> DatabaseAddress:
-    """A lock's connection says nothing for hours; routers forget such a one unless the kernel sends something now and then."""
+    """The address with TCP keepalives: a lock's connection is idle for hours, and routers drop idle connections."""
     options = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6", **dict(address.options)}
     return replace(address, options=tuple(sorted(options.items())))

@@ -1,4 +1,4 @@
-"""How PostgreSQL's drivers and programs say that the connection is gone."""
+"""Recognise errors of PostgreSQL's drivers and programs that mean a lost connection."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import psycopg
 WORDS = (
     r"server closed the connection|terminating connection|connection to server .* (failed|was lost)|could not connect"
     r"|SSL (SYSCALL|connection)|no connection to the server|could not (receive|send) data|crash of another server process"
-    r"|invalid snapshot identifier"  # of the session that exported it, which is gone
+    r"|invalid snapshot identifier"  # the session that exported it has ended
 )
-"""libpq's and the server's, untranslated."""
+"""Regular expression for the untranslated messages of libpq and the server."""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exceptions; shutdown, crash, starting up.
 _STATES = ("08", "57P01", "57P02", "57P03")
 
 
 def why_lost(error: Exception) -> str | None:
-    """The first line of what is said, where the connection is gone; None for any other error."""
+    """The first line of the message, if the error means a lost connection; None for any other error."""
     if isinstance(error, psycopg.OperationalError):
-        # Without a state it is libpq, not the server, that speaks.
+        # Errors of libpq itself have no state.
         lost = error.sqlstate is None or error.sqlstate.startswith(_STATES)
     elif isinstance(error, adbc_driver_manager.Error):
         lost = (error.sqlstate or "").startswith(_STATES) or re.search(WORDS, str(error)) is not None

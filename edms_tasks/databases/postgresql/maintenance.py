@@ -1,6 +1,6 @@
-"""Indexes, statistics and materialised views that PostgreSQL 17 and newer can keep but not build, refresh or analyse.
+"""Find indexes, statistics and materialised views that PostgreSQL 17 and newer cannot build, refresh or analyse again.
 
-For that work the server takes the session's search path away, so that a function fails that names something without its schema.
+For this work the server uses an empty search path, so a function that names something without its schema fails.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _VIEWS = """
 
 
 def read_maintenance_findings(connection: _Connection, unreadable: Collection[str] = ()) -> tuple[Finding, ...]:
-    """A finding for each, but for those of tables that no query can read, which are given as the server quotes them."""
+    """A finding for each such object, without those of the tables `unreadable` (quoted names), which no query can read."""
     if connection.info.server_version < _SINCE:
         return ()
     return tuple(
@@ -56,14 +56,15 @@ def read_maintenance_findings(connection: _Connection, unreadable: Collection[st
 
 
 def _queries(connection: _Connection) -> Iterator[tuple[str, str]]:
-    """Expressions of our own tables are tried on a row: their functions run as we whenever the EDMS writes there.
+    """(subject, query) to try each object.
 
-    All else is only planned. To read a view may take long, and what somebody else wrote must not run with our rights.
+    Expressions on the role's own tables are evaluated for one row. All others are only planned (EXPLAIN): reading a view may take
+    long, and functions of other roles must not run with our privileges.
     """
     for subject, table, expressions, ours in connection.execute(_EXPRESSIONS.encode()).fetchall():
-        assert isinstance(expressions, list)  # text[], says the query
-        said = ", ".join(f"({expression})" for expression in expressions if expression is not None)
-        yield str(subject), f"{'' if ours else 'EXPLAIN '}SELECT {said} FROM ONLY {table} LIMIT 1"
+        assert isinstance(expressions, list)  # text[] in the query
+        columns = ", ".join(f"({expression})" for expression in expressions if expression is not None)
+        yield str(subject), f"{'' if ours else 'EXPLAIN '}SELECT {columns} FROM ONLY {table} LIMIT 1"
     for subject, query in connection.execute(_VIEWS.encode()).fetchall():
         yield str(subject), f"EXPLAIN {query}"
 
@@ -78,5 +79,5 @@ def _not_found(connection: _Connection, query: str) -> str | None:
     except psycopg.DatabaseError as error:
         if (error.sqlstate or "08").startswith(_LOST):
             raise
-        return None  # the function has its own reasons: a row that it refuses, a right that we lack
+        return None  # the function failed for another reason: it refuses the row, or we lack a privilege
     return None

@@ -1,4 +1,4 @@
-"""Whether a server has a database, and whether this role may make one."""
+"""Check whether a server has a database, and whether this role may create one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def exists(connection: _Connection, name: str) -> bool:
 
 
 def may_create(connection: _Connection) -> bool:
-    """Whether the role that is connected may make databases."""
+    """Whether the connected role may create databases."""
     row = connection.execute(
         "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
     ).fetchone()

@@ -17,10 +17,10 @@ def mark(connection: psycopg.Connection[Any], name: str, target: str, closing: C
     """Write the comment.
 
     Args:
-        connection: to the server.
-        name: the database that we made.
-        target: the database it was made for.
-        closing: what the transaction that promotes it is to set.
+        connection: a connection to the server.
+        name: the database that we created.
+        target: the database that it was created for.
+        closing: the properties that its promotion sets.
     """
     written = {"target": target, "closing": (closing or Closing()).model_dump(mode="json")}
     text = f"{MARK} {json.dumps(written)}"
@@ -28,7 +28,7 @@ def mark(connection: psycopg.Connection[Any], name: str, target: str, closing: C
 
 
 def target_of(comment: str) -> str | None:
-    """The database that one of this comment was made for; None where it does not say."""
+    """The database that a staging database with this comment was created for; None if the comment does not say."""
     try:
         target = json.loads(comment.removeprefix(MARK))["target"]
     except (ValueError, KeyError, TypeError):

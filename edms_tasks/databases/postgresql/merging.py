@@ -1,4 +1,4 @@
-"""Merging into a PostgreSQL database in use: one transaction on one connection, tables locked against other writers."""
+"""Merge into a PostgreSQL database in use: one transaction on one connection, with tables locked against other writers."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from edms_tasks.quoting import identifier, identifiers, literal
 
 _ROWS = "edms_backup_rows"
 _PATIENCE = "30s"
-# What an assignment takes from text without a cast, which for these would cut a value instead of refusing it.
+# Types that are assigned from text without a cast: a cast would cut a long value instead of refusing it.
 _TAKES_TEXT = ("text", "character varying", "character")
 
 
 @contextmanager
 def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[PostgresMerge]:
-    """Lock the tables against writers (readers go on) and hand out the transaction; rolled back unless committed.
+    """Lock the tables against writers (readers continue) and yield the transaction; it is rolled back unless committed.
 
     Raises:
-        TargetInUse: somebody writes to them for longer than 30 seconds.
+        TargetInUse: another session writes to them for longer than 30 seconds.
     """
     server = ask_server(address)
     conninfo = server.settled.conninfo()
@@ -50,14 +50,14 @@ def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[Postg
 
 @dataclass(frozen=True)
 class _Suspended:
-    """Statements that set something aside, and those that bring it back."""
+    """Statements that disable triggers or constraints, and those that enable them again."""
 
     aside: tuple[str, ...]
     back: tuple[str, ...]
 
 
 class PostgresMerge:
-    """One transaction."""
+    """The protocol's `MergeTransaction` for PostgreSQL."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class PostgresMerge:
         self._own = own
 
     def lock(self, tables: Sequence[Table]) -> None:
-        """Take the locks before anything is read, so that what is read is what will be changed."""
+        """Lock the tables before anything is read, so that the rows cannot change in between. Raises TargetInUse, MergeRefused."""
         for statement in SESSION:
             self._execute(statement)
         self._require_checks()
@@ -97,7 +97,7 @@ class PostgresMerge:
             raise lost from error
 
     def _require_checks(self) -> None:
-        """With session_replication_role = replica the server would check no reference."""
+        """Check that the server checks references: with session_replication_role = replica it would not. Raises MergeRefused."""
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT pg_catalog.current_setting('session_replication_role')")
             row = cursor.fetchone()
@@ -110,13 +110,13 @@ class PostgresMerge:
             )
 
     def view(self) -> PostgresView:
-        """Reads through the transaction's own connection, one table after the other."""
+        """A view that reads through the transaction's connection, one table after the other."""
         return PostgresView.of_connection(self._address, self._catalogue, self._connection, self._own)
 
     def write(self, changes: Sequence[TableChange]) -> None:
         tables = [change.table for change in changes]
         suspended = [self._triggers(tables), self._constraints(tables)]
-        # Functions in indexes, checks and generated columns run as the rows come in, and mean what they mean to the EDMS.
+        # Functions in indexes, checks and generated columns run for the new rows and need the EDMS's search path.
         self._execute(f"SELECT pg_catalog.set_config('search_path', {literal(self._own.search_path)}, true)")
         try:
             for part in suspended:
@@ -124,7 +124,7 @@ class PostgresMerge:
             self._execute("SET CONSTRAINTS ALL DEFERRED")
             for change in changes:
                 self._write_table(change)
-            # Now every reference is checked, by the database itself.
+            # Now the database checks every reference.
             self._execute("SET CONSTRAINTS ALL IMMEDIATE")
             for part in reversed(suspended):
                 self._execute_all(part.back)
@@ -166,7 +166,7 @@ class PostgresMerge:
             self._execute(f"UPDATE ONLY {name} t SET {sets} FROM pg_temp.{_ROWS} r WHERE {same}")
 
     def _bring(self, path: Path, columns: Sequence[str]) -> None:
-        """COPY a file into a temporary table: numbers, dates and bytes as they are, everything else as its text."""
+        """COPY a Parquet file into a temporary table, which gets the types of the file's columns."""
         self._execute(f"DROP TABLE IF EXISTS pg_temp.{_ROWS}")
         rows = pq.ParquetFile(path)
         schema = pa.schema([rows.schema_arrow.field(name) for name in columns])
@@ -175,7 +175,7 @@ class PostgresMerge:
             cursor.adbc_ingest(_ROWS, pa.RecordBatchReader.from_batches(schema, batches), mode="create", temporary=True)
 
     def _triggers(self, tables: Sequence[Table]) -> _Suspended:
-        """Triggers of these tables, which are disabled because the snapshot has what they would write."""
+        """Disable the triggers of these tables: the snapshot has the rows that they would write."""
         aside, back = [], []
         modes = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
         for table in tables:
@@ -191,7 +191,7 @@ class PostgresMerge:
         return _Suspended(tuple(aside), tuple(back))
 
     def _constraints(self, tables: Sequence[Table]) -> _Suspended:
-        """Foreign keys that are checked row by row: rows that refer to each other could not be written in any order."""
+        """Make foreign keys deferrable that are not: rows that refer to each other have no possible order."""
         aside, back = [], []
         for table in tables:
             name = identifier(table.schema_name, table.name)
@@ -207,7 +207,7 @@ class PostgresMerge:
         return _Suspended(tuple(aside), tuple(back))
 
     def _advance_sequences(self, table: Table) -> None:
-        """Sequences of the table's columns go on after its largest value; they never go back."""
+        """Advance the sequences of the table's columns to its largest value; they never go back."""
         name = identifier(table.schema_name, table.name)
         for column in table.columns:
             if column.identity not in ("always", "default", "serial"):

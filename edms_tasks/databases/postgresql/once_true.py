@@ -1,8 +1,8 @@
-"""Constraints that the source's rows satisfied when written and do not now, checked at backup where a restore would evaluate them.
+"""At backup, find constraints that the source's rows satisfied when they were written and do not satisfy now.
 
 PostgreSQL evaluates a check, a domain, an index, a generated column and a partition's bounds when a row is written, and never again.
-A function whose body has changed, or names what is gone, is found by a restore only. Nothing is read where the server's own immutable
-functions decide alone.
+If a function's body has changed, or names something that does not exist any more, only a restore would notice. Tables are read only if
+such an expression uses more than the server's own immutable functions.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _REFUSED = "A restore by this role would be refused; a restore by a superuser re
 _OURS = "pg_catalog.pg_get_userbyid(c.relowner) = current_user"
 _TABLE = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
 _NAMESPACE = "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-# Each gives: what it is, what counts the rows that do not satisfy it, whether the table is ours. The server cannot even tell a partition's
-# condition where its function's body names what is gone: there the query gives the one that counts.
+# Each returns: the subject, a query that counts the rows that do not satisfy it, and whether the table is ours. For partitions it is a
+# query that returns that query, because the server cannot print a condition whose function names something that does not exist any more.
 _CHECKS = f"""
     SELECT pg_catalog.format('check %s of %s.%s', k.conname, n.nspname, c.relname),
            pg_catalog.format('SELECT count(*) FROM ONLY %s WHERE NOT (%s)', {_TABLE}, pg_catalog.pg_get_expr(k.conbin, k.conrelid)), {_OURS}
@@ -80,21 +80,21 @@ _INDEXES = f"""
 @dataclass(frozen=True)
 class _Asked:
     subject: str
-    query: str  # gives the number of rows that do not satisfy it
-    is_ours: bool  # what somebody else wrote must not run with our rights
+    query: str  # returns the number of rows that do not satisfy it
+    is_ours: bool  # if not, it is only planned: functions of other roles must not run with our privileges
     consequence: str
-    is_told: bool = False  # … or gives the query that does
+    returns_query: bool = False  # `query` returns the counting query
 
 
 def read_once_true(
     connection: _Connection, settings: Mapping[str, str], unreadable: Collection[str] = ()
 ) -> tuple[Finding, ...]:
-    """A finding for each, of the severity that its consequence has.
+    """A finding for each such constraint, with the severity of its consequence.
 
     Args:
-        connection: in the transaction that sees the rows.
-        settings: what the EDMS's sessions have when they write rows.
-        unreadable: tables that no query can read, as the server quotes them: they can be asked nothing.
+        connection: a connection in the backup's transaction.
+        settings: the settings of the EDMS's sessions when they write rows.
+        unreadable: quoted names of tables that no query can read; they are left out.
     """
     asked = [one for one in _asked(connection) if not any(f"ONLY {table} " in f"{one.query} " for table in unreadable)]
     found = []
@@ -113,9 +113,9 @@ def _asked(connection: _Connection) -> Iterator[_Asked]:
         (_PARTITIONS, _AS_WRITTEN if is_superuser else _REFUSED),
     ):  # fmt: skip
         for subject, query, ours in connection.execute(listing.encode()).fetchall():
-            yield _Asked(str(subject), str(query), bool(ours), consequence, is_told=listing == _PARTITIONS)
+            yield _Asked(str(subject), str(query), bool(ours), consequence, returns_query=listing == _PARTITIONS)
     for subject, table, ours, expressions, predicate, unique in connection.execute(_INDEXES.encode()).fetchall():
-        assert isinstance(expressions, list)  # text[], says the query
+        assert isinstance(expressions, list)  # text[] in the query
         keys = [f"({one}) AS k{number}" for number, one in enumerate(expressions)]
         rows = f"SELECT {', '.join(keys)} FROM ONLY {table} WHERE {predicate}"
         names = [f"k{number}" for number, _ in enumerate(expressions)]
@@ -126,24 +126,24 @@ def _asked(connection: _Connection) -> Iterator[_Asked]:
 
 
 def _why(connection: _Connection, asked: _Asked) -> str | None:
-    """Why it would fail, or None."""
+    """Why the rows do not satisfy it, or why it cannot be evaluated; None if they do."""
     try:
         with connection.transaction():
-            query = _told(connection, asked.query) if asked.is_told else asked.query
+            query = _only_value(connection, asked.query) if asked.returns_query else asked.query
             row = connection.execute(f"{'' if asked.is_ours else 'EXPLAIN '}{query}".encode()).fetchone()
     except errors.ReadOnlySqlTransaction:
-        return None  # a function that writes: it was not found out
+        return None  # a function writes, so it cannot be checked
     except psycopg.Error as error:
         return why_not(error)
-    assert row is not None  # an aggregate, and a plan, always have a row
+    assert row is not None  # an aggregate and a plan always have a row
     if not asked.is_ours or row[0] == 0:
         return None
     return f"{row[0]:,} {'keys are duplicates' if 'HAVING' in asked.query else 'rows do not satisfy it'}"
 
 
-def _told(connection: _Connection, query: str) -> str:
+def _only_value(connection: _Connection, query: str) -> str:
     row = connection.execute(query.encode()).fetchone()
-    assert row is not None  # without a FROM there is one
+    assert row is not None  # a SELECT without FROM always has a row
     return str(row[0])
 
 

@@ -1,9 +1,9 @@
-"""Tables whose indexes, checks, generated columns or statistics call functions of the EDMS's own.
+"""Find the tables whose indexes, checks, generated columns or statistics call functions of the EDMS.
 
-Such a function may name things without their schema. PostgreSQL expands it while it plans a read of the table, and finds
-nothing under the empty search path that our readers have otherwise. These tables are read under the EDMS's own path.
-All others are not, because values such as a regclass are written without their schema where the path makes them
-visible, and would then mean another table in another database.
+Such a function may name objects without their schema. PostgreSQL expands it when it plans a read of the table, and does not find
+them with the empty search path of our readers. So these tables are read with the EDMS's path. All others are read with an empty
+one, because PostgreSQL writes values such as a regclass without their schema if the path makes them visible, and in another
+database they could then mean another table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TableName = tuple[str | None, str]
 
 
 def tables_with_own_functions(connection: psycopg.Connection[tuple[object, ...]]) -> frozenset[TableName]:
-    """Schema and name of each, partitions of such a table included."""
+    """(schema, name) of these tables and of their partitions."""
     rows = connection.execute(
         f"""
         WITH RECURSIVE called AS (

@@ -1,9 +1,8 @@
 """Detect a connection pooler in transaction mode.
 
-Behind such a pooler (PgBouncer's `pool_mode = transaction` or `statement`) nothing that lasts longer than a transaction is
-ours: settings would be lost and stay with the EDMS's own requests, which get the session next; locks would be somebody
-else's, and exported snapshots end. So it is found out before anything is set. A pooler that keeps a session for as long as
-the connection lasts is fine.
+Behind such a pooler (PgBouncer's `pool_mode = transaction` or `statement`) a session is ours for one transaction only: settings
+would be lost and stay with the EDMS's requests, which get the session next; locks would belong to other clients, and exported
+snapshots would end. So it is detected before anything is set. A pooler in session mode works.
 """
 
 from __future__ import annotations
@@ -18,33 +17,33 @@ from edms_tasks.errors import DatabaseRefused
 
 _ROUNDS = 3
 _PID = b"SELECT pg_catalog.pg_backend_pid()"
-_keep_their_sessions: set[str] = set()  # poolers, by address: found out once a process
+_keep_their_sessions: set[str] = set()  # addresses of poolers in session mode, checked once in a process
 
 
 def require_own_session(connection: Any, address: DatabaseAddress, connect: Callable[[], Any]) -> None:
-    """The connection has a session of the server for itself.
+    """Check that the connection has its own session of the server.
 
     Args:
-        connection: in autocommit, nothing set in it yet.
-        address: where it leads, for the error.
-        connect: opens another one like it.
+        connection: a connection in autocommit mode, before any setting.
+        address: its address, for the error.
+        connect: opens another connection like it.
 
     Raises:
-        DatabaseRefused: a pooler hands sessions around.
+        DatabaseRefused: a pooler in transaction mode is in between.
     """
-    # A server tells a connection the process that serves it; a pooler has to make a number up, for requests to cancel.
+    # A server reports the process id that serves a connection; a pooler has to invent one, for cancel requests.
     if connection.info.backend_pid == _process(connection) or address.display in _keep_their_sessions:
         return
     try:
         with connect() as other:
             for _ in range(_ROUNDS):
                 first = _process(connection)
-                with other.transaction():  # takes a session for as long as it lasts: ours, if it is not ours
+                with other.transaction():  # it holds a session: in transaction mode possibly the one that was ours
                     if _process(other) == first or _process(connection) != first:
-                        raise _hands_around(address)
+                        raise _shared_sessions(address)
     except psycopg.Error as error:
-        if "pooling mode" in str(error):  # one that lends a session for a statement refuses every transaction
-            raise _hands_around(address) from error
+        if "pooling mode" in str(error):  # in statement mode a pooler refuses every transaction
+            raise _shared_sessions(address) from error
         raise
     _keep_their_sessions.add(address.display)
 
@@ -53,7 +52,7 @@ def _process(connection: Any) -> int:
     return int(connection.execute(_PID).fetchone()[0])
 
 
-def _hands_around(address: DatabaseAddress) -> DatabaseRefused:
+def _shared_sessions(address: DatabaseAddress) -> DatabaseRefused:
     return DatabaseRefused(
         "A connection pooler in transaction mode is in front of the server.",
         where=address.display,

@@ -1,8 +1,8 @@
-"""PostgreSQL's client programs on this machine: where they are, of which version, and which one to use.
+"""Find PostgreSQL's client programs on this machine, and choose the version for a server.
 
-pg_dump refuses a server newer than itself, pg_restore an archive newer than itself, and what a pg_restore much newer
-than the server says is not understood there. So the server's own version is taken where it is installed, else the next
-newer one. A machine often has several, and the one in the PATH need not be right.
+pg_dump refuses a server newer than itself, pg_restore an archive newer than itself, and an old server does not accept the settings
+of a much newer pg_restore. So the server's own version is used if it is installed, otherwise the next newer one. A machine often
+has several, and the one in the PATH may be the wrong one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from edms_tasks.errors import ToolMissing
 
-# Where packages put them, beside what the PATH says.
+# Folders of packages, besides those in the PATH.
 _KNOWN_PLACES = (
     "/usr/lib/postgresql/*/bin",  # Debian, Ubuntu
     "/usr/pgsql-*/bin",  # RHEL, from postgresql.org
@@ -41,7 +41,7 @@ _INSTALL = (
     "Install PostgreSQL's client programs of the server's version (Debian: apt-get install postgresql-client-{version}), "
     "or name their folder: [edms] client_programs."
 )
-# pg_restore sends this setting first, since version 17, and servers before 17 do not know it.
+# pg_restore sets transaction_timeout since version 17, and servers before 17 do not have it.
 _SETS_TRANSACTION_TIMEOUT = 17
 
 
@@ -59,36 +59,36 @@ class Program:
 
 
 def find_program(name: str, server: int, folder: str = "", *, archive: int = 0) -> Program:
-    """The one to use with a server, as said above.
+    """The program to use with a server.
 
     Args:
         name: pg_dump or pg_restore.
-        server: the server's major version; 0 where no server is asked.
-        folder: [edms] client_programs; no other place is looked at.
-        archive: the version that wrote the archive to be read.
+        server: the server's major version; 0 if no server is used.
+        folder: [edms] client_programs; if it is set, only this folder is searched.
+        archive: the version that wrote the archive to read.
 
     Raises:
-        ToolMissing: there is none that can be used.
+        ToolMissing: none of the installed ones can be used.
     """
-    there = installed(name, folder)
+    found = installed(name, folder)
     needed = max(archive, server if name == "pg_dump" else 0)
-    usable = [program for program in there if program.version >= needed and _understood(program, server)]
+    usable = [program for program in found if program.version >= needed and _is_accepted(program, server)]
     if not usable:
-        raise _missing(name, there, server, needed, folder)
+        raise _missing(name, found, server, needed, folder)
     if not server:
         return max(usable, key=lambda program: program.version)
-    # min keeps the first of equals: the one in the PATH.
+    # min returns the first of equals: the one in the PATH.
     return min(usable, key=lambda program: (program.version < server, abs(program.version - server)))
 
 
 def installed(name: str, folder: str = "") -> list[Program]:
-    """Every one there is, those in the PATH first."""
+    """All installed versions of a program, those in the PATH first."""
     folders = [Path(folder)] if folder else _folders()
     found = [_asked(folder / name) for folder in folders]
     return [program for program in found if program is not None]
 
 
-def _understood(program: Program, server: int) -> bool:
+def _is_accepted(program: Program, server: int) -> bool:
     return not (program.name == "pg_restore" and 0 < server < _SETS_TRANSACTION_TIMEOUT <= program.version)
 
 
@@ -105,9 +105,9 @@ def _matching(pattern: str) -> Iterable[Path]:
 def _asked(path: Path) -> Program | None:
     try:
         stat = path.stat()
-    except OSError:  # not there, or in a folder that is not ours to look into
+    except OSError:  # it does not exist, or we may not read the folder
         return None
-    # Debian's one in /usr/bin starts another for each cluster; those are in the known places.
+    # Debian's program in /usr/bin only starts that of a cluster; those are in the known folders.
     if path.resolve().name == "pg_wrapper" or not shutil.which(path.name, path=str(path.parent)):
         return None
     return _of_version(path, stat.st_mtime_ns)
@@ -120,7 +120,7 @@ def _of_version(path: Path, changed: int) -> Program | None:
             [path, "--version"], capture_output=True, text=True, errors="replace", check=False, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None  # of another architecture, a broken link: not a program
+        return None  # it cannot run: another architecture, a broken link
     found = re.search(r"\(PostgreSQL\) ((\d+)\S*)", done.stdout)
     return Program(path.name, path, int(found[2]), found[1]) if found and done.returncode == 0 else None
 

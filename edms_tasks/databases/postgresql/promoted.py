@@ -1,7 +1,7 @@
 """Record at the database which confirmation promoted it: a line at the end of its comment.
 
-It is there for whoever comes from another work folder with the same confirmation. The line moves with the database when that steps
-aside, and is no part of the comment that a backup records.
+So a run with another work folder sees that the confirmation was used. The line stays with the database when it is renamed, and is not
+part of the comment that a backup records.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def note(connection: _Connection, name: str, stamp: str, confirmation: str) -> None:
-    """Note it at a database, in the caller's transaction."""
+    """Add the line to a database's comment, in the caller's transaction."""
     comments = {str(database): comment for database, comment in connection.execute(_COMMENTS.encode()).fetchall()}
     comment = without_note(comments.get(name))
     line = f"[edms-backup put this live at {stamp}, confirmed by {confirmation}]"
@@ -30,7 +30,7 @@ def note(connection: _Connection, name: str, stamp: str, confirmation: str) -> N
 
 
 def noted(connection: _Connection, confirmation: str) -> str:
-    """The stamp under which this confirmation has put a database of the server live; "" where none is there that says so."""
+    """The stamp of the promotion that this confirmation confirmed, from the comments of all databases; "" if there is none."""
     for _, comment in connection.execute(_COMMENTS.encode()).fetchall():
         found = _LINE.search(str(comment))
         if found is not None and found[2] == confirmation:
@@ -39,5 +39,5 @@ def noted(connection: _Connection, confirmation: str) -> str:
 
 
 def without_note(comment: object) -> str | None:
-    """The comment that a database was given by others; None where there is none."""
+    """A database's comment without our line; None if nothing is left."""
     return _LINE.sub("", str(comment)) or None if comment is not None else None

@@ -1,7 +1,7 @@
-"""A PostgreSQL database as a whole: owner, locale, settings, privileges, comment; recorded, made again, compared.
+"""The properties of a PostgreSQL database (owner, locale, settings, privileges, comment): read, recorded, and as SQL statements.
 
-What would shut our own sessions out (a connection limit, a database nobody may connect to) and the comment, in whose place
-the staging database carries its mark, are *closing* properties: they are set by the very transaction that promotes.
+*Closing* properties are set by the transaction that promotes: those that would lock out our own sessions (a connection limit, a
+database that allows no connections), and the comment, which holds the staging database's mark until then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edms_tasks.quoting import identifier, literal
 _Connection = psycopg.Connection[tuple[object, ...]]
 MARK = "edms-backup staging database: safe to drop"
 KEY = "properties"  # in NativeSchema.settings
-# Their values are lists that are stored quoted, name by name (src/bin/pg_dump/dumputils.c, variable_is_guc_list_quote).
+# Settings whose values are lists of quoted names (src/bin/pg_dump/dumputils.c, variable_is_guc_list_quote).
 _LISTS = {
     "local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces",
     "unix_socket_directories",
@@ -36,7 +36,7 @@ class Closing(Value):
     comment: str | None = None
     connection_limit: int = -1
     is_template: bool = False
-    lets_event_triggers_fire: bool = False  # they were held back while it was built
+    lets_event_triggers_fire: bool = False  # they were disabled while the database was built
 
 
 class Properties(Value):
@@ -45,10 +45,10 @@ class Properties(Value):
     owner: str
     tablespace: str
     encoding: str
-    provider: str  # c, i or b, as pg_database says it
+    provider: str  # c, i or b, as in pg_database
     collate: str
     ctype: str
-    locale: str | None  # of the provider, where that is not libc
+    locale: str | None  # of another provider than libc
     icu_rules: str | None
     closing: Closing
     privileges: tuple[tuple[str | None, str, bool], ...]  # grantee (None: PUBLIC), privilege, with grant option
@@ -81,12 +81,12 @@ class Properties(Value):
 
 
 def privilege_name(grantee: str | None, privilege: str) -> str:
-    """How a privilege on the database is called in a comparison."""
+    """The name of a privilege on the database in a comparison; `grantee` None is PUBLIC."""
     return f"{privilege} for {'PUBLIC' if grantee is None else json.dumps(grantee, ensure_ascii=False)}"
 
 
 def setting_name(role: str | None, name: str) -> str:
-    """How a setting is called in a comparison."""
+    """The name of a setting in a comparison; `role` None is the database's own."""
     return f"setting {name}" + ("" if role is None else f" of role {json.dumps(role, ensure_ascii=False)}")
 
 
@@ -107,7 +107,7 @@ def read_properties(connection: _Connection) -> Properties:
     oid, owner, tablespace, encoding, provider, collate, ctype, locale, rules, comment, limit, template, public = row
     held_back = False
     comment = without_note(comment)
-    if isinstance(comment, str) and comment.startswith(MARK):  # ours, and not the database's own
+    if isinstance(comment, str) and comment.startswith(MARK):  # our mark, not the database's comment
         held_back = '"lets_event_triggers_fire": true' in comment
         comment = None
     privileges = connection.execute(
@@ -161,7 +161,7 @@ def read_properties(connection: _Connection) -> Properties:
 
 
 def database_settings(connection: _Connection) -> dict[str, str]:
-    """What a manifest records of the database as a whole: the properties, and the keys that earlier releases read."""
+    """The entries of a manifest on the whole database: the properties, and the keys that earlier releases read."""
     found = read_properties(connection)
     roles = connection.execute(
         """
@@ -191,7 +191,7 @@ def recorded_properties(settings: Mapping[str, str]) -> Properties | None:
     """The properties in a snapshot; None for releases that did not record them.
 
     Raises:
-        DamagedRepository: what is recorded makes no sense.
+        DamagedRepository: they cannot be read.
     """
     if KEY not in settings:
         return None
@@ -207,7 +207,7 @@ def recorded_properties(settings: Mapping[str, str]) -> Properties | None:
 
 
 def as_before(settings: Mapping[str, str]) -> Properties:
-    """The properties that older releases recorded: locale and settings."""
+    """The properties of a snapshot of an earlier release, which recorded locale and settings only."""
     prefix = "set."
     return Properties(
         owner="",
@@ -232,7 +232,7 @@ def as_before(settings: Mapping[str, str]) -> Properties:
 
 
 def locale_clauses(wanted: Properties, server_version: int) -> Iterator[str]:
-    """The clauses of CREATE DATABASE for encoding and locale. The provider is always said: a cluster has its own."""
+    """The clauses of CREATE DATABASE for encoding and locale. They always name the provider, because clusters have different defaults."""
     yield f"ENCODING {literal(wanted.encoding)}"
     if server_version >= 150000:
         yield f"LOCALE_PROVIDER {_PROVIDERS.get(wanted.provider, 'libc')}"
@@ -246,7 +246,7 @@ def locale_clauses(wanted: Properties, server_version: int) -> Iterator[str]:
 
 
 def setting_statement(database: str, role: str | None, name: str, value: str) -> str:
-    """ALTER DATABASE … SET, or ALTER ROLE … IN DATABASE … SET; lists come back as lists."""
+    """ALTER DATABASE … SET, or with a role ALTER ROLE … IN DATABASE … SET; list settings get a list."""
     whose = f"DATABASE {identifier(database)}"
     if role is not None:
         whose = f"ROLE {identifier(role)} IN {whose}"
@@ -255,7 +255,7 @@ def setting_statement(database: str, role: str | None, name: str, value: str) ->
 
 
 def privilege_statements(database: str, wanted: Properties, present: Properties) -> Iterator[tuple[str, str]]:
-    """(name in a comparison, statement) for every privilege that is not as it was."""
+    """(name in a comparison, GRANT or REVOKE) for every privilege in which `present` differs from `wanted`."""
     on = f"ON DATABASE {identifier(database)}"
     was, now = _privileges(wanted), _privileges(present)
     for grantee, privilege in sorted(now.keys() | was.keys(), key=str):
@@ -285,7 +285,7 @@ def closing_statements(database: str, closing: Closing) -> Iterator[str]:
 
 
 def _privileges(properties: Properties) -> dict[tuple[str | None, str], bool]:
-    """The owner is "": it may be another on another server."""
+    """(grantee, privilege) -> with grant option; the owner is "", because another server may have another owner."""
     return {
         ("" if grantee == properties.owner else grantee, privilege): grantable
         for grantee, privilege, grantable in properties.privileges
@@ -299,7 +299,7 @@ def _setting_value(name: str, value: str) -> str:
 
 
 def listed(value: str) -> list[str]:
-    """The names of a setting that is a list; the value itself where it is none."""
+    """The names in a list setting; [value] if it is not a list."""
     items, at = [], 0
     while at < len(value):
         found = _LIST_ITEM.match(value, at)

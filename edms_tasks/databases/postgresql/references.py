@@ -1,7 +1,7 @@
-"""A reference as PostgreSQL itself compares it: with the constraint's own operators, collation and casts.
+"""SQL that compares a reference as PostgreSQL itself does: with the constraint's operators, collation and casts.
 
-Two spellings may be one value: under a collation that ignores case, in `citext`, `jsonb`, `interval`, or between columns of two
-types. The SQL here is what the constraint's trigger runs (src/backend/utils/adt/ri_triggers.c, RI_FKey_check).
+Values with different texts may be equal: with a collation that ignores case, in `citext`, `jsonb`, `interval`, or between columns of
+two types. The SQL is that of the constraint's trigger (src/backend/utils/adt/ri_triggers.c, RI_FKey_check).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def rows_of(tables: Sequence[Table], columns: Iterable[str]) -> str:
 
 
 def points_at(reference: ForeignReference, pointing: str, pointed: str) -> str:
-    """SQL for whether a row `pointing` (an alias) refers to a row `pointed`; of a temporal reference, in all but the period."""
+    """SQL: whether the row `pointing` (an alias) refers to the row `pointed`; a temporal reference is compared without its period."""
     pairs = list(zip(reference.columns, reference.target_columns, reference.comparisons, strict=True))
     if reference.temporal:
         pairs.pop()
@@ -37,7 +37,7 @@ def points_at(reference: ForeignReference, pointing: str, pointed: str) -> str:
 
 
 def covered(reference: ForeignReference, pointing: str, target: str) -> str:
-    """SQL for whether the periods of the rows that `pointing` refers to cover its own; `target` is what stands after FROM."""
+    """SQL: whether the periods of the rows that `pointing` refers to cover its own; `target` is the FROM item of these rows."""
     period = f"{pointing}.{identifier(reference.columns[-1])}"
     theirs = f"t.{identifier(reference.target_columns[-1])}"
     return (

@@ -9,27 +9,27 @@ import psycopg
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier
 
-# Types whose values tell their length without being unpacked.
-_TELLING = ("text", "bytea", "character varying")
-# Types of which only long values are packed, and which must be unpacked to tell their length.
-_UNTOLD = ("json", "jsonb", "xml", "tsvector", "hstore")
+# Types whose length the server knows without decompressing a value.
+_KNOWN_LENGTH = ("text", "bytea", "character varying")
+# Types whose long values are compressed, and must be decompressed to determine their length.
+_UNKNOWN_LENGTH = ("json", "jsonb", "xml", "tsvector", "hstore")
 _LONG = 500
-_PACKED = 4  # pglz and lz4 make JSON and the like about a third to a quarter
+_PACKED = 4  # pglz and lz4 compress JSON and the like to a third or a quarter
 
 
 Ask = Callable[[Table, str], Sequence[object]]
 
 
 def rows_on_disk(connection: psycopg.Connection[tuple[object, ...]], tables: Sequence[Table], ask: Ask) -> int:
-    """Bytes, roughly, as uncompressed Parquet.
+    """The approximate size in bytes of the tables' rows as uncompressed Parquet.
 
-    Values take about what they take in the table itself, dead rows left out, and more where the server keeps them packed: texts and
-    bytes are asked for their lengths, long JSON and the like is taken for packed to a quarter.
+    It is the size of the tables without dead rows, and of values that the server compresses more: for texts and bytes the real length,
+    for long JSON and the like four times the compressed size.
 
     Args:
-        connection: for the server's catalogue.
-        tables: which.
-        ask: how to have one row of a query on one of them.
+        connection: a connection, for the server's catalogue.
+        tables: the tables.
+        ask: runs a query on one of them and returns its one row.
     """
     rows = connection.execute(
         """
@@ -53,17 +53,19 @@ def rows_on_disk(connection: psycopg.Connection[tuple[object, ...]], tables: Seq
 
 
 def _unpacked(ask: Ask, table: Table) -> int:
-    """By how many bytes values grow that the server keeps packed."""
+    """The number of bytes by which compressed values grow when they are read."""
     kinds = {column.name: column.native_type.partition("(")[0] for column in table.columns}
-    told = [identifier(name) for name, kind in kinds.items() if kind in _TELLING]
-    untold = [
-        identifier(name) for name, kind in kinds.items() if kind.endswith("[]") or kind.rpartition(".")[2] in _UNTOLD
+    known = [identifier(name) for name, kind in kinds.items() if kind in _KNOWN_LENGTH]
+    unknown = [
+        identifier(name)
+        for name, kind in kinds.items()
+        if kind.endswith("[]") or kind.rpartition(".")[2] in _UNKNOWN_LENGTH
     ]
-    if not told and not untold:
+    if not known and not unknown:
         return 0
     lengths, kept, others = (
         " + ".join(f"coalesce(sum(pg_catalog.{function}({name})), 0)" for name in names) or "0"
-        for function, names in (("octet_length", told), ("pg_column_size", told), ("pg_column_size", untold))
+        for function, names in (("octet_length", known), ("pg_column_size", known), ("pg_column_size", unknown))
     )
     source = f"FROM ONLY {identifier(table.schema_name, table.name)}"
     found = ask(table, f"SELECT count(*), ({lengths})::bigint, ({kept})::bigint, ({others})::bigint {source}")

@@ -1,7 +1,8 @@
 """Decide from the archive which parts of a snapshot's schema this role can restore on this server, before anything is loaded.
 
-Most entries go to pg_restore as they are. What a server may refuse without harm to the rest (privileges, policies, labels,
-event triggers, owners) is kept apart, to be tried statement by statement. What cannot be done without is refused here.
+Most entries are given to pg_restore unchanged. Those that a server may refuse while the rest works (privileges, policies, labels,
+event triggers, owners) are kept apart and tried statement by statement. If something is missing that the rest needs, the restore is
+refused here.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _FOLLOW = {"COMMENT", "SECURITY LABEL", "ACL"}
 
 @dataclass(frozen=True)
 class Attempt:
-    """Statements that are tried once the rest is there."""
+    """Statements of an entry that are tried when the rest is restored."""
 
     entry: Entry
     statements: tuple[bytes, ...]
@@ -45,20 +46,18 @@ class Plan:
     """The decision for each entry."""
 
     archived: list[Entry] = field(default_factory=list)  # for pg_restore
-    schemas: list[Attempt] = field(
-        default_factory=list
-    )  # owners and privileges of schemas, before those of what is in them
+    schemas: list[Attempt] = field(default_factory=list)  # owners and privileges of schemas; they come first
     owners: list[Attempt] = field(default_factory=list)
     others: list[Attempt] = field(default_factory=list)
-    last: list[Attempt] = field(default_factory=list)  # event triggers, which would fire on the others
+    last: list[Attempt] = field(default_factory=list)  # event triggers, which would fire for the others
     left_out: list[LeftOut] = field(default_factory=list)
-    orphans: list[Entry] = field(default_factory=list)  # whose owner is not there
-    heir: str = ""  # who owns those
+    orphans: list[Entry] = field(default_factory=list)  # entries whose owner does not exist here
+    heir: str = ""  # the role that owns them instead
 
     def leave_out_privileges_of_owners(self, orphans: Iterable[Entry]) -> None:
-        """Of what has another owner now: neither the heir's privileges nor the owner's are those of the snapshot.
+        """Leave out the privileges of the heir and of the former owner on entries that have another owner now.
 
-        A grant to whom owns a thing says nothing, and an owner's own privileges go with the thing.
+        A grant to the owner of an object means nothing, and the former owner's privileges are those of the new owner.
         """
         owners = {entry.number: entry.text("owner") for entry in orphans}
         for attempts, at in [(each, at) for each in (self.schemas, self.others) for at in range(len(each))]:
@@ -69,7 +68,7 @@ class Plan:
             theirs = {owners[owned], self.heir}
             left = [one for one in attempt.statements if theirs & roles_of(one)]
             why = f"{self.heir} owns it here, whose privileges are an owner's"
-            self.left_out += [LeftOut(attempt.subject, why, _said(one)) for one in left]
+            self.left_out += [LeftOut(attempt.subject, why, _text_of(one)) for one in left]
             possible = tuple(one for one in attempt.statements if one not in left)
             attempts[at] = replace(attempt, statements=possible)
 
@@ -78,12 +77,13 @@ def plan_restore(archive: Archive, server: Server, fallback: str, where: str) ->
     """Decide for each entry whether and how it is restored.
 
     Args:
-        server: as the staging database sees it.
-        fallback: who gets what belonged to a role that is not there.
-        where: the database, for people.
+        archive: the snapshot's schema.
+        server: the server as seen from the staging database.
+        fallback: the role that gets the objects of roles that do not exist here.
+        where: the database, for messages.
 
     Raises:
-        ServerNotReady: something is missing that the rest cannot do without; all of it is named.
+        ServerNotReady: something is missing that the rest needs; the error names all of it.
     """
     refused = [*_refused(archive, server)]
     if refused:
@@ -125,7 +125,7 @@ def _refused(archive: Archive, server: Server) -> Iterator[LeftOut]:
             yield from _refused_extension(entry, server)
         if entry.kind == "POLICY":
             policy = parse_policy(entry.raw("definition"))
-            # Left out, a restrictive policy would let members of its role see more than before.
+            # Without a restrictive policy, members of its role would see more than before.
             if policy is not None and policy.restrictive and policy.roles:
                 for role in sorted(roles_of(policy.to(policy.roles)) - server.roles):
                     yield LeftOut(
@@ -138,11 +138,11 @@ def _refused(archive: Archive, server: Server) -> Iterator[LeftOut]:
 def _refused_extension(entry: Entry, server: Server) -> Iterator[LeftOut]:
     name = entry.text("tag")
     schema = word_after(entry.raw("definition"), b"WITH", b"SCHEMA")
-    there = server.installed.get(name)
-    if there is not None:
-        if schema is not None and there != schema:
+    present = server.installed.get(name)
+    if present is not None:
+        if schema is not None and present != schema:
             statement = f"ALTER EXTENSION {identifier(name)} SET SCHEMA {identifier(schema)}"
-            yield LeftOut(subject(entry), f"extension {name} is in schema {there} and belongs in {schema}", statement)
+            yield LeftOut(subject(entry), f"extension {name} is in schema {present} and belongs in {schema}", statement)
         return
     found = server.available.get(name)
     if found is None:
@@ -161,14 +161,14 @@ def _refused_extension(entry: Entry, server: Server) -> Iterator[LeftOut]:
 
 
 def _is_there(entry: Entry, server: Server) -> bool:
-    """Whether the database has it already: `public`, and what a superuser created beforehand."""
+    """Whether the database has the schema or extension already: `public`, or what a superuser created beforehand."""
     if entry.kind == "SCHEMA":
         return entry.text("tag") in server.schemas
     return entry.kind == "EXTENSION" and entry.text("tag") in server.installed
 
 
 def _fitted(plan: Plan, entry: Entry, server: Server, fallback: str) -> Entry:
-    """The entry as this server can make it; what was changed is named, or done afterwards."""
+    """The entry in a form that this server can restore; what was changed is reported, or tried afterwards."""
     space = entry.text("tablespace")
     if space and space not in server.tablespaces:
         entry = entry.changed("tablespace", b"")
@@ -197,7 +197,7 @@ def _give_to_owner(plan: Plan, entry: Entry, server: Server, when: list[Attempt]
     owner, statement = entry.text("owner"), _owner_statement(entry)
     if not owner:
         return
-    if statement is None:  # the sequence of an identity column, which always belongs to whom its table belongs to
+    if statement is None:  # the sequence of an identity column always has the owner of its table
         if owner not in server.assumable:
             plan.orphans.append(entry)
             plan.left_out.append(LeftOut(f"owner of {entry.name}", _missing([owner], server)))
@@ -239,7 +239,7 @@ def require_harmless(connection: Connection, orphans: Sequence[Entry], heir: str
 
 
 def _owner_statement(entry: Entry) -> str | None:
-    """ALTER … OWNER TO; the words for the object are those of its own DROP statement."""
+    """ALTER … OWNER TO, with the object's name from its DROP statement; None if it has none."""
     owner = identifier(entry.text("owner"))
     if entry.kind == "SCHEMA":
         return f"ALTER SCHEMA {identifier(entry.text('tag'))} OWNER TO {owner}"
@@ -258,7 +258,7 @@ def _keep_apart(plan: Plan, entry: Entry, server: Server) -> None:
         definition = entry.raw("definition")
         role = word_after(definition, b"USER", b"MAPPING", b"FOR") if entry.kind == "USER MAPPING" else None
         if role not in (None, "public") and role not in server.roles:
-            plan.left_out.append(LeftOut(subject(entry), _missing([str(role)], server), _said(definition)))
+            plan.left_out.append(LeftOut(subject(entry), _missing([str(role)], server), _text_of(definition)))
             return
         when = plan.last if entry.kind == "EVENT TRIGGER" else plan.others
         when.append(Attempt(entry, (definition,), subject(entry)))
@@ -271,7 +271,7 @@ def _keep_privileges(plan: Plan, entry: Entry, server: Server) -> None:
     for statement in split(entry.raw("definition")):
         missing = roles_of(statement) - server.roles
         if missing:
-            plan.left_out.append(LeftOut(subject(entry), _missing(sorted(missing), server), _said(statement)))
+            plan.left_out.append(LeftOut(subject(entry), _missing(sorted(missing), server), _text_of(statement)))
         else:
             possible.append(statement)
     if possible:
@@ -292,7 +292,7 @@ def _keep_policy(plan: Plan, entry: Entry, server: Server) -> None:
     if here:
         plan.others.append(Attempt(entry, (policy.to(here),), subject(entry)))
         statement = b"ALTER POLICY " + policy.on + b" TO " + b", ".join(roles)
-    plan.left_out.append(LeftOut(subject(entry), f"{why} (less is allowed than before)", _said(statement)))
+    plan.left_out.append(LeftOut(subject(entry), f"{why} (less is allowed than before)", _text_of(statement)))
 
 
 def _missing(roles: Sequence[str], server: Server) -> str:
@@ -304,5 +304,5 @@ def _missing(roles: Sequence[str], server: Server) -> str:
     return f"the role {server.role} is no member of {names}"
 
 
-def _said(statement: bytes) -> str:
+def _text_of(statement: bytes) -> str:
     return statement.decode("utf-8", "surrogateescape").strip().removesuffix(";")

@@ -1,7 +1,7 @@
-"""Secrets among the connection parameters, such as the password of a certificate's key: kept out of a program's arguments.
+"""Pass secret connection parameters, such as the password of a certificate's key, to programs without using their arguments.
 
-libpq has no environment variable for them, and every user of the machine reads the arguments of a program (`ps`). It takes
-them from a service file, which here is memory that only this user's programs can open, and that no disk holds.
+libpq has no environment variable for them, and every user of the machine can read the arguments of a program (`ps`). It reads them
+from a service file, which here is an anonymous file in memory that only this user's programs can open.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SECRET = ("sslpassword", "scram_client_key", "scram_server_key", "oauth_client_
 
 @dataclass(frozen=True)
 class Handed:
-    """How a program is given them."""
+    """What to start a program with."""
 
     address: DatabaseAddress  # without the secrets
     environment: dict[str, str]
@@ -29,10 +29,10 @@ class Handed:
 
 @contextmanager
 def handed_to_a_program(address: DatabaseAddress) -> Iterator[Handed]:
-    """Keep the secrets ready for programs that are started meanwhile.
+    """Provide the secrets for programs that are started inside the block.
 
     Raises:
-        SettingsError: a service file cannot hold one, or the address names a service already.
+        SettingsError: a service file cannot contain one of them, or the address names a service already.
     """
     options = dict(address.options)
     secrets = {name: options.pop(name) for name in _SECRET if options.get(name)}

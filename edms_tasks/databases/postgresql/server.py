@@ -1,4 +1,4 @@
-"""What a PostgreSQL server has, and what the role that restores may do there."""
+"""Read what a PostgreSQL server has (roles, tablespaces, extensions), and what the restoring role may do there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Extension:
-    """An extension whose files are on the server."""
+    """An extension that is available on the server."""
 
     version: str
     needs_superuser: bool
@@ -20,21 +20,21 @@ class Extension:
 
 @dataclass(frozen=True)
 class Server:
-    """A server as one role sees it from one database."""
+    """A server as seen by one role from one database."""
 
-    version: int  # as libpq counts: 150004
+    version: int  # as libpq gives it: 150004
     role: str
     superuser: bool
     roles: frozenset[str]
-    assumable: frozenset[str]  # roles that objects may be given to
-    tablespaces: frozenset[str]  # that objects may be made in
+    assumable: frozenset[str]  # roles that this role may make owners
+    tablespaces: frozenset[str]  # tablespaces that this role may use
     available: Mapping[str, Extension]
     installed: Mapping[str, str] = field(default_factory=dict)  # extension of this database -> its schema
     schemas: frozenset[str] = frozenset()  # of this database
 
 
 def read_server(connection: Connection) -> Server:
-    """Ask the connected database."""
+    """Read the facts from the connected database."""
     version = connection.info.server_version
     row = connection.execute(
         "SELECT current_user, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"

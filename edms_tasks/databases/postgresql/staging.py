@@ -1,7 +1,7 @@
-"""Building a PostgreSQL staging database: native schema first, rows by COPY, then indexes, constraints and triggers.
+"""Build a PostgreSQL staging database: first the native schema, then the rows by COPY, then indexes, constraints and triggers.
 
-What of the archive can be restored is decided in `schema_plan`; what the server may refuse is tried in `careful`; what
-the database is as a whole is in `properties`.
+`schema_plan` decides which parts of the archive can be restored, `careful` runs statements that the server may refuse, and
+`properties` has the properties of the whole database.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PATIENCE, _PAUSE = 50, 0.1
 
 
 class PostgresStaging:
-    """A database nobody uses yet, made from a snapshot's native schema."""
+    """The protocol's `StagingDatabase` for PostgreSQL, created from a snapshot's native schema."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class PostgresStaging:
         self._plan = Plan()
         self._lent = Lent()
         self._as_written: AsWritten
-        self._checks: list[Check] = []  # that may refuse rows, and are not there while these are loaded
+        self._checks: list[Check] = []  # constraints that may refuse rows; they are added after the load
 
     def create_tables(self) -> None:
-        """Everything that must exist before rows: types, functions, tables, sequences.
+        """Create everything that must exist before the rows: types, functions, tables, sequences.
 
         Raises:
-            ServerNotReady: the server lacks what the schema cannot do without.
+            ServerNotReady: the server lacks something that the schema needs.
         """
         with connected(self.address) as connection:
             self._whole.look(connection)
@@ -98,7 +98,7 @@ class PostgresStaging:
             self._whole.override(connection, login_triggers=any(_at_login(one) for one in self._plan.last))
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
-        """COPY a table's chunks in one transaction that first truncates, so that rows arrive frozen."""
+        """COPY a table's chunks, in a transaction that truncates it first, so that the rows are frozen. Raises TerminalError."""
         table = entry.table
         name = identifier(table.schema_name, table.name)
         of_an_extension = table.extension is not None
@@ -109,13 +109,13 @@ class PostgresStaging:
             if of_an_extension:
                 empty_extension_table(connection, name)
             else:
-                # FREEZE needs a table made or truncated in the same transaction; nothing references it yet, so no CASCADE.
+                # FREEZE needs a table created or truncated in the same transaction. No foreign key refers to it yet.
                 connection.execute(f"TRUNCATE ONLY {name}".encode())
-            # For checks and generated columns, and values such as a regclass of tables that were read under this path.
-            self._find_what_the_edms_finds(connection)
-            with self._as_written.loading(connection, entry) as place, connection.cursor() as cursor:
-                frozen = place.is_itself and not of_an_extension
-                loaded = copy_table(cursor, place.columns, place.name, entry.encodings, chunks, frozen=frozen)
+            # Checks and generated columns need these, and so do values such as a regclass that were read with this path.
+            self._use_settings_of_the_edms(connection)
+            with self._as_written.loading(connection, entry) as target, connection.cursor() as cursor:
+                frozen = target.is_itself and not of_an_extension
+                loaded = copy_table(cursor, target.columns, target.name, entry.encodings, chunks, frozen=frozen)
             connection.commit()
         except psycopg.Error as error:
             if of_an_extension and isinstance(error, InsufficientPrivilege):
@@ -133,7 +133,8 @@ class PostgresStaging:
         return loaded
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
-        """Indexes, constraints, triggers, views; then sequences, privileges, materialised views, event triggers, properties."""
+        """Create indexes, constraints, triggers and views; then set sequences, owners and privileges, fill materialised views, and
+        set event triggers and the database's properties."""
         with connected(self.address) as connection:
             self._archive, changed = self._as_written.settle(connection, self._lent.of_session(), self._archive)
         if changed:
@@ -167,7 +168,7 @@ class PostgresStaging:
                     "SELECT pg_catalog.setval(%s::regclass, %s, %s)",
                     (identifier(sequence.schema_name, sequence.name), sequence.last_value, sequence.is_called),
                 )
-            # A function's settings can be taken back by its owner only.
+            # Only the owner of a function can reset its settings, so functions get their owners later.
             functions = [one for one in self._plan.owners if one.entry.kind == "FUNCTION"]
             owners = [one for one in self._plan.owners if one.entry.kind != "FUNCTION"]
             self._try(connection, self._plan.schemas)
@@ -180,18 +181,18 @@ class PostgresStaging:
                 connection.execute(taken)
             self._try(connection, functions)
             self._leave_out(remove_obstacles(connection, self._lent.of_session(), self._archive))
-            # Event triggers would fire on all that came before, and write rows that nobody made.
+            # Event triggers come last: they would fire for everything above and may write rows.
             self._try(connection, self._plan.last)
             self._leave_out(self._whole.apply(connection))
-            # A commit that waits for the disk takes all earlier ones with it.
+            # A synchronous commit also makes all earlier asynchronous ones durable.
             connection.execute("SET synchronous_commit = on")
             connection.execute("SELECT pg_catalog.pg_current_xact_id()")
-        # Who reads it for validation finds what the EDMS finds, whatever path his own role has; and can still connect.
+        # The validation reads with the EDMS's search path, whatever path its role has.
         found = ask_server(self.address).own.settings
         self.address = with_settings(self.address, self._lent.missing(found))
 
     def gather_statistics(self) -> None:
-        """ANALYZE, several tables at a time: without it the restored EDMS is slow until autovacuum comes by."""
+        """Run ANALYZE, several tables at a time: without it the restored EDMS is slow until autovacuum has run."""
         with connected(self.address) as connection:
             rows = connection.execute(
                 "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
@@ -202,7 +203,7 @@ class PostgresStaging:
 
         def analyze() -> None:
             with connected(self.address) as connection:
-                self._find_what_the_edms_finds(connection)
+                self._use_settings_of_the_edms(connection)
                 while waiting:
                     try:
                         name = waiting.pop()
@@ -223,7 +224,7 @@ class PostgresStaging:
         return drop_parts(self.address, unwanted)
 
     def seal(self) -> str:
-        """Let nobody connect any more; returns the database's identity. One that the user made is its owner's to close."""
+        """Refuse connections from now on; returns the database's identity. A database that the user created stays open."""
         with connected(self._maintenance) as connection:
             if self._whole.created:
                 self._allow(connection, "false")
@@ -243,16 +244,16 @@ class PostgresStaging:
         connection.execute(f"ALTER DATABASE {identifier(self.address.name)} ALLOW_CONNECTIONS {allowed}".encode())
 
     def drop(self) -> None:
-        """Remove it; a database the user made (`--into` an empty one) is left, for its owner to drop."""
+        """Drop the database; one that the user created (`--into` an empty one) stays, and its owner can drop it."""
         if self._whole.created:
             with connected(self._maintenance) as connection:
                 drop_made(connection, self._maintenance, self.address.name)
 
     def completed_by_the_edms(self, problem: str) -> None:
-        """Nothing was left."""
+        """Do nothing: `left_to_the_edms` is empty."""
 
     def keep_as(self, name: str) -> DatabaseAddress:
-        """Give it its final name, make it what it is to be, and open it."""
+        """Give the database its final name and its closing properties, and allow connections; returns its address."""
         self.unseal()
         with connected(self._maintenance) as connection, connection.transaction():
             if name != self.address.name:
@@ -274,15 +275,15 @@ class PostgresStaging:
     def _fill_views(self) -> None:
         refused = []
         with connected(self.address) as connection:
-            self._find_what_the_edms_finds(connection)
+            self._use_settings_of_the_edms(connection)
             for view in self._schema.materialized_views:
                 statement = f"REFRESH MATERIALIZED VIEW {view}"
                 if (why := evaluate(connection, statement.encode())) is not None:
                     refused.append(LeftOut(contents_of(view), f"the server cannot fill it ({why})", statement))
         self._leave_out(refused)
 
-    def _find_what_the_edms_finds(self, connection: Connection) -> None:
-        """For statements that evaluate functions of the EDMS and extensions, and name nothing but in full."""
+    def _use_settings_of_the_edms(self, connection: Connection) -> None:
+        """Give the session the EDMS's settings, for statements that evaluate functions of the EDMS and of extensions."""
         take_settings(connection, self._lent.of_session(), for_transaction=False)
 
     def _put_back_checks(self, connection: Connection) -> None:
@@ -312,17 +313,17 @@ class PostgresStaging:
         self._leave_out(made.left_out)
 
     def _try(self, connection: Connection, attempts: Sequence[Attempt]) -> list[Entry]:
-        """Try all that may be refused; returns the entries of what was."""
+        """Try statements that may be refused; returns the entries of those that were."""
         refused, entries = [], []
         for one in attempts:
-            # Most succeed, and several statements at once are one transaction.
+            # First all at once, because most succeed.
             if len(one.statements) > 1 and attempt(connection, b"; ".join(one.statements)) is None:
                 continue
             for statement in one.statements:
                 why = attempt(connection, statement)
                 if why is not None:
-                    said = statement.decode("utf-8", "surrogateescape").strip().removesuffix(";")
-                    refused.append(LeftOut(one.subject, f"the server refused it ({why})", said))
+                    text = statement.decode("utf-8", "surrogateescape").strip().removesuffix(";")
+                    refused.append(LeftOut(one.subject, f"the server refused it ({why})", text))
                     entries.append(one.entry)
         self._leave_out(refused)
         return entries
@@ -338,7 +339,7 @@ def _at_login(one: Attempt) -> bool:
 
 
 def _require_left_alone(connection: psycopg.Connection[tuple[object, ...]], address: DatabaseAddress) -> None:
-    """Nobody is connected; our own sessions may take a moment to end. Raises TargetInUse."""
+    """Wait until no session is connected, because our own may take a moment to end. Raises TargetInUse."""
     for _ in range(_PATIENCE):
         rows = connection.execute(
             "SELECT coalesce(nullif(application_name, ''), 'unnamed') || ' as ' || coalesce(usename, '?') "

@@ -1,7 +1,7 @@
-"""The few statements of a pg_dump archive that are parsed: privileges by statement and role, policies by role, heads of functions.
+"""Parse a few statements of a pg_dump archive: privileges by statement and role, policies by role, heads of functions.
 
-pg_dump writes identifiers in lower case or in double quotes and its keywords in upper case, so a bare TO is never a name.
-Statements are bytes in the archive's encoding, a server's, in which quotes and semicolons are never part of another character.
+pg_dump writes identifiers in lower case or in double quotes and keywords in upper case, so a bare TO is never a name. Statements
+are bytes in the archive's encoding. It is a server encoding, in which quotes and semicolons are never part of another character.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _ENDS_AS_ANOTHER = b"RESET SESSION AUTHORIZATION"
 
 @dataclass(frozen=True)
 class PolicyText:
-    """A CREATE POLICY, cut at its list of roles."""
+    """A CREATE POLICY statement, split at its list of roles."""
 
-    on: bytes  # its name, ON, its table
-    before: bytes  # up to TO
-    roles: tuple[bytes, ...]  # as they are written; empty: for everybody
+    on: bytes  # name, ON, table
+    before: bytes  # everything before TO
+    roles: tuple[bytes, ...]  # as written; empty: for everybody
     after: bytes
     restrictive: bool
 
@@ -33,15 +33,15 @@ class PolicyText:
 
 @dataclass(frozen=True)
 class FunctionText:
-    """What the head of a CREATE FUNCTION says."""
+    """The head of a CREATE FUNCTION statement."""
 
     language: str
-    returns: str  # the first word of its type
-    settings: frozenset[str]  # that it has values of its own for, in lower case
+    returns: str  # the first word of its return type
+    settings: frozenset[str]  # names of its own settings (SET), in lower case
 
 
 def split(script: bytes) -> Iterator[bytes]:
-    """The statements of a privileges entry, each without its semicolon; what is done as another role stays one piece."""
+    """The statements of a privileges entry without semicolons; those between SET and RESET SESSION AUTHORIZATION stay together."""
     start, pending = 0, b""
     for token in _TOKEN.finditer(script):
         if token.group() != b";":
@@ -62,7 +62,7 @@ def split(script: bytes) -> Iterator[bytes]:
 
 
 def roles_of(statement: bytes) -> frozenset[str]:
-    """The roles that a GRANT, REVOKE or ALTER DEFAULT PRIVILEGES names, PUBLIC left out."""
+    """The roles in a GRANT, REVOKE or ALTER DEFAULT PRIVILEGES statement, without PUBLIC."""
     words = [token.group() for token in _TOKEN.finditer(statement)]
     after = {(b"TO",), (b"FROM",), (b"FOR", b"ROLE"), (b"SESSION", b"AUTHORIZATION")}
     return frozenset(
@@ -74,7 +74,7 @@ def roles_of(statement: bytes) -> frozenset[str]:
 
 
 def parse_policy(definition: bytes) -> PolicyText | None:
-    """Cut a CREATE POLICY at its roles; None where it is not written the way pg_dump writes it."""
+    """Split a CREATE POLICY statement at its roles; None if it is not in pg_dump's form."""
     tokens = list(_TOKEN.finditer(definition))
     words = [token.group() for token in tokens]
     if words[:2] != [b"CREATE", b"POLICY"] or words[3:4] != [b"ON"]:
@@ -101,24 +101,24 @@ def parse_policy(definition: bytes) -> PolicyText | None:
 
 
 def parse_function(definition: bytes) -> FunctionText:
-    """Read a CREATE FUNCTION up to its body."""
-    said: dict[bytes, list[str]] = {b"LANGUAGE": [], b"RETURNS": [], b"SET": []}
+    """Read the head of a CREATE FUNCTION statement, up to its body."""
+    found: dict[bytes, list[str]] = {b"LANGUAGE": [], b"RETURNS": [], b"SET": []}
     depth, before = 0, b""
-    for token in (found.group() for found in _TOKEN.finditer(definition)):
+    for token in (match.group() for match in _TOKEN.finditer(definition)):
         if depth == 0 and token in _BODY_BEGINS:
             break
-        if depth == 0 and before in said:
-            said[before].append(unquoted(token))
+        if depth == 0 and before in found:
+            found[before].append(unquoted(token))
         depth += (token == b"(") - (token == b")")
         before = token
-    languages, types, settings = said.values()
+    languages, types, settings = found.values()
     return FunctionText(
         languages[0] if languages else "", types[0] if types else "", frozenset(name.lower() for name in settings)
     )
 
 
 def word_after(definition: bytes, *words: bytes) -> str | None:
-    """The name that follows these keywords, without its quotes."""
+    """The name after these keywords, without quotes; None if they are not in the statement."""
     found = [token.group() for token in _TOKEN.finditer(definition)]
     for at in range(len(found) - len(words)):
         if tuple(found[at : at + len(words)]) == words:
@@ -127,6 +127,6 @@ def word_after(definition: bytes, *words: bytes) -> str | None:
 
 
 def unquoted(name: bytes) -> str:
-    """The name that an identifier stands for."""
+    """An identifier without its quotes."""
     bare = name[1:-1].replace(b'""', b'"') if name.startswith(b'"') else name
     return bare.decode("utf-8", "surrogateescape")

@@ -1,8 +1,8 @@
-"""Drop a database of ours that has subscriptions, which PostgreSQL refuses otherwise.
+"""Drop a database that we created and that has subscriptions, which PostgreSQL refuses to drop.
 
-A subscription comes back disabled, as pg_dump writes it, and under the name of the slot that the live one reads from. It is taken off
-that slot before it is dropped: DROP SUBSCRIPTION would otherwise drop the slot at the publisher, and with it the live database's place
-in the stream.
+A subscription is restored disabled, as pg_dump writes it, and has the name of the replication slot that the live one uses. It is
+detached from the slot before it is dropped: otherwise DROP SUBSCRIPTION would drop the slot at the publisher, and with it the live
+database's position in the stream.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from edms_tasks.quoting import identifier
 _Connection = psycopg.Connection[tuple[object, ...]]
 
 
-def drop_made(connection: _Connection, elsewhere: DatabaseAddress, name: str) -> None:
-    """Drop a database of ours, whoever is connected to it; it need not exist.
+def drop_made(connection: _Connection, maintenance: DatabaseAddress, name: str) -> None:
+    """Drop a database that we created, even if sessions are connected; it need not exist.
 
     Args:
-        connection: to another database of the server.
-        elsewhere: the address of that one.
+        connection: a connection to another database of the server.
+        maintenance: the address of that other database.
+        name: the database to drop.
     """
     statement = f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)".encode()
     try:
@@ -32,7 +33,7 @@ def drop_made(connection: _Connection, elsewhere: DatabaseAddress, name: str) ->
         if not _has_subscriptions(connection, name):
             raise
         connection.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true".encode())
-        _drop_subscriptions(elsewhere.renamed(name))
+        _drop_subscriptions(maintenance.renamed(name))
         connection.execute(statement)
 
 
@@ -43,7 +44,7 @@ def _has_subscriptions(connection: _Connection, name: str) -> bool:
 
 def _drop_subscriptions(address: DatabaseAddress) -> None:
     with connected(address) as connection:
-        # Event triggers that came back with it have no say here; where this is refused, there may be none.
+        # Event triggers of the restored database must not fire. If this is refused, the role cannot have created any.
         attempt(connection, b"SET session_replication_role = replica")
         rows = connection.execute(
             "SELECT subname FROM pg_catalog.pg_subscription "

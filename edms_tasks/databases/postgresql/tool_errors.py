@@ -1,4 +1,4 @@
-"""What a failure of pg_dump or pg_restore means: which object, which statement, and what to do about it."""
+"""The error for a failure of pg_dump or pg_restore: which object, which statement, and what to do."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ _LONGEST_STATEMENT = 600
 
 @dataclass(frozen=True)
 class _Kind:
-    pattern: (
-        str  # of the server's or the program's own words, which LC_ALL=C and an untranslated server give in English
-    )
+    pattern: str  # for the English message of the program (LC_ALL=C) or of an untranslated server
     fix: str
     error: type[EdmsBackupError] = TerminalError
 
@@ -111,12 +109,12 @@ _KINDS = (
 )
 
 
-def tool_failed(program: Program, address: DatabaseAddress, said: str, code: int) -> EdmsBackupError:
-    """The error for what a program wrote to its standard error output, by its kind."""
-    message = _message(said) or f"It ended with code {code} and no message."
+def tool_failed(program: Program, address: DatabaseAddress, output: str, code: int) -> EdmsBackupError:
+    """The error for a program that failed with this exit code and output on standard error."""
+    message = _message(output) or f"It ended with code {code} and no message."
     kind = next((kind for kind in _KINDS if re.search(kind.pattern, message)), None)
     doing = {"pg_dump": "read the schema", "pg_restore": "restore the schema"}.get(program.name, "do its work")
-    entry = re.search(r"from TOC entry \d+; \d+ \d+ (.+)", said)
+    entry = re.search(r"from TOC entry \d+; \d+ \d+ (.+)", output)
     return (kind.error if kind else TerminalError)(
         f"{program.name} could not {doing}{f' ({entry[1]})' if entry else ''}.",
         where=f"{address.display}, with {program}",
@@ -125,9 +123,9 @@ def tool_failed(program: Program, address: DatabaseAddress, said: str, code: int
     )
 
 
-def _message(said: str) -> str:
-    """The first error with its statement: what follows is its consequence."""
-    lines = [line.rstrip() for line in said.strip().splitlines()]
+def _message(output: str) -> str:
+    """The first error with its statement; later errors are its consequences."""
+    lines = [line.rstrip() for line in output.strip().splitlines()]
     starts = [number for number, line in enumerate(lines) if re.search(r"\b(error|fatal|FATAL|ERROR|PANIC): ", line)]
     text = "\n".join(lines[starts[0] :] if starts else lines)
     later = re.search(r"\npg_\w+: (?!detail|hint)", text)

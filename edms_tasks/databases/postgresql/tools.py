@@ -1,4 +1,4 @@
-"""Running pg_dump and pg_restore: the right version, the right session settings, and no password that others can read."""
+"""Run pg_dump and pg_restore with the right version and session settings, and without a password that others can read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from edms_tasks.databases.postgresql.tool_errors import tool_failed
 from edms_tasks.databases.postgresql.waiting import table_locked
 
 _PROGRAMS = ("pg_dump", "pg_restore")
-# Of libpq's variables, those that change what a session does. The rest (passwords, certificates) may be needed.
+# Variables of libpq that change a session. The others (passwords, certificates) may be needed.
 _NOT_INHERITED = ("PGOPTIONS", "PGCLIENTENCODING", "PGTZ", "PGDATESTYLE", "PGGEQO", "PGDATABASE", "PGAPPNAME")
 
 
 def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, connect: bool = True) -> str:
-    """Run pg_dump or pg_restore (against a database, if `connect`); returns what it printed.
+    """Run pg_dump or pg_restore, with `connect` on a database; returns its standard output.
 
-    The password travels in the environment only, and other secrets in memory. What is no UTF-8 is kept (surrogateescape).
+    The password is passed in the environment only, other secrets in memory. Bytes that are not UTF-8 become surrogates.
 
     Raises:
-        ToolMissing: there is no program of a fitting version.
+        ToolMissing: there is no program of a suitable version.
         DatabaseRefused: the server does not answer.
         TerminalError, TransientError: it failed; see `tool_errors.py`.
     """
@@ -43,22 +43,22 @@ def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, c
             check=False,
         )
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace")
-        if connect and re.search(r"timeout.*\n.*LOCK TABLE", said):
+        output = done.stderr.decode(errors="replace")
+        if connect and re.search(r"timeout.*\n.*LOCK TABLE", output):
             raise table_locked(address)
-        raise tool_failed(program, address, said, done.returncode)
+        raise tool_failed(program, address, output, done.returncode)
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
 def required_programs(address: DatabaseAddress, server: int) -> tuple[str, ...]:
-    """The programs that a backup and a restore will use, for people.
+    """The programs that a backup and a restore use, as texts.
 
     Args:
-        address: of a database of that server.
+        address: the address of a database of the server.
         server: the server's version as libpq gives it: 150014.
 
     Raises:
-        ToolMissing: there is none of a fitting version.
+        ToolMissing: there is no program of a suitable version.
     """
     return tuple(str(find_program(name, server // 10000, address.client_programs)) for name in _PROGRAMS)
 
@@ -72,13 +72,13 @@ def _for_server(
     address = with_settings(public, server.odd_defaults)
     if "options" not in dict(address.options) and (inherited := os.environ.get("PGOPTIONS")):
         address = address.with_options(options=inherited)  # as our own sessions have them
-    # Bytes that are no UTF-8 would not pass as such.
+    # With UTF8 as client encoding, the server would refuse bytes that are not UTF-8.
     encoding = "SQL_ASCII" if server.encoding == "SQL_ASCII" else "UTF8"
     return program, ["--dbname", address.conninfo(with_password=False, client_encoding=encoding)]
 
 
 def _version_of_archive(path: str, address: DatabaseAddress) -> int:
-    """Which pg_dump wrote it; the newest pg_restore there is can tell."""
+    """The major version of the pg_dump that wrote an archive, read by the newest pg_restore; 0 if unknown."""
     if not Path(path).is_file():
         return 0
     listing = run_tool("pg_restore", ["--list", path], address, connect=False)
@@ -91,5 +91,5 @@ def _environment(address: DatabaseAddress) -> dict[str, str]:
     if password := address.password.get_secret_value():
         environment["PGPASSWORD"] = password
     if not re.search(r"(^|\s)-c\s*timezone=", dict(address.options).get("options", ""), flags=re.IGNORECASE):
-        environment["PGTZ"] = "UTC"  # in which bounds and defaults of time zones are written
+        environment["PGTZ"] = "UTC"  # pg_dump writes bounds and defaults with time zones in it
     return environment | {"LC_ALL": "C"}

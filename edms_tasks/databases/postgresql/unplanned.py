@@ -1,7 +1,7 @@
-"""Indexes and statistics that keep a whole table from being read: an SQL function that they call names what is gone.
+"""Find indexes and statistics that prevent every query on their table, because an SQL function that they call names something missing.
 
-The planner opens the body of such a function whenever it plans a read of the table, and fails. COPY of a table is not planned, so a
-backup reads the rows by that; a restore leaves out what keeps its table from being read.
+The planner expands such a function whenever it plans a read of the table, and fails. COPY of a table is not planned, so a backup
+reads the rows by COPY; a restore leaves these indexes and statistics out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COLUMNS = """
 """
 _TABLE = "pg_catalog.format('%I.%I', tn.nspname, c.relname)"
 _ROW = f"{_COLUMNS}, c.relkind <> 'p'"
-# What it is, of which table, its expressions, a row to plan them over, and whether the table has no partitions; those that have come first.
+# The object, its table, its expressions, a row to plan them over, and whether the table has no partitions (partitioned ones come first).
 _OBJECTS = f"""
     SELECT CASE k.contype WHEN 'x' THEN 'CONSTRAINT' ELSE 'INDEX' END, n.nspname, x.relname, tn.nspname, c.relname, {_TABLE},
            ARRAY(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, position, false) FROM generate_series(1, i.indnatts) position
@@ -47,7 +47,7 @@ _FOLLOWING = {"COMMENT", "INDEX ATTACH"}
 
 @dataclass(frozen=True)
 class Obstacle:
-    """One index, exclusion constraint or statistics object."""
+    """An index, exclusion constraint or statistics object that prevents queries on its table."""
 
     kind: str
     schema: str
@@ -58,29 +58,29 @@ class Obstacle:
 
     @property
     def drop(self) -> str:
-        """The statement that removes it, if it is there."""
+        """The statement that drops it, if it exists."""
         if self.kind == "CONSTRAINT":
             return f"ALTER TABLE {identifier(*self.table)} DROP CONSTRAINT IF EXISTS {identifier(self.name)}"
         return f"DROP {self.kind} IF EXISTS {identifier(self.schema, self.name)}"
 
     @property
     def tag(self) -> str:
-        """Its name in an archive."""
+        """The tag of its entry in an archive."""
         return f"{self.table[1]} {self.name}" if self.kind == "CONSTRAINT" else self.name
 
 
 def find_obstacles(connection: Connection, settings: Mapping[str, str]) -> tuple[Obstacle, ...]:
-    """Those that the planner stumbles over.
+    """The objects for which the planner fails.
 
     Args:
-        connection: its search path is empty, as definitions are read.
-        settings: of the EDMS's sessions, in which its functions find what they name.
+        connection: a connection with an empty search path.
+        settings: the settings of the EDMS's sessions, with which its functions find the names they use.
     """
     return tuple(_obstacles(connection, settings))
 
 
 def findings_of(obstacles: tuple[Obstacle, ...]) -> Iterator[Finding]:
-    """A finding for each."""
+    """A finding for each object."""
     for one in obstacles:
         yield make_finding(
             "table-cannot-be-read",
@@ -90,19 +90,19 @@ def findings_of(obstacles: tuple[Obstacle, ...]) -> Iterator[Finding]:
 
 
 def compared_with(table: Table) -> tuple[str, ...]:
-    """The tables (Table.id) that are read together with it, because only the database can tell what its references point at."""
+    """The ids of the tables that are read together with a table, because the database must compare its references."""
     references = [one for one in table.references if isinstance(one, ForeignReference) and one.comparisons]
     return tuple(target for reference in references for target in reference.targets)
 
 
 def obstacle_of(tables: Sequence[Table], obstacles: Sequence[Obstacle]) -> Obstacle | None:
-    """What keeps one of these tables from being read."""
+    """The first obstacle for a query on these tables; None if there is none."""
     names = [(table.schema_name, table.name) for table in tables]
     return next((one for one in obstacles if one.table in names), None)
 
 
 def copy_is_not_enough(obstacle: Obstacle, table: Table, where: str) -> TerminalError:
-    """The error for a table of which COPY does not tell all that is needed."""
+    """The error for a table that needs more than COPY can read."""
     return TerminalError(
         f"No query can read {'.'.join(obstacle.table)}, and COPY alone does not tell all that is needed of {table.label}.",
         where=where,
@@ -112,7 +112,7 @@ def copy_is_not_enough(obstacle: Obstacle, table: Table, where: str) -> Terminal
 
 
 def remove_obstacles(connection: Connection, settings: Mapping[str, str], archive: Archive) -> list[LeftOut]:
-    """Drop them from a restored database, or its tables could not be read either."""
+    """Drop these objects from a restored database, so that its tables can be read; returns what was left out."""
     left_out = []
     for one in _obstacles(connection, settings):
         connection.execute(one.drop.encode())
@@ -140,14 +140,14 @@ def _obstacles(connection: Connection, settings: Mapping[str, str]) -> Iterator[
     for kind, schema, name, table_schema, table, quoted, expressions, columns, alone in connection.execute(
         _OBJECTS.encode()
     ).fetchall():
-        assert isinstance(expressions, list)  # text[], says the query
+        assert isinstance(expressions, list)  # text[] in the query
         source = f"{'ONLY ' if alone else ''}{quoted}"
         if source not in planned:
             planned[source] = rehearse_query(connection, f"EXPLAIN SELECT FROM {source}".encode(), settings) is None
         if planned[source]:
             continue
-        said = ", ".join(f"({expression})" for expression in expressions if expression is not None)
-        # OFFSET 0 keeps the planner from computing with these NULLs.
-        query = f"EXPLAIN SELECT {said} FROM (SELECT {columns} OFFSET 0) AS row_of_it"
+        values = ", ".join(f"({expression})" for expression in expressions if expression is not None)
+        # OFFSET 0 keeps the planner from evaluating the expressions with these NULLs.
+        query = f"EXPLAIN SELECT {values} FROM (SELECT {columns} OFFSET 0) AS row_of_it"
         if (why := rehearse_query(connection, query.encode(), settings)) is not None:
             yield Obstacle(str(kind), str(schema), str(name), (str(table_schema), str(table)), str(quoted), why)

@@ -1,4 +1,4 @@
-"""Reading PostgreSQL: one exported snapshot shared by parallel ADBC readers, tables streamed as Arrow."""
+"""Read PostgreSQL: parallel ADBC readers share one exported snapshot and stream tables as Arrow."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class _Found:
     expression: str
     kind: pa.DataType
     join: str
-    target: Table  # one of the tables that it reads
+    target: Table  # one of the tables that the join reads
 
 
 @contextmanager
 def open_view(address: DatabaseAddress, jobs: int) -> Iterator[PostgresView]:
-    """Export one REPEATABLE READ snapshot and keep it open; every reader imports it."""
+    """Yield a view of one REPEATABLE READ snapshot; every reader imports it. Raises DatabaseRefused, TableLocked, TerminalError."""
     server = ask_server(address)
     with connected(address) as connection:
         begin_with_tables_held(connection, address)
@@ -75,7 +75,7 @@ def open_view(address: DatabaseAddress, jobs: int) -> Iterator[PostgresView]:
 
 
 class PostgresView:
-    """One consistent state of a PostgreSQL database; safe to use from several threads."""
+    """The protocol's `View` for PostgreSQL; safe for several threads."""
 
     def __init__(
         self, address: DatabaseAddress, connection: catalogue.Connection, snapshot: str, own: OwnNames, jobs: int
@@ -104,13 +104,13 @@ class PostgresView:
         reader: adbc.Connection,
         own: OwnNames,
     ) -> PostgresView:
-        """What a transaction in progress sees, through its own connection alone; it has no snapshot to share."""
+        """A view of a transaction in progress, through its own connection only: it has no exported snapshot."""
         view = cls(address, connection, "", own, 0)
         view._readers.put(reader)
         return view
 
     def close(self) -> None:
-        """Close every reader."""
+        """Close all readers."""
         while not self._readers.empty():
             reader = self._readers.get_nowait()
             if reader is not None:
@@ -134,7 +134,7 @@ class PostgresView:
         return read_once_true(self._connection, self._own_settings(), self._unreadable)
 
     def closed_to_merges(self) -> dict[str, str]:
-        """None: the server has everything that its tables need."""
+        """Nothing: the server has all functions that its tables need."""
         return {}
 
     def sequences(self) -> tuple[SequencePosition, ...]:
@@ -144,7 +144,7 @@ class PostgresView:
         return catalogue.read_counters(self._connection, self._own.schema)
 
     def measure(self, table: Table) -> Measure:
-        """Dates that Arrow or Python cannot hold (infinity, before year 1, after 9999) send their column to text."""
+        """Count the rows and choose the encodings. A column with dates outside the years 1 to 9999, or infinity, is stored as text."""
         read = [column for column in table.columns if not self._is_uncomputable(table, column)]
         dated = [column.name for column in read if base_of(column.native_type) in DATED]
         if self._is_copied(table):
@@ -160,14 +160,14 @@ class PostgresView:
         return measure_of(int(row[0]), table.columns, beyond, self._cast.get(table.id, ()))
 
     def read_like(self, entries: Sequence[TableEntry]) -> None:
-        """What a snapshot of an earlier release read by a cast to text is read by a cast, or no digest would be equal."""
+        """Read the columns by a cast to text that an earlier release read so, because the digests would differ otherwise."""
         self._cast = {
             entry.table.id: frozenset(name for name, encoding in entry.encodings.items() if encoding == "text")
             for entry in entries
         }
 
     def _ask(self, table: Table, query: str) -> tuple[Any, ...]:
-        """The one row of a query on a table."""
+        """The row that a query on a table returns."""
         with self._reader() as reader, reader.cursor() as cursor:
             self._set_search_path(cursor, table)
             cursor.execute(query)
@@ -176,14 +176,14 @@ class PostgresView:
         return tuple(row)
 
     def cautious(self, table: Table, measure: Measure) -> Measure:
-        """PostgreSQL checks its text itself; what Arrow refuses here has no more careful form."""
+        """The measure unchanged: PostgreSQL checks the encoding of its texts."""
         return measure
 
     def raw_bytes(self, tables: Sequence[Table]) -> int:
         return rows_on_disk(self._connection, [table for table in tables if not self._is_copied(table)], self._ask)
 
     def parts(self, table: Table) -> tuple[Part, ...]:
-        """Ranges of the table's pages. Every row of the snapshot is on a page that exists now; the last range is open."""
+        """Ranges of the table's pages. Every row of the snapshot is on a page that exists now; the last range has no end."""
         pages, page_bytes = self._sizes.get((table.schema_name, table.name), (0, 1))
         each = max(1, _PART_BYTES // page_bytes)
         # Before version 14 the server would scan the whole table for each range.
@@ -200,7 +200,7 @@ class PostgresView:
         )
 
     def batches(self, table: Table, measure: Measure, part: Part, rows: int) -> Iterator[pa.Table]:
-        """Stream a part through COPY in binary form, in the order the rows lie in, which costs the server the least."""
+        """The rows of a part in their physical order, which is cheapest for the server; ADBC reads them by binary COPY."""
         if not table.columns:
             return
         if self._is_copied(table):
@@ -229,7 +229,7 @@ class PostgresView:
             yield from rechunked((_cast(batch, schema) for batch in stream), schema, rows, PIECE_BYTES)
 
     def capture_schema(self, path: Path) -> CapturedSchema:
-        """`pg_dump -Fc --schema-only` under the same snapshot as the rows."""
+        """Write `pg_dump -Fc --schema-only` under the same snapshot as the rows. Raises ToolMissing, TerminalError, TransientError."""
         run_tool(
             "pg_dump",
             [
@@ -257,12 +257,12 @@ class PostgresView:
         return read_definitions(schema)
 
     def properties(self, schema: CapturedSchema) -> dict[str, str]:
-        """Owner, locale, settings and privileges of the database itself."""
+        """The owner, locale, settings and privileges of the database."""
         recorded = recorded_properties(schema.settings)
         return recorded.lines() if recorded else {}
 
     def _measure_of(self, target: Table, columns: Sequence[Column]) -> Measure:
-        """How these columns of a table that references point at are carried."""
+        """A measure with the encodings of these columns of a referenced table."""
         if not any(base_of(column.native_type) in DATED for column in columns):
             return measure_of(0, columns, (), self._cast.get(target.id, ()))
         if target.id not in self._measured:
@@ -274,7 +274,7 @@ class PostgresView:
         return {table.id: table for table in self.tables()}
 
     def _found(self, table: Table) -> Iterator[_Found]:
-        """What the database finds at the other end of the references that it compares otherwise than we do."""
+        """The extra columns with the key values of referenced rows, for references that the database must compare."""
         for number, reference in enumerate(table.references):
             if not isinstance(reference, ForeignReference) or not reference.comparisons:
                 continue
@@ -319,23 +319,23 @@ class PostgresView:
         return CopiedRows(self._address, self._snapshot, behind_the_catalogue(self._own.search_path))
 
     def _is_copied(self, table: Table) -> bool:
-        """Whether no query can read it. Raises TerminalError where COPY gives less than is needed."""
+        """Whether the table must be read by COPY, because no query can read it. Raises TerminalError if COPY is not enough."""
         if not self._obstacles:
             return False
         pointed = [known for known in (self._known.get(other) for other in compared_with(table)) if known is not None]
-        hindered = obstacle_of((table, *pointed), self._obstacles)
-        if hindered is not None and (pointed or table.id in self._cast or has_xml(table)):
-            raise copy_is_not_enough(hindered, table, self._address.display)
-        return hindered is not None
+        obstacle = obstacle_of((table, *pointed), self._obstacles)
+        if obstacle is not None and (pointed or table.id in self._cast or has_xml(table)):
+            raise copy_is_not_enough(obstacle, table, self._address.display)
+        return obstacle is not None
 
     def _own_settings(self) -> dict[str, str]:
-        """What the EDMS's functions are given when rows are written."""
+        """The settings of the EDMS's sessions when they write rows."""
         own = {name: self._own.settings[name] for name in ("TimeZone", "DateStyle") if name in self._own.settings}
         zone = {"TimeZone": self._address.time_zone} if self._address.time_zone else {}
         return own | zone | {SEARCH_PATH: behind_the_catalogue(self._own.settings[SEARCH_PATH])}
 
     def _set_search_path(self, cursor: adbc.Cursor, *tables: Table) -> None:
-        """For one read of tables in the reader's transaction; names in our queries are written out in full."""
+        """Set the search path for one read of these tables: the EDMS's if they call its functions, otherwise empty."""
         path = ""
         if any((table.schema_name, table.name) in self._with_own_functions for table in tables):
             path = behind_the_catalogue(self._own.search_path)
@@ -362,7 +362,7 @@ class PostgresView:
             cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
             for statement in SESSION:
                 cursor.execute(statement)
-            # Somebody who wants a table for himself waits for our first session, and behind him this one would for ever.
+            # A session that wants an exclusive lock waits for our first session; without a time-out, ours would wait for ever.
             cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
         return reader
 

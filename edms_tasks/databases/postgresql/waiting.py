@@ -1,8 +1,7 @@
 """Wait for tables that other sessions have locked: how long, and who holds them.
 
-The tables are locked as pg_dump locks them (ACCESS SHARE: everybody goes on reading and writing), and before the
-snapshot is taken. Without that, a TRUNCATE or an ALTER TABLE between the snapshot and the read of a table would leave
-nothing of it to be seen, and nobody would know.
+The tables are locked as pg_dump locks them (ACCESS SHARE: others can read and write), and before the snapshot is taken. Without
+the lock, a TRUNCATE or an ALTER TABLE between the snapshot and the read of a table would make it look empty, without an error.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from edms_tasks.errors import DatabaseRefused, TableLocked, TerminalError
 from edms_tasks.quoting import identifier
 
 PATIENCE = 120
-"""Seconds that a backup waits for a table."""
+"""The seconds that a backup waits for a table."""
 
 _SECONDS_BETWEEN_LINES = 10
 _log = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ _TABLES = f"""
     SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {WITH_ROWS} ORDER BY 1, 2
 """
-# Who has a table for itself, or waits to have it, behind whom everybody else waits too.
+# The sessions that hold an exclusive lock on a table, or wait for one; all later sessions wait behind them.
 _HOLDERS = """
     SELECT l.relation::regclass::text, l.granted, a.pid, a.usename, coalesce(nullif(a.application_name, ''), 'unnamed'),
            a.state, pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 120)
@@ -48,18 +47,18 @@ _HOLDERS = """
 def begin_with_tables_held(
     connection: Connection, address: DatabaseAddress, say: Callable[[str], None] = _log.warning
 ) -> None:
-    """Begin a read-only transaction with one snapshot, in which no table can be emptied or changed in its form.
+    """Begin a read-only transaction with one snapshot, in which no table can be truncated or altered.
 
     Args:
-        connection: with our session settings, outside of a transaction.
-        address: for the error.
-        say: told every ten seconds what is waited for and by whom it is held.
+        connection: a connection with our session settings, outside of a transaction.
+        address: its address, for errors.
+        say: called every ten seconds with the tables that it waits for and the sessions that hold them.
 
     Raises:
-        TableLocked: somebody held one for two minutes.
-        TerminalError: the role may not read one.
+        TableLocked: another session held a table for two minutes.
+        TerminalError: the role may not read a table.
     """
-    given_up = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while True:
         names = _tables(connection)
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -72,13 +71,13 @@ def begin_with_tables_held(
             connection.execute("ROLLBACK")
         except pg_errors.LockNotAvailable as error:
             connection.execute("ROLLBACK")
-            if time.monotonic() > given_up:
+            if time.monotonic() > deadline:
                 raise table_locked(address, holders(connection)) from error
             say(f"Waiting for tables that other sessions have locked: {'; '.join(holders(connection)) or 'free again'}")
             continue
         except psycopg.errors.InsufficientPrivilege as error:
             raise _may_not_read(address, error) from error
-        if time.monotonic() > given_up:
+        if time.monotonic() > deadline:
             raise TableLocked(
                 "Tables are created and dropped all the time.",
                 where=address.display,
@@ -87,23 +86,23 @@ def begin_with_tables_held(
 
 
 def holders(connection: Connection) -> tuple[str, ...]:
-    """Tables that somebody has, or waits to have, for itself; and who that is."""
+    """A text for each table that a session has locked exclusively or waits to lock, with that session."""
     return tuple(_described(row) for row in connection.execute(_HOLDERS.encode()).fetchall())
 
 
 def is_lock_timeout(sqlstate: str | None) -> bool:
-    """Whether a statement failed because it waited for a lock as long as it may."""
+    """Whether an error code means that a statement reached lock_timeout."""
     return sqlstate == _LOCK_NOT_AVAILABLE
 
 
 def table_locked(address: DatabaseAddress, who: Sequence[str] | None = None) -> TableLocked:
-    """The error, with who it is: as seen by `holders`, or asked now."""
+    """The error for a locked table; `who` is the result of `holders`, read now if it is None."""
     if who is None:
         try:
             with connected(address) as connection:
                 who = holders(connection)
         except DatabaseRefused:
-            who = ()  # the error that is on its way says more
+            who = ()  # the server does not answer; the error below is raised without the holders
     return TableLocked(
         "Another session has locked a table, and did not release it in time.",
         where=address.display,

@@ -1,7 +1,7 @@
 """The properties of the staging database: locale and owner of the snapshot, overridden while it is built, restored at the end.
 
-Settings hold for sessions that begin after them, ours among them. So they are tried before the load, which names what this role may
-not set, and taken back; they are made when all else is there. What would lock us out waits for the promotion (`properties.Closing`).
+Settings apply to sessions that begin after them, also to ours. So they are only tried before the load, to find those that this role
+may not set, and applied when everything else is restored. Those that would lock us out wait for the promotion (`properties.Closing`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _UNRECORDED = (
     "The snapshot is from an earlier release. It does not record who may connect to the database, its comment, connection limit and "
     "settings of roles. None of that was restored or compared."
 )
-# What a database has from the moment it is made.
+# Properties that a database gets when it is created.
 _FIXED = (
     "owner",
     "tablespace",
@@ -49,12 +49,13 @@ _PRELOADED = ("session_preload_libraries", "local_preload_libraries")
 
 
 class Whole:
-    """What the database is to be, and how far this role gets.
+    """The wanted properties of the staging database, and those that this role cannot give it (`left_out`).
 
     Args:
-        final: the name it will have.
-        created: whether it is ours; a database made beforehand keeps what it has.
-        made_for: whose work lock its maker holds, where that is not the final name's.
+        schema: the snapshot's schema.
+        final: the final name of the database.
+        created: whether we create it; a database that was created beforehand keeps its properties.
+        made_for: the database whose work lock this run holds, if that is not the final one.
     """
 
     def __init__(self, schema: CapturedSchema, final: str, *, created: bool, made_for: str | None = None) -> None:
@@ -70,19 +71,22 @@ class Whole:
         self._closing = self._wanted.closing
 
     def create(self, connection: Connection, name: str, live: str) -> None:
-        """CREATE DATABASE, marked as ours.
+        """Create the database and mark it as ours.
 
         Args:
-            live: the database that may be replaced; its owner is the next best.
+            connection: a connection to the server.
+            name: the name of the staging database.
+            live: the live database; its owner is used if the snapshot's owner does not exist.
 
         Raises:
-            MayNotCreateDatabases, ServerNotReady: the role may not, or the server does not know the locale.
+            MayNotCreateDatabases: the role may not create databases.
+            ServerNotReady: the server does not have the encoding or locale.
         """
         wanted = self._wanted
         clauses = list(locale_clauses(wanted, connection.info.server_version))
         if owner := self._choose_owner(connection, live):
             clauses.append(f"OWNER {identifier(owner)}")
-        clauses.append("ALLOW_CONNECTIONS false")  # until it says what it is
+        clauses.append("ALLOW_CONNECTIONS false")  # until it has its mark
         if self._may_use_tablespace(connection):
             clauses.append(f"TABLESPACE {identifier(wanted.tablespace)}")
         try:
@@ -106,7 +110,7 @@ class Whole:
         connection.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true".encode())
 
     def look(self, connection: Connection) -> None:
-        """Try what is to be done to it later, and take it back; what is refused is named in `left_out`."""
+        """Try the later steps and roll them back; adds those that are refused to `left_out`."""
         here = read_properties(connection)
         self.owner = here.owner
         if self._recorded and not self.created:
@@ -126,10 +130,11 @@ class Whole:
                 ]
 
     def override(self, connection: Connection, *, login_triggers: bool) -> None:
-        """Nobody reads this database before it is validated; after a crash it is built again, so commits need not wait.
+        """Override settings while the database is built: commits do not wait for the disk, because after a crash it is built again.
 
         Args:
-            login_triggers: event triggers fire when one connects; ours are no visits that the EDMS should record.
+            connection: a connection to the staging database.
+            login_triggers: whether it gets event triggers on login, which must not fire for our sessions.
         """
         if not self.created:
             return
@@ -141,12 +146,12 @@ class Whole:
             mark(connection, name, self._made_for, self._closing)
 
     def apply(self, connection: Connection) -> list[LeftOut]:
-        """Settings, labels and privileges as they were; returns what was refused after all."""
+        """Apply settings, labels and privileges; returns those that were refused and are not in `left_out` yet."""
         name = identifier(_name(connection))
         if self.created:
             connection.execute(f"ALTER DATABASE {name} RESET synchronous_commit".encode())
         if self._recorded and self.created and not self._wanted.public_schema:
-            attempt(connection, b"DROP SCHEMA public RESTRICT")  # the validation names it where that failed
+            attempt(connection, b"DROP SCHEMA public RESTRICT")  # if it fails, the validation reports it
         known = {one.subject for one in self.left_out}
         refused = []
         for (subject, statement), (_, told) in self._pairs(connection, read_properties(connection)):
@@ -155,7 +160,7 @@ class Whole:
         return refused + self._stay_connectable(connection)
 
     def close(self, connection: Connection, name: str) -> None:
-        """The last touches, in the caller's transaction."""
+        """Set the closing properties, in the caller's transaction."""
         for statement in closing_statements(name, self._closing):
             if self.created:
                 connection.execute(statement.encode())
@@ -213,7 +218,7 @@ class Whole:
                 self.left_out.append(LeftOut(name, f"the database was created beforehand with it: {now[name]}"))
 
     def _pairs(self, connection: Connection, here: Properties) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-        """Each step twice: for the database as it is called now, and as it will be."""
+        """Each step twice: with the database's present name, and with its final name for messages."""
         yield from zip(self._steps(_name(connection), here), self._steps(self._final, here), strict=True)
 
     def _steps(self, database: str, here: Properties) -> Iterator[tuple[str, str]]:
@@ -231,7 +236,7 @@ class Whole:
             yield from privilege_statements(database, wanted, here)
 
     def _stay_connectable(self, connection: Connection) -> list[LeftOut]:
-        """The validation has yet to connect."""
+        """Make sure that our role can connect for the validation; returns the privilege that this adds."""
         row = connection.execute(
             "SELECT current_user, pg_catalog.has_database_privilege(current_database(), 'CONNECT')"
         ).fetchone()
