@@ -20,29 +20,27 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.digests.canonical import json_array, text_of
+from edms_tasks.digests.chunk_columns import KEY, content_column, reference_column
 from edms_tasks.digests.table_state import (
     HALVES,
-    KEY,
     DigestSums,
     StateOfBatches,
     dangling_examples,
     empty_state,
     is_in_other_columns,
     parquet,
-    reference_column,
     state_of,
     with_hash_halves,
 )
+from edms_tasks.digests.value_equality import leads_to
 from edms_tasks.errors import CheckFailed
 from edms_tasks.incremental.row_index import CHUNK, ROW, IndexWriter, StoredRows, live_rows, renumbered, superseded_rows
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, generic_object_id
-from edms_tasks.keys.value_equality import leads_to
 from edms_tasks.manifest import Chunk, Encoding, TableState
 from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import relation
-from edms_tasks.soft import content_column
 
 _DICTIONARY_BYTES = 4 << 20
 _SAMPLE_ROWS = 4096

@@ -22,7 +22,7 @@ from edms_tasks.comparing.pairs import CHANGE, PAIR, SIDES, Pairs
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import CHANGES, FieldChange, RowDifference
 from edms_tasks.comparing.shortening import shortened
-from edms_tasks.digests.table_state import KEY
+from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.errors import CheckFailed
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from edms_tasks.comparing.fields import carried, fields_of, said
 from edms_tasks.digests.canonical import CONTENT, EXACT, halves, with_hashes
-from edms_tasks.digests.table_state import HALVES, KEY
+from edms_tasks.digests.chunk_columns import KEY
+from edms_tasks.digests.table_state import HALVES
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, identifiers, literal

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.comparing.hashed_rows import CONTENT_HALVES, EXACT_HALVES, FOUND_AGAIN, HELD, REPEAT, HashedRows
-from edms_tasks.digests.table_state import KEY
+from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.quoting import identifier, identifiers, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 

@@ -11,7 +11,8 @@ import duckdb
 from edms_tasks.conversion.column_conversion import Conversion
 from edms_tasks.conversion.forms import Form
 from edms_tasks.conversion.table_pairs import TablePair
-from edms_tasks.digests.table_state import KEY, chunks
+from edms_tasks.digests.chunk_columns import KEY
+from edms_tasks.digests.table_state import chunks
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier, literal

@@ -28,20 +28,14 @@ from edms_tasks.digests.canonical import (
     text_of,
     with_hashes,
 )
+from edms_tasks.digests.chunk_columns import KEY, ORPHAN, content_column, reference_column
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, NaturalKey, Reference, SoftReference, Table
 from edms_tasks.manifest import ReferenceState, TableState
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import Workspace, column_types
-from edms_tasks.soft import ORPHAN, content_column
 
-KEY = "@key"
 HALVES = ("@key:exact upper", "@key:exact lower", "@key:content upper", "@key:content lower")
 """A row's two hashes as four columns of 64 bits."""
-
-
-def reference_column(name: str) -> str:
-    """The Parquet column that holds a reference's natural key."""
-    return f"@ref:{name}"
 
 
 def empty_state(table: Table) -> TableState:

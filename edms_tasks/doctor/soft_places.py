@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import duckdb
 
+from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.doctor.json_values import ID, json_columns, tabulate_json
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.inventory.model import Table
-from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.quoting import identifier, literal
 
 PLACED_VALUES = "soft_values"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
 from edms_tasks.doctor.samples import Sample
@@ -20,7 +21,6 @@ from edms_tasks.findings import make_finding
 from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
 from edms_tasks.inventory.model import CONTENT_TYPES, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
-from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.undeclared.judgement import MOSTLY, SURELY, Fit

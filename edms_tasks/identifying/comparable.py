@@ -7,7 +7,7 @@ beyond Arrow's range sends a PostgreSQL column to text. The forms of two databas
 from __future__ import annotations
 
 from edms_tasks.digests.canonical import text_of
-from edms_tasks.keys.value_equality import Held, classed
+from edms_tasks.digests.value_equality import Held, classed
 
 _FLOATING = {"DOUBLE", "FLOAT"}
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import duckdb
 
+from edms_tasks.digests.value_equality import Held, classed, held
 from edms_tasks.inventory.model import Column, Table
-from edms_tasks.keys.value_equality import Held, classed, held
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable

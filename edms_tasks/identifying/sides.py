@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.digests.canonical import CONTENT, with_hashes
-from edms_tasks.digests.table_state import is_filled, members, reference_column
+from edms_tasks.digests.chunk_columns import content_column, reference_column
+from edms_tasks.digests.table_state import is_filled, members
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys
@@ -17,7 +18,6 @@ from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.serialize import joined
-from edms_tasks.soft import content_column
 
 DANGLING = '{"dangling":true}'
 _ORPHAN = r'\{"nowhere":"(?:[^"\\]|\\.)*"\}'

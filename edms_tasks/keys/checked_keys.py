@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from edms_tasks.digests.value_equality import Held, bare_if_uuid, held
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
-from edms_tasks.keys.value_equality import Held, bare_if_uuid, held
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, relation

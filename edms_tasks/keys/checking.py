@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.digests.canonical import json_array, text_of
+from edms_tasks.digests.value_equality import Held, bare_if_uuid, held, leads_to, object_id_text
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import CONTENT_TYPES, Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.inventory.natural_keys import reference_of
@@ -26,7 +27,6 @@ from edms_tasks.keys.checked_keys import (
     generic_object_id,
     ids_of,
 )
-from edms_tasks.keys.value_equality import Held, bare_if_uuid, held, leads_to, object_id_text
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edms_tasks.digests.canonical import text_of
+from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.errors import MergeRefused
 from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.fetch import folders_of, open_index
@@ -28,7 +29,6 @@ from edms_tasks.files.walk import MERGE_STAGING
 from edms_tasks.files.write_back import restore_opened
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference
-from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap

@@ -14,14 +14,13 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.digests.canonical import text_of
-from edms_tasks.digests.table_state import reference_column
+from edms_tasks.digests.chunk_columns import ORPHAN, reference_column
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, SoftReference, Table
 from edms_tasks.keys.checked_keys import generic_object_id
 from edms_tasks.merging.pairing import Identified, paired, same_row
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
-from edms_tasks.soft import ORPHAN
 
 _WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
 _LARGEST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**31 - 1}

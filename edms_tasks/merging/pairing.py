@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edms_tasks.digests.canonical import row_text
-from edms_tasks.digests.table_state import KEY
+from edms_tasks.digests.chunk_columns import KEY
+from edms_tasks.digests.value_equality import Held
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.identifying.sides import Side, content_texts
 from edms_tasks.inventory.model import Table
-from edms_tasks.keys.value_equality import Held
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 

@@ -8,7 +8,7 @@ from typing import Literal
 import duckdb
 from pydantic import computed_field
 
-from edms_tasks.digests.table_state import KEY
+from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import Table, UniqueKey, Value
 from edms_tasks.merging.conflicts import Conflict, make_conflict

@@ -11,7 +11,7 @@ from __future__ import annotations
 import duckdb
 
 from edms_tasks.digests.canonical import digest_hex
-from edms_tasks.digests.table_state import KEY
+from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.inventory.model import Value
 from edms_tasks.merging.pairing import CONTENT, EXACT, Identified, paired, same_row
 from edms_tasks.merging.planning import ModelPlan, Policy, written

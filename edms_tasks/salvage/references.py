@@ -13,7 +13,8 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.digests.canonical import text_of
-from edms_tasks.digests.table_state import dangles, members, reference_column
+from edms_tasks.digests.chunk_columns import reference_column
+from edms_tasks.digests.table_state import dangles, members
 from edms_tasks.files.file_fields import path_named_by
 from edms_tasks.inventory.model import FileRoot, ForeignReference, GenericReference, Reference, SoftReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys

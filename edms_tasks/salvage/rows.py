@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edms_tasks.digests.table_state import KEY, chunks, parquet, reference_column
+from edms_tasks.digests.chunk_columns import KEY, reference_column
+from edms_tasks.digests.table_state import chunks, parquet
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.keys.checked_keys import CheckedKeys

@@ -17,14 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.digests.canonical import digest_hex
-from edms_tasks.digests.table_state import (
-    KEY,
-    exact_digest,
-    is_in_other_columns,
-    parquet,
-    reference_column,
-    state_of_chunks,
-)
+from edms_tasks.digests.chunk_columns import KEY, content_column, reference_column
+from edms_tasks.digests.table_state import exact_digest, is_in_other_columns, parquet, state_of_chunks
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Chunk, ObjectRef, TableEntry
 from edms_tasks.package import differences, leave_out
@@ -33,7 +27,6 @@ from edms_tasks.salvage.ids import Bounds, bounds_of, ids_of_lost
 from edms_tasks.salvage.losses import LostChunk, LostObject, TableLoss
 from edms_tasks.scratch.bounded_parquet import require_bounded
 from edms_tasks.scratch.workspace import Workspace
-from edms_tasks.soft import content_column
 
 _ROWS_AT_ONCE = 16_384
 

@@ -7,14 +7,12 @@ set-based: each different value is taken apart once, whatever number of rows hol
 
 from __future__ import annotations
 
-from edms_tasks.soft.columns import SoftColumn, content_column, tabulate_soft_column, unreadable
-from edms_tasks.soft.ids import ORPHAN, Ids, id_text, marked, no_ids, tabulate_ids
+from edms_tasks.soft.columns import SoftColumn, tabulate_soft_column, unreadable
+from edms_tasks.soft.ids import Ids, id_text, marked, no_ids, tabulate_ids
 
 __all__ = [
-    "ORPHAN",
     "Ids",
     "SoftColumn",
-    "content_column",
     "id_text",
     "marked",
     "no_ids",

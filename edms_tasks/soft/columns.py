@@ -34,11 +34,6 @@ class SoftColumn:
     unreadable: int  # rows whose text should be JSON, and is none
 
 
-def content_column(column: str) -> str:
-    """The Parquet column that holds the content of a column with soft references."""
-    return f"@soft:{column}"
-
-
 def tabulate_soft_column(
     cursor: duckdb.DuckDBPyConnection,
     table: Table,

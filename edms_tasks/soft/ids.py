@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import duckdb
 
+from edms_tasks.digests.chunk_columns import ORPHAN
+from edms_tasks.digests.value_equality import bare_if_uuid, bare_uuid
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import Table
-from edms_tasks.keys.value_equality import bare_if_uuid, bare_uuid
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
-
-ORPHAN = '{"nowhere":'
-"""How the mark of an id begins that leads to no row. Within JSON strings a quote is escaped, so no value can hold it."""
 
 _FLOATING = {"DOUBLE", "FLOAT"}
 

@@ -11,10 +11,10 @@ import duckdb
 from edms_tasks.comparing.fields import fields_of, said
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import TableDifference
+from edms_tasks.digests.value_equality import Held
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.inventory.search_indexes import belongs_to_an_index
-from edms_tasks.keys.value_equality import Held
 from tests.comparing.two_databases import compare
 
 

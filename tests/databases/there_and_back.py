@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase, View
-from edms_tasks.digests.table_state import KEY, chunks
+from edms_tasks.digests.chunk_columns import KEY
+from edms_tasks.digests.table_state import chunks
 from edms_tasks.extract import extract_table
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.natural_keys import derive_candidates

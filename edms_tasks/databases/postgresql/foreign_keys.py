@@ -10,7 +10,7 @@ import psycopg
 
 from edms_tasks.inventory.model import Comparison, ForeignReference
 
-# For these types PostgreSQL's equality is the same as ours (edms_tasks/keys/value_equality.py).
+# For these types PostgreSQL's equality is the same as ours (edms_tasks/digests/value_equality.py).
 _ALIKE = {"bool", "uuid", "bytea", "date", "time", "timestamp", "timestamptz", "float4", "float8", "numeric", "oid"}
 _WHOLE = {"int2", "int4", "int8", "numeric"}
 _TEXTS = {"text", "varchar"}
