@@ -1,4 +1,4 @@
-"""Files that must survive a power failure: written whole, flushed, readable only by their owner.
+"""Write files that must survive a power failure: completely, flushed, readable only by their owner.
 
 The repository's objects, the journal of promotions and the record of the last backup are all written by `NewFile`.
 """
@@ -16,7 +16,7 @@ _NOT_SUPPORTED = frozenset({errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPN
 
 
 def write_durably(path: Path, content: str | bytes) -> None:
-    """Replace `path` whole and wait for the disk, for the file and for its folder; mode 0600 whatever the umask."""
+    """Replace `path` and wait until the file and its folder are on the disk; its mode is 0600 whatever the umask."""
     with NewFile(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
         file.put_in_place()
@@ -26,8 +26,8 @@ class NewFile:
     """A new file under a temporary name; it gets its own name when all bytes are on the disk.
 
     Args:
-        path: the name that it is to get; its folder is made then, where it is missing.
-        made_in: the folder in which it is made, on the same disk; by default the one where it will stand.
+        path: its final name; the folder is created with it if it is missing.
+        made_in: the folder for the temporary file, on the same disk; by default that of `path`.
     """
 
     def __init__(self, path: Path, *, made_in: Path | None = None) -> None:
@@ -44,16 +44,16 @@ class NewFile:
         self._file.write(data)
 
     def put_in_place(self) -> None:
-        """Give it its name, in place of what stands there."""
+        """Give the file its name, replacing any file of that name."""
         self._finish()
         self._temporary.replace(self._path)
         flush_folder(self._path.parent)
 
     def put_where_nothing_is(self) -> bool:
-        """Give it its name unless that is taken; False where it is.
+        """Give the file its name unless a file of that name exists; returns whether it got it.
 
-        A hard link appears whole or not at all, and never over an existing name. Network shares often know none; two
-        who make the same file at one instant then both succeed.
+        A hard link is atomic and never replaces an existing name. Network shares often have no hard links; there, two runs that
+        create the same file at the same time both succeed.
         """
         self._finish()
         try:
@@ -71,7 +71,7 @@ class NewFile:
         try:
             self._file.close()
         except OSError:
-            pass  # it was given up, so what did not reach the disk is not missed
+            pass  # the file is removed below, so a failed write does not matter
         finally:
             self._temporary.unlink(missing_ok=True)
 
@@ -83,7 +83,7 @@ class NewFile:
 
 
 def remove_durably(path: Path) -> None:
-    """Remove a file, if it is there, and wait for the disk."""
+    """Remove a file if it exists, and wait for the disk."""
     try:
         path.unlink()
     except FileNotFoundError:
@@ -92,7 +92,7 @@ def remove_durably(path: Path) -> None:
 
 
 def flush_file(path: Path) -> None:
-    """Wait until a file that somebody else has written is on the disk, with its name."""
+    """Wait until a file that other code has written is on the disk, with its name."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -108,27 +108,27 @@ def flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in _NOT_SUPPORTED:
-            raise  # some network shares cannot sync a folder, and are as durable as they are
+            raise  # some network shares cannot sync a folder; nothing more can be done there
     finally:
         os.close(descriptor)
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder and those above it where they are missing; one that is made here is its owner's alone, whatever the umask.
+    """Create a folder and its missing parents with mode 0700, whatever the umask; returns the folder.
 
-    Each new name is flushed into its folder, or a power failure could lose it with all that is in it.
+    Each new name is flushed to the disk, because a power failure could otherwise lose it with all its files.
     """
     if not folder.is_dir():
         private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
-        if stat.S_IMODE(folder.stat().st_mode) & 0o700 != 0o700:  # a umask can take our own bits away too
+        if stat.S_IMODE(folder.stat().st_mode) & 0o700 != 0o700:  # a umask may also remove the owner's bits
             folder.chmod(0o700)
         flush_folder(folder.parent)
     return folder
 
 
 def keep_private(folder: Path) -> None:
-    """Make a folder with all that is in it its owner's alone, whatever the umask was when it was written."""
+    """Make a folder and everything in it accessible to its owner only, whatever the umask was when it was written."""
     folder.chmod(0o700)
     for path in folder.rglob("*"):
         if not path.is_symlink():

@@ -1,4 +1,4 @@
-"""Extract: write a table of the consistent view as raw columnar chunks to disk, unchanged."""
+"""Extract: write the rows of a table, unchanged, from the consistent view to Parquet files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def extract_table(view: View, table: Table, folder: Path, chunk_rows: int, like:
     """Read a whole table into `folder` (created), at most `chunk_rows` rows a file.
 
     Args:
-        view: where from.
-        table: what.
-        folder: where to.
-        chunk_rows: rows of a file.
-        like: rows whose encodings are used in place of those that the present values suggest.
+        view: the view to read from.
+        table: the table to read.
+        folder: the folder for the files.
+        chunk_rows: the most rows of a file.
+        like: rows whose encodings are used instead of those that the present values suggest.
 
     Raises:
         CheckFailed: the engine counted another number of rows than it delivered.
@@ -36,7 +36,7 @@ def extract_table(view: View, table: Table, folder: Path, chunk_rows: int, like:
             for number, part in enumerate(parts)
         ]
     except pa.ArrowInvalid:
-        # Text that is not valid in its own encoding cannot stand in Arrow: read such a table with every text tagged.
+        # A text is not valid UTF-8, which Arrow requires: read the table again with every text tagged.
         measure = view.cautious(table, measure)
         read = [
             extract_part(view, table, measure, part, folder / f"{number}-cautious", chunk_rows)
@@ -46,16 +46,16 @@ def extract_table(view: View, table: Table, folder: Path, chunk_rows: int, like:
 
 
 def measured(view: View, table: Table, like: RawTable | None = None) -> Measure:
-    """A table's rows counted, and how its values are carried: as its present values suggest, or as `like` does.
+    """The measure of a table: its number of rows, and the encodings for its present values, or those of `like`.
 
-    What a column holds decides how it is carried, so a part of a table may be carried in another way than the whole was.
+    With `like`, a part of a table gets the encodings of the whole; its own values might suggest others.
     """
     found = view.measure(table)
     if like is None or not like.files:
         return found
     stored = {field.name: field.type for field in pq.read_schema(like.files[0])}
     if not found.types.keys() <= stored.keys() & like.encodings.keys():
-        return found  # other columns than it should have: the digests will say so
+        return found  # the columns differ; the digests will show it
     return Measure(
         rows=found.rows,
         encodings={name: like.encodings[name] for name in found.types},
@@ -64,14 +64,14 @@ def measured(view: View, table: Table, like: RawTable | None = None) -> Measure:
 
 
 def extract_part(view: View, table: Table, measure: Measure, part: Part, folder: Path, chunk_rows: int) -> RawTable:
-    """Read one part of a measured table; `together` makes the table of all of them."""
+    """Read one part of a measured table; `together` combines the parts."""
     _require_carriable(table)
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     rows = 0
     for piece in view.batches(table, measure, part, chunk_rows):
         path = folder / f"{len(files):06d}.parquet"
-        # DuckDB reads a row group ahead, whole, in each of its threads.
+        # Small row groups: each thread of DuckDB holds a whole one in memory.
         group = max(1024, piece.num_rows // 4)
         pq.write_table(
             piece, path, row_group_size=group, compression="none", use_dictionary=False, write_statistics=False
@@ -82,7 +82,7 @@ def extract_part(view: View, table: Table, measure: Measure, part: Part, folder:
 
 
 def together(table: Table, measure: Measure, parts: Sequence[RawTable]) -> RawTable:
-    """The table that these parts are.
+    """Combine the parts of a table.
 
     Raises:
         CheckFailed: the engine counted another number of rows than it delivered.
@@ -99,7 +99,7 @@ def together(table: Table, measure: Measure, parts: Sequence[RawTable]) -> RawTa
 
 
 def _require_carriable(table: Table) -> None:
-    """Column names that the chunk format cannot distinguish, or reserves for itself."""
+    """Check the column names: a chunk needs names that differ in more than case and are not reserved. Raises TerminalError."""
     names = [column.name.lower() for column in table.columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
     reserved = [name for name in names if name.startswith(("@key", "@ref:", "@soft:", FOUND, ROW_ID))]

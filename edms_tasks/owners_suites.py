@@ -1,7 +1,7 @@
-"""The owner's own suites: files of JSON in a folder, as Great Expectations stores suites, each for one table or query.
+"""Read the owner's suites: JSON files in a folder, as Great Expectations stores suites, each for one table or query.
 
-What is told here needs no Great Expectations: whether a file is a suite at all, and whether there is what it is about.
-`edms_tasks.validate` asks Great Expectations for the rest.
+This module checks the form of a file and whether its table and columns exist, without Great Expectations. `edms_tasks.validate`
+checks the rest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EXAMPLE = '"meta": {"table": "documents_document"}'
 
 @dataclass(frozen=True)
 class OwnersSuite:
-    """One suite, and what it is about: a table's rows, or those of a query."""
+    """A suite of the owner for the rows of a table, or of a query."""
 
     file: str
     name: str
@@ -34,22 +34,22 @@ class OwnersSuite:
 
     @property
     def title(self) -> str:
-        """Its name and its file's, which no other suite has."""
+        """The suite's name and file, together unique."""
         return f"{self.name} ({self.file})"
 
     def may_show(self, sensitive: Sequence[str]) -> bool:
-        """Whether it surely reads no table that has a sensitive column."""
+        """Whether results may be shown: it certainly reads no table with a sensitive column."""
         if self.table is None or any("query" in name for one in self.expectations for name in one.get("kwargs", {})):
             return not sensitive
         return {column.rpartition(".")[0] for column in sensitive}.isdisjoint((self.table.id, self.table.label))
 
 
 def read_suites(folder: Path | None, tables: Sequence[Table]) -> tuple[list[OwnersSuite], list[UnusableSuite]]:
-    """The suites in the folder, and what is wrong with those that cannot be used.
+    """The suites in the folder, and errors for those that cannot be used.
 
     Args:
-        folder: the setting `[validate] suites`; None: there are none.
-        tables: of the database that the suites are for.
+        folder: the setting `[validate] suites`; None if it is not set.
+        tables: the tables of the database that the suites are for.
     """
     suites: list[OwnersSuite] = []
     problems: list[UnusableSuite] = []
@@ -62,12 +62,12 @@ def read_suites(folder: Path | None, tables: Sequence[Table]) -> tuple[list[Owne
 
 
 def findings_of(problems: Sequence[UnusableSuite]) -> list[Finding]:
-    """The same, for a backup and the doctor: a restore would be refused."""
+    """Findings for a backup and the doctor: a restore would be refused for these suites."""
     return [make_finding("suite-unusable", problem.where, problem.why, fix=problem.fix) for problem in problems]
 
 
 def columns_of(expectation: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns that an expectation is about."""
+    """The columns in an expectation's kwargs."""
     named = [expectation.get(name) for name in _COLUMNS]
     return tuple(str(one) for value in named if value for one in (value if isinstance(value, list) else [value]))
 
@@ -119,8 +119,8 @@ def _wrong_shapes(suite: Any) -> Iterator[str]:
         yield "It has no expectations, and would pass whatever was restored."
         return
     for number, expectation in enumerate(expectations, start=1):
-        fits = isinstance(expectation, dict) and isinstance(expectation.get("type"), str)
-        if not fits or not isinstance(expectation.get("kwargs", {}), dict):
+        is_typed = isinstance(expectation, dict) and isinstance(expectation.get("type"), str)
+        if not is_typed or not isinstance(expectation.get("kwargs", {}), dict):
             yield f"Expectation {number} has no type, or its kwargs are no object."
         elif "$PARAMETER" in json.dumps(expectation.get("kwargs")):
             yield f"Expectation {number} ({expectation['type']}) has a $PARAMETER, and a restore has no values for parameters."
@@ -147,10 +147,10 @@ def _subject(file: Path, meta: Any, tables: Sequence[Table]) -> tuple[Table | No
 
 
 def _require_columns(file: Path, expectations: Sequence[Mapping[str, Any]], table: Table) -> None:
-    there = {column.name for column in table.columns}
+    known = {column.name for column in table.columns}
     for expectation in expectations:
         for column in columns_of(expectation.get("kwargs", {})):
-            if column not in there:
+            if column not in known:
                 raise _unusable(
                     file,
                     f"{expectation['type']} is about the column {column!r}, which {table.id} does not have.",

@@ -38,8 +38,8 @@ from edms_tasks.serialize import KeptChunk, SerializedTable
 
 
 def store_table(repository: Repository, table: Table, serialized: SerializedTable) -> TableEntry:
-    """Put a table's new chunks into the repository; the local files are removed as they are stored."""
-    chunks = [_again(repository, kept) for kept in serialized.kept]
+    """Put a table's new chunks into the repository, and remove the local files; returns the table's entry."""
+    chunks = [_kept_chunk(repository, kept) for kept in serialized.kept]
     for new in serialized.new:
         chunks.append(
             Chunk(
@@ -60,13 +60,13 @@ def store_table(repository: Repository, table: Table, serialized: SerializedTabl
     )
 
 
-def _again(repository: Repository, kept: KeptChunk) -> Chunk:
+def _kept_chunk(repository: Repository, kept: KeptChunk) -> Chunk:
     superseded = repository.put_file(kept.superseded) if kept.superseded else None
     return kept.chunk.model_copy(update={"superseded": superseded, "superseded_rows": kept.superseded_rows})
 
 
 def store_schema(repository: Repository, engine: str, captured: CapturedSchema) -> NativeSchema:
-    """Put the native schema into the repository."""
+    """Put the native schema into the repository; returns its entry for the manifest."""
     return NativeSchema.model_validate(
         {
             "engine": engine,
@@ -94,7 +94,7 @@ def write_manifest(
     findings: Iterable[Finding],
     seconds: Mapping[str, float],
 ) -> tuple[str, Manifest]:
-    """Write the manifest, which makes the snapshot exist; returns its id."""
+    """Write the manifest, with which the snapshot exists; returns the snapshot's id and the manifest."""
     manifest = Manifest(
         created=datetime.now(UTC),
         tag=tag,
@@ -118,7 +118,7 @@ def write_manifest(
 
 
 def versions() -> dict[str, str]:
-    """What wrote or read a snapshot."""
+    """Program -> version, as recorded in manifests and reports."""
     names = ("edms-backup", "duckdb", "pyarrow", "psycopg", "great-expectations", "prefect")
     found = {name: metadata.version(name) for name in names}
     return {"python": platform.python_version(), **found}
@@ -126,14 +126,14 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class VerifiedTable:
-    """What re-reading a stored table said."""
+    """The result of reading a stored table again; it is right if there are no problems."""
 
     table_id: str
     problems: tuple[str, ...]
 
 
 def fetch_chunks(repository: Repository, entry: TableEntry, folder: Path) -> list[Path]:
-    """Bring a table's chunks into `folder` (created), each verified against its SHA-256, without superseded rows."""
+    """Fetch a table's chunks into `folder` (created), verify their SHA-256, and remove superseded rows. Raises DamagedRepository."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, chunk in enumerate(entry.chunks):
@@ -151,7 +151,7 @@ def fetch_chunks(repository: Repository, entry: TableEntry, folder: Path) -> lis
 
 
 def leave_out(path: Path, gone: Path, chunk: Chunk) -> None:
-    """Rewrite a fetched chunk without its superseded rows; raises DamagedRepository where the numbers make no sense."""
+    """Rewrite a fetched chunk without its superseded rows. Raises DamagedRepository if the row numbers are not valid."""
     try:
         rows, numbers = pq.read_table(path), pq.read_table(gone).column("row").to_numpy()
         keep = np.ones(rows.num_rows, dtype=bool)
@@ -175,9 +175,9 @@ def verify_table(
     folder: Path,
     known: Container[str] = frozenset(),
 ) -> VerifiedTable:
-    """Read the chunks of a table again: hashes, rows and digests must be what the manifest says.
+    """Read the chunks of a table again, and compare hashes, rows and digests with the manifest.
 
-    Chunks among the objects `known` to be right (SHA-256) are not read; of the others each is held against its own digests.
+    Chunks that are in `known` (SHA-256 of verified objects) are not read; the others are then compared one by one.
     """
     unread = [chunk for chunk in entry.chunks if chunk.object.sha256 not in known]
     try:
@@ -187,7 +187,7 @@ def verify_table(
                 for number, chunk in enumerate(unread)
                 for problem in _verify_chunk(repository, entry, chunk, workspace, folder / f"{number:06d}")
             ]
-            # A list of superseded rows that is new beside a chunk that is known.
+            # New lists of superseded rows of known chunks.
             gone = [
                 chunk.superseded for chunk in entry.chunks if chunk.superseded and chunk.superseded.sha256 not in known
             ]
@@ -216,7 +216,7 @@ def _verify_chunk(
 
 
 def differences(subject: str, expected: TableState | Chunk, found: TableState) -> list[str]:
-    """A sentence for each number or digest of stored rows that is not what the manifest says."""
+    """A sentence for each number or digest that differs from the manifest's."""
     return [
         f"{subject}: {name} is {now}, but {was} in the manifest"
         for name, was, now in (
@@ -229,7 +229,7 @@ def differences(subject: str, expected: TableState | Chunk, found: TableState) -
 
 
 def object_problem(repository: Repository, ref: ObjectRef) -> str | None:
-    """Why an object is not what its name says, or None."""
+    """Why an object is missing or damaged; None if it is right."""
     try:
         repository.read(ref)
     except DamagedRepository as damage:

@@ -11,7 +11,7 @@ def identifier(*parts: str | None) -> str:
 
 
 def literal(text: str) -> str:
-    """A string literal."""
+    """The text as a quoted string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 

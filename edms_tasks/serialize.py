@@ -1,9 +1,9 @@
-"""Serialize: raw chunks become natural-keyed Parquet with digests. Set-based throughout; nothing row by row.
+"""Serialize: write raw rows as Parquet chunks with natural keys and digests, set-based.
 
-A chunk holds the table's columns as they are, `@key` (the row's natural key, where it is more than some of those
-columns) and one `@ref:<reference>` per reference (the natural key of what it points at, NULL where it dangles); a column
-with soft references has its content beside it, `@soft:<column>`. Digests are computed from exactly these columns, so a
-stored chunk can be checked without any other. Rows that the previous snapshot stored already are not stored again.
+A chunk has the table's columns unchanged, `@key` (the row's natural key, unless it follows from other columns), for each reference
+`@ref:<reference>` (the natural key of the row that it points at, NULL if it dangles), and for each column with soft references its
+content `@soft:<column>`. Digests are computed from exactly these columns, so a stored chunk can be checked without any other. Rows
+that the previous snapshot has are not stored again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _FEW_ROWS = 64
 
 @dataclass(frozen=True)
 class NewChunk:
-    """A chunk ready to be stored."""
+    """A new chunk to store."""
 
     path: Path
     rows: int
@@ -59,7 +59,7 @@ class NewChunk:
 
 @dataclass(frozen=True)
 class KeptChunk:
-    """A stored chunk that is used again, without the rows that changed or went since."""
+    """A chunk of the previous snapshot that is used again, without rows that were changed or deleted since."""
 
     chunk: Chunk
     superseded: Path | None
@@ -68,7 +68,7 @@ class KeptChunk:
 
 @dataclass(frozen=True)
 class SerializedTable:
-    """A table ready to be stored: `kept` chunks and then `new` ones are the chunks of its entry, in this order."""
+    """A table to store: the chunks of its entry are first `kept`, then `new`, in this order."""
 
     table_id: str
     natural_key: NaturalKey | None
@@ -76,17 +76,18 @@ class SerializedTable:
     state: TableState
     kept: tuple[KeptChunk, ...]
     new: tuple[NewChunk, ...]
-    index: Path | None  # where each row lies (row_index.py); None for a table without rows
-    kinds: dict[str, str]  # the DuckDB types of its columns
-    raw_bytes: int  # of its rows as they were read
+    index: Path | None  # the position of each row in the chunks (row_index.py); None for a table without rows
+    kinds: dict[str, str]  # column -> DuckDB type
+    raw_bytes: int  # the size of the raw rows
 
 
 def serialize_table(
     table: Table, raw: RawTable, keys: CheckedKeys, folder: Path, chunk_rows: int, stored: StoredRows | None = None
 ) -> SerializedTable:
-    """Join the natural keys onto a table's rows, hash each row, and write what is not stored yet into `folder` (created).
+    """Join the natural keys to a table's rows, hash each row, and write the rows that are not stored yet to `folder` (created).
 
-    Rows and hashes come out of one query; `package.verify_table` reads what was stored and hashes it again.
+    Raises:
+        CheckFailed: the number of serialized rows differs from that of the raw ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     key = keys.keys[table.id]
@@ -129,7 +130,7 @@ def serialize_table(
 def _hashed_rows(
     cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, keys: CheckedKeys, stored: StoredRows | None
 ) -> Iterator[pa.RecordBatch]:
-    """Every row with its keys, its hash and the place where it is stored already, some 64 MB at a time."""
+    """The rows with keys, hashes and, if they are stored already, their positions, about 64 MB at a time."""
     natural_key = keys.keys[table.id].natural_key
     with_key = _needs_key(table, natural_key, keys)
     found = [name for name in table.found_columns if name in keys.types[table.id]]
@@ -140,7 +141,7 @@ def _hashed_rows(
 
 
 def measure_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:
-    """The state of rows read back from a database: the same digests, nothing written."""
+    """The state of rows that were read back from a database; nothing is written."""
     key = keys.keys[table.id]
     if not raw.rows:
         return empty_state(table).model_copy(update={"key_nulls": key.nulls, "key_duplicates": key.duplicates})
@@ -150,11 +151,11 @@ def measure_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:
 
 
 def joined(table: Table, raw: RawTable, keys: CheckedKeys) -> str:
-    """SELECT the table's rows with `@key` and every `@ref:…`."""
+    """A SELECT of the table's rows with `@key`, every `@ref:…` and every `@soft:…`."""
     types = keys.types[table.id]
     key = keys.keys[table.id]
     columns = [f"t.{identifier(column.name)}" for column in table.columns]
-    if table.row_ids and ROW_ID in types:  # the rows of a merge's or comparison's other side may have none
+    if table.row_ids and ROW_ID in types:  # the other side of a merge or comparison may have no row ids
         columns.append(f"t.{identifier(ROW_ID)}")
     columns += [f"t.{identifier(name)}" for name in table.found_columns if name in types]
     columns.append(f"{key.expression if key.natural_key else 'CAST(NULL AS VARCHAR)'} AS {identifier(KEY)}")
@@ -177,9 +178,10 @@ def joined(table: Table, raw: RawTable, keys: CheckedKeys) -> str:
 
 
 def _needs_key(table: Table, key: NaturalKey | None, keys: CheckedKeys) -> bool:
-    """Whether chunks must have `@key`, since it cannot be had from their other columns.
+    """Whether chunks need `@key`, because it does not follow from their other columns.
 
-    A reference to a table whose rows were left out looks like one that dangles; the key knows better.
+    It does not if the key passes through a reference to a table whose rows were left out: in `@ref:…` such a reference looks as if
+    it dangled.
     """
     if key is None or not is_in_other_columns(table, key):
         return key is not None
@@ -187,13 +189,13 @@ def _needs_key(table: Table, key: NaturalKey | None, keys: CheckedKeys) -> bool:
     return any(
         isinstance(reference, ForeignReference)
         and heads.intersection(reference.columns)
-        and reference.target not in keys.tables  # nor are partitioned tables
+        and reference.target not in keys.tables  # also partitioned tables, which are not in it either
         for reference in table.references
     )
 
 
 def _with_places(hashed: str, stored: StoredRows | None) -> str:
-    """The hashed rows, and for each that is stored already the place where it lies."""
+    """A SELECT of the hashed rows with the position (`CHUNK`, `ROW`) of each that is stored already."""
     if stored is None:
         places = f"CAST(NULL AS INTEGER) AS {identifier(CHUNK)}, CAST(NULL AS INTEGER) AS {identifier(ROW)}"
         return f"SELECT *, {places} FROM ({hashed})"
@@ -213,7 +215,7 @@ def _unstored(
     schema: pa.Schema,
     stored: StoredRows | None,
 ) -> Iterator[pa.Table]:
-    """The rows to be stored; all rows are counted, and those that lie somewhere already are written to the index."""
+    """The rows to store. All rows are counted; those that are stored already are written to the index."""
     for batch in stream:
         state.add(batch)
         rows = pa.Table.from_batches([batch])
@@ -234,7 +236,7 @@ def _written(piece: pa.Table, path: Path, writer: IndexWriter, number: int) -> N
 
 
 def write_chunk(rows: pa.Table, path: Path) -> None:
-    """One chunk as Parquet. Level 1 is as small as 3 on such columns, in two thirds of the time (docs/performance.md)."""
+    """Write a chunk as Parquet. zstd level 1 gives the same size as 3 on such columns in two thirds of the time (docs/performance.md)."""
     plain = {field.name: encoding for field in rows.schema if (encoding := _plain_encoding(field, rows[field.name]))}
     pq.write_table(
         rows,
@@ -249,10 +251,10 @@ def write_chunk(rows: pa.Table, path: Path) -> None:
 
 
 def _plain_encoding(field: pa.Field, values: pa.ChunkedArray) -> str | None:
-    """How to write a column whose values rarely repeat; None leaves it to a dictionary.
+    """The Parquet encoding of a column whose values rarely repeat; None for a dictionary.
 
-    A dictionary of such values is built and thrown away, and what Parquet then falls back to puts a length before each
-    text and whole integers in a row. Lengths apart from texts, and differences of integers, are 14 % smaller (docs/performance.md).
+    For such values Parquet would build a dictionary, give it up, and fall back to plain encoding. Delta encodings (lengths separate
+    from texts, differences of integers) are 14 % smaller (docs/performance.md).
     """
     sample = values.slice(0, _SAMPLE_ROWS)
     filled = len(sample) - sample.null_count
@@ -266,7 +268,7 @@ def _plain_encoding(field: pa.Field, values: pa.ChunkedArray) -> str | None:
 
 
 def _kept(cursor: duckdb.DuckDBPyConnection, stored: StoredRows, index: Path, folder: Path) -> dict[int, KeptChunk]:
-    """The stored chunks that still have rows of the table, by their number in the previous snapshot."""
+    """Number in the previous snapshot -> chunk that still has rows of the table."""
     live = live_rows(cursor, index)
     kept = {}
     for number, chunk in enumerate(stored.entry.chunks):
@@ -295,7 +297,7 @@ def _reference_join(
             f"AND {alias}.object_id = {generic_object_id('t.', reference, kinds)}"
         )
     targets = keys.rows_of(reference)
-    if not targets:  # its rows were left out on purpose, or there are none: nothing can be looked up
+    if not targets:  # the target's rows were left out, or there are none
         return f"LEFT JOIN (SELECT CAST(NULL AS VARCHAR) AS nk WHERE false) {alias} ON false"
     pointed = identifiers([*(f"c:{column}" for column in dict.fromkeys(reference.target_columns)), "nk"])
     relations = [f"SELECT {pointed} FROM {keys.keys[target].relation}" for target in targets]
@@ -312,7 +314,7 @@ def _reference_join(
 
 
 def _covered(reference: ForeignReference, kinds: Mapping[str, str]) -> str:
-    """What a temporal reference points at is said by its own values, if the database found that it holds."""
+    """SQL of a temporal reference's `@ref:…`: its own values if the database found that it holds, otherwise NULL."""
     (found,) = reference.found_columns
     if found not in kinds:
         return "CAST(NULL AS VARCHAR)"
@@ -321,7 +323,7 @@ def _covered(reference: ForeignReference, kinds: Mapping[str, str]) -> str:
 
 
 def _stored_schema(schema: pa.Schema, raw: RawTable) -> pa.Schema:
-    """The raw chunks' own column types, and the hashes: an engine in between must not widen or rename one."""
+    """The schema of stored rows: the column types of the raw files, which DuckDB must not change, and the hashes."""
     source = {field.name: field.type for field in pq.read_schema(raw.files[0])}
     return pa.schema(
         [(field.name, source.get(field.name, field.type)) for field in schema if field.name not in (CHUNK, ROW)]

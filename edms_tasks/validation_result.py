@@ -1,7 +1,7 @@
-"""The result of a validation, as values: checks in suites, a verdict, and the failures by name.
+"""The types of a validation's result: checks in suites, the verdict, and the failures.
 
-Kept apart from `validate.py`, so that reports and the command line can speak of a validation without Great
-Expectations. Results hold counts, digests and file paths; never a value from the EDMS's tables.
+They are not in `validate.py`, so that reports and the command line can use them without importing Great Expectations. Results
+contain counts, digests and file paths, never values of the EDMS's tables.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ class CheckResult:
     name: str
     description: str
     success: bool
-    errored: bool  # it could not be evaluated, which is a failure of its own
+    errored: bool  # it could not be evaluated, which counts as failed
     expected: str
     observed: str
     message: str
-    reference: str = ""  # the reference that was followed, if this is about one
-    counts: Mapping[str, int] | None = None  # what the restored database itself counted, by name
+    reference: str = ""  # the reference that it checks; "" for other checks
+    counts: Mapping[str, int] | None = None  # name -> count by the restored database
 
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """One suite: a table, "digests", "files", or one of the owner's."""
+    """The result of one suite."""
 
     subject: str  # Table.id, "digests", "files", or the title of an owner's suite
     title: str
@@ -47,7 +47,7 @@ class SuiteResult:
 
 @dataclass(frozen=True)
 class Failure:
-    """One reason why a restore is not proved: whom it concerns, which check, and what was found."""
+    """A reason why a restore is not proved: the subject, the check, and what was found."""
 
     subject: str
     check: str

@@ -1,7 +1,7 @@
-"""Great Expectations: the suites a restored EDMS database must pass, built from the snapshot's manifest, and their checkpoint.
+"""Great Expectations: the suites that a restored database must pass, built from the snapshot's manifest, and their checkpoint.
 
-`suites.py` says what is expected of tables, `summaries.py` of what was measured, `queries.py` and `keys.py` how the
-database counts it. `integrity.py` holds the custom expectations, `checkpoint.py` the validation definitions and the
-checkpoint, `context.py` the data source. `results.py` reads what was found, `data_docs.py` writes the pages. Only
-`edms_tasks.validate` imports this package: Great Expectations takes seconds to import.
+`suites.py` has the suites for tables, `summaries.py` those for measurements, `queries.py` and `keys.py` the SQL that counts.
+`integrity.py` has the custom expectations, `checkpoint.py` the validation definitions and the checkpoint, `context.py` the data
+source. `results.py` reads the results, `data_docs.py` writes the pages. Only `edms_tasks.validate` imports this package, because
+importing Great Expectations takes seconds.
 """

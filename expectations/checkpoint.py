@@ -1,9 +1,8 @@
-"""The checkpoint of a restore: a validation definition for each suite, all run once, side by side.
+"""The checkpoint of a restore: a validation definition for each suite; all run once, in parallel.
 
-Great Expectations asks of every suite and validation definition, several times before it runs them, whether it is
-stored as it stands; that took longer than the validation of a small database. Ours live as long as the run, in a
-context that stores nothing, so the two classes below say that there is nothing to ask for. All else is Great
-Expectations' own (`docs/decisions/023-one-checkpoint.md`).
+Before it runs a suite or validation definition, Great Expectations checks several times whether its stored form is current. That
+took longer than the validation of a small database. Ours are never stored, so the two classes below skip this check. Everything
+else is Great Expectations' own (`docs/decisions/023-one-checkpoint.md`).
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ class TableSuite:
     """A suite for rows of the restored database."""
 
     suite: gx.ExpectationSuite
-    rows: str  # the SELECT of the rows that Great Expectations' own expectations are about
-    weight: int = 1  # how long it takes, beside the others
+    rows: str  # the SELECT of the rows for Great Expectations' own expectations
+    weight: int = 1  # how long it takes, relative to the others
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Summary:
 class RestoredPart(gx.ValidationDefinition):
     """A suite with the restored table or summary that it validates, for one run."""
 
-    frame: Any = None  # what a summary is about
+    frame: Any = None  # the pandas frame of a summary
     result_format: Any = "BASIC"
 
     def is_fresh(self) -> ValidationDefinitionFreshnessDiagnostics:
@@ -90,8 +89,8 @@ def run_checkpoint(
 
     Args:
         database_url: SQLAlchemy URL of the restored database.
-        parts: the suites, no two of one name.
-        jobs: how many connections ask the database at the same time.
+        parts: the suites; their names differ.
+        jobs: the number of parallel connections to the database.
 
     Returns:
         The results, in the order of the suites.

@@ -1,7 +1,7 @@
-"""The context of one validation: an ephemeral one, with the restored database as data source and a query asset a table.
+"""The ephemeral context of one validation, with the restored database as data source and a query asset for each table.
 
-The database's address enters the context as a run-time variable and is never written. Nothing is sent anywhere, no
-result is stored, no progress bars, and no connection stays open, since an open one would stop the promotion.
+The database's address is a run-time variable of the context and is never written. Nothing is sent anywhere, no result is stored, no
+progress bars are shown, and no connection stays open, because an open one would prevent the promotion.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from edms_tasks.databases.sqlite.foreign import register_in
 from edms_tasks.errors import DatabaseRefused
 
 _ADDRESS = "EDMS_BACKUP_RESTORED_DATABASE"
-# Of what fails it logs tracebacks, which quote values and addresses. The results tell us of each failure.
+# Its log has tracebacks, which quote values and addresses. The results contain every failure.
 _logger = logging.getLogger("great_expectations")
 _logger.addHandler(logging.NullHandler())
 _logger.propagate = False
 
 
 class KeptNowhere(ValidationResultsStore):
-    """Results are assessed and written as Data Docs by us; a second copy, as JSON in memory, would be a third of the work."""
+    """A store that drops results: we write them as Data Docs, and a copy as JSON in memory would take a third of the time."""
 
     def store_validation_results(self, *_what: Any, **_how: Any) -> bool:
-        """Keep nothing."""
+        """Store nothing."""
         return True
 
 
@@ -65,7 +65,7 @@ def ephemeral_context(database_url: str) -> EphemeralDataContext:
     )
     context.enable_analytics(False)
     context.stores[str(context.validation_results_store_name)] = KeptNowhere()
-    # A new suite asks the process's current project where it belongs.
+    # A new suite needs the process's current context.
     gx.data_context.data_context.context_factory.set_context(context)
     return context
 
@@ -76,17 +76,17 @@ def connected(
 ) -> Iterator[SQLDatasource]:
     """A read-only connection to the restored database, with a query asset for each name in `selects`.
 
-    All assets are there from the beginning: added one by one, each would write the whole configuration anew.
+    All assets are created with the data source: added one by one, each would write the whole configuration again.
 
     Raises:
-        DatabaseRefused: the database cannot be reached, or went away meanwhile. Great Expectations would call the checks that
-            it could not make failed.
+        DatabaseRefused: the database cannot be reached, or the connection was lost. Great Expectations would report the checks that
+            it could not run as failed.
     """
     assets = [
         QueryAsset(name=name, query=query, batch_definitions=[BatchDefinition(name="all", partitioner=None)])
         for name, query in selects.items()
     ]
-    what: dict[str, Any] = {
+    configuration: dict[str, Any] = {
         "name": f"restored database {number}",
         "connection_string": f"${{{_ADDRESS}}}",
         "assets": assets,
@@ -96,16 +96,16 @@ def connected(
     lost: list[BaseException] = []
     try:
         if in_a_file:
-            source = context.data_sources.add_sqlite(SqliteDatasource(**what))
+            source = context.data_sources.add_sqlite(SqliteDatasource(**configuration))
             _prepare_sqlite(source.get_execution_engine().engine)
         else:
-            source = context.data_sources.add_postgres(PostgresDatasource(**what))
+            source = context.data_sources.add_postgres(PostgresDatasource(**configuration))
             engine = source.get_execution_engine().engine
             engine.update_execution_options(postgresql_readonly=True)
             listen(engine, "handle_error", lambda context: lost.extend(_lost_connection(context)))
         yield source
     except TestConnectionError as error:
-        raise _unreachable(error.__cause__ or error) from None  # the cause's text may hold the address
+        raise _unreachable(error.__cause__ or error) from None  # the cause's text may contain the address
     finally:
         if source is not None:
             source.get_execution_engine().close()
@@ -129,7 +129,7 @@ def _unreachable(error: BaseException) -> DatabaseRefused:
 
 
 def _lost_connection(context: ExceptionContext) -> Iterator[BaseException]:
-    """The error of a connection that ended, or that could not be made; of no other."""
+    """Yield the error if the connection was lost or could not be opened; nothing for any other error."""
     not_made = context.connection is None and isinstance(context.sqlalchemy_exception, OperationalError)
     if context.is_disconnect or not_made:
         yield context.original_exception
@@ -143,7 +143,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         raw.execute("PRAGMA query_only = ON")
 
     listen(engine, "connect", lambda raw, _record: prepare(raw))
-    opened = engine.raw_connection()  # one may be in the pool already
+    opened = engine.raw_connection()  # the pool may have a connection already
     try:
         prepare(opened.dbapi_connection)
     finally:

@@ -1,8 +1,8 @@
-"""The Data Docs: a page for every validation result and an index, as files that need no network and no script.
+"""Write the Data Docs: a page for every validation result and an index, which need no network and no script.
 
-Great Expectations' own pages load their styles, scripts and a tracking image from eight hosts, and show an empty list
-without them. These are written from the same results: open `index.html` from a disk, years later, and it is all there.
-Beside each page stands its suite as Great Expectations stores suites, so that it can be loaded and run again.
+Great Expectations' own pages load their styles, scripts and a tracking image from eight hosts, and show an empty list without them.
+These pages are written from the same results, and `index.html` works from a disk years later. Beside each page is its suite as Great
+Expectations stores suites, so that it can be loaded and run again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Page:
 
     suite: SuiteResult
     page: str
-    files: tuple[str, ...]  # the suite as JSON, and what it is about as CSV where that is a frame
+    files: tuple[str, ...]  # the suite as JSON, and a summary's frame as CSV
 
 
 def write_data_docs(
@@ -43,33 +43,33 @@ def write_data_docs(
 
     Args:
         suites: the results.
-        failures: what the verdict names.
-        folder: for all of it.
-        definitions: subject of a result -> the suite, written where it is there.
+        failures: the failures of the verdict.
+        folder: the folder for all files.
+        definitions: subject of a result -> its suite; results without one get no JSON.
     """
     (folder / "suites").mkdir(parents=True, exist_ok=True)
     written = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     pages = []
     for number, suite in enumerate(suites, start=1):
-        place = f"suites/{number:03d}-{_slug(suite.title)}"
+        name = f"suites/{number:03d}-{_slug(suite.title)}"
         defined = definitions.get(suite.subject)
-        page = Page(suite, f"{place}.html", _write_definition(folder, place, defined) if defined else ())
+        page = Page(suite, f"{name}.html", _write_definition(folder, name, defined) if defined else ())
         _write(folder / page.page, "suite.html.j2", page=page, suite=suite, written=written)
         pages.append(page)
     index = folder / "index.html"
-    # What failed stands first; otherwise the order is the manifest's.
+    # Failed suites first, otherwise in the manifest's order.
     pages.sort(key=lambda page: page.suite.success)
     _write(index, "index.html.j2", pages=pages, failures=failures, written=written)
     return index
 
 
-def _write_definition(folder: Path, place: str, defined: TableSuite | Summary) -> tuple[str, ...]:
+def _write_definition(folder: Path, name: str, defined: TableSuite | Summary) -> tuple[str, ...]:
     suite = json.dumps(suite_as_json(defined.suite), indent=1, ensure_ascii=False)
-    (folder / f"{place}.json").write_text(suite, encoding="utf-8", errors="backslashreplace")
+    (folder / f"{name}.json").write_text(suite, encoding="utf-8", errors="backslashrename")
     if isinstance(defined, TableSuite):
-        return (f"{place}.json",)
-    defined.frame.to_csv(folder / f"{place}.csv", index=False, encoding="utf-8", errors="backslashreplace")
-    return f"{place}.json", f"{place}.csv"
+        return (f"{name}.json",)
+    defined.frame.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8", errors="backslashreplace")
+    return f"{name}.json", f"{name}.csv"
 
 
 def suite_as_json(suite: gx.ExpectationSuite) -> dict[str, object]:

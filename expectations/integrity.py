@@ -1,8 +1,7 @@
-"""The custom expectations: counts that the database makes with a finished query, held against counts.
+"""The custom expectations: the counts of a given query must equal the expected counts.
 
-Great Expectations' own build their SQL from names that they format and bind, and put values into their results. These
-run the query as it stands and put nothing but counts into a result. Each class says which stock expectation is its
-like, and why that one cannot serve.
+Great Expectations' own expectations build their SQL from names, and put values into their results. These run a query unchanged, and
+their results have counts only. Each class names the stock expectation that is closest, and why it cannot be used.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from great_expectations.validator.validator import ValidationDependencies
 
 
 class _CountExpectation(BatchExpectation):
-    """The query's counts are the expected ones; `counted` names them in the query's order."""
+    """The query's counts equal the expected ones; `counted` has their names in the query's order."""
 
     query: str
     counted: list[str] = pydantic.Field(min_items=1)
@@ -37,20 +36,20 @@ class _CountExpectation(BatchExpectation):
 
     @property
     def configuration(self) -> ExpectationConfiguration:
-        """What it is made of: the same for as long as one of the questions below takes, made anew outside of them.
+        """The expectation's configuration, built once for each of the two calls below.
 
-        Great Expectations makes it once for every value it looks up in it, thirty times an expectation; that was a
-        third of the validation of a small database.
+        Great Expectations builds it for every value that it looks up, thirty times for an expectation, which took a third of the
+        validation of a small database.
         """
         return self._settled or super().configuration
 
     def get_validation_dependencies(self, *given: Any, **named: Any) -> ValidationDependencies:
-        """Which metrics it needs."""
+        """The metrics that it needs."""
         with self._settling():
             return super().get_validation_dependencies(*given, **named)
 
     def metrics_validate(self, *given: Any, **named: Any) -> ExpectationValidationResult:
-        """The verdict on its metrics."""
+        """The result for its metrics."""
         with self._settling():
             return super().metrics_validate(*given, **named)
 
@@ -77,38 +76,38 @@ class _CountExpectation(BatchExpectation):
 
 
 class ExpectTableToHoldRows(_CountExpectation):
-    """The table holds as many rows as went in.
+    """The table has as many rows as at the backup.
 
-    `ExpectTableRowCountToEqual` where the table's name is plain; its SQL takes `%` and `:` in a name for its own.
+    `ExpectTableRowCountToEqual` is used for tables with a plain name; it cannot quote `%` and `:` in a name.
     """
 
 
 class ExpectNaturalKeyToBeAsHealthyAsAtTheSource(_CountExpectation):
-    """As many rows without a complete natural key, and as many doubled ones, as went in: mostly none.
+    """As many rows without a complete natural key, and as many duplicate keys, as at the backup: mostly none.
 
-    `ExpectCompoundColumnsToBeUnique` knows neither keys through references nor NULLs nor a number of doubles that is right,
-    compares by collation, takes three times as long on a large table, and shows the keys it finds.
+    `ExpectCompoundColumnsToBeUnique` supports neither keys through references nor NULLs nor an expected number of duplicates,
+    compares by collation, takes three times as long on a large table, and shows the keys that it finds.
     """
 
 
 class ExpectRequiredColumnsToBeFilled(_CountExpectation):
-    """No column that is declared NOT NULL holds NULL.
+    """No column that is declared NOT NULL contains NULL.
 
-    `ExpectColumnValuesToNotBeNull` reads the table once a column, after it asked for all columns' types: six times as long.
+    `ExpectColumnValuesToNotBeNull` reads the table once for each column, after the types of all columns: it takes six times as long.
     """
 
 
 class ExpectReferenceToDangleAsAtTheSource(_CountExpectation):
-    """A foreign key, one-to-one or half of a many-to-many points at nothing in as many rows as went in: mostly none.
+    """A foreign key, one-to-one or half of a many-to-many dangles in as many rows as at the backup: mostly none.
 
-    `UnexpectedRowsExpectation` expects none, runs its query twice and shows the rows.
+    `UnexpectedRowsExpectation` always expects none, runs its query twice, and shows the rows.
     """
 
 
 class ExpectGenericReferenceToDangleAsAtTheSource(_CountExpectation):
-    """A content type and object id point at nothing in as many rows as went in: mostly none.
+    """A generic reference dangles in as many rows as at the backup: mostly none.
 
-    `UnexpectedRowsExpectation` expects none, runs its query twice and shows the rows.
+    `UnexpectedRowsExpectation` always expects none, runs its query twice, and shows the rows.
     """
 
 
@@ -131,5 +130,5 @@ class _Counts(TableMetricProvider):
 
 
 def _as_it_stands(query: str) -> sa.TextClause:
-    # SQLAlchemy takes `:name` for a parameter wherever it stands, also within a quoted identifier.
+    # SQLAlchemy reads `:name` as a parameter everywhere, also inside a quoted identifier.
     return sa.text(query.replace(":", "\\:"))

@@ -1,8 +1,8 @@
-"""A natural key as SQL: the joins and expressions that give every row its business identity, inside the database.
+"""A natural key as SQL of the database: joins and an expression for each part of the key.
 
-A part of a key may pass through references (`document.number`). Where it ends on a reference, the id stands for the
-row it points at: that row's own key is checked by the suite of its own table. Keys are compared byte by byte,
-whatever collation a column has; references are followed as the database itself follows them.
+A part may pass through references (`document.number`). If it ends on a reference, the id stands for the row that it points at, whose
+key is checked by the suite of its own table. Keys are compared byte by byte, whatever collation a column has; references are followed
+as the database follows them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class KeyQuery:
 
 
 def key_query(engine: str, entry: TableEntry, key: NaturalKey, entries: Mapping[str, TableEntry]) -> KeyQuery:
-    """The SQL that yields `key` for each row of the entry's table: one row in, one row out."""
+    """The SQL of a natural key, with exactly one result row for each row of the entry's table."""
     source = [f"{qualified(entry.table)} AS k"]
     aliases: dict[tuple[str, ...], str] = {(): "k"}
     parts: list[str] = []
@@ -49,9 +49,9 @@ def key_query(engine: str, entry: TableEntry, key: NaturalKey, entries: Mapping[
 
 
 def qualified(table: Table) -> str:
-    """The table's quoted name, with its schema on engines that have them.
+    """The table's quoted name for FROM, with its schema on engines that have schemas.
 
-    Those are the engines that show the rows of tables that inherit from it too, which are not its own.
+    Those engines get ONLY, because they would also return the rows of tables that inherit from it.
     """
     only = "" if table.schema_name is None else "ONLY "
     return only + identifier(table.schema_name, table.name)

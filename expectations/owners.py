@@ -1,4 +1,4 @@
-"""The owner's suites as Great Expectations' objects. An unknown expectation is an error and never left out."""
+"""Turn the owner's suites into Great Expectations' objects. An unknown expectation is an error."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KEPT = ("type", "kwargs", "meta", "notes", "description", "severity")
 
 
 def owners_suite(suite: OwnersSuite) -> TableSuite:
-    """The suite as the checkpoint takes it.
+    """The suite for the checkpoint.
 
     Raises:
-        UnusableSuite: Great Expectations has no such expectation, or not with these kwargs; or cannot read the table.
+        UnusableSuite: Great Expectations does not have an expectation, or not with these kwargs, or it cannot read the table.
     """
     if suite.table is not None and not has_plain_name(suite.table):
         raise UnusableSuite(
@@ -29,7 +29,7 @@ def owners_suite(suite: OwnersSuite) -> TableSuite:
             why=f"Great Expectations cannot read a table of this name: {suite.table.id}",
             fix='Name a query on a view of it instead: "meta": {"query": "SELECT …"}.',
         )
-    # Great Expectations itself leaves an expectation that it does not know out of the suite, and logs that.
+    # Great Expectations would leave out an unknown expectation, with a line in its log only.
     expectations = [_expectation(suite, number) for number in range(len(suite.expectations))]
     return TableSuite(
         gx.ExpectationSuite(

@@ -1,7 +1,7 @@
 """Queries that count rows, keys, required columns and references for a validation. Each is one SELECT and returns one row.
 
-Every query returns counts and nothing else, so that no value of the EDMS reaches a report, and none reads a table into
-Python. Identifiers are quoted here; `integrity.py` runs the text as it stands.
+A query returns counts only, so that no value of the EDMS gets into a report. Identifiers are quoted here; `integrity.py` runs the
+text unchanged.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ Entries = Mapping[str, TableEntry]
 
 
 def count_rows(table: Table) -> str:
-    """The number of rows."""
+    """A query for the number of rows."""
     return f"SELECT COUNT(*) FROM {qualified(table)}"
 
 
 def count_nulls(table: Table, columns: Sequence[Column]) -> str:
-    """For each column, the number of NULLs."""
+    """A query for the number of NULLs in each column."""
     counts = ",\n  ".join(f"COUNT(*) - COUNT({identifier(column.name)})" for column in columns)
     return f"SELECT\n  {counts}\nFROM {qualified(table)}"
 
 
 def count_key_health(engine: str, entry: TableEntry, key: NaturalKey, entries: Entries) -> str:
-    """Rows whose natural key has a NULL part, and rows beyond the first of each natural key (NULL equals NULL here)."""
+    """A query for the number of rows whose natural key has a NULL part, and of rows beyond the first of each key (NULLs are equal)."""
     query = key_query(engine, entry, key, entries)
     names = [f"p{number}" for number in range(len(query.parts))]
     parts = ", ".join(f"{part} AS {name}" for part, name in zip(query.parts, names, strict=True))
@@ -47,14 +47,14 @@ def count_key_health(engine: str, entry: TableEntry, key: NaturalKey, entries: E
 def count_dangling(
     engine: str, table: Table, reference: ForeignReference, target: Table | None, partitions: Sequence[Table] = ()
 ) -> str:
-    """Rows whose reference is filled and points at nothing: an anti-join; all, where the target was left out.
+    """A query for the number of rows whose reference is filled and dangles; all filled ones if the target was left out.
 
     Args:
-        engine: that runs the query.
-        table: whose rows are counted.
-        reference: of the table.
-        target: what it points at.
-        partitions: in place of the target, where it is partitioned: the tables that hold its rows.
+        engine: the engine that runs the query.
+        table: the table whose rows are counted.
+        reference: a reference of the table.
+        target: the table that it points at; None if it was left out.
+        partitions: if the target is partitioned, the tables that contain its rows.
     """
     filled = " AND ".join(f"s.{identifier(column)} IS NOT NULL" for column in reference.columns)
     count = f"SELECT COUNT(*)\nFROM {qualified(table)} AS s"
@@ -77,10 +77,10 @@ def count_dangling(
 def count_dangling_generic(
     engine: str, table: Table, reference: GenericReference, content_types: Table | None, targets: Sequence[Table]
 ) -> str:
-    """Rows whose content type and object id are filled and point at nothing.
+    """A query for the number of rows whose content type and object id are filled and dangle.
 
-    All filled rows, less those found by a semi-join for each model that has a table with a single-column key. Rows that
-    point at the same are gathered first: the table is read once, however many models there are.
+    It is the number of filled rows, less those found by a semi-join for each model whose table has a single-column key. Rows are first
+    grouped by what they point at, so that the table is read once, however many models there are.
     """
     kind, number = table.column(reference.content_type_column), table.column(reference.object_id_column)
     pointing = (
@@ -109,7 +109,7 @@ def count_dangling_generic(
 
 
 def _object_id(engine: str, expression: str) -> str:
-    """The object id as text; a UUID without its dashes, since SQLite keeps the row's own without them."""
+    """SQL of an object id as text; a UUID without dashes, as SQLite stores the ids of rows."""
     plain = as_text(engine, expression)
     bare = _without_dashes(plain)
     return f"CASE WHEN LENGTH({bare}) = 32 AND LENGTH({plain}) = 36 THEN {bare} ELSE {plain} END"

@@ -1,4 +1,4 @@
-"""Great Expectations' results as our own values: counts, digests and names, and no values of the EDMS's tables."""
+"""Turn Great Expectations' results into our own types, with counts, digests and names, and without values of the EDMS's tables."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from edms_tasks.validation_result import CheckResult, SuiteResult
 def read_table_suite(
     result: ExpectationSuiteValidationResult, subject: str, title: str, *, silent: bool
 ) -> SuiteResult:
-    """A check for each expectation. `silent`: errors are not quoted, since they may hold a value."""
+    """A check for each expectation. With `silent`, errors are not quoted, because they may contain a value."""
     return suite_result(subject, title, [_count_check(outcome, silent) for outcome in result.results])
 
 
 def read_summary(
     result: ExpectationSuiteValidationResult, frame: pd.DataFrame, labels: Mapping[str, str]
 ) -> SuiteResult:
-    """A check for each line of the summary, failed where any expectation names the line; `labels` name its subjects."""
+    """A check for each line of the summary, which failed if any expectation names the line; `labels`: subject -> label."""
     errors = [check for outcome in result.results if (check := _errored(outcome, silent=False))]
     failed: set[int] = set()
     unnamed = []
@@ -37,22 +37,22 @@ def read_summary(
         failed |= lines
         if not (outcome.success or lines):
             unnamed.append(_failed_as_a_whole(outcome))
-    # Where an expectation could not be evaluated, nobody knows of which line.
+    # If an expectation could not be evaluated, the results of all lines are unknown.
     checks = errors or [*_lines(frame, failed, labels), *unnamed]
     return suite_result(result.suite_name, result.suite_name, checks)
 
 
 def read_owners_suite(result: ExpectationSuiteValidationResult, title: str, *, silent: bool) -> SuiteResult:
-    """A check for each expectation, with counts alone: results of Great Expectations' own expectations hold values.
+    """A check for each expectation, with counts only, because results of Great Expectations' own expectations contain values.
 
-    `silent`: nothing is shown of what the suite says either.
+    With `silent`, the expectations' kwargs and descriptions are not shown either.
     """
     checks = [_owners_check(outcome, silent) for outcome in result.results]
     return replace(suite_result(title, title, checks), owners=True)
 
 
 def suite_result(subject: str, title: str, checks: Iterable[CheckResult]) -> SuiteResult:
-    """The checks of a suite, counted."""
+    """The result of a suite with these checks, and their counts."""
     checks = tuple(checks)
     return SuiteResult(
         subject=subject,
@@ -81,7 +81,7 @@ def _lines(frame: pd.DataFrame, failed: set[int], labels: Mapping[str, str]) -> 
 
 
 def _failed_as_a_whole(outcome: ExpectationValidationResult) -> CheckResult:
-    """The check of an expectation that was not met and names no line; it must count as failed."""
+    """The failed check of an expectation that was not met and names no line."""
     configuration = _configuration(outcome)
     name = str((configuration.meta or {}).get("check", configuration.type))
     return CheckResult(name, str(configuration.description or ""), False, False, "", "", "not met; no line was named")
@@ -90,7 +90,7 @@ def _failed_as_a_whole(outcome: ExpectationValidationResult) -> CheckResult:
 def _count_check(outcome: ExpectationValidationResult, silent: bool) -> CheckResult:
     configuration = _configuration(outcome)
     meta, kwargs = configuration.meta or {}, configuration.kwargs
-    stock = "counted" not in kwargs  # it has one value, which its meta names
+    stock = "counted" not in kwargs  # a stock expectation has one value, and its name is in meta
     names = [meta["counted"]] if stock else kwargs["counted"]
     wanted = _counts(dict(zip(names, [kwargs["value"]] if stock else kwargs["expected"], strict=True)))
     if errored := _errored(outcome, silent, wanted):
@@ -134,13 +134,13 @@ def _owners_check(outcome: ExpectationValidationResult, silent: bool) -> CheckRe
     kwargs = {name: value for name, value in configuration.kwargs.items() if name != "batch_id"}
     columns = columns_of(kwargs)
     name = configuration.type + (f" ({', '.join(columns)})" if columns else "")
-    said = "" if silent else json.dumps(kwargs, ensure_ascii=False, default=str)[:300]
+    expected = "" if silent else json.dumps(kwargs, ensure_ascii=False, default=str)[:300]
     description = "" if silent else str(configuration.description or "")
-    if errored := _errored(outcome, silent, said):
+    if errored := _errored(outcome, silent, expected):
         return replace(errored, name=name, description=description)
     found = _counts_in(outcome.result, columns)
     message = "as expected" if outcome.success else f"not met{': ' if found else ''}{found}"
-    return CheckResult(name, description, bool(outcome.success), False, said, found, message)
+    return CheckResult(name, description, bool(outcome.success), False, expected, found, message)
 
 
 def _counts_in(result: Mapping[str, Any], columns: Sequence[str]) -> str:
@@ -157,7 +157,7 @@ def _configuration(outcome: ExpectationValidationResult) -> ExpectationConfigura
 
 
 def error_of(outcome: ExpectationValidationResult) -> str:
-    """The first line of what an expectation raised, if it raised; the rest may quote values."""
+    """The first line of the error that an expectation raised, or ""; later lines may quote values."""
     info = outcome.exception_info or {}
     infos: Iterable[Any] = [info] if "raised_exception" in info else info.values()
     for one in infos:
@@ -171,6 +171,6 @@ def _message(success: bool, expected: str, found: str) -> str:
 
 
 def _counts(observed: Mapping[str, int]) -> str:
-    """Counts for people; where there are many (one per required column), those that are not zero."""
+    """Counts as text; if there are many (one for each required column), only those that are not zero."""
     shown = {name: count for name, count in observed.items() if count} if len(observed) > 2 else dict(observed)
     return ", ".join(f"{name}: {count:,}" for name, count in shown.items()) or "none"

@@ -1,7 +1,7 @@
-"""The Great Expectations suites for the tables of a restored database, one per table.
+"""The Great Expectations suites for the tables of a restored database, one for each table.
 
-What already dangled or collided at the source is expected again, in the same number: neither fixed nor grown. Every
-expectation carries a readable description and `meta["check"]`, its short name in reports.
+Dangling references and duplicate keys of the source are expected in the same number. Every expectation has a readable description and
+`meta["check"]`, its short name in reports.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from expectations.integrity import (
 from expectations.keys import qualified
 from expectations.queries import count_dangling, count_dangling_generic, count_key_health, count_nulls, count_rows
 
-_A_SUITE = 1000  # rows that are counted while Great Expectations prepares a suite
+_A_SUITE = 1000  # the cost of preparing a suite, in rows that could be counted meanwhile
 
 
 def table_suite(manifest: Manifest, entry: TableEntry, engine: str, name: str) -> TableSuite:
-    """The suite for one table; the restored database itself counts (`engine` is its engine)."""
+    """The suite for one table; `engine` is that of the restored database."""
     entries = {other.table.id: other for other in manifest.tables}
     expectations = list(_table_expectations(entry, engine, entries))
     meta = {"subject": entry.table.id, "title": entry.table.label}
-    # A generic reference is followed into all tables.
+    # A generic reference is looked up in all tables.
     generic = sum(isinstance(reference, GenericReference) for reference in entry.table.references)
     return TableSuite(
         gx.ExpectationSuite(name=name, expectations=expectations, meta=meta),
@@ -44,12 +44,12 @@ def table_suite(manifest: Manifest, entry: TableEntry, engine: str, name: str) -
 
 
 def rows_of(table: Table) -> str:
-    """The SELECT of a table's rows; of a single row where Great Expectations' own SQL would not survive the table's name."""
+    """The SELECT of a table's rows; of a constant row if Great Expectations' own SQL cannot use the table's name."""
     return f"SELECT * FROM {qualified(table)}" if has_plain_name(table) else "SELECT 1 AS one"
 
 
 def has_plain_name(table: Table) -> bool:
-    """Whether SQLAlchemy and the driver leave the name unchanged inside a statement; they change `%` and `:`."""
+    """Whether SQLAlchemy and the driver leave the table's name unchanged in a statement; they change `%` and `:`."""
     return all(re.fullmatch(r"[\w .$-]+", name) for name in (table.schema_name or "public", table.name))
 
 
@@ -76,7 +76,7 @@ def _table_expectations(entry: TableEntry, engine: str, entries: Mapping[str, Ta
         )
     dangling = {reference.name: reference.dangling for reference in state.references}
     for reference in table.references:
-        # Databases cannot be asked for ids in lists and texts: `digest_summary` has them where they were counted.
+        # The database cannot count ids in lists and texts; `digest_summary` has those that were counted.
         if not isinstance(reference, SoftReference):
             yield _reference_expectation(entry, reference, dangling.get(reference.name, 0), engine, entries)
 

@@ -1,6 +1,6 @@
-"""Summaries: what was measured beside what the manifest says, as small pandas frames, and the suite that holds for any of them.
+"""Summaries: pandas frames with expected and found values, and the suite for all of them.
 
-A summary has a line for each measure of each subject. None stands where one side has no such thing.
+A summary has a line for each measure of each subject. A side without a value has None.
 """
 
 from __future__ import annotations
@@ -51,10 +51,9 @@ def summary_suite(name: str) -> gx.ExpectationSuite:
 def digest_summary(
     manifest: Manifest, states: Mapping[str, MeasuredTable], structure: Sequence[StructureLine] = ()
 ) -> pd.DataFrame:
-    """Expected and found digests, soft references' counts and the structure's lines, as a small frame.
+    """A frame of digests, counts of soft references, and the structure's lines, expected and found.
 
-    There is a line for what was measured on the rows that were read back, and for nothing else; but every table has a line
-    for its exact digest.
+    It has a line only for what was measured on the rows that were read back; but every table has a line for its exact digest.
     """
     rows = [("database", "tables", str(len(manifest.tables)), str(len(states)))]
     expected = {entry.table.id: entry for entry in manifest.tables}
@@ -75,7 +74,7 @@ def digest_summary(
 
 
 def _content_lines(entry: TableEntry, found: MeasuredTable) -> Iterator[tuple[str, str, str, str]]:
-    """The content digest and the soft references of a table, where they were computed on the rows read back."""
+    """The lines for a table's content digest and soft references, if they were measured on the rows that were read back."""
     table_id = entry.table.id
     if found.content_digest is not None:
         yield table_id, "content digest", entry.state.content_digest, found.content_digest
@@ -92,9 +91,9 @@ def _content_lines(entry: TableEntry, found: MeasuredTable) -> Iterator[tuple[st
 def file_summary(
     manifest: Manifest, files: Sequence[FileCheckLike], names: Sequence[FileNameState] | None = None
 ) -> pd.DataFrame:
-    """Expected and found files per root, as a small frame.
+    """A frame of the files of each root, expected and found.
 
-    Ids in the names of files have lines where they were looked up again (`names`).
+    Ids in file names have lines if they were looked up again (`names`).
     """
     rows = [("folders", "folders of files", str(len(manifest.files)), str(len(files)))]
     checks = {check.root: check for check in files}
@@ -135,7 +134,7 @@ def _frame(rows: Sequence[tuple[str, str, str, str]]) -> pd.DataFrame:
 
 
 def _count(reference: ReferenceState | None, what: str) -> str:
-    """The number of filled or of dangling references as text; '' if they were not counted."""
+    """The number of filled or dangling references as text; "" if they were not counted."""
     if reference is None:
         return ""
     return str(reference.filled if what == "filled" else reference.dangling)

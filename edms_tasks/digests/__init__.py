@@ -1,1 +1,1 @@
-"""Digests: the canonical text of values, and what a table holds."""
+"""Digests: the canonical text and equality of values, and the digests of a table."""

@@ -1,9 +1,8 @@
 """The canonical text of a value and the digest of a table, as DuckDB SQL. `docs/format.md` specifies both.
 
-A row's text joins its values, each as `<bytes>:<text>` and NULL as `-`, so no two different rows share a text. Values
-that both digests of a row cover are hashed once, and that hash begins the two texts that are hashed for good. A table's
-digest adds up its rows' hashes, upper and lower half apart, modulo 2**64 each: the order of rows does not matter, every
-row counts, a doubled row counts twice.
+A row's text joins its values, each as `<bytes>:<text>` and NULL as `-`, so different rows have different texts. Values that both
+digests of a row cover are hashed once; that hash begins the texts of both. A table's digest adds up the hashes of its rows, the
+upper and the lower half separately modulo 2**64: the order of rows does not matter, every row counts, a doubled row counts twice.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _LOWER_HALF = "18446744073709551615::UHUGEINT"
 
 
 def text_of(expression: str, kind: str) -> str:
-    """The value's canonical text; NULL stays NULL. `kind` is its DuckDB type."""
+    """SQL of a value's canonical text; NULL stays NULL. `kind` is its DuckDB type."""
     if kind == "BLOB":
         return f"lower(hex({expression}))"
     if kind == "VARCHAR":
@@ -27,23 +26,23 @@ def text_of(expression: str, kind: str) -> str:
 
 
 def json_array(parts: Sequence[str]) -> str:
-    """One JSON array of parts that are JSON already."""
+    """SQL of a JSON array; the parts are SQL of JSON texts."""
     return "'[' || " + " || ',' || ".join(parts) + " || ']'" if parts else "'[]'"
 
 
 def row_text(texts: Sequence[str]) -> str:
-    """One unambiguous text for a row of canonical texts."""
+    """SQL of one unambiguous text for the canonical texts of a row."""
     return _concatenated("", texts)
 
 
 def with_hashes(source: str, *, common: Sequence[str], exact: Sequence[str], content: Sequence[str]) -> str:
-    """SELECT everything of a relation and each row's two hashes, `EXACT` and `CONTENT` (128 bits).
+    """A SELECT of all columns of a relation, and each row's two hashes `EXACT` and `CONTENT` (128 bits).
 
     Args:
         source: the relation.
         common: canonical texts that both digests cover.
-        exact: those only the exact digest covers.
-        content: those only the content digest covers.
+        exact: canonical texts that only the exact digest covers.
+        content: canonical texts that only the content digest covers.
     """
     begin = f"md5({row_text(common)})" if common else "''"
     return (
@@ -53,24 +52,24 @@ def with_hashes(source: str, *, common: Sequence[str], exact: Sequence[str], con
 
 
 def halves(column: str) -> tuple[str, str]:
-    """Upper and lower 64 bits of a hash column."""
+    """SQL of the upper and the lower 64 bits of a hash column."""
     return f"CAST({column} >> 64 AS UBIGINT)", f"CAST({column} & {_LOWER_HALF} AS UBIGINT)"
 
 
 def digest_sums(column: str) -> str:
-    """Two aggregates, upper and lower half, that `digest_hex` turns into the digest."""
+    """SQL of two aggregates, the sums of the upper and lower halves, for `digest_hex`."""
     return ", ".join(f"coalesce(sum({half}) % 18446744073709551616, 0)" for half in halves(column))
 
 
 def digest_hex(upper: int, lower: int) -> str:
-    """32 hex digits."""
+    """The digest as 32 hex digits, from the sums of both halves."""
     return f"{int(upper):016x}{int(lower):016x}"
 
 
 def _concatenated(begin: str, texts: Sequence[str]) -> str:
-    """One call with all parts: chained `||` would copy a long text once for each value that follows it."""
+    """The row's text by one call of concat: chained `||` would copy a long text once for each value after it."""
     parts = [begin] if begin else []
     for text in texts:
-        # NULL has neither length nor text; `concat` leaves NULL arguments out.
+        # `concat` leaves NULL arguments out, so NULL is only `-`.
         parts += [f"coalesce(strlen({text}) || ':', '-')", text]
     return f"concat({', '.join(parts)})" if parts else "''"

@@ -1,7 +1,7 @@
 """The measurements of a restored table.
 
-A manifest's `TableState` is complete. A validation computes less: what it did not compute is None here, so that nothing can
-show the manifest's own numbers as if they had been found again.
+A manifest's `TableState` is complete. A validation computes less; what it did not compute is None here, so that the
+manifest's own numbers cannot appear as if they had been measured again.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class MeasuredTable:
     """A table as it was read back.
 
     Args:
-        rows: rows that were counted.
-        exact_digest: over every column of these rows; None: their columns are others than the snapshot's.
-        content_digest: with natural keys in place of ids; None: not computed.
-        references: by name, the references that were followed on these rows; None: none was.
+        rows: the number of rows that were read.
+        exact_digest: the digest over all columns; None if the columns differ from the snapshot's.
+        content_digest: the digest with natural keys in place of ids; None if it was not computed.
+        references: name -> state of a reference on these rows; None if references were not followed.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""Find the rows that differ where a digest failed, by primary key and column."""
+"""Find the rows that differ, by primary key and column, after digests differed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,15 @@ def explain(
     limit: int = 5,
     sensitive: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Up to `limit` sentences of each kind: rows missing, rows too many, rows changed with the columns that did.
+    """Sentences about missing, unexpected, duplicate and changed rows, up to `limit` of each kind (changed: of each column).
 
-    `files` are the snapshot's chunks. `sensitive` names columns ("documents.Document.title") whose values are not shown.
+    Args:
+        entry: the snapshot's table.
+        files: its chunks.
+        raw: the rows that were read back.
+        workspace: where to compute.
+        limit: the most sentences of each kind.
+        sensitive: columns ("documents.Document.title") whose values are not shown.
     """
     table = entry.table
     if not table.primary_key:

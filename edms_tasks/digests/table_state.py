@@ -1,7 +1,6 @@
-"""The state of a table (counts and digests): from stored chunks, from rows read back, or while rows are written.
+"""Compute the state of a table (counts and digests): of stored chunks, of rows read back, or while rows are written.
 
-All three come from the same expressions over a table's columns, `@key` and `@ref:…`, so equal rows have equal states
-wherever they are.
+All three use the same expressions over a table's columns, `@key` and `@ref:…`, so equal rows have equal states.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def empty_state(table: Table) -> TableState:
 
 
 def state_of_chunks(workspace: Workspace, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> TableState:
-    """The state of stored chunks from the chunks alone, the key's health included."""
+    """The state of stored chunks, computed from the chunks alone, with the number of duplicate keys."""
     if not files:
         return empty_state(table)
     with workspace.cursor() as cursor:
@@ -133,7 +132,7 @@ def with_hash_halves(
 
 
 class DigestSums:
-    """Adds up the hashes of rows batch by batch, by columns and never row by row."""
+    """Adds up the hashes of rows, batch by batch."""
 
     def __init__(self) -> None:
         self._sums: npt.NDArray[np.uint64] = np.zeros(len(HALVES), dtype=np.uint64)
@@ -141,7 +140,7 @@ class DigestSums:
     def add(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Add rows that have the columns `HALVES`."""
         for position, name in enumerate(HALVES):
-            # Unsigned addition of arrays wraps around at 2**64, which is what the digest's modulo says.
+            # Addition of unsigned arrays wraps around at 2**64: the digest's modulo.
             halves_of_batch = rows.column(name).to_numpy(zero_copy_only=False)
             self._sums[position : position + 1] += np.add.reduce(halves_of_batch, dtype=np.uint64, keepdims=True)
 
@@ -176,7 +175,7 @@ class StateOfBatches:
             counts[1] += dangling.true_count
 
     def total(self, nulls: int, duplicates: int, examples: Callable[[Reference], tuple[str, ...]]) -> TableState:
-        """The state of everything that was added; `examples` is asked for references that dangle."""
+        """The state of all rows that were added; `examples` is called for references that dangle."""
         exact, content = self._sums.digests()
         return TableState(
             rows=self._rows,
@@ -261,7 +260,7 @@ def chunks(cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | No
     """Chunks as a relation, `@key` included."""
     if not is_in_other_columns(table, key):
         return parquet(files)
-    # A chunk may have the column all the same, and may stand beside others that have not.
+    # Some of the chunks may have the column and others not.
     source = f"read_parquet([{', '.join(literal(str(path)) for path in files)}], union_by_name = true)"
     types = column_types(cursor, source)
     made = _key_of_columns(table, key, types)
@@ -271,7 +270,7 @@ def chunks(cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | No
 
 
 def _key_of_columns(table: Table, key: NaturalKey | None, types: Mapping[str, str]) -> str:
-    """The key as keys.py writes it, from the columns of a chunk."""
+    """SQL of the natural key in the form of keys/checking.py, from the columns of a chunk."""
     if key is None:
         return "CAST(NULL AS VARCHAR)"
     references = {
@@ -302,13 +301,13 @@ def _hashed(table: Table, key: NaturalKey | None, source: str, types: Mapping[st
     for reference in table.references:
         columns = members(reference)
         if isinstance(reference, SoftReference):
-            continue  # its column's content says all
+            continue  # covered by its column's content below
         resolved = identifier(reference_column(reference.name))
         raw = row_text([text_of(identifier(column), types[column]) for column in columns])
         content.append(f"CASE WHEN {is_filled(reference)} THEN coalesce({resolved}, 'dangling ' || {raw}) END")
     content += [identifier(content_column(column)) for column in table.soft_columns]
     if key is not None and any(len(path) > 1 for path in key.paths):
-        # Such a key holds values of other rows, which nothing else in this row's content covers.
+        # Such a key has values of other rows, which are not in this row's other columns.
         content.append(identifier(KEY))
     texts = {column.name: text_of(identifier(column.name), types[column.name]) for column in table.columns}
     return with_hashes(
@@ -325,7 +324,7 @@ def _row_id(table: Table, types: Mapping[str, str]) -> list[str]:
 
 
 def _apart(table: Table, key: NaturalKey | None) -> set[str]:
-    """The columns that only the exact digest covers as they are: surrogate keys and the columns of references."""
+    """The columns that only the exact digest covers: surrogate keys, and the columns of references."""
     apart = set(table.primary_key) if key is not None and key.source != "surrogate" else set()
     apart -= {path[0] for path in key.paths} if key is not None else set()
     for reference in table.references:

@@ -1,7 +1,7 @@
-"""Equality of a reference and its target's value: by the database's comparison, not by their text.
+"""Compare the value of a reference with that of its target as the database does, as DuckDB SQL over raw rows.
 
-`1.0` points at `1.00`, a caseless text at its other spelling, and a value that had to be carried tagged, because its
-column holds values of several storage classes, at one that was not. Conditions are DuckDB SQL over raw rows.
+`1.0` equals `1.00`, a caseless text its spelling in another case, and a tagged value (its column has values of several storage
+classes) the same value without a tag.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FLOATING = {"DOUBLE", "FLOAT"}
 
 @dataclass(frozen=True)
 class Held:
-    """How a column's values are at hand: their DuckDB type, whether they are tagged, the engine's own type."""
+    """How a column's raw values are stored: the DuckDB type, whether they are tagged, and the engine's own type."""
 
     kind: str
     tagged: bool
@@ -28,16 +28,16 @@ class Held:
 
     @property
     def caseless(self) -> bool:
-        """Whether the engine takes texts that differ in case for equal."""
+        """Whether texts that differ only in case are equal for the engine (citext)."""
         return self.native_type.rpartition(".")[2].lower() == "citext"
 
     def pointed_at(self, expression: str) -> str:
-        """The value in the form of which a table may hold only one row: caseless texts in one case."""
+        """SQL of the value in a form that is equal for equal values: caseless texts in lower case."""
         return f"lower({expression})" if self.caseless else expression
 
     @property
     def scaled(self) -> bool:
-        """Whether the engine takes numbers for equal that are written with more and fewer zeros."""
+        """Whether values are decimals stored as text, in which trailing zeros make no difference."""
         return self.kind == "VARCHAR" and self.native_type.startswith("numeric")
 
 
@@ -47,7 +47,7 @@ def held(table: Table, raw: RawTable, kinds: Mapping[str, str], column: str) -> 
 
 
 def equal(left: str, left_held: Held, right: str, right_held: Held) -> str:
-    """A join condition: typed where the types agree, otherwise by a text that both sides are brought to."""
+    """A join condition: typed if the types agree, otherwise by a common text of both sides."""
     if left_held.tagged or right_held.tagged:
         return f"{classed(left, left_held)} = {classed(right, right_held)}"
     if left_held.caseless or right_held.caseless:
@@ -72,16 +72,16 @@ def leads_to(
     pointed: str,
     prefix: str = "",
 ) -> str:
-    """The join condition between a row and what it refers to: as the database found it, where it was asked.
+    """The join condition between a row and the row it refers to; it uses the reference's `found_columns` if they were read.
 
     Args:
-        reference: not a temporal one.
-        here: how the pointing table's columns are at hand.
-        there: how the columns that are pointed at are.
-        kinds: the DuckDB types of the pointing rows, `found_columns` among them where they were read.
-        pointing: an alias.
-        pointed: an alias.
-        prefix: of the names of the columns that are pointed at.
+        reference: the reference; not a temporal one.
+        here: column -> how the referring table stores it.
+        there: column -> how the referenced table stores it.
+        kinds: the DuckDB types of the referring rows' columns, with `found_columns` if they were read.
+        pointing: the alias of the referring rows.
+        pointed: the alias of the referenced rows.
+        prefix: the prefix of the names of the referenced columns.
     """
     conditions = []
     found = dict(enumerate(reference.found_columns))
@@ -89,7 +89,7 @@ def leads_to(
         value, held_here, held_there = f"{pointing}.{identifier(column)}", here(column), there(target)
         name = found.get(number)
         if name is not None and name in kinds:
-            # Rows that an older release stored have none; what the database finds in another spelling is stored anew.
+            # Rows that an older release stored have no value in this column; then the reference's own value is used.
             same_kind = kinds[name] == held_here.kind
             answer = f"{pointing}.{identifier(name)}"
             value = f"coalesce({answer}, {value})" if same_kind else answer
@@ -99,7 +99,7 @@ def leads_to(
 
 
 def classed(expression: str, value: Held) -> str:
-    """A value's storage class and its text; whole numbers are one class, whether integers or reals."""
+    """SQL of a value's storage class and text; whole numbers are one class, whether integers or reals."""
     if value.tagged:
         real = f"'i' || {_number(f'TRY_CAST(substr({expression}, 2) AS DOUBLE)')}"
         return f"CASE WHEN {expression} LIKE 'r%' THEN coalesce({real}, {expression}) ELSE {expression} END"
@@ -111,24 +111,24 @@ def classed(expression: str, value: Held) -> str:
 
 
 def object_id_text(expression: str, kind: str, *, is_uuid: bool) -> str:
-    """An object id as generic references compare it: UUIDs are written with and without dashes."""
+    """SQL of an object id for comparison: a UUID in lower case without dashes, everything else as its text."""
     text = text_of(expression, kind)
     return bare_uuid(text) if is_uuid else text
 
 
 def bare_uuid(text: str) -> str:
-    """A UUID as ids are compared, in lower case and without dashes, whichever way it is written."""
+    """SQL of a UUID in lower case without dashes, as ids are compared."""
     return f"lower(replace({text}, '-', ''))"
 
 
 def bare_if_uuid(column: str, kind: str) -> str:
-    """The id as text; what looks like a UUID with dashes loses them, on both sides, whatever the type it is kept in."""
+    """SQL of an id as text, without dashes if it has the form of a UUID, whatever the column's type."""
     plain, bare = (object_id_text(column, kind, is_uuid=is_uuid) for is_uuid in (False, True))
     return f"CASE WHEN strlen({bare}) = 32 AND strlen({plain}) = 36 THEN {bare} ELSE {plain} END"
 
 
 def _number(expression: str) -> str:
-    """A number as text, without a fraction where it has none."""
+    """SQL of a number as text; whole numbers without a fraction."""
     whole = f"CASE WHEN {expression} = trunc({expression}) THEN TRY_CAST({expression} AS BIGINT) END"
     return f"coalesce(CAST({whole} AS VARCHAR), CAST({expression} AS VARCHAR))"
 

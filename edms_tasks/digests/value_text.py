@@ -1,6 +1,6 @@
-"""The text of a raw column's values for people and for references, whatever their form.
+"""The text of a raw column's values, for people and for looking up references.
 
-Not for digests: a number and a text of the same digits, which SQLite can hold side by side, have the same text here.
+Do not use it for digests: a number and a text of the same digits, which one SQLite column may contain, have the same text.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from edms_tasks.quoting import identifier
 
 
 def text_value(column: str, kind: str, encoding: Encoding, *, alias: str = "") -> str:
-    """DuckDB SQL for the text of a raw column's values; NULL for binary ones.
+    """DuckDB SQL of the text of a raw column's values; NULL for binary values.
 
     Args:
-        column: its name.
+        column: the column's name.
         kind: its DuckDB type.
-        encoding: how its values stand in Parquet.
-        alias: of the relation it is a column of, where that must be said.
+        encoding: its encoding in Parquet.
+        alias: the alias of its relation, if the name needs it.
     """
     name = identifier(alias or None, column)
     if encoding == "tagged":
-        # One letter for the class, and text in hexadecimal; bytes that are no UTF-8 have no text.
+        # One letter for the class, then the value, text as hexadecimal digits. Bytes that are not UTF-8 become NULL.
         return (
             f"CASE left({name}, 1) WHEN 't' THEN try(decode(unhex(substr({name}, 2)))) "
             f"WHEN 'b' THEN NULL ELSE substr({name}, 2) END"

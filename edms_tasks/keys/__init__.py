@@ -1,1 +1,1 @@
-"""Natural keys: checked on the rows, and looked up by references."""
+"""Natural keys: checked on the rows, and tabulated for the references to them."""

@@ -22,9 +22,11 @@ class TableKey:
     """A table's checked key, with its number of NULLs and duplicates."""
 
     natural_key: NaturalKey | None
-    joins: tuple[str, ...]  # what the expression needs joined to the raw rows `t`
-    expression: str  # the key's text for a row of `t`
-    relation: str | None  # columns "c:<column>" for every column that is pointed at, and "nk"; None: nobody points here
+    joins: tuple[str, ...]  # the joins to the raw rows `t` that the expression needs
+    expression: str  # SQL of the key's text for a row of `t`
+    relation: (
+        str | None
+    )  # its columns are "c:<column>" for every referenced column, and "nk"; None if no reference needs it
     nulls: int
     duplicates: int
 
@@ -49,20 +51,20 @@ class CheckedKeys:
     types: Mapping[str, Mapping[str, str]]  # table id -> column -> DuckDB type
     findings: tuple[Finding, ...]
     tried: Mapping[str, Sequence[TriedKey]]  # table id -> candidates, in order, up to the one that held
-    soft: Mapping[str, Sequence[SoftColumn]]  # table id -> its columns that hold soft references
+    soft: Mapping[str, Sequence[SoftColumn]]  # table id -> its columns with soft references
 
     def held(self, table_id: str, column: str) -> Held:
         """How a column's raw values are stored."""
         return held(self.tables[table_id], self.raws[table_id], self.types[table_id], column)
 
     def rows_of(self, reference: ForeignReference) -> list[str]:
-        """The tables that hold rows it may point at; of a partitioned table, the partitions that have any."""
+        """The ids of tables that contain the referenced rows; of a partitioned table, the partitions with rows."""
         known = [target for target in reference.targets if target in self.keys]
         return [target for target in known if self.raws[target].files] if reference.partitions else known
 
 
 def ids_of(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, target: str, column: str) -> Ids:
-    """The rows of ids in a target's column; none if its rows were left out."""
+    """The ids in a target's column with the keys of their rows; none if its rows were left out."""
     if target not in keys.tables:
         return no_ids()
     table, key = keys.tables[target], keys.keys[target]
@@ -71,5 +73,5 @@ def ids_of(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, target: str, co
 
 
 def generic_object_id(alias: str, reference: GenericReference, kinds: Mapping[str, str]) -> str:
-    """The object id of a generic reference, in the spelling of the target's ids."""
+    """SQL of a generic reference's object id, in the form in which ids are compared."""
     return bare_if_uuid(f"{alias}{identifier(reference.object_id_column)}", kinds[reference.object_id_column])

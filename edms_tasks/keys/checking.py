@@ -1,8 +1,8 @@
-"""Check natural keys on the rows themselves, and tabulate them for the references to them.
+"""Check natural keys on the rows, and tabulate them for the references to them.
 
-A candidate key counts only if no two rows share it. The first candidate that holds is used; one that does not is a
-finding. The result is a relation per table: the columns others point at, and the row's key as JSON text such as
-`["SOP-0001","2",["EMP-7"]]`, nested where the key passes through a reference.
+The first candidate key without duplicates is used; candidates before it are findings. The result is a relation for each table: the
+columns that references point at, and the row's key as JSON text such as `["SOP-0001","2",["EMP-7"]]`, nested if the key passes
+through a reference.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def key_of_candidates(
     chosen: Mapping[str, NaturalKey | None],
     identities: Mapping[str, str] | None = None,
 ) -> CheckedKeys:
-    """Tabulate the keys a snapshot settled on, on rows read back: no choice is made again, health is counted again.
+    """Tabulate given keys, such as those of a snapshot, and count their NULLs and duplicates. No other candidate is tried.
 
     Args:
         tables: the whole inventory.
-        raws: the rows, by table id.
+        raws: table id -> the rows.
         workspace: where to tabulate.
-        chosen: the keys, by table id.
-        identities: instead of a key, by table id, a relation of the primary key's columns and `nk`; "" makes all rows alike.
+        chosen: table id -> the key.
+        identities: table id -> a relation with the primary key's columns and `nk`, used instead of a key; "" gives all rows the same.
     """
     fixed = [
         table.model_copy(update={"key_candidates": tuple(k for k in (chosen[table.id],) if k)}) for table in tables
@@ -95,7 +95,7 @@ class _KeyCheck:
             self.types[table_id] = column_types(self.cursor, relation(table, self.raws[table_id]))
 
     def finished(self, workspace: Workspace) -> CheckedKeys:
-        """The keys of all tables, and the targets of generic and soft references, which need all keys."""
+        """The result, with the targets of generic and soft references, which need all keys."""
         self.tabulate_generic_targets()
         keys = CheckedKeys(workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
         soft = _tabulate_soft_references(self.cursor, keys)
@@ -174,7 +174,7 @@ class _KeyCheck:
         )
 
     def _select(self, table: Table, key: NaturalKey) -> tuple[tuple[str, ...], str, str] | None:
-        """Joins, key expression and NULL test for a candidate; None if it leads back to a table being built."""
+        """(joins, key expression, NULL test) for a candidate; None if it leads back to a table whose key is being built."""
         joins: list[str] = []
         followed: dict[tuple[str, ...], tuple[str, Table]] = {(): ("t", table)}
         parts: list[str] = []
@@ -206,7 +206,7 @@ class _KeyCheck:
         return tuple(joins), json_array(parts), " OR ".join(nulls) or "false"
 
     def _follow(self, start: tuple[str, Table], column: str, joined: str, joins: list[str]) -> tuple[str, Table] | None:
-        """Join the row that a reference's column points at, as `joined`; None where it is no reference."""
+        """Join the row that a reference's column points at as `joined`; returns (alias, table), or None if it is no reference."""
         alias, here = start
         reference = reference_of(here, column)
         if reference is None or reference.target not in self.tables:
@@ -215,8 +215,8 @@ class _KeyCheck:
         condition = self._leads_to(reference, alias, here, joined)
         rows = relation(target, self.raws[target.id])
         if not self._keeps_unique(target, {pointed}):
-            one = self._held(target, pointed).pointed_at(identifier(pointed))
-            rows = f"(SELECT DISTINCT ON ({one}) * FROM {rows} ORDER BY ALL)"
+            value = self._held(target, pointed).pointed_at(identifier(pointed))
+            rows = f"(SELECT DISTINCT ON ({value}) * FROM {rows} ORDER BY ALL)"
         joins.append(f"LEFT JOIN {rows} {joined} ON {condition}")
         return joined, target
 
@@ -238,16 +238,16 @@ class _KeyCheck:
         nulls, rows, hashes = self._numbers(
             f"SELECT count(*) FILTER (has_null), count(*), count(DISTINCT hash(nk)) FROM {keys}"
         )
-        # Two keys may share a hash, so what looks doubled is counted again by the keys themselves.
+        # Two keys may have the same hash, so if there seem to be duplicates, the keys themselves are counted.
         duplicates = 0 if rows == hashes else self._numbers(f"SELECT count(*) - count(DISTINCT nk) FROM {keys}")[0]
         if columns and not self._keeps_unique(table, set(columns)):
-            # Rows that share what others point at must not multiply the rows that point at them.
+            # If several rows have the referenced value, one is kept: a join must not multiply the referring rows.
             pointed = ", ".join(identifier("c:" + column) for column in columns)
             self.cursor.execute(
                 f"CREATE OR REPLACE TABLE {made.relation} AS "
                 f"SELECT DISTINCT ON ({pointed}) * FROM {made.relation} ORDER BY {pointed}, nk"
             )
-        # A table without any key has no identity that could be doubled.
+        # A table without a key has no duplicates.
         return replace(made, nulls=nulls, duplicates=duplicates if key else 0)
 
     def _materialize(self, table: Table, key: TableKey, columns: Sequence[str], is_null: str) -> None:
@@ -275,7 +275,7 @@ class _KeyCheck:
         return tuple(int(value) for value in row)
 
     def tabulate_generic_targets(self) -> None:
-        """One relation of (content type id, object id as text, key) for the rows generic references really point at."""
+        """Create the relation (content type id, object id as text, key, label) of the rows that generic references point at."""
         self.cursor.execute(
             f"CREATE OR REPLACE TABLE {GENERIC_TARGETS} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
         )
@@ -326,7 +326,7 @@ class _KeyCheck:
         )
 
     def _keeps_unique(self, table: Table, columns: set[str]) -> bool:
-        """Whether the database keeps each of these columns unique under the comparison used here."""
+        """Whether the database keeps each of these columns unique, also for the comparison used here."""
         unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
         return all((column,) in unique and not self._held(table, column).caseless for column in columns)
 
@@ -335,21 +335,21 @@ class _KeyCheck:
 
 
 def _tabulate_soft_references(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> dict[str, list[SoftColumn]]:
-    """For each column with soft references, its values as content and what they point at; table id -> columns."""
+    """Table id -> its columns with soft references, each with its values as content and the rows they point at."""
     folder = Path(tempfile.mkdtemp(prefix="soft-", dir=keys.workspace.folder))
     known: dict[tuple[str, str], Ids] = {}
     found: dict[str, list[SoftColumn]] = {}
     for table_id, table in keys.tables.items():
         for column in table.soft_columns:
             ids = []
-            for one in table.soft_references:
-                if one.column == column:
-                    if (one.target, one.target_column) not in known:
-                        known[one.target, one.target_column] = ids_of(cursor, keys, one.target, one.target_column)
-                    ids.append(known[one.target, one.target_column])
+            for soft in table.soft_references:
+                if soft.column == column:
+                    if (soft.target, soft.target_column) not in known:
+                        known[soft.target, soft.target_column] = ids_of(cursor, keys, soft.target, soft.target_column)
+                    ids.append(known[soft.target, soft.target_column])
             raw, kinds = keys.raws[table_id], keys.types[table_id]
             found.setdefault(table_id, []).append(tabulate_soft_column(cursor, table, column, raw, kinds, ids, folder))
     for (target, _), looked_up in known.items():
-        if target in keys.tables:  # what was looked up is in files now; the memory is for the rows
+        if target in keys.tables:  # the results are in files; free the memory for the rows
             cursor.execute(f"DROP TABLE {looked_up.relation}")
     return found

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import duckdb
 
+from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import CONTENT_TYPES, Column, ForeignReference, GenericReference, Table
-from edms_tasks.keys.value_equality import bare_uuid
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.looked import Looked

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.keys.value_equality import bare_uuid
+from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.quoting import literal
 
 VALUES = "undeclared_values"
