@@ -127,6 +127,24 @@ def test_what_would_refuse_a_restore_is_an_error_of_the_backup(
             open_database(DatabaseAddress.from_url(url)).stage(captured.schema, None, 1)
 
 
+def test_what_would_refuse_a_superuser_too_is_an_error_of_the_superusers_backup(
+    postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(
+            """
+            CREATE FUNCTION c(text) RETURNS text LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+            UPDATE pg_proc SET probin = '$libdir/uninstalled' WHERE proname = 'c'
+            """
+        )
+    before = postgres_server.databases()
+
+    (finding,) = findings_of(foreseen(capture(postgres_database, tmp_path), tmp_path), {})
+
+    assert finding.code == "restore-refused" and "uninstalled" in finding.message
+    assert postgres_server.databases() == before
+
+
 def test_a_role_that_may_not_create_databases_is_told_so_and_what_it_could_not_give(
     server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -61,7 +61,7 @@ def foresee(
             return Foresight(planned)
         if not allowed:
             return Foresight(planned, may_not_create(server.role, address.display))
-        if not thorough and (server.superuser or _is_never_refused(plan, schema, server)):
+        if not thorough and _is_never_refused(plan, schema, server):
             return Foresight(planned)
         return Foresight(_try(address, maintenance_address, schema, into or address.name))
     except EdmsBackupError as error:
