@@ -36,7 +36,8 @@ from edms_tasks.digests.value_equality import leads_to
 from edms_tasks.errors import CheckFailed
 from edms_tasks.incremental.row_index import CHUNK, ROW, IndexWriter, StoredRows, live_rows, renumbered, superseded_rows
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReference, NaturalKey, SoftReference, Table
-from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, generic_object_id
+from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, generic_content_type, generic_object_id
+from edms_tasks.digests.value_equality import leads_to
 from edms_tasks.manifest import Chunk, Encoding, TableState
 from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.raw_table import RawTable
@@ -292,9 +293,10 @@ def _reference_join(
     keys: CheckedKeys,
 ) -> str:
     if isinstance(reference, GenericReference):
+        encodings = keys.raws[table.id].encodings
         return (
-            f"LEFT JOIN {GENERIC_TARGETS} {alias} ON CAST(t.{identifier(reference.content_type_column)} AS VARCHAR) = {alias}.content_type "
-            f"AND {alias}.object_id = {generic_object_id('t.', reference, kinds)}"
+            f"LEFT JOIN {GENERIC_TARGETS} {alias} ON {generic_content_type('t.', reference, encodings)} = {alias}.content_type "
+            f"AND {alias}.object_id = {generic_object_id('t.', reference, kinds, encodings)}"
         )
     targets = keys.rows_of(reference)
     if not targets:  # the target's rows were left out, or there are none

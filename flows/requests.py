@@ -129,6 +129,13 @@ class MergeRequest:
             "Wins over [natural_keys] of the settings."
         ),
     ] = field(default_factory=dict)
+    rename_files: Annotated[
+        bool,
+        Says(
+            "Bring files whose names rows of the target have under other names (a_1.pdf), which the rows that name them get too. Otherwise "
+            "they are a conflict."
+        ),
+    ] = False
     not_references: Annotated[
         tuple[str, ...],
         Says(

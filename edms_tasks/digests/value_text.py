@@ -20,11 +20,15 @@ def text_value(column: str, kind: str, encoding: Encoding, *, alias: str = "") -
     """
     name = identifier(alias or None, column)
     if encoding == "tagged":
-        # One letter for the class, then the value, text as hexadecimal digits. Bytes that are not UTF-8 become NULL.
-        return (
-            f"CASE left({name}, 1) WHEN 't' THEN try(decode(unhex(substr({name}, 2)))) "
-            f"WHEN 'b' THEN NULL ELSE substr({name}, 2) END"
-        )
+        return untagged(name)
     if kind == "BLOB":
         return "CAST(NULL AS VARCHAR)"
     return name if kind == "VARCHAR" else f"CAST({name} AS VARCHAR)"
+
+
+def untagged(expression: str) -> str:
+    """DuckDB SQL for the text of a tagged value: one letter for the class, and text in hexadecimal; bytes have no text."""
+    return (
+        f"CASE left({expression}, 1) WHEN 't' THEN try(decode(unhex(substr({expression}, 2)))) "
+        f"WHEN 'b' THEN NULL ELSE substr({expression}, 2) END"
+    )

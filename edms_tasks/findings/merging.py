@@ -45,10 +45,24 @@ KINDS = (
         "ids: `--not-a-reference COLUMN`, or `not_references` under [merge].",
     ),
     Kind(
+        "undeclared-file-name",
+        ("error",),
+        "Names of files that no row names seem to hold ids of rows that get other ids. Under their old names they would be other rows'.",
+        "Declare the names under [[soft_references]] (files, name, target). If these are no ids: `--not-a-reference FOLDER:PATTERN`.",
+    ),
+    Kind(
+        "file-unclaimed",
+        ("error",),
+        "Files of the snapshot have the names of other files of the target, and no row and no declaration says whose they are.",
+        "If their names hold ids, declare them under [[soft_references]] (files, name, target). If files of one name are the same file in "
+        "both systems: `--not-a-reference FOLDER:PATTERN`; then the policy decides.",
+    ),
+    Kind(
         "file",
         ("error",),
         "Files of the snapshot have the names of other files of the target, and rows that stay in the target name those, the policy is "
         "`fail`, or the target has a folder of that name.",
-        "Rename the target's files in the EDMS, or choose another policy with --on-conflict.",
+        "Bring them under other names with --rename-files, rename the target's files in the EDMS, or choose another "
+        "policy with --on-conflict.",
     ),
 )

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.digests.value_equality import Held, bare_if_uuid, held
+from edms_tasks.digests.value_text import untagged
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.digests.value_equality import Held, bare_if_uuid, held
+from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, relation
@@ -72,6 +74,20 @@ def ids_of(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, target: str, co
     return tabulate_ids(cursor, table, column, keys.raws[target], keys.types[target], rows=rows, key=key.expression)
 
 
-def generic_object_id(alias: str, reference: GenericReference, kinds: Mapping[str, str]) -> str:
-    """SQL of a generic reference's object id, in the form in which ids are compared."""
-    return bare_if_uuid(f"{alias}{identifier(reference.object_id_column)}", kinds[reference.object_id_column])
+def generic_object_id(
+    alias: str, reference: GenericReference, kinds: Mapping[str, str], encodings: Mapping[str, Encoding]
+) -> str:
+    """The object id of a generic reference, in the spelling of the target's ids."""
+    column = reference.object_id_column
+    value = f"{alias}{identifier(column)}"
+    return (
+        bare_if_uuid(untagged(value), "VARCHAR")
+        if encodings.get(column) == "tagged"
+        else bare_if_uuid(value, kinds[column])
+    )
+
+
+def generic_content_type(alias: str, reference: GenericReference, encodings: Mapping[str, Encoding]) -> str:
+    """The content type's id of a generic reference, as text."""
+    value = f"{alias}{identifier(reference.content_type_column)}"
+    return untagged(value) if encodings.get(reference.content_type_column) == "tagged" else f"CAST({value} AS VARCHAR)"

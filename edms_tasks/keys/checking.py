@@ -24,6 +24,7 @@ from edms_tasks.keys.checked_keys import (
     CheckedKeys,
     TableKey,
     TriedKey,
+    generic_content_type,
     generic_object_id,
     ids_of,
 )
@@ -280,8 +281,8 @@ class _KeyCheck:
             f"CREATE OR REPLACE TABLE {GENERIC_TARGETS} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
         )
         used = " UNION ".join(
-            f"SELECT CAST({identifier(reference.content_type_column)} AS VARCHAR) AS content_type, "
-            f"{generic_object_id('', reference, self.types[table.id])} AS object_id "
+            f"SELECT {generic_content_type('', reference, self.raws[table.id].encodings)} AS content_type, "
+            f"{generic_object_id('', reference, self.types[table.id], self.raws[table.id].encodings)} AS object_id "
             f"FROM {relation(table, self.raws[table.id])} WHERE {identifier(reference.content_type_column)} IS NOT NULL"
             for table in self.tables.values()
             for reference in table.references

@@ -1,29 +1,48 @@
-"""Names of files in rows."""
+"""Whose a file is, by the columns that name it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import duckdb
 
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.merging.matched_tables import Matched
-from edms_tasks.merging.pairing import paired
+from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.merging.rewriting import ACTION
+from edms_tasks.quoting import literal
 
 
-def spoken_for(
+@dataclass(frozen=True)
+class Owners:
+    """The names of files in one folder that rows hold."""
+
+    spoken_for: frozenset[str]  # by rows of the target that stay as they are
+    named: frozenset[str]  # by rows of the snapshot that are merged
+    claimed: frozenset[str]  # by those of them that the target does not have
+
+
+def owners(cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], root: str) -> Owners:
+    """Who names the files of a folder."""
+    return Owners(
+        frozenset(_spoken_for(cursor, matched, policies, root)),
+        frozenset(_named(cursor, matched, root, "true")),
+        frozenset(_named(cursor, matched, root, f'r."{ACTION}" = {literal("insert")}')),
+    )
+
+
+def _spoken_for(
     cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], root: str
 ) -> set[str]:
-    """The names of files in a folder that unchanged rows of the target name."""
+    """The names that unchanged rows of the target hold."""
     names: set[str] = set()
     for table_id, target in matched.targets.items():
         for column, held_root in target.table.file_columns:
             if held_root != root or not target.rows:
                 continue
-            held = target.held(column)
-            text = text_value(column, held.kind, "tagged" if held.tagged else "native", alias="t")
+            text = _text(target, column, "t")
             rows = matched.rewritten[table_id]
             settled = f"({written(policies[table_id])} OR o.\"{ACTION}\" = 'same')"
             theirs = f"NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND {settled})"
@@ -32,3 +51,25 @@ def spoken_for(
             ).fetchall()
             names |= {str(name) for (name,) in found}
     return names
+
+
+def _named(cursor: duckdb.DuckDBPyConnection, matched: Matched, root: str, condition: str) -> set[str]:
+    """The names that rows of the snapshot hold which are merged and of which the condition is true."""
+    names: set[str] = set()
+    for table_id, source in matched.sources.items():
+        rows = matched.rewritten[table_id]
+        for column, held_root in source.table.file_columns:
+            if held_root != root or not rows.rows:
+                continue
+            text = _text(source, column, "s")
+            found = cursor.execute(
+                f"SELECT DISTINCT {text} FROM {source.relation} s JOIN {rows.relation} r ON {paired('s', 'r')} "
+                f"WHERE {text} <> '' AND {condition}"
+            ).fetchall()
+            names |= {str(name) for (name,) in found}
+    return names
+
+
+def _text(rows: Identified, column: str, alias: str) -> str:
+    held = rows.held(column)
+    return text_value(column, held.kind, "tagged" if held.tagged else "native", alias=alias)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,9 +30,12 @@ from edms_tasks.files.write_back import restore_opened
 from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.manifest import FileIndex
+from edms_tasks.merging.accepted import Accepted
 from edms_tasks.merging.conflicts import Conflict, make_conflict
+from edms_tasks.merging.file_names import Owners
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.planning import FilePlan, Policy
+from edms_tasks.merging.renaming import other_names
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.disk_space import require_space
@@ -50,6 +53,8 @@ class RootMerge:
     live: Path
     plan: FilePlan
     writes: dict[bytes, tuple[bytes, bool]]  # name in the snapshot -> name in the target, whether it replaces a file
+    nobodys: Sequence[str] = ()  # names of files to be added that no row names, and no declaration
+    renames: Mapping[str, str] = field(default_factory=dict)  # other names for files whose names are taken
     _added: list[Path] = field(default_factory=list)
     _replaced: list[tuple[Path, Path]] = field(default_factory=list)
 
@@ -103,79 +108,168 @@ class RootMerge:
             shutil.rmtree(staged)
 
 
-def plan_files(
-    index: FileIndex,
-    repository: Repository,
-    live: Path,
-    *,
-    names: Sequence[FileNameReference],
-    id_maps: Mapping[str, IdMap],
-    spoken_for: Collection[str],
-    policy: Policy,
-    scratch: Path,
-    only: Callable[[str, Mapping[str, str]], bool] | None = None,
-) -> tuple[RootMerge, list[Conflict]]:
+@dataclass(frozen=True)
+class RootToPlan:
+    """What the plan for a folder of files depends on."""
+
+    repository: Repository
+    folder: Path  # the EDMS's
+    names: Sequence[FileNameReference]  # declared names with ids in this folder
+    id_maps: Mapping[str, IdMap]  # by table id
+    owners: Owners
+    policy: Policy  # what happens to files that differ
+    only: (
+        Callable[[str, Mapping[str, str]], bool] | None
+    )  # whether a file is to be brought, by its name and the ids in it
+    accepted: Accepted
+    renames: Mapping[str, str]  # name -> other name, for files whose name a row of the target has
+    may_rename: bool
+    longest: int | None  # characters of a name that the columns can hold
+
+
+@dataclass
+class _Sorted:
+    """The files of a folder, by what is to be done with them."""
+
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("add", "replace", "keep", "same", "renamed", "bytes"), 0)
+    )
+    writes: dict[bytes, tuple[bytes, bool]] = field(default_factory=dict)
+    additions: list[str] = field(default_factory=list)
+    replacements: list[str] = field(default_factory=list)
+    disputed: list[tuple[bytes, bytes]] = field(default_factory=list)  # name, and name in the target
+    unclaimed: list[str] = field(default_factory=list)  # nobody's, and another file has the name
+    nobodys: list[str] = field(default_factory=list)  # nobody's, and not there
+
+    def add(self, name: bytes, final: bytes, size: int) -> None:
+        self.counts["add"] += 1
+        self.counts["bytes"] += size
+        self.writes[name] = (final, False)
+        self.additions.append(readable(final))
+
+    def replace(self, name: bytes, final: bytes, size: int) -> None:
+        self.counts["replace"] += 1
+        self.counts["bytes"] += size
+        self.writes[name] = (final, True)
+        self.replacements.append(readable(final))
+
+
+def plan_files(index: FileIndex, how: RootToPlan, scratch: Path) -> tuple[RootMerge, list[Conflict]]:
     """Compare a folder of the snapshot with the live one.
 
-    Args:
-        index: the snapshot's index.
-        repository: where it is.
-        live: the folder of the EDMS.
-        names: declared names with ids in this folder.
-        id_maps: the ids, by table id.
-        spoken_for: names that rows of the target have that stay as they are.
-        policy: what happens to files that differ.
-        scratch: folder for temporary files.
-        only: whether a file is to be brought, by its name and the ids that it holds (table id -> id); None for all.
+    A file is somebody's if a row of the snapshot names it, or if the id in its name is by declaration that of a row. Only
+    such a file ever takes the place of another one.
     """
-    counts = dict.fromkeys(("add", "replace", "keep", "same", "renamed", "bytes"), 0)
-    additions: list[str] = []
-    replacements: list[str] = []
-    disputed: list[str] = []
-    writes: dict[bytes, tuple[bytes, bool]] = {}
-    with open_index(index, repository, scratch) as opened:
-        for name, final, size, sha256, ids in _named(opened, names, id_maps):
-            if only is not None and not only(os.fsdecode(name), ids):
+    found = _Sorted()
+    with open_index(index, how.repository, scratch) as opened:
+        for name, final, size, sha256, ids in _named(opened, how.names, how.id_maps):
+            if how.only is not None and not how.only(os.fsdecode(name), ids):
                 continue
-            found = _compare(live, final, size, sha256)
-            counts["renamed"] += final != name
-            if found == "same":
-                counts["same"] += 1
-            elif found == "missing":
-                counts["add"] += 1
-                counts["bytes"] += size
-                writes[name] = (final, False)
-                additions.append(readable(final))
-            elif os.fsdecode(final) in spoken_for or policy == "fail" or found == "no file":
-                disputed.append(readable(final))
-            elif policy == "keep":
-                counts["keep"] += 1
-            else:
-                counts["replace"] += 1
-                counts["bytes"] += size
-                writes[name] = (final, True)
-                replacements.append(readable(final))
+            _sort(found, index.root.name, how, name, final, size, sha256, is_somebodys=bool(ids))
+        renames = _other_names(found, opened, how) if how.may_rename else {}
+    disputed = [final for name, final in found.disputed if os.fsdecode(name) not in renames]
+    conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed)
+    plan = FilePlan(
+        root=index.root.name,
+        **found.counts,
+        additions=tuple(sorted(found.additions)[:_EXAMPLES]),
+        replacements=tuple(sorted(found.replacements)[:_EXAMPLES]),
+    )
+    return RootMerge(index, how.folder, plan, found.writes, tuple(found.nobodys), renames), conflicts
+
+
+def _sort(
+    found: _Sorted, root: str, how: RootToPlan, name: bytes, final: bytes, size: int, sha256: str, *, is_somebodys: bool
+) -> None:
+    """Decide on one file."""
+    text = how.renames.get(os.fsdecode(name), os.fsdecode(name))
+    if text != os.fsdecode(name):
+        final = os.fsencode(text)
+    is_somebodys = is_somebodys or text in how.owners.named
+    there = _compare(how.folder, final, size, sha256)
+    found.counts["renamed"] += final != name
+    if there == "same":
+        found.counts["same"] += 1
+        return
+    if not is_somebodys and there == "missing":
+        found.nobodys.append(text)
+    if there == "missing":
+        found.add(name, final, size)
+        return
+    here = os.fsdecode(final)
+    new_here = how.policy == "keep" and text in how.owners.claimed
+    if here in how.owners.spoken_for or how.policy == "fail" or there == "no file" or new_here:
+        found.disputed.append((name, final))
+    elif not is_somebodys and not how.accepted.file(root, here):
+        found.unclaimed.append(readable(final))
+    elif how.policy == "keep":
+        found.counts["keep"] += 1
+    else:
+        found.replace(name, final, size)
+
+
+def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan) -> dict[str, str]:
+    """Name -> other name, for the disputed files that rows name; a free one, or that of the same content."""
+    tried = {
+        os.fsdecode(name): list(other_names(os.fsdecode(name), how.longest))
+        for name, final in found.disputed
+        if name == final and os.fsdecode(name) in how.owners.named
+    }
+    if not tried:
+        return {}
+    every = [os.fsencode(other) for others in tried.values() for other in others]
+    read = "read_parquet($paths)"
+    with opened.workspace() as connection:
+        paths = {"paths": [str(path) for path in opened.paths]}
+        taken = connection.execute(
+            f"SELECT path FROM {read} WHERE path IN (SELECT unnest($every))", {**paths, "every": every}
+        ).fetchall()
+        contents = connection.execute(
+            f"SELECT path, size, sha256 FROM {read} WHERE path IN (SELECT unnest($every))",
+            {**paths, "every": [os.fsencode(name) for name in tried]},
+        ).fetchall()
+    used = {os.fsdecode(bytes(path)) for (path,) in taken}
+    chosen: dict[str, str] = {}
+    for path, size, sha256 in contents:
+        name = os.fsdecode(bytes(path))
+        for other in tried[name]:
+            if other in used:
+                continue
+            if _compare(how.folder, os.fsencode(other), int(size), str(sha256)) in ("missing", "same"):
+                chosen[name] = other
+                used.add(other)
+                break
+    return chosen
+
+
+def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], unclaimed: Sequence[str]) -> list[Conflict]:
     conflicts = []
     if disputed:
+        by_rows = how.policy != "fail"
         conflicts.append(
             make_conflict(
                 "file",
-                f"files of {index.root.name}",
+                f"files of {root}",
                 "Files of the snapshot have the names of other files of the target"
-                + (", which rows that stay in the target name." if policy == "overwrite" else "."),
+                + (", which rows that stay in the target name." if by_rows else "."),
                 count=len(disputed),
-                examples=tuple(sorted(disputed)[:_EXAMPLES]),
-                fix="Rename the target's files in the EDMS, or choose --on-conflict "
-                + ("for the models that name them." if policy == "overwrite" else "overwrite or keep."),
+                examples=tuple(sorted(readable(final) for final in disputed)[:_EXAMPLES]),
+                fix="Bring them under other names with --rename-files, which rows that name them get too; or rename the target's files in "
+                "the EDMS" + ("." if by_rows else ", or choose --on-conflict overwrite or keep."),
             )
         )
-    plan = FilePlan(
-        root=index.root.name,
-        **counts,
-        additions=tuple(sorted(additions)[:_EXAMPLES]),
-        replacements=tuple(sorted(replacements)[:_EXAMPLES]),
-    )
-    return RootMerge(index, live, plan, writes), conflicts
+    if unclaimed:
+        conflicts.append(
+            make_conflict(
+                "file-unclaimed",
+                f"files of {root}",
+                count=len(unclaimed),
+                examples=tuple(sorted(unclaimed)[:_EXAMPLES]),
+                fix="If their names hold ids, declare them under [[soft_references]] (files, name, target). If files of one name are the "
+                f"same file in both systems: --not-a-reference '{root}:PATTERN', such as '{root}:{sorted(unclaimed)[0]}'.",
+            )
+        )
+    return conflicts
 
 
 def _named(
@@ -191,17 +285,19 @@ def _named(
         parts = f"regexp_extract(f.text, {literal(pattern.expression)}, ['before', 'id', 'after'], 's')"
         written = f"{parts}.id"
         plain = f"coalesce(nullif(ltrim({written}, '0'), ''), '0')" if pattern.padded else written
-        held.append(f"CASE WHEN {written} <> '' THEN {plain} END")
+        held.append(f"CASE WHEN NOT n{number}.is_orphan THEN {plain} END")
         targets.append(reference.target)
         joins.append(
-            f"LEFT JOIN {id_map.changed} n{number} ON {written} <> '' "
+            f"LEFT JOIN {id_map.relation} n{number} ON {written} <> '' "
             f"AND {bare_uuid(text_of(f'n{number}.source', id_map.kind))} = {bare_uuid(plain)}"
         )
         final = f"CAST(n{number}.final AS VARCHAR)"
         if pattern.padded:
             width = f"CAST(strlen({written}) AS INTEGER)"
             final = f"CASE WHEN strlen({final}) >= {width} THEN {final} ELSE lpad({final}, {width}, '0') END"
-        cases.append(f"WHEN n{number}.final IS NOT NULL THEN encode({parts}.before || {final} || {parts}.after)")
+        cases.append(
+            f"WHEN n{number}.final <> n{number}.source THEN encode({parts}.before || {final} || {parts}.after)"
+        )
     renamed = f"CASE {' '.join(cases)} ELSE f.path END" if cases else "f.path"
     query = (
         f"SELECT f.path, {renamed}, f.size, f.sha256, [{', '.join(held)}] "

@@ -17,7 +17,7 @@ from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.chunk_columns import ORPHAN, reference_column
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, SoftReference, Table
-from edms_tasks.keys.checked_keys import generic_object_id
+from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
 from edms_tasks.merging.pairing import Identified, paired, same_row
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
@@ -90,8 +90,9 @@ def _dangling(
             f"SELECT DISTINCT {literal(reference.target)}, {text} FROM {relation} WHERE {pointed} = {literal(DANGLING)}"
         ]
     if isinstance(reference, GenericReference):
-        content_type = f"CAST({identifier(reference.content_type_column)} AS VARCHAR)"
-        text = generic_object_id("", reference, kinds)
+        encodings = found.side.raws[found.table.id].encodings
+        content_type = generic_content_type("", reference, encodings)
+        text = generic_object_id("", reference, kinds, encodings)
         return [
             f"SELECT DISTINCT {literal(table_id)}, {text} FROM {relation} "
             f"WHERE {pointed} = {literal(DANGLING)} AND {content_type} = {literal(number)}"

@@ -10,12 +10,13 @@ import duckdb
 
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.chunk_columns import KEY, reference_column
-from edms_tasks.digests.value_equality import bare_if_uuid, equal
+from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CheckFailed, MergeRefused
 from edms_tasks.identifying.comparable import carried, same
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
-from edms_tasks.keys.checked_keys import generic_object_id
+from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
+from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.merging.id_map import IdMap, content_type_ids
 from edms_tasks.merging.pairing import EXACT, NUMBER, Identified, exact_hash, paired
 from edms_tasks.quoting import identifier, literal
@@ -239,16 +240,16 @@ def _follow_generic(
     column = reference.object_id_column
     if column not in values or values[column] != f"s.{identifier(column)}":
         return
-    raw = f"s.{identifier(column)}"
+    encodings = source.side.raws[source.table.id].encodings
+    raw = text_value(column, kinds[column], encodings.get(column, "native"), alias="s")
     joins.append(
-        f"LEFT JOIN {generic} {alias} ON {alias}.content_type = CAST(s.{identifier(reference.content_type_column)} AS VARCHAR) "
-        f"AND {alias}.id = {generic_object_id('s.', reference, kinds)}"
+        f"LEFT JOIN {generic} {alias} ON {alias}.content_type = {generic_content_type('s.', reference, encodings)} "
+        f"AND {alias}.id = {generic_object_id('s.', reference, kinds, encodings)}"
     )
     bare = f"replace({alias}.final, '-', '')"
     dashed = f"concat_ws('-', {bare}[1:8], {bare}[9:12], {bare}[13:16], {bare}[17:20], {bare}[21:32])"
     as_written = (
-        f"CASE WHEN strlen({bare}) <> 32 THEN {alias}.final "
-        f"WHEN contains({text_of(raw, kinds[column])}, '-') THEN {dashed} ELSE {bare} END"
+        f"CASE WHEN strlen({bare}) <> 32 THEN {alias}.final WHEN contains({raw}, '-') THEN {dashed} ELSE {bare} END"
     )
     here = source.held(column)
     moved = carried(as_written, here)

@@ -18,7 +18,8 @@ from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
-from edms_tasks.keys.checked_keys import generic_object_id
+from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
+from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.merging.id_map import content_type_ids
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.pairing import NUMBER, Identified, paired
@@ -265,9 +266,10 @@ def _ways(
         if len(target.table.primary_key) != 1:
             continue
         pk = target.table.primary_key[0]
-        here = generic_object_id("s.", reference, found.side.keys.types[found.table.id])
+        encodings = found.side.raws[found.table.id].encodings
+        here = generic_object_id("s.", reference, found.side.keys.types[found.table.id], encodings)
         there = bare_if_uuid(f"t.{identifier(pk)}", target.held(pk).kind)
-        kind = f"CAST(s.{identifier(reference.content_type_column)} AS VARCHAR) = {literal(number)}"
+        kind = f"{generic_content_type('s.', reference, encodings)} = {literal(number)}"
         ways.append((target_id, f"{kind} AND {here} = {there}"))
     return ways
 

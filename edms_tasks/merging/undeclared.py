@@ -6,15 +6,16 @@ conflict, until it is declared or accepted by name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import duckdb
+import pyarrow as pa
 
 from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import CONTENT_TYPES, Column, ForeignReference, GenericReference, Table
+from edms_tasks.digests.value_equality import bare_uuid
+from edms_tasks.merging.accepted import Accepted, subject_of
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.looked import Looked
@@ -23,8 +24,9 @@ from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.quoting import identifier
 from edms_tasks.soft.rewriting import rewriter
-from edms_tasks.undeclared.collected import make_values
+from edms_tasks.undeclared.collected import IN_NAMES, make_values
 from edms_tasks.undeclared.columns import Mask, collect_by_kind, collect_column
+from edms_tasks.undeclared.file_names import collect_file_names
 from edms_tasks.undeclared.names import Names
 from edms_tasks.undeclared.suspects import TARGET_IDS, Suspect, find_suspects
 from edms_tasks.undeclared.texts import FORMS
@@ -39,18 +41,12 @@ _MOST_BESIDE = 8
 _MOSTLY = 0.5
 
 
-@dataclass(frozen=True)
-class _Accepted:
-    """The columns that by the user's word hold no ids of rows."""
-
-    columns: frozenset[str]
-
-    def covers(self, table: Table, column: Column) -> bool:
-        return not self.columns.isdisjoint(name.lower() for name in _names_of(table, column))
-
-
 def find_undeclared(
-    cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], accepted: Collection[str]
+    cursor: duckdb.DuckDBPyConnection,
+    matched: Matched,
+    policies: Mapping[str, Policy],
+    accepted: Accepted,
+    names: Mapping[str, Sequence[str]],
 ) -> tuple[Looked, list[Conflict]]:
     """Look through the rows to be written for ids that change and that no reference covers.
 
@@ -58,13 +54,10 @@ def find_undeclared(
         cursor: where to compute.
         matched: both sides, with the ids that rows get.
         policies: what happens to rows that are in both and differ, by table id.
-        accepted: columns that hold no ids of rows, as `documents.Document.number` or `table.column`.
-
-    Raises:
-        CommandError: an accepted column does not exist.
+        accepted: what holds no ids of rows by the user's word.
+        names: for each folder of files, the names of those to be added that no row names, and no declaration.
     """
     tables = {table_id: source.table for table_id, source in matched.sources.items()}
-    known = _known_columns(tables, accepted)
     targets = _tabulate_ids(cursor, matched)
     moving = tuple(target.label for target in targets if matched.id_maps[target.id].moved)
     if not moving:
@@ -78,45 +71,20 @@ def find_undeclared(
             looked += 1
             _collect(cursor, matched, source, column, policies[table_id])
             if _repeats_own_key(cursor, source, column):
-                counters.add(_subject(source.table, column))
+                counters.add(subject_of(source.table, column))
+    for root, listed in names.items():
+        _collect_names(cursor, root, listed)
     by_name_only = {number for number, target in enumerate(targets) if target.name in _BY_NAME_ONLY}
     suspects = find_suspects(cursor, targets, Names(targets, tables), by_name_only=by_name_only, counters=counters)
     conflicts, waved = [], []
     for subject, found in _by_subject(suspects).items():
-        if subject.lower() in known.columns:
+        root, _, pattern = subject.partition(":")
+        if accepted.file(root, pattern) if pattern else accepted.column(subject):
             waved.append(subject)
         else:
-            conflicts.append(_conflict(subject, found, targets))
-    return Looked(models=moving, columns=looked, accepted=tuple(sorted(waved))), conflicts
-
-
-def _known_columns(tables: Mapping[str, Table], accepted: Collection[str]) -> _Accepted:
-    """The accepted columns, by what conflicts call them."""
-    by_name = {
-        name.lower(): _subject(table, column).lower()
-        for table in tables.values()
-        for column in table.columns
-        for name in _names_of(table, column)
-    }
-    found = set()
-    for name in accepted:
-        if name.lower() not in by_name:
-            raise CommandError(
-                f"There is no column {name!r} in the snapshot.",
-                where="--not-a-reference, or not_references under [merge] in the settings",
-                fix="Name it as the conflict does: MODEL.FIELD or TABLE.COLUMN.",
-            )
-        found.add(by_name[name.lower()])
-    return _Accepted(frozenset(found))
-
-
-def _names_of(table: Table, column: Column) -> set[str]:
-    owners, names = {table.label, table.id}, {column.name, column.field or column.name}
-    return {f"{owner}.{name}" for owner in owners for name in names}
-
-
-def _subject(table: Table, column: Column) -> str:
-    return f"{table.label}.{column.field or column.name}"
+            conflicts.append((_names_conflict if pattern else _conflict)(subject, found, targets))
+    files = sum(len(listed) for listed in names.values())
+    return Looked(models=moving, columns=looked, files=files, accepted=tuple(sorted(waved))), conflicts
 
 
 def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched) -> list[Table]:
@@ -179,7 +147,7 @@ def _collect(
     text = _text(source, column)
     mask = _mask(table, column)
     collect_column(
-        cursor, _subject(table, column), column, f"(SELECT {text} AS text, {touched} AS touched FROM {joined})", mask
+        cursor, subject_of(table, column), column, f"(SELECT {text} AS text, {touched} AS touched FROM {joined})", mask
     )
     if column.logical_type in ("text", "other") and mask is None and column.name.lower().rpartition("_")[2] in _TELLING:
         beside = [
@@ -187,7 +155,15 @@ def _collect(
             for one in table.stored_columns
             if one.name not in (column.name, *table.primary_key) and one.logical_type in ("integer", "text", "other")
         ]
-        collect_by_kind(cursor, _subject(table, column), column, beside[:_MOST_BESIDE])
+        collect_by_kind(cursor, subject_of(table, column), column, beside[:_MOST_BESIDE])
+
+
+def _collect_names(cursor: duckdb.DuckDBPyConnection, root: str, names: Sequence[str]) -> None:
+    readable = [name for name in names if name.isprintable()]  # what is no text holds no id that a pattern could name
+    if readable:
+        cursor.register("names_of_files", pa.table({"path": readable}))
+        collect_file_names(cursor, root, "names_of_files")
+        cursor.unregister("names_of_files")
 
 
 def _text(source: Identified, column: Column) -> str:
@@ -216,7 +192,8 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, source: Identified, colu
 def _by_subject(suspects: Sequence[Suspect]) -> dict[str, list[Suspect]]:
     found: dict[str, list[Suspect]] = {}
     for suspect in suspects:
-        found.setdefault(suspect.place.subject, []).append(suspect)
+        name = suspect.place.name if suspect.place.form == IN_NAMES else suspect.place.subject
+        found.setdefault(name, []).append(suspect)
     return found
 
 
@@ -238,4 +215,19 @@ def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) 
         examples=tuple(places[:5]),
         fix=f"Declare what it holds under [[soft_references]] in the settings (`edms-backup doctor` suggests the lines; no new snapshot is "
         f"needed). If these are no ids: --not-a-reference {subject}.",
+    )
+
+
+def _names_conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) -> Conflict:
+    root, _, pattern = subject.partition(":")
+    models = dict.fromkeys(targets[target].label for one in found for target in one.targets)
+    return make_conflict(
+        "undeclared-file-name",
+        subject,
+        f"The names of files seem to hold ids of {' or '.join(models)}, and no row names these files. The rows get other ids; under the "
+        "old names the files would be other rows'.",
+        count=sum(one.hits for one in found),
+        examples=tuple(example for one in found for example in one.examples)[:3],
+        fix=f'Declare them: [[soft_references]] files = "{root}", name = "{pattern}", target = "{next(iter(models))}". If these are no '
+        f"ids: --not-a-reference '{subject}'.",
     )

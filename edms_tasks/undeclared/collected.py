@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -14,14 +13,27 @@ VALUES = "undeclared_values"
 """(subject, form, name, value, number, weight, touched): each different value of a place once, UUIDs without dashes."""
 
 
+IN_NAMES = "file"
+"""The form of ids in names of files; the name of such a place is a pattern of names."""
+
+
 @dataclass(frozen=True)
 class Place:
-    """A column, a place in its texts, or a place in the names of a folder's files."""
+    """A column, a place in its texts, or a pattern of names of files."""
 
-    subject: str  # documents.Document.payload, or a pattern of names
+    subject: str  # documents.Document.payload, or media:thumbnails/{pk:07}.webp
     form: str
     name: str  # what the values are called
     several: bool = False
+
+    @property
+    def word(self) -> str:
+        """What says of which model they are: the name; of `media:documents/{pk}/*` the word before the id."""
+        if self.form != IN_NAMES:
+            return self.name.partition(" where ")[0]
+        before = self.name.partition("{pk")[0].partition(":")[2].rstrip("_.-/")
+        words = [word for word in before.replace("*", "").split("/") if word]
+        return words[-1] if words else ""
 
 
 def make_values(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -55,11 +67,3 @@ def add_values(
         GROUP BY name, bare
         """
     )
-
-
-def places_of(cursor: duckdb.DuckDBPyConnection, where: str = "true") -> Sequence[Place]:
-    """The places that hold any values of which the condition is true."""
-    found = cursor.execute(
-        f"SELECT DISTINCT subject, form, name, several FROM {VALUES} v WHERE {where} ORDER BY ALL"
-    ).fetchall()
-    return [Place(str(subject), str(form), str(name), bool(several)) for subject, form, name, several in found]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.inventory.model import Table
-from edms_tasks.undeclared.collected import VALUES, Place
+from edms_tasks.undeclared.collected import IN_NAMES, VALUES, Place
 from edms_tasks.undeclared.judgement import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names import Meaning, Names, counts
 
@@ -21,7 +21,7 @@ _MOST_TARGETS = 3  # that are named for a place of which no name says what it ho
 _UNNAMED = frozenset(
     {"value", "list", "member", "members", "pair", "array", "keys"}
 )  # forms that values alone can give away
-_ANONYMOUS = frozenset({"typed", "tag"})  # forms whose very shape says that they hold an id
+_ANONYMOUS = frozenset({"typed", "tag", IN_NAMES})  # forms whose very shape says that they hold an id
 _COUNTABLE = frozenset({"value", "member", "word"})  # forms in which a number may count something of the model's name
 
 
@@ -126,8 +126,7 @@ def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: Place, names: N
             "GROUP BY h.target"
         ).fetchall()
     )
-    name = place.name.partition(" where ")[0]
-    meaning = names.meant(name, several=place.several or place.form == "word")
+    meaning = names.meant(place.word, several=place.several or place.form in ("word", IN_NAMES))
     any_share = int(any_weight or 0) / int(weight)
     return _Case(place, meaning, fits, {int(target): int(count) for target, count in hits.items()}, any_share)
 
@@ -143,7 +142,7 @@ def _suspected(case: _Case, by_name_only: frozenset[int], *, is_counter: bool) -
     others = {target: fit for target, fit in case.fits.items() if target not in by_name_only}
     if case.place.form == "chosen":
         return _ranked(case, {target: fit for target, fit in others.items() if fit.share == 1.0})
-    if is_counter or counts(case.place.name):
+    if is_counter or counts(case.place.word):
         return ()
     if case.meaning.strength == "id" or case.place.form in _ANONYMOUS:
         return _ranked(case, others) if case.any_share >= SURELY else ()
@@ -163,7 +162,7 @@ def _meant(case: _Case) -> tuple[int, ...] | None:
     if case.meaning.strength == "reference":
         named = {target: fit for target, fit in named.items() if fit.share >= MOSTLY}
     elif case.meaning.strength == "model":
-        certain = case.place.form not in _COUNTABLE or not counts(case.place.name)
+        certain = case.place.form not in _COUNTABLE or not counts(case.place.word)
         named = {
             target: fit
             for target, fit in named.items()

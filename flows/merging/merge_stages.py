@@ -11,14 +11,16 @@ from edms_tasks.identifying.one_form import in_one_form
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import FileNameReference, Table
 from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.merging.accepted import Accepted, accepted
 from edms_tasks.merging.changes import table_change
 from edms_tasks.merging.conflicts import Conflict
-from edms_tasks.merging.file_names import spoken_for
-from edms_tasks.merging.files import RootMerge
+from edms_tasks.merging.file_names import owners
+from edms_tasks.merging.files import RootMerge, RootToPlan
 from edms_tasks.merging.keys import Keys, require_used
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.pairing import Identified, pair_same_rows
 from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans
+from edms_tasks.merging.renaming import Renames, longest_name, with_other_names
 from edms_tasks.merging.selection import chosen_files, chosen_ids
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.repository import Repository
@@ -29,7 +31,7 @@ from flows.running.run import Run, numbered
 from flows.tasks.compare import fetch_rows, identify_rows
 from flows.tasks.extract import extract_tables
 from flows.tasks.merge import (
-    RootToPlan,
+    PlannedRoot,
     ToIdentify,
     ToValidate,
     choose_rows,
@@ -93,29 +95,25 @@ class MergeStages:
 
     def plan(self, snapshot_id: str, target: str, notes: Sequence[str]) -> MergePlan:
         """Pair the rows, assign ids, rewrite the references, and return the plan."""
+        says = accepted(self._wanted.not_references, {table.id: table for table in self._tables}, self._folders)
         with self._run.stage("match"):
-            self._rows = self._open(SNAPSHOT, TARGET)
-            sides = self._rows[SNAPSHOT], self._rows[TARGET]
-            matched = self._run.call(match_rows, self._workspace, *sides, self._scratch / "matched")
-            pairs = {table_id: rows.same + rows.updates for table_id, rows in matched.rewritten.items()}
-            if self._wanted.selectors:
-                chosen = self._wanted.selectors, self._wanted.with_dependents
-                matched = self._run.call(choose_rows, matched, *chosen, self._workspace, self._scratch / "chosen")
-            self._matched = matched
+            matched, pairs = self._match("first")
         with self._run.stage("plan"):
+            roots = self._plan_roots(matched, says, {})
+            if renames := {one.root.index.root.name: one.root.renames for one in roots if one.root.renames}:
+                self._rename(renames)
+                matched, pairs = self._match("renamed")
+                roots = self._plan_roots(matched, says, renames)
+            self._matched, self._roots = matched, [planned.root for planned in roots]
             conflicts: list[Conflict] = []
             for table in self._tables:
                 self._plans[table.id], found = self._plan_table(matched, table, pairs[table.id])
                 conflicts += found
             policies = {table.id: self._policies.of(table) for table in self._tables}
-            accepted = self._wanted.not_references
-            looked, found = self._run.call(look_for_undeclared_ids, matched, policies, accepted, self._workspace)
+            names = {root.index.root.name: root.nobodys for root in self._roots}
+            looked, found = self._run.call(look_for_undeclared_ids, matched, policies, says, names, self._workspace)
             conflicts += found
-            for index in self._manifest.files:
-                if index.root.name in self._folders:
-                    planned = self._run.call(plan_root, index, self._root_to_plan(matched, index), self._scratch)
-                    self._roots.append(planned.root)
-                    conflicts += planned.conflicts
+            conflicts += [conflict for planned in roots for conflict in planned.conflicts]
         return MergePlan(
             snapshot_id=snapshot_id,
             target=target,
@@ -125,6 +123,33 @@ class MergeStages:
             notes=tuple(notes),
             looked=looked,
         )
+
+    def _match(self, folder: str) -> tuple[Matched, dict[str, int]]:
+        """Pair the rows and assign ids; returns the match of the wanted rows, and how many rows of each table are in both."""
+        self._rows = self._open(SNAPSHOT, TARGET, folder=folder)
+        sides = self._rows[SNAPSHOT], self._rows[TARGET]
+        matched = self._run.call(match_rows, self._workspace, *sides, self._scratch / folder / "matched")
+        pairs = {table_id: rows.same + rows.updates for table_id, rows in matched.rewritten.items()}
+        if self._wanted.selectors:
+            chosen = self._wanted.selectors, self._wanted.with_dependents
+            matched = self._run.call(choose_rows, matched, *chosen, self._workspace, self._scratch / folder / "chosen")
+        return matched, pairs
+
+    def _plan_roots(self, matched: Matched, says: Accepted, renames: Renames) -> list[PlannedRoot]:
+        return [
+            self._run.call(plan_root, index, self._root_to_plan(matched, index, says, renames), self._scratch)
+            for index in self._manifest.files
+            if index.root.name in self._folders
+        ]
+
+    def _rename(self, renames: Renames) -> None:
+        """Give the snapshot's files other names, in the rows that name them."""
+        folder = self._scratch / "renamed" / "raw"
+        folder.mkdir(parents=True)
+        with self._workspace.cursor() as cursor:
+            for place, table in numbered(self._tables):
+                raws = self._raws[SNAPSHOT]
+                raws[table.id] = with_other_names(cursor, table, raws[table.id], renames, folder / f"{place}.parquet")
 
     def carry_out(self, transaction: MergeTransaction) -> tuple[MergedTable, ...]:
         """Write and validate in the transaction; the caller commits it."""
@@ -185,19 +210,23 @@ class MergeStages:
             ]
         return [change for change in found if change]
 
-    def _root_to_plan(self, matched: Matched, index: FileIndex) -> RootToPlan:
+    def _root_to_plan(self, matched: Matched, index: FileIndex, says: Accepted, renames: Renames) -> RootToPlan:
         name = index.root.name
         policies = {table.id: self._policies.of(table) for table in self._tables}
         with self._workspace.cursor() as cursor:
-            held = spoken_for(cursor, matched, policies, name)
+            named = owners(cursor, matched, policies, name)
         return RootToPlan(
             repository=self._repository,
             folder=self._folders[name],
             names=[reference for reference in self._names if reference.root == name],
             id_maps=matched.id_maps,
-            spoken_for=held,
+            owners=named,
             policy=self._policies.default,
             only=self._chosen_files(matched, name) if self._wanted.selectors else None,
+            accepted=says,
+            renames=renames.get(name, {}),
+            may_rename=self._wanted.rename_files and not renames,
+            longest=longest_name({table.id: table for table in self._tables}, name),
         )
 
     def _chosen_files(self, matched: Matched, root: str) -> Callable[[str, Mapping[str, str]], bool]:
@@ -212,9 +241,11 @@ class MergeStages:
 
         return is_chosen
 
-    def _open(self, *names: str, like: Mapping[str, Side] | None = None) -> dict[str, dict[str, Identified]]:
+    def _open(
+        self, *names: str, like: Mapping[str, Side] | None = None, folder: str = ""
+    ) -> dict[str, dict[str, Identified]]:
         """Identify the rows of sides; with `like`, to be held against sides that were opened before."""
-        self._bring_into_one_form((*names, *(like or ())))
+        self._bring_into_one_form((*names, *(like or ())), folder)
         raws = {name: {table.id: self._raws[name][table.id] for table in self._tables} for name in names}
         keys = {table.id: self._keys[table.id] for table in self._tables}
         first = like[SNAPSHOT] if like else None
@@ -222,14 +253,14 @@ class MergeStages:
         found: dict[str, dict[str, Identified]] = {}
         for name, side in sides.items():
             require_used(keys, side)
-            folder = self._scratch / "identified" / "-".join(names) / name
-            folder.mkdir(parents=True)
+            into = self._scratch / folder / "identified" / "-".join(names) / name
+            into.mkdir(parents=True)
             other = first or next(other for other in sides.values() if other is not side)
             wanted = [
                 ToIdentify(table, place, self._raws[SNAPSHOT][table.id].bytes)
                 for place, table in numbered(self._tables)
             ]
-            written = self._run.map(identify_table, wanted, side, other, folder)
+            written = self._run.map(identify_table, wanted, side, other, into)
             found[name] = {rows.table.id: rows for rows in written}
         if TARGET in found:
             self._pair_same_rows(found)
@@ -245,12 +276,12 @@ class MergeStages:
                 path = target.path.with_suffix(".paired.parquet")
                 found[TARGET][table.id] = pair_same_rows(target, source, path)
 
-    def _bring_into_one_form(self, names: Sequence[str]) -> None:
+    def _bring_into_one_form(self, names: Sequence[str], parent: str) -> None:
         """Convert both sides' rows to one form if they store a column differently."""
         with self._workspace.cursor() as cursor:
             for place, table in numbered(self._tables):
                 held = {name: self._raws[name][table.id] for name in names}
-                folder = self._scratch / "forms" / "-".join(names) / place
+                folder = self._scratch / parent / "forms" / "-".join(names) / place
                 for name, raw in in_one_form(cursor, table, held, folder).items():
                     self._raws[name][table.id] = raw
 

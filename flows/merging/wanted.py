@@ -44,6 +44,7 @@ class Wanted:
     policies: Policies
     selectors: Sequence[Selector] = ()  # none: the whole snapshot
     with_dependents: bool = False
+    rename_files: bool = False
     not_references: Sequence[str] = ()  # columns and names of files that hold no ids of rows, by the user's word
 
     @classmethod
@@ -51,4 +52,10 @@ class Wanted:
         """Read the request and the settings; raises CommandError for what is no selector."""
         accepted = tuple(dict.fromkeys((*settings.merge.not_references, *request.not_references)))
         selectors = [Selector.parse(text) for text in request.only]
-        return cls(Policies(request.on_conflict, request.models), selectors, request.with_dependents, accepted)
+        return cls(
+            Policies(request.on_conflict, request.models),
+            selectors,
+            request.with_dependents,
+            request.rename_files,
+            accepted,
+        )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases.protocol import MergeTransaction, TableChange
 from edms_tasks.identifying.sides import Side
-from edms_tasks.inventory.model import FileNameReference, Table
+from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex
+from edms_tasks.merging.accepted import Accepted
 from edms_tasks.merging.conflicts import Conflict
-from edms_tasks.merging.files import RootMerge, plan_files
-from edms_tasks.merging.id_map import IdMap
+from edms_tasks.merging.files import RootMerge, RootToPlan, plan_files
 from edms_tasks.merging.looked import Looked
 from edms_tasks.merging.matched_tables import Matched, match_tables
 from edms_tasks.merging.pairing import Identified, write_identified
@@ -60,24 +60,15 @@ def choose_rows(
 
 @task(name="look for undeclared ids", tags=["plan"])
 def look_for_undeclared_ids(
-    matched: Matched, policies: Mapping[str, Policy], accepted: Collection[str], workspace: Workspace
+    matched: Matched,
+    policies: Mapping[str, Policy],
+    accepted: Accepted,
+    names: Mapping[str, Sequence[str]],
+    workspace: Workspace,
 ) -> tuple[Looked, list[Conflict]]:
     """Look through the rows to be written for ids that change and that nobody declared."""
     with workspace.cursor() as cursor:
-        return find_undeclared(cursor, matched, policies, accepted)
-
-
-@dataclass(frozen=True)
-class RootToPlan:
-    """The input for planning a folder of files."""
-
-    repository: Repository
-    folder: Path
-    names: Sequence[FileNameReference]
-    id_maps: Mapping[str, IdMap]
-    spoken_for: Collection[str]
-    policy: Policy
-    only: Callable[[str, Mapping[str, str]], bool] | None
+        return find_undeclared(cursor, matched, policies, accepted, names)
 
 
 @dataclass(frozen=True)
@@ -91,17 +82,7 @@ class PlannedRoot:
 @task(name="compare files", tags=["plan"], task_run_name="compare the files of {index.root.name}")
 def plan_root(index: FileIndex, how: RootToPlan, scratch: Path) -> PlannedRoot:
     """Compare the snapshot's files of a root with the live folder."""
-    root, conflicts = plan_files(
-        index,
-        how.repository,
-        how.folder,
-        names=how.names,
-        id_maps=how.id_maps,
-        spoken_for=how.spoken_for,
-        policy=how.policy,
-        scratch=scratch,
-        only=how.only,
-    )
+    root, conflicts = plan_files(index, how, scratch)
     return PlannedRoot(root, conflicts)
 
 

@@ -11,7 +11,7 @@ import pytest
 from edms_tasks.errors import CommandError
 from edms_tasks.settings import Settings
 from flows.merge import MergeResult
-from tests.merging.test_every_kind_of_reference import meanings
+from tests.merging.test_every_kind_of_reference import files, meanings
 from tests.running import run_backup, run_merge
 from tests.soft.paper_archive import PaperArchive, paper_archive
 
@@ -41,9 +41,16 @@ def collided(tmp_path_factory: pytest.TempPathFactory) -> Collided:
         lite.execute("DELETE FROM small_rule WHERE code IN ('empty', 'broken')")
         lite.commit()
     undeclared = archive.settings.model_copy(update={"soft_references": ()})
+    (archive.media / "thumbnails" / "readme.txt").unlink()
     snapshot = run_backup(undeclared).snapshot_id
+    for picture in (archive.media / "thumbnails").iterdir():
+        picture.write_bytes(b"another picture")
     with closing(sqlite3.connect(archive.address.name)) as lite:
         lite.execute("DELETE FROM small_rule")
+        # Its columns of references hold nothing: SQLite tells no type of them.
+        lite.execute(
+            "INSERT INTO small_rule (id, code, document_list, payload, state, label, attachment) VALUES (1, 'own', '', '{}', '', '', '')"
+        )
         lite.execute("UPDATE small_document SET number = 'own ' || number")
         lite.commit()
     return Collided(archive, snapshot, undeclared)
@@ -58,7 +65,7 @@ def test_every_undeclared_column_is_a_conflict_by_name_and_what_was_looked_at_is
     assert all(
         "small.Document" in one.message and f"--not-a-reference {name}" in one.fix for name, one in found.items()
     )
-    assert result.plan.looked.models == ("small.Document",)
+    assert result.plan.looked.models == ("small.Document", "small.Rule")
     # Of small_rule: its columns but the primary key, the file and the content type, which is a foreign key.
     assert result.plan.looked.columns == 8
 
@@ -78,13 +85,49 @@ def test_each_is_accepted_by_name_and_only_by_a_name_that_is_there(collided: Col
         collided.merge(settings, dry_run=True, not_references=("small.Rule.documents",))
 
 
+def test_files_named_by_undeclared_ids_never_take_the_place_of_others(collided: Collided) -> None:
+    result = collided.merge(collided.undeclared, dry_run=True)
+
+    (unclaimed,) = (one for one in result.plan.conflicts if one.code == "file-unclaimed")
+    assert (unclaimed.model, unclaimed.count) == ("files of media", 3)
+    assert [root.replace for root in result.plan.files] == [0]
+
+    # If one name means one file in both systems, that is said, and the policy decides.
+    same_files = collided.merge(collided.undeclared, dry_run=True, not_references=("media:thumbnails/{pk:07}.webp",))
+    assert not any(one.code.startswith(("file", "undeclared-file")) for one in same_files.plan.conflicts)
+    assert [root.replace for root in same_files.plan.files] == [3]
+
+
+def test_a_pattern_of_names_that_holds_ids_which_change_is_named_with_its_declaration(collided: Collided) -> None:
+    pictures = [*(collided.archive.media / "thumbnails").iterdir()]
+    held = {picture: picture.read_bytes() for picture in pictures}
+    for picture in pictures:
+        picture.unlink()
+
+    result = collided.merge(collided.undeclared, dry_run=True)
+
+    for picture, content in held.items():
+        picture.write_bytes(content)
+    (found,) = (one for one in result.plan.conflicts if one.code == "undeclared-file-name")
+    assert found.model == "media:thumbnails/{pk:07}.webp"
+    assert 'files = "media", name = "thumbnails/{pk:07}.webp", target = "small.Document"' in found.fix
+    assert result.plan.looked.files == 3
+
+
 def test_declared_since_the_snapshot_was_made_they_are_followed(collided: Collided) -> None:
     result = collided.merge(collided.archive.settings)
 
     assert result.plan.conflicts == ()
     assert result.done
     assert any("small.Rule.payload" in note for note in result.notes)
+    with closing(sqlite3.connect(collided.archive.address.name)) as lite:
+        lite.execute("DELETE FROM small_rule WHERE code = 'own'")
+        lite.commit()
     assert meanings(collided.archive) == _meant_in_the_snapshot()
+    assert files(collided.archive) == {
+        **{number: f"picture {n}".encode() for n, number in enumerate("ABC")},
+        **{f"own {number}": b"another picture" for number in "ABC"},
+    }
     assert collided.merge(collided.archive.settings, dry_run=True).plan.writes == 0
 
 

@@ -56,12 +56,13 @@ def merge(
             "Wins over [natural_keys] of the settings. Can be given several times.",
         ),
     ] = None,
+    rename_files: Annotated[bool, from_request(MergeRequest, "rename_files")] = False,
     not_a_reference: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="This column holds no ids of rows, although it looks so: documents.Document.batch_id. It stays as it is. Can be given "
-            "several times.",
+            help="This column holds no ids of rows, although it looks so: documents.Document.batch_id; or these names of files: "
+            "'media:logos/*'. It stays as it is. Can be given several times.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")] = False,
@@ -90,6 +91,7 @@ def merge(
             only=tuple(only or ()),
             with_dependents=with_dependents,
             keys=keys_of(key or []),
+            rename_files=rename_files,
             not_references=tuple(not_a_reference or ()),
             dry_run=dry_run,
             confirm=True,

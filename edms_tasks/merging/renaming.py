@@ -1,0 +1,71 @@
+"""Other names for files of the snapshot whose names rows of the target have: `a_1.pdf`, in the rows that name them too.
+
+The snapshot's rows get the new name before they are compared with the target's, as if they had always had it. So a
+second merge finds the file under the name that the first one gave it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+import duckdb
+import pyarrow as pa
+
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.inventory.model import Table
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation
+
+Renames = Mapping[str, Mapping[str, str]]
+"""The folder's name -> a file's name -> its new name."""
+
+_TRIES = 20
+
+
+def other_names(name: str, longest: int | None) -> Iterator[str]:
+    """The names that a file may get instead: `a_1.pdf`, `a_2.pdf`, …, none longer than its columns can hold."""
+    path = PurePosixPath(name)
+    for number in range(1, _TRIES + 1):
+        other = str(path.with_name(f"{path.stem}_{number}{path.suffix}"))
+        if longest is None or len(other) <= longest:
+            yield other
+
+
+def longest_name(tables: Mapping[str, Table], root: str) -> int | None:
+    """How many characters all columns that name files of a folder can hold; None if there is no limit."""
+    limits = [
+        int(found[1])
+        for table in tables.values()
+        for column, held in table.file_columns
+        if held == root and (found := re.search(r"\((\d+)\)", table.column(column).native_type))
+    ]
+    return min(limits, default=None)
+
+
+def with_other_names(
+    cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, renames: Renames, path: Path
+) -> RawTable:
+    """A table's raw rows with the new names, written to `path`; the same ones if they name no renamed file."""
+    columns = [(column, root) for column, root in table.file_columns if renames.get(root)]
+    if not columns or not raw.files:
+        return raw
+    rows = relation(table, raw)
+    kinds = column_types(cursor, rows)
+    joins, values = [], []
+    for number, (column, root) in enumerate(columns):
+        listed = pa.table({"was": [*renames[root]], "now": [*renames[root].values()]})
+        cursor.register(f"renames_{number}", listed)
+        text = text_value(column, kinds[column], raw.encodings.get(column, "native"), alias="t")
+        now = f"n{number}.now"
+        kept = f"'t' || hex({now})" if raw.encodings.get(column) == "tagged" else now
+        joins.append(f"LEFT JOIN renames_{number} n{number} ON n{number}.was = {text}")
+        values.append(f"coalesce({kept}, t.{identifier(column)}) AS {identifier(column)}")
+    cursor.execute(
+        f"COPY (SELECT t.* REPLACE ({', '.join(values)}) FROM {rows} t {' '.join(joins)}) TO {literal(str(path))} {AS_PARQUET}"
+    )
+    for number, _ in enumerate(columns):
+        cursor.unregister(f"renames_{number}")
+    return RawTable(raw.table_id, raw.rows, raw.encodings, (path,))

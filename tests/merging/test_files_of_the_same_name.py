@@ -1,0 +1,108 @@
+"""Two systems have a file of one name: neither loses its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.settings import Settings, settings_from
+from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_merge
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
+
+MODELS = """
+class Paper(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+    file = models.FileField(upload_to="papers", max_length=22)
+"""
+ROWS = (
+    "Paper.objects.create(number='mine', file='papers/a.pdf'); Paper.objects.create(number='both', file='papers/b.pdf')"
+)
+
+
+@dataclass(frozen=True)
+class Two:
+    """A snapshot, and its EDMS, in which another paper has the file's name by now."""
+
+    settings: Settings
+    media: Path
+    database: Path
+    snapshot: str
+
+    def papers(self) -> dict[str, tuple[str, bytes]]:
+        with closing(sqlite3.connect(self.database)) as lite:
+            found = lite.execute("SELECT number, file FROM small_paper").fetchall()
+        return {number: (file, (self.media / file).read_bytes()) for number, file in found}
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
+    folder = tmp_path_factory.mktemp("two")
+    edms = small_project(folder / "project", MODELS, ROWS, settings='MEDIA_ROOT = BASE / "media"\n')
+    settings = settings_from(
+        {
+            "edms": edms.edms.model_dump(),
+            "repository": {"url": str(folder / "repository")},
+            "workdir": str(folder / "work"),
+            "validate": {"django_check": False},
+        },
+        where=folder / "edms-backup.toml",
+    )
+    media, database = folder / "project" / "media", folder / "project" / "db.sqlite3"
+    (media / "papers").mkdir(parents=True)
+    (media / "papers" / "a.pdf").write_bytes(b"mine")
+    (media / "papers" / "b.pdf").write_bytes(b"of both, as the snapshot has it")
+    snapshot = run_backup(settings).snapshot_id
+    with closing(sqlite3.connect(database)) as lite:
+        lite.execute("UPDATE small_paper SET number = 'theirs' WHERE number = 'mine'")
+        lite.commit()
+    (media / "papers" / "a.pdf").write_bytes(b"theirs")
+    (media / "papers" / "a_1.pdf").write_bytes(b"somebody's")
+    (media / "papers" / "b.pdf").write_bytes(b"of both, as the target has it")
+    return Two(settings, media, database, snapshot)
+
+
+def test_it_is_a_conflict_and_the_way_out_is_named(two: Two) -> None:
+    result = run_merge(two.settings, snapshot=two.snapshot, dry_run=True)
+
+    (conflict,) = result.plan.conflicts
+    assert (conflict.code, conflict.count, conflict.examples) == ("file", 1, ("papers/a.pdf",))
+    assert "--rename-files" in conflict.fix
+
+
+def test_a_file_for_a_new_row_is_not_left_behind_where_others_are_kept(two: Two) -> None:
+    with closing(sqlite3.connect(two.database)) as lite:
+        lite.execute("UPDATE small_paper SET file = 'papers/b.pdf' WHERE number = 'theirs'")
+        lite.commit()
+
+    result = run_merge(two.settings, snapshot=two.snapshot, on_conflict="keep", dry_run=True)
+
+    with closing(sqlite3.connect(two.database)) as lite:
+        lite.execute("UPDATE small_paper SET file = 'papers/a.pdf' WHERE number = 'theirs'")
+        lite.commit()
+    assert "papers/a.pdf" in [name for one in result.plan.conflicts if one.code == "file" for name in one.examples]
+
+
+def test_under_another_name_both_have_theirs_and_a_second_merge_writes_nothing(two: Two) -> None:
+    result = run_merge(two.settings, snapshot=two.snapshot, rename_files=True)
+
+    assert result.plan.conflicts == ()
+    assert two.papers() == {
+        "mine": ("papers/a_2.pdf", b"mine"),
+        "theirs": ("papers/a.pdf", b"theirs"),
+        "both": ("papers/b.pdf", b"of both, as the snapshot has it"),
+    }
+    assert (two.media / "papers" / "a_1.pdf").read_bytes() == b"somebody's"
+    assert run_merge(two.settings, snapshot=two.snapshot, rename_files=True, dry_run=True).plan.writes == 0
+
+
+def test_without_that_a_second_merge_is_a_conflict_again_and_writes_nothing(two: Two) -> None:
+    result = run_merge(two.settings, snapshot=two.snapshot)
+
+    assert [one.code for one in result.plan.conflicts] == ["file"]
+    assert not result.done
