@@ -9,6 +9,7 @@ import duckdb
 
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.merging.matched_tables import Matched
+from edms_tasks.merging.naming_columns import Namings
 from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.merging.rewriting import ACTION
@@ -24,25 +25,27 @@ class Owners:
     claimed: frozenset[str]  # by those of them that the target does not have
 
 
-def owners(cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], root: str) -> Owners:
+def owners(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], namings: Namings, root: str
+) -> Owners:
     """Who names the files of a folder."""
     return Owners(
-        frozenset(_spoken_for(cursor, matched, policies, root)),
-        frozenset(_named(cursor, matched, root, "true")),
-        frozenset(_named(cursor, matched, root, f'r."{ACTION}" = {literal("insert")}')),
+        frozenset(_spoken_for(cursor, matched, policies, namings, root)),
+        frozenset(named_files(cursor, matched, namings, root)),
+        frozenset(named_files(cursor, matched, namings, root, f'r."{ACTION}" = {literal("insert")}')),
     )
 
 
 def _spoken_for(
-    cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], root: str
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], namings: Namings, root: str
 ) -> set[str]:
     """The names that unchanged rows of the target hold."""
     names: set[str] = set()
     for table_id, target in matched.targets.items():
-        for column, held_root in target.table.file_columns:
-            if held_root != root or not target.rows:
+        for naming in namings[table_id]:
+            if naming.root != root or not target.rows:
                 continue
-            text = _text(target, column, "t")
+            text = naming.path(_text(target, naming.column, "t"))
             rows = matched.rewritten[table_id]
             settled = f"({written(policies[table_id])} OR o.\"{ACTION}\" = 'same')"
             theirs = f"NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND {settled})"
@@ -53,15 +56,17 @@ def _spoken_for(
     return names
 
 
-def _named(cursor: duckdb.DuckDBPyConnection, matched: Matched, root: str, condition: str) -> set[str]:
+def named_files(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, namings: Namings, root: str, condition: str = "true"
+) -> set[str]:
     """The names that rows of the snapshot hold which are merged and of which the condition is true."""
     names: set[str] = set()
     for table_id, source in matched.sources.items():
         rows = matched.rewritten[table_id]
-        for column, held_root in source.table.file_columns:
-            if held_root != root or not rows.rows:
+        for naming in namings[table_id]:
+            if naming.root != root or not rows.rows:
                 continue
-            text = _text(source, column, "s")
+            text = naming.path(_text(source, naming.column, "s"))
             found = cursor.execute(
                 f"SELECT DISTINCT {text} FROM {source.relation} s JOIN {rows.relation} r ON {paired('s', 'r')} "
                 f"WHERE {text} <> '' AND {condition}"

@@ -7,7 +7,7 @@ second merge finds the file under the name that the first one gave it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import duckdb
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import Table
+from edms_tasks.merging.naming_columns import Naming, Namings
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation
@@ -34,37 +35,47 @@ def other_names(name: str, longest: int | None) -> Iterator[str]:
             yield other
 
 
-def longest_name(tables: Mapping[str, Table], root: str) -> int | None:
-    """How many characters all columns that name files of a folder can hold; None if there is no limit."""
+def longest_name(tables: Iterable[Table], namings: Namings, root: str) -> int | None:
+    """How many characters of a name all columns that name files of a folder can hold; None if there is no limit."""
     limits = [
-        int(found[1])
-        for table in tables.values()
-        for column, held in table.file_columns
-        if held == root and (found := re.search(r"\((\d+)\)", table.column(column).native_type))
+        int(found[1]) - len(naming.strip) + len(naming.prefix)
+        for table in tables
+        for naming in namings[table.id]
+        if naming.root == root and (found := re.search(r"\((\d+)\)", table.column(naming.column).native_type))
     ]
     return min(limits, default=None)
 
 
 def with_other_names(
-    cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, renames: Renames, path: Path
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    raw: RawTable,
+    namings: Sequence[Naming],
+    renames: Renames,
+    path: Path,
 ) -> RawTable:
     """A table's raw rows with the new names, written to `path`; the same ones if they name no renamed file."""
-    columns = [(column, root) for column, root in table.file_columns if renames.get(root)]
+    columns = [naming for naming in namings if renames.get(naming.root)]
     if not columns or not raw.files:
         return raw
     rows = relation(table, raw)
     kinds = column_types(cursor, rows)
-    joins, values = [], []
-    for number, (column, root) in enumerate(columns):
+    joins: list[str] = []
+    values: dict[str, list[str]] = {}
+    for number, naming in enumerate(columns):
+        column, root = naming.column, naming.root
         listed = pa.table({"was": [*renames[root]], "now": [*renames[root].values()]})
         cursor.register(f"renames_{number}", listed)
         text = text_value(column, kinds[column], raw.encodings.get(column, "native"), alias="t")
-        now = f"n{number}.now"
+        now = naming.value(f"n{number}.now")
         kept = f"'t' || hex({now})" if raw.encodings.get(column) == "tagged" else now
-        joins.append(f"LEFT JOIN renames_{number} n{number} ON n{number}.was = {text}")
-        values.append(f"coalesce({kept}, t.{identifier(column)}) AS {identifier(column)}")
+        joins.append(f"LEFT JOIN renames_{number} n{number} ON n{number}.was = {naming.path(text)}")
+        values.setdefault(column, []).append(kept)
+    replaced = [
+        f"coalesce({', '.join(kept)}, t.{identifier(name)}) AS {identifier(name)}" for name, kept in values.items()
+    ]
     cursor.execute(
-        f"COPY (SELECT t.* REPLACE ({', '.join(values)}) FROM {rows} t {' '.join(joins)}) TO {literal(str(path))} {AS_PARQUET}"
+        f"COPY (SELECT t.* REPLACE ({', '.join(replaced)}) FROM {rows} t {' '.join(joins)}) TO {literal(str(path))} {AS_PARQUET}"
     )
     for number, _ in enumerate(columns):
         cursor.unregister(f"renames_{number}")

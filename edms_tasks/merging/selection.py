@@ -95,23 +95,6 @@ def restrict(
     return replace(matched, rewritten=rewritten)
 
 
-def chosen_files(cursor: duckdb.DuckDBPyConnection, matched: Matched, root: str) -> set[str]:
-    """The names of files in a folder that the selected rows name."""
-    names: set[str] = set()
-    for table_id, source in matched.sources.items():
-        rows = matched.rewritten[table_id]
-        for column, held_root in source.table.file_columns:
-            if held_root != root or not rows.rows:
-                continue
-            encoding = source.side.raws[table_id].encodings.get(column, "native")
-            text = text_value(column, source.held(column).kind, encoding, alias="s")
-            found = cursor.execute(
-                f"SELECT DISTINCT {text} FROM {source.relation} s SEMI JOIN {rows.relation} r ON {paired('s', 'r')} WHERE {text} <> ''"
-            ).fetchall()
-            names |= {str(name) for (name,) in found}
-    return names
-
-
 def chosen_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched, table_id: str) -> set[str]:
     """The ids, in the snapshot, of the selected rows of a table with a primary key of one column."""
     source, rows = matched.sources[table_id], matched.rewritten[table_id]

@@ -14,14 +14,15 @@ from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.merging.accepted import Accepted, accepted
 from edms_tasks.merging.changes import table_change
 from edms_tasks.merging.conflicts import Conflict
-from edms_tasks.merging.file_names import owners
+from edms_tasks.merging.file_names import named_files, owners
 from edms_tasks.merging.files import RootMerge, RootToPlan
 from edms_tasks.merging.keys import Keys, require_used
 from edms_tasks.merging.matched_tables import Matched
+from edms_tasks.merging.naming_columns import naming_columns
 from edms_tasks.merging.pairing import Identified, pair_same_rows
 from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans
 from edms_tasks.merging.renaming import Renames, longest_name, with_other_names
-from edms_tasks.merging.selection import chosen_files, chosen_ids
+from edms_tasks.merging.selection import chosen_ids
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
@@ -72,6 +73,11 @@ class MergeStages:
         self._tables = tables
         self._folders = folders
         self._names = names
+        self._namings = naming_columns(
+            tables,
+            manifest.path_columns,
+            {index.root.name: (index.root.path, str(folders.get(index.root.name, ""))) for index in manifest.files},
+        )
         self._wanted = wanted
         self._policies = wanted.policies
         self._roots: list[RootMerge] = []
@@ -111,7 +117,9 @@ class MergeStages:
                 conflicts += found
             policies = {table.id: self._policies.of(table) for table in self._tables}
             names = {root.index.root.name: root.nobodys for root in self._roots}
-            looked, found = self._run.call(look_for_undeclared_ids, matched, policies, says, names, self._workspace)
+            looked, found = self._run.call(
+                look_for_undeclared_ids, matched, policies, says, self._namings, names, self._workspace
+            )
             conflicts += found
             conflicts += [conflict for planned in roots for conflict in planned.conflicts]
         return MergePlan(
@@ -149,7 +157,9 @@ class MergeStages:
         with self._workspace.cursor() as cursor:
             for place, table in numbered(self._tables):
                 raws = self._raws[SNAPSHOT]
-                raws[table.id] = with_other_names(cursor, table, raws[table.id], renames, folder / f"{place}.parquet")
+                raws[table.id] = with_other_names(
+                    cursor, table, raws[table.id], self._namings[table.id], renames, folder / f"{place}.parquet"
+                )
 
     def carry_out(self, transaction: MergeTransaction) -> tuple[MergedTable, ...]:
         """Write and validate in the transaction; the caller commits it."""
@@ -214,7 +224,7 @@ class MergeStages:
         name = index.root.name
         policies = {table.id: self._policies.of(table) for table in self._tables}
         with self._workspace.cursor() as cursor:
-            named = owners(cursor, matched, policies, name)
+            named = owners(cursor, matched, policies, self._namings, name)
         return RootToPlan(
             repository=self._repository,
             folder=self._folders[name],
@@ -226,13 +236,13 @@ class MergeStages:
             accepted=says,
             renames=renames.get(name, {}),
             may_rename=self._wanted.rename_files and not renames,
-            longest=longest_name({table.id: table for table in self._tables}, name),
+            longest=longest_name(self._tables, self._namings, name),
         )
 
     def _chosen_files(self, matched: Matched, root: str) -> Callable[[str, Mapping[str, str]], bool]:
         """The files of a folder that belong to the chosen rows: those that they name, and those with their ids in the name."""
         with self._workspace.cursor() as cursor:
-            names = chosen_files(cursor, matched, root)
+            names = named_files(cursor, matched, self._namings, root)
             declared = {reference.target for reference in self._names if reference.root == root}
             ids = {table_id: chosen_ids(cursor, matched, table_id) for table_id in declared}
 

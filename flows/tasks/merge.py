@@ -15,6 +15,7 @@ from edms_tasks.merging.conflicts import Conflict
 from edms_tasks.merging.files import RootMerge, RootToPlan, plan_files
 from edms_tasks.merging.looked import Looked
 from edms_tasks.merging.matched_tables import Matched, match_tables
+from edms_tasks.merging.naming_columns import Namings
 from edms_tasks.merging.pairing import Identified, write_identified
 from edms_tasks.merging.planning import ModelPlan, Policy
 from edms_tasks.merging.rewriting import Rewritten
@@ -63,12 +64,13 @@ def look_for_undeclared_ids(
     matched: Matched,
     policies: Mapping[str, Policy],
     accepted: Accepted,
+    namings: Namings,
     names: Mapping[str, Sequence[str]],
     workspace: Workspace,
 ) -> tuple[Looked, list[Conflict]]:
     """Look through the rows to be written for ids that change and that nobody declared."""
     with workspace.cursor() as cursor:
-        return find_undeclared(cursor, matched, policies, accepted, names)
+        return find_undeclared(cursor, matched, policies, accepted, namings, names)
 
 
 @dataclass(frozen=True)
