@@ -37,7 +37,6 @@ from edms_tasks.errors import CheckFailed
 from edms_tasks.incremental.row_index import CHUNK, ROW, IndexWriter, StoredRows, live_rows, renumbered, superseded_rows
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, generic_content_type, generic_object_id
-from edms_tasks.digests.value_equality import leads_to
 from edms_tasks.manifest import Chunk, Encoding, TableState
 from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.raw_table import RawTable

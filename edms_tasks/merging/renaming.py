@@ -37,13 +37,16 @@ def other_names(name: str, longest: int | None) -> Iterator[str]:
 
 def longest_name(tables: Iterable[Table], namings: Namings, root: str) -> int | None:
     """How many characters of a name all columns that name files of a folder can hold; None if there is no limit."""
-    limits = [
-        int(found[1]) - len(naming.strip) + len(naming.prefix)
-        for table in tables
-        for naming in namings[table.id]
-        if naming.root == root and (found := re.search(r"\((\d+)\)", table.column(naming.column).native_type))
-    ]
-    return min(limits, default=None)
+    limits: dict[tuple[str, str], int] = {}
+    for table in tables:
+        for naming in namings[table.id]:
+            found = re.search(r"\((\d+)\)", table.column(naming.column).native_type)
+            if naming.root == root and found:
+                # A column that holds absolute paths as well holds longer names without them.
+                room = int(found[1]) - len(naming.strip) + len(naming.prefix)
+                column = (table.id, naming.column)
+                limits[column] = max(room, limits.get(column, room))
+    return min(limits.values(), default=None)
 
 
 def with_other_names(

@@ -10,13 +10,13 @@ import duckdb
 
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.chunk_columns import KEY, reference_column
+from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CheckFailed, MergeRefused
 from edms_tasks.identifying.comparable import carried, same
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
 from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
-from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.merging.id_map import IdMap, content_type_ids
 from edms_tasks.merging.pairing import EXACT, NUMBER, Identified, exact_hash, paired
 from edms_tasks.quoting import identifier, literal

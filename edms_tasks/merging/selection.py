@@ -19,7 +19,6 @@ from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
 from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
-from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.merging.id_map import content_type_ids
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.pairing import NUMBER, Identified, paired

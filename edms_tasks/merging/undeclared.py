@@ -14,7 +14,6 @@ import pyarrow as pa
 from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import CONTENT_TYPES, Column, ForeignReference, GenericReference, Table
-from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.merging.accepted import Accepted, subject_of
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
