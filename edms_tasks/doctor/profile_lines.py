@@ -153,12 +153,14 @@ class _Judge:
     def line(self, tried: Tried) -> ProfileLine:
         entry = tried.entry
         if tried.error is not None:
-            why = " ".join(part for part in (str(tried.error), tried.error.why) if part)
-            return _line(entry, "wrong", 0, why, tried.error.fix or "")
+            why = " ".join(part for part in (tried.error.what, tried.error.why) if part)
+            return _line(entry, "wrong", 0, why, tried.error.fix)
         if entry.section == _FREE:
             return self._key(entry)
         if tried.references or tried.file_names:
             return self._references(tried)
+        if entry.section == "soft_references":
+            return _line(entry, "nothing", 0, "the models declare this reference already")
         if entry.section == "validate" and (names := entry.settings["validate"].get("sensitive")):
             return self._column(entry, str(names[0]))
         if entry.section == "exclude":

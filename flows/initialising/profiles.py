@@ -76,6 +76,8 @@ def profile_from(name: str) -> Profile:
     """The profile in a file, or the shipped one of that name; raises CommandError, or SettingsError for a file that is none."""
     path = Path(name)
     if not path.is_file():
+        if path.suffix == ".toml" or len(path.parts) > 1:
+            raise CommandError("There is no such profile.", where=str(path.absolute()), fix="Name a file that exists.")
         return find_profile(name)
     try:
         text = path.read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ from flows.running.run import Run
 from tests.inventory.small_project import small_project
 
 MODELS = """
+from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 
 class Shelf(models.Model):
@@ -32,6 +33,11 @@ class Paper(models.Model):
     others = models.JSONField(default=list)
     rooms = models.JSONField(default=list)
     secret = models.CharField(max_length=20, null=True)
+
+class Note(models.Model):
+    kind = models.ForeignKey(ContentType, models.CASCADE)
+    number = models.PositiveIntegerField()
+    about = GenericForeignKey("kind", "number")
 
 class Log(models.Model):
     kind = models.ForeignKey(ContentType, models.CASCADE)
@@ -103,6 +109,10 @@ content_type = "small.Log.kind"
 object_id = "small.Log.number"
 
 [[soft_references]]
+content_type = "small.Note.kind"
+object_id = "small.Note.number"
+
+[[soft_references]]
 files = "media"
 name = "thumbs/{pk:07}.webp"
 target = "small.Paper"
@@ -166,12 +176,14 @@ def test_ids_are_counted_one_by_one_and_those_of_no_row_are_told(checked: Checke
         # 1 and 2 are papers, not shelves.
         ("wrong", 2, "2 ids in 1 row; none leads to a row of the target"),
     ]
-    assert [verdict for verdict, _, _ in found[4:]] == ["wrong", "wrong", "right", "right"]
-    assert [count for _, count, _ in found[6:]] == [2, 2], "rows of the log; names of thumbnails"
+    assert [verdict for verdict, _, _ in found[4:]] == ["wrong", "wrong", "right", "nothing", "right"]
+    assert [count for _, count, _ in found[6:]] == [2, 0, 2], "rows of the log; what a model says; names of thumbnails"
+    assert found[7][2] == "the models declare this reference already"
 
 
 def test_a_wrong_line_says_why_in_the_words_of_a_backup(checked: CheckedProfile) -> None:
-    assert "column is declared twice" in _saying(checked, 'column = "small.Paper.shelf", target = "small.Paper"').found
+    twice = _saying(checked, 'column = "small.Paper.shelf", target = "small.Paper"')
+    assert twice.found == "The column is declared twice. A value can be read in one way only."
     assert "twice" not in _saying(checked, 'column = "small.Paper.shelf", target = "small.Shelf"').found
     assert "small.Nothing" in _saying(checked, "small.Nothing").found
     assert "colour" in _saying(checked, "colour").found
