@@ -172,7 +172,8 @@ def joined(table: Table, raw: RawTable, keys: CheckedKeys) -> str:
         columns.append(f"{value} AS {identifier(reference_column(reference.name))}")
     for alias, held in soft.items():
         value = text_of(f"t.{identifier(held.column)}", types[held.column])
-        joins.append(f"LEFT JOIN {held.relation} {alias} ON {alias}.value = {value}")
+        reading = f"{alias}.reading = {held.number_of('t')}"
+        joins.append(f"LEFT JOIN {held.relation} {alias} ON {alias}.value = {value} AND {reading}")
         columns.append(f"{alias}.content AS {identifier(content_column(held.column))}")
     return f"SELECT {', '.join(columns)} FROM {relation(table, raw)} t\n" + "\n".join(joins)
 

@@ -23,6 +23,7 @@ from edms_tasks.inventory.model import CONTENT_TYPES, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
+from edms_tasks.soft.path_states import PathStates
 from edms_tasks.undeclared.judgement import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names import Names
 
@@ -160,9 +161,22 @@ def _is_declared(place: Place) -> bool:
     for reference in place.table.soft_references:
         if reference.column != place.column:
             continue
-        if reference.form != "json" or parse_json_path(reference.expression) == _path(place):
+        if any(not one.path or _covers(parse_json_path(one.path), _path(place)) for one in reference.places):
             return True
     return False
+
+
+def _covers(declared: JsonPath, found: JsonPath | None) -> bool:
+    """Whether a declared path leads to the same place, as far as can be told without its filters."""
+    if found is None or declared.keys != found.keys:
+        return False
+    paths = PathStates((declared,))
+    here = paths.settled(paths.start, lambda _: True, is_container=True)
+    for step in found.steps[: len(found.steps) - found.keys]:
+        if step.into in ("object", "array"):
+            below = paths.below(here, step.into, "\x00" if step.name is None else step.name)
+            here = paths.settled(below, lambda _: True, is_container=True)
+    return bool(paths.keys(here) if found.keys else paths.ends(here))
 
 
 def _path(place: Place) -> JsonPath | None:

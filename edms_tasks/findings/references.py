@@ -26,7 +26,8 @@ KINDS = (
     Kind(
         "soft-reference-unreadable",
         ("warning",),
-        "[[soft_references]] declares ids in the JSON of a column, but rows hold text that is not JSON. No reference is seen in them.",
+        "[[soft_references]] declares ids in the JSON of a column, but rows hold text, or a string in the JSON, that is not JSON. "
+        "No reference is seen in it.",
         "Fix the rows in the EDMS, or leave them: they are restored as they are.",
     ),
     Kind(

@@ -152,6 +152,19 @@ def _described(table: Table, model: ProbeModel | None, catalogue: Sequence[Table
                     if {generic.content_type_column, generic.object_id_column} <= present
                 ),
             ),
+            "child_lists": tuple(
+                (field.column, field.child_list)
+                for field in model.fields
+                if field.child_list and field.column in present
+            ),
+            "id_lists": tuple(
+                (name, target.id)
+                for name, db_table in model.parental_lists
+                if (target := table_of(db_table, catalogue)) is not None
+            ),
+            "generic_relations": tuple(
+                found.id for db_table in model.generic_relations if (found := table_of(db_table, catalogue)) is not None
+            ),
             "file_columns": tuple(
                 (field.column, field.file_root) for field in model.fields if field.file_root and field.column in present
             ),

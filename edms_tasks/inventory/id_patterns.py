@@ -1,7 +1,7 @@
-"""Turn declared patterns of ids in strings and file names into regular expressions.
+"""Patterns of ids in strings and in names of files, as declarations spell them, and the regular expressions they mean.
 
-`custom_field_%d` is a string that ends in a number. `thumbnails/{pk:07}.webp` is a path with a number, padded with zeros as
-by Python's format. The expressions use only syntax that both DuckDB (RE2) and Python understand.
+`custom_field_%d` is a text that ends in a number; `thumbnails/{pk:07}.webp` a path that holds one, padded with zeros as
+Python's format would. What DuckDB and Python both understand (RE2's syntax) is all that is used.
 """
 
 from __future__ import annotations
@@ -13,39 +13,72 @@ from edms_tasks.inventory.model import IdKind
 
 _UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 _WORD = r"[0-9A-Za-z_-]+"
-_PLACEHOLDER = re.compile(r"%[ds]")
+_PLACEHOLDER = re.compile(r"%(?:0(?P<width>[1-9][0-9]?))?d|%s|\{pk(?::0(?P<wide>[1-9][0-9]?))?\}")
 _FIELD = re.compile(r"\{pk(?::0(?P<width>[1-9][0-9]?))?\}")
 
 
 @dataclass(frozen=True)
 class NamePattern:
-    """A regular expression for whole paths with three groups (before, id, after), and whether the id is padded with zeros."""
+    """A regular expression for whole paths with three groups (before, id, after), and whether zeros pad the id."""
 
     expression: str
     padded: bool
 
 
-def text_expression(pattern: str, kind: IdKind) -> str:
-    """The regular expression of a pattern such as `custom_field_%d`; its one group is the id.
+@dataclass(frozen=True)
+class TextPattern:
+    """A regular expression for parts of a text with one group, the id, and whether zeros pad the id."""
+
+    expression: str
+    padded: bool
+
+
+def text_pattern(pattern: str, kind: IdKind) -> TextPattern:
+    """What a pattern such as `custom_field_%d` or `archive/{pk:07}.pdf` means.
 
     Raises:
-        ValueError: the pattern does not contain exactly one `%d` or `%s`, or `%d` stands for a UUID.
+        ValueError: it does not hold exactly one place for the id, or one that the target's ids cannot take.
     """
-    placeholders = _PLACEHOLDER.findall(pattern)
-    if len(placeholders) != 1:
-        raise ValueError("it must contain the place of the id exactly once: %d for a number, %s for a word or a UUID")
-    if placeholders[0] == "%d" and kind == "uuid":
+    places = list(_PLACEHOLDER.finditer(pattern))
+    if len(places) != 1:
+        raise ValueError(
+            "it must contain the place of the id exactly once: %d for a number, %s for a word or a UUID, {pk:07} for a number "
+            "padded with zeros to seven digits"
+        )
+    found = places[0]
+    width = found["width"] or found["wide"]
+    before, after = re.escape(pattern[: found.start()]), re.escape(pattern[found.end() :])
+    if width:
+        if kind != "number":
+            raise ValueError("only numbers can be padded with zeros, and the ids of the target are not numbers")
+        # Neither the beginning of a longer number nor its end.
+        edges = ["" if part else r"\b" for part in (before, after)]
+        one = rf"[1-9][0-9]{{{width},}}|[0-9]{{{width}}}"
+        return TextPattern(f"{before}{edges[0]}({one}){edges[1]}{after}", padded=True)
+    return TextPattern(f"{before}({_plain(found[0], kind)}){after}", padded=False)
+
+
+def id_expression(placeholder: str, kind: IdKind) -> str | None:
+    """The regular expression of an id that stands for `%d` or `%s`; None if the text is neither."""
+    found = _PLACEHOLDER.fullmatch(placeholder)
+    if found is None or found["width"] or found["wide"]:
+        return None
+    return _plain(placeholder, kind)
+
+
+def _plain(placeholder: str, kind: IdKind) -> str:
+    if placeholder == "%d" and kind == "uuid":
         raise ValueError("the ids of the target are UUIDs, which %s stands for")
-    before, after = _PLACEHOLDER.split(pattern)
-    number = "[0-9]+" if placeholders[0] == "%d" else _UUID if kind == "uuid" else _WORD
-    return f"{re.escape(before)}({number}){re.escape(after)}"
+    if placeholder == "%d" or (placeholder == "{pk}" and kind == "number"):
+        return "[0-9]+"
+    return _UUID if kind == "uuid" else _WORD
 
 
 def name_expression(pattern: str, kind: IdKind) -> NamePattern:
     """The regular expression of a pattern such as `thumbnails/{pk:07}.webp`; `*` stands for anything but a slash.
 
     Raises:
-        ValueError: the pattern does not contain exactly one `{pk}`, or pads ids that are not numbers.
+        ValueError: it does not hold exactly one `{pk}`, or pads an id that is no number.
     """
     fields = list(_FIELD.finditer(pattern))
     literal = _FIELD.sub("", pattern)
@@ -56,9 +89,9 @@ def name_expression(pattern: str, kind: IdKind) -> NamePattern:
         raise ValueError("only numbers can be padded with zeros, and the ids of the target are not numbers")
     before, after = (_glob(part) for part in (pattern[: fields[0].start()], pattern[fields[0].end() :]))
     plain = {"uuid": _UUID, "number": "0|[1-9][0-9]*", "text": "[^/]+"}[kind]
-    # Python's format pads up to the width and never shortens: longer numbers have no leading zeros.
-    number = rf"[0-9]{{{width}}}|[1-9][0-9]{{{width},}}" if width else plain
-    return NamePattern(f"^({before})({number})({after})$", padded=bool(width))
+    # Python's format pads up to the width and never cuts: longer numbers have no zeros in front.
+    one = rf"[0-9]{{{width}}}|[1-9][0-9]{{{width},}}" if width else plain
+    return NamePattern(f"^({before})({one})({after})$", padded=bool(width))
 
 
 def _glob(text: str) -> str:

@@ -121,8 +121,27 @@ class GenericReference(Value):
     declared: bool = True  # by a GenericForeignKey, or in the settings
 
 
-SoftForm = Literal["value", "list", "json", "pattern"]
 IdKind = Literal["number", "uuid", "text"]
+LeafForm = Literal["value", "list", "pattern", "tag"]
+"""How a text holds ids: it is one, a list of them, or has them in strings of a pattern or in attributes of tags."""
+SoftForm = LeafForm | Literal["json", "copy"]
+
+
+class Condition(Value):
+    """What a row must have in another column for a reference to be there; several conditions must all be met."""
+
+    column: str
+    values: tuple[str, ...]  # as text; one of them
+    models: bool = False  # the values are content types ("documents.document"), and the column refers to them
+
+
+class Place(Value):
+    """Where a column's values hold ids: at a path of their JSON or in the whole text, and in which form there."""
+
+    where: tuple[Condition, ...] = ()
+    path: str = ""  # into JSON; "": the value itself
+    form: LeafForm
+    expression: str = ""  # the separator of a list, a pattern, a tag
 
 
 class SoftReference(Value):
@@ -135,7 +154,19 @@ class SoftReference(Value):
     target_column: str
     id_kind: IdKind  # of the target's column; a pattern depends on it
     form: SoftForm
-    expression: str = ""  # the separator of a list, the path into JSON, or the pattern of a string
+    expression: str = ""  # the separator of a list, the path into JSON, a pattern, a tag, the model that is copied
+    path: str = ""  # to the strings in JSON that hold the list, the pattern or the tag
+    where: tuple[Condition, ...] = ()
+    copied: tuple[Place, ...] = ()  # of the form "copy": where a copy of a row holds ids of the target
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the column's values hold its ids."""
+        if self.form == "copy":
+            return self.copied
+        if self.form == "json":
+            return (Place(where=self.where, path=self.expression, form="value"),)
+        return (Place(where=self.where, path=self.path, form=self.form, expression=self.expression),)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -184,6 +215,13 @@ class Table(Value):
     unique_keys: tuple[UniqueKey, ...] = ()
     references: tuple[Reference, ...] = ()
     file_columns: tuple[tuple[str, str], ...] = ()  # (column, file root name)
+    # What copies of rows in JSON hold besides the fields (modelcluster): (foreign key's column, name): the list of this table's
+    # rows in a copy of the row that they refer to; (name, Table.id): lists of ids.
+    child_lists: tuple[tuple[str, str], ...] = ()
+    id_lists: tuple[tuple[str, str], ...] = ()
+    generic_relations: tuple[
+        str, ...
+    ] = ()  # Table.id of tables whose rows may be about its rows, by its GenericRelations
     key_candidates: tuple[NaturalKey, ...] = ()  # best first; the last one is the surrogate, if there is a primary key
 
     @property

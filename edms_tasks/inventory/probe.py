@@ -390,6 +390,8 @@ class Reporter:
             "proxies": self._proxies(model),
             "fields": [self._field(field, label, primary) for field in fields],
             "generics": self._generics(model),
+            "generic_relations": self._generic_relations(model),
+            "parental_lists": self._parental_lists(model),
             "uniques": self._uniques(model),
             "natural_key": self._natural_key(model),
             "lookup": self._lookup(model),
@@ -436,6 +438,8 @@ class Reporter:
             described["reference_column"] = target.column
             described["reference_kind"] = "one_to_one" if isinstance(field, models.OneToOneField) else "foreign"
             described["parent_link"] = bool(getattr(remote, "parent_link", False))
+            if _is_a(field, "ParentalKey"):
+                described["child_list"] = remote.get_accessor_name()
         if isinstance(field, models.FileField):
             described["file_root"] = self._root_of(field, "%s.%s" % (label, field.name))
         return described
@@ -480,6 +484,18 @@ class Reporter:
                     )
                     break
         return found
+
+    def _generic_relations(self, model):
+        # type: (type) -> list
+        """The tables whose rows refer to rows of a model by content type and id, as its GenericRelations say."""
+        fields = [field for field in model._meta.private_fields if _is_a(field, "GenericRelation")]
+        return sorted({field.related_model._meta.db_table for field in fields})
+
+    def _parental_lists(self, model):
+        # type: (type) -> list
+        """The fields that copies of a row hold as lists of ids (modelcluster's many-to-many), and the tables of these ids."""
+        fields = [field for field in model._meta.local_many_to_many if _is_a(field, "ParentalManyToManyField")]
+        return [[field.name, field.related_model._meta.concrete_model._meta.db_table] for field in fields]
 
     def _uniques(self, model):
         # type: (type) -> list
@@ -901,6 +917,12 @@ class Surroundings:
             if os.path.isfile(os.path.join(config.path, "__init__.py")) and "site-packages" in config.path:
                 found.append(config.path)
         return found
+
+
+def _is_a(field, name):
+    # type: (object, str) -> bool
+    """Whether a field's class, or one that it is made from, has a name; its package need not be installed."""
+    return any(base.__name__ == name for base in type(field).__mro__)
 
 
 def _folders(paths):

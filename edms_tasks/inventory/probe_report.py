@@ -30,6 +30,9 @@ class ProbeField(Value):
     reference_column: str | None = None
     reference_kind: Literal["foreign", "one_to_one"] | None = None
     parent_link: bool = False
+    child_list: str | None = (
+        None  # of modelcluster's ParentalKey: the name under which a copy of the parent has the rows
+    )
     file_root: str | None = None  # name of the ProbeFileRoot a FileField's storage writes to
 
 
@@ -92,6 +95,10 @@ class ProbeModel(Value):
     proxies: tuple[tuple[str, str], ...] = ()  # (app_label, model_name) of its proxy models
     fields: tuple[ProbeField, ...]
     generics: tuple[ProbeGeneric, ...] = ()
+    generic_relations: tuple[str, ...] = ()  # the tables whose rows refer to its rows by content type and id
+    parental_lists: tuple[
+        tuple[str, str], ...
+    ] = ()  # (field, table): a copy of a row has ids of the table's rows there
     uniques: tuple[ProbeUnique, ...] = ()
     natural_key: ProbeKey | None = None
     lookup: ProbeLookup | None = None

@@ -9,9 +9,9 @@ import duckdb
 
 from edms_tasks.digests.value_equality import Held, bare_if_uuid, held
 from edms_tasks.digests.value_text import untagged
-from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.inventory.model import CONTENT_TYPES, Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.manifest import Encoding
-from edms_tasks.quoting import identifier
+from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, relation
 from edms_tasks.soft import Ids, SoftColumn, no_ids, tabulate_ids
@@ -72,6 +72,18 @@ def ids_of(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, target: str, co
     table, key = keys.tables[target], keys.keys[target]
     rows = "\n".join([f"{relation(table, keys.raws[target])} t", *key.joins])
     return tabulate_ids(cursor, table, column, keys.raws[target], keys.types[target], rows=rows, key=key.expression)
+
+
+def content_type_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, labels: Sequence[str]) -> list[str]:
+    """The ids, as text, of the content types of these models ("documents.document")."""
+    if CONTENT_TYPES not in keys.tables:
+        return []
+    rows = relation(keys.tables[CONTENT_TYPES], keys.raws[CONTENT_TYPES])
+    wanted = ", ".join(literal(label) for label in labels)
+    found = cursor.execute(
+        f"SELECT CAST(id AS VARCHAR) FROM {rows} WHERE app_label || '.' || model IN ({wanted}) ORDER BY 1"
+    ).fetchall()
+    return [str(number) for (number,) in found]
 
 
 def generic_object_id(

@@ -24,6 +24,7 @@ from edms_tasks.keys.checked_keys import (
     CheckedKeys,
     TableKey,
     TriedKey,
+    content_type_ids,
     generic_content_type,
     generic_object_id,
     ids_of,
@@ -349,7 +350,18 @@ def _tabulate_soft_references(cursor: duckdb.DuckDBPyConnection, keys: CheckedKe
                         known[soft.target, soft.target_column] = ids_of(cursor, keys, soft.target, soft.target_column)
                     ids.append(known[soft.target, soft.target_column])
             raw, kinds = keys.raws[table_id], keys.types[table_id]
-            found.setdefault(table_id, []).append(tabulate_soft_column(cursor, table, column, raw, kinds, ids, folder))
+            found.setdefault(table_id, []).append(
+                tabulate_soft_column(
+                    cursor,
+                    table,
+                    column,
+                    raw,
+                    kinds,
+                    ids,
+                    folder,
+                    content_types=lambda labels: content_type_ids(cursor, keys, labels),
+                )
+            )
     for (target, _), looked_up in known.items():
         if target in keys.tables:  # the results are in files; free the memory for the rows
             cursor.execute(f"DROP TABLE {looked_up.relation}")

@@ -69,6 +69,8 @@ def _is_of(declaration: SoftReferenceSettings, tables: dict[str, Table]) -> bool
         for name in (declaration.column, declaration.content_type, declaration.object_id)
         if name is not None
     ]
+    if declaration.copy_of is not None and "." in declaration.copy_of:
+        owners.append(declaration.copy_of.lower())
     if declaration.target is not None:
         target = declaration.target.lower()
         owners.append(target if target in known else target.rpartition(".")[0])

@@ -104,7 +104,8 @@ def _dangling(
     value = text_of(identifier(reference.column), kinds[reference.column])
     return [
         f"SELECT DISTINCT {literal(reference.target)}, unnest(json_extract_string({held}, '$[*].nowhere')) "
-        f"FROM (SELECT v.* FROM {column.relation} v SEMI JOIN (SELECT {value} AS value FROM {relation}) x ON x.value = v.value) "
+        f"FROM (SELECT v.* FROM {column.relation} v SEMI JOIN "
+        f"(SELECT {value} AS value, {column.number_of('')} AS reading FROM {relation}) x ON x.value = v.value AND x.reading = v.reading) "
         f"WHERE contains({held}, {literal(ORPHAN)})"
         for column in found.side.keys.soft.get(found.table.id, ())
         for place, one in enumerate(column.references)

@@ -74,7 +74,7 @@ def rewrite(
         target: the target's rows.
         id_maps: the ids, by table id.
         path: the file to write.
-        soft: column -> relation of (value, rewritten), both canonical text, for values with ids that changed.
+        soft: column -> relation of (value, reading, rewritten), canonical texts, for values with ids that changed.
         generic: the relation that `tabulate_generic_ids` made.
 
     Raises:
@@ -112,7 +112,8 @@ def _rewritten_values(
             _follow_generic(source, reference, generic, kinds, values, joins, f"g{number}")
     for number, (column, changed) in enumerate(soft.items()):
         text = text_of(f"s.{identifier(column)}", kinds[column])
-        joins.append(f"LEFT JOIN {changed} w{number} ON w{number}.value = {text}")
+        reading = next(one.number_of("s") for one in source.side.keys.soft[table.id] if one.column == column)
+        joins.append(f"LEFT JOIN {changed} w{number} ON w{number}.value = {text} AND w{number}.reading = {reading}")
         values[column] = (
             f"CASE WHEN w{number}.value IS NULL THEN {values[column]} ELSE CAST(w{number}.rewritten AS {kinds[column]}) END"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -14,9 +14,10 @@ from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.pairing import Identified
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.soft import id_text
+from edms_tasks.soft.readings import UNREAD
 from edms_tasks.soft.rewriting import FinalId, final_ids, rewriter
 
-_SCHEMA = pa.schema([("value", pa.string()), ("class", pa.string()), ("text", pa.string())])
+_SCHEMA = pa.schema([("value", pa.string()), ("reading", pa.int32()), ("class", pa.string()), ("text", pa.string())])
 _AT_ONCE = 4096
 
 
@@ -27,7 +28,7 @@ def rewritten_values(
     id_maps: Mapping[str, IdMap],
     path: Path,
 ) -> str | None:
-    """A relation of (value, rewritten), as the column is carried, for the values that change; None where none does.
+    """A relation of (value, reading, rewritten), as the column is carried, for the values that change; None where none does.
 
     Args:
         cursor: where to compute.
@@ -47,12 +48,12 @@ def rewritten_values(
         return None
     finals = [_final(cursor, one) for one in own]
     with pq.ParquetWriter(path, _SCHEMA) as writer:
-        for batch in _changed(cursor, source, column, rewriter(references, finals)):
+        for batch in _changed(cursor, source, column, finals):
             writer.write_batch(batch)
     changed = f"read_parquet({literal(str(path))})"
     # A tagged value has a letter for its storage class, and text in hexadecimal.
     retagged = "CASE class WHEN '' THEN text WHEN 't' THEN 't' || hex(text) ELSE class || text END"
-    return f"(SELECT value, {retagged} AS rewritten FROM {changed})"
+    return f"(SELECT value, reading, {retagged} AS rewritten FROM {changed})"
 
 
 def _final(cursor: duckdb.DuckDBPyConnection, id_map: IdMap | None) -> FinalId:
@@ -76,18 +77,24 @@ def _compared(id_map: IdMap) -> Callable[[str], str]:
 
 
 def _changed(
-    cursor: duckdb.DuckDBPyConnection, source: Identified, column: str, rewrite: Callable[[str], str]
+    cursor: duckdb.DuckDBPyConnection, source: Identified, column: str, finals: Sequence[FinalId]
 ) -> Iterator[pa.RecordBatch]:
     raw, kinds = source.side.raws[source.table.id], source.side.keys.types[source.table.id]
+    held = next(one for one in source.side.keys.soft[source.table.id] if one.column == column)
+    rewriters = [rewriter(reading, finals) for reading in held.readings]
     name = identifier(column)
     kept_class = f"left({name}, 1)" if raw.encodings.get(column) == "tagged" else "''"
     found = cursor.execute(
-        f"SELECT DISTINCT {text_of(name, kinds[column])}, {kept_class}, {id_text(source.table, column, raw, kinds)} "
-        f"FROM {source.relation} WHERE {name} IS NOT NULL"
+        f"SELECT DISTINCT {text_of(name, kinds[column])}, {held.number_of('')}, {kept_class}, "
+        f"{id_text(source.table, column, raw, kinds)} FROM {source.relation} WHERE {name} IS NOT NULL"
     )
     while rows := found.fetchmany(_AT_ONCE):
-        made = [(value, kind, text, rewrite(text)) for value, kind, text in rows if text is not None]
-        changed = [(value, kind, now) for value, kind, text, now in made if now != text]
+        made = [
+            (value, number, kind, text, rewriters[number](text))
+            for value, number, kind, text in rows
+            if text is not None and number != UNREAD
+        ]
+        changed = [(value, number, kind, now) for value, number, kind, text, now in made if now != text]
         if changed:
-            columns = [pa.array(part, pa.string()) for part in zip(*changed, strict=True)]
+            columns = [pa.array(part, one.type) for part, one in zip(zip(*changed, strict=True), _SCHEMA, strict=True)]
             yield pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)

@@ -23,6 +23,7 @@ from edms_tasks.merging.naming_columns import Namings
 from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.quoting import identifier
+from edms_tasks.soft.readings import UNREAD
 from edms_tasks.soft.rewriting import rewriter
 from edms_tasks.undeclared.collected import IN_NAMES, make_values
 from edms_tasks.undeclared.columns import Mask, collect_by_kind, collect_column
@@ -134,7 +135,7 @@ def _open_columns(table: Table, naming: Collection[str]) -> list[Column]:
             taken |= {reference.content_type_column, reference.object_id_column}
         elif isinstance(reference, ForeignReference):
             taken |= set(reference.columns)
-        elif reference.form == "value":
+        elif reference.form == "value" and not reference.where:
             taken.add(reference.column)
     return [one for one in table.stored_columns if one.name not in taken and one.logical_type in _HOLD_IDS]
 
@@ -145,19 +146,25 @@ def _collect(
     table = source.table
     rows = matched.rewritten[table.id]
     touched = f"coalesce(r.{written(policy)}, false)"
-    joined = f"{source.relation} s LEFT JOIN {rows.relation} r ON {paired('s', 'r')}"
     text = _text(source, column)
-    mask = _mask(table, column)
-    collect_column(
-        cursor, subject_of(table, column), column, f"(SELECT {text} AS text, {touched} AS touched FROM {joined})", mask
-    )
-    if column.logical_type in ("text", "other") and mask is None and column.name.lower().rpartition("_")[2] in _TELLING:
-        beside = [
-            (one.name, f"(SELECT {text} AS text, {_text(source, one)} AS kind, {touched} AS touched FROM {joined})")
-            for one in table.stored_columns
-            if one.name not in (column.name, *table.primary_key) and one.logical_type in ("integer", "text", "other")
-        ]
-        collect_by_kind(cursor, subject_of(table, column), column, beside[:_MOST_BESIDE])
+    for where, mask in _parts(source, column):
+        joined = f"{source.relation} s LEFT JOIN {rows.relation} r ON {paired('s', 'r')} WHERE {where}"
+        collect_column(
+            cursor,
+            subject_of(table, column),
+            column,
+            f"(SELECT {text} AS text, {touched} AS touched FROM {joined})",
+            mask,
+        )
+        is_telling = column.logical_type in ("text", "other") and column.name.lower().rpartition("_")[2] in _TELLING
+        if is_telling and mask is None:
+            beside = [
+                (one.name, f"(SELECT {text} AS text, {_text(source, one)} AS kind, {touched} AS touched FROM {joined})")
+                for one in table.stored_columns
+                if one.name not in (column.name, *table.primary_key)
+                and one.logical_type in ("integer", "text", "other")
+            ]
+            collect_by_kind(cursor, subject_of(table, column), column, beside[:_MOST_BESIDE])
 
 
 def _collect_names(cursor: duckdb.DuckDBPyConnection, root: str, names: Sequence[str]) -> None:
@@ -173,10 +180,21 @@ def _text(source: Identified, column: Column) -> str:
     return text_value(column.name, held.kind, "tagged" if held.tagged else "native", alias="s")
 
 
-def _mask(table: Table, column: Column) -> Mask | None:
-    """What takes the declared ids out of a column's texts: each becomes 0, which is nobody's id."""
-    declared = [reference for reference in table.soft_references if reference.column == column.name]
-    return rewriter(declared, [lambda _: "0"] * len(declared)) if declared else None
+def _parts(source: Identified, column: Column) -> list[tuple[str, Mask | None]]:
+    """The rows that are read in one way: a condition, and what takes the declared ids out of their texts.
+
+    Each declared id becomes 0, which is nobody's id. Rows of which every value is declared as an id are left out.
+    """
+    held = next((one for one in source.side.keys.soft.get(source.table.id, ()) if one.column == column.name), None)
+    if held is None:
+        return [("true", None)]
+    number = held.number_of("s")
+    masked = [
+        (f"{number} = {position}", rewriter(reading, [lambda _: "0"] * len(held.references)))
+        for position, reading in enumerate(held.readings)
+        if reading.in_json or reading.spots[0].place.form != "value"
+    ]
+    return [*masked, (f"{number} = {UNREAD}", None)] if any(one.where for one in held.readings) else [*masked]
 
 
 def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, source: Identified, column: Column) -> bool:

@@ -3,51 +3,62 @@
 A document is walked down level by level, all documents at once, and only where a declared path can still lead to ids;
 what lies beside the paths stays as it is, in one piece. Members are sorted because an engine that keeps them sorted
 (jsonb) sorts by the id where the id is the key.
+
+Each node has a state: how far the paths have been followed to it (`path_states.py`). States have numbers, and a node's is found
+from that of the node above, its key and the filters that it passes, by a join with what occurs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import duckdb
 
-from edms_tasks.inventory.json_paths import JsonPath, Step, parse_json_path
-from edms_tasks.inventory.model import SoftReference
+from edms_tasks.inventory.json_filters import Filter
+from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.quoting import literal
+from edms_tasks.soft.filters import passes_sql
 from edms_tasks.soft.ids import Ids, json_text, marked, together
+from edms_tasks.soft.path_states import Container, PathStates, Progress
+from edms_tasks.soft.readings import Spot
 
 _NODES = "soft_nodes"
+_HERE = "soft_nodes_here"
+_MEMBERS = "soft_nodes_members"
 _ENTRIES = "soft_entries"
+BROKEN = "soft_broken"
+"""A relation of `n`: the texts in which a string is not the JSON that a path goes into."""
+_NOWHERE = -1  # the number of the state in which no path goes on
 _SCALARS = "('VARCHAR', 'BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT')"
 
-_Progress = frozenset[tuple[int, int]]
-"""How far each path has been followed: (number of the reference, steps taken)."""
+InTexts = Callable[[str, Sequence[Spot], Sequence[Ids]], str]
+"""SQL from a relation of (n, text) to (n, content, marks) for ids in texts (`texts.of_texts`)."""
 
 
 def of_paths(
-    cursor: duckdb.DuckDBPyConnection, source: str, references: Sequence[SoftReference], ids: Sequence[Ids]
+    cursor: duckdb.DuckDBPyConnection, source: str, spots: Sequence[Spot], ids: Sequence[Ids], in_texts: InTexts
 ) -> str:
     """SQL of (n, content, r0, r1, …) for a relation of (n, text); what it selects from is made at once.
 
     A text that is no JSON has itself as content, as a JSON string.
     """
-    paths = [parse_json_path(reference.expression) for reference in references]
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE {_NODES} AS SELECT n, 0 AS state, '' AS steps, CAST(text AS JSON) AS value "
         # Without white space from the start, as what is taken out of it will be.
         f"FROM (SELECT n, CASE WHEN json_valid(text) THEN json(text) END AS text FROM {source}) WHERE text IS NOT NULL"
     )
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTRIES} (n BIGINT, entry VARCHAR, ref INTEGER, mark VARCHAR)")
-    level: list[_Progress] = [frozenset((number, 0) for number in range(len(paths)))]
-    while level:
-        level = _walk_level(cursor, level, paths, ids)
-    pointed = "".join(f", {together('mark', of=f'ref = {number}')} AS r{number}" for number in range(len(references)))
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {BROKEN} (n BIGINT)")
+    walk = _Walk(cursor, spots, ids, in_texts)
+    while walk.level():
+        pass
+    pointed = "".join(f", {together('mark', of=f'ref = {number}')} AS r{number}" for number in range(len(ids)))
     return f"""
         SELECT
             b.n,
             coalesce('[' || e.entries || ']', {json_text("b.text")}) AS content,
-            {", ".join(f"e.r{number}" for number in range(len(references)))}
+            {", ".join(f"e.r{number}" for number in range(len(ids)))}
         FROM {source} b
             LEFT JOIN (
                 SELECT n, array_to_string(list_sort(list(entry) FILTER (entry IS NOT NULL)), ',') AS entries {pointed}
@@ -57,106 +68,233 @@ def of_paths(
     """
 
 
-@dataclass(frozen=True)
-class _State:
-    """What is done with a node that was reached."""
+@dataclass
+class _Walk:
+    """The walk through all documents of a relation."""
 
-    value: int | None  # the reference whose id it is, where it is a scalar
-    key: int | None  # the reference whose ids its members' keys are
-    moves: tuple[tuple[Step, int], ...]  # where a step leads, on the next level; named steps first
+    cursor: duckdb.DuckDBPyConnection
+    spots: Sequence[Spot]
+    ids: Sequence[Ids]
+    in_texts: InTexts
+    paths: PathStates = field(init=False)
+    states: list[Progress] = field(init=False)  # by number
+    filters: list[Filter] = field(init=False)
 
+    def __post_init__(self) -> None:
+        self.paths = PathStates(tuple(parse_json_path(spot.place.path) for spot in self.spots))
+        self.states = [self.paths.start]
+        self.filters = [
+            condition
+            for condition in dict.fromkeys(step.condition for path in self.paths.paths for step in path.steps)
+            if condition is not None
+        ]
 
-def _walk_level(
-    cursor: duckdb.DuckDBPyConnection, level: Sequence[_Progress], paths: Sequence[JsonPath], ids: Sequence[Ids]
-) -> list[_Progress]:
-    """Turn the nodes of one level into entries and nodes of the next; returns the states of that."""
-    below: list[_Progress] = []
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_NODES}_below AS SELECT * FROM {_NODES} WHERE false")
-    for number, progress in enumerate(level):
-        state = _state(progress, paths, below)
-        scalar = f"CASE WHEN json_type(value) IN {_SCALARS} THEN value ->> '$' END"
-        nodes = f"(SELECT *, json_type(value) AS kind, {scalar} AS atom FROM {_NODES} WHERE state = {number})"
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_NODES}_here AS SELECT * FROM {nodes}")
-        taken = ["false"]
-        if state.value is not None:
-            is_id = "atom <> ''"
-            _insert_ids(cursor, is_id, state.value, ids[state.value])
-            taken.append(is_id)
-        for into in ("object", "array"):
-            moves = [(step, target) for step, target in state.moves if step.into == into]
-            if moves or (into == "object" and state.key is not None):
-                # Without members a container has nothing to descend to, and stands for itself.
-                full = f"kind = '{into.upper()}' AND CAST(value AS VARCHAR) NOT IN ('{{}}', '[]')"
-                _descend(cursor, full, moves, state.key if into == "object" else None, ids)
-                taken.append(full)
-        cursor.execute(
+    def level(self) -> bool:
+        """Turn the nodes of one level into entries and nodes of the next; whether there were any."""
+        here = self._settle()
+        if here is None:
+            return False
+        values: dict[int, list[int]] = {}  # reference -> the states in which a scalar is an id of it
+        texts: dict[tuple[Spot, ...], list[int]] = {}  # the states in which a string holds ids
+        keys: dict[int, list[int]] = {}  # reference -> the states in which the keys are ids of it
+        for state in here:
+            ends = [self.spots[path] for path in self.paths.ends(self.states[state])]
+            if ends and ends[0].place.form == "value":
+                values.setdefault(ends[0].reference, []).append(state)
+            elif ends:
+                alike = tuple(one for one in ends if one.place.form == ends[0].place.form)
+                texts.setdefault(alike, []).append(state)
+            if named := self.paths.keys(self.states[state]):
+                keys.setdefault(self.spots[named[0]].reference, []).append(state)
+        self._decide(here, values, texts, keys)
+        for reference, states in values.items():
+            self._insert_ids(reference, states)
+        for spots, states in texts.items():
+            self._insert_texts(spots, states)
+        self.cursor.execute(
             f"INSERT INTO {_ENTRIES} SELECT n, '[[' || steps || '],' || CAST(value AS VARCHAR) || ']', NULL, NULL "
-            f"FROM {_NODES}_here WHERE NOT coalesce({' OR '.join(f'({one})' for one in taken)}, false)"
+            f"FROM {_HERE} WHERE action = 'plain'"
         )
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_NODES} AS SELECT * FROM {_NODES}_below")
-    return below
+        self._open(keys)
+        self._enter_strings(here)
+        return True
 
-
-def _state(progress: _Progress, paths: Sequence[JsonPath], below: list[_Progress]) -> _State:
-    value = min(
-        (ref for ref, taken in progress if taken == len(paths[ref].steps) and not paths[ref].keys), default=None
-    )
-    key = min((ref for ref, taken in progress if paths[ref].keys and taken == len(paths[ref].steps) - 1), default=None)
-    # A path that ends in keys does not go below them; one whose last step was taken ends here.
-    onward = [(ref, taken) for ref, taken in progress if taken < len(paths[ref].steps) - paths[ref].keys]
-    steps = sorted({paths[ref].steps[taken] for ref, taken in onward}, key=lambda step: (step.name is None, str(step)))
-    moves = []
-    for step in steps:
-        fitting = frozenset(
-            (ref, taken + 1) for ref, taken in onward if paths[ref].steps[taken] in (step, Step(step.into, None))
+    def _settle(self) -> list[int] | None:
+        """Make the relation of this level's nodes, with the states in which they settle; returns these, None without nodes."""
+        arrived = [int(state) for (state,) in self.cursor.execute(f"SELECT DISTINCT state FROM {_NODES}").fetchall()]
+        if not arrived:
+            return None
+        filters = [
+            (one, states)
+            for one in self.filters
+            if (states := [state for state in arrived if one in self.paths.filters(self.states[state])])
+        ]
+        passed = " || ".join(
+            f"CASE WHEN {_among('state', [states])} AND {passes_sql(one, 'value')} THEN '1' ELSE '0' END"
+            for one, states in filters
         )
-        if fitting not in below:
-            below.append(fitting)
-        moves.append((step, below.index(fitting)))
-    return _State(value, key, tuple(moves))
+        scalar = f"CASE WHEN json_type(value) IN {_SCALARS} THEN value ->> '$' END"
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_HERE} AS SELECT n, state, steps, value, json_type(value) AS kind, {scalar} AS atom, "
+            f"json_type(value) IN ('OBJECT', 'ARRAY') AS holds, {passed or literal('')} AS passed FROM {_NODES}"
+        )
+        found = self.cursor.execute(f"SELECT DISTINCT state, holds, passed FROM {_HERE} ORDER BY ALL").fetchall()
+        rows, settled = [], set()
+        for state, holds, flags in found:
+            let_through = {one for (one, _), flag in zip(filters, flags, strict=True) if flag == "1"}
+            progress = self.paths.settled(self.states[state], let_through.__contains__, is_container=holds)
+            settled.add(self._number(progress))
+            rows.append(f"({state}, {holds}, {literal(flags)}, {self._number(progress)})")
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_HERE} AS SELECT h.n, s.settled AS state, h.steps, h.value, h.kind, h.atom "
+            f"FROM {_HERE} h JOIN (VALUES {', '.join(rows)}) s(state, holds, passed, settled) USING (state, holds, passed)"
+        )
+        return sorted(settled - {_NOWHERE})
+
+    def _decide(
+        self,
+        here: Sequence[int],
+        values: dict[int, list[int]],
+        texts: dict[tuple[Spot, ...], list[int]],
+        keys: dict[int, list[int]],
+    ) -> None:
+        """Make the relation of this level's nodes with what is done with each."""
+        with_keys = {state for states in keys.values() for state in states}
+        into_objects = [one for one in here if one in with_keys or self.paths.goes_into(self.states[one], "object")]
+        into_arrays = [one for one in here if self.paths.goes_into(self.states[one], "array")]
+        strings = [one for one in here if self.paths.through_string(self.states[one])]
+        self.cursor.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {_HERE} AS
+            SELECT *, CASE
+                WHEN {_among("state", values.values())} AND atom <> '' THEN 'id'
+                WHEN {_among("state", texts.values())} AND kind = 'VARCHAR' AND atom <> '' THEN 'text'
+                WHEN {_among("state", [strings])} AND kind = 'VARCHAR' AND json_valid(atom) THEN 'string'
+                -- Without members a container has nothing to descend to, and stands for itself.
+                WHEN {_among("state", [into_objects])} AND kind = 'OBJECT' AND CAST(value AS VARCHAR) <> '{{}}' THEN 'open'
+                WHEN {_among("state", [into_arrays])} AND kind = 'ARRAY' AND CAST(value AS VARCHAR) <> '[]' THEN 'open'
+                ELSE 'plain' END AS action
+            FROM {_HERE}
+            """
+        )
+        if strings:
+            self.cursor.execute(
+                f"INSERT INTO {BROKEN} SELECT n FROM {_HERE} WHERE action = 'plain' AND {_among('state', [strings])} "
+                "AND kind = 'VARCHAR' AND trim(atom) <> ''"
+            )
+
+    def _insert_ids(self, reference: int, states: Sequence[int]) -> None:
+        mark = marked("i", "h.atom")
+        written = "CASE h.kind WHEN 'VARCHAR' THEN 'string' ELSE 'number' END"
+        self.cursor.execute(
+            f"""
+            INSERT INTO {_ENTRIES}
+            SELECT h.n, '[[' || h.steps || '],"' || {written} || '",' || {mark} || ']', {reference}, {mark}
+            FROM (SELECT * FROM {_HERE} WHERE action = 'id' AND {_among("state", [states])}) h
+                {self.ids[reference].join("i", "h.atom")}
+            """
+        )
+
+    def _insert_texts(self, spots: Sequence[Spot], states: Sequence[int]) -> None:
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_HERE}_texts AS SELECT row_number() OVER () AS n, n AS document, steps, atom AS text "
+            f"FROM {_HERE} WHERE action = 'text' AND {_among('state', [states])}"
+        )
+        read = self.in_texts(f"(SELECT n, text FROM {_HERE}_texts)", spots, self.ids)
+        self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_HERE}_read AS {read}")
+        # The form says how the content is to be read.
+        form = literal(f'],"{spots[0].place.form}",')
+        self.cursor.execute(
+            f"INSERT INTO {_ENTRIES} SELECT t.document, '[[' || t.steps || {form} || r.content || ']', NULL, NULL "
+            f"FROM {_HERE}_texts t JOIN {_HERE}_read r ON r.n = t.n"
+        )
+        self.cursor.execute(
+            f"INSERT INTO {_ENTRIES} SELECT document, NULL, one.ref, one.mark FROM "
+            f"(SELECT t.document, unnest(r.marks) AS one FROM {_HERE}_texts t JOIN {_HERE}_read r ON r.n = t.n)"
+        )
+
+    def _open(self, keys: dict[int, list[int]]) -> None:
+        """Make nodes of containers' members; those that no path goes on with become entries."""
+        step = json_text("e.key")
+        joins, key_marks = [], []
+        for reference, states in keys.items():
+            is_key = f"h.kind = 'OBJECT' AND e.key <> '' AND {_among('h.state', [states])}"
+            joins.append(self.ids[reference].join(f"i{reference}", f"CASE WHEN {is_key} THEN e.key END"))
+            key_marks.append((reference, is_key, marked(f"i{reference}", "e.key")))
+            step = f"CASE WHEN {is_key} THEN {key_marks[-1][2]} ELSE {step} END"
+        names = {one.name for path in self.paths.paths for one in path.steps if one.name is not None}
+        # Whatever no path names leads the same way: such members need not be told apart.
+        named = (
+            f"CASE WHEN e.key IN ({', '.join(literal(name) for name in sorted(names))}) THEN 'n' || e.key ELSE '' END"
+        )
+        marks = "".join(
+            f", CASE WHEN {is_key} THEN {mark} END AS k{reference}" for reference, is_key, mark in key_marks
+        )
+        self.cursor.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {_MEMBERS} AS
+            SELECT
+                h.n,
+                h.state,
+                h.kind,
+                {named if names else "''"} AS name,
+                h.steps || CASE WHEN h.steps = '' THEN '' ELSE ',' END
+                    || CASE WHEN h.kind = 'ARRAY' THEN CAST(e.key AS VARCHAR) ELSE {step} END AS steps,
+                e.value
+                {marks}
+            FROM (SELECT n, state, kind, steps, value FROM {_HERE} WHERE action = 'open') h, json_each(h.value) e
+                {" ".join(joins)}
+            """
+        )
+        for reference, _, _ in key_marks:
+            self.cursor.execute(
+                f"INSERT INTO {_ENTRIES} SELECT n, NULL, {reference}, k{reference} FROM {_MEMBERS} "
+                f"WHERE k{reference} IS NOT NULL"
+            )
+        moves = self._moves()
+        self.cursor.execute(
+            f"INSERT INTO {_ENTRIES} SELECT n, '[[' || m.steps || '],' || CAST(m.value AS VARCHAR) || ']', NULL, NULL "
+            f"FROM {_MEMBERS} m JOIN {moves} USING (state, kind, name) WHERE next < 0"
+        )
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_NODES} AS SELECT m.n, next AS state, m.steps, m.value "
+            f"FROM {_MEMBERS} m JOIN {moves} USING (state, kind, name) WHERE next >= 0"
+        )
+
+    def _moves(self) -> str:
+        """A relation of (state, kind, name, next): where each kind of member that occurs leads."""
+        found = self.cursor.execute(f"SELECT DISTINCT state, kind, name FROM {_MEMBERS} ORDER BY ALL").fetchall()
+        rows = []
+        for state, kind, name in found:
+            container: Container = "object" if kind == "OBJECT" else "array"
+            # A name of no step: one that no path can mean.
+            below = self.paths.below(self.states[state], container, name[1:] if name else "\x00")
+            rows.append(f"({state}, {literal(kind)}, {literal(name)}, {self._number(below)})")
+        if not rows:
+            return f"(SELECT 0 AS state, '' AS kind, '' AS name, {_NOWHERE} AS next WHERE false)"
+        return f"(VALUES {', '.join(rows)}) moves(state, kind, name, next)"
+
+    def _enter_strings(self, here: Sequence[int]) -> None:
+        """Make nodes of the JSON that strings are; the step into one is a null."""
+        inner = {one: self.paths.through_string(self.states[one]) for one in here}
+        cases = " ".join(f"WHEN {one} THEN {self._number(progress)}" for one, progress in inner.items() if progress)
+        if not cases:
+            return
+        steps = "steps || CASE WHEN steps = '' THEN '' ELSE ',' END || 'null'"
+        self.cursor.execute(
+            f"INSERT INTO {_NODES} SELECT n, CASE state {cases} END, {steps}, "
+            f"CAST(CASE WHEN action = 'string' THEN json(atom) END AS JSON) FROM {_HERE} WHERE action = 'string'"
+        )
+
+    def _number(self, progress: Progress) -> int:
+        if not progress:
+            return _NOWHERE
+        if progress not in self.states:
+            self.states.append(progress)
+        return self.states.index(progress)
 
 
-def _insert_ids(cursor: duckdb.DuckDBPyConnection, is_id: str, reference: int, ids: Ids) -> None:
-    mark = marked("i", "h.atom")
-    written = "CASE h.kind WHEN 'VARCHAR' THEN 'string' ELSE 'number' END"
-    cursor.execute(
-        f"""
-        INSERT INTO {_ENTRIES}
-        SELECT h.n, '[[' || h.steps || '],"' || {written} || '",' || {mark} || ']', {reference}, {mark}
-        FROM (SELECT * FROM {_NODES}_here WHERE {is_id}) h
-            {ids.join("i", "h.atom")}
-        """
-    )
-
-
-def _descend(
-    cursor: duckdb.DuckDBPyConnection,
-    full: str,
-    moves: Sequence[tuple[Step, int]],
-    key: int | None,
-    ids: Sequence[Ids],
-) -> None:
-    """Make nodes of a container's members; those that no path goes on with become entries when they are reached."""
-    named = " ".join(f"WHEN {literal(step.name)} THEN {target}" for step, target in moves if step.name is not None)
-    others = next((str(target) for step, target in moves if step.name is None), "-1")
-    state = f"CASE e.key {named} ELSE {others} END" if named else others
-    in_array = bool(moves) and moves[0][0].into == "array"
-    step = "e.key" if in_array else json_text("e.key")
-    join = ""
-    if key is not None:
-        step = f"CASE WHEN e.key <> '' THEN {marked('i', 'e.key')} ELSE {json_text('e.key')} END"
-        join = ids[key].join("i", "e.key")
-    members = f"""
-        SELECT h.n, {state} AS state, h.steps || CASE WHEN h.steps = '' THEN '' ELSE ',' END || {step} AS steps, e.value,
-            {marked("i", "e.key") if key is not None else "NULL"} AS mark, e.key AS name
-        FROM (SELECT n, steps, value FROM {_NODES}_here WHERE {full}) h, json_each(h.value) e
-            {join}
-    """
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_NODES}_members AS {members}")
-    cursor.execute(f"INSERT INTO {_NODES}_below SELECT n, state, steps, value FROM {_NODES}_members WHERE state >= 0")
-    cursor.execute(
-        f"INSERT INTO {_ENTRIES} SELECT n, '[[' || steps || '],' || CAST(value AS VARCHAR) || ']', NULL, NULL "
-        f"FROM {_NODES}_members WHERE state < 0"
-    )
-    if key is not None:
-        cursor.execute(f"INSERT INTO {_ENTRIES} SELECT n, NULL, {key}, mark FROM {_NODES}_members WHERE name <> ''")
+def _among(expression: str, groups: Iterable[Iterable[int]]) -> str:
+    """SQL: whether an expression is one of these numbers."""
+    numbers = sorted({number for group in groups for number in group})
+    return f"{expression} IN ({', '.join(map(str, numbers))})" if numbers else "false"

@@ -7,40 +7,62 @@ not for each row (docs/decisions/012-soft-references.md).
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from edms_tasks.inventory.id_patterns import text_expression
-from edms_tasks.inventory.json_paths import JsonPath, Step, parse_json_path
-from edms_tasks.inventory.model import SoftReference
+from edms_tasks.inventory.id_patterns import text_pattern
+from edms_tasks.inventory.json_paths import parse_json_path
+from edms_tasks.inventory.tags import ATTRIBUTE, tag_pattern, tags_of, unquoted
+from edms_tasks.soft.documents import Node, parse, places_in
+from edms_tasks.soft.filters import passes
+from edms_tasks.soft.path_states import PathStates, Progress
+from edms_tasks.soft.readings import Reading, Spot
 
 FinalId = Callable[[str], str | None]
 """From an id, as it is written, to the one that takes its place; None where it stays."""
 
 _BLANKS = r"\s*"
 _BEFORE, _AFTER = r"""[\s"'\[({]*""", r"""[\s"'\])}]*"""
-_TOKEN = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[\[\]{},:])|(?P<atom>[^\s\[\]{},:"]+))')
-
-_Progress = frozenset[tuple[int, int]]
 
 
-def rewriter(references: Sequence[SoftReference], finals: Sequence[FinalId]) -> Callable[[str], str]:
-    """A function from a text to the same text with other ids; `references` share a column, `finals` are in their order."""
-    first = references[0]
-    if first.form == "json":
-        paths = [parse_json_path(reference.expression) for reference in references]
-        return lambda text: _in_json(text, paths, finals)
-    if first.form == "pattern":
-        expressions = [text_expression(reference.expression, reference.id_kind) for reference in references]
-        every = re.compile("|".join(expressions))
-        return lambda text: every.sub(lambda found: _in_match(found, finals), text)
-    if first.form == "list":
-        separator = first.expression
-        return lambda text: separator.join(
-            _in_piece(piece, _BEFORE, _AFTER, finals[0]) for piece in text.split(separator)
-        )
-    return lambda text: _in_piece(text, _BLANKS, _BLANKS, finals[0])
+@dataclass(frozen=True)
+class _Found:
+    """An id in a text."""
+
+    start: int
+    end: int
+    reference: int
+    padded: bool = False
+    depth: int = 0  # in how many strings of JSON it stands
+    quoted: bool = False  # it is all that a string holds, which is replaced with its quotes
+
+
+_Finder = Callable[[str], Iterator[_Found]]
+
+
+def rewriter(reading: Reading, finals: Sequence[FinalId]) -> Callable[[str], str]:
+    """A function from a text to the same text with other ids; `finals` are those of the column's references, in their order."""
+    find = _in_documents(reading.spots) if reading.in_json else _in_texts(reading.spots)
+
+    def rewrite(text: str) -> str:
+        pieces: list[str] = []
+        done = 0
+        for found in find(text):
+            now = _replacement(text[found.start : found.end], found, finals[found.reference])
+            if now is not None:
+                pieces += [text[done : found.start], now]
+                done = found.end
+        return "".join([*pieces, text[done:]])
+
+    return rewrite
+
+
+def final_ids(changed: Mapping[str, str], compared: Callable[[str], str]) -> FinalId:
+    """Look ids up as `compared` spells them, in a mapping whose keys are spelt so."""
+    return lambda written: changed.get(compared(written))
 
 
 def with_dashes_as(written: str, final: str) -> str:
@@ -51,92 +73,133 @@ def with_dashes_as(written: str, final: str) -> str:
     return f"{bare[:8]}-{bare[8:12]}-{bare[12:16]}-{bare[16:20]}-{bare[20:]}" if "-" in written else bare
 
 
-def _in_piece(text: str, before: str, after: str, final: FinalId) -> str:
-    found = re.fullmatch(f"({before})(.*?)({after})", text, flags=re.DOTALL)
-    if found is None or not found[2]:
-        return text
-    changed = final(found[2])
-    return text if changed is None else f"{found[1]}{with_dashes_as(found[2], changed)}{found[3]}"
+def _replacement(written: str, found: _Found, final: FinalId) -> str | None:
+    """What takes the place of an id as it is written; None where it stays."""
+    plain = written
+    for _ in range(found.depth):
+        plain = _unescaped(plain)
+    if found.quoted:
+        plain = json.loads(plain)
+    changed = final((plain.lstrip("0") or "0") if found.padded else plain)
+    if changed is None:
+        return None
+    # Python's format pads up to the width and never cuts.
+    now = changed.rjust(len(plain), "0") if found.padded else with_dashes_as(plain, changed)
+    if found.quoted:
+        now = json.dumps(now, ensure_ascii=False)
+    for _ in range(found.depth):
+        now = json.dumps(now, ensure_ascii=False)[1:-1]
+    return now
 
 
-def _in_match(found: re.Match[str], finals: Sequence[FinalId]) -> str:
-    for number, final in enumerate(finals, 1):
-        if found[number]:
-            changed = final(found[number])
-            if changed is None:
-                return found[0]
-            start, end = (position - found.start() for position in found.span(number))
-            return f"{found[0][:start]}{with_dashes_as(found[number], changed)}{found[0][end:]}"
-    return found[0]
+def _unescaped(text: str) -> str:
+    return str(json.loads(f'"{text}"')) if "\\" in text else text
 
 
-def _in_json(text: str, paths: Sequence[JsonPath], finals: Sequence[FinalId]) -> str:
-    """The ids at the paths replaced where they stand; a text that is no JSON stays as it is."""
-    try:
-        json.loads(text)
-    except ValueError:
-        return text
-    pieces: list[str] = []
-    done = 0
-    for start, end, reference in _ids_in(text, paths):
-        written = text[start:end]
-        quoted = written.startswith('"')
-        plain = json.loads(written) if quoted else written
-        changed = finals[reference](plain) if plain else None
-        if changed is not None:
-            shown = json.dumps(with_dashes_as(plain, changed), ensure_ascii=False) if quoted else changed
-            pieces += [text[done:start], shown]
-            done = end
-    return "".join([*pieces, text[done:]])
+def _in_texts(spots: Sequence[Spot]) -> _Finder:
+    """Find ids in texts of the form that all the spots have."""
+    first = spots[0]
+    if first.place.form == "pattern":
+        return _in_patterns(spots)
+    if first.place.form == "tag":
+        return _in_tags(spots)
+    if first.place.form == "value":
+        return lambda text: _in_piece(text, 0, len(text), _BLANKS, _BLANKS, first.reference)
+    separator = first.place.expression
+
+    def in_list(text: str) -> Iterator[_Found]:
+        start = 0
+        for piece in text.split(separator):
+            yield from _in_piece(text, start, start + len(piece), _BEFORE, _AFTER, first.reference)
+            start += len(piece) + len(separator)
+
+    return in_list
 
 
-def _ids_in(text: str, paths: Sequence[JsonPath]) -> Iterator[tuple[int, int, int]]:
-    """Where ids stand in a valid document: start, end, and the number of the path; keys as well as values."""
-    # Each open container: whether it is an object, how far the paths have been followed to it, and its next element.
-    open_containers: list[tuple[bool, _Progress, list[int]]] = []
-    here: _Progress = frozenset((number, 0) for number in range(len(paths)))
-    key_expected = False
-    position = 0
-    while (found := _TOKEN.match(text, position)) is not None:
-        position = found.end()
-        mark = found["mark"]
-        if mark in ("{", "["):
-            open_containers.append((mark == "{", here, [0]))
-            key_expected = mark == "{"
-            if mark == "[":
-                here = _onward(paths, here, Step("array", "0"))
-        elif mark in ("}", "]"):
-            open_containers.pop()
-        elif mark == ",":
-            is_object, progress, count = open_containers[-1]
-            count[0] += 1
-            key_expected = is_object
-            if not is_object:
-                here = _onward(paths, progress, Step("array", str(count[0])))
-        elif mark == ":":
-            pass
-        elif key_expected:
-            progress = open_containers[-1][1]
-            ids = [ref for ref, taken in progress if paths[ref].keys and taken == len(paths[ref].steps) - 1]
-            if ids:
-                yield found.start("text"), found.end("text"), min(ids)
-            here = _onward(paths, progress, Step("object", json.loads(found["text"])))
-            key_expected = False
-        else:
-            ids = [ref for ref, taken in here if taken == len(paths[ref].steps) and not paths[ref].keys]
-            kind = "text" if found["text"] is not None else "atom"
-            if ids and found[kind] not in ("true", "false", "null"):
-                yield found.start(kind), found.end(kind), min(ids)
+def _in_piece(text: str, start: int, end: int, before: str, after: str, reference: int) -> Iterator[_Found]:
+    found = re.compile(f"(?:{before})(.*?)(?:{after})", flags=re.DOTALL | re.ASCII).fullmatch(text, start, end)
+    if found is not None and found[1]:
+        yield _Found(found.start(1), found.end(1), reference)
 
 
-def _onward(paths: Sequence[JsonPath], progress: _Progress, step: Step) -> _Progress:
-    return frozenset(
-        (ref, taken + 1)
-        for ref, taken in progress
-        if taken < len(paths[ref].steps) - paths[ref].keys and paths[ref].steps[taken] in (step, Step(step.into, None))
-    )
+def _in_patterns(spots: Sequence[Spot]) -> _Finder:
+    patterns = [text_pattern(spot.place.expression, spot.id_kind) for spot in spots]
+    every = re.compile("|".join(one.expression for one in patterns), flags=re.ASCII)
+
+    def in_patterns(text: str) -> Iterator[_Found]:
+        for found in every.finditer(text):
+            if (number := found.lastindex) is not None:
+                yield _Found(*found.span(number), spots[number - 1].reference, padded=patterns[number - 1].padded)
+
+    return in_patterns
 
 
-def final_ids(changed: Mapping[str, str], compared: Callable[[str], str]) -> FinalId:
-    """Look ids up as `compared` spells them, in a mapping whose keys are spelt so."""
-    return lambda written: changed.get(compared(written))
+def _in_tags(spots: Sequence[Spot]) -> _Finder:
+    patterns = [tag_pattern(spot.place.expression, spot.id_kind) for spot in spots]
+    every = re.compile(tags_of({one.element for one in patterns}))
+    attribute = re.compile(ATTRIBUTE)
+
+    def in_tags(text: str) -> Iterator[_Found]:
+        for tag in every.finditer(text):
+            element = tag[1].lower()
+            held: dict[str, tuple[str, int]] = {}
+            for one in attribute.finditer(text, *tag.span()):
+                # Of several attributes of one name the first counts.
+                held.setdefault(one[1].lower(), (unquoted(one[2]), one.start(2) + (one[2][0] in "\"'")))
+            for spot, pattern in zip(spots, patterns, strict=True):
+                value, start = held.get(pattern.attribute, ("", 0))
+                fits = all(held.get(name, (None, 0))[0] == wanted for name, wanted in pattern.fixed)
+                if element == pattern.element and fits and re.fullmatch(pattern.id_expression, value):
+                    yield _Found(start, start + len(value), spot.reference)
+                    break
+
+    return in_tags
+
+
+def _in_documents(spots: Sequence[Spot]) -> _Finder:
+    paths = PathStates(tuple(parse_json_path(spot.place.path) for spot in spots))
+    in_texts: dict[tuple[Spot, ...], _Finder] = {}
+
+    def in_node(node: Node, arrived: Progress) -> Iterator[_Found]:
+        is_container = node.kind in ("object", "array")
+        here = paths.settled(arrived, functools.partial(passes, node), is_container=is_container)
+        if is_container:
+            yield from in_container(node, here)
+            return
+        ends = [spots[path] for path in paths.ends(here)]
+        if node.kind == "constant" or node.written == '""':
+            return
+        if ends and ends[0].place.form == "value":
+            yield _Found(node.start, node.end, ends[0].reference, quoted=node.kind == "string")
+        elif node.kind != "string":
+            return
+        elif ends:
+            alike = tuple(one for one in ends if one.place.form == ends[0].place.form)
+            if alike not in in_texts:
+                in_texts[alike] = _in_texts(alike)
+            place = places_in(node.written, node.start)
+            for found in in_texts[alike](node.text):
+                yield _Found(place(found.start), place(found.end), found.reference, found.padded, 1)
+        elif (inner := paths.through_string(here)) and (document := parse(node.text)) is not None:
+            place = places_in(node.written, node.start)
+            for found in in_node(document, inner):
+                start, end = place(found.start), place(found.end)
+                yield _Found(start, end, found.reference, found.padded, 1 + found.depth, found.quoted)
+
+    def in_container(node: Node, here: Progress) -> Iterator[_Found]:
+        is_object = node.kind == "object"
+        keys = paths.keys(here) if is_object else []
+        for member in node.members:
+            if keys and member.key.written != '""':
+                reference = spots[keys[0]].reference
+                yield _Found(member.key.start, member.key.end, reference, quoted=True)
+            below = paths.below(here, "object" if is_object else "array", member.key.text)
+            if below:
+                yield from in_node(member.node, below)
+
+    def in_document(text: str) -> Iterator[_Found]:
+        document = parse(text)
+        if document is not None:
+            yield from in_node(document, paths.start)
+
+    return in_document

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.id_patterns import name_expression, text_expression
+from edms_tasks.inventory.id_patterns import name_expression, text_pattern
 from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, Table
 from edms_tasks.inventory.soft_references import declared_file_names, with_declared
@@ -29,8 +29,13 @@ def _table(name: str, model: str | None, *columns: tuple[str, LogicalType, str],
 TABLES = {
     table.id: table
     for table in (
-        _table("documents_document", "documents.Document", ("number", "text", "text")),
-        _table("cases_case", "cases.Case", ("code", "uuid", "uuid")),
+        _table(
+            "documents_document",
+            "documents.Document",
+            ("number", "text", "text"),
+            content_type=("documents", "document"),
+        ),
+        _table("cases_case", "cases.Case", ("code", "uuid", "uuid"), content_type=("cases", "case")),
         _table("composite", None, ("part", "integer", "integer")).model_copy(update={"primary_key": ("id", "part")}),
         _table("django_content_type", "contenttypes.ContentType", ("model", "text", "text")),
         _table(
@@ -52,14 +57,21 @@ TABLES = {
                     target="documents_document",
                     target_columns=("id",),
                 ),
+                ForeignReference(
+                    kind="foreign",
+                    name="kind_id",
+                    columns=("kind_id",),
+                    target="django_content_type",
+                    target_columns=("id",),
+                ),
             ),
         ),
     )
 }
 
 
-def declare(*declarations: dict[str, str]) -> dict[str, Table]:
-    return with_declared(TABLES, [SoftReferenceSettings(**one) for one in declarations])
+def declare(*declarations: dict[str, Any]) -> dict[str, Table]:
+    return with_declared(TABLES, [SoftReferenceSettings.model_validate(one) for one in declarations])
 
 
 @pytest.mark.parametrize(
@@ -77,7 +89,28 @@ def declare(*declarations: dict[str, str]) -> dict[str, Table]:
         ({"column": "notes.Note.plain", "target": "documents.Document", "json": "$.a"}, ["Omit separator"]),
         ({"column": "notes.Note.done", "target": "documents.Document"}, ["boolean", "Name another column"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "json": "$"}, ["whole document"]),
-        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..a"}, ["not a step"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$.a[1:2]"}, ["not a step", "[*] means every element"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$[-1]"}, ["Positions from the end"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$['a', 'b']"}, ["declare the reference several times"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$.a.json()"}, ["where in that JSON"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$(?@.a)"}, ["whole document"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..[?@.a < 3]"}, ["== and != only"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..[?@.a == @.b]"}, ["a string, a number, true"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..[?@.a == 'x'"}, ["] or an operator"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..[?count(@.a) == 1]"}, ["not understood"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$[?match(@.a, '(?=x)')]"}, ["cannot have"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "json": "$.*~", "pattern": "a%d"}, ["names keys"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "tag": "<a id=%d"}, ["one opening tag"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "tag": '<a id="page-%d">'}, ["the whole value"]),
+        ({"column": "notes.Note.held", "target": "documents.Document", "tag": '<a href="x">'}, ["exactly one attribute"]),
+        ({"column": "notes.Note.held", "target": "cases.Case.code", "tag": '<a id="%d">'}, ["%s stands for"]),
+        ({"column": "notes.Note.plain", "target": "documents.Document", "tag": '<a id="%d">'}, ["Omit separator"]),
+        ({"column": "notes.Note.held", "target": "cases.Case.code", "pattern": "{pk:07}"}, ["padded", "not numbers"]),
+        ({"column": "notes.Note.held", "copy_of": "documents.Documnt"}, ["copy_of", "Did you mean `documents.Document`?"]),
+        ({"column": "notes.Note.held", "copy_of": "composite.x"}, ["There is no model"]),
+        ({"column": "notes.Note.held", "copy_of": "plian"}, ["Did you mean `plain`?"]),
+        ({"column": "notes.Note.held", "copy_of": "plain"}, ["content types", "app.Model"]),
+        ({"column": "notes.Note.plain", "copy_of": "documents.Document"}, ["copies of rows"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "pattern": "field"}, ["exactly once"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "pattern": "%d-%d"}, ["exactly once"]),
         ({"column": "notes.Note.held", "target": "cases.Case.code", "pattern": "case %d"}, ["%s stands for"]),
@@ -95,6 +128,58 @@ def test_a_wrong_declaration_says_how_to_write_it(declaration: dict[str, str], s
     assert error.what and error.fix
     for words in said:
         assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"plian": 1}, ["'plian'", "Did you mean `plain`?"]),
+        ({"held": "x"}, ["is the column with the ids itself"]),
+        ({"document": 1}, ["other rows in another system", "It is a reference"]),
+        ({"id": 1}, ["other rows in another system", "the primary key"]),
+        ({"doc": "x"}, ["cannot be compared", "jsonb"]),
+        ({"plain": "x"}, ["is a number", "'x'"]),
+        ({"done": "perhaps"}, ["is true or false"]),
+        ({"kind": "documents.Documnt"}, ["named by their models", "Did you mean `documents.document`?"]),
+        ({"kind": 3}, ["named by their models"]),
+    ],
+)
+def test_a_wrong_condition_says_how_to_write_it(where: dict[str, Any], said: list[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        declare({"column": "notes.Note.held", "target": "documents.Document", "where": where})
+
+    assert caught.value.where == "[[soft_references]] column = 'notes.Note.held', where"
+    for words in said:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "allowed"),
+    [
+        ({"where": {"plain": [0, 3]}}, {"where": {"plain": [1]}}, True),
+        ({"where": {"plain": [0, 3]}}, {"where": {"plain": [3]}}, False),
+        ({"where": {"plain": 0}}, {"where": {"done": True}}, False),
+        ({"where": {"plain": 0, "done": True}}, {"where": {"plain": 0, "done": False}}, True),
+        ({"where": {"plain": 0}}, {}, False),
+        ({"where": {"plain": 0}, "json": "$.a"}, {"where": {"plain": 0}, "json": "$.b"}, True),
+        ({"where": {"plain": 0}, "json": "$.a"}, {"where": {"plain": 1}, "pattern": "a%d"}, True),
+        ({"where": {"kind": "documents.Document"}}, {"where": {"kind": ["CASES.case"]}}, True),
+        ({"json": "$.a", "tag": '<a id="%d">'}, {"json": "$.a", "tag": '<b id="%d">'}, True),
+        ({"json": "$.a", "tag": '<a id="%d">'}, {"json": "$.a"}, False),
+        ({"json": "$.a", "separator": ","}, {"json": "$.a", "separator": ";"}, False),
+        ({"json": "$.a", "pattern": "a%d"}, {"pattern": "a%d"}, False),
+        ({"tag": '<a id="%d">'}, {"pattern": "a%d"}, False),
+    ],
+)
+def test_declarations_of_one_column_are_for_different_rows_or_different_places(
+    first: dict[str, Any], second: dict[str, Any], allowed: bool
+) -> None:
+    common = {"column": "notes.Note.held", "target": "documents.Document"}
+    if allowed:
+        assert len(declare(common | first, common | second)["notes_note"].soft_references) == 2
+        return
+    with pytest.raises(SettingsError, match=r"declared twice|for the same rows"):
+        declare(common | first, common | second)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +251,13 @@ def test_a_look_alike_that_the_probe_found_is_no_look_alike_any_more() -> None:
         {},
         {"column": "a.B.c"},
         {"target": "a.B"},
-        {"column": "a.B.c", "target": "a.D", "json": "$.a", "separator": ","},
+        {"column": "a.B.c", "target": "a.D", "pattern": "%d", "separator": ","},
+        {"column": "a.B.c", "target": "a.D", "copy_of": "a.D"},
+        {"column": "a.B.c", "copy_of": "a.D", "json": "$.a"},
+        {"column": "a.B.c", "target": "a.D", "where": {}},
+        {"column": "a.B.c", "target": "a.D", "where": {"kind": []}},
+        {"column": "a.B.c", "target": "a.D", "where": {"kind": 1.5}},
+        {"files": "media", "name": "{pk}", "target": "a.D", "where": {"kind": 1}},
         {"column": "a.B.c", "target": "a.D", "files": "media"},
         {"files": "media", "target": "a.D"},
         {"content_type": "a.B.c"},
@@ -220,8 +311,8 @@ def test_a_wrong_name_of_files_says_how_to_write_it(declaration: dict[str, str],
 def test_patterns_are_text_but_for_the_id() -> None:
     import re
 
-    assert re.findall(text_expression("a.b(%d)", "number"), "a.b(12) axb(13) a.b(x)") == ["12"]
-    assert re.findall(text_expression("%s!", "text"), "it-is_1! a b!") == ["it-is_1", "b"]
+    assert re.findall(text_pattern("a.b(%d)", "number").expression, "a.b(12) axb(13) a.b(x)") == ["12"]
+    assert re.findall(text_pattern("%s!", "text").expression, "it-is_1! a b!") == ["it-is_1", "b"]
     assert re.fullmatch(name_expression("a*/{pk:03}.w", "number").expression, "abc/007.w")
     assert not re.fullmatch(name_expression("a*/{pk:03}.w", "number").expression, "a/b/007.w")
     padded = name_expression("{pk:03}", "number").expression

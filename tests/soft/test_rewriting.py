@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edms_tasks.inventory.model import SoftReference
+from edms_tasks.soft.readings import Reading, Spot
 from edms_tasks.soft.rewriting import final_ids, rewriter, with_dashes_as
 
 MOVED = {"1": "101", "2": "102", "30": "7"}
@@ -30,7 +31,8 @@ def reference(form: str, expression: str = "", kind: str = "number") -> SoftRefe
 
 
 def rewritten(text: str, *references: SoftReference) -> str:
-    return rewriter(references, [final_ids(MOVED, str)] * len(references))(text)
+    spots = [Spot(place, number, one.id_kind) for number, one in enumerate(references) for place in one.places]
+    return rewriter(Reading((), tuple(spots)), [final_ids(MOVED, str)] * len(references))(text)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""The models, tables and columns that declarations of soft references name, and errors about them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.model import Column, Table
+
+WHERE = "[[soft_references]]"
+"""Where the declarations are, for errors."""
+
+
+def column_named(name: str, tables: Mapping[str, Table], where: str) -> tuple[Table, Column]:
+    """`documents.Document.related_ids`, by the model's or the table's name and the field's or the column's."""
+    owner, _, field = name.rpartition(".")
+    table = table_named(owner, tables)
+    if table is None:
+        raise unknown(where, "model or table", owner or name, [table.label for table in tables.values()])
+    known = {column.name: column for column in table.columns}
+    known |= {column.field: column for column in table.columns if column.field}
+    if field not in known:
+        raise unknown(where, f"field or column of {table.label}", field, known)
+    return table, known[field]
+
+
+def table_named(name: str, tables: Mapping[str, Table]) -> Table | None:
+    """The table of a model or of that name, in any case; None if there is none."""
+    by_name = {table_id.lower(): table for table_id, table in tables.items()}
+    by_name |= {table.label.lower(): table for table in tables.values()}
+    return by_name.get(name.lower())
+
+
+def unknown(where: str, kind: str, name: str, known: Collection[str]) -> SettingsError:
+    """The error of a name that does not exist, with the most similar one that does."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` lists them."
+    return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
+
+
+def invalid(where: str, what: str, why: str) -> SettingsError:
+    """The error of a declaration that cannot be right."""
+    return SettingsError(what, where=where, why=why, fix="Fix the declaration; docs/settings.md shows each form.")

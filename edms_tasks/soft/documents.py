@@ -1,0 +1,98 @@
+"""JSON taken apart without losing where in the text each value stands."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(r'[ \t\n\r]*(?:("(?:[^"\\]|\\.)*")|([\[\]{},:])|([^ \t\n\r\[\]{},:"]+))')
+_ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
+_CONSTANTS = frozenset({"true", "false", "null"})
+
+
+@dataclass(slots=True)
+class Node:
+    """A value of a document; `start` and `end` are its place in the document's text."""
+
+    kind: str  # object, array, string, number, constant
+    start: int
+    end: int = 0
+    written: str = ""  # of a scalar
+    members: list[Member] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """A scalar's value as text."""
+        return str(json.loads(self.written)) if self.kind == "string" else self.written
+
+
+@dataclass(slots=True)
+class Member:
+    """A value in an object or array; elements of arrays have their position as key."""
+
+    key: Node
+    node: Node
+
+
+def parse(text: str) -> Node | None:
+    """The document that a text is; None where it is no JSON."""
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    root: Node | None = None
+    open_nodes: list[Node] = []
+    key: Node | None = None
+    position = 0
+    while (found := _TOKEN.match(text, position)) is not None:
+        position = found.end()
+        string, mark, atom = found.groups()
+        if mark in ("]", "}"):
+            open_nodes.pop().end = position
+            continue
+        if mark in (",", ":"):
+            continue
+        if mark is not None:
+            node = Node("object" if mark == "{" else "array", found.start(2))
+        elif string is not None:
+            node = Node("string", found.start(1), position, string)
+        else:
+            node = Node("constant" if atom in _CONSTANTS else "number", found.start(3), position, atom)
+        holder = open_nodes[-1] if open_nodes else None
+        if holder is None:
+            root = node
+        elif holder.kind == "object":
+            if key is None:
+                key = node
+                continue
+            holder.members.append(Member(key, node))
+            key = None
+        else:
+            holder.members.append(Member(Node("position", 0, 0, str(len(holder.members))), node))
+        if mark is not None:
+            open_nodes.append(node)
+    return root
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def places_in(written: str, start: int) -> Callable[[int], int]:
+    """From a position in the string that a literal spells to the one in the text around; `start` is where the literal begins."""
+    if "\\" not in written:
+        return lambda position: start + 1 + position
+    plain, raw = [0], [1]
+    for found in _ESCAPE.finditer(written, 1):
+        # In the string an escape is one character; what follows it is shifted.
+        plain.append(plain[-1] + found.start() - raw[-1] + 1)
+        raw.append(found.end())
+
+    def place(position: int) -> int:
+        number = bisect.bisect_right(plain, position) - 1
+        return start + raw[number] + position - plain[number]
+
+    return place

@@ -1,0 +1,55 @@
+"""How a column with soft references is read: which rows in which way, and where in their values the ids are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edms_tasks.inventory.model import Condition, IdKind, Place, Table
+
+UNREAD = -1
+"""The number of the reading of rows that no declaration is for."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place with ids of one of the column's references."""
+
+    place: Place
+    reference: int  # its position among the column's references
+    id_kind: IdKind
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The places in the values of the rows that meet the conditions; in JSON, or in texts of one form."""
+
+    where: tuple[Condition, ...]
+    spots: tuple[Spot, ...]
+
+    @property
+    def in_json(self) -> bool:
+        """Whether the values are JSON; otherwise they are texts."""
+        return bool(self.spots[0].place.path)
+
+
+def readings_of(table: Table, column: str) -> tuple[Reading, ...]:
+    """The readings of a column, in the order of their declarations; no row has two of them."""
+    found: dict[tuple[Condition, ...], list[Spot]] = {}
+    references = [one for one in table.soft_references if one.column == column]
+    for number, reference in enumerate(references):
+        for place in reference.places:
+            found.setdefault(place.where, []).append(Spot(place, number, reference.id_kind))
+    return tuple(Reading(where, tuple(spots)) for where, spots in found.items())
+
+
+def reading_number(readings: Sequence[Reading], condition: Callable[[Condition], str]) -> str:
+    """SQL: the number of a row's reading; `condition` makes SQL that says whether a row meets one."""
+    if not any(reading.where for reading in readings):
+        return "0"
+    cases = " ".join(
+        f"WHEN {' AND '.join(condition(one) for one in reading.where)} THEN {number}"
+        for number, reading in enumerate(readings)
+        if reading.where
+    )
+    return f"CASE {cases} ELSE {UNREAD} END"
