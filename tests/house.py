@@ -22,6 +22,7 @@ WORDS = {
     "findings",
     "quoting",
     "settings",
+    "soft_reference_settings",
     "manifest",
     "durable",
     "owners_suites",

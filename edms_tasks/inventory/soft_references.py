@@ -30,7 +30,7 @@ from edms_tasks.inventory.model import (
 from edms_tasks.inventory.row_copies import CopiedId, copied_ids, id_kind
 from edms_tasks.inventory.soft_conditions import conditions, described, refers_to_content_types
 from edms_tasks.inventory.tags import tag_pattern
-from edms_tasks.settings import SoftReferenceSettings
+from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 # What a column must be to hold ids in each form; "other" are types no model describes, arrays and the like.
 _HOLDS: dict[SoftForm, frozenset[str]] = {

@@ -22,7 +22,7 @@ from edms_tasks.keys.checking import check_keys
 from edms_tasks.manifest import ReferenceState, TableState
 from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.serialize import measure_table, serialize_table
-from edms_tasks.settings import SoftReferenceSettings
+from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 
 @dataclass(frozen=True)

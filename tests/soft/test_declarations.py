@@ -12,7 +12,8 @@ from edms_tasks.inventory.id_patterns import name_expression, text_pattern
 from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, Table
 from edms_tasks.inventory.soft_references import declared_file_names, with_declared
-from edms_tasks.settings import SoftReferenceSettings, load_settings, settings_from
+from edms_tasks.settings import load_settings, settings_from
+from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 
 def _table(name: str, model: str | None, *columns: tuple[str, LogicalType, str], **more: Any) -> Table:
