@@ -211,7 +211,7 @@ def _write_seen(groups: Iterable[list[_Row]], into: Path, progress: Progress | N
     with pq.ParquetWriter(into, _SEEN, compression="lz4") as writer:
         for group in groups:
             rows += group
-            meter.count(sum(row[1] == "file" for row in group))
+            meter.count(sum(row[1] == "file" for row in group), sum(row[2] for row in group))
             if len(rows) >= _ROWS_AT_ONCE:
                 writer.write_batch(batch_of(rows, _SEEN))
                 rows = []

@@ -121,7 +121,7 @@ def index_files(
         databases: files of live databases, which are left out: their rows are stored.
         previous: the same root's index in an earlier snapshot; what it knows unchanged is not read again.
         scratch: folder for temporary files.
-        progress: told how many files more are done.
+        progress: told how many files have to be read, and how many are done.
         jobs: how many threads read, compress and store.
     """
     scratch.mkdir(parents=True, exist_ok=True)
@@ -139,13 +139,14 @@ def index_files(
         _relate(workspace, _LISTING, [folder / "listing.parquet"])
         _write(workspace, _COMPARE, folder / "unchanged.parquet")
         _relate(workspace, _UNCHANGED, [folder / "unchanged.parquet"])
+        ((files, size),) = workspace.execute(f"SELECT count(*), coalesce(sum(size), 0) FROM ({_CHANGED})").fetchall()
+        meter.expect(files, int(size))
         packs = _read_changed(base, workspace, repository, folder, known, troubles, meter, jobs)
         index = _write_index(root, workspace, repository, folder, packs)
         for (path,) in _rows(workspace, _LINKS):
             troubles.tell("link-stored-as-file", path)
         for (path,) in _rows(workspace, _SET_ID):
             troubles.tell("file-set-id", path)
-    meter.count(index.files - meter.counted)
     meter.tell()
     return index, troubles.findings()
 
@@ -199,18 +200,19 @@ def _read_changed(
             files = (Wanted(*row) for row in itertools.chain([first], changed))
             for group in read_ahead(base, files, threads, ahead=4 * jobs):
                 for read in group:
-                    _take(base, read, packer, troubles)
-                meter.count(len(group))
+                    _take(base, read, packer, troubles, meter)
         packs = packer.finish()
     _relate(workspace, _READ, [packer.path])
     return {**known, **packs}
 
 
-def _take(base: bytes, read: Read, packer: Packer, troubles: Troubles) -> None:
+def _take(base: bytes, read: Read, packer: Packer, troubles: Troubles, meter: Meter) -> None:
     try:
         if isinstance(read, TooLarge):
-            trouble = packer.add_large(base, read.file)
+            meter.count()
+            trouble = packer.add_large(base, read.file, meter)
         else:
+            meter.count(1, read.file.size)
             trouble = read.trouble
             if isinstance(read, Content):
                 packer.add(read)

@@ -27,6 +27,7 @@ else:
     from backports import zstd
 
 from edms_tasks.files.index import PACK_BYTES, PARTS, SCHEMA
+from edms_tasks.files.progress import Meter
 from edms_tasks.files.read_ahead import Content, Reading, Wanted
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
@@ -128,8 +129,8 @@ class Packer:
             places = (place,)
         self._keep(_Row(content.file, content.status, content.settled, size, content.sha256, places))
 
-    def add_large(self, base: bytes, file: Wanted) -> str:
-        """Read a file that is too large for one pack, and add it.
+    def add_large(self, base: bytes, file: Wanted, meter: Meter) -> str:
+        """Read a file that is too large for one pack, and add it; its bytes are told to `meter` meanwhile.
 
         Returns:
             The code of a finding where it changed while it was read, twice; else nothing.
@@ -137,13 +138,13 @@ class Packer:
         Raises:
             FileFailed: it could not be read.
         """
-        row, changed = self._read_large(base, file)
+        row, changed = self._read_large(base, file, meter)
         if changed:
-            row, changed = self._read_large(base, file)
+            row, changed = self._read_large(base, file, Meter(None))
         self._keep(row)
         return "file-changed-while-read" if changed else ""
 
-    def _read_large(self, base: bytes, file: Wanted) -> tuple[_Row, bool]:
+    def _read_large(self, base: bytes, file: Wanted, meter: Meter) -> tuple[_Row, bool]:
         digest, size = hashlib.sha256(), 0
         pack: list[bytes] = []
         places: list[Place] = []
@@ -158,6 +159,7 @@ class Packer:
             for block in reading.blocks():
                 digest.update(block)
                 size += len(block)
+                meter.count(0, len(block))
                 while len(block) >= room:
                     pack.append(block[:room])
                     block, room = block[room:], PACK_BYTES

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import Protocol
 
-Progress = Callable[[int], None]
-"""Told how many files more are done, ten times a second at most."""
+
+class Progress(Protocol):
+    """Is told how a loop over files advances, from any thread, ten times a second at most."""
+
+    def __call__(self, count: int, size: int = 0) -> None:
+        """So many files and bytes more are done."""
+
+    def expect(self, count: int, size: int = 0) -> None:
+        """So many files and bytes will be done in all."""
 
 
 class Meter:
@@ -15,12 +22,19 @@ class Meter:
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
         self._files = 0
+        self._bytes = 0
         self._told = 0.0
         self.counted = 0
 
-    def count(self, files: int = 1) -> None:
-        """Count files as done."""
+    def expect(self, files: int, size: int) -> None:
+        """Report how much there is to do."""
+        if self._progress is not None:
+            self._progress.expect(files, size)
+
+    def count(self, files: int = 1, size: int = 0) -> None:
+        """Count files and bytes as done."""
         self._files += files
+        self._bytes += size
         self.counted += files
         if time.monotonic() - self._told > 0.1:
             self.tell()
@@ -28,6 +42,6 @@ class Meter:
     def tell(self) -> None:
         """Report what has not been reported yet."""
         self._told = time.monotonic()
-        if self._progress is not None and self._files:
-            self._progress(self._files)
-        self._files = 0
+        if self._progress is not None and (self._files or self._bytes):
+            self._progress(self._files, self._bytes)
+        self._files = self._bytes = 0

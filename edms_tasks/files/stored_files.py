@@ -42,6 +42,12 @@ _IN_THESE_PACKS = """
     LIMIT $most
 """
 
+_IN_PACKS = """
+    SELECT count(*), coalesce(sum(size), 0)
+    FROM read_parquet($paths)
+    WHERE list_has_any([part."object" FOR part IN parts], $packs)
+"""
+
 _WITH_THESE_CONTENTS = """
     SELECT path
     FROM read_parquet($paths)
@@ -73,6 +79,7 @@ class _Assessed(NamedTuple):
     """What was read, and the problems found."""
 
     files: int
+    size: int
     damaged: dict[str, DamagedRepository]  # packs, by name
     wrong: list[str]  # SHA-256 of contents that are not what they should be
 
@@ -128,6 +135,8 @@ def assess_contents(
 ) -> Contents:
     """Read every pack that files of the index stand in, but those `known` to be right, and hash every content."""
     refs = {ref.sha256: ref for ref in opened.index.packs if ref.sha256 not in known}
+    for files, size in query_index(opened, _IN_PACKS, packs=list(refs)):
+        meter.expect(files, int(size))
     damaged: dict[str, DamagedRepository] = {}
     wrong = {sha256 for (sha256,) in query_index(opened, _EMPTY_AND_NOT, nothing=hashlib.sha256().hexdigest())}
     read: set[str] = set()
@@ -152,7 +161,7 @@ def assess_contents(
         ):
             damaged |= assessed.damaged
             wrong.update(assessed.wrong)
-            meter.count(assessed.files)
+            meter.count(assessed.files, assessed.size)
     return Contents(damaged, frozenset(wrong), tuple(ref for pack, ref in refs.items() if pack not in read))
 
 
@@ -161,13 +170,14 @@ def _assess(pieces: list[_Piece], ref: ObjectRef, repository: Repository) -> _As
     try:
         content = memoryview(unpack(repository, ref))
     except DamagedRepository as error:
-        return _Assessed(0, {ref.sha256: error}, [])
+        return _Assessed(0, 0, {ref.sha256: error}, [])
     wrong = []
     for _, start, length, sha256, _ in pieces:
         block = content[start : start + length]
         if len(block) != length or hashlib.sha256(block).hexdigest() != sha256:
             wrong.append(sha256)
-    return _Assessed(sum(piece.files for piece in pieces), {}, wrong)
+    size = sum(piece.files * piece.length for piece in pieces)
+    return _Assessed(sum(piece.files for piece in pieces), size, {}, wrong)
 
 
 def _assess_large(file: StoredFile, packs: PackReader) -> _Assessed:
@@ -175,8 +185,8 @@ def _assess_large(file: StoredFile, packs: PackReader) -> _Assessed:
         for _ in packs.blocks(file):
             pass
     except DamagedRepository:
-        return _Assessed(0, packs.damaged, [] if packs.damaged else [file.sha256])
-    return _Assessed(1, {}, [])
+        return _Assessed(0, 0, packs.damaged, [] if packs.damaged else [file.sha256])
+    return _Assessed(1, sum(part.length for part in file.parts), {}, [])
 
 
 def _damaged_objects(name: str, repository: Repository, refs: Iterable[ObjectRef]) -> list[str]:

@@ -55,10 +55,16 @@ def restore_opened(
             packs = PackReader(opened, repository)
             meter = Meter(progress)
             for file in files_by_pack(opened):
-                tree.write(file, packs.blocks(file))
+                tree.write(file, _metered(packs.blocks(file), meter))
                 meter.count()
             _settle_folders(opened, tree)
     meter.tell()
+
+
+def _metered(blocks: Iterator[memoryview], meter: Meter) -> Iterator[memoryview]:
+    for block in blocks:
+        meter.count(0, len(block))
+        yield block
 
 
 def _make_destination(destination: Path) -> None:

@@ -111,7 +111,7 @@ def survey_root(
     index: Numbered[FileIndex], run: Run, repository: Repository, created: datetime, scratch: Path
 ) -> SalvagedFiles:
     """See what of a root's files is whole."""
-    with run.progress(f"files of {index.item.root.name}", index.item.files) as advance:
+    with run.progress(f"files of {index.item.root.name}", index.item.files, index.item.bytes) as advance:
         return survey_files(
             index.item,
             repository,

@@ -87,7 +87,7 @@ def validate(run: Run, source: Restorable, staged: Staged, roots: Sequence[Resto
         read = extract_tables(run, view, tables, scratch / "back", source.like)
         structure = run.call(check_structure, there, staged.schema, view, staged.database, scratch / "schema-back")
     restored, raws = source.bring_back(run, tables, read, scratch / "returned")
-    files = [run.call(check_root, root, source.repository, scratch, settings.jobs) for root in roots]
+    files = [run.call(check_root, run, root, source.repository, scratch) for root in roots]
     with run.workspace(scratch / "workspace") as workspace:
         measured = _measure(run, source, restored, raws, files, workspace, scratch)
     folder = Path(tempfile.mkdtemp(prefix="restore-", dir=reports(settings)))

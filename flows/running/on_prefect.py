@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import queue
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,9 +34,11 @@ from prefect.utilities.annotations import quote
 from pydantic import BaseModel
 
 from edms_tasks.errors import AlreadyPromoted, TransientError
+from edms_tasks.files.progress import Progress
 from edms_tasks.settings import load_settings
 from flows.running.declaring import ChecksFailed, Task, Verb
 from flows.running.markdown import plain
+from flows.running.pace import Pace, Told
 from flows.running.printable import printable
 from flows.running.run import Run
 from flows.running.runner import RETRY_SECONDS, heaviest_first
@@ -202,28 +203,18 @@ class PrefectRunner:
         return list({id(known[1]): known[1] for known in found if known is not None}.values())
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    def progress(self, title: str, total: int = 0, size: int = 0) -> Iterator[Progress]:
         """Show how a loop advances, as a progress artifact of the task or flow that is running."""
         artifact = self._leave(
             lambda: cast(UUID, create_progress_artifact(0.0, key=artifact_key(title), description=plain(title)))
         )
-        lock = threading.Lock()
-        done, told = 0, time.monotonic()
 
-        def advance(increment: int) -> None:
-            nonlocal done, told
-            with lock:
-                done += increment
-                now = time.monotonic()
-                if now - told < _SECONDS_BETWEEN_UPDATES:
-                    return
-                told = now
-                percent = min(99.0, 100 * done / total) if total else 0.0
-                description = title if total else f"{title}: {done:,}"
+        def tell(pace: Pace) -> None:
             if artifact is not None:
-                self._leave(lambda: update_progress_artifact(artifact, percent, plain(description)))
+                percent = min(99.0, 100 * (pace.fraction or 0.0))
+                self._leave(lambda: update_progress_artifact(artifact, percent, plain(f"{title}: {pace}")))
 
-        yield advance
+        yield Told(Pace(title.partition(" ")[0], total, size), tell, every=_SECONDS_BETWEEN_UPDATES)
         if artifact is not None:
             self._leave(lambda: update_progress_artifact(artifact, 100.0))
 

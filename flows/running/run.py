@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
+from edms_tasks.files.progress import Progress
 from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.scratch.workspace import Workspace, open_workspace
@@ -68,9 +69,9 @@ class Run:
         """Run a task for each item, a few at a time; results in the order of the items."""
         return self.runner.map(self.jobs or self.settings.jobs, task, items, *args, **kwargs)
 
-    def progress(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how a long loop advances."""
-        return self.runner.progress(title, total)
+    def progress(self, title: str, total: int = 0, size: int = 0) -> AbstractContextManager[Progress]:
+        """Show how a long loop advances; `title` begins with what is counted, `size` are bytes."""
+        return self.runner.progress(title, total, size)
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
         """Record a table as evidence."""

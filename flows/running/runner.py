@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from edms_tasks.files.progress import Progress
 from flows.running.declaring import Task
 
 Item = TypeVar("Item")
@@ -48,8 +49,14 @@ class Runner(Protocol):
         The first failure starts nothing more, waits for what is running, and is raised.
         """
 
-    def progress(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how a long loop advances; the function takes increments, from any thread. A `total` of 0 is not known."""
+    def progress(self, title: str, total: int = 0, size: int = 0) -> AbstractContextManager[Progress]:
+        """Show how a loop advances: how many of how many, how fast, and how long it will take.
+
+        Args:
+            title: begins with what is counted: "files of media".
+            total: how many there are; 0 is not known, or will be told to the progress.
+            size: how many bytes they have; 0 is not known, or of no interest.
+        """
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
         """Record a table as evidence of the run."""

@@ -5,6 +5,7 @@ Evidence (`table`, `markdown`) is not printed here: the command's closing summar
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,19 +15,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from edms_tasks.errors import TransientError
+from edms_tasks.files.progress import Progress
 from flows.running.declaring import Task
+from flows.running.pace import Pace, Told
 from flows.running.printable import printable
 from flows.running.runner import RETRY_SECONDS, heaviest_first
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 P = ParamSpec("P")
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_BARS = 0.1
 
 
 class ThreadRunner:
@@ -116,10 +121,10 @@ class ThreadRunner:
             return [futures[position].result() for position in range(len(items))]
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    def progress(self, title: str, total: int = 0, size: int = 0) -> Iterator[Progress]:
         """Show how a loop advances."""
-        with self._teller.progress(title, total) as advance:
-            yield advance
+        with self._teller.progress(title, Pace(title.partition(" ")[0], total, size)) as told:
+            yield told
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
         """Nothing: the command's summary shows it."""
@@ -154,8 +159,8 @@ class _Silence:
         yield
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        yield lambda increment: None
+    def progress(self, title: str, pace: Pace) -> Iterator[Progress]:
+        yield Told(pace, lambda pace: None, every=math.inf)
 
     def say(self, line: str) -> None:
         """Say nothing."""
@@ -174,22 +179,12 @@ class _Lines(_Silence):
         self.say(f"{name}: {time.monotonic() - began:.1f} s")
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        lock = threading.Lock()
-        done, told = 0, time.monotonic()
+    def progress(self, title: str, pace: Pace) -> Iterator[Progress]:
+        def tell(pace: Pace) -> None:
+            percent = "" if pace.fraction is None else f"{int(100 * pace.fraction)} %, "
+            self.say(f"{title}: {percent}{pace}")
 
-        def advance(increment: int) -> None:
-            nonlocal done, told
-            with lock:
-                done += increment
-                now = time.monotonic()
-                if now - told < _SECONDS_BETWEEN_LINES:
-                    return
-                told = now
-                line = f"{title}: {f'{100 * done // total} %' if total else f'{done:,}'}"
-            self.say(line)
-
-        yield advance
+        yield Told(pace, tell, every=_SECONDS_BETWEEN_LINES)
 
     def say(self, line: str) -> None:
         self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
@@ -202,7 +197,7 @@ class _Bars(_Lines):
         super().__init__(console)
         self._lock = threading.Lock()
         self._open = 0
-        self._bars: Progress | None = None
+        self._bars: Bars | None = None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -216,21 +211,28 @@ class _Bars(_Lines):
             yield
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        with self._bar(title, total or None) as (bars, bar):
-            yield lambda increment: bars.advance(bar, increment)
+    def progress(self, title: str, pace: Pace) -> Iterator[Progress]:
+        with self._bar(title, None) as (bars, bar):
+
+            def tell(pace: Pace) -> None:
+                if pace.fraction is None:
+                    bars.update(bar, pace=str(pace))
+                else:
+                    bars.update(bar, completed=pace.fraction, total=1.0, pace=str(pace))
+
+            yield Told(pace, tell, every=_SECONDS_BETWEEN_BARS)
 
     @contextmanager
-    def _bar(self, title: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+    def _bar(self, title: str, total: int | None) -> Iterator[tuple[Bars, TaskID]]:
         bars = self._enter()
-        bar = bars.add_task(printable(title), total=total)
+        bar = bars.add_task(printable(title), total=total, pace="")
         try:
             yield bars, bar
         finally:
             bars.remove_task(bar)
             self._leave()
 
-    def _enter(self) -> Progress:
+    def _enter(self) -> Bars:
         with self._lock:
             if self._bars is None:
                 self._bars = _new_bars(self._console)
@@ -252,7 +254,7 @@ def _teller(console: Console | None) -> _Silence:
     return _Bars(console) if console.is_terminal else _Lines(console)
 
 
-def _new_bars(console: Console) -> Progress:
+def _new_bars(console: Console) -> Bars:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -260,6 +262,7 @@ def _new_bars(console: Console) -> Progress:
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
+        TextColumn("{task.fields[pace]}", markup=False),
         TimeElapsedColumn(),
         console=console,
         transient=True,

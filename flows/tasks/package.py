@@ -42,7 +42,7 @@ def store_files(
     run: Run, root: FileRoot, repository: Repository, known: FileIndex | None, databases: Sequence[Path], folder: Path
 ) -> StoredRoot:
     """Store the files of a root that the repository does not hold already."""
-    with run.progress(f"files of {root.name}", 0) as advance:
+    with run.progress(f"files of {root.name}") as advance:
         index, findings = index_files(
             root,
             repository,

@@ -71,7 +71,7 @@ def build_indexes_and_constraints(
 @task(name="restore files", tags=["files"], task_run_name="restore the files of {index.root.name}")
 def restore_root(run: Run, index: FileIndex, repository: Repository, folder: Path, scratch: Path) -> RestoredRoot:
     """Restore the files of a root into a staged folder."""
-    with run.progress(f"files of {index.root.name}", index.files) as advance:
+    with run.progress(f"files of {index.root.name}", index.files, index.bytes) as advance:
         restore_files(index, repository, folder, progress=advance, scratch=scratch)
     return RestoredRoot(index, folder)
 

@@ -19,6 +19,7 @@ from edms_tasks.structure.structure_check import Structure
 from edms_tasks.structure.structure_check import check_structure as compare_structure
 from edms_tasks.validate import require_suites, suite_problems, validate_restored
 from flows.running.declaring import task
+from flows.running.run import Run
 from flows.tasks.restore import RestoredRoot
 
 
@@ -31,9 +32,12 @@ def check_structure(
 
 
 @task(name="check files", tags=["validate"], task_run_name="check the files of {root.index.root.name}")
-def check_root(root: RestoredRoot, repository: Repository, scratch: Path, jobs: int) -> FileCheck:
+def check_root(run: Run, root: RestoredRoot, repository: Repository, scratch: Path) -> FileCheck:
     """Read every restored file of a root, and compare it with the snapshot's list."""
-    return check_files(root.index, repository, root.folder, scratch=scratch, jobs=jobs)
+    with run.progress(f"files of {root.index.root.name}", root.index.files, root.index.bytes) as advance:
+        return check_files(
+            root.index, repository, root.folder, scratch=scratch, progress=advance, jobs=run.settings.jobs
+        )
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,13 @@ def verify_schema(repository: Repository, schema: ObjectRef) -> str | None:
 
 
 @task(name="verify files", tags=["verify"], task_run_name="verify the files of {index.root.name}")
-def verify_root(index: FileIndex, repository: Repository, folder: Path, known: frozenset[str], jobs: int) -> list[str]:
+def verify_root(run: Run, index: FileIndex, repository: Repository, folder: Path, known: frozenset[str]) -> list[str]:
     """Read every file of a root; says what is wrong."""
-    return list(verify_files(index, repository, scratch=folder, known=known, jobs=jobs))
+    with run.progress(f"files of {index.root.name}") as advance:
+        problems = verify_files(
+            index, repository, scratch=folder, progress=advance, known=known, jobs=run.settings.jobs
+        )
+    return list(problems)
 
 
 def verify_snapshot(
@@ -51,5 +55,5 @@ def verify_snapshot(
     if schema := run.call(verify_schema, repository, manifest.native_schema.object):
         problems.append(f"native schema: {schema}")
     for index in manifest.files:
-        problems += run.call(verify_root, index, repository, folder, known, run.settings.jobs)
+        problems += run.call(verify_root, run, index, repository, folder, known)
     return tuple(problems)

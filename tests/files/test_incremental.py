@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.files import check_files, restore_files
+from edms_tasks.files import check_files, index_files, restore_files, verify_files
 from edms_tasks.files import read_ahead as reading
+from edms_tasks.files.index import PACK_BYTES
+from edms_tasks.inventory.model import FileRoot
+from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 from tests.files.conftest import Backup, let_settle, listing
 
@@ -40,6 +43,54 @@ def test_unchanged_files_are_not_opened(media: Path, backup: Backup, opened: lis
 
     assert opened == []
     assert second == first
+
+
+class Watched:
+    """Progress as it was told."""
+
+    def __init__(self) -> None:
+        self.expected: tuple[int, int] | None = None
+        self.files = self.bytes = 0
+
+    def __call__(self, count: int, size: int = 0) -> None:
+        assert count >= 0 and size >= 0
+        self.files += count
+        self.bytes += size
+
+    def expect(self, count: int, size: int = 0) -> None:
+        self.expected = count, size
+
+
+def test_progress_counts_what_has_to_be_read_to_the_last_byte(
+    media: Path, repository: Repository, tmp_path: Path
+) -> None:
+    for number in range(30):
+        (media / str(number)).write_bytes(b"%d" % number * 1_000)
+    with (media / "large").open("wb") as large:
+        large.truncate(PACK_BYTES + 1)
+    (media / "gone").symlink_to(tmp_path / "nowhere")
+    root, size = FileRoot(name="media", path=str(media)), sum(path.stat().st_size for path in media.glob("[0-9l]*"))
+    let_settle()
+
+    def told(previous: FileIndex | None) -> tuple[FileIndex, Watched]:
+        watched = Watched()
+        scratch = tmp_path / "scratch"
+        index, _ = index_files(root, repository, previous=previous, scratch=scratch, progress=watched)
+        return index, watched
+
+    index, first = told(None)
+    (media / "new").write_bytes(b"new")
+    _, second = told(index)
+    restoring, checking, verifying = Watched(), Watched(), Watched()
+    restore_files(index, repository, tmp_path / "out", restoring)
+    check_files(index, repository, tmp_path / "out", progress=checking)
+    assert verify_files(index, repository, progress=verifying) == ()
+
+    assert (first.files, first.bytes) == first.expected == (31, size)
+    assert (second.files, second.bytes) == second.expected == (1, 3)
+    assert (verifying.files, verifying.bytes) == verifying.expected == (31, size)
+    for watched in (restoring, checking):
+        assert (watched.files, watched.bytes) == (31, size)
 
 
 def test_only_what_changed_is_opened_and_all_comes_back(
