@@ -121,7 +121,7 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
         folders = _folders(run.settings, opened.report, opened.manifest, notes)
         keys = keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes)
         stages = MergeStages(
-            run, opened.repository, opened.manifest, workspace, scratch, tables, folders, names, keys, wanted
+            run, opened.repository, opened.manifest, workspace, scratch, tables, folders, names, keys, notes, wanted
         )
         with run.stage("read the snapshot"):
             stages.read_snapshot()

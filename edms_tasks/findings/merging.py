@@ -37,6 +37,30 @@ KINDS = (
         "Change them in the target.",
     ),
     Kind(
+        "tree-broken",
+        ("error",),
+        "The target's tree is not sound: paths, depths, numbers or counts of children contradict each other.",
+        "Repair it in the EDMS first: `Model.fix_tree()` (django-treebeard) or `Model.objects.rebuild()` (django-mptt).",
+    ),
+    Kind(
+        "tree-moved",
+        ("error",),
+        "Nodes of a tree that are in both systems are at another place in the target.",
+        "Move them in the EDMS to where the snapshot has them, or choose --on-conflict MODEL=keep.",
+    ),
+    Kind(
+        "tree-parent",
+        ("error",),
+        "Nodes of a tree have no place in the target, since their parents are neither there nor among what is merged.",
+        "Merge their parents too: name them with --only.",
+    ),
+    Kind(
+        "tree-unsupported",
+        ("error",),
+        "A tree of nested sets has no column that refers to the parent (django-treebeard's NS_Node); its numbers cannot be made anew.",
+        "Restore the snapshot with --into, and copy the nodes in the EDMS. Other models can be merged with --only.",
+    ),
+    Kind(
         "undeclared-reference",
         ("error",),
         "A column seems to hold ids of rows that get other ids, and no foreign key and no declaration says so: numbers, lists, JSON or "

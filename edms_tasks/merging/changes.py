@@ -15,9 +15,17 @@ from edms_tasks.scratch.workspace import AS_PARQUET
 
 
 def table_change(
-    cursor: duckdb.DuckDBPyConnection, source: Identified, rows: Rewritten, policy: Policy, folder: Path
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    rows: Rewritten,
+    policy: Policy,
+    folder: Path,
+    others: Path | None = None,
 ) -> TableChange | None:
-    """Write the rows to insert and to update into `folder` (created); None where there are none."""
+    """Write the rows to insert and to update into `folder` (created); None where there are none.
+
+    `others` is a file of rows of the target to update besides.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     columns = ", ".join(identifier(column.name) for column in source.table.stored_columns)
     files: dict[str, list[Path]] = {"insert": [], "update": []}
@@ -29,6 +37,8 @@ def table_change(
                 f"TO {literal(str(path))} {AS_PARQUET}"
             )
             files[action].append(path)
+    if others is not None:
+        files["update"].append(others)
     if not files["insert"] and not files["update"]:
         return None
     encodings = dict(source.side.raws[source.table.id].encodings)

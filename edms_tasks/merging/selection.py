@@ -25,6 +25,8 @@ from edms_tasks.merging.pairing import NUMBER, Identified, paired
 from edms_tasks.merging.rewriting import ACTION, Rewritten
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
+from edms_tasks.trees.kinds import Tree
+from edms_tasks.trees.label_paths import parent_labels
 
 _CHOSEN = "chosen_rows"
 _NEXT = "next_rows"
@@ -67,6 +69,7 @@ def restrict(
     *,
     with_dependents: bool,
     folder: Path,
+    trees: Mapping[str, Tree],
 ) -> Matched:
     """The same match with only the selected rows to be written.
 
@@ -76,6 +79,7 @@ def restrict(
         selectors: which are wanted.
         with_dependents: whether rows that cannot be without them come too.
         folder: for the rows that are left; created.
+        trees: the tables that are trees.
 
     Raises:
         CommandError: a selector names no model, no column or no row.
@@ -85,8 +89,8 @@ def restrict(
     for selector in selectors:
         _choose(cursor, matched.sources, selector)
     kinds = content_type_ids(cursor, matched.sources)
-    _spread(cursor, matched.sources, kinds, backwards=True, everything=with_dependents)
-    _spread(cursor, matched.sources, kinds, backwards=False, everything=True)
+    _spread(cursor, matched.sources, kinds, trees, backwards=True, everything=with_dependents)
+    _spread(cursor, matched.sources, kinds, trees, backwards=False, everything=True)
     rewritten = {
         table_id: _left(cursor, table_id, rows, folder / f"{number:04d}.parquet")
         for number, (table_id, rows) in enumerate(matched.rewritten.items())
@@ -164,6 +168,7 @@ def _spread(
     cursor: duckdb.DuckDBPyConnection,
     sources: Mapping[str, Identified],
     kinds: Mapping[str, str],
+    trees: Mapping[str, Tree],
     *,
     backwards: bool,
     everything: bool,
@@ -174,25 +179,25 @@ def _spread(
         for found in sources.values():
             if not found.rows:
                 continue
+            ways = _ways_to_parents(found, trees) if everything else []
             for reference in found.table.references:
                 if backwards and not _belongs(found.table, reference, everything=everything):
                     continue
-                for target_id, condition in _ways(found, reference, sources, kinds):
-                    here, there = ("t", "s") if backwards else ("s", "t")
-                    into = found.table.id if backwards else target_id
-                    start = target_id if backwards else found.table.id
-                    relations = {"s": found.relation, "t": sources[target_id].relation}
-                    begin = (
-                        f"c.table_id = {literal(start)} AND c.k = b.{identifier(KEY)} AND c.n = b.{identifier(NUMBER)}"
-                    )
-                    relations[here] = f"(SELECT b.* FROM {relations[here]} b SEMI JOIN {_CHOSEN} c ON {begin})"
-                    cursor.execute(
-                        f"""
-                        INSERT INTO {_NEXT}
-                        SELECT DISTINCT {literal(into)}, {there}.{identifier(KEY)}, {there}.{identifier(NUMBER)}, {not backwards}
-                        FROM {relations["s"]} s JOIN {relations["t"]} t ON {condition}
-                        """
-                    )
+                ways += _ways(found, reference, sources, kinds)
+            for target_id, condition in ways:
+                here, there = ("t", "s") if backwards else ("s", "t")
+                into = found.table.id if backwards else target_id
+                start = target_id if backwards else found.table.id
+                relations = {"s": found.relation, "t": sources[target_id].relation}
+                begin = f"c.table_id = {literal(start)} AND c.k = b.{identifier(KEY)} AND c.n = b.{identifier(NUMBER)}"
+                relations[here] = f"(SELECT b.* FROM {relations[here]} b SEMI JOIN {_CHOSEN} c ON {begin})"
+                cursor.execute(
+                    f"""
+                    INSERT INTO {_NEXT}
+                    SELECT DISTINCT {literal(into)}, {there}.{identifier(KEY)}, {there}.{identifier(NUMBER)}, {not backwards}
+                    FROM {relations["s"]} s JOIN {relations["t"]} t ON {condition}
+                    """
+                )
         added = cursor.execute(
             f"INSERT INTO {_CHOSEN} SELECT DISTINCT x.* FROM {_NEXT} x ANTI JOIN {_CHOSEN} c "
             "ON c.table_id = x.table_id AND c.k = x.k AND c.n = x.n"
@@ -254,6 +259,17 @@ def _ways(
         kind = f"{generic_content_type('s.', reference, encodings)} = {literal(number)}"
         ways.append((target_id, f"{kind} AND {here} = {there}"))
     return ways
+
+
+def _ways_to_parents(found: Identified, trees: Mapping[str, Tree]) -> list[tuple[str, str]]:
+    """The way to the parent of a node, where it is in the node's path of names."""
+    tree = trees.get(found.table.id)
+    if tree is None or tree.kind != "path":
+        return []
+    path = tree.columns[0]
+    held = found.held(path)
+    here, there = (text_value(path, held.kind, "tagged" if held.tagged else "native", alias=alias) for alias in "st")
+    return [(found.table.id, f"{there} = {parent_labels(here)}")]
 
 
 def _left(cursor: duckdb.DuckDBPyConnection, table_id: str, rows: Rewritten, path: Path) -> Rewritten:

@@ -19,7 +19,6 @@ from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.looked import Looked
 from edms_tasks.merging.matched_tables import Matched
-from edms_tasks.merging.naming_columns import Namings
 from edms_tasks.merging.pairing import Identified, paired
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.quoting import identifier
@@ -47,7 +46,7 @@ def find_undeclared(
     matched: Matched,
     policies: Mapping[str, Policy],
     accepted: Accepted,
-    namings: Namings,
+    covered: Mapping[str, Collection[str]],
     names: Mapping[str, Sequence[str]],
 ) -> tuple[Looked, list[Conflict]]:
     """Look through the rows to be written for ids that change and that no reference covers.
@@ -57,7 +56,7 @@ def find_undeclared(
         matched: both sides, with the ids that rows get.
         policies: what happens to rows that are in both and differ, by table id.
         accepted: what holds no ids of rows by the user's word.
-        namings: the columns that name files, which go with their rows.
+        covered: columns, by table id, that hold no ids for another reason: they name files, or places in a tree.
         names: for each folder of files, the names of those to be added that no row names, and no declaration.
     """
     tables = {table_id: source.table for table_id, source in matched.sources.items()}
@@ -70,7 +69,7 @@ def find_undeclared(
     for table_id, source in matched.sources.items():
         if not _is_written(matched, table_id, policies[table_id]):
             continue
-        for column in _open_columns(source.table, {naming.column for naming in namings[table_id]}):
+        for column in _open_columns(source.table, covered[table_id]):
             looked += 1
             _collect(cursor, matched, source, column, policies[table_id])
             if _repeats_own_key(cursor, source, column):
@@ -125,9 +124,9 @@ def _is_written(matched: Matched, table_id: str, policy: Policy) -> bool:
     return bool(rows.inserts or (rows.updates and policy == "overwrite"))
 
 
-def _open_columns(table: Table, naming: Collection[str]) -> list[Column]:
+def _open_columns(table: Table, covered: Collection[str]) -> list[Column]:
     """The columns that could hold ids and that no reference covers; those in which only some ids are declared too."""
-    taken = set(naming)
+    taken = set(covered)
     if len(table.primary_key) == 1:
         taken |= set(table.primary_key)
     for reference in table.references:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
@@ -23,10 +23,12 @@ from edms_tasks.merging.pairing import Identified, pair_same_rows
 from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans
 from edms_tasks.merging.renaming import Renames, longest_name, with_other_names
 from edms_tasks.merging.selection import chosen_ids
+from edms_tasks.merging.trees import broken_places, find_trees, tree_conflicts, with_places, without_places
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
+from edms_tasks.trees.label_paths import Labelled
 from flows.merging.wanted import Wanted
 from flows.running.run import Run, numbered
 from flows.tasks.compare import fetch_rows, identify_rows
@@ -63,6 +65,7 @@ class MergeStages:
         folders: Mapping[str, Path],
         names: Sequence[FileNameReference],
         keys: Keys,
+        notes: list[str],
         wanted: Wanted,
     ) -> None:
         self._run = run
@@ -81,7 +84,9 @@ class MergeStages:
         self._wanted = wanted
         self._policies = wanted.policies
         self._roots: list[RootMerge] = []
-        self._keys = keys
+        counts = {entry.table.id: entry.state.rows for entry in manifest.tables}
+        self._trees, self._keys = find_trees(tables, keys, counts, notes)
+        self._places: dict[str, dict[str, Labelled]] = {SNAPSHOT: {}, TARGET: {}, MERGED: {}}
         self._raws: dict[str, dict[str, RawTable]] = {}
         self._rows: dict[str, dict[str, Identified]] = {}
         self._matched: Matched | None = None
@@ -93,11 +98,13 @@ class MergeStages:
         wanted = numbered([entries[table.id] for table in self._tables])
         found = self._run.map(fetch_rows, wanted, self._repository, self._workspace, self._scratch / SNAPSHOT)
         self._raws[SNAPSHOT] = {raw.table_id: raw for raw in found}
+        self._take_places(SNAPSHOT, self._trees)
 
     def read_target(self, view: View) -> None:
         """Read the target's rows."""
         with self._run.stage("read the target"):
             self._raws[TARGET] = extract_tables(self._run, view, self._tables, self._scratch / TARGET)
+            self._take_places(TARGET, self._trees)
 
     def plan(self, snapshot_id: str, target: str, notes: Sequence[str]) -> MergePlan:
         """Pair the rows, assign ids, rewrite the references, and return the plan."""
@@ -118,7 +125,7 @@ class MergeStages:
             policies = {table.id: self._policies.of(table) for table in self._tables}
             names = {root.index.root.name: root.nobodys for root in self._roots}
             looked, found = self._run.call(
-                look_for_undeclared_ids, matched, policies, says, self._namings, names, self._workspace
+                look_for_undeclared_ids, matched, policies, says, self._covered(), names, self._workspace
             )
             conflicts += found
             conflicts += [conflict for planned in roots for conflict in planned.conflicts]
@@ -132,6 +139,14 @@ class MergeStages:
             looked=looked,
         )
 
+    def _covered(self) -> dict[str, set[str]]:
+        """The columns of each table that hold no ids for another reason: they name files, or places in a tree."""
+        return {
+            table.id: {naming.column for naming in self._namings[table.id]}
+            | set(self._trees[table.id].columns if table.id in self._trees else ())
+            for table in self._tables
+        }
+
     def _match(self, folder: str) -> tuple[Matched, dict[str, int]]:
         """Pair the rows and assign ids; returns the match of the wanted rows, and how many rows of each table are in both."""
         self._rows = self._open(SNAPSHOT, TARGET, folder=folder)
@@ -139,7 +154,7 @@ class MergeStages:
         matched = self._run.call(match_rows, self._workspace, *sides, self._scratch / folder / "matched")
         pairs = {table_id: rows.same + rows.updates for table_id, rows in matched.rewritten.items()}
         if self._wanted.selectors:
-            chosen = self._wanted.selectors, self._wanted.with_dependents
+            chosen = self._wanted.selectors, self._wanted.with_dependents, self._trees
             matched = self._run.call(choose_rows, matched, *chosen, self._workspace, self._scratch / folder / "chosen")
         return matched, pairs
 
@@ -176,8 +191,10 @@ class MergeStages:
             reread = extract_tables(one_by_one, transaction.view(), changed, self._scratch / MERGED)
             # Tables that were not written to are what they were: nobody else could write to them.
             self._raws[MERGED] = {**self._raws[TARGET], **reread}
+            self._take_places(MERGED, reread)
             found = self._validate(matched)
-        problems = [problem for table in found for problem in table.problems]
+            problems = self._broken_trees()
+        problems += [problem for table in found for problem in table.problems]
         if problems:
             raise CheckFailed(
                 "The merged rows are not what they should be. The merge was rolled back.",
@@ -186,6 +203,28 @@ class MergeStages:
                 fix="Nothing was changed. Please report this with the plan (`edms-backup merge --dry-run --json`).",
             )
         return found
+
+    def _take_places(self, name: str, tables: Iterable[str]) -> None:
+        """Take the places in trees off a side's rows."""
+        with self._workspace.cursor() as cursor:
+            for number, table in numbered(self._tables):
+                if table.id in self._trees and table.id in tables:
+                    folder = self._scratch / "places" / name / number
+                    tree = self._trees[table.id]
+                    found = without_places(cursor, table, self._raws[name][table.id], tree, folder)
+                    self._places[name][table.id], self._raws[name][table.id] = found, found.raw
+
+    def _broken_trees(self) -> list[str]:
+        """A sentence for each tree that was written and is not sound."""
+        with self._workspace.cursor() as cursor:
+            broken = {
+                table_id: broken_places(cursor, self._trees[table_id], merged)
+                for table_id, merged in self._places[MERGED].items()
+            }
+        labels = {table.id: table.label for table in self._tables}
+        return [
+            f"{labels[table_id]}: {count} nodes are not in their place" for table_id, count in broken.items() if count
+        ]
 
     def move_files_in(self, aside: Path) -> None:
         """Move the staged files to their destination; replaced files go to `aside`."""
@@ -207,17 +246,16 @@ class MergeStages:
         return self._matched
 
     def _changes(self, matched: Matched) -> list[TableChange]:
+        found = []
         with self._workspace.cursor() as cursor:
-            found = [
-                table_change(
-                    cursor,
-                    matched.sources[table.id],
-                    matched.rewritten[table.id],
-                    self._policies.of(table),
-                    self._scratch / "changes" / place,
-                )
-                for place, table in numbered(self._tables)
-            ]
+            for place, table in numbered(self._tables):
+                source, rows, policy = matched.sources[table.id], matched.rewritten[table.id], self._policies.of(table)
+                folder, others = self._scratch / "changes" / place, None
+                if table.id in self._trees:
+                    sides = self._places[SNAPSHOT][table.id], self._places[TARGET][table.id]
+                    tree, target = self._trees[table.id], matched.targets[table.id]
+                    rows, others = with_places(cursor, tree, source, target, rows, sides, policy, folder / "places")
+                found.append(table_change(cursor, source, rows, policy, folder, others))
         return [change for change in found if change]
 
     def _root_to_plan(self, matched: Matched, index: FileIndex, says: Accepted, renames: Renames) -> RootToPlan:
@@ -296,16 +334,14 @@ class MergeStages:
                     self._raws[name][table.id] = raw
 
     def _plan_table(self, matched: Matched, table: Table, pairs: int) -> tuple[ModelPlan, list[Conflict]]:
+        source, target, rows = matched.sources[table.id], matched.targets[table.id], matched.rewritten[table.id]
+        policy, ids = self._policies.of(table), matched.id_maps.get(table.id)
         with self._workspace.cursor() as cursor:
-            return plan_table(
-                cursor,
-                matched.sources[table.id],
-                matched.targets[table.id],
-                matched.rewritten[table.id],
-                matched.id_maps.get(table.id),
-                self._policies.of(table),
-                pairs=pairs,
-            )
+            plan, conflicts = plan_table(cursor, source, target, rows, ids, policy, pairs=pairs)
+            if table.id in self._trees:
+                sides = self._places[SNAPSHOT][table.id], self._places[TARGET][table.id]
+                conflicts += tree_conflicts(cursor, self._trees[table.id], source, target, rows, sides, policy)
+            return plan, conflicts
 
     def _validate(self, matched: Matched) -> tuple[MergedTable, ...]:
         before = {name: self._rows[name] for name in (SNAPSHOT, TARGET)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from edms_tasks.merging.conflicts import Conflict
 from edms_tasks.merging.files import RootMerge, RootToPlan, plan_files
 from edms_tasks.merging.looked import Looked
 from edms_tasks.merging.matched_tables import Matched, match_tables
-from edms_tasks.merging.naming_columns import Namings
 from edms_tasks.merging.pairing import Identified, write_identified
 from edms_tasks.merging.planning import ModelPlan, Policy
 from edms_tasks.merging.rewriting import Rewritten
@@ -24,6 +23,7 @@ from edms_tasks.merging.undeclared import find_undeclared
 from edms_tasks.merging.validated_rows import MergedTable, validate_table
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
+from edms_tasks.trees.kinds import Tree
 from flows.running.declaring import task
 
 
@@ -52,11 +52,16 @@ match_rows = task(name="match rows", tags=["match"], task_run_name="match rows a
 
 @task(name="choose rows", tags=["match"])
 def choose_rows(
-    matched: Matched, selectors: Sequence[Selector], with_dependents: bool, workspace: Workspace, folder: Path
+    matched: Matched,
+    selectors: Sequence[Selector],
+    with_dependents: bool,
+    trees: Mapping[str, Tree],
+    workspace: Workspace,
+    folder: Path,
 ) -> Matched:
     """Restrict a merge to the selected rows and the rows they refer to."""
     with workspace.cursor() as cursor:
-        return restrict(cursor, matched, selectors, with_dependents=with_dependents, folder=folder)
+        return restrict(cursor, matched, selectors, with_dependents=with_dependents, folder=folder, trees=trees)
 
 
 @task(name="look for undeclared ids", tags=["plan"])
@@ -64,13 +69,13 @@ def look_for_undeclared_ids(
     matched: Matched,
     policies: Mapping[str, Policy],
     accepted: Accepted,
-    namings: Namings,
+    covered: Mapping[str, Collection[str]],
     names: Mapping[str, Sequence[str]],
     workspace: Workspace,
 ) -> tuple[Looked, list[Conflict]]:
     """Look through the rows to be written for ids that change and that nobody declared."""
     with workspace.cursor() as cursor:
-        return find_undeclared(cursor, matched, policies, accepted, namings, names)
+        return find_undeclared(cursor, matched, policies, accepted, covered, names)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,134 @@
+"""Trees of django-treebeard and django-mptt, merged into others whose places are taken; said by these libraries themselves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edms_tasks.settings import Settings, settings_from
+from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_merge
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
+
+MODELS = """
+from treebeard.mp_tree import MP_Node
+from mptt.models import MPTTModel, TreeForeignKey
+class Folder(MP_Node):
+    name = models.CharField(max_length=40)
+class Category(MPTTModel):
+    name = models.CharField(max_length=40)
+    parent = TreeForeignKey("self", models.CASCADE, null=True, related_name="children")
+class Paper(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+    folder = models.ForeignKey(Folder, models.PROTECT)
+    category = models.ForeignKey(Category, models.PROTECT)
+"""
+MAKE = """
+def make(names, folder=None, category=None):
+    for name, below in names.items():
+        one = folder.add_child(name=name) if folder else Folder.add_root(name=name)
+        other = Category.objects.create(name=name, parent=category)
+        Paper.objects.create(number=f"{prefix}{one.depth}{name}", folder=one, category=other)
+        make(below, Folder.objects.get(pk=one.pk), Category.objects.get(pk=other.pk))
+"""
+SAID = """
+import json
+problems = [len(found) for found in Folder.find_problems()]
+def place(node): return [one.name for one in node.get_ancestors()] + [node.name]
+numbers = lambda: sorted(Category.objects.values_list("pk", "lft", "rght", "level"))
+before = numbers(); papers = {p.number: [place(p.folder), place(p.category)] for p in Paper.objects.select_related("folder", "category")}
+children = {"/".join(place(f)): [c.name for c in f.get_children()] for f in Folder.objects.all()}
+categories = {"/".join(place(c)): [d.name for d in c.get_children()] for c in Category.objects.all()}
+Category.objects.rebuild()
+print(json.dumps({"problems": problems, "papers": papers, "children": children, "categories": categories, "rebuilt": before == numbers()}))
+"""
+MINE = {"archive": {"b": {}, "a": {"deep": {"deeper": {}}}, "same": {}}, "mine": {"x": {}}}
+THEIRS = {"theirs": {"y": {}, "z": {}}, "archive": {"c": {}, "a": {"own": {}}}}
+
+
+@dataclass(frozen=True)
+class Site:
+    """An EDMS with trees."""
+
+    settings: Settings
+    folder: Path
+
+    def run(self, script: str) -> str:
+        head = (
+            "import os, sys; sys.path.insert(0, '.'); os.environ['DJANGO_SETTINGS_MODULE'] = 'small_settings'\n"
+            "import django; django.setup()\nfrom small.models import *\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", head + script], cwd=self.folder, check=True, capture_output=True, text=True
+        )
+        return done.stdout.splitlines()[-1] if done.stdout.splitlines() else ""
+
+    def said(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run(SAID))
+        return found
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    folder = tmp_path_factory.mktemp("trees")
+    more = 'INSTALLED_APPS += ["treebeard", "mptt"]\n'
+    edms = small_project(folder / "project", MODELS, f"prefix = 'm'\n{MAKE}\nmake({MINE})", settings=more)
+    settings = settings_from(
+        {
+            "edms": edms.edms.model_dump(),
+            "repository": {"url": str(folder / "repository")},
+            "workdir": str(folder / "work"),
+            "validate": {"django_check": False},
+        },
+        where=folder / "edms-backup.toml",
+    )
+    return Site(settings, folder / "project")
+
+
+def test_nodes_come_under_their_parents_by_name_and_both_trees_are_sound(site: Site) -> None:
+    mine = site.said()
+    snapshot = run_backup(site.settings).snapshot_id
+    clean = "Paper.objects.all().delete(); Folder.objects.all().delete(); Category.objects.all().delete()"
+    site.run(f"{clean}\nprefix = 't'\n{MAKE}\nmake({THEIRS})")
+    theirs = site.said()
+
+    result = run_merge(site.settings, snapshot=snapshot)
+
+    assert result.plan.conflicts == ()
+    now = site.said()
+    assert now["problems"] == [0, 0, 0, 0, 0]
+    assert now["rebuilt"]
+    assert now["papers"] == {**theirs["papers"], **mine["papers"]}
+    # What was there keeps its order, and what is new comes behind it in the order it had.
+    expected = {
+        "archive": ["c", "a", "b", "same"],
+        "archive/a": ["own", "deep"],
+        "archive/a/deep": ["deeper"],
+        "mine": ["x"],
+    }
+    assert {path: now["children"][path] for path in expected} == expected
+    assert {path: now["categories"][path] for path in expected} == expected
+    assert sorted(now["children"]) == sorted({*mine["children"], *theirs["children"]})
+    assert any("Folder is a tree" in note for note in result.notes)
+    assert run_merge(site.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
+
+
+def test_a_tree_that_is_not_sound_is_a_conflict(site: Site) -> None:
+    snapshot = run_backup(site.settings).snapshot_id
+    database = site.folder / "db.sqlite3"
+    kept = shutil.copy(database, site.folder / "kept")
+    site.run("Paper.objects.filter(folder__name='deeper').delete(); Folder.objects.filter(name='deeper').delete()")
+    site.run("Folder.objects.filter(name='archive').update(numchild=7)")
+
+    result = run_merge(site.settings, snapshot=snapshot, dry_run=True)
+
+    shutil.move(kept, database)
+    assert [(one.code, one.model) for one in result.plan.conflicts] == [("tree-broken", "small.Folder")]
