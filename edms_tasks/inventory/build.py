@@ -6,7 +6,6 @@ references without a constraint, generic references, files.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from edms_tasks.inventory.model import (
 from edms_tasks.inventory.natural_keys import derive_candidates
 from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
 from edms_tasks.inventory.soft_references import declared_file_names, with_declared
+from edms_tasks.inventory.unknown_names import closest_name
 from edms_tasks.settings import Settings
 
 _LOGICAL: dict[str, LogicalType] = {
@@ -89,11 +89,10 @@ def excluded_tables(inventory: Inventory, settings: Settings) -> frozenset[str]:
     for name in settings.exclude.tables:
         if name.lower() not in by_name:
             known = [table.label for table in inventory.tables]
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
             raise SettingsError(
                 f"There is no model or table {name!r} to leave out.",
                 where="[exclude] tables",
-                fix=f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` lists them.",
+                fix=closest_name(name, known),
             )
         excluded.add(by_name[name.lower()])
     return frozenset(excluded)

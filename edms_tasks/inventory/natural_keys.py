@@ -6,13 +6,13 @@ all rows; a unique UUID; the primary key as the surrogate.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, ForeignReference, NaturalKey, Table, UniqueKey
 from edms_tasks.inventory.probe_report import ProbeModel
+from edms_tasks.inventory.unknown_names import unknown_name
 
 Path = tuple[str, ...]
 
@@ -63,7 +63,7 @@ def declared_keys(
     for name, fields in declared.items():
         table_id = by_name.get(name.lower())
         if table_id is None:
-            raise _unknown(f"{where} {name!r}", "model", name, [table.label for table in tables.values()])
+            raise unknown_name(f"{where} {name!r}", "model", name, [table.label for table in tables.values()])
         paths = tuple(_path(f"{where} {name!r}", field, tables[table_id], tables) for field in fields)
         keys[table_id] = NaturalKey(source="settings", paths=paths, readable=", ".join(fields))
     return keys
@@ -83,7 +83,7 @@ def _path(where: str, text: str, table: Table, tables: Mapping[str, Table]) -> P
         columns = {column.name: column.name for column in here.columns}
         columns |= {column.field: column.name for column in here.columns if column.field}
         if part not in columns:
-            raise _unknown(f"{where}: {text!r}", "field", part, sorted(columns))
+            raise unknown_name(f"{where}: {text!r}", "field", part, sorted(columns))
         path.append(columns[part])
         if position < len(parts) - 1:
             reference = reference_of(here, columns[part])
@@ -95,12 +95,6 @@ def _path(where: str, text: str, table: Table, tables: Mapping[str, Table]) -> P
                 )
             here = tables[reference.target]
     return tuple(path)
-
-
-def _unknown(where: str, kind: str, name: str, known: Sequence[str]) -> SettingsError:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` lists them."
-    return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
 
 
 def _of_the_method(

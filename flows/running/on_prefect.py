@@ -48,12 +48,12 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 Left = TypeVar("Left")
 
-# The default runner has no bound. Each map's own `jobs` is the real one; this is the largest the settings allow.
+# The default runner has no limit. The limit of a map is its `jobs`; this is the largest that the settings allow.
 _RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
 _SECONDS_BETWEEN_UPDATES = 2.0
 
 ended: list[Any] = []
-"""What flows returned whose run Prefect has not recorded yet."""
+"""Results of flows whose run Prefect has not recorded yet."""
 
 
 def make_flow(verb: Verb[Any, Any]) -> prefect.Flow[Any, Any]:
@@ -114,8 +114,10 @@ class PrefectRunner:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.run_id = str(runtime.flow_run.id or "")
-        self._deaf = False  # Prefect did not take an artifact: the work goes on without
-        self._made: dict[int, tuple[object, State[Any]]] = {}  # by the identity of what a task made
+        self._refuses_artifacts = False  # Prefect did not accept one; no more are sent
+        self._made: dict[
+            int, tuple[object, State[Any]]
+        ] = {}  # id() of a result or of a part of it -> (it, the run that made it)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -173,7 +175,7 @@ class PrefectRunner:
             running[position] = future
             future.add_done_callback(lambda _: ended.put(position))
 
-        # Only `jobs` tasks are submitted at a time. The runner would start all that it was given, failure or not.
+        # Submit `jobs` tasks at a time: the runner would start all submitted ones, even after a failure.
         while running or (waiting and failure is None):
             while waiting and failure is None and len(running) < max(1, jobs):
                 start(waiting.pop())
@@ -190,15 +192,15 @@ class PrefectRunner:
         return [made[position] for position in range(len(items))]
 
     def _remember(self, made: object, task_run: UUID | None) -> None:
-        # A state without its data: Prefect walks what it is told to wait for.
+        # A state without data, because Prefect would walk it.
         maker: State[Any] = State(type=StateType.COMPLETED, data=True, state_details=StateDetails(task_run_id=task_run))
         for part in _parts(made, depth=0):
             self._made[id(part)] = (part, maker)
-        for part in _parts(made, depth=3):  # what came from elsewhere keeps its own maker
+        for part in _parts(made, depth=3):  # a part that another task made keeps its maker
             self._made.setdefault(id(part), (part, maker))
 
     def _makers(self, given: Iterable[object]) -> list[State[Any]]:
-        """The runs that made what a task is given: the edges of the run's graph."""
+        """The states of the runs that made a task's arguments: the edges of the run's graph."""
         found = (self._made.get(id(part)) for value in given for part in _parts(value, depth=2))
         return list({id(known[1]): known[1] for known in found if known is not None}.values())
 
@@ -229,17 +231,17 @@ class PrefectRunner:
         )
 
     def markdown(self, key: str, text: str) -> None:
-        """Leave a markdown artifact; whoever makes the text has escaped what is a stranger's (`markdown.plain`)."""
+        """Leave a markdown artifact. The caller has escaped all values in the text (`markdown.plain`)."""
         self._leave(lambda: create_markdown_artifact(text, key=artifact_key(key)))
 
     def _leave(self, make: Callable[[], Left]) -> Left | None:
-        """Leave an artifact. A server that does not take it is no reason to stop a backup, or a restore at its end."""
-        if self._deaf:
+        """Create an artifact and return it. If the server does not accept it, the run continues without artifacts."""
+        if self._refuses_artifacts:
             return None
         try:
             return make()
         except Exception as error:
-            self._deaf = True
+            self._refuses_artifacts = True
             self.say(f"Prefect did not accept an artifact. No more artifacts are sent: {type(error).__name__}: {error}")
             return None
 
@@ -249,19 +251,19 @@ class PrefectRunner:
 
 
 def artifact_key(text: str) -> str:
-    """A key as Prefect wants it: lower-case letters, digits and dashes."""
+    """The text as a key for Prefect: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "edms-backup"
 
 
 def _untyped(task: Task[Any, Any]) -> Any:
-    """Prefect's types know nothing of quoted arguments."""
+    """The Prefect task without types: Prefect's types do not allow quoted arguments."""
     return task.on_prefect
 
 
 def _parts(value: object, *, depth: int) -> Iterator[object]:
-    """The value, and what it holds: members of collections, dataclasses and models, and of those."""
+    """The value and its parts: the members of collections, dataclasses and models, `depth` levels down."""
     if value is None or isinstance(value, str | bytes | int | float | Path) or (isinstance(value, tuple) and not value):
-        return  # equal ones may be one and the same object
+        return  # equal values of these types may be the same object
     yield value
     if not depth:
         return
@@ -279,13 +281,13 @@ def _parts(value: object, *, depth: int) -> Iterator[object]:
 
 
 def _may_pass(task: prefect.Task[..., Any], run: Any, state: Any) -> bool:
-    """Whether a retry can help: the error itself says so."""
+    """Whether a retry can help, by the class of the error."""
     return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
 def _cell(value: object) -> object:
-    # A browser reads numbers as doubles; beyond 2**53 it would show another number than the one that was found.
+    # A browser reads numbers as doubles, and beyond 2**53 it would show another number.
     if isinstance(value, bool | None) or (isinstance(value, int | float) and abs(value) < 2**53):
         return value
-    # A cell may be read as Markdown: a link in a name is shown and is none.
+    # A cell may be rendered as Markdown: a link in a name must not become one.
     return printable(str(value).replace("](", "] ("))
