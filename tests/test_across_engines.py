@@ -98,16 +98,16 @@ def test_django_says_the_same_of_every_object_on_the_other_engine(
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_the_moved_system_works(moved: Callable[[Engine], Moved], engine: Engine) -> None:
+def test_the_converted_system_works(moved: Callable[[Engine], Moved], engine: Engine) -> None:
     there = moved(engine).there
     working.test_the_database_itself_refuses_to_change_the_audit_trail(there)
     working.test_the_database_still_enforces_its_constraints(there)
     working.test_new_rows_get_free_ids_in_every_table(there)
-    working.test_a_new_and_a_restored_document_take_their_whole_way(there)
+    working.test_a_new_and_a_restored_document_go_through_the_whole_workflow(there)
 
 
 @pytest.mark.slow
-def test_what_is_written_in_another_way_and_what_dangles_is_noted(moved: Callable[[Engine], Moved]) -> None:
+def test_respelled_values_and_dangling_references_are_noted(moved: Callable[[Engine], Moved]) -> None:
     notes = " ".join(moved("sqlite").result.notes)
     assert "documents.Document.metadata (20 rows)" in notes
     assert "documents.Document.created_at (1 rows)" in notes
@@ -167,7 +167,7 @@ PLANTED = [
 
 
 @pytest.mark.slow
-def test_what_is_incompatible_is_refused_row_by_row_before_anything_is_loaded(
+def test_incompatible_rows_are_named_and_refused_before_anything_is_loaded(
     _edms_templates: EdmsTemplates, postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     edms = _edms_templates.copy(_edms_templates.get("sqlite", 20, 1), tmp_path / "edms", "unused")
@@ -206,7 +206,7 @@ def test_what_is_incompatible_is_refused_row_by_row_before_anything_is_loaded(
 
 
 @pytest.mark.long
-def test_a_role_that_may_create_no_database_moves_into_an_empty_one(
+def test_a_role_without_createdb_converts_into_an_empty_database(
     moved: Callable[[Engine], Moved], postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     name = postgres_database.rpartition("/")[2]

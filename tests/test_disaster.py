@@ -75,7 +75,7 @@ def with_code_of_its_own(tmp_path_factory: pytest.TempPathFactory, _edms_templat
 
 
 @pytest.mark.parametrize("lost", ["the folder", "the interpreter", "a module"])
-def test_the_code_is_lost_in_other_ways(
+def test_a_restore_needs_no_code_of_the_edms(
     lost: str, with_code_of_its_own: Backed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     protected = with_code_of_its_own.protected

@@ -51,7 +51,7 @@ def test_a_file_that_is_given_up_never_gets_its_name(kept: Path) -> None:
     assert list(kept.parent.iterdir()) == [kept]
 
 
-def test_a_taken_name_is_left_to_who_has_it(kept: Path) -> None:
+def test_an_existing_name_is_not_replaced(kept: Path) -> None:
     with NewFile(kept) as file:
         file.write(b"of the second")
         assert not file.put_where_nothing_is()
@@ -60,7 +60,9 @@ def test_a_taken_name_is_left_to_who_has_it(kept: Path) -> None:
     assert list(kept.parent.iterdir()) == [kept]
 
 
-def test_a_share_that_cannot_flush_folders_takes_the_journal_too(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_that_cannot_flush_folders_is_usable_for_the_journal(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flush = os.fsync
 
     def of_a_share(descriptor: int) -> None:

@@ -101,7 +101,7 @@ def _unseal(rows: Path) -> None:
 @pytest.mark.parametrize(
     "harm", [pytest.param(_lose, marks=pytest.mark.long), _flip, pytest.param(_unseal, marks=pytest.mark.long)]
 )
-def test_an_index_that_is_lost_or_damaged_is_made_anew_from_the_chunks(
+def test_a_lost_or_damaged_index_is_built_again_from_the_chunks(
     harm: Callable[[Path], None], backed_up: BackedUpSystems
 ) -> None:
     protected = backed_up("sqlite", documents=20, top="chunk_rows = 40").protected
@@ -149,7 +149,7 @@ def test_a_table_with_another_shape_is_stored_whole(backed_up: BackedUpSystems) 
     assert all(chunk.superseded is None for chunk in _entry(second.manifest, COMMENTS).chunks)
 
 
-def test_objects_that_are_gone_are_not_counted_on(backed_up: BackedUpSystems) -> None:
+def test_missing_objects_are_not_used_again(backed_up: BackedUpSystems) -> None:
     system = backed_up("sqlite", documents=20)
     protected = system.protected
     chunk = _entry(system.first.manifest, COMMENTS).chunks[0]

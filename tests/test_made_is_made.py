@@ -20,7 +20,7 @@ def protected(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Protected:
     return protect(edms_factory("sqlite", documents=5), tmp_path)
 
 
-def test_what_fails_after_the_manifest_is_a_note(protected: Protected) -> None:
+def test_a_failure_after_the_manifest_is_a_note(protected: Protected) -> None:
     # Files in the place of folders: not even root can write below them.
     work = protected.settings.workdir
     work.mkdir()

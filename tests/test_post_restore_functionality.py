@@ -66,7 +66,7 @@ def test_people_log_in_and_every_page_of_the_admin_opens(edms: ReferenceEdms) ->
     )
 
 
-def test_a_new_and_a_restored_document_take_their_whole_way(edms: ReferenceEdms) -> None:
+def test_a_new_and_a_restored_document_go_through_the_whole_workflow(edms: ReferenceEdms) -> None:
     inside(edms, NEW_AND_OLD_DOCUMENTS)
 
     assert "intact" in edms.manage("verify_audit").stdout
@@ -104,7 +104,7 @@ def test_signatures_given_before_the_loss_still_hold(edms: ReferenceEdms) -> Non
     )
 
 
-def test_the_audit_chain_is_whole_and_goes_on(edms: ReferenceEdms) -> None:
+def test_the_audit_chain_is_complete_and_continues(edms: ReferenceEdms) -> None:
     assert "intact" in edms.manage("verify_audit").stdout
 
     inside(
@@ -128,7 +128,7 @@ def test_the_audit_chain_is_whole_and_goes_on(edms: ReferenceEdms) -> None:
     assert "intact" in edms.manage("verify_audit").stdout
 
 
-def test_files_come_and_go(edms: ReferenceEdms) -> None:
+def test_files_can_be_added_and_removed(edms: ReferenceEdms) -> None:
     inside(
         edms,
         """

@@ -53,7 +53,7 @@ def test_a_database_can_be_copied_and_dropped_while_someone_is_connected(postgre
     assert not {"copy_source", "copy_target"} & set(postgres_server.databases())
 
 
-def test_a_failing_script_raises_with_what_psql_said(postgres_server: PostgresServer) -> None:
+def test_a_failing_script_raises_with_psqls_message(postgres_server: PostgresServer) -> None:
     with pytest.raises(PostgresServerError, match="division by zero"):
         postgres_server.psql("postgres", "SELECT 1 / 0;")
 

@@ -48,7 +48,7 @@ def test_an_installation_can_be_empty(edms_factory: ReferenceEdmsFactory) -> Non
     assert _number(edms, "SELECT count(*) FROM users_role") > 0
 
 
-def test_a_failing_command_shows_what_it_said(edms_factory: ReferenceEdmsFactory) -> None:
+def test_a_failing_command_shows_its_output(edms_factory: ReferenceEdmsFactory) -> None:
     edms = edms_factory("sqlite", populate=False)
 
     with pytest.raises(AssertionError, match="Unknown command: 'nonsense'"):

@@ -23,7 +23,7 @@ with run_folder(Path(sys.argv[1]), "verify") as folder:
 """
 
 
-def test_it_is_gone_after_a_run_that_failed(tmp_path: Path) -> None:
+def test_the_folder_is_removed_after_a_failed_run(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), run_folder(tmp_path / "work", "verify") as folder:
         (folder / "file").write_text("something")
         raise ZeroDivisionError
@@ -31,7 +31,7 @@ def test_it_is_gone_after_a_run_that_failed(tmp_path: Path) -> None:
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_the_next_run_clears_a_killed_ones_away_and_leaves_a_living_ones(tmp_path: Path) -> None:
+def test_the_next_run_removes_the_folder_of_a_killed_run_and_leaves_that_of_a_living_one(tmp_path: Path) -> None:
     killed, living = _holder(tmp_path), _holder(tmp_path)
     killed_folder, living_folder = _folder_of(killed), _folder_of(living)
     killed.send_signal(signal.SIGKILL)
@@ -46,7 +46,7 @@ def test_the_next_run_clears_a_killed_ones_away_and_leaves_a_living_ones(tmp_pat
     assert living.returncode == 0 and not living_folder.exists()
 
 
-def test_runs_that_begin_at_the_same_time_do_not_clear_each_other_away(tmp_path: Path) -> None:
+def test_runs_that_begin_at_the_same_time_do_not_remove_each_others_folders(tmp_path: Path) -> None:
     def run(number: int) -> str:
         with run_folder(tmp_path, "verify") as folder:
             (folder / "half").write_text(str(number))
@@ -57,7 +57,7 @@ def test_runs_that_begin_at_the_same_time_do_not_clear_each_other_away(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_purposes_folder_is_left(tmp_path: Path) -> None:
+def test_the_folder_of_another_purpose_is_left(tmp_path: Path) -> None:
     other = tmp_path / "backup-x"
     other.mkdir()
 

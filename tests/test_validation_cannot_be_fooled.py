@@ -221,7 +221,7 @@ STRUCTURE = {
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_what_a_database_is_besides_its_rows_is_missed_when_it_is_gone(engine: Engine, systems: Systems) -> None:
+def test_missing_definitions_sequences_and_properties_fail_the_validation(engine: Engine, systems: Systems) -> None:
     lost = [of for of_engine, of in ((key[0], one) for key, one in STRUCTURE.items()) if of_engine == engine]
 
     def damage_it(staging: StagingDatabase, media: Path) -> dict[str, int]:

@@ -59,7 +59,9 @@ class Work:
 
 @pytest.mark.slow
 @pytest.mark.long  # the next one asks the same of a chunk
-def test_four_times_the_rows_are_the_same_python_work(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+def test_four_times_the_rows_need_the_same_number_of_python_calls(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
     warm = _protected(edms_factory, tmp_path / "warm", 0)
     _restored(warm, warm.backup().snapshot_id)  # imports, which would count once
 
@@ -92,7 +94,7 @@ def test_four_times_the_rows_are_the_same_python_work(edms_factory: ReferenceEdm
 
 
 @pytest.mark.slow
-def test_a_chunk_more_is_a_chunks_worth_of_work_more(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+def test_each_further_chunk_adds_the_same_work(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     chunk_rows = 1_000
     warm = _protected(edms_factory, tmp_path / "warm", 0)
     warm.backup()
@@ -113,7 +115,7 @@ def test_a_chunk_more_is_a_chunks_worth_of_work_more(edms_factory: ReferenceEdms
     assert (more.lines - less.lines) / chunks < CALLS_PER_CHUNK
 
 
-def test_a_call_a_row_would_be_seen_in_any_thread() -> None:
+def test_a_call_for_each_row_is_noticed_in_any_thread() -> None:
     def work_by_row() -> None:
         for row in range(1000):
             _by_row(row)
@@ -126,7 +128,7 @@ def test_a_call_a_row_would_be_seen_in_any_thread() -> None:
     assert work.calls >= 1000
 
 
-def test_a_line_a_row_would_be_seen() -> None:
+def test_a_line_for_each_row_is_noticed() -> None:
     loop = compile("for row in range(1000): pass", str(ROOT / "edms_tasks" / "by_row.py"), "exec")
 
     with counted() as work:
@@ -135,7 +137,7 @@ def test_a_line_a_row_would_be_seen() -> None:
     assert work.lines >= 1000
 
 
-def test_a_statement_a_row_would_be_seen(tmp_path: Path) -> None:
+def test_a_statement_for_each_row_is_noticed(tmp_path: Path) -> None:
     with open_workspace(tmp_path / "workspace", memory_limit_mb=64, threads=1) as workspace, counted() as work:
         for _ in range(1000):
             with workspace.cursor() as cursor:  # which sets the time zone, by a statement

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.model import Column, Table
+from edms_tasks.inventory.unknown_names import unknown_name
 
 WHERE = "[[soft_references]]"
 """Where the declarations are, for errors."""
@@ -17,11 +17,11 @@ def column_named(name: str, tables: Mapping[str, Table], where: str) -> tuple[Ta
     owner, _, field = name.rpartition(".")
     table = table_named(owner, tables)
     if table is None:
-        raise unknown(where, "model or table", owner or name, [table.label for table in tables.values()])
+        raise unknown_name(where, "model or table", owner or name, [table.label for table in tables.values()])
     known = {column.name: column for column in table.columns}
     known |= {column.field: column for column in table.columns if column.field}
     if field not in known:
-        raise unknown(where, f"field or column of {table.label}", field, known)
+        raise unknown_name(where, f"field or column of {table.label}", field, known)
     return table, known[field]
 
 
@@ -30,13 +30,6 @@ def table_named(name: str, tables: Mapping[str, Table]) -> Table | None:
     by_name = {table_id.lower(): table for table_id, table in tables.items()}
     by_name |= {table.label.lower(): table for table in tables.values()}
     return by_name.get(name.lower())
-
-
-def unknown(where: str, kind: str, name: str, known: Collection[str]) -> SettingsError:
-    """The error of a name that does not exist, with the most similar one that does."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    fix = f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` lists them."
-    return SettingsError(f"There is no {kind} {name!r}.", where=where, fix=fix)
 
 
 def invalid(where: str, what: str, why: str) -> SettingsError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.declared_names import WHERE, column_named, invalid, table_named, unknown
+from edms_tasks.inventory.declared_names import WHERE, column_named, invalid, table_named
 from edms_tasks.inventory.declared_together import require_together
 from edms_tasks.inventory.id_patterns import name_expression, text_pattern
 from edms_tasks.inventory.json_paths import parse_json_path
@@ -30,6 +30,7 @@ from edms_tasks.inventory.model import (
 from edms_tasks.inventory.row_copies import CopiedId, copied_ids, id_kind
 from edms_tasks.inventory.soft_conditions import conditions, described, refers_to_content_types
 from edms_tasks.inventory.tags import tag_pattern
+from edms_tasks.inventory.unknown_names import unknown_name
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 # What a column must be to hold ids in each form; "other" are types no model describes, arrays and the like.
@@ -81,7 +82,7 @@ def declared_file_names(
         pattern = str(declaration.name)
         where = f"{WHERE} name = {pattern!r}"
         if declaration.files not in roots:
-            raise unknown(where, "folder of files", declaration.files, roots)
+            raise unknown_name(where, "folder of files", declaration.files, roots)
         target, column = _target(declaration, tables, where)
         kind = id_kind(target, column)
         try:
@@ -177,11 +178,11 @@ def _copied(
     if "." in name:
         copied = table_named(name, tables)
         if copied is None:
-            raise unknown(f"{where}, copy_of", "model or table", name, [one.label for one in tables.values()])
+            raise unknown_name(f"{where}, copy_of", "model or table", name, [one.label for one in tables.values()])
         return copied_ids(copied, tables, met, where)
     fields = {one.field: one.name for one in table.columns if one.field} | {one.name: one.name for one in table.columns}
     if name not in fields:
-        raise unknown(f"{where}, copy_of", f"field or column of {table.label}", name, fields)
+        raise unknown_name(f"{where}, copy_of", f"field or column of {table.label}", name, fields)
     kind = fields[name]
     if not refers_to_content_types(table, kind):
         raise SettingsError(
@@ -299,7 +300,7 @@ def _target(declaration: SoftReferenceSettings, tables: Mapping[str, Table], whe
     table = table_named(name, tables)
     if table is None:
         if table_named(name.rpartition(".")[0], tables) is None:
-            raise unknown(f"{where}, target", "model or table", name, [table.label for table in tables.values()])
+            raise unknown_name(f"{where}, target", "model or table", name, [table.label for table in tables.values()])
         table, column = column_named(name, tables, f"{where}, target")
         return table, column.name
     if len(table.primary_key) != 1:

@@ -48,7 +48,7 @@ def _files(edms: ReferenceEdms) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_work_goes_on_at_the_newest_end(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
+def test_office_work_changes_the_newest_rows(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
     edms = edms_factory(engine, documents=60)
     before, files_before = _rows(edms), _files(edms)
     rows = sum(map(len, before.values()))
@@ -72,7 +72,7 @@ def test_work_goes_on_at_the_newest_end(engine: Engine, edms_factory: ReferenceE
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_change_at_random_is_everywhere(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
+def test_random_changes_are_spread_over_the_table(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
     edms = edms_factory(engine, documents=60)
     before, files_before = _rows(edms), _files(edms)
 

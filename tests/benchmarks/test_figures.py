@@ -32,7 +32,7 @@ def test_less_time_and_room_and_more_rows_a_second_are_better(
 
 
 @pytest.mark.parametrize(("ours", "peer"), [(0.0, 1.0), (1.0, 0.0), (-1.0, 1.0), (math.nan, 1.0), (1.0, math.inf)])
-def test_what_is_no_measurement_is_refused(ours: float, peer: float) -> None:
+def test_a_figure_that_is_no_measurement_is_refused(ours: float, peer: float) -> None:
     with pytest.raises(ValueError, match="name"):
         against("name", "seconds", ours, peer, 1.0)
 

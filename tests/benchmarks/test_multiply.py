@@ -80,7 +80,7 @@ def _all_rows(edms: ReferenceEdms) -> int:
         return sum(connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names)
 
 
-def test_as_many_rows_as_asked_for(multiplied: Multiplied) -> None:
+def test_the_database_has_as_many_rows_as_asked_for(multiplied: Multiplied) -> None:
     before = _all_rows(multiplied.source)
 
     assert multiplied.told == _all_rows(multiplied.edms)
@@ -88,7 +88,7 @@ def test_as_many_rows_as_asked_for(multiplied: Multiplied) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_is_large_enough_stays_as_it_is(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
+def test_a_large_enough_database_is_left_unchanged(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
     edms = edms_factory(engine)
     before = _all_rows(edms)
 
@@ -164,9 +164,7 @@ def test_generic_references_of_copies_point_at_copies(
         ("documents_documentcomment", "created_at"),
     ],
 )
-def test_what_differs_from_row_to_row_differs_from_copy_to_copy(
-    table: str, column: str, multiplied: Multiplied
-) -> None:
+def test_unique_values_differ_in_each_copy(table: str, column: str, multiplied: Multiplied) -> None:
     different, rows = f"SELECT count(DISTINCT {column}) FROM {table}", f"SELECT count(*) FROM {table}"
 
     times = _number(multiplied.edms, rows) // _number(multiplied.source, rows)
@@ -174,7 +172,7 @@ def test_what_differs_from_row_to_row_differs_from_copy_to_copy(
     assert _number(multiplied.edms, different) == times * _number(multiplied.source, different)
 
 
-def test_the_triggers_of_sqlite_are_back(multiplied_systems: Callable[[Engine], Multiplied]) -> None:
+def test_the_triggers_of_sqlite_are_restored(multiplied_systems: Callable[[Engine], Multiplied]) -> None:
     multiplied = multiplied_systems("sqlite")
     triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
 

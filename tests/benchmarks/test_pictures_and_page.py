@@ -38,7 +38,7 @@ def test_the_growth_picture_holds_every_tool_and_size() -> None:
     assert len(list(ElementTree.fromstring(picture).iter(f"{SVG}circle"))) == 5 * len(POINTS)
 
 
-def test_ten_times_as_much_is_as_far_again_on_either_axis() -> None:
+def test_both_axes_are_logarithmic() -> None:
     picture = chart("t", [Line("a", [1, 10, 100], [1, 10, 100], "#000")], x_label="x", y_label="y")
 
     (line,) = ElementTree.fromstring(picture).iter(f"{SVG}polyline")

@@ -39,7 +39,7 @@ def test_rows_whose_primary_keys_are_null_are_counted_one_by_one(tmp_path: Path)
     assert (found.removed, found.added, found.same) == (2, 0, 1)
 
 
-def test_a_change_is_seen_from_afar_through_rows_without_keys(tmp_path: Path) -> None:
+def test_a_change_is_found_through_rows_without_keys(tmp_path: Path) -> None:
     """Each row is known by what it points at alone, over three tables; on each side there is one of each."""
     schema = """
         CREATE TABLE l (id INTEGER PRIMARY KEY, v TEXT);
@@ -55,7 +55,7 @@ def test_a_change_is_seen_from_afar_through_rows_without_keys(tmp_path: Path) ->
     assert {name: table.differences > 0 for name, table in found.items()} == dict.fromkeys("lmno", True)
 
 
-def test_what_points_at_a_sensitive_column_is_not_shown_either(tmp_path: Path) -> None:
+def test_references_to_a_sensitive_column_are_not_shown(tmp_path: Path) -> None:
     schema = """
         CREATE TABLE person (ssn TEXT PRIMARY KEY NOT NULL, name TEXT);
         CREATE TABLE visit (id INTEGER PRIMARY KEY, code TEXT UNIQUE, person_id TEXT REFERENCES person (ssn));
@@ -91,7 +91,7 @@ def test_a_renamed_model_is_as_sensitive_as_it_was() -> None:
     assert not Redaction(["docs.Individual.ssn"], {"person": person}, {"person": None}).hides(person, "ssn")
 
 
-def test_what_points_at_nothing_is_the_same_under_another_content_type_id() -> None:
+def test_a_dangling_reference_is_equal_under_another_content_type_id() -> None:
     """After a re-initialisation content types have other ids, and objects that were deleted before are still deleted."""
     columns = tuple(
         Column(name=name, native_type="integer", logical_type="integer", nullable=True)

@@ -43,7 +43,7 @@ def twice(
 
 
 @pytest.mark.slow
-def test_changes_are_found_all_of_them_and_nothing_else(twice: Twice, tmp_path: Path) -> None:
+def test_all_changes_are_found_and_nothing_else(twice: Twice, tmp_path: Path) -> None:
     made = twice.made
 
     live = made.diff(made.snapshot).difference
@@ -67,7 +67,7 @@ def test_changes_are_found_all_of_them_and_nothing_else(twice: Twice, tmp_path: 
 
 @pytest.mark.slow
 @pytest.mark.long  # the same comparison, with the sides exchanged
-def test_the_way_back_is_the_same_way(twice: Twice) -> None:
+def test_a_comparison_in_the_other_direction_is_the_mirror_image(twice: Twice) -> None:
     back = twice.made.diff(twice.again, twice.made.snapshot).difference
 
     assert counts_of(back) == {
@@ -76,9 +76,7 @@ def test_the_way_back_is_the_same_way(twice: Twice) -> None:
 
 
 @pytest.mark.slow
-def test_of_columns_that_settings_call_sensitive_it_is_said_that_they_differ_and_never_what_they_hold(
-    twice: Twice, tmp_path: Path
-) -> None:
+def test_differences_of_sensitive_columns_are_reported_without_values(twice: Twice, tmp_path: Path) -> None:
     """Nor by keys made of them."""
     made = twice.made
     settings = made.protected.settings

@@ -53,14 +53,14 @@ GENERATED = settings(
 
 @GENERATED
 @given(before=filled(), after=filled())
-def test_what_is_reported_is_what_differs(before: Rows, after: Rows) -> None:
+def test_reported_differences_are_the_real_ones(before: Rows, after: Rows) -> None:
     what_is_reported_is_what_differs(before, after)
 
 
 @pytest.mark.long
 @settings(GENERATED, max_examples=100)
 @given(before=filled(), after=filled())
-def test_what_is_reported_of_many_edits_is_what_differs(before: Rows, after: Rows) -> None:
+def test_reported_differences_of_many_edits_are_the_real_ones(before: Rows, after: Rows) -> None:
     what_is_reported_is_what_differs(before, after)
 
 

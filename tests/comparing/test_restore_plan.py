@@ -68,7 +68,7 @@ def test_the_plan_is_what_the_restore_then_does(
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_where_nothing_is_left_all_comes_back(
+def test_the_plan_for_an_empty_system_restores_everything(
     engine: Engine, backed_up: BackedUpSystems, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     system = backed_up(engine)
@@ -119,7 +119,9 @@ def seen_from_outside(edms: ReferenceEdms) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.exists()}
 
 
-def test_what_would_stop_the_restore_is_said(backed_up: BackedUpSystems, postgres_server: PostgresServer) -> None:
+def test_the_plan_names_what_would_stop_the_restore(
+    backed_up: BackedUpSystems, postgres_server: PostgresServer
+) -> None:
     protected = backed_up("postgresql").protected
     edms = protected.edms
 
@@ -135,7 +137,7 @@ def test_what_would_stop_the_restore_is_said(backed_up: BackedUpSystems, postgre
 
 
 @pytest.mark.long  # the same refusal as in test_across_engines, from a plan
-def test_rows_incompatible_with_the_other_engine_are_named_and_no_database_stays(
+def test_the_plan_names_incompatible_rows_and_leaves_no_database(
     edms_factory: ReferenceEdmsFactory, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     edms = edms_factory("sqlite")

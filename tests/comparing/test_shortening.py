@@ -21,7 +21,7 @@ def test_long_values_begin_a_little_before_they_differ() -> None:
     assert after.startswith("…") and "new alike" in after
 
 
-def test_a_difference_beyond_what_was_read_is_said() -> None:
+def test_a_difference_beyond_the_part_that_was_read_is_noted() -> None:
     before, after = shortened("x" * 2000, "x" * 2000)
     assert before is not None and len(before) <= LONGEST
     assert after == f"{before} (differs further on)"

@@ -107,7 +107,7 @@ def test_each_value_of_a_column_of_mixed_classes_is_converted_by_its_own() -> No
     ]
 
 
-def test_null_is_incompatible_where_the_other_engine_wants_a_value() -> None:
+def test_null_is_incompatible_with_a_not_null_column() -> None:
     conversion = EngineConversion("sqlite", columns("integer", "integer", nullable=False))
     held = arrow([1, None])
     assert conversion.reasons(held, native(held)) == [None, "is NULL, but the column is NOT NULL"]

@@ -50,7 +50,7 @@ def test_a_url_names_the_database_and_pgpassword_its_password(monkeypatch: pytes
     assert file is not None and file.name == "/srv/edms/db.sqlite3"
 
 
-def test_a_url_that_means_nothing_is_refused() -> None:
+def test_an_invalid_url_is_refused() -> None:
     with pytest.raises(SettingsError):
         engine_address("mysql://edms@localhost/edms")
     with pytest.raises(CommandError, match="names no database"):
@@ -66,7 +66,7 @@ def test_prefect_gets_no_password_to_record() -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_the_edms_is_told_of_the_database_and_nobody_else_is(elsewhere: bool, tmp_path: Path) -> None:
+def test_only_the_edms_gets_the_address_of_the_database(elsewhere: bool, tmp_path: Path) -> None:
     commands = tmp_path / "teller" / "management" / "commands"
     commands.mkdir(parents=True)
     for folder in (commands, commands.parent, commands.parent.parent):

@@ -42,7 +42,7 @@ def entry(of: Table, rows: int) -> TableEntry:
     )
 
 
-def test_every_table_and_column_without_a_place_is_named() -> None:
+def test_every_missing_table_and_column_is_named() -> None:
     paired = pair_tables(
         [
             entry(table("kept", "id", "a"), 1),
@@ -67,7 +67,7 @@ def test_every_table_and_column_without_a_place_is_named() -> None:
     assert paired.added == ("only_there",)
 
 
-def test_ids_that_were_given_once_are_not_given_again() -> None:
+def test_ids_that_were_used_once_are_not_used_again() -> None:
     tables = [table("docs", "id"), table("empty", "id"), table("odd", "id")]
     counters = {
         "docs": Sequence(schema_name="public", name="docs_id_seq", last_value=7),  # migrations gave some numbers

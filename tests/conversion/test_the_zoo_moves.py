@@ -27,7 +27,7 @@ UPDATE zoo_everything SET money = NULL WHERE id IN (2, 5);
 
 
 @pytest.mark.long
-def test_all_of_the_zoo_but_what_has_no_place_moves(postgres_database: str, tmp_path: Path) -> None:
+def test_every_compatible_table_of_the_zoo_is_converted(postgres_database: str, tmp_path: Path) -> None:
     path = tmp_path / "zoo.sqlite3"
     settings = _open(f"sqlite:///{path}", tmp_path)
     run_backup(settings)
@@ -51,7 +51,7 @@ def test_all_of_the_zoo_but_what_has_no_place_moves(postgres_database: str, tmp_
 
 
 @pytest.mark.long
-def test_a_schema_that_the_other_engine_refuses_is_said_in_the_edms_words(
+def test_a_schema_that_the_other_engine_refuses_is_reported_with_the_edms_message(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     settings = _open(postgres_database, tmp_path)

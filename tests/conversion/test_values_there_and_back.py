@@ -127,9 +127,7 @@ def as_text(values: pa.Array) -> list[str | None]:
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_a_value_of_sqlite_becomes_what_postgresql_makes_of_it_and_comes_back(
-    name: str, postgres: psycopg.Connection[Any]
-) -> None:
+def test_a_value_of_sqlite_is_converted_to_postgresql_and_back(name: str, postgres: psycopg.Connection[Any]) -> None:
     case = CASES[name]
     conversion = EngineConversion("sqlite", columns(case.declared, case.native_type))
 
@@ -155,7 +153,7 @@ def test_a_value_of_sqlite_becomes_what_postgresql_makes_of_it_and_comes_back(
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_a_value_of_postgresql_becomes_what_django_writes_in_sqlite_and_comes_back(
+def test_a_value_of_postgresql_is_converted_to_sqlite_as_django_writes_it_and_back(
     name: str, postgres: psycopg.Connection[Any]
 ) -> None:
     case = CASES[name]
@@ -190,7 +188,7 @@ json_values = st.recursive(
 )
 
 
-def test_json_of_sqlite_comes_back_from_jsonb_as_what_it_says(postgres: psycopg.Connection[Any]) -> None:
+def test_json_of_sqlite_keeps_its_meaning_through_jsonb(postgres: psycopg.Connection[Any]) -> None:
     conversion = EngineConversion("sqlite", columns("text", "jsonb"))
     form = Form("native", "VARCHAR")
 
@@ -226,7 +224,7 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_documents_that_say_different_things_are_distinguished(one: str, other: str) -> None:
+def test_json_documents_with_different_meanings_are_different(one: str, other: str) -> None:
     conversion = EngineConversion("sqlite", columns("text", "jsonb"))
     first, second = conversion.expected(arrow([one, other]), Form("native", "VARCHAR")).to_pylist()
     assert first != second
@@ -241,13 +239,13 @@ def test_documents_that_say_different_things_are_distinguished(one: str, other: 
         ('"\\u00e9"', '"é"'),
     ],
 )
-def test_documents_that_say_the_same_are_the_same(one: str, other: str) -> None:
+def test_json_documents_with_the_same_meaning_are_equal(one: str, other: str) -> None:
     conversion = EngineConversion("sqlite", columns("text", "jsonb"))
     first, second = conversion.expected(arrow([one, other]), Form("native", "VARCHAR")).to_pylist()
     assert first == second
 
 
-def test_json_of_postgresql_comes_back_to_the_letter(postgres: psycopg.Connection[Any]) -> None:
+def test_json_of_postgresql_is_restored_byte_by_byte(postgres: psycopg.Connection[Any]) -> None:
     conversion = EngineConversion("postgresql", columns("text", "jsonb"))
     form = Form("output", "VARCHAR")
 
@@ -296,7 +294,7 @@ def test_an_interval_of_arithmetic_is_the_same_duration(text: str, micros: int) 
     assert conversion.convert(held, Form("output", "VARCHAR")).to_pylist() == [micros]
 
 
-def test_values_that_were_carried_tagged_cross_like_others() -> None:
+def test_tagged_values_are_converted_like_others() -> None:
     conversion = EngineConversion("sqlite", columns("datetime", "timestamp with time zone"))
     tagged = Form("tagged", "VARCHAR")
     held = arrow(["t" + b"2026-01-02 03:04:05.000006".hex().upper(), None])
@@ -307,7 +305,7 @@ def test_values_that_were_carried_tagged_cross_like_others() -> None:
     assert conversion.convert_back(made, conversion.converted_form(tagged), tagged).equals(held)
 
 
-def test_decimals_that_were_carried_tagged_are_the_same_numbers() -> None:
+def test_tagged_decimals_are_the_same_numbers() -> None:
     conversion = EngineConversion("sqlite", columns("decimal", "numeric(24,2)"))
     tagged = Form("tagged", "VARCHAR")
     held = arrow(["i100000000000000000", "r0.1", "i5", None])
@@ -321,7 +319,7 @@ def test_decimals_that_were_carried_tagged_are_the_same_numbers() -> None:
     )
 
 
-def test_dates_that_had_to_be_carried_as_text_cross_like_others() -> None:
+def test_dates_stored_as_text_are_converted_like_others() -> None:
     conversion = EngineConversion("postgresql", columns("date", "date"))
     held = arrow(["0001-01-01", "9999-12-31", None])
     form = Form("output", "VARCHAR")

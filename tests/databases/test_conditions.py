@@ -27,5 +27,7 @@ from edms_tasks.databases.conditions import null_tests
         ("", None),
     ],
 )
-def test_it_is_understood_or_left_alone(clause: str, tests: tuple[tuple[str, ...], tuple[str, ...]] | None) -> None:
+def test_a_condition_is_parsed_or_reported_as_unknown(
+    clause: str, tests: tuple[tuple[str, ...], tuple[str, ...]] | None
+) -> None:
     assert null_tests(clause) == tests

@@ -91,7 +91,7 @@ def small(request: pytest.FixtureRequest, tmp_path: Path) -> Small:
     return made
 
 
-def test_what_goes_is_listed_with_what_it_held_and_what_went_along(small: Small) -> None:
+def test_dropped_parts_are_listed_with_their_contents_and_dependents(small: Small) -> None:
     dropped = small.drop(('go"ne', "Gone too"), {"kept": ("the x", "gone_id")})
 
     said = [(part.kind, part.name, part.held) for part in dropped]
@@ -127,7 +127,7 @@ DEPENDENTS: dict[str, tuple[str, Callable[[Small], object], str]] = {
 
 
 @pytest.mark.parametrize("dependent", DEPENDENTS)
-def test_what_depends_on_it_is_named_and_nothing_is_dropped(small: Small, dependent: str) -> None:
+def test_dependent_objects_are_named_and_nothing_is_dropped(small: Small, dependent: str) -> None:
     statement, drop, name = DEPENDENTS[dependent]
     small.run(statement)
     before = small.picture()
@@ -139,7 +139,7 @@ def test_what_depends_on_it_is_named_and_nothing_is_dropped(small: Small, depend
     assert small.picture() == before
 
 
-def test_sqlite_names_triggers_and_unique_columns_that_it_cannot_part_with(tmp_path: Path) -> None:
+def test_sqlite_names_triggers_and_unique_columns_that_prevent_dropping(tmp_path: Path) -> None:
     small = Small("sqlite", f"sqlite:///{tmp_path / 'small.sqlite3'}")
     small.run(
         *SCHEMA,
@@ -171,7 +171,7 @@ def test_postgresql_lists_a_constraint_that_goes_with_its_column(postgres_databa
     ]
 
 
-def test_event_triggers_neither_log_nor_forbid_it_and_are_as_they_were(postgres_database: str) -> None:
+def test_event_triggers_do_not_fire_for_drops_and_are_enabled_again(postgres_database: str) -> None:
     small = Small("postgresql", postgres_database)
     small.run(
         *SCHEMA,
@@ -198,7 +198,7 @@ def test_event_triggers_neither_log_nor_forbid_it_and_are_as_they_were(postgres_
         ]
 
 
-def test_foreign_keys_that_do_not_hold_are_named(small: Small) -> None:
+def test_violated_foreign_keys_are_named(small: Small) -> None:
     assert small.broken() == {}
     if small.engine == "sqlite":
         small.run("PRAGMA foreign_keys = OFF", "UPDATE kept SET gone_id = 999 WHERE id < 3")

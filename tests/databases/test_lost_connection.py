@@ -42,7 +42,7 @@ def drivers(postgres_database: str) -> Iterator[list[Execute]]:
     one.close()
 
 
-def test_each_drivers_words_for_it_are_known(drivers: list[Execute]) -> None:
+def test_a_lost_connection_is_recognised_for_each_driver(drivers: list[Execute]) -> None:
     for execute in drivers:
         for statement in (ENDS, "SELECT 1"):  # the second finds it ended
             with pytest.raises(DatabaseRefused) as refused:
@@ -50,12 +50,12 @@ def test_each_drivers_words_for_it_are_known(drivers: list[Execute]) -> None:
             assert refused.value.transient and refused.value.exit_code == 3 and refused.value.why
 
 
-def test_a_server_that_is_not_there_is_a_lost_one_too() -> None:
+def test_a_server_that_cannot_be_reached_is_a_lost_connection() -> None:
     with pytest.raises(DatabaseRefused):
         naming_failures(adbc.connect, str)("postgresql://127.0.0.1:1/nobody")
 
 
-def test_what_a_server_refuses_is_no_lost_connection(drivers: list[Execute]) -> None:
+def test_an_error_of_the_server_is_no_lost_connection(drivers: list[Execute]) -> None:
     for execute in drivers:
         with pytest.raises((psycopg.errors.DivisionByZero, adbc_driver_manager.Error)):
             execute("SELECT 1/0")
@@ -79,7 +79,7 @@ def test_what_a_server_refuses_is_no_lost_connection(drivers: list[Execute]) -> 
         ),
     ],
 )
-def test_it_is_what_a_run_reports(backed_up: BackedUpSystems, verb: str, task: str) -> None:
+def test_a_run_reports_a_lost_connection(backed_up: BackedUpSystems, verb: str, task: str) -> None:
     protected = backed_up("postgresql").protected
 
     with pytest.raises(TransientError) as refused:

@@ -67,7 +67,7 @@ def new_database(server: PostgresServer) -> str:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_it_comes_back(name: str, new_database: str, tmp_path: Path) -> None:
+def test_every_feature_of_version_18_is_restored(name: str, new_database: str, tmp_path: Path) -> None:
     with psycopg.connect(new_database, autocommit=True) as connection:
         connection.execute(TABLES[name].encode())
     before = picture_of_postgres(new_database)
@@ -80,7 +80,7 @@ def test_it_comes_back(name: str, new_database: str, tmp_path: Path) -> None:
         assert {reference.name: reference.dangling for reference in copy.before[table].references} == dangling
 
 
-def test_a_virtual_column_that_fails_for_a_row_is_not_read_and_said_so(new_database: str, tmp_path: Path) -> None:
+def test_a_virtual_column_that_fails_for_a_row_is_not_read_and_reported(new_database: str, tmp_path: Path) -> None:
     with psycopg.connect(new_database, autocommit=True) as connection:
         connection.execute(
             "CREATE TABLE v (id integer PRIMARY KEY, a integer, share integer GENERATED ALWAYS AS (10 / a) VIRTUAL, "

@@ -143,7 +143,7 @@ def test_a_url_that_cannot_be_read_is_refused_without_showing_its_password(url: 
     assert "hunter" not in str(caught.value)
 
 
-def test_no_password_stands_in_what_a_program_is_given(postgres_server: PostgresServer) -> None:
+def test_no_password_is_in_a_programs_arguments(postgres_server: PostgresServer) -> None:
     address = probed(postgres_server, "postgres")
 
     assert postgres_server.password not in address.conninfo(with_password=False)

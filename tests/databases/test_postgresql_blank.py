@@ -37,7 +37,7 @@ CREATE PROCEDURE p() LANGUAGE sql AS 'SELECT 1';
 """
 
 
-def test_what_migrations_made_goes_and_what_was_there_stays(
+def test_objects_of_migrations_are_dropped_and_older_ones_stay(
     postgres_server: PostgresServer, postgres_database: str
 ) -> None:
     with psycopg.connect(postgres_database) as connection:

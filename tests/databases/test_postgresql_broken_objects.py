@@ -80,7 +80,7 @@ def cases(*kinds: str) -> list[ParameterSet]:
 
 
 @pytest.mark.parametrize(("kind", "how"), cases(*NOT_VALID))
-def test_a_check_that_rows_do_not_satisfy_now_comes_back_not_valid_and_is_named_at_the_backup(
+def test_a_check_that_rows_violate_is_restored_not_valid_and_named_at_the_backup(
     kind: str, how: str, made: str, tmp_path: Path
 ) -> None:
     _run(made, TABLES, KINDS[kind], BREAKS[how])
@@ -122,7 +122,7 @@ def test_an_index_that_cannot_be_built_now_is_left_out_and_named_at_the_backup(
 
 
 @pytest.mark.parametrize(("kind", "how"), cases(*AS_WRITTEN))
-def test_what_was_computed_when_rows_were_written_is_given_back_as_it_was_by_a_superuser(
+def test_a_superuser_restores_computed_values_as_they_were_written(
     kind: str, how: str, made: str, tmp_path: Path
 ) -> None:
     _run(made, TABLES, KINDS[kind], BREAKS[how])
@@ -137,7 +137,7 @@ def test_what_was_computed_when_rows_were_written_is_given_back_as_it_was_by_a_s
 
 
 @pytest.mark.parametrize("how", BREAKS)
-def test_another_role_gets_the_values_in_a_plain_column_and_is_told_so_at_the_backup(
+def test_another_role_restores_computed_values_in_a_plain_column_and_is_told_at_the_backup(
     how: str, made_by_a_role: str, tmp_path: Path
 ) -> None:
     _run(made_by_a_role, TABLES, KINDS["generated column"], TREE, BREAKS[how])
@@ -182,7 +182,7 @@ def test_rows_that_belong_to_no_partition_any_more_refuse_a_restore_by_another_r
 
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("whose", ["made", "made_by_a_role"])
-def test_what_reads_other_tables_is_computed_when_these_are_there(
+def test_columns_that_read_other_tables_are_computed_after_these_are_loaded(
     whose: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     url = request.getfixturevalue(whose)
@@ -224,7 +224,7 @@ READS_A_TABLE = """
 
 @pytest.mark.parametrize("kind", sorted(UNREADABLE[1]))
 @pytest.mark.parametrize("is_empty", [False, True], ids=["with rows", "without rows"])
-def test_a_table_that_no_query_can_read_is_read_by_copy_and_comes_back_without_what_hinders(
+def test_a_table_that_no_query_can_read_is_read_by_copy_and_restored_without_the_obstacle(
     kind: str, is_empty: bool, made: str, tmp_path: Path
 ) -> None:
     _run(
@@ -262,7 +262,9 @@ VALUES = r"""
 
 
 @pytest.mark.parametrize(("kind", "how"), cases(*UNTOUCHED))
-def test_what_is_not_computed_again_comes_back_as_it_was(kind: str, how: str, made: str, tmp_path: Path) -> None:
+def test_values_that_are_not_computed_again_are_restored_unchanged(
+    kind: str, how: str, made: str, tmp_path: Path
+) -> None:
     _run(made, TABLES, KINDS[kind], BREAKS[how])
     before = picture_of_postgres(made)
 
@@ -280,7 +282,7 @@ def test_a_view_that_refuses_to_be_filled_is_left_empty_and_named(made: str, tmp
     assert [one.subject for one in copy.staging.left_out] == ["CONTENTS app shapes"]
 
 
-def test_checks_that_hold_come_back_exactly_and_nothing_is_said(made: str, tmp_path: Path) -> None:
+def test_satisfied_checks_are_restored_exactly_without_a_note(made: str, tmp_path: Path) -> None:
     _run(made, TABLES, *(KINDS[kind] for kind in ("check with a comment", "check of a partitioned table", "domain")))
     _run(
         made,
@@ -301,7 +303,7 @@ def test_checks_that_hold_come_back_exactly_and_nothing_is_said(made: str, tmp_p
     assert differences(before, picture_of_postgres(copy.url)) == []
 
 
-def test_a_check_that_time_has_overtaken_is_one_too(made: str, tmp_path: Path) -> None:
+def test_a_check_on_the_current_time_counts_as_doubtful(made: str, tmp_path: Path) -> None:
     _run(made, "CREATE TABLE t (until timestamptz, CONSTRAINT open CHECK (until > now()))")
     _run(made, "INSERT INTO t VALUES (now() + interval '10 milliseconds')", "SELECT pg_sleep(0.05)")
 
@@ -312,7 +314,7 @@ def test_a_check_that_time_has_overtaken_is_one_too(made: str, tmp_path: Path) -
     assert _ask(copy.url, "SELECT convalidated FROM pg_constraint WHERE conname = 'open'") == [(False,)]
 
 
-def test_what_others_wrote_is_not_run_at_the_backup(made: str, tmp_path: Path) -> None:
+def test_functions_of_other_roles_are_not_run_at_the_backup(made: str, tmp_path: Path) -> None:
     _run(made, TABLES, KINDS["check"], BREAKS["raises an error"])
     role = f"reader_{secrets.token_hex(3)}"
     _run(made, f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD 'x'")

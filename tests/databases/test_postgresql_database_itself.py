@@ -69,7 +69,7 @@ def test_every_property_comes_back_as_pg_dump_sees_it(furnished: str, tmp_path: 
         "DROP SCHEMA public",
     ],
 )
-def test_the_validation_names_what_is_not_as_it_was(damage: str, postgres_database: str, furnished: str) -> None:
+def test_the_validation_names_changed_properties(damage: str, postgres_database: str, furnished: str) -> None:
     with psycopg.connect(furnished, autocommit=True) as connection:
         connection.execute("SET default_transaction_read_only = off; SET statement_timeout = 0")
         was = read_properties(connection).lines()
@@ -96,7 +96,7 @@ def test_a_promoted_database_gets_the_recorded_comment_and_limit_and_rollback_ke
         assert (closing.comment, closing.connection_limit) == ("it's the EDMS", 0)
 
 
-def test_what_a_plain_role_may_not_set_is_named_before_the_load_with_the_statement(
+def test_settings_that_a_plain_role_may_not_make_are_named_before_the_load_with_the_statement(
     furnished: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     captured = capture(furnished, tmp_path)
@@ -141,7 +141,7 @@ def test_a_libc_database_comes_back_libc_in_a_cluster_of_another_provider(
         postgres_server.drop_database(f"{icu}_rebuilt")
 
 
-def test_a_schema_public_that_was_dropped_stays_away(postgres_database: str, tmp_path: Path) -> None:
+def test_a_dropped_schema_public_is_not_restored(postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA app; CREATE TABLE app.t (id integer); DROP SCHEMA public")
 
@@ -162,5 +162,5 @@ def test_a_schema_public_that_was_dropped_stays_away(postgres_database: str, tmp
         ('"unclosed', ['"unclosed']),
     ],
 )
-def test_a_list_is_taken_apart_as_the_server_stores_it(value: str, items: list[str]) -> None:
+def test_a_list_setting_is_parsed_as_the_server_stores_it(value: str, items: list[str]) -> None:
     assert listed(value) == items

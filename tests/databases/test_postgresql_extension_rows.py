@@ -86,9 +86,7 @@ def used(extension: None, postgres_database: str) -> str:
     return postgres_database
 
 
-def test_they_come_back_with_those_that_were_changed_and_without_those_that_were_removed(
-    used: str, tmp_path: Path
-) -> None:
+def test_rows_of_extensions_are_restored_with_changes_and_deletions(used: str, tmp_path: Path) -> None:
     copy = there_and_back(used, tmp_path)
 
     assert copy.before == copy.after
@@ -117,7 +115,7 @@ def as_a_role(server: PostgresServer, url: str, name: str, *rights: str) -> Iter
             connection.execute(f"DROP ROLE {name}".encode())
 
 
-def test_a_role_that_may_not_read_them_makes_backups_that_say_so(
+def test_a_backup_by_a_role_that_may_not_read_them_reports_it(
     used: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     rights = (
@@ -137,7 +135,7 @@ def test_a_role_that_may_not_read_them_makes_backups_that_say_so(
     ]
 
 
-def test_where_rows_of_the_user_cannot_be_written_the_restore_says_why(
+def test_a_restore_that_cannot_write_rows_of_the_user_says_why(
     used: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     """As of a trusted extension, whose tables belong to the superuser whoever creates it."""

@@ -83,7 +83,9 @@ def foreseen(captured: Captured, folder: Path) -> Foresight:
 
 
 @pytest.mark.parametrize("several", [[*LEFT_OUT], GIVEN_BACK], ids=["left out", "given back"])
-def test_what_is_foreseen_is_what_is_left_out(several: list[str], server: PostgresServer, tmp_path: Path) -> None:
+def test_a_backup_foresees_what_a_restore_leaves_out(
+    several: list[str], server: PostgresServer, tmp_path: Path
+) -> None:
     expected = set[str]().union(*(LEFT_OUT.get(one, set()) for one in several))
     with made(server, "; ".join(several)) as url:
         captured = capture(url, tmp_path)
@@ -112,7 +114,7 @@ def test_a_schema_that_nothing_could_refuse_is_not_tried(server: PostgresServer,
 
 
 @pytest.mark.parametrize("statements", REFUSED)
-def test_what_would_refuse_a_restore_is_an_error_of_the_backup(
+def test_a_restore_that_would_be_refused_is_an_error_at_the_backup(
     statements: str, server: PostgresServer, tmp_path: Path
 ) -> None:
     with made(server, statements) as url:
@@ -127,7 +129,7 @@ def test_what_would_refuse_a_restore_is_an_error_of_the_backup(
             open_database(DatabaseAddress.from_url(url)).stage(captured.schema, None, 1)
 
 
-def test_what_would_refuse_a_superuser_too_is_an_error_of_the_superusers_backup(
+def test_a_restore_that_a_superuser_would_be_refused_too_is_an_error_of_a_superusers_backup(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
@@ -145,9 +147,7 @@ def test_what_would_refuse_a_superuser_too_is_an_error_of_the_superusers_backup(
     assert postgres_server.databases() == before
 
 
-def test_a_role_that_may_not_create_databases_is_told_so_and_what_it_could_not_give(
-    server: PostgresServer, tmp_path: Path
-) -> None:
+def test_a_role_without_createdb_is_told_so_with_what_would_be_left_out(server: PostgresServer, tmp_path: Path) -> None:
     with made(
         server,
         "CREATE TABLE o (id int); ALTER TABLE o OWNER TO fore_other; GRANT SELECT ON o TO fore_poor",
@@ -173,7 +173,7 @@ def test_an_invalid_index_is_named(server: PostgresServer, tmp_path: Path) -> No
             assert [(one.code, one.subject) for one in view.findings()] == [("invalid-index", "public.twice")]
 
 
-def test_what_a_killed_trial_left_is_removed_by_the_next(server: PostgresServer, tmp_path: Path) -> None:
+def test_the_database_of_a_killed_trial_is_removed_by_the_next(server: PostgresServer, tmp_path: Path) -> None:
     with made(server, next(iter(LEFT_OUT))) as url:
         name = DatabaseAddress.from_url(url).name
         left = f"{name}_edms_tried_edms_staging_0123abcd"

@@ -25,7 +25,7 @@ SCHEMA = """
 """
 
 
-def test_what_concerns_a_role_that_is_not_there_is_left_out_and_named_and_the_rest_comes_back(
+def test_objects_of_a_missing_role_are_left_out_and_named_and_the_rest_is_restored(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     with roles(postgres_server.url(), "new_here"):

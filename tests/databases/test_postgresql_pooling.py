@@ -71,7 +71,7 @@ class PooledConnection:
 
 
 @pytest.mark.parametrize("sessions", [[7], [7, 8], [7, 8, 9]])
-def test_sessions_that_are_handed_around_are_found(sessions: list[int]) -> None:
+def test_shared_sessions_are_detected(sessions: list[int]) -> None:
     pool = Pool(keeps=False, idle=sessions)
 
     with pytest.raises(DatabaseRefused) as refused:
@@ -80,7 +80,7 @@ def test_sessions_that_are_handed_around_are_found(sessions: list[int]) -> None:
     assert "[edms] database_url" in refused.value.fix
 
 
-def test_sessions_that_are_kept_are_taken() -> None:
+def test_own_sessions_are_accepted() -> None:
     pool = Pool(keeps=True, idle=[7, 8, 9])
 
     require_own_session(pool.connect(), DatabaseAddress("postgresql", "edms"), pool.connect)
@@ -133,7 +133,9 @@ needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not
 
 @needs_pgbouncer
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
-def test_pgbouncer_is_refused_and_its_sessions_are_as_they_were(mode: str, postgres_database: str) -> None:
+def test_pgbouncer_in_transaction_mode_is_refused_and_its_sessions_are_unchanged(
+    mode: str, postgres_database: str
+) -> None:
     with (
         pgbouncer(postgres_database, mode) as address,
         psycopg.connect(address.conninfo(), autocommit=True) as edms,
@@ -149,7 +151,7 @@ def test_pgbouncer_is_refused_and_its_sessions_are_as_they_were(mode: str, postg
 
 
 @needs_pgbouncer
-def test_pgbouncer_that_keeps_sessions_is_read_through(postgres_database: str, tmp_path: Path) -> None:
+def test_pgbouncer_in_session_mode_is_used(postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 5)")
     (tmp_path / "scratch").mkdir()

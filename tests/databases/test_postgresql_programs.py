@@ -47,7 +47,7 @@ def put(folder: Path, name: str, version: str, *, code: int = 0) -> Path:
         (0, 0, "pg_restore", "18beta1"),  # to list any archive
     ],
 )
-def test_the_servers_own_version_is_taken_else_the_next_newer(
+def test_the_servers_own_version_is_used_otherwise_the_next_newer(
     server: int, archive: int, name: str, found: str, installed: Path
 ) -> None:
     put(installed / "path", name, "13.11 (Debian 13.11-0+deb11u1)")
@@ -83,7 +83,7 @@ def test_the_folder_of_the_settings_is_the_only_one_asked(installed: Path) -> No
         find_program("pg_dump", 15, str(installed / "own"))
 
 
-def test_what_is_missing_is_said(installed: Path) -> None:
+def test_a_missing_program_is_named(installed: Path) -> None:
     with pytest.raises(ToolMissing, match=r"not installed(.|\n)*postgresql-client-15"):
         find_program("pg_dump", 15)
 
@@ -154,7 +154,7 @@ def test_a_failure_of_pg_restore_names_statement_and_fix(
     assert "client programs" not in error.fix
 
 
-def test_a_full_disk_is_said_to_be_one() -> None:
+def test_a_full_disk_is_reported_as_no_space() -> None:
     said = 'pg_restore: error: could not execute query: ERROR:  could not extend file "base/1/2": No space left on device\n'
 
     assert isinstance(
@@ -162,7 +162,7 @@ def test_a_full_disk_is_said_to_be_one() -> None:
     )
 
 
-def test_an_archive_that_is_none_is_said_to_be_damaged(postgres_database: str, tmp_path: Path) -> None:
+def test_an_invalid_archive_is_reported_as_damaged(postgres_database: str, tmp_path: Path) -> None:
     (tmp_path / "schema").write_bytes(b"no archive at all")
 
     with pytest.raises(TerminalError, match="edms-backup verify"):

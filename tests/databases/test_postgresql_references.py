@@ -109,14 +109,16 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_found_as_postgresql_finds_it(name: str, postgres_database: str, tmp_path: Path) -> None:
+def test_a_reference_finds_the_row_that_postgresql_finds(name: str, postgres_database: str, tmp_path: Path) -> None:
     found, counted = _found(CASES[name], postgres_database, tmp_path)
 
     assert found == CASES[name].dangling
     assert counted == CASES[name].dangling
 
 
-def test_it_has_the_natural_key_of_what_postgresql_finds(postgres_database: str, tmp_path: Path) -> None:
+def test_a_reference_has_the_natural_key_of_the_row_that_postgresql_finds(
+    postgres_database: str, tmp_path: Path
+) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute(CASES["under_a_collation_that_ignores_case"].script.encode())
         connection.execute("DELETE FROM pointing WHERE id = 3")

@@ -24,7 +24,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_it_is_about_what_the_rows_take(name: str, postgres_database: str, tmp_path: Path) -> None:
+def test_the_estimate_is_close_to_the_size_of_the_rows(name: str, postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute(TABLES[name].encode())
 
@@ -36,7 +36,7 @@ def test_it_is_about_what_the_rows_take(name: str, postgres_database: str, tmp_p
     assert 0.7 * taken <= guessed <= 3 * taken
 
 
-def test_tables_that_are_left_out_need_none(postgres_database: str, tmp_path: Path) -> None:
+def test_excluded_tables_need_no_space(postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute(TABLES["short_values"].encode())
 

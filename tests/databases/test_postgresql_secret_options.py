@@ -61,7 +61,7 @@ def test_the_password_of_a_key_is_handed_over_unseen(
 
 
 @pytest.mark.parametrize("options", [{"service": "edms", "sslpassword": "x"}, {"sslpassword": "x "}])
-def test_what_a_service_file_cannot_hold_is_refused_and_not_shown(options: dict[str, str]) -> None:
+def test_a_secret_that_a_service_file_cannot_contain_is_refused_and_not_shown(options: dict[str, str]) -> None:
     address = DatabaseAddress("postgresql", "edms").with_options(**options)
 
     with pytest.raises(SettingsError) as refused, handed_to_a_program(address):

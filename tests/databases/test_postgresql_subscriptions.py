@@ -40,7 +40,7 @@ def subscribed(postgres_server: PostgresServer) -> Iterator[str]:
             postgres_server.drop_database(database)
 
 
-def test_a_trial_and_a_replay_leave_nothing_and_a_restore_brings_it_back_disabled(
+def test_a_trial_and_a_replay_leave_nothing_and_a_restore_creates_the_subscription_disabled(
     subscribed: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     url = postgres_server.url(subscribed)
@@ -65,7 +65,7 @@ def test_a_trial_and_a_replay_leave_nothing_and_a_restore_brings_it_back_disable
     assert _of(postgres_server, subscribed) == live
 
 
-def test_what_a_killed_trial_left_is_removed_though_it_holds_a_subscription(
+def test_the_database_of_a_killed_trial_is_removed_with_its_subscription(
     subscribed: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     url = postgres_server.url(subscribed)
@@ -80,7 +80,7 @@ def test_what_a_killed_trial_left_is_removed_though_it_holds_a_subscription(
     assert left.address.name not in postgres_server.databases()
 
 
-def test_a_role_that_may_make_none_is_told_so_at_the_backup(
+def test_a_role_that_may_not_create_subscriptions_is_told_at_the_backup(
     subscribed: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     with roles(postgres_server.url(), "sub_owner LOGIN CREATEDB PASSWORD 'x'"):

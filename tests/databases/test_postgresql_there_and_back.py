@@ -85,7 +85,7 @@ AWKWARD = {
 
 
 @pytest.mark.parametrize("name", AWKWARD)
-def test_it_comes_back_as_pg_dump_sees_it(name: str, postgres_database: str, tmp_path: Path) -> None:
+def test_pg_dump_finds_no_difference_after_a_restore(name: str, postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute(AWKWARD[name].encode())
     before = picture_of_postgres(postgres_database)

@@ -70,18 +70,18 @@ def test_pg_dump_sees_no_difference(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_works_as_before(kind: str, pair: Pair) -> None:
+def test_the_restored_functions_work_as_before(kind: str, pair: Pair) -> None:
     query = f"SET search_path = app, public; SET enable_seqscan = off; {KINDS[kind][1]}"
 
     assert _last(pair.copy, query) == _last(pair.original, query) != []
 
 
-def test_the_functions_have_no_settings_that_they_had_not(pair: Pair) -> None:
+def test_the_functions_get_no_additional_settings(pair: Pair) -> None:
     assert _last(pair.copy, "SELECT proname FROM pg_proc WHERE proconfig IS NOT NULL AND oid >= 16384") == []
 
 
 @pytest.mark.parametrize("whose", ["ROLE", "DATABASE", "OPTIONS"])
-def test_a_path_is_known_wherever_it_is_set(whose: str, usual: PostgresServer, tmp_path: Path) -> None:
+def test_the_search_path_is_found_wherever_it_is_set(whose: str, usual: PostgresServer, tmp_path: Path) -> None:
     url = _database(usual)
     role = f"owner_{secrets.token_hex(3)}"
     schemas = ["b lank", "quo'te", 'dou"ble', "com,ma", "Upper", role, "back\\slash", "é"]
@@ -122,7 +122,7 @@ def test_a_path_is_known_wherever_it_is_set(whose: str, usual: PostgresServer, t
         usual.drop_database(DatabaseAddress.from_url(url).name)
 
 
-def test_nothing_of_the_edms_stands_in_for_what_is_postgresqls_own(usual: PostgresServer, tmp_path: Path) -> None:
+def test_no_object_of_the_edms_replaces_one_of_postgresql(usual: PostgresServer, tmp_path: Path) -> None:
     url = _database(usual)
     _run(
         url,
@@ -148,7 +148,7 @@ def test_nothing_of_the_edms_stands_in_for_what_is_postgresqls_own(usual: Postgr
     assert differences(before, picture_of_postgres(copy.url)) == []
 
 
-def test_times_are_cut_into_days_where_the_edms_is(usual: PostgresServer, tmp_path: Path) -> None:
+def test_dates_of_times_are_computed_in_the_edms_time_zone(usual: PostgresServer, tmp_path: Path) -> None:
     url = _database(usual)
     _run(
         url,
@@ -181,7 +181,7 @@ def test_the_time_zone_that_django_gives_its_sessions_is_recorded(usual: Postgre
     assert schema.settings["session.TimeZone"] == "Europe/Vienna"
 
 
-def test_a_snapshot_of_an_earlier_release_is_built_under_the_path_that_is_found(
+def test_a_snapshot_of_an_earlier_release_is_restored_with_the_present_search_path(
     usual: PostgresServer, tmp_path: Path
 ) -> None:
     url = _database(usual)
@@ -196,7 +196,7 @@ def test_a_snapshot_of_an_earlier_release_is_built_under_the_path_that_is_found(
     assert rebuilt.is_proved, rebuilt.checks
 
 
-def test_what_a_manifest_says_is_text_and_never_a_statement(usual: PostgresServer, tmp_path: Path) -> None:
+def test_settings_in_a_manifest_are_quoted_as_text(usual: PostgresServer, tmp_path: Path) -> None:
     url = _database(usual)
     _run(url, TABLES, UNQUALIFIED, "CREATE TABLE public.victim (id integer)")
     captured = capture(url, tmp_path)
@@ -212,7 +212,7 @@ def test_what_a_manifest_says_is_text_and_never_a_statement(usual: PostgresServe
     assert _last(rebuilt.url, "SELECT count(*) FROM public.victim") == [(0,)]
 
 
-def test_version_17_says_at_backup_what_it_cannot_maintain(newest: PostgresServer, tmp_path: Path) -> None:
+def test_a_backup_on_version_17_names_what_the_server_cannot_maintain(newest: PostgresServer, tmp_path: Path) -> None:
     url = _database(newest)
     _run(
         url,
@@ -238,7 +238,7 @@ def test_version_17_says_at_backup_what_it_cannot_maintain(newest: PostgresServe
     }
 
 
-def test_version_17_restores_what_it_cannot_analyse_and_says_so(newest: PostgresServer, tmp_path: Path) -> None:
+def test_a_restore_on_version_17_names_what_the_server_cannot_analyse(newest: PostgresServer, tmp_path: Path) -> None:
     url = _database(newest)
     _run(url, TABLES, FUNCTIONS, "CREATE INDEX bad ON papers (plain(title))", UNQUALIFIED)
     _set_path(url, "DATABASE", "app, public")
@@ -251,7 +251,7 @@ def test_version_17_restores_what_it_cannot_analyse_and_says_so(newest: Postgres
     assert '"app"."papers"' in note
 
 
-def test_an_index_and_a_view_that_nothing_can_build_are_named(usual: PostgresServer, tmp_path: Path) -> None:
+def test_an_index_and_a_view_that_cannot_be_built_are_named(usual: PostgresServer, tmp_path: Path) -> None:
     url = _database(usual)
     _run(
         url,

@@ -64,7 +64,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_they_come_back_as_pg_dump_sees_them(name: str, postgres_database: str, tmp_path: Path) -> None:
+def test_pg_dump_finds_the_same_values_after_a_restore(name: str, postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute(TABLES[name].encode())
     before = picture_of_postgres(postgres_database)

@@ -32,7 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view, "PATIENCE", 0.2)
 
 
-def test_it_says_what_it_waits_for_and_goes_on_when_it_is_free(
+def test_a_backup_names_the_locked_table_and_continues_when_it_is_free(
     database: str, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "PATIENCE", 60)
@@ -53,7 +53,7 @@ def test_it_says_what_it_waits_for_and_goes_on_when_it_is_free(
         assert connection.execute('SELECT more FROM public."Held"').fetchall() == [(None,)]
 
 
-def test_it_gives_up_naming_the_table_and_the_session(database: str, impatient: None, tmp_path: Path) -> None:
+def test_a_backup_gives_up_and_names_the_table_and_the_session(database: str, impatient: None, tmp_path: Path) -> None:
     with psycopg.connect(database) as other:
         other.execute('LOCK TABLE "Held" IN ACCESS EXCLUSIVE MODE')
 
@@ -75,7 +75,7 @@ def test_no_table_is_emptied_between_the_snapshot_and_its_read(database: str, tm
         other.execute('TRUNCATE "Held"')
 
 
-def test_who_asks_for_a_table_while_it_is_read_is_named_instead_of_waiting_for_each_other_for_ever(
+def test_a_session_that_wants_a_lock_during_the_backup_is_named_and_causes_no_deadlock(
     database: str, impatient: None, tmp_path: Path
 ) -> None:
     with psycopg.connect(database, autocommit=True) as other, psycopg.connect(database, autocommit=True) as watcher:

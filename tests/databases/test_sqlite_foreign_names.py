@@ -58,7 +58,7 @@ def picture(path: Path) -> list[object]:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_rows_and_definitions_come_back(name: str, tmp_path: Path) -> None:
+def test_rows_and_definitions_are_restored(name: str, tmp_path: Path) -> None:
     source = tmp_path / "edms.sqlite3"
     with closing(connect(source)) as connection:
         connection.executescript(SCHEMAS[name])
@@ -70,7 +70,7 @@ def test_rows_and_definitions_come_back(name: str, tmp_path: Path) -> None:
     assert copy.before == copy.after
 
 
-def test_what_a_restore_will_need_is_found_at_the_backup(tmp_path: Path) -> None:
+def test_a_backup_names_what_a_restore_needs_from_the_edms(tmp_path: Path) -> None:
     source = tmp_path / "edms.sqlite3"
     with closing(connect(source)) as connection:
         connection.executescript(SCHEMAS["a_virtual_column_by_year"])

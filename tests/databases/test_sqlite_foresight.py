@@ -24,7 +24,7 @@ def foreseen(path: Path, folder: Path) -> Foresight:
     return found
 
 
-def test_a_plain_schema_needs_nothing(tmp_path: Path) -> None:
+def test_a_plain_schema_needs_nothing_from_the_edms(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "s")) as connection:
         connection.executescript(
             "CREATE TABLE t (id integer PRIMARY KEY, a text CHECK (a <> '')); CREATE VIRTUAL TABLE f USING fts5(a)"
@@ -54,7 +54,9 @@ def test_a_virtual_table_of_an_unknown_module_would_refuse_the_restore(tmp_path:
         ("CREATE TABLE t (a text)", "CREATE INDEX by_odd ON t (odd(a))", "error"),
     ],
 )
-def test_what_the_edms_does_not_know_either_is_named(table: str, index: str, severity: str, tmp_path: Path) -> None:
+def test_names_that_the_edms_does_not_have_either_are_reported(
+    table: str, index: str, severity: str, tmp_path: Path
+) -> None:
     with closing(sqlite3.connect(tmp_path / "s")) as connection:
         connection.create_function("odd", 1, lambda text: True, deterministic=True)
         connection.executescript(f"{table}; {index}")

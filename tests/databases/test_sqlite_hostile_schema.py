@@ -83,12 +83,12 @@ def test_a_statement_that_does_anything_else_is_refused(name: str, live: Path) -
 
 
 @pytest.mark.parametrize("name", ["a_module_that_reads_files", "a_module_that_reads_the_database"])
-def test_a_module_that_reaches_out_is_no_unknown_one(name: str, live: Path) -> None:
+def test_a_module_that_reads_files_is_refused_and_not_called_unknown(name: str, live: Path) -> None:
     with pytest.raises(EdmsBackupError, match="has a statement that no table needs"):
         build(live, TABLE, HOSTILE[name])
 
 
-def test_numbers_of_the_settings_are_numbers(live: Path) -> None:
+def test_settings_that_are_no_numbers_are_refused(live: Path) -> None:
     with pytest.raises(EdmsBackupError, match="user_version"):
         build(live, TABLE, user_version=f"1; ATTACH '{live}' AS live")
 
@@ -121,7 +121,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_whatever_a_schema_needs_is_created(name: str, live: Path) -> None:
+def test_ordinary_schemas_are_created(name: str, live: Path) -> None:
     staging = build(live, TABLE, ROWS, HARMLESS[name])
 
     with closing(sqlite3.connect(staging.address.name)) as connection:

@@ -10,7 +10,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.sqlite.merging import merging
 
 
-def test_what_is_read_within_a_merge_is_what_it_wrote(tmp_path: Path) -> None:
+def test_a_merge_reads_the_rows_that_it_wrote(tmp_path: Path) -> None:
     path = tmp_path / "live.sqlite3"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(

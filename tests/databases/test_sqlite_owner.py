@@ -13,7 +13,7 @@ from tests.running import protect
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o644])
-def test_permissions_and_owner_outlive_a_restore(mode: int, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+def test_a_restore_keeps_permissions_and_owner(mode: int, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("sqlite", documents=3)
     protected = protect(edms, tmp_path)
     protected.backup()

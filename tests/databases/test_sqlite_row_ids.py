@@ -69,7 +69,7 @@ DEPENDENT = {
 
 
 @pytest.mark.parametrize("name", DEPENDENT)
-def test_what_goes_by_row_ids_finds_the_same_rows(name: str, tmp_path: Path) -> None:
+def test_search_indexes_and_triggers_find_the_same_row_ids(name: str, tmp_path: Path) -> None:
     schema, question = DEPENDENT[name]
     source = tmp_path / "source.sqlite3"
     with closing(sqlite3.connect(source)) as connection:
@@ -109,7 +109,7 @@ SEARCH = """
 """
 
 
-def test_a_search_index_is_asked_whether_it_fits_its_rows(tmp_path: Path) -> None:
+def test_a_search_index_is_checked_against_its_rows(tmp_path: Path) -> None:
     source = tmp_path / "edms.sqlite3"
     with closing(sqlite3.connect(source)) as connection:
         connection.executescript(SEARCH)
@@ -126,7 +126,7 @@ def test_a_search_index_is_asked_whether_it_fits_its_rows(tmp_path: Path) -> Non
     assert source.read_bytes() == before
 
 
-def test_an_index_that_fitted_its_rows_in_the_source_must_fit_them_in_the_copy(tmp_path: Path) -> None:
+def test_an_index_that_matched_its_rows_in_the_source_must_match_them_in_the_copy(tmp_path: Path) -> None:
     source = tmp_path / "edms.sqlite3"
     with closing(sqlite3.connect(source)) as connection:
         connection.executescript(SEARCH)

@@ -63,7 +63,7 @@ def test_an_idle_connection_keeps_the_database_from_being_swapped(mode: str, tmp
 
 
 @pytest.mark.parametrize("mode", JOURNAL_MODES)
-def test_a_connection_nobody_can_see_is_refused_its_next_write(
+def test_a_hidden_connection_cannot_write_after_the_swap(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As from another host of a network mount, or a process of another user."""
@@ -85,7 +85,7 @@ def test_a_connection_nobody_can_see_is_refused_its_next_write(
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_what_was_set_aside_takes_writes_again_in_its_own_mode_when_it_comes_back(mode: str, tmp_path: Path) -> None:
+def test_a_previous_database_accepts_writes_again_after_a_rollback(mode: str, tmp_path: Path) -> None:
     live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")
     with closing(sqlite3.connect(live)) as connection:
         connection.execute(f"PRAGMA journal_mode = {mode}")
@@ -116,7 +116,7 @@ def test_a_refused_swap_leaves_the_journal_mode_as_it_was(tmp_path: Path, monkey
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_nobody_writes_between_the_last_look_and_the_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_can_write_between_the_last_check_and_the_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")
     put_live, answers = SqliteDatabase._put_live, []
 
@@ -175,14 +175,14 @@ def test_a_database_behind_a_link_is_replaced_on_its_own_disk(kind: str, tmp_pat
     assert {path: path.readlink() for path in folder.iterdir() if path.is_symlink()} == there
 
 
-def test_a_link_that_leads_to_an_unmounted_disk_is_said_before_anything_is_staged(tmp_path: Path) -> None:
+def test_a_link_to_an_unmounted_disk_is_reported_before_anything_is_staged(tmp_path: Path) -> None:
     name = _link(tmp_path / "live.sqlite3", tmp_path / "unmounted" / "live.sqlite3")
 
     with pytest.raises(TerminalError, match="unmounted"):
         of(name).check_target(None, promote=True, disconnect=False)
 
 
-def test_other_names_of_the_file_are_said(tmp_path: Path) -> None:
+def test_other_hard_links_of_the_file_are_reported(tmp_path: Path) -> None:
     live = make(tmp_path / "live.sqlite3", "before")
     os.link(live, tmp_path / "another")
 
@@ -191,14 +191,14 @@ def test_other_names_of_the_file_are_said(tmp_path: Path) -> None:
     assert "2 names" in note
 
 
-def test_a_dangling_link_is_no_free_place_for_a_copy(tmp_path: Path) -> None:
+def test_a_restore_into_a_dangling_link_is_refused(tmp_path: Path) -> None:
     into = _link(tmp_path / "copy", tmp_path / "nowhere")
 
     with pytest.raises(TargetExists):
         of(tmp_path / "live.sqlite3").check_target(str(into), promote=False, disconnect=False)
 
 
-def test_what_a_kill_right_after_the_swap_left_open_is_closed_by_the_recovery(
+def test_the_recovery_after_a_kill_makes_the_previous_file_refuse_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live, restored = make(tmp_path / "live.sqlite3", "before"), make(tmp_path / "restored", "restored")

@@ -67,7 +67,7 @@ AWKWARD = {
 
 
 @pytest.mark.parametrize("name", AWKWARD)
-def test_it_comes_back_as_sqlite_itself_sees_it(name: str, tmp_path: Path) -> None:
+def test_sqlite_finds_no_difference_after_a_restore(name: str, tmp_path: Path) -> None:
     path = tmp_path / "source.sqlite3"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(AWKWARD[name])

@@ -85,7 +85,7 @@ def rich(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFacto
     made.close()
 
 
-def test_a_copy_differs_in_nothing(rich: Rich, tmp_path: Path) -> None:
+def test_a_copy_has_no_difference(rich: Rich, tmp_path: Path) -> None:
     found = compare(rich.captured, rich.copy("SELECT 1"), tmp_path / "copy")
 
     assert (found.differences, found.notes) == ((), ())
@@ -93,7 +93,7 @@ def test_a_copy_differs_in_nothing(rich: Rich, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("alteration", ALTERATIONS, ids=lambda one: one.name)
-def test_what_was_altered_is_named(alteration: Alteration, rich: Rich) -> None:
+def test_every_alteration_is_named(alteration: Alteration, rich: Rich) -> None:
     if alteration.needs_extensions and not rich.extensions:
         pytest.skip("the server has no extensions to alter")
 
@@ -103,14 +103,14 @@ def test_what_was_altered_is_named(alteration: Alteration, rich: Rich) -> None:
         assert said in found.get(subject, f"not named; {found}"), found.get(subject)
 
 
-def test_nothing_but_what_was_altered_is_named(rich: Rich) -> None:
+def test_only_the_alteration_is_named(rich: Rich) -> None:
     for group in groups(rich.extensions):
         named = {subject for one in group for subject in one.named}
         assert {*rich.found_with(group[0])} == named
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_the_same_in_other_words_or_another_order_is_equal(name: str, rich: Rich, tmp_path: Path) -> None:
+def test_equal_definitions_in_another_spelling_or_order_are_equal(name: str, rich: Rich, tmp_path: Path) -> None:
     found = compare(rich.captured, rich.copy(SAME[name]), tmp_path / "same")
 
     assert (found.differences, found.notes) == ((), ())

@@ -114,9 +114,7 @@ def captured(source: Path) -> CapturedSchema:
 
 
 @pytest.mark.parametrize("name", ALTERATIONS)
-def test_what_was_altered_is_named_and_nothing_else(
-    name: str, source: Path, captured: CapturedSchema, tmp_path: Path
-) -> None:
+def test_only_the_alteration_is_named(name: str, source: Path, captured: CapturedSchema, tmp_path: Path) -> None:
     script, subject, said = ALTERATIONS[name]
 
     found = differences(captured, _copy(source, tmp_path, script), tmp_path / "compared")
@@ -128,7 +126,9 @@ def test_what_was_altered_is_named_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_the_same_in_another_layout_is_equal(name: str, source: Path, captured: CapturedSchema, tmp_path: Path) -> None:
+def test_equal_statements_in_another_layout_are_equal(
+    name: str, source: Path, captured: CapturedSchema, tmp_path: Path
+) -> None:
     found = compare(captured, _copy(source, tmp_path, SAME[name]), tmp_path / "compared")
 
     assert (found.differences, found.notes) == ((), ())

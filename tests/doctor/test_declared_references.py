@@ -42,13 +42,13 @@ def test_each_fix_ends_in_the_section_that_declares_it(ailing: Ailing) -> None:
     assert {"column": "small.Slip.watched", "target": "small.Document", "separator": ","} in printed
 
 
-def test_what_is_declared_is_suspected_no_more(declared: Diagnosis) -> None:
+def test_declared_references_are_not_suspected_again(declared: Diagnosis) -> None:
     assert {
         one.subject for one in declared.assessments if one.code in ("soft-reference", "generic-look-alike")
     } == set()
 
 
-def test_what_is_declared_is_checked_on_all_rows(declared: Diagnosis, ailing: Ailing) -> None:
+def test_declared_references_are_checked_on_all_rows(declared: Diagnosis, ailing: Ailing) -> None:
     assessed = {one.subject: one for one in declared.assessments if one.code == "dangling-reference"}
     with closing(sqlite3.connect(ailing.folder / "db.sqlite3")) as connection:
         ((no_document,),) = connection.execute(
@@ -105,7 +105,7 @@ Note.objects.create(held={"thing_ids": [4, 5]}, text="{")
     assert said["soft-reference-unreadable", "small.Note.text"].count == 1
 
 
-def test_files_of_no_row_are_told(tmp_path: Path) -> None:
+def test_files_without_a_row_are_reported(tmp_path: Path) -> None:
     project = small_project(
         tmp_path / "project",
         "class Thing(models.Model):\n    file = models.FileField(blank=True)\n",

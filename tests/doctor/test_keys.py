@@ -48,7 +48,7 @@ def _said(diagnosis: Diagnosis, subject: str) -> dict[str, tuple[str, int]]:
     return {one.code: (one.severity, one.count) for one in diagnosis.assessments if one.subject == subject}
 
 
-def test_a_key_is_suggested_that_the_product_then_takes(project: Settings, tmp_path: Path) -> None:
+def test_a_suggested_key_is_accepted_by_a_backup(project: Settings, tmp_path: Path) -> None:
     before = _examined(project, tmp_path)
     suggested = tomllib.loads(before.settings)
 

@@ -24,7 +24,9 @@ def _one(edms: ReferenceEdms, statement: str) -> Any:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_all_that_is_odd_about_it_is_found(engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+def test_every_problem_of_the_reference_edms_is_found(
+    engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
     edms = edms_factory(engine, documents=60)
 
     examined = _examined(edms, tmp_path)
@@ -81,7 +83,7 @@ def test_rows_that_break_a_foreign_key_are_an_error(edms_factory: ReferenceEdmsF
     assert not examined.diagnosis.healthy
 
 
-def test_nothing_is_changed(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+def test_the_doctor_changes_nothing(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("sqlite")
     before = edms.database_path.read_bytes()
 

@@ -14,7 +14,7 @@ from edms_tasks.doctor.secrets import _BY_VALUE, _ENCRYPTED, _HASHED, _sign
     ["password", "smtp_password", "imapPassword", "passwd", "api_token", "client_secret", "private_key", "ACCESS-KEY",
      "apiKey", "session_key", "credentials", "otp_seed"],
 )  # fmt: skip
-def test_names_of_secrets(name: str) -> None:
+def test_names_of_secrets_are_recognised(name: str) -> None:
     assert _sign(name) is not None
 
 
@@ -23,7 +23,7 @@ def test_names_of_secrets(name: str) -> None:
     ["password_hash", "hashed_password", "encrypted_key", "public_key", "token_type", "password_changed_at",
      "secretary", "tokenizer", "key", "primary_key", "foreign_key", "secret_level", "passport", "compass", "natural_key"],
 )  # fmt: skip
-def test_names_of_what_is_none(name: str) -> None:
+def test_other_names_are_not_taken_for_secrets(name: str) -> None:
     assert _sign(name) is None
 
 
@@ -37,7 +37,7 @@ def test_password_hashes_are_not_in_the_clear(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["sunshine", "md5", "pbkdf2_sha256", "a$b$c", "$100"])
-def test_passwords_are_no_hashes(value: str) -> None:
+def test_passwords_are_not_taken_for_hashes(value: str) -> None:
     assert not re.fullmatch(_HASHED, value)
     assert not re.fullmatch(_ENCRYPTED, value)
 
@@ -57,7 +57,7 @@ def test_passwords_are_no_hashes(value: str) -> None:
         ("mailto:ada@example.org", None),
     ],
 )
-def test_values_that_tell(value: str, what: str | None) -> None:
+def test_values_that_look_like_secrets_are_recognised(value: str, what: str | None) -> None:
     found = [name for name, part, pattern in _BY_VALUE if part in value and re.search(pattern, value)]
 
     assert found == ([what] if what else [])

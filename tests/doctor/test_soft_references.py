@@ -42,7 +42,7 @@ class Page(models.Model):
     assert suspected == {}
 
 
-def test_the_name_tells_where_numbers_do_not(tmp_path: Path) -> None:
+def test_the_columns_name_decides_if_the_numbers_do_not(tmp_path: Path) -> None:
     suspected = _suspected(
         tmp_path,
         """
@@ -120,7 +120,7 @@ class Note(models.Model):
         ("payload", "$.*.owner", "owner"),
     ],
 )
-def test_a_place_is_called_by_the_last_key_above_its_values(column: str, path: str, name: str) -> None:
+def test_a_json_path_is_named_by_its_last_key(column: str, path: str, name: str) -> None:
     table = Table(
         id="t",
         schema_name=None,

@@ -41,7 +41,7 @@ SAID = {
 }
 
 
-def test_every_ailment_is_said_and_nothing_else(ailing: Ailing) -> None:
+def test_every_problem_is_reported_and_nothing_else(ailing: Ailing) -> None:
     said: dict[tuple[str, str, str], list[int]] = {}
     for one in ailing.examined.diagnosis.assessments:
         said.setdefault((one.severity, one.code, one.subject), []).append(one.count)
@@ -55,7 +55,7 @@ def test_every_finding_has_a_fix_or_needs_none(ailing: Ailing) -> None:
     assert without <= {"orphan-files", "path-column"}
 
 
-def test_the_gravest_come_first(ailing: Ailing) -> None:
+def test_the_most_severe_findings_come_first(ailing: Ailing) -> None:
     severities = [one.severity for one in ailing.examined.diagnosis.assessments]
 
     assert severities == sorted(severities, key=["error", "warning", "info"].index)
@@ -93,7 +93,7 @@ def test_every_table_gets_a_verdict_on_its_key(ailing: Ailing) -> None:
         ),
     ],
 )
-def test_a_soft_reference_is_told_with_the_share_that_resolves(
+def test_a_soft_reference_is_reported_with_the_share_of_ids_that_have_rows(
     ailing: Ailing, column: str, query: str, model: str
 ) -> None:
     with closing(sqlite3.connect(ailing.folder / "db.sqlite3")) as connection:
@@ -103,7 +103,7 @@ def test_a_soft_reference_is_told_with_the_share_that_resolves(
     assert f"look like ids of small.{model}: {share:.0%} of the 200 examined are" in message
 
 
-def test_ids_in_json_are_told_with_their_path(ailing: Ailing) -> None:
+def test_ids_in_json_are_reported_with_their_path(ailing: Ailing) -> None:
     said = [
         one.message
         for one in ailing.examined.diagnosis.assessments
@@ -114,7 +114,7 @@ def test_ids_in_json_are_told_with_their_path(ailing: Ailing) -> None:
     assert any("The keys at $.cases.*" in message and "small.Case" in message for message in said)
 
 
-def test_a_look_alike_is_told_with_the_share_that_resolves(ailing: Ailing) -> None:
+def test_a_look_alike_is_reported_with_the_share_of_ids_that_have_rows(ailing: Ailing) -> None:
     found = ailing.said("generic-look-alike")["small.Log.content_type + object_id"]
 
     assert "3 of 4 rows (75%) lead to one" in found.message
@@ -122,7 +122,7 @@ def test_a_look_alike_is_told_with_the_share_that_resolves(ailing: Ailing) -> No
     assert 'GenericForeignKey("content_type", "object_id")' in found.fix
 
 
-def test_files_are_told_by_name(ailing: Ailing) -> None:
+def test_files_are_reported_by_name(ailing: Ailing) -> None:
     assert ailing.said("missing-file")["small.Document.file"].examples == ("documents/9.pdf",)
     assert ailing.said("orphan-files")["files of media"].examples == ("nobody.txt",)
     assert "90% of its 10 values" in ailing.said("path-column")["small.Document.archive"].message

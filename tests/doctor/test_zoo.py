@@ -96,7 +96,7 @@ def examinations(tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyP
 
 
 @pytest.mark.parametrize(("engine", "trait"), [(engine, trait) for engine in ENGINES for trait in trait_names(engine)])
-def test_it_says_of_each_trait_what_is_true(engine: Engine, trait: str, examinations: Examinations) -> None:
+def test_the_doctor_reports_each_trait_correctly(engine: Engine, trait: str, examinations: Examinations) -> None:
     examined = examinations(engine)
     if trait not in examined.names:
         pytest.skip("its extension is not offered by this server")
@@ -105,9 +105,7 @@ def test_it_says_of_each_trait_what_is_true(engine: Engine, trait: str, examinat
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_of_what_is_no_trait_it_says_nothing_but_that_django_has_no_key_for_its_migrations(
-    engine: Engine, examinations: Examinations
-) -> None:
+def test_other_tables_have_no_finding_except_djangos_migrations(engine: Engine, examinations: Examinations) -> None:
     examined = examinations(engine)
     of_traits = {subject for trait in examined.names for subject in examined.said_of(trait)}
 
@@ -117,9 +115,9 @@ def test_of_what_is_no_trait_it_says_nothing_but_that_django_has_no_key_for_its_
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_is_odd_is_no_error(engine: Engine, examinations: Examinations) -> None:
+def test_unusual_traits_are_no_errors(engine: Engine, examinations: Examinations) -> None:
     assert {one.subject for one in examinations(engine).diagnosis.assessments if one.severity == "error"} == ERRORS
 
 
-def test_every_diagnosis_is_of_a_trait() -> None:
+def test_every_expected_diagnosis_belongs_to_a_trait() -> None:
     assert set(DIAGNOSES) <= {trait for engine in ENGINES for trait in trait_names(engine)}

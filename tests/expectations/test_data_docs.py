@@ -42,7 +42,7 @@ def test_the_index_lists_every_result_and_leads_to_its_page(tmp_path: Path) -> N
         assert "rows: 3" in shown
 
 
-def test_what_failed_stands_first_and_what_errored_is_distinguished(tmp_path: Path) -> None:
+def test_failed_suites_come_first_and_errors_are_distinguished(tmp_path: Path) -> None:
     suites = [suite("good"), suite("bad", success=False), suite("broken", success=False, errored=True)]
 
     index = write_data_docs(suites, [Failure("bad", "rows", "expected 4, found 3")], tmp_path / "docs")

@@ -85,7 +85,7 @@ def test_no_value_of_a_row_reaches_the_evidence(tmp_path: Path) -> None:
     assert largest.message == "not met"  # 77 is the value of a row
 
 
-def test_of_a_table_with_a_sensitive_column_not_even_the_suite_is_shown(tmp_path: Path) -> None:
+def test_a_suite_of_a_table_with_a_sensitive_column_is_not_shown(tmp_path: Path) -> None:
     secret = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "number", "value_set": ["EMP-SECRET"]}}
     asks = {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": "SELECT 'EMP-SECRET' FROM nope"}}
     folder = _folder(tmp_path, column=of_table(secret), query=of_table(asks, table="audit"))
@@ -154,9 +154,7 @@ def test_a_file_that_is_no_usable_suite_is_named_without_great_expectations(
         (of_table({"type": "expect_table_row_count_to_equal", "kwargs": {"value": 2}}, table=PERSON), "of this name"),
     ],
 )
-def test_what_great_expectations_does_not_know_is_refused_and_not_left_out(
-    suite: dict[str, Any], why: str, tmp_path: Path
-) -> None:
+def test_an_unknown_expectation_is_refused_and_not_left_out(suite: dict[str, Any], why: str, tmp_path: Path) -> None:
     with pytest.raises(UnusableSuite) as refused:
         require_suites(_folder(tmp_path, suite=suite), TABLES)
 

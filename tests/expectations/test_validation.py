@@ -35,7 +35,7 @@ def failed_checks(result: ValidationResult) -> set[str]:
     return {f"{failure.subject} | {failure.check}" for failure in result.failures}
 
 
-def test_what_came_back_equal_passes(restored: Restored, tmp_path: Path) -> None:
+def test_an_equal_restore_passes(restored: Restored, tmp_path: Path) -> None:
     result = validate_restored(manifest(), states(), [FoundFiles()], restored(), tmp_path / "reports")
 
     assert failed_checks(result) == set()
@@ -111,7 +111,7 @@ def test_a_digest_that_differs_is_caught_and_named(sqlite: str, tmp_path: Path, 
     assert failed_checks(result) == {f"digests | documents.Document: {digest.replace('_', ' ')}"}
 
 
-def test_what_was_not_measured_is_no_expectation(sqlite: str, tmp_path: Path) -> None:
+def test_no_expectation_is_made_for_what_was_not_measured(sqlite: str, tmp_path: Path) -> None:
     result = validate_restored(manifest(), states_of_equal_rows(), [FoundFiles()], sqlite, tmp_path / "reports")
 
     assert result.success

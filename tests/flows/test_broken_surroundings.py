@@ -62,7 +62,7 @@ SURROUNDINGS = (
 
 @pytest.mark.parametrize("break_it", SURROUNDINGS, ids=lambda function: function.__name__.strip("_"))
 @pytest.mark.parametrize("command", ["backup", "verify", "list", "show latest", "restore latest --into x", "doctor"])
-def test_what_is_wrong_is_said_in_words(command: str, break_it: Callable[[Path], None], tmp_path: Path) -> None:
+def test_each_problem_has_its_own_message(command: str, break_it: Callable[[Path], None], tmp_path: Path) -> None:
     break_it(tmp_path)
     flow = ["--no-flow"] if command.split()[0] in ("backup", "verify", "restore") else []
 
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_said_in_words(command: str, break_it: Callable[[Path],
         ("EDMS_BACKUP__REPOSITRY__URL", "/x", "edms_backup__repository"),
     ],
 )
-def test_a_mistyped_variable_is_named_itself(
+def test_a_mistyped_variable_is_named(
     name: str, value: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "edms-backup.toml").write_text(SETTINGS)
@@ -132,7 +132,7 @@ def test_init_refuses_a_repository_among_the_files_that_it_is_to_hold(
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o077])
-def test_evidence_is_its_owners_alone_whatever_the_umask(mask: int, tmp_path: Path) -> None:
+def test_only_the_owner_may_read_evidence_whatever_the_umask(mask: int, tmp_path: Path) -> None:
     before = os.umask(mask)
     try:
         folder = tmp_path / "report"

@@ -44,12 +44,12 @@ def test_overflow_files_that_find_no_room_are_a_full_disk(tmp_path: Path) -> Non
     assert isinstance(refused.value, NoSpace) and "sort" in refused.value.what
 
 
-def test_a_machine_without_memory_is_told_from_a_limit() -> None:
+def test_a_machine_without_memory_is_distinguished_from_a_limit() -> None:
     error = known_failure(MemoryError("malloc of size 512 failed"), "serialize small.Paper")
 
     assert isinstance(error, MemoryExhausted) and "machine" in error.what and "small.Paper" in error.what
 
 
-def test_what_nobody_knows_stays_what_it_is() -> None:
+def test_an_unknown_error_is_left_unchanged() -> None:
     with pytest.raises(duckdb.ParserException):
         naming_failures(duckdb.execute, lambda *_: "parse")("SELEC 1")

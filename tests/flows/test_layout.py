@@ -63,7 +63,7 @@ def test_lines_are_folded_between_words_alone(width: int) -> None:
     assert folded(text, WIDTH_OF_A_PIPE) == [text]
 
 
-def test_a_line_of_a_stranger_steers_no_terminal() -> None:
+def test_control_characters_in_a_line_do_not_reach_the_terminal() -> None:
     stream = io.StringIO()
 
     line(Console(file=stream, width=80), "\x1b]0;owned\x07 \u202egnp.exe [bold]x[/bold]")
@@ -71,7 +71,7 @@ def test_a_line_of_a_stranger_steers_no_terminal() -> None:
     assert stream.getvalue() == "\\x1b]0;owned\\x07 \\u202egnp.exe [bold]x[/bold]\n"
 
 
-def test_models_with_which_nothing_is_done_are_one_line() -> None:
+def test_unchanged_models_are_one_line() -> None:
     quiet = [_model(f"app.Model{number}") for number in range(64)]
     plan = MergePlan(snapshot_id="3f" * 32, target="x", models=(*quiet, _model(LONG, insert=2)), files=(), conflicts=())
 

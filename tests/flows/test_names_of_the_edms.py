@@ -116,7 +116,7 @@ def test_a_backup_asks_the_edms_for_what_it_registers(tmp_path: Path) -> None:
     assert "unknown-to-the-edms" in found
 
 
-def test_a_plan_of_a_restore_says_what_the_restore_says_of_functions(tmp_path: Path) -> None:
+def test_the_plan_reports_functions_as_the_restore_does(tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE, settings=REGISTERS)
     statements(settings, "CREATE INDEX by_odd ON small_note (ODD(number))")
     made = run_backup(settings, create_repository=True).snapshot_id
@@ -134,7 +134,7 @@ def test_a_plan_of_a_restore_says_what_the_restore_says_of_functions(tmp_path: P
     assert "no such function: ODD" in refused.value.why
 
 
-def test_an_own_order_is_kept_and_a_plan_of_a_restore_says_what_the_restore_says_of_it(tmp_path: Path) -> None:
+def test_a_collation_of_the_edms_is_kept_and_the_plan_reports_it_as_the_restore_does(tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE, settings=REGISTERS)
     statements(settings, "CREATE INDEX by_number ON small_note (number COLLATE DOWNWARDS)")
     made = run_backup(settings, create_repository=True).snapshot_id

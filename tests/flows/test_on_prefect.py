@@ -138,7 +138,7 @@ def test_a_limit_on_a_stages_tag_holds(prefect_server: None) -> None:
 
 
 @pytest.mark.slow
-def test_both_runners_give_the_same_and_prefect_records_names_edges_and_artifacts_alone(
+def test_both_runners_give_the_same_result_and_prefect_records_only_names_edges_and_artifacts(
     prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect import flow

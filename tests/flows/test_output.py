@@ -52,12 +52,12 @@ def test_a_result_that_cannot_be_printed_does_not_change_the_exit_code(
 
 
 @pytest.mark.parametrize("way", ["> /dev/full", ">&-"])
-def test_why_nothing_was_printed_is_said_on_standard_error(way: str, tmp_path: Path) -> None:
+def test_standard_error_says_why_nothing_was_printed(way: str, tmp_path: Path) -> None:
     assert "could not be printed" in _shell(tmp_path, way, code=0).stderr
 
 
 @pytest.mark.parametrize("way", ["> /dev/full", ">&-"])
-def test_a_command_that_does_nothing_but_print_says_that_it_did_not(way: str, tmp_path: Path) -> None:
+def test_a_command_that_only_prints_fails_if_it_cannot_print(way: str, tmp_path: Path) -> None:
     assert _shell(tmp_path, way, code=0, only_prints=True).returncode == 3
 
 
@@ -78,7 +78,7 @@ def test_signs_that_an_encoding_does_not_know_are_written_in_plain_letters(varia
     assert json.loads(machine.stdout)["made"] == "✓ ü 月"
 
 
-def test_what_comes_to_the_first_free_descriptor_is_no_file_of_ours(tmp_path: Path) -> None:
+def test_a_closed_standard_stream_does_not_become_one_of_our_files(tmp_path: Path) -> None:
     text = "import os; from flows.cli.output import prepare_streams as p; p(); n = os.open('.', 0); open('n', 'w').write(str(n))"
     subprocess.run(
         ["/bin/sh", "-c", f'{sys.executable} -c "{text}" <&- >&- 2>&-'], cwd=tmp_path, env=_environment(), check=True

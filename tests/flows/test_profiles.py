@@ -111,7 +111,7 @@ def test_the_profile_of_the_reference_edms_names_what_is_there(edms: ReferenceEd
 # -- by name, and recognised --------------------------------------------------------------------------------------
 
 
-def test_an_edms_that_is_known_is_recognised(edms: ReferenceEdms, tmp_path: Path) -> None:
+def test_a_known_edms_is_recognised(edms: ReferenceEdms, tmp_path: Path) -> None:
     done = _init(tmp_path, "--project", str(PROJECT), "--settings", "config.settings", "--json")
 
     answer = json.loads(done.stdout)
@@ -177,7 +177,7 @@ def test_an_unknown_edms_gets_none(tmp_path: Path) -> None:
     assert detect_profile(report, SHIPPED) is None
 
 
-def test_of_two_that_fit_the_more_particular_is_taken(tmp_path: Path) -> None:
+def test_of_two_matching_profiles_the_more_specific_is_used(tmp_path: Path) -> None:
     report: ProbeReport = run_probe(
         small_project(tmp_path / "edms", "class Paper(models.Model):\n    number = models.TextField()")
     )
@@ -210,7 +210,7 @@ def test_every_section_of_a_profile_is_copied_with_its_comments_known_or_not() -
         assert text.count(comment) == 1
 
 
-def test_what_a_profile_sets_is_not_shown_as_a_default_too() -> None:
+def test_settings_of_a_profile_are_not_shown_as_defaults() -> None:
     profile = parse_profile("x", '[profile]\ntitle="x"\ndetect={apps=["a"]}\n[validate]\nsensitive=["a.B.c"]\n')
 
     text = settings_text({}, profile.sections)
@@ -228,7 +228,7 @@ def test_what_a_profile_sets_is_not_shown_as_a_default_too() -> None:
         ("jobs = 4\n[profile]\ntitle = 'x'\ndetect = {apps = ['a']}\n", "sets 'jobs' outside of a section"),
     ],
 )
-def test_a_profile_that_says_too_little_is_refused(text: str, said: str) -> None:
+def test_an_incomplete_profile_is_refused(text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         parse_profile("made-up", text)
 
@@ -241,7 +241,7 @@ def test_the_command_comes_into_the_settings_word_by_word(tmp_path: Path) -> Non
     assert (str(settings.edms.project), settings.edms.settings) == ("/app", "config.x")
 
 
-def test_two_ways_to_start_the_interpreter_are_one_too_many(tmp_path: Path) -> None:
+def test_two_ways_to_start_the_interpreter_are_refused(tmp_path: Path) -> None:
     done = _init(tmp_path, "--command", "docker exec x python", "--python", "/usr/bin/python3", "--json")
 
     assert (done.exit_code, json.loads(done.stdout)["error"]) == (2, "command")

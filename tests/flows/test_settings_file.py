@@ -21,7 +21,7 @@ def test_every_setting_appears_in_it() -> None:
     assert missing == []
 
 
-def test_as_written_it_means_the_defaults(tmp_path: Path) -> None:
+def test_the_generated_file_has_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "edms-backup.toml"
     path.write_text(settings_text({}), encoding="utf-8")
 

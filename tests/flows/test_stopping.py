@@ -66,7 +66,7 @@ def test_a_second_signal_leaves_at_once_and_takes_the_children_along(tmp_path: P
         "os.close(2)",
     ],
 )
-def test_two_signals_end_it_whatever_stands_in_the_way(beforehand: str) -> None:
+def test_two_signals_end_a_command_in_every_state(beforehand: str) -> None:
     waiting = (
         "import os, signal, subprocess, sys, time\n"
         "from flows.running import stopping\n"

@@ -17,7 +17,7 @@ from tests.reference_system import ReferenceEdmsFactory
 pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(900)]
 
 
-def test_all_that_a_flow_did_is_recorded_and_nothing_else_is_printed(
+def test_a_flow_is_recorded_completely_and_nothing_else_is_printed(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
     edms = edms_factory("sqlite", documents=5)

@@ -29,7 +29,7 @@ def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> Non
     assert ThreadRunner().map(3, made(slow_when_early), [0, 1, 2]) == [0, 10, 20]
 
 
-def test_nothing_to_do_is_no_results() -> None:
+def test_no_items_give_no_results() -> None:
     assert ThreadRunner().map(2, made(abs), []) == []
 
 
@@ -77,7 +77,7 @@ def test_the_first_failure_starts_nothing_more_waits_for_what_runs_and_is_raised
     assert ended == [0]
 
 
-def test_only_what_may_pass_is_tried_again() -> None:
+def test_only_transient_errors_are_retried() -> None:
     calls: list[str] = []
     waited: list[float] = []
 
@@ -100,7 +100,7 @@ def test_only_what_may_pass_is_tried_again() -> None:
     assert waited == sorted(waited)
 
 
-def test_a_failure_that_does_not_pass_is_raised_after_the_last_retry() -> None:
+def test_a_persistent_error_is_raised_after_the_last_retry() -> None:
     def refuse() -> None:
         raise DatabaseRefused("not now")
 
@@ -125,7 +125,7 @@ def measure(name: str) -> int:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_watcher_sees_stages_and_lines_but_no_markup_of_strangers(terminal: bool) -> None:
+def test_stages_and_lines_are_printed_without_interpreting_markup(terminal: bool) -> None:
     written = io.StringIO()
     runner = ThreadRunner(Console(file=written, force_terminal=terminal, width=100))
 

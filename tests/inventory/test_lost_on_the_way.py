@@ -24,7 +24,7 @@ class Paper(models.Model):
 """
 
 
-def test_it_is_the_database_that_is_reported(postgres_database: str, tmp_path: Path) -> None:
+def test_a_lost_database_is_reported_as_such(postgres_database: str, tmp_path: Path) -> None:
     given = psycopg.conninfo.conninfo_to_dict(postgres_database)
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     database = {"ENGINE": "django.db.backends.postgresql"} | {ours: given[theirs] for ours, theirs in names.items()}

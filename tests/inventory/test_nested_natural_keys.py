@@ -45,7 +45,7 @@ def test_a_key_inside_a_key_is_followed_to_its_columns(tmp_path: Path) -> None:
     assert key.paths == (("checksum",), ("document_id", "uuid"))
 
 
-def test_and_however_deep_it_lies(tmp_path: Path) -> None:
+def test_a_deeply_nested_key_is_followed_to_its_columns(tmp_path: Path) -> None:
     report = run_probe(_project(tmp_path))
 
     key = _model(report, "small.Page").natural_key

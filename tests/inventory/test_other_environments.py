@@ -153,7 +153,7 @@ def archive_on(python: Path, tmp_path: Path, request: pytest.FixtureRequest) -> 
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_what_was_lost_comes_back(engine: str, archive_on: Callable[[str], Archive], environment: Environment) -> None:
+def test_lost_rows_are_restored(engine: str, archive_on: Callable[[str], Archive], environment: Environment) -> None:
     archive = archive_on(engine)
     archive.set_up(seed=1)
     before, told_before = archive.picture(), archive.told()
@@ -175,7 +175,7 @@ def test_what_was_lost_comes_back(engine: str, archive_on: Callable[[str], Archi
     archive.run("-m", "django", "makemigrations", "--check", "--dry-run")
 
 
-def test_the_probe_says_the_same_in_every_environment(
+def test_the_probe_reports_the_same_in_every_environment(
     archive_on: Callable[[str], Archive], environment: Environment
 ) -> None:
     archive = archive_on("sqlite")
@@ -198,7 +198,7 @@ def test_the_probe_says_the_same_in_every_environment(
     assert [(root.name, root.path) for root in report.file_roots] == [("media", str(archive.media))]
 
 
-def test_through_a_command_it_says_the_same(archive_on: Callable[[str], Archive], python: Path) -> None:
+def test_the_probe_reports_the_same_through_a_command(archive_on: Callable[[str], Archive], python: Path) -> None:
     archive = archive_on("sqlite")
     archive.set_up(seed=1)
     settings = archive.settings()
@@ -210,7 +210,7 @@ def test_through_a_command_it_says_the_same(archive_on: Callable[[str], Archive]
     assert run_probe(through) == here.model_copy(update={"surroundings": elsewhere})
 
 
-def test_none_of_ours_is_there(python: Path) -> None:
+def test_no_package_of_ours_is_installed_there(python: Path) -> None:
     script = f"import importlib.util as u; print([name for name in {OURS} if u.find_spec(name)])"
 
     found = subprocess.run([python, "-c", script], cwd=python.parent, capture_output=True, text=True, check=True)

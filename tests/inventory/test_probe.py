@@ -18,13 +18,13 @@ def _model(report: ProbeReport, label: str) -> ProbeModel:
     return next(model for model in report.models if model.label == label)
 
 
-def test_it_can_be_read_by_python_3_8() -> None:
+def test_the_probe_is_valid_python_3_8() -> None:
     source = Path(inspect.__file__).with_name("probe.py").read_text(encoding="utf-8")
 
     ast.parse(source, feature_version=(3, 8))
 
 
-def test_a_natural_key_through_references_is_compared_rows_rows(tmp_path: Path) -> None:
+def test_a_natural_key_through_references_is_compared_with_the_rows(tmp_path: Path) -> None:
     settings = small_project(
         tmp_path,
         """
@@ -116,7 +116,7 @@ class Shown(Base):
     assert [field.parent_link for field in child.fields if field.primary_key] == [True]
 
 
-def test_a_database_that_is_not_there_is_reported_and_not_raised(tmp_path: Path) -> None:
+def test_a_missing_database_is_reported_and_not_raised(tmp_path: Path) -> None:
     settings = small_project(
         tmp_path, "", settings="if BASE.joinpath('gone').exists(): DATABASES['default']['NAME'] = '/nowhere/db.sqlite3'"
     )
@@ -149,7 +149,7 @@ def test_settings_that_fail_say_so_without_the_secrets(tmp_path: Path) -> None:
     assert "very-secret" not in str(caught.value)
 
 
-def test_an_interpreter_without_django_is_told_from_bad_settings(tmp_path: Path) -> None:
+def test_an_interpreter_without_django_is_distinguished_from_bad_settings(tmp_path: Path) -> None:
     settings = small_project(tmp_path, "")
     wrong = tmp_path / "python"
     wrong.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'django'\" >&2\nexit 1\n")

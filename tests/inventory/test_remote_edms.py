@@ -157,7 +157,7 @@ def _in_a_container(
 # -- what is sent, and what comes back ----------------------------------------------------------------------------
 
 
-def test_nothing_of_ours_is_there(contained: Callable[..., Settings]) -> None:
+def test_nothing_of_ours_is_needed_or_left_there(contained: Callable[..., Settings]) -> None:
     ours = ("edms_tasks", "flows", "expectations", "prefect", "duckdb", "pyarrow", "pydantic")
     settings = contained(f"""
 import importlib.util, os
@@ -205,7 +205,7 @@ def test_python_path_works_there_as_everywhere(contained: Callable[..., Settings
     assert inspect.run_probe(settings).settings_module == "small_settings"
 
 
-def test_what_others_print_does_not_get_into_the_answer(contained: Callable[..., Settings]) -> None:
+def test_output_of_other_code_does_not_get_into_the_answer(contained: Callable[..., Settings]) -> None:
     settings = contained(
         "print('x' * 300_000); import sys; print('warning ' * 20_000, file=sys.stderr); print('no end', end='')",
         before="(while :; do printf 'noise without an end '; echo; printf '\\377'; done) & noise=$!",
@@ -236,7 +236,7 @@ def test_an_answer_that_a_terminal_rewrote_is_understood(contained: Callable[...
 
 
 @pytest.mark.parametrize("filter_", ["head -c -300", "tail -n +8", "sed '/^[0-9a-f]\\{32\\} /s/A/B/'"])
-def test_an_answer_that_is_cut_or_changed_is_refused(filter_: str, contained: Callable[..., Settings]) -> None:
+def test_an_incomplete_or_changed_answer_is_refused(filter_: str, contained: Callable[..., Settings]) -> None:
     settings = contained(pipe=f"| {filter_}", models="class A(models.Model):\n    text = models.TextField()")
 
     with pytest.raises(EdmsNotImportable, match="is incomplete"):
@@ -256,7 +256,7 @@ def test_the_transport_needs_python_3_8_and_the_standard_library() -> None:
 # -- what goes wrong there ----------------------------------------------------------------------------------------
 
 
-def test_a_service_that_does_not_run_is_told_in_the_commands_own_words(contained: Callable[..., Settings]) -> None:
+def test_a_stopped_service_is_reported_with_the_commands_message(contained: Callable[..., Settings]) -> None:
     settings = contained(before="echo 'service \"backend\" is not running' >&2; exit 1")
 
     with pytest.raises(EdmsNotImportable, match='why:   service "backend" is not running') as caught:
@@ -265,14 +265,14 @@ def test_a_service_that_does_not_run_is_told_in_the_commands_own_words(contained
     assert "compose exec -T backend python" in str(caught.value)
 
 
-def test_a_command_that_is_not_there_is_named(contained: Callable[..., Settings]) -> None:
+def test_a_missing_command_is_named(contained: Callable[..., Settings]) -> None:
     settings = contained(edms={"command": ["no-such-docker", "exec", "python"]})
 
     with pytest.raises(EdmsNotImportable, match="where: no-such-docker exec python"):
         inspect.run_probe(settings)
 
 
-def test_a_project_folder_that_is_not_there_is_named(contained: Callable[..., Settings]) -> None:
+def test_a_missing_project_folder_is_named(contained: Callable[..., Settings]) -> None:
     settings = contained(edms={"project": "/srv/not/there"})
 
     with pytest.raises(EdmsNotImportable, match=r"where: /srv/not/there\n.*as the EDMS sees its folders"):
@@ -366,7 +366,7 @@ def told_of_a_server(without_models: Path) -> ProbeReport:
         ("postgresql://me@/?host=/run/postgresql", ("edms", "me", "", "/run/postgresql", "")),
     ],
 )
-def test_what_the_url_leaves_out_the_edms_says(
+def test_parts_missing_in_the_url_come_from_the_edms(
     url: str, reached: tuple[str, ...], told_of_a_server: ProbeReport
 ) -> None:
     edms = {"project": "/app", "settings": "its", "command": ["docker", "python"], "database_url": url}

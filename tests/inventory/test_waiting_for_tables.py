@@ -61,7 +61,7 @@ def other(postgres_database: str) -> Iterator[psycopg.Connection[tuple[object, .
 
 @pytest.mark.parametrize("table", ["small_paper", "small_sheet", "django_migrations"])
 @pytest.mark.parametrize("lookups", [False, True])
-def test_it_gives_up_naming_the_table_and_the_session(
+def test_the_probe_gives_up_and_names_the_table_and_the_session(
     table: str, lookups: bool, settings: Settings, other: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
@@ -73,7 +73,7 @@ def test_it_gives_up_naming_the_table_and_the_session(
     assert "a migration" in refused.value.why
 
 
-def test_it_says_what_it_waits_for_and_goes_on_when_it_is_free(
+def test_the_probe_names_the_locked_table_and_continues_when_it_is_free(
     settings: Settings,
     other: psycopg.Connection[tuple[object, ...]],
     monkeypatch: pytest.MonkeyPatch,

@@ -12,7 +12,7 @@ from edms_tasks.repository.chain import Mark
 from tests.lineage.conftest import Shelf, asker
 
 
-def test_latest_is_the_last_one_made_though_the_clock_was_set_back(shelf: Shelf) -> None:
+def test_latest_is_the_last_snapshot_even_if_the_clock_was_set_back(shelf: Shelf) -> None:
     first, second, third = shelf.add("ours", 10), shelf.add("ours", 5), shelf.add("ours", 6)
 
     chosen = choose(shelf.repository, "latest", asker("ours"))
@@ -24,7 +24,7 @@ def test_latest_is_the_last_one_made_though_the_clock_was_set_back(shelf: Shelf)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_clock_leaves_the_order_as_it_was_made(shelf: Shelf, seed: int) -> None:
+def test_the_order_of_snapshots_does_not_depend_on_the_clock(shelf: Shelf, seed: int) -> None:
     days = random.Random(seed).choices(range(5), k=6)  # equal times too
     made = [shelf.add("ours", day) for day in days]
 
@@ -32,14 +32,14 @@ def test_any_clock_leaves_the_order_as_it_was_made(shelf: Shelf, seed: int) -> N
     assert shelf.latest("ours") == made[-1]
 
 
-def test_old_snapshots_made_under_a_clock_that_was_set_back_once(shelf: Shelf) -> None:
+def test_snapshots_of_an_earlier_release_are_ordered_though_the_clock_was_set_back(shelf: Shelf) -> None:
     first = shelf.old(10)
     second = shelf.old(5, first)
 
     assert shelf.latest("ours") == second
 
 
-def test_old_snapshots_that_name_the_same_one_before_them_are_not_guessed_at(shelf: Shelf) -> None:
+def test_snapshots_of_an_earlier_release_with_the_same_predecessor_are_not_ordered_by_guess(shelf: Shelf) -> None:
     first = shelf.old(10)
     branches = [shelf.old(5, first), shelf.old(6, first)]  # the release before named the newest by time
 
@@ -53,7 +53,7 @@ def test_old_snapshots_that_name_the_same_one_before_them_are_not_guessed_at(she
     assert shelf.latest("ours") == settled
 
 
-def test_the_newest_removed(shelf: Shelf) -> None:
+def test_a_removed_newest_snapshot_is_noticed(shelf: Shelf) -> None:
     first, second = shelf.add("ours", 1), shelf.add("ours", 2)
     shelf.remove(second)
 
@@ -68,7 +68,7 @@ def test_the_newest_removed(shelf: Shelf) -> None:
     assert "snapshot-missing" in shelf.codes("ours"), "a loss is not forgotten because a backup followed"
 
 
-def test_all_removed(shelf: Shelf) -> None:
+def test_removing_all_snapshots_is_noticed(shelf: Shelf) -> None:
     for one in [shelf.add("ours", 1), shelf.add("ours", 2)]:
         shelf.remove(one)
 
@@ -78,7 +78,7 @@ def test_all_removed(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("gone", [(0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2)])
-def test_older_ones_removed(shelf: Shelf, gone: tuple[int, ...]) -> None:
+def test_removing_older_snapshots_is_allowed(shelf: Shelf, gone: tuple[int, ...]) -> None:
     made = [shelf.add("ours", day) for day in (1, 2, 3, 4)]
     for number in gone:
         shelf.remove(made[number])
@@ -90,7 +90,7 @@ def test_older_ones_removed(shelf: Shelf, gone: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("mutated", ["{0}.jsn", "{0}", "x{0}.json", "{1}.json", "{0}.json.bak", "{2}.json"])
-def test_the_newest_renamed_by_a_character(shelf: Shelf, mutated: str) -> None:
+def test_a_renamed_newest_snapshot_is_noticed(shelf: Shelf, mutated: str) -> None:
     shelf.add("ours", 1)
     second = shelf.add("ours", 2)
     shelf.rename(second, mutated.format(second, second[:-1], ("0" if second[0] != "0" else "1") + second[1:]))
@@ -101,7 +101,7 @@ def test_the_newest_renamed_by_a_character(shelf: Shelf, mutated: str) -> None:
     assert any(second in one.fix for one in shelf.history("ours").findings())
 
 
-def test_a_stranger_among_the_snapshots_is_named_and_stops_nothing(shelf: Shelf) -> None:
+def test_an_unknown_file_among_the_snapshots_is_named_and_stops_nothing(shelf: Shelf) -> None:
     only = shelf.add("ours", 1)
     (shelf.folder / "snapshots" / "Thumbs.db").write_bytes(b"\0")
 
@@ -122,7 +122,7 @@ def test_a_run_killed_before_the_head_record_looks_like_what_it_is(shelf: Shelf,
     assert shelf.codes("ours") == []
 
 
-def test_what_the_working_folder_remembers_is_missed_though_the_head_record_went_too(shelf: Shelf) -> None:
+def test_a_removed_snapshot_is_noticed_by_the_working_folder_without_the_head_record(shelf: Shelf) -> None:
     shelf.add("ours", 1)
     second = shelf.add("ours", 2)
     shelf.remove(second)
@@ -136,7 +136,7 @@ def test_what_the_working_folder_remembers_is_missed_though_the_head_record_went
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"[]", b"null", b'{"edms": 1, "snapshot": "x", "number": 0}', b"\xff\xfe"]
 )
-def test_a_damaged_head_record_is_told_and_written_anew(shelf: Shelf, content: bytes) -> None:
+def test_a_damaged_head_record_is_reported_and_written_again(shelf: Shelf, content: bytes) -> None:
     only = shelf.add("ours", 1)
     (record,) = (shelf.folder / "heads").iterdir()
     record.write_bytes(content)

@@ -11,7 +11,7 @@ from tests.lineage.conftest import Shelf, asker
 from tests.repository.samples import identity_of
 
 
-def test_each_has_its_own_latest(shelf: Shelf) -> None:
+def test_each_edms_has_its_own_latest_snapshot(shelf: Shelf) -> None:
     ours, theirs, ours_again = shelf.add("ours", 1), shelf.add("theirs", 2), shelf.add("ours", 3)
 
     assert (shelf.latest("ours"), shelf.latest("theirs")) == (ours_again, theirs)
@@ -20,7 +20,7 @@ def test_each_has_its_own_latest(shelf: Shelf) -> None:
     assert shelf.manifest(theirs).number == 1
 
 
-def test_a_repository_of_others_has_no_latest_for_us(shelf: Shelf) -> None:
+def test_a_repository_of_another_edms_has_no_latest_snapshot_for_us(shelf: Shelf) -> None:
     theirs = shelf.add("theirs", 1)
 
     with pytest.raises(UndeterminedSnapshot) as refused:
@@ -31,7 +31,7 @@ def test_a_repository_of_others_has_no_latest_for_us(shelf: Shelf) -> None:
     assert "[edms] id" in refused.value.fix
 
 
-def test_another_ones_snapshot_is_had_by_its_id_and_said_to_be_anothers(shelf: Shelf) -> None:
+def test_another_edms_snapshot_can_be_used_by_its_id_and_is_named_as_such(shelf: Shelf) -> None:
     shelf.add("ours", 1)
     theirs = shelf.add("theirs", 2)
 
@@ -43,7 +43,7 @@ def test_another_ones_snapshot_is_had_by_its_id_and_said_to_be_anothers(shelf: S
     assert "host of theirs" in note and "host of ours" in note
 
 
-def test_a_tag_is_ones_own(shelf: Shelf) -> None:
+def test_each_edms_has_its_own_tags(shelf: Shelf) -> None:
     ours = shelf.add("ours", 1, tag="monday")
     shelf.add("theirs", 2, tag="monday")
     theirs = shelf.add("theirs", 3, tag="tuesday")
@@ -53,7 +53,7 @@ def test_a_tag_is_ones_own(shelf: Shelf) -> None:
         choose(shelf.repository, "tuesday", asker("ours"))
 
 
-def test_a_missing_snapshot_of_another_stops_nothing_of_ours(shelf: Shelf) -> None:
+def test_a_missing_snapshot_of_another_edms_does_not_stop_ours(shelf: Shelf) -> None:
     ours = shelf.add("ours", 1)
     shelf.remove(shelf.add("theirs", 2))
 
@@ -63,7 +63,7 @@ def test_a_missing_snapshot_of_another_stops_nothing_of_ours(shelf: Shelf) -> No
         shelf.latest("theirs")
 
 
-def test_old_snapshots_are_ours_where_all_that_they_record_agrees(shelf: Shelf) -> None:
+def test_snapshots_of_an_earlier_release_are_ours_if_everything_recorded_agrees(shelf: Shelf) -> None:
     foreign = shelf.old(1, module="other.settings")
     ours = shelf.old(2, foreign)  # earlier releases named the newest of whatever EDMS
     shelf.old(3, ours, module="other.settings")
@@ -75,7 +75,7 @@ def test_old_snapshots_are_ours_where_all_that_they_record_agrees(shelf: Shelf) 
     assert shelf.codes("ours") == []
 
 
-def test_old_snapshots_that_two_could_claim_are_nobodys(shelf: Shelf) -> None:
+def test_snapshots_of_an_earlier_release_that_two_edms_could_claim_belong_to_neither(shelf: Shelf) -> None:
     shelf.old(1)
     ours = shelf.add("ours", 2)
     shelf.add("theirs", 3)  # of the same settings module, engine, key and folders
@@ -83,7 +83,7 @@ def test_old_snapshots_that_two_could_claim_are_nobodys(shelf: Shelf) -> None:
     assert shelf.history("ours").chain.order == (ours,)
 
 
-def test_who_was_not_asked_gets_the_only_one_there_is(shelf: Shelf) -> None:
+def test_without_asking_the_edms_the_only_edms_of_the_repository_is_used(shelf: Shelf) -> None:
     ours = shelf.add("ours", 1)
 
     chosen = choose(shelf.repository, "latest", Asker(None))
@@ -96,7 +96,7 @@ def test_who_was_not_asked_gets_the_only_one_there_is(shelf: Shelf) -> None:
         choose(shelf.repository, "latest", Asker(None))
 
 
-def test_the_same_id_under_other_names_is_the_same_edms_and_the_move_is_said(shelf: Shelf) -> None:
+def test_the_same_id_with_other_names_is_the_same_edms_and_the_change_is_reported(shelf: Shelf) -> None:
     made = shelf.add(identity_of("ours", host="the old machine"), 1)
 
     chosen = choose(shelf.repository, "latest", asker("ours"))

@@ -68,7 +68,7 @@ def latest(settings: Settings) -> str:
     return chosen_snapshot(settings, Repository.open(settings.repository), "latest").snapshot_id
 
 
-def test_what_only_the_other_has_backed_up_is_not_ours(two: Two) -> None:
+def test_snapshots_of_the_other_settings_file_are_not_ours(two: Two) -> None:
     other = two.other
 
     assert latest(two.one) == two.made
@@ -82,7 +82,9 @@ def test_what_only_the_other_has_backed_up_is_not_ours(two: Two) -> None:
     assert list_snapshots(other).all  # with names, and a note that it is not known whose they are
 
 
-def test_each_goes_by_its_own_and_asks_no_edms(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_settings_file_uses_its_own_record_without_asking_the_edms(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, other = two.one, two.other
     first, second = two.made, backup(other)
 
@@ -98,7 +100,7 @@ def test_each_goes_by_its_own_and_asks_no_edms(two: Two, monkeypatch: pytest.Mon
         run_diff(settings, snapshot="latest", other=made)
 
 
-def test_a_comparison_with_the_live_system_goes_by_what_the_edms_says(two: Two) -> None:
+def test_a_comparison_with_the_live_system_uses_the_edms_own_identity(two: Two) -> None:
     second = backup(two.other)
     elsewhere = two.other.model_copy(
         update={"workdir": two.other.workdir.with_name("another")}
@@ -110,7 +112,7 @@ def test_a_comparison_with_the_live_system_goes_by_what_the_edms_says(two: Two) 
     assert result.difference.equal
 
 
-def test_a_new_password_makes_no_other_edms(two: Two) -> None:
+def test_a_new_password_is_still_the_same_edms(two: Two) -> None:
     url = "postgresql://user:{}@host/name"
     one = on(two.one, "one.sqlite3", DATABASE_PASSWORD="old", DATABASE_URL=url.format("old"))
     made = backup(one)

@@ -57,7 +57,7 @@ def office(tmp_path: Path) -> Office:
     return Office(tmp_path)
 
 
-def test_the_first_backup_makes_the_repository_and_says_so_loudly(office: Office) -> None:
+def test_the_first_backup_creates_the_repository_and_says_so(office: Office) -> None:
     first = office.night()
     second = office.night()
 
@@ -107,7 +107,7 @@ def test_the_id_in_the_settings_is_enough_on_a_machine_that_remembers_nothing(
         office.night(settings=office.settings(id=identity))
 
 
-def test_another_edms_of_the_same_working_folder_does_not_begin_anew_at_the_same_place(office: Office) -> None:
+def test_another_edms_with_the_same_working_folder_creates_no_second_repository_at_the_same_url(office: Office) -> None:
     office.night()
     _unmounted(office)
 
@@ -115,7 +115,7 @@ def test_another_edms_of_the_same_working_folder_does_not_begin_anew_at_the_same
         office.night(edms="renamed")  # an id that is derived changes with the host's name, in containers every night
 
 
-def test_another_place_where_there_is_nothing_is_refused_too(office: Office) -> None:
+def test_another_empty_url_is_refused_too(office: Office) -> None:
     office.night()
 
     with pytest.raises(AnotherRepository):
@@ -138,7 +138,7 @@ def test_an_older_copy_of_the_repository_is_refused(office: Office) -> None:
     assert office.night().notes == ()
 
 
-def test_flags_begin_a_new_one_or_take_another(office: Office) -> None:
+def test_options_allow_a_new_or_another_repository(office: Office) -> None:
     office.night()
     _unmounted(office)
     assert any("as asked" in note for note in office.night(create=True).notes)
@@ -151,7 +151,7 @@ def test_flags_begin_a_new_one_or_take_another(office: Office) -> None:
     assert office.night().notes == ()
 
 
-def test_two_disks_in_turn_are_both_known(office: Office) -> None:
+def test_two_disks_used_in_turn_are_both_known(office: Office) -> None:
     office.night()
     office.url.rename(office.folder / "first disk")
     office.night(create=True)
@@ -161,7 +161,7 @@ def test_two_disks_in_turn_are_both_known(office: Office) -> None:
     assert any("another repository" in note for note in office.night().notes)
 
 
-def test_a_lost_config_with_head_records_left_is_not_made_anew(office: Office) -> None:
+def test_a_lost_config_is_not_created_again_beside_head_records(office: Office) -> None:
     office.night()
     (office.url / "config.json").unlink()
     shutil.rmtree(office.url / "snapshots")
@@ -172,7 +172,7 @@ def test_a_lost_config_with_head_records_left_is_not_made_anew(office: Office) -
         office.night(create=True)
 
 
-def test_a_damaged_record_in_the_working_folder_is_told(office: Office) -> None:
+def test_a_damaged_record_in_the_working_folder_is_reported(office: Office) -> None:
     office.night()
     (record,) = (office.workdir / "last").iterdir()
     record.write_text("{")

@@ -26,7 +26,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     return open_database(DatabaseAddress.from_url(request.getfixturevalue("postgres_database")))
 
 
-def test_one_works_on_a_target_and_the_other_is_told_who(database: Database) -> None:
+def test_a_second_run_on_a_target_is_told_who_uses_it(database: Database) -> None:
     name = database.address.name
     with database.lock(name, "work", shared=False, purpose="restore"):
         with pytest.raises(TargetLocked) as refused, database.lock(name, "work", shared=False, purpose="rollback"):
@@ -38,7 +38,7 @@ def test_one_works_on_a_target_and_the_other_is_told_who(database: Database) -> 
         pass
 
 
-def test_backups_share_and_a_swap_waits_for_the_last_of_them(database: Database) -> None:
+def test_backups_share_the_lock_and_a_swap_waits_for_the_last_one(database: Database) -> None:
     name, told = database.address.name, []
     with ExitStack() as backups:
         for _ in range(2):
@@ -80,7 +80,7 @@ def test_a_lock_leaves_no_file_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [database]
 
 
-def test_a_killed_holder_keeps_nobody_out(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_run_is_free(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path; from edms_tasks.locking.file_locks import file_lock\n"
         f"with file_lock(Path({str(tmp_path / 'a.lock')!r}), 'it', shared=False, purpose='restore', like=Path('/nowhere')):\n"

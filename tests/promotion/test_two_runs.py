@@ -171,7 +171,7 @@ def test_what_is_changed_after_the_validation_is_not_promoted(edms: SmallEdms) -
 
 
 @MOSTLY_SQLITE
-def test_a_rollback_is_named_undone_and_never_walks_on_by_itself(edms: SmallEdms) -> None:
+def test_a_rollback_can_be_undone_and_never_goes_further_back_by_itself(edms: SmallEdms) -> None:
     edms.restore()
     edms.set_to("later")
     edms.restore()

@@ -21,7 +21,7 @@ LOSSES = Losses(
 )
 
 
-def test_what_is_lost_is_told_before_what_was_restored(tmp_path: Path) -> None:
+def test_losses_come_before_what_was_restored(tmp_path: Path) -> None:
     found = states(doc={"rows": 3, "exact_digest": "0" * 32})
 
     page, machine = written(tmp_path, verdict="salvaged", states=found, losses=LOSSES)

@@ -90,14 +90,14 @@ def test_expected_and_found_stand_side_by_side_for_every_model(tmp_path: Path) -
     assert "✗ unexpected" in page
 
 
-def test_what_dangled_at_the_source_is_shown_with_what_was_found(tmp_path: Path) -> None:
+def test_dangling_references_are_shown_as_expected_and_found(tmp_path: Path) -> None:
     _, machine = written(tmp_path)
 
     rows = {(row["model"], row["reference"]): (row["at_source"], row["found"]) for row in machine["references"]}
     assert rows == {("documents.Document", "author_id"): (1, 1), ("audit.AuditTrail", "content_object"): (2, 2)}
 
 
-def test_what_nobody_computed_is_not_shown(tmp_path: Path) -> None:
+def test_values_that_were_not_computed_are_not_shown(tmp_path: Path) -> None:
     page, machine = written(tmp_path, states=states_of_equal_rows())
 
     model = next(model for model in machine["models"] if model["model"] == "documents.Document")
@@ -110,7 +110,7 @@ def test_what_nobody_computed_is_not_shown(tmp_path: Path) -> None:
     assert "were not computed again" in page
 
 
-def test_what_the_restored_database_counted_is_shown_as_found(tmp_path: Path) -> None:
+def test_counts_of_the_restored_database_are_shown_as_found(tmp_path: Path) -> None:
     check = CheckResult("foreign reference author_id", "", True, False, "", "", "", "author_id", {"dangling": 1})
     suite = SuiteResult("doc", "documents.Document", 1, 1, 0, (check,))
     validation = ValidationResult(True, (suite,), (), tmp_path / "index.html", 3.0)
@@ -131,7 +131,7 @@ def test_files_that_differ_are_named(tmp_path: Path) -> None:
     assert not machine["files"][0]["match"]
 
 
-def test_findings_exclusions_notes_and_versions_are_all_told(tmp_path: Path) -> None:
+def test_findings_exclusions_notes_and_versions_are_shown(tmp_path: Path) -> None:
     findings = (
         Finding(code="missing-file", severity="warning", subject="documents.Document.file", message="is not there"),
         Finding(code="excluded-table", severity="info", subject="sessions.Session", message="left out by [exclude]"),
@@ -145,7 +145,7 @@ def test_findings_exclusions_notes_and_versions_are_all_told(tmp_path: Path) -> 
         assert text in page
 
 
-def test_a_finding_of_the_backup_that_the_restore_repeats_is_told_once(tmp_path: Path) -> None:
+def test_a_finding_that_backup_and_restore_have_is_shown_once(tmp_path: Path) -> None:
     finding = Finding(code="orphan-file", severity="info", subject="media", message="no row names it")
 
     _, machine = written(tmp_path, manifest=manifest().model_copy(update={"findings": (finding,)}), findings=(finding,))
@@ -192,7 +192,7 @@ def test_hostile_text_is_shown_and_not_run(tmp_path: Path, where: str) -> None:
     assert "&lt;script&gt;" in page
 
 
-def test_the_page_stands_alone(tmp_path: Path) -> None:
+def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     page, _ = written(tmp_path)
 
     assert not ELSEWHERE.search(page)

@@ -104,7 +104,7 @@ def test_a_full_or_forbidden_disk_says_so_and_leaves_nothing(
     assert not (folder / "objects").exists()
 
 
-def test_a_lock_nobody_renews_is_void_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_is_not_renewed_is_void_on_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = RepositorySettings(url="memory://void-lock/backups")
     first, second = Repository.create(settings), Repository.open(settings)
     monkeypatch.setattr("edms_tasks.repository.repository_lock.VOID_SECONDS", 0.05)
@@ -158,7 +158,7 @@ def test_a_run_killed_while_it_writes_leaves_nothing_after_the_next_one(local: R
     }
 
 
-def test_a_share_without_hard_links_and_folder_sync_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_without_hard_links_and_folder_sync_is_usable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sync = os.fsync
 
     def no_link(path: Path, target: Path) -> None:

@@ -90,7 +90,7 @@ def salvaged(system: System, expected: _Expected, tmp_path_factory: pytest.TempP
     return made
 
 
-def test_it_is_no_success_and_says_salvaged(salvaged: Salvaged) -> None:
+def test_a_salvage_is_no_success_and_is_called_salvaged(salvaged: Salvaged) -> None:
     result = salvaged.result
 
     assert (result.verdict, result.success, result.promoted) == ("salvaged", False, False), result.failures
@@ -100,7 +100,7 @@ def test_it_is_no_success_and_says_salvaged(salvaged: Salvaged) -> None:
     assert "SALVAGED." in page and "PROVED" not in page and "not a complete restore" in page
 
 
-def test_exactly_the_rows_of_intact_chunks_are_back_as_they_were(
+def test_exactly_the_rows_of_intact_chunks_are_restored_unchanged(
     system: System, expected: _Expected, salvaged: Salvaged
 ) -> None:
     kept = 0
@@ -114,7 +114,7 @@ def test_exactly_the_rows_of_intact_chunks_are_back_as_they_were(
     assert kept == system_rows(system) - sum(map(len, expected.lost.values()))
 
 
-def test_exactly_the_files_of_intact_packs_are_back_as_they_were(system: System, salvaged: Salvaged) -> None:
+def test_exactly_the_files_of_intact_packs_are_restored_unchanged(system: System, salvaged: Salvaged) -> None:
     was, now = picture_of_files(system.edms.media), picture_of_files(salvaged.copy.media)
 
     assert now == {path: entry for path, entry in was.items() if path != NEW_FILE}
@@ -122,7 +122,7 @@ def test_exactly_the_files_of_intact_packs_are_back_as_they_were(system: System,
     assert list(salvaged.list("lost-files.csv")["path"]) == [f'["{NEW_FILE}"]']
 
 
-def test_lost_ranges_are_named_with_their_place_and_the_object_to_blame(
+def test_lost_ranges_are_named_with_their_position_and_the_damaged_object(
     system: System, expected: _Expected, salvaged: Salvaged
 ) -> None:
     losses = salvaged.result.losses
@@ -179,7 +179,7 @@ def test_lost_rows_that_others_point_at_are_named_by_id_and_natural_key(
     assert {int(str(number).strip('[]"')) for number, _ in of_types} <= expected.lost[TYPES]
 
 
-def test_enforced_foreign_keys_come_back_and_bind_new_rows(system: System, salvaged: Salvaged) -> None:
+def test_enforced_foreign_keys_are_restored_and_apply_to_new_rows(system: System, salvaged: Salvaged) -> None:
     if system.edms.engine == "sqlite":
         assert query(salvaged.copy, "PRAGMA integrity_check") == [("ok",)]
         return

@@ -146,7 +146,7 @@ def test_a_chunk_that_is_not_what_the_manifest_says_is_lost_alone(
 
 
 @pytest.mark.parametrize("numbers", LISTS)
-def test_a_list_of_superseded_rows_that_makes_no_sense_loses_its_chunk(
+def test_an_invalid_list_of_superseded_rows_loses_its_chunk(
     numbers: str, entry: TableEntry, repository: Repository, workspace: Workspace, tmp_path: Path
 ) -> None:
     (place,) = [number for number, chunk in enumerate(entry.chunks) if chunk.superseded_rows == 2]
@@ -182,7 +182,7 @@ def test_an_intact_table_is_not_lost(
     assert (found.loss, found.rows, found.exact_digest) == (None, entry.state.rows, entry.state.exact_digest)
 
 
-def test_keys_of_lost_rows_are_told_only_where_chunks_ascend(entry: TableEntry) -> None:
+def test_keys_of_lost_rows_are_named_only_if_chunks_are_in_key_order(entry: TableEntry) -> None:
     ascending = [Bounds(1, 10), None, Bounds(21, 30)]
 
     assert ids_of_lost(entry.table, 1, ascending) == "id probably above 10 and below 21"

@@ -35,7 +35,7 @@ def zoo(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_rows_of_all_chunks_that_are_left_are_back(seed: int, zoo: Zoo, tmp_path: Path) -> None:
+def test_the_rows_of_all_remaining_chunks_are_restored(seed: int, zoo: Zoo, tmp_path: Path) -> None:
     chance = random.Random(seed)
     objects = {chunk.object.sha256 for entry in zoo.manifest.tables for chunk in entry.chunks}
     gone = {name for name in sorted(objects) if chance.random() < 1 / 3}

@@ -73,7 +73,7 @@ def test_a_column_of_the_primary_key_is_recognised() -> None:
     assert unknown_to([_model("document", "tenant")], [entry]).in_keys() == ("document.id",)
 
 
-def test_tables_and_columns_of_managed_models_are_missed() -> None:
+def test_missing_tables_and_columns_of_managed_models_are_named() -> None:
     tables = [_table("document", "id")]
     models = [_model("document", "id", "title"), _model("shelf", "id"), _model("a_view", "id", managed=False)]
 
@@ -81,7 +81,7 @@ def test_tables_and_columns_of_managed_models_are_missed() -> None:
     assert lacking([_model("document", "id")], tables) == ()
 
 
-def test_a_key_that_only_the_model_says_is_named() -> None:
+def test_a_key_that_only_the_model_has_is_named() -> None:
     key = UniqueKey(name="k", columns=("number", "tenant"))
     table = _table("document", "id", "number", "tenant", unique_keys=(key,))
     models = [_model("document", "id", "number", "tenant", uniques=(("number",), ("tenant", "number")))]

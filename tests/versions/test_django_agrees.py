@@ -23,7 +23,7 @@ class Case:
     applied: tuple[Key, ...]
 
 
-def test_what_is_foretold_is_what_django_would_do() -> None:
+def test_the_plan_is_what_django_would_do() -> None:
     cases = [_case(random.Random(seed)) for seed in range(CASES)]
 
     said = _said_by_django(cases)

@@ -120,7 +120,9 @@ def open_office(engine: Engine, folder: Path, url: str | None) -> Office:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_they_verify_and_restore_exactly(engine: Engine, offices: Callable[[Engine], Office]) -> None:
+def test_snapshots_of_earlier_releases_verify_and_restore_exactly(
+    engine: Engine, offices: Callable[[Engine], Office]
+) -> None:
     office = offices(engine)
     before = office.asked(DOCUMENTS)
     for snapshot in SNAPSHOTS[office.engine]:
@@ -145,7 +147,7 @@ def test_they_verify_and_restore_exactly(engine: Engine, offices: Callable[[Engi
     assert {str(p.relative_to(media)): p.read_text() for p in media.rglob("*.txt")} == earlier_release.FILES
 
 
-def test_a_role_that_may_make_no_database_restores_them_into_one_made_for_it(
+def test_a_role_without_createdb_restores_them_into_an_empty_database(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     """They say nothing of extensions' versions, of the database itself, nor in which words another server would tell it."""

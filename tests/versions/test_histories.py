@@ -98,7 +98,7 @@ def test_a_squashed_migration_whose_replaces_was_removed_is_an_obstacle_where_it
     assert history.missing == ()
 
 
-def test_a_squashed_migration_whose_replaces_was_removed_is_none_where_it_is_applied_itself() -> None:
+def test_a_squashed_migration_whose_replaces_was_removed_is_no_obstacle_if_it_is_applied() -> None:
     code = (_migration(SQUASHED), _migration(FOUR, SQUASHED))
 
     history = compare_histories([ONE, TWO, THREE, SQUASHED], [SQUASHED], code)

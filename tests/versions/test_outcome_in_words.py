@@ -21,7 +21,7 @@ TABLES = (
 )
 
 
-def test_migrations_are_told_table_by_table() -> None:
+def test_migrations_are_reported_table_by_table() -> None:
     said = CodeMigration((("app", "0002"),), TABLES).sentences()
 
     assert said[:4] == (
@@ -33,7 +33,7 @@ def test_migrations_are_told_table_by_table() -> None:
     assert said[4].startswith("All other tables (1) still hold")
 
 
-def test_drops_are_told_by_name_and_in_short_beside_the_verdict() -> None:
+def test_drops_are_reported_by_name_and_in_short_beside_the_verdict() -> None:
     dropped = (
         DroppedPart("table", "shelf", 3),
         DroppedPart("column", "document.barcode", 1_500),

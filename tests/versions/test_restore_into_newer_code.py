@@ -71,7 +71,7 @@ def test_a_snapshot_of_each_version_restores_into_the_newest(
     assert any("`check` passed" in note for note in result.notes)
 
 
-def test_what_became_of_each_table_is_told(
+def test_the_change_of_each_table_is_reported(
     chains: Callable[[Engine], Chain], restored_copy: RestoredCopy, tmp_path: Path
 ) -> None:
     chain = chains("sqlite")
@@ -111,7 +111,7 @@ def test_what_became_of_each_table_is_told(
     assert "documents.0005_move_retention" in page
 
 
-def test_tables_of_an_app_that_is_gone_come_back_and_are_named(
+def test_tables_of_a_removed_app_are_restored_and_named(
     chains: Callable[[Engine], Chain], restored_copy: RestoredCopy
 ) -> None:
     chain = chains("sqlite")

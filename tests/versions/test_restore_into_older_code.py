@@ -46,7 +46,7 @@ def test_a_newer_snapshot_is_refused_with_the_migrations_and_all_that_the_code_d
     assert _staged(older.edms) == []
 
 
-def test_as_a_copy_a_newer_snapshot_comes_back_as_it_is(chain: Chain, tmp_path: Path) -> None:
+def test_a_newer_snapshot_is_restored_unchanged_as_a_copy(chain: Chain, tmp_path: Path) -> None:
     into = tmp_path / "copy.sqlite3"
 
     result = chain.protected[2].restore(chain.snapshots[3], into=str(into), into_files=tmp_path / "files")
@@ -59,7 +59,7 @@ def test_as_a_copy_a_newer_snapshot_comes_back_as_it_is(chain: Chain, tmp_path: 
     assert differences(database(chain.plain[3]), database(copy)) == []
 
 
-def test_what_older_code_does_not_know_is_dropped_by_name_and_nothing_else(chain: Chain, tmp_path: Path) -> None:
+def test_only_what_older_code_does_not_know_is_dropped_and_named(chain: Chain, tmp_path: Path) -> None:
     edms = chain.copy(2, tmp_path / "edms", chain.projects[2], "")
     config = edms.settings_file(tmp_path / "edms-backup.toml", chain.protected[2].repository)
     arguments = ["--config", str(config), "--json", "restore", chain.snapshots[3], "--drop-unknown", "--yes"]
@@ -98,7 +98,7 @@ def test_what_older_code_does_not_know_is_dropped_by_name_and_nothing_else(chain
 
 
 @pytest.mark.long
-def test_on_postgresql_older_code_gets_what_it_knows(
+def test_older_code_on_postgresql_gets_what_it_knows(
     _edms_templates: EdmsTemplates, postgres_database: str, tmp_path: Path
 ) -> None:
     name = postgres_database.rpartition("/")[2]
@@ -127,9 +127,7 @@ def test_on_postgresql_older_code_gets_what_it_knows(
     copy.manage("migrate", "--check")
 
 
-def test_what_was_to_be_dropped_is_listed_before_and_a_word_has_to_be_typed(
-    chain: Chain, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_drops_are_listed_before_and_must_be_confirmed_by_a_word(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     older = chain.protected[2]
     live = database(older.edms)
     arguments = ["--config", str(older.config), "restore", chain.snapshots[3], "--drop-unknown"]
@@ -161,7 +159,7 @@ def test_a_snapshot_that_lacks_what_older_code_needs_cannot_be_cut_back(chain: C
     assert _staged(chain.protected[1].edms) == []
 
 
-def test_dropping_is_refused_where_both_have_what_the_other_has_not(chain: Chain, tmp_path: Path) -> None:
+def test_dropping_is_refused_if_each_side_has_something_that_the_other_lacks(chain: Chain, tmp_path: Path) -> None:
     branch = tmp_path / "code"
     copy_project(chain.projects[2], branch)
     add_migration(branch, "audit", "0003_of_a_branch", BRANCH)

@@ -64,7 +64,7 @@ def postgres_urls(_lazy_postgres: LazyPostgres) -> Iterator[Callable[[], str]]:
 
 @_as_many_as(20)
 @given(database=databases(SqliteDialect()))
-def test_a_random_sqlite_database_comes_back(database: RandomDatabase, new_folder: Callable[[], Path]) -> None:
+def test_a_random_sqlite_database_is_restored_exactly(database: RandomDatabase, new_folder: Callable[[], Path]) -> None:
     _sqlite_comes_back(database, new_folder)
 
 
@@ -72,13 +72,15 @@ def test_a_random_sqlite_database_comes_back(database: RandomDatabase, new_folde
 @pytest.mark.timeout(0)
 @_as_many_as(200)
 @given(database=databases(SqliteDialect()))
-def test_many_random_sqlite_databases_come_back(database: RandomDatabase, new_folder: Callable[[], Path]) -> None:
+def test_many_random_sqlite_databases_are_restored_exactly(
+    database: RandomDatabase, new_folder: Callable[[], Path]
+) -> None:
     _sqlite_comes_back(database, new_folder)
 
 
 @_as_many_as(4)
 @given(database=databases(PostgresDialect()))
-def test_a_random_postgresql_database_comes_back(
+def test_a_random_postgresql_database_is_restored_exactly(
     database: RandomDatabase, new_folder: Callable[[], Path], postgres_urls: Callable[[], str]
 ) -> None:
     _postgresql_comes_back(database, new_folder, postgres_urls)
@@ -88,7 +90,7 @@ def test_a_random_postgresql_database_comes_back(
 @pytest.mark.timeout(0)
 @_as_many_as(40)
 @given(database=databases(PostgresDialect()))
-def test_many_random_postgresql_databases_come_back(
+def test_many_random_postgresql_databases_are_restored_exactly(
     database: RandomDatabase, new_folder: Callable[[], Path], postgres_urls: Callable[[], str]
 ) -> None:
     _postgresql_comes_back(database, new_folder, postgres_urls)

@@ -37,7 +37,7 @@ SQLITE = {
 
 
 @pytest.mark.parametrize("name", SQLITE)
-def test_sqlite_finds_it(name: str, tmp_path: Path) -> None:
+def test_sqlite_finds_the_same_rows(name: str, tmp_path: Path) -> None:
     script, dangling = SQLITE[name]
     path = tmp_path / "source.sqlite3"
     with closing(sqlite3.connect(path)) as connection:

@@ -56,7 +56,7 @@ def zoo(request: pytest.FixtureRequest, zoos: Callable[[Engine], Zoo]) -> Zoo:
 
 
 @of_each_trait
-def test_it_comes_back_as_the_database_itself_shows_it(zoo: Zoo, trait: str) -> None:
+def test_the_database_finds_each_trait_unchanged(zoo: Zoo, trait: str) -> None:
     belongings = _belongings(zoo, trait)
 
     for relation in (*belongings.tables, *belongings.views):
@@ -64,7 +64,7 @@ def test_it_comes_back_as_the_database_itself_shows_it(zoo: Zoo, trait: str) -> 
 
 
 @of_each_trait
-def test_it_takes_new_rows_as_the_original_does(zoo: Zoo, trait: str) -> None:
+def test_the_restored_table_accepts_new_rows_as_the_original_does(zoo: Zoo, trait: str) -> None:
     tables = _belongings(zoo, trait).tables
 
     assert zoo.growing_pains[trait] == ""
@@ -76,7 +76,7 @@ def test_it_takes_new_rows_as_the_original_does(zoo: Zoo, trait: str) -> None:
 
 
 @of_each_trait
-def test_the_snapshot_says_of_it_what_is_true(zoo: Zoo, trait: str) -> None:
+def test_the_snapshot_describes_each_trait_correctly(zoo: Zoo, trait: str) -> None:
     belongings = _belongings(zoo, trait)
     relations = {label or name: name for name, label in belongings.tables.items()}
     relations |= {label: name for name, label in belongings.views.items() if label}
@@ -101,7 +101,7 @@ def test_every_reference_of_its_models_is_known(zoo: Zoo, trait: str) -> None:
 
 
 @of_each_engine
-def test_nothing_else_is_different_either(zoo: Zoo) -> None:
+def test_nothing_besides_the_traits_differs(zoo: Zoo) -> None:
     assert differences(_picture(zoo.source), _picture(zoo.restored)) == []
 
 

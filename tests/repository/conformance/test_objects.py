@@ -39,7 +39,7 @@ def test_a_folder_of_something_else_is_not_taken_over(store: Store, repository_s
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 * 1024 * 1024 + 1])
-def test_what_is_put_comes_back(repository: Repository, tmp_path: Path, size: int) -> None:
+def test_a_stored_object_is_read_back_unchanged(repository: Repository, tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
     (tmp_path / "in").write_bytes(content)
 

@@ -25,7 +25,7 @@ def test_the_lock_is_free_after_an_error(repository: Repository) -> None:
         pass
 
 
-def test_what_a_killed_run_left_is_swept_by_the_next_success(repository: Repository, store: Store) -> None:
+def test_leftovers_of_a_killed_run_are_swept_by_the_next_successful_one(repository: Repository, store: Store) -> None:
     repository.begin()  # a run that never finishes
     orphan = repository.put_bytes(b"of the killed run")
     reused = repository.put_bytes(b"stored again by the retry")

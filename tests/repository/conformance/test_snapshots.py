@@ -39,7 +39,7 @@ def test_a_prefix_or_a_tag_names_a_snapshot(repository: Repository) -> None:
     assert resolve(repository, "before-upgrade") == newest
 
 
-def test_an_unknown_name_says_what_was_meant(repository: Repository) -> None:
+def test_an_unknown_name_gets_a_suggestion(repository: Repository) -> None:
     write_days(repository, 1, tag="before-upgrade")
     with pytest.raises(UnknownSnapshot, match="Did you mean `before-upgrade`"):
         resolve(repository, "befor-upgrade")
@@ -81,7 +81,7 @@ def test_latest_is_refused_while_the_latest_may_be_the_damaged_one(repository: R
         resolve(repository, "latest")
 
 
-def test_a_damaged_one_that_another_follows_is_not_the_latest(repository: Repository, store: Store) -> None:
+def test_a_damaged_snapshot_with_a_successor_is_not_the_latest(repository: Repository, store: Store) -> None:
     _, second, third = write_days(repository, 1, 2, 3)
     store.flip(store.path_of_snapshot(second), 10)
     assert resolve(repository, "latest") == third

@@ -1,0 +1,66 @@
+"""Backed-up systems that stay unchanged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.bad_input.backed_up_system import (
+    ENGINES,
+    BackedUp,
+    stored,
+)
+from tests.direct_access import spoil
+from tests.independent_comparison import picture
+from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
+from tests.running import protect
+
+
+@pytest.fixture(scope="package")
+def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Callable[[Engine], BackedUp]:
+    """Engine -> its backed-up system, made once; the tests assert that they do not change it."""
+    made: dict[Engine, BackedUp] = {}
+
+    def get(engine: Engine) -> BackedUp:
+        if engine not in made:
+            folder = tmp_path_factory.mktemp(f"bad_input_{engine}")
+            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"bad_input_{os.getpid()}")
+            protected = protect(factory(engine), folder)
+            protected.backup()
+            spoil(protected.edms)
+            made[engine] = BackedUp(protected, picture(protected.edms), stored(protected.repository))
+        return made[engine]
+
+    return get
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry at once: the errors here never pass."""
+    monkeypatch.setattr("flows.running.threads.RETRY_SECONDS", (0.0,))
+
+
+@pytest.fixture(params=ENGINES)
+def system(request: pytest.FixtureRequest, backed_up: Callable[[Engine], BackedUp]) -> Iterator[BackedUp]:
+    """A backed-up system of each engine, unchanged after the test."""
+    found = backed_up(request.param)
+    yield found
+    found.assert_unchanged()
+
+
+@pytest.fixture
+def on_sqlite(backed_up: Callable[[Engine], BackedUp]) -> Iterator[BackedUp]:
+    """A backed-up SQLite system, unchanged after the test."""
+    found = backed_up("sqlite")
+    yield found
+    found.assert_unchanged()
+
+
+@pytest.fixture
+def on_postgres(backed_up: Callable[[Engine], BackedUp]) -> Iterator[BackedUp]:
+    """A backed-up PostgreSQL system, unchanged after the test."""
+    found = backed_up("postgresql")
+    yield found
+    found.assert_unchanged()
