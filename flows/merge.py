@@ -20,6 +20,7 @@ from edms_tasks.identifying.snapshot_rows import mergeable
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.lineage.owner import identity_of
 from edms_tasks.lineage.tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.declarations import names_as_declared, tables_as_declared
@@ -120,8 +121,21 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
         workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
         folders = _folders(run.settings, opened.report, opened.manifest, notes)
         keys = keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes)
+        own = _is_own(run.settings, opened)
         stages = MergeStages(
-            run, opened.repository, opened.manifest, workspace, scratch, tables, folders, names, keys, notes, wanted
+            run,
+            opened.repository,
+            opened.manifest,
+            workspace,
+            scratch,
+            tables,
+            folders,
+            names,
+            keys,
+            notes,
+            own,
+            _needed(tables, opened.report),
+            wanted,
         )
         with run.stage("read the snapshot"):
             stages.read_snapshot()
@@ -176,6 +190,23 @@ def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack)
     elif busy := live.worked_on_by():
         raise busy
     return _Opened(chosen.snapshot_id, chosen.manifest, repository, report, database, live, patience, held)
+
+
+def _needed(tables: Sequence[Table], report: ProbeReport | None) -> dict[str, frozenset[str]]:
+    """The columns of references, by table id, whose rows Django deletes with what they refer to, or that keep it from being deleted."""
+    together = {"CASCADE", "PROTECT", "RESTRICT", "DB_CASCADE"}
+    fields = {model.label: model.fields for model in report.models} if report is not None else {}
+    return {
+        table.id: frozenset(field.column for field in fields.get(table.label, ()) if field.on_delete in together)
+        for table in tables
+    }
+
+
+def _is_own(settings: Settings, opened: _Opened) -> bool:
+    """Whether the snapshot is of the EDMS that it is merged into."""
+    recorded = opened.manifest.identity
+    known = identity_of(settings, opened.report).id if opened.report is not None else settings.edms.id
+    return recorded is not None and recorded.id == known
 
 
 def _safety_snapshot(run: Run, opened: _Opened) -> str:

@@ -437,6 +437,7 @@ class Reporter:
             described["reference_table"] = target.model._meta.db_table
             described["reference_column"] = target.column
             described["reference_kind"] = "one_to_one" if isinstance(field, models.OneToOneField) else "foreign"
+            described["on_delete"] = str(getattr(remote.on_delete, "__name__", ""))
             described["parent_link"] = bool(getattr(remote, "parent_link", False))
             if _is_a(field, "ParentalKey"):
                 described["child_list"] = remote.get_accessor_name()

@@ -29,6 +29,7 @@ class ProbeField(Value):
     reference_table: str | None = None  # db_table of a foreign key's target
     reference_column: str | None = None
     reference_kind: Literal["foreign", "one_to_one"] | None = None
+    on_delete: str = ""  # of a foreign key: CASCADE, PROTECT, …
     parent_link: bool = False
     child_list: str | None = (
         None  # of modelcluster's ParentalKey: the name under which a copy of the parent has the rows

@@ -1,8 +1,9 @@
 """The id of each row of the snapshot in the target: that of its pair, its own if it is free, or a new one.
 
 An id is not free if a row of the target has it, nor if something in the target points at it and at nothing: the row would
-be taken for what that reference once meant. For the same reason an orphan of the snapshot, an id without a row, that would lead to
-a row of the target, becomes one that no sequence ever reaches.
+be taken for what that reference once meant. Unless it is that row: in a snapshot of the same EDMS, whose rows have kept their ids,
+a deleted row gets its id back, and what names it points at it again. An orphan of the snapshot, an id without a row, that would
+lead to a row of the target becomes one that no sequence ever reaches.
 """
 
 from __future__ import annotations
@@ -133,6 +134,7 @@ def map_ids(
     dangling_source: str,
     dangling_target: str,
     parent: IdMap | None = None,
+    own_edms: bool = False,
 ) -> IdMap | None:
     """Assign the ids of a table's rows; None if the primary key is not a single column.
 
@@ -144,6 +146,7 @@ def map_ids(
         dangling_source: relation of the snapshot's ids without a row (`collect_dangling`).
         dangling_target: the same of the target.
         parent: the ids of the table whose ids these rows share (multi-table inheritance), settled before.
+        own_edms: whether the snapshot is of the target's own EDMS.
     """
     table = source.table
     if len(table.primary_key) != 1:
@@ -160,31 +163,34 @@ def map_ids(
     shared = "" if parent is None else f"LEFT JOIN {parent.relation} p ON p.source = s.source"
     cursor.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE numbered AS
-        SELECT
-            CAST(s.{column} AS {kind}) AS source,
-            CAST(t.{column} AS {kind}) AS target,
-            t.{column} IS NULL AND {"true" if parent is None else "false"}
-                AND (CAST(s.{column} AS {kind}) IN (SELECT id FROM {theirs} WHERE id IS NOT NULL)
-                     OR CAST(s.{column} AS {kind}) IN (SELECT id FROM {left} WHERE id IS NOT NULL)) AS taken
+        CREATE OR REPLACE TEMP TABLE paired_ids AS
+        SELECT CAST(s.{column} AS {kind}) AS source, CAST(t.{column} AS {kind}) AS target, t.{column} IS NULL AS is_new
         FROM {source.relation} s LEFT JOIN {target.relation} t ON {paired("s", "t")}
         """
     )
-    new = "NULL"
+    # Where both sides have always numbered these rows in the same way, what names an id in vain means the row that had it.
+    same_ids = own_edms and _are_the_same(cursor)
+    mourned = "false" if same_ids else f"source IN (SELECT id FROM {left} WHERE id IS NOT NULL)"
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE numbered AS
+        SELECT source, target, is_new AND {"true" if parent is None else "false"}
+            AND (source IN (SELECT id FROM {theirs} WHERE id IS NOT NULL) OR {mourned}) AS taken
+        FROM paired_ids
+        """
+    )
+    new = "CAST(NULL AS BIGINT)"
     if countable:
-        highest = (
-            f"greatest((SELECT coalesce(max(source), 0) FROM numbered), (SELECT coalesce(max(id), 0) FROM {theirs}), "
-        )
-        highest += f"(SELECT coalesce(max(id), 0) FROM {left} WHERE id < {_LARGEST[kind] // 2}), "
-        highest += f"(SELECT coalesce(max(id), 0) FROM {lost} WHERE id < {_LARGEST[kind] // 2}))"
-        new = f"CAST({highest} + row_number() OVER (PARTITION BY s.taken ORDER BY s.source) AS {kind})"
+        _number_anew(cursor, theirs, f"{left} UNION ALL SELECT * FROM {lost}")
+        new = "n.number"
     # Numbers from the far end of the type: no sequence comes there, and the same id always becomes the same one.
     away = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
     cursor.execute(
         f"""
         COPY (
-            SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN {new} ELSE {own} END) AS final, false AS is_orphan
-            FROM numbered s {shared}
+            SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN CAST({new} AS {kind}) ELSE {own} END) AS final,
+                false AS is_orphan
+            FROM numbered s {shared} {"LEFT JOIN new_numbers n ON n.source = s.source" if countable else ""}
             UNION ALL
             SELECT DISTINCT id, CAST(NULL AS {kind}), {away}, true
             FROM {lost}
@@ -199,6 +205,40 @@ def map_ids(
     assert row is not None  # an aggregate always returns one row
     moved, reserved, unplaced = (int(number) for number in row)
     return IdMap(table, path, kind, moved, reserved, unplaced)
+
+
+def _are_the_same(cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Whether rows that are in both have the same id in both, and there are any."""
+    (pairs, same) = cursor.execute(
+        "SELECT count(*) FILTER (NOT is_new), count(*) FILTER (NOT is_new AND source = target) FROM paired_ids"
+    ).fetchall()[0]
+    return bool(pairs and pairs == same)
+
+
+def _number_anew(cursor: duckdb.DuckDBPyConnection, theirs: str, dangling: str) -> None:
+    """Make `new_numbers`: the next numbers for rows whose ids are taken, without those that something names in vain.
+
+    They follow the ids of rows: an id that a log row names may be any number, and no counter jumps there.
+    """
+    (wanted, last) = cursor.execute(
+        f"SELECT count(*) FILTER (taken), greatest(coalesce(max(source), 0), (SELECT coalesce(max(id), 0) FROM {theirs})) FROM numbered"
+    ).fetchall()[0]
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE named_in_vain AS SELECT DISTINCT id FROM ({dangling}) WHERE id > {int(last)}"
+    )
+    (vain,) = cursor.execute("SELECT count(*) FROM named_in_vain").fetchall()[0]
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE new_numbers AS
+        SELECT t.source, f.number
+        FROM (SELECT source, row_number() OVER (ORDER BY source) AS place FROM numbered WHERE taken) t
+            JOIN (
+                SELECT range AS number, row_number() OVER (ORDER BY range) AS place
+                FROM range({int(last) + 1}, {int(last) + 1 + int(wanted) + int(vain)})
+                WHERE range NOT IN (SELECT id FROM named_in_vain)
+            ) f USING (place)
+        """
+    )
 
 
 def parent_of(table: Table) -> str | None:

@@ -30,9 +30,14 @@ class Matched:
 
 
 def match_tables(
-    workspace: Workspace, sources: Mapping[str, Identified], targets: Mapping[str, Identified], folder: Path
+    workspace: Workspace,
+    sources: Mapping[str, Identified],
+    targets: Mapping[str, Identified],
+    folder: Path,
+    *,
+    own_edms: bool = False,
 ) -> Matched:
-    """Match all tables; files are written into `folder` (created).
+    """Match all tables; files are written into `folder` (created). `own_edms`: the snapshot is of the target's EDMS.
 
     Raises:
         CheckFailed, MergeRefused: rows cannot be matched.
@@ -42,7 +47,7 @@ def match_tables(
     with workspace.cursor() as cursor:
         collect_dangling(cursor, sources, _LOST)
         collect_dangling(cursor, targets, _LEFT, but_not_in=sources)
-        id_maps = _id_maps(cursor, tables, sources, targets, folder)
+        id_maps = _id_maps(cursor, tables, sources, targets, folder, own_edms=own_edms)
         tabulate_generic_ids(cursor, sources, id_maps, _GENERIC)
         rewritten = {}
         for number, table in enumerate(tables):
@@ -73,6 +78,8 @@ def _id_maps(
     sources: Mapping[str, Identified],
     targets: Mapping[str, Identified],
     folder: Path,
+    *,
+    own_edms: bool,
 ) -> dict[str, IdMap]:
     """The ids of all tables; parents come before children that share their ids."""
     found: dict[str, IdMap] = {}
@@ -94,6 +101,7 @@ def _id_maps(
                 dangling_source=_LOST,
                 dangling_target=_LEFT,
                 parent=found[parent] if parent else None,
+                own_edms=own_edms,
             )
             if id_map is not None:
                 found[table.id] = id_map

@@ -120,7 +120,7 @@ def plan_table(
         same=rows.same,
         only_in_target=target.rows - pairs,
         new_ids=_new_ids(cursor, id_map, rows),
-        orphaned=id_map.reserved if id_map else 0,
+        orphaned=id_map.reserved if id_map and rows.rows else 0,
         columns={str(name): int(count) for name, count in columns},
         inserts=_insert_examples(cursor, rows),
         updates=updates,

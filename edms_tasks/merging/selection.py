@@ -7,7 +7,7 @@ does not have it: whoever wants a document back does not want its author's accou
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,8 +70,9 @@ def restrict(
     with_dependents: bool,
     folder: Path,
     trees: Mapping[str, Tree],
-) -> Matched:
-    """The same match with only the selected rows to be written.
+    needed: Mapping[str, Collection[str]],
+) -> tuple[Matched, list[str]]:
+    """The same match with only the selected rows to be written, and a sentence for each reference of rows that are left behind.
 
     Args:
         cursor: where to compute.
@@ -80,6 +81,7 @@ def restrict(
         with_dependents: whether rows that cannot be without them come too.
         folder: for the rows that are left; created.
         trees: the tables that are trees.
+        needed: the columns of references, by table id, whose rows cannot outlive what they refer to, although they may be NULL.
 
     Raises:
         CommandError: a selector names no model, no column or no row.
@@ -89,13 +91,14 @@ def restrict(
     for selector in selectors:
         _choose(cursor, matched.sources, selector)
     kinds = content_type_ids(cursor, matched.sources)
-    _spread(cursor, matched.sources, kinds, trees, backwards=True, everything=with_dependents)
-    _spread(cursor, matched.sources, kinds, trees, backwards=False, everything=True)
+    _spread(cursor, matched.sources, kinds, trees, needed, backwards=True, everything=with_dependents)
+    left_behind = _left_behind(cursor, matched, kinds)
+    _spread(cursor, matched.sources, kinds, trees, needed, backwards=False, everything=True)
     rewritten = {
         table_id: _left(cursor, table_id, rows, folder / f"{number:04d}.parquet")
         for number, (table_id, rows) in enumerate(matched.rewritten.items())
     }
-    return replace(matched, rewritten=rewritten)
+    return replace(matched, rewritten=rewritten), left_behind
 
 
 def chosen_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched, table_id: str) -> set[str]:
@@ -169,6 +172,7 @@ def _spread(
     sources: Mapping[str, Identified],
     kinds: Mapping[str, str],
     trees: Mapping[str, Tree],
+    needed: Mapping[str, Collection[str]],
     *,
     backwards: bool,
     everything: bool,
@@ -181,7 +185,8 @@ def _spread(
                 continue
             ways = _ways_to_parents(found, trees) if everything else []
             for reference in found.table.references:
-                if backwards and not _belongs(found.table, reference, everything=everything):
+                needs = needed.get(found.table.id, ())
+                if backwards and not _belongs(found.table, reference, needs, everything=everything):
                     continue
                 ways += _ways(found, reference, sources, kinds)
             for target_id, condition in ways:
@@ -211,11 +216,43 @@ def _spread(
     )
 
 
-def _belongs(table: Table, reference: Reference, *, everything: bool) -> bool:
+def _left_behind(cursor: duckdb.DuckDBPyConnection, matched: Matched, kinds: Mapping[str, str]) -> list[str]:
+    """A sentence for each reference of rows that the target lacks, that refer to what is merged, and that are not merged."""
+    said = []
+    for table_id, found in matched.sources.items():
+        rows = matched.rewritten[table_id]
+        if not rows.inserts:
+            continue
+        for reference in found.table.references:
+            count = 0
+            for target_id, condition in _ways(found, reference, matched.sources, kinds):
+                chosen = (
+                    f"c.table_id = {literal(target_id)} AND c.k = t.{identifier(KEY)} AND c.n = t.{identifier(NUMBER)}"
+                )
+                mine = (
+                    f"m.table_id = {literal(table_id)} AND m.k = s.{identifier(KEY)} AND m.n = s.{identifier(NUMBER)}"
+                )
+                new = f"(SELECT * FROM {rows.relation} WHERE \"{ACTION}\" = 'insert')"
+                (some,) = cursor.execute(
+                    f"SELECT count(DISTINCT (s.{identifier(KEY)}, s.{identifier(NUMBER)})) "
+                    f"FROM (SELECT s.* FROM {found.relation} s SEMI JOIN {new} r ON {paired('s', 'r')} ANTI JOIN {_CHOSEN} m ON {mine}) s "
+                    f"JOIN (SELECT t.* FROM {matched.sources[target_id].relation} t SEMI JOIN {_CHOSEN} c ON {chosen}) t ON {condition}"
+                ).fetchall()[0]
+                count += int(some)
+            if count:
+                said.append(
+                    f"Left behind: {count:,} rows of {found.table.label} that refer to what is merged ({reference.name}) and are not in "
+                    "the target."
+                )
+    return said
+
+
+def _belongs(table: Table, reference: Reference, needed: Collection[str], *, everything: bool) -> bool:
     """Whether a row that refers to another by this reference is a part of it.
 
     Always the rows that only join two others and a child of multi-table inheritance; on request every row that could not
-    be without it (a reference that must be filled), and those that speak of it (generic ones).
+    be without it (a reference that must be filled, or whose row Django deletes or protects with it), and those that speak of it
+    (generic ones).
     """
     if isinstance(reference, SoftReference):
         return False
@@ -223,7 +260,7 @@ def _belongs(table: Table, reference: Reference, *, everything: bool) -> bool:
         return everything
     if reference.kind == "many_to_many" or reference.columns == table.primary_key:
         return True
-    return everything and not any(table.column(column).nullable for column in reference.columns)
+    return everything and all(not table.column(column).nullable or column in needed for column in reference.columns)
 
 
 def _ways(

@@ -11,12 +11,13 @@ from __future__ import annotations
 import duckdb
 
 from edms_tasks.digests.canonical import digest_hex
-from edms_tasks.digests.chunk_columns import KEY
-from edms_tasks.inventory.model import Value
+from edms_tasks.digests.chunk_columns import KEY, content_column, reference_column
+from edms_tasks.identifying.sides import DANGLING
+from edms_tasks.inventory.model import SoftReference, Table, Value
 from edms_tasks.merging.pairing import CONTENT, EXACT, Identified, paired, same_row
 from edms_tasks.merging.planning import ModelPlan, Policy, written
 from edms_tasks.merging.rewriting import ACTION, Rewritten
-from edms_tasks.quoting import identifier
+from edms_tasks.quoting import identifier, literal
 
 _EXAMPLES = 5
 _KEY, _EXACT, _CONTENT = identifier(KEY), identifier(EXACT), identifier(CONTENT)
@@ -44,6 +45,8 @@ def validate_table(
     rows: Rewritten,
     plan: ModelPlan,
     policy: Policy,
+    *,
+    own_edms: bool = False,
 ) -> MergedTable:
     """Validate one table.
 
@@ -55,6 +58,7 @@ def validate_table(
         rows: the snapshot's rows as they were to be written.
         plan: what was to be done.
         policy: and what with rows that are in both and differ.
+        own_edms: whether the snapshot is of the target's EDMS: references that had lost their row may have found it again.
     """
     label = source.table.label
     overwritten = f"SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND o.{written(policy)}"
@@ -89,6 +93,8 @@ def validate_table(
     )
     changed = f"(SELECT t.* FROM {left} t ANTI JOIN {merged.relation} m ON {same_row('t', 'm')} AND t.{_CONTENT} = m.{_CONTENT})"
     again_so = f"(SELECT x.* FROM {shared} x SEMI JOIN {changed} c ON {same_row('x', 'c')})"
+    if own_edms:
+        own = _but_found_again(source.table, own, target.relation, merged.relation)
     problems += _missing(cursor, label, "the target's own", own, merged.relation, (_EXACT, _CONTENT))
     problems += _missing(cursor, label, "the target's", again_so, merged.relation, (_EXACT, _CONTENT))
     return MergedTable(
@@ -113,6 +119,20 @@ def _digest(cursor: duckdb.DuckDBPyConnection, relation: str, column: str) -> tu
     row = cursor.execute(f"SELECT count(*), {halves} FROM {relation}").fetchone()
     assert row is not None  # an aggregate always returns one row
     return int(row[0]), digest_hex(int(row[1]), int(row[2]))
+
+
+def _but_found_again(table: Table, own: str, target: str, merged: str) -> str:
+    """The target's own rows without those of which nothing changed but that a lost reference leads to a row again."""
+    plain = [reference_column(one.name) for one in table.references if not isinstance(one, SoftReference)]
+    soft = [*map(content_column, table.soft_columns)]
+    again = [f"(b.{c} IS NOT DISTINCT FROM m.{c} OR b.{c} = {literal(DANGLING)})" for c in map(identifier, plain)]
+    again += [
+        f"(b.{c} IS NOT DISTINCT FROM m.{c} OR contains(b.{c}, {literal(DANGLING)}))" for c in map(identifier, soft)
+    ]
+    if not again:
+        return own
+    found = f"SELECT b.{_EXACT} FROM {target} b JOIN {merged} m ON m.{_EXACT} = b.{_EXACT} AND {' AND '.join(again)}"
+    return f"(SELECT x.* FROM {own} x WHERE x.{_EXACT} NOT IN ({found}))"
 
 
 def _missing(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
@@ -66,6 +66,8 @@ class MergeStages:
         names: Sequence[FileNameReference],
         keys: Keys,
         notes: list[str],
+        own_edms: bool,
+        needed: Mapping[str, Collection[str]],
         wanted: Wanted,
     ) -> None:
         self._run = run
@@ -76,6 +78,9 @@ class MergeStages:
         self._tables = tables
         self._folders = folders
         self._names = names
+        self._own_edms = own_edms
+        self._needed = needed
+        self._left_behind: list[str] = []
         self._namings = naming_columns(
             tables,
             manifest.path_columns,
@@ -106,7 +111,7 @@ class MergeStages:
             self._raws[TARGET] = extract_tables(self._run, view, self._tables, self._scratch / TARGET)
             self._take_places(TARGET, self._trees)
 
-    def plan(self, snapshot_id: str, target: str, notes: Sequence[str]) -> MergePlan:
+    def plan(self, snapshot_id: str, target: str, notes: list[str]) -> MergePlan:
         """Pair the rows, assign ids, rewrite the references, and return the plan."""
         says = accepted(self._wanted.not_references, {table.id: table for table in self._tables}, self._folders)
         with self._run.stage("match"):
@@ -129,6 +134,7 @@ class MergeStages:
             )
             conflicts += found
             conflicts += [conflict for planned in roots for conflict in planned.conflicts]
+        notes += self._left_behind
         return MergePlan(
             snapshot_id=snapshot_id,
             target=target,
@@ -151,11 +157,15 @@ class MergeStages:
         """Pair the rows and assign ids; returns the match of the wanted rows, and how many rows of each table are in both."""
         self._rows = self._open(SNAPSHOT, TARGET, folder=folder)
         sides = self._rows[SNAPSHOT], self._rows[TARGET]
-        matched = self._run.call(match_rows, self._workspace, *sides, self._scratch / folder / "matched")
+        matched = self._run.call(
+            match_rows, self._workspace, *sides, self._scratch / folder / "matched", own_edms=self._own_edms
+        )
         pairs = {table_id: rows.same + rows.updates for table_id, rows in matched.rewritten.items()}
         if self._wanted.selectors:
-            chosen = self._wanted.selectors, self._wanted.with_dependents, self._trees
-            matched = self._run.call(choose_rows, matched, *chosen, self._workspace, self._scratch / folder / "chosen")
+            chosen = self._wanted.selectors, self._wanted.with_dependents, self._trees, self._needed
+            matched, self._left_behind = self._run.call(
+                choose_rows, matched, *chosen, self._workspace, self._scratch / folder / "chosen"
+            )
         return matched, pairs
 
     def _plan_roots(self, matched: Matched, says: Accepted, renames: Renames) -> list[PlannedRoot]:
@@ -360,6 +370,7 @@ class MergeStages:
                 matched.rewritten[table.id],
                 self._plans[table.id],
                 self._policies.of(table),
+                self._own_edms,
                 self._raws[MERGED][table.id].rows,
             )
             for table in self._tables

@@ -56,12 +56,15 @@ def choose_rows(
     selectors: Sequence[Selector],
     with_dependents: bool,
     trees: Mapping[str, Tree],
+    needed: Mapping[str, Collection[str]],
     workspace: Workspace,
     folder: Path,
-) -> Matched:
+) -> tuple[Matched, list[str]]:
     """Restrict a merge to the selected rows and the rows they refer to."""
     with workspace.cursor() as cursor:
-        return restrict(cursor, matched, selectors, with_dependents=with_dependents, folder=folder, trees=trees)
+        return restrict(
+            cursor, matched, selectors, with_dependents=with_dependents, folder=folder, trees=trees, needed=needed
+        )
 
 
 @task(name="look for undeclared ids", tags=["plan"])
@@ -116,6 +119,7 @@ class ToValidate:
     rewritten: Rewritten
     plan: ModelPlan
     policy: Policy
+    own_edms: bool
     weight: int
 
 
@@ -129,7 +133,14 @@ def validate_merged_table(merge: ToValidate, workspace: Workspace) -> MergedTabl
     """Compare the rows that were read back with both sides and with the plan."""
     with workspace.cursor() as cursor:
         return validate_table(
-            cursor, merge.source, merge.target, merge.merged, merge.rewritten, merge.plan, merge.policy
+            cursor,
+            merge.source,
+            merge.target,
+            merge.merged,
+            merge.rewritten,
+            merge.plan,
+            merge.policy,
+            own_edms=merge.own_edms,
         )
 
 

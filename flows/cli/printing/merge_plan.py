@@ -64,7 +64,7 @@ def print_plan(console: Console, plan: MergePlan, *, every: bool = False) -> Non
         for example in conflict.examples:
             line(console, f"    {printable(example)}")
         line(console, f"    fix: {conflict.fix}")
-    held = [model for model in plan.models if model.snapshot_rows or model.target_rows]
+    held = [model for model in plan.models if model.snapshot_rows or (model.target_rows and every)]
     shown = [model for model in held if every or model.insert or model.update or model.keep or model.orphaned]
     rows = [
         (
