@@ -29,6 +29,7 @@ _LONGEST_JSON = 1_000_000
 _UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 # A word is no file's name; a name has an extension, or is a UUID, a hash or the like.
 _FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{_UUID}|[0-9a-fA-F]{{16,}})"
+_BLANKS = " \t\r\n"
 _SEPARATORS = ("\n", "\t", "|", ";", ",")  # the first that a value has is the list's
 
 
@@ -128,26 +129,40 @@ def _written(columns: Sequence[tuple[Table, str]], raw: RawTable) -> str:
     return f"""
         INSERT INTO written
         WITH texts AS (
-            SELECT label, value, left(value, 1) IN ('[', '{{', '"') AS is_json
+            SELECT
+                label, value, {_is_json("value")} AS is_json,
+                CASE WHEN is_json THEN NULL ELSE {_separator("value")} END AS separator
             FROM (SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}]))
+            -- What is kept is held: long texts, of which hardly any is a list, are dropped here.
             WHERE strlen(value) <= {_LONGEST_JSON}
+                AND (is_json OR separator IS NOT NULL OR strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")})
         ),
-        plain AS (SELECT label, value, {_separator("value")} AS separator FROM texts WHERE NOT is_json)
+        plain AS (SELECT label, value, separator FROM texts WHERE NOT is_json)
         SELECT label, form, whole, value, count(*)
         FROM (
             SELECT label, 'plain' AS form, NULL AS whole, value FROM plain WHERE separator IS NULL
             UNION ALL
             SELECT label, 'whole', hash(value), value FROM plain WHERE separator IS NOT NULL
             UNION ALL
-            SELECT label, 'list', hash(value), trim(unnest(string_split(value, separator)), {literal(" " + chr(9) + chr(13) + chr(10))})
+            SELECT label, 'list', hash(value), trim(unnest(string_split(value, separator)), {literal(_BLANKS)})
             FROM plain WHERE separator IS NOT NULL
             UNION ALL
             SELECT label, 'json', NULL, {unescaped} FROM (SELECT label, {in_json} AS value FROM texts WHERE is_json)
         )
-        WHERE strlen(value) <= {_LONGEST_PATH}
-          AND (contains(value, '/') OR contains(value, '\\') OR {is_file_name("value")})
+        WHERE strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")}
         GROUP BY ALL
     """
+
+
+def _is_json(value: str) -> str:
+    """SQL: whether a value begins and ends as JSON does: `[x].pdf` is the name of a file."""
+    end = f"right(rtrim(right({value}, 8), {literal(_BLANKS)}), 1)"
+    return f"left({value}, 1) || {end} IN ('[]', '{{}}', '\"\"')"
+
+
+def _could_be(value: str) -> str:
+    """SQL: whether a value could be a name of a file, as it is written."""
+    return f"(contains({value}, '/') OR contains({value}, '\\') OR {is_file_name(value)})"
 
 
 def _separator(value: str) -> str:

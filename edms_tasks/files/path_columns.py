@@ -100,17 +100,6 @@ def find_path_columns(
     return tuple(_without_rivals(_with_places(connection, own)))
 
 
-def place_of(column: PathColumn, text: str, roots: Mapping[str, FileRoot], root: str) -> Sequence[str]:
-    """SQL for the paths below a root that a value of a path column can mean, by each of its places; NULL where it is another's."""
-    expressions = []
-    for place in column.places:
-        if place.root == root:
-            strip = literal(place.strip)
-            rest = f"substr({text}, {len(place.strip) + 1})"
-            expressions.append(f"CASE WHEN starts_with({text}, {strip}) THEN {literal(place.prefix)} || {rest} END")
-    return expressions
-
-
 def _is_text(table: Table, column: str) -> bool:
     return table.column(column).logical_type == "text"
 

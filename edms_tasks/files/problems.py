@@ -78,6 +78,7 @@ def _accept(connection: duckdb.DuckDBPyConnection, paths: Sequence[FoundColumn],
             f"INSERT INTO {_ACCEPTED} SELECT {columns} FROM {PLACED} WHERE label = $label {chosen}",
             {"label": one.label},
         )
+    placed = ", ".join(literal(one.label) for one in paths if one.places) or "NULL"
     # A name that several files have names none of them. What plain columns hold that are no path columns must have a folder.
     connection.execute(
         f"""
@@ -86,7 +87,7 @@ def _accept(connection: duckdb.DuckDBPyConnection, paths: Sequence[FoundColumn],
         FROM (
             SELECT root, below FROM {_ACCEPTED}
             QUALIFY count(DISTINCT root || '/' || below) OVER (PARTITION BY label, value) = 1
-                OR label IN (SELECT unnest({[one.label for one in paths if one.places]}::VARCHAR[]))
+                OR coalesce(label IN ({placed}), false)
             UNION ALL
             SELECT root, below
             FROM (SELECT DISTINCT label, form, value, root, below FROM {matched})

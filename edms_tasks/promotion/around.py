@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from edms_tasks.databases.in_folders import belongs, leads_to, names_in
@@ -36,6 +37,7 @@ def around_the_database(swap: FolderSwap, databases: Sequence[Path]) -> FolderSw
             "around": tuple(map(os.fsdecode, names)),
             "modes_live": tuple(_modes(live, names)),
             "modes_incoming": tuple(_modes(incoming, names)),
+            "last": _last(incoming, names),
         }
     )
 
@@ -67,14 +69,19 @@ def swap_entries(swap: FolderSwap) -> None:
         flush_folder(live)
 
 
+def is_in_place(swap: FolderSwap) -> bool:
+    """Whether the incoming entries are all in the live folder, though nobody recorded it here: a run with another work folder did."""
+    if not Path(swap.previous).exists():
+        return False
+    return swap.last is None or _identity(Path(swap.live) / swap.last[0]) == swap.last[1]
+
+
 def remove_emptied(swap: FolderSwap) -> None:
     """Remove what is left of the incoming folder: folders on the way to the database, which are empty."""
     incoming = Path(swap.incoming)
     for folder in (*reversed(_on_the_way(tuple(map(os.fsencode, swap.around)))), ""):
-        try:
+        with suppress(FileNotFoundError):  # removed before the cut, or never there
             (incoming / folder).rmdir()
-        except FileNotFoundError:
-            pass  # removed before the cut, or never there
     flush_folder(incoming.parent)
 
 
@@ -96,6 +103,19 @@ def _entries(folder: Path, names: Sequence[bytes], below: str = "") -> Iterator[
             yield from _entries(folder, names, path)
         else:
             yield path, False
+
+
+def _last(incoming: Path, names: Sequence[bytes]) -> tuple[str, str] | None:
+    moved = [path for path, leads in _entries(incoming, names) if not leads] if incoming.is_dir() else []
+    return (moved[-1], _identity(incoming / moved[-1])) if moved else None
+
+
+def _identity(path: Path) -> str:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return ""
+    return f"{status.st_dev}:{status.st_ino}"
 
 
 def _move(source: Path, target: Path, names: Sequence[bytes], modes: Sequence[tuple[str, int]]) -> None:

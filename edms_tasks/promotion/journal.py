@@ -36,7 +36,9 @@ class FolderSwap(Value):
     # … folders of the live and of the incoming one that cannot be moved as they are, and their modes …
     modes_live: tuple[tuple[str, int], ...] = ()
     modes_incoming: tuple[tuple[str, int], ...] = ()
-    done: bool = False  # … and whether all are in place; a folder that is swapped as a whole shows that by itself
+    # … the incoming entry that is moved last, with its identity, which tells that all are in place, and whether that is recorded.
+    last: tuple[str, str] | None = None
+    done: bool = False
 
 
 class Evidence(Value):

@@ -17,7 +17,7 @@ from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import Confirmed
 from edms_tasks.durable import flush_folder
 from edms_tasks.errors import PromotionHalted, TargetChanged
-from edms_tasks.promotion.around import around_the_database, remove_emptied, swap_entries
+from edms_tasks.promotion.around import around_the_database, is_in_place, remove_emptied, swap_entries
 from edms_tasks.promotion.folders import identity
 from edms_tasks.promotion.journal import (
     Evidence,
@@ -243,9 +243,10 @@ def _brought_back(rollback: Promotion, journal: Journal) -> str:
 def _swap_around(promotion: Promotion, swap: FolderSwap, journal: Journal) -> Promotion:
     """The promotion, in which it is recorded that the folder is swapped: what it shows by itself is not enough to tell."""
     if not swap.done:
-        if swap.brings and not Path(swap.incoming).exists():
+        if Path(swap.incoming).exists() or not swap.brings:
+            swap_entries(swap)
+        elif not is_in_place(swap):
             raise _halted(swap.incoming, "A folder of the interrupted promotion is gone.")
-        swap_entries(swap)
         done = swap.model_copy(update={"done": True})
         folders = tuple(done if one == swap else one for one in promotion.folders)
         promotion = promotion.model_copy(update={"folders": folders})

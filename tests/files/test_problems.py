@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -290,3 +291,24 @@ def test_a_name_that_many_files_have_costs_no_more(
         "documents.Document.path": 1
     }
     assert "orphan-files" not in by_code(found.findings)
+
+
+def test_names_of_columns_and_files_may_hold_anything(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    names = ["it's.pdf", 'a "b".pdf', "ü%_{}.pdf", "a; b, c.pdf", "月.pdf", "$1.pdf", "[x].pdf", "{y}.pdf", '"z".pdf']
+    (media / "odd 'fol\"der").mkdir()
+    for name in names:
+        (media / "odd 'fol\"der" / name).write_bytes(name.encode())
+    (media / os.fsdecode(b"no utf-8 \xff.pdf")).write_bytes(b"x")
+    index, _ = backup()
+    column = 'pa\'th "of" {it}'
+    table, raws = paths_of(tmp_path, **{column: [*names, "gone'\".pdf", None, ""]}, empty=[None])
+    table = table.model_copy(update={"model": None, "id": "odd 'table\""})
+    raws = {table.id: raws["documents"]}
+
+    found = by_code(examine([table], raws, [index], repository, tmp_path / "examined").findings)
+
+    assert (found["missing-file"].count, found["missing-file"].examples) == (1, ("gone'\".pdf",))
+    assert found["path-column"].count == len(names)
+    assert found["orphan-files"].examples[-1].startswith("no utf-8")

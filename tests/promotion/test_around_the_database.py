@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from edms_tasks.errors import TerminalError
 from edms_tasks.promotion import around
-from edms_tasks.promotion.around import around_the_database, remove_emptied, swap_entries
+from edms_tasks.promotion.around import around_the_database, is_in_place, remove_emptied, swap_entries
 from edms_tasks.promotion.journal import FolderSwap
 
 KEPT = (
@@ -135,6 +136,18 @@ def _cut_at(step: int, *, after: bool, patched: pytest.MonkeyPatch) -> None:
 
     for name in ("rename", "mkdir", "rmdir", "chmod"):
         patched.setattr(Path, name, cutting(getattr(Path, name)))
+
+
+def test_what_another_run_has_finished_is_known_and_what_was_lost_too(swap: FolderSwap) -> None:
+    shutil.copytree(swap.incoming, copy := Path(swap.live).with_name("copy"))
+    swap_entries(swap)
+    remove_emptied(swap)
+    assert is_in_place(swap)
+    assert swap.last is not None
+    (Path(swap.live) / swap.last[0]).unlink()
+    assert not is_in_place(swap)
+    shutil.copy(copy / swap.last[0], Path(swap.live) / swap.last[0])
+    assert not is_in_place(swap)  # another file of that name
 
 
 def test_a_snapshot_with_a_file_in_the_database_s_place_is_refused(swap: FolderSwap) -> None:
