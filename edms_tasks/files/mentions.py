@@ -117,13 +117,17 @@ def text_bytes(name: str, encoding: Encoding) -> str:
     return f"encode(CAST({name} AS VARCHAR))"
 
 
+def _text(name: str, encoding: Encoding) -> str:
+    if encoding == "tagged":
+        return f"try(decode({text_bytes(name, encoding)}))"
+    return f"CAST({name} AS VARCHAR)"
+
+
 def _written(columns: Sequence[tuple[Table, str]], raw: RawTable) -> str:
     """INSERT what a table's columns hold that could be a name of a file, as it is written."""
     paths = ", ".join(literal(str(path)) for path in raw.files)
     names = ", ".join(literal(label_of(table, column)) for table, column in columns)
-    texts = ", ".join(
-        f"try(decode({text_bytes(identifier(column), raw.encodings.get(column, 'native'))}))" for _, column in columns
-    )
+    texts = ", ".join(_text(identifier(column), raw.encodings.get(column, "native")) for _, column in columns)
     in_json = r"""unnest(regexp_extract_all(value, '"((?:[^"\\]|\\.)+)"', 1))"""
     unescaped = """CASE WHEN contains(value, '\\') THEN try(CAST('"' || value || '"' AS JSON) ->> '$') ELSE value END"""
     return f"""
