@@ -1,4 +1,4 @@
-"""Which EDMS a snapshot is searched for: the inspected one, or the one recorded here."""
+"""Find a snapshot for an EDMS: the inspected one, or the one that the working folder has a record of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edms_tasks.settings import Settings
 def chosen_snapshot(
     settings: Settings, repository: Repository, name: str, report: ProbeReport | None = None, *, passing_over: str = ""
 ) -> Chosen:
-    """The snapshot that a name stands for; see `choose`. `report` is the EDMS's own, where it was asked."""
+    """The snapshot that a name stands for; see `choose`. `report` is what the EDMS reported, if it was inspected."""
     asker = _asker(settings, repository, report)
     return choose(repository, name, asker, _here(settings, repository, asker), passing_over=passing_over)
 
@@ -35,12 +35,12 @@ class State:
 
     survey: Survey
     own: History
-    problems: tuple[str, ...]  # something is lost, or it is in doubt which is the newest
-    notes: tuple[str, ...]  # clocks that were wrong, records that are behind
+    problems: tuple[str, ...]  # losses, and doubts about which snapshot is the newest
+    notes: tuple[str, ...]  # wrong clocks, head records that are behind
 
 
 def state_of(settings: Settings, repository: Repository) -> State:
-    """Look at the order and the completeness of all snapshots in a repository."""
+    """Check the order and completeness of all snapshots in a repository."""
     own = own_history(settings, repository)
     found: dict[tuple[str, str, str], Finding] = {}
     for history in (own, *histories(own.survey, own.asker)):

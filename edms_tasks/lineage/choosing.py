@@ -1,4 +1,4 @@
-"""Resolve the name of a snapshot: `latest` and tags are of this EDMS; another EDMS's snapshot needs its id."""
+"""Resolve the name of a snapshot: `latest` and tags mean this EDMS's; a snapshot of another EDMS is named by its id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edms_tasks.errors import DamagedRepository, UndeterminedSnapshot, UnknownSnapshot
 from edms_tasks.lineage.history import History, history_of, whose
-from edms_tasks.lineage.owner import Asker, moved, names_of, said
+from edms_tasks.lineage.owner import Asker, changed_names, describe_edms, names_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.chain import Mark, ancestors_of
@@ -34,27 +34,27 @@ def choose(
     """The snapshot that `latest`, an id or its first digits (4 or more), or a tag (the newest of it) stands for.
 
     Args:
-        repository: where it is.
-        name: what was asked for.
-        asker: on whose behalf.
-        here: what the working folder remembers as the newest.
-        passing_over: how the tags begin of snapshots that `latest` does not mean.
+        repository: the repository to search.
+        name: `latest`, an id, a beginning of one, or a tag.
+        asker: the EDMS whose snapshot is wanted.
+        here: the newest snapshot by the record in the working folder.
+        passing_over: `latest` skips snapshots whose tag begins with this; "" skips none.
 
     Raises:
-        UnknownSnapshot: none, or several, answer to that name.
-        UndeterminedSnapshot: which is the latest cannot be told, or the name is another EDMS's.
-        DamagedRepository: its manifest is damaged, or may be that of the latest.
+        UnknownSnapshot: no snapshot, or more than one, matches the name.
+        UndeterminedSnapshot: the latest cannot be determined, or the name is the tag of another EDMS's snapshot.
+        DamagedRepository: the snapshot's manifest is damaged, or a damaged one may be the latest.
     """
     history = history_of(repository, asker, here)
     if name == "latest":
         snapshot_id = _latest(repository, history, passing_over)
-        notes = (*_of_the_order(history, snapshot_id), *_whose_it_is(history, snapshot_id))
+        notes = (*_order_notes(history, snapshot_id), *_owner_notes(history, snapshot_id))
         return Chosen(snapshot_id, history.survey.intact[snapshot_id], notes)
     snapshot_id = _by_name(repository, history, name)
     manifest = history.survey.intact.get(snapshot_id)
-    if manifest is None:  # damaged: the reading says how
+    if manifest is None:  # damaged: reading it raises the error that says how
         manifest = repository.read_manifest(snapshot_id)
-    return Chosen(snapshot_id, manifest, _whose_it_is(history, snapshot_id))
+    return Chosen(snapshot_id, manifest, _owner_notes(history, snapshot_id))
 
 
 def _latest(repository: Repository, history: History, passing_over: str) -> str:
@@ -65,7 +65,7 @@ def _latest(repository: Repository, history: History, passing_over: str) -> str:
     if own:
         by_id = f"Name a snapshot by its id, e.g. {own[-1][:12]}; `edms-backup list` shows all."
     if history.may_be_newest:
-        # To hand out an older one silently would be to lose data silently.
+        # An older snapshot instead would lose data without a word.
         first = history.may_be_newest[0]
         raise DamagedRepository(
             "Cannot determine the latest snapshot: a manifest is damaged.",
@@ -95,7 +95,7 @@ def _latest(repository: Repository, history: History, passing_over: str) -> str:
 
 
 def _lost(history: History) -> Mark | None:
-    """The newest snapshot, where a record names one that is not there and that no other follows."""
+    """The newest snapshot by the records, if it is missing and no existing snapshot is its successor; else None."""
     followed = ancestors_of(history.chain.order, history.survey.links)
     marks = [mark for mark in (history.head, history.here) if mark is not None]
     gone = [mark for mark in marks if mark.snapshot not in history.survey.intact and mark.snapshot not in followed]
@@ -113,7 +113,7 @@ def _none_of_its_own(repository: Repository, history: History) -> UnknownSnapsho
     asker = history.asker
     now = "not known: the EDMS was not inspected, and [edms] id is not set"
     if asker.id is not None:
-        now = said(asker.identity) if asker.identity else f"id {asker.id}"
+        now = describe_edms(asker.identity) if asker.identity else f"id {asker.id}"
     there = "\n         ".join(whose(history, key) for key in list(others)[:_SHOWN])
     return UndeterminedSnapshot(
         "The repository has no snapshot of this EDMS.",
@@ -160,7 +160,7 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
     )
 
 
-def _of_the_order(history: History, snapshot_id: str) -> tuple[str, ...]:
+def _order_notes(history: History, snapshot_id: str) -> tuple[str, ...]:
     notes = [one.message for one in history.findings() if one.code in _LOSSES | {"head-behind"}]
     intact = history.survey.intact
     by_time = max(history.chain.order, key=lambda one: (intact[one].created, one))
@@ -174,7 +174,7 @@ def _of_the_order(history: History, snapshot_id: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _whose_it_is(history: History, snapshot_id: str) -> tuple[str, ...]:
+def _owner_notes(history: History, snapshot_id: str) -> tuple[str, ...]:
     manifest = history.survey.intact.get(snapshot_id)
     if manifest is None:
         return ()
@@ -182,7 +182,7 @@ def _whose_it_is(history: History, snapshot_id: str) -> tuple[str, ...]:
     if asker.id is None:
         return (f"The EDMS could not be identified. The snapshot is of {names_of(manifest)}.",)
     if history.owner[snapshot_id] != asker.id:
-        now = said(asker.identity) if asker.identity else f"id {asker.id}"
+        now = describe_edms(asker.identity) if asker.identity else f"id {asker.id}"
         if manifest.identity is None:
             return (
                 f"THE SNAPSHOT MAY BE ANOTHER EDMS'S: the release that made it did not record its EDMS, and it looks different."
@@ -192,7 +192,7 @@ def _whose_it_is(history: History, snapshot_id: str) -> tuple[str, ...]:
     if (
         manifest.identity is not None
         and asker.identity is not None
-        and (changes := moved(manifest.identity, asker.identity))
+        and (changes := changed_names(manifest.identity, asker.identity))
     ):
         return (f"This EDMS has other names than at the backup: {changes}.",)
     return ()

@@ -23,7 +23,7 @@ class History:
     survey: Survey
     asker: Asker
     owner: Mapping[str, str]  # id of each readable snapshot -> key of its EDMS
-    key: str | None  # whose history this is; None where it cannot be told
+    key: str | None  # of the EDMS whose history this is; None if it is unknown
     chain: Chain
     head: Mark | None  # the repository's own record
     here: Mark | None  # the working folder's
@@ -44,9 +44,9 @@ class History:
             return self.chain.order[-1] if self.chain.order else None
         links = self.survey.links
         if self.head is not None:
-            code_migration = [one for one in self.chain.heads if self._follows(one, self.head.snapshot)]
-            if code_migration:
-                return code_migration[-1]
+            successors = [one for one in self.chain.heads if self._follows(one, self.head.snapshot)]
+            if successors:
+                return successors[-1]
         return max(self.chain.heads, key=lambda one: (links[one].number or 0, links[one].created))
 
     def _follows(self, name: str, earlier: str) -> bool:
@@ -59,19 +59,19 @@ class History:
         known = set(self.survey.intact)
         gone = [mark for mark in marks if mark.snapshot not in known]
         number = max([self.chain.expected, *(mark.number for mark in marks)]) + 1
-        # A newest one that is missing is named all the same, or its loss would be forgotten.
+        # A missing newest snapshot is named as the predecessor nevertheless, so that its loss stays visible.
         return (max(gone, key=lambda mark: mark.number).snapshot if gone else self.newest), number
 
     @property
     def may_be_newest(self) -> tuple[str, ...]:
-        """Damaged snapshots that may be the newest: no readable one is known to follow them, and they may be this EDMS's."""
+        """Damaged snapshots that may be this EDMS's newest: no readable one is their successor, and no other EDMS's record names them."""
         links = self.survey.links
         followed = ancestors_of(links, links)
         elsewhere = {mark.snapshot for edms, mark in self.survey.heads.items() if edms != self.key}
         return tuple(one for one in self.survey.damaged if one not in followed and one not in elsewhere)
 
     def findings(self) -> tuple[Finding, ...]:
-        """The findings for a backup."""
+        """The problems with this EDMS's snapshots, and with the manifests of all EDMSs."""
         found = [*map(self._of_missing, self.chain.missing)]
         if len(self.chain.heads) > 1:
             found.append(
@@ -140,7 +140,7 @@ class History:
 
 
 def repository_findings(survey: Survey) -> tuple[Finding, ...]:
-    """The findings about manifests of all EDMSs."""
+    """Findings about misnamed files under `snapshots/` and damaged head records, of all EDMSs."""
     found: list[Finding] = []
     for stray in survey.strays:
         if stray.snapshot_id is not None:
@@ -156,7 +156,7 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
 
 
 def history_of(repository: Repository, asker: Asker, here: Mark | None = None) -> History:
-    """The history of the EDMS that asks; where that is not known, of the only one there is."""
+    """The history of the EDMS `asker`; if that is unknown, of the only EDMS in the repository."""
     found = repository.survey()
     owner = owners(found.intact, asker)
     key = asker.id if asker.id is not None else _only(owner, found.intact, asker)
@@ -178,7 +178,7 @@ def _history(found: Survey, asker: Asker, owner: Mapping[str, str], key: str | N
 
 
 def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: Asker) -> str | None:
-    """The one EDMS of the repository, unless the settings name another project or settings module than it has."""
+    """The key of the repository's only EDMS; None if there are several, or the settings name another project or module."""
     keys = set(owner.values())
     if len(keys) != 1 or keys & asker.others:
         return None
@@ -198,7 +198,7 @@ def whose(history: History, key: str) -> str:
 
 
 def is_recorded(key: str | None) -> bool:
-    """Whether the key of an EDMS is an id, and not only traits."""
+    """Whether the key of an EDMS is an id, and not made of traits."""
     return key is not None and not key.startswith(UNRECORDED)
 
 

@@ -1,7 +1,7 @@
-"""Whose a snapshot is: the EDMS's id, given in the settings or derived, and names of host, database and project for people.
+"""Which EDMS a snapshot belongs to: its id, given in the settings or derived, and its host, database and project for people.
 
-Releases that recorded no identity left traits: the settings module, the engine, the fingerprint of SECRET_KEY and the
-folders of files. A snapshot of theirs counts as an EDMS's own only where all of these agree, and with no other EDMS's.
+Early releases recorded no identity. Their snapshots have only traits: the settings module, the engine, the fingerprint of
+SECRET_KEY and the folders of files. Such a snapshot belongs to an EDMS if all traits agree with it, and with no other's.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from edms_tasks.settings import Settings
 
 Traits = tuple[str, str, str, tuple[tuple[str, str], ...]]
 UNRECORDED = "not-recorded:"
-"""How the key of a group of snapshots begins that do not say whose they are."""
+"""Beginning of the key of an EDMS that is known by its traits only."""
 
 
 @dataclass(frozen=True)
 class Asker:
     """The EDMS for which snapshots are searched, as far as it is known."""
 
-    id: str | None  # None: the EDMS was not asked, and neither settings nor working folder say
+    id: str | None  # None: the EDMS was not inspected, and neither settings nor working folder name it
     identity: EdmsIdentity | None = None
     traits: Traits | None = None
-    project: str = ""  # as the settings name it, where the EDMS was not asked
+    project: str = ""  # from the settings, if the EDMS was not inspected
     settings_module: str = ""
-    others: frozenset[str] = frozenset()  # ids of EDMSs that are known to be others, though they bear the same names
+    others: frozenset[str] = frozenset()  # ids of other EDMSs with the same names
 
 
 def identity_of(settings: Settings, report: ProbeReport) -> EdmsIdentity:
-    """The identity of an EDMS that was asked."""
+    """The identity of an EDMS that was inspected."""
     address = DatabaseAddress.from_probe(report.databases[0])
     host, project = socket.gethostname(), str(settings.edms.project or "")
     parts = [host, address.engine, address.host, address.port, address.name, project, report.settings_module]
@@ -53,7 +53,7 @@ def identity_of(settings: Settings, report: ProbeReport) -> EdmsIdentity:
 
 
 def asker_of(settings: Settings, report: ProbeReport) -> Asker:
-    """The EDMS as it was inspected."""
+    """An EDMS that was inspected."""
     identity = identity_of(settings, report)
     roots = {root.name: root.path for root in report.file_roots}
     roots |= {name: str(path) for name, path in settings.files.roots.items()}
@@ -62,7 +62,7 @@ def asker_of(settings: Settings, report: ProbeReport) -> Asker:
 
 
 def traits_of(manifest: Manifest) -> Traits:
-    """The traits of its EDMS in a manifest of any release."""
+    """The traits of the EDMS that a manifest belongs to; manifests of any release have them."""
     roots = tuple(sorted((index.root.name, index.root.path) for index in manifest.files))
     return (manifest.edms.settings_module, manifest.engine, manifest.edms.secret_key_fingerprint, roots)
 
@@ -89,7 +89,7 @@ def _owner(manifest: Manifest, known: Mapping[Traits, set[str]]) -> str:
 
 
 def same_edms(identity: EdmsIdentity, manifests: Iterable[Manifest]) -> str:
-    """The id of the one EDMS whose snapshots bear exactly these names, or ""."""
+    """The id of the one EDMS whose snapshots have exactly these names; "" if there is none, or more than one."""
     mine = identity.model_dump(exclude={"id", "given"})
     known = {
         found.identity.id
@@ -107,17 +107,17 @@ def names_of(manifest: Manifest) -> str:
         return (
             f"{manifest.edms.settings_module} on {manifest.engine}, files in {folders} (no host or database recorded)"
         )
-    return said(identity)
+    return describe_edms(identity)
 
 
-def said(identity: EdmsIdentity) -> str:
-    """An EDMS in words: what it is, where its database is, on which host, and its id."""
+def describe_edms(identity: EdmsIdentity) -> str:
+    """An EDMS in words: settings module, project, database, host and id."""
     project = f" in {identity.project}" if identity.project else ""
     return f"{identity.settings_module}{project}, database {identity.database}, host {identity.host} (id {identity.id})"
 
 
-def moved(then: EdmsIdentity, now: EdmsIdentity) -> str:
-    """The names that changed, or ""."""
+def changed_names(then: EdmsIdentity, now: EdmsIdentity) -> str:
+    """What changed of host, database and project, in words, or ""."""
     pairs = [
         ("host", then.host, now.host),
         ("database", then.database, now.database),

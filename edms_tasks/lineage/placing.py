@@ -1,4 +1,4 @@
-"""The place of a new snapshot in the order of its EDMS's, and problems with the earlier ones."""
+"""The position of a new snapshot among its EDMS's, and problems with the earlier ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import EdmsIdentity, Finding
 from edms_tasks.lineage.history import History, history_of, whose
-from edms_tasks.lineage.owner import Asker, moved
+from edms_tasks.lineage.owner import Asker, changed_names
 from edms_tasks.lineage.reopening import Reopened
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
@@ -19,26 +19,28 @@ _LEEWAY = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class SnapshotPlace:
-    """The keys of a new manifest that place it after earlier snapshots."""
+    """The keys of a new manifest that give it its position after the earlier snapshots."""
 
     identity: EdmsIdentity
     previous: str | None
     number: int
     aside: tuple[str, ...] = ()
-    base: tuple[str, Manifest] | None = None  # the newest that is there: what has not changed since is not stored again
+    base: tuple[str, Manifest] | None = (
+        None  # the newest existing snapshot: what is unchanged since is not stored again
+    )
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def place_of(repository: Repository, asker: Asker, reopened: Reopened) -> SnapshotPlace:
-    """Read all snapshots and determine that place; only under the repository's lock."""
-    assert asker.identity is not None  # a backup has asked the EDMS
+    """Read all manifests and determine the position; only under the repository's lock."""
+    assert asker.identity is not None  # a backup inspects the EDMS
     here = reopened.witness.mark if reopened.witness is not None else None
     history = history_of(repository, asker, here)
     previous, number = history.next_mark
     newest = history.newest
     manifest = history.survey.intact[newest] if newest is not None else None
-    # Clocks of long ago are told by `list` and `verify`; a backup tells of its own and of the last one's.
+    # A backup reports a wrong clock of the newest snapshot only; `list` and `verify` report earlier ones.
     old = {later[:12] for later, _ in history.chain.backwards} - {(newest or "")[:12]}
     findings = [one for one in history.findings() if not (one.code == "clock-set-back" and one.subject in old)]
     return SnapshotPlace(
@@ -67,8 +69,12 @@ def _of_the_clock(newest: str | None, manifest: Manifest | None) -> list[Finding
 
 
 def _of_the_names(manifest: Manifest | None, asker: Asker) -> list[Finding]:
-    assert asker.identity is not None  # as above
-    if manifest is None or manifest.identity is None or not (changes := moved(manifest.identity, asker.identity)):
+    assert asker.identity is not None
+    if (
+        manifest is None
+        or manifest.identity is None
+        or not (changes := changed_names(manifest.identity, asker.identity))
+    ):
         return []
     return [
         make_finding(

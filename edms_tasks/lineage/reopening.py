@@ -1,7 +1,7 @@
 """Open the repository of a backup: the one that was used before, or a new one if there was none.
 
-A nightly backup must not begin anew because a disk is not mounted, and not go on in another repository, or in an older
-copy of its own, because it lies at the same place.
+A nightly backup must not start a new repository because a disk is not mounted, nor continue in another repository or in
+an older copy of its own because that has the same URL.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ def reopen(settings: Settings, asker: Asker, *, create: bool = False, accept: bo
     """Open the repository that was used before.
 
     Args:
-        settings: of this EDMS.
+        settings: the settings of this EDMS.
         asker: the EDMS that is backed up.
-        create: make one where there is none, whatever was used before.
-        accept: take the one that is there, though it is another one or an older copy.
+        create: create a repository if there is none, even if one was used before.
+        accept: use the repository at the URL even if it is another one or an older copy.
 
     Raises:
-        AnotherRepository: there is none where one was used, or another one, or an older copy.
+        AnotherRepository: the repository that was used before is missing, or at its URL is another one or an older copy.
     """
     memory = remembered(settings.workdir)
     findings = tuple(make_finding("last-backup-unreadable", path) for path in memory.unreadable)
     if not Repository.is_at(settings.repository):
-        repository, said = _make(settings, asker, memory, create)
-        return Reopened(repository, None, said, findings)
+        repository, notes = _make(settings, asker, memory, create)
+        return Reopened(repository, None, notes, findings)
     repository = Repository.open(settings.repository)
     witness = memory.of(asker.id, repository.identity)
-    notes: tuple[str, ...] = ()
+    notes = ()
     if settings.repository.id is None:
         notes = _compare(settings, asker, memory, repository, accept)
     if witness is not None:
@@ -59,7 +59,7 @@ def reopen(settings: Settings, asker: Asker, *, create: bool = False, accept: bo
 
 
 def _make(settings: Settings, asker: Asker, memory: Remembered, create: bool) -> tuple[Repository, tuple[str, ...]]:
-    """Make a repository, unless one was used before."""
+    """Create a repository, unless one was used before."""
     asked_for = settings.repository.model_copy(update={"id": None}) if create else settings.repository
     used = [one for one in memory.witnesses if one.identity.id == asker.id or one.url == _display(settings)]
     if not create and (settings.repository.id is not None or used):
@@ -78,7 +78,7 @@ def _make(settings: Settings, asker: Asker, memory: Remembered, create: bool) ->
             why=hint,
             fix="Mount it and run the backup again. To create one all the same: `--create-repository`.",
         )
-    # What is there and is no repository, or has lost its config.json, is refused by `create`.
+    # `create` refuses a folder with other files, and a repository without its config.json.
     repository = Repository.create(asked_for)
     why = "as asked" if create else "no record of an earlier one was found"
     return repository, (
@@ -155,13 +155,13 @@ def _what_is_there(repository: RepositorySettings) -> str:
 
 
 def _not_mounted(repository: RepositorySettings) -> str:
-    """Which folder above the repository is a mount point by fstab, and has nothing mounted on it; "" where none is."""
+    """Which folder above the repository is a mount point in fstab without anything mounted on it; "" if there is none."""
     if "://" in repository.url:
         return ""
     try:
         lines = _FSTAB.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return ""  # no such table, as in most containers: nothing is known of mount points
+        return ""  # no fstab, as in most containers
     points = {
         _unescaped(fields[1]) for line in lines if len(fields := line.split()) > 1 and not line.lstrip().startswith("#")
     }

@@ -16,7 +16,7 @@ _LIKE_AN_ID = re.compile(r"[0-9a-f]{4,64}", re.IGNORECASE)
 
 
 def check_tag(tag: str, *, by_a_merge: bool = False) -> str:
-    """The tag as it is; raises CommandError where it could be taken for something else or cannot be typed again."""
+    """The tag, unchanged; raises CommandError if it has another meaning, or could not be typed again."""
     why = _objection(tag, by_a_merge)
     if why:
         raise CommandError(

@@ -1,7 +1,7 @@
 """The record of the last backup in the working folder: its repository and its snapshot.
 
-The repository cannot say that it is not there, or that it is an older copy of itself: this record, kept outside it,
-can. One file for each EDMS and repository, `last/….json`; losing it loses the comparison and nothing else.
+Only a record outside the repository shows that the repository is missing, or an older copy of itself. It is one file for
+each EDMS and repository, `last/….json`. If it is lost, the next backup cannot make this comparison; nothing else is lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edms_tasks.settings import Settings
 
 _FOLDER = "last"
 _SECRET_NAME = re.compile(r"PASS|PWD|SECRET|KEY|TOKEN|CREDENTIAL", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"(?<=//)[^/?#]*@")  # the login with it
+_PASSWORD_IN_URL = re.compile(r"(?<=//)[^/?#]*@")  # and the user name
 
 
 class Witness(Value):
@@ -33,23 +33,23 @@ class Witness(Value):
     repository: str
     url: str  # without secrets
     identity: EdmsIdentity
-    described: str = ""  # how the settings describe the EDMS, hashed; "": an earlier release made the record
+    described: str = ""  # hash of how the settings describe the EDMS; "": written by an earlier release
     snapshot: str = Field(pattern=r"^[0-9a-f]{64}$")
     number: int = Field(ge=1)
     at: datetime
 
     @property
     def mark(self) -> Mark:
-        """The newest snapshot by this record."""
+        """The snapshot of this record and its number."""
         return Mark(self.snapshot, self.number)
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """All records in the working folder."""
+    """All records in the working folder, the newest first."""
 
     witnesses: tuple[Witness, ...] = ()
-    unreadable: tuple[str, ...] = ()  # files that hold no record
+    unreadable: tuple[str, ...] = ()  # paths of files that contain no record
 
     def of(self, edms: str | None, repository: str) -> Witness | None:
         """The last backup of this EDMS into this repository."""
@@ -69,7 +69,7 @@ def remembered(workdir: Path) -> Remembered:
 
 
 def remember(workdir: Path, witness: Witness) -> None:
-    """Write the record, whole or not at all, for its owner alone; raises OSError."""
+    """Write the record atomically, readable by its owner only; raises OSError."""
     key = f"{witness.identity.id}\0{witness.repository}".encode("utf-8", "backslashreplace")
     path = workdir / _FOLDER / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
     private_folder(path.parent)
@@ -77,7 +77,7 @@ def remember(workdir: Path, witness: Witness) -> None:
 
 
 def asker_unasked(settings: Settings, repository: str) -> Asker:
-    """The EDMS by the settings, or by the record in the working folder, without inspecting it."""
+    """The EDMS as the settings or the records in the working folder describe it, without inspecting it."""
     project, module = str(settings.edms.project or ""), settings.edms.settings or ""
     fitting = [
         witness
@@ -96,7 +96,7 @@ def asker_unasked(settings: Settings, repository: str) -> Asker:
 
 
 def described(settings: Settings) -> str:
-    """What the settings say of which EDMS it is, hashed. Passwords are left out: a new one makes no other EDMS."""
+    """Hash of how the settings describe the EDMS. Passwords are not part of it: a new one does not make it another EDMS."""
     edms = settings.edms
     url = edms.database_url.get_secret_value() if edms.database_url is not None else ""
     env = {

@@ -1,4 +1,4 @@
-"""The repository: the one place that holds snapshots and the content-addressed objects they name.
+"""The repository: a folder, local or remote, with snapshots and the content-addressed objects they name.
 
     config.json               what this folder is
     objects/ab/<sha256>       immutable objects, named by the SHA-256 of their bytes
@@ -6,8 +6,9 @@
     heads/<hash>.json         which snapshot of each EDMS is the newest
     locks/ pending/ tmp/      who is at work, which runs began and did not end, what is half written
 
-`store.py` is the repository, `place.py` the folder it lives in (any fsspec file system), `locks.py` who may write,
-`survey.py` what is known of the snapshots, `chain.py` their order.
+`store.py` is the repository, `backend.py` the folder that holds it (on any fsspec file system), `overlay.py` a backend
+that is only read, `repository_lock.py` the lock for writing, `config.py` the config.json, `survey.py` reads all manifests
+and head records, `chain.py` orders the snapshots.
 """
 
 from edms_tasks.repository.store import Repository, Swept

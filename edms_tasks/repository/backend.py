@@ -1,7 +1,7 @@
 """A folder of named bytes on any fsspec file system: the only interface that the repository needs.
 
 A write is atomic: the name appears with all its bytes or not at all. On a local file system it is also durable when
-`write` returns: file and folder have been synced. What goes wrong becomes one of the errors a person can act on.
+`write` returns: file and folder have been synced. Exceptions of the file system become `EdmsBackupError`s.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edms_tasks.settings import RepositorySettings
 
 BLOCK = 1024 * 1024
 
-# Object stores make an upload visible when it is complete; a rename there would copy every byte once more.
+# Object stores make an upload visible only when it is complete; a rename there would copy every byte again.
 _ATOMIC_UPLOAD = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl"})
 
 
@@ -67,13 +67,13 @@ class Backend:
             return int(found["size"]) if found["type"] == "file" else None
 
     def read(self, name: str, limit: int) -> bytes:
-        """All bytes under that name, never more than `limit` and one; raises FileNotFoundError."""
+        """The bytes of a file, at most `limit` + 1; raises FileNotFoundError."""
         with self.translating(name), self._fs.open(self._path(name), "rb") as file:
             data: bytes = file.read(limit + 1)
             return data
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """The bytes under that name, a block at a time; raises FileNotFoundError."""
+        """The bytes of a file in blocks of at most `BLOCK` bytes; raises FileNotFoundError."""
         with self.translating(name):
             file = self._fs.open(self._path(name), "rb", block_size=BLOCK)
         try:
@@ -87,7 +87,7 @@ class Backend:
             file.close()
 
     def names(self, folder: str) -> Iterator[tuple[str, int]]:
-        """Names of all files below `folder`, sorted, each with its size."""
+        """Names of all files below `folder`, sorted, each with its size in bytes."""
         with self.translating(folder):
             self._fs.invalidate_cache()
             try:
@@ -98,7 +98,7 @@ class Backend:
             yield str(path)[len(self._root) :].lstrip("/"), int(found[path]["size"] or 0)
 
     def top_level(self) -> set[str]:
-        """Names of files and folders directly in this place."""
+        """Names of the files and folders at the root of the backend."""
         with self.translating(""):
             self._fs.invalidate_cache()
             try:
@@ -109,7 +109,7 @@ class Backend:
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
         """Write a file atomically, replacing an existing one."""
         if self._atomic_upload:
-            # Never half: the bytes are gathered first, for a stream that breaks off would be completed on closing.
+            # All bytes are collected first: closing an upload whose source failed would publish a partial file.
             data = b"".join(blocks)
             with self.translating(name):
                 self._fs.pipe_file(self._path(name), data)
@@ -150,7 +150,7 @@ class Backend:
             try:
                 self._fs.rm_file(self._path(name))
             except FileNotFoundError:
-                pass  # what should be gone is gone
+                pass
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
@@ -202,7 +202,7 @@ class LocalBackend(Backend):
         """Write to a temporary file, sync it, rename it, sync the folder."""
         target = Path(self._path(name))
         with self._new_file(name, target) as file:
-            for block in blocks:  # what goes wrong where they come from is not the repository's fault
+            for block in blocks:  # outside `translating`: an error of the source is not the repository's
                 with self.translating(name):
                     file.write(block)
             with self.translating(name):

@@ -1,7 +1,7 @@
 """The order of an EDMS's snapshots: each names the previous one, independent of clocks.
 
-The names were given under the repository's lock, so they say what came after what; times only order what nothing else
-does, and where they contradict the names that is told. Pure values: nothing here reads anything.
+A snapshot is linked to its predecessor under the repository's lock, so the links are reliable. Times order only snapshots
+without links; where times contradict the links, `Chain.backwards` says so. Pure values: nothing here reads anything.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Link:
-    """The keys of a manifest that give its place in the order."""
+    """The keys of a manifest that determine its position in the order."""
 
     id: str
     created: datetime
     previous: str | None = None
-    number: int | None = None  # None: of a release that did not count
+    number: int | None = None  # None: made by a release that did not number snapshots
     aside: tuple[str, ...] = ()
 
 
@@ -46,11 +46,11 @@ class Chain:
     """The snapshots of one EDMS."""
 
     order: tuple[str, ...]  # oldest first
-    heads: tuple[str, ...]  # those that none follows, oldest first; one, unless the chain has forked
+    heads: tuple[str, ...]  # snapshots without a successor, oldest first; one, unless the chain has forked
     missing: tuple[Missing, ...]
-    backwards: tuple[tuple[str, str], ...]  # (snapshot, the one before it), where the later one has the earlier time
-    forks: tuple[tuple[str, ...], ...]  # snapshots that all name the same one before them
-    expected: int  # how many there should be
+    backwards: tuple[tuple[str, str], ...]  # (snapshot, predecessor), where the snapshot has the earlier time
+    forks: tuple[tuple[str, ...], ...]  # snapshots with the same predecessor
+    expected: int  # how many snapshots there should be
 
 
 def chain_of(
@@ -61,14 +61,14 @@ def chain_of(
     head: Mark | None = None,
     here: Mark | None = None,
 ) -> Chain:
-    """Put the snapshots `own` into their order.
+    """Order the snapshots of one EDMS.
 
     Args:
-        links: of all readable snapshots in the repository; earlier releases linked across EDMSs.
-        own: the ids of one EDMS's.
-        unreadable: ids of snapshots that are there and cannot be read, or lie there under a wrong name.
-        head: what the repository's own record says is the newest.
-        here: what the working folder says.
+        links: all readable snapshots in the repository, by id; earlier releases linked across EDMSs.
+        own: ids of the EDMS's snapshots.
+        unreadable: ids of snapshots that exist but cannot be read, or have a wrong file name.
+        head: the newest snapshot by the repository's head record.
+        here: the newest snapshot by the record in the working folder.
     """
     mine = {name: links[name] for name in own}
     before: dict[str, str | None] = {}
@@ -99,26 +99,26 @@ def chain_of(
 
 
 def in_order(links: Mapping[str, Link]) -> tuple[str, ...]:
-    """All snapshots of a repository, each after the one it names; otherwise by time."""
+    """All snapshots of a repository, each after its predecessor; otherwise by time."""
     return _sorted(links, {name: link.previous if link.previous in links else None for name, link in links.items()})
 
 
 def _before(name: str, mine: Mapping[str, Link], links: Mapping[str, Link]) -> tuple[str | None, str | None]:
-    """The nearest previous snapshot of the same EDMS; or None, with the missing snapshot that interrupts the chain."""
+    """The nearest earlier snapshot of the same EDMS, or None; and the missing snapshot that interrupts the chain, or None."""
     seen = {name}
     earlier = mine[name].previous
     while earlier is not None and earlier not in mine:
         if earlier not in links:
             return None, earlier
         if earlier in seen:
-            return None, None  # a circle: no manifest can name itself by its own hash, so these are forged
+            return None, None  # a cycle: a manifest cannot contain its own hash, so these are forged
         seen.add(earlier)
         earlier = links[earlier].previous
     return (earlier, None) if earlier != name else (None, None)
 
 
 def _across_the_gap(name: str, mine: Mapping[str, Link], before: Mapping[str, str | None]) -> str | None:
-    """If the previous one is missing: the last snapshot that certainly came earlier, by number, or else by time."""
+    """The predecessor of a snapshot whose recorded one is missing: the last certainly earlier one, by number or else by time."""
     link, later = mine[name], _followers(name, before)
     others = [one for one in mine.values() if one.id not in later]
     if link.number is not None:
@@ -136,7 +136,7 @@ def _across_the_gap(name: str, mine: Mapping[str, Link], before: Mapping[str, st
 
 
 def _followers(name: str, before: Mapping[str, str | None]) -> set[str]:
-    """A snapshot, and all that come after it."""
+    """A snapshot and all its successors."""
     found = {name}
     grows = True
     while grows:
@@ -169,7 +169,7 @@ def _sorted(links: Mapping[str, Link], before: Mapping[str, str | None]) -> tupl
         order.append(name)
         for follower in waiting.pop(name, ()):
             heapq.heappush(ready, (links[follower].created, follower))
-    left = set(links) - set(order)  # a circle
+    left = set(links) - set(order)  # cycles
     return (*order, *sorted(left, key=lambda name: (links[name].created, name)))
 
 
@@ -190,7 +190,7 @@ def _missing(
         if mark.snapshot not in links:
             found.setdefault(mark.snapshot, Missing(mark.snapshot, said_by, mark.number))
     named = [one for one in found.values() if one.id not in unreadable]
-    # Names tell of the one before only: where several in a row are gone, the numbers say how many.
+    # A link names only the direct predecessor: if several in a row are missing, the numbers show how many.
     numbers = {link.number for link in mine.values() if link.number is not None}
     highest = max((*numbers, *(mark.number for mark, _ in marks)), default=0)
     counted = len(numbers) + sum(1 for link in mine.values() if link.number is None) if numbers or marks else 0
@@ -199,7 +199,7 @@ def _missing(
 
 
 def descends(name: str, ancestor: str, links: Mapping[str, Link]) -> bool:
-    """Whether a snapshot is another, or comes after it by the names alone."""
+    """Whether a snapshot is `ancestor`, or its recorded predecessors lead to it."""
     seen: set[str] = set()
     here: str | None = name
     while here is not None and here in links and here not in seen:
@@ -211,7 +211,7 @@ def descends(name: str, ancestor: str, links: Mapping[str, Link]) -> bool:
 
 
 def ancestors_of(names: Iterable[str], links: Mapping[str, Link]) -> set[str]:
-    """All ids that these snapshots and their ancestors name as the previous one, without themselves."""
+    """The ids of all recorded predecessors of these snapshots, direct and indirect."""
     found: set[str] = set()
     waiting = list(names)
     while waiting:

@@ -1,7 +1,7 @@
-"""A read-only backend with a local folder for writes, so that the repository is unchanged.
+"""A backend that leaves a repository unchanged: writes go to a local folder, reads look there first.
 
-What stands in the folder is found first. A file that the disk cannot read is *damaged* here: whoever reads through this
-place wants what is left of a repository, and no retry will bring back a bad sector.
+A file that the disk cannot read counts as damaged, not as unreachable: a salvage reads what is left of a repository, and
+retrying does not bring back a bad sector.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from edms_tasks.repository.backend import Backend
 
 
 class OverlayBackend(Backend):
-    """`own` over `below`.
+    """A backend for writes over one that is only read.
 
     Args:
-        below: what is only read.
-        own: where writes go.
+        below: the repository's backend; only read.
+        own: the backend for writes.
     """
 
     def __init__(self, below: Backend, own: Backend) -> None:
@@ -32,11 +32,11 @@ class OverlayBackend(Backend):
         return self._below.size(name) if own is None else own
 
     def read(self, name: str, limit: int) -> bytes:
-        """All bytes under that name, never more than `limit` and one; raises FileNotFoundError."""
+        """The bytes of a file, at most `limit` + 1; raises FileNotFoundError."""
         return self._holder(name).read(name, limit)
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """The bytes under that name; raises DamagedRepository where the disk cannot read them."""
+        """The bytes of a file in blocks; raises DamagedRepository if the disk cannot read them."""
         try:
             yield from self._holder(name).blocks(name)
         except RepositoryUnreachable as error:
@@ -50,23 +50,23 @@ class OverlayBackend(Backend):
             ) from error
 
     def names(self, folder: str) -> Iterator[tuple[str, int]]:
-        """Names of all files below `folder` of the place that is only read."""
+        """Names of all files below `folder` in the repository, with their sizes; written files are not among them."""
         return self._below.names(folder)
 
     def top_level(self) -> set[str]:
-        """Names of files and folders directly in the place that is only read."""
+        """Names of the files and folders at the root of the repository."""
         return self._below.top_level()
 
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
-        """Write into the folder."""
+        """Write a file to the folder for writes."""
         self._own.write(name, blocks)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write into the folder unless the name is taken."""
+        """Write a file unless it exists in either; False if it does."""
         return self._below.size(name) is None and self._own.create(name, data)
 
     def remove(self, name: str) -> None:
-        """Remove it from the folder."""
+        """Remove a file from the folder for writes."""
         self._own.remove(name)
 
     def _holder(self, name: str) -> Backend:

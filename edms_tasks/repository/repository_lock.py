@@ -1,8 +1,8 @@
 """The repository's lock: one run at a time may write.
 
 Where the repository is a local folder the kernel keeps the lock (`flock`), so a killed run's lock is gone with it.
-Elsewhere a lock is an object created only if absent, renewed while its holder lives, and void when it was not renewed
-in time or when its holder ran on this very host and is dead.
+Elsewhere the lock is an object that is created only if absent and renewed while its holder runs. It is void if it was not
+renewed for `VOID_SECONDS`, or if its holder ran on this host and no longer exists.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LARGEST = 64 * 1024
 
 
 def hold(backend: Backend, purpose: str) -> AbstractContextManager[Callable[[], bool]]:
-    """Hold the place's lock; the value given says whether it is still held."""
+    """Hold the repository's lock; yields a function that says whether it is still held. Raises RepositoryLocked."""
     if backend.local_folder is not None:
         return _hold_folder(backend, backend.local_folder / NAME, purpose)
     return _hold_object(backend, purpose)
@@ -50,7 +50,7 @@ def _hold_folder(backend: Backend, path: Path, purpose: str) -> Iterator[Callabl
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(_body(purpose)).encode(), 0)
         yield lambda: True
-        # The name is kept: to remove it would let two runs lock two different files of that name.
+        # The file stays: if it were removed, two runs could lock two different files of that name.
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
@@ -63,7 +63,7 @@ def _hold_object(backend: Backend, purpose: str) -> Iterator[Callable[[], bool]]
         holder = _read(backend)
         if holder is not None and not _is_void(holder):
             raise _locked(backend, holder)
-        # Only the lock that was found void is removed; if another run took it meanwhile, that run has won.
+        # Remove the lock only if it is still the void one: another run may have taken it meanwhile.
         if holder is not None and _read(backend) == holder:
             backend.remove(NAME)
         if not backend.create(NAME, json.dumps(body).encode()):
@@ -94,7 +94,7 @@ def _renew(backend: Backend, body: dict[str, Any], stop: threading.Event, lost: 
             backend.write(NAME, [json.dumps(body | {"renewed": time.time()}).encode()])
             renewed = time.monotonic()
         except EdmsBackupError:
-            # The place may come back; until the lock is void for others, it is still ours.
+            # The backend may answer again; until other runs find the lock void, it is still held.
             if time.monotonic() - renewed > VOID_SECONDS:
                 lost.set()
                 return
@@ -117,7 +117,7 @@ def _is_void(holder: dict[str, Any]) -> bool:
             return True
         return holder["host"] == socket.gethostname() and not _lives(int(holder["pid"]))
     except (KeyError, TypeError, ValueError):
-        return True  # not a lock any run of ours has written whole
+        return True  # not written by a run of this tool, or only in part
 
 
 def _lives(pid: int) -> bool:
@@ -128,7 +128,7 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # somebody else's process, so it is there
+        return True  # another user's process
     return True
 
 

@@ -46,11 +46,11 @@ class Swept:
     objects: int = 0
     bytes: int = 0
     temporary: int = 0
-    skipped: str = ""  # why nothing could be removed, where that is so
+    skipped: str = ""  # why no object was removed; "" if nothing prevented it
 
 
 class Repository:
-    """Snapshots and objects at one place.
+    """The snapshots and objects at one URL.
 
     Example:
         >>> repository = Repository.create(RepositorySettings(url="/srv/backups"))
@@ -91,8 +91,8 @@ class Repository:
         """Open the repository.
 
         Raises:
-            SettingsError: there is none at that backend.
-            RepositoryUnreachable: the place does not answer.
+            SettingsError: there is no repository at that URL.
+            RepositoryUnreachable: the backend does not answer.
         """
         backend = open_backend(settings)
         if backend.size(CONFIG) is None:
@@ -112,7 +112,7 @@ class Repository:
         return open_backend(settings).size(CONFIG) is not None
 
     def with_overlay(self, folder: Path) -> Repository:
-        """The same repository, whose new objects go into `folder` of this machine: its own place is not written to."""
+        """The same repository with all writes going to `folder` on this machine."""
         return Repository(
             OverlayBackend(self._backend, open_backend(RepositorySettings(url=str(folder)))), self.identity
         )
@@ -187,7 +187,7 @@ class Repository:
         try:
             self.check(ref)
         except DamagedRepository:
-            return False  # damaged at rest: the caller holds the right bytes and writes them anew
+            return False  # the caller has the right bytes and writes them again
         return True
 
     def _verified_blocks(self, ref: ObjectRef) -> Iterator[bytes]:
@@ -320,7 +320,7 @@ class Repository:
 
 
 def _doubt(found: Survey) -> str:
-    """Why no object may be removed: the objects of a damaged or missing manifest are unknown, and it may be put back."""
+    """Why no object may be removed, or "": nobody knows the objects of a damaged or missing manifest, and it may be put back."""
     if found.damaged:
         return f"the manifest {found.damaged[0]} is damaged"
     if found.strays:
@@ -329,7 +329,7 @@ def _doubt(found: Survey) -> str:
 
 
 def _object_name(ref: ObjectRef) -> str:
-    # ObjectRef's own validation says so already; a name that becomes a path is checked where it becomes one.
+    # `ObjectRef` validates this as well; a name is checked once more where it becomes a path.
     if not _HEX64.fullmatch(ref.sha256):
         raise DamagedRepository("This is not the name of an object.", where=ref.sha256[:80], why="Not 64 hex digits.")
     return f"objects/{ref.sha256[:2]}/{ref.sha256}"
@@ -350,7 +350,7 @@ def _ref_of(blocks: Iterable[bytes]) -> ObjectRef:
 
 
 def _verified(blocks: Iterator[bytes], ref: ObjectRef, damaged: Callable[[str], Exception]) -> Iterator[bytes]:
-    """Pass the blocks on; raise before the last one is followed by success where they are not the object's bytes."""
+    """Yield the blocks; raise what `damaged` makes if they are too long, too short, or do not match the SHA-256."""
     digest, size = hashlib.sha256(), 0
     for block in blocks:
         size += len(block)

@@ -1,8 +1,8 @@
-"""Everything under `snapshots/` and `heads/`, read at one time: readable, damaged, and out of place.
+"""Read everything under `snapshots/` and `heads/`, and sort it into readable, damaged and misnamed.
 
 A head record, `heads/<hash of the EDMS's id>.json`, says which snapshot of an EDMS is the newest. It is written after the
-manifest: a run killed between the two leaves a record that is one behind, and never one that names what does not exist.
-So a record that names a missing snapshot means that the snapshot was removed.
+manifest: a run killed between the two leaves a record that is one snapshot behind. So a record that names a missing
+snapshot means that the snapshot was removed.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Stray:
-    """A file in `snapshots/` that does not have the name of a manifest."""
+    """A file in `snapshots/` whose name is not that of the manifest in it."""
 
     name: str
-    snapshot_id: str | None  # of the manifest it holds; None: it holds none
+    snapshot_id: str | None  # of the manifest in it; None: it contains none, or one that exists under its right name
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Survey:
     """The manifests and head records of a repository."""
 
     intact: Mapping[str, Manifest]
-    damaged: tuple[str, ...]  # ids whose bytes are not what the name says, or no manifest of this format
+    damaged: tuple[str, ...]  # ids whose bytes do not match the name, or are no manifest of this format
     strays: tuple[Stray, ...]
     heads: Mapping[str, Mark]  # id of an EDMS -> its newest snapshot
     unreadable_heads: tuple[str, ...]  # names of head records that cannot be read
 
     @property
     def links(self) -> dict[str, Link]:
-        """The place in the order of each readable manifest."""
+        """The keys of each readable manifest that determine its position in the order, by id."""
         return {
             name: Link(name, found.created, found.previous, found.number, found.aside)
             for name, found in self.intact.items()
@@ -65,7 +65,7 @@ class Survey:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Ids that a manifest or a head record names and that do not exist in any form."""
+        """Ids that a manifest or a head record names, but that do not exist, not even damaged or misnamed."""
         named = {one.previous for one in self.intact.values() if one.previous}
         named |= {mark.snapshot for mark in self.heads.values()}
         return tuple(sorted(named - {*self.intact, *self.unreadable}))
@@ -86,7 +86,7 @@ def survey(backend: Backend) -> Survey:
         try:
             data = backend.read(name, LARGEST_MANIFEST)
         except FileNotFoundError:
-            continue  # removed since it was listed; what names it will say so
+            continue  # removed after it was listed; then `missing` has it, if anything names it
         digest = hashlib.sha256(data).hexdigest()
         manifest = _parsed(data, f"{backend.display}: {name}")
         if not _HEX64.fullmatch(snapshot_id) or name != snapshot_name(snapshot_id):
@@ -95,9 +95,9 @@ def survey(backend: Backend) -> Survey:
             intact[snapshot_id] = manifest
         else:
             damaged.append(snapshot_id)
-            if manifest is not None:  # whole, under another's name
+            if manifest is not None:  # an intact manifest under the name of another
                 strays.append(Stray(name, digest))
-    # A copy under a wrong name beside the right one is no loss.
+    # A misnamed copy of a manifest that also exists under its right name is no loss.
     strays = [stray if stray.snapshot_id not in intact else Stray(stray.name, None) for stray in strays]
     heads, unreadable = _heads(backend)
     return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable)
