@@ -1,6 +1,6 @@
 """Comparing two states of an EDMS, two snapshots or a snapshot and the live system, by natural key.
 
-`shared_schema.py` says what can be compared, `unchanged.py` what need not be and what else must be read for it. Then, table
-by table: `fields.py` what a row says, `hashed_rows.py` all rows as hashes, `pairs.py` which row is which on the other side,
-`details.py` the rows that differ, with their values. `files.py` compares folders, `result.py` is what comes out.
+`shared_schema.py` determines what can be compared, `unchanged.py` which tables need not be read and which must. Then, table
+by table: `fields.py` has the fields of a row as texts, `hashed_rows.py` hashes all rows, `pairs.py` matches the rows of both
+sides, `details.py` reads the rows that differ with their values. `files.py` compares folders; `result.py` has the result.
 """

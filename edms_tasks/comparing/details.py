@@ -12,9 +12,9 @@ from edms_tasks.comparing.fields import (
     NOT_SHOWN,
     Field,
     column_text,
+    compared,
     difference_unseen,
     fields_of,
-    said,
     shown,
 )
 from edms_tasks.comparing.hashed_rows import FOUND_AGAIN, HashedRows, hashed
@@ -46,7 +46,7 @@ class Details:
         return f"read_parquet({literal(str(self.path))})"
 
     def columns(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
-        """In how many of the changed rows each column differs."""
+        """For each column, the number of changed rows in which it differs."""
         found = cursor.execute(
             f"SELECT name, count(*) FROM (SELECT unnest(columns) AS name FROM {self.relation} WHERE change = 'changed') "
             "GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -67,7 +67,7 @@ class Details:
         return tuple(_row(*one) for one in found)
 
     def write_lines(self, cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
-        """Write all rows as JSON, one object in each line."""
+        """Write all rows as JSON lines."""
         key = "CASE WHEN json_valid(key) THEN CAST(key AS JSON) ELSE to_json(key) END AS key"
         cursor.execute(
             f"COPY (SELECT * REPLACE ({key}) FROM {self.relation} ORDER BY change, key, id_before, id_after) "
@@ -89,10 +89,10 @@ def write_details(
     Args:
         first: all rows of one side.
         second: all rows of the other.
-        pairs: which of them differ.
-        redaction: what may be shown.
-        folder: where to write.
-        limit: of rows added and removed, only so many each; None for all. Changed ones are always all there.
+        pairs: the rows that differ.
+        redaction: which values may be shown.
+        folder: folder for the file and for temporary ones.
+        limit: highest number of added and of removed rows; None for all. Changed rows are never limited.
     """
     folder.mkdir(parents=True, exist_ok=True)
     table = first.table
@@ -131,18 +131,18 @@ def _rows(
     redaction: Redaction,
     folder: Path,
 ) -> str:
-    """Make the relation of a side's chosen rows: `@key:pair`, `id`, and of each field what it says and what is shown of it."""
+    """Write a side's chosen rows: `@key:pair`, `id`, and for each field the text to compare and the text to show."""
     side, table = rows.side, rows.table
     projected = [f"{_id_text(side, table, redaction)} AS id"]
     for number, field in enumerate(fields):
         projected += [
-            f"{said(field, side, other, table)} AS said_{number}",
+            f"{compared(field, side, other, table)} AS compared_{number}",
             f"{shown(field, side, table, redaction)} AS shown_{number}",
         ]
     same = " AND ".join(f"h.{identifier(column)} = c.{identifier(f'{name} {column}')}" for column in FOUND_AGAIN)
     hashes = ", ".join(map(identifier, FOUND_AGAIN))
     path = folder / f"{name}.parquet"
-    with side.workspace.cursor() as cursor:  # what references lead to is tabulated for each side
+    with side.workspace.cursor() as cursor:  # each side's workspace has its own tables of references
         raw = side.raws[table.id]
         if table.primary_key and raw.files:
             raw = _few(cursor, table, raw, name, chosen, folder)
@@ -157,7 +157,7 @@ def _rows(
 def _few(
     cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, name: str, chosen: str, folder: Path
 ) -> RawTable:
-    """The raw rows that have the primary key of a chosen one: what need not be hashed again is not."""
+    """The raw rows whose primary key is that of a chosen row, so that only these are hashed again."""
     path = folder / f"{name}-raw.parquet"
     same = " AND ".join(
         f"r.{identifier(column)} IS NOT DISTINCT FROM c.{identifier(f'{name} {column}')}"
@@ -182,7 +182,7 @@ def _details(
             after = f"CASE WHEN {change} = 'changed' AND {before} = {after} THEN {after} || {unseen} ELSE {after} END"
         entries.append(
             f"{{'name': {literal(field.name)}, 'before': {before}, 'after': {after}, "
-            f"'differs': a.said_{number} IS DISTINCT FROM b.said_{number}}}"
+            f"'differs': a.compared_{number} IS DISTINCT FROM b.compared_{number}}}"
         )
     differing = f"list_filter([{', '.join(entries)}], lambda one: one.differs)" if entries else "[]"
     nothing = "MAP {}"
@@ -196,7 +196,7 @@ def _details(
     key, by_id = f"c.{identifier(KEY)}", "coalesce(a.id, b.id, '')"
     if not named or redaction.hides_key(table.id):
         key = by_id
-    else:  # a key may pass through rows that are known by what they hold
+    else:  # a key may contain the identity of a row without a natural key
         key = f"CASE WHEN regexp_matches({key}, {literal(BY_CONTENT)}) THEN {by_id} ELSE {key} END"
     columns = "list_transform(fields, lambda one: one.name)" if entries else "CAST([] AS VARCHAR[])"
     return f"""
@@ -215,7 +215,7 @@ def _details(
 
 
 def _require_all(cursor: duckdb.DuckDBPyConnection, table: Table, chosen: str, rows: list[str]) -> None:
-    """Every chosen row was found again, once."""
+    """Check that every chosen row was read again exactly once; raises CheckFailed."""
     for name, absent, found in zip(SIDES, ("added", "removed"), rows, strict=True):
         (wanted, held) = cursor.execute(
             f"SELECT (SELECT count(*) FROM {chosen} WHERE {identifier(CHANGE)} <> {literal(absent)}), (SELECT count(*) FROM {found})"

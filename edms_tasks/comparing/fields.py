@@ -17,12 +17,12 @@ from edms_tasks.quoting import identifier, literal
 
 NOT_SHOWN = "(not shown)"
 BY_CONTENT = r'\["content","[0-9a-f]{32}"\]'
-"""How the identity of a row reads that has no natural key."""
+"""Regular expression for the identity of a row without a natural key."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """A part of what a row says: a column; a column with soft references; or a reference, however many columns it takes."""
+    """A column, a column with soft references, or a reference of one or more columns."""
 
     name: str
     columns: tuple[str, ...]
@@ -35,7 +35,7 @@ class Field:
 
 
 def fields_of(table: Table) -> tuple[Field, ...]:
-    """The fields of a row without the primary key, unless that is a reference."""
+    """The fields of a row. Primary key columns are fields only if they are references."""
     pointing = {name for one in table.references for name in members(one)}
     apart = {*table.primary_key, *pointing}
     columns = [Field(column.name, (column.name,)) for column in table.columns if column.name not in apart]
@@ -48,17 +48,20 @@ def fields_of(table: Table) -> tuple[Field, ...]:
     )
 
 
-def said(field: Field, side: Side, other: Side, table: Table) -> str:
-    """SQL over the rows of `serialize.joined`: a text that is the other side's where a row says the same there."""
+def compared(field: Field, side: Side, other: Side, table: Table) -> str:
+    """SQL over the rows of `serialize.joined`: a text that is equal on both sides if the field is.
+
+    References are compared by the row they name, not by its id.
+    """
     if isinstance(field.reference, SoftReference):
         return identifier(content_column(field.columns[0]))
-    raw = [carried(name, side, other, table) for name in field.columns]
+    raw = [compared_column(name, side, other, table) for name in field.columns]
     if field.reference is None:
         return raw[0]
     if isinstance(field.reference, GenericReference) and (kind := reference_of(table, field.columns[0])):
-        # A content type's own id says nothing.
+        # Ids of content types differ between databases; compare the model instead.
         raw[0] = f"coalesce({identifier(reference_column(kind.name))}, {raw[0]})"
-    # What has no row, or is filled in part, is compared as it is.
+    # References without a row, and partly filled ones, are compared by their columns' values.
     pointed = identifier(reference_column(field.reference.name))
     empty = " AND ".join(f"{identifier(name)} IS NULL" for name in field.columns)
     return (
@@ -68,13 +71,13 @@ def said(field: Field, side: Side, other: Side, table: Table) -> str:
     )
 
 
-def carried(column: str, side: Side, other: Side, table: Table) -> str:
-    """SQL: a column's value as a text that is the other side's where the values are the same."""
+def compared_column(column: str, side: Side, other: Side, table: Table) -> str:
+    """SQL: a column's value as a text that is equal on both sides if the values are."""
     return comparable(identifier(column), side.keys.held(table.id, column), other.keys.held(table.id, column))
 
 
 def shown(field: Field, side: Side, table: Table, redaction: Redaction) -> str:
-    """SQL over the same rows: the text for people, whole; references as natural keys."""
+    """SQL over the rows of `serialize.joined`: the field as a text for people, not shortened; references as natural keys."""
     if any(redaction.hides(table, name) for name in field.columns):
         return literal(NOT_SHOWN)
     raw = _joined([column_text(name, side, table) for name in field.columns])
@@ -83,7 +86,7 @@ def shown(field: Field, side: Side, table: Table, redaction: Redaction) -> str:
     pointed = identifier(reference_column(field.reference.name))
     by_id, nothing = f"'id ' || {raw}", f"'id ' || {raw} || ' (no row known)'"
     if isinstance(field.reference, GenericReference):
-        # The content type's own id says nothing where what it points at says which model it is.
+        # The natural key of a generic target begins with its model, which says more than the content type's id.
         model = f'regexp_extract({pointed}, \'^\\["([^"]*)"\', 1)'
         by_id = f"{model} || ' with id ' || {column_text(field.columns[1], side, table)}"
     known = pointed if not redaction.hides_target(field.reference) else by_id
@@ -94,7 +97,7 @@ def shown(field: Field, side: Side, table: Table, redaction: Redaction) -> str:
 
 
 def difference_unseen(field: Field) -> str:
-    """An addition to a value that differs from another although their texts are the same."""
+    """A note for a value that differs from another although both are shown alike."""
     if field.reference is None:
         return " (of another type)"
     if isinstance(field.reference, SoftReference):

@@ -1,4 +1,4 @@
-"""Folders of files compared by path: kind, size and SHA-256. Of a live folder only those files are read that may have changed."""
+"""Compare folders of files by path: kind, size and SHA-256. Of a live folder, only files that may have changed are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All rows of a table as hashes, which show in one pass which rows are equal."""
+"""Hash all rows of a table, so that one pass shows which rows of two sides are equal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from edms_tasks.comparing.fields import carried, fields_of, said
+from edms_tasks.comparing.fields import compared, compared_column, fields_of
 from edms_tasks.digests.canonical import CONTENT, EXACT, halves, with_hashes
 from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.digests.table_state import HALVES
@@ -21,14 +21,17 @@ from edms_tasks.serialize import joined
 EXACT_HALVES, CONTENT_HALVES = HALVES[:2], HALVES[2:]
 REPEAT = "@key:repeat"
 HELD = (*EXACT_HALVES, REPEAT)
-"""What identifies a side's rows: all their values, and a number for rows with the same values."""
+"""Columns that identify a side's rows: the hash of all values, and a number for rows with equal values."""
 FOUND_AGAIN = (*HELD, *CONTENT_HALVES)
-"""By what a row is looked up once more, so that it is certain to say what it said."""
+"""Columns by which a row is looked up again; the content hash shows that the row has not changed."""
 
 
 @dataclass(frozen=True)
 class HashedRows:
-    """A side's rows in a Parquet file: primary key, `@key`, two hashes in halves, of all that a row holds and of what it says."""
+    """A side's rows in a Parquet file: primary key, `@key`, and two hashes in halves.
+
+    The exact hash covers all values of a row; the content hash covers its fields without ids.
+    """
 
     side: Side
     table: Table
@@ -47,7 +50,7 @@ class HashedRows:
 
 
 def write_hashes(side: Side, other: Side, table: Table, path: Path) -> HashedRows:
-    """Hash a side's rows of a table."""
+    """Hash a side's rows of a table, and write them to `path`."""
     columns = identifiers([*table.primary_key, KEY, *EXACT_HALVES, *CONTENT_HALVES, REPEAT])
     with side.workspace.cursor() as cursor:
         cursor.execute(
@@ -58,15 +61,15 @@ def write_hashes(side: Side, other: Side, table: Table, path: Path) -> HashedRow
 
 
 def hashed(side: Side, other: Side, table: Table, raw: RawTable) -> str:
-    """SELECT rows (all of a table's, or some) with everything that `serialize.joined` gives, and their hashes."""
+    """SQL: SELECT the rows `raw` of a table with all columns of `serialize.joined` and their hashes."""
     fields = fields_of(table)
     plain = [field for field in fields if field.is_column]
     own = {field.name for field in plain}
     rows = with_hashes(
         f"({joined(table, raw, side.keys)})",
-        common=[said(field, side, other, table) for field in plain],
-        exact=[carried(column.name, side, other, table) for column in table.columns if column.name not in own],
-        content=[said(field, side, other, table) for field in fields if not field.is_column],
+        common=[compared(field, side, other, table) for field in plain],
+        exact=[compared_column(column.name, side, other, table) for column in table.columns if column.name not in own],
+        content=[compared(field, side, other, table) for field in fields if not field.is_column],
     )
     split = [
         f"{half} AS {identifier(name)}"
@@ -74,7 +77,7 @@ def hashed(side: Side, other: Side, table: Table, raw: RawTable) -> str:
         for half, name in zip(halves(column), names, strict=True)
     ]
     repeat = "1" if _has_unique_keys(table) else f"row_number() OVER (PARTITION BY {EXACT})"
-    # A row that nothing names is what it says.
+    # A row without a natural key is identified by the hash of its content.
     key = (
         identifier(KEY)
         if side.keys.keys[table.id].natural_key is not None

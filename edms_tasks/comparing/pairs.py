@@ -21,10 +21,10 @@ _ALIKE = "@key:alike"
 
 @dataclass(frozen=True)
 class Pairs:
-    """The rows that are not the same, in a Parquet file, and how many there are of each kind.
+    """The rows that differ, in a Parquet file, and their number by kind of change.
 
-    Columns: `change` (changed, removed, added, ids), `@key:pair` (a number for each), `@key`, and for each side the row's primary
-    key and what identifies it, as "first <name>" and "second <name>".
+    Columns: `change` (changed, removed, added, ids), `@key:pair` (a number for each), `@key`, and for each side, as "first <name>"
+    and "second <name>", the row's primary key and the columns `FOUND_AGAIN`.
     """
 
     path: Path
@@ -40,10 +40,10 @@ class Pairs:
 
 
 def pair_rows(cursor: duckdb.DuckDBPyConnection, first: HashedRows, second: HashedRows, path: Path) -> Pairs:
-    """Pair the rows of a table, and write those that differ.
+    """Pair the rows of a table, and write those that differ to `path`.
 
-    Rows are a pair if they have the same natural key. Rows without one are a pair if all that they hold is the same, ids too;
-    else if they say the same. Where several rows share a key, those that hold the same come first, then the order of ids counts.
+    Rows are a pair if they have the same natural key. Rows without one are a pair if all their values are equal, ids included;
+    otherwise if their content is. If several rows share a key, rows with equal values are paired first, the others by order of ids.
     """
     numbered = [_numbered(first, second), _numbered(second, first)]
     same = [_equal(names) for names in (EXACT_HALVES, CONTENT_HALVES)]
@@ -79,7 +79,7 @@ def pair_rows(cursor: duckdb.DuckDBPyConnection, first: HashedRows, second: Hash
 
 
 def _numbered(rows: HashedRows, other: HashedRows) -> str:
-    """The rows with `pair` and a number: rows of the two sides that have the same of both are a pair."""
+    """SQL: the rows with `@key:pair` and `@key:number`; rows of the two sides that agree in both are a pair."""
     key = identifier(KEY)
     if _is_unique(rows) and _is_unique(other):
         return f"(SELECT *, {key} AS {identifier(PAIR)}, 1 AS {identifier(_NUMBER)} FROM {rows.relation})"

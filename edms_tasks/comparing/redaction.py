@@ -1,4 +1,4 @@
-"""Which values must not be shown: those of columns that `[validate] sensitive` names, and keys that are made of them."""
+"""Which values must not be shown: those of columns in `[validate] sensitive`, and natural keys that contain them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Redaction:
     """Decides which values of two states may be shown.
 
     Args:
-        sensitive: columns as settings name them, "documents.Document.title".
-        tables: by id.
-        keys: the natural keys, by table id.
-        labels: what the tables' models are called besides, by table id: they may have another name in each state.
+        sensitive: columns as the settings name them, "documents.Document.title".
+        tables: tables by id.
+        keys: natural keys by table id.
+        labels: further names of the tables' models, by table id; a model may have another name in each state.
     """
 
     def __init__(
@@ -33,9 +33,9 @@ class Redaction:
         self._silent: dict[tuple[str, str], bool] = {}
 
     def hides(self, table: Table, column: str) -> bool:
-        """Whether a column's values are not shown: it is named, or it points at a column whose values are not shown.
+        """Whether a column's values are hidden: the settings name it, or a column that it refers to.
 
-        Settings may name it by its field, and its table by the model or itself.
+        Settings may name the column or its field, and the model or the table.
         """
         place = (table.id, column)
         if place not in self._silent:
@@ -63,7 +63,7 @@ class Redaction:
         return any(column == here and self.hides(target, there) for here, there in pairs)
 
     def hides_key(self, table_id: str) -> bool:
-        """Whether a value of such a column is part of the natural keys of a table."""
+        """Whether the natural keys of a table contain a hidden value."""
         if table_id not in self._hidden:
             self._hidden[table_id] = False  # a key that leads back to itself ends there
             key = self._keys[table_id]
@@ -73,10 +73,10 @@ class Redaction:
         return self._hidden[table_id]
 
     def hides_target(self, reference: Reference) -> bool:
-        """Whether such a column is in the tables that a reference may point at; a generic one may point at any model."""
+        """Whether a reference may name a table whose natural keys are hidden; a generic one may name any model."""
         if isinstance(reference, GenericReference):
             return any(self.hides_key(table_id) for table_id, table in self._tables.items() if table.content_types)
-        assert not isinstance(reference, SoftReference)  # these are shown as they stand in their column
+        assert not isinstance(reference, SoftReference)  # soft references are shown as their column's value
         return self.hides_key(reference.target)
 
     def _hides_path(self, table: Table, path: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ _BACK: dict[Change, Change] = {"changed": "changed", "removed": "added", "added"
 
 
 class FieldChange(Value):
-    """One column, or one reference, of a row that differs; None is NULL, or that the row is not there."""
+    """One column, or one reference, of a row that differs; None means NULL, or that the row is missing."""
 
     name: str
     before: str | None
@@ -23,8 +23,8 @@ class RowDifference(Value):
     """One row that differs; values are shortened."""
 
     change: Change
-    key: str  # the natural key as JSON text; for rows without one, their primary key
-    fields: tuple[FieldChange, ...]  # of a changed row those that differ, else all that are not NULL
+    key: str  # the natural key as JSON text; for a row without one, its primary key
+    fields: tuple[FieldChange, ...]  # of a changed row those that differ; otherwise all that are not NULL
 
     def turned(self) -> RowDifference:
         """The same difference in the other direction."""
@@ -33,22 +33,22 @@ class RowDifference(Value):
 
 
 class TableDifference(Value):
-    """One table that both have."""
+    """The differences of a table that both states have."""
 
     table_id: str
     model: str
-    natural_key: str  # as people read it; "" where rows are known by all that they hold
+    natural_key: str  # in words; "" if rows are compared by all their values
     first_rows: int
     second_rows: int
     added: int
     removed: int
     changed: int
     same: int
-    other_ids: int  # rows that say the same under another primary key, or point at the same rows under their other ids
+    other_ids: int  # rows with equal content that differ in their primary key, or in the ids of the rows they refer to
     doubled: int  # rows beyond the first of a natural key, on the side that has more of them
-    columns: dict[str, int]  # what changed -> in how many rows
+    columns: dict[str, int]  # changed column -> number of rows
     rows: tuple[RowDifference, ...]  # the first few
-    read: bool  # False: equal digests said that all is the same
+    read: bool  # False: the digests are equal, so the rows were not read
 
     @property
     def differences(self) -> int:
@@ -65,7 +65,7 @@ class TableDifference(Value):
 
 
 class LoneTable(Value):
-    """A table that only one of the two has."""
+    """A table that only one of the two states has."""
 
     table_id: str
     model: str
@@ -73,7 +73,7 @@ class LoneTable(Value):
 
 
 class ColumnDifference(Value):
-    """A column that only one of the two has (the other's type is None), or that has another type in each."""
+    """A column that only one of the two states has (the other's type is None), or that has different types."""
 
     model: str
     column: str
@@ -86,7 +86,7 @@ class ColumnDifference(Value):
 
 
 class PathDifference(Value):
-    """A file or folder that differs; None is that it is not there."""
+    """A file or folder that differs; kind and size are None on the side where it is missing."""
 
     change: Change
     path: str

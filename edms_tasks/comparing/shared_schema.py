@@ -1,4 +1,4 @@
-"""The tables and columns that two states share and can be compared by, and those that only one of them has."""
+"""The tables and columns that two states share, by which they are compared, and those that only one of them has."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _is_on_both(reference: Reference, table: Table, tables: Mapping[str, Table])
 
 
 def _key(table_id: str, tables: Mapping[str, Table], first: State, second: State) -> NaturalKey | None:
-    """The natural key that one of the two settled on, the first's if it has one, and if its columns are on both sides."""
+    """The natural key of a table, of the first state if that has one, whose columns exist on both sides; or None."""
     for state in (first, second):
         entry = state.entries.get(table_id)
         key = entry.natural_key if entry is not None else None
@@ -146,7 +146,7 @@ def _key(table_id: str, tables: Mapping[str, Table], first: State, second: State
 
 def _is_named(table_id: str, schema: SharedSchema, found: dict[str, bool]) -> bool:
     if table_id not in found:
-        found[table_id] = False  # a key that leads back to itself identifies nothing
+        found[table_id] = False  # a key that contains itself identifies nothing
         key = schema.keys[table_id]
         found[table_id] = key is not None and all(
             target is None or _is_named(target, schema, found)
@@ -157,7 +157,7 @@ def _is_named(table_id: str, schema: SharedSchema, found: dict[str, bool]) -> bo
 
 
 def path_targets(table: Table, path: Sequence[str], tables: Mapping[str, Table]) -> tuple[str | None, ...]:
-    """For each column of a key's path, the table that it points at; None where it is a plain value."""
+    """For each column of a key's path, the id of the table that it refers to; None for a plain value."""
     targets: list[str | None] = []
     here = table
     for name in path:

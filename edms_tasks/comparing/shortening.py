@@ -1,4 +1,4 @@
-"""Shorten two values for display, so that the place where they begin to differ is visible."""
+"""Shorten two values for display such that their first difference remains visible."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ _CONTEXT = 20
 
 
 def shortened(before: str | None, after: str | None) -> tuple[str | None, str | None]:
-    """Both values, cut to `LONGEST` characters each; of long ones that begin alike, what they begin with is left out.
+    """Both values, cut to `LONGEST` characters each; a long common beginning is left out.
 
-    Long values that are equal are what was read of longer ones that differ; short ones are what is said in place of others.
+    Long values that are equal are the beginnings of longer ones that differ; a note says so. Short equal values are
+    replacements such as "(not shown)", and stay as they are.
     """
     start = 0
     if before is not None and after is not None and max(len(before), len(after)) > LONGEST:
@@ -22,7 +23,7 @@ def shortened(before: str | None, after: str | None) -> tuple[str | None, str | 
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters both begin with."""
+    """The length of the common beginning."""
     shorter = min(len(one), len(other))
     return next((place for place in range(shorter) if one[place] != other[place]), shorter)
 

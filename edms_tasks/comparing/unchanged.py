@@ -1,4 +1,4 @@
-"""Which tables need not be read, and which must be read because others refer to them."""
+"""Which tables need not be read because they are equal, and which must be read because others refer to them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from edms_tasks.manifest import TableEntry
 
 
 def unchanged(schema: SharedSchema, first: State, second: State) -> frozenset[str]:
-    """The tables that are the same in two snapshots, as their digests say.
+    """The ids of tables that are equal in two snapshots by their digests.
 
-    Digests know references by the key that is recorded. Where rows have none, they are known by what they hold, of which
-    the digests of those that point at them say nothing: so these must be the same, too.
+    A table's digests contain its references as natural keys. They do not contain the values of referenced rows without a
+    natural key, so the tables of such rows must be equal, too.
     """
     same = {
         table_id
         for table_id in schema.tables
         if table_id in first.entries
         and table_id in second.entries
-        and _says_the_same(first.engine, first.entries[table_id], second.entries[table_id])
+        and _has_equal_rows(first.engine, first.entries[table_id], second.entries[table_id])
     }
     nameless = schema.tables.keys() - schema.named
     while True:
@@ -36,9 +36,9 @@ def unchanged(schema: SharedSchema, first: State, second: State) -> frozenset[st
 
 
 def needed(schema: SharedSchema, compared: Collection[str]) -> dict[str, Table]:
-    """The tables whose rows must be read: those to be compared, and all that takes part in the identity of what they point at.
+    """The tables whose rows must be read: those to compare, and all that the identities of the rows they refer to depend on.
 
-    Of the latter, only the references are left that their identity takes.
+    The latter keep only the references that these identities depend on.
     """
     named = schema.named
     found: dict[str, bool] = {}  # table id -> whether all its references count
@@ -47,7 +47,7 @@ def needed(schema: SharedSchema, compared: Collection[str]) -> dict[str, Table]:
         table_id, whole = pending.pop()
         whole = whole or table_id not in named
         if found.get(table_id) or (table_id in found and not whole):
-            continue  # it is there, with all that is asked of it
+            continue  # already found, with all references needed
         found[table_id] = whole
         table = schema.tables[table_id]
         targets = set(_key_targets(table, schema))
@@ -64,17 +64,18 @@ def _as_needed(table: Table, whole: bool) -> Table:
     return table.model_copy(update={"references": kept})
 
 
-def _says_the_same(engine: str, first: TableEntry, second: TableEntry) -> bool:
-    if _means(first) != _means(second):
+def _has_equal_rows(engine: str, first: TableEntry, second: TableEntry) -> bool:
+    if _definition(first) != _definition(second):
         return False
     if first.chunks == second.chunks:
         return True
-    # SQLite's columns may hold anything, and a number has the digest of a text with its digits: there, the rows are read.
+    # In SQLite a column may contain values of any type, and a number has the same digest as the text of its digits. So
+    # there, equal digests of different chunks are not enough.
     counted = [(one.state.rows, one.state.exact_digest, one.state.content_digest) for one in (first, second)]
     return not columns_hold_anything(engine) and counted[0] == counted[1]
 
 
-def _means(entry: TableEntry) -> tuple[object, ...]:
+def _definition(entry: TableEntry) -> tuple[object, ...]:
     return entry.table.model_copy(update={"key_candidates": ()}), entry.natural_key, entry.encodings
 
 
@@ -85,7 +86,7 @@ def _all_targets(table: Table, tables: Mapping[str, Table]) -> Iterator[str]:
 
 def _targets(reference: Reference, tables: Mapping[str, Table]) -> Iterator[str]:
     if isinstance(reference, GenericReference):
-        # What it points at is said by its rows alone.
+        # Only its rows say which models it refers to.
         yield from (table_id for table_id, table in tables.items() if table.content_types)
         if CONTENT_TYPES in tables:
             yield CONTENT_TYPES

@@ -1,9 +1,9 @@
-"""Salvage: the intact parts of a snapshot in a damaged repository, and the names of everything else.
+"""Salvage: find the intact parts of a snapshot in a damaged repository, and name everything that is lost.
 
-`snapshot.py` opens the snapshot or says why nothing can be done, `tables.py` and `files.py` read every object and keep
-what is whole, `rows.py` measures what is left, `references.py` lists what came back and points at what did not,
-`ids.py` and `losses.py` say what is lost. The result is a manifest of what is left, which a restore brings back and
-validates like any other; nothing here touches a database, or writes to the repository.
+`snapshot.py` opens the snapshot or says why nothing can be done, `tables.py` and `files.py` read every object and keep the
+intact ones, `rows.py` measures the rows that are left, `references.py` lists rows that refer to lost ones, `ids.py` and
+`losses.py` say what is lost. The result is a manifest of what is left, which a restore brings back and validates like any
+other. Nothing here touches a database or writes to the repository.
 """
 
 from edms_tasks.salvage.files import SalvagedFiles, survey_files, write_lost_files

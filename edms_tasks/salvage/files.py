@@ -1,8 +1,7 @@
 """Salvage a folder of files: the intact pieces of its index, and their files with intact content.
 
-What is left becomes an index of its own, complete and checked like any other, so that the rest of a restore needs to
-know nothing of damage. Folders whose rows are lost, and in which files are left, are made up: without them the files
-would have no place.
+What is left becomes an index of its own, complete and checked like any other, so that the rest of a restore need not know
+of the damage. Folders whose rows are lost, but not all their files, are made up: the files need them.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class SalvagedFiles:
     index: FileIndex
     loss: FilesLoss | None
     lost: Path | None = None  # Parquet: path, size and sha256 of each lost file whose name is known
-    present: Path | None = None  # Parquet: path of each file that is left; only where the names of others are lost
+    present: Path | None = None  # Parquet: path of each file that is left; only if names of other files are lost
 
 
 def survey_files(
@@ -57,12 +56,12 @@ def survey_files(
     """Read the index and every pack of a root, and store an index of what is left in `repository`.
 
     Args:
-        index: of the snapshot.
-        repository: one that is only read (`Repository.with_overlay`): the new index goes into its folder.
-        folder: for temporary files; created, and `FilesRemains.lost` stands there.
-        made_up_at_ns: the time of folders that are made up, in nanoseconds since 1970.
-        progress: told how many files more are done.
-        jobs: how many packs are read at a time.
+        index: the snapshot's index of the folder.
+        repository: a repository with an overlay (`Repository.with_overlay`); the new index goes there.
+        folder: folder for temporary files and for `SalvagedFiles.lost`; created.
+        made_up_at_ns: the times of folders that are made up, in nanoseconds since 1970.
+        progress: called with the number of files done since the last call.
+        jobs: number of packs to read at a time.
     """
     folder.mkdir(parents=True)
     pieces, lost = _fetch_pieces(index, repository, folder)
@@ -140,7 +139,7 @@ def _kept(
 
 
 def write_lost_files(workspace: Workspace, lost: Mapping[str, Path], path: Path) -> int:
-    """Write the lost files of folders, by name, as one CSV; returns their number."""
+    """Write the names of all lost files to one CSV file; returns their number."""
     queries = [
         f"SELECT {literal(root)} AS folder, CAST(to_json([coalesce(try(decode(path)), CAST(path AS VARCHAR))]) AS VARCHAR) "
         f"AS path, size AS bytes, sha256 FROM read_parquet({literal(str(listed))})"
@@ -156,7 +155,7 @@ def write_lost_files(workspace: Workspace, lost: Mapping[str, Path], path: Path)
 
 
 def _listed(folder: Path, paths: Sequence[Path], blame: Mapping[str, object] | None = None) -> tuple[Path, Path]:
-    """Parquet files of the lost files, and of those that are left."""
+    """Write two Parquet files: the lost files, and those that are left."""
     lost, present = folder / "lost.parquet", folder / "present.parquet"
     empty = "(SELECT ''::BLOB AS path, 0::BIGINT AS size, '' AS sha256, 'dir' AS kind, [{'object': ''}] AS parts WHERE false)"
     source = "read_parquet($paths)" if paths else empty
@@ -170,7 +169,7 @@ def _listed(folder: Path, paths: Sequence[Path], blame: Mapping[str, object] | N
 
 
 def _first(lost: Path) -> tuple[int, tuple[str, ...]]:
-    """How many files a list holds, and the first of their names."""
+    """The number of files in a list, and the first few names."""
     with reading() as connection:
         source = f"read_parquet({literal(str(lost))})"
         ((count,),) = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
@@ -179,7 +178,7 @@ def _first(lost: Path) -> tuple[int, tuple[str, ...]]:
 
 
 def _fetch_pieces(index: FileIndex, repository: Repository, folder: Path) -> tuple[list[Path | None], list[LostObject]]:
-    """The pieces of an index, None for those that are lost, and why these are."""
+    """The pieces of an index, None for lost ones, and why these are lost."""
     pieces: list[Path | None] = []
     lost: list[LostObject] = []
     for number, ref in enumerate(index.index):
@@ -208,9 +207,9 @@ def _piece_problem(repository: Repository, ref: ObjectRef, path: Path) -> str:
 
 
 class _Bridge:
-    """The rows of the pieces that are left, with the folders that stood in the gaps and in which they stand.
+    """The rows of the pieces that are left, with the folders from the gaps between them that they need.
 
-    Rows are depth first. So a folder in a gap that holds any row after it holds the first row after it as well.
+    Rows are in depth-first order. So a folder in a gap that contains any row after the gap contains the first one.
     """
 
     def __init__(self, at_ns: int) -> None:
@@ -218,7 +217,7 @@ class _Bridge:
         self._at_ns = at_ns
 
     def over(self, pieces: Sequence[Path | None]) -> Iterator[pa.RecordBatch]:
-        known: list[bytes] = []  # the folders that the last row stands in, or is
+        known: list[bytes] = []  # the folders above the last row, and itself if it is a folder
         gap = False
         for piece in pieces:
             if piece is None:
@@ -236,7 +235,7 @@ class _Bridge:
 
     def _folders(self, first: dict[str, object], known: Sequence[bytes]) -> Iterator[pa.RecordBatch]:
         path = first["path"]
-        assert isinstance(path, bytes)  # the column's type, which was compared with the index's
+        assert isinstance(path, bytes)  # the schema was compared with the index's
         missing = [folder for folder in folders_of(path, is_folder=False) if folder not in known]
         self.made_up += len(missing)
         made = {"kind": "dir", "size": 0, "mtime_ns": self._at_ns, "ctime_ns": self._at_ns, "inode": 0}
@@ -252,7 +251,7 @@ def _stored(
     folder: Path,
     without: frozenset[str] = frozenset(),
 ) -> FileIndex:
-    """Store these rows as the index of what is left; its packs are those of `index` `without` some."""
+    """Store these rows as the index of what is left, with the packs of `index` except those in `without`."""
     folder.mkdir()
     paths = write_index(rows, folder)
     with file_workspace(folder) as connection:

@@ -23,7 +23,7 @@ class Bounds(NamedTuple):
 
 
 def bounds_of(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunk: Path) -> Bounds | None:
-    """Of a chunk's rows; None where the primary key is no single integer, or there are no rows."""
+    """The bounds of a chunk's rows; None if the primary key is not a single integer, or the chunk has no rows."""
     key = _integer_key(entry.table)
     if key is None or entry.encodings.get(key) != "native":
         return None
@@ -34,13 +34,13 @@ def bounds_of(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunk: Path)
 
 
 def ids_of_lost(table: Table, number: int, intact: Sequence[Bounds | None], among: Bounds | None = None) -> str:
-    """What can be said of the keys of the lost chunk with that number.
+    """What is known of the primary keys in a lost chunk, in words; "" if nothing is.
 
     Args:
-        table: the table.
-        number: of the chunk, from 0.
-        intact: the bounds of the chunks that are left, None for lost ones.
-        among: the bounds of rows among which the lost ones are for sure.
+        table: the chunk's table.
+        number: number of the lost chunk, from 0.
+        intact: the bounds of the table's chunks; None for lost ones.
+        among: bounds that certainly include the lost rows, if any are known.
     """
     key = _integer_key(table)
     if key is None:
@@ -49,12 +49,12 @@ def ids_of_lost(table: Table, number: int, intact: Sequence[Bounds | None], amon
         return f"{key} from {among.least} to {among.greatest}"
     known = [bounds for bounds in intact if bounds is not None]
     if not known or any(before.greatest >= after.least for before, after in itertools.pairwise(known)):
-        return ""  # keys do not ascend from chunk to chunk, so a chunk's place says nothing of its keys
+        return ""  # keys do not ascend from chunk to chunk, so a chunk's position says nothing about its keys
     before = [bounds.greatest for bounds in intact[:number] if bounds is not None]
     after = [bounds.least for bounds in intact[number + 1 :] if bounds is not None]
-    said = [f"above {before[-1]}"] if before else []
-    said += [f"below {after[0]}"] if after else []
-    return f"{key} probably {' and '.join(said)}"
+    limits = [f"above {before[-1]}"] if before else []
+    limits += [f"below {after[0]}"] if after else []
+    return f"{key} probably {' and '.join(limits)}"
 
 
 def _integer_key(table: Table) -> str | None:

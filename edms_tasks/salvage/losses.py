@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LostObject:
-    """An object of the repository that is missing, or is not what the snapshot says."""
+    """An object of the repository that is missing or damaged."""
 
     sha256: str
     why: str
@@ -20,15 +20,15 @@ class LostChunk:
     """A range of a table's rows that is lost."""
 
     number: int  # of the chunk, from 1
-    of: int  # chunks of the table
-    rows: int  # of the snapshot, superseded ones not counted
-    first_row: int  # in the order in which the snapshot holds the table's rows, from 0
+    of: int  # number of the table's chunks
+    rows: int  # number of lost rows; superseded ones do not count
+    first_row: int  # position in the snapshot's order of the table's rows, from 0
     object: LostObject
-    ids: str = ""  # what is known of the primary keys of the rows; "" is nothing
+    ids: str = ""  # what is known of the rows' primary keys, in words; "" if nothing is
 
     @property
-    def rows_said(self) -> str:
-        """The range for people."""
+    def row_range(self) -> str:
+        """The range in words."""
         if not self.rows:
             return "no row"
         last = self.first_row + self.rows - 1
@@ -44,7 +44,7 @@ class TableLoss:
     rows: int  # in the snapshot
     kept: int
     chunks: tuple[LostChunk, ...]
-    why: str = ""  # the reason, where it is not the chunks'
+    why: str = ""  # the reason, if it is not damage of the chunks
 
     @property
     def lost(self) -> int:
@@ -61,11 +61,11 @@ class FilesLoss:
     kept: int
     named: int  # lost files whose names are known
     examples: tuple[str, ...]  # the first of those
-    pieces: tuple[LostObject, ...]  # of the index: what they named is lost with its names
+    pieces: tuple[LostObject, ...]  # pieces of the index: the files in them are lost with their names
     packs: tuple[LostObject, ...]
-    wrong: int = 0  # contents that stand in sound packs and are not what the index says
-    bare_folders: int = 0  # folders that came back for their files' sake, their rights and times being lost
-    why: str = ""  # the reason, where it is none of these
+    wrong: int = 0  # number of contents in intact packs that do not match the index
+    bare_folders: int = 0  # number of folders that were made up for their files: their rights and times are lost
+    why: str = ""  # the reason, if it is none of these
 
     @property
     def lost(self) -> int:
@@ -74,7 +74,7 @@ class FilesLoss:
 
     @property
     def nameless(self) -> int:
-        """Lost files of which not even the names are known."""
+        """Number of lost files whose names are lost, too."""
         return self.lost - self.named
 
 
@@ -86,7 +86,7 @@ class Dangling:
     reference: str
     kind: str  # foreign, one_to_one, many_to_many, generic, soft, file, absent file (perhaps it was never there)
     rows: int
-    examples: tuple[str, ...]  # of the rows
+    examples: tuple[str, ...]  # some of the rows
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Losses:
     files: tuple[FilesLoss, ...]
     dangling: tuple[Dangling, ...] = ()
     named_files: tuple[NamedFiles, ...] = ()
-    lists: Mapping[str, int] | None = None  # file beside the report -> its lines; all rows and files by name
+    lists: Mapping[str, int] | None = None  # file beside the report -> number of lines; they name all rows and files
 
     @property
     def rows(self) -> int:
@@ -133,7 +133,7 @@ class Losses:
             for chunk in table.chunks:
                 ids = f"; {chunk.ids}" if chunk.ids else ""
                 lines.append(
-                    f"{table.label}: {chunk.rows_said} (chunk {chunk.number} of {chunk.of}{ids}): "
+                    f"{table.label}: {chunk.row_range} (chunk {chunk.number} of {chunk.of}{ids}): "
                     f"object {chunk.object.sha256}: {chunk.object.why}"
                 )
         for loss in self.files:
@@ -159,7 +159,7 @@ class Losses:
         return tuple(lines)
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json` and the report."""
+        """The losses for `--json` and the report."""
         return {
             "rows_lost": self.rows,
             "files_lost": self.file_count,
@@ -179,4 +179,5 @@ def _because(why: str) -> str:
 
 
 def _chunk_json(chunk: LostChunk) -> dict[str, Any]:
-    return {**asdict(chunk), "last_row": chunk.first_row + chunk.rows - 1, "said": chunk.rows_said}
+    words = {"row_range": chunk.row_range, "said": chunk.row_range}  # `said` is its older name
+    return {**asdict(chunk), "last_row": chunk.first_row + chunk.rows - 1, **words}

@@ -1,8 +1,7 @@
 """List the salvaged rows that refer to lost ones, with the natural key of the lost row.
 
-A reference counts here if its row existed when the snapshot was made and is not among the rows and files that
-are left. Such a row shows in turn that the row it names was there: lost rows that others point at are known by
-their id and natural key. What dangled at the source already is not a loss, and is not listed.
+A reference is listed if the row or file that it names existed when the snapshot was made, and is lost. So lost rows that
+others refer to are known by id and natural key. References that already dangled in the EDMS are not losses, and not listed.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ _READABLE_PATH = "CAST(to_json([coalesce(try(decode(path)), CAST(path AS VARCHAR
 
 
 class DanglingList:
-    """All rows that point at what is lost, gathered in the workspace and written as lists.
+    """All rows that refer to lost rows or files: collected in a workspace, then written as lists.
 
     Args:
-        workspace: where they are gathered.
-        sensitive: columns ("documents.Document.title") whose values are not written. Natural keys are taken from columns
-            of any table, so none is written where any column is sensitive.
+        workspace: DuckDB workspace to collect them in.
+        sensitive: columns ("documents.Document.title") whose values are not written. Natural keys may contain columns of
+            other tables, so none is written if any column is sensitive.
     """
 
     def __init__(self, workspace: Workspace, sensitive: Collection[str] = ()) -> None:
@@ -50,7 +49,7 @@ class DanglingList:
             )
 
     def add_references(self, table: Table, raw: RawTable, keys: CheckedKeys) -> None:
-        """Add the rows of a table whose foreign, generic and soft references lost what they led to."""
+        """Add the rows of a table whose foreign, generic or soft references name lost rows."""
         if not raw.files or not table.references:
             return
         with self._workspace.cursor() as cursor:
@@ -77,15 +76,15 @@ class DanglingList:
             cursor.execute(f"DROP TABLE {hurt}")
 
     def add_files(self, table: Table, raw: RawTable, root: FileRoot, lost: Path, present: Path | None) -> None:
-        """Add the rows of a table whose file columns name files of a root that did not come back.
+        """Add the rows of a table whose file columns name lost files of a root.
 
         Args:
             table: the table.
             raw: its rows.
             root: the folder of files.
             lost: Parquet with the `path` of each lost file.
-            present: where names are lost with the index, Parquet with the `path` of each file that came back instead: whether
-                the others were there when the snapshot was made is then not known.
+            present: Parquet with the `path` of each file that is left; only if names are lost with the index. Then it is
+                unknown whether the other files existed when the snapshot was made.
         """
         columns = [column for column, name in table.file_columns if name == root.name]
         named = [column for column in columns if any(c.name == column for c in table.columns)]
@@ -113,7 +112,7 @@ class DanglingList:
                 )
 
     def summary(self) -> tuple[Dangling, ...]:
-        """Each reference with its rows and a few of them."""
+        """Each reference with the number of its rows and a few examples."""
         with self._workspace.cursor() as cursor:
             counted = cursor.execute(
                 "SELECT model, reference, kind, count(*), "
@@ -127,7 +126,7 @@ class DanglingList:
         )
 
     def write(self, dangling: Path, lost_rows: Path) -> tuple[int, int]:
-        """Write all rows as CSV, and the lost rows that they name; how many lines each has."""
+        """Write all rows, and the lost rows that they name, as CSV files; returns the number of lines of each file."""
         with self._workspace.cursor() as cursor:
             named = (
                 f"SELECT target AS model, value AS id, pointed_at AS natural_key, count(*) AS rows_that_point_at_it "
@@ -160,7 +159,7 @@ class DanglingList:
         )
 
     def _value(self, table: Table, reference: Reference, keys: CheckedKeys, types: Mapping[str, str]) -> str:
-        """What the reference holds: JSON of its columns' texts."""
+        """The value of a reference: a JSON array of its columns' texts."""
         hidden = any(self._hides(table, column) for column in members(reference))
         if isinstance(reference, ForeignReference) and reference.target in keys.tables:
             hidden |= any(self._hides(keys.tables[reference.target], column) for column in reference.target_columns)
@@ -175,7 +174,7 @@ class DanglingList:
 
 
 def _lost_since(reference: Reference) -> str:
-    """SQL for whether a reference led somewhere then and does not now."""
+    """SQL: whether a reference named a row when the snapshot was made, and does not now."""
     then, now = identifier(then_column(reference.name)), identifier(reference_column(reference.name))
     if isinstance(reference, SoftReference):
         were, are = (f"coalesce(json_extract_string({marks}, '$[*].nowhere'), [])" for marks in (then, now))
@@ -184,7 +183,7 @@ def _lost_since(reference: Reference) -> str:
 
 
 def _texts(columns: Sequence[str], types: Mapping[str, str]) -> str:
-    """JSON of the canonical texts of columns: an array, so that no spreadsheet takes a value for a formula."""
+    """A JSON array of the canonical texts of columns; as an array, no spreadsheet takes a value for a formula."""
     return f"CAST(to_json([{', '.join(text_of(identifier(name), types[name]) for name in columns)}]) AS VARCHAR)"
 
 

@@ -1,7 +1,7 @@
 """The salvaged rows as raw rows, measured like rows that are read from a database.
 
-Beside its own columns each row keeps what it was and what it pointed at when the snapshot was made. So whatever it now
-points at in vain has a name, although the row itself is lost.
+Beside its own columns each row keeps its natural key and those of the rows it referred to when the snapshot was made. So
+a reference to a lost row can still be named.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ THEN_KEY = "@then:key"
 
 
 def then_column(reference: str) -> str:
-    """The column that holds what a reference pointed at when the snapshot was made."""
+    """The column with the natural key of the row that a reference named when the snapshot was made."""
     return f"@then:ref:{reference}"
 
 
@@ -39,7 +39,7 @@ def with_then(table: Table) -> Table:
 
 
 def salvaged_rows(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> RawTable:
-    """The rows of an entry's chunks, with what they were and pointed at then; `folder` is created."""
+    """The rows of an entry's chunks, with the columns of `with_then`; `folder` is created."""
     if not entry.chunks:
         return RawTable(entry.table.id, 0, entry.encodings, ())
     fetched = fetch_chunks(repository, entry, folder)
@@ -65,10 +65,10 @@ def salvaged_rows(repository: Repository, entry: TableEntry, workspace: Workspac
 
 
 def state_of_salvaged(salvaged: SalvagedTable, raw: RawTable, keys: CheckedKeys) -> TableEntry:
-    """The entry of what is left of a table: its chunks, and the state of their rows.
+    """The manifest entry of what is left of a table: the intact chunks and the state of their rows.
 
     Raises:
-        CheckFailed: the rows are not those of the chunks that were found whole.
+        CheckFailed: the rows do not match the digests of the intact chunks.
     """
     entry = salvaged.entry
     state = measure_table(entry.table, raw, keys)
@@ -88,7 +88,7 @@ def salvaged_manifest(
     indexes: Mapping[str, FileIndex],
     file_names: Sequence[FileNameState],
 ) -> Manifest:
-    """The snapshot as if what is left had been all there was: what a restore of it must give, to the last digest."""
+    """A manifest of what is left of a snapshot, with the digests that a restore of it must reach."""
     return manifest.model_copy(
         update={
             "tables": tuple(entries),

@@ -1,4 +1,4 @@
-"""What a salvage needs: the snapshot's manifest and its native schema. Without them, the alternatives."""
+"""Open the snapshot to salvage: its manifest and native schema must be intact. Otherwise the error names alternatives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def open_snapshot(settings: Settings, repository: Repository, name: str, report:
     """The snapshot that a name stands for; see `chosen_snapshot`.
 
     Raises:
-        DamagedRepository: the manifest is damaged, so that nothing says what belongs to the snapshot. Names the others.
+        DamagedRepository: the manifest is damaged, so the contents of the snapshot are unknown. Names other snapshots.
         UnknownSnapshot: no snapshot matches the name.
     """
     try:
@@ -33,10 +33,10 @@ def open_snapshot(settings: Settings, repository: Repository, name: str, report:
 
 
 def require_schema(repository: Repository, snapshot_id: str, manifest: Manifest) -> None:
-    """The native schema must be whole: without it there are no tables for any row to go into.
+    """Require that the native schema is intact: without it there are no tables to load rows into.
 
     Raises:
-        DamagedRepository: it is lost. Names the snapshots with the same tables and migrations whose schema is whole.
+        DamagedRepository: it is lost. Names snapshots with the same tables and migrations whose schema is intact.
     """
     try:
         repository.check(manifest.native_schema.object)
@@ -57,7 +57,7 @@ def require_schema(repository: Repository, snapshot_id: str, manifest: Manifest)
 
 
 def _is_alike(manifest: Manifest, other: Manifest) -> bool:
-    """Whether another snapshot was made of the same tables, under the same migrations."""
+    """Whether another snapshot has the same tables and migrations."""
     tables, others = (
         {entry.table.id: entry.table.model_copy(update={"key_candidates": ()}) for entry in one.tables}
         for one in (manifest, other)

@@ -1,8 +1,8 @@
 """Salvage a table: every chunk is read, checked against the snapshot, and kept or dropped as a whole.
 
-A chunk is kept where its object, its digests and the list of its superseded rows are all as the snapshot says. Without
-that list nobody can tell the snapshot's rows from those that had been changed or deleted before it, so the chunk is
-lost with its list. What is not verifiably a row of this snapshot is not restored.
+A chunk is kept if its object, its digests and the list of its superseded rows all match the snapshot. Without that list
+the snapshot's rows cannot be told from rows that had been changed or deleted before it, so the chunk is lost with its list.
+Only what is verifiably a row of this snapshot is restored.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 16_384
 class SalvagedTable:
     """The intact part of a table."""
 
-    entry: TableEntry  # with the chunks that are left; its state is still the whole table's
+    entry: TableEntry  # with the intact chunks only; its state is still that of the whole table
     rows: int
     exact_digest: str  # of the rows that are left: the sum of their chunks' digests
     loss: TableLoss | None
@@ -43,10 +43,10 @@ class SalvagedTable:
 
 @dataclass(frozen=True)
 class _Read:
-    """A chunk that was read: the digest of its rows that are the snapshot's, or why there is none."""
+    """The result of reading a chunk: the digest of the snapshot's rows in it, or why it is lost."""
 
     exact_digest: str = ""
-    bounds: Bounds | None = None  # of the primary keys of those rows, or of those they are among
+    bounds: Bounds | None = None  # of the primary keys of those rows; of a lost chunk, bounds that include them
     lost: LostObject | None = None
 
 
@@ -65,12 +65,12 @@ def survey_table(repository: Repository, entry: TableEntry, workspace: Workspace
 def _salvaged(entry: TableEntry, read: Sequence[_Read]) -> SalvagedTable:
     rows = [_rows(chunk) for chunk in entry.chunks]
     if sum(rows) != entry.state.rows:
-        return _nothing(entry, read, f"its chunks hold {sum(rows):,} rows, not as many as the snapshot says.")
+        return _all_lost(entry, read, f"its chunks hold {sum(rows):,} rows, not as many as the snapshot says.")
     kept = [number for number, found in enumerate(read) if found.lost is None]
     digest = added(read[number].exact_digest for number in kept)
     if len(kept) == len(read):
         if digest != entry.state.exact_digest:
-            return _nothing(entry, read, "its chunks do not match the digest in the snapshot.")
+            return _all_lost(entry, read, "its chunks do not match the digest in the snapshot.")
         return SalvagedTable(entry, entry.state.rows, digest, None)
     left = sum(rows[number] for number in kept)
     loss = TableLoss(entry.table.id, entry.table.label, entry.state.rows, left, _lost_chunks(entry, read))
@@ -78,8 +78,8 @@ def _salvaged(entry: TableEntry, read: Sequence[_Read]) -> SalvagedTable:
     return SalvagedTable(entry.model_copy(update={"chunks": chunks}), left, digest, loss)
 
 
-def _nothing(entry: TableEntry, read: Sequence[_Read], why: str) -> SalvagedTable:
-    """Which of its rows are the snapshot's cannot be told: none comes back."""
+def _all_lost(entry: TableEntry, read: Sequence[_Read], why: str) -> SalvagedTable:
+    """A table of which no row is salvaged, because it is unknown which rows are the snapshot's."""
     loss = TableLoss(entry.table.id, entry.table.label, entry.state.rows, 0, _lost_chunks(entry, read), why)
     return SalvagedTable(entry.model_copy(update={"chunks": ()}), 0, added(()), loss)
 
@@ -97,7 +97,7 @@ def _lost_chunks(entry: TableEntry, read: Sequence[_Read]) -> tuple[LostChunk, .
 
 
 def _rows(chunk: Chunk) -> int:
-    """The rows of a chunk that are the snapshot's."""
+    """The number of a chunk's rows that are not superseded."""
     return max(0, chunk.rows - chunk.superseded_rows)
 
 
@@ -142,7 +142,7 @@ def _columns_of_chunk(entry: TableEntry) -> set[str]:
 
 
 def _fetched(repository: Repository, ref: ObjectRef, path: Path) -> LostObject | None:
-    """Bring an object into `path` and read it through as Parquet; what is wrong with it, if anything is."""
+    """Fetch an object to `path` and read all of it as Parquet; returns what is wrong with it, or None."""
     try:
         repository.fetch(ref, path)
     except DamagedRepository as error:
@@ -156,13 +156,13 @@ def _fetched(repository: Repository, ref: ObjectRef, path: Path) -> LostObject |
             for _ in file.iter_batches(_ROWS_AT_ONCE):
                 pass
     except (pa.ArrowException, OSError) as error:
-        # Its bytes were just written here and are those the snapshot names, so it is the contents that are no Parquet.
+        # The bytes match the object's name and were just written here, so it is their content that is no Parquet.
         return LostObject(ref.sha256, f"It cannot be read as Parquet: {str(error).splitlines()[0][:200]}")
     return None
 
 
 def added(digests: Iterable[str]) -> str:
-    """The digest of rows from the digests of their parts (docs/format.md, 6.3: sums modulo 2**64, half by half)."""
+    """The digest of all rows of several sets, from their digests (docs/format.md, 6.3: sums modulo 2**64, half by half)."""
     upper = lower = 0
     for digest in digests:
         upper, lower = (upper + int(digest[:16], 16)) % 2**64, (lower + int(digest[16:], 16)) % 2**64

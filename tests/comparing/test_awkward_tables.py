@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.comparing.fields import fields_of, said
+from edms_tasks.comparing.fields import compared, fields_of
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.result import TableDifference
 from edms_tasks.digests.value_equality import Held
@@ -108,7 +108,9 @@ def test_a_dangling_reference_is_equal_under_another_content_type_id() -> None:
             """CREATE TABLE rows AS SELECT * FROM (VALUES (7, 99, NULL, '["docs","doc"]'), (8, 99, NULL, '["docs","doc"]'),
             (8, 98, NULL, '["docs","doc"]')) t (kind_id, object_id, "@ref:about", "@ref:kind_id")"""
         )
-        said_of = [row[0] for row in database.execute(f"SELECT {said(about, side, side, entry)} FROM rows").fetchall()]
+        said_of = [
+            row[0] for row in database.execute(f"SELECT {compared(about, side, side, entry)} FROM rows").fetchall()
+        ]
 
     assert said_of[0] == said_of[1] != said_of[2]
 
