@@ -37,6 +37,13 @@ KINDS = (
         "Change them in the target.",
     ),
     Kind(
+        "singleton",
+        ("error",),
+        "Both systems have one row of a model that looks like settings; they differ, and no natural key says that they are the same row. "
+        "A merge would make them two.",
+        "If it is the one row of settings: `--key MODEL=id`; then `--on-conflict` decides whose is right.",
+    ),
+    Kind(
         "tree-broken",
         ("error",),
         "The target's tree is not sound: paths, depths, numbers or counts of children contradict each other.",

@@ -65,6 +65,7 @@ class UniqueKey(Value):
     where_null: tuple[str, ...] = ()
     where_filled: tuple[str, ...] = ()
     nulls_distinct: bool = True
+    condition: str = ""  # the WHERE clause as the engine has it, where it says more than that
 
 
 FOUND = "@to:"

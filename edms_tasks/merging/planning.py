@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -9,17 +10,19 @@ import duckdb
 from pydantic import computed_field
 
 from edms_tasks.digests.chunk_columns import KEY
+from edms_tasks.digests.value_text import text_value
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import Table, UniqueKey, Value
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.looked import Looked
-from edms_tasks.merging.pairing import Identified, paired
+from edms_tasks.merging.pairing import EXACT, Identified, paired
 from edms_tasks.merging.rewriting import ACTION, COLUMNS, Rewritten
 from edms_tasks.quoting import identifier
 
 Policy = Literal["overwrite", "keep", "fail"]
 _EXAMPLES = 3
+_OF_SETTINGS = re.compile(r"(?:config|configuration|settings?|preferences?|options?|singleton|solo)$")
 
 
 class ModelPlan(Value):
@@ -137,6 +140,7 @@ def plan_table(
                 fix=f"Choose: --on-conflict {table.label}=overwrite or --on-conflict {table.label}=keep.",
             )
         )
+    conflicts += _singleton(source, target, rows)
     conflicts += _moved_keys(cursor, source, target, rows)
     for unique in table.unique_keys:
         conflicts += _collisions(cursor, source, target, rows, unique, policy)
@@ -236,8 +240,13 @@ def _collisions(
     """Rows to be written that would share a unique value with another row of the target."""
     if unique.columns == source.table.primary_key or not unique.columns:
         return []
+    theirs, ours = target.relation, rows.relation
     if unique.partial and not (unique.where_null or unique.where_filled):
-        return []  # only the database can evaluate the condition
+        try:
+            ours = _within(cursor, unique, source, rows.relation)
+            theirs = _within(cursor, unique, target, target.relation)
+        except duckdb.Error:
+            return []  # the plan says so (`unchecked`)
     if not rows.inserts and not (rows.updates and policy == "overwrite"):
         return []
 
@@ -256,9 +265,9 @@ def _collisions(
     found = cursor.execute(
         f"""
         SELECT r.{identifier(KEY)}, t.{identifier(KEY)}, concat_ws(', ', {", ".join(text("r", c) for c in unique.columns)})
-        FROM (SELECT * FROM {rows.relation} WHERE {written(policy)}) r
+        FROM (SELECT * FROM {ours} WHERE {written(policy)}) r
             JOIN (
-                SELECT * FROM {target.relation} t
+                SELECT * FROM {theirs} t
                 WHERE NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired("o", "t")} {overwritten})
             ) t ON {" AND ".join(conditions)} AND NOT ({paired("r", "t")})
         ORDER BY 1, 2
@@ -273,6 +282,59 @@ def _collisions(
             f"Rows of the snapshot have the {', '.join(unique.columns)} of other rows of the target ({unique.name}).",
             count=len(found),
             examples=tuple(f"{ours} and {theirs}: {value}"[:300] for ours, theirs, value in found[:_EXAMPLES]),
+        )
+    ]
+
+
+def unchecked(
+    cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, rows: Rewritten, policy: Policy
+) -> list[str]:
+    """A sentence for each partial unique index whose condition only the database can compute, if rows are written."""
+    if not rows.inserts and not (rows.updates and policy == "overwrite"):
+        return []
+    said = []
+    for unique in source.table.unique_keys:
+        if not unique.partial or unique.where_null or unique.where_filled:
+            continue
+        try:
+            _within(cursor, unique, source, rows.relation)
+            _within(cursor, unique, target, target.relation)
+        except duckdb.Error:
+            said.append(
+                f"{source.table.label}: whether rows collide in the unique index {unique.name} is seen only when they are written: "
+                f"its condition ({unique.condition}) is the database's to compute."
+            )
+    return said
+
+
+def _within(cursor: duckdb.DuckDBPyConnection, unique: UniqueKey, side: Identified, relation: str) -> str:
+    """The rows for which the condition of a partial index is true. Raises duckdb.Error for what DuckDB cannot compute."""
+    plain = [
+        f"{text_value(column.name, side.held(column.name).kind, 'tagged', alias='x')} AS {identifier(column.name)}"
+        for column in side.table.stored_columns
+        if side.held(column.name).tagged
+    ]
+    columns = f"x.* REPLACE ({', '.join(plain)})" if plain else "x.*"
+    rows = f"(SELECT {columns} FROM {relation} x)"
+    within = f"(SELECT {identifier(EXACT)} FROM {rows} WHERE {unique.condition or 'error()'})"
+    cursor.execute(f"SELECT count(*) FROM {within}").fetchall()
+    return f"(SELECT * FROM {relation} WHERE {identifier(EXACT)} IN {within})"
+
+
+def _singleton(source: Identified, target: Identified, rows: Rewritten) -> list[Conflict]:
+    """One row of settings on each side that nothing says to be the same."""
+    key = source.side.keys.keys[source.table.id].natural_key
+    nameless = key is None or key.source in ("content", "surrogate")
+    one_each = source.rows == target.rows == rows.inserts == 1
+    if not (nameless and one_each and _OF_SETTINGS.search(source.table.label.lower())):
+        return []
+    pk = ",".join(source.table.primary_key)
+    return [
+        make_conflict(
+            "singleton",
+            source.table.label,
+            count=1,
+            fix=f"If it is the one row of settings: --key {source.table.label}={pk}; then --on-conflict decides whose is right.",
         )
     ]
 

@@ -20,7 +20,7 @@ from edms_tasks.merging.keys import Keys, require_used
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.naming_columns import naming_columns
 from edms_tasks.merging.pairing import Identified, pair_same_rows
-from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans
+from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans, unchecked
 from edms_tasks.merging.renaming import Renames, longest_name, with_other_names
 from edms_tasks.merging.selection import chosen_ids
 from edms_tasks.merging.trees import broken_places, find_trees, tree_conflicts, with_places, without_places
@@ -81,6 +81,7 @@ class MergeStages:
         self._own_edms = own_edms
         self._needed = needed
         self._left_behind: list[str] = []
+        self._notes: list[str] = []
         self._namings = naming_columns(
             tables,
             manifest.path_columns,
@@ -134,7 +135,7 @@ class MergeStages:
             )
             conflicts += found
             conflicts += [conflict for planned in roots for conflict in planned.conflicts]
-        notes += self._left_behind
+        notes += [*self._left_behind, *self._notes]
         return MergePlan(
             snapshot_id=snapshot_id,
             target=target,
@@ -348,6 +349,7 @@ class MergeStages:
         policy, ids = self._policies.of(table), matched.id_maps.get(table.id)
         with self._workspace.cursor() as cursor:
             plan, conflicts = plan_table(cursor, source, target, rows, ids, policy, pairs=pairs)
+            self._notes += unchecked(cursor, source, target, rows, policy)
             if table.id in self._trees:
                 sides = self._places[SNAPSHOT][table.id], self._places[TARGET][table.id]
                 conflicts += tree_conflicts(cursor, self._trees[table.id], source, target, rows, sides, policy)

@@ -274,6 +274,7 @@ def _unique_keys(connection: Connection) -> tuple[dict[int, tuple[str, ...]], di
                     partial=condition is not None,
                     where_null=null,
                     where_filled=filled,
+                    condition="" if null or filled else condition or "",
                     nulls_distinct=not nulls_not_distinct,
                 )
             )

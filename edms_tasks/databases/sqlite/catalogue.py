@@ -154,21 +154,27 @@ def _unique_keys(connection: sqlite3.Connection, name: str) -> tuple[UniqueKey, 
     for _, index, unique, origin, partial in connection.execute(f"PRAGMA index_list({literal(name)})").fetchall():
         columns = [row[2] for row in connection.execute(f"PRAGMA index_info({literal(index)})")]
         if unique and origin != "pk" and None not in columns:  # None: an expression
-            null, filled = _condition(connection, index) if partial else ((), ())
+            clause = _condition(connection, index) if partial else ""
+            null, filled = null_tests(clause) or ((), ())
             keys.append(
                 UniqueKey(
-                    name=index, columns=tuple(columns), partial=bool(partial), where_null=null, where_filled=filled
+                    name=index,
+                    columns=tuple(columns),
+                    partial=bool(partial),
+                    where_null=null,
+                    where_filled=filled,
+                    condition="" if null or filled else clause,
                 )
             )
     return tuple(sorted(keys, key=lambda key: key.name))
 
 
-def _condition(connection: sqlite3.Connection, index: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _condition(connection: sqlite3.Connection, index: str) -> str:
     (statement,) = connection.execute(
         "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [index]
     ).fetchone()
     # If a quoted name contains WHERE, the rest is not a test for NULL, and the result is empty.
-    return null_tests(re.split(r"\bWHERE\b", statement, maxsplit=1, flags=re.IGNORECASE)[-1]) or ((), ())
+    return re.split(r"\bWHERE\b", statement, maxsplit=1, flags=re.IGNORECASE)[-1].strip()
 
 
 def _foreign_keys(
