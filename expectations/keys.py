@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edms_tasks.databases.comparable_sql import comparable, equal
 from edms_tasks.inventory.model import ForeignReference, NaturalKey, Table
+from edms_tasks.inventory.natural_keys import generic_of
 from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier
 
@@ -44,7 +45,13 @@ def key_query(engine: str, entry: TableEntry, key: NaturalKey, entries: Mapping[
                 )
                 source.append(f"LEFT JOIN {qualified(target)} AS {aliases[here]} ON {on}")
             table = target
-        parts.append(comparable(engine, aliases[path[:-1]], table.column(path[-1])))
+        part = comparable(engine, aliases[path[:-1]], table.column(path[-1]))
+        generic = generic_of(table, path[-1]) if key.by_meaning else None
+        if generic is not None:
+            # The same number is another object under another content type.
+            kind = comparable(engine, aliases[path[:-1]], table.column(generic.content_type_column))
+            part = f"(coalesce(CAST({kind} AS TEXT) || ':', '') || CAST({part} AS TEXT))"
+        parts.append(part)
     return KeyQuery("\n  ".join(source), tuple(parts))
 
 

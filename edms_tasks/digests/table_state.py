@@ -253,7 +253,7 @@ def ids_held(reference: Reference) -> tuple[str, str]:
 
 def is_in_other_columns(table: Table, key: NaturalKey | None) -> bool:
     """Whether a row's key follows from the chunk's other columns: its own values, and `@ref:…` of its references."""
-    return key is None or all(len(path) == 1 for path in key.paths)
+    return key is None or (not key.by_meaning and all(len(path) == 1 for path in key.paths))
 
 
 def chunks(cursor: duckdb.DuckDBPyConnection, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> str:

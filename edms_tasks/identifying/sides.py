@@ -12,6 +12,7 @@ from edms_tasks.digests.chunk_columns import content_column, reference_column
 from edms_tasks.digests.table_state import is_filled, members
 from edms_tasks.identifying.comparable import comparable
 from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
+from edms_tasks.inventory.natural_keys import with_meaning
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys
 from edms_tasks.keys.checking import key_of_candidates
 from edms_tasks.quoting import identifier, literal
@@ -76,6 +77,9 @@ def open_sides(
         workspace: where to compute; each side has a schema of its name there.
         like: a side that was opened before, to which these are to be held: they take as many rounds.
     """
+    # Snapshots of earlier releases have keys with the numbers of objects, which are other objects on the other side.
+    known = {table.id: table for table in tables}
+    chosen = {name: key and with_meaning(key, known[name], known) for name, key in chosen.items() if name in known}
     nameless = [table for table in tables if chosen[table.id] is None or _is_surrogate(chosen[table.id])]
     identities = {name: {table.id: "" for table in nameless if table.primary_key} for name in raws}
     apart = -1

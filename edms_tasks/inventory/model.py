@@ -190,6 +190,8 @@ class NaturalKey(Value):
 
     source: KeySource
     paths: tuple[tuple[str, ...], ...]
+    # Ids without a foreign key (a generic reference's, and soft ones) stand for the rows that they lead to, as foreign keys do.
+    by_meaning: bool = False
     readable: str = ""  # for people: "document.number, version"
 
 

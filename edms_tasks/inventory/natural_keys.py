@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.model import Finding, ForeignReference, NaturalKey, Table, UniqueKey
+from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table, UniqueKey
 from edms_tasks.inventory.probe_report import ProbeModel
 from edms_tasks.inventory.unknown_names import unknown_name
 
@@ -41,7 +41,7 @@ def derive_candidates(
         found += _unique_constraints(table)
         if table.primary_key:
             found.append(_key(table, "surrogate", tuple((column,) for column in table.primary_key)))
-        candidates[table_id] = _distinct(found)
+        candidates[table_id] = tuple(with_meaning(key, table, tables) for key in _distinct(found))
     return _without_cycles(tables, candidates, findings), tuple(findings)
 
 
@@ -65,7 +65,8 @@ def declared_keys(
         if table_id is None:
             raise unknown_name(f"{where} {name!r}", "model", name, [table.label for table in tables.values()])
         paths = tuple(_path(f"{where} {name!r}", field, tables[table_id], tables) for field in fields)
-        keys[table_id] = NaturalKey(source="settings", paths=paths, readable=", ".join(fields))
+        key = NaturalKey(source="settings", paths=paths, readable=", ".join(fields))
+        keys[table_id] = with_meaning(key, tables[table_id], tables)
     return keys
 
 
@@ -240,6 +241,35 @@ def _without_cycles(
 def _nested_in_itself(path: Path, table: Table) -> bool:
     reference = reference_of(table, path[0])
     return len(path) == 1 and reference is not None and reference.target == table.id
+
+
+def with_meaning(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> NaturalKey:
+    """The key, marked where parts of it are ids without a foreign key, which mean other rows in another system."""
+    if key.source == "surrogate":
+        return key
+    for path in key.paths:
+        here: Table | None = table
+        for name in path[:-1]:
+            reference = reference_of(here, name) if here is not None else None
+            here = tables.get(reference.target) if reference is not None else None
+        if here is not None and is_meant(here, path[-1]):
+            return key.model_copy(update={"by_meaning": True})
+    return key
+
+
+def is_meant(table: Table, column: str) -> bool:
+    """Whether a column's values are ids of rows that no foreign key leads to."""
+    return reference_of(table, column) is None and (
+        generic_of(table, column) is not None or column in table.soft_columns
+    )
+
+
+def generic_of(table: Table, column: str) -> GenericReference | None:
+    """The generic reference whose object id a column is; None if it is none."""
+    for reference in table.references:
+        if isinstance(reference, GenericReference) and reference.object_id_column == column:
+            return reference
+    return None
 
 
 def reference_of(table: Table, column: str) -> ForeignReference | None:

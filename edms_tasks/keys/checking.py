@@ -7,32 +7,27 @@ through a reference.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import duckdb
 
 from edms_tasks.digests.canonical import json_array, text_of
-from edms_tasks.digests.value_equality import Held, bare_if_uuid, held, leads_to, object_id_text
+from edms_tasks.digests.value_equality import Held, held, leads_to
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.model import CONTENT_TYPES, Finding, ForeignReference, GenericReference, NaturalKey, Table
-from edms_tasks.inventory.natural_keys import reference_of
+from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.inventory.natural_keys import is_meant, reference_of
 from edms_tasks.keys.checked_keys import (
     GENERIC_TARGETS,
     CheckedKeys,
     TableKey,
     TriedKey,
-    content_type_ids,
-    generic_content_type,
-    generic_object_id,
-    ids_of,
 )
-from edms_tasks.quoting import identifier, literal
+from edms_tasks.keys.meaning import Meanings, generic_pairs, tabulate_columns
+from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
-from edms_tasks.soft import Ids, SoftColumn, tabulate_soft_column, unreadable
+from edms_tasks.soft import unreadable
 
 _GENERIC_PAIRS = "generic_pairs"
 
@@ -40,10 +35,10 @@ _GENERIC_PAIRS = "generic_pairs"
 def check_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> CheckedKeys:
     """Choose and tabulate the key of every table in `raws`; `tables` is the whole inventory."""
     with workspace.cursor() as cursor:
-        check = _KeyCheck(cursor, {table.id: table for table in tables if table.id in raws}, raws)
+        check = _KeyCheck(cursor, {table.id: table for table in tables if table.id in raws}, raws, workspace)
         for table_id in sorted(check.tables):
             check.key_of(table_id)
-        return check.finished(workspace)
+        return check.finished()
 
 
 def key_of_candidates(
@@ -67,10 +62,10 @@ def key_of_candidates(
     ]
     with workspace.cursor() as cursor:
         known = {table.id: table for table in fixed if table.id in raws}
-        check = _KeyCheck(cursor, known, raws, accept_anything=True, identities=identities or {})
+        check = _KeyCheck(cursor, known, raws, workspace, accept_anything=True, identities=identities or {})
         for table_id in sorted(check.tables):
             check.key_of(table_id)
-        return check.finished(workspace)
+        return check.finished()
 
 
 @dataclass
@@ -78,6 +73,7 @@ class _KeyCheck:
     cursor: duckdb.DuckDBPyConnection
     tables: dict[str, Table]
     raws: Mapping[str, RawTable]
+    workspace: Workspace
     accept_anything: bool = False
     identities: Mapping[str, str] = field(default_factory=dict)
     keys: dict[str, TableKey] = field(default_factory=dict)
@@ -95,12 +91,14 @@ class _KeyCheck:
                         self._pointed_at[target].update(reference.target_columns)
         for table_id, table in self.tables.items():
             self.types[table_id] = column_types(self.cursor, relation(table, self.raws[table_id]))
+        known = CheckedKeys(self.workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
+        self._meanings = Meanings(self.cursor, known, self.key_of, self._rows_of)
 
-    def finished(self, workspace: Workspace) -> CheckedKeys:
+    def finished(self) -> CheckedKeys:
         """The result, with the targets of generic and soft references, which need all keys."""
         self.tabulate_generic_targets()
-        keys = CheckedKeys(workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
-        soft = _tabulate_soft_references(self.cursor, keys)
+        keys = CheckedKeys(self.workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
+        soft = tabulate_columns(self.cursor, keys)
         broken = () if self.accept_anything else unreadable(self.tables, soft)
         return replace(keys, soft=soft, findings=(*self.findings, *broken))
 
@@ -193,6 +191,13 @@ class _KeyCheck:
             value = f"{alias}.{identifier(last)}"
             reference = reference_of(here, last)
             nulls.append(f"{value} IS NULL")
+            if key.by_meaning and is_meant(here, last):
+                meant = self._meanings.part(here, last, alias, f"m{number}")
+                if meant is None:
+                    return None
+                joins.append(meant[0])
+                parts.append(meant[1])
+                continue
             if reference is None or reference.target not in self.tables or key.source == "surrogate":
                 parts.append(f"coalesce(to_json({self._text(alias, here, last)}), 'null')")
                 continue
@@ -282,35 +287,15 @@ class _KeyCheck:
             f"CREATE OR REPLACE TABLE {GENERIC_TARGETS} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
         )
         used = " UNION ".join(
-            f"SELECT {generic_content_type('', reference, self.raws[table.id].encodings)} AS content_type, "
-            f"{generic_object_id('', reference, self.types[table.id], self.raws[table.id].encodings)} AS object_id "
-            f"FROM {relation(table, self.raws[table.id])} WHERE {identifier(reference.content_type_column)} IS NOT NULL"
+            generic_pairs(table, reference, self._meanings.keys)
             for table in self.tables.values()
             for reference in table.references
             if isinstance(reference, GenericReference)
         )
-        if CONTENT_TYPES not in self.tables or not used:
+        if not used:
             return
         self.cursor.execute(f"CREATE OR REPLACE TABLE {_GENERIC_PAIRS} AS {used}")
-        by_content_type = {name: table for table in self.tables.values() for name in table.content_types}
-        kinds = self.cursor.execute(
-            f"SELECT CAST(id AS VARCHAR), app_label, model FROM {relation(self.tables[CONTENT_TYPES], self.raws[CONTENT_TYPES])} "
-            f"WHERE CAST(id AS VARCHAR) IN (SELECT content_type FROM {_GENERIC_PAIRS})"
-        ).fetchall()
-        for number, app_label, model in kinds:
-            target = by_content_type.get((app_label, model))
-            if target is None or len(target.primary_key) != 1:
-                continue
-            key, pk = self.keys[target.id], target.primary_key[0]
-            text, kind = f"t.{identifier(pk)}", self.types[target.id][pk]
-            is_uuid = target.column(pk).logical_type == "uuid"
-            as_text = object_id_text(text, kind, is_uuid=True) if is_uuid else bare_if_uuid(text, kind)
-            label = literal(f'["{app_label}.{model}",')
-            self.cursor.execute(
-                f"INSERT INTO {GENERIC_TARGETS} SELECT {literal(number)}, {as_text}, "
-                f"{label} || {key.expression} || ']', {literal(f'{app_label}.{model}')} FROM {self._rows_of(target, key)} "
-                f"WHERE {as_text} IN (SELECT object_id FROM {_GENERIC_PAIRS} WHERE content_type = {literal(number)})"
-            )
+        self._meanings.insert_generic_rows(GENERIC_TARGETS, _GENERIC_PAIRS)
 
     def _text(self, alias: str, table: Table, column: str) -> str:
         return text_of(f"{alias}.{identifier(column)}", self.types[table.id][column])
@@ -334,35 +319,3 @@ class _KeyCheck:
 
     def _held(self, table: Table, column: str) -> Held:
         return held(table, self.raws[table.id], self.types[table.id], column)
-
-
-def _tabulate_soft_references(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> dict[str, list[SoftColumn]]:
-    """Table id -> its columns with soft references, each with its values as content and the rows they point at."""
-    folder = Path(tempfile.mkdtemp(prefix="soft-", dir=keys.workspace.folder))
-    known: dict[tuple[str, str], Ids] = {}
-    found: dict[str, list[SoftColumn]] = {}
-    for table_id, table in keys.tables.items():
-        for column in table.soft_columns:
-            ids = []
-            for soft in table.soft_references:
-                if soft.column == column:
-                    if (soft.target, soft.target_column) not in known:
-                        known[soft.target, soft.target_column] = ids_of(cursor, keys, soft.target, soft.target_column)
-                    ids.append(known[soft.target, soft.target_column])
-            raw, kinds = keys.raws[table_id], keys.types[table_id]
-            found.setdefault(table_id, []).append(
-                tabulate_soft_column(
-                    cursor,
-                    table,
-                    column,
-                    raw,
-                    kinds,
-                    ids,
-                    folder,
-                    content_types=lambda labels: content_type_ids(cursor, keys, labels),
-                )
-            )
-    for (target, _), looked_up in known.items():
-        if target in keys.tables:  # the results are in files; free the memory for the rows
-            cursor.execute(f"DROP TABLE {looked_up.relation}")
-    return found

@@ -8,8 +8,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edms_tasks.errors import MergeRefused
+
 _TOKEN = re.compile(r'[ \t\n\r]*(?:("(?:[^"\\]|\\.)*")|([\[\]{},:])|([^ \t\n\r\[\]{},:"]+))')
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_DEEPEST = 200
 _CONSTANTS = frozenset({"true", "false", "null"})
 
 
@@ -26,7 +30,9 @@ class Node:
     @property
     def text(self) -> str:
         """A scalar's value as text."""
-        return str(json.loads(self.written)) if self.kind == "string" else self.written
+        if self.kind != "string":
+            return self.written
+        return str(json.loads(self.written)) if "\\" in self.written else self.written[1:-1]
 
 
 @dataclass(slots=True)
@@ -38,11 +44,20 @@ class Member:
 
 
 def parse(text: str) -> Node | None:
-    """The document that a text is; None where it is no JSON."""
+    """The document that a text is; None where it is no JSON.
+
+    Raises:
+        MergeRefused: it is nested too deeply to be walked.
+    """
     try:
-        json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        known = json.loads(text, parse_constant=_refuse)
+        if _SURROGATE.search(text):
+            # Half a character is no text to DuckDB, which counted the ids.
+            json.dumps(known, ensure_ascii=False).encode()
+    except ValueError:
         return None
+    except RecursionError as error:
+        raise _too_deep() from error
     root: Node | None = None
     open_nodes: list[Node] = []
     key: Node | None = None
@@ -74,7 +89,17 @@ def parse(text: str) -> Node | None:
             holder.members.append(Member(Node("position", 0, 0, str(len(holder.members))), node))
         if mark is not None:
             open_nodes.append(node)
+            if len(open_nodes) > _DEEPEST:
+                raise _too_deep()
     return root
+
+
+def _too_deep() -> MergeRefused:
+    return MergeRefused(
+        f"A JSON value is nested more than {_DEEPEST} levels deep, so the ids in it cannot be replaced.",
+        where="a column with [[soft_references]]",
+        fix="Nothing was changed. Find and flatten the value in the EDMS, or remove the declaration of its column.",
+    )
 
 
 def _refuse(constant: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edms_tasks.inventory.id_patterns import text_pattern
+from edms_tasks.inventory.json_filters import Filter
 from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.tags import ATTRIBUTE, tag_pattern, tags_of, unquoted
 from edms_tasks.soft.documents import Node, parse, places_in
@@ -159,14 +160,26 @@ def _in_tags(spots: Sequence[Spot]) -> _Finder:
 def _in_documents(spots: Sequence[Spot]) -> _Finder:
     paths = PathStates(tuple(parse_json_path(spot.place.path) for spot in spots))
     in_texts: dict[tuple[Spot, ...], _Finder] = {}
+    # The same few states come again and again.
+    names = {step.name for path in paths.paths for step in path.steps}
+    filters, ends_of = functools.cache(paths.filters), functools.cache(paths.ends)
+
+    @functools.cache
+    def settled(arrived: Progress, let_through: frozenset[Filter], is_container: bool) -> Progress:
+        return paths.settled(arrived, let_through.__contains__, is_container=is_container)
+
+    @functools.cache
+    def below_of(here: Progress, is_object: bool, name: str) -> Progress:
+        return paths.below(here, "object" if is_object else "array", name)
 
     def in_node(node: Node, arrived: Progress) -> Iterator[_Found]:
         is_container = node.kind in ("object", "array")
-        here = paths.settled(arrived, functools.partial(passes, node), is_container=is_container)
+        let_through = frozenset(one for one in filters(arrived) if passes(node, one))
+        here = settled(arrived, let_through, is_container)
         if is_container:
             yield from in_container(node, here)
             return
-        ends = [spots[path] for path in paths.ends(here)]
+        ends = [spots[path] for path in ends_of(here)]
         if node.kind == "constant" or node.written == '""':
             return
         if ends and ends[0].place.form == "value":
@@ -193,7 +206,8 @@ def _in_documents(spots: Sequence[Spot]) -> _Finder:
             if keys and member.key.written != '""':
                 reference = spots[keys[0]].reference
                 yield _Found(member.key.start, member.key.end, reference, quoted=True)
-            below = paths.below(here, "object" if is_object else "array", member.key.text)
+            key = member.key.text
+            below = below_of(here, is_object, key if key in names else "\x00")
             if below:
                 yield from in_node(member.node, below)
 

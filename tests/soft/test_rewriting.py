@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import SoftReference
 from edms_tasks.soft.readings import Reading, Spot
 from edms_tasks.soft.rewriting import final_ids, rewriter, with_dashes_as
@@ -58,6 +59,43 @@ def rewritten(text: str, *references: SoftReference) -> str:
 )  # fmt: skip
 def test_ids_are_replaced_where_they_stand(one: SoftReference, text: str, expected: str) -> None:
     assert rewritten(text, one) == expected
+
+
+PAGE = '<a linktype="page" id="%d">'
+
+
+@pytest.mark.parametrize(
+    ("one", "template"),  # an id that is to be replaced stands between @
+    [
+        (reference("json", "$.id"), '{"id": 1, "x": "\\ud800"}'),
+        (reference("json", "$.id"), '{"id": 1, "x": NaN}'),
+        (reference("json", '$."a".json().id'), '{"a": "\\u007b\\"id\\": \\"@1@\\"}\\t", "id": 1}'),
+        (reference("json", "$.a.json().b.json()[0]"), json.dumps({"a": json.dumps({"b": "[@1@, 2]"})})),
+        (
+            reference("json", "$..[?@.t == 1.0 && !@.no].id"),
+            '[{"t":1,"id":@1@},{"t":"1","id":1},{"t":1,"no":null,"id":1}]',
+        ),
+        (reference("json", "$[?@.a.b[1] != null].id"), '[{"a":{"b":[0,null]},"id":1},{"id":@1@}]'),
+        (reference("pattern", "p/{pk:03}.pdf"), "p/@001@.pdf p/0001.pdf p/1.pdf p/@030@.pdf p/@002@.pdf"),
+        (reference("pattern", "%03d"), "@001@ 0001 x001 a/@002@"),
+        (reference("tag", PAGE), "<a id=@1@ linktype=page><A  LINKTYPE='page' ID='@2@' id='1'>"),
+        (reference("tag", PAGE), '<a linktype="page" id="1x"><b id="1" linktype="page"><ab linktype="page" id="1">'),
+        (reference("tag", PAGE), """<a title='linktype="page" id="1"'><a linktype=page id=1"""),
+    ],
+)
+def test_ids_are_replaced_wherever_they_stand(one: SoftReference, template: str) -> None:
+    finals = {"1": "101", "2": "102", "001": "101", "002": "102", "030": "007"}
+    parts = template.split("@")
+
+    now = rewritten("".join(parts), one)
+
+    assert now == "".join(finals[part] if number % 2 else part for number, part in enumerate(parts))
+
+
+def test_a_document_of_a_thousand_levels_is_refused_in_words() -> None:
+    for levels in (250, 3000):
+        with pytest.raises(MergeRefused, match="200 levels"):
+            rewritten("[" * levels + "]" * levels, reference("json", "$..id"))
 
 
 def test_a_uuid_is_written_as_the_one_before_it() -> None:
