@@ -1,1 +1,1 @@
-"""Rows of two systems, identified by natural key: what merge and diff share."""
+"""Identify the rows of two systems by natural key. Merge and diff share this."""

@@ -1,4 +1,4 @@
-"""Whether two sides have the same value in a column, in different forms.
+"""Compare a column's values on two sides that store it in different forms.
 
 A column's form depends on all its values: one text among integers sends a SQLite column to tagged values, one date
 beyond Arrow's range sends a PostgreSQL column to text. The forms of two databases with the same schema can differ so.
@@ -28,7 +28,7 @@ def same(left: str, left_held: Held, right: str, right_held: Held) -> str:
 
 
 def carried(text: str, held: Held) -> str:
-    """A value that is at hand as text, an id, in the form in which a side carries the column; NULL stays NULL."""
+    """SQL: an id given as text, in the form in which a side stores the column; NULL stays NULL."""
     if not held.tagged:
         return text if held.kind == "VARCHAR" else f"CAST({text} AS {held.kind})"
     return f"CASE WHEN TRY_CAST({text} AS BIGINT) IS NOT NULL THEN 'i' || {text} ELSE 't' || hex({text}) END"

@@ -1,7 +1,7 @@
-"""Bring two databases' rows of one table into the same form, where the way they were read made them differ.
+"""Bring two databases' rows of a table into the same form, if they were read in different forms.
 
-Natural keys are texts of values, so a number of SQLite's that one side carries as it is and the other tagged would be
-two keys, and so would an address that a snapshot of an earlier release read by a cast to text.
+Natural keys are texts of values. So a number that one side stores natively and the other tagged (SQLite) would have two
+keys, and so would an address that a snapshot of an earlier release read by a cast to text (PostgreSQL).
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ _POSTGRESQL = ("output", "text")
 def in_one_form(
     cursor: duckdb.DuckDBPyConnection, table: Table, raws: Mapping[str, RawTable], folder: Path
 ) -> dict[str, RawTable]:
-    """The sides' rows of a table: as PostgreSQL's output functions write them, and tagged in every column of SQLite
-    that one of them carries in another form.
+    """The sides' rows of a table in one form.
+
+    PostgreSQL's values are as its output functions write them. A column of SQLite is tagged if the sides' forms differ.
 
     Args:
-        cursor: where to compute.
+        cursor: cursor of the workspace.
         table: the table; both sides have its columns.
         raws: the rows, by the side's name.
-        folder: where to write rows that had to be brought into another form; created.
+        folder: folder for rows that have to be rewritten; created.
     """
     raws = _as_output(cursor, table, raws, folder)
     filled = {name: raw for name, raw in raws.items() if raw.rows}
@@ -60,7 +61,7 @@ def in_one_form(
 def _as_output(
     cursor: duckdb.DuckDBPyConnection, table: Table, raws: Mapping[str, RawTable], folder: Path
 ) -> Mapping[str, RawTable]:
-    """The same, where the sides read columns in the two ways of PostgreSQL: all as the newer one, as far as it can be had."""
+    """The rows of sides that read PostgreSQL's columns in both ways: all as its output functions write them, if possible."""
     ways = {column.name: {raw.encodings[column.name] for raw in raws.values() if raw.rows} for column in table.columns}
     differing = {name for name, found in ways.items() if found >= {"text", "output"}}
     return {
@@ -117,7 +118,7 @@ def _expression(name: str, value: Held, columns: set[str]) -> str:
 
 
 def _with_class(expression: str, value: Held) -> str:
-    """As sqlite/view.py tags values; a real that is whole is an integer in the columns that are carried as doubles."""
+    """SQL: values tagged as sqlite/view.py does; a whole real is an integer in the columns that are stored as doubles."""
     if value.kind != "DOUBLE":
         return classed(expression, value)
     affinity_is_real = any(word in value.native_type.upper() for word in ("REAL", "FLOA", "DOUB"))
@@ -130,9 +131,9 @@ def _with_class(expression: str, value: Held) -> str:
 
 
 def from_cast(column: Column) -> str:
-    """DuckDB SQL for what a type's output function writes, of a value that was read by a cast to text.
+    """DuckDB SQL: the text of a type's output function, from a value that was read by a cast to text.
 
-    The casts of two types say something else; what an enum's or a composite's own cast said cannot be known.
+    The casts of two types write something else. The original text of an enum's or a composite's own cast is unknown.
     """
     name = identifier(column.name)
     if column.native_type == "inet":

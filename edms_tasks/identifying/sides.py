@@ -34,12 +34,12 @@ class Side:
     raws: Mapping[str, RawTable]
     workspace: Workspace
     keys: CheckedKeys
-    rounds: int  # in which rows without natural keys were identified
+    rounds: int  # how many it took to identify rows without natural keys
 
     def rows(self, table: Table) -> str:
-        """A table's raw rows with `@key`, every `@ref:…` and `@soft:…`, as a relation for a cursor of this side.
+        """SQL: a relation of a table's raw rows with `@key`, every `@ref:…` and `@soft:…`, for a cursor of this side.
 
-        What points at nothing has the same mark whatever the id: ids of rows that are gone mean nothing in another database.
+        All dangling references have the same mark: ids of missing rows mean nothing in another database.
         """
         pointed = [
             f"CASE WHEN {is_filled(reference)} AND {name} IS NULL THEN {literal(DANGLING)} ELSE {name} END AS {name}"
@@ -67,15 +67,15 @@ def open_sides(
 ) -> dict[str, Side]:
     """Give every row of every side an identity.
 
-    Rows of tables without a natural key are identified by what they hold. What they hold may be references to such rows
-    again, so it is computed in rounds, each with the identities of the one before, until no round identifies more rows.
+    Rows of tables without a natural key are identified by their values. These may be references to such rows in turn, so
+    identities are computed in rounds, each using those of the round before, until a round tells no more rows apart.
 
     Args:
         tables: the tables of both sides; their rows have the same columns.
         chosen: the natural keys, by table id.
         raws: the rows, by the side's name and the table's id.
-        workspace: where to compute; each side has a schema of its name there.
-        like: a side that was opened before, to which these are to be held: they take as many rounds.
+        workspace: the workspace to compute in; each side gets a schema with its name there.
+        like: a side that was opened before and is to be compared with these: they take as many rounds.
     """
     # Snapshots of earlier releases have keys with the numbers of objects, which are other objects on the other side.
     known = {table.id: table for table in tables}
@@ -106,7 +106,7 @@ def open_sides(
 
 
 def _rounds_needed(sides: Mapping[str, Side], nameless: Sequence[Table], like: Side | None) -> int:
-    """The number of rounds if it is known in advance: that of the other side, or one if no such row refers to another."""
+    """The number of rounds, if known in advance: that of `like`, or one if no row without a key refers to another; else None."""
     if like is not None:
         return like.rounds
     names = {table.id for table in nameless}
@@ -176,7 +176,7 @@ def _identity_count(sides: Sequence[Side], identities: Mapping[str, Mapping[str,
 
 
 def content_texts(side: Side, other: Side, table: Table) -> list[str]:
-    """The content of a row without ids: texts that are equal on both sides if the values are."""
+    """SQL: the values of a row without its ids, as texts that are equal on both sides if the values are."""
     apart = set(table.primary_key).union(*(members(reference) for reference in table.references))
     texts = [
         comparable(

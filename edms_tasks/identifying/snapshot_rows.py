@@ -21,11 +21,11 @@ _BOOKKEEPING = {"django_migrations"}
 
 
 def snapshot_rows(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> RawTable:
-    """Fetch a table's chunks, verified, and write its columns alone into `folder` (created).
+    """Fetch a table's chunks, verified, and write only its own columns into `folder` (created).
 
     Raises:
         DamagedRepository: an object is missing or altered.
-        CheckFailed: the rows are not those that the manifest counts and digests.
+        CheckFailed: the rows do not match the count and digests in the manifest.
     """
     table = entry.table
     paths = fetch_chunks(repository, entry, folder)
@@ -60,7 +60,7 @@ def mergeable(
         manifest: the snapshot.
         present: the target's catalogue.
         virtual: names of the target's virtual tables (SQLite), which are rebuilt, not merged.
-        described: the snapshot's tables, where they are described anew; without it, as the manifest has them.
+        described: new definitions of the snapshot's tables; None: those of the manifest.
     """
     there = {table.id: table for table in present}
     tables, problems, notes = [], [], []

@@ -59,8 +59,8 @@ class Previous:
     ) -> tuple[StoredRows | None, tuple[Finding, ...]]:
         """The reusable rows of a table; None if its shape or key changed.
 
-        `kinds` are the DuckDB types of the columns now. `scratch` is a folder that is created where the index has to be made
-        from the chunks.
+        `kinds` are the current DuckDB types of the columns. The folder `scratch` is created if the index must be made from the
+        chunks.
         """
         entry = next((entry for entry in self.manifest.tables if entry.table.id == table.id), None)
         if entry is None or not entry.chunks or not comparable(entry, table, key, encodings):
@@ -74,14 +74,14 @@ class Previous:
             except DamagedRepository as damage:
                 return None, (_unusable(table, str(damage.what)),)
             if not is_sound(cursor, entry, index):
-                return None, ()  # the same row twice: such rows cannot be identified
+                return None, ()  # equal rows, which the index cannot tell apart
         if kinds_of(index) != dict(kinds):
-            return None, ()  # a column whose values are all of another class now, with the texts that they had
+            return None, ()  # the type of a column's values changed, so equal hashes do not mean equal rows
         return StoredRows(entry, index, chunks_to_rewrite(entry, chunk_rows)), ()
 
 
 def keep_indexes(folder: Path, snapshot_id: str, tables: Mapping[str, SerializedTable]) -> None:
-    """Keep the indexes of a snapshot that now exists; those of others are no longer needed."""
+    """Keep the indexes of a snapshot that was written, and remove those of earlier ones."""
     for table_id, serialized in tables.items():
         if serialized.index is not None:
             path = index_path(folder, snapshot_id, table_id)
@@ -89,7 +89,7 @@ def keep_indexes(folder: Path, snapshot_id: str, tables: Mapping[str, Serialized
             shutil.move(serialized.index, path)
             seal(path, serialized.kinds)
     for other in folder.iterdir() if folder.is_dir() else ():
-        # What does not bear the name of a snapshot is somebody else's, and none of our business.
+        # Leave anything that does not have the name of a snapshot: it is not ours.
         if other.name != snapshot_id and _ID.fullmatch(other.name) and other.is_dir() and not other.is_symlink():
             shutil.rmtree(other)
 
@@ -115,7 +115,7 @@ def _make(
 
 
 def _kinds(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunks: Sequence[Path]) -> dict[str, str]:
-    """The types of a table's columns in its chunks; none of columns that have several."""
+    """The types of a table's columns in its chunks, without columns that have more than one."""
     found = [column_types(cursor, parquet([chunk])) for chunk in chunks]
     names = (column.name for column in entry.table.columns)
     return {name: found[0][name] for name in names if len({kinds[name] for kinds in found}) == 1}

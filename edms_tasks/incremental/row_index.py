@@ -1,9 +1,9 @@
 """An index of where each row is stored, so that a later backup stores only new and changed rows.
 
-A row is known by its two hashes (256 bits together). The index of a table lists, for each row of a snapshot, the hashes
-and the place: the chunk's number in the manifest and the row's number in the chunk. It is kept in the working folder, never
-trusted and never needed: it counts only if its bytes are those that were written and it adds up to the digests in the
-manifest; where it is missing or does not, it is made anew from the chunks.
+A row is identified by its two hashes (256 bits together). The index of a table lists, for each row of a snapshot, the hashes
+and the position: the chunk's number in the manifest and the row's number in the chunk. It is kept in the working folder and is
+only a cache: it is used if its bytes are those that were written and its hashes add up to the digests in the manifest;
+otherwise it is made again from the chunks.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ class StoredRows:
 
     entry: TableEntry
     index: Path
-    rewritten: frozenset[int]  # chunks whose rows are to be stored anew, because too little of them is still in use
+    rewritten: frozenset[int]  # chunks to rewrite, because too few of their rows are still in use
 
 
 def index_path(folder: Path, snapshot_id: str, table_id: str) -> Path:
-    """The file of a table's index; ids of tables may hold anything, names of files may not."""
+    """The path of a table's index; its name is a hash, because a table's id may contain any character."""
     return folder / snapshot_id / f"{hashlib.sha256(table_id.encode()).hexdigest()[:32]}.parquet"
 
 
 def comparable(entry: TableEntry, table: Table, key: NaturalKey | None, encodings: Mapping[str, Encoding]) -> bool:
-    """Whether chunks stored then and chunks stored now hold the same columns, hashed in the same way."""
+    """Whether chunks of then and now have the same columns, hashed in the same way."""
     then, now = (t.model_copy(update={"key_candidates": ()}) for t in (entry.table, table))
     return then == now and entry.natural_key == key and entry.encodings == encodings and bool(table.primary_key)
 
 
 def is_sound(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, index: Path) -> bool:
-    """Whether an index is the file that was written, names no row twice, and adds up to the digests in the manifest."""
+    """Whether an index is the file that was written, has no row twice, and adds up to the digests in the manifest."""
     if kinds_of(index) is None:
         return False
     sums = ", ".join(f"sum({identifier(name)}) % 18446744073709551616" for name in HALVES)
     row = cursor.execute(
-        # Two rows that share 64 bits of their hashes would be taken for one row twice, and all be stored anew: no harm.
+        # Two rows with equal 64 bits of their hashes count as one row twice; then all rows are stored again, which is harmless.
         f"SELECT count(*), count(DISTINCT {identifier(HALVES[1])}), max({identifier(CHUNK)}), {sums} FROM {parquet([index])}"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
@@ -72,14 +72,14 @@ def is_sound(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, index: Path) 
 
 
 def seal(index: Path, kinds: Mapping[str, str]) -> None:
-    """Note the hash of a finished index beside it, and the DuckDB types of the columns whose rows it lists."""
+    """Write the hash of a finished index and the DuckDB types of its table's columns to a file beside it."""
     _seal_of(index).write_text(json.dumps({"sha256": _sha256(index), "kinds": dict(kinds)}), encoding="utf-8")
 
 
 def kinds_of(index: Path) -> dict[str, str] | None:
-    """The types of the columns that an index was sealed with; None where it is not the file that was sealed.
+    """The column types that an index was sealed with; None if it is not the file that was sealed.
 
-    Equal hashes are equal rows among values of the same types only: a number has the text of its digits.
+    Equal hashes mean equal rows only if the types are equal: a number and the text of its digits have the same hash.
     """
     seal = _seal_of(index)
     if not (index.is_file() and seal.is_file()):
@@ -87,7 +87,7 @@ def kinds_of(index: Path) -> dict[str, str] | None:
     try:
         noted = json.loads(seal.read_text(encoding="utf-8"))
     except ValueError:
-        return None  # damaged, or of an earlier version, which noted no types
+        return None  # damaged, or of an earlier version, which did not record types
     if not isinstance(noted, dict) or noted.get("sha256") != _sha256(index):
         return None
     return dict(noted.get("kinds", {}))
@@ -116,7 +116,7 @@ def index_chunks(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunks: S
 
 
 def without(cursor: duckdb.DuckDBPyConnection, index: Path, superseded: Mapping[int, Path]) -> None:
-    """Take superseded rows (chunk's number -> Parquet file with their numbers) out of an index made from chunks."""
+    """Remove superseded rows (number of chunk -> Parquet file with row numbers) from an index made from chunks."""
     if not superseded:
         return
     gone = " UNION ALL ".join(
@@ -131,9 +131,9 @@ def without(cursor: duckdb.DuckDBPyConnection, index: Path, superseded: Mapping[
 
 
 def chunks_to_rewrite(entry: TableEntry, chunk_rows: int) -> frozenset[int]:
-    """Chunks that are mostly superseded, and small ones once there are many: their rows move into new chunks.
+    """Numbers of chunks to rewrite: mostly superseded ones, and small ones if there are many.
 
-    Without this a table changed every day would end as thousands of small objects, most of whose rows nobody needs.
+    Otherwise a table that changes every day would end as thousands of small objects with mostly superseded rows.
     """
     live = [chunk.rows - chunk.superseded_rows for chunk in entry.chunks]
     sparse = {n for n, chunk in enumerate(entry.chunks) if chunk.superseded_rows * 2 > chunk.rows}
@@ -150,7 +150,7 @@ class IndexWriter:
         self._writer = pq.ParquetWriter(path, _SCHEMA, compression="none", use_dictionary=False)
 
     def add(self, rows: pa.Table, chunk: int | None = None) -> None:
-        """Rows that lie where their columns say, or rows that were just written, in this order, as chunk number `chunk`."""
+        """Add rows: with `chunk`, rows just written as that chunk, in this order; otherwise at the positions in their columns."""
         if chunk is not None:
             rows = rows.select(list(HALVES))
             rows = rows.append_column(CHUNK, pa.array(np.full(rows.num_rows, chunk, dtype=np.int32)))
@@ -163,13 +163,13 @@ class IndexWriter:
 
 
 def live_rows(cursor: duckdb.DuckDBPyConnection, index: Path) -> dict[int, int]:
-    """Chunk's number -> how many of its rows the index names."""
+    """Number of chunk -> number of its rows in the index."""
     counted = cursor.execute(f"SELECT {identifier(CHUNK)}, count(*) FROM {parquet([index])} GROUP BY 1").fetchall()
     return {int(chunk): int(rows) for chunk, rows in counted}
 
 
 def superseded_rows(cursor: duckdb.DuckDBPyConnection, index: Path, chunk: int, rows: int) -> npt.NDArray[np.int32]:
-    """The numbers of a chunk's rows that the index does not name; `rows` is how many the chunk holds."""
+    """The row numbers of a chunk of `rows` rows that are not in the index."""
     named = cursor.execute(
         f"SELECT {identifier(ROW)} FROM {parquet([index])} WHERE {identifier(CHUNK)} = {chunk}"
     ).fetchnumpy()[ROW]
@@ -177,7 +177,7 @@ def superseded_rows(cursor: duckdb.DuckDBPyConnection, index: Path, chunk: int, 
 
 
 def renumbered(cursor: duckdb.DuckDBPyConnection, index: Path, numbers: Mapping[int, int]) -> None:
-    """Give chunks their final numbers (`numbers`: as written -> as in the manifest)."""
+    """Give chunks their final numbers (`numbers`: number when written -> number in the manifest)."""
     if all(old == new for old, new in numbers.items()):
         return
     cases = " ".join(f"WHEN {old} THEN {new}" for old, new in numbers.items())

@@ -1,6 +1,6 @@
 """Across versions: restore a snapshot of one version of the EDMS for the code of another.
 
-`history.py` holds the migrations the snapshot was made under against those the code has; `fit.py` holds its tables and columns
-against the code's models; `outcome.py` says what became of the tables once the database had followed the code. Values
-and comparisons only: what is run, read and dropped stands in `flows/restoring/migrate_to_code.py` and in the engines' own rooms.
+`history.py` compares the snapshot's migrations with those of the code; `code_compatibility.py` compares its tables and
+columns with the code's models; `outcome.py` has the result for each table. Values and comparisons only:
+`flows/restoring/migrate_to_code.py` and the engines in `databases/` run, read and drop.
 """

@@ -13,24 +13,24 @@ from edms_tasks.manifest import TableEntry
 
 @dataclass(frozen=True)
 class Unknown:
-    """What models owned when the snapshot was made, and no model of the present code does.
+    """Tables and columns that belonged to models when the snapshot was made, and to no model of the present code.
 
-    What no model owned then (a table of another program, a column that drifted) is the EDMS's own affair, and not in here.
+    Those that belonged to no model then (another program's table, a column added by hand) are not among them.
     """
 
     tables: tuple[TableEntry, ...]
-    columns: tuple[tuple[TableEntry, tuple[str, ...]], ...]  # of tables that the code knows
+    columns: tuple[tuple[TableEntry, tuple[str, ...]], ...]  # unknown columns of known tables
 
     def __bool__(self) -> bool:
         return bool(self.tables or self.columns)
 
     def names(self) -> tuple[str, ...]:
-        """Each table with its rows, each column."""
+        """The names of the tables, with their numbers of rows, and of the columns."""
         tables = [f"table {entry.table.id} ({entry.state.rows:,} rows)" for entry in self.tables]
         return (*tables, *(f"column {entry.table.id}.{name}" for entry, names in self.columns for name in names))
 
     def in_keys(self) -> tuple[str, ...]:
-        """Columns that are part of a primary key: without them the rows have none."""
+        """The unknown columns that are part of a primary key, which cannot be dropped."""
         return tuple(
             f"{entry.table.id}.{name}"
             for entry, names in self.columns
@@ -39,7 +39,7 @@ class Unknown:
         )
 
     def remaining(self, entries: Iterable[TableEntry]) -> tuple[Table, ...]:
-        """The tables as they are without it."""
+        """The tables without the unknown tables and columns."""
         gone = {entry.table.id for entry in self.tables}
         less = {entry.table.id: names for entry, names in self.columns}
         return tuple(
@@ -48,7 +48,7 @@ class Unknown:
 
 
 def unknown_to(models: Sequence[ProbeModel], entries: Sequence[TableEntry]) -> Unknown:
-    """What of a snapshot's tables the code's models do not know."""
+    """The tables and columns of a snapshot that the code's models do not know."""
     tables = [entry.table for entry in entries]
     known: dict[str, set[str]] = {}
     for model in models:
@@ -70,7 +70,7 @@ def unknown_to(models: Sequence[ProbeModel], entries: Sequence[TableEntry]) -> U
 
 
 def lacking(models: Iterable[ProbeModel], tables: Sequence[Table]) -> tuple[str, ...]:
-    """Tables and columns that the code's models name and these tables are not, or do not have."""
+    """Tables and columns of the code's models that are missing in `tables`."""
     names = []
     for model in models:
         if not model.managed or model.swapped:
@@ -89,7 +89,7 @@ def lacking(models: Iterable[ProbeModel], tables: Sequence[Table]) -> tuple[str,
 
 
 def unenforced(models: Iterable[ProbeModel], tables: Sequence[Table]) -> tuple[str, ...]:
-    """Columns that a model says are unique together, and these tables do not."""
+    """Sets of columns that are unique together in a model, but not in `tables`."""
     names = []
     for model in models:
         table = table_of(model.table, tables)
@@ -108,7 +108,7 @@ def tables_of_app(app: str, entries: Iterable[TableEntry]) -> tuple[TableEntry, 
 
 
 def without(table: Table, names: Iterable[str]) -> Table:
-    """The table without some columns, and without all that says anything of them."""
+    """The table without some columns, and without the references, keys and constraints that use them."""
     gone = set(names)
     if not gone:
         return table

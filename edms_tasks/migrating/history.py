@@ -1,7 +1,7 @@
 """Compare a snapshot's migrations with those of the EDMS's code: what Django would do.
 
-The rules are Django's (`django/db/migrations/loader.py`): a squashed migration counts as applied where all it replaces
-are; it stands for them where all or none of them are applied, and they stand for themselves otherwise.
+The rules are Django's (`django/db/migrations/loader.py`): a squashed migration counts as applied if all migrations that it
+replaces are. It takes their place if all or none of them are applied; otherwise they remain and it is ignored.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class History:
-    """What the snapshot's migrations and the code's have in common, and what not."""
+    """The differences between the snapshot's migrations and the code's."""
 
-    planned: tuple[Key, ...]  # the code has them, the snapshot not: they would run, in this order
-    missing: tuple[Key, ...]  # the snapshot was made under them, and this code is older
-    left: tuple[Key, ...]  # records of apps of which the code has no migrations (any more)
-    stale: tuple[Key, ...]  # records of migrations that later code did away with: nothing has to be done
+    planned: tuple[Key, ...]  # in the code only: Django would run them, in this order
+    missing: tuple[Key, ...]  # in the snapshot only: this code is older
+    left: tuple[Key, ...]  # records of apps without migrations in the code
+    stale: tuple[Key, ...]  # records of migrations that later code removed: nothing has to be done
     obstacles: tuple[Obstacle, ...]
 
     @property
     def apps_left(self) -> tuple[str, ...]:
-        """Apps with records in the snapshot of which the code has no migrations."""
+        """Apps with records in the snapshot, but without migrations in the code."""
         return tuple(sorted({app for app, _ in self.left}))
 
 
 def compare_histories(applied: Iterable[Key], leaves: Iterable[Key], code: Sequence[ProbeMigration]) -> History:
-    """Hold the migrations of a snapshot against the code's.
+    """Compare a snapshot's migrations with the code's.
 
     Args:
         applied: the records of the snapshot's `django_migrations`.
@@ -55,7 +55,7 @@ def compare_histories(applied: Iterable[Key], leaves: Iterable[Key], code: Seque
     known = {migration.key for migration in code} | {key for migration in code for key in migration.replaces}
     apps = {migration.app for migration in code}
     unknown = {key for key in recorded if key[0] in apps and key not in known}
-    # Code that knows the last migration of what the snapshot was made under has come past all the earlier ones.
+    # If the code has the last migration that the snapshot was made under, it is not older, even if earlier ones were removed.
     passed = {app for app, _ in tips if all(tip in known for tip in tips if tip[0] == app)}
     stale = {key for key in unknown if key[0] in passed}
     planned = _in_order({key: after for key, after in graph.after.items() if key not in graph.applied})
@@ -83,7 +83,7 @@ class _Graph:
 
 
 def _effective(recorded: set[Key], code: Sequence[ProbeMigration]) -> _Graph:
-    """The graph with each squashed migration, or in its place those it replaces."""
+    """The graph of migrations with either each squashed migration or those it replaces."""
     on_disk = {migration.key: migration for migration in code}
     applied = set(recorded)
     stands_for: dict[Key, tuple[Key, ...]] = {}  # what took the place of a migration that no longer counts
@@ -125,23 +125,23 @@ def _resolved(keys: Iterable[Key], stands_for: Mapping[Key, tuple[Key, ...]]) ->
 
 
 def _inner_first(squashed: Sequence[ProbeMigration]) -> list[ProbeMigration]:
-    """A squashed migration may replace squashed ones: those are settled first."""
+    """The squashed migrations in the order of resolution: one that replaces others that are squashed comes after them."""
     by_key = {migration.key: migration for migration in squashed}
     order = _in_order({key: frozenset(by_key[key].replaces) - {key} for key in by_key})
     return [by_key[key] for key in order]
 
 
 def _in_order(after: Mapping[Key, frozenset[Key]]) -> tuple[Key, ...]:
-    """Those keys, each behind what it comes after; by name where nothing is said."""
+    """The migrations in the order of their dependencies, and by name where these leave it open."""
     chosen = {key: sorted(others & after.keys()) for key, others in sorted(after.items())}
     try:
         return tuple(TopologicalSorter(chosen).static_order())
-    except CycleError:  # Django refuses such code by itself, with the names
+    except CycleError:  # a cycle: Django refuses such code and names them
         return tuple(sorted(after))
 
 
 def _begun_anew(planned: Sequence[Key], recorded: set[Key], graph: _Graph, apps: set[str]) -> list[Obstacle]:
-    """Apps whose first migration would run although the snapshot holds the work of others that the code has no more."""
+    """Apps whose first migration would run although the snapshot has records of others that the code no longer has."""
     obstacles = []
     for app in sorted(apps):
         records = sorted(key for key in recorded if key[0] == app)

@@ -1,4 +1,4 @@
-"""What became of the tables of a validated restore while it was migrated to the EDMS's code: migrated forward, or reduced to it."""
+"""The result for each table of a validated restore after it was migrated forward to the EDMS's code, or reduced to it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Change = Literal["same", "other rows", "other columns", "removed", "new"]
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """One table: as the snapshot has it, and as it is now.
+    """A table in the snapshot, and after the migration.
 
-    `same` says that the rows are the snapshot's, by number and exact digest, over all columns that are still there.
+    `same`: number and exact digest of the rows are those of the snapshot, over all columns that remain.
     """
 
     table_id: str
     label: str
     change: Change
     rows_before: int | None  # None: the snapshot has no such table
-    rows_after: int | None  # None: it is not there any more
+    rows_after: int | None  # None: the table was dropped
     columns_added: tuple[str, ...] = ()
     columns_removed: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json` and the report."""
+        """The outcome for `--json` and the report."""
         return {
             "table": self.table_id,
             "model": self.label,
@@ -42,18 +42,18 @@ class TableOutcome:
 
 @dataclass(frozen=True)
 class CodeMigration:
-    """How a restored database came to fit the EDMS's code."""
+    """How a restored database was brought to the EDMS's code: migrated forward, or reduced."""
 
     migrations: tuple[Key, ...]  # run, in this order
     tables: tuple[TableOutcome, ...]
     dropped: tuple[DroppedPart, ...] = ()
 
     def of(self, change: Change) -> tuple[TableOutcome, ...]:
-        """The tables of which this is true."""
+        """The tables with this outcome."""
         return tuple(table for table in self.tables if table.change == change)
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json` and the report."""
+        """All outcomes for `--json` and the report."""
         return {
             "migrations": [f"{app}.{name}" for app, name in self.migrations],
             "tables": [table.as_json() for table in self.tables],
@@ -69,7 +69,7 @@ class CodeMigration:
         return ", ".join(said)
 
     def sentences(self) -> tuple[str, ...]:
-        """What a person should know of it, by name."""
+        """The outcome in sentences, with names of tables and columns."""
         return self._said_of_migrations() if self.migrations else self._said_of_drops()
 
     def _said_of_migrations(self) -> tuple[str, ...]:

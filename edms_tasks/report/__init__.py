@@ -1,7 +1,7 @@
 """The recovery report: one self-contained page that an auditor can file, and the same as JSON.
 
-`facts.py` is what a restore hands in, `contents.py` turns it into plain values, `chart.py` draws, `recovery.html.j2`
-is the page. Nothing here decides: the verdict comes in with the facts.
+A restore passes the facts of `facts.py`; `contents.py` turns them into plain values, `chart.py` draws, `recovery.html.j2`
+is the page's template. Nothing here decides: the verdict is one of the facts.
 """
 
 from __future__ import annotations
@@ -22,5 +22,6 @@ def write_recovery_report(facts: RecoveryFacts, folder: Path) -> tuple[Path, Pat
     values = contents(facts)
     html = folder / "recovery.html"
     charts = {"rows_chart": bars(values["models"], "rows"), "bytes_chart": bars(values["models"], "bytes")}
-    keep_page(html, render("recovery.html.j2", report=values, **charts), values)  # the Data Docs beside it as well
+    # This makes the folder readable by its owner only, with the Data Docs in it.
+    keep_page(html, render("recovery.html.j2", report=values, **charts), values)
     return html, html.with_suffix(".json")

@@ -1,4 +1,4 @@
-"""The picture of rows and bytes per model: horizontal bars as inline SVG, readable in print and without colour."""
+"""The chart of rows or bytes per model: horizontal bars as inline SVG, readable in print and without colour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LINE, _LABEL, _BAR, _WIDTH = 22, 205, 180, 460
 
 
 def bars(models: Sequence[Mapping[str, Any]], measure: Literal["rows", "bytes"]) -> Markup:
-    """The largest models by `measure`, and one bar for all the others."""
+    """A bar for each of the largest models by `measure`, and one for all others."""
     ranked = sorted(((str(m["model"]), int(m[measure])) for m in models), key=lambda pair: (-pair[1], pair[0]))
     shown, rest = ranked[:_SHOWN], ranked[_SHOWN:]
     lines = [(label, size, "") for label, size in shown]

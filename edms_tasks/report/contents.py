@@ -1,4 +1,4 @@
-"""The recovery report's contents as plain values: what the JSON holds and the page shows."""
+"""The recovery report's contents as plain values, for the JSON and the page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADLINES = {
 
 
 def contents(facts: RecoveryFacts) -> dict[str, Any]:
-    """Everything the report says, in reading order."""
+    """The contents of the report, in reading order."""
     manifest = facts.manifest
     models = [_model(entry, facts.states.get(entry.table.id)) for entry in manifest.tables]
     known = {entry.table.id: entry.table.label for entry in manifest.tables}
@@ -104,7 +104,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
 
 
 def _losses(facts: RecoveryFacts) -> dict[str, Any]:
-    """What is lost, and for every table whether it is whole, partial or lost."""
+    """The losses of a salvage, and for each table whether it is whole, partial or lost."""
     assert facts.losses is not None
     lost = {table.table_id: table for table in facts.losses.tables}
     conditions = {
@@ -114,7 +114,7 @@ def _losses(facts: RecoveryFacts) -> dict[str, Any]:
     return {
         **facts.losses.as_json(),
         "conditions": {
-            # All its rows are back; a row that they point at is not, where the content digest is another.
+            # All its rows are back. If the content digest differs, a row that they refer to is lost.
             table_id: "intact, but refers to something that is lost" if condition == "whole" else condition
             for table_id, condition in conditions.items()
         },
@@ -131,7 +131,7 @@ def _losses(facts: RecoveryFacts) -> dict[str, Any]:
 
 
 def _condition(entry: TableEntry, loss: TableLoss | None, found: MeasuredTable | None) -> str:
-    """`whole` says that the very digest of the snapshot was found again: every row, every column as it was."""
+    """`lost`, `partial`, `whole` (the snapshot's digest: all rows and columns are as they were), or `differs`."""
     if loss is not None:
         return "partial" if loss.kept else "lost"
     same = found is not None and (found.rows, found.exact_digest) == (entry.state.rows, entry.state.exact_digest)
@@ -163,7 +163,7 @@ def _readable_key(entry: TableEntry) -> str:
 
 
 def _counted_by_the_database(validation: ValidationResult | None) -> dict[tuple[str, str], int]:
-    """(table id, reference) -> rows that point at nothing, where a suite asked the restored database."""
+    """(table id, reference) -> number of orphaned rows, as far as a suite asked the restored database."""
     return {
         (suite.subject, check.reference): check.counts["dangling"]
         for suite in (validation.suites if validation else ())
@@ -175,7 +175,7 @@ def _counted_by_the_database(validation: ValidationResult | None) -> dict[tuple[
 def _references(
     entry: TableEntry, found: MeasuredTable | None, counted: Mapping[tuple[str, str], int]
 ) -> Iterator[dict[str, Any]]:
-    """What each reference counted at the source and, where somebody counted it again, after the restore."""
+    """The counts of each reference in the EDMS and, if they were counted again, after the restore."""
     on_rows = found.references or {} if found else {}
     kinds = {reference.name: reference.kind.replace("_", "-") for reference in entry.table.references}
     for reference in entry.state.references:
@@ -188,7 +188,7 @@ def _references(
             "kind": kinds.get(reference.name, ""),
             "filled": reference.filled,
             "at_source": reference.dangling,
-            "found": now,  # null: not counted
+            "found": now,  # None: not counted
             "match": None if now is None else now == reference.dangling,
         }
 

@@ -19,23 +19,22 @@ Verdict = Literal["proved", "salvaged", "failed", "not validated"]
 
 @dataclass(frozen=True)
 class RecoveryFacts:
-    """A restore, told by its numbers."""
+    """The facts of a finished restore."""
 
     verdict: Verdict
     snapshot_id: str
-    manifest: Manifest  # of the whole snapshot, also where only a part of it came back
+    manifest: Manifest  # of the whole snapshot, even if only a part of it was restored
     states: Mapping[str, MeasuredTable]  # table id -> what was measured in the restored database
     files: Sequence[FileCheckLike]
     validation: ValidationResult | None
-    target: str  # for people; holds no secret
+    target: str  # for people; contains no secret
     seconds: Mapping[str, float]  # stage of the restore -> duration
     differences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # table id -> examples
     findings: Sequence[Finding] = ()  # of the restore; those of the backup are in the manifest
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
-    losses: Losses | None = None  # what a salvage could not bring back
-    code_migration: CodeMigration | None = (
-        None  # what the EDMS's code, if it is another than the snapshot's, made of it after validation
-    )
-    converted: bool = False  # into a database of the other engine: what was read back there was brought into this form
+    losses: Losses | None = None  # what a salvage could not restore
+    # Result of migrating to the EDMS's code after validation, if the snapshot was made under another version.
+    code_migration: CodeMigration | None = None
+    converted: bool = False  # restored into the other engine: what was read back was converted to the snapshot's form
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

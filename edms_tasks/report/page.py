@@ -1,4 +1,4 @@
-"""Render HTML pages: every value is escaped, and a page needs nothing else (no script, no request, no font)."""
+"""Render self-contained HTML pages: every value is escaped; no scripts, requests or fonts."""
 
 from __future__ import annotations
 
