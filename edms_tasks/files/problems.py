@@ -145,7 +145,8 @@ def _missing_of_paths(
             AND ({likely} OR EXISTS ({plain}))
     """
     count, examples = connection.execute(
-        f"SELECT coalesce(sum(rows), 0), min(value, {EXAMPLES}) {query}", {"label": one.label}
+        f"SELECT coalesce(sum(rows), 0), min(value, {EXAMPLES}) FROM (SELECT value, sum(rows) AS rows {query} GROUP BY value)",
+        {"label": one.label},
     ).fetchall()[0]
     named = sorted({place.root for place in one.places}) or sorted(roots)
     shown = tuple(readable(value.encode()) for value in examples or ())

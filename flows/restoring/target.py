@@ -87,6 +87,7 @@ def find_target(
             "SECRET_KEY differs from the one at the backup. Unless it is restored with the files, sessions, password-reset links and "
             "signed values are no longer valid."
         )
+    notes += _to_be_rebuilt(manifest)
     if into is not None and database.address.is_file:
         into = str(Path(into).absolute())
     return Target(database, report, _folders(settings, manifest, report, into, into_files), into, other is not None)
@@ -115,6 +116,16 @@ def _folders(
             )
         folders.append((index, final, promotion.staging_folder(final)))
     return tuple(folders)
+
+
+def _to_be_rebuilt(manifest: Manifest) -> list[str]:
+    """Notes on what the backup left out, and the EDMS needs."""
+    return [
+        f"{finding.subject}: {finding.count:,} search indexes come back empty ({', '.join(finding.examples)}). Rebuild them with the "
+        "EDMS's own command."
+        for finding in manifest.findings
+        if finding.code == "search-index"
+    ]
 
 
 def _require_end_of_link(settings: Settings, report: ProbeReport | None, name: str) -> None:

@@ -35,6 +35,8 @@ def test_the_database_is_left_out_of_its_folder_and_stays_where_it_is(linked: bo
         data.rename(tmp_path / "disk")
         data.symlink_to(tmp_path / "disk")
     (data / "db.sqlite3.notes.txt").write_text("no file of the database")
+    (data / "index").mkdir()
+    (data / "index" / "_MAIN_1.toc").write_text("an index")
     repository = settings.repository.model_copy(update={"url": str(tmp_path / "repository")})
     settings = settings.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
     with closing(sqlite3.connect(data / "db.sqlite3")) as open_meanwhile:
@@ -48,7 +50,7 @@ def test_the_database_is_left_out_of_its_folder_and_stays_where_it_is(linked: bo
     kept = [
         path
         for path in data.rglob("*")
-        if path.is_file() and not path.name.startswith(("db.sqlite3-", "db.sqlite3.edms-"))
+        if path.is_file() and not path.name.startswith(("db.sqlite3-", "db.sqlite3.edms-", "_MAIN"))
     ]
     assert index.files == len(kept) - 1 == 2  # all but the database
     for findings in (made.manifest.findings, said):
@@ -58,8 +60,10 @@ def test_the_database_is_left_out_of_its_folder_and_stays_where_it_is(linked: bo
     before = state_of(data)
     lose(data)
     lost = state_of(data)
-    assert run_restore(settings, snapshot="latest").success
+    restored = run_restore(settings, snapshot="latest")
+    assert restored.success
     assert state_of(data) == before
+    assert [note for note in restored.notes if "1 search indexes come back empty (index)" in note]
     run_rollback(settings)
     assert state_of(data) == lost
     assert run_restore(settings, snapshot="latest").success
@@ -67,10 +71,10 @@ def test_the_database_is_left_out_of_its_folder_and_stays_where_it_is(linked: bo
 
 
 def state_of(data: Path) -> tuple[list[tuple[object, ...]], dict[str, bytes]]:
-    """The rows, and the files that are none of the database's."""
+    """The rows, and the files that are none of the database's and no index."""
     with closing(sqlite3.connect(data / "db.sqlite3")) as connection:
         rows = connection.execute("SELECT * FROM small_document ORDER BY id").fetchall()
-    ours = ("db.sqlite3-", "db.sqlite3.edms-", "db.sqlite3.previous-", "db.sqlite3.undone-")
+    ours = ("db.sqlite3-", "db.sqlite3.edms-", "db.sqlite3.previous-", "db.sqlite3.undone-", "_MAIN")
     names = [path for path in data.rglob("*") if path.is_file() and not path.name.startswith(ours)]
     return rows, {str(path.relative_to(data)): path.read_bytes() for path in names if path.name != "db.sqlite3"}
 
