@@ -53,18 +53,29 @@ class Pace:
     def __str__(self) -> str:
         """For people: `1,200 of 3,000 files, 150 files/s, 12.5 MB/s, 12 s left`."""
         with self._lock:
-            fraction, seconds = self._fraction(), self._clock() - self._began
-            if fraction is None:
-                parts = [f"{self._done:,} {self._unit}"]
-            else:
-                parts = [f"{min(self._done, self._total):,} of {self._total:,} {self._unit}"]
-            if seconds >= _SOON and self._done + self._bytes:
-                parts.append(f"{_rounded(self._done / seconds)} {self._unit}/s")
-                if self._bytes:
-                    parts.append(f"{_bytes(self._bytes / seconds)}/s")
-                if fraction:
-                    parts.append(f"{_duration(seconds / fraction - seconds)} left")
-            return ", ".join(parts)
+            return ", ".join([self._count(), *self._speed()])
+
+    @property
+    def brief(self) -> str:
+        """For narrow terminals: `150 files/s, 12.5 MB/s, 12 s left`, or how many, while that is not known."""
+        with self._lock:
+            return ", ".join(self._speed()) or self._count()
+
+    def _count(self) -> str:
+        if self._fraction() is None:
+            return f"{self._done:,} {self._unit}"
+        return f"{min(self._done, self._total):,} of {self._total:,} {self._unit}"
+
+    def _speed(self) -> list[str]:
+        fraction, seconds = self._fraction(), self._clock() - self._began
+        if seconds < _SOON or not self._done + self._bytes:
+            return []
+        parts = [f"{_rounded(self._done / seconds)} {self._unit}/s"]
+        if self._bytes:
+            parts.append(f"{_bytes(self._bytes / seconds)}/s")
+        if fraction:
+            parts.append(f"{_duration(seconds / fraction - seconds)} left")
+        return parts
 
     def _fraction(self) -> float | None:
         whole = self._work(self._total, self._size)

@@ -32,6 +32,7 @@ Made = TypeVar("Made")
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_BETWEEN_BARS = 0.1
+_WIDE = 110  # columns of a terminal
 
 
 class ThreadRunner:
@@ -215,10 +216,11 @@ class _Bars(_Lines):
         with self._bar(title, None) as (bars, bar):
 
             def tell(pace: Pace) -> None:
+                text = str(pace) if _is_wide(self._console) else pace.brief
                 if pace.fraction is None:
-                    bars.update(bar, pace=str(pace))
+                    bars.update(bar, pace=text)
                 else:
-                    bars.update(bar, completed=pace.fraction, total=1.0, pace=str(pace))
+                    bars.update(bar, completed=pace.fraction, total=1.0, pace=text)
 
             yield Told(pace, tell, every=_SECONDS_BETWEEN_BARS)
 
@@ -257,13 +259,18 @@ def _teller(console: Console | None) -> _Silence:
 def _new_bars(console: Console) -> Bars:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    return Progress(
+    columns = [
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[pace]}", markup=False),
         TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
+    ]
+    if not _is_wide(console):  # what is left says more than a bar and the time that has passed
+        columns = [columns[1], columns[3], columns[4]]
+    return Progress(*columns, console=console, transient=True)
+
+
+def _is_wide(console: Console) -> bool:
+    return console.width >= _WIDE

@@ -32,7 +32,9 @@ def test_it_says_how_many_how_fast_and_how_long_still() -> None:
     pace = Pace("files", 100, clock=clock)
     assert str(pace) == "0 of 100 files"
     pace.advance(20)
+    assert pace.brief == "20 of 100 files"
     clock.now = 10.0
+    assert pace.brief == "2.0 files/s, 40 s left"
     assert str(pace) == "20 of 100 files, 2.0 files/s, 40 s left"
 
     pace = Pace("files", clock=clock)
