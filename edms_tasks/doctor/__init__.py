@@ -1,8 +1,8 @@
 """The doctor: examines an EDMS before its first backup, on its real rows, and says how to fix what it finds.
 
 One file for each kind of check: `natural_keys.py`, `lookups.py`, `references.py`, `soft_references.py`, `files.py`,
-`secrets.py`, `migrations.py`; `examination.py` asks them all. Everything is set-based, over rows that were read into a
-workspace; what only looks like something (a reference, a path, a secret) is assessed on samples and reported as such.
+`secrets.py`, `migrations.py`; `examination.py` runs them all. Everything is set-based, over rows that were read into a
+workspace; suspicions (of a reference, a path, a secret) are checked on samples and reported as suspicions.
 """
 
 from __future__ import annotations

@@ -37,37 +37,37 @@ class Declaration(Value):
 
 
 class Assessment(Finding):
-    """A finding, and the setting that would fix it where there is one."""
+    """A finding, and the setting that would fix it, if there is one."""
 
     settings_fix: SettingsFix | SettingsTable | Declaration | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`. `remedy` is the older name of `settings_fix`."""
+        """The assessment for `--json`. `remedy` is the older name of `settings_fix`."""
         known = super().as_json()
         return known | {"remedy": known["settings_fix"]}
 
 
 class KeyVerdict(Value):
-    """Which natural key a table gets, why, and how well it holds."""
+    """The natural key that a table gets, why, and how well it holds."""
 
     model: str  # the model's label, or the table's id
     table: str
     rows: int
     key: NaturalKey | None
-    readable: str  # the key as people write it; "" for none
+    readable: str  # the key in words; "" for none
     why: str
     nulls: int  # rows whose key has a NULL part
-    constraint: str  # what in the database keeps the key unique; "" for nothing
+    constraint: str  # the constraint that keeps the key unique; "" for none
 
 
 class Diagnosis(Value):
     """The result of examining one EDMS."""
 
     keys: tuple[KeyVerdict, ...]
-    assessments: tuple[Assessment, ...]  # the gravest first
+    assessments: tuple[Assessment, ...]  # the most severe first
 
     def count(self, severity: Severity) -> int:
-        """How many findings are of that severity."""
+        """The number of findings of that severity."""
         return sum(assessment.severity == severity for assessment in self.assessments)
 
     @property
@@ -79,14 +79,14 @@ class Diagnosis(Value):
 def assessed(
     finding: Finding, settings_fix: SettingsFix | SettingsTable | Declaration | None = None, **changes: object
 ) -> Assessment:
-    """A finding as an assessment, with what in the settings would fix it and some of its facts changed."""
+    """A finding as an assessment, with the setting that would fix it; keyword arguments replace fields of the finding."""
     made = Assessment.model_validate({**finding.model_dump(by_alias=False), "settings_fix": settings_fix, **changes})
     require_registered(made.code, made.severity)
     return made
 
 
 def ranked(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
-    """The assessments sorted: the most severe first, those of one kind together."""
+    """The assessments, the most severe first, those of one kind together."""
     return tuple(sorted(assessments, key=lambda one: (SEVERITIES.index(one.severity), one.code, one.subject)))
 
 
@@ -97,7 +97,7 @@ class Group(Value):
     code: str
     message: str
     fix: str
-    subjects: tuple[tuple[str, int], ...]  # with the count of each
+    subjects: tuple[tuple[str, int], ...]  # with the count of each assessment
     examples: tuple[str, ...]
 
 
@@ -127,9 +127,9 @@ def settings_text(
     """The settings fixes as TOML for `edms-backup.toml`, each section once.
 
     Args:
-        assessments: whose fixes to write.
-        present: (section, key) -> values of lists that the settings have already; they are written again.
-        tables: section -> its entries, of sections to be replaced as a whole; they are written again too.
+        assessments: the assessments with the fixes to write.
+        present: (section, key) -> values of a list in the settings, to which new values are added.
+        tables: section -> entries in the settings, to which new entries are added.
     """
     sections: dict[str, dict[str, str | tuple[str, ...]]] = {}
     declarations: dict[Declaration, None] = {}
@@ -145,7 +145,7 @@ def settings_text(
             continue
         entries = sections.setdefault(settings_fix.section, {})
         before = entries.get(settings_fix.key, present.get((settings_fix.section, settings_fix.key), ()))
-        # A list of what to leave out grows; any other entry has one value.
+        # Values are added to lists of [exclude]; any other entry is replaced.
         grows = (
             settings_fix.section == "exclude" and isinstance(settings_fix.value, tuple) and isinstance(before, tuple)
         )
@@ -157,12 +157,12 @@ def settings_text(
 
 
 def declaration_text(declaration: Declaration) -> str:
-    """The declaration as it stands in `edms-backup.toml`, after everything else that is there."""
+    """The declaration as TOML, to be appended to `edms-backup.toml`."""
     return f"[[{declaration.section}]]\n{_toml(dict(declaration.entries), ordered=False)}"
 
 
 def settings_fix_line(settings_fix: SettingsFix) -> str:
-    """The settings fix in one line, for people: `[natural_keys] "shop.Order" = ["number"]`."""
+    """The fix in one line for people: `[natural_keys] "shop.Order" = ["number"]`."""
     return f"[{settings_fix.section}] {_toml({settings_fix.key: settings_fix.value}).rstrip()}"
 
 

@@ -1,4 +1,4 @@
-"""The whole examination: every check on one EDMS whose rows were read and whose keys were checked."""
+"""Run every check on an EDMS whose rows were read and whose keys were checked."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from edms_tasks.settings import Settings
 class Subject:
     """The EDMS under examination: its report, inventory, checked keys and folders of files."""
 
-    report: ProbeReport  # with the lookups tried
+    report: ProbeReport  # including the results of trying the lookups
     inventory: Inventory
     findings: tuple[Finding, ...]  # of the inventory and of the engine
     keys: CheckedKeys
     roots: tuple[WalkedRoot, ...]
-    names: tuple[Path, ...]  # what `walk_root` wrote, for each root
-    ours: tuple[Path, ...]  # folders of our own
+    names: tuple[Path, ...]  # the result of `walk_root` for each root
+    ours: tuple[Path, ...]  # our own folders
     scratch: Path  # for temporary files
 
 
@@ -75,7 +75,7 @@ def _examination(subject: Subject) -> Examination:
 
 
 def _of_inventory(subject: Subject, settings: Settings) -> list[Assessment]:
-    """The findings of the inventory and the engine, without those that are assessed again."""
+    """The findings of the inventory and the engine that no check replaces."""
     anew = {*KEY_CODES, "unapplied-migrations"}
     passed_on = [assessed(finding) for finding in subject.findings if finding.code not in anew]
     refused = settings.edms.unapplied_migrations == "refuse"
@@ -83,7 +83,7 @@ def _of_inventory(subject: Subject, settings: Settings) -> list[Assessment]:
 
 
 def _suggestions(subject: Subject, models: Mapping[str, ProbeModel]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Table id -> a key for it, for tables that have none but their primary key."""
+    """(table id, key) for tables that have only their primary key."""
     keys = subject.keys
     with keys.workspace.cursor() as cursor:
         for table in keys.tables.values():

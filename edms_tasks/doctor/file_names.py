@@ -43,9 +43,9 @@ def walk_root(root: FileRoot, leave_out: LeaveOut, ours: Sequence[Path], into: P
 
     Args:
         root: the folder.
-        leave_out: what a backup leaves out.
-        ours: folders of our own and the database's file, which are not entered if they lie inside.
-        into: the file; it is made even for a root without files.
+        leave_out: the files that a backup leaves out.
+        ours: our own folders and the database's file; they are skipped if they are in the root.
+        into: the Parquet file; written even if the root has no files.
     """
     troubles = Troubles(root.name)
     base = os.fsencode(root.path)
@@ -82,9 +82,9 @@ def tabulate_names(cursor: duckdb.DuckDBPyConnection, walked: Sequence[Path]) ->
 
 
 def assess_roots(walked: Sequence[WalkedRoot]) -> list[Assessment]:
-    """What the walks met: folders that are not there, files that cannot be read, links that lead out."""
+    """The problems that the walks met: missing folders, unreadable files, links that lead out of a root."""
     wordings: dict[str, Callable[[str], str]] = {
-        # Said of a backup that was made; here it has yet to be made.
+        # These messages are about a finished backup; here there is none yet.
         code: lambda message: message.replace("is not in the snapshot", "would not be in a snapshot")
         for code in ("file-unreadable", "folder-unreadable", "file-special", "link-dangling")
     }
@@ -99,11 +99,11 @@ def assess_roots(walked: Sequence[WalkedRoot]) -> list[Assessment]:
 def assess_file_names(
     cursor: duckdb.DuckDBPyConnection, references: Sequence[FileNameReference], keys: CheckedKeys
 ) -> list[Assessment]:
-    """Files that by declaration are named by the id of a row that does not exist."""
+    """Files whose names, as declared, contain the id of a row that does not exist."""
     assessments = []
     for reference in references:
         if reference.target not in keys.tables:
-            continue  # its rows were left out on purpose
+            continue  # an excluded table
         files = f"(SELECT path, '' AS sha256 FROM {FILE_NAMES} WHERE root = {literal(reference.root)})"
         ids = ids_of(cursor, keys, reference.target, reference.target_column)
         counted = f"SELECT path FROM ({matching(files, reference, ids)}) WHERE is_orphan"

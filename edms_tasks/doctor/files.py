@@ -1,4 +1,4 @@
-"""What rows say of files, as assessments: the numbers are those of a backup, made by the same code."""
+"""Compare rows with files. The numbers are those of a backup, because the same code counts them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def assess_files(
     """Missing files, orphans, columns that hold paths, and files outside every root, with the roots that would hold them.
 
     Args:
-        examination: what to compare.
-        files: SELECT of (root, path) of all files that are there, the paths as bytes.
-        cursor: of the run's workspace.
+        examination: the tables and roots to compare.
+        files: SELECT of (root, path) of all existing files, the paths as bytes.
+        cursor: cursor of the run's workspace.
         scratch: folder for temporary files.
     """
     found = examine_named_files(examination, files, cursor, scratch)

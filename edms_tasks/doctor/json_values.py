@@ -1,4 +1,4 @@
-"""What JSON in a column holds, path by path: `$.documents[*].id` stands for that place in every document."""
+"""The contents of JSON in a column, path by path: `$.documents[*].id` stands for this path in every document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOSTLY = 0.5
 
 
 def json_columns(cursor: duckdb.DuckDBPyConnection, sample: Sample) -> tuple[str, ...]:
-    """The columns of a sample that hold JSON objects or arrays in most of their filled rows, whatever their type."""
+    """The columns of a sample, of any type, that contain JSON objects or arrays in most rows with a value."""
     counts = []
     for column in sample.columns:
         name = identifier(column.name)
@@ -26,7 +26,7 @@ def json_columns(cursor: duckdb.DuckDBPyConnection, sample: Sample) -> tuple[str
 
 
 def tabulate_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, into: str) -> None:
-    """Make a table `into` of everything in a column's JSON: `path`, `key` (of an object's member), `value` (of a scalar).
+    """Make a table `into` of all members of a column's JSON: `path`, `key` (of an object's member), `value` (of a scalar).
 
     Positions in arrays are written `[*]`, keys that look like ids `.*`.
     """

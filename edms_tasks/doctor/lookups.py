@@ -1,6 +1,6 @@
-"""`natural_key()` and `get_by_natural_key` as Django would use them. They must match, and often do not.
+"""Check `natural_key()` and `get_by_natural_key`. They must match, and often do not.
 
-Backups do not use the lookup; fixtures, `loaddata` and whatever else of the EDMS relies on it do.
+Backups do not use the lookup; fixtures, `loaddata` and other code of the EDMS do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from edms_tasks.inventory.probe_report import ProbeModel
 
 
 def assess_lookups(models: Iterable[ProbeModel], doubled: Collection[str]) -> list[Assessment]:
-    """What is wrong with the two methods, model by model. Rows of `doubled` models are known to share a key."""
+    """Problems with the two methods, model by model. Models in `doubled` are known to have rows with the same key."""
     everything = list(models)
     by_table = {model.table: model for model in everything}
     assessments: list[Assessment] = []
@@ -87,7 +87,7 @@ def _answers(model: ProbeModel) -> Iterator[Assessment]:
 
 
 def _dependencies(model: ProbeModel, by_table: Mapping[str, ProbeModel]) -> Iterator[Assessment]:
-    """References the key passes through that `natural_key.dependencies` does not name."""
+    """References in the key's path that `natural_key.dependencies` does not name."""
     key = model.natural_key
     if key is None or key.paths is None:
         return
@@ -102,7 +102,7 @@ def _dependencies(model: ProbeModel, by_table: Mapping[str, ProbeModel]) -> Iter
             missing.append(target)
     if not missing:
         return
-    # Django sorts by direct references itself, to models that have a natural key; others it does not see.
+    # Django sorts by direct references to models with a natural key by itself, and ignores others.
     unsorted = [target.label for target in missing if target.natural_key is None]
     names = ", ".join(dict.fromkeys(target.label for target in missing))
     wanted = sorted(declared | {target.label.lower() for target in missing})

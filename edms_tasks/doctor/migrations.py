@@ -1,4 +1,4 @@
-"""Migrations: a database that is behind the EDMS's code, and records in it that the code does not know."""
+"""Check migrations: those of the code that the database lacks, and records in it that the code does not know."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edms_tasks.inventory.probe_report import ProbeReport
 
 
 def assess_migrations(report: ProbeReport, *, refused: bool) -> list[Assessment]:
-    """What the code and the database do not have in common; `refused`: the settings refuse a backup of one behind."""
+    """The differences between code and database. `refused`: the settings refuse a backup of a database that is behind."""
     assessments = []
     if report.migrations_unapplied:
         names = tuple(f"{app}.{name}" for app, name in report.migrations_unapplied)

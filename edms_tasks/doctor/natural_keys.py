@@ -1,4 +1,4 @@
-"""Natural keys on the real rows: which one each table gets and why, and what is wrong with those it does not get."""
+"""Check natural keys on the real rows: which one each table gets and why, and the problems of the others."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def assess_keys(
     declared: Collection[str],
     suggestions: Mapping[str, tuple[str, ...]],
 ) -> list[Assessment]:
-    """What is wrong with natural keys.
+    """Problems with natural keys.
 
     Args:
-        keys: checked on the rows.
+        keys: the natural keys, checked on the rows.
         found: findings of the inventory and of the check of keys; those that are not about keys are skipped.
         declared: models and tables for which the settings declare a key.
-        suggestions: table id -> field paths that identify its rows, for tables that have nothing better.
+        suggestions: table id -> field paths that identify its rows, for tables without a natural key.
     """
     by_label = {table.label: table for table in keys.tables.values()}
     named = {name.lower() for name in declared}
@@ -59,7 +59,7 @@ def assess_keys(
     explained = {finding.subject for finding in about_keys if finding.code != "no-natural-key"}
     for finding in about_keys:
         table = by_label.get(finding.subject)
-        # That there is no key needs no saying where it is said why.
+        # A finding that says why there is no key makes "no-natural-key" redundant.
         if table is not None and (finding.code != "no-natural-key" or finding.subject not in explained):
             assessments.append(_reassessed(finding, table, keys, named, suggestions.get(table.id)))
     for table in keys.tables.values():
@@ -73,9 +73,9 @@ def readable_key(key: NaturalKey | None) -> str:
 
 
 def constraint_behind(table: Table, paths: Sequence[tuple[str, ...]], tables: Mapping[str, Table]) -> str:
-    """The constraint by which the database keeps a key unique, whatever rows will come; empty where there is none.
+    """The constraint that keeps a key unique in the database, in words; "" if there is none.
 
-    A path through a reference fixes the row it points at if the parts taken from there are themselves kept unique.
+    Parts of the key in a referenced table count if a constraint keeps them unique there, because then they identify the row.
     """
     parts: dict[str, list[tuple[str, ...]]] = {}
     for path in paths:
@@ -121,7 +121,7 @@ def _reassessed(
     declared: Collection[str],
     suggestion: tuple[str, ...] | None,
 ) -> Assessment:
-    """A finding about a key, with the fix for the key that the table got instead."""
+    """A finding about a key, with a fix that depends on the key that the table got instead."""
     key = keys.keys[table.id].natural_key
     severity, message = finding.severity, finding.message
     if finding.code == "natural-key-duplicates":
@@ -139,7 +139,7 @@ def _reassessed(
                 message=f"{message} The database has a constraint against that, so its index is damaged.",
                 fix="Rebuild the index (REINDEX), and fix the rows that it then reports.",
             )
-    # A key that the settings declare and that does not hold is an error: its author must know.
+    # A key that the settings declare must hold; otherwise it is an error.
     if {table.label.lower(), table.id.lower()} & set(declared) and (key is None or key.source != "settings"):
         severity = "error" if finding.code in ("natural-key-duplicates", "natural-key-cycle") else severity
     if key is not None and key.source != "surrogate":
@@ -175,7 +175,7 @@ def _is_named(key: NaturalKey, message: str) -> bool:
 
 
 def _health(table: Table, keys: CheckedKeys) -> list[Assessment]:
-    """Weaknesses of the key that was chosen."""
+    """Weaknesses of the chosen key."""
     checked = keys.keys[table.id]
     key = checked.natural_key
     if key is None or key.source == "surrogate":
@@ -234,7 +234,7 @@ def _health(table: Table, keys: CheckedKeys) -> list[Assessment]:
 
 
 def _counts_nulls(table: Table, key: NaturalKey) -> bool:
-    """Whether constraints take NULLs for equal, as a key does."""
+    """Whether a constraint on the key treats NULLs as equal, as a natural key does."""
     heads = {path[0] for path in key.paths if len(path) == 1}
     return any(
         heads.issuperset(unique.columns)
@@ -244,7 +244,7 @@ def _counts_nulls(table: Table, key: NaturalKey) -> bool:
 
 
 def _ids_inside(table: Table, key: NaturalKey, keys: CheckedKeys) -> list[str]:
-    """The fields whose bare value is part of a key and a counter of the table they point at."""
+    """The fields of a key that contain an id of another table, where that is a counter."""
     names = {column.name: column.field or column.name for column in table.columns}
     found = []
     for path in key.paths:

@@ -1,4 +1,4 @@
-"""Which of the doctor's suggestions a profile answers: those whose lines stand in it."""
+"""Which of the doctor's suggestions a profile already answers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from edms_tasks.doctor.assessment import Declaration, SettingsFix, SettingsTable
 
 
 def answers(profile: Mapping[str, Any], settings_fix: SettingsFix | SettingsTable | Declaration | None) -> bool:
-    """Whether a profile's parsed sections say something about what the fix is for, not whether they say the same.
+    """Whether a profile's parsed sections decide what the fix is about, in the same way or in another.
 
-    A key that the profile chose for a model answers the suggestion of another; a declaration of other ids in the same
-    column does not.
+    If the profile declares a key for a model, a suggestion of another key for it is answered. A declaration of other ids in
+    the same column does not answer a suggested one.
     """
     if settings_fix is None:
         return False
@@ -22,8 +22,8 @@ def answers(profile: Mapping[str, Any], settings_fix: SettingsFix | SettingsTabl
     if isinstance(settings_fix, SettingsTable):
         return isinstance(section, dict) and {value for _, value in settings_fix.values} <= set(section.values())
     if isinstance(settings_fix, Declaration):
-        wanted = _meant(dict(settings_fix.entries))
-        return isinstance(section, list) and any(_meant(one) == wanted for one in section)
+        wanted = _normalized(dict(settings_fix.entries))
+        return isinstance(section, list) and any(_normalized(declared) == wanted for declared in section)
     if not isinstance(section, dict) or settings_fix.key not in section:
         return False
     has = section[settings_fix.key]
@@ -32,8 +32,8 @@ def answers(profile: Mapping[str, Any], settings_fix: SettingsFix | SettingsTabl
     return True
 
 
-def _meant(entries: Mapping[str, Any]) -> dict[str, str]:
-    """A declaration without the two spellings of a foreign key's column, `content_type` and `content_type_id`."""
+def _normalized(entries: Mapping[str, Any]) -> dict[str, str]:
+    """A declaration in which a foreign key's column is spelled in one way: `content_type`, not `content_type_id`."""
     return {
         key: str(value).removesuffix("_id") if key in ("content_type", "object_id", "column") else str(value)
         for key, value in entries.items()

@@ -1,7 +1,7 @@
-"""A profile's lines, checked one by one: does each name what is there, and what does it find on the real rows?
+"""Check a profile line by line: whether what it names exists, and what it finds on the real rows.
 
-A line is the smallest thing that can be wrong by itself: one key, one declared reference, one sensitive column. Lines
-are tried in their order, each together with those before it that fit; so a line that is wrong hides none after it.
+A line is the smallest part that can be wrong by itself: one key, one declared reference, one sensitive column. Lines are
+tried in order, each together with the right ones before it; so a wrong line does not hide those after it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _NAMES_AT_ONCE = 65_536
 
 
 class ProfileLine(Value):
-    """One line, and what it came to."""
+    """A line and its verdict."""
 
     section: str
     line: str
-    verdict: Verdict  # "nothing": it is no error, but finds nothing on these rows
+    verdict: Verdict  # "nothing": no error, but it finds nothing on these rows
     count: int
     found: str
     fix: str = ""
@@ -42,7 +42,7 @@ class ProfileLine(Value):
 
 @dataclass(frozen=True)
 class Entry:
-    """One line as settings that hold nothing else."""
+    """One line, as settings without any other line."""
 
     section: str
     line: str
@@ -51,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of a line: the references that it adds, or why it does not fit."""
+    """The result of trying a line: the references that it adds, or the error."""
 
     entry: Entry
     references: tuple[tuple[str, Reference], ...] = ()  # with their table's id
@@ -80,15 +80,15 @@ def entries_of(values: Mapping[str, Any]) -> Iterator[Entry]:
 def try_lines(
     entries: Sequence[Entry], read: Callable[[Mapping[str, Any]], Settings], build: Callable[[Settings], Inventory]
 ) -> tuple[Settings, tuple[Tried, ...]]:
-    """Take each line that fits those before it.
+    """Try each line together with the right ones before it.
 
     Args:
         entries: the lines.
         read: settings from parsed TOML; raises SettingsError.
-        build: the inventory by these settings; raises SettingsError.
+        build: builds the inventory with these settings; raises SettingsError.
 
     Returns:
-        the settings with all lines that fit, and what became of each line
+        the settings with all right lines, and the result for each line
     """
     taken: Mapping[str, Any] = {}
     settings = read(taken)
@@ -116,7 +116,10 @@ def try_lines(
 
 
 def with_lines(settings: Settings, profile: Settings) -> Settings:
-    """The settings of an EDMS with a profile's in place of what may have come from it already."""
+    """An EDMS's settings with those of a profile.
+
+    Keys, soft references and exclusions of the settings are dropped first, because they may come from the same profile.
+    """
     bare = settings.model_copy(
         update={"natural_keys": {}, "soft_references": (), "exclude": ExcludeSettings()}, deep=False
     )
@@ -134,7 +137,7 @@ def with_lines(settings: Settings, profile: Settings) -> Settings:
 
 
 def judge_lines(tried: Sequence[Tried], keys: CheckedKeys, roots: Sequence[WalkedRoot]) -> tuple[ProfileLine, ...]:
-    """What each line finds on the rows and files."""
+    """The verdict on each line, with what it finds on the rows and files."""
     followed = {
         (table.id, one.reference): one for table in keys.tables.values() for one in follow_references(table, keys)
     }
@@ -173,7 +176,7 @@ class _Judge:
     def _key(self, entry: Entry) -> ProfileLine:
         name = next(iter(entry.settings[_FREE]))
         table = self._table(name)
-        assert table is not None  # the inventory was built with it
+        assert table is not None  # otherwise building the inventory would have failed
         rows = self.keys.raws[table.id].rows
         key = self.keys.keys[table.id].natural_key
         told: list[Finding] = [
@@ -261,7 +264,7 @@ def _count(count: int, what: str) -> str:
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, tables together entry by entry and lists one after the other."""
+    """Two parsed TOML documents merged: tables by key, lists joined."""
     merged = dict(one)
     for key, value in other.items():
         before = merged.get(key)
@@ -275,7 +278,7 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inline(value: Any) -> str:
-    import tomlkit  # only where a profile is checked
+    import tomlkit  # needed only to check a profile
 
     if isinstance(value, dict):
         return ", ".join(f"{key} = {_inline(one)}" for key, one in value.items())

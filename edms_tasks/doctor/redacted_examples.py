@@ -1,4 +1,4 @@
-"""What must not be shown: values of secrets, and of columns that the settings call sensitive, stay out of examples."""
+"""Remove values that must not be shown from examples: those of sensitive columns."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edms_tasks.keys.checked_keys import CheckedKeys
 
 
 def redacted(assessments: Sequence[Assessment], sensitive: Collection[str], keys: CheckedKeys) -> list[Assessment]:
-    """The assessments, without the examples that may hold a value of a sensitive column (`app.Model.column`)."""
+    """The assessments without examples that may contain a value of a sensitive column (`app.Model.column`)."""
     secret = {assessment.subject for assessment in assessments if assessment.code == "secret-in-clear"}
     hidden = {name.lower() for name in {*sensitive, *secret}}
     tables = {table.label: table for table in keys.tables.values()}
     shown = []
     for assessment in assessments:
         table = tables.get(assessment.subject)
-        # A soft reference is named by its column, a blank, and where in the value its ids stand.
+        # The subject of a soft reference is its column, a blank, and the path of its ids in the value.
         column = assessment.subject.lower()
         values = set(_columns_shown(table, keys)) if table is not None else {column, column.partition(" ")[0]}
         shown.append(assessed(assessment, assessment.settings_fix, examples=()) if values & hidden else assessment)
@@ -26,7 +26,7 @@ def redacted(assessments: Sequence[Assessment], sensitive: Collection[str], keys
 
 
 def _columns_shown(table: Table, keys: CheckedKeys) -> Iterator[str]:
-    """The columns whose values examples about a table may hold: its own, and those its keys are taken from."""
+    """The columns whose values may occur in examples about a table: its own, and those of its natural keys in other tables."""
     yield from _names(table, [column.name for column in table.columns])
     for candidate in (*(tried.key for tried in keys.tried.get(table.id, ())), keys.keys[table.id].natural_key):
         if candidate is not None:
@@ -48,7 +48,7 @@ def _columns_of(key: NaturalKey, table: Table, keys: CheckedKeys) -> Iterator[st
 
 
 def _names(table: Table, columns: Sequence[str]) -> Iterator[str]:
-    """What settings may call a column: by its own name, or by its field's."""
+    """The names of columns in settings: the column's own, and its field's."""
     for column in columns:
         yield f"{table.label}.{column}".lower()
         yield f"{table.label}.{table.column(column).field or column}".lower()

@@ -1,4 +1,4 @@
-"""References on the real rows: those that point at nothing, and pairs of columns that look like a generic one."""
+"""Check references on the real rows: orphaned ones, and pairs of columns that look like a generic reference."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from edms_tasks.serialize import joined
 
 @dataclass(frozen=True)
 class Followed:
-    """What a reference came to on the rows of its table."""
+    """The counts of a reference on the rows of its table."""
 
     reference: Reference
-    filled: int  # rows that hold an id
-    dangling: int  # rows with an id that no row has
-    ids: int
-    lost: int  # ids that no row has
+    filled: int  # number of rows with an id
+    dangling: int  # number of rows with an id that no row has
+    ids: int  # number of ids
+    lost: int  # number of ids that no row has
 
 
 def assess_references(table: Table, keys: CheckedKeys) -> list[Assessment]:
-    """Follow every reference of a table that was read."""
+    """The problems with the references of a table that was read."""
     followed = follow_references(table, keys)
     assessments = []
     with keys.workspace.cursor() as cursor:
@@ -44,7 +44,7 @@ def assess_references(table: Table, keys: CheckedKeys) -> list[Assessment]:
 
 
 def follow_references(table: Table, keys: CheckedKeys) -> list[Followed]:
-    """Every reference of a table that was read, if its target was."""
+    """The counts of each reference of a table, if both the table and the reference's target were read."""
     raw = keys.raws[table.id]
     references = [reference for reference in table.references if _can_be_followed(reference, keys)]
     if not raw.rows or not references:
@@ -71,13 +71,13 @@ def _content_types(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> dict
 
 
 def _named(example: str, kinds: Mapping[str, str]) -> str:
-    """`documents.document 12` for `9:12`."""
+    """An example of a generic reference with the model's name: `documents.document 12` for `9:12`."""
     number, _, object_id = example.partition(":")
     return f"{kinds.get(number, f'content type {number}')} {object_id}"
 
 
 def _can_be_followed(reference: Reference, keys: CheckedKeys) -> bool:
-    """Whether the rows it may point at were read: those of an excluded table were left out on purpose."""
+    """Whether the rows that a reference may name were read; those of excluded tables were not."""
     return isinstance(reference, GenericReference) or any(target in keys.keys for target in reference.targets)
 
 
@@ -118,7 +118,7 @@ def _look_alike(
         found = f"{filled - dangling:,} of {filled:,} rows ({(filled - dangling) / filled:.0%}) lead to one"
     else:
         found = "no row has values yet"
-    # The admin's log is Django's own; nobody can declare anything there.
+    # Tables of Django itself, such as the admin's log, cannot be declared.
     of_django = table.name.startswith("django_")
     settings_fix = None if of_django else _declaration(table, reference)
     return assessed(

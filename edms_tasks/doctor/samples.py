@@ -1,4 +1,4 @@
-"""Samples: the values of a table's columns as text, a bounded number of rows, for what is only estimated."""
+"""Samples: the values of a table's columns as text, of a bounded number of rows, for estimates."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.workspace import relation
 
 SAMPLE_ROWS = 10_000
-_LONGEST_VALUE = 20_000  # bytes; what is longer is no id, no path and no password
+_LONGEST_VALUE = 20_000  # bytes; a longer value is no id, path or password
 _KINDS = {"integer", "text", "json", "uuid", "other"}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows of one table: a relation with a text column for each column in `columns`."""
+    """Some rows of a table: a relation with a text column for each column in `columns`."""
 
     table: Table
     relation: str
     rows: int  # in the sample
-    columns: tuple[Column, ...]  # without its keys, references and generated columns
+    columns: tuple[Column, ...]  # all but keys, references and generated columns
 
 
 def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKeys) -> Sample | None:
-    """Sample a table that was read into a relation of the workspace; None where there is nothing to look at."""
+    """Sample a table that was read into the workspace; None if it has no rows or no such columns."""
     raw = keys.raws[table.id]
     taken = set(table.primary_key)
     for reference in table.references:
@@ -50,7 +50,7 @@ def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKe
     name = identifier(f"sample of {table.id}")
     rows, chosen = relation(table, raw), ""
     if raw.rows > SAMPLE_ROWS:
-        # By a hash of the row's key: spread over the whole table, and the same rows each time.
+        # Rows are chosen by a hash of their key: spread over the whole table, and the same each time.
         members = identifiers(table.primary_key or [column.name for column in table.columns])
         chosen = f" WHERE hash({members}) % {-(-raw.rows // SAMPLE_ROWS)} = 0"
     cursor.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {', '.join(texts)} FROM {rows}{chosen}")

@@ -1,8 +1,8 @@
-"""Secrets in clear text, which anybody who reads the database or a backup can use.
+"""Find secrets in clear text, which anybody who reads the database or a backup can use.
 
-Assessed by two signs. The *name*: a column, or a key in JSON, that is called a password, secret, token, credential or
-private key, and whose values are neither empty nor password hashes of Django's nor visibly encrypted. The *value*: what
-private keys, cloud keys and signed tokens look like wherever they stand. Values are counted, never shown.
+There are two signs. The *name*: a column, or a key in JSON, is called a password, secret, token, credential or private key,
+and its values are neither empty nor Django's password hashes nor visibly encrypted. The *value*: it has the form of a
+private key, a cloud key or a signed token, in any column. Values are counted, never shown.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from edms_tasks.scratch.workspace import relation
 
 _NODES = "secret_nodes"
 
-# The last words of a name decide: `api_token`, not `token_type`.
+# The last words of a name count: `api_token` is a secret, `token_type` is not.
 _PASSWORD = re.compile(r"(?:^|_)(?:password|passwd|passphrase|passcode|pwd|pin_code)$")
 _TOKEN = re.compile(
     r"(?:^|_)(?:secret|token|credentials?|otp_seed|totp_seed|session_key"
     r"|(?:api|secret|private|access|signing|encryption|auth|license|master|hmac)_?key)$"
 )
 _NOT_CLEAR = re.compile(r"(?:^|_)(?:encrypted|crypted|hashed|hash|digest|public|masked)(?:_|$)")
-_SHORTEST_TOKEN = 8  # bytes; what is shorter is a setting such as "none" or "bearer"
+_SHORTEST_TOKEN = 8  # bytes; a shorter value is a setting such as "none" or "bearer"
 
-# What Django's hashers write, and its mark for "no password".
+# Password hashes of Django, and its mark for "no password".
 _HASHED = (
     r"(?:pbkdf2_\w+|argon2\w*|bcrypt\w*|scrypt|md5|sha1|unsalted_\w+|crypt)\$.*|\$(?:2[aby]|argon2\w*|5|6|y)\$.*|!.*"
 )
@@ -92,7 +92,7 @@ def _named_columns(cursor: duckdb.DuckDBPyConnection, table: Table, keys: Checke
 
 
 def _telling_values(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKeys) -> list[Assessment]:
-    """What looks like a secret by itself, in columns whose names say nothing."""
+    """Values that look like secrets, in columns whose names do not."""
     columns = [column for column in _texts(table) if _sign_of(table, column) is None]
     if not columns:
         return []
@@ -114,7 +114,7 @@ def _telling_values(cursor: duckdb.DuckDBPyConnection, table: Table, keys: Check
 
 
 def _named_keys(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str) -> list[Assessment]:
-    """Keys in a column's JSON that are called like secrets, such as the password of a mailbox in a source's settings."""
+    """Keys in a column's JSON with names of secrets, such as the password of a mailbox in a source's settings."""
     tabulate_json(cursor, sample, column, _NODES)
     names = cursor.execute(f"SELECT DISTINCT key FROM {_NODES} WHERE key IS NOT NULL AND value IS NOT NULL").fetchall()
     assessments = []
@@ -139,7 +139,7 @@ def _named_keys(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str) 
 
 
 def _texts(table: Table) -> list[Column]:
-    """Columns of text; a UUID is an identifier, and bytes cannot be told from their ciphertext."""
+    """The columns of text. UUIDs are identifiers, and bytes cannot be told from ciphertext."""
     return [column for column in table.columns if column.logical_type in ("text", "json", "other")]
 
 
@@ -155,7 +155,7 @@ def _sign_of(table: Table, column: Column) -> str | None:
 
 
 def _sign(name: str) -> str | None:
-    """The kind of secret that a name suggests."""
+    """The kind of secret that a name suggests, or None."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
     if _NOT_CLEAR.search(snake):
         return None

@@ -1,4 +1,4 @@
-"""Where values that look like ids are held: in plain columns, in lists, at paths of JSON; counted from samples."""
+"""Find values that look like ids, on samples: in plain columns, in lists, at paths of JSON."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class Place:
     column: str
     path: str  # "" for the column itself
     of: str  # "value" | "key"
-    several: bool  # one row can hold several: a list, an array, an object's keys
-    filled: int  # how many values there are in the sample
-    alike: int  # of those, how many look like ids at all
+    several: bool  # a row can have more than one value: a list, an array, an object's keys
+    filled: int  # number of values in the sample
+    alike: int  # number of values that look like ids
     separator: str = ""  # of a list in a string
 
     @property
     def subject(self) -> str:
-        """The subject of a finding about it."""
+        """The subject of a finding about the place."""
         return f"{self.table.label}.{self.column}"
 
     @property
     def name(self) -> str:
-        """What the values are called: the column, or the last key above them; `document_id` for `$.document.id`."""
+        """The name of the values: the column, or the last telling key: `document_id` for `$.document.id`."""
         keys = re.findall(r'\.("(?:[^"\\]|\\.)*"|[^.\[]+)', self.path)
         names = [self.column, *(key.strip('"') for key in keys if key != "*")]
         plain_id = names[-1].lower() in ("id", "pk", "uuid") and len(names) > 1
@@ -98,7 +98,7 @@ def _place_plain(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str,
 
 
 def _separator(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, is_list: str) -> str:
-    """What most of a column's lists are separated by."""
+    """The separator of most of a column's lists."""
     counts = [f"count(*) FILTER (contains({identifier(column)}, {literal(mark)}))" for mark in _SEPARATORS]
     (found,) = cursor.execute(f"SELECT {', '.join(counts)} FROM {sample.relation} WHERE {is_list}").fetchall()
     return max(zip(found, _SEPARATORS, strict=True), key=lambda pair: (int(pair[0]), -_SEPARATORS.index(pair[1])))[1]

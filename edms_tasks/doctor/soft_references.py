@@ -1,8 +1,8 @@
-"""Columns that look like references nobody declared: ids of one model in plain columns, in lists, in JSON.
+"""Find undeclared soft references: places with ids of one model in plain columns, in lists, in JSON.
 
-Small numbers resolve in every table, so that values resolve says little. A place is reported only if most of its values
-resolve *and* something else speaks for it: its name (`document_id`, `$.document_ids[*]`), or that so many values could
-hardly resolve by chance. What is reported is a suspicion with its share; nothing is made of it.
+A small number is an id in every table, so it means little that values are ids. A place is reported only if most of its
+values are ids of a model *and* there is another sign: its name (`document_id`, `$.document_ids[*]`), or so many values that
+they are hardly ids by chance. It is reported as a suspicion, with the share of its values that are ids.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from edms_tasks.undeclared.judgement import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names import Names
 
 _IDS = "soft_ids"
-# Rows of these are Django's own business; their small ids resolve everywhere.
+# Tables of Django itself, whose small ids match any column of numbers.
 _NOT_MEANT = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
 
 
 @dataclass(frozen=True)
 class _Match:
-    """How a place's values fare among one model's ids."""
+    """The comparison of a place's values with one model's ids."""
 
     place: int
     target: int
     share: float  # of the place's values, those that are ids of the model
-    different: int  # of those
+    different: int  # different ones of them
     highest: int | None  # the largest number looked up; None where some are UUIDs
-    named: bool  # the place's name is the model's
+    named: bool  # the place's name means the model
 
 
 def assess_soft_references(
@@ -71,7 +71,7 @@ def assess_soft_references(
 
 
 def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[Table]:
-    """All models' ids in one relation; returns the tables by their number in it."""
+    """Make one relation of all models' ids; returns the tables by their number in it."""
     cursor.execute(f"CREATE OR REPLACE TABLE {_IDS} (target INTEGER, value VARCHAR, number BIGINT)")
     targets: list[Table] = []
     for table in keys.tables.values():
@@ -93,7 +93,7 @@ def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[
 def _matches(
     cursor: duckdb.DuckDBPyConnection, places: Sequence[Place], targets: Sequence[Table], names: Names
 ) -> list[_Match]:
-    """Pairs of a place and a model for which more speaks than that values resolve."""
+    """Pairs of a place and a model whose ids the place is likely to contain."""
     rows = cursor.execute(
         f"""
         WITH looked_up AS (
@@ -110,20 +110,20 @@ def _matches(
     ).fetchall()
     matches = []
     for place, target, resolved, weight, different, highest in rows:
-        # What is no id at all was not looked up, and does not resolve either.
+        # Values that do not look like ids were not looked up; they count as values that are not ids.
         share = int(resolved) / int(weight) * places[place].alike / places[place].filled
         match = _Match(place, target, share, int(different), highest, target in _meant(places[place], names))
-        if _speaks(cursor, match):
+        if _is_likely(cursor, match):
             matches.append(match)
     return matches
 
 
-def _speaks(cursor: duckdb.DuckDBPyConnection, match: _Match) -> bool:
+def _is_likely(cursor: duckdb.DuckDBPyConnection, match: _Match) -> bool:
     if match.named:
         return match.share >= MOSTLY
     if match.share < SURELY:
         return False
-    # At least those that resolve lie below the highest; only if that leaves room, all of them are counted.
+    # The ids that occur are a lower bound of the model's ids up to the highest; count them all only if this bound passes.
     if not Fit(match.share, match.different, match.highest, match.different).beats_chance:
         return False
     below = 0
@@ -135,14 +135,14 @@ def _speaks(cursor: duckdb.DuckDBPyConnection, match: _Match) -> bool:
 
 
 def _meant(place: Place, names: Names) -> frozenset[int]:
-    """The models that the name of a place speaks of."""
+    """The models that the name of a place means."""
     meaning = names.meant(place.name, several=place.several)
     named = meaning.strength == "reference" or (meaning.strength == "model" and place.several)
     return meaning.targets if named else frozenset()
 
 
 def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Table, keys: CheckedKeys) -> bool:
-    """A counter that runs along with its own table's primary key is no reference to it."""
+    """Whether a place only repeats its own table's primary key, which is no reference to it."""
     if place.table.id != target.id or place.path or len(target.primary_key) != 1:
         return False
     raw, kinds = keys.raws[target.id], keys.types[target.id]
@@ -157,7 +157,7 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Ta
 
 
 def _is_declared(place: Place) -> bool:
-    """Whether the settings already declare the place; declared references are assessed like all others."""
+    """Whether the settings declare the place; then `references.py` checks it."""
     for reference in place.table.soft_references:
         if reference.column != place.column:
             continue
@@ -167,7 +167,7 @@ def _is_declared(place: Place) -> bool:
 
 
 def _covers(declared: JsonPath, found: JsonPath | None) -> bool:
-    """Whether a declared path leads to the same place, as far as can be told without its filters."""
+    """Whether a declared path, without its filters, means the same place as a found one."""
     if found is None or declared.keys != found.keys:
         return False
     paths = PathStates((declared,))
@@ -183,11 +183,11 @@ def _path(place: Place) -> JsonPath | None:
     try:
         return parse_json_path(place.path + ("~" if place.of == "key" else ""))
     except ValueError:
-        return None  # a whole document, or a name that paths cannot spell
+        return None  # a whole document, or a key that cannot be written in a path
 
 
 def _declaration(place: Place, target: Table) -> Declaration | None:
-    """What the settings would have to say; None where they have no form for it."""
+    """The declaration for the settings; None if they have no form for such a place."""
     entries = [("column", place.subject), ("target", target.label)]
     if place.path:
         if _path(place) is None:

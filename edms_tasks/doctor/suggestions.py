@@ -1,4 +1,4 @@
-"""Which columns could be the key of a table that has none: searched on the rows and suggested, never assumed."""
+"""Suggest a key for a table that has none: columns that identify its rows. A suggestion is never used by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.workspace import relation
 
-# What people call the columns by which they know a row, the likeliest first.
+# Names of columns that usually identify rows, the likeliest first.
 _TELLING = (
     "uuid", "uid", "guid", "code", "number", "no", "slug", "key", "identifier", "name", "username", "email", "title",
     "label", "reference", "serial", "checksum", "filename", "path", "date", "language", "locale", "type", "kind",
@@ -24,13 +24,13 @@ _KINDS = {"text", "integer", "uuid", "date"}
 _MOST_COLUMNS = 8
 _MOST_PARTS = 3
 _SAMPLE_ROWS = 2_000
-_FEWEST_ROWS = 2  # one row is identified by anything
+_FEWEST_ROWS = 2  # any column identifies a single row
 
 
 def suggest_key(
     cursor: duckdb.DuckDBPyConnection, table: Table, model: ProbeModel | None, keys: CheckedKeys
 ) -> tuple[str, ...] | None:
-    """Field paths, as `[natural_keys]` takes them, of the fewest telling columns that no two rows share; None if none do."""
+    """The fewest columns that no two rows share, as field paths for `[natural_keys]`; None if there are none."""
     raw = keys.raws[table.id]
     if raw.rows < _FEWEST_ROWS:
         return None
@@ -39,7 +39,7 @@ def suggest_key(
     sample = f"(SELECT * FROM {rows} LIMIT {_SAMPLE_ROWS})"
     for parts in range(1, _MOST_PARTS + 1):
         for chosen in itertools.combinations(columns, parts):
-            # References alone say which rows meet, not which one this is; a link table has its own constraint.
+            # Not references alone: those of a link table have a constraint of their own.
             if all(reference_of(table, column.name) for column in chosen):
                 continue
             names = [column.name for column in chosen]
@@ -70,7 +70,7 @@ def _telling_columns(table: Table, model: ProbeModel | None, keys: CheckedKeys) 
 
 
 def _is_portable(target: str, start: str, keys: CheckedKeys) -> bool:
-    """Whether the row a reference points at is known by more than a counter, and not by the row we start at."""
+    """Whether the target of a reference has a natural key that does not depend on the table `start`."""
     if target == start or target not in keys.keys:
         return False
     key = keys.keys[target].natural_key
@@ -81,7 +81,7 @@ def _is_portable(target: str, start: str, keys: CheckedKeys) -> bool:
 
 
 def _tell_apart(cursor: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[str]) -> bool:
-    """Whether no two rows share these values, and none is NULL."""
+    """Whether no two rows have the same values in these columns, and none is NULL."""
     missing = " OR ".join(f"{identifier(name)} IS NULL" for name in columns)
     row = cursor.execute(
         f"SELECT count(*), count(*) FILTER ({missing}), count(DISTINCT ({identifiers(columns)},)) FROM {rows}"
