@@ -104,6 +104,17 @@ class FilesSettings(Section):
     roots: dict[str, Path] = Field(default={}, description="Name -> folder; overrides or adds to what the probe finds.")
 
 
+class DerivedSettings(Section):
+    """Tables that the EDMS computes from others, such as search indexes."""
+
+    tables: tuple[str, ...] = Field(
+        default=(), description="Models or tables that a merge leaves alone, because the EDMS rebuilds them."
+    )
+    rebuild: tuple[str, ...] = Field(
+        default=(), description="Management commands that rebuild them; run after a merge or a promoted restore."
+    )
+
+
 class MergeSettings(Section):
     """What a merge is told of this EDMS."""
 
@@ -146,6 +157,7 @@ class Settings(BaseSettings):
     )
     exclude: ExcludeSettings = ExcludeSettings()
     files: FilesSettings = FilesSettings()
+    derived: DerivedSettings = DerivedSettings()
     merge: MergeSettings = MergeSettings()
     restore: RestoreSettings = RestoreSettings()
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")

@@ -24,6 +24,7 @@ from edms_tasks.lineage.owner import identity_of
 from edms_tasks.lineage.tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.declarations import names_as_declared, tables_as_declared
+from edms_tasks.merging.derived import without_derived
 from edms_tasks.merging.keys import keys_for_merge
 from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
@@ -37,6 +38,7 @@ from edms_tasks.settings import Settings
 from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
 from flows.evidence.reports import new_page
+from flows.live.derived_tables import rebuild_derived
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
 from flows.merging.merge_stages import MergeStages
 from flows.merging.wanted import Wanted
@@ -62,16 +64,21 @@ class MergeResult:
     notes: tuple[str, ...]
     seconds: dict[str, float]
     report: Path | None = None  # the page; merge.json lies beside it
+    not_rebuilt: tuple[str, ...] = ()  # commands that should have rebuilt derived tables, and failed
 
     @property
     def success(self) -> bool:
-        """Nothing prevents it (a plan), or everything was validated and committed (a merge)."""
-        return not self.plan.conflicts
+        """Nothing prevents it (a plan), or everything was validated, committed and rebuilt (a merge)."""
+        return not self.plan.conflicts and not self.not_rebuilt
 
     def shortfall(self) -> Shortfall | None:
         """Why the merge counts as failed: its conflicts. None if there are none."""
         if self.success:
             return None
+        if self.not_rebuilt:
+            return Shortfall(
+                "The snapshot was merged and proved, but derived tables were not rebuilt.", self.not_rebuilt
+            )
         conflicts = tuple(f"{conflict.model}: {conflict.message}" for conflict in self.plan.conflicts)
         return Shortfall("The snapshot cannot be merged; nothing was changed.", conflicts)
 
@@ -84,6 +91,7 @@ class MergeResult:
             "safety_snapshot": self.safety_snapshot,
             "tables": [table.model_dump(mode="json") for table in self.tables],
             "notes": list(self.notes),
+            "not_rebuilt": list(self.not_rebuilt),
             "seconds": self.seconds,
             "report": str(self.report) if self.report else None,
         }
@@ -148,7 +156,8 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
             f"The live database is unchanged. Snapshot {safety[:12] if safety else ''} of it was made before; staged files were removed."
         )
         plan, proved = _merge(run, opened, stages, tables, scratch, notes, cleanup)
-    done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), run.seconds)
+        not_rebuilt = () if plan.conflicts else _rebuild(run, opened, notes)
+    done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), run.seconds, not_rebuilt=not_rebuilt)
     if not done.done:
         return _reported(run, done)
     with _committed_whatever_fails(done, run.settings):
@@ -200,6 +209,17 @@ def _needed(tables: Sequence[Table], report: ProbeReport | None) -> dict[str, fr
         table.id: frozenset(field.column for field in fields.get(table.label, ()) if field.on_delete in together)
         for table in tables
     }
+
+
+def _rebuild(run: Run, opened: _Opened, notes: list[str]) -> tuple[str, ...]:
+    """Let the EDMS rebuild its derived tables; returns the commands that failed."""
+    if not run.settings.derived.rebuild:
+        return ()
+    when_stopped(
+        "The merge is committed. Derived tables were being rebuilt: run the commands of [derived] in the EDMS."
+    )
+    with run.stage("rebuild"):
+        return rebuild_derived(run, opened.database.address.name, notes)
 
 
 def _is_own(settings: Settings, opened: _Opened) -> bool:
@@ -319,7 +339,7 @@ def _tables(settings: Settings, database: Database, manifest: Manifest, scratch:
             fix="Bring both to the same version first: restore the snapshot with --into, run the EDMS's migrations on that copy, back "
             "it up, and merge that snapshot.",
         )
-    return tables
+    return without_derived(tables, settings.derived.tables, settings.derived.rebuild, [*described.values()], notes)
 
 
 def _require_open(database: Database, tables: Sequence[Table], closed: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from edms_tasks.databases.left_out import write_script
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError
 from edms_tasks.scratch.run_folder import run_folder
+from flows.live.derived_tables import rebuild_derived
 from flows.requests import RestoreRequest
 from flows.restoring.choosing_source import choose_source
 from flows.restoring.conversion_target import require_no_password
@@ -108,4 +109,7 @@ def restore_snapshot(
                 candidate.seal()
             with run.stage("promote" if target.into is None else "keep"):
                 promotion = hand_over(run, opened, target, staged, candidate, evidence, notes)
+            if promotion is not None and run.settings.derived.rebuild:
+                with run.stage("rebuild"):
+                    rebuild_derived(run, target.database.address.name, notes)
     return report_restore(run, opened, source, evidence, code_migration, promotion, notes)

@@ -33,6 +33,8 @@ _EXAMPLES = {
     "exclude.tables": '["sessions.Session"]',
     "exclude.files": '["cache/*", "*.tmp"]',
     "files.roots": '{ media = "/srv/edms/media" }',
+    "derived.tables": '["wagtailsearch.IndexEntry"]',
+    "derived.rebuild": '["update_index"]',
     "merge.not_references": '["documents.Document.batch_id"]',
     "restore.database": '"postgresql://user:password@host:5432/edms"',
     "validate.sensitive": '["users.User.email"]',

@@ -42,6 +42,8 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
             console,
             f"✓ merged and proved: {proved:,} rows of the snapshot are the same in {result.plan.target}; {writes:,} rows and files written",
         )
+        if result.not_rebuilt:
+            line(console, f"✗ derived tables were not rebuilt: run {', '.join(result.not_rebuilt)} in the EDMS")
 
 
 def print_looked(console: Console, looked: Looked) -> None:

@@ -1,0 +1,56 @@
+"""Tables that the EDMS computes from others: a merge leaves them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.model import ForeignReference, Table
+from edms_tasks.merging.id_map import parent_of
+
+_WHERE = "[derived] tables"
+
+
+def without_derived(
+    tables: Sequence[Table], names: Collection[str], rebuild: Collection[str], others: Sequence[Table], notes: list[str]
+) -> list[Table]:
+    """The tables that are merged row by row.
+
+    Args:
+        tables: those of the snapshot that would be merged.
+        names: models or tables, as the settings name them.
+        rebuild: the commands that the settings name.
+        others: the snapshot's tables that are not merged anyway; they may be named too.
+        notes: gets a line for each table that is left alone.
+
+    Raises:
+        SettingsError: a name is that of no table, or rows that are merged refer to the table.
+    """
+    by_name = {table.label.lower(): table for table in tables} | {table.id.lower(): table for table in tables}
+    left_alone = {name.lower() for table in others for name in (table.label, table.id)} - by_name.keys()
+    derived: dict[str, Table] = {}
+    for name in names:
+        if name.lower() in left_alone:
+            continue
+        if name.lower() not in by_name:
+            raise SettingsError(
+                f"There is no model or table {name!r} in the snapshot.", where=_WHERE, fix="Correct or remove the name."
+            )
+        derived[by_name[name.lower()].id] = by_name[name.lower()]
+    # A row whose key is that of a derived row is a part of it: the table of a search index beside its entries.
+    while parts := [table for table in tables if table.id not in derived and parent_of(table) in derived]:
+        derived |= {table.id: table for table in parts}
+    left = [table for table in tables if table.id not in derived]
+    for table in left:
+        for reference in table.references:
+            if isinstance(reference, ForeignReference) and derived.keys() & set(reference.targets):
+                raise SettingsError(
+                    f"{table.label} refers to {derived[reference.target].label if reference.target in derived else reference.target}, "
+                    "which is declared as derived.",
+                    where=_WHERE,
+                    why=f"Its rows would refer ({reference.name}) to rows that the EDMS makes anew.",
+                    fix=f"Declare {table.label} as derived too, or remove the other.",
+                )
+    how = f"rebuilt afterwards by {', '.join(rebuild)}" if rebuild else "rebuild it in the EDMS"
+    notes += [f"{table.label} is derived and is not merged: {how}." for table in derived.values()]
+    return left

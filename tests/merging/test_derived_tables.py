@@ -1,0 +1,119 @@
+"""Tables that the EDMS makes from others are left alone by a merge and rebuilt by the EDMS, and that is said."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edms_tasks.errors import SettingsError
+from edms_tasks.settings import DerivedSettings, Settings, settings_from
+from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_merge, run_restore
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
+
+MODELS = """
+class Document(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+class Entry(models.Model):
+    document_id = models.IntegerField()
+    words = models.CharField(max_length=20)
+"""
+COMMAND = """
+from django.core.management.base import BaseCommand
+from small.models import Document, Entry
+class Command(BaseCommand):
+    def add_arguments(self, parser):
+        parser.add_argument("word")
+    def handle(self, *args, word, **options):
+        if word == "fail": raise ValueError("no index today")
+        Entry.objects.all().delete()
+        for document in Document.objects.all(): Entry.objects.create(document_id=document.pk, words=f"{word} {document.number}")
+"""
+REBUILT = DerivedSettings(tables=("small.Entry",), rebuild=("build_index new",))
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A snapshot, and its EDMS, in which another document has the id."""
+
+    settings: Settings
+    database: Path
+    snapshot: str
+
+    def with_derived(self, derived: DerivedSettings) -> Settings:
+        return self.settings.model_copy(update={"derived": derived})
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.database)) as lite:
+            return lite.execute(text).fetchall()
+
+
+@pytest.fixture
+def indexed(tmp_path: Path) -> Indexed:
+    edms = small_project(tmp_path / "project", MODELS, "Document.objects.create(number='A')")
+    commands = tmp_path / "project" / "small" / "management" / "commands"
+    commands.mkdir(parents=True)
+    for folder in (commands, commands.parent):
+        (folder / "__init__.py").touch()
+    (commands / "build_index.py").write_text(COMMAND, encoding="utf-8")
+    settings = settings_from(
+        {
+            "edms": edms.edms.model_dump(),
+            "repository": {"url": str(tmp_path / "repository")},
+            "workdir": str(tmp_path / "work"),
+            "validate": {"django_check": False},
+        },
+        where=tmp_path / "edms-backup.toml",
+    )
+    database = tmp_path / "project" / "db.sqlite3"
+    with closing(sqlite3.connect(database)) as lite:
+        lite.execute("INSERT INTO small_entry (document_id, words) VALUES (1, 'old A')")
+        lite.commit()
+    snapshot = run_backup(settings).snapshot_id
+    with closing(sqlite3.connect(database)) as lite:
+        lite.execute("UPDATE small_document SET number = 'B'")
+        lite.execute("UPDATE small_entry SET words = 'old B'")
+        lite.commit()
+    return Indexed(settings, database, snapshot)
+
+
+def test_a_merge_leaves_them_alone_and_has_them_rebuilt_and_so_does_a_restore(indexed: Indexed) -> None:
+    result = run_merge(indexed.with_derived(REBUILT), snapshot=indexed.snapshot)
+
+    assert result.plan.conflicts == ()
+    assert result.success
+    assert indexed.query("SELECT document_id, words FROM small_entry ORDER BY 1") == [(1, "new B"), (2, "new A")]
+    assert "Derived tables: the EDMS ran `build_index new`." in result.notes
+    assert "small.Entry" not in {model.model for model in result.plan.models}
+
+    restored = run_restore(indexed.with_derived(REBUILT), snapshot=indexed.snapshot)
+
+    assert "Derived tables: the EDMS ran `build_index new`." in restored.notes
+    assert indexed.query("SELECT document_id, words FROM small_entry") == [(1, "new A")]
+
+
+def test_a_command_that_fails_is_said_and_the_merge_stays(indexed: Indexed) -> None:
+    derived = DerivedSettings(tables=("small_entry",), rebuild=("build_index fail",))
+
+    result = run_merge(indexed.with_derived(derived), snapshot=indexed.snapshot)
+
+    assert (result.done, result.success, result.not_rebuilt) == (True, False, ("build_index fail",))
+    assert any("no index today" in note for note in result.notes)
+    assert indexed.query("SELECT number FROM small_document ORDER BY 1") == [("A",), ("B",)]
+
+
+def test_what_is_not_there_or_is_referred_to_is_refused(indexed: Indexed) -> None:
+    with pytest.raises(SettingsError, match=r"no model or table 'small\.Index'"):
+        run_merge(
+            indexed.with_derived(DerivedSettings(tables=("small.Index",))), snapshot=indexed.snapshot, dry_run=True
+        )
+    with pytest.raises(SettingsError, match=r"auth\.\w+ refers to auth\.Permission"):
+        run_merge(
+            indexed.with_derived(DerivedSettings(tables=("auth.Permission",))), snapshot=indexed.snapshot, dry_run=True
+        )
