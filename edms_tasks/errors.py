@@ -1,8 +1,7 @@
-"""The errors a person can do something about, one class each.
+"""The errors that users can act on, one class each.
 
-Every error says what failed, where, why and what to do. The command line prints exactly that and leaves with the class's
-``exit_code``. `docs/restore.md` lists them all by ``code``. Errors are *transient* (a retry can help) or
-*terminal* where they are raised, so that no retry policy has to guess.
+Every error says what failed, where, why and what to do. The command line prints this and exits with the class's
+``exit_code``. `docs/restore.md` lists all errors by ``code``. Each class is *transient* (a retry can help) or *terminal*.
 """
 
 from __future__ import annotations
@@ -12,17 +11,17 @@ from typing import Any, ClassVar
 
 
 class EdmsBackupError(Exception):
-    """Base of everything this product raises on purpose.
+    """Base class of all errors that this product raises on purpose.
 
     Args:
         what: what failed, one sentence.
         where: the file, table, object or address concerned.
-        why: the reason as the machine gave it; never holds a secret.
-        fix: what the reader can do about it.
+        why: the reason, as reported by the system; never contains a secret.
+        fix: what the user can do about it.
     """
 
     code: ClassVar[str] = "error"
-    former_code: ClassVar[str] = ""  # what earlier releases called it
+    former_code: ClassVar[str] = ""  # the code in earlier releases
     exit_code: ClassVar[int] = 3
     transient: ClassVar[bool] = False
 
@@ -80,7 +79,7 @@ class SettingsError(TerminalError):
 
 
 class UnusableSuite(TerminalError):
-    """A suite of `[validate] suites` is no suite, is empty, or is about what is not there."""
+    """A suite of `[validate] suites` is not a suite, is empty, or names a table or column that does not exist."""
 
     code = "unusable-suite"
     exit_code = 2
@@ -131,7 +130,7 @@ class EdmsNotImportable(TerminalError):
 
 
 class CheckFailed(TerminalError):
-    """Something that was restored does not equal the snapshot; the live system was not touched."""
+    """What was restored does not equal the snapshot; the live system was not changed."""
 
     code = "check-failed"
     exit_code = 1
@@ -182,7 +181,7 @@ class DatabaseUnreadable(TerminalError):
 
 
 class UnappliedMigrations(TerminalError):
-    """The EDMS's code has migrations that its database does not."""
+    """The EDMS's code has migrations that its database lacks."""
 
     code = "unapplied-migrations"
 
@@ -231,7 +230,7 @@ class TargetLocked(TargetInUse):
 
 
 class TargetChanged(TransientError):
-    """The database or a folder is not the one it was when this run began, or not the one that was validated."""
+    """The database or a folder is not the one from the beginning of this run, or not the one that was validated."""
 
     code = "target-changed"
 
@@ -243,7 +242,7 @@ class LockLost(TransientError):
 
 
 class LockUnavailable(TerminalError):
-    """The target cannot be locked here."""
+    """The target cannot be locked."""
 
     code = "lock-unavailable"
 
@@ -261,7 +260,7 @@ class NoSpace(TerminalError):
 
 
 class MemoryExhausted(TerminalError):
-    """A step needs more memory than the settings allow, or than there is."""
+    """A step needs more memory than the settings allow, or than is available."""
 
     code = "memory-exhausted"
 
@@ -292,7 +291,7 @@ class NothingToRollBack(TerminalError):
 
 
 class AlreadyPromoted(TerminalError):
-    """What was confirmed has been done before. A confirmation is valid once."""
+    """What was confirmed has already been done. A confirmation is valid once."""
 
     code = "already-promoted"
     exit_code = 2

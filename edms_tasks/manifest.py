@@ -1,7 +1,7 @@
-"""The manifest: the one document that makes a snapshot, and the only place that knows its JSON.
+"""The manifest: the document that makes a snapshot. Only this module knows its JSON.
 
-A snapshot exists when its manifest does. Its id is the SHA-256 of the manifest's bytes, so a manifest cannot change
-without losing its name; every object it names is named by the SHA-256 of the object's own bytes.
+A snapshot exists when its manifest does. Its id is the SHA-256 of the manifest's bytes, so a changed manifest no longer
+matches its name; each object in it is named by the SHA-256 of the object's bytes.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class ObjectRef(Value):
 
 
 class Chunk(Value):
-    """Rows of a table, one Parquet object.
+    """Some rows of a table, in one Parquet object.
 
-    A later snapshot uses the objects of an earlier one as they are: rows that changed or went in the meantime are
-    *superseded*, and are not rows of that later snapshot.
+    A later snapshot reuses the objects of an earlier one. Rows that were changed or deleted in the meantime are *superseded*:
+    they are not rows of the later snapshot.
     """
 
     object: ObjectRef
     rows: int = Field(ge=0)  # in the object, superseded ones included
-    exact_digest: str  # over those; 32 hex digits
+    exact_digest: str  # over all these rows; 32 hex digits
     content_digest: str
     superseded: ObjectRef | None = None  # a Parquet object with one column, `row`: numbers of rows, from 0
     superseded_rows: int = Field(default=0, ge=0)
@@ -66,7 +66,7 @@ class ReferenceState(Value):
 
     name: str
     filled: int = Field(ge=0)  # rows in which the reference is not NULL
-    dangling: int = Field(ge=0)  # of those, rows that point at nothing
+    dangling: int = Field(ge=0)  # of those, rows that refer to no existing row
     dangling_examples: tuple[str, ...] = ()
 
 
@@ -88,15 +88,15 @@ class TableEntry(Value):
     """A table in a snapshot."""
 
     table: Table
-    natural_key: NaturalKey | None  # the candidate that holds on the data; None: no key, not even a surrogate
+    natural_key: NaturalKey | None  # the first candidate that holds on the rows; None: no key, not even a surrogate
     encodings: dict[str, Encoding]
     state: TableState
     chunks: tuple[Chunk, ...]
-    raw_bytes: int | None = None  # of its rows when they were read, as uncompressed Parquet; None: not recorded
+    raw_bytes: int | None = None  # size of the rows when they were read, as uncompressed Parquet; None: not recorded
 
     @property
     def room(self) -> int:
-        """Bytes that its rows take when they are read back; a guess where they were not recorded."""
+        """Bytes that the rows take when they are read back; an estimate if not recorded."""
         return self.stored_bytes * _UNCOMPRESSED if self.raw_bytes is None else self.raw_bytes
 
     @property
@@ -115,18 +115,18 @@ class Sequence(Value):
 
 
 class NativeSchema(Value):
-    """The schema as the engine itself describes it, captured under the same view as the rows."""
+    """The schema as the engine describes it, captured in the same consistent view as the rows."""
 
     engine: str
     format: Literal["pg_dump-custom", "sqlite-schema-json"]
     object: ObjectRef
     server_version: str
     settings: dict[str, str] = Field(default={})  # encoding, collation, … of the database as a whole
-    materialized_views: tuple[str, ...] = ()  # quoted names, in the order to refresh them
+    materialized_views: tuple[str, ...] = ()  # quoted names, in the order of refreshing
 
 
 class FileIndex(Value):
-    """A file root in a snapshot: an index (Parquet objects) of paths, and what it adds up to."""
+    """A file root in a snapshot: an index of paths (Parquet objects), and its counts and digest."""
 
     root: FileRoot
     files: int = Field(ge=0)
@@ -137,11 +137,11 @@ class FileIndex(Value):
 
 
 class FileNameState(Value):
-    """Files whose names hold ids of rows, counted and digested."""
+    """Count and digest of files whose names contain ids of rows."""
 
     reference: FileNameReference
-    files: int = Field(ge=0)  # whose names match
-    dangling: int = Field(ge=0)  # of those, files named by an id that no row has
+    files: int = Field(ge=0)  # number of files whose names match
+    dangling: int = Field(ge=0)  # of those, files with an id that no row has
     dangling_examples: tuple[str, ...] = ()
     content_digest: str  # over the names with natural keys in place of ids, and the contents; 32 hex digits
 
@@ -159,14 +159,16 @@ class Manifest(Value):
     tables: tuple[TableEntry, ...]
     files: tuple[FileIndex, ...]
     file_names: tuple[FileNameState, ...] = ()
-    path_columns: tuple[PathColumn, ...] = ()  # found to name files, beside FileFields
+    path_columns: tuple[PathColumn, ...] = ()  # other columns than FileFields that name files
     findings: tuple[Finding, ...]
-    versions: dict[str, str]  # edms-backup and the libraries that wrote the snapshot
-    seconds: dict[str, float]  # stage -> duration
-    previous: str | None  # id of the snapshot before this one, of the same EDMS
-    number: int | None = Field(default=None, ge=1)  # how many of this EDMS there are with this one; None: not recorded
+    versions: dict[str, str]  # of edms-backup and the libraries that wrote the snapshot
+    seconds: dict[str, float]  # duration of each stage
+    previous: str | None  # id of the previous snapshot of the same EDMS
+    number: int | None = Field(
+        default=None, ge=1
+    )  # number of this EDMS's snapshots, including this one; None: not recorded
     identity: EdmsIdentity | None = None  # None: not recorded
-    aside: tuple[str, ...] = ()  # ids of other newest snapshots of this EDMS that this one does not follow
+    aside: tuple[str, ...] = ()  # ids of other newest snapshots of this EDMS, of which this one is not the successor
 
     def to_json(self) -> bytes:
         """The manifest's bytes: UTF-8 JSON, stable key order."""
@@ -174,7 +176,7 @@ class Manifest(Value):
 
     @classmethod
     def from_json(cls, data: bytes, *, where: str) -> Manifest:
-        """Parse and validate; raises DamagedRepository where the bytes are no manifest of this format."""
+        """Parse and validate a manifest; raises DamagedRepository if the bytes are no manifest of this format."""
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
@@ -187,7 +189,7 @@ class Manifest(Value):
             ) from error
 
     def objects(self) -> dict[str, ObjectRef]:
-        """Every object the snapshot needs, by SHA-256."""
+        """All objects of the snapshot, by SHA-256."""
         refs = [self.native_schema.object]
         for entry in self.tables:
             for chunk in entry.chunks:
@@ -198,11 +200,11 @@ class Manifest(Value):
         return {ref.sha256: ref for ref in refs}
 
     def read_by_a_backup(self, known: Container[str]) -> int:
-        """Of the objects, those that a backup reads again: chunks and packs `known` from an earlier one (SHA-256) are not."""
+        """The number of objects that a backup reads again: all but the chunks and packs in `known` (SHA-256s of earlier ones)."""
         always = {self.native_schema.object.sha256, *(ref.sha256 for index in self.files for ref in index.index)}
         return sum(name in always or name not in known for name in self.objects())
 
     @property
     def rows(self) -> int:
-        """Rows in all tables."""
+        """The number of rows in all tables."""
         return sum(entry.state.rows for entry in self.tables)

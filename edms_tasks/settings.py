@@ -64,7 +64,7 @@ class EdmsSettings(Section):
 
 
 class RepositorySettings(Section):
-    """Where snapshots live."""
+    """The repository."""
 
     id: str | None = Field(
         default=None,
@@ -76,7 +76,7 @@ class RepositorySettings(Section):
 
 
 class ExcludeSettings(Section):
-    """What is left out; every exclusion is listed in the manifest and the report."""
+    """What a backup leaves out; every exclusion is listed in the manifest and the report."""
 
     tables: tuple[str, ...] = Field(
         default=(), description="Models or tables whose rows are left out, e.g. sessions.Session."
@@ -116,7 +116,7 @@ class DerivedSettings(Section):
 
 
 class MergeSettings(Section):
-    """What a merge is told of this EDMS."""
+    """What a merge must know about this EDMS."""
 
     not_references: tuple[str, ...] = Field(
         default=(),
@@ -125,7 +125,7 @@ class MergeSettings(Section):
 
 
 class RestoreSettings(Section):
-    """How a restore reaches its target."""
+    """The target of a restore."""
 
     database: SecretStr | None = Field(
         default=None, description="Database URL to restore to when the EDMS's code does not run."
@@ -135,7 +135,7 @@ class RestoreSettings(Section):
 
 
 class ValidateSettings(Section):
-    """What is validated besides what always is, and where the evidence goes."""
+    """Further validations, and what reports may show."""
 
     sensitive: tuple[str, ...] = Field(default=(), description="model.column whose values never appear in reports.")
     suites: Path | None = Field(
@@ -179,12 +179,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, which arrives as init values."""
+        """The environment takes precedence over the file, whose values are the init values."""
         return _Environment(settings_cls), init_settings
 
 
 class _Environment(PydanticBaseSettingsSource):
-    """`EDMS_BACKUP__SECTION__KEY` variables, unknown ones included, so that a misspelled one is an error and not silence.
+    """`EDMS_BACKUP__SECTION__KEY` variables, including unknown ones, so that a misspelled one is an error.
 
     Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`,
     `[natural_keys]` and `[files] roots`. A value that begins with `[` or `{` is JSON.
@@ -302,7 +302,7 @@ def _explain(error: ValidationError, where: Path) -> SettingsError:
 
 
 def _variable_of(location: tuple[int | str, ...]) -> str:
-    """The variable that sets what stands there, or ""."""
+    """The name of the environment variable that sets this key, or ""."""
     wanted = [str(part).lower() for part in location]
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX):
@@ -328,9 +328,9 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         return Path(os.path.normpath(folder / path.expanduser()))
 
     edms = settings.edms
-    # The interpreter is not resolved: a virtual environment's python is a link, and following it leaves the environment.
+    # Links are not resolved: a virtual environment's python is one, and its target is outside the environment.
     python = edms.python if edms.python is None or len(edms.python.parts) == 1 else anchored(edms.python)
-    # Where the EDMS runs on another machine or in a container, its project folder is a path there.
+    # If the EDMS runs on another machine or in a container, its project folder is a path there.
     project = edms.project if edms.project is None or edms.command else anchored(edms.project)
     command = edms.command
     if command and "/" in command[0]:

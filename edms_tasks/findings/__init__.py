@@ -1,7 +1,7 @@
-"""Every finding there is: its code, the severities it may have, what it means and what to do.
+"""The registry of findings: for each code the possible severities, what it means and what to do.
 
-Code that notices something calls `make_finding("missing-file", subject, …)` and gives the particulars; a merge calls
-`make_conflict`. `docs/findings.md` is made from the same entries by `python -m tests.findings_page`.
+Code that finds a problem calls `make_finding("missing-file", subject, …)` with the particulars; a merge calls
+`make_conflict`. `python -m tests.findings_page` makes `docs/findings.md` from the same entries.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def make_finding(
 
     Args:
         code: a key of `REGISTRY`.
-        subject: model label, table, file path or setting it concerns.
-        message: the particulars; without them, what the registry says.
-        severity: needed where the kind may have several.
-        count: how many rows, files or objects it concerns.
+        subject: the model label, table, file path or setting that it is about.
+        message: the particulars; default: the registry's text.
+        severity: required if the kind has more than one.
+        count: number of rows, files or objects.
         examples: a few of them.
-        fix: what to do in this case; without it, what the registry says.
+        fix: what to do in this case; default: the registry's text.
 
     Raises:
         ValueError: the code is not registered, or the severity is not one of its kind.
@@ -69,10 +69,10 @@ def make_finding(
 
 
 def require_registered(code: str, severity: Severity | None) -> Kind:
-    """The kind of that code; `severity` None stands for its only one.
+    """The kind with this code; `severity` may be None if the kind has only one.
 
     Raises:
-        ValueError: there is no such kind, or it does not have that severity.
+        ValueError: there is no such kind, or it does not have this severity.
     """
     kind = REGISTRY.get(code)
     if kind is None:

@@ -1,4 +1,4 @@
-"""One kind of finding, as the registry holds it."""
+"""A kind of finding in the registry."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from edms_tasks.inventory.model import Severity
 
 @dataclass(frozen=True)
 class Kind:
-    """What all findings of one code have in common."""
+    """What all findings with the same code have in common."""
 
     code: str
-    severities: tuple[Severity, ...]  # one, or those between which the situation decides
+    severities: tuple[Severity, ...]  # the possible severities; of more than one, the situation decides
     means: str  # one or two sentences
-    fix: str = ""  # what to do; empty where nothing needs to be done
+    fix: str = ""  # what to do; empty if nothing needs to be done

@@ -1,8 +1,8 @@
 """Promote and roll back: the staged database and folders become the live ones, and the live ones are kept.
 
-`locks.py` keeps other runs from the target, `folders.py` is where files are staged, `journal.py` what is written down before anything
-changes (in the work folder, and beside the target for whoever comes with another), `swap.py` the change itself and what is done
-about one that was cut short, `rollback.py` the way back.
+`target_locks.py` keeps other runs from the target, `folders.py` names and checks staged folders of files, `journal.py` records a
+promotion before anything changes (in the work folder, and beside the target for runs with another work folder), `swap.py` swaps and
+finishes interrupted swaps, `around.py` swaps a folder that contains the database, `rollback.py` rolls back.
 """
 
 from edms_tasks.promotion.folders import check_folder, remove_staged, remove_staged_beside, staging_folder

@@ -1,8 +1,8 @@
-"""Swap a folder of files around the database that it holds: entry by entry, so that the database stays where it is.
+"""Swap a folder of files that contains the database: entry by entry, so that the database stays in its place.
 
-The live entries go into a folder beside it, which gets its final name when it has all of them: whoever finds that name knows that
-what is in the live folder now belongs to the incoming one. Then the incoming entries move in. A folder on the way to the database
-stays, and what is in it is swapped in the same manner. Each move is one rename, so a swap that was cut short goes on where it ended.
+The live entries move to a folder beside it, which gets its final name when it has all of them. So if a folder with that name
+exists, the entries in the live folder are incoming ones. Then the incoming entries move in. A folder above the database stays, and
+its entries are swapped in the same way. Each move is one rename, so an interrupted swap continues where it stopped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TAKING = ".taking"
 
 
 def around_the_database(swap: FolderSwap, databases: Sequence[Path]) -> FolderSwap:
-    """The plan with what it takes to swap around databases' files in the live folder; as it is where there are none.
+    """The plan, completed for a live folder with files of databases; unchanged if it has none.
 
     Raises:
         TerminalError: an entry cannot be moved, or an incoming one would take the place of a database's file.
@@ -50,7 +50,7 @@ def require_movable(live: Path, databases: Sequence[Path]) -> None:
 
 
 def swap_entries(swap: FolderSwap) -> None:
-    """Swap what is not swapped yet; raises OSError where an entry cannot be moved."""
+    """Swap the entries that are not swapped yet; raises OSError if an entry cannot be moved."""
     live, incoming, previous = Path(swap.live), Path(swap.incoming), Path(swap.previous)
     names = tuple(map(os.fsencode, swap.around))
     if not previous.exists():
@@ -77,22 +77,22 @@ def is_in_place(swap: FolderSwap) -> bool:
 
 
 def remove_emptied(swap: FolderSwap) -> None:
-    """Remove what is left of the incoming folder: folders on the way to the database, which are empty."""
+    """Remove the rest of the incoming folder: empty folders above the database's files."""
     incoming = Path(swap.incoming)
     for folder in (*reversed(_on_the_way(tuple(map(os.fsencode, swap.around)))), ""):
-        with suppress(FileNotFoundError):  # removed before the cut, or never there
+        with suppress(FileNotFoundError):  # removed before an interruption, or never there
             (incoming / folder).rmdir()
     flush_folder(incoming.parent)
 
 
 def _on_the_way(names: Sequence[bytes]) -> tuple[str, ...]:
-    """The folders that lead to the names, the outer ones first."""
+    """The folders above the names, the outer ones first."""
     found = {str(above) for name in names for above in Path(os.fsdecode(name)).parents if above != Path()}
     return tuple(sorted(found, key=lambda folder: (folder.count("/"), folder)))
 
 
 def _entries(folder: Path, names: Sequence[bytes], below: str = "") -> Iterator[tuple[str, bool]]:
-    """(path below the folder, whether it leads to a name) of each entry that is none of the database's own."""
+    """(path below the folder, whether it is a folder above a name) of each entry that is not one of the database's files."""
     with os.scandir(folder / below) as entries:
         found = sorted(f"{below}/{entry.name}".lstrip("/") if below else entry.name for entry in entries)
     for path in found:

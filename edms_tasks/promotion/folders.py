@@ -1,4 +1,4 @@
-"""Staged folders of files: beside the real folder, on the same disk, so that a rename can promote them."""
+"""Staged folders of files: beside the live folder, on the same disk, so that a rename can promote them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def remove_staged(folders: Sequence[Path]) -> None:
 
 
 def identity(folder: Path) -> str:
-    """The identity of a folder (device and inode), which another folder of the same name does not have; "" if it does not exist."""
+    """The identity of a folder (device and inode), which tells it from another of the same name; "" if it does not exist."""
     try:
         status = folder.stat()
     except FileNotFoundError:

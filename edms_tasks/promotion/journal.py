@@ -1,7 +1,6 @@
 """The records of promotions: a journal in the work folder, and beside the target a record of an unfinished one.
 
-The journal is what `rollback` reads. The record is for a run with another work folder, which must not take a target for whole that is
-half one thing and half another.
+`rollback` reads the journal. The record is for runs with another work folder: it shows that the target is only half swapped.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from edms_tasks.inventory.model import Value
 
 
 class FolderSwap(Value):
-    """A folder of files: `incoming` becomes `live`, what was there becomes `previous`."""
+    """The swap of a folder of files: `live` becomes `previous`, and `incoming` becomes `live`."""
 
     live: str
     incoming: str
     previous: str
     replaces: bool  # there was a live folder when the plan was made
-    brings: bool  # there was an incoming one
-    identity: str = ""  # of the incoming one; "": not recorded
-    # Of a folder that holds the database: its names in the folder, around which the entries are swapped one by one …
+    brings: bool  # there was an incoming folder
+    identity: str = ""  # of the incoming folder; "": not recorded
+    # The following are only for a folder that contains the database. Names of the database's files in it, which stay:
     around: tuple[str, ...] = ()
-    # … folders of the live and of the incoming one that cannot be moved as they are, and their modes …
+    # Folders in the live and in the incoming folder that must be made writable to be moved, with their modes:
     modes_live: tuple[tuple[str, int], ...] = ()
     modes_incoming: tuple[tuple[str, int], ...] = ()
-    # … the incoming entry that is moved last, with its identity, which tells that all are in place, and whether that is recorded.
+    # The incoming entry that is moved last, with its identity (if it is in place, all are), and whether all are known to be in place:
     last: tuple[str, str] | None = None
     done: bool = False
 
@@ -48,7 +47,7 @@ class Evidence(Value):
     rows: int
     tables: int
     files: int
-    report: str  # where it was to be written
+    report: str  # the path of the report, even if it could not be written
 
 
 class Promotion(Value):
@@ -65,21 +64,21 @@ class Promotion(Value):
     folders: tuple[FolderSwap, ...]
     state: Literal["started", "done", "rolled back"]
     identity: str = ""  # of the incoming database
-    previous_identity: str = ""  # of the live one that steps aside
-    set_aside: str = ""  # for people: what steps aside
+    previous_identity: str = ""  # of the live database, which becomes `previous`
+    set_aside: str = ""  # for people: what was live
     undoes: str = ""  # the stamp of the promotion that a rollback undoes
-    confirmation: str = ""  # what it was confirmed with: a confirmation counts once
+    confirmation: str = ""  # the confirmation, which is valid once
     evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)
 class Journal:
-    """All promotions on record, in one file that is replaced whole."""
+    """The record of all promotions: one file that is replaced atomically."""
 
     path: Path
 
     def read(self) -> list[Promotion]:
-        """Oldest first; raises TerminalError where the file is damaged."""
+        """All promotions, oldest first; raises TerminalError if the file is damaged."""
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -92,8 +91,8 @@ class Journal:
             raise self._unreadable(str(error).splitlines()[0]) from error
 
     def record(self, promotion: Promotion) -> None:
-        """Add a promotion, or replace the one of the same stamp in its place."""
-        with self._alone():
+        """Add a promotion, or replace the one with the same stamp."""
+        with self._locked():
             entries = self.read()
             stamps = [entry.stamp for entry in entries]
             if promotion.stamp in stamps:
@@ -104,14 +103,14 @@ class Journal:
 
     def forget(self, promotion: Promotion) -> None:
         """Remove a promotion that never began."""
-        with self._alone():
+        with self._locked():
             self._write([entry for entry in self.read() if entry.stamp != promotion.stamp])
 
     def _write(self, promotions: Sequence[Promotion]) -> None:
         write_durably(self.path, json.dumps([promotion.model_dump(mode="json") for promotion in promotions], indent=1))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         """Hold the journal's lock while it is read and written, because a work folder may serve several targets."""
         private_folder(self.path.parent)
         descriptor = os.open(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -144,7 +143,7 @@ def records_of(promotion: Promotion) -> list[Path]:
 def write_records(promotion: Promotion) -> None:
     """Write the records, before anything changes."""
     for place in records_of(promotion):
-        if place.parent.is_dir():  # where nothing is yet, nothing can be half
+        if place.parent.is_dir():  # without a folder there is no live target, so nothing can be half swapped
             write_durably(place, promotion.model_dump_json(indent=1))
 
 

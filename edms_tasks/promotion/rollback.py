@@ -1,4 +1,4 @@
-"""Roll back: what a restore or a rollback set aside becomes live again, by the same kind of swap."""
+"""Roll back: swap the live system with what a restore or a rollback set aside."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Choice:
     """A state that can be rolled back to: the database and folders that were set aside at `stamp`."""
 
     promotion: Promotion
-    default: bool  # what `rollback` does without a stamp: undo the last restore
+    default: bool  # chosen without a stamp: it undoes the last restore
 
     @property
     def stamp(self) -> str:
-        """The stamp that names it."""
+        """The stamp that identifies the choice."""
         return self.promotion.stamp
 
     @property
@@ -32,14 +32,14 @@ class Choice:
 
 
 def choices(database: Database, journal: Journal) -> tuple[Choice, ...]:
-    """Everything that can be rolled back to, the latest first."""
+    """All states that can be rolled back to, the latest first."""
     done = [one for one in journal.read() if one.state == "done" and one.live == database.address.name]
     possible = [one for one in reversed(done) if _is_there(one, database)]
     if not possible:
         return ()
     latest = [one for one in journal.read() if one.state != "started" and one.live == database.address.name][-1]
     now = database.identity(database.address.name)
-    # After a rollback, and where something else went live since, it must be said what is wanted.
+    # After a rollback, or if something else went live since, there is no default.
     default = latest.stamp if latest.kind == "restore" and latest.identity in ("", now) else ""
     return tuple(Choice(one, one.stamp == default) for one in possible)
 
@@ -48,7 +48,7 @@ def choose(database: Database, journal: Journal, stamp: str | None) -> Choice:
     """Choose what to roll back to: the named state, or the one before the last restore.
 
     Raises:
-        NothingToRollBack: there is nothing, or nothing of that name; or the last swap was a rollback, so that a name is needed.
+        NothingToRollBack: there is no such state, or none at all; or the last swap was a rollback, so a stamp is required.
     """
     found = choices(database, journal)
     if stamp is not None:
@@ -85,9 +85,9 @@ def roll_back(
     """Swap the live system with what was set aside. The caller holds the locks and has finished interrupted promotions.
 
     Raises:
-        NothingToRollBack: a folder of it is gone.
+        NothingToRollBack: a folder that was set aside is missing.
         TargetInUse, TargetChanged, LockLost: nothing was changed.
-        PromotionHalted: the database was swapped, and the folders could not follow.
+        PromotionHalted: the database was swapped, but the folders could not be.
     """
     undone = choice.promotion
     for swap in undone.folders:

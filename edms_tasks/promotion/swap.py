@@ -1,8 +1,8 @@
 """Swap the live system with the staged one, and finish a swap that was interrupted.
 
-The database changes in one atomic step, each folder in two renames; no system call does both. So the plan is written to the journal and
-beside the target first, and whoever comes next finishes a promotion that was cut short: forward once the database has changed, back if
-it has not. Which of both it is, the identities of the databases tell.
+The database changes in one atomic step, each folder in two renames; no system call does both. So the plan is first written to the
+journal and beside the target, and the next run finishes an interrupted promotion: forward if the database has changed, back if it has
+not. The identities of the databases show which is the case.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Staged:
 
     @classmethod
     def of(cls, database: str, fingerprint: str, folders: Sequence[tuple[Path, Path]]) -> Staged:
-        """A `Staged` with the present identities of the folders."""
+        """The database and folders with the folders' present identities."""
         return cls(database, fingerprint, tuple((live, staged, identity(staged)) for live, staged in folders))
 
     def require_folders(self) -> None:
@@ -64,7 +64,7 @@ def plan(
     confirmation: str = "",
     evidence: Evidence | None = None,
 ) -> Promotion:
-    """The plan for promoting what was staged and validated."""
+    """The plan for promoting a staged database and folders."""
     stamp = new_stamp(journal)
     live = database.address.name
     return Promotion(
@@ -99,17 +99,17 @@ def carry_out(
 
     Args:
         promotion: the plan.
-        database: the live one.
-        journal: where it is written down first.
-        fingerprint: what the incoming database must be.
-        confirm: called at the last moment; raises where the plan must not be carried out.
+        database: the live database.
+        journal: the journal, in which the plan is recorded first.
+        fingerprint: fingerprint of the incoming database, as validated.
+        confirm: called immediately before the swap; raises if the plan must not be carried out.
         disconnect: end other connections to the live database.
 
     Raises:
         TargetInUse, TargetChanged, LockLost: nothing was changed.
-        PromotionHalted: the database was swapped, and the folders could not follow.
+        PromotionHalted: the database was swapped, but the folders could not be.
     """
-    os.sync()  # staged files must be on the disk before anything gives way to them
+    os.sync()  # staged files must be on the disk before they replace anything
     journal.record(promotion)
     try:
         write_records(promotion)
@@ -132,8 +132,8 @@ def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
     """Finish or discard interrupted promotions; returns what was done, as sentences. The caller holds the locks.
 
     Raises:
-        TargetChanged: the live database is neither the one from before nor the one that was promoted.
-        PromotionHalted: the folders cannot follow.
+        TargetChanged: the live database is neither the previous one nor the promoted one.
+        PromotionHalted: the folders cannot be swapped.
     """
     notes = []
     for promotion in pending(database, journal, folders):
@@ -169,7 +169,7 @@ def finish(promotion: Promotion, journal: Journal) -> Promotion:
     """Swap the folders that are not swapped yet.
 
     Raises:
-        PromotionHalted: they cannot follow; the next run tries again.
+        PromotionHalted: a folder cannot be swapped; the next run tries again.
     """
     try:
         for swap in promotion.folders:
@@ -197,7 +197,7 @@ def folder_swap(database: Database, live: Path, incoming: Path, previous: str) -
     """The plan for one folder, from its present state.
 
     Raises:
-        TerminalError: it holds the database, and cannot be swapped around it.
+        TerminalError: the folder contains the database, and an entry beside it cannot be moved.
     """
     plan = FolderSwap(
         live=str(live),
@@ -241,7 +241,7 @@ def _brought_back(rollback: Promotion, journal: Journal) -> str:
 
 
 def _swap_around(promotion: Promotion, swap: FolderSwap, journal: Journal) -> Promotion:
-    """The promotion, in which it is recorded that the folder is swapped: what it shows by itself is not enough to tell."""
+    """Swap a folder around the database; returns the promotion with a record of it, because the folder alone does not show it."""
     if not swap.done:
         if Path(swap.incoming).exists() or not swap.brings:
             swap_entries(swap)
@@ -261,7 +261,7 @@ def _swap_folder(swap: FolderSwap) -> None:
     moved_aside = not swap.replaces or previous.exists()
     if swap.brings and not incoming.exists():
         if moved_aside and live.exists() and swap.identity in ("", identity(live)):
-            return  # done before the cut
+            return  # done before the interruption
         raise _halted(swap.incoming, "A folder of the interrupted promotion is gone.")
     if not moved_aside and live.exists():
         live.rename(previous)
@@ -274,7 +274,7 @@ def _swap_folder(swap: FolderSwap) -> None:
 
 def _has_swapped(promotion: Promotion, database: Database) -> bool:
     """Whether the incoming database is the live one. Raises TargetChanged if this cannot be determined."""
-    if not promotion.identity:  # of a release that has not recorded it
+    if not promotion.identity:  # recorded by an earlier release, without identity
         return not database.exists(promotion.incoming)
     now = database.identity(promotion.live)
     if now == promotion.identity:
@@ -282,7 +282,7 @@ def _has_swapped(promotion: Promotion, database: Database) -> bool:
     if now == promotion.previous_identity or database.identity(promotion.incoming) == promotion.identity:
         return False
     if all(_has_followed(swap) for swap in promotion.folders):
-        return True  # it was finished by somebody, and then something else went live
+        return True  # another run finished it, and then something else went live
     raise TargetChanged(
         f"The promotion of {promotion.stamp} was interrupted, and the live database is neither the previous one nor the restored one.",
         where=promotion.database,

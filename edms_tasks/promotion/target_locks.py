@@ -1,7 +1,7 @@
 """The locks of a target: its database and its folders, for runs with any settings.
 
-Who restores, merges or rolls back holds the *work* locks alone, from the beginning to the end. Backups share the *still* locks while they
-read rows and files; whoever changes these as a whole holds them alone for that moment.
+A restore, merge or rollback holds the *work* locks exclusively from beginning to end. Backups share the *still* locks while they read
+rows and files; a run that swaps these holds them exclusively during the swap.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Patience:
-    """How to wait for a lock that another run holds, saying so once for each holder."""
+    """How to wait for a lock that another run holds; each holder is reported once."""
 
     say: Callable[[str], None]
     waits: bool = True
     pause: Callable[[float], None] = time.sleep
 
     def waiting(self) -> Wait:
-        """For one lock."""
-        told: set[str] = set()
+        """The wait for one lock."""
+        reported: set[str] = set()
 
         def wait(locked: TargetLocked) -> None:
             if not self.waits:
                 raise locked
-            if locked.why not in told:
-                told.add(locked.why)
+            if locked.why not in reported:
+                reported.add(locked.why)
                 self.say(f"Waiting. {locked.what} ({locked.why})")
             self.pause(_PAUSE_SECONDS)
 
@@ -50,19 +50,19 @@ class Held:
     locks: tuple[HeldLock, ...]
 
     def require_held(self) -> None:
-        """Check that all of them are still held; raises LockLost."""
+        """Check that all locks are still held; raises LockLost."""
         for lock in self.locks:
             lock.require_held()
 
 
 @dataclass(frozen=True)
 class LiveTarget:
-    """A database and the folders that go with it.
+    """A live database and its folders of files.
 
     Args:
-        database: the database, or one of the same server.
-        name: the database that is meant.
-        folders: real folders, no links.
+        database: the database, or another one on the same server.
+        name: the name of the database.
+        folders: the folders, with links resolved.
     """
 
     database: Database
@@ -71,13 +71,13 @@ class LiveTarget:
 
     @contextmanager
     def working(self, purpose: str) -> Iterator[Held]:
-        """Hold the work locks, so that no other run restores, merges or rolls back; raises TargetLocked at once."""
+        """Hold the work locks, so that no other run restores, merges or rolls back; raises TargetLocked without waiting."""
         with self._locked("work", shared=False, purpose=purpose, wait=give_up) as held:
             yield held
 
     @contextmanager
     def still(self, purpose: str, patience: Patience) -> Iterator[Held]:
-        """Hold the still locks alone for a swap: wait for running backups, and make new ones wait."""
+        """Hold the still locks exclusively for a swap: wait for running backups, and make new ones wait."""
         with self._locked("still", shared=False, purpose=purpose, wait=patience.waiting()) as held:
             yield held
 
@@ -89,7 +89,7 @@ class LiveTarget:
             yield held, tuple(unlocked)
 
     def worked_on_by(self) -> TargetLocked | None:
-        """The error that names the run that is restoring, merging or rolling back now; None if there is none."""
+        """The error naming the run that is restoring, merging or rolling back now; None if there is none."""
         for folder in self._sorted():
             if locked := locked_by(_beside(folder, "work"), f"the folder {folder}"):
                 return locked
@@ -150,4 +150,4 @@ def _remove_if_empty(folder: Path) -> None:
     try:
         folder.rmdir()
     except OSError:
-        pass  # something is in it now: it is wanted
+        pass  # no longer empty
