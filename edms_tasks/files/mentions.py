@@ -18,8 +18,9 @@ from edms_tasks.scratch.raw_table import RawTable
 MENTIONED = "mentioned"
 """The relation of (label, form, whole, value, rows, wanted, depth).
 
-form: `plain`, a value; `list`, a part of a value that is a list, which `whole` tells; `whole`, that value, since a name can hold
-commas; `json`, a string in JSON. wanted, depth: the end of a path by which a file is known, and of how many names it is.
+form: `plain`, a value; `url`, one that is a URL, and not of the EDMS's own files as far as is known; `list`, a part of a value that is
+a list, which `whole` tells; `whole`, that value, since a name can hold commas; `json`, a string in JSON. wanted, depth: the end of a
+path by which a file is known, and of how many names it is.
 """
 
 _KINDS = {"text", "json", "uuid", "other"}
@@ -79,7 +80,12 @@ def collect_mentions(
         SELECT *, CASE WHEN contains(wanted, '/') THEN len(string_split(wanted, '/')) ELSE 1 END AS depth
         FROM (
             SELECT label, form, whole, value, CAST(sum(rows) AS BIGINT) AS rows, {wanted} AS wanted
-            FROM (SELECT label, form, whole, {_in_one_form(urls)} AS value, rows FROM written)
+            FROM (
+                SELECT
+                    label, CASE WHEN form = 'plain' AND {_is_elsewhere(urls)} THEN 'url' ELSE form END AS form, whole,
+                    {_in_one_form(urls)} AS value, rows
+                FROM written
+            )
             WHERE contains(ltrim(value, '/'), '/') OR {is_file_name("ltrim(value, '/')")}
             GROUP BY ALL
         )
@@ -180,6 +186,13 @@ def _separator(value: str) -> str:
             f"WHEN contains({value}, {literal(separator)}) THEN CASE WHEN {found} THEN {literal(separator)} END"
         )
     return f"CASE WHEN strlen({value}) > {_LONGEST_LIST} THEN NULL {' '.join(cases)} END"
+
+
+def _is_elsewhere(urls: Sequence[str]) -> str:
+    """SQL: whether a `value` is a URL that does not begin like those of the EDMS's files."""
+    prefixes = "|".join(_escaped(prefix.strip("/")) for prefix in urls)
+    own = f"regexp_matches(value, {literal(f'^https?://[^/]*/(?:{prefixes})/')})" if prefixes else "false"
+    return f"regexp_matches(value, '^https?://') AND NOT {own}"
 
 
 def _in_one_form(urls: Sequence[str]) -> str:

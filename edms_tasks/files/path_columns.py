@@ -47,6 +47,11 @@ class FoundColumn:
         return label_of(self.table, self.column)
 
     @property
+    def forms(self) -> tuple[str, ...]:
+        """The forms of mentions that must be files: in a column of links of all kinds a URL may lead anywhere."""
+        return ("plain", "list", "url") if self.matched >= _ALMOST_ALL * self.filled else ("plain", "list")
+
+    @property
     def as_recorded(self) -> PathColumn:
         """As the manifest has it."""
         return PathColumn(table=self.table.id, column=self.column, places=self.places)
@@ -63,7 +68,7 @@ def find_places(connection: duckdb.DuckDBPyConnection, matched: str) -> None:
             left(value, length(value) - length({common})) AS strip,
             left(below, length(below) - length({common})) AS prefix
         FROM {matched}
-        WHERE form IN ('plain', 'list') AND suffix(path, ltrim(value, '/'))
+        WHERE form IN ('plain', 'url', 'list') AND suffix(path, ltrim(value, '/'))
         """
     )
 
@@ -80,12 +85,12 @@ def find_path_columns(
     """
     counts = connection.execute(
         f"""
-        SELECT label, met, slashed, plain
+        SELECT label, met, slashed, coalesce(plain, 0)
         FROM (
             SELECT label, sum(rows) AS met, coalesce(sum(rows) FILTER (contains(value, '/')), 0) AS slashed
             FROM (SELECT DISTINCT label, form, whole, value, rows FROM {PLACED}) GROUP BY label
         )
-        JOIN (SELECT label, sum(rows) AS plain FROM {MENTIONED} WHERE form IN ('plain', 'list') GROUP BY label) USING (label)
+        LEFT JOIN (SELECT label, sum(rows) AS plain FROM {MENTIONED} WHERE form IN ('plain', 'list') GROUP BY label) USING (label)
         """
     ).fetchall()
     possible = {label: row for label, *row in counts if _is_text(*columns[label])}

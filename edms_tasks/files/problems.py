@@ -138,7 +138,7 @@ def _missing_of_paths(
     plain = f"SELECT 1 FROM {_ACCEPTED} WHERE label = $label AND NOT {is_file_name(last_name('value'))}"
     query = f"""
         FROM {MENTIONED} m
-        WHERE m.label = $label AND m.form IN ('plain', 'list')
+        WHERE m.label = $label AND m.form IN ({", ".join(map(literal, one.forms))})
             AND NOT EXISTS (SELECT 1 FROM {_ACCEPTED} o WHERE {same})
             AND NOT EXISTS (SELECT 1 FROM {outside} o WHERE {same})
             AND NOT EXISTS (SELECT 1 FROM {matched} o WHERE o.label = m.label AND o.form = 'whole' AND o.whole = m.whole)

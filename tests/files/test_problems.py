@@ -237,6 +237,21 @@ def test_however_a_path_is_written_its_missing_file_counts(
     assert found["orphan-files"].count == 14  # what is archived
 
 
+@pytest.mark.parametrize(("others", "missing"), [(18, 0), (1, 1)])
+def test_links_that_lead_elsewhere_are_no_missing_files_unless_nearly_all_are_files(
+    others: int, missing: int, archive: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    index, _ = backup()
+    own = [f"/media/documents/originals/{name}" for name in NAMES[:2]]
+    own += [f"https://dms.example/documents/originals/{name}" for name in (NAMES[2:] if others == 1 else ())]
+    links = [*own, *(f"https://elsewhere.example/papers/{number}.pdf" for number in range(others))]
+    table, raws = paths_of(tmp_path, link=links)
+
+    found = examine([table], raws, [index], repository, tmp_path / "examined").findings
+
+    assert sum(one.count for one in found if one.code == "missing-file") == missing
+
+
 def test_several_conventions_in_one_column_and_lists_in_text_are_read(
     archive: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
