@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -83,13 +84,36 @@ def assess_table(
     Args:
         cursor: a cursor of the run's workspace.
         pair: the table in the snapshot and in the other engine.
-        files: the table's chunks.
+        files: the table's chunks, or pieces of them (pieces.py), of which one is in memory at a time.
         sensitive: columns ("documents.Document.title") whose values are not shown.
     """
-    if not files:
-        return Compatibility()
+    return _together(pair, [_assess(cursor, pair, file, sensitive) for file in files])
+
+
+def _together(pair: TablePair, parts: Sequence[Compatibility]) -> Compatibility:
+    """What was found in parts of a table, as of the whole table."""
+    columns: dict[tuple[str, str], list[IncompatibleColumn]] = {}
+    respelled: Counter[str] = Counter()
+    for part in parts:
+        respelled.update(part.respelled or {})
+        for one in part.incompatible:
+            columns.setdefault((one.column, one.reason), []).append(one)
+    incompatible = []
+    for found in columns.values():
+        listed = sorted(
+            (row for one in found for row in one.listed), key=lambda row: (len(row.primary_key), row.primary_key)
+        )
+        rows = sum(one.rows for one in found)
+        incompatible.append(replace(found[0], rows=rows, listed=tuple(listed[:LISTED])))
+    order = [column.sqlite.name for column in pair.columns()]
+    incompatible.sort(key=lambda one: (order.index(one.column), one.reason))
+    highest = [part.highest for part in parts if part.highest is not None]
+    return Compatibility(tuple(incompatible), dict(respelled), max(highest, default=None))
+
+
+def _assess(cursor: duckdb.DuckDBPyConnection, pair: TablePair, file: Path, sensitive: Sequence[str]) -> Compatibility:
     entry = pair.entry
-    source = chunks(cursor, entry.table, entry.natural_key, files)
+    source = chunks(cursor, entry.table, entry.natural_key, [file])
     kinds = column_types(cursor, source)
     columns = conversions(pair, kinds)
     # Several conditions use the converted value: a subquery computes it once.

@@ -10,6 +10,7 @@ import duckdb
 
 from edms_tasks.conversion.compatibility import conversions
 from edms_tasks.conversion.forms import Form
+from edms_tasks.conversion.pieces import split_documents
 from edms_tasks.conversion.table_pairs import TablePair
 from edms_tasks.digests.table_state import parquet, state_of_chunks
 from edms_tasks.manifest import Chunk, TableEntry
@@ -64,7 +65,7 @@ def converted_back(
         form = Form(raw.encodings[column.name], read[column.name])
         expressions.append(f"{column.convert_back(identifier(column.name), form)} AS {identifier(column.name)}")
     files = []
-    for number, file in enumerate(raw.files):
+    for number, file in enumerate(split_documents(cursor, pair, raw.files)):
         files.append(folder / f"{number:06d}.parquet")
         _write(cursor, f"SELECT {', '.join(expressions)} FROM {parquet([file])}", files[-1])
         file.unlink()
@@ -85,7 +86,7 @@ def expected_entry(
         workspace: where to compute.
         repository: takes the chunks with respelled values; not the repository of the snapshot.
         pair: the table in the snapshot and in the other engine.
-        files: the table's chunks.
+        files: the table's chunks, or pieces of them.
         respelled: columns with values that are restored in another spelling.
         folder: for temporary files; created.
     """

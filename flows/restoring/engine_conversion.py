@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from edms_tasks.conversion.compatibility import Compatibility, assess_table
 from edms_tasks.conversion.converted_rows import converted_back, converted_entry, expected_entry, write_converted
 from edms_tasks.conversion.counters import converted_positions
+from edms_tasks.conversion.json_meaning import json_functions
 from edms_tasks.conversion.migrations import commands_to
+from edms_tasks.conversion.pieces import split_documents
 from edms_tasks.conversion.refusal import require_compatible
 from edms_tasks.conversion.table_pairs import Pairing, TablePair, pair_tables
 from edms_tasks.databases import DatabaseAddress, open_database
@@ -171,6 +173,7 @@ def convert_engine(
     database = target.database
     (scratch / "workspace").mkdir(parents=True)
     workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
+    cleanup.enter_context(json_functions(workspace.engine))
     commands = commands_to(manifest, target.report, planned, run.settings.edms.database)
     (scratch / "view").mkdir()
     with database.blank(target.into, scratch) as blank:
@@ -214,6 +217,7 @@ def assess_rows(
     folder, entry = scratch / pair.folder, pair.item.entry
     files = fetch_chunks(repository, entry, folder)
     with workspace.cursor() as cursor:
+        files = split_documents(cursor, pair.item, files)
         found = assess_table(cursor, pair.item, files, settings.validate_.sensitive)
     expected = entry
     if not found.incompatible:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import duckdb
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from edms_tasks.conversion.column_conversion import Conversion
 from edms_tasks.conversion.forms import Columns, Form
+from edms_tasks.conversion.json_meaning import json_functions
 from edms_tasks.inventory.model import Column
 from edms_tasks.quoting import literal
 
@@ -51,6 +53,9 @@ class EngineConversion:
         self._columns = both
         self._engine = duckdb.connect()
         self._engine.execute("SET TimeZone = 'UTC'")
+        with ExitStack() as stack:
+            stack.enter_context(json_functions(self._engine))
+            weakref.finalize(self, stack.pop_all().close)
 
     def convert(self, values: pa.Array, form: Form) -> pa.Array:
         """What the values become."""
