@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any, NoReturn
 
 import duckdb
@@ -40,10 +39,10 @@ def meaning(text: str) -> str:
     """The SHA-256 of a document's meaning: keys in any order, numbers by their exact value, strings by their characters."""
     try:
         value = json.loads(
-            text, object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_refuse
+            text, object_pairs_hook=_object, parse_int=_number, parse_float=_number, parse_constant=_refuse
         )
-        written = json.dumps(value, default=_written, separators=(",", ":"))
-    except (ValueError, ArithmeticError, RecursionError):  # no JSON, an exponent or a depth beyond all bounds
+        written = json.dumps(value, separators=(",", ":"))
+    except (ValueError, RecursionError):  # no JSON, or deeper than the parser goes
         written = f"not JSON: {text}"
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -63,34 +62,25 @@ class _RepeatedKeyError(Exception):
     pass
 
 
-class _Object:
-    """An object of a document. No dict: `_written` makes dicts of objects and numbers alike, so none comes from anywhere else."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        self.pairs = sorted(pairs, key=lambda pair: pair[0])
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, object]:
+    """An object with its keys sorted. This and `_number` alone make dicts, so none is taken for another's."""
+    return {"object": sorted(pairs, key=_key)}
 
 
-class _Number:
-    """A number of a document, as it is written there."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
+def _key(pair: tuple[str, Any]) -> str:
+    return pair[0]
 
 
-def _written(value: object) -> dict[str, object]:
-    if isinstance(value, _Object):
-        return {"object": value.pairs}
-    assert isinstance(value, _Number)
-    return {"number": _exact(value.text)}
-
-
-def _exact(number: str) -> str:
-    """Sign, digits without leading and trailing zeros, and the last digit's power of ten."""
-    sign, digits, exponent = Decimal(number).as_tuple()
-    assert isinstance(exponent, int)  # neither infinite nor NaN, which JSON does not have
-    whole = "".join(map(str, digits)).lstrip("0")
-    kept = whole.rstrip("0")
-    return f"{'-' * sign}{kept}e{exponent + len(whole) - len(kept)}" if kept else "0"
+def _number(text: str) -> dict[str, object]:
+    """A number as its sign, its digits without leading and trailing zeros, and the last digit's power of ten."""
+    mantissa, _, power = text.lower().partition("e")
+    whole, _, places = mantissa.removeprefix("-").partition(".")
+    digits = (whole + places).lstrip("0")
+    kept = digits.rstrip("0")
+    if not kept:
+        return {"number": "0"}
+    exponent = int(power or 0) - len(places) + len(digits) - len(kept)
+    return {"number": f"{'-' * mantissa.startswith('-')}{kept}e{exponent}"}
 
 
 def _require_distinct(pairs: list[tuple[str, Any]]) -> None:
