@@ -129,6 +129,8 @@ write_down_before() {
     run look.py --output "$home/answers-before.json" | tee "$home/look"
     run references.py describe --output "$home/references-before.json"
     copy_database before
+    # Paperless makes it anew when it writes; as a lock file it is left out of snapshots.
+    rm "$PAPERLESS_MEDIA_ROOT/media.lock"
     compare folder "$PAPERLESS_MEDIA_ROOT" --write "$home/files-before.json"
     cat "$home/look"
 }
