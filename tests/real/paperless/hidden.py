@@ -199,7 +199,9 @@ def _changes(value: Any, row: Any, meant: Meant) -> Any:
         answer["value_document_ids"] = [
             [meant(DOCUMENT, id_) for id_ in json.loads(one)] if str(one).startswith("[") else one for one in links
         ]
-    # Names of files that hold ids: what they were called then.
+    for name in ("ancestors", "children", "descendants", "siblings"):
+        if isinstance(counted := answer.get(f"tn_{name}_pks"), list):
+            answer[f"tn_{name}_pks"] = [_tags(one, row, meant) if one[:1].isdigit() else one for one in counted]
     return answer
 
 
