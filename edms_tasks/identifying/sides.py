@@ -21,6 +21,8 @@ from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.serialize import joined
 
 DANGLING = '{"dangling":true}'
+NAMELESS = '["content","'
+"""How the identity of a row without a natural key begins: a hash of what it holds follows."""
 _ORPHAN = r'\{"nowhere":"(?:[^"\\]|\\.)*"\}'
 _ROUNDS = 64
 
@@ -156,7 +158,7 @@ def _identify(cursor: duckdb.DuckDBPyConnection, side: Side, other: Side, table:
     pk = ", ".join(identifier(column) for column in table.primary_key)
     cursor.execute(
         f"CREATE OR REPLACE TABLE {name} AS "
-        f"""SELECT {pk}, '["content","' || printf('%032x', {CONTENT}) || '"]' AS nk FROM ({hashed})"""
+        f"""SELECT {pk}, '{NAMELESS}' || printf('%032x', {CONTENT}) || '"]' AS nk FROM ({hashed})"""
     )
 
 
