@@ -166,6 +166,12 @@ class _Judge:
             return _line(entry, "nothing", 0, "the models declare this reference already")
         if entry.section == "validate" and (names := entry.settings["validate"].get("sensitive")):
             return self._column(entry, str(names[0]))
+        if (
+            entry.section == "merge"
+            and (names := entry.settings["merge"].get("not_references"))
+            and ":" not in names[0]
+        ):
+            return self._column(entry, str(names[0]))
         if entry.section == "exclude":
             return self._left_out(entry)
         if entry.section == "files" and (roots := entry.settings["files"].get("roots")):

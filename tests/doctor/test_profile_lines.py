@@ -73,6 +73,9 @@ models = ["small.Paper", "small.Gone"]
 tables = ["small.Log", "small.Gone"]
 files = ["*.txt", "*.gone"]
 
+[merge]
+not_references = ["small.Paper.number", "small.Paper.gone", "media:thumbs/{pk}.txt"]
+
 [validate]
 sensitive = ["small.Paper.secret", "small.Shelf.name", "small.Paper.gone", "gone.Paper.secret"]
 colour = "red"
@@ -156,6 +159,11 @@ def test_every_line_is_judged_by_itself_and_none_is_lost(checked: CheckedProfile
         ("tables: small.Gone", "wrong", 0),
         ("files: *.txt", "right", 1),
         ("files: *.gone", "nothing", 0),
+    ]
+    assert _lines(checked, "merge") == [
+        ("not_references: small.Paper.number", "right", 3),
+        ("not_references: small.Paper.gone", "wrong", 0),
+        ("not_references: media:thumbs/{pk}.txt", "right", 0),
     ]
     assert _lines(checked, "validate") == [
         ("sensitive: small.Paper.secret", "right", 1),

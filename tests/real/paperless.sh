@@ -226,7 +226,7 @@ convert_stage() {
     step "sqlite to postgresql: look, and work on" look_at_moved
 }
 
-merge_once() { edms_backup merge "$(cat "$work/snapshot-$engine")" --on-conflict keep --yes; }
+merge_once() { edms_backup merge "$(cat "$work/snapshot-$engine")" --on-conflict keep --rename-files --yes; }
 
 untouched_and_right() {
     run references.py merged "$work/source-$engine/references-before.json" "$home/references-before.json"
