@@ -66,6 +66,12 @@ def test_every_problem_of_the_reference_edms_is_found(
     assert said == {what: count for what, count in expected.items() if count}
     assert examined.diagnosis.healthy
     assert examined.files == len(files)
+    # What the shipped profile says of these already.
+    told = examined.as_json()
+    assert told["profile"]["name"] == "reference-edms"
+    answered = [one["subject"] for one in told["findings"] if one["answered_by_profile"]]
+    assert answered == ["audit.SystemEvent.content_type + object_id"]
+    assert told["profile"]["answers"] == len(answered)
 
 
 def test_rows_that_break_a_foreign_key_are_an_error(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
