@@ -168,6 +168,8 @@ start_postgres
 export PYTHONPATH=$site PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore DJANGO_SETTINGS_MODULE=mayan_site
 export MAYAN_DATABASE_ENGINE=django.db.backends.postgresql MAYAN_DATABASE_NAME=mayan MAYAN_DATABASE_HOST=$PG_HOST \
     MAYAN_DATABASE_PORT=$PG_PORT MAYAN_DATABASE_USER=$PG_USER MAYAN_DATABASE_PASSWORD=$PG_PASSWORD
+# The whole folder is compared, with Mayan's search index and whatever its programs lock.
+export EDMS_BACKUP__EXCLUDE__INDEXES='[]' EDMS_BACKUP__EXCLUDE__RUNNING='[]'
 export MAYAN_MEDIA_ROOT=$work/media MAYAN_STORAGE_TEMPORARY_DIRECTORY=$work/tmp
 export MAYAN_AUTOADMIN_USERNAME=admin MAYAN_AUTOADMIN_PASSWORD=the-password-of-the-test
 # Programs that a bare machine does not have, and a limit that a script would meet.
