@@ -34,6 +34,15 @@ Into = Annotated[
     ),
 ]
 IntoFiles = Annotated[Path | None, Says("With `into`: the folder for the restored files.")]
+SchemaSource = Literal["migrations", "models"]
+"""What makes the tables of another engine."""
+Schema = Annotated[
+    SchemaSource,
+    Says(
+        "Into another engine: what makes the tables, the EDMS's `migrations`, or its `models` where a migration does not run on "
+        "that engine."
+    ),
+]
 DropUnknown = Annotated[
     bool, Says("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know.")
 ]
@@ -78,6 +87,7 @@ class RestorePlanRequest:
     into: Into = None
     into_files: IntoFiles = None
     drop_unknown: DropUnknown = False
+    schema: Schema = "migrations"
     limit: Annotated[int, Ge(0), Says("How many rows and paths of each kind to name, for each model and folder.")] = 5
 
 
@@ -100,6 +110,7 @@ class RestoreRequest:
         bool, Says("With `salvage` and without `into`: replace the live system although parts are lost.")
     ] = False
     drop_unknown: DropUnknown = False
+    schema: Schema = "migrations"
     wait: Wait = True
 
 

@@ -33,8 +33,12 @@ from flows.diffing.sources import Source, database_source, labels_of, nothing, s
 from flows.evidence.artifacts import leave_restore_plan
 from flows.evidence.reports import new_page
 from flows.live.live_target import journal_of
-from flows.requests import RestorePlanRequest
-from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine
+from flows.requests import RestorePlanRequest, SchemaSource
+from flows.restoring.conversion_requirements import (
+    require_another_engine,
+    require_compatible_code,
+    require_within_one_engine,
+)
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.engine_conversion import convert_engine
 from flows.restoring.opening import find_the_target, require_usable_suites
@@ -95,12 +99,13 @@ def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
     """
     if request.drop_unknown:
         require_within_one_engine(request.into)
+    require_another_engine(request.schema, request.into)
     with ExitStack() as cleanup:
         with run.stage("open"):
             opened = _open(run, request, cleanup)
         if opened.target.converts:
             with run.stage("convert"):
-                opened.notes += _try_to_convert(run, opened)
+                opened.notes += _try_to_convert(run, opened, request.schema)
         reading = cleanup.enter_context(ExitStack())
         there = reading.enter_context(_there(run, opened))
         asked = Asked(limit=request.limit)
@@ -157,7 +162,7 @@ def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
     target = run.call(find_the_target, settings, manifest, request.into, request.into_files, notes, report)
     version_plan = plan_version(manifest, target.report, into=target.into, drop_unknown=request.drop_unknown)
     if target.converts:
-        require_compatible_code(version_plan)
+        require_compatible_code(version_plan, request.schema)
     notes += version_plan.notes
     _require_objects(repository, manifest)
     notes += _ahead(settings, manifest, target)
@@ -169,7 +174,7 @@ def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
     return opened
 
 
-def _try_to_convert(run: Run, opened: _Opened) -> tuple[str, ...]:
+def _try_to_convert(run: Run, opened: _Opened, made_by: SchemaSource) -> tuple[str, ...]:
     """Hold every row against the other engine; what that needs is thrown away."""
     with ExitStack() as thrown_away:
         return convert_engine(
@@ -178,6 +183,7 @@ def _try_to_convert(run: Run, opened: _Opened) -> tuple[str, ...]:
             opened.manifest,
             opened.target,
             opened.version_plan.migrate,
+            made_by,
             opened.scratch / "conversion",
             thrown_away,
         ).notes

@@ -87,8 +87,13 @@ def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: 
     return _run(settings, "run", [f"--database={name_for_the_edms(database_name, settings)}", "--", *arguments])
 
 
-def run_on_another_engine(settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress) -> Answer:
-    """Run management commands in the EDMS with its whole database setting replaced (engine, login, name), for that process only."""
+def run_on_another_engine(
+    settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress, *, from_models: bool = False
+) -> Answer:
+    """Run management commands in the EDMS with its whole database setting replaced (engine, login, name), for that process only.
+
+    With `from_models`, Django knows no migrations: `migrate --run-syncdb` makes every table from its model.
+    """
     database = {
         "ENGINE": DJANGO_BACKENDS[address.engine],
         "NAME": address.name,
@@ -100,7 +105,8 @@ def run_on_another_engine(settings: Settings, commands: Sequence[Sequence[str]],
     }
     words = [word for command in commands for word in ("--", *command)]
     secret = {"EDMS_BACKUP_ANOTHER_DATABASE": json.dumps(database)}
-    return _run(settings, "run", ["--another-engine", *words], secret)
+    options = ["--another-engine", *(["--from-models"] if from_models else [])]
+    return _run(settings, "run", [*options, *words], secret)
 
 
 def _run(

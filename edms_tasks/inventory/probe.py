@@ -60,6 +60,7 @@ def main():
     parser.add_argument("--output")
     parser.add_argument("--database")
     parser.add_argument("--another-engine", action="store_true")
+    parser.add_argument("--from-models", action="store_true")
     parser.add_argument("--lookups", action="store_true")
     arguments, commands = sys.argv[1:], []
     while "--" in arguments:  # each -- begins a command of the EDMS with its options
@@ -76,6 +77,8 @@ def main():
     if options.another_engine:
         use_another_engine(options.alias)
     django.setup()
+    if options.from_models:
+        forget_migrations(options.alias)
     if options.mode == "run":
         run_commands(options.alias, options.database, commands)
         return
@@ -98,6 +101,18 @@ def use_another_engine(alias):
     from django.conf import settings
 
     settings.DATABASES[alias].update(json.loads(os.environ.pop("EDMS_BACKUP_ANOTHER_DATABASE")))
+
+
+def forget_migrations(alias):
+    # type: (str) -> None
+    """Let every app be one without migrations, for this process only; the table that records them is made all the same."""
+    from django.apps import apps
+    from django.conf import settings
+    from django.db import connections
+    from django.db.migrations.recorder import MigrationRecorder
+
+    settings.MIGRATION_MODULES = {app.label: None for app in apps.get_app_configs()}
+    MigrationRecorder(connections[alias]).ensure_schema()
 
 
 def run_commands(alias, database, commands):

@@ -22,5 +22,6 @@ def choose_source(run: Run, request: RestoreRequest, opened: Opened, scratch: Pa
     if opened.target.converts:
         with run.stage("convert"):
             planned = opened.version_plan.migrate
-            return convert_engine(run, repository, manifest, opened.target, planned, scratch / "conversion", cleanup)
+            where = scratch / "conversion"
+            return convert_engine(run, repository, manifest, opened.target, planned, request.schema, where, cleanup)
     return WholeSnapshot(manifest, repository)

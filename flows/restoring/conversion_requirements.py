@@ -7,6 +7,7 @@ from edms_tasks.errors import CommandError, SnapshotNewerThanCode
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings
+from flows.requests import SchemaSource
 from flows.restoring.conversion_target import engine_address
 from flows.restoring.version_plan import VersionPlan
 
@@ -59,12 +60,32 @@ def require_within_one_engine(into: str | None) -> None:
         )
 
 
-def require_compatible_code(version_plan: VersionPlan) -> None:
-    """Check that the EDMS's code, which creates the schema, has the snapshot's migrations; raises SnapshotNewerThanCode."""
+def require_another_engine(made_by: SchemaSource, into: str | None) -> None:
+    """Refuse `--schema models` for a restore within the snapshot's engine, which needs no EDMS for its schema; raises CommandError."""
+    if made_by == "models" and engine_address(into) is None:
+        raise CommandError(
+            "--schema models makes the tables of another engine, and this restore stays within the snapshot's own.",
+            fix="Omit it; or restore with --into and a URL of the other engine.",
+        )
+
+
+def require_compatible_code(version_plan: VersionPlan, made_by: SchemaSource) -> None:
+    """Check that the EDMS's code, which creates the schema, has the snapshot's migrations, and with `models` no others.
+
+    Raises:
+        SnapshotNewerThanCode: it has not.
+        CommandError: its models may be newer than the snapshot.
+    """
     if version_plan.as_it_is:
         raise SnapshotNewerThanCode(
             "The EDMS's code cannot create the snapshot's schema in the other engine.",
             where="--into",
             why=" ".join(version_plan.notes),
             fix="Install the version of the EDMS that the snapshot was made with.",
+        )
+    if made_by == "models" and version_plan.migrate:
+        raise CommandError(
+            "--schema models needs the version of the EDMS that the snapshot was made with.",
+            why=f"The code has {len(version_plan.migrate)} migrations more than the snapshot, and its models may be others.",
+            fix="Install that version, move, and update afterwards; or omit --schema models.",
         )

@@ -16,7 +16,7 @@ from edms_tasks.conversion.compatibility import Compatibility, assess_table
 from edms_tasks.conversion.converted_rows import converted_back, converted_entry, expected_entry, write_converted
 from edms_tasks.conversion.counters import converted_positions
 from edms_tasks.conversion.json_meaning import json_functions
-from edms_tasks.conversion.migrations import commands_to
+from edms_tasks.conversion.migrations import commands_to, unfinished_migration
 from edms_tasks.conversion.pieces import split_documents
 from edms_tasks.conversion.refusal import require_compatible
 from edms_tasks.conversion.table_pairs import Pairing, TablePair, pair_tables
@@ -35,6 +35,7 @@ from edms_tasks.salvage import Losses
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
+from flows.requests import SchemaSource
 from flows.restoring.target import Target
 from flows.running.declaring import task
 from flows.running.run import Numbered, Run, numbered
@@ -153,6 +154,7 @@ def convert_engine(
     manifest: Manifest,
     target: Target,
     planned: Sequence[tuple[str, str]],
+    made_by: SchemaSource,
     scratch: Path,
     cleanup: ExitStack,
 ) -> ConvertedSnapshot:
@@ -161,6 +163,7 @@ def convert_engine(
     Args:
         target: a database of the other engine.
         planned: (app, name) of the code's migrations that the snapshot does not have.
+        made_by: what of the EDMS makes the tables.
         scratch: folder for temporary files; created.
         cleanup: closes what the conversion needs until the validation is done.
 
@@ -174,10 +177,10 @@ def convert_engine(
     (scratch / "workspace").mkdir(parents=True)
     workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
     cleanup.enter_context(json_functions(workspace.engine))
-    commands = commands_to(manifest, target.report, planned, run.settings.edms.database)
+    commands = commands_to(manifest, target.report, planned, run.settings.edms.database, made_by)
     (scratch / "view").mkdir()
     with database.blank(target.into, scratch) as blank:
-        run.call(run_edms_commands, run.settings, commands, blank)
+        run.call(run_edms_commands, run.settings, commands, blank, made_by)
         with open_database(blank).view(scratch / "view", 1) as view:
             made, counters = view.tables(), view.counters()
             schema = view.capture_schema(scratch / "schema")
@@ -198,7 +201,7 @@ def convert_engine(
         repository=own,
         made=schema,
         planned=planned,
-        notes=tuple(_notes(manifest, database.address.engine, pairing, fits, left)),
+        notes=tuple(_notes(manifest, database.address.engine, made_by, pairing, fits, left)),
         _pairs=pairs,
         _workspace=workspace,
     )
@@ -247,10 +250,24 @@ def bring_back_table(
 
 
 @task(name="run EDMS command", tags=["migrate"], task_run_name="let the EDMS {commands[0][0]}")
-def run_edms_commands(settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress) -> None:
-    """Run the EDMS's own commands on a database of the other engine; raises CheckFailed."""
-    done = run_on_another_engine(settings, commands, address)
+def run_edms_commands(
+    settings: Settings,
+    commands: Sequence[Sequence[str]],
+    address: DatabaseAddress,
+    made_by: SchemaSource = "migrations",
+) -> None:
+    """Run the EDMS's own commands on a database of the other engine; raises CheckFailed, which names the migration."""
+    done = run_on_another_engine(settings, commands, address, from_models=made_by == "models")
     if done.returncode != 0:
+        migration = unfinished_migration(done.stdout)
+        if migration is not None:
+            raise CheckFailed(
+                f"The EDMS's migration {migration} does not run on {address.engine}.",
+                where=address.display,
+                why=(done.stderr or done.stdout).strip()[-1500:],
+                fix="The live system is untouched. Make the migration fit both engines; or have the tables made from the models, if "
+                "nothing but this migration stands in the way: --schema models (docs/migrate.md says what it leaves out).",
+            )
         said = (done.stderr or done.stdout).strip()
         driver = " Install psycopg where the EDMS runs." if "psycopg" in said else ""
         raise CheckFailed(
@@ -280,12 +297,22 @@ def _converted_manifest(
 
 
 def _notes(
-    manifest: Manifest, engine: str, pairing: Pairing, fits: Mapping[str, Compatibility], left: Sequence[str]
+    manifest: Manifest,
+    engine: str,
+    made_by: SchemaSource,
+    pairing: Pairing,
+    fits: Mapping[str, Compatibility],
+    left: Sequence[str],
 ) -> Iterator[str]:
     yield (
-        f"From {manifest.engine} to {engine}: the EDMS's own migrations created the tables, indexes and constraints. What was read back "
+        f"From {manifest.engine} to {engine}: the EDMS's own {made_by} created the tables, indexes and constraints. What was read back "
         f"was converted to {manifest.engine}'s form and compared in it."
     )
+    if made_by == "models":
+        yield (
+            "No migration was run: what only migrations make (triggers, views, functions, indexes and constraints of RunSQL and "
+            "RunPython) is not in the new database. Compare it with the old one before you use it."
+        )
     tables = {pair.entry.table.id: pair.entry.table for pair in pairing.pairs}
     computed = [
         f"{table.label}.{column.name}" for table in tables.values() for column in table.columns if column.generated

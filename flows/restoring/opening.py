@@ -15,7 +15,11 @@ from edms_tasks.validate import load_ahead
 from flows.evidence.reports import reports
 from flows.live.live_target import journal_of
 from flows.requests import RestoreRequest
-from flows.restoring.conversion_requirements import require_compatible_code, require_within_one_engine
+from flows.restoring.conversion_requirements import (
+    require_another_engine,
+    require_compatible_code,
+    require_within_one_engine,
+)
 from flows.restoring.promoting import clear_the_way, lock_of, require_first_time
 from flows.restoring.target import Target, ask_edms, find_target
 from flows.restoring.version_plan import VersionPlan, plan_version
@@ -62,7 +66,7 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
     for note in version_plan.notes:
         run.say(note)
     if target.converts:
-        require_compatible_code(version_plan)
+        require_compatible_code(version_plan, request.schema)
     held = cleanup.enter_context(lock_of(settings, target).working("restore"))
     clear_the_way(settings, chosen.manifest, target, journal, patience, notes)
     if target.into is None:
@@ -82,6 +86,7 @@ def _require_sense(request: RestoreRequest) -> None:
         _require_leave_to_salvage(request)
     if request.salvage or request.drop_unknown:
         require_within_one_engine(request.into)
+    require_another_engine(request.schema, request.into)
 
 
 def _require_leave_to_salvage(request: RestoreRequest) -> None:

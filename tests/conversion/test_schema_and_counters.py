@@ -13,7 +13,7 @@ from edms_tasks.inventory.model import Column, Edms, Table
 from edms_tasks.inventory.probe_report import ProbeMigration, ProbeReport
 from edms_tasks.manifest import Chunk, Manifest, NativeSchema, ObjectRef, Sequence, TableEntry, TableState
 
-OPTIONS = ["--no-input", "--verbosity", "0", "--database", "other"]
+OPTIONS = ["--no-input", "--verbosity", "1", "--database", "other"]
 REF = ObjectRef(sha256="0" * 64, size=1)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from flows.cli.confirming import confirm, live_system
 from flows.cli.options import Config, Flow, Json, NoWait, Options, Snapshot, Traceback, command_error, from_request
-from flows.requests import RestorePlanRequest, RestoreRequest
+from flows.requests import RestorePlanRequest, RestoreRequest, SchemaSource
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +41,7 @@ def restore(
     salvage: Annotated[bool, from_request(RestoreRequest, "salvage")] = False,
     promote_salvaged: Annotated[bool, from_request(RestoreRequest, "promote_salvaged")] = False,
     drop_unknown: Annotated[bool, from_request(RestoreRequest, "drop_unknown")] = False,
+    schema: Annotated[SchemaSource, from_request(RestoreRequest, "schema")] = "migrations",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done and what would prevent it; write nothing.")
     ] = False,
@@ -68,7 +69,9 @@ def restore(
                 "`edms-backup verify` names what is damaged. --salvage --into NAME restores the rest beside the live system.",
             )
         if dry_run:
-            planned = RestorePlanRequest(snapshot=snapshot, into=into, into_files=into_files, drop_unknown=drop_unknown)
+            planned = RestorePlanRequest(
+                snapshot=snapshot, into=into, into_files=into_files, drop_unknown=drop_unknown, schema=schema
+            )
             plan = options.runner(flow).perform(_plan, planned)
 
             def show_plan(console: Console) -> None:
@@ -89,6 +92,7 @@ def restore(
             salvage=salvage,
             promote_salvaged=promote_salvaged,
             drop_unknown=drop_unknown,
+            schema=schema,
             wait=not no_wait,
         )
         result = options.runner(flow).perform(_verb, request)
