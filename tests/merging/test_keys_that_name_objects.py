@@ -34,6 +34,9 @@ class Bookmark(models.Model):
     note = models.CharField(max_length=20)
     class Meta:
         unique_together = [("user", "document")]
+class Seen(models.Model):
+    user = models.ForeignKey(User, models.CASCADE)
+    document = models.ForeignKey(Document, models.CASCADE)
 class Comment(models.Model):
     text = models.CharField(max_length=20)
     grant = models.ForeignKey(Grant, models.CASCADE)
@@ -73,6 +76,16 @@ def test_grants_stay_with_the_objects_that_they_are_for(office: Settings, tmp_pa
     assert [one.label for one in difference.tables if one.changed or one.removed] == []
 
 
+def test_rows_without_a_key_are_no_pair_because_their_numbers_are_the_same(office: Settings, tmp_path: Path) -> None:
+    fill(tmp_path, users="ann", documents="A", folders="", kinds=(50, 51))
+    snapshot = run_backup(office).snapshot_id
+    fill(tmp_path, users="bob", documents="B", folders="", kinds=(50, 51))
+
+    assert run_merge(office, snapshot=snapshot).done
+
+    assert {row[1:] for row in said(tmp_path) if row[0] == "seen"} == {("ann", "A"), ("bob", "B")}
+
+
 def fill(folder: Path, *, users: str, documents: str, folders: str, kinds: tuple[int, int]) -> None:
     """Rows whose ids are their positions: each user may view every object, and has bookmarks of the documents."""
     ids = {
@@ -86,7 +99,15 @@ def fill(folder: Path, *, users: str, documents: str, folders: str, kinds: tuple
         for one in (*ids[table].values(), 900)
     ]
     with closing(sqlite3.connect(folder / "project" / "db.sqlite3")) as lite, lite:
-        for table in ("small_comment", "small_grant", "small_bookmark", "small_document", "small_folder", "auth_user"):
+        for table in (
+            "small_seen",
+            "small_comment",
+            "small_grant",
+            "small_bookmark",
+            "small_document",
+            "small_folder",
+            "auth_user",
+        ):
             lite.execute(f"DELETE FROM {table}")
         lite.execute("DELETE FROM auth_permission")
         lite.execute("DELETE FROM django_content_type")
@@ -111,6 +132,9 @@ def fill(folder: Path, *, users: str, documents: str, folders: str, kinds: tuple
             for name, one in ids["document"].items()
         ]
         lite.executemany("INSERT INTO small_bookmark (user_id, document, note) VALUES (?, ?, ?)", marks)
+        lite.execute(
+            "INSERT INTO small_seen (id, user_id, document_id) SELECT row_number() OVER (ORDER BY user_id, document), user_id, document FROM small_bookmark"
+        )
         lite.execute("INSERT INTO small_comment (text, grant_id) SELECT 'seen', id FROM small_grant")
 
 
@@ -126,6 +150,10 @@ def said(folder: Path) -> set[tuple[str, ...]]:
             *lite.execute(f"SELECT 'grant', username, codename, k.model, {objects} FROM small_grant g {joins}"),
             *lite.execute(
                 f"SELECT 'comment', text, username, k.model, {objects} FROM small_comment JOIN small_grant g ON g.id = grant_id {joins}"
+            ),
+            *lite.execute(
+                "SELECT 'seen', username, name FROM small_seen JOIN auth_user u ON u.id = user_id "
+                "JOIN small_document d ON d.id = document_id"
             ),
             *lite.execute(
                 "SELECT 'bookmark', username, name, note FROM small_bookmark JOIN auth_user u ON u.id = user_id "
