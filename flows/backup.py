@@ -93,6 +93,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                     declared=named,
                     surroundings=source.report.surroundings,
                     ours=[*our_folders(run.settings), *source.database.address.files],
+                    known=making.previous.manifest.path_columns if making.previous else (),
                 )
                 matched = run.call(
                     match_files, examination, indexes, making.repository, workspace=workspace, scratch=making.folder

@@ -50,6 +50,7 @@ class Examination:
     declared: Sequence[FileNameReference]
     surroundings: Surroundings
     ours: Sequence[Path]  # folders of the backup itself, and the database's files
+    known: Sequence[PathColumn] = ()  # columns of paths in the previous snapshot
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def examine_named_files(
     _load_inside(connection, its.roots)
     match_mentions(connection, MENTIONED, _INSIDE_FILES, _INSIDE)
     find_places(connection, _INSIDE)
-    paths = find_path_columns(connection, columns, its.raws, its.roots)
+    paths = find_path_columns(connection, columns, its.raws, its.roots, its.known)
     search = Search(connection, columns, its.roots, _INSIDE, its.surroundings, its.ours, scratch)
     outside = find_outside(search)
     keep_likely(connection, _INSIDE, MENTIONED)
@@ -137,8 +138,7 @@ def _path_column(one: FoundColumn) -> Finding:
     return make_finding(
         "path-column",
         one.label,
-        f"The column is not a FileField, but {one.matched / one.filled:.0%} of its {one.filled:,} values name files"
-        + (f" of {folders}." if folders else " of the roots, wherever they are.")
-        + " The files are backed up, and those that are not there are counted.",
+        f"The column is not a FileField, but names files of {folders or 'the roots, wherever they are'}: {one.matched / one.filled:.0%} of "
+        f"its {one.filled:,} values are there. The files are backed up, and those that are not there are counted.",
         count=one.matched,
     )

@@ -7,7 +7,7 @@ A column may use several of these side by side.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -78,10 +78,12 @@ def find_path_columns(
     columns: Mapping[str, tuple[Table, str]],
     raws: Mapping[str, RawTable],
     roots: Sequence[FileRoot],
+    known: Sequence[PathColumn] = (),
 ) -> tuple[FoundColumn, ...]:
     """The columns whose values name files of the roots, as `PLACED` has them.
 
     At least half of its values are names of files; or a tenth, where nearly all are paths: then the others are of files that are gone.
+    So they are too if the column is `known` from the previous snapshot and still holds paths.
     """
     counts = connection.execute(
         f"""
@@ -102,7 +104,37 @@ def find_path_columns(
         if met >= _MOSTLY * whole or gone:
             found.append(FoundColumn(*columns[label], (), int(met), whole, slashed < _MOSTLY * met))
     own = [one for one in found if not (one.bare and _are_of_a_file_field(connection, one, raws, roots))]
-    return tuple(_without_rivals(_with_places(connection, own)))
+    placed = _without_rivals(_with_places(connection, own))
+    return (*placed, *_still_known(connection, placed, columns, raws, roots, known))
+
+
+def _still_known(
+    connection: duckdb.DuckDBPyConnection,
+    found: Sequence[FoundColumn],
+    columns: Mapping[str, tuple[Table, str]],
+    raws: Mapping[str, RawTable],
+    roots: Sequence[FileRoot],
+    known: Sequence[PathColumn],
+) -> Iterator[FoundColumn]:
+    """Columns that named files at the previous backup and still hold paths, though hardly any of the files is there."""
+    by_id = {(table.id, column): label for label, (table, column) in columns.items()}
+    before = {by_id[one.table, one.column]: one for one in known if (one.table, one.column) in by_id}
+    lost = {label: one for label, one in before.items() if label not in {other.label for other in found}}
+    if not lost:
+        return
+    mentioned = dict(
+        connection.execute(
+            f"SELECT label, sum(rows) FROM {MENTIONED} WHERE form IN ('plain', 'list') GROUP BY label"
+        ).fetchall()
+    )
+    filled = _filled(connection, [columns[label] for label in lost], raws)
+    for label, one in lost.items():
+        plain = int(mentioned.get(label, 0))
+        whole = max(filled[label], plain)
+        if plain and plain >= _ALMOST_ALL * whole:
+            places = tuple(place for place in one.places if place.root in {root.name for root in roots})
+            met = _met(connection, label, [(p.root, p.strip, p.prefix) for p in places]) if places else 0
+            yield FoundColumn(*columns[label], places, met, whole, bare=False)
 
 
 def _is_text(table: Table, column: str) -> bool:

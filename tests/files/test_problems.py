@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from edms_tasks.files import Examination, find_named_files
 from edms_tasks.files.named_files import NamedFiles
-from edms_tasks.inventory.model import Column, FileNameReference, Finding, Table
+from edms_tasks.inventory.model import Column, FileNameReference, Finding, PathColumn, Table
 from edms_tasks.inventory.probe_report import Surroundings
 from edms_tasks.manifest import Encoding, FileIndex
 from edms_tasks.repository import Repository
@@ -37,12 +38,13 @@ def examine(
     repository: Repository,
     scratch: Path,
     declared: Sequence[FileNameReference] = (),
+    known: Sequence[PathColumn] = (),
 ) -> NamedFiles:
     around = Surroundings(project=(str(scratch),), urls=("/media/",))
     roots = [index.root for index in indexes]
     scratch.mkdir(exist_ok=True)
     with open_workspace(scratch / "workspace", memory_limit_mb=500, threads=1) as workspace:
-        its = Examination(tables, raws, roots, declared, around, [scratch])
+        its = Examination(tables, raws, roots, declared, around, [scratch], known)
         return find_named_files(its, indexes, repository, workspace=workspace, scratch=scratch)
 
 
@@ -327,3 +329,23 @@ def test_names_of_columns_and_files_may_hold_anything(
     assert (found["missing-file"].count, found["missing-file"].examples) == (1, ("gone'\".pdf",))
     assert found["path-column"].count == len(names)
     assert found["orphan-files"].examples[-1].startswith("no utf-8")
+
+
+def test_when_all_files_are_gone_a_backup_knows_the_column_from_the_previous_snapshot(
+    archive: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
+    index, _ = backup()
+    table, raws = paths_of(tmp_path, path=[f"documents/originals/{name}" for name in NAMES], title=["a title"] * 20)
+    before = examine([table], raws, [index], repository, tmp_path / "before")
+    assert [one.column for one in before.path_columns] == ["path"]
+    shutil.rmtree(archive / "documents" / "originals")
+    index, _ = backup()
+
+    after = examine([table], raws, [index], repository, tmp_path / "after", known=before.path_columns)
+
+    found = by_code(after.findings)
+    assert (found["missing-file"].subject, found["missing-file"].count) == ("documents.Document.path", 20)
+    assert after.path_columns == before.path_columns
+    # Another use of the column since then is no loss.
+    table, raws = paths_of(tmp_path, path=["in the cellar"] * 19 + ["a/b"])
+    assert examine([table], raws, [index], repository, tmp_path / "other", known=before.path_columns).path_columns == ()
