@@ -17,6 +17,8 @@ TARGET_IDS = "undeclared_ids"
 
 _PLACES = "undeclared_places"
 _HITS = "undeclared_hits"
+_MOST_VALUES = 20_000  # different ones of a place, to measure how well they fit
+_EXAMPLES = 3
 _MOST_TARGETS = 3  # that are named for a place of which no name says what it holds
 _UNNAMED = frozenset(
     {"value", "list", "member", "members", "pair", "array", "keys"}
@@ -75,11 +77,11 @@ def find_suspects(
 
 
 def _tabulate_hits(cursor: duckdb.DuckDBPyConnection) -> None:
-    """The places that hold a value, in what would be written, that is an id that changes; and these values."""
+    """The places that hold a value, in what would be written, that is an id that changes; how often, and a few of them."""
     moving = f"(SELECT target, value FROM {TARGET_IDS} WHERE moves)"
     cursor.execute(
-        f"CREATE OR REPLACE TABLE {_HITS} AS SELECT v.subject, v.form, v.name, m.target, v.value, v.touched "
-        f"FROM {VALUES} v JOIN {moving} m ON m.value = v.value WHERE v.touched > 0"
+        f"CREATE OR REPLACE TABLE {_HITS} AS SELECT v.subject, v.form, v.name, m.target, CAST(sum(v.touched) AS BIGINT) AS touched, "
+        f"min(v.value, {_EXAMPLES}) AS examples FROM {VALUES} v JOIN {moving} m ON m.value = v.value WHERE v.touched > 0 GROUP BY ALL"
     )
     cursor.execute(
         f"CREATE OR REPLACE TABLE {_PLACES} AS SELECT row_number() OVER (ORDER BY subject, form, name) AS place, * FROM ("
@@ -97,18 +99,25 @@ def _places(cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, Place]]:
 
 def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: Place, names: Names) -> _Case:
     here = f"(SELECT v.* FROM {VALUES} v JOIN {_PLACES} p ON p.place = {number} AND {_same('v', 'p')})"
+    (many,) = cursor.execute(f"SELECT count(*) FROM {here}").fetchall()[0]
+    if many > _MOST_VALUES:
+        # How well values fit is measured on some of them, chosen by a hash; every one was looked up among ids that change.
+        here = f"(SELECT * FROM {here} WHERE hash(value) % {-(-int(many) // _MOST_VALUES)} = 0)"
     (weight, different, plain, highest, lowest, mean, any_weight) = cursor.execute(
         f"SELECT sum(weight), count(*) FILTER (value <> ''), count(number), max(number), min(number), "
         f"sum(CAST(number AS DOUBLE) * weight) / sum(weight) FILTER (number IS NOT NULL), "
         f"sum(weight) FILTER (value IN (SELECT value FROM {TARGET_IDS})) FROM {here}"
     ).fetchall()[0]
     numbers = plain == different and plain > 0
-    in_a_row = numbers and weight <= 1.1 * different and highest - lowest + 1 <= 1.05 * different
+    every = -(-int(many) // _MOST_VALUES) if many > _MOST_VALUES else 1
+    in_a_row = numbers and weight <= 1.1 * different and highest - lowest + 1 <= 1.05 * different * every
     fits = {}
     for target, resolved, among, below, largest in cursor.execute(
-        f"SELECT target, sum(v.weight), count(*), any_value(i.below), any_value(i.largest) FROM {here} v JOIN ("
-        f"SELECT *, count(*) FILTER (number <= {int(highest or 0)}) OVER (PARTITION BY target) AS below, "
-        f"max(number) OVER (PARTITION BY target) AS largest FROM {TARGET_IDS}) i ON i.value = v.value GROUP BY target"
+        f"SELECT f.target, f.resolved, f.different, t.below, t.largest FROM ("
+        f"SELECT i.target, sum(v.weight) AS resolved, count(*) AS different FROM {here} v "
+        f"JOIN {TARGET_IDS} i ON i.value = v.value GROUP BY 1"
+        f") f JOIN (SELECT target, count(*) FILTER (number <= {int(highest or 0)}) AS below, max(number) AS largest "
+        f"FROM {TARGET_IDS} GROUP BY 1) t USING (target)"
     ).fetchall():
         fits[int(target)] = Fit(
             share=int(resolved) / int(weight),
@@ -133,7 +142,8 @@ def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: Place, names: N
 
 def _suspected(case: _Case, by_name_only: frozenset[int], *, is_counter: bool) -> tuple[int, ...]:
     """The models whose ids a place is likely to hold, among those whose ids change; none if it is likely to hold none."""
-    uuids = [target for target in case.hits if case.fits[target].highest is None and case.fits[target].share >= MOSTLY]
+    known = {target: case.fits[target] for target in case.hits if target in case.fits}
+    uuids = [target for target, fit in known.items() if fit.highest is None and fit.share >= MOSTLY]
     if uuids:
         return tuple(sorted(uuids))
     meant = _meant(case)
@@ -183,10 +193,9 @@ def _ranked(case: _Case, fits: dict[int, Fit]) -> tuple[int, ...]:
 def _examples(cursor: duckdb.DuckDBPyConnection, number: int, targets: Sequence[int]) -> tuple[str, ...]:
     wanted = ", ".join(str(target) for target in targets)
     found = cursor.execute(
-        f"SELECT DISTINCT h.value FROM {_HITS} h JOIN {_PLACES} p ON p.place = {number} AND {_same('h', 'p')} "
-        f"WHERE h.target IN ({wanted}) ORDER BY 1 LIMIT 3"
+        f"SELECT h.examples FROM {_HITS} h JOIN {_PLACES} p ON p.place = {number} AND {_same('h', 'p')} WHERE h.target IN ({wanted})"
     ).fetchall()
-    return tuple(str(value) for (value,) in found)
+    return tuple(sorted({str(value) for (values,) in found for value in values})[:_EXAMPLES])
 
 
 def _same(one: str, other: str) -> str:
