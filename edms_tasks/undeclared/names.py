@@ -23,7 +23,7 @@ _OTHER = (
 )
 _OTHER_IDS = frozenset(_OTHER.split())
 _ANY_ROW = frozenset(
-    {"object", "target", "entity", "subject", "instance", "row", "record", "related", "content_object"}
+    {"object", "target", "link", "entity", "subject", "instance", "row", "record", "related", "content_object"}
 )
 _COUNTERS = (
     "year month day hour minute second width height size length count total number num no position pos order index rank rating "
