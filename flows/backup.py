@@ -56,7 +56,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                 raws = extract_tables(run, view, contents.kept, making.folder / "raw")
                 schema = run.call(capture_schema, view, making.folder / "schema")
                 sequences = run.call(read_sequences, view)
-        with run.stage("extract"):  # the view is closed: production is kept from nothing meanwhile
+        with run.stage("extract"):  # the database's view is closed by now, so production is not held up
             making.findings += foresee_restore(run, source.database, schema, making.folder)
 
         with run.workspace(making.folder / "workspace", threads=1) as workspace:
@@ -68,7 +68,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                 )
                 making.findings += [*keys.findings, *making.unusable(serialized)]
 
-            making.begin()  # what fails before this line has left no trace in the repository
+            making.begin()  # before this line nothing is written to the repository
             with run.stage("package"):
                 stored_schema = run.call(package_schema, making.repository, source.engine, schema)
                 pairs = list(zip(contents.kept, serialized, strict=True))

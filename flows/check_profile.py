@@ -1,4 +1,4 @@
-"""Check a profile against an EDMS: which of its lines find nothing, or are wrong. Changes and stores nothing."""
+"""Check a profile against an EDMS: which lines find nothing, or are wrong. Changes and stores nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from flows.tasks.inspect import check_database, require_reachable
 
 @dataclass(frozen=True)
 class CheckedProfile:
-    """What each line of a profile came to."""
+    """The verdict on each line of a profile."""
 
     profile: Profile
     edms: str
@@ -33,11 +33,11 @@ class CheckedProfile:
     seconds: dict[str, float]
 
     def count(self, verdict: Verdict) -> int:
-        """How many lines are so."""
+        """The number of lines with this verdict."""
         return sum(line.verdict == verdict for line in self.lines)
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "profile": self.profile.name,
             "title": self.profile.title,
@@ -51,15 +51,15 @@ class CheckedProfile:
 
 
 def check_profile(run: Run, name: str) -> CheckedProfile:
-    """Try each line of a profile on the real rows and files, with the EDMS's settings otherwise as they are.
+    """Try each line of a profile on the real rows and files.
 
     Args:
-        run: its settings say where the EDMS is; what they say of keys, references and exclusions gives way to the profile.
-        name: of a file, or of a shipped profile.
+        run: its settings name the EDMS. Keys, references and exclusions in them are replaced by those of the profile.
+        name: a file, or the name of a shipped profile.
 
     Raises:
-        CommandError, SettingsError: there is no such profile, or it is no TOML.
-        EdmsNotImportable, DatabaseRefused: there is nothing to check it on.
+        CommandError, SettingsError: there is no such profile, or it is not TOML.
+        EdmsNotImportable, DatabaseRefused: the EDMS cannot be read.
     """
     profile = profile_from(name)
     with run.stage("inspect"):
@@ -78,7 +78,7 @@ def check_profile(run: Run, name: str) -> CheckedProfile:
             return build_inventory(report, tables, settings, address.engine)
 
         settings, tried = try_lines(tuple(entries_of(profile.values)), read, build)
-        # All is read, also what the profile leaves out: that is what its lines are to be counted on.
+        # Read all tables, also those that the profile excludes: the rows for these lines are counted, too.
         whole = replace(run, settings=settings.model_copy(update={"exclude": ExcludeSettings()}))
         with rows_read(whole, report, address, view, folder) as found, run.stage("assess"):
             with found.keys.workspace.cursor() as cursor:
@@ -94,7 +94,7 @@ def check_profile(run: Run, name: str) -> CheckedProfile:
 
 
 def _detecting(profile: Profile, report: ProbeReport) -> tuple[ProfileLine, ...]:
-    """The lines by which `init` recognises such an EDMS."""
+    """The verdicts on the lines by which `init` recognises such an EDMS."""
     missing = profile.missing(report)
     return tuple(
         ProfileLine(

@@ -57,7 +57,7 @@ class ModelFate:
     restored: int
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "model": self.model,
             "rows_before": self.before,
@@ -93,7 +93,7 @@ class DemoResult:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "proved": self.proved,
             "models": [model.as_json() for model in self.models],

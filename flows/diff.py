@@ -1,6 +1,6 @@
 """Diff: compare two snapshots, or a snapshot and the live system. It reads both and changes nothing.
 
-open → read (what digests do not show to be the same, and what that points at) → compare → files.
+open → read (tables that the digests do not show to be equal, and those they refer to) → compare → files.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ LIVE = "live"
 
 @dataclass(frozen=True)
 class DiffResult:
-    """The result of a comparison, and the folder or page with all of it."""
+    """The result of a comparison, and the folder or page with all differences."""
 
     difference: Difference
     seconds: dict[str, float]
-    out: Path | None = None  # the folder with the lists of all that differs
+    out: Path | None = None  # the folder with lists of all differences
 
     @property
     def equal(self) -> bool:
@@ -49,7 +49,7 @@ class DiffResult:
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "equal": self.equal,
             **self.difference.model_dump(mode="json"),
@@ -67,8 +67,8 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
     """Compare two states of the EDMS; a difference is a result, not a failure.
 
     Raises:
-        UnknownSnapshot, DamagedRepository: a snapshot cannot be had.
-        CommandError: the two are of different engines, there is no such model, or the first is the live system.
+        UnknownSnapshot, DamagedRepository: a snapshot cannot be found or read.
+        CommandError: the engines of the two differ, there is no such model, or the first is the live system.
         EdmsNotImportable, SettingsError, DatabaseRefused: the live system cannot be found or read.
     """
     if request.snapshot == LIVE:
@@ -83,7 +83,7 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
         reading = cleanup.enter_context(ExitStack())
         with run.stage("open"):
             if request.other is None or request.other == LIVE:
-                # Whose `latest` and tags are meant, the EDMS says itself where it is asked anyway.
+                # If the EDMS is inspected anyway, its report says whose `latest` and tags are meant.
                 notes: list[str] = []
                 report = ask_edms(run, notes)
                 before = _open_snapshot(run, repository, request.snapshot, workspace, report)
@@ -110,7 +110,7 @@ def _open_snapshot(
 
 
 def write_page(result: DiffResult, path: Path) -> None:
-    """Write the result as one HTML page that needs nothing else; raises TerminalError where it cannot be written."""
+    """Write the result as one self-contained HTML page; raises TerminalError if it cannot be written."""
     text = page.render(
         "diff.html.j2",
         plan=None,

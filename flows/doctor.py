@@ -48,38 +48,38 @@ from flows.tasks.validate import find_unusable_suites
 
 @dataclass(frozen=True)
 class Examined:
-    """What the doctor says, and of whom."""
+    """The doctor's diagnosis of an EDMS."""
 
     diagnosis: Diagnosis
     database: str
     edms: str
-    excluded: tuple[str, ...]  # models or tables the settings leave out: nothing is said of their rows
+    excluded: tuple[str, ...]  # models or tables that the settings exclude; their rows are not examined
     files: int
-    settings: str  # TOML with the fixes that settings can make
+    settings: str  # TOML with the fixes for the settings
     seconds: dict[str, float]
-    profile: Profile | None  # the shipped one that fits this EDMS
+    profile: Profile | None  # the shipped profile that fits this EDMS
 
     @property
     def answered(self) -> tuple[Assessment, ...]:
-        """The findings whose fix stands in the profile that fits."""
+        """The findings whose fix is in that profile."""
         if self.profile is None:
             return ()
         return tuple(one for one in self.diagnosis.assessments if answers(self.profile.values, one.settings_fix))
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The findings, what is said of many in the same words said once."""
+        """The findings; those with the same text as one group."""
         return grouped(self.diagnosis.assessments)
 
     def shortfall(self) -> Shortfall | None:
-        """An error among the findings."""
+        """A check that failed, if a finding is an error; otherwise None."""
         if self.diagnosis.healthy:
             return None
         errors = (one for one in self.diagnosis.assessments if one.severity == "error")
         return Shortfall("The EDMS is not healthy.", tuple(f"{one.subject}: {one.message}" for one in errors))
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         answered = {id(one) for one in self.answered}
         fits = self.profile and {"name": self.profile.name, "title": self.profile.title, "answers": len(answered)}
         return {
@@ -104,7 +104,7 @@ def doctor(run: Run, request: DoctorRequest) -> Examined:
     """Read what a backup would read, and assess it.
 
     Raises:
-        EdmsNotImportable, DatabaseRefused, SettingsError: there is nothing to assess.
+        EdmsNotImportable, DatabaseRefused, SettingsError: the EDMS cannot be read.
     """
     settings = run.settings
     with run.stage("inspect"):
@@ -129,7 +129,7 @@ def doctor(run: Run, request: DoctorRequest) -> Examined:
 
 @task(name="inspect EDMS", tags=["inspect"])
 def inspect_with_lookups(settings: Settings) -> ProbeReport:
-    """Have the EDMS's report on itself, with a trial of its lookups by natural key."""
+    """Inspect the EDMS, and try its lookups by natural key."""
     return run_probe(settings, lookups=True)
 
 
@@ -150,8 +150,8 @@ class RowsRead:
     excluded: frozenset[str]  # ids of tables that the settings leave out
     keys: CheckedKeys
     roots: tuple[WalkedRoot, ...]
-    names: tuple[Path, ...]  # what `walk_root` wrote, for each root
-    suites: tuple[Finding, ...]  # about suites of the owner's
+    names: tuple[Path, ...]  # the result of `walk_root` for each root
+    suites: tuple[Finding, ...]  # about the owner's suites
 
 
 @contextmanager
@@ -209,6 +209,6 @@ def _examined(
 
 
 def write_page(examined: Examined, path: Path) -> None:
-    """Write the diagnosis as one HTML page that needs nothing else; raises TerminalError where it cannot be written."""
+    """Write the diagnosis as one self-contained HTML page; raises TerminalError if it cannot be written."""
     text = page.render("doctor.html.j2", examined=examined, diagnosis=examined.diagnosis, made=datetime.now(UTC))
     page.write_page(text, path)

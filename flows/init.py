@@ -38,7 +38,7 @@ class Check:
     error: EdmsBackupError | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         failure = self.error.as_json() if self.error else None
         return {"subject": self.subject, "success": self.error is None, "answer": self.answer, "error": failure}
 
@@ -58,7 +58,7 @@ class InitResult:
         return next((check.error.exit_code for check in self.checks if check.error), 0)
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "config": str(self.config),
             "written": self.written,

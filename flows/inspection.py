@@ -19,7 +19,7 @@ from flows.tasks.inspect import check_database, inspect_edms, read_catalogue, re
 
 @dataclass(frozen=True)
 class Inspection:
-    """The inventory, and how many rows each table holds now."""
+    """The inventory, and the present number of rows of each table."""
 
     inventory: Inventory
     rows: dict[str, int]  # Table.id -> rows
@@ -28,11 +28,11 @@ class Inspection:
     database: str
 
     def shortfall(self) -> Shortfall | None:
-        """None: it gives no verdict."""
+        """Always None: an inventory has no checks."""
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "inventory": self.inventory.model_dump(mode="json"),
             "rows": self.rows,

@@ -27,12 +27,12 @@ class ListedSnapshot:
     files: int
     bytes: int
     findings: int
-    number: int | None  # of this EDMS's; None: of a release that did not count
-    edms: str  # whose it is, in words
-    earlier_than_the_one_before: bool  # by its time, which then is wrong
+    number: int | None  # among the EDMS's snapshots; None: made by a release that did not number them
+    edms: str  # the EDMS it belongs to, in words
+    earlier_than_the_one_before: bool  # its time is earlier than its predecessor's, so one of them is wrong
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {**self.__dict__, "created": self.created.isoformat()}
 
 
@@ -54,7 +54,7 @@ class Listing:
         return not self.damaged and not self.problems
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "snapshots": [found.as_json() for found in self.snapshots],
             "damaged": list(self.damaged),

@@ -1,6 +1,6 @@
 """Restore: open → stage → restore → validate → promote.
 
-Nothing of the live system changes before `promote`. Every way out before that removes what was staged.
+Nothing of the live system changes before `promote`. If the run ends before that, what was staged is removed.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ BeforeValidation = Callable[[StagingDatabase, Sequence[Path]], None]
     may_be_recorded=require_no_password,
 )
 def restore(run: Run, request: RestoreRequest) -> RestoreResult:
-    """Restore a snapshot; fails, with the EDMS untouched, where the restored data is not proved equal.
+    """Restore a snapshot; fails, with the EDMS untouched, if the restored data is not proved equal.
 
     Raises:
         AlreadyPromoted: this run has promoted a restore before; nothing was done.
-        EvidenceNotWritten: the restored system is in its place, and the report on it could not be written.
-        CommandError: it was not confirmed; a salvage may not replace the live system unless that was said.
+        EvidenceNotWritten: the restored system is in its place, but the report on it could not be written.
+        CommandError: it was not confirmed, or a salvage may not replace the live system without `promote_salvaged`.
         DamagedRepository, TargetLocked, TargetInUse, TargetChanged, MayNotCreateDatabases, SnapshotNewerThanCode,
             MigrationsDiverged, NoSpace, …: the live system is untouched.
     """

@@ -1,7 +1,7 @@
 """The plan of a restore: what would prevent it, and what it would change. Nothing is written to the EDMS.
 
-open → (cross: does every row fit the other engine?) → read → compare → files. A restore makes the live system what the snapshot
-is, so that what it would do is what the two differ in.
+open → (for another engine: check that every row is compatible) → read → compare → files. A restore makes the live system equal to the
+snapshot, so the differences of the two are what it would change.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ class RestorePlan:
 
     snapshot_id: str
     target: str
-    difference: Difference  # from what is there to the snapshot
+    difference: Difference  # from the live system to the snapshot
     migrate: tuple[str, ...]  # migrations of the EDMS that would run after validation
-    findings: tuple[Finding, ...]  # of the snapshot: what comes back as it was, such as references to nothing
-    in_use: str | None  # why a restore would be refused now though nothing else stands in its way
+    findings: tuple[Finding, ...]  # of the snapshot: what would be restored as it is, such as orphaned references
+    in_use: str | None  # the sessions because of which a restore would be refused now
     notes: tuple[str, ...]
     seconds: dict[str, float]
-    report: Path | None = None  # the page; plan.json lies beside it
+    report: Path | None = None  # the page; plan.json is beside it
 
     def shortfall(self) -> Shortfall | None:
-        """None: what would stop the restore for good is an error; that somebody uses the EDMS is said."""
+        """Always None: obstacles raise errors, and `in_use` says whether somebody uses the EDMS now."""
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "snapshot": self.snapshot_id,
             "target": self.target,
@@ -91,11 +91,11 @@ class RestorePlan:
     may_be_recorded=require_no_password,
 )
 def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
-    """Say what a restore would do, if nobody writes in between; fails where something would stop it.
+    """Say what a restore would do, if nobody writes in between; fails if something would prevent it.
 
     Raises:
-        IncompatibleRows, SnapshotNewerThanCode, MigrationsDiverged, NoSpace, MayNotCreateDatabases, TargetExists, …: what would stop
-            the restore. That somebody uses the EDMS does not stop the plan.
+        IncompatibleRows, SnapshotNewerThanCode, MigrationsDiverged, NoSpace, MayNotCreateDatabases, TargetExists, …: what would prevent
+            the restore. A database in use does not prevent the plan.
     """
     if request.drop_unknown:
         require_within_one_engine(request.into)
@@ -127,7 +127,7 @@ def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
 
 @dataclass
 class _Opened:
-    """A restore that is planned."""
+    """The snapshot and target of a planned restore."""
 
     snapshot_id: str
     manifest: Manifest
@@ -141,14 +141,14 @@ class _Opened:
     in_use: str | None = None
 
     def whole(self) -> Source:
-        """The snapshot without what settings leave out of it: such rows and files are gone after a restore."""
+        """The snapshot as if the settings excluded nothing: excluded rows and files are missing after a restore."""
         restored = {index.root.name for index, _, _ in self.target.folders}
         roots = {name: held for name, held in self.source.roots.items() if name in restored}
         return replace(self.source, state=replace(self.source.state, left_out=frozenset()), roots=roots)
 
 
 def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
-    """Find snapshot and target, and ask what would stop the restore."""
+    """Find snapshot and target, and check what would prevent the restore."""
     settings, notes = run.settings, list[str]()
     repository = Repository.open(settings.repository)
     scratch = cleanup.enter_context(run_folder(settings.workdir, "plan"))
@@ -175,7 +175,7 @@ def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
 
 
 def _try_to_convert(run: Run, opened: _Opened, made_by: SchemaSource) -> tuple[str, ...]:
-    """Hold every row against the other engine; what that needs is thrown away."""
+    """Check that every row is compatible with the other engine; what this creates is removed again."""
     with ExitStack() as thrown_away:
         return convert_engine(
             run,
@@ -190,7 +190,7 @@ def _try_to_convert(run: Run, opened: _Opened, made_by: SchemaSource) -> tuple[s
 
 
 def _require_objects(repository: Repository, manifest: Manifest) -> None:
-    """The schema, all rows and the lists of files are there; whether they are right is read by `verify`, and by the restore."""
+    """Check that schema, chunks and indexes of files exist; their bytes are checked by `verify`, and by the restore."""
     objects = [manifest.native_schema.object, *(chunk.object for entry in manifest.tables for chunk in entry.chunks)]
     objects += [chunk.superseded for entry in manifest.tables for chunk in entry.chunks if chunk.superseded is not None]
     objects += [part for index in manifest.files for part in (*index.index, *index.packs)]
@@ -204,7 +204,7 @@ def _require_objects(repository: Repository, manifest: Manifest) -> None:
 
 
 def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
-    """What would stop the restore, asked without changing anything."""
+    """Check what would prevent the restore, without changing anything."""
     notes = []
     locked = lock_of(settings, target)
     if busy := locked.worked_on_by():
@@ -217,7 +217,7 @@ def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
 
 
 def _foresee(run: Run, opened: _Opened) -> tuple[str, ...]:
-    """What would be left out, in the restore's own words. Raises what would refuse it."""
+    """What would be left out, in the restore's own words. Raises the errors with which it would be refused."""
     target, folder = opened.target, opened.scratch / "tried"
     schema = fetch_schema(opened.repository, opened.manifest.native_schema, folder)
     foresight = run.call(try_the_schema, target.database, schema, folder, into=target.into, thorough=True)
@@ -230,7 +230,7 @@ def _foresee(run: Run, opened: _Opened) -> tuple[str, ...]:
 
 @contextmanager
 def _there(run: Run, opened: _Opened) -> Iterator[Source]:
-    """What a restore would replace."""
+    """The live system that a restore would replace, as a source of a comparison."""
     target, manifest = opened.target, opened.manifest
     address = target.database.address if target.into is None else target.database.address.renamed(target.into)
     folders: dict[str, Held] = {
@@ -245,7 +245,7 @@ def _there(run: Run, opened: _Opened) -> Iterator[Source]:
         return
     try:
         run.call(check_database, target.database)
-    except DatabaseRefused as refused:  # a restore needs nothing of it
+    except DatabaseRefused as refused:  # a restore does not need it
         kind = f"cannot be read, and would be set aside: {refused.why or refused.what}"
         yield nothing(f"{address.display} ({kind})", manifest.engine, folders)
         return
@@ -254,7 +254,7 @@ def _there(run: Run, opened: _Opened) -> Iterator[Source]:
 
 
 def _reported(run: Run, plan: RestorePlan) -> RestorePlan:
-    """Leave the evidence: a page, the same as JSON, and artifacts."""
+    """Write the evidence: a page, the same as JSON, and Prefect's artifacts."""
     page = new_page(run.settings, "plan")
     shown = replace(plan, report=page)
     text = render(

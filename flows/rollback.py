@@ -1,4 +1,4 @@
-"""Rollback: make live again what a restore set aside; and list what can be rolled back to."""
+"""Rollback: make live again what a restore set aside; and list the states that can be rolled back to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from flows.running.run import Run
 
 @dataclass(frozen=True)
 class WayBack:
-    """Something that can be rolled back to, described for people."""
+    """A state that can be rolled back to, described for people."""
 
     stamp: str
     what: str  # would go live
@@ -32,7 +32,7 @@ class WayBack:
     default: bool
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "stamp": self.stamp,
             "what": self.what,
@@ -44,20 +44,20 @@ class WayBack:
 
 @dataclass(frozen=True)
 class WaysBack:
-    """All that can be rolled back to, the latest first."""
+    """All states that can be rolled back to, the latest first."""
 
     live: str  # the database, for people
     now: str  # what is live
     ways: tuple[WayBack, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {"database": self.live, "now": self.now, "ways": [way.as_json() for way in self.ways]}
 
 
 @dataclass(frozen=True)
 class RollbackResult:
-    """What was swapped back, and where what was live before is kept."""
+    """What was swapped back, and where the previous live system is kept."""
 
     database: str
     snapshot_id: str
@@ -71,7 +71,7 @@ class RollbackResult:
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "database": self.database,
             "snapshot": self.snapshot_id,
@@ -83,7 +83,7 @@ class RollbackResult:
 
 
 def list_ways_back(settings: Settings) -> WaysBack:
-    """List what can be rolled back to. Nothing is changed."""
+    """List the states that can be rolled back to. Nothing is changed."""
     database, journal, _ = _open(Run(settings))
     return WaysBack(
         database.address.display,
@@ -117,7 +117,7 @@ def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
 
     Raises:
         NothingToRollBack, TargetLocked, TargetInUse, TargetChanged, LockLost: nothing was changed.
-        PromotionHalted: the database was swapped, and the files could not follow.
+        PromotionHalted: the database was swapped, but the files could not be.
     """
     if not request.confirm:
         raise CommandError(

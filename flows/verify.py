@@ -25,7 +25,7 @@ class VerifyResult:
     bytes: int
     problems: tuple[str, ...]
     seconds: dict[str, float]
-    notes: tuple[str, ...] = ()  # of order and owner, which no byte of a snapshot is wrong for
+    notes: tuple[str, ...] = ()  # about order and owner of snapshots, which are not damage
 
     @property
     def success(self) -> bool:
@@ -39,7 +39,7 @@ class VerifyResult:
         return Shortfall("The verification of the repository failed.", self.problems or ("There is no snapshot.",))
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "success": self.success,
             "snapshots": list(self.snapshot_ids),
@@ -57,7 +57,7 @@ class VerifyResult:
     repeatable=True,
 )
 def verify(run: Run, request: VerifyRequest) -> VerifyResult:
-    """Verify one snapshot or all of them; fails where something is damaged."""
+    """Verify one snapshot or all of them; fails if something is damaged."""
     repository = Repository.open(run.settings.repository)
     chosen, notes, problems = _chosen(run, repository, request.snapshot)
     objects: dict[str, int] = {}

@@ -11,7 +11,7 @@ from flows.running.declaring import Shortfall
 
 @dataclass(frozen=True)
 class BackupResult:
-    """The snapshot that a backup made, with its notes, and whether it was verified."""
+    """The snapshot that a backup made, whether it was verified, and notes."""
 
     snapshot_id: str
     manifest: Manifest
@@ -19,9 +19,9 @@ class BackupResult:
     problems: tuple[str, ...]
     seconds: dict[str, float]
     stored_bytes: int
-    objects_read: int  # read again after they were written
-    objects_unread: int  # of earlier backups, which read them when they were written
-    notes: tuple[str, ...] = ()  # what else has to be said, such as that a repository was made
+    objects_read: int  # objects that were read again after they were written
+    objects_unread: int  # objects of earlier backups, which read them again then
+    notes: tuple[str, ...] = ()  # such as that a repository was created
 
     def shortfall(self) -> Shortfall | None:
         """Why the run counts as failed: the snapshot could not be verified. None if it was."""
@@ -32,7 +32,7 @@ class BackupResult:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         return {
             "snapshot": self.snapshot_id,
             "tag": self.manifest.tag,

@@ -21,19 +21,19 @@ from flows.tasks.inspect import read_catalogue
 
 @dataclass(frozen=True)
 class Contents:
-    """The EDMS's tables and folders, and which of the tables are stored with their rows."""
+    """The EDMS's tables and folders, and the tables that are stored with their rows."""
 
     inventory: Inventory
     kept: Sequence[Table]
-    left_out: Sequence[TableEntry]  # they come back empty
+    left_out: Sequence[TableEntry]  # tables without rows: a restore creates them empty
 
 
 def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheMaking) -> Contents:
-    """Decide it; adds to the findings.
+    """Determine the contents of a snapshot; adds to `findings`.
 
     Raises:
-        SettingsError: a table is left out that others refer to.
-        NoSpace: the rows have no room in the working folder.
+        SettingsError: a table is excluded that others refer to.
+        NoSpace: the working folder has no space for the rows.
     """
     inventory = run.call(read_catalogue, source.report, view, run.settings, source.engine)
     excluded = excluded_tables(inventory, run.settings)
@@ -43,13 +43,13 @@ def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheM
     making.findings += map(_excluded_finding, left_out)
     making.findings += findings_of(read_suites(run.settings.validate_.suites, inventory.tables)[1])
     kept = [table for table in inventory.tables if table.id not in excluded]
-    # Each table's rows stand there raw, and compressed beside it until they are in the repository.
+    # Each table's rows are there raw, and also compressed until they are in the repository.
     require_space(making.folder, view.raw_bytes(kept) * 5 // 4, "the rows of the database")
     return Contents(inventory, kept, [_empty_entry(table) for table in left_out])
 
 
 def _require_closed(inventory: Inventory, excluded: frozenset[str]) -> None:
-    """Refuse to leave out a table that an enforced reference of another needs: the backup could not be restored."""
+    """Refuse to exclude a table that an enforced reference of another needs: such a backup could not be restored."""
     for table in inventory.tables:
         if table.id in excluded:
             continue

@@ -1,4 +1,4 @@
-"""Try at the backup what a restore will need: the schema without its rows, on this server and with the EDMS's own connection."""
+"""Try during a backup whether the schema can be restored: without rows, on this server and with the EDMS's own connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edms_tasks.structure.foreseen import findings_of
 from flows.running.declaring import task
 from flows.running.run import Run
 
-# What the EDMS's code prints itself stands before it.
+# The EDMS's code may print something before it.
 _ANSWER = "edms-backup answers: "
 _PROGRAM = """
 import json
@@ -51,13 +51,13 @@ ask_for_functions = task(
 
 
 def foresee_restore(run: Run, database: Database, captured: CapturedSchema, folder: Path) -> tuple[Finding, ...]:
-    """What a restore of this schema to its own server would leave out, or why it would be refused."""
+    """Findings on what a restore of this schema to its own server would leave out, or why it would be refused."""
     foresight = run.call(try_the_schema, database, captured, folder)
     return tuple(findings_of(foresight, _unknown(run, foresight.needs_the_edms)))
 
 
 def notes_on_the_edms(run: Run, needs: Sequence[NeedsTheEdms], where: str) -> tuple[str, ...]:
-    """The notes a restore would make on functions and collations that only the EDMS has. Raises CheckFailed if the restore would."""
+    """The notes of a restore on functions and collations that only the EDMS has. Raises CheckFailed if a restore would."""
     asked = [one for one in needs if one.is_asked]
     unknown = _unknown(run, asked)
     is_computed = any(one.is_computed for one in asked)
@@ -66,7 +66,7 @@ def notes_on_the_edms(run: Run, needs: Sequence[NeedsTheEdms], where: str) -> tu
 
 
 def _unknown(run: Run, needs: Sequence[NeedsTheEdms]) -> Mapping[str, str]:
-    """Name -> why the EDMS's connection cannot make it in a database in memory."""
+    """Name of index -> why the EDMS's connection cannot create it in a database in memory."""
     if not needs:
         return {}
     wanted = [(one.name, list(one.statements)) for one in needs]

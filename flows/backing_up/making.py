@@ -1,7 +1,7 @@
-"""Make a snapshot: what a backup found, the resources it holds, and how it ends.
+"""Make a snapshot: the findings of a backup, the resources it holds, and its end.
 
-From the moment on that the manifest stands, the snapshot is made, whatever else may fail: what goes wrong then is told with
-the result, and never turns a snapshot that was made into an error.
+Once the manifest is written, the snapshot exists. An error after that becomes a note in the result, so that an existing
+snapshot is never reported as a failure.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PART_WRITTEN = "No snapshot was made. The next backup uses or removes what was 
 
 @dataclass(frozen=True)
 class Source:
-    """The EDMS that is backed up, and the repository that takes it."""
+    """The EDMS that is backed up, and the repository."""
 
     report: ProbeReport
     database: Database
@@ -61,10 +61,10 @@ class Source:
 
 
 def inspect_source(run: Run, request: BackupRequest) -> Source:
-    """Ask the EDMS what it is, and open the repository.
+    """Inspect the EDMS, and open the repository.
 
     Raises:
-        EdmsNotImportable, DatabaseRefused, UnappliedMigrations, SettingsError, AnotherRepository: nothing can be backed up.
+        EdmsNotImportable, DatabaseRefused, UnappliedMigrations, SettingsError, AnotherRepository: no backup is possible.
     """
     settings = run.settings
     report = run.call(inspect_edms, run.ask, settings)
@@ -83,7 +83,7 @@ def inspect_source(run: Run, request: BackupRequest) -> Source:
 
 @contextmanager
 def making_a_snapshot(run: Run, source: Source) -> Iterator[SnapshotInTheMaking]:
-    """Hold the repository's lock, a folder of the run's own, and the live system as it is, while a snapshot is made."""
+    """While a snapshot is made, hold the repository's lock and a folder of the run, and keep the live system from being replaced."""
     making = SnapshotInTheMaking(run, source)
     with (
         making.keeping_what_was_made(),
@@ -99,7 +99,7 @@ def making_a_snapshot(run: Run, source: Source) -> Iterator[SnapshotInTheMaking]
 
 
 class SnapshotInTheMaking:
-    """Carries a backup from its lock to its result."""
+    """A backup in progress, from its lock to its result."""
 
     def __init__(self, run: Run, source: Source) -> None:
         self.repository: Repository = source.reopened.repository
@@ -112,7 +112,7 @@ class SnapshotInTheMaking:
         self._objects_read = 0
 
     def enter(self, folder: Path, together: Together) -> None:
-        """Under the locks: nobody else adds a snapshot until this one stands."""
+        """Determine the new snapshot's position; under the locks, so that no other run adds a snapshot meanwhile."""
         self.folder, self._together = folder, together
         self.place: SnapshotPlace = place_of(self.repository, self._source.asker, self._source.reopened)
         self._notes += self.place.notes
@@ -126,7 +126,7 @@ class SnapshotInTheMaking:
         self._writing = self.repository.begin()
 
     def release(self) -> None:
-        """Rows and files are read: the live system may change. Raises TargetChanged where it has meanwhile."""
+        """Let the live system be replaced, after rows and files are read. Raises TargetChanged if it was replaced meanwhile."""
         self._together.release()
 
     def unusable(self, serialized: Sequence[Serialized]) -> list[Finding]:
@@ -134,7 +134,7 @@ class SnapshotInTheMaking:
         return sorted((one for table in serialized for one in table.unusable), key=lambda finding: finding.subject)
 
     def note_file_names(self, states: Sequence[FileNameState]) -> None:
-        """Add what was found of ids in names of files."""
+        """Add what was found about ids in names of files."""
         self.findings += findings_of(states)
 
     @contextmanager
@@ -154,7 +154,7 @@ class SnapshotInTheMaking:
             f"Snapshot {snapshot_id[:12]} is written, and was not read again: `edms-backup verify {snapshot_id[:12]}` does that."
         )
         self._try("the repository's record of the newest snapshot could not be written", self._write_head)
-        # What was there before has been read back by the run that wrote it, and `verify` reads everything.
+        # Only new objects: each run reads back the objects it wrote, and `verify` reads all.
         known = frozenset(self.previous.manifest.objects()) if self.previous else frozenset()
         try:
             (self.folder / "verify").mkdir()
@@ -178,7 +178,7 @@ class SnapshotInTheMaking:
         return self._run.settings.workdir / ROW_INDEXES
 
     def _the_snapshot(self) -> tuple[str, Manifest]:
-        assert self.made is not None  # an error has been raised otherwise
+        assert self.made is not None  # otherwise an error was raised
         return self.made
 
     def _result(self) -> BackupResult:

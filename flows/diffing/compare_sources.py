@@ -1,4 +1,4 @@
-"""Compare two open sources: read what has to be read, compare tables, then folders."""
+"""Compare two open sources: read the tables that must be read, compare tables, then folders."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _FIRST, _SECOND = "first", "second"
 class Asked:
     """What to compare, and how much of it to return."""
 
-    models: Sequence[str] = ()  # only the rows of these, by label or table; none: everything, files too
-    limit: int = 5  # how many rows and paths of each kind come with the result, for each model and folder
+    models: Sequence[str] = ()  # compare only rows of these models or tables; empty: everything, including files
+    limit: int = 5  # highest number of rows and paths of each kind in the result, for each model and folder
     out: Path | None = None  # an empty folder for lists of all that differs
 
 
@@ -45,10 +45,10 @@ def compare_sources(
     reading: ExitStack,
     asked: Asked,
 ) -> Difference:
-    """Say what two sources differ in; `before` is a snapshot, and `reading` is closed as soon as all rows are read.
+    """The differences of two sources; `before` is a snapshot, and `reading` is closed as soon as all rows are read.
 
     Raises:
-        CommandError: the two are of different engines, or there is no such model.
+        CommandError: the engines of the two differ, or there is no such model.
         DamagedRepository: an object is missing or altered.
     """
     _require_one_engine(before, after)
@@ -86,7 +86,7 @@ def compare_sources(
 
 
 def _redaction(run: Run, schema: SharedSchema, before: Source, after: Source) -> Redaction:
-    """A table may have another label in a live EDMS than in a snapshot: either hides its columns."""
+    """What may be shown. A table may have different labels in the live EDMS and in the snapshot; columns of both are hidden."""
     labels = {
         table_id: {source.called(table_id) for source in (before, after) if table_id in source.state.tables}
         for table_id in schema.tables
@@ -105,7 +105,7 @@ def _compare(
     redaction: Redaction,
     asked: Asked,
 ) -> list[TableDifference]:
-    """Compare the tables that are not known to be the same; `tables` are those and all that they point at."""
+    """Compare the tables that are not known to be equal; `tables` are these and all they refer to."""
     if not looked_at:
         return []
     _bring_into_one_form(workspace, tables, raws, scratch / "forms")
@@ -136,7 +136,7 @@ def _files(
     notes: list[str] = []
     for number, name in enumerate(sorted({*before.roots, *after.roots})):
         index = before.roots.get(name)
-        assert index is None or isinstance(index, FileIndex)  # the first of the two is always a snapshot
+        assert index is None or isinstance(index, FileIndex)  # the first source is always a snapshot
         lists = asked.out / list_name(number, f"files-of-{name}") if asked.out is not None else None
         root, said = run.call(
             compare_folder,
@@ -164,7 +164,7 @@ def _require_one_engine(first: Source, second: Source) -> None:
 
 
 def _chosen(models: Sequence[str], first: Source, second: Source, schema: SharedSchema) -> frozenset[str]:
-    """The tables of both that are asked for; raises CommandError for a name that neither knows."""
+    """The requested tables that both have; raises CommandError for a name that neither has."""
     if not models:
         return frozenset(schema.tables)
     for name in models:
@@ -194,7 +194,7 @@ def _is_called(table: Table, name: str) -> bool:
 
 
 def _alone(models: Sequence[str], source: Source, other: Source) -> tuple[LoneTable, ...]:
-    """The tables that the other does not have."""
+    """The tables that the other source does not have."""
     state = source.state
     return tuple(
         LoneTable(table_id=table_id, model=table.label, rows=source.count(table_id))

@@ -29,16 +29,14 @@ from flows.tasks.inspect import check_database
 
 @dataclass(frozen=True)
 class Source:
-    """One of the two."""
+    """A snapshot or the live system, as one of the two sources of a diff."""
 
     state: State
-    rows: Callable[[Sequence[Table], Path], dict[str, RawTable]]  # of tables (known by id), read into a folder
-    count: Callable[[str], int]  # rows of the table with that id
+    rows: Callable[[Sequence[Table], Path], dict[str, RawTable]]  # reads the rows of tables into a folder; by table id
+    count: Callable[[str], int]  # the number of rows of a table, by its id
     roots: Mapping[str, Held]
     notes: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(
-        default_factory=dict
-    )  # of the models that a live EDMS has, by the name of their table
+    labels: Mapping[str, str] = field(default_factory=dict)  # of a live EDMS's models, by name of table
 
     def called(self, table_id: str) -> str:
         """The label of the model that owns a table."""
@@ -49,7 +47,7 @@ class Source:
 def snapshot_source(
     run: Run, repository: Repository, snapshot_id: str, manifest: Manifest, workspace: Workspace
 ) -> Source:
-    """A snapshot."""
+    """A snapshot as a source."""
     state = state_of_snapshot(snapshot_id, manifest)
 
     def rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
@@ -61,7 +59,7 @@ def snapshot_source(
 
 
 def nothing(title: str, engine: str, roots: Mapping[str, Held]) -> Source:
-    """A system without a database, or that is yet to be made; some of its folders may be there."""
+    """A system without a database, or that does not exist yet; some of its folders may exist."""
     return Source(State(title, engine, {}, {}, frozenset(), frozenset()), _no_rows, lambda _: 0, roots)
 
 
@@ -79,12 +77,12 @@ def live_source(
     report: ProbeReport | None,
     asked: Sequence[str],
 ) -> Iterator[Source]:
-    """The live system, its database in one consistent view; `first` is what it is compared with.
+    """The live system as a source, its database in one consistent view; `first` is the source to compare it with.
 
-    `report` is the EDMS's own, and `asked` the notes of asking for it (`ask_edms`).
+    `report` is the EDMS's report, and `asked` the notes of `ask_edms`.
 
     Raises:
-        EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
+        EdmsNotImportable, SettingsError: the database or a folder is unknown.
         DatabaseRefused: the database does not answer.
     """
     notes = list(asked)
@@ -97,7 +95,7 @@ def live_source(
 
 @contextmanager
 def database_source(run: Run, scratch: Path, database: Database, roots: Mapping[str, Held]) -> Iterator[Source]:
-    """A database in one consistent view, and folders beside it."""
+    """A database in one consistent view, and folders of files, as a source."""
     with database.view(scratch, run.settings.jobs) as view:
         state = state_of_database(database.address.display, database.address.engine, view.tables(), view.findings())
 

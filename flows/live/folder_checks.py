@@ -1,6 +1,6 @@
-"""Check that repository, working folder and the EDMS's files are separate: a backup that contains itself grows with every run.
+"""Check that repository, working folder and the EDMS's files are separate.
 
-Worse, a restore swaps a file root as a whole, and what of ours lies in it would be swapped away.
+A backup that contains itself grows with every run. A restore swaps a whole file root, so our own files in it would be lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def require_separate(settings: Settings, report: ProbeReport) -> None:
 
 
 def overlapping(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
-    """What `require_separate` would refuse, as findings."""
+    """The overlaps that `require_separate` would refuse, as findings."""
     for error in _overlaps(settings, report):
         yield make_finding(
             "folders-overlap",
@@ -48,7 +48,7 @@ def immovable(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
 
 
 def our_folders(settings: Settings) -> list[Path]:
-    """The repository, where it is a folder, and the working folder."""
+    """The repository, if it is a local folder, and the working folder."""
     return [folder for _, folder in _ours(settings)]
 
 
@@ -72,5 +72,5 @@ def _ours(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _within(inner: Path, outer: Path) -> bool:
-    """Whether one folder is the other or inside it, with links resolved."""
+    """Whether a folder is another one or inside it, with links resolved."""
     return inner.resolve().is_relative_to(outer.resolve())

@@ -25,12 +25,12 @@ def journal_of(settings: Settings) -> Journal:
 
 
 def live_folders(settings: Settings, report: ProbeReport | None) -> dict[str, Path]:
-    """Name -> folder of files, with links resolved."""
+    """The live folders of files by name, with links resolved."""
     return {name: Path(os.path.realpath(folder)) for name, folder in named_folders(settings, report).items()}
 
 
 def outermost(folders: Mapping[str, Path]) -> tuple[Path, ...]:
-    """The folders that are not inside another of them. Swapping one swaps the folders inside it too."""
+    """The folders that are not inside another of them. Swapping a folder also swaps the folders inside it."""
     found = set(folders.values())
     return tuple(sorted(folder for folder in found if not any(above in found for above in folder.parents)))
 
@@ -50,7 +50,7 @@ def finish_what_was_cut_short(target: LiveTarget, journal: Journal, patience: Pa
 
 @dataclass
 class Together:
-    """Rows and files that are being read and must be of one state."""
+    """Keeps rows and files in one state while they are read."""
 
     held: ExitStack
     target: LiveTarget
@@ -58,10 +58,10 @@ class Together:
     before: dict[str, str]
 
     def release(self) -> None:
-        """Everything is read: release the locks.
+        """Release the locks after everything is read.
 
         Raises:
-            TargetChanged: database or folders are not those that they were when reading began.
+            TargetChanged: the database or a folder was replaced since reading began.
         """
         after = _identities(self.target)
         changed = [name for name, was in self.before.items() if after[name] != was]
@@ -77,9 +77,9 @@ class Together:
 
 @contextmanager
 def read_together(run: Run, database: Database, report: ProbeReport, purpose: str = "backup") -> Iterator[Together]:
-    """Keep the live system from being replaced until `release`; a promotion that was cut short is finished first.
+    """Keep the live system from being replaced until `release`; an interrupted promotion is finished first.
 
-    Where something cannot be locked, that is told, and a replacement is detected in the end.
+    A note names what cannot be locked; `release` then detects whether it was replaced.
     """
     target = live_target(run.settings, database, report)
     patience = Patience(run.say)

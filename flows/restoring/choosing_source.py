@@ -1,4 +1,4 @@
-"""Choose the kind of a restore: of a whole snapshot, of a damaged one, or into another engine."""
+"""Choose the kind of restore: of a whole snapshot, of a damaged one, or into the other engine."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def require_convertible(
     """Check that the EDMS allows a restore into the other engine.
 
     Raises:
-        CommandError: the snapshot is of that engine already, or the EDMS cannot make the schema there.
+        CommandError: the snapshot is already of that engine, or the EDMS cannot create the schema there.
     """
     where = address.display
     if manifest.engine == address.engine:

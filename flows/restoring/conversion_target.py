@@ -14,7 +14,7 @@ from flows.requests import RestorePlanRequest, RestoreRequest
 
 
 def engine_address(into: str | None) -> DatabaseAddress | None:
-    """The database that a URL names; None where `into` is a plain name.
+    """The database that a URL names; None if `into` is a plain name.
 
     A password that the URL leaves out is taken from PGPASSWORD.
 
@@ -32,7 +32,7 @@ def engine_address(into: str | None) -> DatabaseAddress | None:
             fix="Write postgresql://user@host:port/name; the database need not exist.",
         )
     if not address.is_file and not address.password.get_secret_value():
-        # The EDMS's process gets it too, wherever that runs.
+        # The EDMS's process gets the password, too, on whatever machine it runs.
         return replace(address, password=SecretStr(os.environ.get("PGPASSWORD", "")))
     return address
 

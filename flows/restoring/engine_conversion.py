@@ -54,7 +54,7 @@ class ConvertedSnapshot:
         staged_manifest: the same in the other engine's form.
         repository: where the chunks of `manifest` are.
         made: the schema that the EDMS's migrations created.
-        planned: (app, name) of the code's migrations that the snapshot does not have.
+        planned: (app, name) of the code's migrations that the snapshot lacks.
         notes: sentences for the administrator.
     """
 
@@ -162,16 +162,16 @@ def convert_engine(
 
     Args:
         target: a database of the other engine.
-        planned: (app, name) of the code's migrations that the snapshot does not have.
-        made_by: what of the EDMS makes the tables.
+        planned: (app, name) of the code's migrations that the snapshot lacks.
+        made_by: the part of the EDMS that creates the tables.
         scratch: folder for temporary files; created.
-        cleanup: closes what the conversion needs until the validation is done.
+        cleanup: closes, after the validation, what the conversion needs until then.
 
     Raises:
-        IncompatibleRows: rows, tables or columns are incompatible; it names all.
+        IncompatibleRows: rows, tables or columns are incompatible; the error names all.
         CheckFailed: the EDMS's migrations do not run on this engine.
     """
-    assert target.report is not None  # `find_target` requires both for another engine
+    assert target.report is not None  # `find_target` requires both for the other engine
     assert target.into is not None
     database = target.database
     (scratch / "workspace").mkdir(parents=True)

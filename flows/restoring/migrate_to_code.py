@@ -1,7 +1,6 @@
 """Migrate a validated database to the EDMS's code, or reduce it to what the code knows; and measure what that changed.
 
-The EDMS's own code does what only it can (`migrate`, `check`), on the staging database alone. Whatever fails here leaves the
-live system untouched.
+The EDMS's own `migrate` and `check` run on the staging database only. A failure here leaves the live system untouched.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Validated:
     manifest: Manifest
     staging: StagingDatabase
     scratch: Path  # folder for temporary files
-    like: Mapping[str, RawTable] = field(default_factory=dict)  # rows as which those of a table are carried
+    like: Mapping[str, RawTable] = field(default_factory=dict)  # by table id: rows whose column forms are to be used
 
     def call_edms(self, arguments: list[str], purpose: str) -> None:
         """Run one of the EDMS's own commands on the database; raises CheckFailed."""
@@ -54,7 +53,7 @@ def migrate_to_code(
     """Carry out `version_plan`, then run the EDMS's own check. None if nothing had to be done. Adds to `notes`.
 
     Raises:
-        CheckFailed: the EDMS's own `migrate` or `check` failed, or what came of it is not sound.
+        CheckFailed: the EDMS's own `migrate` or `check` failed, or its result violates foreign keys.
         SnapshotNewerThanCode: something depends on what is to be dropped.
     """
     if report is None or version_plan.as_it_is:
@@ -73,14 +72,14 @@ def migrate_to_code(
 
 def _migrate(validated: Validated, report: ProbeReport, version_plan: VersionPlan, notes: list[str]) -> CodeMigration:
     before = validated.staging.broken_references()
-    # Without the alias Django would migrate its default database, which may be another and is live.
+    # Without the alias Django would migrate its default database, which may be another, live one.
     arguments = ["migrate", "--no-input", "--database", validated.run.settings.edms.database]
     validated.call_edms(arguments, "run the EDMS's migrations")
     _require_references(validated, before)
     tables, outcomes = _look_again(validated, report, {})
     code_migration = CodeMigration(version_plan.migrate, outcomes)
     notes += code_migration.sentences()
-    if short := lacking(report.models, tables):  # of drift that no migration explains: real systems have it
+    if short := lacking(report.models, tables):  # about drift that no migration explains, which real systems have
         notes.append(f"The EDMS's models name tables or columns that the database does not have: {', '.join(short)}.")
     return code_migration
 
@@ -152,7 +151,7 @@ def _require_the_rest(
 
 @dataclass(frozen=True)
 class Cut:
-    """A table that lost columns: what is left of it, its rows, and their digest before."""
+    """A table that lost columns: its remaining columns, its rows, and their digest before."""
 
     left: Table
     before: tuple[int, str]
@@ -209,7 +208,7 @@ def compare_with_snapshot(
 
 
 def _digests(validated: Validated, tables: Mapping[str, Table]) -> dict[str, tuple[int, str]]:
-    """Rows and exact digest of some tables over some of their columns, as they are now."""
+    """The present number of rows and exact digest of some tables over some of their columns."""
     if not tables:
         return {}
     folder = validated.scratch / "before-the-drop"

@@ -90,7 +90,7 @@ def _require_sense(request: RestoreRequest) -> None:
 
 
 def _require_leave_to_salvage(request: RestoreRequest) -> None:
-    """A salvage replaces the live system only with `--promote-salvaged`, and cannot be combined with `--drop-unknown`."""
+    """Require `--promote-salvaged` for a salvage of the live system, and refuse `--drop-unknown`; raises CommandError."""
     if request.drop_unknown:
         raise CommandError(
             "--salvage and --drop-unknown cannot be combined: it would not be clear what was lost and what was dropped.",
@@ -104,7 +104,7 @@ def _require_leave_to_salvage(request: RestoreRequest) -> None:
 
 
 def _remove_unfinished_reports(run: Run) -> None:
-    """Remove evidence that was never finished."""
+    """Remove reports of restores that were not finished."""
     for left in reports(run.settings).glob("restore-*"):
         if not (left / "recovery.json").exists():
             shutil.rmtree(left)

@@ -1,6 +1,6 @@
-"""The last step of a restore: what was staged and validated is promoted, or is kept under the name that was asked for.
+"""The last step of a restore: what was staged and validated is promoted, or kept under the requested name.
 
-Everything that would stop it is asked before anything is staged; whatever ends a run before the last step removes what it has staged.
+Everything that would prevent it is checked before anything is staged. A run that ends before this step removes what it staged.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def lock_of(settings: Settings, target: Target) -> LiveTarget:
 
 
 def require_first_time(journal: Journal, confirmation: str, database: Database | None = None) -> None:
-    """Raises AlreadyPromoted where this confirmation has promoted a restore before, as this work folder or the target knows."""
+    """Raise AlreadyPromoted if this confirmation has promoted a restore before, by the records in the work folder or beside the target."""
     if not confirmation:
         return
     for entry in journal.read():
@@ -72,7 +72,7 @@ def _already(stamp: str, where: str, what: str) -> AlreadyPromoted:
 def clear_the_way(
     settings: Settings, manifest: Manifest, target: Target, journal: Journal, patience: Patience, notes: list[str]
 ) -> None:
-    """Check everything that could stop the restore later, and remove leftovers of killed runs. The caller holds the work locks."""
+    """Check everything that could prevent the restore later, and remove leftovers of killed runs. The caller holds the work locks."""
     database, locked = target.database, lock_of(settings, target)
     if target.into is None:
         notes += finish_what_was_cut_short(locked, journal, patience)
@@ -84,19 +84,19 @@ def clear_the_way(
     notes += [f"Files of a killed run were removed: {name}" for name in left]
     if target.into is None and not patience.waits:
         with locked.still("restore", patience):
-            pass  # nobody reads now; whether that is still so is asked again before the swap
+            pass  # nobody reads now; checked again before the swap
     notes += database.check_target(target.into, promote=target.into is None, disconnect=settings.restore.disconnect)
     require_room(settings, manifest, target)
 
 
 def _clear_beside_the_live(live: LiveTarget, journal: Journal, patience: Patience, notes: list[str]) -> tuple[str, ...]:
-    """Remove what killed runs have left beside the live system too, as far as nobody is at work on it; returns the names."""
+    """Remove leftovers of killed runs beside the live system, too, unless a run is at work on it; returns their names."""
     try:
         with live.working("recovery"):
             notes += finish_what_was_cut_short(live, journal, patience)
             return tuple(name for folder in live.folders for name in promotion.remove_staged_beside(folder))
     except (TargetLocked, LockUnavailable):
-        return ()  # their maker lives, or they are not ours to remove
+        return ()  # the run that made them may be at work, or this user may not remove them
 
 
 def require_room(settings: Settings, manifest: Manifest, target: Target) -> None:
@@ -112,14 +112,14 @@ def require_room(settings: Settings, manifest: Manifest, target: Target) -> None
                 fix="Name another with --into-files.",
             )
         require_space(final.parent, index.bytes, f"the files of {index.root.name}")
-    # The largest tables are fetched and unpacked side by side; later, all rows are read back before they are compared.
+    # First the largest tables are fetched and unpacked in parallel; later all rows are read back before they are compared.
     largest = sorted((entry.stored_bytes + entry.room for entry in manifest.tables), reverse=True)
     needed = max(sum(largest[: settings.restore.jobs]), sum(entry.room for entry in manifest.tables))
     require_space(settings.workdir, needed, "the rows that are read back from the restored database")
 
 
 def _require_separate(settings: Settings, target: Target) -> None:
-    """A folder that is swapped takes along what lies in it."""
+    """Check that our own folders are not inside folders that are swapped, which would move them away; raises SettingsError."""
     kept = {"the work folder (workdir)": settings.workdir}
     if "://" not in settings.repository.url:
         kept["the repository"] = Path(settings.repository.url)
@@ -138,7 +138,7 @@ def _require_separate(settings: Settings, target: Target) -> None:
 
 
 class Candidate:
-    """What is about to be validated: told again afterwards, so that nothing else goes live in its place."""
+    """The identity of what is validated, checked again afterwards, so that nothing else goes live in its place."""
 
     def __init__(self, target: Target, staging: StagingDatabase) -> None:
         self._target = target
@@ -148,11 +148,11 @@ class Candidate:
         self._sealed = ""
 
     def seal(self) -> None:
-        """After validation: close the database to everybody.
+        """Close the database to all connections after the validation.
 
         Raises:
-            TargetChanged: it is another than the one that was about to be validated.
-            TargetInUse: somebody else uses it.
+            TargetChanged: it is not the database that was validated.
+            TargetInUse: another session uses it.
         """
         self._sealed = self._staging.seal()
         if not self._sealed.startswith(self._identity):
@@ -164,11 +164,11 @@ class Candidate:
             )
 
     def unseal(self) -> None:
-        """For work after validation that is validated separately."""
+        """Open the database again for work after the validation, such as migrations, which is checked separately."""
         self._staging.unseal()
 
     def staged(self) -> Staged:
-        """As it was validated. Raises TargetChanged where a folder is not."""
+        """The validated database and folders. Raises TargetChanged if a folder was replaced."""
         self._staged.require_folders()
         return Staged(self._staging.address.name, self._sealed, self._staged.folders)
 
@@ -181,11 +181,11 @@ class Candidate:
 def put_in_place(
     run: Run, opened: Opened, target: Target, staged: StagedSystem, candidate: Candidate, evidence: Evidence
 ) -> None:
-    """Promote what was validated: live, or under the names that were asked for.
+    """Promote what was validated: make it live, or keep it under the requested names.
 
     Raises:
         TargetInUse, TargetChanged, LockLost: the live system is untouched.
-        PromotionHalted: the database was swapped, and the folders could not follow.
+        PromotionHalted: the database was swapped, but the folders could not be.
     """
     when_stopped(
         "It was being promoted. `edms-backup restore SNAPSHOT --dry-run` shows whether that was interrupted; the next restore or "
@@ -220,14 +220,14 @@ def hand_over(
 
 
 def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: Held) -> None:
-    assert target.into is not None  # the caller's choice
+    assert target.into is not None  # the name that the caller chose
     candidate.staged()
     held.require_held()
     staging.keep_as(target.into)
     for _, final, staged in target.folders:
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists():
-            final.rmdir()  # empty, as require_room made sure
+            final.rmdir()  # empty: `require_room` checked this
         staged.rename(final)
 
 
@@ -261,7 +261,7 @@ def _promote(run: Run, opened: Opened, target: Target, candidate: Candidate, evi
 
 
 def _for_the_journal(evidence: Evidence) -> JournalEvidence:
-    """What the journal keeps, for the day on which the report cannot be written or found."""
+    """The evidence for the journal, in case the report cannot be written or found."""
     return JournalEvidence(
         verdict=evidence.verdict,
         rows=sum(state.rows for state in evidence.states.values()),
@@ -273,7 +273,7 @@ def _for_the_journal(evidence: Evidence) -> JournalEvidence:
 
 @contextmanager
 def kept_whatever_fails(facts: RecoveryFacts, done: Promotion | None, folder: Path) -> Iterator[None]:
-    """Say what has become live, or stands beside it, where the report on it cannot be written. Raises EvidenceNotWritten."""
+    """If the report cannot be written, raise EvidenceNotWritten, which says what became live or was kept beside it."""
     try:
         yield
     except Exception as error:

@@ -26,7 +26,7 @@ def report_restore(
     promotion: Promotion | None,
     notes: Sequence[str],
 ) -> RestoreResult:
-    """Write the report and leave the evidence. Raises EvidenceNotWritten where what was restored stands, and this cannot."""
+    """Write the report and Prefect's artifacts. Raises EvidenceNotWritten if this fails after the restore is in place."""
     target = opened.target
     address = target.database.address if target.into is None else target.database.address.renamed(target.into)
     facts = RecoveryFacts(

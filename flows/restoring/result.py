@@ -14,7 +14,7 @@ from flows.running.declaring import Shortfall
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """What a restore brought back, and the evidence."""
+    """What a restore restored, and the evidence."""
 
     snapshot_id: str
     verdict: Verdict
@@ -30,17 +30,16 @@ class RestoreResult:
     files: int
     seconds: dict[str, float]
     losses: Losses | None = None  # of a salvage that found damage
-    code_migration: CodeMigration | None = (
-        None  # how it came to fit the EDMS's code, where that is another than the snapshot's
-    )
+    # How it was brought to the EDMS's code, if that is of another version than the snapshot's.
+    code_migration: CodeMigration | None = None
 
     @property
     def success(self) -> bool:
-        """What was restored equals the snapshot; a salvage that lost anything never does."""
+        """Whether what was restored equals the snapshot; always false for a salvage with losses."""
         return self.verdict == "proved"
 
     def shortfall(self) -> Shortfall | None:
-        """What came back is not the snapshot, or not all of it."""
+        """Why the run counts as failed: what was restored differs from the snapshot, or is incomplete. None if it is equal."""
         if self.losses is not None and self.verdict == "salvaged":
             return Shortfall("The snapshot is damaged: only parts of it were restored.", self.losses.sentences())
         if not self.success:
@@ -48,7 +47,7 @@ class RestoreResult:
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result for `--json`."""
         code_migration = self.code_migration.as_json() if self.code_migration else None
         return {
             "snapshot": self.snapshot_id,

@@ -48,9 +48,9 @@ UNMIGRATED = "The EDMS's migrations and its own `check` were not run on what was
 
 @dataclass(frozen=True)
 class SalvagedSnapshot(WholeSnapshot):
-    """What is left of a snapshot, to be restored and validated like a snapshot of its own; and what is lost.
+    """What is left of a snapshot, to be restored and validated like a whole one; and what is lost.
 
-    `like` are, by table id, the rows that are left of tables that are not whole.
+    `like`: by table id, the remaining rows of damaged tables.
     """
 
     of: Manifest | None = None  # the whole snapshot
@@ -58,11 +58,11 @@ class SalvagedSnapshot(WholeSnapshot):
 
     @property
     def whole(self) -> Manifest:
-        """The snapshot as it was."""
+        """The undamaged snapshot's manifest."""
         return self.of or self.manifest
 
     def folders(self, target: Target) -> Target:
-        """The same target, for what is left of the files."""
+        """The target folders, with the indexes of the files that are left."""
         indexes = {index.root.name: index for index in self.manifest.files}
         folders = tuple((indexes[index.root.name], final, staged) for index, final, staged in target.folders)
         return replace(target, folders=folders)
@@ -75,7 +75,7 @@ class SalvagedSnapshot(WholeSnapshot):
     def migrate(
         self, run: Run, opened: Opened, staging: StagingDatabase, scratch: Path, notes: list[str]
     ) -> CodeMigration | None:
-        """As of a whole snapshot; but a copy stays as it is: its migrations may stumble over what is missing."""
+        """Migrate as for a whole snapshot; but leave a copy (`--into`) as it is, because migrations may fail on missing rows."""
         if opened.target.into is not None:
             notes.append(UNMIGRATED)
             return None
@@ -84,7 +84,7 @@ class SalvagedSnapshot(WholeSnapshot):
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a table's rows."""
+    """The remaining rows of a table."""
 
     salvaged: SalvagedTable
     raw: RawTable
@@ -102,7 +102,7 @@ require_whole_schema = task(name="check schema", tags=["survey"])(require_schema
 def survey_rows(
     entry: Numbered[TableEntry], repository: Repository, workspace: Workspace, scratch: Path
 ) -> SalvagedTable:
-    """See what of a table's chunks is whole."""
+    """Find the intact chunks of a table."""
     return survey_table(repository, entry.item, workspace, scratch / entry.folder)
 
 
@@ -110,7 +110,7 @@ def survey_rows(
 def survey_root(
     index: Numbered[FileIndex], run: Run, repository: Repository, created: datetime, scratch: Path
 ) -> SalvagedFiles:
-    """See what of a root's files is whole."""
+    """Find the intact files of a root."""
     with run.progress(f"files of {index.item.root.name}", index.item.files, index.item.bytes) as advance:
         return survey_files(
             index.item,
@@ -131,7 +131,7 @@ def survey_root(
 def read_what_is_left(
     table: Numbered[SalvagedTable], repository: Repository, workspace: Workspace, scratch: Path
 ) -> Left:
-    """Bring the rows of a table that are left into the working folder."""
+    """Fetch the remaining rows of a table into the working folder."""
     raw = salvaged_rows(repository, table.item.entry, workspace, scratch / table.folder)
     return Left(table.item, raw)
 
@@ -142,7 +142,7 @@ def read_what_is_left(
     task_run_name="measure what is left of {left.salvaged.entry.table.label}",
 )
 def measure_what_is_left(left: Left, keys: CheckedKeys) -> TableEntry:
-    """Count and digest them: this is what must come back."""
+    """Count and digest the remaining rows, which the restore must reach."""
     return state_of_salvaged(left.salvaged, left.raw, keys)
 
 
@@ -157,15 +157,15 @@ def list_losses(
     sensitive: Sequence[str],
     folder: Path,
 ) -> Losses:
-    """Write what points at rows and files that are lost as lists into `folder`."""
+    """Write lists of the rows that refer to lost rows and files into `folder`."""
     return _listed(sensitive, losses, entries, files, raws, keys, workspace, folder)
 
 
 def salvage(run: Run, repository: Repository, snapshot_id: str, manifest: Manifest, scratch: Path) -> WholeSnapshot:
-    """Read every object of the snapshot, and make of what is whole a snapshot that a restore can follow.
+    """Read every object of the snapshot, and make a snapshot of the intact ones that can be restored.
 
     Raises:
-        DamagedRepository: the schema is lost, so that nothing can be restored.
+        DamagedRepository: the schema is lost, so nothing can be restored.
     """
     scratch.mkdir()
     overlaid = repository.with_overlay(scratch / "repository")
@@ -189,8 +189,8 @@ def _salvaged(
     workspace: Workspace,
     scratch: Path,
 ) -> SalvagedSnapshot:
-    """Measure what is left, and list what points at what is not."""
-    # The salvaged rows are in the working folder once, less compressed, until validation is done.
+    """Measure what is left, and list what refers to lost rows and files."""
+    # The salvaged rows are in the working folder, less compressed than in the repository, until the validation is done.
     require_space(scratch, sum(table.entry.stored_bytes for table in tables) * 8, "the rows that are left")
     left = run.map(read_what_is_left, numbered(tables), repository, workspace, scratch / "rows")
     raws = {one.salvaged.entry.table.id: one.raw for one in left}
@@ -218,7 +218,7 @@ def _salvaged(
 
 
 def _named_files(before: Sequence[FileNameState], now: Sequence[FileNameState]) -> tuple[NamedFiles, ...]:
-    """Files whose names hold ids of lost rows; files that were lost themselves are not among them."""
+    """Files that are left and whose names contain ids of lost rows."""
     return tuple(
         NamedFiles(is_.reference.root, is_.reference.pattern, is_.dangling - was.dangling)
         for was, is_ in zip(before, now, strict=True)

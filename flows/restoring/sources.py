@@ -1,6 +1,6 @@
 """The sources of a restore: a whole snapshot, a salvaged one, or one converted to another engine.
 
-The way of a restore is the same for all; what differs is asked of these.
+The stages of a restore are the same for all; these provide what differs.
 """
 
 from __future__ import annotations
@@ -28,63 +28,63 @@ if TYPE_CHECKING:
 
 
 class Restorable(Protocol):
-    """What a restore restores."""
+    """The source of a restore."""
 
     @property
     def manifest(self) -> Manifest:
-        """What must come back, in the snapshot's own form."""
+        """The manifest that the restored data must match, in the snapshot's own form."""
 
     @property
     def staged_manifest(self) -> Manifest:
-        """The same as it stands in the staging database."""
+        """The same in the form of the staging database."""
 
     @property
     def whole(self) -> Manifest:
-        """What the report compares with: the whole snapshot."""
+        """The manifest of the whole snapshot, with which the report compares."""
 
     @property
     def repository(self) -> Repository:
-        """Where its objects are."""
+        """The repository with its objects."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What an administrator should know of it."""
+        """Sentences for the administrator."""
 
     @property
     def like(self) -> Mapping[str, RawTable]:
-        """By table id, rows as which those that are read back are to be carried."""
+        """By table id, rows whose column forms are used for the rows that are read back."""
 
     @property
     def losses(self) -> Losses | None:
-        """What of the snapshot is lost."""
+        """The losses of a damaged snapshot; None if nothing is lost."""
 
     @property
     def load(self) -> Load:
-        """Loads one of its tables."""
+        """The function that loads a table."""
 
     def schema(self, folder: Path) -> CapturedSchema:
-        """The schema of the staging database, brought into `folder`."""
+        """The schema of the staging database, fetched into `folder`."""
 
     def folders(self, target: Target) -> Target:
-        """The target, with the lists of the files that come back."""
+        """The target folders, with the indexes of the files to restore."""
 
     def bring_back(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
-        """Tables and rows that were read back, in the snapshot's own form."""
+        """Convert tables and rows that were read back into the snapshot's own form."""
 
     def keep_lists(self, folder: Path) -> None:
-        """Put what else there is to show beside the report."""
+        """Put further lists beside the report."""
 
     def migrate(
         self, run: Run, opened: Opened, staging: StagingDatabase, scratch: Path, notes: list[str]
     ) -> CodeMigration | None:
-        """Bring the validated database to the EDMS's code; None where nothing had to be done. Adds to `notes`."""
+        """Migrate the validated database to the EDMS's code; None if nothing had to be done. Adds to `notes`."""
 
 
 @dataclass(frozen=True)
 class WholeSnapshot:
-    """A snapshot as it is."""
+    """An undamaged snapshot, restored within one engine."""
 
     manifest: Manifest
     repository: Repository
@@ -94,17 +94,17 @@ class WholeSnapshot:
 
     @property
     def staged_manifest(self) -> Manifest:
-        """The same: within one engine nothing is converted."""
+        """The snapshot's manifest: nothing is converted."""
         return self.manifest
 
     @property
     def whole(self) -> Manifest:
-        """The same: nothing is lost."""
+        """The snapshot's manifest: nothing is lost."""
         return self.manifest
 
     @property
     def load(self) -> Load:
-        """Fetch, verify, and load as it is."""
+        """Fetch, verify and load a table."""
         return load_table
 
     def schema(self, folder: Path) -> CapturedSchema:
@@ -112,22 +112,22 @@ class WholeSnapshot:
         return fetch_schema(self.repository, self.manifest.native_schema, folder)
 
     def folders(self, target: Target) -> Target:
-        """As they are."""
+        """The target folders, unchanged."""
         return target
 
     def bring_back(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
-        """As they were read."""
+        """Tables and rows unchanged."""
         return tables, raws
 
     def keep_lists(self, folder: Path) -> None:
-        """There are none."""
+        """Nothing to write: a whole snapshot has no lists of losses."""
 
     def migrate(
         self, run: Run, opened: Opened, staging: StagingDatabase, scratch: Path, notes: list[str]
     ) -> CodeMigration | None:
-        """Let the EDMS's newer migrations run, or drop what its code does not know; then let it check itself."""
+        """Run the EDMS's newer migrations, or drop what its code does not know; then run its `check`."""
         notes += opened.version_plan.notes
         validated = Validated(run, self.manifest, staging, scratch, self.like)
         return migrate_to_code(validated, opened.target.report, opened.version_plan, notes)

@@ -1,4 +1,4 @@
-"""Staging: where a restore is built, and its removal unless it is promoted or kept."""
+"""Staging: create the database and folders in which a restore is built, and remove them unless they are promoted or kept."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from flows.tasks.restore import create_staging_database
 
 
 class Abandon:
-    """Removes what was staged on the way out, unless it was handed over or a promotion stopped halfway.
+    """Removes what was staged at the end of a run, unless it was handed over or a promotion was interrupted.
 
-    Half a promotion is finished by the next command (`promotion.recover`), which needs what was staged for it.
+    The next command finishes an interrupted promotion (`promotion.recover`), and needs what was staged.
     """
 
     def __init__(self, journal: Journal, folders: Sequence[Path]) -> None:
@@ -47,7 +47,7 @@ class Abandon:
 
 @dataclass(frozen=True)
 class Staged:
-    """The staging database, its schema as it was given, and the staged folders."""
+    """The staging database, its schema, and the staged folders."""
 
     database: StagingDatabase
     schema: CapturedSchema

@@ -23,17 +23,17 @@ from flows.tasks.inspect import inspect_edms
 
 @dataclass(frozen=True)
 class Target:
-    """Where a restore goes."""
+    """The target of a restore or a merge."""
 
     database: Database
-    report: ProbeReport | None  # None: the EDMS's code cannot be asked
+    report: ProbeReport | None  # None: the EDMS's code does not run
     folders: tuple[tuple[FileIndex, Path, Path], ...]  # index, final folder, staged folder
-    into: str | None  # the name of a database on the server that is `database`'s
-    converts: bool = False  # that is of another engine than the snapshot
+    into: str | None  # the name of another database on the server of `database`; None: the live one
+    converts: bool = False  # whether the target is of another engine than the snapshot
 
 
 def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:
-    """The EDMS's own word, or None where its code cannot be asked and the settings name a database instead."""
+    """The EDMS's report; None if its code does not run and the settings name a database instead."""
     try:
         return run.call(inspect_edms, run.ask, run.settings)
     except EdmsNotImportable as error:
@@ -53,11 +53,11 @@ def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:
 
 
 def address_of(settings: Settings, report: ProbeReport | None) -> DatabaseAddress:
-    """The live database: as the settings name it, or as the EDMS itself does."""
+    """The live database, from the settings or else from the EDMS's report."""
     if settings.restore.database is not None:
         address = DatabaseAddress.from_url(settings.restore.database.get_secret_value())
         return replace(address, client_programs=str(settings.edms.client_programs or ""))
-    assert report is not None  # ask_edms raises where neither is known
+    assert report is not None  # `ask_edms` raises if neither is known
     return DatabaseAddress.from_probe(report.databases[0])
 
 
@@ -69,11 +69,11 @@ def find_target(
     notes: list[str],
     report: ProbeReport | None,
 ) -> Target:
-    """Where the EDMS's database and folders are by its `report` or the settings, or those of `into`; adds to `notes`.
+    """The EDMS's database and folders, from its `report` or the settings, or those of `into`; adds to `notes`.
 
     Raises:
-        EdmsNotImportable, SettingsError: it is not known where the database or a folder is.
-        CommandError: the snapshot was made from another engine; or `into` is a URL, and is not of another engine.
+        EdmsNotImportable, SettingsError: the database or a folder is unknown.
+        CommandError: the snapshot was made from another engine; or `into` is a URL of the same engine.
     """
     other = engine_address(into)
     database = open_database(other or address_of(settings, report))
@@ -119,7 +119,7 @@ def _folders(
 
 
 def _to_be_rebuilt(manifest: Manifest) -> list[str]:
-    """Notes on what the backup left out, and the EDMS needs."""
+    """Notes on what the backup left out and the EDMS must rebuild."""
     return [
         f"{finding.subject}: {finding.count:,} search indexes come back empty ({', '.join(finding.examples)}). Rebuild them with the "
         "EDMS's own command."
@@ -129,7 +129,7 @@ def _to_be_rebuilt(manifest: Manifest) -> list[str]:
 
 
 def _require_end_of_link(settings: Settings, report: ProbeReport | None, name: str) -> None:
-    """A dangling link usually means a disk that is not mounted: its place must not be filled on this one."""
+    """Refuse a folder that is a dangling link: usually its disk is not mounted, and the files must not go to this one."""
     named = named_folders(settings, report)[name]
     if named.is_symlink() and not named.exists():
         raise TerminalError(

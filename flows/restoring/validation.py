@@ -1,4 +1,4 @@
-"""The validation of a restore: everything read back, compared with the snapshot, checked by the expectation suites."""
+"""Validate a restore: read everything back, compare it with the snapshot, and run the expectation suites."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from flows.tasks.validate import (
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was found, and where it is written."""
+    """The results of a validation, and the paths of its evidence."""
 
     folder: Path
     states: dict[str, MeasuredTable]
@@ -52,18 +52,18 @@ class Evidence:
 
     @property
     def success(self) -> bool:
-        """What came back is what was to come back."""
+        """Whether everything that was restored is as it must be."""
         return self.validation.success
 
     @property
     def verdict(self) -> Verdict:
-        """In one word."""
+        """The verdict in one word."""
         if not self.success:
             return "failed"
         return "proved" if self.losses is None else "salvaged"
 
     def failures(self) -> tuple[str, ...]:
-        """Every failed check in one line, with the rows that explain it."""
+        """Each failed check in one line, with the rows that explain it."""
         lines = [str(failure) for failure in self.validation.failures]
         for table_id, sentences in sorted(self.differences.items()):
             lines += [f"{table_id}: {sentence}" for sentence in sentences]
@@ -73,12 +73,12 @@ class Evidence:
 @dataclass(frozen=True)
 class _Measured:
     states: dict[str, MeasuredTable]
-    file_names: tuple[FileNameState, ...] | None  # None: not looked up again, since rows and files are the snapshot's
+    file_names: tuple[FileNameState, ...] | None  # None: not measured again: rows and files equal the snapshot's
     differences: dict[str, tuple[str, ...]]
 
 
 def validate(run: Run, source: Restorable, staged: Staged, roots: Sequence[RestoredRoot], scratch: Path) -> Evidence:
-    """Read a restored database and its files back, and hold all of it against the snapshot; `scratch` is for temporary files."""
+    """Read a restored database and its files back, and compare all of it with the snapshot; `scratch` is for temporary files."""
     there, settings = source.staged_manifest, run.settings
     (scratch / "view").mkdir()
     with open_database(staged.database.address).view(scratch / "view", settings.jobs) as view:
@@ -122,7 +122,7 @@ def _measure(
         read = [ReadBack(entry, raws[table_id]) for table_id, entry in entries.items()]
         found = run.map(digest_table, read, workspace)
         if all(measured.equals(entry.state) for entry, measured in zip(entries.values(), found, strict=True)):
-            # All else that the manifest says of rows and names of files follows from these, and is claimed by nobody.
+            # Everything else in the manifest about rows and names of files follows from these; it is not claimed separately.
             return _Measured(dict(zip(entries, found, strict=True)), None, {})
     return _explain(run, source, restored, raws, workspace, scratch)
 
@@ -135,7 +135,7 @@ def _explain(
     workspace: Workspace,
     scratch: Path,
 ) -> _Measured:
-    """Measure all that a snapshot says of its tables, and name the rows that differ."""
+    """Measure everything that a manifest records of tables, and name the rows that differ."""
     manifest = source.manifest
     entries = {entry.table.id: entry for entry in manifest.tables}
     tables = [entries[table.id].table for table in restored if table.id in entries]
@@ -144,7 +144,7 @@ def _explain(
     found = run.map(measure_restored_table, read, keys)
     computed = {table.id: state for table, state in zip(tables, found, strict=True)}
     states = {table_id: MeasuredTable.whole(state) for table_id, state in computed.items()}
-    for table in restored:  # a table the snapshot does not know is a failure the validation names
+    for table in restored:  # a table that the snapshot lacks is reported by the validation
         if table.id not in entries:
             states[table.id] = MeasuredTable(raws[table.id].rows, None)
     differences = {

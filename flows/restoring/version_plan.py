@@ -1,4 +1,4 @@
-"""Plan what a restore does if the EDMS's code is of another version than the snapshot, before anything is staged."""
+"""Plan a restore for an EDMS whose code is of another version than the snapshot, before anything is staged."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NOTHING = Unknown((), ())
 
 @dataclass(frozen=True)
 class VersionPlan:
-    """What is to be done with a validated database before it is promoted."""
+    """The changes to a validated database before it is promoted."""
 
     migrate: tuple[tuple[str, str], ...] = ()  # migrations that will run
     drop: Unknown = _NOTHING
-    forget: tuple[tuple[str, str], ...] = ()  # records of migrations that go with what is dropped
-    as_it_is: bool = False  # the code cannot live on it, so that it is not asked
+    forget: tuple[tuple[str, str], ...] = ()  # records of migrations to remove with what is dropped
+    as_it_is: bool = False  # the code cannot use the database, so its `check` is not run
     notes: tuple[str, ...] = ()
 
 
@@ -32,15 +32,15 @@ def plan_version(
     """Decide what a restore does about the code's version.
 
     Args:
-        manifest: the snapshot's.
-        report: the EDMS's; None where its code cannot be asked.
-        into: the name of a copy; None: the live system is to be replaced, which has to fit its code.
-        drop_unknown: what a newer snapshot has and the code does not know is to go.
+        manifest: the snapshot's manifest.
+        report: the EDMS's report; None if its code does not run.
+        into: the name of a copy; None: the live system is to be replaced, which must fit its code.
+        drop_unknown: whether to drop what a newer snapshot has and the code does not know.
 
     Raises:
-        SnapshotNewerThanCode: the snapshot knows migrations that the code does not, or lacks what the code needs.
-        MigrationsDiverged: the code's migrations do not begin where the snapshot's end.
-        CommandError: what is unknown cannot be told without the EDMS's code.
+        SnapshotNewerThanCode: the snapshot has migrations that the code lacks, or lacks what the code needs.
+        MigrationsDiverged: the code's migrations do not continue the snapshot's.
+        CommandError: `drop_unknown` needs the EDMS's code, which does not run.
     """
     if report is None:
         if drop_unknown:
@@ -69,7 +69,7 @@ def plan_version(
 
 
 def _left(manifest: Manifest, history: History) -> tuple[str, ...]:
-    """Apps that the code has no migrations of, and whose tables are in the snapshot."""
+    """Apps without migrations in the code whose tables are in the snapshot."""
     found = ((app, tables_of_app(app, manifest.tables)) for app in history.apps_left)
     return tuple(
         f"The EDMS's code has no migrations of the app {app!r}: its tables are restored and validated like all others, "
@@ -141,7 +141,7 @@ def _cut_back(manifest: Manifest, report: ProbeReport, history: History, unknown
 
 
 def require_compatible(report: ProbeReport, tables: Sequence[Table]) -> None:
-    """These tables have all that the code's models name; raises SnapshotNewerThanCode."""
+    """Require that the tables have everything that the code's models need; raises SnapshotNewerThanCode."""
     if short := lacking(report.models, tables):
         raise _too_new(
             report, f"The code's models need tables or columns that the snapshot does not have: {', '.join(short)}."

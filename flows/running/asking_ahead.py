@@ -1,4 +1,4 @@
-"""The EDMS is asked for its report while our own libraries load: its interpreter takes a second to start."""
+"""Inspect the EDMS while our own libraries load, because its interpreter takes a second to start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def asking_ahead(settings: Settings, *, at_once: bool) -> Iterator[Callable[[Settings], ProbeReport]]:
-    """Begin to ask, if `at_once`; the function hands out the answer once, and asks again after that."""
+    """Begin to inspect, if `at_once`; the returned function returns this report once, and inspects again after that."""
     from edms_tasks.inventory.inspect import run_probe
 
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -1,4 +1,4 @@
-"""Where a verb runs: directly in this process, or as a Prefect flow. The flow function and its result are the same.
+"""Choose where a verb runs: directly in this process, or as a Prefect flow. The flow function and its result are the same.
 
 With a Prefect API configured (PREFECT_API_URL, or the active profile) the flow's run is recorded there. Without one the
 composition runs directly: starting a temporary Prefect server costs seconds that buy nothing. An API that cannot be used
@@ -33,14 +33,14 @@ prefect_is_lost = False  # see `abandon_prefect`
 
 @dataclass(frozen=True)
 class VerbRunner:
-    """Where and how loudly a verb runs.
+    """Runs verbs, directly or as Prefect flows.
 
     Args:
         config: the settings file, for a flow that reads it by itself.
-        settings: what it says.
+        settings: the settings in it.
         prefect: whether to run as a Prefect flow.
-        console: where a direct run tells its progress; None is silence.
-        server: a temporary Prefect server that is starting; None where another is configured, or none is needed.
+        console: console for the progress of a direct run; None for none.
+        server: a temporary Prefect server that is starting; None if another is configured, or none is needed.
     """
 
     config: Path
@@ -48,17 +48,17 @@ class VerbRunner:
     prefect: bool
     console: Console | None
     server: TemporaryServer | None = None
-    notes: list[str] = field(default_factory=list)  # what a person should know of where it ran
+    notes: list[str] = field(default_factory=list)  # notes on where the verb ran
 
     def perform(
         self, load: Callable[[], Verb[Request, Result]], request: Request, *, ask_ahead: bool = False
     ) -> Result:
-        """Run a verb for its result, whether its checks passed or not.
+        """Run a verb and return its result, even if its checks failed.
 
-        `load` imports the verb: it is called while Prefect's server starts, or (`ask_ahead`) the EDMS that it will ask.
+        `load` imports the verb; it is called while Prefect's server starts, or (`ask_ahead`) while the EDMS is inspected.
 
         Raises:
-            TransientError: Prefect was lost in the middle of what must not be done a second time.
+            TransientError: Prefect failed during a run that must not be repeated.
         """
         if self.prefect:
             return self._on_prefect(load(), request)
@@ -80,7 +80,7 @@ class VerbRunner:
         from flows.running import prefect_result
 
         if self.server is not None:
-            self.server.wait()  # it starts while Prefect and our own libraries load
+            self.server.wait()  # the server starts while Prefect and our own libraries load
         try:
             return prefect_result.result_of(verb, self.config, request)
         except prefect_result.LostApi as lost:
@@ -109,9 +109,9 @@ class VerbRunner:
 
 
 def choose_runner(config: Path, settings: Settings, *, flow: bool | None, console: Console | None) -> VerbRunner:
-    """Decide where to run; `flow` is what the person said, None leaves it to the configuration.
+    """Decide where to run; `flow` is the user's choice, None leaves it to the configuration.
 
-    Where nobody asked for a flow by name, an API that cannot be used is a note, and the run is a direct one.
+    Without an explicit choice, an API that cannot be used is a note, and the run is a direct one.
 
     Raises:
         TransientError: a flow was asked for, and the configured Prefect API cannot be used.
@@ -133,12 +133,12 @@ def choose_runner(config: Path, settings: Settings, *, flow: bool | None, consol
         return runner
     url = api.url if api is not None else None
     if prefect:
-        # A server that hangs must not hold a backup up for longer than this. Our own is asked as often as Prefect thinks right:
-        # on a busy machine its database turns away writers for seconds (503).
+        # A server that hangs must not delay a backup for longer than this. For our own server Prefect's number of retries remains:
+        # on a busy machine its database refuses writes for seconds (503).
         os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "30")
         if url is not None:
             os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
-        atexit.register(_last_words)  # the first that is registered is the last that runs
+        atexit.register(_last_words)  # exit functions run in reverse order of registration
     server = None
     if prefect and url is None:
         from flows.running.temporary_server import TemporaryServer
@@ -146,20 +146,20 @@ def choose_runner(config: Path, settings: Settings, *, flow: bool | None, consol
         os.environ.setdefault("DO_NOT_TRACK", "1")
         around = [part for part in (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), "127.0.0.1") if part]
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(dict.fromkeys(around))
-        os.environ.setdefault("PREFECT_UI_URL", "")  # a link to a server that will be gone helps nobody
+        os.environ.setdefault("PREFECT_UI_URL", "")  # no links to a server that ends with this process
         server = TemporaryServer()
-        os.environ["PREFECT_API_URL"] = server.url  # read by Prefect when it is imported
+        os.environ["PREFECT_API_URL"] = server.url  # Prefect reads it when it is imported
     return VerbRunner(config=config.absolute(), settings=settings, prefect=prefect, console=console, server=server)
 
 
 def abandon_prefect() -> None:
-    """Do not wait at the end of this process for a server that is gone: Prefect would, for minutes, event by event."""
+    """Do not wait for a lost server at the end of this process: Prefect would try to send every event, for minutes."""
     global prefect_is_lost
     prefect_is_lost = True
 
 
 def _last_words() -> None:
-    """Say no more. Prefect's threads hold on to modules until the process is gone, which DuckDB would report at length as leaks."""
+    """Silence standard error: Prefect's threads keep modules until the process ends, which DuckDB would report as leaks."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

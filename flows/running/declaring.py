@@ -1,7 +1,7 @@
-"""`flow` and `task`: Prefect's decorators, put off until a run needs Prefect.
+"""`flow` and `task`: decorators like Prefect's that import Prefect only if a run needs it.
 
-They take Prefect's own words: name, tags, retries, task_run_name, flow_run_name. Prefect's import takes a second, which a run on
-threads need not pay. So `.fn` is the function as it stands, and `.on_prefect` the real flow or task, made once.
+Their parameters have Prefect's names: name, tags, retries, task_run_name, flow_run_name. Importing Prefect takes a second, which a
+run on threads saves. So `.fn` is the plain function, and `.on_prefect` Prefect's flow or task, made on first use.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Request = TypeVar("Request")
 
 
 class Ended(Protocol):
-    """What a flow returns."""
+    """The result of a flow."""
 
     def shortfall(self) -> Shortfall | None:
-        """Why the run failed though it came to its end; None where all is well."""
+        """Why the run counts as failed although it reached its end; None if it does not."""
 
 
 Result = TypeVar("Result", bound=Ended)
@@ -41,14 +41,14 @@ Result = TypeVar("Result", bound=Ended)
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A check that failed at the end of a run."""
+    """The failed checks of a run that reached its end."""
 
     what: str
     problems: tuple[str, ...]
 
 
 class ChecksFailed(CheckFailed, Generic[Result]):
-    """A run came to its end, and its checks failed; `result` holds what it returned, for callers in this process."""
+    """A run reached its end, but its checks failed; `result` is what it returned, for callers in this process."""
 
     def __init__(self, shortfall: Shortfall, result: Result) -> None:
         why = printable("; ".join(shortfall.problems[:5]))
@@ -58,11 +58,11 @@ class ChecksFailed(CheckFailed, Generic[Result]):
 
 @dataclass(frozen=True)
 class Task(Generic[P, Made_co]):
-    """One kind of work of a flow."""
+    """A task of flows, such as "extract table"."""
 
     fn: Callable[P, Made_co]
     name: str
-    title: Callable[P, str]  # what a run of it works on, e.g. "extract documents.Document"
+    title: Callable[P, str]  # the name of a run, e.g. "extract documents.Document"
     task_run_name: str
     tags: frozenset[str]
     retries: int
@@ -89,9 +89,9 @@ def task(
     Args:
         name: the kind of work, e.g. "extract table".
         tags: the stage, by which runs can be filtered and limited.
-        task_run_name: what one run is called: a format over the parameters. Without: the name.
-        retries: of a TransientError alone.
-        weight: how heavy a run is by its first parameter: of many, the heaviest begin.
+        task_run_name: name of a run, as a format of the parameters; default: the name.
+        retries: number of retries after a TransientError.
+        weight: the work of a run, from its first parameter: of many runs, the heaviest start first.
     """
 
     def declare(fn: Callable[P, Made]) -> Task[P, Made]:
@@ -107,7 +107,7 @@ def task(
 
 @dataclass(frozen=True)
 class Verb(Generic[Request, Result]):
-    """A verb: what runs when it is asked for."""
+    """A verb: a function of a run and a request, as a flow."""
 
     fn: Callable[[Run, Request], Result]
     name: str
@@ -118,7 +118,7 @@ class Verb(Generic[Request, Result]):
 
     @cached_property
     def request(self) -> type[Request]:
-        """The type of its request."""
+        """The type of the verb's request."""
         hints = get_type_hints(self.fn, localns=_names_for_hints())
         asked: type[Request] = hints["request"]
         return asked
@@ -149,7 +149,7 @@ class Verb(Generic[Request, Result]):
         return inspect.Signature([config, *parameters])
 
     def documentation(self) -> str:
-        """What the form says: the function's first paragraph, and a line for each parameter, as Prefect reads docstrings."""
+        """The text of the form, as a docstring for Prefect: the function's first paragraph, and a line for each parameter."""
         hints = get_type_hints(self.request, include_extras=True)
         lines = [f"    {name}: {description_in(hint)}" for name, hint in hints.items()]
         first = inspect.getdoc(self.fn) or ""
@@ -164,7 +164,7 @@ def _names_for_hints() -> dict[str, Any]:
 
 
 def _anything(request: object) -> None:
-    """Nothing in it is secret."""
+    """Accept any request: it contains no secret."""
 
 
 def flow(
@@ -178,10 +178,10 @@ def flow(
     """Make a flow of a function of a run and a request.
 
     Args:
-        name: as Prefect shows it, e.g. "edms-backup".
+        name: name in Prefect, e.g. "edms-backup".
         description: one sentence for Prefect's page.
-        flow_run_name: what one run is called: a format over the fields of the request. Without: a name of Prefect's.
-        repeatable: whether it can be done again directly, where Prefect was lost in the middle.
+        flow_run_name: name of a run, as a format of the request's fields; default: a name made by Prefect.
+        repeatable: whether it can be run again directly if Prefect fails during the run.
         may_be_recorded: raises CommandError for a request that Prefect must not record.
     """
 

@@ -1,4 +1,4 @@
-"""What libraries raise that a person can act upon: a lost connection, a memory limit. Each becomes an error of ours."""
+"""Turn exceptions of libraries that users can act on into our errors: a lost connection, a memory limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Made = TypeVar("Made")
 
 
 def naming_failures(work: Callable[P, Made], title: Callable[P, str]) -> Callable[P, Made]:
-    """Let a function raise our error where a library raises one that we know; `title` says what the function works on."""
+    """Make a function raise our error instead of a known exception of a library; `title` says what the function works on."""
 
     @wraps(work)
     def named(*args: P.args, **kwargs: P.kwargs) -> Made:
@@ -30,8 +30,8 @@ def naming_failures(work: Callable[P, Made], title: Callable[P, str]) -> Callabl
 
 
 def known_failure(error: Exception, title: str) -> EdmsBackupError | None:
-    """Our error for a library's; None for one that is nobody's fault but ours."""
-    # Here, since nothing of this is needed where nothing fails.
+    """Our error for a library's exception; None if users cannot act on it."""
+    # Imported here, because they are needed only after a failure.
     from edms_tasks.databases.lost import lost_connection
     from edms_tasks.scratch.exhausted import exhausted
 

@@ -1,4 +1,4 @@
-"""Markdown for Prefect's artifacts. Names of tables, files and databases are strangers' text: they are shown, never rendered."""
+"""Markdown for Prefect's artifacts. Names of tables, files and databases are foreign text: they are escaped, never rendered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def plain(text: object) -> str:
 
 
 def bullets(lines: Sequence[object], shown: int = _SHOWN) -> str:
-    """A list of escaped lines; "" where there are none."""
+    """A list of escaped lines; "" if there are none."""
     text = "".join(f"- {plain(line)}\n" for line in lines[:shown])
     return text + (f"- … and {len(lines) - shown:,} more\n" if len(lines) > shown else "")
 
@@ -34,7 +34,7 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
 
 
 def page(heading: str, *parts: str | tuple[str, str]) -> str:
-    """A heading and what stands under it; a pair is a heading of its own and its text, left out where the text is empty."""
+    """A heading and the parts below it; a pair is a subheading and its text, left out if the text is empty."""
     texts = [f"# {plain(heading)}"]
     for part in parts:
         if isinstance(part, str):

@@ -1,7 +1,7 @@
 """Tasks and flows on Prefect: recorded as runs, with edges from what a task made to the tasks that use it.
 
-What a task is given is quoted: Prefect neither walks nor records it, which would be slow for large values and wrong for secret
-ones. Results are neither cached nor persisted: a cached result outlives the run, and does not show that what it stands for still exists.
+Arguments of tasks are quoted: Prefect neither walks nor records them, which would be slow for large values and wrong for secrets.
+Results are neither cached nor persisted: a cached result outlives the run, and does not show that what it describes still exists.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ ended: list[Any] = []
 
 
 def make_flow(verb: Verb[Any, Any]) -> prefect.Flow[Any, Any]:
-    """Prefect's flow of a verb. A run whose checks fail is a failed run, so that schedules and automations notice."""
+    """Prefect's flow for a verb. A run whose checks fail is a failed run, so that schedules and automations notice."""
 
     def entry(**parameters: Any) -> Any:
         config = parameters.pop("config")
@@ -67,7 +67,7 @@ def make_flow(verb: Verb[Any, Any]) -> prefect.Flow[Any, Any]:
         try:
             result = verb.fn(run, request)
         except AlreadyPromoted as done:
-            # "Retry" in Prefect runs a completed run again, with the same parameters: it ended well, and stays so.
+            # "Retry" in Prefect would run a completed run again with the same parameters; keep its result instead.
             return Completed(message=f"{done.what} {done.fix}")
         ended.append(result)
         if (shortfall := result.shortfall()) is not None:
@@ -95,7 +95,7 @@ def _run_name(template: str) -> str:
 
 
 def make_task(task: Task[P, Made]) -> prefect.Task[P, Made]:
-    """Prefect's task of one of ours: never cached, retried where the error itself says that it may pass."""
+    """Prefect's task for one of ours: never cached, retried if the error is transient."""
     return prefect.task(
         name=task.name,
         tags=task.tags,
@@ -114,7 +114,7 @@ class PrefectRunner:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.run_id = str(runtime.flow_run.id or "")
-        self._refuses_artifacts = False  # Prefect did not accept one; no more are sent
+        self._refuses_artifacts = False  # whether Prefect refused an artifact; then no more are sent
         self._made: dict[
             int, tuple[object, State[Any]]
         ] = {}  # id() of a result or of a part of it -> (it, the run that made it)

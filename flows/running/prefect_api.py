@@ -1,4 +1,4 @@
-"""The Prefect API that is configured, and whether it can be used: asked without importing Prefect, which takes a second."""
+"""The configured Prefect API, and whether it can be used: checked without importing Prefect, which takes a second."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PrefectApi:
 
     @property
     def display(self) -> str:
-        """The address without what stands before its @."""
+        """The address without user name and password."""
         return self.url.rsplit("@", 1)[-1]
 
 
@@ -47,7 +47,7 @@ def configured_api(environ: Mapping[str, str] = os.environ) -> PrefectApi | None
 
 
 def trouble_with(api: PrefectApi) -> str:
-    """Why it cannot be used, or "": it has to say how many runs it knows, which takes its database and our login."""
+    """Why the API cannot be used, or "". It must return its number of runs, which needs its database and our login."""
     if not api.url.startswith(("http://", "https://")):
         return "It is not an http or https address."
     request = urllib.request.Request(  # noqa: S310 - http or https, as was just made sure
@@ -64,7 +64,7 @@ def trouble_with(api: PrefectApi) -> str:
         return f"{_REFUSALS.get(error.code, 'It answers with an error')} (HTTP {error.code})."
     except (OSError, ValueError) as error:
         return str(getattr(error, "reason", error)) or type(error).__name__
-    except Exception as error:  # http.client has exceptions of its own for what is no HTTP
+    except Exception as error:  # http.client raises exceptions of its own for answers that are not HTTP
         return f"{type(error).__name__}: {error}"
     return "" if isinstance(counted, int) else "It is not a Prefect API."
 
@@ -75,7 +75,7 @@ def _active_profile(environ: Mapping[str, str]) -> Mapping[str, object]:
     try:
         written = tomllib.loads(profiles.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}  # no profiles, or none that Prefect could read either
+        return {}  # no profiles, or a file that Prefect could not read either
     name = environ.get("PREFECT_PROFILE") or written.get("active")
     profile = written.get("profiles", {}).get(name, {})
     return profile if isinstance(profile, dict) else {}

@@ -1,6 +1,6 @@
 """Log known errors of a Prefect run as one text, without the traceback, which would not help an administrator.
 
-Known are this product's own errors, and that the API is gone: the run goes on without it, and its result says so.
+Known errors are this product's own, and a lost API: the run continues without it, and its result says so.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def result_of(verb: Verb[Request, Result], config: Path, request: Request) -> Re
     """Call a verb's flow and return its result, also if the run failed its checks.
 
     Raises:
-        LostApi: Prefect failed; it holds the result, where the work was done all the same.
+        LostApi: Prefect failed; it has the result if the work was done nevertheless.
         CommandError: Prefect refuses a parameter.
     """
     on_prefect.ended.clear()
@@ -60,7 +60,7 @@ def _result_or_raise(error: EdmsBackupError) -> Any:
 
 
 def _is_prefects(error: BaseException) -> bool:
-    """Whether Prefect or its way to the API failed: by the exception's class, or by where it was raised."""
+    """Whether Prefect or its connection to the API failed: by the exception's class, or by the module that raised it."""
     raised_in = ""
     trace = error.__traceback__
     while trace is not None:

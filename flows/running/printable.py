@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
-# What turns the direction of writing round, or is a line's end to some: a name could show as another one.
+# Characters that change the direction of writing, or end a line for some programs: a name could look like another one.
 _DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
 _HARMLESS = {code: f"\\x{code:02x}" for code in _CONTROLS if code != 0x0A} | {
     code: f"\\u{code:04x}" for code in _DIRECTIONS

@@ -32,10 +32,10 @@ class Run:
     """The settings, runner and limits of the run that a flow and its tasks belong to.
 
     Args:
-        settings: of this EDMS.
-        runner: how tasks run, and where is told what happens.
-        jobs: how many tasks of a kind run at once; 0: as the settings say.
-        ask: has the EDMS's report on itself; whoever asked ahead hands the answer in.
+        settings: the EDMS's settings.
+        runner: runs tasks and reports progress.
+        jobs: number of tasks of a kind to run at once; 0: from the settings.
+        ask: function that returns the EDMS's report; replaced if the EDMS was inspected ahead.
 
     Example:
         >>> backup.fn(Run(settings), BackupRequest(tag="before-upgrade"))  # doctest: +SKIP
@@ -48,7 +48,7 @@ class Run:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Stage -> duration so far."""
+        """The duration of each stage so far, in seconds."""
         return dict(self.runner.seconds)
 
     def with_jobs(self, jobs: int) -> Run:
@@ -86,14 +86,14 @@ class Run:
         self.runner.say(line)
 
     def workspace(self, folder: Path, *, threads: int = 0) -> AbstractContextManager[Workspace]:
-        """A DuckDB in this folder, within the memory that the settings allow."""
+        """A DuckDB workspace in this folder, with the memory limit of the settings."""
         return open_workspace(
             folder, memory_limit_mb=self.settings.memory_limit_mb, threads=threads or self.settings.jobs
         )
 
 
 class Numbered(NamedTuple, Generic[Item]):
-    """An item of many, with its position as the name of a folder: names out of a manifest are not to be trusted as paths."""
+    """One of many items, with its position as the name of a folder: names from a manifest must not become paths."""
 
     folder: str
     item: Item

@@ -1,6 +1,6 @@
-"""Ctrl-C, a kill and a closed terminal: the run cleans up, and says what was stopped and what is left.
+"""Handle Ctrl-C, a kill and a closed terminal: the run cleans up, and says what was stopped and what is left.
 
-Staging databases, staged folders, scratch files and locks are removed on the way out. A second signal leaves at once: then
+Staging databases, staged folders, scratch files and locks are removed before it ends. A second signal ends it immediately: then
 they stay, and the next run removes them.
 """
 
@@ -62,10 +62,10 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _watch() -> None:
-    """Count signals in a thread that waits for nothing else.
+    """Count signals in a thread of their own.
 
-    The system may hand the second of two signals to any thread, and Python then calls its handler only once the main thread
-    wakes up: not while it waits for another one to end.
+    The system may deliver the second of two signals to any thread, and Python calls its handler only when the main thread
+    wakes up, which it does not while it waits for another thread.
     """
     global _watched
     if _watched:
@@ -85,7 +85,7 @@ def _leave_at_the_second(signals: int) -> None:
 
 
 def _leave(number: int) -> None:
-    """End this process and what it started, whatever stands in the way."""
+    """End this process and those it started, immediately."""
     try:
         with suppress(OSError):  # nobody reads
             os.write(_STDERR, _SAID)
@@ -97,7 +97,7 @@ def _leave(number: int) -> None:
 
 
 def _children() -> list[int]:
-    """Processes that this one started: pg_dump, the EDMS's interpreter. Known on Linux alone."""
+    """The processes that this one started: pg_dump, the EDMS's interpreter. On Linux only."""
     found: list[int] = []
     for listed in Path("/proc/self/task").glob("*/children"):
         try:

@@ -1,7 +1,7 @@
-"""A Prefect server of this command's own, for a flow where no other server is: started early, quiet, and gone afterwards.
+"""A temporary Prefect server for a flow without a configured one: started early, quiet, and ended with the command.
 
-Prefect would start one by itself, but only once the flow is called, in view of the person (its log and its farewells
-are printed among ours), and it would end it before the last task runs are recorded.
+Prefect would start one by itself, but only when the flow is called, with its log among our output, and it would end it before
+the last task runs are recorded.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from edms_tasks.errors import TransientError
 
 _SECONDS_TO_START = 120
 _SECONDS_TO_ANSWER = 10
-_SECONDS_TO_SETTLE = 120  # two hundred task runs take a busy machine half a minute …
+_SECONDS_TO_SETTLE = 120  # A busy machine needs half a minute for two hundred task runs.
 _SECONDS_STANDING_STILL = 10  # … while their number grows
 _SECONDS_TO_STOP = 10
 _BETWEEN = 0.1
 _ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 _PR_SET_PDEATHSIG = 1
 _LINES_SHOWN = 5
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands before our own machine
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for our own machine
 
 
 class TemporaryServer:
@@ -56,7 +56,7 @@ class TemporaryServer:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us: what becomes of the flow has to be recorded
+            start_new_session=True,  # Ctrl-C must not reach the server, which has to record the flow's end
             preexec_fn=_ends_with_its_parent(),
         )
         atexit.register(self.stop)
@@ -79,7 +79,7 @@ class TemporaryServer:
         )
 
     def stop(self) -> None:
-        """Stop it after everything sent to it is recorded."""
+        """Stop the server after it has recorded everything that was sent to it."""
         atexit.unregister(self.stop)
         if self._process.poll() is None:
             try:
@@ -94,14 +94,14 @@ class TemporaryServer:
         self._log.close()
 
     def _settle(self) -> None:
-        """Task runs are recorded from events, which the server works off after it has taken them."""
+        """Wait until all task runs are recorded: the server makes them from events, after it has accepted these."""
         until = time.monotonic() + _SECONDS_TO_SETTLE
         before, moved = (-1, -1), time.monotonic()
         while (now := time.monotonic()) < min(until, moved + _SECONDS_STANDING_STILL):
             try:
                 found = self._count(), self._count(_ENDED)
             except (urllib.error.URLError, OSError):
-                return  # it never came up, or is gone: nothing more is recorded
+                return  # it did not start, or ended: nothing more is recorded
             begun, ended = found
             if found != before:
                 before, moved = found, now
@@ -110,7 +110,7 @@ class TemporaryServer:
             time.sleep(_BETWEEN)
 
     def _count(self, states: list[str] | None = None) -> int:
-        """How many task runs were begun since this server was; of them, those in these states."""
+        """The number of task runs that began since this server started, and are in one of these states."""
         chosen: dict[str, object] = {"start_time": {"after_": self._began.isoformat()}}
         if states:
             chosen["state"] = {"type": {"any_": states}}
@@ -123,7 +123,7 @@ class TemporaryServer:
             return int(json.load(answer))
 
     def _reason(self) -> str:
-        """The last error in its log, or else its last words."""
+        """The last error in the server's log, or else its last line."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]

@@ -39,8 +39,8 @@ class ThreadRunner:
     """Runs tasks on threads of this process.
 
     Args:
-        console: where to tell; None is silence (for `--json`).
-        sleep: how to wait before a retry.
+        console: console for progress; None for none (`--json`).
+        sleep: function that waits before a retry.
     """
 
     run_id = ""
@@ -111,7 +111,7 @@ class ThreadRunner:
                     futures[position] = pool.submit(one, position)
                 wait(futures.values(), return_when=FIRST_EXCEPTION)
             finally:
-                # Also on Ctrl-C: what has not started must not, and what runs is waited for.
+                # Also on Ctrl-C: start no more items, and wait for those that run.
                 if any(not future.done() for future in futures.values()):
                     failed.set()
                 pool.shutdown(wait=True, cancel_futures=True)

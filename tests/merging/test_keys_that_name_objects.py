@@ -133,7 +133,8 @@ def fill(folder: Path, *, users: str, documents: str, folders: str, kinds: tuple
         ]
         lite.executemany("INSERT INTO small_bookmark (user_id, document, note) VALUES (?, ?, ?)", marks)
         lite.execute(
-            "INSERT INTO small_seen (id, user_id, document_id) SELECT row_number() OVER (ORDER BY user_id, document), user_id, document FROM small_bookmark"
+            "INSERT INTO small_seen (id, user_id, document_id) "
+            "SELECT row_number() OVER (ORDER BY user_id, document), user_id, document FROM small_bookmark"
         )
         lite.execute("INSERT INTO small_comment (text, grant_id) SELECT 'seen', id FROM small_grant")
 
