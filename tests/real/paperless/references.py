@@ -3,6 +3,7 @@
     python references.py describe --output FILE     write down what each row means
     python references.py same FILE                  each row, by its id, must mean what was written down
     python references.py merged SOURCE TARGET       the target's rows must be as they were, the source's must mean the same
+    python references.py tree                       the counted columns of the tree of tags must be what its parents say
     python references.py sanity SOURCE TARGET MERGED    of answers: the sanity checker finds what it found in both, no more
 
 It shares no code with edms-backup, and knows paperless-ngx instead: every place that holds ids without a foreign key
@@ -38,6 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("describe").add_argument("--output", type=Path, required=True)
+    kinds.add_parser("tree")
     kinds.add_parser("same").add_argument("before", type=Path)
     merged = kinds.add_parser("merged")
     merged.add_argument("source", type=Path)
@@ -52,10 +54,12 @@ def main() -> int:
     if options.kind == "describe":
         options.output.write_text(json.dumps(rows, sort_keys=True))
         return _verdict([], rows)
+    if options.kind == "tree":
+        return _verdict(torn_trees(), rows)
     if options.kind == "same":
         return _verdict(differences(_read(options.before), rows), rows)
     source, target = _read(options.source), _read(options.target)
-    return _verdict([*untouched(target, rows), *arrived(source, target, rows), *torn_trees()], rows)
+    return _verdict([*untouched(target, rows), *arrived(source, target, rows)], rows)
 
 
 def describe() -> Rows:
