@@ -33,6 +33,13 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ "$documents" -ge 40 ] || { echo "error: --documents must be 40 or more: the traps need some" >&2; exit 2; }
+for one in $engines; do
+    case $one in sqlite | postgresql) ;; *) echo "error: --engines takes sqlite and postgresql, not $one" >&2; exit 2 ;; esac
+done
+for one in $stages; do
+    case $one in restore | convert | merge) ;; *) echo "error: --only takes restore, convert and merge, not $one" >&2; exit 2 ;; esac
+done
+[ -n "$engines" ] && [ -n "$stages" ] || { echo "error: name an engine and a stage" >&2; exit 2; }
 name=paperless
 . "$here/steps.sh"
 
