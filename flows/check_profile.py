@@ -72,7 +72,8 @@ def check_profile(run: Run, name: str) -> CheckedProfile:
         tables = view.tables()
 
         def read(values: Mapping[str, Any]) -> Settings:
-            return with_lines(run.settings, settings_from(dict(values), where=Path(f"{profile.name}.toml")))
+            lines = settings_from(dict(values), where=Path(f"{profile.name}.toml"))
+            return with_lines(run.settings, lines, values)
 
         def build(settings: Settings) -> Inventory:
             return build_inventory(report, tables, settings, address.engine)

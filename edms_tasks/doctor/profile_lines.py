@@ -115,25 +115,30 @@ def try_lines(
     return settings, tuple(tried)
 
 
-def with_lines(settings: Settings, profile: Settings) -> Settings:
-    """An EDMS's settings with those of a profile.
+def with_lines(settings: Settings, profile: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings of an EDMS with a profile's in place of what may have come from it already.
 
-    Keys, soft references and exclusions of the settings are dropped first, because they may come from the same profile.
+    Args:
+        settings: of the EDMS.
+        profile: the profile's lines as settings.
+        values: the same lines as parsed TOML: what else `profile` has comes from the environment, or is a default.
     """
-    bare = settings.model_copy(
-        update={"natural_keys": {}, "soft_references": (), "exclude": ExcludeSettings()}, deep=False
-    )
-    changes: dict[str, Any] = {}
-    for name in profile.model_fields_set:
-        value, own = getattr(profile, name), getattr(bare, name)
+    changes: dict[str, Any] = {"natural_keys": {}, "soft_references": (), "exclude": ExcludeSettings()}
+    for name, field in Settings.model_fields.items():
+        if (said := values.get(field.alias or name)) is None:
+            continue
+        value = getattr(profile, name)
         if isinstance(value, BaseModel):
-            changes[name] = own.model_copy(update={key: getattr(value, key) for key in value.model_fields_set})
+            fields = type(value).model_fields
+            given = {key: getattr(value, key) for key in fields if (fields[key].alias or key) in said}
+            own = changes.get(name, getattr(settings, name))
+            changes[name] = own.model_copy(update=given)
         else:
             changes[name] = value
     if "files" in changes:
         roots = {**settings.files.roots, **profile.files.roots}
         changes["files"] = changes["files"].model_copy(update={"roots": roots})
-    return bare.model_copy(update=changes)
+    return settings.model_copy(update=changes)
 
 
 def judge_lines(tried: Sequence[Tried], keys: CheckedKeys, roots: Sequence[WalkedRoot]) -> tuple[ProfileLine, ...]:

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from edms_tasks.doctor.assessment import Declaration, SettingsFix
 from edms_tasks.doctor.profile_answers import answers
-from edms_tasks.doctor.profile_lines import ProfileLine
+from edms_tasks.doctor.profile_lines import ProfileLine, with_lines
 from edms_tasks.errors import CommandError
-from edms_tasks.settings import Settings, settings_from
+from edms_tasks.settings import Settings, load_settings, settings_from
 from flows.check_profile import CheckedProfile, check_profile
 from flows.cli.app import app
 from flows.running.run import Run
@@ -213,6 +213,22 @@ def test_what_the_settings_took_from_the_profile_is_not_declared_twice(project: 
     checked = check_profile(Run(used), str(file))
 
     assert [one.verdict for one in checked.lines] == ["right", "right"]
+
+
+def test_a_profile_changes_nothing_but_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "edms-backup.toml"
+    config.write_text(
+        '[edms]\nproject = "/srv/edms"\nenv = { A = "1" }\n[files.roots]\nmedia = "m"\n[natural_keys]\n"a.B" = ["x"]\n'
+    )
+    monkeypatch.setenv("EDMS_BACKUP__EDMS__ENV__B", "2")
+    values = {"validate": {"sensitive": ["a.B.c"]}, "files": {"roots": {"scans": "/scans"}}}
+
+    settings = with_lines(load_settings(config), settings_from(values, where=tmp_path / "profile.toml"), values)
+
+    assert {name: secret.get_secret_value() for name, secret in settings.edms.env.items()} == {"A": "1", "B": "2"}
+    assert settings.files.roots == {"media": tmp_path / "m", "scans": Path("/scans")}
+    assert settings.validate_.sensitive == ("a.B.c",)
+    assert settings.natural_keys == {}
 
 
 def test_the_command_ends_with_1_for_a_wrong_line_and_changes_nothing(project: Settings, tmp_path: Path) -> None:
