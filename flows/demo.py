@@ -1,6 +1,6 @@
-"""The demo: a real EDMS is filled, backed up, destroyed, and brought back proved equal, in a folder of its own.
+"""The demo: fill a real EDMS, back it up, destroy it, and restore it proved equal, in a folder of its own.
 
-It runs the same flows as the commands do. Only the reference EDMS's own `manage.py` creates and destroys.
+It runs the same flows as the commands. Only the reference EDMS's own `manage.py` creates and destroys.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from flows.running.threads import ThreadRunner
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Rows that every installation creates by itself, each with the name people know it by.
+# Rows that every installation creates: queries of their names and ids.
 _DEFAULT_ROWS = {
     "users.Role": "SELECT name, id FROM users_role",
     "documents.DocumentType": "SELECT code, id FROM documents_documenttype",
@@ -49,7 +49,7 @@ _DEFAULT_ROWS = {
 
 @dataclass(frozen=True)
 class ModelFate:
-    """Rows of a model before the loss, after it, and after the restore."""
+    """The number of a model's rows before the loss, after it, and after the restore."""
 
     model: str
     before: int
@@ -68,12 +68,12 @@ class ModelFate:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What was lost, what came back, and the evidence."""
+    """What was lost, what was restored, and the evidence."""
 
     models: tuple[ModelFate, ...]
     files: tuple[int, int, int]  # before, after the loss, restored
-    changed_ids: dict[str, int]  # model -> default rows that came under another id after the loss
-    restored_ids: dict[str, int]  # model -> of those, how many have their own id back
+    changed_ids: dict[str, int]  # model -> number of default rows that got another id after the loss
+    restored_ids: dict[str, int]  # model -> number of those that have their former id again
     backup: BackupResult
     restore: RestoreResult
     seconds: dict[str, float]
@@ -82,7 +82,7 @@ class DemoResult:
 
     @property
     def proved(self) -> bool:
-        """Whether the backup is verified, the restore is proved and live, and every count and id is as before."""
+        """Whether the backup is verified, the restore is proved and live, and all counts and ids are as before."""
         return (
             self.backup.verified
             and self.restore.success
@@ -233,7 +233,7 @@ class _Edms:
         return path
 
     def default_ids(self) -> dict[str, dict[str, int]]:
-        """Model -> name of a default row -> its id now."""
+        """Model -> name of a default row -> its present id."""
         engine = create_engine(DatabaseAddress.from_url(self.url).sqlalchemy_url())
         try:
             with engine.connect() as connection:
@@ -245,7 +245,7 @@ class _Edms:
             engine.dispose()
 
     def file_count(self) -> int:
-        """Files in the media folder."""
+        """The number of files in the media folder."""
         return sum(len(files) for _, _, files in os.walk(self.media))
 
 
@@ -275,7 +275,7 @@ def _database(postgres: str | None, folder: Path, *, keep: bool) -> Iterator[str
 
 
 def _drop_all(run: Callable[[str], list[str]], prefix: str) -> None:
-    # What a restore makes beside a database begins with the database's name, which is random here.
+    # Databases that a restore makes have names that begin with the database's name, which is random here.
     for name in run("SELECT datname FROM pg_database"):
         if name.startswith(prefix):
             run('DROP DATABASE "{}" WITH (FORCE)'.format(name.replace('"', '""')))

@@ -1,4 +1,4 @@
-"""Init: write a commented settings file and check it: does the EDMS load, do database and repository answer?"""
+"""Init: write a commented settings file, and check that the EDMS loads and that database and repository answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
 
 @dataclass(frozen=True)
 class Check:
-    """Something tried."""
+    """A check of the settings, and its result."""
 
     subject: str
     answer: str
@@ -45,7 +45,7 @@ class Check:
 
 @dataclass(frozen=True)
 class InitResult:
-    """The file that was written, and what was tried with it."""
+    """The file that was written, and the checks of it."""
 
     config: Path
     profile: str | None
@@ -54,7 +54,7 @@ class InitResult:
 
     @property
     def exit_code(self) -> int:
-        """0, or that of the first check that failed."""
+        """0, or the exit code of the first check that failed."""
         return next((check.error.exit_code for check in self.checks if check.error), 0)
 
     def as_json(self) -> dict[str, Any]:
@@ -78,17 +78,17 @@ def initialise(
     profile: str | None,
     force: bool,
 ) -> InitResult:
-    """Write the settings file and try it. Where a check fails, a new file is removed again, unless a command or profile was named.
+    """Write the settings file and check it. If a check fails, a new file is removed again, unless a command or profile was named.
 
     Args:
         config: the file to write.
-        project: the folder that holds manage.py; with `command` a path where the EDMS runs.
+        project: the folder of manage.py; with `command` a path on the EDMS's machine.
         settings_module: the Django settings module.
-        python: the EDMS's interpreter here.
-        command: what starts it on another machine or in a container, as one would type it.
+        python: the EDMS's interpreter on this machine.
+        command: the command that starts it on another machine or in a container, as typed in a shell.
         repository: a folder or an fsspec URL.
-        profile: the name of a profile; None takes the one that fits, "none" takes none.
-        force: write over a file that is there.
+        profile: the name of a profile; None for the one that fits, "none" for none.
+        force: overwrite an existing file.
 
     Raises:
         CommandError: there is no such profile or no manage.py, or the file cannot be written.
@@ -113,7 +113,7 @@ def initialise(
         checks.append(_check("repository", lambda: _open_repository(settings, reports, answers)))
         if checks[-1].error is None:
             _write(config, answers, chosen, force=True)
-    # With a command or a profile the file holds more than can be typed again: it stays, to be corrected.
+    # With a command or a profile the file has too much to type it again: it stays, to be corrected.
     worth_keeping = there_before or command is not None or profile is not None
     if any(check.error for check in checks) and not worth_keeping:
         config.unlink(missing_ok=True)
@@ -135,7 +135,7 @@ def _require_project(answers: Mapping[str, Answer]) -> None:
 def _answers(
     project: Path | None, settings_module: str | None, python: Path | None, command: str | None, repository: str | None
 ) -> dict[str, Answer]:
-    """What was said, and what can be found out, as settings."""
+    """The options, and what can be found out, as settings."""
     answers: dict[str, Answer] = {}
     if command:
         if python:
@@ -143,7 +143,7 @@ def _answers(
         answers["edms.command"] = tuple(shlex.split(command))
         module = settings_module
     else:
-        # Where the EDMS runs on another machine or in a container, its folders are not here.
+        # If the EDMS runs on another machine or in a container, its folders are not on this one.
         project = project.absolute() if project else _find_project(Path.cwd())
         module = settings_module or (_find_module(project) if project else None)
     if project:
@@ -172,7 +172,7 @@ def _find_module(project: Path) -> str | None:
 
 
 def _write(config: Path, answers: Mapping[str, Answer], profile: Profile | None, *, force: bool) -> Settings:
-    """Write the file, and give what it says."""
+    """Write the file, and return the settings in it."""
     text = settings_text(answers, profile.sections if profile else None)
     settings = settings_from(tomllib.loads(text), where=config)
     if config.exists() and not force:
@@ -180,7 +180,7 @@ def _write(config: Path, answers: Mapping[str, Answer], profile: Profile | None,
             "The settings file exists.", where=str(config), fix="Edit it, or pass --force to overwrite it."
         )
     try:
-        write_durably(config, text)  # only for its owner, since passwords may come to stand in it
+        write_durably(config, text)  # readable by its owner only, because it may contain passwords
     except OSError as error:
         raise CommandError(
             "The settings file cannot be written.",
@@ -208,18 +208,18 @@ def _fits(profile: Profile, report: ProbeReport) -> str:
 
 
 def _kept_ids(config: Path, *, force: bool) -> dict[str, Answer]:
-    """The EDMS's id in the file that is to be written over: its snapshots bear it."""
+    """The EDMS's id in the file that is overwritten; its snapshots have this id."""
     if not force or not config.exists():
         return {}
     try:
         kept = load_settings(config).edms.id
     except SettingsError:
-        return {}  # it is to be replaced because it is wrong
+        return {}  # the file is wrong, and that is why it is overwritten
     return {"edms.id": kept} if kept else {}
 
 
 def _open_repository(settings: Settings, reports: list[ProbeReport], answers: dict[str, Answer]) -> str:
-    """Make or open the repository, and answer with the ids that keep it and this EDMS from being taken for others."""
+    """Create or open the repository, and add its id and the EDMS's to the settings, so that neither is confused with another."""
     if reports:
         require_separate(settings, reports[0])
     repository = Repository.create(settings.repository)
@@ -245,12 +245,12 @@ def _open_repository(settings: Settings, reports: list[ProbeReport], answers: di
 
 
 def _find_roots(settings: Settings, report: ProbeReport, answers: dict[str, Answer]) -> str:
-    """Look for folders of files that the EDMS's storages do not tell of, and answer with them as roots."""
+    """Search folders of files that no storage of the EDMS has, and add them to the settings as roots."""
     found = find_roots(settings, report)
     said = [f"{name}: {count:,} files" for name, count in found.known.items()] or ["the EDMS has no file storages"]
     if found.added:
         folders = ", ".join(f"{name} ({folder})" for name, folder in found.added.items())
-        if settings.files.roots:  # of the profile, whose text stands in the file word for word
+        if settings.files.roots:  # roots of the profile, whose text is in the file word for word
             said.append(f"{found.rows:,} rows name files elsewhere: ADD to [files] roots {folders}")
         else:
             answers["files.roots"] = found.added

@@ -1,6 +1,6 @@
 """The request of each verb: one frozen type, shared by the command line, the flow's form and the library.
 
-A field's bounds and description stand here alone. Prefect's form and the command line's help are made from them.
+Only here are a field's bounds and description defined. Prefect's form and the command line's help are made from them.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class RollbackRequest:
 
 
 def described(request: type, name: str) -> str:
-    """What is said of a request's field."""
+    """The description of a request's field."""
     return description_in(hints_of(request)[name])
 
 
@@ -197,7 +197,7 @@ def hints_of(request: type) -> dict[str, Any]:
 
 
 def description_in(hint: Any) -> str:
-    """What is said in a type hint; the outermost word wins."""
+    """The description in a type hint; of nested ones the outermost."""
     if get_origin(hint) is not Annotated:
         return ""
     inner, *more = get_args(hint)
@@ -205,5 +205,5 @@ def description_in(hint: Any) -> str:
 
 
 def as_parameters(request: Any) -> dict[str, Any]:
-    """Field -> value, as a flow's run records them."""
+    """The fields and values that a flow's run records."""
     return {one.name: getattr(request, one.name) for one in fields(request)}

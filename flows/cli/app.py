@@ -1,4 +1,4 @@
-"""The command line: `edms-backup`. It reads options, runs the same flows as Prefect does and prints their results.
+"""The command line: `edms-backup`. It reads options, runs the same flows as Prefect and prints their results.
 
 The commands are in `flows/cli/commands/`. They import Typer alone, and all else, Rich too, inside the function that needs it,
 so that `--help` and completion answer at once. Exit codes: 0 done and proved, 1 a check failed, 2 the command or the settings
@@ -94,7 +94,7 @@ def main() -> None:
     except SystemExit:
         _leave_prefect_behind()
         raise
-    except KeyboardInterrupt as error:  # before a command began, or after its result was printed
+    except KeyboardInterrupt as error:  # Ctrl-C before a command began, or after its result was printed
         sys.exit(exit_code_of(error))
 
 
@@ -105,7 +105,7 @@ def _run() -> None:
         except OSError as error:  # the text of --help; commands report their own
             sys.stderr.write(f"error: {error.strerror or error}\n")
             sys.exit(3)
-    # Typer would explain a usage error in prose; a machine that asked for JSON gets JSON.
+    # Typer would print usage errors as text; with `--json` they are JSON.
     from typer.exceptions import TyperException
 
     try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def live_system(settings: Settings) -> str:
-    """The live database with its host, and the folders of files, a line for each."""
+    """The live database with its host, and the folders of files, one line each."""
     from flows.live.live_target import live_folders
     from flows.restoring.target import address_of, ask_edms
     from flows.running.run import Run
@@ -32,7 +32,7 @@ def confirm(text: str, word: str = "") -> None:
     """
     from flows.running.printable import printable
 
-    # Line by line: `printable` would show a line's end as a character that cannot be printed.
+    # Line by line: `printable` would escape the ends of lines.
     typer.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
     try:
         if word:

@@ -1,8 +1,7 @@
-"""What the command line says and returns when something fails.
+"""Print errors, and exit with their codes.
 
-An error of this product is printed as its four facts (what, where, why, fix) and leaves with its class's exit code.
-All else is a defect or a surprise of the machine: one line, exit code 3, and the traceback in a file or with
-`--traceback`.
+An error of this product is printed as its four facts (what, where, why, fix), and the exit code is its class's. Any other
+exception is a bug or a failure of the machine: one line, exit code 3, and the traceback in a file or with `--traceback`.
 """
 
 from __future__ import annotations
@@ -104,9 +103,9 @@ def _write_traceback(workdir: Path | None) -> str:
     path = workdir / "errors" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Only for the owner: the message of a stranger's exception may hold anything.
+        # Readable by the owner only: the message of a foreign exception may contain anything.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(tracebacks.format_exc())
     except OSError:
-        return ""  # the disk may be the very thing that failed; the message then names --traceback
+        return ""  # perhaps the disk failed; then the message names --traceback
     return str(path)

@@ -1,4 +1,4 @@
-"""The options of every command, and how each reports: a result and an exit code."""
+"""The options that every command has, and how commands print results and exit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NoWait = Annotated[bool, typer.Option("--no-wait", help="Fail if a backup is run
 
 
 def from_request(request: type, field: str, *, metavar: str | None = None) -> Any:
-    """An option of the field's name, with what the request says of it; one that is off or on has no opposite."""
+    """An option with a field's name, and the description in the request; a switch has no opposite."""
     hints = hints_of(request)
     is_flag = hints[field].__origin__ is bool
     names = [_flag(field)] if is_flag else []
@@ -119,8 +119,8 @@ class Options:
     ) -> None:
         """Print the result as text or JSON, and exit.
 
-        The exit code tells of what was done, whether or not it could be printed. Of a command that `only_prints`, such
-        as `list`, nothing is left where that failed: it leaves with 3.
+        The exit code says what was done, whether or not it could be printed. A command that `only_prints`, such as `list`,
+        exits with 3 if printing failed.
         """
         from flows.cli.output import is_broken_pipe, json_line, write_out
 

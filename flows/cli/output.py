@@ -1,7 +1,7 @@
 """Write standard output and standard error so that a failure to print does not fail the run.
 
-A full disk, a closed pipe, a closed descriptor or an encoding that knows no ✓ must not turn a snapshot that was made
-into a failure. Results are written once and whole; what cannot be printed is said on standard error.
+A full disk, a closed pipe, a closed descriptor or an encoding without ✓ must not turn a finished snapshot into a failure. A
+result is written in one piece; if it cannot be printed, standard error says so.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _HANDLER = "edms-backup-plain"
 def prepare_streams() -> None:
     """Let both streams accept any text, and reserve their descriptors.
 
-    A run that was started with `>&-` or `2>&-` has no descriptor 1 or 2: the next file that it opens would get that
-    number, and whatever prints would write into it.
+    A run that was started with `>&-` or `2>&-` has no descriptor 1 or 2: the next opened file would get this number, and
+    printed text would go into it.
     """
     codecs.register_error(_HANDLER, _plainly)
     for descriptor in (0, 1, 2):
@@ -53,7 +53,7 @@ def json_line(facts: Mapping[str, Any]) -> str:
 def write_out(text: str) -> OSError | ValueError | None:
     """Write to standard output. Returns the error if that failed, after printing it to standard error.
 
-    A reader that has gone (`| head`) has read what it wanted: nothing is said of that.
+    A reader that closed the pipe (`| head`) has read what it wanted; this is not reported.
     """
     try:
         sys.stdout.write(text)
@@ -86,7 +86,7 @@ def _occupy(descriptor: int) -> None:
     try:
         os.fstat(descriptor)
     except OSError:
-        # Read only, so that writing fails as it does on a closed descriptor.
+        # Opened for reading, so that writing fails as on a closed descriptor.
         opened = os.open(os.devnull, os.O_RDONLY)
         if opened != descriptor:
             os.dup2(opened, descriptor)
@@ -115,7 +115,7 @@ class _Forgiving:
         try:
             return self._stream.write(text)
         except (OSError, ValueError):
-            return len(text)  # there is no place left to say it
+            return len(text)  # there is no other stream to report it
 
     def flush(self) -> None:
         try:

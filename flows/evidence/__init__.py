@@ -1,1 +1,1 @@
-"""What a run leaves in Prefect: artifacts."""
+"""The evidence of runs: Prefect's artifacts, and the folder of reports."""

@@ -1,6 +1,6 @@
 """The artifacts of a run in Prefect: the verdict as a text, and the numbers as a table.
 
-A text names reports by their path: no browser follows a link from a page of Prefect's to a file of the worker's.
+Reports are named by path, not linked: no browser follows a link from Prefect's page to a file of the worker.
 """
 
 from __future__ import annotations

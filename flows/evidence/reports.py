@@ -13,7 +13,7 @@ def reports(settings: Settings) -> Path:
     """The folder that keeps the evidence."""
     private_folder(settings.workdir)
     folder = private_folder(settings.workdir / "reports")
-    folder.chmod(0o700)  # an earlier release made it for all to read
+    folder.chmod(0o700)  # an earlier release made it readable for all
     return folder
 
 

@@ -1,1 +1,1 @@
-"""What `init` writes: the settings file, with what is known of the EDMS."""
+"""The settings file that `init` writes, with what is known about the EDMS."""

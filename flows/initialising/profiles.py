@@ -1,7 +1,7 @@
 """Profiles: the settings that a known EDMS needs, shipped in `deployments/profiles/`.
 
-A profile is a settings file with a `[profile]` section of its own, which says what it is for and how that is recognised.
-Everything below goes into the settings file that `init` writes, word for word, comments included.
+A profile is a settings file with a `[profile]` section, which says for which EDMS it is and how that is recognised. Everything
+below this section is copied into the settings file that `init` writes, including comments.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Profile:
     """What is known about an EDMS.
 
     Args:
-        name: as people choose it.
-        title: for people.
-        models: labels of the models that an EDMS of this kind has.
-        apps: labels of the apps that it has.
-        sections: name of a section -> its text from the header on; comments that stand above the header come first.
-        values: the same, parsed.
+        name: name by which it is chosen.
+        title: name of the EDMS for people.
+        models: labels of models that such an EDMS has.
+        apps: labels of apps that it has.
+        sections: name of a section -> its text, with the comments above its header.
+        values: the parsed sections.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Profile:
     values: dict[str, Any]
 
     def missing(self, report: ProbeReport) -> tuple[str, ...]:
-        """What an EDMS lacks to be one of this kind; nothing where it is one."""
+        """The models and apps of the profile that an EDMS lacks; empty if the profile fits."""
         models = {model.label for model in report.models}
         apps = {model.app_label for model in report.models}
         return (*(name for name in self.models if name not in models), *(a for a in self.apps if a not in apps))
 
 
 def all_profiles() -> tuple[Profile, ...]:
-    """The profiles that are shipped, by name."""
+    """The shipped profiles by name."""
     folder = resources.files("deployments") / "profiles"
     found = [file for file in folder.iterdir() if file.name.endswith(".toml")]
     return tuple(
@@ -60,7 +60,7 @@ def all_profiles() -> tuple[Profile, ...]:
 
 
 def find_profile(name: str) -> Profile:
-    """The profile of that name; raises CommandError where there is none."""
+    """The profile with this name; raises CommandError if there is none."""
     profiles = {profile.name: profile for profile in all_profiles()}
     if name in profiles:
         return profiles[name]
@@ -73,7 +73,7 @@ def find_profile(name: str) -> Profile:
 
 
 def profile_from(name: str) -> Profile:
-    """The profile in a file, or the shipped one of that name; raises CommandError, or SettingsError for a file that is none."""
+    """The profile in a file, or the shipped one with this name; raises CommandError, or SettingsError if the file is not a profile."""
     path = Path(name)
     if not path.is_file():
         if path.suffix == ".toml" or len(path.parts) > 1:
@@ -92,7 +92,7 @@ def profile_from(name: str) -> Profile:
 
 
 def detect_profile(report: ProbeReport, profiles: Sequence[Profile]) -> Profile | None:
-    """The profile that fits; of several the one that asks for most."""
+    """The profile that fits; of more than one, that with the most requirements."""
     fitting = [profile for profile in profiles if not profile.missing(report)]
     return max(fitting, key=lambda profile: len(profile.models) + len(profile.apps), default=None)
 
@@ -101,7 +101,7 @@ def parse_profile(name: str, text: str) -> Profile:
     """A profile from its text.
 
     Raises:
-        SettingsError: it is no TOML, or says nothing of what it is for.
+        SettingsError: the text is not TOML, or does not say for which EDMS it is.
     """
     try:
         values = tomllib.loads(text)
@@ -126,7 +126,7 @@ def parse_profile(name: str, text: str) -> Profile:
 
 
 def _sections(text: str) -> dict[str, str]:
-    """The text cut before each header, or before the comments that stand right above it; those of one name together."""
+    """The text of each section by name, with the comments directly above its header; sections of one name together."""
     starts = []
     for header in _HEADER.finditer(text):
         start = header.start()

@@ -1,4 +1,4 @@
-"""The folders of files for a new settings file: those that rows name and that no storage of the EDMS tells of."""
+"""Find folders of files for a new settings file: those with files that rows name, and that no storage of the EDMS has."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from flows.tasks.inspect import read_catalogue
 class FoundRoots:
     """The folders of an EDMS's files."""
 
-    known: Mapping[str, int]  # the EDMS's own roots, and how many files are in each
-    added: Mapping[str, str]  # name -> folder, of others that hold files which rows name
+    known: Mapping[str, int]  # the EDMS's own roots, with the number of files in each
+    added: Mapping[str, str]  # name -> folder: further folders with files that rows name
     rows: int  # that name files there
-    incomplete: tuple[str, ...]  # why there may be more
+    incomplete: tuple[str, ...]  # why there may be further ones
 
 
 def find_roots(settings: Settings, report: ProbeReport) -> FoundRoots:
@@ -37,7 +37,7 @@ def find_roots(settings: Settings, report: ProbeReport) -> FoundRoots:
     try:
         return _look(settings, report)
     finally:
-        with suppress(OSError):  # somebody else's is in it meanwhile
+        with suppress(OSError):  # another run has put something into it
             settings.workdir.rmdir()
 
 

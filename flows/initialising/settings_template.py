@@ -1,7 +1,7 @@
 """The settings file that `init` writes: every key with its description, made from the settings' own types.
 
-Keys that were answered stand as they are, all others are comments that show the default. Because the text is made from
-`Settings`, a new setting appears in it by itself.
+Keys with a value are entries, all others are comments that show the default. Because the text is made from `Settings`, a
+new setting appears in it without further work.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def settings_text(answers: Mapping[str, Answer], profile: Mapping[str, str] | No
     """The text of a settings file.
 
     Args:
-        answers: key with its section -> value, e.g. {"edms.project": "/srv/edms"}.
-        profile: name of a section -> its text in a profile, which comes into the file word for word.
+        answers: values of keys, named with their section: {"edms.project": "/srv/edms"}.
+        profile: name of a section -> its text in a profile, which is copied into the file.
     """
     plain: list[str] = []
     sections: list[str] = []

@@ -1,1 +1,1 @@
-"""The tasks that flows chain, a module for each stage."""
+"""The tasks of flows, one module for each stage."""

@@ -1,4 +1,4 @@
-"""Compare: rows of a snapshot are fetched, and two states are held against each other, table by table and folder by folder."""
+"""Compare: fetch rows of a snapshot, and compare two states table by table."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class BothSides:
     """A table and its rows on both sides."""
 
     table: Table
-    number: int  # among the tables that are compared
+    number: int  # its position among the compared tables
     before: RawTable
     after: RawTable
 
 
 @dataclass(frozen=True)
 class HowToCompare:
-    """What is shown of differences, and where all of them are written."""
+    """Which differences are shown, and where all of them are written."""
 
     first: Side
     second: Side
@@ -62,7 +62,7 @@ class HowToCompare:
     weight=lambda both: both.before.bytes + both.after.bytes,
 )
 def compare_rows(both: BothSides, how: HowToCompare, folder: Path) -> TableDifference:
-    """Say what differs between the rows of both sides."""
+    """The differences between the rows of both sides."""
     return compare_table(
         both.table,
         how.first,

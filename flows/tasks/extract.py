@@ -1,6 +1,6 @@
-"""Extract: tables of a consistent view become rows on disk, large tables in parts; and the schema that they stand in.
+"""Extract: write the tables of a consistent view to disk, large ones in parts, and capture their schema.
 
-The same for a backup's rows and for the rows of a restored database.
+A backup reads the EDMS's rows with it, and a restore the rows of the restored database.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flows.running.run import Run, numbered
 
 @dataclass(frozen=True)
 class Reading:
-    """What one task reads: a small table whole (`part` is None), or one part of a large one."""
+    """What one task reads: a small table as a whole (`part` is None), or one part of a large one."""
 
     table: Table
     folder: Path
@@ -38,7 +38,7 @@ class Reading:
 
 @task(name="measure table", tags=["extract"], task_run_name="measure {table.label}")
 def measure_large_table(table: Table, view: View, like: Mapping[str, RawTable]) -> Measure:
-    """Count the rows of a large table, and what their values need, before its parts are read."""
+    """Count the rows of a large table, and determine the form of its columns, before its parts are read."""
     return measured(view, table, like.get(table.id))
 
 
@@ -57,13 +57,13 @@ def extract_rows(reading: Reading, view: View, chunk_rows: int) -> RawTable:
 
 @task(name="capture schema", tags=["extract"])
 def capture_schema(view: View, folder: Path) -> CapturedSchema:
-    """Take the schema as the engine itself describes it."""
+    """Capture the schema as the engine describes it."""
     return view.capture_schema(folder)
 
 
 @task(name="read sequences", tags=["extract"])
 def read_sequences(view: View) -> list[SequencePosition]:
-    """See where the counters of new ids stand."""
+    """Read the positions of the sequences of ids."""
     return list(view.sequences())
 
 
@@ -72,7 +72,7 @@ def extract_tables(
 ) -> dict[str, RawTable]:
     """Extract tables into `folder`; table id -> raw rows.
 
-    `like` are rows as which those of a table are to be carried (`extract.measured`).
+    `like` are rows by table id, in whose column forms the tables are read (`extract.measured`).
     """
     return_freed_memory()
     parts = {table.id: view.parts(table) for table in tables}

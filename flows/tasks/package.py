@@ -1,4 +1,4 @@
-"""Package: store chunks and files as objects of the repository, and last the manifest that names them."""
+"""Package: store chunks and files as objects of the repository, and the manifest last."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def build_indexes_and_constraints(
     loaded: Sequence[LoadedTable],
 ) -> StagingDatabase:
     """Build indexes and constraints after the rows are loaded, and set the sequences."""
-    assert len(loaded) == len(tables)  # every table is loaded before it is built upon
+    assert len(loaded) == len(tables)  # all tables are loaded first
     staging.finish(tables, sequences)
     return staging
 

@@ -24,7 +24,7 @@ class Extracted:
 
     table: Table
     raw: RawTable
-    folder: str  # the name of its folder among those of the other tables
+    folder: str  # the name of its folder, different from those of other tables
 
 
 @dataclass(frozen=True)

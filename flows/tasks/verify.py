@@ -1,4 +1,4 @@
-"""Verify: every object of a snapshot is read again. For `verify`, and for a backup of the snapshot it has just written."""
+"""Verify: read every object of a snapshot again; used by `verify`, and by a backup for the snapshot it has just written."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def verify_rows(
 
 @task(name="verify schema", tags=["verify"])
 def verify_schema(repository: Repository, schema: ObjectRef) -> str | None:
-    """Read the schema; says what is wrong with it."""
+    """Read the schema; returns what is wrong with it."""
     return object_problem(repository, schema)
 
 
 @task(name="verify files", tags=["verify"], task_run_name="verify the files of {index.root.name}")
 def verify_root(run: Run, index: FileIndex, repository: Repository, folder: Path, known: frozenset[str]) -> list[str]:
-    """Read every file of a root; says what is wrong."""
+    """Read every file of a root; returns what is wrong."""
     with run.progress(f"files of {index.root.name}") as advance:
         problems = verify_files(
             index, repository, scratch=folder, progress=advance, known=known, jobs=run.settings.jobs
@@ -47,7 +47,7 @@ def verify_snapshot(
 ) -> tuple[str, ...]:
     """Read every object of a snapshot again: hashes, rows, digests, and every file's bytes. Returns what is wrong.
 
-    Chunks and packs among the objects `known` to be right (SHA-256) are not read.
+    Chunks and packs in `known` (SHA-256s of objects known to be right) are not read.
     """
     with run.workspace(folder / "workspace") as workspace:
         tables = run.map(verify_rows, numbered(manifest.tables), repository, workspace, folder, known)

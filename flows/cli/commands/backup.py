@@ -37,7 +37,7 @@ def backup(
         from edms_tasks.lineage.tags import check_tag
 
         if tag is not None:
-            check_tag(tag)  # here too: a flow's form would refuse it in words of its own
+            check_tag(tag)  # here as well: Prefect would refuse it with a message of its own
         request = BackupRequest(tag=tag, create_repository=create_repository, accept_repository=accept_repository)
         result = options.runner(flow).perform(_verb, request, ask_ahead=True)
 

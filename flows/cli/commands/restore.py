@@ -119,7 +119,7 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
     from flows.running.run import Run
 
     repository = Repository.open(settings.repository)
-    # The EDMS says which one it is, so that this is the snapshot that the restore takes.
+    # Inspect the EDMS, so that `latest` means the same snapshot as in the restore.
     chosen = chosen_snapshot(settings, repository, snapshot, ask_edms(Run(settings), []))
     snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
     for note in chosen.notes:
