@@ -255,7 +255,8 @@ def _belongs(table: Table, reference: Reference, needed: Collection[str], *, eve
     (generic ones).
     """
     if isinstance(reference, SoftReference):
-        return False
+        # A value that is an id, and must be there, is as good as a foreign key; a list or a text only mentions others.
+        return everything and reference.form == "value" and not table.column(reference.column).nullable
     if isinstance(reference, GenericReference):
         return everything
     if reference.kind == "many_to_many" or reference.columns == table.primary_key:

@@ -86,6 +86,16 @@ def test_rows_without_a_key_are_no_pair_because_their_numbers_are_the_same(offic
     assert {row[1:] for row in said(tmp_path) if row[0] == "seen"} == {("ann", "A"), ("bob", "B")}
 
 
+def test_rows_whose_value_must_be_its_id_depend_on_an_object(office: Settings, tmp_path: Path) -> None:
+    fill(tmp_path, users="ann", documents="A B", folders="F", kinds=(50, 51))
+    snapshot = run_backup(office).snapshot_id
+    fill(tmp_path, users="cid", documents="C", folders="", kinds=(50, 51))
+
+    assert run_merge(office, snapshot=snapshot, only=("small.Document:A",), with_dependents=True).done
+
+    assert {row[1:3] for row in said(tmp_path) if row[0] == "bookmark"} == {("ann", "A"), ("cid", "C")}
+
+
 def fill(folder: Path, *, users: str, documents: str, folders: str, kinds: tuple[int, int]) -> None:
     """Rows whose ids are their positions: each user may view every object, and has bookmarks of the documents."""
     ids = {

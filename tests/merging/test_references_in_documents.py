@@ -174,6 +174,28 @@ def test_what_a_merge_brings_leads_to_what_it_led_to(site: Site) -> None:
     assert sum(one.other_ids for one in difference.tables) > 0
 
 
+def test_one_row_brings_what_its_documents_name(site: Site) -> None:
+    fill(site, HERE, "here")
+    snapshot = run_backup(site.settings).snapshot_id
+    fill(site, THERE, "there")
+
+    result = run_merge(site.settings, snapshot=snapshot, only=("small.Rule:u1",), with_dependents=True)
+
+    assert result.done
+    now = names(site)
+    # The image of its value and its path, the tags and pages of its query: what the target lacked of them came too.
+    assert set(now["image"]) == {"i8", "i9", "i3", "i2"}
+    assert set(now["tag"]) == {"t1", "t2", "t8", "t9"}
+    assert set(now["page"]) == {"p1", "p2", "p8", "p9"}
+    assert set(now["rule"]) == {"u1", *THERE["rule"]}
+    everything = {"image": {"i1": 0}, "page": {"p3": 0}, "link": {"l1": 0}, "revision": {"r1": 0, "r2": 0}}
+    known = {
+        table: {**everything.get(table, {}), **dict.fromkeys(HERE["rule"], 0), **ids} for table, ids in now.items()
+    }
+    rule = ("rule", "u1")
+    assert stored(site)[rule] == as_kept(site, {rule: written(known, "here")[rule]})[rule]
+
+
 def test_ids_without_a_row_are_found_wherever_they_stand(site: Site) -> None:
     fill(site, HERE, "here")
     site.execute("DELETE FROM small_image WHERE id = 2")
