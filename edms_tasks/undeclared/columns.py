@@ -39,9 +39,7 @@ def collect_column(
     """
     if column.logical_type in _WHOLE:
         grouped = f"SELECT text, count(*) AS weight, count(*) FILTER (touched) AS touched FROM {source} GROUP BY text"
-        values = (
-            f"SELECT {literal(column.field or column.name)} AS name, text AS value, weight, touched FROM ({grouped})"
-        )
+        values = f"SELECT {literal(_name_of(column))} AS name, text AS value, weight, touched FROM ({grouped})"
         add_values(cursor, subject, "value", f"{values} WHERE {_full(ID)}")
         return
     # What has no digit from 1 to 9 and is no UUID of letters alone holds no id.
@@ -57,13 +55,11 @@ def collect_column(
         )
         if mask is not None:
             _masked(cursor, mask)
-        lists = f"SELECT {literal(column.field or column.name)} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
+        lists = f"SELECT {literal(_name_of(column))} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
         add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
         texts = f"(SELECT {readable_text('text')} AS text, weight, touched FROM {_TEXTS} WHERE NOT {_full(LIST)})"
         for form in FORMS:
-            add_values(
-                cursor, subject, form.name, found(form, texts, column.field or column.name), several=form.several
-            )
+            add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
     cursor.execute(f"DROP TABLE IF EXISTS {_TEXTS}")
 
 
@@ -87,7 +83,7 @@ def collect_by_kind(
         whole = (
             f"SELECT kind FROM {source} WHERE text <> '' GROUP BY kind HAVING bool_and({_full(ID)}) AND count(*) > 1"
         )
-        name = f"{literal(f'{column.field or column.name} where {beside} is ')} || kind"
+        name = f"{literal(f'{_name_of(column)} where {beside} is ')} || kind"
         add_values(
             cursor,
             subject,
@@ -95,6 +91,11 @@ def collect_by_kind(
             f"SELECT {name} AS name, text AS value, 1 AS weight, CAST(touched AS INTEGER) AS touched FROM {source} "
             f"WHERE text <> '' AND kind IN ({whole})",
         )
+
+
+def _name_of(column: Column) -> str:
+    """What says what a column's values are: the field's name, where there is one."""
+    return column.field or column.name
 
 
 def _whole_texts(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column, source: str) -> None:
@@ -107,7 +108,7 @@ def _whole_texts(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column
         cursor,
         subject,
         "value",
-        f"SELECT {literal(column.field or column.name)} AS name, {value} AS value, count(*) AS weight, count(*) FILTER (touched) AS touched "
+        f"SELECT {literal(_name_of(column))} AS name, {value} AS value, count(*) AS weight, count(*) FILTER (touched) AS touched "
         f"FROM {source} WHERE text <> '' GROUP BY 2",
     )
 
