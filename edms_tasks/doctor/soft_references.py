@@ -24,7 +24,7 @@ from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.path_states import PathStates
-from edms_tasks.undeclared.judgement import MOSTLY, SURELY, Fit
+from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names import Names
 
 _IDS = "soft_ids"

@@ -1,8 +1,8 @@
 """Soft references on real rows: ids in plain columns, lists, JSON and strings, looked up and written as natural keys.
 
-`columns.py` makes one relation for each column that holds such ids: value -> content text, and for each reference what
-it points at. It asks `texts.py` and `documents.py` for the two families of forms; `ids.py` looks the ids up. All of it is
-set-based: each different value is taken apart once, whatever number of rows hold it.
+`columns.py` makes one relation for each column with such ids: value -> content text, and for each reference the rows it refers
+to. `texts.py`, `tags.py` and `json_ids.py` find the ids in the forms of values; `ids.py` looks them up; `rewriting.py` replaces
+them, on documents parsed by `documents.py`. All but the latter is set-based: each different value is parsed once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One column that holds soft references: its different values, taken apart, looked up, and put together as content."""
+"""A column with soft references: its different values are parsed, their ids looked up, and the content text is composed."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class SoftColumn:
     references: tuple[str, ...]  # their names, in the order of r0, r1, …
     rows: ReadRows
     relation: str
-    unreadable: int  # rows whose text should be JSON, and is none
+    unreadable: int  # number of rows whose text should be JSON, but is not
 
     @property
     def readings(self) -> tuple[Reading, ...]:
-        """How its rows are read."""
+        """The readings of the column's rows."""
         return self.rows.readings
 
     def number_of(self, alias: str) -> str:
@@ -79,14 +79,14 @@ def tabulate_soft_column(
     """Make the relation for a column, in Parquet files in `folder`.
 
     Args:
-        cursor: where to compute.
+        cursor: cursor of the workspace.
         table: the table.
-        column: one with soft references.
-        raw: its rows.
-        kinds: the DuckDB types of its columns.
-        ids: its references' targets, in their order.
-        folder: where to write.
-        content_types: from labels of models ("documents.document") to the ids, as text, that their content types have here.
+        column: a column with soft references.
+        raw: the table's rows.
+        kinds: the DuckDB types of the table's columns.
+        ids: the targets of the column's references, in their order.
+        folder: folder for the files.
+        content_types: labels of models ("documents.document") -> ids of their content types in this database, as text.
     """
     names = tuple(reference.name for reference in table.soft_references if reference.column == column)
     readings = readings_of(table, column)
@@ -128,7 +128,7 @@ def tabulate_soft_column(
 
 
 def unreadable(tables: Mapping[str, Table], found: Mapping[str, Sequence[SoftColumn]]) -> list[Finding]:
-    """A finding for each column that holds other text where JSON was declared."""
+    """A finding for each column with text that is not JSON although JSON was declared."""
     return [
         make_finding(
             "soft-reference-unreadable",
@@ -166,7 +166,7 @@ def _contents(cursor: duckdb.DuckDBPyConnection, source: str, reading: Reading |
 
 
 def _broken_within(cursor: duckdb.DuckDBPyConnection, values: str) -> int:
-    """The rows in whose JSON a string is not the JSON that a path goes into."""
+    """The number of rows in whose JSON a string should contain JSON, by a declared path, and does not."""
     row = cursor.execute(
         f"SELECT count(*) FROM ({values}) v SEMI JOIN (SELECT value, reading FROM {_VALUES} SEMI JOIN {BROKEN} USING (n)) b "
         "ON b.value = v.value AND b.reading = v.reading"

@@ -1,4 +1,4 @@
-"""JSON taken apart without losing where in the text each value stands."""
+"""Parse JSON with the position of each value in the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONSTANTS = frozenset({"true", "false", "null"})
 
 @dataclass(slots=True)
 class Node:
-    """A value of a document; `start` and `end` are its place in the document's text."""
+    """A value of a document; `start` and `end` are its position in the document's text."""
 
     kind: str  # object, array, string, number, constant
     start: int
@@ -44,10 +44,10 @@ class Member:
 
 
 def parse(text: str) -> Node | None:
-    """The document that a text is; None where it is no JSON.
+    """Parse a text as JSON; None if it is not JSON.
 
     Raises:
-        MergeRefused: it is nested too deeply to be walked.
+        MergeRefused: it is nested too deeply.
     """
     try:
         known = json.loads(text, parse_constant=_refuse)

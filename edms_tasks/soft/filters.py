@@ -1,4 +1,4 @@
-"""Filters of paths: as SQL over a JSON value, and on a document that was taken apart in Python. Both must say the same."""
+"""Filters of paths: as SQL over a JSON value, and on a document parsed in Python. Both must give the same result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBERS = "('BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT')"
 
 
 def passes_sql(condition: Filter, value: str) -> str:
-    """SQL: whether a JSON value passes; never NULL."""
+    """SQL: whether a JSON value passes a filter; never NULL."""
     match condition:
         case Not(part):
             return f"(NOT {passes_sql(part, value)})"
@@ -54,7 +54,7 @@ def _below_sql(place: Below, value: str) -> str:
 
 
 def passes(node: Node, condition: Filter) -> bool:
-    """Whether a node of a document passes."""
+    """Whether a node of a document passes a filter."""
     match condition:
         case Not(part):
             return not passes(node, part)

@@ -26,7 +26,7 @@ class Ids:
     caseless: bool
 
     def compared(self, text: str) -> str:
-        """An id's text in the form in which it is looked up: UUIDs without dashes and in lower case."""
+        """SQL: an id's text in the form for lookups: UUIDs without dashes and in lower case."""
         if self.is_uuid:
             return bare_uuid(text)
         return f"lower({text})" if self.caseless else bare_if_uuid(text, "VARCHAR")
@@ -50,7 +50,7 @@ def tabulate_ids(
     held = target.column(column)
     caseless = held.native_type.rpartition(".")[2].lower() == "citext"
     ids = Ids(identifier(f"ids of {target.id}.{column}"), held.logical_type == "uuid", caseless)
-    # Of rows that share the value, which only a column that is no key of its own can have, one stands for all.
+    # If the column is not unique, one of the rows with the same value stands for all.
     cursor.execute(
         f"""
         CREATE OR REPLACE TABLE {ids.relation} AS
@@ -64,13 +64,13 @@ def tabulate_ids(
 
 
 def no_ids() -> Ids:
-    """Those of a table whose rows were left out: no id has a row."""
+    """The ids of an excluded table: there are none."""
     nothing = "(SELECT CAST(NULL AS VARCHAR) AS id, CAST(NULL AS VARCHAR) AS nk WHERE false)"
     return Ids(nothing, is_uuid=False, caseless=False)
 
 
 def id_text(table: Table, column: str, raw: RawTable, kinds: Mapping[str, str], *, alias: str = "") -> str:
-    """The text of a column's values as ids are written: numbers without the zeros that only their type puts behind them."""
+    """SQL: a column's values as texts of ids: numbers without the trailing zeros of decimal types."""
     encoding = raw.encodings.get(column, "native")
     text = text_value(column, kinds[column], encoding, alias=alias)
     padded = f"contains({text}, '.')"
@@ -82,7 +82,7 @@ def id_text(table: Table, column: str, raw: RawTable, kinds: Mapping[str, str], 
 
 
 def marked(alias: str, text: str) -> str:
-    """The natural key of the row that was joined as `alias`, or the mark of an id without a row."""
+    """SQL: the natural key of the row that was joined as `alias`, or the mark of an id without a row."""
     return f"coalesce({alias}.nk, '{ORPHAN}' || {json_text(text)} || '}}')"
 
 
@@ -94,7 +94,7 @@ def json_text(expression: str) -> str:
 def together(texts: str, *, of: str = "true") -> str:
     """An aggregate: different texts, of the rows where `of` holds, as an array sorted by their bytes; NULL for none.
 
-    Lists are sorted afterwards, because DuckDB keeps a sort of its own for each group of an aggregate with an order, in
-    memory that it cannot give back.
+    Lists are sorted afterwards, because DuckDB keeps a sort for each group of an ordered aggregate, in memory that it cannot
+    release.
     """
     return f"'[' || array_to_string(list_sort(list_distinct(list({texts}) FILTER ({of}))), ',') || ']'"

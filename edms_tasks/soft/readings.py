@@ -1,4 +1,4 @@
-"""How a column with soft references is read: which rows in which way, and where in their values the ids are."""
+"""The readings of a column with soft references: the conditions on its rows, and the places of ids in their values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNREAD = -1
 
 @dataclass(frozen=True)
 class Spot:
-    """A place with ids of one of the column's references."""
+    """A place in values with ids of one of the column's references."""
 
     place: Place
     reference: int  # its position among the column's references
@@ -34,7 +34,7 @@ class Reading:
 
 
 def readings_of(table: Table, column: str) -> tuple[Reading, ...]:
-    """The readings of a column, in the order of their declarations; no row has two of them."""
+    """The readings of a column, in the order of their declarations; each row has at most one."""
     found: dict[tuple[Condition, ...], list[Spot]] = {}
     references = [one for one in table.soft_references if one.column == column]
     for number, reference in enumerate(references):

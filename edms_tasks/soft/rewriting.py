@@ -1,8 +1,8 @@
 """Rewrite ids in the declared places of texts and JSON, and keep every other character.
 
-A document is not taken apart and written anew: spaces, the order of members and the spelling of numbers would be lost.
-Its ids are found where they stand and replaced there. That is work for each different text that holds a changed id,
-not for each row (docs/decisions/012-soft-references.md).
+A document is not parsed and serialized again: spaces, the order of members and the spelling of numbers would be lost. Its ids
+are replaced in the text. This is done once for each different text with a changed id, not for each row
+(docs/decisions/012-soft-references.md).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Found:
     end: int
     reference: int
     padded: bool = False
-    depth: int = 0  # in how many strings of JSON it stands
+    depth: int = 0  # number of JSON strings around it
     quoted: bool = False  # it is all that a string holds, which is replaced with its quotes
 
 
@@ -45,7 +45,7 @@ _Finder = Callable[[str], Iterator[_Found]]
 
 
 def rewriter(reading: Reading, finals: Sequence[FinalId]) -> Callable[[str], str]:
-    """A function from a text to the same text with other ids; `finals` are those of the column's references, in their order."""
+    """A function that returns a text with its ids replaced; `finals` look up the new ids, one for each reference in order."""
     find = _in_documents(reading.spots) if reading.in_json else _in_texts(reading.spots)
 
     def rewrite(text: str) -> str:
@@ -62,12 +62,12 @@ def rewriter(reading: Reading, finals: Sequence[FinalId]) -> Callable[[str], str
 
 
 def final_ids(changed: Mapping[str, str], compared: Callable[[str], str]) -> FinalId:
-    """Look ids up as `compared` spells them, in a mapping whose keys are spelt so."""
+    """A function that looks up an id in a mapping whose keys are spelled as by `compared`."""
     return lambda written: changed.get(compared(written))
 
 
 def with_dashes_as(written: str, final: str) -> str:
-    """A UUID with dashes or without, as the one it takes the place of was written; anything else as it is."""
+    """A UUID with dashes or without, like the one it replaces; anything else unchanged."""
     bare = final.replace("-", "")
     if len(bare) != 32 or len(written.replace("-", "")) != 32:
         return final
@@ -75,7 +75,7 @@ def with_dashes_as(written: str, final: str) -> str:
 
 
 def _replacement(written: str, found: _Found, final: FinalId) -> str | None:
-    """What takes the place of an id as it is written; None where it stays."""
+    """The text that replaces an id's; None if it stays."""
     plain = written
     for _ in range(found.depth):
         plain = _unescaped(plain)

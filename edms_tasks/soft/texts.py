@@ -20,7 +20,7 @@ _BEFORE, _AFTER = r"""[\s"'\[({]*""", r"""[\s"'\])}]*"""
 
 
 def of_texts(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
-    """Ids in the form that all the spots have."""
+    """SQL for texts with ids in the form that all spots have."""
     first = spots[0]
     if first.place.form == "pattern":
         return _of_patterns(source, spots, ids)
@@ -32,7 +32,7 @@ def of_texts(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
 
 
 def nothing_in(source: str) -> str:
-    """Texts in which no ids are looked for."""
+    """SQL for texts without declared ids."""
     return f"SELECT n, '[' || {json_text('text')} || ']' AS content, [] AS marks FROM {source}"
 
 
@@ -119,7 +119,7 @@ def _of_patterns(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
 
 
 def _without_zeros(text: str) -> str:
-    """A number without the zeros that pad it; all zeros are the number 0."""
+    """SQL: a number without leading zeros; all zeros are the number 0."""
     return f"CASE WHEN {text} <> '' AND trim({text}, '0') = '' THEN '0' ELSE ltrim({text}, '0') END"
 
 

@@ -9,7 +9,7 @@ import duckdb
 
 from edms_tasks.inventory.model import Table
 from edms_tasks.undeclared.collected import IN_NAMES, VALUES, Place
-from edms_tasks.undeclared.judgement import MOSTLY, SURELY, Fit
+from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names import Meaning, Names, counts
 
 TARGET_IDS = "undeclared_ids"

@@ -1,4 +1,4 @@
-"""Compare: fetch rows of a snapshot, and compare two states table by table."""
+"""Compare: fetch rows of a snapshot, and compare two states table by table and folder by folder."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether values are ids of a model: by what they are called, and by how much better they fit than chance would have it.
+"""How likely values are ids of a model.
 
-Small numbers are ids in every table, so that values resolve says little. Where no name speaks for a place, its values must
-fit one model's ids far better than any numbers of their size, or spread over all of them and end where they end.
+A small number is an id in every table, so it means little that values are ids. If a place's name does not mean the model, its
+values must match the model's ids far better than any numbers of their size, or spread over all of them and end where they end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ENOUGH = 12  # different values whose spread says something
 
 @dataclass(frozen=True)
 class Fit:
-    """How a place's values fare among one model's ids."""
+    """The comparison of a place's values with one model's ids."""
 
     share: float  # of the place's values, those that are ids of the model
     different: int  # of those
@@ -31,7 +31,7 @@ class Fit:
 
     @property
     def beats_chance(self) -> bool:
-        """Whether so many values could hardly be ids by chance."""
+        """Whether so many values are hardly ids by chance."""
         if self.highest is None:
             return self.different > 1  # UUIDs do not meet by chance
         return self.likelihood >= _LIKELIHOOD
