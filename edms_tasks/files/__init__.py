@@ -1,12 +1,12 @@
 """Folders of files: walked, packed into the repository, written back, and checked.
 
 One storage root becomes an *index* (Parquet: a row for every file and folder, in depth-first order) and *packs* (zstd
-objects of up to 16 MiB in which the contents of files stand one after another). `index.py` is the index and its
-digest, `fetch.py` an index read without trusting it, `walk.py` and `listing.py` what a folder holds, `reading.py` and
-`packing.py` files on their way into packs, `pack.py` the backup of it all, `contents.py` reading back, `restore.py`,
-`check.py` and `verify.py` the rest. `named_files.py` compares what rows name with the files that are there: `mentions.py` what
-could be a name, `matching.py` the files of such names, `path_columns.py` columns of paths, `problems.py` missing files and
-orphans, `outside.py` files that no root holds. Everything read from a repository is checked before it is used.
+objects of up to 16 MiB with the contents of files one after another). `pack.py` backs up a root: `walk.py` and `listing.py`
+list it, `left_out.py` says what is left out, `read_ahead.py` and `packing.py` read and pack files. `index.py` is the index and
+its digest, `fetch.py` fetches and checks one, `contents.py` and `stored_files.py` read packs, `write_back.py` restores,
+`check.py` checks a restored folder. `named_files.py` compares the files that rows name with those that exist: `mentions.py`
+collects names, `matching.py` matches them with files, `path_columns.py` finds columns of paths, `problems.py` missing files and
+orphans, `outside.py` files outside every root. Everything read from a repository is checked before it is used.
 """
 
 from edms_tasks.files.check import FileCheck, check_files

@@ -1,4 +1,4 @@
-"""Check that a folder holds what its index says: every file is read again."""
+"""Check that a folder has the contents that its index says: every file is read again."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _Row = tuple[bytes, str, int, str, int, int, int, int]
 class FileCheck:
     """The comparison of a folder with its index; up to twenty names of each kind, counts of all.
 
-    Permissions, times and (for root) owners are compared too. Where the file system cannot hold them, as on FAT or CIFS, the
-    contents are no less right: such a difference is told, and does not fail the check.
+    Permissions, times and (for root) owners are compared, too. Some file systems, such as FAT and CIFS, cannot store them, and
+    the contents are right nevertheless: such a difference is a note, and does not fail the check.
     """
 
     root: str
@@ -59,13 +59,13 @@ class FileCheck:
 
     @property
     def success(self) -> bool:
-        """Whether the folder holds exactly what the index says."""
+        """Whether the folder's contents are exactly those of the index."""
         named = self.missing or self.altered or self.unexpected
         return self.expected == self.found and self.expected_digest == self.found_digest and not named
 
     @property
     def note(self) -> str:
-        """A sentence about permissions, times and owners that came back otherwise; empty where all are right."""
+        """A sentence about permissions, times and owners that differ; "" if all are right."""
         if not self.attributes_count:
             return ""
         more = f", and {self.attributes_count - 3:,} more" if self.attributes_count > 3 else ""
@@ -176,7 +176,7 @@ def _told(path: bytes, *pairs: int) -> str:
 
 
 def _look(base: bytes, jobs: int) -> Iterator[list[_Row]]:
-    """The contents of a folder, in groups: files read and hashed, links and others only named."""
+    """The contents of a folder, in groups: files are read and hashed, links and others only named."""
     others: list[_Row] = []
 
     def other(code: str, path: bytes) -> None:

@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 4096
 
 
 class StoredFile(NamedTuple):
-    """A file of the index, as far as bringing it back needs."""
+    """The part of a file's index row that restoring it needs."""
 
     path: bytes
     size: int
@@ -83,7 +83,7 @@ class PackReader:
         self.damaged: dict[str, DamagedRepository] = {}  # pack -> what is wrong with it
 
     def blocks(self, file: StoredFile) -> Iterator[memoryview]:
-        """The file's content; raises DamagedRepository at the latest after the last block."""
+        """The file's content in blocks; raises DamagedRepository, at the latest after the last block."""
         digest = hashlib.sha256()
         for part in file.parts:
             block = self._unpacked(part.object)[part.offset : part.offset + part.length]
@@ -117,7 +117,7 @@ class PackReader:
 
 
 def unpack(repository: Repository, ref: ObjectRef) -> bytes:
-    """A pack's content, never more than a pack may hold."""
+    """The unpacked content of a pack; raises DamagedRepository if it is damaged or too large."""
     if ref.size > LARGEST_PACK_OBJECT:
         raise _no_pack(ref, f"It has {ref.size} bytes.")
     try:

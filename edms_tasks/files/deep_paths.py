@@ -1,6 +1,6 @@
-"""Paths of any length: Linux takes at most 4,095 bytes at once (PATH_MAX), and folders can be nested far deeper.
+"""Access paths of any length: Linux accepts at most 4,095 bytes in a call (PATH_MAX), and folders can be nested far deeper.
 
-A longer path is walked in pieces, each opened below the folder that the piece before it led to.
+A longer path is opened in pieces, each relative to the folder that the previous piece opened.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _reached(path: bytes) -> Iterator[tuple[int | None, bytes]]:
         while len(path) > _LONGEST:
             cut = path.rfind(b"/", 1, _LONGEST)
             if cut < 0:
-                break  # one name that long: the system refuses it
+                break  # a single name longer than that: the system refuses it
             above, folder = folder, os.open(path[:cut], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
             if above is not None:
                 os.close(above)

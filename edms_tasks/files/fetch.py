@@ -21,10 +21,10 @@ _LARGEST_ID = 2**32 - 1
 
 @contextmanager
 def open_index(index: FileIndex, repository: Repository, scratch: Path | None = None) -> Iterator[OpenedIndex]:
-    """Fetch an index and check every row, its order, its totals and its digest, before anybody uses it.
+    """Fetch an index, and check each row, the order, the totals and the digest.
 
     Raises:
-        DamagedRepository: an object is missing or altered, or a row says what no backup writes.
+        DamagedRepository: an object is missing or altered, or a row is not one that a backup writes.
     """
     with open_own_index(index, repository, scratch) as opened:
         _check(opened)
@@ -33,7 +33,7 @@ def open_index(index: FileIndex, repository: Repository, scratch: Path | None = 
 
 @contextmanager
 def open_own_index(index: FileIndex, repository: Repository, scratch: Path | None = None) -> Iterator[OpenedIndex]:
-    """Fetch an index that this run wrote itself: its objects are compared with their names, its rows need no check.
+    """Fetch an index that this run wrote: its objects are compared with their names, but its rows are not checked.
 
     Raises:
         DamagedRepository: an object is missing or altered.
@@ -77,7 +77,7 @@ def _check(opened: OpenedIndex) -> None:
 
 
 def _wrong_rows(rows: pa.RecordBatch, packs: pa.Array) -> Iterator[tuple[str, pa.Array]]:
-    """(problem, which rows have it), for all that can be seen of a row alone."""
+    """(problem, condition), for problems of single rows."""
     path, kind, size, sha256, parts = (rows[name] for name in ("path", "kind", "size", "sha256", "parts"))
     named = pc.not_equal(path, b"")
     outside = pc.match_substring_regex(path, rb"(\A|/)\.{0,2}(/|\z)")
@@ -118,7 +118,7 @@ def _rows_of(rows: pa.RecordBatch, row_of: pa.Array, part: pa.Array, wrong: pa.A
 
 
 def _wrong_places(rows: pa.RecordBatch, last: bytes | None, above: Sequence[bytes]) -> Iterator[tuple[str, pa.Array]]:
-    """(problem, which rows have it), for what can be seen of rows beside each other.
+    """(problem, condition), for problems of the order of rows.
 
     In depth-first order, a row's folder is among the rows just read or among those above the last one before them.
     """
@@ -138,6 +138,6 @@ def _wrong_places(rows: pa.RecordBatch, last: bytes | None, above: Sequence[byte
 
 
 def folders_of(path: bytes, *, is_folder: bool) -> list[bytes]:
-    """The folders a row stands in, from the top, itself included where it is one."""
+    """The folders above a row, from the root on, and itself if it is a folder."""
     names = path.split(b"/") if path else []
     return [b"/".join(names[:depth]) for depth in range(len(names) + is_folder)]

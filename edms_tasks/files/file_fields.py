@@ -1,4 +1,4 @@
-"""What FileFields name: paths below their root, as bytes."""
+"""The files that FileFields name: paths below their root, as bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edms_tasks.scratch.raw_table import RawTable
 def path_named_by(column: str, encoding: Encoding, root: FileRoot) -> str:
     """DuckDB SQL for the path below a root that a file column's value names, as bytes; of NULL it is NULL."""
     value = text_bytes(identifier(column), encoding)
-    # Some systems keep the whole path where Django keeps the part below the root.
+    # Some systems store the absolute path, where Django stores the path below the root.
     prefix = f"hex(encode({literal(root.path.rstrip('/') + '/')}))"
     return (
         f"CASE WHEN starts_with(hex({value}), {prefix}) THEN unhex(substr(hex({value}), length({prefix}) + 1)) "

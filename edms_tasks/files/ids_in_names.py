@@ -1,7 +1,7 @@
-"""Ids in names of files, by declaration: `thumbnails/{pk:07}.webp` is the picture of one document.
+"""Declared ids in names of files: `thumbnails/{pk:07}.webp` is the thumbnail of one document.
 
-The names are those in the index of the folder, the rows those that were read: a name whose id no row has is counted, and
-a digest over names with natural keys in place of ids says whether files belong to the same rows, whatever their ids.
+The names are those in the folder's index. Names with ids that no row has are counted. A digest over the names with natural
+keys in place of ids shows whether the files belong to the same rows, whatever their ids.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def measure_file_names(
 
 
 def findings_of(states: Sequence[FileNameState]) -> list[Finding]:
-    """A finding for each declaration whose file names hold ids of no row."""
+    """A finding for each declaration with file names whose ids no row has."""
     return [
         make_finding(
             "file-of-no-row",
@@ -78,7 +78,7 @@ def _measure(
     ids = ids_of(cursor, keys, reference.target, reference.target_column)
     files = "(SELECT CAST(NULL AS VARCHAR) AS path, CAST(NULL AS VARCHAR) AS sha256 WHERE false)"
     if paths:
-        # What is no UTF-8 is no name that a pattern could match.
+        # No pattern matches a name that is not UTF-8.
         files = f"(SELECT try(decode(path)) AS path, sha256 FROM {parquet(paths)} WHERE kind = 'file')"
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_NAMES} AS {matching(files, reference, ids)}")
     # Before and after the id, what a `*` stands for is part of the name; so is the content, which is the row's too.

@@ -1,4 +1,4 @@
-"""The index of a file root: what its rows mean, how it is written, and how it is read without trusting it.
+"""The index of a file root: its columns, its digest, and how it is written and read.
 
 Rows are in depth-first order: by the list of path components, compared as bytes. The first row is the root itself, with
 the empty path. So a reader needs no memory to see that no path comes twice and that every parent is a folder.
@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
         pa.field("size", pa.int64(), nullable=False),
         pa.field("mtime_ns", pa.int64(), nullable=False),
         pa.field("ctime_ns", pa.int64(), nullable=False),
-        pa.field("inode", pa.uint64(), nullable=False),  # 0: never take this row for unchanged
+        pa.field("inode", pa.uint64(), nullable=False),  # 0: the file always counts as changed
         pa.field("mode", pa.int32(), nullable=False),
         pa.field("uid", pa.int64(), nullable=False),
         pa.field("gid", pa.int64(), nullable=False),
@@ -45,7 +45,7 @@ SCHEMA = pa.schema(
             "parts",
             pa.list_(pa.struct([("object", pa.string()), ("offset", pa.int64()), ("length", pa.int64())])),
             nullable=False,
-        ),  # where the content stands: bytes offset … offset+length of the unpacked object
+        ),  # position of the content: bytes offset … offset+length of the unpacked object
     ]
 )
 
@@ -89,7 +89,7 @@ def digest_of(paths: Sequence[Path], connection: duckdb.DuckDBPyConnection) -> s
 
 @contextmanager
 def file_workspace(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB within bounds: little memory, the rest on disk in `folder`."""
+    """A DuckDB connection with little memory; what exceeds it goes to disk in `folder`."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": "256MB",
         "threads": 2,
@@ -114,7 +114,7 @@ def write_index(rows: Iterator[pa.RecordBatch], folder: Path) -> tuple[Path, ...
 
 @dataclass(frozen=True)
 class OpenedIndex:
-    """An index fetched and found sound."""
+    """An index that was fetched and checked."""
 
     index: FileIndex
     paths: tuple[Path, ...]  # its Parquet files
@@ -140,7 +140,7 @@ class OpenedIndex:
 
 
 def unsound(root: str, why: str) -> DamagedRepository:
-    """The error for an index that no backup has written."""
+    """The error for an index with rows that no backup writes."""
     return DamagedRepository(
         "The index of a file root is damaged.",
         where=f"files of {root}",

@@ -1,6 +1,6 @@
-"""What a walk leaves out of a folder, and why: the settings' patterns, files of running programs, indexes that can be rebuilt.
+"""What a backup leaves out of a folder: the settings' patterns, files of running programs, indexes that can be rebuilt.
 
-Every one of them is told as a finding.
+Each of these is reported as a finding.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from edms_tasks.settings import Settings
 
-_LARGEST = 64  # bytes: what such a file holds is a number, a host or nothing
+_LARGEST = 64  # bytes: such a file contains a number, a host's name, or nothing
 
 
 @dataclass(frozen=True)
 class LeaveOut:
-    """The patterns of what is left out."""
+    """The patterns of files and folders that are left out."""
 
     exclude: Sequence[str] = ()  # [exclude] files
     running: Sequence[str] = ()  # [exclude] running: lock files and files of process ids
@@ -32,7 +32,7 @@ class LeaveOut:
 
     @classmethod
     def of(cls, settings: Settings) -> LeaveOut:
-        """As the settings say."""
+        """The patterns in the settings."""
         excluded = settings.exclude
         return cls(excluded.files, excluded.running, excluded.indexes)
 
@@ -41,14 +41,14 @@ class LeaveOut:
         return _matches(self._exclude, path)
 
     def is_of_a_running_program(self, path: bytes, size: int) -> bool:
-        """Whether a file is a lock or says a process's id: by its name, and because it holds next to nothing."""
+        """Whether a file is a lock or contains a process's id: by its name and its small size."""
         return size <= _LARGEST and _matches(self._running, path)
 
     def is_index(self, names: Sequence[bytes]) -> bool:
         """Whether a folder of entries with these names is a search index and nothing else.
 
-        All names must be those of one kind of index, or somebody who uploads a file of such a name would keep a folder of documents
-        from being backed up.
+        All names must be those of one kind of index. Otherwise an uploaded file with such a name would exclude a folder of
+        documents from backups.
         """
         texts = [os.fsdecode(name) for name in names]
         for index in self.indexes:

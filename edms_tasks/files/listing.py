@@ -1,7 +1,7 @@
-"""List a folder before any file is read: the names in order, with what the file system says of each.
+"""List a folder before any file is read: the names in order, with the status of each.
 
-So everything that follows is set-based: which files are as the previous index knows them, which must be read, what the
-new index says.
+So everything that follows is set-based: which files are unchanged since the previous index, which must be read, and the rows
+of the new index.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 32_768
 
 
 def write_listing(found: Iterable[Found], into: Path) -> None:
-    """Write what a walk finds to the Parquet file `into`; holds some ten thousand rows at a time."""
+    """Write the results of a walk to the Parquet file `into`, some ten thousand rows at a time."""
     rows: list[tuple[object, ...]] = []
     with pq.ParquetWriter(into, SCHEMA, compression="lz4") as writer:
         for position, (path, kind, status, link) in enumerate(found):

@@ -1,7 +1,7 @@
-"""Which files are meant by what columns hold: a mention is the end of a file's path, or the whole of it.
+"""Match mentions in columns with files: a mention is a file's path, or the end of it.
 
-Files are joined by their last names, as many as the mention has: an equality, so that a hundred thousand files `…/original.pdf`
-cost no more than others.
+The join compares the last parts of the paths, as many as the mention has, for equality. So a hundred thousand files
+`…/original.pdf` cost no more than others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What columns hold that could be the name of a file: text, JSON, ids and lists in text, one query a table.
+"""Collect values of columns that could name files: text, JSON, ids and lists in text, with one query per table.
 
 Separators of Windows, URLs of files and `./` are read too: a mention is a path with `/` between its parts. Whether such a
 file is there is another question (`matching.py`).
@@ -28,19 +28,19 @@ _LONGEST_PATH = 1_024
 _LONGEST_LIST = 100_000
 _LONGEST_JSON = 1_000_000
 _UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
-# A word is no file's name; a name has an extension, or is a UUID, a hash or the like.
+# A file's name has an extension, or is a UUID, a hash or the like; a mere word is none.
 _FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{_UUID}|[0-9a-fA-F]{{16,}})"
 _BLANKS = " \t\r\n"
 _SEPARATORS = ("\n", "\t", "|", ";", ",")  # the first that a value has is the list's
 
 
 def label_of(table: Table, column: str) -> str:
-    """How a column is named in relations and findings."""
+    """The name of a column in relations and findings."""
     return f"{table.label}.{column}"
 
 
 def mentioning_columns(tables: Sequence[Table], raws: Mapping[str, RawTable]) -> Iterator[tuple[Table, str]]:
-    """Columns that could name files, and are no FileField and no reference to a row."""
+    """Columns that could name files, other than FileFields and references."""
     for table in tables:
         if table.id not in raws or not raws[table.id].files:
             continue
@@ -110,7 +110,7 @@ def id_key(path: str) -> str:
 
 
 def last_name(path: str) -> str:
-    """SQL: what stands after the last `/`."""
+    """SQL: the part of a path after the last `/`."""
     return f"regexp_extract({path}, '[^/]*$')"
 
 

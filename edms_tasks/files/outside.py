@@ -1,7 +1,7 @@
-"""Files that rows name and no root holds: text, JSON and ids in all columns, held against the files around the EDMS.
+"""Find files outside the roots that rows name: text, JSON and ids in all columns, compared with the files around the EDMS.
 
-A value names a file by its whole path, by the end of it (a path relative to any folder above the file), or as a file id that
-is the file's name. Only files that are there count. A file of a root that the value could mean as well is what it means.
+A value names a file by its path, by the end of it (a path relative to any folder above the file), or as an id that is the
+file's name. Only existing files count. If a value could also mean a file of a root, it means that one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Outside:
 
 @dataclass(frozen=True)
 class Search:
-    """Where to look, and for what: the mentions of `columns` that are no files of the roots."""
+    """A search: the folders, and the mentions in `columns` that are not files of the roots."""
 
     connection: duckdb.DuckDBPyConnection
     columns: Mapping[str, tuple[Table, str]]  # by their labels
@@ -69,7 +69,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found outside the roots."""
+    """The columns that name files outside the roots, and their folders."""
 
     columns: tuple[Outside, ...]
     names: Mapping[Path, str]  # of their folders, as roots
@@ -77,7 +77,7 @@ class Found:
     surroundings: Surroundings
 
     def others(self) -> tuple[Finding, ...]:
-        """What is to be said beside the findings of the columns."""
+        """Findings besides those of the columns."""
         found = []
         if not self.complete:
             found.append(make_finding("search-for-files-ended", "files outside the roots"))

@@ -1,7 +1,7 @@
 """Back up a file root: list it, compare it with the previous index, and read, pack and index what is new or changed.
 
-A file that the previous index knows unchanged is not opened; its content stays where it is. A content is stored once,
-however many files have it and whenever it came.
+A file that is unchanged since the previous index is not opened; its content stays in its pack. Each content is stored once,
+however many files have it.
 """
 
 from __future__ import annotations
