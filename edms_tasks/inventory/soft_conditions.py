@@ -84,7 +84,8 @@ def _condition(
             column=column.name, values=tuple(_content_type(text, tables, where) for text in texts), models=True
         )
     _require_same_everywhere(table, column.name, where)
-    if column.logical_type not in _COMPARED:
+    untyped = not column.native_type  # SQLite: it allows any value
+    if column.logical_type not in _COMPARED and not untyped:
         raise SettingsError(
             f"{column.name!r} cannot be compared with a value.",
             where=where,
