@@ -107,7 +107,7 @@ def _soft(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) -> tu
     target, target_column = _target(declaration, tables, where)
     kind = id_kind(target, target_column)
     _require_expression(form, expression, kind, where)
-    if path:
+    if declaration.json_ is not None and form != "json":
         _require_expression("json", path, kind, where)
         if path.endswith("~"):
             raise invalid(
