@@ -213,7 +213,8 @@ restore_stage() {
 
 convert() {
     createdb moved
-    edms_backup restore latest --into "$(url moved)" --into-files "$work/moved/media"
+    edms_backup restore latest --into "$(url moved)" --into-files "$work/moved-files"
+    mv "$work/moved-files/media" "$work/moved/media"
 }
 
 look_at_moved() {
