@@ -1,7 +1,7 @@
 """What a JSON document means, whatever its spelling, as functions of the workspace.
 
 DuckDB takes a document apart by a join on its whole text, which needs the square of its size. So these two functions are
-Python's, over Arrow batches: the one place where values are not handled by SQL (docs/decisions/024-json-by-python.md).
+Python's, over Arrow batches (docs/decisions/024-json-by-python.md).
 """
 
 from __future__ import annotations
