@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from edms_tasks.settings import Settings
 
+_Matcher = Callable[[str], object]
 _LARGEST = 64  # bytes: such a file contains a number, a host's name, or nothing
 
 
@@ -23,12 +24,16 @@ class LeaveOut:
     exclude: Sequence[str] = ()  # [exclude] files
     running: Sequence[str] = ()  # [exclude] running: lock files and files of process ids
     indexes: Sequence[str] = ()  # [exclude] indexes: names of an index's files, the first of which must be there
-    _exclude: Callable[[str], object] | None = field(init=False, repr=False, compare=False, default=None)
-    _running: Callable[[str], object] | None = field(init=False, repr=False, compare=False, default=None)
+    _exclude: _Matcher | None = field(init=False, repr=False, compare=False, default=None)
+    _running: _Matcher | None = field(init=False, repr=False, compare=False, default=None)
+    # Of each index: what matches the file that must be there, and what matches all its files.
+    _indexes: Sequence[tuple[_Matcher, _Matcher]] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
         for name in ("exclude", "running"):
             object.__setattr__(self, f"_{name}", _matcher(getattr(self, name)))
+        kinds = [patterns for index in self.indexes if (patterns := index.split())]
+        object.__setattr__(self, "_indexes", [(_compiled(kind[:1]), _compiled(kind)) for kind in kinds])
 
     @classmethod
     def of(cls, settings: Settings) -> LeaveOut:
@@ -51,21 +56,18 @@ class LeaveOut:
         documents from backups.
         """
         texts = [os.fsdecode(name) for name in names]
-        for index in self.indexes:
-            patterns = index.split()
-            mark, known = _matcher(patterns[:1]), _matcher(patterns)
-            if mark and known and any(map(mark, texts)) and all(map(known, texts)):
-                return True
-        return False
+        return any(any(map(mark, texts)) and all(map(known, texts)) for mark, known in self._indexes)
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], object] | None:
-    if not patterns:
-        return None
+def _matcher(patterns: Sequence[str]) -> _Matcher | None:
+    return _compiled(patterns) if patterns else None
+
+
+def _compiled(patterns: Sequence[str]) -> _Matcher:
     return re.compile("|".join(fnmatch.translate(pattern.rstrip("/")) for pattern in patterns)).match
 
 
-def _matches(matcher: Callable[[str], object] | None, path: bytes) -> bool:
+def _matches(matcher: _Matcher | None, path: bytes) -> bool:
     """A pattern is matched against the whole path and against the last name."""
     if matcher is None:
         return False
