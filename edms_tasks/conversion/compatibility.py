@@ -1,4 +1,4 @@
-"""Find the rows of a table that are incompatible with the other engine, by one query over all rows, before anything is loaded."""
+"""Find the rows of a table that are incompatible with the other engine, by one query for each file of rows, before anything is loaded."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def tree_conflicts(
     policy: Policy,
 ) -> list[Conflict]:
     """What stands in the way of placing a tree's rows; `sides` are those of the snapshot and of the target."""
-    if not rows.inserts and not (rows.updates and policy == "overwrite"):
+    if not _any_written(rows, policy):
         return []
     label = source.table.label
     broken = broken_nodes(cursor, sides[1].nodes, sides[1].step) if tree.kind == "path" else 0
@@ -120,7 +120,7 @@ def with_places(
     folder: Path,
 ) -> tuple[Rewritten, Path | None]:
     """The rows to write with their places, and a file of the target's other rows whose numbers change with them."""
-    if not rows.inserts and not (rows.updates and policy == "overwrite"):
+    if not _any_written(rows, policy):
         return rows, None
     folder.mkdir(parents=True)
     _place(cursor, tree, source, target, rows, sides, policy)
@@ -149,6 +149,10 @@ def broken_places(cursor: duckdb.DuckDBPyConnection, tree: Tree, merged: Labelle
     if tree.kind == "path":
         return broken_nodes(cursor, merged.nodes, merged.step)
     return broken_intervals(cursor, merged.nodes) if tree.parent else 0
+
+
+def _any_written(rows: Rewritten, policy: Policy) -> bool:
+    return bool(rows.inserts or (rows.updates and policy == "overwrite"))
 
 
 def _place(

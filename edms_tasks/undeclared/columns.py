@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import duckdb
+import pyarrow as pa
 
 from edms_tasks.inventory.model import Column
 from edms_tasks.quoting import literal
@@ -115,14 +116,11 @@ def _whole_texts(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column
 
 def _masked(cursor: duckdb.DuckDBPyConnection, mask: Mask) -> None:
     """Take the declared ids out of a piece's texts."""
-    rows = cursor.execute(f"SELECT text, weight, touched FROM {_TEXTS}").fetchall()
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_MASKED} (text VARCHAR, weight BIGINT, touched BIGINT)")
-    if rows:
-        cursor.executemany(
-            f"INSERT INTO {_MASKED} VALUES (?, ?, ?)", [(mask(text), weight, touched) for text, weight, touched in rows]
-        )
+    texts = cursor.sql(f"SELECT text, weight, touched FROM {_TEXTS}").to_arrow_table()
+    masked = pa.array([mask(text) for text in texts.column("text").to_pylist()], pa.string())
+    cursor.register(_MASKED, texts.set_column(0, "text", masked))
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_TEXTS} AS SELECT * FROM {_MASKED}")
-    cursor.execute(f"DROP TABLE {_MASKED}")
+    cursor.unregister(_MASKED)
 
 
 def _full(pattern: str) -> str:

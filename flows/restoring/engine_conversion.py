@@ -259,23 +259,17 @@ def run_edms_commands(
     """Run the EDMS's own commands on a database of the other engine; raises CheckFailed, which names the migration."""
     done = run_on_another_engine(settings, commands, address, from_models=made_by == "models")
     if done.returncode != 0:
-        migration = unfinished_migration(done.stdout)
-        if migration is not None:
-            raise CheckFailed(
-                f"The EDMS's migration {migration} does not run on {address.engine}.",
-                where=address.display,
-                why=(done.stderr or done.stdout).strip()[-1500:],
-                fix="The live system is untouched. Make the migration fit both engines; or have the tables made from the models, if "
-                "nothing but this migration stands in the way: --schema models (docs/migrate.md says what it leaves out).",
-            )
         said = (done.stderr or done.stdout).strip()
         driver = " Install psycopg where the EDMS runs." if "psycopg" in said else ""
-        raise CheckFailed(
-            f"The EDMS's own `{commands[0][0]}` failed on {address.engine}.",
-            where=address.display,
-            why=said[-1500:],
-            fix=f"The live system is untouched. Fix the EDMS until its migrations run on {address.engine}.{driver}",
-        )
+        what = f"The EDMS's own `{commands[0][0]}` failed on {address.engine}."
+        fix = f"Fix the EDMS until its migrations run on {address.engine}.{driver}"
+        if migration := unfinished_migration(done.stdout):
+            what = f"The EDMS's migration {migration} does not run on {address.engine}."
+            fix = (
+                "Make the migration fit both engines; or have the tables made from the models, if nothing but this migration stands in the "
+                "way: --schema models (docs/migrate.md says what it leaves out)."
+            )
+        raise CheckFailed(what, where=address.display, why=said[-1500:], fix=f"The live system is untouched. {fix}")
 
 
 def _first_chunk(entry: TableEntry) -> TableEntry:
