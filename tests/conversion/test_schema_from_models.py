@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.settings import Settings
 from tests.inventory.small_project import small_project
@@ -90,6 +91,19 @@ def test_tables_made_from_models_get_every_row_and_constraint(backed_up_edms: Se
             connection.execute("INSERT INTO small_shelf (name) VALUES ('S')")
         with pytest.raises(psycopg.errors.ForeignKeyViolation):
             connection.execute("DELETE FROM small_shelf; SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_document_that_means_something_else_after_the_load_fails_the_validation(
+    backed_up_edms: Settings, target: str
+) -> None:
+    def damage(staging: StagingDatabase, _folders: object) -> None:
+        with psycopg.connect(target.rpartition("/")[0] + "/" + staging.address.name, autocommit=True) as connection:
+            connection.execute("""UPDATE small_paper SET data = '{"a": [1, false]}'""")
+
+    result = run_restore(backed_up_edms, before_validation=damage, into=target, schema="models")
+
+    assert not result.success
+    assert any("small.Paper" in failure and "data" in failure for failure in result.failures), result.failures
 
 
 def test_within_one_engine_it_is_refused(backed_up_edms: Settings) -> None:
