@@ -19,7 +19,7 @@ from edms_tasks.digests.table_state import state_of_chunks
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, Inventory, PathColumn, Table
-from edms_tasks.lineage.placing import SnapshotPlace
+from edms_tasks.lineage.snapshot_position import SnapshotPlace
 from edms_tasks.manifest import (
     Chunk,
     FileIndex,

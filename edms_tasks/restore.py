@@ -8,7 +8,7 @@ from pathlib import Path
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.digests.canonical import EMPTY_DIGEST
-from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.inventory.model import FOUND, ROW_ID, Table

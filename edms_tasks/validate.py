@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks.databases.engines import engine_of_url
-from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.errors import UnusableSuite
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileNameState, Manifest
@@ -143,7 +143,7 @@ def _suites_and_problems(
 ) -> tuple[list[tuple[OwnersSuite, TableSuite]], list[UnusableSuite]]:
     if folder is None:
         return [], []
-    from expectations.owners import owners_suite
+    from expectations.owners_expectations import owners_suite
 
     usable: list[tuple[OwnersSuite, TableSuite]] = []
     suites, problems = read_suites(folder, tables)

@@ -28,7 +28,7 @@ from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
 
 from edms_tasks.databases.engines import engine_of_url, is_file
-from edms_tasks.databases.sqlite.foreign import register_in
+from edms_tasks.databases.sqlite.application_functions import register_in
 from edms_tasks.errors import DatabaseRefused
 
 _ADDRESS = "EDMS_BACKUP_RESTORED_DATABASE"

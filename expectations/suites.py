@@ -16,6 +16,7 @@ from great_expectations.expectations.expectation import Expectation
 from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, SoftReference, Table
 from edms_tasks.manifest import Manifest, TableEntry
 from expectations.checkpoint import TableSuite
+from expectations.count_queries import count_dangling, count_dangling_generic, count_key_health, count_nulls, count_rows
 from expectations.integrity import (
     ExpectGenericReferenceToDangleAsAtTheSource,
     ExpectNaturalKeyToBeAsHealthyAsAtTheSource,
@@ -23,8 +24,7 @@ from expectations.integrity import (
     ExpectRequiredColumnsToBeFilled,
     ExpectTableToHoldRows,
 )
-from expectations.keys import qualified
-from expectations.queries import count_dangling, count_dangling_generic, count_key_health, count_nulls, count_rows
+from expectations.key_expressions import qualified
 
 _A_SUITE = 1000  # the cost of preparing a suite, in rows that could be counted meanwhile
 

@@ -11,7 +11,7 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
 
-from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.manifest import FileNameState, Manifest, ReferenceState, TableEntry
 from edms_tasks.validation_result import FileCheckLike, StructureLine
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from edms_tasks.files import Examination
-from edms_tasks.lineage.tags import check_tag
+from edms_tasks.lineage.snapshot_tags import check_tag
 from flows.backing_up.backup_result import BackupResult
-from flows.backing_up.contents import choose_contents
-from flows.backing_up.foresee_restore import foresee_restore
-from flows.backing_up.making import inspect_source, making_a_snapshot
+from flows.backing_up.make_snapshot import inspect_source, making_a_snapshot
+from flows.backing_up.preflight_restore import foresee_restore
+from flows.backing_up.table_selection import choose_contents
 from flows.live.folder_checks import our_folders
 from flows.requests import BackupRequest
-from flows.running.declaring import flow
+from flows.running.flow_decorators import flow
 from flows.running.run import Run
-from flows.tasks.extract import capture_schema, extract_tables, read_sequences
-from flows.tasks.package import (
+from flows.tasks.extract_tasks import capture_schema, extract_tables, read_sequences
+from flows.tasks.package_tasks import (
     look_up_file_names,
     match_files,
     package_schema,
@@ -21,7 +21,7 @@ from flows.tasks.package import (
     store_roots,
     write_the_manifest,
 )
-from flows.tasks.serialize import check_natural_keys, serialize_tables
+from flows.tasks.serialize_tasks import check_natural_keys, serialize_tables
 
 
 @flow(

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.doctor.file_names import tabulate_names
 from edms_tasks.doctor.profile_lines import ProfileLine, Verdict, entries_of, judge_lines, try_lines, with_lines
-from edms_tasks.inventory.build import build_inventory
-from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.doctor.root_listing import tabulate_names
+from edms_tasks.inventory.build_inventory import build_inventory
 from edms_tasks.inventory.model import Inventory
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import ExcludeSettings, Settings, settings_from
 from flows.doctor import rows_read
 from flows.initialising.profiles import Profile, profile_from
 from flows.running.run import Run
-from flows.tasks.inspect import check_database, require_reachable
+from flows.tasks.inspect_tasks import check_database, require_reachable
 
 
 @dataclass(frozen=True)

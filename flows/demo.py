@@ -31,8 +31,8 @@ from flows.backup import backup
 from flows.inspection import inspect
 from flows.requests import BackupRequest, InspectRequest, RestoreRequest
 from flows.restore import restore
-from flows.restoring.result import RestoreResult
-from flows.running.declaring import task
+from flows.restoring.restore_result import RestoreResult
+from flows.running.flow_decorators import task
 from flows.running.run import Run
 from flows.running.threads import ThreadRunner
 

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edms_tasks.comparing.result import Difference
+from edms_tasks.comparing.comparison_result import Difference
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.report import page
@@ -20,13 +20,13 @@ from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
 from flows.diffing.compare_sources import Asked, compare_sources
-from flows.diffing.sources import Source, live_source, snapshot_source
+from flows.diffing.diff_sources import Source, live_source, snapshot_source
 from flows.evidence.artifacts import leave_diff
 from flows.requests import DiffRequest
 from flows.restoring.target import ask_edms
-from flows.running.declaring import Shortfall, flow
+from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
-from flows.tasks.open import open_the_snapshot
+from flows.tasks.open_tasks import open_the_snapshot
 
 LIVE = "live"
 

@@ -23,27 +23,27 @@ from edms_tasks.doctor import (
     walk_root,
 )
 from edms_tasks.doctor.profile_answers import answers
-from edms_tasks.files.left_out import LeaveOut
-from edms_tasks.inventory.build import excluded_tables
-from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.files.exclusions import LeaveOut
+from edms_tasks.inventory.build_inventory import excluded_tables
 from edms_tasks.inventory.model import FileRoot, Finding, Inventory
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.owners_suites import findings_of
 from edms_tasks.report import page
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
-from flows.backing_up.foresee_restore import foresee_restore
+from flows.backing_up.preflight_restore import foresee_restore
 from flows.evidence.artifacts import leave_diagnosis
 from flows.initialising.profiles import Profile, all_profiles, detect_profile
 from flows.live.folder_checks import immovable, our_folders, overlapping
 from flows.requests import DoctorRequest
-from flows.running.declaring import Shortfall, flow, task
+from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
-from flows.tasks.extract import capture_schema, extract_tables
-from flows.tasks.inspect import check_database, read_catalogue, require_reachable
-from flows.tasks.serialize import check_natural_keys
-from flows.tasks.validate import find_unusable_suites
+from flows.tasks.extract_tasks import capture_schema, extract_tables
+from flows.tasks.inspect_tasks import check_database, read_catalogue, require_reachable
+from flows.tasks.serialize_tasks import check_natural_keys
+from flows.tasks.validate_tasks import find_unusable_suites
 
 
 @dataclass(frozen=True)

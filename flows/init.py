@@ -15,13 +15,13 @@ from typing import Any
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.durable import write_durably
 from edms_tasks.errors import CommandError, DatabaseRefused, EdmsBackupError, SettingsError, TerminalError
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.lineage.owner import identity_of, names_of, same_edms
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings, load_settings, settings_from
+from flows.initialising.find_roots import find_roots
 from flows.initialising.profiles import Profile, all_profiles, detect_profile, find_profile
-from flows.initialising.roots import find_roots
 from flows.initialising.settings_template import Answer, settings_text
 from flows.live.folder_checks import require_separate
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import View
-from edms_tasks.inventory.build import excluded_tables
+from edms_tasks.inventory.build_inventory import excluded_tables
 from edms_tasks.inventory.model import Inventory, Table
 from flows.requests import InspectRequest
-from flows.running.declaring import Shortfall, flow, task
+from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
-from flows.tasks.inspect import check_database, inspect_edms, read_catalogue, require_reachable
+from flows.tasks.inspect_tasks import check_database, inspect_edms, read_catalogue, require_reachable
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from edms_tasks.lineage.asking import state_of
-from edms_tasks.lineage.history import whose
+from edms_tasks.lineage.find_snapshot import state_of
 from edms_tasks.lineage.owner import names_of
+from edms_tasks.lineage.snapshot_history import whose
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings

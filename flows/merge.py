@@ -21,11 +21,11 @@ from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.owner import identity_of
-from edms_tasks.lineage.tags import BEFORE_MERGE
+from edms_tasks.lineage.snapshot_tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
-from edms_tasks.merging.declarations import names_as_declared, tables_as_declared
-from edms_tasks.merging.derived import without_derived
-from edms_tasks.merging.keys import keys_for_merge
+from edms_tasks.merging.derived_tables import without_derived
+from edms_tasks.merging.later_declarations import names_as_declared, tables_as_declared
+from edms_tasks.merging.matching_keys import keys_for_merge
 from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.promotion import LiveTarget, Patience
@@ -38,19 +38,19 @@ from edms_tasks.settings import Settings
 from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
 from flows.evidence.reports import new_page
-from flows.live.derived_tables import rebuild_derived
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
+from flows.live.rebuild_derived_tables import rebuild_derived
+from flows.merging.merge_options import Wanted
 from flows.merging.merge_stages import MergeStages
-from flows.merging.wanted import Wanted
 from flows.requests import BackupRequest, MergeRequest
 from flows.restoring.target import address_of, ask_edms
-from flows.running.declaring import Shortfall, flow
+from flows.running.flow_decorators import Shortfall, flow
 from flows.running.printable import error_text
 from flows.running.run import Run
 from flows.running.stopping import when_stopped
-from flows.tasks.inspect import check_database
-from flows.tasks.merge import commit
-from flows.tasks.open import open_the_snapshot
+from flows.tasks.inspect_tasks import check_database
+from flows.tasks.merge_tasks import commit
+from flows.tasks.open_tasks import open_the_snapshot
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,24 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from edms_tasks.databases.left_out import write_script
+from edms_tasks.databases.omissions import write_script
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError
 from edms_tasks.scratch.run_folder import run_folder
-from flows.live.derived_tables import rebuild_derived
+from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.requests import RestoreRequest
 from flows.restoring.choosing_source import choose_source
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.edms_indexes import complete_in_the_edms
-from flows.restoring.opening import open_restore
+from flows.restoring.open_restore import open_restore
 from flows.restoring.promoting import Candidate, hand_over
 from flows.restoring.reporting import report_restore
-from flows.restoring.result import RestoreResult
-from flows.restoring.staging import stage
+from flows.restoring.restore_result import RestoreResult
+from flows.restoring.staging_area import stage
 from flows.restoring.validation import validate
-from flows.running.declaring import flow
+from flows.running.flow_decorators import flow
 from flows.running.run import Run
-from flows.tasks.restore import (
+from flows.tasks.restore_tasks import (
     build_indexes_and_constraints,
     gather_statistics,
     load_tables,

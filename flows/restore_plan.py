@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks import promotion
-from edms_tasks.comparing.files import Held, LiveFolder
-from edms_tasks.comparing.result import Difference
-from edms_tasks.databases.left_out import notes_of
+from edms_tasks.comparing.comparison_result import Difference
+from edms_tasks.comparing.file_comparison import Held, LiveFolder
+from edms_tasks.databases.omissions import notes_of
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
@@ -27,9 +27,9 @@ from edms_tasks.restore import fetch_schema
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
-from flows.backing_up.foresee_restore import notes_on_the_edms, try_the_schema
+from flows.backing_up.preflight_restore import notes_on_the_edms, try_the_schema
 from flows.diffing.compare_sources import Asked, compare_sources
-from flows.diffing.sources import Source, database_source, labels_of, nothing, snapshot_source
+from flows.diffing.diff_sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.evidence.artifacts import leave_restore_plan
 from flows.evidence.reports import new_page
 from flows.live.live_target import journal_of
@@ -41,14 +41,14 @@ from flows.restoring.conversion_requirements import (
 )
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.engine_conversion import convert_engine
-from flows.restoring.opening import find_the_target, require_usable_suites
+from flows.restoring.open_restore import find_the_target, require_usable_suites
 from flows.restoring.promoting import lock_of, require_room
 from flows.restoring.target import Target, ask_edms
 from flows.restoring.version_plan import VersionPlan, plan_version
-from flows.running.declaring import Shortfall, flow
+from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
-from flows.tasks.inspect import check_database
-from flows.tasks.open import open_the_snapshot
+from flows.tasks.inspect_tasks import check_database
+from flows.tasks.open_tasks import open_the_snapshot
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from edms_tasks.settings import Settings
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
 from flows.requests import RollbackRequest
 from flows.restoring.target import address_of, ask_edms
-from flows.running.declaring import Shortfall, flow, task
+from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.lineage.asking import chosen_snapshot, state_of
+from edms_tasks.lineage.find_snapshot import chosen_snapshot, state_of
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.artifacts import leave_verify
 from flows.requests import VerifyRequest
-from flows.running.declaring import Shortfall, flow
+from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
-from flows.tasks.verify import verify_snapshot
+from flows.tasks.verify_tasks import verify_snapshot
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import Settings
 from tests.backed_up import BackedUpSystems
 from tests.postgres_server import PostgresServer

@@ -17,7 +17,7 @@ from typing import Any
 from edms_tasks.databases.postgresql.database import PostgresDatabase
 from edms_tasks.databases.sqlite.database import SqliteDatabase
 from edms_tasks.settings import load_settings
-from flows.running.declaring import Task
+from flows.running.flow_decorators import Task
 from flows.running.threads import ThreadRunner
 from tests.running import run_backup, run_restore
 

@@ -24,7 +24,7 @@ from flows.requests import (
 )
 from flows.restore import BeforeValidation, restore, restore_snapshot
 from flows.restore_plan import RestorePlan, plan_restore
-from flows.restoring.result import RestoreResult
+from flows.restoring.restore_result import RestoreResult
 from flows.rollback import RollbackResult, rollback
 from flows.running.run import Run
 from flows.running.threads import ThreadRunner

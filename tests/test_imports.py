@@ -100,6 +100,20 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     assert not unnamed
 
 
+def test_a_file_name_stands_once() -> None:
+    by_name: dict[str, list[str]] = {}
+    for path in _sources():
+        if not path.startswith(("reference_edms/", "edms_tasks/databases/sqlite/")) and not path.endswith(
+            "__init__.py"
+        ):
+            by_name.setdefault(PurePosixPath(path).name, []).append(path)
+
+    twice = {name: paths for name, paths in by_name.items() if len(paths) > 1}
+
+    # The engines' folders have the same names for the same parts of the protocol. A stage and a verb may share a name.
+    assert twice == {"restore.py": ["flows/restore.py", "edms_tasks/restore.py"]}
+
+
 @pytest.mark.parametrize(
     ("source", "modules"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import CommandError
-from edms_tasks.lineage.tags import check_tag
+from edms_tasks.lineage.snapshot_tags import check_tag
 from edms_tasks.settings import Settings
 from tests.running import run_backup
 

@@ -14,7 +14,7 @@ import pytest
 
 from edms_tasks.inventory.model import Finding
 from flows.backing_up.backup_result import BackupResult
-from flows.restoring.result import RestoreResult
+from flows.restoring.restore_result import RestoreResult
 from tests.direct_access import execute, query, spoil
 from tests.independent_comparison import differences, picture
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory

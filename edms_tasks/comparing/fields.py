@@ -9,7 +9,7 @@ from edms_tasks.digests.canonical import row_text, text_of
 from edms_tasks.digests.chunk_columns import content_column, reference_column
 from edms_tasks.digests.table_state import is_filled, members
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.identifying.comparable import comparable
+from edms_tasks.identifying.comparable_columns import comparable
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import GenericReference, Reference, SoftReference, Table
 from edms_tasks.inventory.natural_keys import reference_of

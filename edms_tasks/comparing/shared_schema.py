@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edms_tasks.comparing.result import ColumnDifference
+from edms_tasks.comparing.comparison_result import ColumnDifference
 from edms_tasks.digests.table_state import members
 from edms_tasks.inventory.model import (
     Finding,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edms_tasks.conversion.forms import Columns, Form, Incompatible
+from edms_tasks.conversion.conversion_types import Columns, Form, Incompatible
 from edms_tasks.conversion.kinds import Kind, kind_of
 from edms_tasks.conversion.storage_classes import KIND_OF, Classes, classes_of, in_form, normal_form
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.conversion.column_conversion import Conversion
-from edms_tasks.conversion.forms import Form
+from edms_tasks.conversion.conversion_types import Form
 from edms_tasks.conversion.table_pairs import TablePair
 from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.digests.table_state import chunks
@@ -84,7 +84,7 @@ def assess_table(
     Args:
         cursor: a cursor of the run's workspace.
         pair: the table in the snapshot and in the other engine.
-        files: the table's chunks, or pieces of them (pieces.py), of which one is in memory at a time.
+        files: the table's chunks, or pieces of them (table_splitting.py), of which one is in memory at a time.
         sensitive: columns ("documents.Document.title") whose values are not shown.
     """
     return _together(pair, [_assess(cursor, pair, file, sensitive) for file in files])

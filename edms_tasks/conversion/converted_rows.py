@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.conversion.compatibility import conversions
-from edms_tasks.conversion.forms import Form
-from edms_tasks.conversion.pieces import split_documents
+from edms_tasks.conversion.conversion_types import Form
 from edms_tasks.conversion.table_pairs import TablePair
+from edms_tasks.conversion.table_splitting import split_documents
 from edms_tasks.digests.table_state import parquet, state_of_chunks
 from edms_tasks.manifest import Chunk, TableEntry
 from edms_tasks.quoting import identifier, literal

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edms_tasks.conversion.forms import Form, StorageClass
+from edms_tasks.conversion.conversion_types import Form, StorageClass
 from edms_tasks.databases.sqlite.catalogue import affinity
 
 _NOTHING = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edms_tasks.conversion.forms import Columns
+from edms_tasks.conversion.conversion_types import Columns
 from edms_tasks.inventory.model import Column, ForeignReference, Table
 from edms_tasks.manifest import TableEntry
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edms_tasks.databases.postgresql.output import output_text
+from edms_tasks.databases.postgresql.output_functions import output_text
 from edms_tasks.inventory.model import Column
 from edms_tasks.quoting import identifier
 

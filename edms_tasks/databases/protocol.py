@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.locking import HeldLock, LockKind
+from edms_tasks.databases.database_locks import HeldLock, LockKind
 from edms_tasks.errors import EdmsBackupError, TargetLocked
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.locking.file_locks import Wait, give_up
@@ -331,7 +331,7 @@ class Database(Protocol):
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up
     ) -> AbstractContextManager[HeldLock]:
-        """Hold a lock on the database `name` of this server (locking.py).
+        """Hold a lock on the database `name` of this server (database_locks.py).
 
         Raises:
             TargetLocked: another run holds it, and `wait` raised.

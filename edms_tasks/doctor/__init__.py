@@ -1,8 +1,9 @@
 """The doctor: examines an EDMS before its first backup, on its real rows, and says how to fix what it finds.
 
-One file for each kind of check: `natural_keys.py`, `lookups.py`, `references.py`, `soft_references.py`, `files.py`,
-`secrets.py`, `migrations.py`; `examination.py` runs them all. Everything is set-based, over rows that were read into a
-workspace; suspicions (of a reference, a path, a secret) are checked on samples and reported as suspicions.
+One file for each kind of check: `key_checks.py`, `natural_key_methods.py`, `orphaned_references.py`,
+`undeclared_references.py`, `file_checks.py`, `secrets.py`, `migration_checks.py`; `examination.py` runs them all. Everything is
+set-based, over rows that were read into a workspace; suspicions (of a reference, a path, a secret) are checked on samples and
+reported as suspicions.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from edms_tasks.doctor.assessment import (
     settings_text,
 )
 from edms_tasks.doctor.examination import Subject, examine
-from edms_tasks.doctor.file_names import WalkedRoot, walk_root, walked_files
+from edms_tasks.doctor.root_listing import WalkedRoot, walk_root, walked_files
 
 __all__ = [
     "SEVERITIES",

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.doctor.assessment import Assessment, Diagnosis, assessed, ranked
-from edms_tasks.doctor.file_names import WalkedRoot, assess_file_names, assess_roots, tabulate_names, walked_files
-from edms_tasks.doctor.files import assess_files
-from edms_tasks.doctor.lookups import assess_lookups
-from edms_tasks.doctor.migrations import assess_migrations
-from edms_tasks.doctor.natural_keys import KEY_CODES, assess_keys, key_verdicts
+from edms_tasks.doctor.file_checks import assess_files
+from edms_tasks.doctor.key_checks import KEY_CODES, assess_keys, key_verdicts
+from edms_tasks.doctor.migration_checks import assess_migrations
+from edms_tasks.doctor.natural_key_methods import assess_lookups
+from edms_tasks.doctor.orphaned_references import assess_references
 from edms_tasks.doctor.redacted_examples import redacted
-from edms_tasks.doctor.references import assess_references
+from edms_tasks.doctor.root_listing import WalkedRoot, assess_file_names, assess_roots, tabulate_names, walked_files
 from edms_tasks.doctor.samples import take_sample
 from edms_tasks.doctor.secrets import assess_secrets
-from edms_tasks.doctor.soft_references import assess_soft_references
 from edms_tasks.doctor.suggestions import suggest_key
+from edms_tasks.doctor.undeclared_references import assess_soft_references
 from edms_tasks.files import Examination
 from edms_tasks.inventory.model import Finding, Inventory
 from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport

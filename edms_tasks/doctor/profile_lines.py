@@ -13,11 +13,11 @@ from typing import Any, Literal
 import duckdb
 from pydantic import BaseModel
 
-from edms_tasks.doctor.file_names import FILE_NAMES, WalkedRoot
-from edms_tasks.doctor.references import Followed, follow_references
+from edms_tasks.doctor.orphaned_references import Followed, follow_references
+from edms_tasks.doctor.root_listing import FILE_NAMES, WalkedRoot
 from edms_tasks.errors import SettingsError
-from edms_tasks.files.ids_in_names import matching
-from edms_tasks.files.left_out import LeaveOut
+from edms_tasks.files.declared_ids_in_names import matching
+from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.inventory.model import FileNameReference, Finding, Inventory, Reference, Table, Value
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
 from edms_tasks.quoting import identifier, literal

@@ -14,7 +14,7 @@ import duckdb
 
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, SettingsFix, assessed, settings_fix_line
-from edms_tasks.doctor.json_values import json_columns, tabulate_json
+from edms_tasks.doctor.json_contents import json_columns, tabulate_json
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Table

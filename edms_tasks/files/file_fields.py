@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edms_tasks.files.mentions import text_bytes
+from edms_tasks.files.path_mentions import text_bytes
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, literal

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.files.fetch import open_own_index
-from edms_tasks.files.matching import keep_likely, match_mentions
-from edms_tasks.files.mentions import (
+from edms_tasks.files.file_references import ROOT_FILES, find_missing_and_orphans
+from edms_tasks.files.index_fetch import open_own_index
+from edms_tasks.files.mention_matching import keep_likely, match_mentions
+from edms_tasks.files.outside_roots import OUTSIDE, Found, Search, find_outside
+from edms_tasks.files.path_columns import FoundColumn, find_path_columns, find_places
+from edms_tasks.files.path_mentions import (
     MENTIONED,
     collect_mentions,
     id_key,
@@ -25,9 +28,6 @@ from edms_tasks.files.mentions import (
     last_name,
     mentioning_columns,
 )
-from edms_tasks.files.outside import OUTSIDE, Found, Search, find_outside
-from edms_tasks.files.path_columns import FoundColumn, find_path_columns, find_places
-from edms_tasks.files.problems import ROOT_FILES, find_missing_and_orphans
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding, PathColumn, Table
 from edms_tasks.inventory.probe_report import Surroundings

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from edms_tasks.files.file_fields import named_paths
-from edms_tasks.files.mentions import MENTIONED, label_of, text_bytes
+from edms_tasks.files.path_mentions import MENTIONED, label_of, text_bytes
 from edms_tasks.inventory.model import FileRoot, PathColumn, PathPlace, Table
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable

@@ -9,19 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edms_tasks.findings import database, files, keys, lineage, merging, references, restoring
+from edms_tasks.findings import (
+    database_findings,
+    file_findings,
+    key_findings,
+    lineage_findings,
+    merge_conflicts,
+    reference_findings,
+    restore_findings,
+)
 from edms_tasks.findings.kind import Kind
 from edms_tasks.inventory.model import Finding, Severity
 
 GROUPS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
     {
-        "Rows and references": references.KINDS,
-        "Files": files.KINDS,
-        "Natural keys": keys.KINDS,
-        "The database and the EDMS's code": database.KINDS,
-        "What a restore will need": restoring.KINDS,
-        "Snapshots and repository": lineage.KINDS,
-        "Conflicts of a merge": merging.KINDS,
+        "Rows and references": reference_findings.KINDS,
+        "Files": file_findings.KINDS,
+        "Natural keys": key_findings.KINDS,
+        "The database and the EDMS's code": database_findings.KINDS,
+        "What a restore will need": restore_findings.KINDS,
+        "Snapshots and repository": lineage_findings.KINDS,
+        "Conflicts of a merge": merge_conflicts.KINDS,
     }
 )
 """The kinds of findings by what they are about, in the order of the documentation."""

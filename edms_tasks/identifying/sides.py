@@ -10,7 +10,7 @@ import duckdb
 from edms_tasks.digests.canonical import CONTENT, with_hashes
 from edms_tasks.digests.chunk_columns import content_column, reference_column
 from edms_tasks.digests.table_state import is_filled, members
-from edms_tasks.identifying.comparable import comparable
+from edms_tasks.identifying.comparable_columns import comparable
 from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.inventory.natural_keys import with_meaning
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys

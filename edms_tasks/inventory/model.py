@@ -1,6 +1,6 @@
 """The inventory's types: tables, columns, keys, references, file roots, migration state.
 
-`build.py` makes them from the database's catalogue and the probe's report (`probe_report.py`). They are plain values;
+`build_inventory.py` makes them from the database's catalogue and the probe's report (`probe_report.py`). They are plain values;
 nothing here reads anything.
 """
 

@@ -2,7 +2,7 @@
 
 What is declared must exist and make sense: a column that is there, a target whose rows one id can name, a form that the
 column's type can hold. Whether the ids lead anywhere is counted on the rows, like that of every other reference.
-Conditions are in `soft_conditions.py`, copies of rows in `row_copies.py`.
+Conditions are in `soft_conditions.py`, copies of rows in `serialized_rows.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.declared_names import WHERE, column_named, invalid, table_named
-from edms_tasks.inventory.declared_together import require_together
 from edms_tasks.inventory.id_patterns import name_expression, text_pattern
 from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.model import (
@@ -27,9 +26,10 @@ from edms_tasks.inventory.model import (
     SoftReference,
     Table,
 )
-from edms_tasks.inventory.row_copies import CopiedId, copied_ids, id_kind
+from edms_tasks.inventory.overlapping_declarations import require_together
+from edms_tasks.inventory.serialized_rows import CopiedId, copied_ids, id_kind
 from edms_tasks.inventory.soft_conditions import conditions, described, refers_to_content_types
-from edms_tasks.inventory.tags import tag_pattern
+from edms_tasks.inventory.tag_patterns import tag_pattern
 from edms_tasks.inventory.unknown_names import unknown_name
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 

@@ -23,7 +23,7 @@ from edms_tasks.keys.checked_keys import (
     TableKey,
     TriedKey,
 )
-from edms_tasks.keys.meaning import Meanings, generic_pairs, tabulate_columns
+from edms_tasks.keys.ids_in_keys import Meanings, generic_pairs, tabulate_columns
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation

@@ -19,7 +19,7 @@ from edms_tasks.digests.chunk_columns import ORPHAN, reference_column
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, SoftReference, Table
 from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
-from edms_tasks.merging.pairing import Identified, paired, same_row
+from edms_tasks.merging.identified_rows import Identified, paired, same_row
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 

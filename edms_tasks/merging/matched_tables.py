@@ -11,8 +11,8 @@ import duckdb
 from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import Table
 from edms_tasks.merging.id_map import IdMap, collect_dangling, map_ids, parent_of
-from edms_tasks.merging.pairing import Identified
-from edms_tasks.merging.rewriting import Rewritten, rewrite, tabulate_generic_ids
+from edms_tasks.merging.identified_rows import Identified
+from edms_tasks.merging.row_rewriting import Rewritten, rewrite, tabulate_generic_ids
 from edms_tasks.merging.soft_values import rewritten_values
 from edms_tasks.scratch.workspace import Workspace
 

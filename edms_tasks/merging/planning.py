@@ -11,13 +11,13 @@ from pydantic import computed_field
 
 from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.identifying.comparable import comparable
+from edms_tasks.identifying.comparable_columns import comparable
 from edms_tasks.inventory.model import Table, UniqueKey, Value
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
-from edms_tasks.merging.looked import Looked
-from edms_tasks.merging.pairing import EXACT, Identified, paired
-from edms_tasks.merging.rewriting import ACTION, COLUMNS, Rewritten
+from edms_tasks.merging.identified_rows import EXACT, Identified, paired
+from edms_tasks.merging.row_rewriting import ACTION, COLUMNS, Rewritten
+from edms_tasks.merging.search_coverage import Looked
 from edms_tasks.quoting import identifier
 
 Policy = Literal["overwrite", "keep", "fail"]

@@ -20,13 +20,13 @@ from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Reference, SoftReference, Table
 from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
 from edms_tasks.merging.id_map import content_type_ids
+from edms_tasks.merging.identified_rows import NUMBER, Identified, paired
 from edms_tasks.merging.matched_tables import Matched
-from edms_tasks.merging.pairing import NUMBER, Identified, paired
-from edms_tasks.merging.rewriting import ACTION, Rewritten
+from edms_tasks.merging.row_rewriting import ACTION, Rewritten
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
-from edms_tasks.trees.kinds import Tree
 from edms_tasks.trees.label_paths import parent_labels
+from edms_tasks.trees.tree_kinds import Tree
 
 _CHOSEN = "chosen_rows"
 _NEXT = "next_rows"

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.merging.id_map import IdMap
-from edms_tasks.merging.pairing import Identified
+from edms_tasks.merging.identified_rows import Identified
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.soft import id_text
 from edms_tasks.soft.readings import UNREAD
-from edms_tasks.soft.rewriting import FinalId, final_ids, rewriter
+from edms_tasks.soft.value_rewriting import FinalId, final_ids, rewriter
 
 _SCHEMA = pa.schema([("value", pa.string()), ("reading", pa.int32()), ("class", pa.string()), ("text", pa.string())])
 _AT_ONCE = 4096

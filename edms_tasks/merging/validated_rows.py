@@ -14,9 +14,9 @@ from edms_tasks.digests.canonical import digest_hex
 from edms_tasks.digests.chunk_columns import KEY, content_column, reference_column
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import SoftReference, Table, Value
-from edms_tasks.merging.pairing import CONTENT, EXACT, Identified, paired, same_row
+from edms_tasks.merging.identified_rows import CONTENT, EXACT, Identified, paired, same_row
 from edms_tasks.merging.planning import ModelPlan, Policy, written
-from edms_tasks.merging.rewriting import ACTION, Rewritten
+from edms_tasks.merging.row_rewriting import ACTION, Rewritten
 from edms_tasks.quoting import identifier, literal
 
 _EXAMPLES = 5

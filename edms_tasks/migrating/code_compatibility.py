@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edms_tasks.inventory.build import table_of
+from edms_tasks.inventory.build_inventory import table_of
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeModel
 from edms_tasks.manifest import TableEntry

@@ -1,14 +1,14 @@
 """Promote and roll back: the staged database and folders become the live ones, and the live ones are kept.
 
-`target_locks.py` keeps other runs from the target, `folders.py` names and checks staged folders of files, `journal.py` records a
+`target_locks.py` keeps other runs from the target, `staged_folders.py` names and checks staged folders of files, `journal.py` records a
 promotion before anything changes (in the work folder, and beside the target for runs with another work folder), `swap.py` swaps and
-finishes interrupted swaps, `around.py` swaps a folder that contains the database, `rollback.py` rolls back.
+finishes interrupted swaps, `swap_around_database.py` swaps a folder that contains the database, `swap_back.py` rolls back.
 """
 
-from edms_tasks.promotion.folders import check_folder, remove_staged, remove_staged_beside, staging_folder
 from edms_tasks.promotion.journal import Evidence, Journal, Promotion
-from edms_tasks.promotion.rollback import Choice, choices, choose, roll_back
+from edms_tasks.promotion.staged_folders import check_folder, remove_staged, remove_staged_beside, staging_folder
 from edms_tasks.promotion.swap import Staged, carry_out, pending, plan, recover
+from edms_tasks.promotion.swap_back import Choice, choices, choose, roll_back
 from edms_tasks.promotion.target_locks import LiveTarget, Patience
 
 __all__ = [

@@ -17,8 +17,6 @@ from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import Confirmed
 from edms_tasks.durable import flush_folder
 from edms_tasks.errors import PromotionHalted, TargetChanged
-from edms_tasks.promotion.around import around_the_database, is_in_place, remove_emptied, swap_entries
-from edms_tasks.promotion.folders import identity
 from edms_tasks.promotion.journal import (
     Evidence,
     FolderSwap,
@@ -28,6 +26,8 @@ from edms_tasks.promotion.journal import (
     remove_records,
     write_records,
 )
+from edms_tasks.promotion.staged_folders import identity
+from edms_tasks.promotion.swap_around_database import around_the_database, is_in_place, remove_emptied, swap_entries
 
 
 @dataclass(frozen=True)

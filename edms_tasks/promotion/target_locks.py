@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases import Database
-from edms_tasks.databases.locking import SUFFIXES, HeldLock, LockKind
+from edms_tasks.databases.database_locks import SUFFIXES, HeldLock, LockKind
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetLocked
 from edms_tasks.locking.file_locks import Wait, file_lock, give_up, locked_by
 

@@ -1,6 +1,6 @@
 """The recovery report: one self-contained page that an auditor can file, and the same as JSON.
 
-A restore passes the facts of `facts.py`; `contents.py` turns them into plain values, `chart.py` draws, `recovery.html.j2`
+A restore passes the facts of `facts.py`; `report_contents.py` turns them into plain values, `chart.py` draws, `recovery.html.j2`
 is the page's template. Nothing here decides: the verdict is one of the facts.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edms_tasks.report.chart import bars
-from edms_tasks.report.contents import contents
 from edms_tasks.report.facts import RecoveryFacts, Verdict
 from edms_tasks.report.page import keep_page, render
+from edms_tasks.report.report_contents import contents
 
 __all__ = ["RecoveryFacts", "Verdict", "write_recovery_report"]
 

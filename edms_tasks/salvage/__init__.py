@@ -1,17 +1,17 @@
 """Salvage: find the intact parts of a snapshot in a damaged repository, and name everything that is lost.
 
-`snapshot.py` opens the snapshot or says why nothing can be done, `tables.py` and `files.py` read every object and keep the
-intact ones, `rows.py` measures the rows that are left, `references.py` lists rows that refer to lost ones, `ids.py` and
-`losses.py` say what is lost. The result is a manifest of what is left, which a restore brings back and validates like any
-other. Nothing here touches a database or writes to the repository.
+`open_damaged_snapshot.py` opens the snapshot or says why nothing can be done, `salvaged_tables.py` and `salvaged_files.py` read
+every object and keep the intact ones, `salvaged_rows.py` measures the rows that are left, `lost_references.py` lists rows that
+refer to lost ones, `lost_ids.py` and `losses.py` say what is lost. The result is a manifest of what is left, which a restore
+brings back and validates like any other. Nothing here touches a database or writes to the repository.
 """
 
-from edms_tasks.salvage.files import SalvagedFiles, survey_files, write_lost_files
 from edms_tasks.salvage.losses import Dangling, FilesLoss, Losses, LostChunk, LostObject, NamedFiles, TableLoss
-from edms_tasks.salvage.references import DanglingList
-from edms_tasks.salvage.rows import salvaged_manifest, salvaged_rows, state_of_salvaged
-from edms_tasks.salvage.snapshot import open_snapshot, require_schema
-from edms_tasks.salvage.tables import SalvagedTable, survey_table
+from edms_tasks.salvage.lost_references import DanglingList
+from edms_tasks.salvage.open_damaged_snapshot import open_snapshot, require_schema
+from edms_tasks.salvage.salvaged_files import SalvagedFiles, survey_files, write_lost_files
+from edms_tasks.salvage.salvaged_rows import salvaged_manifest, salvaged_rows, state_of_salvaged
+from edms_tasks.salvage.salvaged_tables import SalvagedTable, survey_table
 
 __all__ = [
     "Dangling",

@@ -18,8 +18,8 @@ import duckdb
 from edms_tasks.inventory.json_filters import Filter
 from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.quoting import literal
-from edms_tasks.soft.filters import passes_sql
-from edms_tasks.soft.ids import Ids, json_text, marked, together
+from edms_tasks.soft.id_lookup import Ids, json_text, marked, together
+from edms_tasks.soft.path_filters import passes_sql
 from edms_tasks.soft.path_states import Container, PathStates, Progress
 from edms_tasks.soft.readings import Spot
 

@@ -17,7 +17,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation
-from edms_tasks.trees.kinds import Tree
+from edms_tasks.trees.tree_kinds import Tree
 
 
 def step_length(cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, tree: Tree) -> int:

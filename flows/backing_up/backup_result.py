@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edms_tasks.manifest import Manifest
-from flows.running.declaring import Shortfall
+from flows.running.flow_decorators import Shortfall
 
 
 @dataclass(frozen=True)

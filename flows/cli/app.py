@@ -15,18 +15,18 @@ from typing import Annotated
 import typer
 
 from flows.cli.commands import (
-    backup,
-    demo,
-    diff,
-    doctor,
-    init,
-    inspect,
-    listing,
-    merge,
-    restore,
-    rollback,
-    show,
-    verify,
+    backup_command,
+    demo_command,
+    diff_command,
+    doctor_command,
+    init_command,
+    inspect_command,
+    list_command,
+    merge_command,
+    restore_command,
+    rollback_command,
+    show_command,
+    verify_command,
 )
 from flows.cli.options import Config, Json, Options, Traceback
 from flows.cli.output import prepare_streams
@@ -68,18 +68,18 @@ def root(
 
 
 _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
-    "init": (init.init, init.EXAMPLES),
-    "inspect": (inspect.inspect, inspect.EXAMPLES),
-    "doctor": (doctor.doctor, doctor.EXAMPLES),
-    "backup": (backup.backup, backup.EXAMPLES),
-    "list": (listing.list_, listing.EXAMPLES),
-    "show": (show.show, show.EXAMPLES),
-    "verify": (verify.verify, verify.EXAMPLES),
-    "restore": (restore.restore, restore.EXAMPLES),
-    "merge": (merge.merge, merge.EXAMPLES),
-    "diff": (diff.diff, diff.EXAMPLES),
-    "rollback": (rollback.rollback, rollback.EXAMPLES),
-    "demo": (demo.demo, demo.EXAMPLES),
+    "init": (init_command.init, init_command.EXAMPLES),
+    "inspect": (inspect_command.inspect, inspect_command.EXAMPLES),
+    "doctor": (doctor_command.doctor, doctor_command.EXAMPLES),
+    "backup": (backup_command.backup, backup_command.EXAMPLES),
+    "list": (list_command.list_, list_command.EXAMPLES),
+    "show": (show_command.show, show_command.EXAMPLES),
+    "verify": (verify_command.verify, verify_command.EXAMPLES),
+    "restore": (restore_command.restore, restore_command.EXAMPLES),
+    "merge": (merge_command.merge, merge_command.EXAMPLES),
+    "diff": (diff_command.diff, diff_command.EXAMPLES),
+    "rollback": (rollback_command.rollback, rollback_command.EXAMPLES),
+    "demo": (demo_command.demo, demo_command.EXAMPLES),
 }
 for _name, (_command, _shown) in _COMMANDS.items():
     app.command(_name, epilog=_examples(*_shown))(_command)
@@ -122,7 +122,7 @@ def _run() -> None:
 
 def _leave_prefect_behind() -> None:
     """Skip Prefect's shutdown if its API is lost: it would try to send every event, for minutes."""
-    choosing, error = sys.modules.get("flows.running.choosing"), sys.exception()
+    choosing, error = sys.modules.get("flows.running.choose_runner"), sys.exception()
     if choosing is None or not choosing.prefect_is_lost or not isinstance(error, SystemExit):
         return
     sys.stdout.flush()

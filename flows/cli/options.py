@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edms_tasks.settings import Settings
-    from flows.running.choosing import VerbRunner
+    from flows.running.choose_runner import VerbRunner
 
 DEFAULT_CONFIG = Path("edms-backup.toml")
 _NOT_PRINTED = 3
@@ -93,7 +93,7 @@ class Options:
 
     def runner(self, flow: bool | None) -> VerbRunner:
         """The runner of the command: Prefect, or threads of this process."""
-        from flows.running.choosing import choose_runner
+        from flows.running.choose_runner import choose_runner
 
         self.chosen = choose_runner(self.path, self.settings(), flow=flow, console=self.progress_console())
         return self.chosen

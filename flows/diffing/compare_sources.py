@@ -7,21 +7,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from edms_tasks.comparing.comparison_result import Difference, LoneTable, RootDifference, TableDifference
 from edms_tasks.comparing.redaction import Redaction
-from edms_tasks.comparing.result import Difference, LoneTable, RootDifference, TableDifference
 from edms_tasks.comparing.shared_schema import SharedSchema, shared_schema
-from edms_tasks.comparing.tables import list_name, same_table
-from edms_tasks.comparing.unchanged import needed, unchanged
+from edms_tasks.comparing.table_comparison import list_name, same_table
+from edms_tasks.comparing.tables_to_read import needed, unchanged
 from edms_tasks.errors import CommandError
-from edms_tasks.identifying.one_form import in_one_form
+from edms_tasks.identifying.common_form import in_one_form
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
-from flows.diffing.sources import Source
+from flows.diffing.diff_sources import Source
 from flows.running.run import Run
-from flows.tasks.compare import BothSides, HowToCompare, compare_folder, compare_rows, identify_rows
+from flows.tasks.compare_tasks import BothSides, HowToCompare, compare_folder, compare_rows, identify_rows
 
 _FIRST, _SECOND = "first", "second"
 

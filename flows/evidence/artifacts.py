@@ -12,7 +12,7 @@ from flows.running.markdown import bullets, facts, page, plain
 from flows.running.run import Run
 
 if TYPE_CHECKING:
-    from edms_tasks.comparing.result import Difference
+    from edms_tasks.comparing.comparison_result import Difference
     from edms_tasks.manifest import Manifest
     from edms_tasks.report import RecoveryFacts
     from flows.backing_up.backup_result import BackupResult
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flows.doctor import Examined
     from flows.merge import MergeResult
     from flows.restore_plan import RestorePlan
-    from flows.restoring.result import RestoreResult
+    from flows.restoring.restore_result import RestoreResult
     from flows.verify import VerifyResult
 
 _RESTORED = {

@@ -14,7 +14,7 @@ from edms_tasks.errors import TargetChanged
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.promotion import Journal, LiveTarget, Patience
-from edms_tasks.promotion.folders import identity
+from edms_tasks.promotion.staged_folders import identity
 from edms_tasks.settings import Settings
 from flows.running.run import Run
 

@@ -7,33 +7,33 @@ from pathlib import Path
 
 from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
 from edms_tasks.errors import CheckFailed
-from edms_tasks.identifying.one_form import in_one_form
+from edms_tasks.identifying.common_form import in_one_form
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import FileNameReference, Table
 from edms_tasks.manifest import FileIndex, Manifest
-from edms_tasks.merging.accepted import Accepted, accepted
-from edms_tasks.merging.changes import table_change
 from edms_tasks.merging.conflicts import Conflict
-from edms_tasks.merging.file_names import named_files, owners
-from edms_tasks.merging.files import RootMerge, RootToPlan
-from edms_tasks.merging.keys import Keys, require_used
+from edms_tasks.merging.declared_without_ids import Accepted, accepted
+from edms_tasks.merging.file_merge import RootMerge, RootToPlan
+from edms_tasks.merging.file_name_columns import naming_columns
+from edms_tasks.merging.file_owners import named_files, owners
+from edms_tasks.merging.file_renaming import Renames, longest_name, with_other_names
+from edms_tasks.merging.identified_rows import Identified, pair_same_rows
 from edms_tasks.merging.matched_tables import Matched
-from edms_tasks.merging.naming_columns import naming_columns
-from edms_tasks.merging.pairing import Identified, pair_same_rows
+from edms_tasks.merging.matching_keys import Keys, require_used
 from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans, unchecked
-from edms_tasks.merging.renaming import Renames, longest_name, with_other_names
+from edms_tasks.merging.row_changes import table_change
 from edms_tasks.merging.selection import chosen_ids
-from edms_tasks.merging.trees import broken_places, find_trees, tree_conflicts, with_places, without_places
+from edms_tasks.merging.tree_rows import broken_places, find_trees, tree_conflicts, with_places, without_places
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.trees.label_paths import Labelled
-from flows.merging.wanted import Wanted
+from flows.merging.merge_options import Wanted
 from flows.running.run import Run, numbered
-from flows.tasks.compare import fetch_rows, identify_rows
-from flows.tasks.extract import extract_tables
-from flows.tasks.merge import (
+from flows.tasks.compare_tasks import fetch_rows, identify_rows
+from flows.tasks.extract_tasks import extract_tables
+from flows.tasks.merge_tasks import (
     PlannedRoot,
     ToIdentify,
     ToValidate,

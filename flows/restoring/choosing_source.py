@@ -7,9 +7,9 @@ from pathlib import Path
 
 from flows.requests import RestoreRequest
 from flows.restoring.engine_conversion import convert_engine
-from flows.restoring.opening import Opened
+from flows.restoring.open_restore import Opened
+from flows.restoring.restore_sources import Restorable, WholeSnapshot
 from flows.restoring.salvaging import salvage
-from flows.restoring.sources import Restorable, WholeSnapshot
 from flows.running.run import Run
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edms_tasks.databases.protocol import StagingDatabase
-from edms_tasks.inventory.inspect import run_in_edms
-from flows.running.declaring import task
+from edms_tasks.inventory.run_probe import run_in_edms
+from flows.running.flow_decorators import task
 from flows.running.run import Run
 
 _PROGRAM = """

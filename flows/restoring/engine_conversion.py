@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edms_tasks.conversion.canonical_json import json_functions
 from edms_tasks.conversion.compatibility import Compatibility, assess_table
 from edms_tasks.conversion.converted_rows import converted_back, converted_entry, expected_entry, write_converted
-from edms_tasks.conversion.counters import converted_positions
-from edms_tasks.conversion.json_meaning import json_functions
-from edms_tasks.conversion.migrations import commands_to, unfinished_migration
-from edms_tasks.conversion.pieces import split_documents
-from edms_tasks.conversion.refusal import require_compatible
+from edms_tasks.conversion.id_counters import converted_positions
+from edms_tasks.conversion.incompatibility_error import require_compatible
+from edms_tasks.conversion.run_migrations import commands_to, unfinished_migration
 from edms_tasks.conversion.table_pairs import Pairing, TablePair, pair_tables
+from edms_tasks.conversion.table_splitting import split_documents
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.errors import CheckFailed
-from edms_tasks.inventory.inspect import run_on_another_engine
 from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.run_probe import run_on_another_engine
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.manifest import Sequence as SequencePosition
-from edms_tasks.migrating.outcome import CodeMigration
+from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.restore import require_rows
@@ -37,12 +37,12 @@ from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
 from flows.requests import SchemaSource
 from flows.restoring.target import Target
-from flows.running.declaring import task
+from flows.running.flow_decorators import task
 from flows.running.run import Numbered, Run, numbered
-from flows.tasks.restore import Load
+from flows.tasks.restore_tasks import Load
 
 if TYPE_CHECKING:
-    from flows.restoring.opening import Opened
+    from flows.restoring.open_restore import Opened
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,21 @@ from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import DroppedPart, StagingDatabase, Unwanted
 from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed
-from edms_tasks.inventory.build import table_of
-from edms_tasks.inventory.inspect import run_in_edms
+from edms_tasks.inventory.build_inventory import table_of
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.inventory.run_probe import run_in_edms
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.migrating.code_compatibility import lacking, unenforced, without
-from edms_tasks.migrating.outcome import Change, CodeMigration, TableOutcome
+from edms_tasks.migrating.migration_outcome import Change, CodeMigration, TableOutcome
 from edms_tasks.restore import holds_its_rows
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, relation
 from edms_tasks.settings import Settings
 from flows.restoring.version_plan import VersionPlan, require_compatible
-from flows.running.declaring import task
+from flows.running.flow_decorators import task
 from flows.running.run import Run
-from flows.tasks.extract import extract_tables
+from flows.tasks.extract_tasks import extract_tables
 
 _RECORDS = "django_migrations"
 

@@ -31,14 +31,14 @@ from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.settings import Settings
 from flows.live.live_target import finish_what_was_cut_short, live_target
 from flows.restoring.target import Target
-from flows.running.declaring import task
+from flows.running.flow_decorators import task
 from flows.running.printable import error_text
 from flows.running.run import Run
 from flows.running.stopping import when_stopped
 
 if TYPE_CHECKING:
-    from flows.restoring.opening import Opened
-    from flows.restoring.staging import Staged as StagedSystem
+    from flows.restoring.open_restore import Opened
+    from flows.restoring.staging_area import Staged as StagedSystem
     from flows.restoring.validation import Evidence
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edms_tasks.migrating.outcome import CodeMigration
+from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.package import versions
 from edms_tasks.promotion import Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
 from flows.evidence.artifacts import leave_restore
-from flows.restoring.opening import Opened
+from flows.restoring.open_restore import Opened
 from flows.restoring.promoting import kept_whatever_fails
-from flows.restoring.result import RestoreResult
-from flows.restoring.sources import Restorable
+from flows.restoring.restore_result import RestoreResult
+from flows.restoring.restore_sources import Restorable
 from flows.restoring.validation import Evidence
 from flows.running.run import Run
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks.databases.protocol import StagingDatabase
-from edms_tasks.files.ids_in_names import measure_file_names
+from edms_tasks.files.declared_ids_in_names import measure_file_names
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
-from edms_tasks.migrating.outcome import CodeMigration
+from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.repository import Repository
 from edms_tasks.salvage import (
     DanglingList,
@@ -32,14 +32,14 @@ from edms_tasks.salvage import (
 from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
-from flows.restoring.sources import WholeSnapshot
+from flows.restoring.restore_sources import WholeSnapshot
 from flows.restoring.target import Target
-from flows.running.declaring import task
+from flows.running.flow_decorators import task
 from flows.running.run import Numbered, Run, numbered
-from flows.tasks.validate import tabulate_keys
+from flows.tasks.validate_tasks import tabulate_keys
 
 if TYPE_CHECKING:
-    from flows.restoring.opening import Opened
+    from flows.restoring.open_restore import Opened
 
 WHOLE = "Nothing had to be salvaged: every object of the snapshot was read and is intact."
 SALVAGED = "This is a salvage: only the intact parts of the snapshot were restored. The report and the lists beside it name what is lost."

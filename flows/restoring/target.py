@@ -8,7 +8,7 @@ from pathlib import Path
 from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
-from edms_tasks.files.names import plain_name
+from edms_tasks.files.safe_names import plain_name
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import FileIndex, Manifest
@@ -18,7 +18,7 @@ from flows.live.live_target import live_folders
 from flows.restoring.conversion_requirements import require_convertible
 from flows.restoring.conversion_target import engine_address
 from flows.running.run import Run
-from flows.tasks.inspect import inspect_edms
+from flows.tasks.inspect_tasks import inspect_edms
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases import open_database
-from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.digests.row_differences import explain
 from edms_tasks.files import FileCheck
 from edms_tasks.inventory.model import Table
@@ -21,13 +21,13 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.validation_result import ValidationResult
 from flows.evidence.reports import reports
-from flows.restoring.sources import Restorable
-from flows.restoring.staging import Staged
+from flows.restoring.restore_sources import Restorable
+from flows.restoring.staging_area import Staged
 from flows.running.run import Run
-from flows.tasks.extract import extract_tables
-from flows.tasks.package import look_up_file_names
-from flows.tasks.restore import RestoredRoot
-from flows.tasks.validate import (
+from flows.tasks.extract_tasks import extract_tables
+from flows.tasks.package_tasks import look_up_file_names
+from flows.tasks.restore_tasks import RestoredRoot
+from flows.tasks.validate_tasks import (
     ReadBack,
     check_root,
     check_structure,

@@ -10,7 +10,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 from edms_tasks.migrating.code_compatibility import Unknown, lacking, tables_of_app, unknown_to
-from edms_tasks.migrating.history import History, compare_histories, spelled
+from edms_tasks.migrating.migration_history import History, compare_histories, spelled
 
 _NOTHING = Unknown((), ())
 

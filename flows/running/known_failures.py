@@ -32,7 +32,7 @@ def naming_failures(work: Callable[P, Made], title: Callable[P, str]) -> Callabl
 def known_failure(error: Exception, title: str) -> EdmsBackupError | None:
     """Our error for a library's exception; None if users cannot act on it."""
     # Imported here, because they are needed only after a failure.
-    from edms_tasks.databases.lost import lost_connection
-    from edms_tasks.scratch.exhausted import exhausted
+    from edms_tasks.databases.lost_connection import lost_connection
+    from edms_tasks.scratch.resource_limits import exhausted
 
     return lost_connection(error) or exhausted(error, title)

@@ -36,10 +36,10 @@ from pydantic import BaseModel
 from edms_tasks.errors import AlreadyPromoted, TransientError
 from edms_tasks.files.progress import Progress
 from edms_tasks.settings import load_settings
-from flows.running.declaring import ChecksFailed, Task, Verb
+from flows.running.flow_decorators import ChecksFailed, Task, Verb
 from flows.running.markdown import plain
-from flows.running.pace import Pace, Told
 from flows.running.printable import printable
+from flows.running.progress_estimate import Pace, Told
 from flows.running.run import Run
 from flows.running.runner import RETRY_SECONDS, heaviest_first
 

@@ -10,7 +10,7 @@ from prefect.exceptions import ParameterBindError, ParameterTypeError
 from edms_tasks.errors import CommandError, EdmsBackupError
 from flows.requests import as_parameters
 from flows.running import on_prefect
-from flows.running.declaring import ChecksFailed, Ended, Verb
+from flows.running.flow_decorators import ChecksFailed, Ended, Verb
 from flows.running.prefect_logging import quieten_known_errors
 from flows.running.printable import printable
 

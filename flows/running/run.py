@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 from edms_tasks.files.progress import Progress
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.scratch.workspace import Workspace, open_workspace
 from edms_tasks.settings import Settings
-from flows.running.declaring import Task
+from flows.running.flow_decorators import Task
 from flows.running.runner import Runner
 from flows.running.threads import ThreadRunner
 

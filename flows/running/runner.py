@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from edms_tasks.files.progress import Progress
-from flows.running.declaring import Task
+from flows.running.flow_decorators import Task
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from edms_tasks.errors import TransientError
 from edms_tasks.files.progress import Progress
-from flows.running.declaring import Task
-from flows.running.pace import Pace, Told
+from flows.running.flow_decorators import Task
 from flows.running.printable import printable
+from flows.running.progress_estimate import Pace, Told
 from flows.running.runner import RETRY_SECONDS, heaviest_first
 
 if TYPE_CHECKING:

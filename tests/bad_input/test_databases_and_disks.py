@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from edms_tasks import errors
-from edms_tasks.databases.postgresql.programs import installed
+from edms_tasks.databases.postgresql.client_programs import installed
 from tests.bad_input.backed_up_system import (
     BackedUp,
     only_snapshot,
@@ -169,7 +169,7 @@ def test_a_missing_program_of_postgresql_is_reported(
     with monkeypatch.context() as patch:
         patch.setenv("PATH", str(tmp_path))
         # A machine without them cannot be had: the tests' own server has them.
-        patch.setattr("edms_tasks.databases.postgresql.programs._KNOWN_PLACES", ())
+        patch.setattr("edms_tasks.databases.postgresql.client_programs._KNOWN_PLACES", ())
         error = refused(errors.ToolMissing, getattr(on_postgres.protected, verb))
 
     assert missing in error.what and error.where == "PATH and the usual folders" and "Install" in error.fix

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edms_tasks.comparing.result import Difference
+from edms_tasks.comparing.comparison_result import Difference
 from flows.diff import DiffResult
 from tests.comparing.told_by_django import Counts, compared, told
 from tests.independent_comparison import picture_of_files

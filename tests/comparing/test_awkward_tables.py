@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 
+from edms_tasks.comparing.comparison_result import TableDifference
 from edms_tasks.comparing.fields import compared, fields_of
 from edms_tasks.comparing.redaction import Redaction
-from edms_tasks.comparing.result import TableDifference
 from edms_tasks.digests.value_equality import Held
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.comparing.result import Difference, RowDifference
+from edms_tasks.comparing.comparison_result import Difference, RowDifference
 from flows.diff import write_page
 from tests.comparing.changed_system import Changed, changed, counts_of
 from tests.comparing.told_by_django import Counts

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from edms_tasks.comparing.result import TableDifference
+from edms_tasks.comparing.comparison_result import TableDifference
 from edms_tasks.inventory.model import NaturalKey
 from tests.comparing.told_by_django import Counts
 from tests.comparing.two_databases import compare

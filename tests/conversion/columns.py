@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from edms_tasks.conversion.canonical_json import json_functions
 from edms_tasks.conversion.column_conversion import Conversion
-from edms_tasks.conversion.forms import Columns, Form
-from edms_tasks.conversion.json_meaning import json_functions
+from edms_tasks.conversion.conversion_types import Columns, Form
 from edms_tasks.inventory.model import Column
 from edms_tasks.quoting import literal
 

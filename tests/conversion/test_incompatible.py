@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from edms_tasks.conversion.forms import Form
+from edms_tasks.conversion.conversion_types import Form
 from tests.conversion.columns import EngineConversion, arrow, columns, native
 
 WRITTEN = Form("output", "VARCHAR")

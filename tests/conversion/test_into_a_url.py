@@ -9,7 +9,7 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import CommandError, SettingsError
-from edms_tasks.inventory.inspect import run_on_another_engine
+from edms_tasks.inventory.run_probe import run_on_another_engine
 from edms_tasks.settings import settings_from
 from flows.requests import RestoreRequest
 from flows.restoring.conversion_target import engine_address, require_no_password

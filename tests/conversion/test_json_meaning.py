@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edms_tasks.conversion.json_meaning import meaning, repeats_a_key
+from edms_tasks.conversion.canonical_json import meaning, repeats_a_key
 
 DEEP = "[" * 200_000 + "]" * 200_000
 

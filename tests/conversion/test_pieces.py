@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edms_tasks.conversion.pieces import PIECE_BYTES, split_documents
 from edms_tasks.conversion.table_pairs import TablePair
+from edms_tasks.conversion.table_splitting import PIECE_BYTES, split_documents
 from tests.conversion.columns import columns
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from edms_tasks.conversion.counters import converted_positions
-from edms_tasks.conversion.migrations import commands_to
+from edms_tasks.conversion.id_counters import converted_positions
+from edms_tasks.conversion.run_migrations import commands_to
 from edms_tasks.conversion.table_pairs import pair_tables
 from edms_tasks.inventory.model import Column, Edms, Table
 from edms_tasks.inventory.probe_report import ProbeMigration, ProbeReport

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Json
 
-from edms_tasks.conversion.forms import Form
+from edms_tasks.conversion.conversion_types import Form
 from tests.conversion.columns import EngineConversion, arrow, columns, kept_by_sqlite, native, spelled_by_duckdb
 from tests.postgres_server import PostgresServer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edms_tasks.databases.conditions import null_tests
+from edms_tasks.databases.index_conditions import null_tests
 
 
 @pytest.mark.parametrize(

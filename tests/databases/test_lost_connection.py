@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from edms_tasks.errors import DatabaseRefused, TransientError
-from flows.running.declaring import Task
+from flows.running.flow_decorators import Task
 from flows.running.known_failures import naming_failures
 from flows.running.threads import ThreadRunner
 from tests.backed_up import BackedUpSystems

@@ -7,7 +7,7 @@ import subprocess
 import psycopg
 
 from edms_tasks.databases import DatabaseAddress
-from edms_tasks.databases.postgresql.blank import lent
+from edms_tasks.databases.postgresql.empty_database import lent
 from tests.postgres_server import PostgresServer
 
 THERE = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from edms_tasks.databases.postgresql.as_written import AsWritten
+from edms_tasks.databases.postgresql.generated_columns import AsWritten
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.manifest import TableEntry, TableState
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.left_out import SCRIPT, write_script
+from edms_tasks.databases.omissions import SCRIPT, write_script
 from tests.databases.objects_of_every_kind import BY_A_SUPERUSER, BY_ANYBODY, WITH_ICU
 from tests.databases.rebuilt import capture, differing, rebuild, roles, said_by_pg_dump
 from tests.databases.there_and_back import there_and_back

@@ -13,7 +13,7 @@ import pytest
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import Foresight
 from edms_tasks.errors import EdmsBackupError
-from edms_tasks.structure.foreseen import findings_of
+from edms_tasks.structure.preflight_findings import findings_of
 from tests.databases.rebuilt import Captured, capture, roles
 from tests.postgres_server import PostgresServer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edms_tasks.databases.postgresql.statements import parse_policy, roles_of, split
+from edms_tasks.databases.postgresql.archive_statements import parse_policy, roles_of, split
 from edms_tasks.errors import ServerNotReady
 from tests.databases.rebuilt import capture, drop_role, rebuild, roles, said_by_pg_dump
 from tests.postgres_server import PostgresServer

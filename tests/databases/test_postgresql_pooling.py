@@ -18,8 +18,8 @@ import psycopg
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.postgresql import pooling
-from edms_tasks.databases.postgresql.pooling import require_own_session
+from edms_tasks.databases.postgresql import pooler_detection
+from edms_tasks.databases.postgresql.pooler_detection import require_own_session
 from edms_tasks.errors import DatabaseRefused
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -27,7 +27,7 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/s
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pooling, "_keep_their_sessions", set())
+    monkeypatch.setattr(pooler_detection, "_keep_their_sessions", set())
 
 
 # -- without a pooler -----------------------------------------------------------------------------------------------

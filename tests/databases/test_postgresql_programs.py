@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.postgresql import programs
-from edms_tasks.databases.postgresql.programs import Program, find_program
+from edms_tasks.databases.postgresql import client_programs
+from edms_tasks.databases.postgresql.client_programs import Program, find_program
+from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.tool_errors import tool_failed
-from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.errors import EdmsBackupError, NoSpace, TerminalError, ToolMissing, TransientError
 from tests.postgres_server import PostgresServer
 
@@ -21,7 +21,7 @@ from tests.postgres_server import PostgresServer
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing in its PATH; `put` installs programs below the usual folders."""
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
-    monkeypatch.setattr(programs, "_KNOWN_PLACES", (f"{tmp_path}/lib/*/bin",))
+    monkeypatch.setattr(client_programs, "_KNOWN_PLACES", (f"{tmp_path}/lib/*/bin",))
     return tmp_path
 
 
@@ -98,7 +98,7 @@ def test_a_pg_dump_in_the_path_that_is_too_old_does_not_stop_a_backup(
     for name in ("pg_dump", "pg_restore"):
         put(tmp_path / "old", name, "9.6.24")
     monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:/usr/bin:/bin")
-    monkeypatch.setattr(programs, "_KNOWN_PLACES", (str(postgres_server.bin_dir),))
+    monkeypatch.setattr(client_programs, "_KNOWN_PLACES", (str(postgres_server.bin_dir),))
     database = open_database(DatabaseAddress.from_url(postgres_database))
 
     facts = database.check()

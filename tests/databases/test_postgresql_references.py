@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.inventory.model import ForeignReference
-from expectations.queries import count_dangling
+from expectations.count_queries import count_dangling
 from tests.databases.there_and_back import there_and_back
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.databases import DatabaseAddress
+from edms_tasks.databases.postgresql.client_programs import find_program
 from edms_tasks.databases.postgresql.connection import ask_server
-from edms_tasks.databases.postgresql.programs import find_program
+from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.secret_options import handed_to_a_program
-from edms_tasks.databases.postgresql.tools import run_tool
 from edms_tasks.errors import SettingsError
 from tests.postgres_server import PostgresServer
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.postgresql.connection import connected
-from edms_tasks.databases.postgresql.session import SETTINGS
+from edms_tasks.databases.postgresql.session_settings import SETTINGS
 from tests.databases.there_and_back import there_and_back
 from tests.independent_comparison import differences, picture_of_postgres
 from tests.postgres_server import PostgresServer, as_role

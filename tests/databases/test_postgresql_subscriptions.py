@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.left_out import write_script
+from edms_tasks.databases.omissions import write_script
 from edms_tasks.databases.protocol import Foresight
-from edms_tasks.structure.foreseen import findings_of
+from edms_tasks.structure.preflight_findings import findings_of
 from tests.databases.rebuilt import capture, differing, roles
 from tests.postgres_server import PostgresServer
 

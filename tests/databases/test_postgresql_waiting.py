@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.postgresql import view, waiting
+from edms_tasks.databases.postgresql import table_locks, view
 from edms_tasks.databases.postgresql.connection import connected
-from edms_tasks.databases.postgresql.waiting import begin_with_tables_held
+from edms_tasks.databases.postgresql.table_locks import begin_with_tables_held
 from edms_tasks.errors import TableLocked, TerminalError
 from tests.postgres_server import PostgresServer
 
@@ -27,15 +27,15 @@ def database(postgres_database: str) -> str:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "_SECONDS_BETWEEN_LINES", 0.1)
-    monkeypatch.setattr(waiting, "PATIENCE", 0)
+    monkeypatch.setattr(table_locks, "_SECONDS_BETWEEN_LINES", 0.1)
+    monkeypatch.setattr(table_locks, "PATIENCE", 0)
     monkeypatch.setattr(view, "PATIENCE", 0.2)
 
 
 def test_a_backup_names_the_locked_table_and_continues_when_it_is_free(
     database: str, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "PATIENCE", 60)
+    monkeypatch.setattr(table_locks, "PATIENCE", 60)
     address = DatabaseAddress.from_url(database)
     said = []
     with psycopg.connect(database, application_name="a migration") as other, connected(address) as connection:

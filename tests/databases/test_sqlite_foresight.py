@@ -10,7 +10,7 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import Foresight
-from edms_tasks.structure.foreseen import findings_of
+from edms_tasks.structure.preflight_findings import findings_of
 
 
 def foreseen(path: Path, folder: Path) -> Foresight:

@@ -12,7 +12,7 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.databases.sqlite import SqliteDatabase, database
-from edms_tasks.databases.sqlite.identity import fingerprint
+from edms_tasks.databases.sqlite.file_identity import fingerprint
 from edms_tasks.errors import TargetExists, TargetInUse, TerminalError
 from tests.databases.sqlite_worker import worker
 
@@ -208,7 +208,7 @@ def test_the_recovery_after_a_kill_makes_the_previous_file_refuse_writes(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("edms_tasks.databases.sqlite.retirement.OpenedFile.retire", killed)
+        patch.setattr("edms_tasks.databases.sqlite.retired_file.OpenedFile.retire", killed)
         swap(live, str(restored), str(previous))
     assert rows(live) == ["restored"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.doctor import samples, soft_places
-from edms_tasks.doctor.soft_places import Place
+from edms_tasks.doctor import id_candidates, samples
+from edms_tasks.doctor.id_candidates import Place
 from edms_tasks.inventory.model import Column, Table
 from tests.inventory.small_project import small_project
 from tests.running import run_doctor
@@ -134,7 +134,7 @@ def test_a_json_path_is_named_by_its_last_key(column: str, path: str, name: str)
 def test_values_that_are_no_ids_are_not_even_looked_up() -> None:
     import re
 
-    patterns = [soft_places.ID, soft_places._LIST]
+    patterns = [id_candidates.ID, id_candidates._LIST]
     accepted = {
         text: any(re.fullmatch(pattern, text) for pattern in patterns)
         for text in ("12", "0012", "-3", "1.5", "12,13", "{12,13}", "12 | 13", "12,", "a12", "", "2024-01-01", "1e5")

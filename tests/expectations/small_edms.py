@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edms_tasks.digests.measured import MeasuredTable
+from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.inventory.model import (
     Column,
     Edms,

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, NaturalKey, Table
 from edms_tasks.manifest import TableEntry, TableState
-from expectations.queries import count_dangling, count_dangling_generic, count_key_health, count_nulls, count_rows
+from expectations.count_queries import count_dangling, count_dangling_generic, count_key_health, count_nulls, count_rows
 
 UUID = "0a1b2c3d-0000-4000-8000-00000000000f"
 KINDS = "CREATE TABLE django_content_type (id integer PRIMARY KEY, app_label text, model text)"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.files import index_files
-from edms_tasks.files.left_out import NOTHING, LeaveOut
+from edms_tasks.files.exclusions import NOTHING, LeaveOut
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.files.names import plain_name
+from edms_tasks.files.safe_names import plain_name
 
 LEADING_ELSEWHERE = ["", ".", "..", "../../etc", "/etc", "a/b", "a\\b", "a\0b", "a\nb", "é" * 101, "\ud800"]
 

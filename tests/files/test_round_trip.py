@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edms_tasks.errors import TargetExists
 from edms_tasks.files import check_files, index_files, restore_files, verify_files
 from edms_tasks.files import index as index_module
-from edms_tasks.files import pack as pack_module
+from edms_tasks.files import root_backup as pack_module
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings

@@ -13,7 +13,7 @@ import pytest
 from edms_tasks.errors import NoSpace
 from edms_tasks.files import check_files, restore_files
 from edms_tasks.files import read_ahead as reading
-from edms_tasks.files.left_out import LeaveOut
+from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.repository import Repository
 from edms_tasks.settings import settings_from
 from tests.files.conftest import Backup

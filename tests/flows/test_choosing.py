@@ -15,7 +15,7 @@ import pytest
 from edms_tasks.errors import TransientError
 from edms_tasks.settings import settings_from
 from flows.running import prefect_api
-from flows.running.choosing import choose_runner
+from flows.running.choose_runner import choose_runner
 from flows.running.prefect_api import configured_api, trouble_with
 
 PROFILES = """

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edms_tasks.errors import CheckFailed, DatabaseRefused
-from flows.running.declaring import task
+from flows.running.flow_decorators import task
 from flows.running.runner import Runner
 from flows.running.threads import ThreadRunner
 

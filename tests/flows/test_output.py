@@ -22,7 +22,7 @@ def done(context: typer.Context, as_json: bool = typer.Option(False, "--json")) 
     with options.reporting():
         options.progress_console() and options.progress_console().print("✓ stage", "·")
         def show(console):
-            from flows.cli.printing.results import line
+            from flows.cli.printing.closing_summaries import line
             line(console, "✓ made …")
             for number in range({lines}):
                 line(console, "· ‹ü› 月 line %d" % number)

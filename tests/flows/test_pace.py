@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from flows.running import threads
-from flows.running.pace import Pace, Told
+from flows.running.progress_estimate import Pace, Told
 from flows.running.threads import ThreadRunner
 
 

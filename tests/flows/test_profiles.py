@@ -15,8 +15,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import load_settings, settings_from
 from flows.cli.app import app
 from flows.initialising.profiles import Profile, all_profiles, detect_profile, parse_profile

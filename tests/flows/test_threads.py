@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from edms_tasks.errors import CheckFailed, DatabaseRefused
-from flows.running.declaring import Task, task
+from flows.running.flow_decorators import Task, task
 from flows.running.threads import ThreadRunner
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.inventory.inspect import run_in_edms, run_probe
+from edms_tasks.inventory.run_probe import run_in_edms, run_probe
 from edms_tasks.settings import EdmsSettings, Settings
 from tests.postgres_server import SUPERUSER, PostgresServer
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from edms_tasks.errors import DatabaseRefused
-from edms_tasks.inventory import inspect
+from edms_tasks.inventory import run_probe
 from tests.inventory.small_project import small_project
 from tests.running import run_backup
 
@@ -31,10 +31,10 @@ def test_a_lost_database_is_reported_as_such(postgres_database: str, tmp_path: P
     settings = small_project(
         tmp_path, MODELS, "Paper.objects.create(number='A')", settings=f"DATABASES = {{'default': {database!r}}}"
     )
-    whole = inspect.run_probe(settings)
+    whole = run_probe.run_probe(settings)
     (tmp_path / "gone").touch()
 
-    report = inspect.run_probe(settings)
+    report = run_probe.run_probe(settings)
 
     assert whole.database_error is None
     (key,) = (model.natural_key for model in whole.models if model.label == "small.Paper")

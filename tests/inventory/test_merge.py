@@ -10,9 +10,9 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.build import build_inventory, excluded_tables
-from edms_tasks.inventory.inspect import run_probe
+from edms_tasks.inventory.build_inventory import build_inventory, excluded_tables
 from edms_tasks.inventory.model import Inventory
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import Settings, settings_from
 from tests.inventory.small_project import small_project
 

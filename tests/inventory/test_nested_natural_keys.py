@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import Settings
 from tests.inventory.small_project import small_project
 

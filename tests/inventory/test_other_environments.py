@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from edms_tasks.inventory.inspect import run_probe
 from edms_tasks.inventory.probe_report import Surroundings
+from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import Settings, settings_from
 from tests.independent_comparison import differences, picture_of_files, picture_of_postgres, picture_of_sqlite
 from tests.inventory.environments import ENVIRONMENTS, Environment, make_environment

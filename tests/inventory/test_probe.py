@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import edms_tasks.inventory.inspect as inspect
+import edms_tasks.inventory.run_probe as inspect
 from edms_tasks.errors import EdmsNotImportable
 from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport
 from edms_tasks.settings import settings_from

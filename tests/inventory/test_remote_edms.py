@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import edms_tasks.inventory.inspect as inspect
+import edms_tasks.inventory.run_probe as inspect
 from edms_tasks.errors import EdmsNotImportable, SettingsError
 from edms_tasks.inventory import remote_transport as remote_transport
 from edms_tasks.inventory.address_mapping import with_mapped_addresses

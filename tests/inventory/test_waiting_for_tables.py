@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from edms_tasks.errors import TableLocked
-from edms_tasks.inventory import inspect
+from edms_tasks.inventory import run_probe
 from edms_tasks.settings import Settings
 from tests.inventory.small_project import small_project
 
@@ -29,12 +29,12 @@ class Sheet(models.Model):
 
 @pytest.fixture
 def settings(postgres_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(inspect, "PATIENCE", 0)
+    monkeypatch.setattr(run_probe, "PATIENCE", 0)
     short = tmp_path / "probe.py"
-    text = inspect._PROBE.read_text(encoding="utf-8")
+    text = run_probe._PROBE.read_text(encoding="utf-8")
     assert "SECONDS_FOR_A_LOCK = 10\n" in text
     short.write_text(text.replace("SECONDS_FOR_A_LOCK = 10\n", "SECONDS_FOR_A_LOCK = 1\n"), encoding="utf-8")
-    monkeypatch.setattr(inspect, "_PROBE", short)
+    monkeypatch.setattr(run_probe, "_PROBE", short)
     given = psycopg.conninfo.conninfo_to_dict(postgres_database)
     database = {
         "ENGINE": "django.db.backends.postgresql",
@@ -67,7 +67,7 @@ def test_the_probe_gives_up_and_names_the_table_and_the_session(
     other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
 
     with pytest.raises(TableLocked) as refused:
-        inspect.run_probe(settings, lookups=lookups)
+        run_probe.run_probe(settings, lookups=lookups)
 
     assert f"{table}, held by session {other.info.backend_pid} of" in refused.value.why
     assert "a migration" in refused.value.why
@@ -79,7 +79,7 @@ def test_the_probe_names_the_locked_table_and_continues_when_it_is_free(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(inspect, "PATIENCE", 60)
+    monkeypatch.setattr(run_probe, "PATIENCE", 60)
     other.execute("LOCK TABLE small_paper IN ACCESS EXCLUSIVE MODE")
 
     class FreesIt(logging.Handler):
@@ -87,11 +87,11 @@ def test_the_probe_names_the_locked_table_and_continues_when_it_is_free(
             other.rollback()
 
     handler = FreesIt()
-    inspect._log.addHandler(handler)
+    run_probe._log.addHandler(handler)
     try:
-        report = inspect.run_probe(settings)
+        report = run_probe.run_probe(settings)
     finally:
-        inspect._log.removeHandler(handler)
+        run_probe._log.removeHandler(handler)
 
     assert "small_paper, held by session" in caplog.text
     keys = {model.label: model.natural_key for model in report.models if model.app_label == "small"}

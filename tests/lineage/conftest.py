@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.inventory.model import EdmsIdentity
-from edms_tasks.lineage.choosing import choose
-from edms_tasks.lineage.history import History, history_of
 from edms_tasks.lineage.owner import Asker
+from edms_tasks.lineage.snapshot_history import History, history_of
+from edms_tasks.lineage.snapshot_names import choose
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.chain import Mark

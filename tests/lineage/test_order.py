@@ -7,7 +7,7 @@ import random
 import pytest
 
 from edms_tasks.errors import DamagedRepository, UndeterminedSnapshot
-from edms_tasks.lineage.choosing import choose
+from edms_tasks.lineage.snapshot_names import choose
 from edms_tasks.repository.chain import Mark
 from tests.lineage.conftest import Shelf, asker
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edms_tasks.errors import UndeterminedSnapshot, UnknownSnapshot
-from edms_tasks.lineage.choosing import choose
 from edms_tasks.lineage.owner import Asker
+from edms_tasks.lineage.snapshot_names import choose
 from tests.lineage.conftest import Shelf, asker
 from tests.repository.samples import identity_of
 

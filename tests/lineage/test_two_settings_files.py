@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from edms_tasks.errors import UndeterminedSnapshot
-from edms_tasks.inventory import inspect
-from edms_tasks.lineage import witness
-from edms_tasks.lineage.asking import chosen_snapshot
+from edms_tasks.inventory import run_probe
+from edms_tasks.lineage import last_backup_record
+from edms_tasks.lineage.find_snapshot import chosen_snapshot
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
 from flows.listing import list_snapshots
@@ -91,7 +91,7 @@ def test_each_settings_file_uses_its_own_record_without_asking_the_edms(
     def must_not_run(*_: object, **__: object) -> None:
         raise AssertionError("the EDMS was started")
 
-    monkeypatch.setattr(inspect, "_run", must_not_run)
+    monkeypatch.setattr(run_probe, "_run", must_not_run)
 
     assert (latest(one), latest(other)) == (first, second)
     for settings, made in ((one, first), (other, second)):
@@ -123,7 +123,7 @@ def test_a_new_password_is_still_the_same_edms(two: Two) -> None:
 
 
 def test_a_record_of_an_earlier_release_counts_as_before(two: Two) -> None:
-    (record,) = witness.remembered(two.one.workdir).witnesses
-    witness.remember(two.one.workdir, record.model_copy(update={"described": ""}))
+    (record,) = last_backup_record.remembered(two.one.workdir).witnesses
+    last_backup_record.remember(two.one.workdir, record.model_copy(update={"described": ""}))
 
     assert latest(two.one) == two.made

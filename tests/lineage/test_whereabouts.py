@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import AnotherRepository, DamagedRepository
-from edms_tasks.lineage import reopening
-from edms_tasks.lineage.reopening import Reopened, reopen
-from edms_tasks.lineage.witness import Witness, remember, remembered
+from edms_tasks.lineage import reopen_repository
+from edms_tasks.lineage.last_backup_record import Witness, remember, remembered
+from edms_tasks.lineage.reopen_repository import Reopened, reopen
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings, Settings
 from tests.lineage.conftest import Shelf, asker
@@ -192,7 +192,7 @@ def test_a_mount_point_without_its_disk_is_named(office: Office, monkeypatch: py
     office.url.parent.mkdir()
     fstab = office.folder / "fstab"
     fstab.write_text(f"# disks\nUUID=1 / ext4 defaults 0 1\nUUID=2 {office.url.parent} ext4 noauto 0 2\n")
-    monkeypatch.setattr(reopening, "_FSTAB", fstab)
+    monkeypatch.setattr(reopen_repository, "_FSTAB", fstab)
 
     with pytest.raises(AnotherRepository, match="not mounted") as refused:
         office.night()

@@ -12,9 +12,9 @@ import pytest
 from edms_tasks.errors import CommandError
 from edms_tasks.merging.selection import Selector
 from flows.merge import MergeResult
-from flows.running.declaring import Task
+from flows.running.flow_decorators import Task
 from flows.running.threads import ThreadRunner
-from flows.tasks.merge import choose_rows
+from flows.tasks.merge_tasks import choose_rows
 from tests.independent_comparison import differences, picture
 from tests.reference_system import EdmsTemplates, ReferenceEdms
 from tests.running import Protected, protect, run_merge

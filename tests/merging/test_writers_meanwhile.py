@@ -17,7 +17,7 @@ import pytest
 from edms_tasks.databases.postgresql import merging as postgresql
 from edms_tasks.databases.sqlite import merging as sqlite
 from edms_tasks.errors import TargetInUse
-from flows.running.declaring import Task
+from flows.running.flow_decorators import Task
 from flows.running.threads import ThreadRunner
 from tests.backed_up import BackedUpSystems
 from tests.independent_comparison import differences, picture

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import TerminalError
-from edms_tasks.promotion import around
-from edms_tasks.promotion.around import around_the_database, is_in_place, remove_emptied, swap_entries
+from edms_tasks.promotion import swap_around_database
 from edms_tasks.promotion.journal import FolderSwap
+from edms_tasks.promotion.swap_around_database import around_the_database, is_in_place, remove_emptied, swap_entries
 
 KEPT = (
     "db/live.sqlite3",
@@ -187,7 +187,7 @@ def test_closed_folders_are_moved_and_keep_their_modes(swap: FolderSwap, monkeyp
     (live / "deep").chmod(0o555)
     (incoming / "deep").chmod(0o500)
     # As anybody but root, who may do it anyway.
-    monkeypatch.setattr(around.os, "access", lambda path, how: bool(Path(path).stat().st_mode & 0o200))
+    monkeypatch.setattr(swap_around_database.os, "access", lambda path, how: bool(Path(path).stat().st_mode & 0o200))
     plan = around_the_database(swap, [live / "db/live.sqlite3"])
     assert (plan.modes_live, plan.modes_incoming) == ((("deep", 0o555),), (("deep", 0o500),))
     swap_entries(plan)

@@ -14,8 +14,8 @@ import psycopg
 
 from edms_tasks.settings import Settings, settings_from
 from flows.backup import BackupResult
-from flows.restoring.result import RestoreResult
-from flows.running.declaring import Task
+from flows.restoring.restore_result import RestoreResult
+from flows.running.flow_decorators import Task
 from flows.running.threads import ThreadRunner
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_restore

@@ -17,7 +17,7 @@ from edms_tasks.manifest import Chunk, Manifest, ObjectRef, TableEntry
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.salvage import survey_table
-from edms_tasks.salvage.ids import Bounds, ids_of_lost
+from edms_tasks.salvage.lost_ids import Bounds, ids_of_lost
 from edms_tasks.scratch import bounded_parquet
 from edms_tasks.scratch.workspace import Workspace, open_workspace
 from tests.reference_system import Engine

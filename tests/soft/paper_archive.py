@@ -9,7 +9,7 @@ from pathlib import Path
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.settings import Settings, settings_from
 from flows.backing_up.backup_result import BackupResult
-from flows.restoring.result import RestoreResult
+from flows.restoring.restore_result import RestoreResult
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_restore
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edms_tasks.soft import columns
+from edms_tasks.soft import soft_columns
 from tests.soft.small_archive import Archive, execute, read_archive
 
 DOCUMENTS = (
@@ -234,7 +234,7 @@ def test_deeply_nested_json_does_not_stop_a_backup(url: str, tmp_path: Path) -> 
 
 
 def test_many_values_are_taken_apart_a_few_at_a_time(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "BYTES_AT_ONCE", 40)
+    monkeypatch.setattr(soft_columns, "BYTES_AT_ONCE", 40)
     values = [json.dumps({"ids": [n % 15], "text": "x" * n}) for n in range(60)] * 2
 
     archive = notes(url, "text", values, [{"json": "$.ids[*]"}], tmp_path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edms_tasks.inventory.model import SoftReference, Table
 from edms_tasks.inventory.soft_references import with_declared
 from edms_tasks.soft.readings import readings_of
-from edms_tasks.soft.rewriting import final_ids, rewriter
+from edms_tasks.soft.value_rewriting import final_ids, rewriter
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 from tests.soft.documents_with_ids import DECLARED, DOCUMENTS, Document
 from tests.soft.small_archive import execute, read_archive

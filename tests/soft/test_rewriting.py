@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import SoftReference
 from edms_tasks.soft.readings import Reading, Spot
-from edms_tasks.soft.rewriting import final_ids, rewriter, with_dashes_as
+from edms_tasks.soft.value_rewriting import final_ids, rewriter, with_dashes_as
 
 MOVED = {"1": "101", "2": "102", "30": "7"}
 

@@ -11,10 +11,10 @@ import duckdb
 import pytest
 
 from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table
-from edms_tasks.undeclared.collected import make_values
-from edms_tasks.undeclared.columns import collect_by_kind, collect_column
-from edms_tasks.undeclared.names import Names
-from edms_tasks.undeclared.suspects import TARGET_IDS, find_suspects
+from edms_tasks.undeclared.collected_values import make_values
+from edms_tasks.undeclared.ids_in_columns import collect_by_kind, collect_column
+from edms_tasks.undeclared.likely_ids import TARGET_IDS, find_suspects
+from edms_tasks.undeclared.names_of_models import Names
 
 
 def _table(label: str, *references: ForeignReference) -> Table:

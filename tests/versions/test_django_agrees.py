@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.inventory.probe_report import ProbeMigration
-from edms_tasks.migrating.history import Key, compare_histories
+from edms_tasks.migrating.migration_history import Key, compare_histories
 
 CASES = 400
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edms_tasks.inventory.probe_report import ProbeMigration
-from edms_tasks.migrating.history import History, compare_histories, spelled
+from edms_tasks.migrating.migration_history import History, compare_histories, spelled
 
 ONE, TWO, THREE, FOUR = (("a", f"000{number}") for number in (1, 2, 3, 4))
 SQUASHED = ("a", "0001_squashed_0003")

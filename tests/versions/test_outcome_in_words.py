@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from edms_tasks.databases.protocol import DroppedPart
-from edms_tasks.migrating.outcome import CodeMigration, TableOutcome
-from flows.cli.printing.results import print_restore
-from flows.restoring.result import RestoreResult
+from edms_tasks.migrating.migration_outcome import CodeMigration, TableOutcome
+from flows.cli.printing.closing_summaries import print_restore
+from flows.restoring.restore_result import RestoreResult
 
 TABLES = (
     TableOutcome("a", "app.A", "same", 5, 5),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import CheckFailed
-from flows.restoring.result import RestoreResult
+from flows.restoring.restore_result import RestoreResult
 from tests.direct_access import query
 from tests.independent_comparison import differences
 from tests.reference_system import Engine, ReferenceEdms

@@ -134,7 +134,7 @@ def test_drops_are_listed_before_and_must_be_confirmed_by_a_word(chain: Chain, m
 
     unasked = CliRunner().invoke(app, arguments)
     terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr("flows.cli.commands.restore.sys", terminal)
+    monkeypatch.setattr("flows.cli.commands.restore_command.sys", terminal)
     refused = CliRunner().invoke(app, arguments, input="yes\n")
 
     assert (unasked.exit_code, refused.exit_code) == (2, 2)

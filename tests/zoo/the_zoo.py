@@ -12,7 +12,7 @@ from typing import Any
 
 from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings, settings_from
-from flows.restoring.result import RestoreResult
+from flows.restoring.restore_result import RestoreResult
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine
 from tests.running import run_backup, run_restore

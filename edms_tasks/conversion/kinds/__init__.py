@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edms_tasks.conversion.forms import Columns, Converted, Form, StorageClass
+from edms_tasks.conversion.conversion_types import Columns, Converted, Form, StorageClass
 from edms_tasks.conversion.kinds import (
     addresses,
     binary,
@@ -21,7 +21,7 @@ from edms_tasks.conversion.kinds import (
     durations,
     floats,
     integers,
-    json_values,
+    json_documents,
     texts,
     times,
     uuids,
@@ -99,9 +99,14 @@ _KINDS = {
     "timestamp with time zone": _datetime("TIMESTAMP WITH TIME ZONE", datetimes.from_text),
     "timestamp without time zone": _datetime("TIMESTAMP", datetimes.from_text_without_zone),
     "interval": Kind("duration", _WRITTEN, "integer", durations.to_postgresql, durations.to_sqlite, has_spellings=True),
-    "json": Kind("JSON", _WRITTEN, "text", json_values.to_postgresql, json_values.to_sqlite),
+    "json": Kind("JSON", _WRITTEN, "text", json_documents.to_postgresql, json_documents.to_sqlite),
     "jsonb": Kind(
-        "JSON", _WRITTEN, "text", json_values.to_postgresql, json_values.to_sqlite, canonical=json_values.canonical
+        "JSON",
+        _WRITTEN,
+        "text",
+        json_documents.to_postgresql,
+        json_documents.to_sqlite,
+        canonical=json_documents.canonical,
     ),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.conversion_types import Columns, Converted, Incompatible
 from edms_tasks.conversion.storage_classes import Classes
 
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.conversion_types import Columns, Converted, Incompatible
 from edms_tasks.conversion.storage_classes import Classes
 
 _DAY = r"(000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d\d\d)-\d\d-\d\d"

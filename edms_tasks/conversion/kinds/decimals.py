@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.conversion_types import Columns, Converted, Incompatible
 from edms_tasks.conversion.storage_classes import Classes
 
 _DIGITS = 15  # DBL_DIG: decimals of up to 15 digits survive conversion to a double and back

@@ -6,7 +6,7 @@ Arithmetic in the database can give another spelling of the same duration, such 
 
 from __future__ import annotations
 
-from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.conversion_types import Columns, Converted, Incompatible
 from edms_tasks.conversion.storage_classes import Classes
 
 _DAY = 86_400_000_000  # microseconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edms_tasks.conversion.forms import Columns, Converted, Incompatible
+from edms_tasks.conversion.conversion_types import Columns, Converted, Incompatible
 from edms_tasks.conversion.storage_classes import Classes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edms_tasks.conversion.forms import Columns, Converted
+from edms_tasks.conversion.conversion_types import Columns, Converted
 from edms_tasks.conversion.storage_classes import Classes
 
 _BARE = "[0-9a-f]{32}"

@@ -8,8 +8,7 @@ from typing import Any
 
 import psycopg
 
-from edms_tasks.databases.conditions import null_tests
-from edms_tasks.databases.postgresql.careful import rehearse_query
+from edms_tasks.databases.index_conditions import null_tests
 from edms_tasks.databases.postgresql.extension_tables import (
     CONFIGURATION,
     EXTENSION,
@@ -18,6 +17,7 @@ from edms_tasks.databases.postgresql.extension_tables import (
     read_unreadable,
 )
 from edms_tasks.databases.postgresql.foreign_keys import read_foreign_keys
+from edms_tasks.databases.postgresql.refusable_statements import rehearse_query
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Finding, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence

@@ -12,8 +12,14 @@ from typing import Any
 import psycopg
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql.pooling import require_own_session
-from edms_tasks.databases.postgresql.session import EMPTY_SEARCH_PATH, ODD_DEFAULTS, OWN_SETTINGS, SEARCH_PATH, SESSION
+from edms_tasks.databases.postgresql.pooler_detection import require_own_session
+from edms_tasks.databases.postgresql.session_settings import (
+    EMPTY_SEARCH_PATH,
+    ODD_DEFAULTS,
+    OWN_SETTINGS,
+    SEARCH_PATH,
+    SESSION,
+)
 from edms_tasks.errors import DatabaseRefused
 from edms_tasks.quoting import identifiers, literal
 

@@ -10,21 +10,21 @@ import psycopg
 from psycopg import errors as pg_errors
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.locking import LockKind
-from edms_tasks.databases.postgresql.blank import created, lent
+from edms_tasks.databases.database_locks import LockKind
+from edms_tasks.databases.postgresql.abandoned_databases import STAGING, fitting, remove_leftovers, unique_name
+from edms_tasks.databases.postgresql.advisory_locks import AdvisoryLock, advisory_lock, locked_by
 from edms_tasks.databases.postgresql.connection import ask_server, connected
-from edms_tasks.databases.postgresql.foresight import foresee
-from edms_tasks.databases.postgresql.leftovers import STAGING, fitting, remove_leftovers, unique_name
-from edms_tasks.databases.postgresql.locking import AdvisoryLock, advisory_lock, locked_by
-from edms_tasks.databases.postgresql.making import exists, may_create, may_not_create
-from edms_tasks.databases.postgresql.mark import closing_of, target_of
+from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create
+from edms_tasks.databases.postgresql.empty_database import created, lent
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
-from edms_tasks.databases.postgresql.promoted import note, noted
+from edms_tasks.databases.postgresql.pg_dump import required_programs
+from edms_tasks.databases.postgresql.promotion_comment import note, noted
 from edms_tasks.databases.postgresql.properties import closing_statements
+from edms_tasks.databases.postgresql.restore_preflight import foresee
 from edms_tasks.databases.postgresql.staging import PostgresStaging
-from edms_tasks.databases.postgresql.tools import required_programs
+from edms_tasks.databases.postgresql.staging_comment import closing_of, target_of
+from edms_tasks.databases.postgresql.staging_properties import Whole
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
-from edms_tasks.databases.postgresql.whole import Whole
 from edms_tasks.databases.protocol import CapturedSchema, Confirmed, Foresight, ServerFacts
 from edms_tasks.errors import (
     DatabaseRefused,

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 import psycopg
 
-from edms_tasks.databases.left_out import MAY_HOLD_PASSWORDS
+from edms_tasks.databases.omissions import MAY_HOLD_PASSWORDS
 from edms_tasks.databases.postgresql.archive import Entry, read_archive
+from edms_tasks.databases.postgresql.archive_statements import split
 from edms_tasks.databases.postgresql.properties import recorded_properties
 from edms_tasks.databases.postgresql.schema_plan import OWNED, subject
-from edms_tasks.databases.postgresql.statements import split
 from edms_tasks.databases.protocol import CapturedSchema, Definition
 from edms_tasks.quoting import identifier
 

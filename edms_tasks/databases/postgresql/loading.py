@@ -13,11 +13,11 @@ import pgpq
 import psycopg
 import pyarrow as pa
 
-from edms_tasks.databases.postgresql.carried import NATIVE
+from edms_tasks.databases.postgresql.type_encodings import NATIVE
 from edms_tasks.inventory.model import Column
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, identifiers, literal
-from edms_tasks.scratch.reading import reading
+from edms_tasks.scratch.parquet_reading import reading
 
 _COPY_BLOCK = 1 << 20
 _BATCH_ROWS = 16_384

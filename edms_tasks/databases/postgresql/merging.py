@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.lost import lost_connection
+from edms_tasks.databases.lost_connection import lost_connection
 from edms_tasks.databases.postgresql import catalogue
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
-from edms_tasks.databases.postgresql.session import SESSION
+from edms_tasks.databases.postgresql.session_settings import SESSION
 from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.databases.protocol import TableChange
 from edms_tasks.errors import MergeRefused, TargetInUse

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import psycopg
 from pydantic import ValidationError
 
-from edms_tasks.databases.postgresql.promoted import without_note
+from edms_tasks.databases.postgresql.promotion_comment import without_note
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import Value
 from edms_tasks.quoting import identifier, literal

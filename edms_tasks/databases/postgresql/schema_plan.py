@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from edms_tasks.databases.postgresql.archive import Archive, Entry
+from edms_tasks.databases.postgresql.archive_statements import parse_policy, roles_of, split, word_after
 from edms_tasks.databases.postgresql.server import Connection, Server
-from edms_tasks.databases.postgresql.statements import parse_policy, roles_of, split, word_after
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.errors import ServerNotReady
 from edms_tasks.quoting import identifier

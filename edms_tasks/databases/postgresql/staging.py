@@ -1,6 +1,6 @@
 """Build a PostgreSQL staging database: first the native schema, then the rows by COPY, then indexes, constraints and triggers.
 
-`schema_plan` decides which parts of the archive can be restored, `careful` runs statements that the server may refuse, and
+`schema_plan` decides which parts of the archive can be restored, `refusable_statements` runs statements that the server may refuse, and
 `properties` has the properties of the whole database.
 """
 
@@ -15,26 +15,26 @@ import psycopg
 from psycopg.errors import InsufficientPrivilege
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.left_out import notes_of
+from edms_tasks.databases.omissions import notes_of
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
-from edms_tasks.databases.postgresql.as_written import AsWritten
-from edms_tasks.databases.postgresql.careful import Connection, attempt, evaluate, take_settings
-from edms_tasks.databases.postgresql.checks import Check, changed_by, put_back, set_aside
+from edms_tasks.databases.postgresql.archive_statements import word_after
+from edms_tasks.databases.postgresql.check_constraints import Check, changed_by, put_back, set_aside
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection, with_settings
-from edms_tasks.databases.postgresql.dangling import keys_of, make_keys, with_partitioned
+from edms_tasks.databases.postgresql.dangling_foreign_keys import keys_of, make_keys, with_partitioned
 from edms_tasks.databases.postgresql.definitions import contents_of
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
+from edms_tasks.databases.postgresql.edms_session_settings import Lent, choose
 from edms_tasks.databases.postgresql.extension_tables import empty_extension_table, left_as_made
-from edms_tasks.databases.postgresql.indexes import build, over_own_functions
+from edms_tasks.databases.postgresql.function_indexes import build, over_own_functions
+from edms_tasks.databases.postgresql.generated_columns import AsWritten
 from edms_tasks.databases.postgresql.loading import copy_table
-from edms_tasks.databases.postgresql.own_settings import Lent, choose
+from edms_tasks.databases.postgresql.pg_dump import run_tool
+from edms_tasks.databases.postgresql.refusable_statements import Connection, attempt, evaluate, take_settings
 from edms_tasks.databases.postgresql.schema_plan import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
-from edms_tasks.databases.postgresql.statements import word_after
+from edms_tasks.databases.postgresql.staging_properties import Whole
 from edms_tasks.databases.postgresql.subscriptions import drop_made
-from edms_tasks.databases.postgresql.tools import run_tool
-from edms_tasks.databases.postgresql.unplanned import remove_obstacles
-from edms_tasks.databases.postgresql.whole import Whole
+from edms_tasks.databases.postgresql.unplannable_tables import remove_obstacles
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
 from edms_tasks.errors import TargetInUse, TerminalError
 from edms_tasks.inventory.model import ForeignReference

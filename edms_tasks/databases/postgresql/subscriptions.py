@@ -11,8 +11,8 @@ import psycopg
 from psycopg import errors
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql.careful import attempt
 from edms_tasks.databases.postgresql.connection import connected
+from edms_tasks.databases.postgresql.refusable_statements import attempt
 from edms_tasks.quoting import identifier
 
 _Connection = psycopg.Connection[tuple[object, ...]]

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql.lost import WORDS
-from edms_tasks.databases.postgresql.programs import Program
+from edms_tasks.databases.postgresql.client_programs import Program
+from edms_tasks.databases.postgresql.connection_errors import WORDS
 from edms_tasks.errors import EdmsBackupError, NoSpace, TerminalError, TransientError
 
 _LONGEST_STATEMENT = 600

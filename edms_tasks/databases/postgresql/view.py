@@ -15,28 +15,28 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.postgresql import catalogue, references
-from edms_tasks.databases.postgresql.carried import DATED, TEXTUAL, base_of, has_xml, measure_of
+from edms_tasks.databases.postgresql import catalogue, reference_comparison
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
-from edms_tasks.databases.postgresql.copied_rows import CopiedRows, as_types, rows_and_strange_dates
+from edms_tasks.databases.postgresql.copy_reader import CopiedRows, as_types, rows_and_strange_dates
 from edms_tasks.databases.postgresql.definitions import UNENFORCED, read_definitions, read_unenforced
-from edms_tasks.databases.postgresql.maintenance import read_maintenance_findings
-from edms_tasks.databases.postgresql.once_true import read_once_true
-from edms_tasks.databases.postgresql.output import output_text
-from edms_tasks.databases.postgresql.own_functions import tables_with_own_functions
-from edms_tasks.databases.postgresql.own_settings import behind_the_catalogue, recorded_settings
+from edms_tasks.databases.postgresql.edms_functions import tables_with_own_functions
+from edms_tasks.databases.postgresql.edms_session_settings import behind_the_catalogue, recorded_settings
+from edms_tasks.databases.postgresql.maintenance_failures import read_maintenance_findings
+from edms_tasks.databases.postgresql.output_functions import output_text
+from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
-from edms_tasks.databases.postgresql.room import rows_on_disk
-from edms_tasks.databases.postgresql.session import SEARCH_PATH, SESSION
-from edms_tasks.databases.postgresql.tools import run_tool
-from edms_tasks.databases.postgresql.unplanned import (
+from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH, SESSION
+from edms_tasks.databases.postgresql.size_estimate import rows_on_disk
+from edms_tasks.databases.postgresql.table_locks import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
+from edms_tasks.databases.postgresql.type_encodings import DATED, TEXTUAL, base_of, has_xml, measure_of
+from edms_tasks.databases.postgresql.unplannable_tables import (
     compared_with,
     copy_is_not_enough,
     find_obstacles,
     findings_of,
     obstacle_of,
 )
-from edms_tasks.databases.postgresql.waiting import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
+from edms_tasks.databases.postgresql.violated_constraints import read_once_true
 from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.findings import make_finding
@@ -281,9 +281,9 @@ class PostgresView:
             targets = [self._known[target] for target in reference.targets if target in self._known]
             if not targets:
                 continue
-            rows = references.rows_of(targets, reference.target_columns)
+            rows = reference_comparison.rows_of(targets, reference.target_columns)
             if reference.temporal:
-                covered = references.covered(reference, "s", rows)
+                covered = reference_comparison.covered(reference, "s", rows)
                 yield _Found(reference.found_columns[0], covered, pa.bool_(), "", targets[0])
                 continue
             columns = [targets[0].column(name) for name in reference.target_columns]
@@ -292,7 +292,7 @@ class PostgresView:
             alias = f"p{number}"
             join = (
                 f" LEFT JOIN LATERAL (SELECT {pointed} FROM {rows} AS t "
-                f"WHERE {references.points_at(reference, 's', 't')} LIMIT 1) AS {alias} ON true"
+                f"WHERE {reference_comparison.points_at(reference, 's', 't')} LIMIT 1) AS {alias} ON true"
             )
             for position, (name, column) in enumerate(zip(reference.found_columns, columns, strict=True)):
                 kind = measure.types[column.name]

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterable
 
-from edms_tasks.databases.conditions import null_tests
+from edms_tasks.databases.index_conditions import null_tests
 from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import Sequence
 from edms_tasks.quoting import literal
@@ -187,7 +187,7 @@ def _foreign_keys(
     for number, parts in sorted(grouped.items()):
         target = folded.get(parts[0][0].lower())
         if target is None:
-            continue  # it refers to a table that does not exist; `inventory/build.py` reports it
+            continue  # it refers to a table that does not exist; `inventory/build_inventory.py` reports it
         columns = tuple(_spelled(connection, name, column) for _, column, _ in parts)
         targets = tuple(column for _, _, column in parts if column is not None) or keys[target]
         label = columns[0] if len(columns) == 1 else f"foreign_key_{number}"

@@ -13,14 +13,14 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.locking import SUFFIXES, LockKind
+from edms_tasks.databases.database_locks import SUFFIXES, LockKind
 from edms_tasks.databases.protocol import CapturedSchema, Confirmed, Foresight, ServerFacts
-from edms_tasks.databases.sqlite.foresight import foresee
-from edms_tasks.databases.sqlite.identity import beside, identity, require_same
+from edms_tasks.databases.sqlite.file_identity import beside, identity, require_same
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
-from edms_tasks.databases.sqlite.retirement import opened
+from edms_tasks.databases.sqlite.restore_preflight import foresee
+from edms_tasks.databases.sqlite.retired_file import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
-from edms_tasks.databases.sqlite.users import describe_users, users
+from edms_tasks.databases.sqlite.using_processes import describe_users, users
 from edms_tasks.databases.sqlite.view import SqliteView, open_view, require_readable
 from edms_tasks.durable import flush_folder, write_durably
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
@@ -167,7 +167,7 @@ class SqliteDatabase:
     ) -> None:
         """Keep the live file under another name (a hard link), then replace it in one step.
 
-        The previous file refuses writes from then on, so that a process that still has it open gets an error (retirement.py).
+        The previous file refuses writes from then on, so that a process that still has it open gets an error (retired_file.py).
         """
         require_same(Path(incoming), expected)
         with opened(Path(incoming)) as coming:

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from edms_tasks.databases.protocol import DroppedPart, Unwanted
-from edms_tasks.databases.sqlite.foreign import register_in
+from edms_tasks.databases.sqlite.application_functions import register_in
 from edms_tasks.errors import SnapshotNewerThanCode
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, literal

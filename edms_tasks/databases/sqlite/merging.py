@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import TableChange
-from edms_tasks.databases.sqlite.readers import OneReader
+from edms_tasks.databases.sqlite.connection_pool import OneReader
 from edms_tasks.databases.sqlite.staging import insert_rows, untagged
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
 from edms_tasks.errors import MergeRefused, TargetInUse

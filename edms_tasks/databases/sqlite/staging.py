@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.missing_functions import note_of_unknown
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, NeedsTheEdms, Unwanted
+from edms_tasks.databases.sqlite.application_functions import ForeignNames, find_foreign, plain_table, set_definitions
 from edms_tasks.databases.sqlite.catalogue import free_row_id
+from edms_tasks.databases.sqlite.connection_pool import Readers
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
-from edms_tasks.databases.sqlite.foreign import ForeignNames, find_foreign, plain_table, set_definitions
-from edms_tasks.databases.sqlite.guard import KINDS, confined, create, is_virtual, require_made
-from edms_tasks.databases.sqlite.identity import fingerprint
-from edms_tasks.databases.sqlite.readers import Readers
-from edms_tasks.databases.unknown_names import note_of_unknown
+from edms_tasks.databases.sqlite.file_identity import fingerprint
+from edms_tasks.databases.sqlite.schema_authorizer import KINDS, confined, create, is_virtual, require_made
 from edms_tasks.durable import flush_file
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import ROW_ID, Column, Table

@@ -23,10 +23,10 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
 from edms_tasks.databases.rechunk import PIECE_BYTES
 from edms_tasks.databases.sqlite import catalogue
+from edms_tasks.databases.sqlite.application_functions import ForeignNames, in_file, strip_for_reading
+from edms_tasks.databases.sqlite.connection_pool import Lender, Readers
 from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
-from edms_tasks.databases.sqlite.foreign import ForeignNames, in_file, strip_for_reading
-from edms_tasks.databases.sqlite.readers import Lender, Readers
-from edms_tasks.databases.sqlite.search import check_search_indexes
+from edms_tasks.databases.sqlite.search_index_check import check_search_indexes
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
@@ -186,7 +186,7 @@ class SqliteView:
         return ()
 
     def closed_to_merges(self) -> dict[str, str]:
-        """Tables that use functions or collations of the EDMS: the library that writes cannot have them (foreign.py)."""
+        """Tables that use functions or collations of the EDMS: the library that writes cannot have them (application_functions.py)."""
         closed: dict[str, list[str]] = {}
         with self._connections.borrow() as connection:
             made = connection.execute("SELECT name, type, tbl_name FROM sqlite_master ORDER BY name").fetchall()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flows.cli.printing.closing_summaries import print_problems
 from flows.cli.printing.layout import line, print_table
-from flows.cli.printing.results import print_problems
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks.doctor import SEVERITIES
+from flows.cli.printing.closing_summaries import print_seconds
 from flows.cli.printing.layout import line, print_table
-from flows.cli.printing.results import print_seconds
 from flows.running.printable import count_text
 
 if TYPE_CHECKING:

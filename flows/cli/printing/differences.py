@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from rich import filesize
 
+from flows.cli.printing.closing_summaries import print_findings, print_seconds
 from flows.cli.printing.layout import line, print_table
-from flows.cli.printing.results import print_findings, print_seconds
 from flows.running.printable import count_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edms_tasks.comparing.result import (
+    from edms_tasks.comparing.comparison_result import (
         ColumnDifference,
         Difference,
         PathDifference,

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from rich import filesize
 
+from flows.cli.printing.closing_summaries import print_seconds
 from flows.cli.printing.layout import line, print_table
-from flows.cli.printing.results import print_seconds
 from flows.running.printable import count_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edms_tasks.merging.looked import Looked
     from edms_tasks.merging.planning import MergePlan
+    from edms_tasks.merging.search_coverage import Looked
     from flows.merge import MergeResult
 
 _COLUMNS_SHOWN = 4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flows.cli.printing.closing_summaries import print_seconds
 from flows.cli.printing.layout import line
-from flows.cli.printing.results import print_seconds
 from flows.running.printable import count_text
 
 if TYPE_CHECKING:

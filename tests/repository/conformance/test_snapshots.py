@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edms_tasks.errors import DamagedRepository, UnknownSnapshot
-from edms_tasks.lineage.choosing import choose
 from edms_tasks.lineage.owner import Asker
+from edms_tasks.lineage.snapshot_names import choose
 from edms_tasks.repository import Repository
 from tests.repository.samples import Store, manifest_of
 

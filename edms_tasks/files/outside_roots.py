@@ -1,0 +1,211 @@
+"""Find files outside the roots that rows name: text, JSON and ids in all columns, compared with the files around the EDMS.
+
+A value names a file by its path, by the end of it (a path relative to any folder above the file), or as an id that is the
+file's name. Only existing files count. If a value could also mean a file of a root, it means that one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.files.mention_matching import keep_likely, match_mentions
+from edms_tasks.files.path_mentions import MENTIONED, label_of
+from edms_tasks.files.surrounding_files import OF_THE_MACHINE, Folder, list_around
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.model import FileRoot, Finding, Table
+from edms_tasks.inventory.probe_report import Surroundings
+from edms_tasks.quoting import literal
+
+EXAMPLES = 5
+
+OUTSIDE = "outside"
+"""The relation of mentions that are files outside the roots, with the files."""
+
+_PATHS_TRIED = 200  # absolute ones of a column, of which the folder is not known
+_SHALLOWEST = 3  # parts of a path: `/`, `srv`, `archive`; what is above belongs to the machine
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A column that names files outside every root."""
+
+    table: Table
+    column: str
+    count: int  # rows; of JSON, values
+    examples: tuple[str, ...]  # files
+    folders: tuple[Path, ...]  # that hold them, as they could be named in [files] roots
+
+    def finding(self, names: Mapping[Path, str]) -> Finding:
+        """What is said of it; `names` are those that the folders get as roots."""
+        lines = ", ".join(f"{_toml(names[folder])} = {_toml(str(folder))}" for folder in self.folders)
+        their = "folder" if len(self.folders) == 1 else "folders"
+        return make_finding(
+            "files-outside-the-roots",
+            f"{self.table.label}.{self.column}",
+            count=self.count,
+            examples=self.examples,
+            fix=f"If they belong to the EDMS, name their {their}: [files] roots = {{ {lines} }}" if lines else None,
+        )
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search: the folders, and the mentions in `columns` that are not files of the roots."""
+
+    connection: duckdb.DuckDBPyConnection
+    columns: Mapping[str, tuple[Table, str]]  # by their labels
+    roots: Sequence[FileRoot]
+    inside: str  # the relation of mentions that are files of the roots
+    surroundings: Surroundings
+    ours: Sequence[Path]  # folders of the backup itself
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class Found:
+    """The columns that name files outside the roots, and their folders."""
+
+    columns: tuple[Outside, ...]
+    names: Mapping[Path, str]  # of their folders, as roots
+    complete: bool  # all files around the EDMS were looked at
+    surroundings: Surroundings
+
+    def others(self) -> tuple[Finding, ...]:
+        """Findings besides those of the columns."""
+        found = []
+        if not self.complete:
+            found.append(make_finding("search-for-files-ended", "files outside the roots"))
+        if unasked := self.surroundings.unasked:
+            examples = unasked[:EXAMPLES]
+            found.append(
+                make_finding("folder-not-asked", "files outside the roots", count=len(unasked), examples=examples)
+            )
+        if not self.surroundings.project:  # unknown: they are asked for through a command
+            found.append(make_finding("not-searched-outside", "files outside the roots"))
+        return tuple(found)
+
+
+def find_outside(search: Search) -> Found:
+    """Look for columns that name files outside the roots; what they name is in `OUTSIDE` afterwards."""
+    connection = search.connection
+    complete = _list_files(search, [*_named(search), *_of_absolute_paths(search), *_project(search)])
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW not_inside AS
+        SELECT * FROM {MENTIONED} m
+        WHERE NOT EXISTS (
+            SELECT 1 FROM {search.inside} i
+            WHERE i.label = m.label AND i.form = m.form AND i.whole IS NOT DISTINCT FROM m.whole AND i.value = m.value
+        )
+        """
+    )
+    match_mentions(connection, "not_inside", "outside_files", OUTSIDE)
+    keep_likely(connection, OUTSIDE, MENTIONED)
+    labels = {label for (label,) in connection.execute(f"SELECT DISTINCT label FROM {OUTSIDE}").fetchall()}
+    found = [_outside(search, *search.columns[label]) for label in search.columns if label in labels]
+    return Found(*_with_folders(search, found), complete, search.surroundings)
+
+
+def _named(search: Search) -> list[Folder]:
+    return [(Path(path), True) for path, _ in search.surroundings.named]
+
+
+def _project(search: Search) -> list[Folder]:
+    return [(Path(path), False) for path in search.surroundings.project]
+
+
+def _known(search: Search) -> list[Path]:
+    return [*(Path(root.path) for root in search.roots), *map(Path, search.surroundings.code), *search.ours]
+
+
+def _of_absolute_paths(search: Search) -> list[Folder]:
+    """Folders of files that are on this machine and that rows name by whole paths, wherever they are."""
+    machines = [*OF_THE_MACHINE, *(str(folder) for folder in _known(search))]
+    passed = " OR ".join(f"starts_with(value, {literal(folder.rstrip('/') + '/')})" for folder in machines)
+    rows = search.connection.execute(
+        f"""
+        SELECT value
+        FROM {MENTIONED}
+        WHERE value LIKE '/%/%' AND NOT ({passed})
+        QUALIFY row_number() OVER (PARTITION BY label ORDER BY hash(value)) <= {_PATHS_TRIED}
+        """
+    ).fetchall()
+    found = {Path(path).parent for (path,) in rows if os.path.isfile(path)}  # noqa: PTH113 - a name may be too long
+    tops = {Path(*folder.parts[:_SHALLOWEST]) for folder in found if len(folder.parts) >= _SHALLOWEST}
+    groups = [[folder for folder in found if folder.is_relative_to(top)] for top in sorted(tops)]
+    return [(Path(os.path.commonpath(group)), True) for group in groups]
+
+
+def _list_files(search: Search, folders: Sequence[Folder]) -> bool:
+    """Fill `outside_files` with the files below the folders that are in no root; returns whether all were listed."""
+    into = search.scratch / "outside.parquet"
+    # A folder that holds the project's own is not one of files alone.
+    project = [Path(path).resolve() for path in search.surroundings.project]
+    chosen = [(at, named and not any(one.is_relative_to(at.resolve()) for one in project)) for at, named in folders]
+    chosen.sort(key=lambda one: not one[1])
+    complete = list_around(chosen, _known(search), into)
+    search.connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE outside_files AS
+        SELECT base, named, path
+        FROM read_parquet({literal(str(into))})
+        """
+    )
+    return complete
+
+
+def _outside(search: Search, table: Table, column: str) -> Outside:
+    count, examples = search.connection.execute(
+        f"""
+        SELECT sum(rows), min(path, {EXAMPLES})
+        FROM (SELECT form, whole, value, rows, min(path) AS path FROM {OUTSIDE} WHERE label = $label GROUP BY ALL)
+        """,
+        {"label": label_of(table, column)},
+    ).fetchall()[0]
+    return Outside(table, column, int(count), tuple(examples), ())
+
+
+def _with_folders(search: Search, found: Sequence[Outside]) -> tuple[tuple[Outside, ...], Mapping[Path, str]]:
+    """Each with the folders to name: those that settings name, or below the project the nearest that holds all."""
+    held: dict[str, set[Path]] = {}
+    rows = search.connection.execute(
+        f"""
+        SELECT label, base, named, min(path), max(path)
+        FROM {OUTSIDE}
+        GROUP BY label, base, named, CASE WHEN NOT named THEN split_part(substr(path, length(base) + 2), '/', 1) END
+        """
+    ).fetchall()
+    for label, base, named, first, last in rows:
+        folder = Path(base) if named else Path(os.path.commonpath([Path(first).parent, Path(last).parent]))
+        if len(folder.parts) >= _SHALLOWEST and _can_be_a_root(search, folder):
+            held.setdefault(label, set()).add(folder)
+    every = {folder for folders in held.values() for folder in folders}
+    outermost = {one for one in every if not any(one != other and one.is_relative_to(other) for other in every)}
+    names: dict[Path, str] = {}
+    for folder in sorted(outermost):
+        taken, name, number = {root.name for root in search.roots} | set(names.values()), folder.name, 2
+        while name in taken:
+            name, number = f"{folder.name}-{number}", number + 1
+        names[folder] = name
+    complete = []
+    for one in found:
+        folders = held.get(label_of(one.table, one.column), set())
+        chosen = tuple(outer for outer in names if any(folder.is_relative_to(outer) for folder in folders))
+        complete.append(replace(one, folders=chosen))
+    return tuple(complete), names
+
+
+def _can_be_a_root(search: Search, folder: Path) -> bool:
+    """Whether it holds no root, nothing of the project's own place and nothing of ours."""
+    kept = [*(Path(root.path) for root in search.roots), *map(Path, search.surroundings.project), *search.ours]
+    return not any(path.resolve().is_relative_to(folder.resolve()) for path in kept)
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,199 @@
+"""Check that packs hold what an index says: every pack is read again and every content hashed, several at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.files.index import OpenedIndex, readable
+from edms_tasks.files.index_fetch import open_index
+from edms_tasks.files.pack_contents import PackReader, StoredFile, files_of_several_packs, query_index, unpack
+from edms_tasks.files.progress import Meter, Progress
+from edms_tasks.files.read_ahead import in_order
+from edms_tasks.manifest import FileIndex, ObjectRef
+from edms_tasks.repository import Repository
+
+NAMES_SHOWN = 20
+
+_PIECES = """
+    SELECT parts[1]."object" AS pack, parts[1]."offset" AS start, parts[1]."length" AS length, sha256, count(*) AS files
+    FROM read_parquet($paths)
+    WHERE len(parts) = 1
+    GROUP BY pack, start, length, sha256
+    ORDER BY pack, start
+"""
+
+_EMPTY_AND_NOT = """
+    SELECT DISTINCT sha256
+    FROM read_parquet($paths)
+    WHERE kind = 'file' AND len(parts) = 0 AND sha256 <> $nothing
+"""
+
+_IN_THESE_PACKS = """
+    SELECT path
+    FROM read_parquet($paths)
+    WHERE list_has_any([part."object" FOR part IN parts], $packs)
+    ORDER BY path
+    LIMIT $most
+"""
+
+_IN_PACKS = """
+    SELECT count(*), coalesce(sum(size), 0)
+    FROM read_parquet($paths)
+    WHERE list_has_any([part."object" FOR part IN parts], $packs)
+"""
+
+_WITH_THESE_CONTENTS = """
+    SELECT path
+    FROM read_parquet($paths)
+    WHERE list_contains($contents, sha256)
+    ORDER BY path
+    LIMIT $most
+"""
+
+
+class _Piece(NamedTuple):
+    """A content that stands in one pack."""
+
+    pack: str
+    start: int
+    length: int
+    sha256: str
+    files: int  # that have it
+
+
+class Contents(NamedTuple):
+    """The problems with the contents of an index's files."""
+
+    damaged: dict[str, DamagedRepository]  # packs, by name
+    wrong: frozenset[str]  # SHA-256 of contents that are not what they should be
+    unread: tuple[ObjectRef, ...]  # packs that no file stands in
+
+
+class _Assessed(NamedTuple):
+    """What was read, and the problems found."""
+
+    files: int
+    size: int
+    damaged: dict[str, DamagedRepository]  # packs, by name
+    wrong: list[str]  # SHA-256 of contents that are not what they should be
+
+
+def verify_files(
+    index: FileIndex,
+    repository: Repository,
+    *,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+    known: frozenset[str] = frozenset(),
+    jobs: int = 2,
+) -> tuple[str, ...]:
+    """Read the index and every pack again, recompute every file's SHA-256 from them; returns what is wrong.
+
+    A damaged object does not hide the others: each is named once, and so are the files that need it, up to twenty.
+
+    Args:
+        index: what to verify.
+        repository: where it stands.
+        scratch: folder for temporary files.
+        progress: told how many files more are done.
+        known: packs (SHA-256) that are known to be right and are not read.
+        jobs: how many packs are read at a time.
+    """
+    name = f"files of {index.root.name}"
+    meter = Meter(progress)
+    try:
+        with open_index(index, repository, scratch) as opened:
+            problems = _verify(opened, repository, known, meter, jobs)
+    except DamagedRepository as error:
+        # Without a sound index no file can be told from another, but the packs can still be compared with their names.
+        unread = [ref for ref in index.packs if ref.sha256 not in known]
+        problems = [f"{name}: the index: {error.where}: {error.why}", *_damaged_objects(name, repository, unread)]
+    meter.tell()
+    return tuple(problems)
+
+
+def _verify(opened: OpenedIndex, repository: Repository, known: frozenset[str], meter: Meter, jobs: int) -> list[str]:
+    name = f"files of {opened.index.root.name}"
+    assessed = assess_contents(opened, repository, known=known, meter=meter, jobs=jobs)
+    problems = [f"{name}: object {pack}: {error.why}" for pack, error in assessed.damaged.items()]
+    problems += _damaged_objects(name, repository, assessed.unread)
+    hurt = query_index(opened, _IN_THESE_PACKS, packs=list(assessed.damaged), most=NAMES_SHOWN)
+    problems += [f"{name}: {readable(path)}: its pack is damaged" for (path,) in hurt]
+    hurt = query_index(opened, _WITH_THESE_CONTENTS, contents=sorted(assessed.wrong), most=NAMES_SHOWN)
+    problems += [f"{name}: {readable(path)}: its content does not have the SHA-256 in the index" for (path,) in hurt]
+    return problems
+
+
+def assess_contents(
+    opened: OpenedIndex, repository: Repository, *, known: frozenset[str] = frozenset(), meter: Meter, jobs: int
+) -> Contents:
+    """Read every pack that files of the index stand in, but those `known` to be right, and hash every content."""
+    refs = {ref.sha256: ref for ref in opened.index.packs if ref.sha256 not in known}
+    for files, size in query_index(opened, _IN_PACKS, packs=list(refs)):
+        meter.expect(files, int(size))
+    damaged: dict[str, DamagedRepository] = {}
+    wrong = {sha256 for (sha256,) in query_index(opened, _EMPTY_AND_NOT, nothing=hashlib.sha256().hexdigest())}
+    read: set[str] = set()
+
+    def packs() -> Iterator[list[_Piece]]:
+        pieces = map(_Piece._make, query_index(opened, _PIECES))
+        for pack, contents in itertools.groupby(pieces, key=lambda piece: piece.pack):
+            if pack in refs:
+                read.add(pack)
+                yield list(contents)
+
+    def large() -> Iterator[StoredFile]:
+        for file in files_of_several_packs(opened):
+            if any(part.object in refs for part in file.parts):
+                read.update(part.object for part in file.parts)
+                yield file
+
+    with ThreadPoolExecutor(jobs) as threads:
+        for assessed in itertools.chain(
+            in_order(threads, lambda pieces: _assess(pieces, refs[pieces[0].pack], repository), packs(), ahead=jobs),
+            in_order(threads, lambda file: _assess_large(file, PackReader(opened, repository)), large(), ahead=jobs),
+        ):
+            damaged |= assessed.damaged
+            wrong.update(assessed.wrong)
+            meter.count(assessed.files, assessed.size)
+    return Contents(damaged, frozenset(wrong), tuple(ref for pack, ref in refs.items() if pack not in read))
+
+
+def _assess(pieces: list[_Piece], ref: ObjectRef, repository: Repository) -> _Assessed:
+    """Read one pack and hold its contents against their SHA-256."""
+    try:
+        content = memoryview(unpack(repository, ref))
+    except DamagedRepository as error:
+        return _Assessed(0, 0, {ref.sha256: error}, [])
+    wrong = []
+    for _, start, length, sha256, _ in pieces:
+        block = content[start : start + length]
+        if len(block) != length or hashlib.sha256(block).hexdigest() != sha256:
+            wrong.append(sha256)
+    size = sum(piece.files * piece.length for piece in pieces)
+    return _Assessed(sum(piece.files for piece in pieces), size, {}, wrong)
+
+
+def _assess_large(file: StoredFile, packs: PackReader) -> _Assessed:
+    try:
+        for _ in packs.blocks(file):
+            pass
+    except DamagedRepository:
+        return _Assessed(0, 0, packs.damaged, [] if packs.damaged else [file.sha256])
+    return _Assessed(1, sum(part.length for part in file.parts), {}, [])
+
+
+def _damaged_objects(name: str, repository: Repository, refs: Iterable[ObjectRef]) -> list[str]:
+    problems = []
+    for ref in refs:
+        try:
+            repository.check(ref)
+        except DamagedRepository as error:
+            problems.append(f"{name}: object {ref.sha256}: {error.why}")
+    return problems

@@ -1,0 +1,211 @@
+"""Collect values of columns that could name files: text, JSON, ids and lists in text, with one query per table.
+
+Separators of Windows, URLs of files and `./` are read too: a mention is a path with `/` between its parts. Whether such a
+file is there is another question (`mention_matching.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import duckdb
+
+from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
+from edms_tasks.manifest import Encoding
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.raw_table import RawTable
+
+MENTIONED = "mentioned"
+"""The relation of (label, form, whole, value, rows, wanted, depth).
+
+form: `plain`, a value; `url`, one that is a URL, and not of the EDMS's own files as far as is known; `list`, a part of a value that is
+a list, which `whole` tells; `whole`, that value, since a name can hold commas; `json`, a string in JSON. wanted, depth: the end of a
+path by which a file is known, and of how many names it is.
+"""
+
+_KINDS = {"text", "json", "uuid", "other"}
+_LONGEST_PATH = 1_024
+_LONGEST_LIST = 100_000
+_LONGEST_JSON = 1_000_000
+_UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+# A file's name has an extension, or is a UUID, a hash or the like; a mere word is none.
+_FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{_UUID}|[0-9a-fA-F]{{16,}})"
+_BLANKS = " \t\r\n"
+_SEPARATORS = ("\n", "\t", "|", ";", ",")  # the first that a value has is the list's
+
+
+def label_of(table: Table, column: str) -> str:
+    """The name of a column in relations and findings."""
+    return f"{table.label}.{column}"
+
+
+def mentioning_columns(tables: Sequence[Table], raws: Mapping[str, RawTable]) -> Iterator[tuple[Table, str]]:
+    """Columns that could name files, other than FileFields and references."""
+    for table in tables:
+        if table.id not in raws or not raws[table.id].files:
+            continue
+        taken = {column for column, _ in table.file_columns}
+        for reference in table.references:
+            if isinstance(reference, ForeignReference):
+                taken.update(reference.columns)
+            elif isinstance(reference, GenericReference):
+                taken |= {reference.content_type_column, reference.object_id_column}
+        for column in table.columns:
+            if column.logical_type in _KINDS and column.name not in taken and not column.generated:
+                yield table, column.name
+
+
+def collect_mentions(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[tuple[Table, str]],
+    raws: Mapping[str, RawTable],
+    urls: Sequence[str],
+) -> None:
+    """Fill `MENTIONED`; `urls` are what URLs of files begin with.
+
+    One query a table, and one for all: a query for each of some hundred columns would take longer than the backup of a small EDMS.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE written (label VARCHAR, form VARCHAR, whole UBIGINT, value VARCHAR, rows BIGINT)"
+    )
+    by_table: dict[str, list[tuple[Table, str]]] = {}
+    for table, column in columns:
+        by_table.setdefault(table.id, []).append((table, column))
+    for its in by_table.values():
+        connection.execute(_written(its, raws[its[0][0].id]))
+    wanted = f"CASE WHEN form <> 'whole' AND {is_id('value')} THEN {id_key('value')} ELSE ltrim(value, '/') END"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {MENTIONED} AS
+        SELECT *, CASE WHEN contains(wanted, '/') THEN len(string_split(wanted, '/')) ELSE 1 END AS depth
+        FROM (
+            SELECT label, form, whole, value, CAST(sum(rows) AS BIGINT) AS rows, {wanted} AS wanted
+            FROM (
+                SELECT
+                    label, CASE WHEN form = 'plain' AND {_is_elsewhere(urls)} THEN 'url' ELSE form END AS form, whole,
+                    {_in_one_form(urls)} AS value, rows
+                FROM written
+            )
+            WHERE contains(ltrim(value, '/'), '/') OR {is_file_name("ltrim(value, '/')")}
+            GROUP BY ALL
+        )
+        """
+    )
+    connection.execute("DROP TABLE written")
+
+
+def is_file_name(text: str) -> str:
+    """SQL: whether a text is more than a word: it has an extension, or is a UUID, a hash or the like."""
+    return f"regexp_full_match({text}, {literal(_FILE_NAME)})"
+
+
+def is_id(path: str) -> str:
+    """SQL: whether the last name of a path is a UUID."""
+    return f"regexp_full_match({last_name(path)}, {literal(_UUID)})"
+
+
+def id_key(path: str) -> str:
+    """SQL: the UUID that is the last name of a path, whatever its dashes; no path begins so."""
+    return f"'#' || lower(replace({last_name(path)}, '-', ''))"
+
+
+def last_name(path: str) -> str:
+    """SQL: the part of a path after the last `/`."""
+    return f"regexp_extract({path}, '[^/]*$')"
+
+
+def text_bytes(name: str, encoding: Encoding) -> str:
+    """SQL: a raw value's text as UTF-8 bytes, which is what file names are compared as."""
+    if encoding == "tagged":
+        return (
+            f"CASE WHEN left({name}, 1) IN ('t', 'b') THEN unhex(substr({name}, 2)) ELSE encode(substr({name}, 2)) END"
+        )
+    return f"encode(CAST({name} AS VARCHAR))"
+
+
+def _text(name: str, encoding: Encoding) -> str:
+    if encoding == "tagged":
+        return f"try(decode({text_bytes(name, encoding)}))"
+    return f"CAST({name} AS VARCHAR)"
+
+
+def _written(columns: Sequence[tuple[Table, str]], raw: RawTable) -> str:
+    """INSERT what a table's columns hold that could be a name of a file, as it is written."""
+    paths = ", ".join(literal(str(path)) for path in raw.files)
+    names = ", ".join(literal(label_of(table, column)) for table, column in columns)
+    texts = ", ".join(_text(identifier(column), raw.encodings.get(column, "native")) for _, column in columns)
+    in_json = r"""unnest(regexp_extract_all(value, '"((?:[^"\\]|\\.)+)"', 1))"""
+    unescaped = """CASE WHEN contains(value, '\\') THEN try(CAST('"' || value || '"' AS JSON) ->> '$') ELSE value END"""
+    return f"""
+        INSERT INTO written
+        WITH texts AS (
+            SELECT
+                label, value, {_is_json("value")} AS is_json,
+                CASE WHEN is_json THEN NULL ELSE {_separator("value")} END AS separator
+            FROM (SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}]))
+            -- What is kept is held: long texts, of which hardly any is a list, are dropped here.
+            WHERE strlen(value) <= {_LONGEST_JSON}
+                AND (is_json OR separator IS NOT NULL OR strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")})
+        ),
+        plain AS (SELECT label, value, separator FROM texts WHERE NOT is_json)
+        SELECT label, form, whole, value, count(*)
+        FROM (
+            SELECT label, 'plain' AS form, NULL AS whole, value FROM plain WHERE separator IS NULL
+            UNION ALL
+            SELECT label, 'whole', hash(value), value FROM plain WHERE separator IS NOT NULL
+            UNION ALL
+            SELECT label, 'list', hash(value), trim(unnest(string_split(value, separator)), {literal(_BLANKS)})
+            FROM plain WHERE separator IS NOT NULL
+            UNION ALL
+            SELECT label, 'json', NULL, {unescaped} FROM (SELECT label, {in_json} AS value FROM texts WHERE is_json)
+        )
+        WHERE strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")}
+        GROUP BY ALL
+    """
+
+
+def _is_json(value: str) -> str:
+    """SQL: whether a value begins and ends as JSON does: `[x].pdf` is the name of a file."""
+    end = f"right(rtrim(right({value}, 8), {literal(_BLANKS)}), 1)"
+    pair = f"left({value}, 1) || {end} IN ('[]', '{{}}', '\"\"')"
+    # Taking the ends of each value off, by characters, took longer than all else that is asked of it.
+    begins = " OR ".join(f"starts_with({value}, {literal(mark)})" for mark in '[{"')
+    return f"(CASE WHEN {begins} THEN {pair} ELSE false END)"
+
+
+def _could_be(value: str) -> str:
+    """SQL: whether a value could be a name of a file, as it is written."""
+    return f"(contains({value}, '/') OR contains({value}, '\\') OR {is_file_name(value)})"
+
+
+def _separator(value: str) -> str:
+    """SQL: what separates the parts of a value all of which look like names of files; NULL of other values."""
+    cases = []
+    for separator in _SEPARATORS:
+        other = f"[^{separator}]"
+        part = rf"\s*(?:{other}*[/\\]{other}*|{other}*\.[A-Za-z0-9]{{1,8}}|{_UUID}|[0-9a-fA-F]{{16,}})\s*"
+        found = f"regexp_full_match({value}, {literal(f'(?:{part}[{separator}])+(?:{part}|[[:space:]]*)')})"
+        cases.append(
+            f"WHEN contains({value}, {literal(separator)}) THEN CASE WHEN {found} THEN {literal(separator)} END"
+        )
+    return f"CASE WHEN strlen({value}) > {_LONGEST_LIST} THEN NULL {' '.join(cases)} END"
+
+
+def _is_elsewhere(urls: Sequence[str]) -> str:
+    """SQL: whether a `value` is a URL that does not begin like those of the EDMS's files."""
+    prefixes = "|".join(_escaped(prefix.strip("/")) for prefix in urls)
+    own = f"regexp_matches(value, {literal(f'^https?://[^/]*/(?:{prefixes})/')})" if prefixes else "false"
+    return f"regexp_matches(value, '^https?://') AND NOT {own}"
+
+
+def _in_one_form(urls: Sequence[str]) -> str:
+    """The path in a `value`: of a URL, of Windows, below the prefix of URLs of files, after `./`."""
+    url = r"""regexp_replace(regexp_replace(value, '^(?:https?://[^/]*|file://)', ''), '[?#].*$', '')"""
+    plain = f"CASE WHEN regexp_matches(value, '^(?:https?|file)://') THEN url_decode({url}) ELSE replace(value, '\\', '/') END"
+    bare = f"regexp_replace({plain}, '^(?:\\./)+', '')"
+    prefixes = "|".join(_escaped(prefix.strip("/")) for prefix in urls)
+    return f"""regexp_replace({bare}, {literal(f"^(?:https?:/)?/(?:{prefixes})/")}, '')""" if prefixes else bare
+
+
+def _escaped(text: str) -> str:
+    return "".join(one if one.isalnum() or one in "/_-" else f"\\{one}" for one in text)

@@ -1,0 +1,275 @@
+"""Back up a file root: list it, compare it with the previous index, and read, pack and index what is new or changed.
+
+A file that is unchanged since the previous index is not opened; its content stays in its pack. Each content is stored once,
+however many files have it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edms_tasks.errors import DamagedRepository
+from edms_tasks.files.exclusions import NOTHING, LeaveOut
+from edms_tasks.files.folder_listing import write_listing
+from edms_tasks.files.folder_walk import Troubles, walk
+from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, digest_of, file_workspace, write_index
+from edms_tasks.files.index_fetch import open_index
+from edms_tasks.files.pack_writer import Packer
+from edms_tasks.files.progress import Meter, Progress
+from edms_tasks.files.read_ahead import Content, FileFailed, Read, TooLarge, Wanted, read_ahead
+from edms_tasks.inventory.model import FileRoot, Finding
+from edms_tasks.manifest import FileIndex, ObjectRef
+from edms_tasks.quoting import literal
+from edms_tasks.repository import Repository
+
+_WRITERS = 2
+
+_Connection = duckdb.DuckDBPyConnection
+
+# Relations of the workspace. `known` and what follows have the columns of `READ_SCHEMA`, a position in the listing first.
+_LISTING, _PREVIOUS, _UNCHANGED, _READ = "listing", "previous", "unchanged", "read_now"
+
+
+_COMPARE = f"""
+    SELECT listing.position, previous.* EXCLUDE (path, kind)
+    FROM {_LISTING} AS listing
+    JOIN {_PREVIOUS} AS previous ON previous.path = listing.path
+    WHERE
+        listing.kind = 'file'
+        AND previous.inode <> 0
+        AND (listing.inode, listing.size, listing.mtime_ns, listing.ctime_ns)
+            = (previous.inode, previous.size, previous.mtime_ns, previous.ctime_ns)
+"""
+
+_CHANGED = f"""
+    SELECT position, path, link, size
+    FROM {_LISTING} ANTI JOIN {_UNCHANGED} USING (position)
+    WHERE kind = 'file'
+    ORDER BY position
+"""
+
+_CONTENTS = f"""
+    SELECT sha256, parts[1]."object" AS object, parts[1]."offset" AS "offset"
+    FROM {_PREVIOUS}
+    WHERE len(parts) = 1
+    ORDER BY sha256
+"""
+
+_LINKS = f"""
+    SELECT path
+    FROM {_LISTING} SEMI JOIN (SELECT position FROM {_UNCHANGED} UNION ALL SELECT position FROM {_READ}) USING (position)
+    WHERE link
+    ORDER BY position
+"""
+
+_SET_ID = f"""
+    SELECT path
+    FROM {_LISTING} SEMI JOIN (SELECT position FROM {_UNCHANGED} UNION ALL SELECT position FROM {_READ}) USING (position)
+    WHERE kind = 'file' AND mode & {stat.S_ISUID | stat.S_ISGID} <> 0
+    ORDER BY position
+"""
+
+# A folder is as it was listed; a file is what was read of it, now or by an earlier backup.
+_INDEX = f"""
+    SELECT
+        listing.path,
+        listing.kind,
+        coalesce(file.size, 0) AS size,
+        coalesce(file.mtime_ns, listing.mtime_ns) AS mtime_ns,
+        coalesce(file.ctime_ns, listing.ctime_ns) AS ctime_ns,
+        coalesce(file.inode, listing.inode) AS inode,
+        coalesce(file.mode, listing.mode) AS mode,
+        coalesce(file.uid, listing.uid) AS uid,
+        coalesce(file.gid, listing.gid) AS gid,
+        coalesce(file.sha256, '') AS sha256,
+        coalesce(file.parts, []) AS parts
+    FROM {_LISTING} AS listing
+    LEFT JOIN (SELECT * FROM {_UNCHANGED} UNION ALL SELECT * FROM {_READ}) AS file USING (position)
+    WHERE listing.kind = 'dir' OR file.position IS NOT NULL
+    ORDER BY position
+"""
+
+
+def index_files(
+    root: FileRoot,
+    repository: Repository,
+    *,
+    leave_out: LeaveOut = NOTHING,
+    databases: Sequence[Path] = (),
+    previous: FileIndex | None = None,
+    scratch: Path,
+    progress: Progress | None = None,
+    jobs: int = 2,
+) -> tuple[FileIndex, tuple[Finding, ...]]:
+    """Store a root's files; returns its index and what could not be kept as it is.
+
+    Args:
+        root: the folder.
+        repository: where packs and index go.
+        leave_out: what is left out by patterns.
+        databases: files of live databases, which are left out: their rows are stored.
+        previous: the same root's index in an earlier snapshot; what it knows unchanged is not read again.
+        scratch: folder for temporary files.
+        progress: told how many files have to be read, and how many are done.
+        jobs: how many threads read, compress and store.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    troubles, meter = Troubles(root.name), Meter(progress)
+    base = os.fsencode(root.path)
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="files-", dir=scratch)))
+        workspace = opened.enter_context(file_workspace(folder))
+        ours = [*_own_folders(repository, scratch), *databases]
+        found = walk(base, troubles.tell, leave_out=leave_out, ours=ours)
+        with ThreadPoolExecutor(1) as beside:
+            listed = beside.submit(write_listing, found, folder / "listing.parquet")
+            known = _know(previous, repository, folder, troubles, workspace, opened)
+            listed.result()
+        _relate(workspace, _LISTING, [folder / "listing.parquet"])
+        _write(workspace, _COMPARE, folder / "unchanged.parquet")
+        _relate(workspace, _UNCHANGED, [folder / "unchanged.parquet"])
+        ((files, size),) = workspace.execute(f"SELECT count(*), coalesce(sum(size), 0) FROM ({_CHANGED})").fetchall()
+        meter.expect(files, int(size))
+        packs = _read_changed(base, workspace, repository, folder, known, troubles, meter, jobs)
+        index = _write_index(root, workspace, repository, folder, packs)
+        for (path,) in _rows(workspace, _LINKS):
+            troubles.tell("link-stored-as-file", path)
+        for (path,) in _rows(workspace, _SET_ID):
+            troubles.tell("file-set-id", path)
+    meter.tell()
+    return index, troubles.findings()
+
+
+def _know(
+    previous: FileIndex | None,
+    repository: Repository,
+    folder: Path,
+    troubles: Troubles,
+    workspace: _Connection,
+    opened: ExitStack,
+) -> dict[str, ObjectRef]:
+    """Make the relation of the previous index's files whose packs are still there; returns those packs by name."""
+    paths: tuple[Path, ...] = ()
+    if previous is not None and previous.index:
+        try:
+            paths = opened.enter_context(open_index(previous, repository, folder)).paths
+        except DamagedRepository:
+            troubles.tell("file-index-unusable", b"")
+    if previous is None or not paths:
+        nothing = folder / "nothing.parquet"
+        pq.write_table(SCHEMA.empty_table(), nothing)
+        _relate(workspace, _PREVIOUS, [nothing])
+        return {}
+    there = {ref.sha256: ref for ref in previous.packs if repository.has(ref)}
+    gone = [ref.sha256 for ref in previous.packs if ref.sha256 not in there]
+    _relate(workspace, _PREVIOUS, paths, "kind = 'file'" + (f" AND NOT {_has_any(gone)}" if gone else ""))
+    return there
+
+
+def _read_changed(
+    base: bytes,
+    workspace: _Connection,
+    repository: Repository,
+    folder: Path,
+    known: Mapping[str, ObjectRef],
+    troubles: Troubles,
+    meter: Meter,
+    jobs: int,
+) -> dict[str, ObjectRef]:
+    """Read and pack what is not unchanged, and make the relation of it; returns all packs by name."""
+    with (
+        ThreadPoolExecutor(_WRITERS) as writers,
+        ThreadPoolExecutor(jobs) as threads,
+        closing(Packer(repository, threads, writers, folder, ahead=jobs + _WRITERS)) as packer,
+    ):
+        changed = _rows(workspace, _CHANGED)
+        first = next(changed, None)
+        if first is not None:
+            packer.know(_batches(workspace, _CONTENTS), known)
+            files = (Wanted(*row) for row in itertools.chain([first], changed))
+            for group in read_ahead(base, files, threads, ahead=4 * jobs):
+                for read in group:
+                    _take(base, read, packer, troubles, meter)
+        packs = packer.finish()
+    _relate(workspace, _READ, [packer.path])
+    return {**known, **packs}
+
+
+def _take(base: bytes, read: Read, packer: Packer, troubles: Troubles, meter: Meter) -> None:
+    try:
+        if isinstance(read, TooLarge):
+            meter.count()
+            trouble = packer.add_large(base, read.file, meter)
+        else:
+            meter.count(1, read.file.size)
+            trouble = read.trouble
+            if isinstance(read, Content):
+                packer.add(read)
+    except FileFailed as failed:
+        trouble = str(failed)
+    if trouble:
+        troubles.tell(trouble, read.file.path)
+
+
+def _write_index(
+    root: FileRoot, workspace: _Connection, repository: Repository, folder: Path, packs: Mapping[str, ObjectRef]
+) -> FileIndex:
+    paths = write_index(_batches(workspace, _INDEX), folder)
+    files, size, used = 0, 0, []
+    if paths:
+        _relate(workspace, "indexed", paths)
+        ((files, size),) = workspace.execute(
+            "SELECT count(*), coalesce(sum(size), 0) FROM indexed WHERE kind = 'file'"
+        ).fetchall()
+        used = workspace.execute(
+            """SELECT DISTINCT part."object" FROM (SELECT unnest(parts) AS part FROM indexed) ORDER BY 1"""
+        ).fetchall()
+    return FileIndex(
+        root=root,
+        files=files,
+        bytes=size,
+        digest=digest_of(paths, workspace),
+        index=tuple(repository.put_file(path) for path in paths),
+        packs=tuple(packs[name] for (name,) in used),
+    )
+
+
+def _relate(workspace: _Connection, name: str, paths: Sequence[Path], where: str = "true") -> None:
+    files = ", ".join(literal(str(path)) for path in paths)
+    workspace.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}]) WHERE {where}")
+
+
+def _write(workspace: _Connection, query: str, into: Path) -> None:
+    workspace.execute(f"COPY ({query}) TO {literal(str(into))} (FORMAT parquet, COMPRESSION lz4)")
+
+
+def _batches(workspace: _Connection, query: str) -> Iterator[pa.RecordBatch]:
+    with workspace.cursor() as cursor:
+        yield from cursor.sql(query).to_arrow_reader(ROWS_AT_ONCE)
+
+
+def _rows(workspace: _Connection, query: str) -> Iterator[tuple]:  # type: ignore[type-arg]
+    for batch in _batches(workspace, query):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _has_any(names: Sequence[str]) -> str:
+    """Whether a row's content is in one of these packs."""
+    packs = ", ".join(literal(name) for name in names)
+    return f"""list_has_any([part."object" FOR part IN parts], [{packs}])"""
+
+
+def _own_folders(repository: Repository, scratch: Path) -> list[Path]:
+    """The repository's folder and the working folder: a root that holds them must not back up the backup."""
+    return [scratch] + ([repository.local_folder] if repository.local_folder is not None else [])

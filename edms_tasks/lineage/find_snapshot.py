@@ -1,0 +1,60 @@
+"""Find a snapshot for an EDMS: the inspected one, or the one that the working folder has a record of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edms_tasks.inventory.model import Finding
+from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.lineage.last_backup_record import asker_unasked, remembered
+from edms_tasks.lineage.owner import Asker, asker_of
+from edms_tasks.lineage.snapshot_history import PROBLEMS, History, histories, history_of
+from edms_tasks.lineage.snapshot_names import Chosen, choose
+from edms_tasks.repository import Repository, Survey
+from edms_tasks.repository.chain import Mark
+from edms_tasks.settings import Settings
+
+
+def chosen_snapshot(
+    settings: Settings, repository: Repository, name: str, report: ProbeReport | None = None, *, passing_over: str = ""
+) -> Chosen:
+    """The snapshot that a name stands for; see `choose`. `report` is what the EDMS reported, if it was inspected."""
+    asker = _asker(settings, repository, report)
+    return choose(repository, name, asker, _here(settings, repository, asker), passing_over=passing_over)
+
+
+def own_history(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> History:
+    """The snapshots of the EDMS that the settings describe."""
+    asker = _asker(settings, repository, report)
+    return history_of(repository, asker, _here(settings, repository, asker))
+
+
+@dataclass(frozen=True)
+class State:
+    """The snapshots of a repository, of every EDMS, and the problems among them."""
+
+    survey: Survey
+    own: History
+    problems: tuple[str, ...]  # losses, and doubts about which snapshot is the newest
+    notes: tuple[str, ...]  # wrong clocks, head records that are behind
+
+
+def state_of(settings: Settings, repository: Repository) -> State:
+    """Check the order and completeness of all snapshots in a repository."""
+    own = own_history(settings, repository)
+    found: dict[tuple[str, str, str], Finding] = {}
+    for history in (own, *histories(own.survey, own.asker)):
+        for one in history.findings():
+            found.setdefault((one.code, one.subject, one.message), one)
+    problems = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code in PROBLEMS)
+    notes = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code not in PROBLEMS)
+    return State(own.survey, own, problems, notes)
+
+
+def _asker(settings: Settings, repository: Repository, report: ProbeReport | None) -> Asker:
+    return asker_of(settings, report) if report is not None else asker_unasked(settings, repository.identity)
+
+
+def _here(settings: Settings, repository: Repository, asker: Asker) -> Mark | None:
+    witness = remembered(settings.workdir).of(asker.id, repository.identity)
+    return witness.mark if witness is not None else None

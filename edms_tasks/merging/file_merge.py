@@ -1,0 +1,381 @@
+"""Merge the snapshot's files into folders in use: which are new, which differ, and where they go.
+
+A file is brought under the name that its row has in the target: names that hold ids follow them. Contents come out of the
+repository into a folder of their own inside the root, verified, and are moved into place only when everything is validated.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from edms_tasks.digests.canonical import text_of
+from edms_tasks.digests.value_equality import bare_uuid
+from edms_tasks.errors import MergeRefused
+from edms_tasks.files.deep_paths import open_path
+from edms_tasks.files.folder_walk import MERGE_STAGING
+from edms_tasks.files.index import SCHEMA, OpenedIndex, readable
+from edms_tasks.files.index_fetch import folders_of, open_index
+from edms_tasks.files.root_restore import restore_opened
+from edms_tasks.inventory.id_patterns import name_expression
+from edms_tasks.inventory.model import FileNameReference
+from edms_tasks.manifest import FileIndex
+from edms_tasks.merging.conflicts import Conflict, make_conflict
+from edms_tasks.merging.declared_without_ids import Accepted
+from edms_tasks.merging.file_owners import Owners
+from edms_tasks.merging.file_renaming import other_names
+from edms_tasks.merging.id_map import IdMap
+from edms_tasks.merging.planning import FilePlan, Policy
+from edms_tasks.quoting import literal
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.disk_space import require_space
+
+STAGING = os.fsdecode(MERGE_STAGING)
+_EXAMPLES = 3
+_BLOCK = 1 << 20
+
+
+@dataclass
+class RootMerge:
+    """The merge of one folder: its plan and its progress."""
+
+    index: FileIndex
+    live: Path
+    plan: FilePlan
+    writes: dict[bytes, tuple[bytes, bool]]  # name in the snapshot -> name in the target, whether it replaces a file
+    nobodys: Sequence[str] = ()  # names of files to be added that no row names, and no declaration
+    renames: Mapping[str, str] = field(default_factory=dict)  # other names for files whose names are taken
+    _added: list[Path] = field(default_factory=list)
+    _replaced: list[tuple[Path, Path]] = field(default_factory=list)
+
+    def stage(self, repository: Repository, scratch: Path) -> None:
+        """Fetch the contents into the staging folder, each verified against the index."""
+        if not self.writes:
+            return
+        self.remove_staged()
+        self.live.mkdir(parents=True, exist_ok=True)
+        require_space(self.live, self.plan.bytes, f"the files of {self.index.root.name}")
+        with open_index(self.index, repository, scratch) as opened:
+            chosen = opened.folder / "chosen.parquet"
+            _choose(opened, self.writes, chosen)
+            restore_opened(
+                OpenedIndex(self.index, (chosen,), opened.folder, opened.engine), repository, self.live / STAGING
+            )
+
+    def move_in(self, aside: Path) -> None:
+        """Move the staged files to their names; those that they replace go to `aside`."""
+        for name, (final, replaces) in sorted(self.writes.items()):
+            staged, target = _place(self.live / STAGING, name), _place(self.live, final)
+            _require_plain_folders(self.live, final)
+            _make_folders(self.live, self.live / STAGING, final)
+            if replaces:
+                kept = _place(aside / self.index.root.name, final)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(target, kept)
+                self._replaced.append((kept, target))
+            try:
+                os.link(staged, target)  # never over a file that came meanwhile
+            except FileExistsError as error:
+                raise MergeRefused(
+                    "Another file appeared in the place of one of the snapshot's.",
+                    where=str(target),
+                    fix="Nothing was changed. Run the merge again.",
+                ) from error
+            self._added.append(target)
+
+    def take_back(self) -> None:
+        """Undo `move_in`."""
+        for target in reversed(self._added):
+            target.unlink(missing_ok=True)
+        for kept, target in reversed(self._replaced):
+            shutil.move(kept, target)
+        self._added, self._replaced = [], []
+
+    def remove_staged(self) -> None:
+        """Remove the folder with the staged contents, of this or a killed run."""
+        staged = self.live / STAGING
+        if staged.exists():
+            shutil.rmtree(staged)
+
+
+@dataclass(frozen=True)
+class RootToPlan:
+    """What the plan for a folder of files depends on."""
+
+    repository: Repository
+    folder: Path  # the EDMS's
+    names: Sequence[FileNameReference]  # declared names with ids in this folder
+    id_maps: Mapping[str, IdMap]  # by table id
+    owners: Owners
+    policy: Policy  # what happens to files that differ
+    only: (
+        Callable[[str, Mapping[str, str]], bool] | None
+    )  # whether a file is to be brought, by its name and the ids in it
+    accepted: Accepted
+    renames: Mapping[str, str]  # name -> other name, for files whose name a row of the target has
+    may_rename: bool
+    longest: int | None  # characters of a name that the columns can hold
+
+
+@dataclass
+class _Sorted:
+    """The files of a folder, by what is to be done with them."""
+
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("add", "replace", "keep", "same", "renamed", "bytes"), 0)
+    )
+    writes: dict[bytes, tuple[bytes, bool]] = field(default_factory=dict)
+    additions: list[str] = field(default_factory=list)
+    replacements: list[str] = field(default_factory=list)
+    disputed: list[tuple[bytes, bytes]] = field(default_factory=list)  # name, and name in the target
+    unclaimed: list[str] = field(default_factory=list)  # nobody's, and another file has the name
+    nobodys: list[str] = field(default_factory=list)  # nobody's, and not there
+
+    def add(self, name: bytes, final: bytes, size: int) -> None:
+        self.counts["add"] += 1
+        self.counts["bytes"] += size
+        self.writes[name] = (final, False)
+        self.additions.append(readable(final))
+
+    def replace(self, name: bytes, final: bytes, size: int) -> None:
+        self.counts["replace"] += 1
+        self.counts["bytes"] += size
+        self.writes[name] = (final, True)
+        self.replacements.append(readable(final))
+
+
+def plan_files(index: FileIndex, how: RootToPlan, scratch: Path) -> tuple[RootMerge, list[Conflict]]:
+    """Compare a folder of the snapshot with the live one.
+
+    A file is somebody's if a row of the snapshot names it, or if the id in its name is by declaration that of a row. Only
+    such a file ever takes the place of another one.
+    """
+    found = _Sorted()
+    with open_index(index, how.repository, scratch) as opened:
+        for name, final, size, sha256, ids in _named(opened, how.names, how.id_maps):
+            if how.only is not None and not how.only(os.fsdecode(name), ids):
+                continue
+            _sort(found, index.root.name, how, name, final, size, sha256, is_somebodys=bool(ids))
+        renames = _other_names(found, opened, how) if how.may_rename else {}
+    disputed = [final for name, final in found.disputed if os.fsdecode(name) not in renames]
+    conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed)
+    plan = FilePlan(
+        root=index.root.name,
+        **found.counts,
+        additions=tuple(sorted(found.additions)[:_EXAMPLES]),
+        replacements=tuple(sorted(found.replacements)[:_EXAMPLES]),
+    )
+    return RootMerge(index, how.folder, plan, found.writes, tuple(found.nobodys), renames), conflicts
+
+
+def _sort(
+    found: _Sorted, root: str, how: RootToPlan, name: bytes, final: bytes, size: int, sha256: str, *, is_somebodys: bool
+) -> None:
+    """Decide on one file."""
+    text = how.renames.get(os.fsdecode(name), os.fsdecode(name))
+    if text != os.fsdecode(name):
+        final = os.fsencode(text)
+    is_somebodys = is_somebodys or text in how.owners.named
+    there = _compare(how.folder, final, size, sha256)
+    found.counts["renamed"] += final != name
+    if there == "same":
+        found.counts["same"] += 1
+        return
+    if not is_somebodys and there == "missing":
+        found.nobodys.append(text)
+    if there == "missing":
+        found.add(name, final, size)
+        return
+    here = os.fsdecode(final)
+    new_here = how.policy == "keep" and text in how.owners.claimed
+    if here in how.owners.spoken_for or how.policy == "fail" or there == "no file" or new_here:
+        found.disputed.append((name, final))
+    elif not is_somebodys and not how.accepted.file(root, here):
+        found.unclaimed.append(readable(final))
+    elif how.policy == "keep":
+        found.counts["keep"] += 1
+    else:
+        found.replace(name, final, size)
+
+
+def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan) -> dict[str, str]:
+    """Name -> other name, for the disputed files that rows name; a free one, or that of the same content."""
+    tried = {
+        os.fsdecode(name): list(other_names(os.fsdecode(name), how.longest))
+        for name, final in found.disputed
+        if name == final and os.fsdecode(name) in how.owners.named
+    }
+    if not tried:
+        return {}
+    every = [os.fsencode(other) for others in tried.values() for other in others]
+    read = "read_parquet($paths)"
+    with opened.workspace() as connection:
+        paths = {"paths": [str(path) for path in opened.paths]}
+        taken = connection.execute(
+            f"SELECT path FROM {read} WHERE path IN (SELECT unnest($every))", {**paths, "every": every}
+        ).fetchall()
+        contents = connection.execute(
+            f"SELECT path, size, sha256 FROM {read} WHERE path IN (SELECT unnest($every))",
+            {**paths, "every": [os.fsencode(name) for name in tried]},
+        ).fetchall()
+    used = {os.fsdecode(bytes(path)) for (path,) in taken}
+    chosen: dict[str, str] = {}
+    for path, size, sha256 in contents:
+        name = os.fsdecode(bytes(path))
+        for other in tried[name]:
+            if other in used:
+                continue
+            if _compare(how.folder, os.fsencode(other), int(size), str(sha256)) in ("missing", "same"):
+                chosen[name] = other
+                used.add(other)
+                break
+    return chosen
+
+
+def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], unclaimed: Sequence[str]) -> list[Conflict]:
+    conflicts = []
+    if disputed:
+        by_rows = how.policy != "fail"
+        conflicts.append(
+            make_conflict(
+                "file",
+                f"files of {root}",
+                "Files of the snapshot have the names of other files of the target"
+                + (", which rows that stay in the target name." if by_rows else "."),
+                count=len(disputed),
+                examples=tuple(sorted(readable(final) for final in disputed)[:_EXAMPLES]),
+                fix="Bring them under other names with --rename-files, which rows that name them get too; or rename the target's files in "
+                "the EDMS" + ("." if by_rows else ", or choose --on-conflict overwrite or keep."),
+            )
+        )
+    if unclaimed:
+        conflicts.append(
+            make_conflict(
+                "file-unclaimed",
+                f"files of {root}",
+                count=len(unclaimed),
+                examples=tuple(sorted(unclaimed)[:_EXAMPLES]),
+                fix="If their names hold ids, declare them under [[soft_references]] (files, name, target). If files of one name are the "
+                f"same file in both systems: --not-a-reference '{root}:PATTERN', such as '{root}:{sorted(unclaimed)[0]}'.",
+            )
+        )
+    return conflicts
+
+
+def _named(
+    opened: OpenedIndex, names: Sequence[FileNameReference], id_maps: Mapping[str, IdMap]
+) -> Iterator[tuple[bytes, bytes, int, str, dict[str, str]]]:
+    """Every file: its name, the name it has in the target, its size, its SHA-256, and the ids in its name by table id."""
+    cases, joins, held, targets = [], [], [], []
+    for number, reference in enumerate(names):
+        id_map = id_maps.get(reference.target)
+        if id_map is None or id_map.table.primary_key != (reference.target_column,):
+            continue
+        pattern = name_expression(reference.pattern, reference.id_kind)
+        parts = f"regexp_extract(f.text, {literal(pattern.expression)}, ['before', 'id', 'after'], 's')"
+        written = f"{parts}.id"
+        plain = f"coalesce(nullif(ltrim({written}, '0'), ''), '0')" if pattern.padded else written
+        held.append(f"CASE WHEN NOT n{number}.is_orphan THEN {plain} END")
+        targets.append(reference.target)
+        joins.append(
+            f"LEFT JOIN {id_map.relation} n{number} ON {written} <> '' "
+            f"AND {bare_uuid(text_of(f'n{number}.source', id_map.kind))} = {bare_uuid(plain)}"
+        )
+        final = f"CAST(n{number}.final AS VARCHAR)"
+        if pattern.padded:
+            width = f"CAST(strlen({written}) AS INTEGER)"
+            final = f"CASE WHEN strlen({final}) >= {width} THEN {final} ELSE lpad({final}, {width}, '0') END"
+        cases.append(
+            f"WHEN n{number}.final <> n{number}.source THEN encode({parts}.before || {final} || {parts}.after)"
+        )
+    renamed = f"CASE {' '.join(cases)} ELSE f.path END" if cases else "f.path"
+    query = (
+        f"SELECT f.path, {renamed}, f.size, f.sha256, [{', '.join(held)}] "
+        f"FROM (SELECT *, try(decode(path)) AS text FROM read_parquet($paths) WHERE kind = 'file') f {' '.join(joins)}"
+    )
+    with opened.workspace() as connection:
+        found = connection.execute(query, {"paths": [str(path) for path in opened.paths]})
+        while rows := found.fetchmany(4096):
+            for name, final, size, sha256, found_ids in rows:
+                ids = {table: str(one) for table, one in zip(targets, found_ids, strict=True) if one is not None}
+                yield bytes(name), bytes(final), int(size), str(sha256), ids
+
+
+def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:
+    """`missing`, `same`, `differs`, or `no file` where something else has the name."""
+    path = _place(live, name)
+    try:
+        descriptor = open_path(os.fsencode(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return "missing"
+    except NotADirectoryError:
+        return "no file"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "no file"
+        raise MergeRefused(
+            "A file of the EDMS cannot be read.",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix="Fix its permissions, or run as the user that the EDMS runs as.",
+        ) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        held = os.fstat(stream.fileno())
+        if not stat.S_ISREG(held.st_mode):
+            return "no file"
+        if held.st_size != size:
+            return "differs"
+        digest = hashlib.sha256()
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return "same" if digest.hexdigest() == sha256 else "differs"
+
+
+def _make_folders(live: Path, staged: Path, name: bytes) -> None:
+    """Create the folders of a file, with their permissions and owner in the snapshot, or else those of the parent folder."""
+    for folder in folders_of(name, is_folder=False):
+        path = _place(live, folder)
+        if path.exists():
+            continue
+        path.mkdir()
+        like = _place(staged, folder)
+        held = (like if like.is_dir() else path.parent).stat()
+        if os.geteuid() == 0:
+            os.chown(path, held.st_uid, held.st_gid)
+        path.chmod(stat.S_IMODE(held.st_mode))
+
+
+def _place(root: Path, name: bytes) -> Path:
+    """A name of the index, which stays inside the root (`fetch.open_index`), below a folder."""
+    return root / os.fsdecode(name)
+
+
+def _choose(opened: OpenedIndex, writes: Mapping[bytes, object], path: Path) -> None:
+    """Write the needed rows of an index: the files, and the folders that contain them."""
+    folders = {folder for name in writes for folder in folders_of(name, is_folder=False)} | {b""}
+    wanted = pa.array([*writes, *folders], pa.binary())
+    with pq.ParquetWriter(path, SCHEMA) as writer:
+        for batch in opened.batches():
+            writer.write_batch(batch.filter(pc.is_in(batch["path"], wanted)))
+
+
+def _require_plain_folders(live: Path, name: bytes) -> None:
+    """Refuse symbolic links among the folders, because they could lead out of the root."""
+    for folder in folders_of(name, is_folder=False):
+        path = _place(live, folder)
+        if path.is_symlink():
+            raise MergeRefused(
+                "A folder that the merge would write files into is a link.",
+                where=str(path),
+                fix="Nothing was changed. Make it a folder, or copy the files by hand.",
+            )

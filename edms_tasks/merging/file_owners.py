@@ -1,0 +1,80 @@
+"""Whose a file is, by the columns that name it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.merging.file_name_columns import Namings
+from edms_tasks.merging.identified_rows import Identified, paired
+from edms_tasks.merging.matched_tables import Matched
+from edms_tasks.merging.planning import Policy, written
+from edms_tasks.merging.row_rewriting import ACTION
+from edms_tasks.quoting import literal
+
+
+@dataclass(frozen=True)
+class Owners:
+    """The names of files in one folder that rows hold."""
+
+    spoken_for: frozenset[str]  # by rows of the target that stay as they are
+    named: frozenset[str]  # by rows of the snapshot that are merged
+    claimed: frozenset[str]  # by those of them that the target does not have
+
+
+def owners(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], namings: Namings, root: str
+) -> Owners:
+    """Who names the files of a folder."""
+    return Owners(
+        frozenset(_spoken_for(cursor, matched, policies, namings, root)),
+        frozenset(named_files(cursor, matched, namings, root)),
+        frozenset(named_files(cursor, matched, namings, root, f'r."{ACTION}" = {literal("insert")}')),
+    )
+
+
+def _spoken_for(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], namings: Namings, root: str
+) -> set[str]:
+    """The names that unchanged rows of the target hold."""
+    names: set[str] = set()
+    for table_id, target in matched.targets.items():
+        for naming in namings[table_id]:
+            if naming.root != root or not target.rows:
+                continue
+            text = naming.path(_text(target, naming.column, "t"))
+            rows = matched.rewritten[table_id]
+            settled = f"({written(policies[table_id])} OR o.\"{ACTION}\" = 'same')"
+            theirs = f"NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND {settled})"
+            found = cursor.execute(
+                f"SELECT DISTINCT {text} FROM {target.relation} t WHERE {text} <> '' AND {theirs}"
+            ).fetchall()
+            names |= {str(name) for (name,) in found}
+    return names
+
+
+def named_files(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, namings: Namings, root: str, condition: str = "true"
+) -> set[str]:
+    """The names that rows of the snapshot hold which are merged and of which the condition is true."""
+    names: set[str] = set()
+    for table_id, source in matched.sources.items():
+        rows = matched.rewritten[table_id]
+        for naming in namings[table_id]:
+            if naming.root != root or not rows.rows:
+                continue
+            text = naming.path(_text(source, naming.column, "s"))
+            found = cursor.execute(
+                f"SELECT DISTINCT {text} FROM {source.relation} s JOIN {rows.relation} r ON {paired('s', 'r')} "
+                f"WHERE {text} <> '' AND {condition}"
+            ).fetchall()
+            names |= {str(name) for (name,) in found}
+    return names
+
+
+def _text(rows: Identified, column: str, alias: str) -> str:
+    held = rows.held(column)
+    return text_value(column, held.kind, "tagged" if held.tagged else "native", alias=alias)

@@ -1,0 +1,252 @@
+"""References that nobody declared, before a merge gives rows other ids: they would go on naming the old ones.
+
+Every column of the rows to be written is looked through that no reference covers. What looks like ids that change is a
+conflict, until it is declared or accepted by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from edms_tasks.digests.value_equality import bare_uuid
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.inventory.model import CONTENT_TYPES, Column, ForeignReference, GenericReference, Table
+from edms_tasks.merging.conflicts import Conflict, make_conflict
+from edms_tasks.merging.declared_without_ids import Accepted, subject_of
+from edms_tasks.merging.id_map import IdMap
+from edms_tasks.merging.identified_rows import Identified, paired
+from edms_tasks.merging.matched_tables import Matched
+from edms_tasks.merging.planning import Policy, written
+from edms_tasks.merging.search_coverage import Looked
+from edms_tasks.quoting import identifier
+from edms_tasks.soft.readings import UNREAD
+from edms_tasks.soft.value_rewriting import rewriter
+from edms_tasks.undeclared.collected_values import IN_NAMES, make_values
+from edms_tasks.undeclared.ids_in_columns import Mask, collect_by_kind, collect_column
+from edms_tasks.undeclared.ids_in_file_names import collect_file_names
+from edms_tasks.undeclared.ids_in_texts import FORMS
+from edms_tasks.undeclared.likely_ids import TARGET_IDS, Suspect, find_suspects
+from edms_tasks.undeclared.names_of_models import Names
+
+_HOLD_IDS = {"integer", "text", "json", "uuid", "decimal", "other"}
+_ID_TYPES = ("integer", "uuid")
+# Their small ids resolve everywhere, and hardly anything but Django itself holds them.
+_BY_NAME_ONLY = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
+_WORDS = "value object target ref reference key item subject entity content data param argument arg operand"
+_TELLING = frozenset(_WORDS.split())
+_MOST_BESIDE = 8
+_MOSTLY = 0.5
+
+
+def find_undeclared(
+    cursor: duckdb.DuckDBPyConnection,
+    matched: Matched,
+    policies: Mapping[str, Policy],
+    accepted: Accepted,
+    covered: Mapping[str, Collection[str]],
+    names: Mapping[str, Sequence[str]],
+) -> tuple[Looked, list[Conflict]]:
+    """Look through the rows to be written for ids that change and that no reference covers.
+
+    Args:
+        cursor: where to compute.
+        matched: both sides, with the ids that rows get.
+        policies: what happens to rows that are in both and differ, by table id.
+        accepted: what holds no ids of rows by the user's word.
+        covered: columns, by table id, that hold no ids for another reason: they name files, or places in a tree.
+        names: for each folder of files, the names of those to be added that no row names, and no declaration.
+    """
+    tables = {table_id: source.table for table_id, source in matched.sources.items()}
+    targets = _tabulate_ids(cursor, matched)
+    moving = tuple(target.label for target in targets if matched.id_maps[target.id].moved)
+    if not moving:
+        return Looked(), []
+    make_values(cursor)
+    counters, looked = set[str](), 0
+    for table_id, source in matched.sources.items():
+        if not _is_written(matched, table_id, policies[table_id]):
+            continue
+        for column in _open_columns(source.table, covered[table_id]):
+            looked += 1
+            _collect(cursor, matched, source, column, policies[table_id])
+            if _repeats_own_key(cursor, source, column):
+                counters.add(subject_of(source.table, column))
+    for root, listed in names.items():
+        _collect_names(cursor, root, listed)
+    by_name_only = {number for number, target in enumerate(targets) if target.name in _BY_NAME_ONLY}
+    suspects = find_suspects(cursor, targets, Names(targets, tables), by_name_only=by_name_only, counters=counters)
+    conflicts, waved = [], []
+    for subject, found in _by_subject(suspects).items():
+        root, _, pattern = subject.partition(":")
+        if accepted.file(root, pattern) if pattern else accepted.column(subject):
+            waved.append(subject)
+        else:
+            conflicts.append((_names_conflict if pattern else _conflict)(subject, found, targets))
+    files = sum(len(listed) for listed in names.values())
+    return Looked(models=moving, columns=looked, files=files, accepted=tuple(sorted(waved))), conflicts
+
+
+def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched) -> list[Table]:
+    """The ids of the snapshot's rows, and whether each changes; returns the tables by their number in it."""
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {TARGET_IDS} (target INTEGER, value VARCHAR, number BIGINT, moves BOOLEAN)"
+    )
+    targets: list[Table] = []
+    for table_id, id_map in matched.id_maps.items():
+        table = matched.sources[table_id].table
+        link = any(reference.kind == "many_to_many" for reference in table.references)
+        if link or not matched.sources[table_id].rows or not _is_id(table, id_map):
+            continue
+        value = bare_uuid("CAST(source AS VARCHAR)")
+        cursor.execute(
+            f"INSERT INTO {TARGET_IDS} SELECT {len(targets)}, {value}, TRY_CAST({value} AS BIGINT), final IS DISTINCT FROM source "
+            f"FROM {id_map.relation} WHERE NOT is_orphan"
+        )
+        targets.append(table)
+    return targets
+
+
+def _is_id(table: Table, id_map: IdMap) -> bool:
+    """Whether a model's ids are of a kind that is looked for: numbers and UUIDs, and no key that is another model's."""
+    (pk,) = table.primary_key
+    shared = any(
+        isinstance(reference, ForeignReference) and reference.columns == table.primary_key
+        for reference in table.references
+    )
+    return not shared and (table.column(pk).logical_type in _ID_TYPES or id_map.kind == "UUID")
+
+
+def _is_written(matched: Matched, table_id: str, policy: Policy) -> bool:
+    rows = matched.rewritten[table_id]
+    return bool(rows.inserts or (rows.updates and policy == "overwrite"))
+
+
+def _open_columns(table: Table, covered: Collection[str]) -> list[Column]:
+    """The columns that could hold ids and that no reference covers; those in which only some ids are declared too."""
+    taken = set(covered)
+    if len(table.primary_key) == 1:
+        taken |= set(table.primary_key)
+    for reference in table.references:
+        if isinstance(reference, GenericReference):
+            taken |= {reference.content_type_column, reference.object_id_column}
+        elif isinstance(reference, ForeignReference):
+            taken |= set(reference.columns)
+        elif reference.form == "value" and not reference.where:
+            taken.add(reference.column)
+    return [one for one in table.stored_columns if one.name not in taken and one.logical_type in _HOLD_IDS]
+
+
+def _collect(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, source: Identified, column: Column, policy: Policy
+) -> None:
+    table = source.table
+    rows = matched.rewritten[table.id]
+    touched = f"coalesce(r.{written(policy)}, false)"
+    text = _text(source, column)
+    for where, mask in _parts(source, column):
+        joined = f"{source.relation} s LEFT JOIN {rows.relation} r ON {paired('s', 'r')} WHERE {where}"
+        collect_column(
+            cursor,
+            subject_of(table, column),
+            column,
+            f"(SELECT {text} AS text, {touched} AS touched FROM {joined})",
+            mask,
+        )
+        is_telling = column.logical_type in ("text", "other") and column.name.lower().rpartition("_")[2] in _TELLING
+        if is_telling and mask is None:
+            beside = [
+                (one.name, f"(SELECT {text} AS text, {_text(source, one)} AS kind, {touched} AS touched FROM {joined})")
+                for one in table.stored_columns
+                if one.name not in (column.name, *table.primary_key)
+                and one.logical_type in ("integer", "text", "other")
+            ]
+            collect_by_kind(cursor, subject_of(table, column), column, beside[:_MOST_BESIDE])
+
+
+def _collect_names(cursor: duckdb.DuckDBPyConnection, root: str, names: Sequence[str]) -> None:
+    readable = [name for name in names if name.isprintable()]  # what is no text holds no id that a pattern could name
+    if readable:
+        cursor.register("names_of_files", pa.table({"path": readable}))
+        collect_file_names(cursor, root, "names_of_files")
+        cursor.unregister("names_of_files")
+
+
+def _text(source: Identified, column: Column) -> str:
+    held = source.held(column.name)
+    return text_value(column.name, held.kind, "tagged" if held.tagged else "native", alias="s")
+
+
+def _parts(source: Identified, column: Column) -> list[tuple[str, Mask | None]]:
+    """The rows that are read in one way: a condition, and what takes the declared ids out of their texts.
+
+    Each declared id becomes 0, which is nobody's id. Rows of which every value is declared as an id are left out.
+    """
+    held = next((one for one in source.side.keys.soft.get(source.table.id, ()) if one.column == column.name), None)
+    if held is None:
+        return [("true", None)]
+    number = held.number_of("s")
+    masked = [
+        (f"{number} = {position}", rewriter(reading, [lambda _: "0"] * len(held.references)))
+        for position, reading in enumerate(held.readings)
+        if reading.in_json or reading.spots[0].place.form != "value"
+    ]
+    return [*masked, (f"{number} = {UNREAD}", None)] if any(one.where for one in held.readings) else [*masked]
+
+
+def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, source: Identified, column: Column) -> bool:
+    """Whether a column runs along with its own table's primary key: a counter, not a reference."""
+    table = source.table
+    if column.logical_type != "integer" or len(table.primary_key) != 1:
+        return False
+    pk = table.column(table.primary_key[0])
+    (same, filled) = cursor.execute(
+        f"SELECT count(*) FILTER ({_text(source, column)} = {_text(source, pk)}), count({identifier(column.name)}) FROM {source.relation} s"
+    ).fetchall()[0]
+    return bool(same > _MOSTLY * filled)
+
+
+def _by_subject(suspects: Sequence[Suspect]) -> dict[str, list[Suspect]]:
+    found: dict[str, list[Suspect]] = {}
+    for suspect in suspects:
+        name = suspect.place.name if suspect.place.form == IN_NAMES else suspect.place.subject
+        found.setdefault(name, []).append(suspect)
+    return found
+
+
+def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) -> Conflict:
+    said = {form.name: form.said for form in FORMS} | {"chosen": "({})", "list": "in its lists"}
+    ranked = sorted(found, key=lambda suspect: -suspect.hits)
+    places = [
+        f"{said.get(one.place.form, '').format(one.place.name)}: ".removeprefix(": ")
+        + f"{' or '.join(targets[target].label for target in one.targets)}, such as {', '.join(one.examples)}"
+        for one in ranked
+    ]
+    models = dict.fromkeys(targets[target].label for one in ranked for target in one.targets)
+    return make_conflict(
+        "undeclared-reference",
+        subject,
+        f"The column seems to hold ids of {', '.join(models)} that are declared nowhere. These rows get other ids, and the column "
+        "would go on naming the old ones.",
+        count=sum(one.hits for one in ranked),
+        examples=tuple(places[:5]),
+        fix=f"Declare what it holds under [[soft_references]] in the settings (`edms-backup doctor` suggests the lines; no new snapshot is "
+        f"needed). If these are no ids: --not-a-reference {subject}.",
+    )
+
+
+def _names_conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) -> Conflict:
+    root, _, pattern = subject.partition(":")
+    models = dict.fromkeys(targets[target].label for one in found for target in one.targets)
+    return make_conflict(
+        "undeclared-file-name",
+        subject,
+        f"The names of files seem to hold ids of {' or '.join(models)}, and no row names these files. The rows get other ids; under the "
+        "old names the files would be other rows'.",
+        count=sum(one.hits for one in found),
+        examples=tuple(example for one in found for example in one.examples)[:3],
+        fix=f'Declare them: [[soft_references]] files = "{root}", name = "{pattern}", target = "{next(iter(models))}". If these are no '
+        f"ids: --not-a-reference '{subject}'.",
+    )

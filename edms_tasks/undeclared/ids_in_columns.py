@@ -1,0 +1,127 @@
+"""Collect what may be ids from one column: whole values, lists, and whatever its texts hold.
+
+Everything is looked at, not a sample: one id in one row is enough to point at another document. Texts are taken in pieces
+of a few megabytes, each different one once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from edms_tasks.inventory.model import Column
+from edms_tasks.quoting import literal
+from edms_tasks.undeclared.collected_values import add_values
+from edms_tasks.undeclared.ids_in_texts import FORMS, ID, LIST, found, readable_text
+
+Mask = Callable[[str], str]
+"""From a text to the same text without the ids that are declared."""
+
+_TEXTS = "undeclared_texts"
+_MASKED = "undeclared_masked"
+BYTES_AT_ONCE = 8 << 20
+_WHOLE = {"integer", "uuid"}
+_MOST_KINDS = 50  # different values of a column that says what another one holds
+
+
+def collect_column(
+    cursor: duckdb.DuckDBPyConnection, subject: str, column: Column, source: str, mask: Mask | None = None
+) -> None:
+    """Add what a column holds.
+
+    Args:
+        cursor: where to compute.
+        subject: what people call the column.
+        column: the column.
+        source: a relation of (text, touched): the column's value in each row, and whether that row would be written.
+        mask: for a column in which some ids are declared.
+    """
+    if column.logical_type in _WHOLE:
+        grouped = f"SELECT text, count(*) AS weight, count(*) FILTER (touched) AS touched FROM {source} GROUP BY text"
+        values = f"SELECT {literal(_name_of(column))} AS name, text AS value, weight, touched FROM ({grouped})"
+        add_values(cursor, subject, "value", f"{values} WHERE {_full(ID)}")
+        return
+    # What has no digit from 1 to 9 and is no UUID of letters alone holds no id.
+    held = f"(SELECT text, touched FROM {source} WHERE regexp_matches(text, '[1-9]|[a-fA-F]{{8}}'))"
+    _whole_texts(cursor, subject, column, source)
+    (size,) = cursor.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {held}").fetchall()[0]
+    pieces = int(size) // BYTES_AT_ONCE + 1
+    for piece in range(pieces):
+        cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_TEXTS} AS "
+            f"SELECT text, count(*) AS weight, count(*) FILTER (touched) AS touched FROM {held} "
+            f"WHERE NOT {_full(ID)} AND hash(text) % {pieces} = {piece} GROUP BY text"
+        )
+        if mask is not None:
+            _masked(cursor, mask)
+        lists = f"SELECT {literal(_name_of(column))} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
+        add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
+        texts = f"(SELECT {readable_text('text')} AS text, weight, touched FROM {_TEXTS} WHERE NOT {_full(LIST)})"
+        for form in FORMS:
+            add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
+    cursor.execute(f"DROP TABLE IF EXISTS {_TEXTS}")
+
+
+def collect_by_kind(
+    cursor: duckdb.DuckDBPyConnection, subject: str, column: Column, kinds: Sequence[tuple[str, str]]
+) -> None:
+    """Add a text column's values for each value of a column beside it, which may say what they are.
+
+    Args:
+        cursor: where to compute.
+        subject: what people call the column.
+        column: the column.
+        kinds: for each column beside it, its name and a relation of (text, kind, touched).
+    """
+    for beside, source in kinds:
+        (different, filled) = cursor.execute(
+            f"SELECT count(DISTINCT kind), count(*) FROM {source} WHERE text <> ''"
+        ).fetchall()[0]
+        if not 0 < different <= min(_MOST_KINDS, int(filled) - 1):
+            continue
+        whole = (
+            f"SELECT kind FROM {source} WHERE text <> '' GROUP BY kind HAVING bool_and({_full(ID)}) AND count(*) > 1"
+        )
+        name = f"{literal(f'{_name_of(column)} where {beside} is ')} || kind"
+        add_values(
+            cursor,
+            subject,
+            "chosen",
+            f"SELECT {name} AS name, text AS value, 1 AS weight, CAST(touched AS INTEGER) AS touched FROM {source} "
+            f"WHERE text <> '' AND kind IN ({whole})",
+        )
+
+
+def _name_of(column: Column) -> str:
+    """What says what a column's values are: the field's name, where there is one."""
+    return column.field or column.name
+
+
+def _whole_texts(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column, source: str) -> None:
+    """Values that are an id and nothing else; the others are counted, under no value."""
+    value = f"CASE WHEN {_full(ID)} THEN text ELSE '' END"
+    if column.logical_type == "json":
+        quoted = _full(f'"{ID}"')
+        value = f"CASE WHEN {_full(ID)} THEN text WHEN {quoted} THEN trim(text, '\"') ELSE '' END"
+    add_values(
+        cursor,
+        subject,
+        "value",
+        f"SELECT {literal(_name_of(column))} AS name, {value} AS value, count(*) AS weight, count(*) FILTER (touched) AS touched "
+        f"FROM {source} WHERE text <> '' GROUP BY 2",
+    )
+
+
+def _masked(cursor: duckdb.DuckDBPyConnection, mask: Mask) -> None:
+    """Take the declared ids out of a piece's texts."""
+    texts = cursor.sql(f"SELECT text, weight, touched FROM {_TEXTS}").to_arrow_table()
+    masked = pa.array([mask(text) for text in texts.column("text").to_pylist()], pa.string())
+    cursor.register(_MASKED, texts.set_column(0, "text", masked))
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_TEXTS} AS SELECT * FROM {_MASKED}")
+    cursor.unregister(_MASKED)
+
+
+def _full(pattern: str) -> str:
+    return f"regexp_full_match(text, {literal(pattern)})"

@@ -1,0 +1,54 @@
+"""Ids in names of files that no row names: `thumbnails/0000012.webp`, `renditions/12/page.png`, by the pattern of the name.
+
+A file that a row names by its path goes with that row whatever its name; one that no row names belongs to somebody by
+its name or to nobody.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from edms_tasks.quoting import literal
+from edms_tasks.undeclared.collected_values import IN_NAMES, add_values
+from edms_tasks.undeclared.ids_in_texts import UUID
+
+_TOKEN = rf"{UUID}|0*[1-9][0-9]{{0,17}}"
+# The file's own name is an id, after a word or not, up to the next dot, dash or underscore.
+_LAST = rf"^((?:.*/)?(?:[^/0-9]*[_.-])?)({_TOKEN})((?:[_.-][^/]*)?)$"
+# A folder's name is an id.
+_FOLDER = rf"^((?:[^/]*/)*?)({_TOKEN})(/.*)$"
+_FIRST_YEAR, _LAST_YEAR = 1970, 2050
+
+
+def collect_file_names(cursor: duckdb.DuckDBPyConnection, root: str, files: str) -> None:
+    """Add the ids in names of a folder's files; `files` is a relation of (path), of those that no row names."""
+    for expression, is_folder in ((_LAST, False), (_FOLDER, True)):
+        parts = f"regexp_extract(path, {literal(expression)}, ['before', 'token', 'after'])"
+        before = _general("before")
+        after = "regexp_replace(after, '[^/]+', '*', 'g')" if is_folder else _general("after")
+        width = "max(CASE WHEN token LIKE '0%' THEN strlen(token) END) OVER (PARTITION BY before, after)"
+        field = "CASE WHEN width IS NULL THEN '{pk}' ELSE '{pk:0' || printf('%d', width) || '}' END"
+        is_year = "true" if is_folder else "width IS NULL"
+        add_values(
+            cursor,
+            f"files of {root}",
+            IN_NAMES,
+            f"""
+            SELECT {literal(f"{root}:")} || before || {field} || after AS name,
+                CASE WHEN strlen(token) < 32 THEN ltrim(token, '0') ELSE token END AS value, 1 AS weight, 1 AS touched
+            FROM (
+                SELECT before, token, after, {width} AS width
+                FROM (
+                    SELECT {before} AS before, token, {after} AS after
+                    FROM (SELECT part.before AS before, part.token AS token, part.after AS after
+                          FROM (SELECT {parts} AS part FROM {files}) WHERE part.token <> '')
+                )
+            )
+            WHERE NOT ({is_year} AND coalesce(TRY_CAST(token AS BIGINT), 0) BETWEEN {_FIRST_YEAR} AND {_LAST_YEAR})
+            """,
+        )
+
+
+def _general(part: str) -> str:
+    """The part of a name with a `*` for each other number."""
+    return f"regexp_replace({part}, '{UUID}|[0-9]+', '*', 'g')"

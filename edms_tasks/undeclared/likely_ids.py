@@ -1,0 +1,202 @@
+"""Which of the collected places are likely to hold ids of rows whose ids change, and of which models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from edms_tasks.inventory.model import Table
+from edms_tasks.undeclared.collected_values import IN_NAMES, VALUES, Place
+from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
+from edms_tasks.undeclared.names_of_models import Meaning, Names, counts
+
+TARGET_IDS = "undeclared_ids"
+"""(target, value, number, moves): the ids of all models, as `collected.VALUES` spells them, and whether each changes."""
+
+_PLACES = "undeclared_places"
+_HITS = "undeclared_hits"
+_MOST_VALUES = 20_000  # different ones of a place, to measure how well they fit
+_EXAMPLES = 3
+_MOST_TARGETS = 3  # that are named for a place of which no name says what it holds
+_UNNAMED = frozenset(
+    {"value", "list", "member", "members", "pair", "array", "keys"}
+)  # forms that values alone can give away
+_ANONYMOUS = frozenset({"typed", "tag", IN_NAMES})  # forms whose very shape says that they hold an id
+_COUNTABLE = frozenset({"value", "member", "word"})  # forms in which a number may count something of the model's name
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A place that is likely to hold ids that change."""
+
+    place: Place
+    targets: tuple[int, ...]  # the likeliest first
+    hits: int  # values in what would be written that are ids that change
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is known of one place."""
+
+    place: Place
+    meaning: Meaning
+    fits: dict[int, Fit]
+    hits: dict[int, int]
+    any_share: float  # of the values, those that are ids of any model
+
+
+def find_suspects(
+    cursor: duckdb.DuckDBPyConnection,
+    targets: Sequence[Table],
+    names: Names,
+    *,
+    by_name_only: Collection[int] = (),
+    counters: Collection[str] = (),
+) -> list[Suspect]:
+    """Judge every place that holds an id that changes.
+
+    Args:
+        cursor: where `VALUES` and `TARGET_IDS` were made.
+        targets: the models, by their numbers in `TARGET_IDS`.
+        names: what they are called.
+        by_name_only: targets that are meant only where a name says so.
+        counters: columns that run along with their own table's primary key.
+    """
+    _tabulate_hits(cursor)
+    found = []
+    for number, place in _places(cursor):
+        case = _case(cursor, number, place, names)
+        suspected = _suspected(case, frozenset(by_name_only), is_counter=place.subject in counters)
+        if suspected:
+            hits = sum(case.hits.get(target, 0) for target in suspected)
+            found.append(Suspect(place, suspected, hits, _examples(cursor, number, suspected)))
+    return found
+
+
+def _tabulate_hits(cursor: duckdb.DuckDBPyConnection) -> None:
+    """The places that hold a value, in what would be written, that is an id that changes; how often, and a few of them."""
+    moving = f"(SELECT target, value FROM {TARGET_IDS} WHERE moves)"
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {_HITS} AS SELECT v.subject, v.form, v.name, m.target, CAST(sum(v.touched) AS BIGINT) AS touched, "
+        f"min(v.value, {_EXAMPLES}) AS examples FROM {VALUES} v JOIN {moving} m ON m.value = v.value WHERE v.touched > 0 GROUP BY ALL"
+    )
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {_PLACES} AS SELECT row_number() OVER (ORDER BY subject, form, name) AS place, * FROM ("
+        f"SELECT DISTINCT v.subject, v.form, v.name, v.several FROM {VALUES} v SEMI JOIN {_HITS} h "
+        "ON h.subject = v.subject AND h.form = v.form AND h.name = v.name)"
+    )
+
+
+def _places(cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, Place]]:
+    found = cursor.execute(f"SELECT place, subject, form, name, several FROM {_PLACES} ORDER BY place").fetchall()
+    return [
+        (int(n), Place(str(subject), str(form), str(name), bool(several))) for n, subject, form, name, several in found
+    ]
+
+
+def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: Place, names: Names) -> _Case:
+    here = f"(SELECT v.* FROM {VALUES} v JOIN {_PLACES} p ON p.place = {number} AND {_same('v', 'p')})"
+    (many,) = cursor.execute(f"SELECT count(*) FROM {here}").fetchall()[0]
+    if many > _MOST_VALUES:
+        # How well values fit is measured on some of them, chosen by a hash; every one was looked up among ids that change.
+        here = f"(SELECT * FROM {here} WHERE hash(value) % {-(-int(many) // _MOST_VALUES)} = 0)"
+    (weight, different, plain, highest, lowest, mean, any_weight) = cursor.execute(
+        f"SELECT sum(weight), count(*) FILTER (value <> ''), count(number), max(number), min(number), "
+        f"sum(CAST(number AS DOUBLE) * weight) / sum(weight) FILTER (number IS NOT NULL), "
+        f"sum(weight) FILTER (value IN (SELECT value FROM {TARGET_IDS})) FROM {here}"
+    ).fetchall()[0]
+    numbers = plain == different and plain > 0
+    every = -(-int(many) // _MOST_VALUES) if many > _MOST_VALUES else 1
+    in_a_row = numbers and weight <= 1.1 * different and highest - lowest + 1 <= 1.05 * different * every
+    fits = {}
+    for target, resolved, among, below, largest in cursor.execute(
+        f"SELECT f.target, f.resolved, f.different, t.below, t.largest FROM ("
+        f"SELECT i.target, sum(v.weight) AS resolved, count(*) AS different FROM {here} v "
+        f"JOIN {TARGET_IDS} i ON i.value = v.value GROUP BY 1"
+        f") f JOIN (SELECT target, count(*) FILTER (number <= {int(highest or 0)}) AS below, max(number) AS largest "
+        f"FROM {TARGET_IDS} GROUP BY 1) t USING (target)"
+    ).fetchall():
+        fits[int(target)] = Fit(
+            share=int(resolved) / int(weight),
+            different=int(among),
+            highest=int(highest) if numbers else None,
+            below=int(below),
+            lowest=int(lowest) if numbers else 0,
+            mean=float(mean) if numbers else 0.0,
+            largest_id=int(largest or 0),
+            in_a_row=bool(in_a_row),
+        )
+    hits = dict(
+        cursor.execute(
+            f"SELECT h.target, sum(h.touched) FROM {_HITS} h JOIN {_PLACES} p ON p.place = {number} AND {_same('h', 'p')} "
+            "GROUP BY h.target"
+        ).fetchall()
+    )
+    meaning = names.meant(place.word, several=place.several or place.form in ("word", IN_NAMES))
+    any_share = int(any_weight or 0) / int(weight)
+    return _Case(place, meaning, fits, {int(target): int(count) for target, count in hits.items()}, any_share)
+
+
+def _suspected(case: _Case, by_name_only: frozenset[int], *, is_counter: bool) -> tuple[int, ...]:
+    """The models whose ids a place is likely to hold, among those whose ids change; none if it is likely to hold none."""
+    known = {target: case.fits[target] for target in case.hits if target in case.fits}
+    uuids = [target for target, fit in known.items() if fit.highest is None and fit.share >= MOSTLY]
+    if uuids:
+        return tuple(sorted(uuids))
+    meant = _meant(case)
+    if meant is not None:
+        return meant
+    others = {target: fit for target, fit in case.fits.items() if target not in by_name_only}
+    if case.place.form == "chosen":
+        return _ranked(case, {target: fit for target, fit in others.items() if fit.share == 1.0})
+    if is_counter or counts(case.place.word):
+        return ()
+    if case.meaning.strength == "id" or case.place.form in _ANONYMOUS:
+        return _ranked(case, others) if case.any_share >= SURELY else ()
+    if case.place.form not in _UNNAMED:
+        return ()
+    likely = {target: fit for target, fit in others.items() if fit.nearly_all and (fit.beats_chance or fit.spreads)}
+    if not likely:
+        return ()
+    # The model whose ids they fit best: far better than chance, or ending where its ids end.
+    best = max(likely, key=lambda target: (likely[target].likelihood, -likely[target].largest_id))
+    return (best,) if case.hits.get(best) else ()
+
+
+def _meant(case: _Case) -> tuple[int, ...] | None:
+    """What follows from a model's name; None where the name is of none, or the values contradict it."""
+    named = {target: case.fits[target] for target in case.meaning.targets if target in case.fits}
+    if case.meaning.strength == "reference":
+        named = {target: fit for target, fit in named.items() if fit.share >= MOSTLY}
+    elif case.meaning.strength == "model":
+        certain = case.place.form not in _COUNTABLE or not counts(case.place.word)
+        named = {
+            target: fit
+            for target, fit in named.items()
+            if fit.nearly_all and (certain or fit.beats_chance or fit.spreads)
+        }
+    else:
+        return None
+    return _ranked(case, named) if named else None
+
+
+def _ranked(case: _Case, fits: dict[int, Fit]) -> tuple[int, ...]:
+    """Those of the models whose ids the place holds and which change, the best fit first."""
+    hit = [target for target in fits if case.hits.get(target)]
+    best = sorted(hit, key=lambda target: (-fits[target].share, -fits[target].likelihood, fits[target].largest_id))
+    return tuple(best[:_MOST_TARGETS])
+
+
+def _examples(cursor: duckdb.DuckDBPyConnection, number: int, targets: Sequence[int]) -> tuple[str, ...]:
+    wanted = ", ".join(str(target) for target in targets)
+    found = cursor.execute(
+        f"SELECT h.examples FROM {_HITS} h JOIN {_PLACES} p ON p.place = {number} AND {_same('h', 'p')} WHERE h.target IN ({wanted})"
+    ).fetchall()
+    return tuple(sorted({str(value) for (values,) in found for value in values})[:_EXAMPLES])
+
+
+def _same(one: str, other: str) -> str:
+    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in ("subject", "form", "name"))

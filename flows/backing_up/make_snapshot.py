@@ -1,0 +1,258 @@
+"""Make a snapshot: the findings of a backup, the resources it holds, and its end.
+
+Once the manifest is written, the snapshot exists. An error after that becomes a note in the result, so that an existing
+snapshot is never reported as a failure.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edms_tasks.databases import Database, DatabaseAddress, open_database
+from edms_tasks.errors import EdmsBackupError, NoSpace, UnappliedMigrations
+from edms_tasks.files.declared_ids_in_names import findings_of
+from edms_tasks.incremental.previous_rows import Previous, keep_indexes
+from edms_tasks.inventory.model import Finding
+from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.lineage.last_backup_record import Witness, described, remember
+from edms_tasks.lineage.owner import Asker, asker_of
+from edms_tasks.lineage.reopen_repository import Reopened, reopen
+from edms_tasks.lineage.snapshot_position import SnapshotPlace, place_of
+from edms_tasks.manifest import FileNameState, Manifest
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.run_folder import run_folder
+from edms_tasks.serialize import SerializedTable
+from flows.backing_up.backup_result import BackupResult
+from flows.evidence.artifacts import leave_backup
+from flows.live.folder_checks import immovable, require_separate
+from flows.live.live_target import Together, read_together
+from flows.requests import BackupRequest
+from flows.running.printable import error_text
+from flows.running.run import Run
+from flows.running.stopping import when_stopped
+from flows.tasks.inspect_tasks import check_database, inspect_edms, require_reachable
+from flows.tasks.serialize_tasks import Serialized
+from flows.tasks.verify_tasks import verify_snapshot
+
+ROW_INDEXES = "rows"
+"""The folder in the working folder with the indexes of the rows of the last snapshot."""
+
+_PART_WRITTEN = "No snapshot was made. The next backup uses or removes what was written. The lock is released."
+
+
+@dataclass(frozen=True)
+class Source:
+    """The EDMS that is backed up, and the repository."""
+
+    report: ProbeReport
+    database: Database
+    asker: Asker
+    reopened: Reopened
+
+    @property
+    def engine(self) -> str:
+        """The database's engine."""
+        return self.database.address.engine
+
+
+def inspect_source(run: Run, request: BackupRequest) -> Source:
+    """Inspect the EDMS, and open the repository.
+
+    Raises:
+        EdmsNotImportable, DatabaseRefused, UnappliedMigrations, SettingsError, AnotherRepository: no backup is possible.
+    """
+    settings = run.settings
+    report = run.call(inspect_edms, run.ask, settings)
+    database = open_database(DatabaseAddress.from_probe(report.databases[0]))
+    run.call(check_database, database)
+    require_separate(settings, report)
+    database.check_source(settings.workdir)
+    require_reachable(report, database.address)
+    _require_migrated(run, report)
+    asker = asker_of(settings, report)
+    reopened = reopen(settings, asker, create=request.create_repository, accept=request.accept_repository)
+    for note in reopened.notes:
+        run.say(note)
+    return Source(report, database, asker, reopened)
+
+
+@contextmanager
+def making_a_snapshot(run: Run, source: Source) -> Iterator[SnapshotInTheMaking]:
+    """While a snapshot is made, hold the repository's lock and a folder of the run, and keep the live system from being replaced."""
+    making = SnapshotInTheMaking(run, source)
+    with (
+        making.keeping_what_was_made(),
+        making.repository.lock("backup"),
+        run_folder(run.settings.workdir, "backup") as folder,
+        read_together(run, source.database, source.report) as together,
+    ):
+        making.enter(folder, together)
+        try:
+            yield making
+        except OSError as error:
+            raise _no_space_or(error, folder) from error
+
+
+class SnapshotInTheMaking:
+    """A backup in progress, from its lock to its result."""
+
+    def __init__(self, run: Run, source: Source) -> None:
+        self.repository: Repository = source.reopened.repository
+        self.findings: list[Finding] = []
+        self.made: tuple[str, Manifest] | None = None
+        self.previous: Previous | None = None
+        self._run, self._source = run, source
+        self._notes: list[str] = list(source.reopened.notes)
+        self._problems: tuple[str, ...] = ("The snapshot was not read back.",)
+        self._objects_read = 0
+
+    def enter(self, folder: Path, together: Together) -> None:
+        """Determine the new snapshot's position; under the locks, so that no other run adds a snapshot meanwhile."""
+        self.folder, self._together = folder, together
+        self.place: SnapshotPlace = place_of(self.repository, self._source.asker, self._source.reopened)
+        self._notes += self.place.notes
+        self.findings += [*self.place.findings, *immovable(self._run.settings, self._source.report)]
+        if self.place.base is not None:
+            self.previous = Previous(*self.place.base, self._indexes)
+
+    def begin(self) -> None:
+        """Record the backup as pending; from here on it writes to the repository."""
+        when_stopped(_PART_WRITTEN)
+        self._writing = self.repository.begin()
+
+    def release(self) -> None:
+        """Let the live system be replaced, after rows and files are read. Raises TargetChanged if it was replaced meanwhile."""
+        self._together.release()
+
+    def unusable(self, serialized: Sequence[Serialized]) -> list[Finding]:
+        """The findings on tables of the previous snapshot that could not be reused, by subject."""
+        return sorted((one for table in serialized for one in table.unusable), key=lambda finding: finding.subject)
+
+    def note_file_names(self, states: Sequence[FileNameState]) -> None:
+        """Add what was found about ids in names of files."""
+        self.findings += findings_of(states)
+
+    @contextmanager
+    def keeping_what_was_made(self) -> Iterator[None]:
+        """Turn errors raised after the manifest is written into notes of the result."""
+        try:
+            yield
+        except Exception as error:
+            if self.made is None:
+                raise
+            self._note("the backup could not be brought to its end", error)
+
+    def conclude(self, serialized: Sequence[Serialized]) -> None:
+        """Read the snapshot back to verify it, and write the records of it: the newest snapshot, its row index, the last backup."""
+        snapshot_id, manifest = self._the_snapshot()
+        when_stopped(
+            f"Snapshot {snapshot_id[:12]} is written, and was not read again: `edms-backup verify {snapshot_id[:12]}` does that."
+        )
+        self._try("the repository's record of the newest snapshot could not be written", self._write_head)
+        # Only new objects: each run reads back the objects it wrote, and `verify` reads all.
+        known = frozenset(self.previous.manifest.objects()) if self.previous else frozenset()
+        try:
+            (self.folder / "verify").mkdir()
+            self._problems = verify_snapshot(self._run, self.repository, manifest, self.folder / "verify", known)
+            self._objects_read = manifest.read_by_a_backup(known)
+        except Exception as error:
+            self._problems = (f"The snapshot could not be read back: {_said(error)}",)
+        tables = {one.table.table_id: one.table for one in serialized}
+        self._try("what an earlier run left could not be cleared away", self._finish)
+        self._try("the index of its rows could not be kept", lambda: self._keep_indexes(snapshot_id, tables))
+        self._try("the record of it in the working folder could not be written", self._remember)
+
+    def result(self) -> BackupResult:
+        """Record the evidence and return the result."""
+        result = self._result()
+        self._try("the evidence in Prefect could not be left", lambda: leave_backup(self._run, result))
+        return self._result()
+
+    @property
+    def _indexes(self) -> Path:
+        return self._run.settings.workdir / ROW_INDEXES
+
+    def _the_snapshot(self) -> tuple[str, Manifest]:
+        assert self.made is not None  # otherwise an error was raised
+        return self.made
+
+    def _result(self) -> BackupResult:
+        snapshot_id, manifest = self._the_snapshot()
+        return BackupResult(
+            snapshot_id=snapshot_id,
+            manifest=manifest,
+            verified=not self._problems,
+            problems=self._problems,
+            seconds=self._run.seconds,
+            stored_bytes=sum(ref.size for ref in manifest.objects().values()),
+            objects_read=self._objects_read,
+            objects_unread=len(manifest.objects()) - self._objects_read,
+            notes=tuple(self._notes),
+        )
+
+    def _write_head(self) -> None:
+        snapshot_id, manifest = self._the_snapshot()
+        if manifest.identity is not None and manifest.number is not None:
+            self.repository.write_head(manifest.identity.id, snapshot_id, manifest.number)
+
+    def _remember(self) -> None:
+        snapshot_id, manifest = self._the_snapshot()
+        if manifest.identity is None or manifest.number is None:
+            return
+        witness = Witness(
+            repository=self.repository.identity,
+            url=self.repository.display,
+            identity=manifest.identity,
+            described=described(self._run.settings),
+            snapshot=snapshot_id,
+            number=manifest.number,
+            at=datetime.now(UTC),
+        )
+        remember(self._run.settings.workdir, witness)
+
+    def _keep_indexes(self, snapshot_id: str, tables: Mapping[str, SerializedTable]) -> None:
+        keep_indexes(self._indexes, snapshot_id, tables)
+
+    def _finish(self) -> None:
+        swept = self.repository.finish(self._writing)
+        if swept.skipped:
+            self._notes.append(f"What an earlier run left in the repository was not cleared away: {swept.skipped}.")
+
+    def _try(self, what: str, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:
+            self._note(what, error)
+
+    def _note(self, what: str, error: Exception) -> None:
+        self._notes.append(f"The snapshot is made; {what}: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, EdmsBackupError):
+        return " ".join(part for part in (error.what, error.where, error.why) if part)
+    return error_text(error)
+
+
+def _require_migrated(run: Run, report: ProbeReport) -> None:
+    if report.migrations_unapplied and run.settings.edms.unapplied_migrations == "refuse":
+        names = ", ".join(f"{app}.{name}" for app, name in report.migrations_unapplied[:5])
+        raise UnappliedMigrations(
+            f"{len(report.migrations_unapplied)} migrations of the EDMS are not applied.",
+            where=DatabaseAddress.from_probe(report.databases[0]).display,
+            why=names,
+            fix='Run `manage.py migrate` first, or set [edms] unapplied_migrations = "record" to back up the database as it is.',
+        )
+
+
+def _no_space_or(error: OSError, folder: Path) -> BaseException:
+    if error.errno == errno.ENOSPC:
+        return NoSpace(
+            "The disk is full.", where=str(folder), fix="Free some space, or point `workdir` at a larger disk."
+        )
+    return error

@@ -1,0 +1,110 @@
+"""Open a restore: choose snapshot, database and folders, and check that nothing prevents it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from edms_tasks.errors import CommandError
+from edms_tasks.manifest import Manifest
+from edms_tasks.promotion import Journal, Patience
+from edms_tasks.promotion.target_locks import Held
+from edms_tasks.repository import Repository
+from edms_tasks.validate import load_ahead
+from flows.evidence.reports import reports
+from flows.live.live_target import journal_of
+from flows.requests import RestoreRequest
+from flows.restoring.conversion_requirements import (
+    require_another_engine,
+    require_compatible_code,
+    require_within_one_engine,
+)
+from flows.restoring.promoting import clear_the_way, lock_of, require_first_time
+from flows.restoring.target import Target, ask_edms, find_target
+from flows.restoring.version_plan import VersionPlan, plan_version
+from flows.running.flow_decorators import task
+from flows.running.run import Run
+from flows.tasks.open_tasks import open_a_damaged_snapshot, open_the_snapshot
+from flows.tasks.validate_tasks import check_suites
+
+find_the_target = task(name="find target", tags=["open"])(find_target)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The snapshot, target and checks of a restore that may begin."""
+
+    snapshot_id: str
+    manifest: Manifest
+    repository: Repository
+    target: Target
+    version_plan: VersionPlan
+    held: Held
+    journal: Journal
+    patience: Patience
+
+
+def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: ExitStack) -> Opened:
+    """Find snapshot and target, lock the target, and check everything that could stop the restore later. Adds to `notes`."""
+    settings = run.settings
+    _require_sense(request)
+    journal, patience = journal_of(settings), Patience(run.say, waits=request.wait)
+    if request.into is None:
+        require_first_time(journal, run.runner.run_id)
+    repository = Repository.open(settings.repository)
+    report = ask_edms(run, notes)
+    find = open_a_damaged_snapshot if request.salvage else open_the_snapshot
+    chosen = run.call(find, settings, repository, request.snapshot, report)
+    for note in chosen.notes:
+        run.say(note)
+    notes += chosen.notes
+    load_ahead()
+    require_usable_suites(run, chosen.manifest)
+    target = run.call(find_the_target, settings, chosen.manifest, request.into, request.into_files, notes, report)
+    version_plan = plan_version(chosen.manifest, target.report, into=target.into, drop_unknown=request.drop_unknown)
+    for note in version_plan.notes:
+        run.say(note)
+    if target.converts:
+        require_compatible_code(version_plan, request.schema)
+    held = cleanup.enter_context(lock_of(settings, target).working("restore"))
+    clear_the_way(settings, chosen.manifest, target, journal, patience, notes)
+    if target.into is None:
+        require_first_time(journal, run.runner.run_id, target.database)
+    _remove_unfinished_reports(run)
+    return Opened(chosen.snapshot_id, chosen.manifest, repository, target, version_plan, held, journal, patience)
+
+
+def require_usable_suites(run: Run, manifest: Manifest) -> None:
+    """Check that the owner's suites fit the tables of this snapshot; raises UnusableSuite."""
+    if run.settings.validate_.suites is not None:
+        run.call(check_suites, run.settings.validate_.suites, [entry.table for entry in manifest.tables])
+
+
+def _require_sense(request: RestoreRequest) -> None:
+    if request.salvage:
+        _require_leave_to_salvage(request)
+    if request.salvage or request.drop_unknown:
+        require_within_one_engine(request.into)
+    require_another_engine(request.schema, request.into)
+
+
+def _require_leave_to_salvage(request: RestoreRequest) -> None:
+    """Require `--promote-salvaged` for a salvage of the live system, and refuse `--drop-unknown`; raises CommandError."""
+    if request.drop_unknown:
+        raise CommandError(
+            "--salvage and --drop-unknown cannot be combined: it would not be clear what was lost and what was dropped.",
+            fix="Salvage with --into and without --drop-unknown; or restore an undamaged snapshot.",
+        )
+    if request.into is None and not request.promote_salvaged:
+        raise CommandError(
+            "A salvaged copy may lack rows and files, and nothing says that it may replace the live system.",
+            fix="Add --into NAME to keep it beside the live system, or --promote-salvaged to replace the live system.",
+        )
+
+
+def _remove_unfinished_reports(run: Run) -> None:
+    """Remove reports of restores that were not finished."""
+    for left in reports(run.settings).glob("restore-*"):
+        if not (left / "recovery.json").exists():
+            shutil.rmtree(left)

@@ -1,0 +1,70 @@
+"""The result of a restore: for the summary, for `--json`, for callers of the flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.migrating.migration_outcome import CodeMigration
+from edms_tasks.report import Verdict
+from edms_tasks.salvage import Losses
+from flows.running.flow_decorators import Shortfall
+
+
+@dataclass(frozen=True)
+class RestoreResult:
+    """What a restore restored, and the evidence."""
+
+    snapshot_id: str
+    verdict: Verdict
+    promoted: bool
+    target: str
+    previous: str | None
+    report_html: Path
+    report_json: Path
+    data_docs: Path
+    failures: tuple[str, ...]
+    notes: tuple[str, ...]
+    rows: int
+    files: int
+    seconds: dict[str, float]
+    losses: Losses | None = None  # of a salvage that found damage
+    # How it was brought to the EDMS's code, if that is of another version than the snapshot's.
+    code_migration: CodeMigration | None = None
+
+    @property
+    def success(self) -> bool:
+        """Whether what was restored equals the snapshot; always false for a salvage with losses."""
+        return self.verdict == "proved"
+
+    def shortfall(self) -> Shortfall | None:
+        """Why the run counts as failed: what was restored differs from the snapshot, or is incomplete. None if it is equal."""
+        if self.losses is not None and self.verdict == "salvaged":
+            return Shortfall("The snapshot is damaged: only parts of it were restored.", self.losses.sentences())
+        if not self.success:
+            return Shortfall("The restored data does not equal the snapshot.", self.failures)
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        code_migration = self.code_migration.as_json() if self.code_migration else None
+        return {
+            "snapshot": self.snapshot_id,
+            "success": self.success,
+            "verdict": self.verdict,
+            "promoted": self.promoted,
+            "target": self.target,
+            "previous": self.previous,
+            "report_html": str(self.report_html),
+            "report_json": str(self.report_json),
+            "data_docs": str(self.data_docs),
+            "failures": list(self.failures),
+            "notes": list(self.notes),
+            "rows": self.rows,
+            "files": self.files,
+            "seconds": self.seconds,
+            "losses": self.losses.as_json() if self.losses else None,
+            "code_migration": code_migration,
+            "following": code_migration,  # its older name
+        }

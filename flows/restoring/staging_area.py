@@ -1,0 +1,70 @@
+"""Staging: create the database and folders in which a restore is built, and remove them unless they are promoted or kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks import promotion
+from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
+from edms_tasks.promotion import Journal, Promotion
+from flows.restoring.open_restore import Opened
+from flows.restoring.target import Target
+from flows.running.run import Run
+from flows.running.stopping import when_stopped
+from flows.tasks.restore_tasks import create_staging_database
+
+
+class Abandon:
+    """Removes what was staged at the end of a run, unless it was handed over or a promotion was interrupted.
+
+    The next command finishes an interrupted promotion (`promotion.recover`), and needs what was staged.
+    """
+
+    def __init__(self, journal: Journal, folders: Sequence[Path]) -> None:
+        self.staging: StagingDatabase | None = None
+        self.handed_over = False
+        self.promotion: Promotion | None = None  # what handed it over, where it went live
+        self._journal = journal
+        self._folders = folders
+
+    def __enter__(self) -> Abandon:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.handed_over or self._is_half_promoted():
+            return
+        if self.staging is not None:
+            self.staging.drop()
+        promotion.remove_staged(self._folders)
+
+    def _is_half_promoted(self) -> bool:
+        staged = self.staging.address.name if self.staging is not None else None
+        return any(entry.state == "started" and entry.incoming == staged for entry in self._journal.read())
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The staging database, its schema, and the staged folders."""
+
+    database: StagingDatabase
+    schema: CapturedSchema
+    folders: Sequence[Path]
+    abandon: Abandon
+
+
+def stage(run: Run, opened: Opened, target: Target, schema: CapturedSchema, cleanup: ExitStack) -> Staged:
+    """Create the staging database; `cleanup` removes it, and the staged folders, unless they are handed over."""
+    opened.held.require_held()
+    folders = [staged for _, _, staged in target.folders]
+    when_stopped(
+        "The live system is untouched. The staging database and the staged files were removed, the locks released."
+    )
+    abandon = cleanup.enter_context(Abandon(opened.journal, folders))
+    database = run.call(create_staging_database, target.database, schema, target.into, run.settings.restore.jobs)
+    abandon.staging = database
+    for note in database.notes:
+        run.say(note)
+    return Staged(database, schema, folders, abandon)

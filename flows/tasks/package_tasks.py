@@ -1,0 +1,78 @@
+"""Package: store chunks and files as objects of the repository, and the manifest last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.files import find_named_files, index_files
+from edms_tasks.files.declared_ids_in_names import measure_file_names
+from edms_tasks.files.exclusions import LeaveOut
+from edms_tasks.incremental.previous_rows import Previous
+from edms_tasks.inventory.model import FileRoot, Finding, Table
+from edms_tasks.manifest import FileIndex, TableEntry
+from edms_tasks.package import store_schema, store_table, write_manifest
+from edms_tasks.repository import Repository
+from flows.running.flow_decorators import task
+from flows.running.run import Run
+from flows.tasks.serialize_tasks import Serialized
+
+
+@dataclass(frozen=True)
+class StoredRoot:
+    """The stored files of a root, and the findings."""
+
+    index: FileIndex
+    findings: tuple[Finding, ...]
+
+
+package_schema = task(name="package schema", tags=["package"])(store_schema)
+
+
+@task(name="package table", tags=["package"], task_run_name="package {pair[0].label}", retries=2)
+def package_table(pair: tuple[Table, Serialized], repository: Repository) -> TableEntry:
+    """Store the chunks of a table."""
+    table, serialized = pair
+    return store_table(repository, table, serialized.table)
+
+
+@task(name="store files", tags=["files"], task_run_name="store the files of {root.name}")
+def store_files(
+    run: Run, root: FileRoot, repository: Repository, known: FileIndex | None, databases: Sequence[Path], folder: Path
+) -> StoredRoot:
+    """Store the files of a root that the repository does not hold already."""
+    with run.progress(f"files of {root.name}") as advance:
+        index, findings = index_files(
+            root,
+            repository,
+            leave_out=LeaveOut.of(run.settings),
+            databases=databases,
+            previous=known,
+            scratch=folder,
+            progress=advance,
+            jobs=run.settings.jobs,
+        )
+    return StoredRoot(index, tuple(findings))
+
+
+def store_roots(
+    run: Run,
+    repository: Repository,
+    roots: Sequence[FileRoot],
+    previous: Previous | None,
+    databases: Sequence[Path],
+    folder: Path,
+) -> list[StoredRoot]:
+    """Store the files of all roots, one root after the other: each uses all threads."""
+    known = {index.root.name: index for index in previous.manifest.files} if previous else {}
+    return [run.call(store_files, run, root, repository, known.get(root.name), databases, folder) for root in roots]
+
+
+match_files = task(name="match files", tags=["files"], task_run_name="match files and rows")(find_named_files)
+
+look_up_file_names = task(name="look up file names", tags=["files"], task_run_name="look up the ids in names of files")(
+    measure_file_names
+)
+
+write_the_manifest = task(name="write manifest", tags=["package"])(write_manifest)

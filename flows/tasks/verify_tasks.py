@@ -1,0 +1,59 @@
+"""Verify: read every object of a snapshot again; used by `verify`, and by a backup for the snapshot it has just written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edms_tasks.files import verify_files
+from edms_tasks.manifest import FileIndex, Manifest, ObjectRef, TableEntry
+from edms_tasks.package import VerifiedTable, object_problem, verify_table
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.workspace import Workspace
+from flows.running.flow_decorators import task
+from flows.running.run import Numbered, Run, numbered
+
+
+@task(
+    name="verify table",
+    tags=["verify"],
+    task_run_name="verify {entry.item.table.label}",
+    weight=lambda entry: entry.item.state.rows,
+)
+def verify_rows(
+    entry: Numbered[TableEntry], repository: Repository, workspace: Workspace, folder: Path, known: frozenset[str]
+) -> VerifiedTable:
+    """Read the chunks of a table: hashes, rows and digests."""
+    return verify_table(repository, entry.item, workspace, folder / entry.folder, known)
+
+
+@task(name="verify schema", tags=["verify"])
+def verify_schema(repository: Repository, schema: ObjectRef) -> str | None:
+    """Read the schema; returns what is wrong with it."""
+    return object_problem(repository, schema)
+
+
+@task(name="verify files", tags=["verify"], task_run_name="verify the files of {index.root.name}")
+def verify_root(run: Run, index: FileIndex, repository: Repository, folder: Path, known: frozenset[str]) -> list[str]:
+    """Read every file of a root; returns what is wrong."""
+    with run.progress(f"files of {index.root.name}") as advance:
+        problems = verify_files(
+            index, repository, scratch=folder, progress=advance, known=known, jobs=run.settings.jobs
+        )
+    return list(problems)
+
+
+def verify_snapshot(
+    run: Run, repository: Repository, manifest: Manifest, folder: Path, known: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Read every object of a snapshot again: hashes, rows, digests, and every file's bytes. Returns what is wrong.
+
+    Chunks and packs in `known` (SHA-256s of objects known to be right) are not read.
+    """
+    with run.workspace(folder / "workspace") as workspace:
+        tables = run.map(verify_rows, numbered(manifest.tables), repository, workspace, folder, known)
+    problems = [problem for table in tables for problem in table.problems]
+    if schema := run.call(verify_schema, repository, manifest.native_schema.object):
+        problems.append(f"native schema: {schema}")
+    for index in manifest.files:
+        problems += run.call(verify_root, run, index, repository, folder, known)
+    return tuple(problems)
