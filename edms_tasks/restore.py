@@ -73,7 +73,7 @@ def keys_as_recorded(
 
 
 def holds_its_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> bool:
-    """Whether the rows read back are the snapshot's, by number and exact digest."""
+    """Whether the rows read back equal the snapshot's, by number and exact digest."""
     return raw.rows == entry.state.rows and measure_rows(entry, raw, workspace).equals(entry.state)
 
 

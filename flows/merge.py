@@ -55,7 +55,7 @@ from flows.tasks.open_tasks import open_the_snapshot
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What a merge did or would do, and its validation."""
+    """The result of a merge, or of its plan (`--dry-run`)."""
 
     plan: MergePlan
     done: bool
@@ -68,7 +68,7 @@ class MergeResult:
 
     @property
     def success(self) -> bool:
-        """Nothing prevents it (a plan), or everything was validated, committed and rebuilt (a merge)."""
+        """Whether a plan has no conflicts, or a merge was validated, committed, and its derived tables were rebuilt."""
         return not self.plan.conflicts and not self.not_rebuilt
 
     def shortfall(self) -> Shortfall | None:
@@ -103,7 +103,8 @@ class MergeResult:
     description="Merges a snapshot into the EDMS's database: rows are matched by natural key, and rows of the EDMS only stay.",
 )
 def merge(run: Run, request: MergeRequest) -> MergeResult:
-    """Merge a snapshot, or say what that would do; fails, with the EDMS untouched, where something stands in the way.
+    """Merge a snapshot into the live system, or plan to. If anything fails, the live system is unchanged.
+
 
     Raises:
         CommandError: it was not confirmed.

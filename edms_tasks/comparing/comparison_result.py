@@ -124,7 +124,7 @@ class RootDifference(Value):
 
     @property
     def differences(self) -> int:
-        """Files and folders that differ, or of which it is not known."""
+        """The number of files and folders that differ, or that could not be compared."""
         return self.added + self.removed + self.changed + self.unread + self.folders_added + self.folders_removed
 
     def turned(self) -> RootDifference:

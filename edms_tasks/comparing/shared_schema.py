@@ -35,7 +35,7 @@ class State:
 
 @dataclass(frozen=True)
 class SharedSchema:
-    """The tables of both, with the columns of both, and how their rows are known."""
+    """The tables and columns that both states have, and how their rows are identified."""
 
     tables: Mapping[str, Table]
     keys: Mapping[str, NaturalKey | None]
@@ -45,7 +45,7 @@ class SharedSchema:
 
     @property
     def named(self) -> frozenset[str]:
-        """The tables whose rows are known by values alone; rows of all others by everything that they hold."""
+        """The tables whose rows are identified by their natural keys; rows of all others are identified by all their values."""
         found: dict[str, bool] = {}
         return frozenset(table_id for table_id in self.tables if _is_named(table_id, self, found))
 

@@ -24,7 +24,7 @@ REPEATS_A_KEY = "edms_json_repeats_a_key"
 
 @contextmanager
 def json_functions(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Let a DuckDB database, all its cursors included, know the two functions."""
+    """Register the two functions in a DuckDB database, for all its cursors."""
     made = {MEANING: (_meanings, "VARCHAR"), REPEATS_A_KEY: (_repeated, "BOOLEAN")}
     for name, (function, returns) in made.items():
         connection.create_function(name, function, ["VARCHAR"], returns, type=ARROW, null_handling=SPECIAL)

@@ -53,6 +53,6 @@ def commands_to(
 
 
 def unfinished_migration(said: str) -> str | None:
-    """The migration (`app.name`) that `migrate` began and did not end; None where it had not begun any."""
+    """The migration (`app.name`) that `migrate` began and did not finish; None if it had not begun any."""
     begun = re.findall(r"^\s*(?:Applying|Unapplying) (\S+)\.\.\.(.*)$", said, re.MULTILINE)
     return begun[-1][0] if begun and "OK" not in begun[-1][1] else None

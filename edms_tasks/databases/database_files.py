@@ -16,7 +16,8 @@ _MOST_LINKS = 40
 
 
 def names_in(folder: Path, files: Sequence[Path]) -> tuple[bytes, ...]:
-    """The names of databases' files inside a folder, relative to it; the files need not be there.
+    """The names of databases' files inside a folder, relative to it; the files need not exist.
+
 
     Args:
         folder: with or without links on the way to it.
@@ -28,12 +29,12 @@ def names_in(folder: Path, files: Sequence[Path]) -> tuple[bytes, ...]:
 
 
 def belongs(path: bytes, names: Sequence[bytes]) -> bool:
-    """Whether a path below the folder is one of the names, or stands beside one as its log, lock or the like."""
+    """Whether a path below the folder is one of the names, or one of its companions such as a log or lock."""
     return any(path.startswith(name) and _BESIDE.match(path[len(name) :]) for name in names)
 
 
 def leads_to(path: bytes, names: Sequence[bytes]) -> bool:
-    """Whether a path below the folder is that of a folder on the way to one of the names."""
+    """Whether a path below the folder is a folder that contains one of the names."""
     return any(name.startswith(path + b"/") for name in names)
 
 

@@ -120,7 +120,7 @@ def with_hash_halves(
     with_key: bool = False,
     also: Sequence[str] = (),
 ) -> str:
-    """SELECT the columns of a chunk (`@key` only `with_key`), `HALVES`, and what `source` has `also`."""
+    """A SELECT of a chunk's columns (`@key` only with `with_key`), `HALVES`, and the columns `also` of `source`."""
     columns = [column.name for column in table.columns]
     columns += [ROW_ID] if table.row_ids else []
     columns += [KEY] if with_key else []
@@ -219,7 +219,7 @@ def _orphans(cursor: duckdb.DuckDBPyConnection, reference: SoftReference, source
 
 
 def members(reference: Reference) -> tuple[str, ...]:
-    """The columns a reference consists of."""
+    """The columns that a reference consists of."""
     if isinstance(reference, ForeignReference):
         return reference.columns
     if isinstance(reference, SoftReference):
@@ -243,7 +243,7 @@ def dangles(reference: Reference) -> str:
 
 
 def ids_held(reference: Reference) -> tuple[str, str]:
-    """SQL: how many ids a row of a chunk holds in this reference, and how many of them no row has."""
+    """SQL: the number of ids in this reference of a chunk's row, and how many of them no row has."""
     if not isinstance(reference, SoftReference):
         return f"CAST({is_filled(reference)} AS INTEGER)", f"CAST({dangles(reference)} AS INTEGER)"
     pointed = identifier(reference_column(reference.name))

@@ -13,7 +13,8 @@ from edms_tasks.files import Examination, examine_named_files
 def assess_files(
     examination: Examination, files: str, cursor: duckdb.DuckDBPyConnection, scratch: Path
 ) -> list[Assessment]:
-    """Missing files, orphans, columns that hold paths, and files outside every root, with the roots that would hold them.
+    """Findings about missing files, orphans, path columns, and files outside every root with the roots that would contain them.
+
 
     Args:
         examination: the tables and roots to compare.

@@ -18,7 +18,7 @@ from edms_tasks.serialize import joined
 
 @dataclass(frozen=True)
 class Followed:
-    """The counts of a reference on the rows of its table."""
+    """The counts of a reference, from the rows of its table."""
 
     reference: Reference
     filled: int  # number of rows with an id

@@ -159,6 +159,7 @@ class _Judge:
     followed: Mapping[tuple[str, Reference], Followed]
 
     def line(self, tried: Tried) -> ProfileLine:
+        """The verdict on one line."""
         entry = tried.entry
         if tried.error is not None:
             why = " ".join(part for part in (tried.error.what, tried.error.why) if part)

@@ -34,7 +34,8 @@ def measure_file_names(
     keys: CheckedKeys,
     folder: Path,
 ) -> tuple[FileNameState, ...]:
-    """Look up the ids in the names of files, for each declaration; `indexes` are the folders', by name.
+    """Count and digest the file names that contain ids, for each declaration; `indexes` are the folders' indexes, by name.
+
 
     Raises:
         DamagedRepository: an index is missing or altered.
@@ -99,7 +100,9 @@ def _measure(
 
 
 def matching(files: str, reference: FileNameReference, ids: Ids) -> str:
-    """SELECT the files of a relation of (path, sha256) whose name matches: cut at the id, and what that leads to."""
+    """A SELECT of the files of a relation of (path, sha256) whose names match: each name cut at its id, and the row that the id belongs
+    to.
+    """
     pattern = name_expression(reference.pattern, reference.id_kind)
     # An id that is all zeros is the number 0.
     plain = "CASE WHEN trim(part.id, '0') = '' THEN '0' ELSE ltrim(part.id, '0') END" if pattern.padded else "part.id"

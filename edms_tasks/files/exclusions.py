@@ -19,7 +19,7 @@ _LARGEST = 64  # bytes: such a file contains a number, a host's name, or nothing
 
 @dataclass(frozen=True)
 class LeaveOut:
-    """The patterns of files and folders that are left out."""
+    """The patterns of files and folders that a backup leaves out."""
 
     exclude: Sequence[str] = ()  # [exclude] files
     running: Sequence[str] = ()  # [exclude] running: lock files and files of process ids

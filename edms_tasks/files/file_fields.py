@@ -10,7 +10,7 @@ from edms_tasks.scratch.raw_table import RawTable
 
 
 def path_named_by(column: str, encoding: Encoding, root: FileRoot) -> str:
-    """DuckDB SQL for the path below a root that a file column's value names, as bytes; of NULL it is NULL."""
+    """DuckDB SQL: the path below a root that a file column's value names, as bytes; NULL for NULL."""
     value = text_bytes(identifier(column), encoding)
     # Some systems store the absolute path, where Django stores the path below the root.
     prefix = f"hex(encode({literal(root.path.rstrip('/') + '/')}))"
@@ -21,7 +21,7 @@ def path_named_by(column: str, encoding: Encoding, root: FileRoot) -> str:
 
 
 def named_paths(column: str, raw: RawTable, root: FileRoot) -> str:
-    """SELECT the paths that a FileField names, once for each row; `raw` has rows."""
+    """A SELECT of the paths that a FileField's values name, one for each row; `raw` must have rows."""
     encoding = raw.encodings.get(column, "native")
     files = ", ".join(literal(str(path)) for path in raw.files)
     return f"""

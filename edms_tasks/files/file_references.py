@@ -1,4 +1,4 @@
-"""References to files, checked set-wise: rows that name missing files, files that no row names."""
+"""References to files, checked set-wise: rows that name missing files, and files that no row names."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ def find_missing_and_orphans(
     matched: str,
     outside: str,
 ) -> tuple[Finding, ...]:
-    """Compare what columns name with the files of the roots, as `ROOT_FILES` has them.
+    """Compare what columns name with the files of the roots (`ROOT_FILES`).
 
-    Gives a `missing-file` finding for each column that names files which are not there, and an `orphan-files` finding for each
-    root that holds files no row names. Files whose names hold an id, as `declared`, are no orphans (`declared_ids_in_names.py`
-    says which of those have no row). A root that no column uses has no orphans; nor has one of which a table's rows were left
-    out, for they may name the files.
+    Returns a `missing-file` finding for each column that names missing files, and an `orphan-files` finding for each root with
+    files that no row names. Files whose names contain a declared id are no orphans; `declared_ids_in_names.py` checks those.
+    There are no orphans in a root that no column uses, nor in one that is named by a table whose rows were not read: those rows
+    may name the files.
+
 
     Args:
         connection: where the relations are.

@@ -37,10 +37,10 @@ _Row = tuple[bytes, str, int, str, int, int, int, int]
 
 @dataclass(frozen=True)
 class FileCheck:
-    """The comparison of a folder with its index; up to twenty names of each kind, counts of all.
+    """The comparison of a folder with its index: the number of differences of each kind, and up to twenty names.
 
-    Permissions, times and (for root) owners are compared, too. Some file systems, such as FAT and CIFS, cannot store them, and
-    the contents are right nevertheless: such a difference is a note, and does not fail the check.
+    Permissions, times and (for root) owners are compared, too. Some file systems, such as FAT and CIFS, cannot store them
+    although the contents are equal. So such a difference is a note, and does not fail the check.
     """
 
     root: str
@@ -85,7 +85,11 @@ def check_files(
     progress: Progress | None = None,
     jobs: int = 2,
 ) -> FileCheck:
-    """Read every file of the folder and compare path, kind, size and content with the index, on `jobs` threads."""
+    """Read every file of the folder on `jobs` threads, and compare path, kind, size and content with the index.
+
+    Raises:
+        DamagedRepository: the index is missing or altered.
+    """
     with open_index(index, repository, scratch) as opened, opened.workspace() as workspace:
         seen = opened.folder / "seen.parquet"
         files = _write_seen(_look(os.fsencode(folder), jobs), seen, progress)

@@ -62,6 +62,6 @@ def write_listing(found: Iterable[Found], into: Path) -> None:
 
 
 def batch_of(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    """Rows as a record batch."""
+    """Convert rows to a record batch of this schema."""
     columns = [pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)

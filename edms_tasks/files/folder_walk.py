@@ -1,7 +1,7 @@
 """Walk a folder in the index's order, and report what cannot be stored.
 
-Symbolic links to regular files are given as the files they point at; links to folders are not followed. Whatever else
-is not a file or a folder, and whatever cannot be read, is told to `Troubles` and skipped: it never ends a backup.
+A symbolic link to a regular file is treated as that file; links to folders are not followed. Anything else that is not a file or
+folder, and anything unreadable, is reported and skipped: it never ends a backup.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MERGE_STAGING = b".edms-backup-merge"
 
 
 class Found(NamedTuple):
-    """A file or folder met on the walk."""
+    """A file or folder found on the walk."""
 
     path: bytes  # relative to the root; b"" is the root itself
     kind: str  # "file" | "dir"
@@ -42,14 +42,14 @@ def walk(
     leave_out: LeaveOut = NOTHING,
     ours: Sequence[Path] = (),
 ) -> Iterator[Found]:
-    """Walk depth first, names in byte order; holds the names of the folders above, not of the whole tree.
+    """Walk a root depth first, names in byte order. Memory holds one folder's names for each level, not the whole tree.
 
     Args:
-        root: the folder; a link to one is followed here only.
-        tell: is told the code of a finding and a path.
-        leave_out: what is left out by patterns.
-        ours: folders of the backup's own, which are never entered, and files of live databases, which are left out with what is
-            beside them. What is not there is passed over.
+        root: the folder; it may be a link to one.
+        tell: called with the code of a finding and a path for each problem.
+        leave_out: the patterns of what is left out.
+        ours: folders of the backup itself, which are not entered, and files of live databases, which are left out with their
+            companions. Paths that do not exist are ignored.
     """
     try:
         status = status_of(root, follow_links=True)
@@ -140,7 +140,7 @@ def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
 
 @dataclass
 class Troubles:
-    """Collects problems met on a walk, with at most five examples of each kind."""
+    """Collects the problems of a walk, with up to five examples of each kind."""
 
     root: str
 
@@ -149,14 +149,14 @@ class Troubles:
         self._examples: dict[str, list[str]] = {}
 
     def tell(self, code: str, path: bytes) -> None:
-        """Count one; `code` is that of a finding."""
+        """Count a problem; `code` is the code of a finding."""
         self._counts[code] = self._counts.get(code, 0) + 1
         examples = self._examples.setdefault(code, [])
         if len(examples) < 5:
             examples.append(readable(path) or ".")
 
     def findings(self) -> tuple[Finding, ...]:
-        """One finding for each kind met."""
+        """One finding for each kind of problem."""
         return tuple(
             make_finding(code, f"files of {self.root}", count=count, examples=tuple(self._examples[code]))
             for code, count in sorted(self._counts.items())

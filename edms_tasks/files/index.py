@@ -73,7 +73,7 @@ class Part(NamedTuple):
 
 
 def readable(path: bytes) -> str:
-    """A path for people and JSON: what is not UTF-8 or not printable is escaped."""
+    """A path for people and JSON: bytes that are not UTF-8, and characters that cannot be printed, are escaped."""
     text = path.decode("utf-8", "backslashreplace")
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
@@ -140,7 +140,7 @@ class OpenedIndex:
 
 
 def unsound(root: str, why: str) -> DamagedRepository:
-    """The error for an index with rows that no backup writes."""
+    """The error for an index with rows that no backup writes; `why` completes the sentence."""
     return DamagedRepository(
         "The index of a file root is damaged.",
         where=f"files of {root}",

@@ -33,7 +33,8 @@ def open_index(index: FileIndex, repository: Repository, scratch: Path | None = 
 
 @contextmanager
 def open_own_index(index: FileIndex, repository: Repository, scratch: Path | None = None) -> Iterator[OpenedIndex]:
-    """Fetch an index that this run wrote: its objects are compared with their names, but its rows are not checked.
+    """Fetch an index that this run wrote. Its objects are compared with their names; its rows are not checked.
+
 
     Raises:
         DamagedRepository: an object is missing or altered.
@@ -138,6 +139,6 @@ def _wrong_places(rows: pa.RecordBatch, last: bytes | None, above: Sequence[byte
 
 
 def folders_of(path: bytes, *, is_folder: bool) -> list[bytes]:
-    """The folders above a row, from the root on, and itself if it is a folder."""
+    """The folders above a path, starting at the root, and the path itself if it is a folder."""
     names = path.split(b"/") if path else []
     return [b"/".join(names[:depth]) for depth in range(len(names) + is_folder)]

@@ -1,6 +1,6 @@
-"""Match mentions in columns with files: a mention is a file's path, or the end of it.
+"""Match mentions in columns with files. A mention is a file's path, or the end of it.
 
-The join compares the last parts of the paths, as many as the mention has, for equality. So a hundred thousand files
+The join compares as many of the last parts of a path as the mention has, for equality. So a hundred thousand files called
 `…/original.pdf` cost no more than others.
 """
 
@@ -14,12 +14,12 @@ _DEEPEST = 64
 
 
 def match_mentions(connection: duckdb.DuckDBPyConnection, mentions: str, files: str, into: str) -> None:
-    """Fill the table `into` with (label, form, whole, value, rows, wanted) of a mention and all that a file has.
+    """Create the table `into` with the pairs of mentions and files: (label, form, whole, value, rows, wanted) and the file's columns.
 
     Args:
         connection: where the relations are.
-        mentions: a relation like `mentions.MENTIONED`.
-        files: a relation of files with `path`, which is absolute, as text.
+        mentions: a relation like `path_mentions.MENTIONED`.
+        files: a relation of files with the column `path`, their absolute path as text.
         into: the table to create.
     """
     columns = "m.label, m.form, m.whole, m.value, m.rows, m.wanted"
@@ -44,7 +44,7 @@ def match_mentions(connection: duckdb.DuckDBPyConnection, mentions: str, files: 
 
 
 def keep_likely(connection: duckdb.DuckDBPyConnection, matched: str, mentions: str) -> None:
-    """Remove the names without a folder of columns of which fewer than half are files: a name alone can be that of many things."""
+    """Remove mentions without a folder if fewer than half of those in their column are files: a bare name may name anything."""
     connection.execute(
         f"""
         DELETE FROM {matched}

@@ -1,7 +1,7 @@
-"""What rows say of files, and whether it is so: the one examination that doctor and backup make, with one set of numbers.
+"""Compare what rows say about files with the files: one check for the doctor and for backups, with the same numbers.
 
-Files that rows name and that are missing, files that no row names, columns that name files though they are no FileFields, and
-files that rows name outside every root.
+It finds files that rows name but that are missing, files that no row names, columns that name files although they are no
+FileFields, and files outside every root that rows name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _INSIDE_FILES, _INSIDE = "inside_files", "inside"
 
 @dataclass(frozen=True)
 class Examination:
-    """Rows, and the folders of files that they may name."""
+    """What is compared: rows, and the folders of files that they may name."""
 
     tables: Sequence[Table]  # all of the inventory
     raws: Mapping[str, RawTable]  # the rows of those that were read, by Table.id
@@ -55,7 +55,7 @@ class Examination:
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """What was found."""
+    """The result of the comparison."""
 
     problems: tuple[Finding, ...]  # missing files, orphans, path columns
     path_columns: tuple[PathColumn, ...]
@@ -63,7 +63,7 @@ class NamedFiles:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All of it."""
+        """All findings: problems, and files outside the roots."""
         outside = (one.finding(self.outside.names) for one in self.outside.columns)
         return (*self.problems, *outside, *self.outside.others())
 
@@ -71,12 +71,12 @@ class NamedFiles:
 def examine_named_files(
     examination: Examination, files: str, connection: duckdb.DuckDBPyConnection, scratch: Path
 ) -> NamedFiles:
-    """Compare what rows name with the files of the roots and around the EDMS.
+    """Compare what rows name with the files of the roots and the files around the EDMS.
 
     Args:
-        examination: of what.
-        files: SELECT of (root, path): the files of the roots, the path below it as bytes.
-        connection: a cursor of the run's workspace, whose memory the settings say: a column may hold long texts.
+        examination: the rows and folders to compare.
+        files: a SELECT of (root, path): the files of the roots, with the path below the root as bytes.
+        connection: a cursor of the run's workspace, whose memory limit applies: columns may hold long texts.
         scratch: folder for temporary files.
     """
     its = examination
@@ -105,7 +105,11 @@ def find_named_files(
     workspace: Workspace,
     scratch: Path,
 ) -> NamedFiles:
-    """The examination at a backup: `indexes` are those that this run wrote of the roots."""
+    """The same comparison in a backup; `indexes` are those that this run wrote of the roots.
+
+    Raises:
+        DamagedRepository: an index is missing or altered.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="named-files-", dir=scratch)))
         connection = stack.enter_context(workspace.cursor())

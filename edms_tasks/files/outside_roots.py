@@ -1,7 +1,6 @@
 """Find files outside the roots that rows name: text, JSON and ids in all columns, compared with the files around the EDMS.
 
-A value names a file by its path, by the end of it (a path relative to any folder above the file), or as an id that is the
-file's name. Only existing files count. If a value could also mean a file of a root, it means that one.
+A value names a file by its path, by the end of it (a path relative to any folder above the file), or by an id in the file's name.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Outside:
     folders: tuple[Path, ...]  # that hold them, as they could be named in [files] roots
 
     def finding(self, names: Mapping[Path, str]) -> Finding:
-        """What is said of it; `names` are those that the folders get as roots."""
+        """The finding about this column; `names` are the proposed names of the folders as roots."""
         lines = ", ".join(f"{_toml(names[folder])} = {_toml(str(folder))}" for folder in self.folders)
         their = "folder" if len(self.folders) == 1 else "folders"
         return make_finding(
@@ -56,7 +55,7 @@ class Outside:
 
 @dataclass(frozen=True)
 class Search:
-    """A search: the folders, and the mentions in `columns` that are not files of the roots."""
+    """The input of a search: where to look, and the relation of mentions that are files of the roots."""
 
     connection: duckdb.DuckDBPyConnection
     columns: Mapping[str, tuple[Table, str]]  # by their labels
@@ -69,7 +68,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Found:
-    """The columns that name files outside the roots, and their folders."""
+    """The result of a search: the columns that name files outside the roots, and the folders of these files."""
 
     columns: tuple[Outside, ...]
     names: Mapping[Path, str]  # of their folders, as roots
@@ -77,7 +76,7 @@ class Found:
     surroundings: Surroundings
 
     def others(self) -> tuple[Finding, ...]:
-        """Findings besides those of the columns."""
+        """Findings about the search itself: folders that were not searched."""
         found = []
         if not self.complete:
             found.append(make_finding("search-for-files-ended", "files outside the roots"))
@@ -92,7 +91,7 @@ class Found:
 
 
 def find_outside(search: Search) -> Found:
-    """Look for columns that name files outside the roots; what they name is in `OUTSIDE` afterwards."""
+    """Find columns that name files outside the roots. Afterwards the relation `OUTSIDE` has the mentions and the files."""
     connection = search.connection
     complete = _list_files(search, [*_named(search), *_of_absolute_paths(search), *_project(search)])
     connection.execute(

@@ -133,7 +133,7 @@ def _verify(opened: OpenedIndex, repository: Repository, known: frozenset[str], 
 def assess_contents(
     opened: OpenedIndex, repository: Repository, *, known: frozenset[str] = frozenset(), meter: Meter, jobs: int
 ) -> Contents:
-    """Read every pack that files of the index stand in, but those `known` to be right, and hash every content."""
+    """Read every pack that has contents of the index, except those `known` to be intact, and hash every content, on `jobs` threads."""
     refs = {ref.sha256: ref for ref in opened.index.packs if ref.sha256 not in known}
     for files, size in query_index(opened, _IN_PACKS, packs=list(refs)):
         meter.expect(files, int(size))

@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 4096
 
 
 class StoredFile(NamedTuple):
-    """The part of a file's index row that restoring it needs."""
+    """The columns of a file's index row that are needed to restore it."""
 
     path: bytes
     size: int
@@ -72,7 +72,7 @@ def query_index(opened: OpenedIndex, query: str, **parameters: object) -> Iterat
 
 
 class PackReader:
-    """Reads contents; keeps the last pack unpacked, and remembers which packs are damaged."""
+    """Reads contents of files. It keeps the last pack unpacked, and remembers damaged packs."""
 
     def __init__(self, opened: OpenedIndex, repository: Repository) -> None:
         self._repository = repository
@@ -83,7 +83,11 @@ class PackReader:
         self.damaged: dict[str, DamagedRepository] = {}  # pack -> what is wrong with it
 
     def blocks(self, file: StoredFile) -> Iterator[memoryview]:
-        """The file's content in blocks; raises DamagedRepository, at the latest after the last block."""
+        """The content of a file in blocks.
+
+        Raises:
+            DamagedRepository: the pack or the content is damaged; raised after the last block at the latest.
+        """
         digest = hashlib.sha256()
         for part in file.parts:
             block = self._unpacked(part.object)[part.offset : part.offset + part.length]
@@ -117,7 +121,11 @@ class PackReader:
 
 
 def unpack(repository: Repository, ref: ObjectRef) -> bytes:
-    """The unpacked content of a pack; raises DamagedRepository if it is damaged or too large."""
+    """The unpacked content of a pack.
+
+    Raises:
+        DamagedRepository: the pack is damaged, or larger than a backup writes.
+    """
     if ref.size > LARGEST_PACK_OBJECT:
         raise _no_pack(ref, f"It has {ref.size} bytes.")
     try:

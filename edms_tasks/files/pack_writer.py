@@ -1,7 +1,7 @@
-"""Write contents into packs: small ones together, large ones in their own packs.
+"""Write contents into packs: small ones together, large ones in packs of their own.
 
-A content is stored once, however many files have it. Packs follow the walk's order, so an unchanged root gives the same
-objects again. Packs are compressed and stored by other threads; memory holds as many as there may be under way.
+A content is stored once, however many files have it. Packs follow the order of the walk, so that an unchanged root results in the
+same objects. Packs are compressed and written on other threads, a bounded number at a time.
 """
 
 from __future__ import annotations
@@ -100,11 +100,11 @@ class Packer:
         self._writer = pq.ParquetWriter(self.path, READ_SCHEMA, compression="lz4")
 
     def know(self, contents: Iterable[pa.RecordBatch], packs: Mapping[str, ObjectRef]) -> None:
-        """Note contents that are stored already.
+        """Register contents that are stored already.
 
         Args:
-            contents: sha256, and the pack's name and the offset in it.
-            packs: those packs, by name.
+            contents: batches of (sha256, name of the pack, offset in the unpacked pack).
+            packs: these packs, by name.
         """
         numbers: dict[str, int] = {}
         for name, ref in packs.items():
@@ -115,7 +115,7 @@ class Packer:
             self._contents.add(zip(map(bytes.fromhex, sha256), map(numbers.__getitem__, names), offsets, strict=True))
 
     def add(self, content: Content) -> None:
-        """Add a file that was read; a content that is stored already is not stored again."""
+        """Add a file that was read. Its content is stored unless it is stored already."""
         size = len(content.data)
         places: tuple[Place, ...] = ()
         if size:
@@ -130,13 +130,13 @@ class Packer:
         self._keep(_Row(content.file, content.status, content.settled, size, content.sha256, places))
 
     def add_large(self, base: bytes, file: Wanted, meter: Meter) -> str:
-        """Read a file that is too large for one pack, and add it; its bytes are told to `meter` meanwhile.
+        """Read a file that is too large for one pack, and add it; `meter` counts its bytes.
 
         Returns:
-            The code of a finding where it changed while it was read, twice; else nothing.
+            The code of a finding if the file changed both times it was read; otherwise "".
 
         Raises:
-            FileFailed: it could not be read.
+            FileFailed: the file could not be read.
         """
         row, changed = self._read_large(base, file, meter)
         if changed:
@@ -174,14 +174,14 @@ class Packer:
         return _Row(file, reading.status, settled, size, digest.hexdigest(), tuple(places)), changed
 
     def finish(self) -> dict[str, ObjectRef]:
-        """Store what is left; returns all packs by name, those known before included."""
+        """Store the last packs; returns all packs by name, including those registered with `know`."""
         self._close_pack()
         while self._under_way:
             self._settle()
         return {ref.sha256: ref for ref in self._packs if ref is not None}
 
     def close(self) -> None:
-        """End the file of rows, and let go of the temporary database."""
+        """Close the file of rows and the temporary database."""
         self._writer.close()
         self._contents.close()
 

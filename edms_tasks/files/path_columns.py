@@ -1,7 +1,7 @@
-"""Columns that are no FileField and name files all the same: which they are, and from which folder their values lead.
+"""Path columns: columns that name files although they are no FileFields, and the folder that their values are relative to.
 
-A value may be an absolute path, a path from the root, from a folder below it (`originals/`), or from one above it (`media/…`).
-A column may use several of these side by side.
+A value may be an absolute path, or relative to the root, to a folder below it (`originals/`) or to one above it (`media/…`). A
+column may contain several of these.
 """
 
 from __future__ import annotations
@@ -43,22 +43,24 @@ class FoundColumn:
 
     @property
     def label(self) -> str:
-        """How it is named in findings."""
+        """The column's name in findings."""
         return label_of(self.table, self.column)
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """The forms of mentions that must be files: in a column of links of all kinds a URL may lead anywhere."""
+        """The forms of mentions that must be files. URLs are included only if nearly all values are files; otherwise they may lead
+        anywhere.
+        """
         return ("plain", "list", "url") if self.matched >= _ALMOST_ALL * self.filled else ("plain", "list")
 
     @property
     def as_recorded(self) -> PathColumn:
-        """As the manifest has it."""
+        """The column as the manifest records it."""
         return PathColumn(table=self.table.id, column=self.column, places=self.places)
 
 
 def find_places(connection: duckdb.DuckDBPyConnection, matched: str) -> None:
-    """Fill `PLACED` with the values of `matched` that are the end of a file's path."""
+    """Create the relation `PLACED`: the mentions in `matched` that are the end of a file's path, with strip and prefix."""
     common = "right(below, least(length(below), length(ltrim(value, '/'))))"
     connection.execute(
         f"""
@@ -80,10 +82,10 @@ def find_path_columns(
     roots: Sequence[FileRoot],
     known: Sequence[PathColumn] = (),
 ) -> tuple[FoundColumn, ...]:
-    """The columns whose values name files of the roots, as `PLACED` has them.
+    """The columns whose values name files of the roots, as in `PLACED`.
 
-    At least half of its values are names of files; or a tenth, where nearly all are paths: then the others are of files that are gone.
-    So they are too if the column is `known` from the previous snapshot and still holds paths.
+    A column is one if at least half of its values name files. A tenth is enough if nearly all values look like paths: the others
+    are then names of deleted files. The same holds for a column that is `known` from the previous snapshot and still has paths.
     """
     counts = connection.execute(
         f"""

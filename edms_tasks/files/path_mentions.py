@@ -1,7 +1,7 @@
-"""Collect values of columns that could name files: text, JSON, ids and lists in text, with one query per table.
+"""Collect the values of columns that could name files: text, JSON, ids, and lists in text; one query for each table.
 
-Separators of Windows, URLs of files and `./` are read too: a mention is a path with `/` between its parts. Whether such a
-file is there is another question (`mention_matching.py`).
+Windows separators, URLs of files and `./` are recognised; a mention always has `/` between its parts. `mention_matching.py`
+determines whether the file exists.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def collect_mentions(
     raws: Mapping[str, RawTable],
     urls: Sequence[str],
 ) -> None:
-    """Fill `MENTIONED`; `urls` are what URLs of files begin with.
+    """Create `MENTIONED`; `urls` are the prefixes of URLs of files.
 
-    One query a table, and one for all: a query for each of some hundred columns would take longer than the backup of a small EDMS.
+    There is one query for each table. A query for each of some hundred columns would take longer than the backup of a small EDMS.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE written (label VARCHAR, form VARCHAR, whole UBIGINT, value VARCHAR, rows BIGINT)"
@@ -95,7 +95,7 @@ def collect_mentions(
 
 
 def is_file_name(text: str) -> str:
-    """SQL: whether a text is more than a word: it has an extension, or is a UUID, a hash or the like."""
+    """SQL: whether a text looks like a file name and not like a word: it has an extension, or is a UUID or a hash."""
     return f"regexp_full_match({text}, {literal(_FILE_NAME)})"
 
 
@@ -105,7 +105,7 @@ def is_id(path: str) -> str:
 
 
 def id_key(path: str) -> str:
-    """SQL: the UUID that is the last name of a path, whatever its dashes; no path begins so."""
+    """SQL: a key for the UUID at the end of a path, the same with and without dashes; no path begins like it."""
     return f"'#' || lower(replace({last_name(path)}, '-', ''))"
 
 
@@ -115,7 +115,7 @@ def last_name(path: str) -> str:
 
 
 def text_bytes(name: str, encoding: Encoding) -> str:
-    """SQL: a raw value's text as UTF-8 bytes, which is what file names are compared as."""
+    """SQL: the text of a raw value as UTF-8 bytes, the form in which file names are compared."""
     if encoding == "tagged":
         return (
             f"CASE WHEN left({name}, 1) IN ('t', 'b') THEN unhex(substr({name}, 2)) ELSE encode(substr({name}, 2)) END"

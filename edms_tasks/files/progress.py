@@ -7,17 +7,17 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is told how a loop over files advances, from any thread, ten times a second at most."""
+    """Receives the progress of a loop over files, from any thread, at most ten times a second."""
 
     def __call__(self, count: int, size: int = 0) -> None:
         """So many files and bytes more are done."""
 
     def expect(self, count: int, size: int = 0) -> None:
-        """So many files and bytes will be done in all."""
+        """Announce the total numbers of files and bytes."""
 
 
 class Meter:
-    """Sums up progress between two reports."""
+    """Adds up progress between two reports."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
@@ -27,7 +27,7 @@ class Meter:
         self.counted = 0
 
     def expect(self, files: int, size: int) -> None:
-        """Report how much there is to do."""
+        """Report the total numbers of files and bytes."""
         if self._progress is not None:
             self._progress.expect(files, size)
 

@@ -1,7 +1,7 @@
-"""Read files of the EDMS with several threads, in order, and detect files that change while they are read.
+"""Read files of the EDMS on several threads, in order, and detect files that change while they are read.
 
-A file that changes while it is read is read once more, then taken as it was read. What cannot be read is said, with a
-code of a finding; it never ends a backup.
+A file that changes is read once more, and the second reading is taken. A file that cannot be read is reported with the code of a
+finding; it never ends a backup.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _Made = TypeVar("_Made")
 
 
 class Wanted(NamedTuple):
-    """A file to be read."""
+    """A file to read."""
 
     position: int  # in the listing
     path: bytes
@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
 
 
 class Content(NamedTuple):
-    """A file that was read."""
+    """A file that was read completely into memory."""
 
     file: Wanted
     status: os.stat_result  # when it was opened
@@ -55,13 +55,13 @@ class Content(NamedTuple):
 
 
 class TooLarge(NamedTuple):
-    """A file that is larger than a pack: it was opened, and not read."""
+    """A file that is larger than a pack, and was not read."""
 
     file: Wanted
 
 
 class NotRead(NamedTuple):
-    """A file that could not be read, and why: a code of a finding."""
+    """A file that could not be read; `trouble` is the code of a finding."""
 
     file: Wanted
     trouble: str
@@ -71,18 +71,25 @@ Read = Content | TooLarge | NotRead
 
 
 class FileFailed(Exception):
-    """The file, not the repository, failed; `str` of it is a code of a finding."""
+    """A file could not be read. The text is the code of a finding."""
 
 
 def read_ahead(base: bytes, files: Iterable[Wanted], threads: Executor, *, ahead: int) -> Iterator[list[Read]]:
-    """Read all files, in order, a group at a time; `ahead` groups more are being read meanwhile."""
+    """Read files in order, in groups of at most 64 files or 1 MiB; the next `ahead` groups are read meanwhile.
+
+    Args:
+        base: the folder that paths are relative to.
+        files: the files to read.
+        threads: read the groups.
+        ahead: the number of groups to read in advance.
+    """
     return in_order(threads, lambda group: [_read(base, file) for file in group], _groups(files), ahead=ahead)
 
 
 def in_order(
     threads: Executor, work: Callable[[_Given], _Made], given: Iterable[_Given], *, ahead: int
 ) -> Iterator[_Made]:
-    """The results of `work` for each item, in order, by several threads, at most `ahead` in advance."""
+    """The results of `work` for each item, in the order of the items, on several threads, at most `ahead` in advance."""
     pending: deque[Future[_Made]] = deque()
     for one in given:
         pending.append(threads.submit(work, one))
@@ -132,7 +139,7 @@ def _read_once(base: bytes, file: Wanted) -> Content | TooLarge:
 
 
 class Reading:
-    """A file open for reading; tells errors of the file from errors of everything else."""
+    """A file opened for reading. It distinguishes failures of the file (`FileFailed`) from all others."""
 
     def __init__(self, base: bytes, file: Wanted) -> None:
         self._path = base + b"/" + file.path
@@ -158,7 +165,7 @@ class Reading:
         os.close(self._descriptor)
 
     def blocks(self) -> Iterator[bytes]:
-        """The file's bytes, no more than it had when it was opened: a file that grows for ever is read once."""
+        """The file's bytes in blocks, at most as many as it had when it was opened, because a file may grow faster than it is read."""
         left = self.status.st_size
         while left:
             try:
@@ -171,12 +178,12 @@ class Reading:
             yield block
 
     def changed(self, size: int) -> bool:
-        """Whether the file changed since it was opened."""
+        """Whether the file changed since it was opened; `size` is the number of bytes read."""
         now = os.fstat(self._descriptor)
         before = self.status
         return (size, now.st_size, now.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns)
 
 
 def open_file(path: bytes, flags: int) -> int:
-    """The one place where a backup opens a file of the EDMS."""
+    """Open a file of the EDMS. A backup opens such files only here."""
     return open_path(path, flags)

@@ -29,14 +29,14 @@ def restore_files(
     *,
     scratch: Path | None = None,
 ) -> None:
-    """Write a root's files and folders into `destination`, which must not exist or be empty.
+    """Restore a root's files and folders into `destination`, which must not exist or must be empty.
 
-    Times and permissions come back exactly, set-user-id bits too; owners where this runs as root. Long runs of zeros become
-    holes, so that a sparse file needs no more room than it did.
+    Times and permissions are restored exactly, including set-user-id bits; owners only if this runs as root. Long runs of zeros
+    become holes, so a sparse file takes no more space than it did.
 
     Raises:
-        TargetExists: the destination holds something, or is a link.
-        DamagedRepository: index or packs are not sound; what was written by then is incomplete.
+        TargetExists: the destination is not empty, or is a link.
+        DamagedRepository: the index or a pack is damaged; the files written so far are incomplete.
         NoSpace: the destination's disk is full.
     """
     with open_index(index, repository, scratch) as opened:
@@ -46,7 +46,7 @@ def restore_files(
 def restore_opened(
     opened: OpenedIndex, repository: Repository, destination: Path, progress: Progress | None = None
 ) -> None:
-    """Restore from an opened index, or from a part of one with the folders of all its files."""
+    """Restore the files of an opened index, which may be a part of one if it has the folders of all its files."""
     with _writing(destination):
         _make_destination(destination)
         with _Tree(destination) as tree:
@@ -114,12 +114,12 @@ class _Tree:
         os.close(self._root)
 
     def make_folder(self, path: bytes) -> None:
-        """Make one folder; its parent is there."""
+        """Create a folder whose parent exists."""
         folder, name = self._parent(path)
         os.mkdir(name, 0o700, dir_fd=folder)
 
     def write(self, file: StoredFile, blocks: Iterator[memoryview]) -> None:
-        """Write one file; it is removed again if its content turns out to be damaged."""
+        """Write a file; it is removed again if its content turns out to be damaged."""
         folder, name = self._parent(file.path)
         descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
         try:
@@ -137,7 +137,7 @@ class _Tree:
             os.close(descriptor)
 
     def settle_folder(self, path: bytes, mtime_ns: int, mode: int, uid: int, gid: int) -> None:
-        """Give a folder its owner, permissions and time."""
+        """Set a folder's owner, permissions and time."""
         descriptor = self._open(path)
         try:
             if self._as_root:

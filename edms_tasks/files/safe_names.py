@@ -8,7 +8,7 @@ _LONGEST = 200  # bytes; file systems allow 255, and suffixes are added
 
 
 def plain_name(name: str) -> str:
-    """The name, if a single file or folder can have it; otherwise raises DamagedRepository."""
+    """The name, if it can be that of a single file or folder; otherwise raises DamagedRepository."""
     if why := why_not_plain(name):
         raise DamagedRepository(
             "A file root in the snapshot has an invalid name.",
@@ -20,7 +20,7 @@ def plain_name(name: str) -> str:
 
 
 def why_not_plain(name: str) -> str:
-    """Why a name cannot be that of a single folder; "" if it can."""
+    """Why a name cannot be that of a single file or folder; "" if it can."""
     if name in ("", ".", ".."):
         return "It does not name a folder."
     if any(one in "/\\" or ord(one) < 32 for one in name):

@@ -1,8 +1,8 @@
-"""List the files around an EDMS that no root holds: below folders that its settings name, and below its project.
+"""List the files around an EDMS that are in no root: below folders that its settings name, and below its project.
 
-Folders of code are not entered: Python packages, templates, static files, version control, virtual environments. Nor are
-the roots, which are listed already, our own folders, and what restores set aside. Links to folders are followed, and each
-folder is entered once.
+Folders of code are not entered: Python packages, templates, static files, version control, virtual environments. Neither are
+roots, which have been listed, our own folders, and folders that restores set aside. Links to folders are followed; each folder is
+entered once.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Folder = tuple[Path, bool]  # and whether it was named as a folder of files
 def list_around(folders: Sequence[Folder], known: Sequence[Path], into: Path) -> bool:
     """Write (base, named, path) of the files below `folders` to a Parquet file; returns whether all were listed.
 
-    Names that are not UTF-8 are left out: no text names them. Folders that cannot be listed are passed over, since a backup
-    could not hold their files either.
+    Names that are not UTF-8 are left out, because no text can name them. Unreadable folders are skipped, because a backup could
+    not store their files either.
 
     Args:
-        folders: where to look, the likeliest first.
+        folders: where to look, the likeliest first, each with whether the settings name it as a folder of files.
         known: folders that are not entered.
-        into: the file.
+        into: the file to write.
     """
     entered = {_identity(os.fsencode(folder)) for folder in known}
     files = 0

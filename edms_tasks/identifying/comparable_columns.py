@@ -13,14 +13,17 @@ _FLOATING = {"DOUBLE", "FLOAT"}
 
 
 def comparable(expression: str, held: Held, other: Held) -> str:
-    """SQL: a text that equals the other side's if the values are equal; `held` says how this side stores the column."""
+    """SQL: a text that is equal on both sides if the values are.
+
+    `held` says how this side stores the column, `other` how the other side does.
+    """
     if held.tagged or other.tagged or (held.kind != other.kind and "VARCHAR" not in (held.kind, other.kind)):
         return classed(expression, held)  # SQLite and DuckDB write a tagged real in different ways
     return text_of(expression, held.kind)
 
 
 def same(left: str, left_held: Held, right: str, right_held: Held) -> str:
-    """Whether two values are the same; NULL is the same as NULL."""
+    """SQL: whether two values of one column are equal; NULL equals NULL."""
     tagged = left_held.tagged or right_held.tagged
     if left_held.kind == right_held.kind and not tagged and left_held.kind not in _FLOATING:
         return f"{left} IS NOT DISTINCT FROM {right}"

@@ -41,7 +41,7 @@ class Side:
     def rows(self, table: Table) -> str:
         """SQL: a relation of a table's raw rows with `@key`, every `@ref:…` and `@soft:…`, for a cursor of this side.
 
-        All dangling references have the same mark: ids of missing rows mean nothing in another database.
+        All dangling references have the same mark, because the id of a missing row means nothing in another database.
         """
         pointed = [
             f"CASE WHEN {is_filled(reference)} AND {name} IS NULL THEN {literal(DANGLING)} ELSE {name} END AS {name}"

@@ -57,10 +57,10 @@ def mergeable(
     """The tables to merge, the reasons why the snapshot cannot be merged, and notes.
 
     Args:
-        manifest: the snapshot.
+        manifest: the snapshot's.
         present: the target's catalogue.
-        virtual: names of the target's virtual tables (SQLite), which are rebuilt, not merged.
-        described: new definitions of the snapshot's tables; None: those of the manifest.
+        virtual: names of the target's virtual tables (SQLite), which are rebuilt and not merged.
+        described: the snapshot's tables with later declarations; None: as the snapshot has them.
     """
     there = {table.id: table for table in present}
     tables, problems, notes = [], [], []

@@ -13,7 +13,7 @@ WHERE = "[[soft_references]]"
 
 
 def column_named(name: str, tables: Mapping[str, Table], where: str) -> tuple[Table, Column]:
-    """`documents.Document.related_ids`, by the model's or the table's name and the field's or the column's."""
+    """The table and column that a name such as `documents.Document.related_ids` means, by model or table and by field or column."""
     owner, _, field = name.rpartition(".")
     table = table_named(owner, tables)
     if table is None:
@@ -26,12 +26,12 @@ def column_named(name: str, tables: Mapping[str, Table], where: str) -> tuple[Ta
 
 
 def table_named(name: str, tables: Mapping[str, Table]) -> Table | None:
-    """The table of a model or of that name, in any case; None if there is none."""
+    """The table of a model or table name, in any case; None if there is none."""
     by_name = {table_id.lower(): table for table_id, table in tables.items()}
     by_name |= {table.label.lower(): table for table in tables.values()}
     return by_name.get(name.lower())
 
 
 def invalid(where: str, what: str, why: str) -> SettingsError:
-    """The error of a declaration that cannot be right."""
+    """The error for a declaration that cannot be right."""
     return SettingsError(what, where=where, why=why, fix="Fix the declaration; docs/settings.md shows each form.")

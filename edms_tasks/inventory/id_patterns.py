@@ -34,10 +34,10 @@ class TextPattern:
 
 
 def text_pattern(pattern: str, kind: IdKind) -> TextPattern:
-    """What a pattern such as `custom_field_%d` or `archive/{pk:07}.pdf` means.
+    """The regular expression of a pattern such as `custom_field_%d` or `archive/{pk:07}.pdf`.
 
     Raises:
-        ValueError: it does not hold exactly one place for the id, or one that the target's ids cannot take.
+        ValueError: it does not have exactly one place for the id, or one that the target's ids do not match.
     """
     places = list(_PLACEHOLDER.finditer(pattern))
     if len(places) != 1:
@@ -75,10 +75,10 @@ def _plain(placeholder: str, kind: IdKind) -> str:
 
 
 def name_expression(pattern: str, kind: IdKind) -> NamePattern:
-    """The regular expression of a pattern such as `thumbnails/{pk:07}.webp`; `*` stands for anything but a slash.
+    """The regular expression of a pattern such as `thumbnails/{pk:07}.webp`; `*` matches anything but a slash.
 
     Raises:
-        ValueError: it does not hold exactly one `{pk}`, or pads an id that is no number.
+        ValueError: it does not have exactly one `{pk}`, or pads an id that is not a number.
     """
     fields = list(_FIELD.finditer(pattern))
     literal = _FIELD.sub("", pattern)

@@ -17,21 +17,21 @@ Literal = str | float | bool | None
 
 @dataclass(frozen=True)
 class Below:
-    """A place below the member or element: names into objects, positions into arrays; () is the value itself."""
+    """A place below the member or element: names of members, positions of elements; () is the value itself."""
 
     steps: tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Exists:
-    """The place is there, whatever its value."""
+    """True if the place exists, whatever its value."""
 
     place: Below
 
 
 @dataclass(frozen=True)
 class Equals:
-    """The place is there and has this value."""
+    """True if the place exists and has this value."""
 
     place: Below
     value: Literal
@@ -39,7 +39,7 @@ class Equals:
 
 @dataclass(frozen=True)
 class Matches:
-    """The place has a string that matches a regular expression: as a whole, or in a part of it."""
+    """True if the place is a string that matches a regular expression, as a whole or in part."""
 
     place: Below
     expression: str
@@ -48,21 +48,21 @@ class Matches:
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite."""
+    """True if its part is false."""
 
     part: Filter
 
 
 @dataclass(frozen=True)
 class All:
-    """Each part is true."""
+    """True if each part is true."""
 
     parts: tuple[Filter, ...]
 
 
 @dataclass(frozen=True)
 class Some:
-    """At least one part is true."""
+    """True if at least one part is true."""
 
     parts: tuple[Filter, ...]
 
@@ -119,7 +119,7 @@ class _Reader:
         self._found = _TOKEN.match(self._text, self.position)
 
     def peek(self) -> str:
-        """The next mark; "" at the end. The position is then that of the mark."""
+        """The next token, without consuming it; "" at the end. The position is then at the token."""
         if self._found is None:
             return ""
         mark = self._found[0].lstrip()
@@ -127,7 +127,7 @@ class _Reader:
         return mark
 
     def take(self) -> re.Match[str]:
-        """The next mark, which is passed."""
+        """The next token, consumed."""
         if self._found is None:
             self.fail("the filter ends too early, or has a character that no filter has")
         found = self._found

@@ -46,14 +46,14 @@ class Step:
 
 @dataclass(frozen=True)
 class JsonPath:
-    """The place of ids in a document."""
+    """A path to the ids in a document."""
 
     steps: tuple[Step, ...]
     keys: bool  # the keys of the last step's members are the ids, not their values
 
 
 def parse_json_path(text: str) -> JsonPath:
-    """The path that a text spells; raises ValueError, which says what is wrong with it."""
+    """Parse a path; raises ValueError with what is wrong with it."""
     if not text.startswith("$"):
         raise ValueError("a path begins with $, which is the whole document")
     keys = text.endswith("~")

@@ -244,7 +244,7 @@ def _nested_in_itself(path: Path, table: Table) -> bool:
 
 
 def with_meaning(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> NaturalKey:
-    """The key, marked where parts of it are ids without a foreign key, which mean other rows in another system."""
+    """The key with a mark on its parts that are ids without a foreign key: the same id means another row in another system."""
     if key.source == "surrogate":
         return key
     for path in key.paths:
@@ -258,7 +258,7 @@ def with_meaning(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> 
 
 
 def is_meant(table: Table, column: str) -> bool:
-    """Whether a column's values are ids of rows that no foreign key leads to."""
+    """Whether a column's values are ids of rows without a foreign key to them."""
     return reference_of(table, column) is None and (
         generic_of(table, column) is not None or column in table.soft_columns
     )

@@ -1,4 +1,4 @@
-"""Declarations of soft references beside each other and beside other references: a value is read in one way only."""
+"""Check that several declarations for one column or text do not overlap: each value is read in one way only."""
 
 from __future__ import annotations
 

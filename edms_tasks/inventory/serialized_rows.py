@@ -1,7 +1,6 @@
-"""Copies of rows in JSON, as Django and modelcluster serialize them: where in a copy of a model's row which ids are.
+"""Rows serialized in JSON by Django or modelcluster: the places of ids in such a copy of a row.
 
-A copy has the row's primary key as `pk`, every field by its name, and lists of the rows that belong to it, each a copy of its own.
-What the settings declare of the model's own columns is in its copies too.
+A copy has the row's primary key as `pk`, every field under its name, and lists of copies of the rows that belong to it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _DEEPEST = 4  # lists within lists
 
 @dataclass(frozen=True)
 class CopiedId:
-    """A place in a copy, and the table and column that it has ids of."""
+    """A place in a copy that contains ids, and the table and column that they belong to."""
 
     target: str
     column: str
@@ -39,7 +38,8 @@ def copied_ids(
     where: tuple[Condition, ...],
     named: str,
 ) -> list[CopiedId]:
-    """The ids in a copy of a row of a table.
+    """The places of ids in a copy of a row of this table.
+
 
     Args:
         table: the model's.

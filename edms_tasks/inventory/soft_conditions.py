@@ -37,7 +37,7 @@ def conditions(
 
 
 def excluding(one: Sequence[Condition], other: Sequence[Condition]) -> bool:
-    """Whether no row can meet both."""
+    """Whether no row can satisfy both conditions."""
     return any(a.column == b.column and not set(a.values) & set(b.values) for a in one for b in other)
 
 

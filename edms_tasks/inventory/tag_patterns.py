@@ -31,10 +31,10 @@ class TagPattern:
 
 
 def tag_pattern(tag: str, kind: IdKind) -> TagPattern:
-    """What a declared tag means.
+    """Parse a declared tag.
 
     Raises:
-        ValueError: it is no opening tag, or not exactly one of its attributes is an id.
+        ValueError: it is not an opening tag, or not exactly one of its attributes is an id.
     """
     found = _DECLARED.fullmatch(tag.strip())
     if found is None:

@@ -21,6 +21,6 @@ def unknown_name(where: str, kind: str, name: str, known: Iterable[str]) -> Sett
 
 
 def closest_name(name: str, known: Iterable[str]) -> str:
-    """A question with the closest known name; if none is close, where the names are listed."""
+    """ "Did you mean …?" with the closest known name; if none is close, where the names are listed."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     return f"Did you mean `{close[0]}`?" if close else "`edms-backup inspect` lists them."

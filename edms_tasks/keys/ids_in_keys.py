@@ -1,7 +1,7 @@
-"""Parts of natural keys that are ids without a foreign key: they stand for the rows that they lead to, as foreign keys do.
+"""Parts of natural keys that are ids without a foreign key: they stand for the rows that they refer to.
 
-`(user, permission, object id)` is unique by the number of the object. In another system the same number is another object, so that
-the key must be the object's own key. The same holds for columns with soft references.
+`(user, permission, object id)` is unique by the object's number, but in another system that number belongs to another object. So
+the number is replaced by that object's natural key.
 """
 
 from __future__ import annotations

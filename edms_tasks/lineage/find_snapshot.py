@@ -18,7 +18,7 @@ from edms_tasks.settings import Settings
 def chosen_snapshot(
     settings: Settings, repository: Repository, name: str, report: ProbeReport | None = None, *, passing_over: str = ""
 ) -> Chosen:
-    """The snapshot that a name stands for; see `choose`. `report` is what the EDMS reported, if it was inspected."""
+    """The snapshot that a name means; see `choose`. `report` is the probe's report if the EDMS was inspected."""
     asker = _asker(settings, repository, report)
     return choose(repository, name, asker, _here(settings, repository, asker), passing_over=passing_over)
 

@@ -31,7 +31,8 @@ class Chosen:
 def choose(
     repository: Repository, name: str, asker: Asker, here: Mark | None = None, *, passing_over: str = ""
 ) -> Chosen:
-    """The snapshot that `latest`, an id or its first digits (4 or more), or a tag (the newest of it) stands for.
+    """The snapshot that a name means: `latest`, an id or its first digits (at least 4), or a tag (its newest snapshot).
+
 
     Args:
         repository: the repository to search.

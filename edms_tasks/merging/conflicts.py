@@ -1,4 +1,4 @@
-"""What stops a merge: a conflict for each code of the group "Conflicts of a merge" in the registry of findings."""
+"""Conflicts: what stops a merge. Their codes are the group "Conflicts of a merge" in the registry of findings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edms_tasks.inventory.model import Severity, Value
 
 
 class Conflict(Value):
-    """Rows or files of one model or folder that stop a merge."""
+    """A conflict: rows of one model, or files of one folder, because of which a merge writes nothing."""
 
     code: str
     severity: Severity

@@ -1,4 +1,4 @@
-"""What the user says holds no ids of rows: columns by name, files by a pattern of their names."""
+"""Columns and file names that the user declares to contain no ids of rows (`--not-a-reference`, `[merge] not_references`)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _WHERE = "--not-a-reference, or not_references under [merge] in the settings"
 
 @dataclass(frozen=True)
 class Accepted:
-    """The user's word, checked: every name is that of a column or a folder of files."""
+    """The checked declarations: every name exists in the snapshot."""
 
     columns: frozenset[str]  # as conflicts call them, in lower case
     files: tuple[str, ...]  # media:thumbnails/*
 
     def column(self, subject: str) -> bool:
-        """Whether a column was accepted, by what conflicts call it."""
+        """Whether a column is declared; `subject` is its name in conflicts (`documents.Document.batch_id`)."""
         return subject.lower() in self.columns
 
     def file(self, root: str, name: str) -> bool:
-        """Whether a file was accepted, or a pattern of names."""
+        """Whether a file name, or a pattern of file names, in the folder `root` is declared."""
         return any(
             held == root and re.fullmatch(_expression(pattern), name, flags=re.DOTALL) is not None
             for held, _, pattern in (one.partition(":") for one in self.files)
@@ -34,7 +34,8 @@ class Accepted:
 
 
 def accepted(names: Collection[str], tables: Mapping[str, Table], roots: Collection[str]) -> Accepted:
-    """Read what the user accepts.
+    """Check the names that the user declares to contain no ids.
+
 
     Args:
         names: `documents.Document.batch_id`, `table.column`, or `media:thumbnails/*`.
@@ -73,7 +74,7 @@ def accepted(names: Collection[str], tables: Mapping[str, Table], roots: Collect
 
 
 def subject_of(table: Table, column: Column) -> str:
-    """What people call a column."""
+    """The name of a column in conflicts: model and field, or table and column if no model has it."""
     return f"{table.label}.{column.field or column.name}"
 
 

@@ -1,4 +1,4 @@
-"""Tables that the EDMS computes from others: a merge leaves them alone."""
+"""Tables that the EDMS computes from others (`[derived] tables`): a merge does not write to them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _WHERE = "[derived] tables"
 def without_derived(
     tables: Sequence[Table], names: Collection[str], rebuild: Collection[str], others: Sequence[Table], notes: list[str]
 ) -> list[Table]:
-    """The tables that are merged row by row.
+    """The tables that are merged row by row, without the derived ones.
 
     Args:
-        tables: those of the snapshot that would be merged.
-        names: models or tables, as the settings name them.
-        rebuild: the commands that the settings name.
-        others: the snapshot's tables that are not merged anyway; they may be named too.
-        notes: gets a line for each table that is left alone.
+        tables: the snapshot's tables to be merged.
+        names: the derived models or tables, as the settings name them.
+        rebuild: the commands in the settings that rebuild them.
+        others: the snapshot's tables that are not merged in any case; `names` may include them.
+        notes: gets a line for each derived table.
 
     Raises:
-        SettingsError: a name is that of no table, or rows that are merged refer to the table.
+        SettingsError: a name is not that of a table, or a merged table refers to a derived one.
     """
     by_name = {table.label.lower(): table for table in tables} | {table.id.lower(): table for table in tables}
     left_alone = {name.lower() for table in others for name in (table.label, table.id)} - by_name.keys()

@@ -1,7 +1,7 @@
 """Merge the snapshot's files into folders in use: which are new, which differ, and where they go.
 
-A file is brought under the name that its row has in the target: names that hold ids follow them. Contents come out of the
-repository into a folder of their own inside the root, verified, and are moved into place only when everything is validated.
+A file gets the name that its row has in the target; an id in the name is replaced. Contents are fetched from the repository into
+a staging folder inside the root and verified. They are moved into place after the merged rows are validated.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _BLOCK = 1 << 20
 
 @dataclass
 class RootMerge:
-    """The merge of one folder: its plan and its progress."""
+    """The merge of one folder: its plan, and which files have been moved so far."""
 
     index: FileIndex
     live: Path
@@ -59,7 +59,12 @@ class RootMerge:
     _replaced: list[tuple[Path, Path]] = field(default_factory=list)
 
     def stage(self, repository: Repository, scratch: Path) -> None:
-        """Fetch the contents into the staging folder, each verified against the index."""
+        """Fetch the contents into the staging folder, and verify each against the index.
+
+        Raises:
+            DamagedRepository: a content is missing or altered.
+            NoSpace: the disk of the folder has too little space.
+        """
         if not self.writes:
             return
         self.remove_staged()
@@ -73,7 +78,11 @@ class RootMerge:
             )
 
     def move_in(self, aside: Path) -> None:
-        """Move the staged files to their names; those that they replace go to `aside`."""
+        """Move the staged files to their names in the live folder; files that they replace are moved to `aside`.
+
+        Raises:
+            MergeRefused: a file has appeared at one of the names since the plan.
+        """
         for name, (final, replaces) in sorted(self.writes.items()):
             staged, target = _place(self.live / STAGING, name), _place(self.live, final)
             _require_plain_folders(self.live, final)
@@ -94,7 +103,7 @@ class RootMerge:
             self._added.append(target)
 
     def take_back(self) -> None:
-        """Undo `move_in`."""
+        """Undo `move_in`: remove the added files, and move the replaced ones back."""
         for target in reversed(self._added):
             target.unlink(missing_ok=True)
         for kept, target in reversed(self._replaced):
@@ -102,7 +111,7 @@ class RootMerge:
         self._added, self._replaced = [], []
 
     def remove_staged(self) -> None:
-        """Remove the folder with the staged contents, of this or a killed run."""
+        """Remove the staging folder of this run, or of one that was killed."""
         staged = self.live / STAGING
         if staged.exists():
             shutil.rmtree(staged)
@@ -110,7 +119,7 @@ class RootMerge:
 
 @dataclass(frozen=True)
 class RootToPlan:
-    """What the plan for a folder of files depends on."""
+    """What the plan for a folder of files depends on: both folders, the ids of rows, the names in columns, and the user's choices."""
 
     repository: Repository
     folder: Path  # the EDMS's
@@ -142,12 +151,14 @@ class _Sorted:
     nobodys: list[str] = field(default_factory=list)  # nobody's, and not there
 
     def add(self, name: bytes, final: bytes, size: int) -> None:
+        """Plan to add a file that the target does not have."""
         self.counts["add"] += 1
         self.counts["bytes"] += size
         self.writes[name] = (final, False)
         self.additions.append(readable(final))
 
     def replace(self, name: bytes, final: bytes, size: int) -> None:
+        """Plan to replace a file of the target."""
         self.counts["replace"] += 1
         self.counts["bytes"] += size
         self.writes[name] = (final, True)
@@ -155,10 +166,13 @@ class _Sorted:
 
 
 def plan_files(index: FileIndex, how: RootToPlan, scratch: Path) -> tuple[RootMerge, list[Conflict]]:
-    """Compare a folder of the snapshot with the live one.
+    """Compare a folder of the snapshot with the live one; returns its plan and the conflicts.
 
-    A file is somebody's if a row of the snapshot names it, or if the id in its name is by declaration that of a row. Only
-    such a file ever takes the place of another one.
+    A file belongs to a row if a column of a row in the snapshot names it, or if its name contains, as declared, the id of a row.
+    Only a file that belongs to a row may replace a file of the target.
+
+    Raises:
+        DamagedRepository: the index of the folder is missing or altered.
     """
     found = _Sorted()
     with open_index(index, how.repository, scratch) as opened:

@@ -11,7 +11,11 @@ from edms_tasks.quoting import literal
 
 @dataclass(frozen=True)
 class Naming:
-    """A column, and how its values lead to files of a folder: `strip` is taken from the value, `prefix` put before the rest."""
+    """A column that names files of the folder `root`: its value is `strip` and the path without `prefix`.
+
+    For example, values `/srv/media/a.pdf` have the strip `/srv/media/`; values `a.pdf` for `originals/a.pdf` have the prefix
+    `originals/`.
+    """
 
     column: str
     root: str
@@ -19,14 +23,14 @@ class Naming:
     prefix: str = ""
 
     def path(self, text: str) -> str:
-        """SQL: the path below the folder that a value means; NULL if the value does not begin so."""
+        """SQL: the path below the folder that a value names; NULL if the value does not begin with `strip`."""
         if not self.strip and not self.prefix:
             return text
         rest = f"substr({text}, {len(self.strip) + 1})"
         return f"CASE WHEN starts_with({text}, {literal(self.strip)}) THEN {literal(self.prefix)} || {rest} END"
 
     def value(self, path: str) -> str:
-        """SQL: the value that means a path."""
+        """SQL: the value that names a path."""
         return (
             path
             if not self.strip and not self.prefix
@@ -34,7 +38,7 @@ class Naming:
         )
 
     def names(self, path: str) -> bool:
-        """Whether a value can mean a path."""
+        """Whether a value of this column can name the path."""
         return path.startswith(self.prefix)
 
 
@@ -45,12 +49,12 @@ Namings = Mapping[str, Sequence[Naming]]
 def naming_columns(
     tables: Iterable[Table], found: Sequence[PathColumn], folders: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[Naming, ...]]:
-    """The columns of each table that name files.
+    """Table id -> the columns that name files, and how.
 
     Args:
-        tables: the snapshot's.
-        found: the columns of paths that the backup found.
-        folders: for each folder of files, its paths, in the snapshot's system first: values may be absolute.
+        tables: the snapshot's tables.
+        found: the path columns that the backup found (`files/path_columns.py`).
+        folders: root -> the paths of its folder, the snapshot's first and then the target's: values may be absolute paths.
     """
     namings: dict[str, dict[Naming, None]] = {table.id: {} for table in tables}
     for table in tables:

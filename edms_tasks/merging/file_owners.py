@@ -1,4 +1,4 @@
-"""Whose a file is, by the columns that name it."""
+"""Which rows name which files of a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edms_tasks.quoting import literal
 
 @dataclass(frozen=True)
 class Owners:
-    """The names of files in one folder that rows hold."""
+    """The file names that rows contain, for one folder. A name can be in several of the sets."""
 
     spoken_for: frozenset[str]  # by rows of the target that stay as they are
     named: frozenset[str]  # by rows of the snapshot that are merged
@@ -28,7 +28,7 @@ class Owners:
 def owners(
     cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], namings: Namings, root: str
 ) -> Owners:
-    """Who names the files of a folder."""
+    """Collect the names of files in the folder `root` that rows of both sides contain."""
     return Owners(
         frozenset(_spoken_for(cursor, matched, policies, namings, root)),
         frozenset(named_files(cursor, matched, namings, root)),
@@ -59,7 +59,7 @@ def _spoken_for(
 def named_files(
     cursor: duckdb.DuckDBPyConnection, matched: Matched, namings: Namings, root: str, condition: str = "true"
 ) -> set[str]:
-    """The names that rows of the snapshot hold which are merged and of which the condition is true."""
+    """The names of files in the folder `root` that merged rows of the snapshot contain, if `condition` (SQL over a row `r`) is true."""
     names: set[str] = set()
     for table_id, source in matched.sources.items():
         rows = matched.rewritten[table_id]

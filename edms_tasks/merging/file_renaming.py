@@ -1,7 +1,7 @@
-"""Other names for files of the snapshot whose names rows of the target have: `a_1.pdf`, in the rows that name them too.
+"""Give files of the snapshot other names (`a_1.pdf`) if rows of the target have theirs, in the rows that name them as well.
 
-The snapshot's rows get the new name before they are compared with the target's, as if they had always had it. So a
-second merge finds the file under the name that the first one gave it.
+The snapshot's rows get the new names before they are compared with the target's, as if they had always had them. So everything
+that follows, the validation included, needs no special case.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TRIES = 20
 
 
 def other_names(name: str, longest: int | None) -> Iterator[str]:
-    """The names that a file may get instead: `a_1.pdf`, `a_2.pdf`, …, none longer than its columns can hold."""
+    """Names that a file may get instead: `a_1.pdf`, `a_2.pdf`, …, each at most `longest` characters long."""
     path = PurePosixPath(name)
     for number in range(1, _TRIES + 1):
         other = str(path.with_name(f"{path.stem}_{number}{path.suffix}"))
@@ -36,7 +36,7 @@ def other_names(name: str, longest: int | None) -> Iterator[str]:
 
 
 def longest_name(tables: Iterable[Table], namings: Namings, root: str) -> int | None:
-    """How many characters of a name all columns that name files of a folder can hold; None if there is no limit."""
+    """The longest name, in characters, that every column naming files of the folder `root` can store; None if none has a limit."""
     limits: dict[tuple[str, str], int] = {}
     for table in tables:
         for naming in namings[table.id]:
@@ -57,7 +57,7 @@ def with_other_names(
     renames: Renames,
     path: Path,
 ) -> RawTable:
-    """A table's raw rows with the new names, written to `path`; the same ones if they name no renamed file."""
+    """Write a table's raw rows with the new names to `path`; returns `raw` unchanged if no row names a renamed file."""
     columns = [naming for naming in namings if renames.get(naming.root)]
     if not columns or not raw.files:
         return raw

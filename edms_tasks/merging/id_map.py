@@ -1,9 +1,8 @@
-"""The id of each row of the snapshot in the target: that of its pair, its own if it is free, or a new one.
+"""The id map: the id that each row of the snapshot gets in the target. A paired row gets its pair's id, any other row its own id if that
+is free, otherwise a new one.
 
-An id is not free if a row of the target has it, nor if something in the target points at it and at nothing: the row would
-be taken for what that reference once meant. Unless it is that row: in a snapshot of the same EDMS, whose rows have kept their ids,
-a deleted row gets its id back, and what names it points at it again. An orphan of the snapshot, an id without a row, that would
-lead to a row of the target becomes one that no sequence ever reaches.
+An id is not free if a row of the target has it, or if a reference in the target contains it although no row has it: that
+reference would then refer to the new row.
 """
 
 from __future__ import annotations
@@ -29,7 +28,11 @@ _LARGEST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**31 - 1}
 
 @dataclass(frozen=True)
 class IdMap:
-    """The ids of a table's rows: `source`, `target` (NULL for a new row), `final`, `orphans` (no row has it)."""
+    """The ids of a table's rows, in a Parquet file.
+
+    Columns: `source`, the id in the snapshot; `target`, the pair's id, NULL for a new row; `final`, the id after the merge;
+    `is_orphan`, whether the snapshot refers to the id although no row has it.
+    """
 
     table: Table
     path: Path
@@ -45,7 +48,7 @@ class IdMap:
 
     @property
     def changed(self) -> str:
-        """The ids that differ from the snapshot's."""
+        """SQL: the relation of the ids that the merge changes."""
         return f"(SELECT * FROM {self.relation} WHERE final IS DISTINCT FROM source)"
 
 
@@ -56,9 +59,10 @@ def collect_dangling(
     *,
     but_not_in: Mapping[str, Identified] | None = None,
 ) -> None:
-    """Make the relation `name` of (table_id, id): what references of one side name, and no row there has.
+    """Create the relation `name` of (table_id, id): ids that references of one side contain and that no row of that side has.
 
-    Rows that the other side (`but_not_in`) holds too, to the last column, are left out: what they name is what it was there.
+    Rows that the other side (`but_not_in`) has as well, equal in every column, are left out: their references meant the same on
+    both sides.
     """
     cursor.execute(f"CREATE OR REPLACE TABLE {name} (table_id VARCHAR, id VARCHAR)")
     for found in rows.values():
@@ -116,7 +120,7 @@ def _dangling(
 
 
 def content_type_ids(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, Identified]) -> dict[str, str]:
-    """One side's content type ids (as text) -> table id."""
+    """The id of each content type of one side, as text -> the id of its model's table."""
     types = rows.get(CONTENT_TYPES)
     if types is None or not types.rows:
         return {}
@@ -242,7 +246,7 @@ def _number_anew(cursor: duckdb.DuckDBPyConnection, theirs: str, dangling: str) 
 
 
 def parent_of(table: Table) -> str | None:
-    """The table whose ids the rows share, if the primary key is a reference; otherwise None."""
+    """The table whose ids the rows share, because their primary key refers to it (a child in multi-table inheritance); otherwise None."""
     for reference in table.references:
         if isinstance(reference, ForeignReference) and reference.columns == table.primary_key:
             return reference.target

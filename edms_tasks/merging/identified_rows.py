@@ -1,4 +1,4 @@
-"""The rows of each side with their identities, written once for all later steps."""
+"""The rows of each side with their identities, in one Parquet file for each table, which all later steps read."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _UNIQUE_SOURCES = ("natural_key", "unique", "uuid", "settings")
 class Identified:
     """A side's rows of a table in a Parquet file.
 
-    Columns: the raw ones, `@key` and `@number`, which pair it with the other side's row, `@ref:…` and `@soft:…`, and two
-    MD5 in hex: `@exact` of all stored columns, `@content` of what the row says, its references by identity.
+    Columns: the raw ones; `@key` and `@number`, which together identify the pair on the other side; `@ref:…` and `@soft:…`; and
+    two MD5 hashes in hex: `@exact` of all stored columns, `@content` of the values and of the identities that references refer
+    to.
     """
 
     side: Side
@@ -45,9 +46,10 @@ class Identified:
 
 
 def write_identified(side: Side, other: Side, table: Table, path: Path) -> Identified:
-    """Write a side's rows; among rows of the same identity, those are numbered in the order of their ids.
+    """Write a side's rows with their identities to `path`.
 
-    The pair of a row is the row of the same identity and number on the other side.
+    Rows with the same identity are numbered in the order of their ids. A row's pair is the row of the other side with the same
+    identity and number.
     """
     key = side.keys.keys[table.id]
     order = ", ".join(identifier(column) for column in table.primary_key) or "1"
@@ -70,7 +72,13 @@ def write_identified(side: Side, other: Side, table: Table, path: Path) -> Ident
 
 
 def exact_hash(table: Table, values: dict[str, tuple[str, Held]], other: Side) -> str:
-    """MD5 over all stored columns, from their expressions and how these are carried; the same on both sides."""
+    """SQL: the MD5 of all stored columns, the same for equal rows of both sides.
+
+    Args:
+        table: the table.
+        values: column -> its SQL expression, and how this side stores it.
+        other: the other side, whose way of storing values decides how they are written as text.
+    """
     return (
         "md5("
         + row_text(
@@ -84,12 +92,12 @@ def exact_hash(table: Table, values: dict[str, tuple[str, Held]], other: Side) -
 
 
 def paired(left: str, right: str) -> str:
-    """SQL: whether two rows are a pair."""
+    """SQL: the condition that the rows with these aliases are a pair."""
     return " AND ".join(f"{left}.{identifier(name)} = {right}.{identifier(name)}" for name in (KEY, NUMBER))
 
 
 def same_row(left: str, right: str) -> str:
-    """SQL: whether two rows are equal in all columns, ids included: a row that both sides had before they diverged."""
+    """SQL: the condition that the rows with these aliases are equal in all columns, ids included."""
     return f"{left}.{identifier(EXACT)} = {right}.{identifier(EXACT)}"
 
 

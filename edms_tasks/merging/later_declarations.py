@@ -1,4 +1,4 @@
-"""What the settings declare now, for a snapshot that was made before it was declared."""
+"""The declarations of soft references in the settings now, applied to a snapshot that was made before they were written."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edms_tasks.soft_reference_settings import SoftReferenceSettings
 def tables_as_declared(
     manifest: Manifest, declared: Sequence[SoftReferenceSettings], notes: list[str]
 ) -> dict[str, Table]:
-    """The snapshot's tables with the soft references of the settings; those that only the snapshot knows stay.
+    """Table id -> the snapshot's table with the soft references that the settings declare now, and those that only the snapshot has.
 
     Args:
         manifest: the snapshot's.
-        declared: the settings' `[[soft_references]]`. They may name models that the snapshot does not have.
-        notes: gets a line for each column whose references are others than the snapshot's.
+        declared: the settings' `[[soft_references]]`. Models that the snapshot does not have are ignored.
+        notes: gets a line for each column whose references differ from the snapshot's.
 
     Raises:
         SettingsError: a declaration contradicts its column.
@@ -44,7 +44,9 @@ def tables_as_declared(
 def names_as_declared(
     manifest: Manifest, declared: Sequence[SoftReferenceSettings], notes: list[str]
 ) -> list[FileNameReference]:
-    """The references in names of files: those of the snapshot, and those that were declared since.
+    """The references in file names: the snapshot's, and those that the settings have declared since. A line for each of the latter is
+    added to `notes`.
+
 
     Raises:
         SettingsError: a declaration contradicts itself.

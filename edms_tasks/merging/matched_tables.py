@@ -1,4 +1,4 @@
-"""Match two sides into one for all tables: pair rows, assign ids, rewrite references."""
+"""Match the tables of both sides: pair rows, assign ids, rewrite references."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOST, _LEFT, _GENERIC = "lost_ids", "left_ids", "generic_ids"
 
 @dataclass(frozen=True)
 class Matched:
-    """Both sides' rows, the id map, and the snapshot's rows rewritten for the target; all by table id."""
+    """The result of matching, by table id: both sides' rows, the id map, and the snapshot's rows rewritten for the target."""
 
     sources: Mapping[str, Identified]
     targets: Mapping[str, Identified]
@@ -37,7 +37,14 @@ def match_tables(
     *,
     own_edms: bool = False,
 ) -> Matched:
-    """Match all tables; files are written into `folder` (created). `own_edms`: the snapshot is of the target's EDMS.
+    """Match all tables of both sides, which are given by table id.
+
+    Args:
+        workspace: where to compute.
+        sources: the snapshot's rows.
+        targets: the target's rows.
+        folder: for the results; created.
+        own_edms: whether the snapshot belongs to the target's EDMS. Then an id without a row means the same on both sides.
 
     Raises:
         CheckFailed, MergeRefused: rows cannot be matched.

@@ -1,4 +1,4 @@
-"""The keys that rows are matched by: those of the snapshot, and those that were declared since it was made."""
+"""The keys by which rows are matched: the snapshot's, and those that were declared since it was made."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Keys = Mapping[str, NaturalKey | None]
 
 
 def keys_for_merge(manifest: Manifest, settings: Declared, asked: Declared, notes: list[str]) -> Keys:
-    """The natural key of each of the snapshot's tables.
+    """Table id -> the natural key by which the snapshot's rows are matched.
 
     Args:
-        manifest: the snapshot's, with the keys that held when it was made.
-        settings: the settings' `[natural_keys]`, which win over these. They may name models that the snapshot does not have.
-        asked: `--key` of this merge, which wins over both.
-        notes: gets a line for each key that is another than the snapshot's, or that is no business key.
+        manifest: the snapshot's, with the keys at that time.
+        settings: the settings' `[natural_keys]`, which replace these. Models that the snapshot does not have are ignored.
+        asked: `--key` of this merge, which replaces both.
+        notes: gets a line for each key that differs from the snapshot's, or that is the primary key.
 
     Raises:
         SettingsError: a key names a model or field that the snapshot does not have.
@@ -46,7 +46,7 @@ def keys_for_merge(manifest: Manifest, settings: Declared, asked: Declared, note
 
 
 def require_used(keys: Keys, side: Side) -> None:
-    """Raises SettingsError for a key that could not be used: it follows references that lead back to its own table."""
+    """Check that the keys could be used; raises SettingsError for one that depends on itself through its references."""
     for table_id, key in keys.items():
         used = side.keys.keys.get(table_id)
         if key is None or used is None or used.natural_key is not None:

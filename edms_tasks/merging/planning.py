@@ -1,4 +1,4 @@
-"""What a merge would do, table by table: rows to insert, to update, to keep; and the conflicts."""
+"""The plan of a merge, table by table: rows to insert, to update and to keep, and the conflicts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_SETTINGS = re.compile(r"(?:config|configuration|settings?|preferences?|optio
 
 
 class ModelPlan(Value):
-    """What a merge does with one table."""
+    """The plan for one table: numbers of rows, and a few examples."""
 
     table_id: str
     model: str
@@ -51,7 +51,7 @@ class ModelPlan(Value):
 
 
 class FilePlan(Value):
-    """What a merge does with one folder of files."""
+    """The plan for one folder of files: numbers of files, bytes to be written, and a few examples."""
 
     root: str
     add: int
@@ -65,7 +65,7 @@ class FilePlan(Value):
 
 
 class MergePlan(Value):
-    """What a merge does with all tables and folders, and its conflicts."""
+    """The plan for all tables and folders, and its conflicts."""
 
     snapshot_id: str
     target: str
@@ -77,12 +77,12 @@ class MergePlan(Value):
 
     @property
     def writes(self) -> int:
-        """Rows and files that would be written."""
+        """The number of rows and files that the merge would write."""
         rows = sum(model.insert + model.update for model in self.models)
         return rows + sum(root.add + root.replace for root in self.files)
 
     def without_values_of(self, sensitive: Sequence[str]) -> MergePlan:
-        """The plan without examples of models with a sensitive column ("documents.Document.title")."""
+        """The plan without the examples of models that have a column in `sensitive` ("documents.Document.title")."""
         silent = {column.rpartition(".")[0] for column in sensitive}
         quiet = {model.model for model in self.models if not silent.isdisjoint((model.model, model.table_id))}
         models = [m.model_copy(update={"inserts": (), "updates": ()}) if m.model in quiet else m for m in self.models]
@@ -91,7 +91,7 @@ class MergePlan(Value):
 
 
 def written(policy: Policy) -> str:
-    """SQL: whether a rewritten row is written to the target under a policy."""
+    """SQL: the condition that a rewritten row is written to the target under this policy."""
     return f"\"{ACTION}\" IN ('insert', 'update')" if policy == "overwrite" else f"\"{ACTION}\" = 'insert'"
 
 
@@ -105,7 +105,17 @@ def plan_table(
     *,
     pairs: int,
 ) -> tuple[ModelPlan, list[Conflict]]:
-    """The plan for a table, and its conflicts; `pairs` is the number of rows that are in both."""
+    """The plan for a table, and its conflicts.
+
+    Args:
+        cursor: where to compute.
+        source: the snapshot's rows.
+        target: the target's rows.
+        rows: the snapshot's rows, rewritten for the target.
+        id_map: their ids; None if the primary key is not a single column.
+        policy: what happens to rows that are on both sides and differ.
+        pairs: the number of rows that are on both sides.
+    """
     table = source.table
     columns = cursor.execute(
         f'SELECT name, count(*) FROM (SELECT unnest("{COLUMNS}") AS name FROM {rows.updates_relation}) GROUP BY 1 ORDER BY 1'
@@ -289,7 +299,7 @@ def _collisions(
 def unchecked(
     cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, rows: Rewritten, policy: Policy
 ) -> list[str]:
-    """A sentence for each partial unique index whose condition only the database can compute, if rows are written."""
+    """A sentence for each partial unique index with a condition that only the database can compute, if rows are written to its table."""
     if not rows.inserts and not (rows.updates and policy == "overwrite"):
         return []
     said = []

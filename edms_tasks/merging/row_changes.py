@@ -1,4 +1,4 @@
-"""The rows that a merge writes, as files for the database."""
+"""The rows that a merge writes, as files for the database to load."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def table_change(
     folder: Path,
     others: Path | None = None,
 ) -> TableChange | None:
-    """Write the rows to insert and to update into `folder` (created); None where there are none.
+    """Write the rows to insert and to update into `folder`, which is created; returns None if there are none.
 
-    `others` is a file of rows of the target to update besides.
+    `others` is a file with further rows of the target to update: nodes of a tree whose numbers change.
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = ", ".join(identifier(column.name) for column in source.table.stored_columns)

@@ -1,4 +1,4 @@
-"""The snapshot's rows with the target's ids: their own ids and every kind of reference are rewritten."""
+"""Rewrite the snapshot's rows for the target: primary keys and every kind of reference get the target's ids."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ COLUMNS = "@columns"
 
 @dataclass(frozen=True)
 class Rewritten:
-    """Rows in a Parquet file: the stored columns as they will be, `@key`, `@number`, `@exact` of them, and `@action`.
+    """A table's rewritten rows in a Parquet file.
 
-    The action is `insert`, `update` or `same`. Another file has (`@key`, `@columns`) for the rows to update: the columns
-    in which they differ from the target's.
+    Columns: the stored columns as the target will have them; `@key` and `@number`; `@exact`, the hash of these columns; and
+    `@action`, `insert`, `update` or `same`. A second file has (`@key`, `@columns`) of the rows to update: the columns that differ
+    from the target's.
     """
 
     path: Path
@@ -42,7 +43,7 @@ class Rewritten:
 
     @property
     def rows(self) -> int:
-        """All of them."""
+        """The number of rows: inserts, updates and equal ones."""
         return self.inserts + self.updates + self.same
 
     @property
@@ -52,7 +53,7 @@ class Rewritten:
 
     @property
     def updates_relation(self) -> str:
-        """The rows to update, with the columns that differ."""
+        """SQL: the relation of the rows to update, with the columns that differ."""
         return f"read_parquet({literal(str(self.updated))})"
 
 
@@ -179,7 +180,7 @@ def _write_updates(
 def tabulate_generic_ids(
     cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified], id_maps: Mapping[str, IdMap], name: str
 ) -> None:
-    """Make the relation `name` of (content_type, id, final): object ids as generic references spell them, where they change."""
+    """Create the relation `name` of (content_type, id, final): the object ids that change, as generic references write them."""
     cursor.execute(f"CREATE OR REPLACE TABLE {name} (content_type VARCHAR, id VARCHAR, final VARCHAR)")
     for content_type, table_id in content_type_ids(cursor, sources).items():
         id_map = id_maps.get(table_id)

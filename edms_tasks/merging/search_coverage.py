@@ -1,4 +1,4 @@
-"""What a merge looked through before it gave rows other ids: the reach of its verdict."""
+"""What the search for undeclared ids covered, for the plan and the report."""
 
 from __future__ import annotations
 

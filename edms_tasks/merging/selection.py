@@ -1,7 +1,7 @@
-"""A selection from a snapshot: chosen rows, the rows that belong to them, and the rows that they refer to.
+"""A selection from a snapshot (`--only`): chosen rows, the rows that depend on them, and the rows that they refer to.
 
-Chosen rows and what belongs to them are brought back as they were. What they refer to is only brought where the target
-does not have it: whoever wants a document back does not want its author's account back.
+Chosen rows and their dependents are restored as they were. Rows that they refer to are restored only if the target does not have
+them: somebody who restores a document does not want its author's account reset.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _LONGEST_WAY = 100
 
 @dataclass(frozen=True)
 class Selector:
-    """Rows of one model: by the first parts of their natural key, or by a column's value, in which `*` stands for anything.
+    """Rows of one model, chosen by the first parts of their natural key, or by the value of a column (`*` matches any text).
+
 
     Example:
         >>> Selector.parse("documents.Document:SOP-0001")
@@ -48,7 +49,11 @@ class Selector:
 
     @classmethod
     def parse(cls, text: str) -> Selector:
-        """From MODEL:KEY, MODEL:PART,PART or MODEL:COLUMN=VALUE. Raises CommandError."""
+        """Parse MODEL:KEY, MODEL:PART,PART or MODEL:COLUMN=VALUE.
+
+        Raises:
+            CommandError: it has none of these forms.
+        """
         model, colon, key = text.partition(":")
         if not (model and colon and key):
             raise CommandError(
@@ -72,19 +77,19 @@ def restrict(
     trees: Mapping[str, Tree],
     needed: Mapping[str, Collection[str]],
 ) -> tuple[Matched, list[str]]:
-    """The same match with only the selected rows to be written, and a sentence for each reference of rows that are left behind.
+    """Restrict a match to the selected rows; returns it, and a sentence for each reference whose rows are not selected.
 
     Args:
         cursor: where to compute.
         matched: all rows.
-        selectors: which are wanted.
-        with_dependents: whether rows that cannot be without them come too.
-        folder: for the rows that are left; created.
-        trees: the tables that are trees.
-        needed: the columns of references, by table id, whose rows cannot outlive what they refer to, although they may be NULL.
+        selectors: the selection.
+        with_dependents: whether rows that cannot exist without the selected ones are selected too.
+        folder: for the selected rows; created.
+        trees: the tables that are trees, by table id.
+        needed: table id -> nullable columns of references whose rows cannot exist without the row that they refer to.
 
     Raises:
-        CommandError: a selector names no model, no column or no row.
+        CommandError: a selector matches no model, no column or no row.
     """
     folder.mkdir(parents=True)
     cursor.execute(f"CREATE OR REPLACE TABLE {_CHOSEN} (table_id VARCHAR, k VARCHAR, n BIGINT, context BOOLEAN)")
@@ -102,7 +107,7 @@ def restrict(
 
 
 def chosen_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched, table_id: str) -> set[str]:
-    """The ids, in the snapshot, of the selected rows of a table with a primary key of one column."""
+    """The ids in the snapshot, as text, of the selected rows of a table whose primary key is one column."""
     source, rows = matched.sources[table_id], matched.rewritten[table_id]
     text = f"CAST(s.{identifier(source.table.primary_key[0])} AS VARCHAR)"
     found = cursor.execute(

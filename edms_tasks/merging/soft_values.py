@@ -1,4 +1,4 @@
-"""Values of columns with soft references, each different one once, with the ids that its rows have in the target."""
+"""The values of a column with soft references, each once, with the ids that the rows have in the target."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ def rewritten_values(
     id_maps: Mapping[str, IdMap],
     path: Path,
 ) -> str | None:
-    """A relation of (value, reading, rewritten), as the column is carried, for the values that change; None where none does.
+    """SQL of a relation of (value, reading, rewritten) with the values that change, in the form in which the column is stored; None if
+    none changes.
 
     Args:
         cursor: where to compute.
         source: the snapshot's rows.
-        column: one with soft references.
-        id_maps: the ids, by table id.
-        path: a file to write.
+        column: a column with soft references.
+        id_maps: the id maps, by table id.
+        path: the file to write.
     """
     table = source.table
     references = [reference for reference in table.soft_references if reference.column == column]

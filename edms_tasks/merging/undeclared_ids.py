@@ -1,7 +1,7 @@
-"""References that nobody declared, before a merge gives rows other ids: they would go on naming the old ones.
+"""Search the rows to be written for undeclared references to rows whose ids change: they would refer to other rows after the merge.
 
-Every column of the rows to be written is looked through that no reference covers. What looks like ids that change is a
-conflict, until it is declared or accepted by name.
+Every column without a declared reference is searched. A place that is likely to contain such ids is a conflict, so that nothing
+is written until the user declares it as a reference or as none.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def find_undeclared(
     covered: Mapping[str, Collection[str]],
     names: Mapping[str, Sequence[str]],
 ) -> tuple[Looked, list[Conflict]]:
-    """Look through the rows to be written for ids that change and that no reference covers.
+    """Search the rows to be written for ids that change and that no reference covers; returns what was searched, and the conflicts.
 
     Args:
         cursor: where to compute.
-        matched: both sides, with the ids that rows get.
-        policies: what happens to rows that are in both and differ, by table id.
-        accepted: what holds no ids of rows by the user's word.
-        covered: columns, by table id, that hold no ids for another reason: they name files, or places in a tree.
-        names: for each folder of files, the names of those to be added that no row names, and no declaration.
+        matched: both sides, with the new ids.
+        policies: table id -> what happens to rows that are on both sides and differ.
+        accepted: what the user declares to contain no ids.
+        covered: table id -> columns that are known to contain no ids, because they name files or positions in a tree.
+        names: root -> the names of files to be added that belong to no row.
     """
     tables = {table_id: source.table for table_id, source in matched.sources.items()}
     targets = _tabulate_ids(cursor, matched)

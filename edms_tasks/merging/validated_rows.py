@@ -24,7 +24,7 @@ _KEY, _EXACT, _CONTENT = identifier(KEY), identifier(EXACT), identifier(CONTENT)
 
 
 class MergedTable(Value):
-    """The result of validating a table after the merge."""
+    """The result of validating one table after the merge: `problems` is empty if it is as planned."""
 
     model: str
     rows: int

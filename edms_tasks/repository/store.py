@@ -141,14 +141,14 @@ class Repository:
         return ref
 
     def put_bytes(self, *data: bytes) -> ObjectRef:
-        """Store bytes, given in as many pieces as the caller has them; see `put_file`."""
+        """Store the bytes of these pieces as one object; see `put_file`."""
         ref = _ref_of(data)
         if not self._is_stored(ref):
             self._backend.write(_object_name(ref), data)
         return ref
 
     def replace(self, ref: ObjectRef, path: Path) -> None:
-        """Write the object again from a file with its bytes, replacing whatever has its name now."""
+        """Write an object again from a file with its bytes, and replace the present file of that name."""
         self._backend.write(_object_name(ref), _verified(_blocks_of(path), ref, lambda why: _source_changed(path, why)))
 
     def read(self, ref: ObjectRef) -> bytes:
@@ -249,7 +249,11 @@ class Repository:
         return data
 
     def read_manifest(self, snapshot_id: str) -> Manifest:
-        """The manifest of a snapshot; raises DamagedRepository where it is none of this format, too."""
+        """The manifest of a snapshot.
+
+        Raises:
+            DamagedRepository: it is missing, altered, or of an unknown format.
+        """
         return Manifest.from_json(self.read_snapshot(snapshot_id), where=f"{self.display}: {snapshot_id}")
 
     def survey(self) -> Survey:

@@ -217,6 +217,7 @@ class _Bridge:
         self._at_ns = at_ns
 
     def over(self, pieces: Sequence[Path | None]) -> Iterator[pa.RecordBatch]:
+        """The rows of the pieces in order, with the folders that are missing because of a gap (None) before them."""
         known: list[bytes] = []  # the folders above the last row, and itself if it is a folder
         gap = False
         for piece in pieces:

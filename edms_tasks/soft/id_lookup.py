@@ -19,7 +19,7 @@ _FLOATING = {"DOUBLE", "FLOAT"}
 
 @dataclass(frozen=True)
 class Ids:
-    """The rows that ids can name: a relation of `id` (as `compared` spells it) and `nk`."""
+    """The rows that ids can refer to: a relation of `id` (normalised by `compared`) and `nk`."""
 
     relation: str
     is_uuid: bool
@@ -32,7 +32,7 @@ class Ids:
         return f"lower({text})" if self.caseless else bare_if_uuid(text, "VARCHAR")
 
     def join(self, alias: str, text: str) -> str:
-        """JOIN the row that an id names, as `alias`."""
+        """SQL: the JOIN to the row that an id refers to, as `alias`."""
         return f"LEFT JOIN {self.relation} {alias} ON {alias}.id = {self.compared(text)}"
 
 
@@ -64,7 +64,7 @@ def tabulate_ids(
 
 
 def no_ids() -> Ids:
-    """The ids of an excluded table: there are none."""
+    """The relation for an excluded table: it has no ids."""
     nothing = "(SELECT CAST(NULL AS VARCHAR) AS id, CAST(NULL AS VARCHAR) AS nk WHERE false)"
     return Ids(nothing, is_uuid=False, caseless=False)
 
@@ -82,12 +82,12 @@ def id_text(table: Table, column: str, raw: RawTable, kinds: Mapping[str, str], 
 
 
 def marked(alias: str, text: str) -> str:
-    """SQL: the natural key of the row that was joined as `alias`, or the mark of an id without a row."""
+    """SQL: the natural key of the row joined as `alias`, or the mark for an id without a row."""
     return f"coalesce({alias}.nk, '{ORPHAN}' || {json_text(text)} || '}}')"
 
 
 def json_text(expression: str) -> str:
-    """A text as a JSON string."""
+    """SQL: a text as a JSON string."""
     return f"CAST(to_json({expression}) AS VARCHAR)"
 
 

@@ -90,7 +90,7 @@ class _Walk:
         ]
 
     def level(self) -> bool:
-        """Turn the nodes of one level into entries and nodes of the next; whether there were any."""
+        """Turn the nodes of one level into entries and the nodes of the next; returns whether there were any."""
         here = self._settle()
         if here is None:
             return False

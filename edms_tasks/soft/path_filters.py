@@ -1,4 +1,4 @@
-"""Filters of paths: as SQL over a JSON value, and on a document parsed in Python. Both must give the same result."""
+"""Filters of paths, as SQL over a JSON value and on a document parsed in Python; both give the same result."""
 
 from __future__ import annotations
 

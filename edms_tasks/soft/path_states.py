@@ -1,4 +1,4 @@
-"""How far paths have been followed at a place in JSON: the states in which documents are walked, in SQL and in Python alike."""
+"""How far paths have been followed at a place in JSON: the states in which SQL and Python walk documents."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class PathStates:
 
     @property
     def start(self) -> Progress:
-        """Where a document begins."""
+        """The state at the top of a document."""
         return frozenset((number, 0) for number in range(len(self.paths)))
 
     def filters(self, here: Progress) -> set[Filter]:
-        """The filters that can be asked of a value here."""
+        """The filters that apply to a value in this state."""
         # What a filter lets through can meet another one at once.
         found = set()
         for path, taken in here:
@@ -42,7 +42,7 @@ class PathStates:
         return found
 
     def settled(self, here: Progress, passes: Callable[[Filter], bool], *, is_container: bool) -> Progress:
-        """How far the paths go at a value that has these properties."""
+        """The state after the filters were applied to a value with these results."""
         found = set(here)
         waiting = list(here)
         while waiting:
@@ -64,26 +64,26 @@ class PathStates:
         )
 
     def ends(self, here: Progress) -> list[int]:
-        """The paths that lead to this very place."""
+        """The paths that end at this place."""
         return sorted(path for path, taken in here if taken == self._length(path) and not self.paths[path].keys)
 
     def keys(self, here: Progress) -> list[int]:
-        """The paths for which the keys of this object's members are ids."""
+        """The paths for which the keys of this object are ids."""
         return sorted(path for path, taken in here if self._is_keys(path, taken))
 
     def goes_into(self, here: Progress, container: Container) -> bool:
-        """Whether a path goes on with the members of an object, or with the elements of an array."""
+        """Whether a path continues into the members of an object, or into the elements of an array."""
         return any(
             step.deep or (step.into in (container, "either") and not self._is_keys(path, taken))
             for path, taken, step in self._next(here)
         )
 
     def through_string(self, here: Progress) -> Progress:
-        """Where the JSON begins that this string is."""
+        """The state at the top of the JSON in this string."""
         return frozenset((path, taken + 1) for path, taken, step in self._next(here) if step.into == "string")
 
     def below(self, here: Progress, container: Container, name: str) -> Progress:
-        """Which paths arrive at a member or element."""
+        """The state at a member or an element."""
         found = set()
         for path, taken, step in self._next(here):
             if step.deep:

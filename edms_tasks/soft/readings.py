@@ -1,4 +1,4 @@
-"""The readings of a column with soft references: the conditions on its rows, and the places of ids in their values."""
+"""The readings of a column with soft references: which rows are read how, and where their values contain ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNREAD = -1
 
 @dataclass(frozen=True)
 class Spot:
-    """A place in values with ids of one of the column's references."""
+    """A place in values that contains ids of one reference."""
 
     place: Place
     reference: int  # its position among the column's references
@@ -22,7 +22,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Reading:
-    """The places in the values of the rows that meet the conditions; in JSON, or in texts of one form."""
+    """How the values of rows that satisfy the conditions are read: the places of ids in JSON, or in texts of one form."""
 
     where: tuple[Condition, ...]
     spots: tuple[Spot, ...]

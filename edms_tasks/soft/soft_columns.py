@@ -1,4 +1,4 @@
-"""A column with soft references: its different values are parsed, their ids looked up, and the content text is composed."""
+"""Columns with soft references: each different value is parsed once, its ids are looked up, and its content text is composed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALUES_AT_ONCE = 50_000
 
 @dataclass(frozen=True)
 class ReadRows:
-    """Rows that are read in one way or another, by what other columns hold."""
+    """A table's rows with the reading that applies to each, by the values of other columns."""
 
     table: Table
     raw: RawTable
@@ -61,7 +61,7 @@ class SoftColumn:
         return self.rows.readings
 
     def number_of(self, alias: str) -> str:
-        """SQL: the number of the reading of a raw row; `alias` is the row's, "" where it has none."""
+        """SQL: the number of a raw row's reading; `alias` is the row's alias, "" if it has none."""
         return self.rows.number_of(alias)
 
 

@@ -11,9 +11,9 @@ from edms_tasks.soft.readings import Spot
 
 
 def of_tags(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
-    """Ids stand in the tags that a declaration describes; of several that describe one, the first counts.
+    """SQL from a relation of (n, text) to (n, content, marks), as in `text_ids.py`, for ids in declared tags.
 
-    SQL from a relation of (n, text) to (n, content, marks), as in `text_ids.py`.
+    If several declarations describe a tag, the first one applies.
     """
     found = [tag_pattern(spot.place.expression, spot.id_kind) for spot in spots]
     tag = literal(tags_of({one.element for one in found}))

@@ -37,7 +37,7 @@ def nothing_in(source: str) -> str:
 
 
 def pointed_at(marks: str, reference: int) -> str:
-    """SQL: the marks of one reference, each once, sorted by their bytes, as a JSON array; NULL for none."""
+    """SQL: the marks of one reference, each once, sorted by their bytes, as a JSON array; NULL if there are none."""
     own = f"list_transform(list_filter({marks}, lambda one: one.ref = {reference}), lambda one: one.mark)"
     return f"'[' || array_to_string(list_sort(list_distinct(nullif({own}, []))), ',') || ']'"
 

@@ -62,7 +62,7 @@ def rewriter(reading: Reading, finals: Sequence[FinalId]) -> Callable[[str], str
 
 
 def final_ids(changed: Mapping[str, str], compared: Callable[[str], str]) -> FinalId:
-    """A function that looks up an id in a mapping whose keys are spelled as by `compared`."""
+    """A function that looks up an id in a mapping with normalised keys (`Ids.compared`)."""
     return lambda written: changed.get(compared(written))
 
 

@@ -1,7 +1,7 @@
-"""Say the place of nodes with a materialised path by names: `["root", "home", "about"]` in place of `000100010003`.
+"""Write the position of nodes with a materialised path as names: `["root", "home", "about"]` in place of `000100010003`.
 
-The names of a node and of all above it are the same in another system, which its path is not. Siblings of one name are told
-apart by their order.
+The names of a node and of its ancestors are the same in another system; its path is not. Siblings with the same name are
+distinguished by their order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from edms_tasks.trees.tree_kinds import Tree
 
 
 def step_length(cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, tree: Tree) -> int:
-    """How many characters of a path are one step; 4, as django-treebeard's default, if there are no rows.
+    """The length of one step of a path, in characters; 4 (django-treebeard's default) if there are no rows.
+
 
     Raises:
         MergeRefused: the paths are not steps of one length.
@@ -43,7 +44,7 @@ def step_length(cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A tree's rows without the numbers of one system, and what they were."""
+    """A tree's rows without the positions of one system, and a relation of those positions."""
 
     raw: RawTable
     nodes: str  # a relation: (labels, path, depth, numchild); of nested sets (id, parent, left, right, tree, level)
@@ -53,7 +54,11 @@ class Labelled:
 def with_label_paths(
     cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, tree: Tree, folder: Path
 ) -> Labelled:
-    """The rows with names in place of paths and no numbers of children, written into `folder`."""
+    """Write the rows with names in place of paths and 0 for numbers of children into `folder`.
+
+    Raises:
+        MergeRefused: the paths are not steps of one length.
+    """
     if not raw.files:
         nothing = "(SELECT CAST(NULL AS VARCHAR) AS labels, '' AS path, 0 AS depth, 0 AS numchild WHERE false)"
         return Labelled(raw, nothing, 4)
@@ -104,7 +109,7 @@ def with_label_paths(
 
 
 def parent_labels(labels: str) -> str:
-    """SQL: the label path of the parent, of a label path; `[]` for the root."""
+    """SQL: the label path of a node's parent, from the node's own; `[]` for the parent of a root."""
     return f"CAST(to_json(CAST(json_extract_string({labels}, '$[*]') AS VARCHAR[])[:-2]) AS VARCHAR)"
 
 

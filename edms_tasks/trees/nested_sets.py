@@ -1,4 +1,4 @@
-"""Numbers of nested sets, made anew from who is whose parent, as django-mptt's rebuild() makes them."""
+"""The numbers of nested sets, computed from the references to parents as django-mptt's rebuild() does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NUMBERS = "tree_numbers"
 def without_numbers(
     cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, tree: Tree, folder: Path
 ) -> Labelled:
-    """The rows with 0 for each number of nested sets, written into `folder`."""
+    """Write the rows with 0 for each number of nested sets into `folder`."""
     if not raw.files:
         nothing = "(SELECT '' AS id, '' AS parent, 0 AS \"left\", 0 AS \"right\", 0 AS tree, 0 AS level WHERE false)"
         return Labelled(raw, nothing)
@@ -53,7 +53,7 @@ def without_numbers(
 
 
 def broken_intervals(cursor: duckdb.DuckDBPyConnection, nodes: str) -> int:
-    """How many nodes of a relation like `Labelled.nodes` do not lie within their parents, or share a number."""
+    """Count the nodes of a relation like `Labelled.nodes` that do not lie within their parents, or share a number."""
     (count,) = cursor.execute(
         f"""
         WITH nodes AS (SELECT * FROM {nodes})
@@ -68,12 +68,12 @@ def broken_intervals(cursor: duckdb.DuckDBPyConnection, nodes: str) -> int:
 
 
 def number_nodes(cursor: duckdb.DuckDBPyConnection, nodes: str) -> int:
-    """Make `NUMBERS`; returns how many nodes have none, since no way leads to them from a root.
+    """Create `NUMBERS`; returns how many nodes have no numbers because no path leads to them from a root.
 
     Args:
         cursor: where to compute.
-        nodes: a relation of (id, parent, tree, sort, is_new): `tree` is that of a root which is there already, `sort` the order
-            among siblings, new ones behind the others.
+        nodes: a relation of (id, parent, tree, sort, is_new). `tree` is the number of an existing tree, `sort` the order among
+            siblings; new nodes follow the others.
     """
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE tree_ranked AS SELECT *, row_number() OVER (PARTITION BY parent ORDER BY is_new, sort, id) AS rank "

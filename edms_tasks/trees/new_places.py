@@ -1,7 +1,7 @@
-"""Places for new nodes in another tree with materialised paths: behind their parents' children, with their parents' counts.
+"""Paths for new nodes in an existing tree: they follow their parent's children, and the parent's count of children increases.
 
-`PLACES` has every node of the tree as it will be: (labels, path, children, counted, is_new), `counted` being what the tree
-says now of the number of children.
+`PLACES` has every node of the resulting tree: (labels, path, children, counted, is_new). `counted` is the number of children that
+the tree records now.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _MORE_DIGITS = f"{_DIGITS}{_DIGITS[10:].lower()}"
 
 
 def place_nodes(cursor: duckdb.DuckDBPyConnection, table: Table, *, there: str, new: str, step: int) -> int:
-    """Make `PLACES`; returns how many new nodes have no place, since their parent is in neither tree.
+    """Create `PLACES`; returns how many new nodes have no path because their parent is in neither tree.
 
     Args:
         cursor: where to compute.
-        table: the tree's.
-        there: a relation of (labels, path, numchild) of the tree's nodes.
-        new: a relation of (labels, sort) of the nodes to be added, `sort` being their order among siblings.
-        step: the characters of a step.
+        table: the tree's table.
+        there: a relation of (labels, path, numchild) of the existing nodes.
+        new: a relation of (labels, sort) of the nodes to add; `sort` is their order among siblings.
+        step: the length of one step of a path, in characters.
 
     Raises:
-        MergeRefused: the paths are written in digits that are not known, or there are too many children.
+        MergeRefused: the paths use an unknown alphabet, or a node would have more children than a step can number.
     """
     digits = _digits_of(cursor, table, there)
     cursor.execute(
@@ -77,7 +77,7 @@ def place_nodes(cursor: duckdb.DuckDBPyConnection, table: Table, *, there: str, 
 
 
 def broken_nodes(cursor: duckdb.DuckDBPyConnection, nodes: str, step: int) -> int:
-    """How many nodes of a relation of (path, depth, numchild) are not what django-treebeard's find_problems() wants."""
+    """Count the nodes of a relation of (path, depth, numchild) that django-treebeard's find_problems() would report."""
     (count,) = cursor.execute(
         f"""
         WITH nodes AS (SELECT * FROM {nodes}),

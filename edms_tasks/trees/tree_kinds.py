@@ -15,7 +15,7 @@ _NESTED = (("lft", "rght", "tree_id", "level"), ("lft", "rgt", "tree_id", "depth
 
 @dataclass(frozen=True)
 class Tree:
-    """How a table's rows keep their place in a tree."""
+    """The columns in which a table's rows store their position in a tree."""
 
     kind: Literal["path", "nested"]
     columns: tuple[str, ...]  # path, depth, numchild; or left, right, tree, level
@@ -24,11 +24,11 @@ class Tree:
 
 
 def tree_of(table: Table, key: NaturalKey | None = None) -> Tree | None:
-    """The tree that a table is; None if it is none.
+    """The tree that a table's rows form; None if they form none.
 
     Args:
-        table: with its columns and references.
-        key: the natural key by which its rows are matched; its plain columns tell a node from its siblings.
+        table: the table.
+        key: the natural key by which its rows are matched; its plain columns distinguish siblings.
     """
     kinds = {column.name: column.logical_type for column in table.columns}
     if kinds.get("path") == "text" and kinds.get("depth") == "integer" and kinds.get("numchild") == "integer":
@@ -40,7 +40,7 @@ def tree_of(table: Table, key: NaturalKey | None = None) -> Tree | None:
 
 
 def is_of_places(tree: Tree, key: NaturalKey | None) -> bool:
-    """Whether a key knows a node by nothing but its place."""
+    """Whether a key identifies nodes only by their position, or not at all."""
     return key is None or key.source in ("surrogate", "content") or {path[0] for path in key.paths} <= set(tree.columns)
 
 

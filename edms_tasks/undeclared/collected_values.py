@@ -1,4 +1,4 @@
-"""The relation of all values that may be ids, by the place they stand at; what fills it and what it is asked."""
+"""The relation of all values that may be ids, by the place in which they are found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IN_NAMES = "file"
 
 @dataclass(frozen=True)
 class Place:
-    """A column, a place in its texts, or a pattern of names of files."""
+    """A place with values: a column, a position in its texts, or a pattern of file names."""
 
     subject: str  # documents.Document.payload, or media:thumbnails/{pk:07}.webp
     form: str
@@ -28,7 +28,7 @@ class Place:
 
     @property
     def word(self) -> str:
-        """What says of which model they are: the name; of `media:documents/{pk}/*` the word before the id."""
+        """The word that says of which model the ids may be: the name, or for `media:documents/{pk}/*` the word before the id."""
         if self.form != IN_NAMES:
             return self.name.partition(" where ")[0]
         before = self.name.partition("{pk")[0].partition(":")[2].rstrip("_.-/")
@@ -37,7 +37,7 @@ class Place:
 
 
 def make_values(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Make the relation, empty."""
+    """Create the relation `VALUES` without rows."""
     cursor.execute(
         f"CREATE OR REPLACE TABLE {VALUES} (subject VARCHAR, form VARCHAR, name VARCHAR, several BOOLEAN, value VARCHAR, "
         "number BIGINT, weight BIGINT, touched BIGINT)"
@@ -47,14 +47,14 @@ def make_values(cursor: duckdb.DuckDBPyConnection) -> None:
 def add_values(
     cursor: duckdb.DuckDBPyConnection, subject: str, form: str, source: str, *, several: bool = False
 ) -> None:
-    """Add a relation of (name, value, weight, touched).
+    """Add values to `VALUES`.
 
     Args:
         cursor: where to compute.
-        subject: what people call the column.
-        form: the way in which the ids stand there.
-        source: the relation: `weight` says how often a value occurs, `touched` how often in what would be written.
-        several: whether one row can hold several.
+        subject: the name of the column in conflicts.
+        form: the form of the ids: a whole value, a list, a member of JSON, ….
+        source: a SELECT of (name, value, weight, touched): `weight` is how often a value occurs, `touched` how often in rows to be written.
+        several: whether one row can have several values.
     """
     # The UUIDs of nothing but zeros or ones stand for none and for any, not for a row.
     cursor.execute(

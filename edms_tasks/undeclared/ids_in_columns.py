@@ -1,7 +1,7 @@
-"""Collect what may be ids from one column: whole values, lists, and whatever its texts hold.
+"""Collect values that may be ids from a column: whole values, lists, and the ids in its texts.
 
-Everything is looked at, not a sample: one id in one row is enough to point at another document. Texts are taken in pieces
-of a few megabytes, each different one once.
+Every row is read, not a sample, because one id in one row is enough to refer to the wrong document. Texts are read in pieces of a
+few megabytes.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _MOST_KINDS = 50  # different values of a column that says what another one hold
 def collect_column(
     cursor: duckdb.DuckDBPyConnection, subject: str, column: Column, source: str, mask: Mask | None = None
 ) -> None:
-    """Add what a column holds.
+    """Add a column's values to `VALUES`.
 
     Args:
         cursor: where to compute.
-        subject: what people call the column.
+        subject: the name of the column in conflicts.
         column: the column.
-        source: a relation of (text, touched): the column's value in each row, and whether that row would be written.
-        mask: for a column in which some ids are declared.
+        source: a relation of (text, touched): the value in each row, and whether the row would be written.
+        mask: hides declared ids, if the column has some.
     """
     if column.logical_type in _WHOLE:
         grouped = f"SELECT text, count(*) AS weight, count(*) FILTER (touched) AS touched FROM {source} GROUP BY text"
@@ -67,13 +67,13 @@ def collect_column(
 def collect_by_kind(
     cursor: duckdb.DuckDBPyConnection, subject: str, column: Column, kinds: Sequence[tuple[str, str]]
 ) -> None:
-    """Add a text column's values for each value of a column beside it, which may say what they are.
+    """Add a text column's values to `VALUES`, separately for each value of another column that may say what they are.
 
     Args:
         cursor: where to compute.
-        subject: what people call the column.
+        subject: the name of the column in conflicts.
         column: the column.
-        kinds: for each column beside it, its name and a relation of (text, kind, touched).
+        kinds: the name of each such column -> a relation of (text, kind, touched).
     """
     for beside, source in kinds:
         (different, filled) = cursor.execute(

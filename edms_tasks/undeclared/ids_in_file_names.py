@@ -21,7 +21,7 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2050
 
 
 def collect_file_names(cursor: duckdb.DuckDBPyConnection, root: str, files: str) -> None:
-    """Add the ids in names of a folder's files; `files` is a relation of (path), of those that no row names."""
+    """Add the ids in file names to `VALUES`; `files` is a relation of (path) of the files in the folder `root` that no row names."""
     for expression, is_folder in ((_LAST, False), (_FOLDER, True)):
         parts = f"regexp_extract(path, {literal(expression)}, ['before', 'token', 'after'])"
         before = _general("before")

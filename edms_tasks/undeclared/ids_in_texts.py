@@ -1,8 +1,8 @@
-"""Where ids stand in texts: members of JSON, attributes of tags, addresses, at any depth.
+"""Find ids in texts: in members of JSON, attributes of tags and addresses, at any depth.
 
-A text is not parsed but read once for each of a few forms, which takes memory in proportion to it however deep it nests;
-backslashes are dropped first, so that JSON within strings of JSON reads like any other. Each form gives the name that
-stands before the id: the key, the attribute, the word in a path.
+A text is not parsed. It is searched by regular expressions, once for each of a few forms, so that memory grows with its size and
+not with its depth. Backslashes are removed first, so that JSON within strings of JSON reads like any other. Each form returns the
+name before the id: the key, the attribute, or the word in a path.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KIND = r"""(?:type|kind|model|linktype|embedtype)["']?\s*[:=]\s*["']?([A-Za-z][
 
 @dataclass(frozen=True)
 class Form:
-    """One way in which an id stands in a text."""
+    """One form in which texts contain ids, as regular expressions."""
 
     name: str
     said: str  # of a place, with {} for its name: for people
@@ -99,12 +99,12 @@ FORMS = (
 
 
 def readable_text(text: str) -> str:
-    """SQL: a text without what stands before quotes in strings of JSON, and with quotes for those of HTML."""
+    """SQL: a text without the backslashes before quotes, and with quotes in place of those that HTML escapes."""
     return f"replace(replace(replace({text}, '\\', ''), '&quot;', '\"'), '&#34;', '\"')"
 
 
 def found(form: Form, source: str, column: str) -> str:
-    """SELECT (name, value, weight, touched) from a relation of (text, weight, touched), of readable texts of a column."""
+    """A SELECT of (name, value, weight, touched): the ids of one form in a relation of (text, weight, touched) of readable texts."""
     marks = " OR ".join(f"contains(text, {literal(mark)})" for mark in form.within)
     name = f"regexp_extract(whole, {literal(form.key)}, 1)" if form.key else literal(column)
     ids = f"regexp_extract(whole, {literal(form.ids)}, 1)"

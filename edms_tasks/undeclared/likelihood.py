@@ -1,7 +1,7 @@
 """How likely values are ids of a model.
 
-A small number is an id in every table, so it means little that values are ids. If a place's name does not mean the model, its
-values must match the model's ids far better than any numbers of their size, or spread over all of them and end where they end.
+Every small number is an id in every table, so it means little that values are ids. Unless the name of the place refers to the
+model, the values must match its ids far better than random numbers of their size, or be spread over all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ENOUGH = 12  # different values whose spread says something
 
 @dataclass(frozen=True)
 class Fit:
-    """The comparison of a place's values with one model's ids."""
+    """How a place's values compare with the ids of one model."""
 
     share: float  # of the place's values, those that are ids of the model
     different: int  # of those
@@ -31,14 +31,14 @@ class Fit:
 
     @property
     def beats_chance(self) -> bool:
-        """Whether so many values are hardly ids by chance."""
+        """Whether it is unlikely that so many values are ids by chance."""
         if self.highest is None:
             return self.different > 1  # UUIDs do not meet by chance
         return self.likelihood >= _LIKELIHOOD
 
     @property
     def likelihood(self) -> float:
-        """How much likelier these values are if they are ids than if they were any numbers up to the highest."""
+        """How much likelier the values are if they are ids than if they are random numbers up to the highest, as a natural logarithm."""
         if self.highest is None:
             return math.inf
         chance = min(1.0, self.below / max(self.highest, 1))
@@ -49,7 +49,7 @@ class Fit:
 
     @property
     def spreads(self) -> bool:
-        """Whether the values spread evenly over the model's ids, from the first to the last, as references do."""
+        """Whether the values are spread evenly over the model's ids, from the first to the last, as references usually are."""
         if self.highest is None or not self.largest_id or self.in_a_row or self.different < _ENOUGH:
             return False
         return (

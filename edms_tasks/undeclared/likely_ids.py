@@ -1,4 +1,4 @@
-"""Which of the collected places are likely to hold ids of rows whose ids change, and of which models."""
+"""Find the places that are likely to contain ids of rows whose ids change, and the models they refer to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COUNTABLE = frozenset({"value", "member", "word"})  # forms in which a number m
 
 @dataclass(frozen=True)
 class Suspect:
-    """A place that is likely to hold ids that change."""
+    """A place that is likely to contain ids that change."""
 
     place: Place
     targets: tuple[int, ...]  # the likeliest first
@@ -56,14 +56,14 @@ def find_suspects(
     by_name_only: Collection[int] = (),
     counters: Collection[str] = (),
 ) -> list[Suspect]:
-    """Judge every place that holds an id that changes.
+    """Assess every place that contains an id that changes; returns the likely ones.
 
     Args:
-        cursor: where `VALUES` and `TARGET_IDS` were made.
-        targets: the models, by their numbers in `TARGET_IDS`.
-        names: what they are called.
-        by_name_only: targets that are meant only where a name says so.
-        counters: columns that run along with their own table's primary key.
+        cursor: where `VALUES` and `TARGET_IDS` are.
+        targets: the models, in the order of their numbers in `TARGET_IDS`.
+        names: the names by which they are referred to.
+        by_name_only: numbers of models that are considered only if a name refers to them.
+        counters: columns that increase with their own table's primary key.
     """
     _tabulate_hits(cursor)
     found = []

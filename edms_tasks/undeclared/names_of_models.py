@@ -1,4 +1,4 @@
-"""What the name of a place says of the values in it: `document_id` speaks of documents, `object_pk` of some row."""
+"""Which models the name of a place refers to: `document_id` to documents, `object_pk` to some row of any model."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ COUNTERS = frozenset(_COUNTERS.split())
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a name says: how strongly, and of which targets (numbers in the caller's list)."""
+    """What a name refers to, and how clearly; `targets` are numbers in the caller's list of models."""
 
     strength: Strength
     targets: frozenset[int] = frozenset()
 
 
 class Names:
-    """The names of all targets: their models' names, and the fields that refer to them elsewhere."""
+    """The names by which models are referred to: the models' own, and those of foreign keys to them."""
 
     def __init__(self, targets: Sequence[Table], tables: Mapping[str, Table]) -> None:
         numbers = {table.id: number for number, table in enumerate(targets)}
@@ -63,7 +63,7 @@ class Names:
                     self._known.setdefault(_squeezed(stem), set()).add(numbers[reference.target])
 
     def meant(self, name: str, *, several: bool) -> Meaning:
-        """What a name speaks of: `document_id`, `documentIds`, `filter_tags__id__in`; `documents` where it holds several."""
+        """What a name refers to: `document_id`, `documentIds`, `filter_tags__id__in`; with `several` also a plural such as `documents`."""
         snake = _LOOKUP.sub("", _snake(name)).strip("_")
         if several:
             snake = _CONTAINER.sub("", snake)
@@ -98,7 +98,7 @@ class Names:
 
 
 def counts(name: str) -> bool:
-    """Whether the name is one of a number that counts or measures."""
+    """Whether the name is that of a number that counts or measures something."""
     return _snake(name).strip("_").rpartition("_")[2] in COUNTERS
 
 

@@ -1,4 +1,4 @@
-"""The selection and policies of a merge: which rows to merge, and what to do with rows that are in both and differ."""
+"""The options of a merge: the selection of rows, and the policies for rows that are on both sides and differ."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from flows.requests import MergeRequest
 
 @dataclass(frozen=True)
 class Policies:
-    """What happens to rows that are in both and differ: for all models, and for some of them."""
+    """What happens to rows that are on both sides and differ: a default, and exceptions for models."""
 
     default: Policy = "overwrite"
     models: Mapping[str, Policy] | None = None
 
     def of(self, table: Table) -> Policy:
-        """The policy for a table, by its model's label or its own name."""
+        """The policy for a table, by its model's label or the table's name."""
         named = {name.lower(): policy for name, policy in (self.models or {}).items()}
         return named.get(table.label.lower()) or named.get(table.id.lower()) or self.default
 
     def require_known(self, tables: Sequence[Table]) -> None:
-        """Raises CommandError for a name that is no model and no table."""
+        """Check that each exception names a model or a table; raises CommandError."""
         known = {table.label.lower() for table in tables} | {table.id.lower() for table in tables}
         for name in self.models or {}:
             if name.lower() not in known:
@@ -39,7 +39,7 @@ class Policies:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The selected objects and the policies, parsed from the request."""
+    """The selection and the policies, parsed from the request."""
 
     policies: Policies
     selectors: Sequence[Selector] = ()  # none: the whole snapshot
@@ -49,7 +49,7 @@ class Wanted:
 
     @classmethod
     def of(cls, request: MergeRequest, settings: Settings) -> Wanted:
-        """Read the request and the settings; raises CommandError for what is no selector."""
+        """Parse the request and the settings; raises CommandError for a selector or policy that cannot be parsed."""
         accepted = tuple(dict.fromkeys((*settings.merge.not_references, *request.not_references)))
         selectors = [Selector.parse(text) for text in request.only]
         return cls(

@@ -1,4 +1,4 @@
-"""The stages of a merge in their order, and the results they pass on."""
+"""The stages of a merge, in their order: read both sides, plan, write and validate; and the results that they pass on."""
 
 from __future__ import annotations
 
@@ -52,7 +52,11 @@ SNAPSHOT, TARGET, MERGED = "snapshot", "target", "merged"
 
 
 class MergeStages:
-    """A merge in progress: the rows of both sides and the results of the stages so far."""
+    """A merge in progress. Call `read_snapshot`, `read_target`, `plan`, `carry_out` and `move_files_in` in this order.
+
+    Each stage keeps its results for the next. Whoever carries it out commits the transaction, or calls `take_files_back` if it
+    fails.
+    """
 
     def __init__(
         self,
@@ -99,7 +103,11 @@ class MergeStages:
         self._plans: dict[str, ModelPlan] = {}
 
     def read_snapshot(self) -> None:
-        """Fetch the snapshot's rows, verified."""
+        """Fetch the snapshot's rows, and verify them.
+
+        Raises:
+            DamagedRepository, CheckFailed: an object is missing or altered.
+        """
         entries = {entry.table.id: entry for entry in self._manifest.tables}
         wanted = numbered([entries[table.id] for table in self._tables])
         found = self._run.map(fetch_rows, wanted, self._repository, self._workspace, self._scratch / SNAPSHOT)
@@ -107,13 +115,17 @@ class MergeStages:
         self._take_places(SNAPSHOT, self._trees)
 
     def read_target(self, view: View) -> None:
-        """Read the target's rows."""
+        """Read the target's rows of the same tables through a view of the transaction."""
         with self._run.stage("read the target"):
             self._raws[TARGET] = extract_tables(self._run, view, self._tables, self._scratch / TARGET)
             self._take_places(TARGET, self._trees)
 
     def plan(self, snapshot_id: str, target: str, notes: list[str]) -> MergePlan:
-        """Pair the rows, assign ids, rewrite the references, and return the plan."""
+        """Match the rows, assign ids, rewrite references, and plan the changes; lines for people are added to `notes`.
+
+        Raises:
+            MergeRefused, CommandError, SettingsError: the merge is not possible with these rows, this selection or these settings.
+        """
         says = accepted(self._wanted.not_references, {table.id: table for table in self._tables}, self._folders)
         with self._run.stage("match"):
             matched, pairs = self._match("first")
@@ -188,7 +200,12 @@ class MergeStages:
                 )
 
     def carry_out(self, transaction: MergeTransaction) -> tuple[MergedTable, ...]:
-        """Write and validate in the transaction; the caller commits it."""
+        """Stage the files, write the rows, and validate them in the transaction, which the caller commits.
+
+        Raises:
+            CheckFailed: the rows that were read back are not as planned.
+            MergeRefused: the database refuses a row.
+        """
         matched = self._the_matched()
         with self._run.stage("files"):
             for root in self._roots:
@@ -238,7 +255,7 @@ class MergeStages:
         ]
 
     def move_files_in(self, aside: Path) -> None:
-        """Move the staged files to their destination; replaced files go to `aside`."""
+        """Move the staged files into the live folders; the files that they replace are moved to `aside`."""
         for root in self._roots:
             self._run.call(move_files_in, root, aside)
 
@@ -248,7 +265,7 @@ class MergeStages:
             root.take_back()
 
     def remove_staged_files(self) -> None:
-        """Remove the staged files."""
+        """Remove the staging folders."""
         for root in self._roots:
             root.remove_staged()
 

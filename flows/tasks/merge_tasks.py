@@ -29,7 +29,7 @@ from flows.running.flow_decorators import task
 
 @dataclass(frozen=True)
 class ToIdentify:
-    """A table of a side."""
+    """A table to identify: `folder` is the name of its file, `weight` the bytes of its rows."""
 
     table: Table
     folder: str
@@ -60,7 +60,7 @@ def choose_rows(
     workspace: Workspace,
     folder: Path,
 ) -> tuple[Matched, list[str]]:
-    """Restrict a merge to the selected rows and the rows they refer to."""
+    """Restrict a merge to the selected rows; see `restrict`."""
     with workspace.cursor() as cursor:
         return restrict(
             cursor, matched, selectors, with_dependents=with_dependents, folder=folder, trees=trees, needed=needed
@@ -76,7 +76,7 @@ def look_for_undeclared_ids(
     names: Mapping[str, Sequence[str]],
     workspace: Workspace,
 ) -> tuple[Looked, list[Conflict]]:
-    """Look through the rows to be written for ids that change and that nobody declared."""
+    """Search the rows to be written for undeclared references to rows whose ids change; see `find_undeclared`."""
     with workspace.cursor() as cursor:
         return find_undeclared(cursor, matched, policies, accepted, covered, names)
 
@@ -110,7 +110,7 @@ def write_rows(transaction: MergeTransaction, changes: Sequence[TableChange]) ->
 
 @dataclass(frozen=True)
 class ToValidate:
-    """A merged table with the two sides and the plan that it is compared with."""
+    """A merged table to validate: both sides' rows, the rows read back, and the plan. `weight` is the number of rows read back."""
 
     table: Table
     source: Identified
