@@ -17,10 +17,11 @@ import duckdb
 from edms_tasks.files.file_references import ROOT_FILES, find_missing_and_orphans
 from edms_tasks.files.index_fetch import open_own_index
 from edms_tasks.files.mention_matching import keep_likely, match_mentions
-from edms_tasks.files.outside_roots import OUTSIDE, Found, Search, find_outside
+from edms_tasks.files.outside_roots import OUTSIDE, OUTSIDE_FILES, Found, Search, find_outside, list_outside
 from edms_tasks.files.path_columns import FoundColumn, find_path_columns, find_places
 from edms_tasks.files.path_mentions import (
     MENTIONED,
+    add_bare_names,
     collect_mentions,
     id_key,
     is_id,
@@ -83,12 +84,22 @@ def examine_named_files(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {ROOT_FILES} AS {files}")
     columns = {label_of(table, column): (table, column) for table, column in mentioning_columns(its.tables, its.raws)}
     collect_mentions(connection, list(columns.values()), its.raws, its.surroundings.urls)
+    search = Search(connection, columns, its.roots, _INSIDE, its.surroundings, its.ours, scratch)
+    complete = list_outside(search)
+    by_id = {(table.id, column): label for label, (table, column) in columns.items()}
+    add_bare_names(
+        connection,
+        columns,
+        its.raws,
+        its.surroundings.urls,
+        files=f"SELECT try(decode(path)) AS path FROM {ROOT_FILES} UNION ALL SELECT path FROM {OUTSIDE_FILES}",
+        known={by_id[one.table, one.column] for one in its.known if (one.table, one.column) in by_id},
+    )
     _load_inside(connection, its.roots)
     match_mentions(connection, MENTIONED, _INSIDE_FILES, _INSIDE)
     find_places(connection, _INSIDE)
     paths = find_path_columns(connection, columns, its.raws, its.roots, its.known)
-    search = Search(connection, columns, its.roots, _INSIDE, its.surroundings, its.ours, scratch)
-    outside = find_outside(search)
+    outside = find_outside(search, complete)
     keep_likely(connection, _INSIDE, MENTIONED)
     problems = find_missing_and_orphans(
         connection, its.tables, its.raws, its.roots, its.declared, paths, _INSIDE, OUTSIDE

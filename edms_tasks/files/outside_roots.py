@@ -26,6 +26,9 @@ EXAMPLES = 5
 OUTSIDE = "outside"
 """The relation of mentions that are files outside the roots, with the files."""
 
+OUTSIDE_FILES = "outside_files"
+"""The relation of (base, named, path): files around the EDMS that are in no root, and below which folder they were found."""
+
 _PATHS_TRIED = 200  # absolute ones of a column, of which the folder is not known
 _SHALLOWEST = 3  # parts of a path: `/`, `srv`, `archive`; what is above belongs to the machine
 
@@ -90,10 +93,14 @@ class Found:
         return tuple(found)
 
 
-def find_outside(search: Search) -> Found:
-    """Find columns that name files outside the roots. Afterwards the relation `OUTSIDE` has the mentions and the files."""
+def list_outside(search: Search) -> bool:
+    """Fill `OUTSIDE_FILES` with files that rows could name; returns whether all were listed."""
+    return _list_files(search, [*_named(search), *_of_absolute_paths(search), *_project(search)])
+
+
+def find_outside(search: Search, complete: bool) -> Found:
+    """Look for columns that name `OUTSIDE_FILES`; what they name is in `OUTSIDE` afterwards."""
     connection = search.connection
-    complete = _list_files(search, [*_named(search), *_of_absolute_paths(search), *_project(search)])
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW not_inside AS
@@ -104,7 +111,7 @@ def find_outside(search: Search) -> Found:
         )
         """
     )
-    match_mentions(connection, "not_inside", "outside_files", OUTSIDE)
+    match_mentions(connection, "not_inside", OUTSIDE_FILES, OUTSIDE)
     keep_likely(connection, OUTSIDE, MENTIONED)
     labels = {label for (label,) in connection.execute(f"SELECT DISTINCT label FROM {OUTSIDE}").fetchall()}
     found = [_outside(search, *search.columns[label]) for label in search.columns if label in labels]
@@ -142,7 +149,7 @@ def _of_absolute_paths(search: Search) -> list[Folder]:
 
 
 def _list_files(search: Search, folders: Sequence[Folder]) -> bool:
-    """Fill `outside_files` with the files below the folders that are in no root; returns whether all were listed."""
+    """Fill `OUTSIDE_FILES` with the files below the folders that are in no root; returns whether all were listed."""
     into = search.scratch / "outside.parquet"
     # A folder that holds the project's own is not one of files alone.
     project = [Path(path).resolve() for path in search.surroundings.project]
@@ -151,7 +158,7 @@ def _list_files(search: Search, folders: Sequence[Folder]) -> bool:
     complete = list_around(chosen, _known(search), into)
     search.connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE outside_files AS
+        CREATE OR REPLACE TEMP TABLE {OUTSIDE_FILES} AS
         SELECT base, named, path
         FROM read_parquet({literal(str(into))})
         """

@@ -6,7 +6,7 @@ determines whether the file exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import duckdb
 
@@ -29,8 +29,11 @@ _LONGEST_LIST = 100_000
 _LONGEST_JSON = 1_000_000
 _UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 # A file's name has an extension, or is a UUID, a hash or the like; a mere word is none.
-_FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{_UUID}|[0-9a-fA-F]{{16,}})"
+_HASH = "[0-9a-fA-F]{16,}"
+_FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{_UUID}|{_HASH})"
 _BLANKS = " \t\r\n"
+_FILES = "names_of_files"  # (name): the last parts of files' paths, or the key of an id
+_NAMED = f"CASE WHEN contains(wanted, '/') THEN regexp_extract(wanted, '[^/]*$') ELSE wanted END IN (SELECT name FROM {_FILES})"
 _SEPARATORS = ("\n", "\t", "|", ";", ",")  # the first that a value has is the list's
 
 
@@ -61,7 +64,69 @@ def collect_mentions(
     raws: Mapping[str, RawTable],
     urls: Sequence[str],
 ) -> None:
-    """Create `MENTIONED`; `urls` are the prefixes of URLs of files.
+    """Fill `MENTIONED` with the values that hold a folder or an extension; `urls` are what URLs of files begin with."""
+    _collect(connection, columns, raws, urls, _has_path("value"), MENTIONED)
+
+
+def add_bare_names(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, tuple[Table, str]],
+    raws: Mapping[str, RawTable],
+    urls: Sequence[str],
+    *,
+    files: str,
+    known: Collection[str],
+) -> None:
+    """Add to `MENTIONED` the values that are mere ids or hashes, of the columns in which any value is a file's name.
+
+    Every row of an EDMS may hold several of these, keys and checksums, and mostly no file has such a name.
+
+    Args:
+        connection: where `MENTIONED` is.
+        columns: by their labels.
+        raws: the rows of the tables.
+        urls: what URLs of files begin with.
+        files: SELECT of (path), as text: all files that rows could name.
+        known: labels of columns that named files before.
+    """
+    key = f"CASE WHEN {is_id('path')} THEN {id_key('path')} ELSE {last_name('path')} END"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_FILES} AS SELECT DISTINCT {key} AS name FROM ({files})")
+    found = {
+        label for (label,) in connection.execute(f"SELECT DISTINCT label FROM {MENTIONED} WHERE {_NAMED}").fetchall()
+    }
+    are_bare = (
+        f"SELECT count(*) FROM {_FILES} WHERE starts_with(name, '#') OR regexp_full_match(name, {literal(_HASH)})"
+    )
+    if connection.execute(are_bare).fetchall() != [(0,)]:
+        chosen = list(columns.values())
+    else:
+        chosen = [columns[label] for label in columns if label in found or label in known]
+    if chosen:
+        _collect(connection, chosen, raws, urls, f"NOT {_has_path('value')}", "bare")
+        labels = ", ".join(map(literal, sorted({*found, *known}))) or "NULL"
+        its = f"label IN ({labels}) OR label IN (SELECT label FROM bare WHERE {_NAMED})"
+        # An id may stand in one JSON document beside a path, and in another without.
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {MENTIONED} AS
+            SELECT label, form, whole, value, CAST(sum(rows) AS BIGINT) AS rows, wanted, depth
+            FROM (SELECT * FROM {MENTIONED} UNION ALL SELECT * FROM bare WHERE {its})
+            GROUP BY ALL
+            """
+        )
+        connection.execute("DROP TABLE bare")
+    connection.execute(f"DROP TABLE {_FILES}")
+
+
+def _collect(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[tuple[Table, str]],
+    raws: Mapping[str, RawTable],
+    urls: Sequence[str],
+    chosen: str,
+    into: str,
+) -> None:
+    """Create the table `into`, like `MENTIONED`, of the values for which `chosen` is true.
 
     There is one query for each table. A query for each of some hundred columns would take longer than the backup of a small EDMS.
     """
@@ -72,11 +137,11 @@ def collect_mentions(
     for table, column in columns:
         by_table.setdefault(table.id, []).append((table, column))
     for its in by_table.values():
-        connection.execute(_written(its, raws[its[0][0].id]))
+        connection.execute(_written(its, raws[its[0][0].id], chosen))
     wanted = f"CASE WHEN form <> 'whole' AND {is_id('value')} THEN {id_key('value')} ELSE ltrim(value, '/') END"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {MENTIONED} AS
+        CREATE OR REPLACE TEMP TABLE {into} AS
         SELECT *, CASE WHEN contains(wanted, '/') THEN len(string_split(wanted, '/')) ELSE 1 END AS depth
         FROM (
             SELECT label, form, whole, value, CAST(sum(rows) AS BIGINT) AS rows, {wanted} AS wanted
@@ -129,8 +194,8 @@ def _text(name: str, encoding: Encoding) -> str:
     return f"CAST({name} AS VARCHAR)"
 
 
-def _written(columns: Sequence[tuple[Table, str]], raw: RawTable) -> str:
-    """INSERT what a table's columns hold that could be a name of a file, as it is written."""
+def _written(columns: Sequence[tuple[Table, str]], raw: RawTable, chosen: str) -> str:
+    """INSERT what a table's columns hold that could be a name of a file, as it is written; of the values that are `chosen`."""
     paths = ", ".join(literal(str(path)) for path in raw.files)
     names = ", ".join(literal(label_of(table, column)) for table, column in columns)
     texts = ", ".join(_text(identifier(column), raw.encodings.get(column, "native")) for _, column in columns)
@@ -142,10 +207,13 @@ def _written(columns: Sequence[tuple[Table, str]], raw: RawTable) -> str:
             SELECT
                 label, value, {_is_json("value")} AS is_json,
                 CASE WHEN is_json THEN NULL ELSE {_separator("value")} END AS separator
-            FROM (SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}]))
+            FROM (
+                SELECT label, value
+                FROM (SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}]))
+                WHERE strlen(value) <= {_LONGEST_JSON} AND {chosen}
+            )
             -- What is kept is held: long texts, of which hardly any is a list, are dropped here.
-            WHERE strlen(value) <= {_LONGEST_JSON}
-                AND (is_json OR separator IS NOT NULL OR strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")})
+            WHERE is_json OR separator IS NOT NULL OR strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")}
         ),
         plain AS (SELECT label, value, separator FROM texts WHERE NOT is_json)
         SELECT label, form, whole, value, count(*)
@@ -157,11 +225,19 @@ def _written(columns: Sequence[tuple[Table, str]], raw: RawTable) -> str:
             SELECT label, 'list', hash(value), trim(unnest(string_split(value, separator)), {literal(_BLANKS)})
             FROM plain WHERE separator IS NOT NULL
             UNION ALL
-            SELECT label, 'json', NULL, {unescaped} FROM (SELECT label, {in_json} AS value FROM texts WHERE is_json)
+            SELECT label, 'json', NULL, {unescaped}
+            FROM (SELECT label, {in_json} AS value FROM texts WHERE is_json)
+            WHERE contains(value, '/') OR contains(value, {literal(2 * chr(92))}) OR {is_file_name("value")}
         )
         WHERE strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")}
         GROUP BY ALL
     """
+
+
+def _has_path(value: str) -> str:
+    """SQL: whether a value, or a part of it, could hold a folder or an extension. Asked first, for it is quick and mostly false."""
+    end = literal(r'\.[A-Za-z0-9]{1,8}(?:$|["|;,[:space:]])')
+    return f"(contains({value}, '/') OR contains({value}, '\\') OR contains({value}, '.') AND regexp_matches({value}, {end}))"
 
 
 def _is_json(value: str) -> str:
