@@ -27,6 +27,8 @@ def list_folder(path: bytes) -> list[bytes]:
 
 def status_of(path: bytes, *, follow_links: bool) -> os.stat_result:
     """The status of a path. Raises OSError."""
+    if len(path) <= _LONGEST:  # asked of each file
+        return os.stat(path, follow_symlinks=follow_links)
     with _reached(path) as (folder, name):
         return os.stat(name, dir_fd=folder, follow_symlinks=follow_links)
 
