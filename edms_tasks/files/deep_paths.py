@@ -28,7 +28,7 @@ def list_folder(path: bytes) -> list[bytes]:
 def status_of(path: bytes, *, follow_links: bool) -> os.stat_result:
     """The status of a path. Raises OSError."""
     if len(path) <= _LONGEST:  # asked of each file
-        return os.stat(path, follow_symlinks=follow_links)
+        return os.stat(path, follow_symlinks=follow_links)  # noqa: PTH116 - bytes, which may not be UTF-8
     with _reached(path) as (folder, name):
         return os.stat(name, dir_fd=folder, follow_symlinks=follow_links)
 
