@@ -14,12 +14,15 @@ from edms_tasks.databases.protocol import View
 from edms_tasks.doctor import (
     Assessment,
     Diagnosis,
+    Fix,
     Group,
     Subject,
+    Suggestion,
     WalkedRoot,
     examine,
     grouped,
     settings_text,
+    suggested,
     walk_root,
 )
 from edms_tasks.doctor.profile_answers import answers
@@ -55,16 +58,18 @@ class Examined:
     edms: str
     excluded: tuple[str, ...]  # models or tables that the settings exclude; their rows are not examined
     files: int
-    settings: str  # TOML with the fixes for the settings
+    suggestions: tuple[Suggestion, ...]  # for the settings, the costliest to miss first
+    settings: str  # the same as TOML
     seconds: dict[str, float]
     profile: Profile | None  # the shipped profile that fits this EDMS
 
     @property
     def answered(self) -> tuple[Assessment, ...]:
         """The findings whose fix is in that profile."""
-        if self.profile is None:
-            return ()
-        return tuple(one for one in self.diagnosis.assessments if answers(self.profile.values, one.settings_fix))
+        return tuple(one for one in self.diagnosis.assessments if self._answers(one.settings_fix))
+
+    def _answers(self, fix: Fix | None) -> bool:
+        return self.profile is not None and answers(self.profile.values, fix)
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -93,6 +98,15 @@ class Examined:
             "profile": fits,
             "findings": [
                 {**one.as_json(), "answered_by_profile": id(one) in answered} for one in self.diagnosis.assessments
+            ],
+            "suggestions": [
+                {
+                    "name": one.name,
+                    "subject": one.subject,
+                    "settings": settings_text([one.settings_fix]),
+                    "answered_by_profile": self._answers(one.settings_fix),
+                }
+                for one in self.suggestions
             ],
             "settings": self.settings,
             "seconds": self.seconds,
@@ -192,14 +206,16 @@ def _examined(
             scratch=folder,
         )
         diagnosis = run.call(assess, subject, settings)
+    suggestions = suggested(diagnosis.assessments)
     return Examined(
         diagnosis=diagnosis,
         database=address.display,
         edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",
         excluded=tuple(read.inventory.table(table_id).label for table_id in sorted(read.excluded)),
         files=sum(root.files for root in read.roots),
+        suggestions=suggestions,
         settings=settings_text(
-            diagnosis.assessments,
+            [one.settings_fix for one in suggestions],
             {("exclude", "tables"): settings.exclude.tables},
             {"files.roots": {name: str(path) for name, path in settings.files.roots.items()}},
         ),

@@ -12,6 +12,7 @@ from edms_tasks.doctor.assessment import (
     SEVERITIES,
     Assessment,
     Diagnosis,
+    Fix,
     Group,
     KeyVerdict,
     SettingsFix,
@@ -20,19 +21,23 @@ from edms_tasks.doctor.assessment import (
 )
 from edms_tasks.doctor.examination import Subject, examine
 from edms_tasks.doctor.root_listing import WalkedRoot, walk_root, walked_files
+from edms_tasks.doctor.settings_suggestions import Suggestion, suggested
 
 __all__ = [
     "SEVERITIES",
     "Assessment",
     "Diagnosis",
+    "Fix",
     "Group",
     "KeyVerdict",
     "SettingsFix",
     "Subject",
+    "Suggestion",
     "WalkedRoot",
     "examine",
     "grouped",
     "settings_text",
+    "suggested",
     "walk_root",
     "walked_files",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from edms_tasks.findings import require_registered
@@ -12,6 +13,8 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """The most severe first."""
 
 _EXAMPLES = 5
+LATER = "Run the doctor again when there are rows."
+"""The fix of a finding that no rows confirm or refute yet; `grouped` makes one group of them."""
 
 
 class SettingsFix(Value):
@@ -36,10 +39,14 @@ class Declaration(Value):
     entries: tuple[tuple[str, str], ...]
 
 
+Fix = SettingsFix | SettingsTable | Declaration
+"""What would fix a finding in the settings."""
+
+
 class Assessment(Finding):
     """A finding, and the setting that would fix it, if there is one."""
 
-    settings_fix: SettingsFix | SettingsTable | Declaration | None = None
+    settings_fix: Fix | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The assessment for `--json`. `remedy` is the older name of `settings_fix`."""
@@ -76,9 +83,7 @@ class Diagnosis(Value):
         return not self.count("error")
 
 
-def assessed(
-    finding: Finding, settings_fix: SettingsFix | SettingsTable | Declaration | None = None, **changes: object
-) -> Assessment:
+def assessed(finding: Finding, settings_fix: Fix | None = None, **changes: object) -> Assessment:
     """A finding as an assessment, with the setting that would fix it; keyword arguments replace fields of the finding."""
     made = Assessment.model_validate({**finding.model_dump(by_alias=False), "settings_fix": settings_fix, **changes})
     require_registered(made.code, made.severity)
@@ -86,8 +91,13 @@ def assessed(
 
 
 def ranked(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
-    """The assessments, the most severe first, those of one kind together."""
-    return tuple(sorted(assessments, key=lambda one: (SEVERITIES.index(one.severity), one.code, one.subject)))
+    """The assessments, the most severe first, those of one kind together; of these, those about most rows or files first."""
+    return tuple(
+        sorted(assessments, key=lambda one: (SEVERITIES.index(one.severity), one.code, -one.count, one.subject))
+    )
+
+
+_NO_ROWS = "There are no rows yet that show what identifies a row, or whether a content type and an id are a reference."
 
 
 class Group(Value):
@@ -105,11 +115,12 @@ def grouped(assessments: Iterable[Assessment]) -> tuple[Group, ...]:
     """Assessments with the same text as one group each, in the order given."""
     alike: dict[tuple[Severity, str, str, str], list[Assessment]] = {}
     for one in assessments:
-        alike.setdefault((one.severity, one.code, one.message, one.fix), []).append(one)
+        code, message = ("", _NO_ROWS) if one.fix == LATER else (one.code, one.message)
+        alike.setdefault((one.severity, code, message, one.fix), []).append(one)
     return tuple(
         Group(
             severity=severity,
-            code=code,
+            code=code or ", ".join(sorted({one.code for one in members})),
             message=message,
             fix=fix,
             subjects=tuple((one.subject, one.count) for one in members),
@@ -120,25 +131,24 @@ def grouped(assessments: Iterable[Assessment]) -> tuple[Group, ...]:
 
 
 def settings_text(
-    assessments: Iterable[Assessment],
-    present: Mapping[tuple[str, str], tuple[str, ...]],
-    tables: Mapping[str, Mapping[str, str]],
+    fixes: Iterable[Fix],
+    present: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({}),
+    tables: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> str:
-    """The settings fixes as TOML for `edms-backup.toml`, each section once.
+    """The settings fixes as TOML for `edms-backup.toml`, in their order, each section once.
 
     Args:
-        assessments: the assessments with the fixes to write.
+        fixes: the fixes to write.
         present: (section, key) -> values of a list in the settings, to which new values are added.
         tables: section -> entries in the settings, to which new entries are added.
     """
     sections: dict[str, dict[str, str | tuple[str, ...]]] = {}
-    declarations: dict[Declaration, None] = {}
-    for assessment in assessments:
-        if (settings_fix := assessment.settings_fix) is None:
-            continue
+    texts: dict[Declaration | str, str] = {}
+    for settings_fix in fixes:
         if isinstance(settings_fix, Declaration):
-            declarations[settings_fix] = None
+            texts.setdefault(settings_fix, declaration_text(settings_fix))
             continue
+        texts.setdefault(settings_fix.section, "")
         if isinstance(settings_fix, SettingsTable):
             its = sections.setdefault(settings_fix.section, dict(tables.get(settings_fix.section, {})))
             its |= dict(settings_fix.values)
@@ -152,8 +162,9 @@ def settings_text(
         entries[settings_fix.key] = (
             tuple(dict.fromkeys((*before, *settings_fix.value))) if grows else settings_fix.value
         )
-    written = [f"[{section}]\n{_toml(entries)}" for section, entries in sorted(sections.items())]
-    return "\n".join([*written, *map(declaration_text, declarations)])
+    for section, values in sections.items():
+        texts[section] = f"[{section}]\n{_toml(values)}"
+    return "\n".join(texts.values())
 
 
 def declaration_text(declaration: Declaration) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from edms_tasks.doctor.assessment import Assessment, KeyVerdict, SettingsFix, assessed, settings_fix_line
+from edms_tasks.doctor.assessment import LATER, Assessment, KeyVerdict, SettingsFix, assessed, settings_fix_line
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, NaturalKey, Table
 from edms_tasks.inventory.natural_keys import is_completed, reference_of
@@ -166,7 +166,7 @@ def _reassessed(
     if finding.code == "natural-key-duplicates":
         fix = "Fix the rows in the EDMS if they are duplicates by mistake; or declare another key under [natural_keys]."
     if not keys.raws[table.id].rows:
-        fix = "The table has no rows to check a key on. Run the doctor again when it has some."
+        fix = LATER
     return assessed(finding, severity=severity, message=message, fix=fix)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.digests.table_state import dangles, dangling_examples, ids_held, is_filled
-from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
+from edms_tasks.doctor.assessment import LATER, Assessment, Declaration, assessed, declaration_text
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, Reference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
@@ -114,10 +114,17 @@ def _assess(
 def _look_alike(
     table: Table, reference: GenericReference, subject: str, filled: int, dangling: int, examples: tuple[str, ...]
 ) -> Assessment:
-    if filled:
-        found = f"{filled - dangling:,} of {filled:,} rows ({(filled - dangling) / filled:.0%}) lead to one"
-    else:
-        found = "no row has values yet"
+    if not filled:
+        return assessed(
+            make_finding(
+                "generic-look-alike",
+                subject,
+                "A content type and an id together seem to refer to a row; no row has values yet.",
+                count=0,
+                fix=LATER,
+            )
+        )
+    found = f"{filled - dangling:,} of {filled:,} rows ({(filled - dangling) / filled:.0%}) lead to one"
     # Tables of Django itself, such as the admin's log, cannot be declared.
     of_django = table.name.startswith("django_")
     settings_fix = None if of_django else _declaration(table, reference)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edms_tasks.doctor.assessment import Declaration, SettingsFix, SettingsTable
+from edms_tasks.doctor.assessment import Declaration, Fix, SettingsTable
 
 
-def answers(profile: Mapping[str, Any], settings_fix: SettingsFix | SettingsTable | Declaration | None) -> bool:
+def answers(profile: Mapping[str, Any], settings_fix: Fix | None) -> bool:
     """Whether a profile's parsed sections decide what the fix is about, in the same way or in another.
 
     If the profile declares a key for a model, a suggestion of another key for it is answered. A declaration of other ids in

@@ -2,7 +2,8 @@
 
 There are two signs. The *name*: a column, or a key in JSON, is called a password, secret, token, credential or private key,
 and its values are neither empty nor Django's password hashes nor visibly encrypted. The *value*: it has the form of a
-private key, a cloud key or a signed token, in any column. Values are counted, never shown.
+private key, a cloud key or a signed token, in any column. What is called just `key` needs both, for many a key is a word;
+what an authenticator keeps is secret whatever it is called. Values are counted, never shown.
 """
 
 from __future__ import annotations
@@ -23,14 +24,22 @@ from edms_tasks.quoting import literal
 from edms_tasks.scratch.workspace import relation
 
 _NODES = "secret_nodes"
+_OPEN = "Secrets that open something"
+_LET_IN = "Secrets of second factors"
+_KEYS = "Keys that a machine made"
 
 # The last words of a name count: `api_token` is a secret, `token_type` is not.
 _PASSWORD = re.compile(r"(?:^|_)(?:password|passwd|passphrase|passcode|pwd|pin_code)$")
 _TOKEN = re.compile(
-    r"(?:^|_)(?:secret|token|credentials?|otp_seed|totp_seed|session_key"
+    r"(?:^|_)(?:secrets?|tokens?|credentials?|seed|session_key|(?:recovery|backup|migrated|scratch|static)_codes?"
     r"|(?:api|secret|private|access|signing|encryption|auth|license|master|hmac)_?key)$"
 )
 _NOT_CLEAR = re.compile(r"(?:^|_)(?:encrypted|crypted|hashed|hash|digest|public|masked)(?:_|$)")
+# Models whose rows let somebody in: second factors and the like.
+_AUTHENTICATOR = re.compile(r"authenticator|otp|mfa|twofactor|two_factor|webauthn|passkey", re.IGNORECASE)
+_KEPT = frozenset({"data", "key", "value", "config", "settings", "payload"})
+# What a machine made: hexadecimal, base 32 or base 64, not a word.
+_RANDOM = (r"[0-9a-f]{16,}|[0-9A-F]{16,}|[A-Z2-7]{16,}=*|[A-Za-z0-9+/]{20,}=*", "[0-9]", "[A-Za-z]")
 _SHORTEST_TOKEN = 8  # bytes; a shorter value is a setting such as "none" or "bearer"
 
 # Password hashes of Django, and its mark for "no password".
@@ -38,8 +47,9 @@ _HASHED = (
     r"(?:pbkdf2_\w+|argon2\w*|bcrypt\w*|scrypt|md5|sha1|unsalted_\w+|crypt)\$.*|\$(?:2[aby]|argon2\w*|5|6|y)\$.*|!.*"
 )
 # Fernet tokens, Ansible vaults, PGP and age messages, JSON Web Encryption.
+_FERNET = "gAAAA"
 _ENCRYPTED = (
-    r"gAAAA.*|\$ANSIBLE_VAULT.*|-----BEGIN PGP MESSAGE.*|-----BEGIN AGE.*|age-encryption\.org.*"
+    rf"{_FERNET}.*|\$ANSIBLE_VAULT.*|-----BEGIN PGP MESSAGE.*|-----BEGIN AGE.*|age-encryption\.org.*"
     r"|[\w-]+(?:\.[\w-]*){4}|\{?enc(?:rypted)?[:}].*"
 )
 
@@ -63,6 +73,8 @@ def assess_secrets(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample],
             assessments += _telling_values(cursor, table, keys)
     for sample in samples:
         for column in json_columns(cursor, sample):
+            if _sign_of(sample.table, sample.table.column(column)) == _LET_IN:
+                continue  # counted already, as a whole
             assessments += _named_keys(cursor, sample, column)
     return assessments
 
@@ -93,7 +105,7 @@ def _named_columns(cursor: duckdb.DuckDBPyConnection, table: Table, keys: Checke
 
 def _telling_values(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKeys) -> list[Assessment]:
     """Values that look like secrets, in columns whose names do not."""
-    columns = [column for column in _texts(table) if _sign_of(table, column) is None]
+    columns = [column for column in _texts(table) if _sign_of(table, column) in (None, _KEYS)]
     if not columns:
         return []
     counts = []
@@ -149,9 +161,13 @@ def _text(table: Table, column: Column, keys: CheckedKeys) -> str:
 
 
 def _sign_of(table: Table, column: Column) -> str | None:
+    model = table.label.rpartition(".")[2] if table.model is not None else ""
+    if model and column.name.lower() in _KEPT and _AUTHENTICATOR.search(model):
+        return _LET_IN
     # The `key` of an ApiKey or a Token is the secret itself.
-    of_model = column.name in ("key", "value") and table.model is not None
-    return _sign(table.label.rpartition(".")[2] if of_model else column.name)
+    if model and column.name in ("key", "value") and (sign := _sign(model)):
+        return sign
+    return _sign(column.name) or (_KEYS if column.name.lower() == "key" else None)
 
 
 def _sign(name: str) -> str | None:
@@ -161,13 +177,20 @@ def _sign(name: str) -> str | None:
         return None
     if _PASSWORD.search(snake):
         return "Passwords"
-    return "Secrets that open something" if _TOKEN.search(snake) else None
+    return _OPEN if _TOKEN.search(snake) else None
 
 
 def _is_clear(text: str, sign: str) -> str:
     shortest = 1 if sign == "Passwords" else _SHORTEST_TOKEN
+    more = ""
+    if sign == _KEYS:
+        form, *parts = _RANDOM
+        more = f"regexp_full_match({text}, {literal(form)}) AND "
+        more += "".join(f"regexp_matches({text}, {literal(part)}) AND " for part in parts)
+    elif sign == _LET_IN:
+        more = f"NOT contains({text}, {literal(_FERNET)}) AND "  # JSON with encrypted values
     return (
-        f"strlen({text}) >= {shortest} AND NOT regexp_full_match({text}, {literal(_HASHED)}, 's') "
+        f"{more}strlen({text}) >= {shortest} AND NOT regexp_full_match({text}, {literal(_HASHED)}, 's') "
         f"AND NOT regexp_full_match({text}, {literal(_ENCRYPTED)}, 's')"
     )
 

@@ -1,8 +1,13 @@
-"""Suggest a key for a table that has none: columns that identify its rows. A suggestion is never used by itself."""
+"""Suggest a key for a table that has none: columns that identify its rows. A suggestion is never used by itself.
+
+That no two rows share some values says little where there are few rows or many combinations of values. Such columns are not
+suggested: as a key they would match rows of two systems that have nothing to do with each other.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 import duckdb
@@ -16,15 +21,19 @@ from edms_tasks.scratch.workspace import relation
 
 # Names of columns that usually identify rows, the likeliest first.
 _TELLING = (
-    "uuid", "uid", "guid", "code", "number", "no", "slug", "key", "identifier", "name", "username", "email", "title",
-    "label", "reference", "serial", "checksum", "filename", "path", "date", "language", "locale", "type", "kind",
+    "uuid", "uid", "guid", "code", "number", "no", "slug", "key", "identifier", "name", "username", "email",
+    "reference", "serial", "checksum", "filename", "path", "date", "language", "locale", "type", "kind",
     "sequence", "position", "order", "index", "rank", "page", "line", "revision", "version", "action",
 )  # fmt: skip
+# From here on they identify a row only within something else.
+_WITHIN = _TELLING.index("date")
 _KINDS = {"text", "integer", "uuid", "date"}
 _MOST_COLUMNS = 8
 _MOST_PARTS = 3
 _SAMPLE_ROWS = 2_000
 _FEWEST_ROWS = 2  # any column identifies a single row
+_FEW_VALUES = 12  # a column with so few different ones says what kind a row is
+_BY_CHANCE = 3.0  # expected rows with the same values, if values met at random: exp(-3) is 5 %
 
 
 def suggest_key(
@@ -42,8 +51,14 @@ def suggest_key(
             # Not references alone: those of a link table have a constraint of their own.
             if all(reference_of(table, column.name) for column in chosen):
                 continue
+            if len(chosen) == 1 and _rank(chosen[0]) >= _WITHIN:
+                continue
             names = [column.name for column in chosen]
-            if _tell_apart(cursor, sample, names) and _tell_apart(cursor, rows, names):
+            if (
+                _tell_apart(cursor, sample, names)
+                and _tell_apart(cursor, rows, names)
+                and not (len(chosen) > 1 and _by_chance(cursor, table, rows, names))
+            ):
                 return tuple(column.field or column.name for column in chosen)
     return None
 
@@ -61,12 +76,31 @@ def _telling_columns(table: Table, model: ProbeModel | None, keys: CheckedKeys) 
         if reference is not None:
             if _is_portable(reference.target, table.id, keys):
                 ranked.append((len(_TELLING), column))
-        elif column.logical_type in _KINDS and column.name not in dict(table.file_columns):
-            words = column.name.lower().split("_")
-            places = [_TELLING.index(word) for word in words if word in _TELLING]
-            if column.logical_type == "uuid" or places:
-                ranked.append((0 if column.logical_type == "uuid" else min(places), column))
+        elif column.logical_type in _KINDS and column.name not in dict(table.file_columns) and _tells(column):
+            ranked.append((_rank(column), column))
     yield from (column for _, column in sorted(ranked, key=lambda pair: (pair[0], pair[1].nullable, pair[1].name)))
+
+
+def _rank(column: Column) -> int:
+    """The place of a column's name among the telling ones; their number for a name that tells nothing."""
+    if column.logical_type == "uuid":
+        return 0
+    words = column.name.lower().split("_")
+    return min((_TELLING.index(word) for word in words if word in _TELLING), default=len(_TELLING))
+
+
+def _tells(column: Column) -> bool:
+    return _rank(column) < len(_TELLING)
+
+
+def _by_chance(cursor: duckdb.DuckDBPyConnection, table: Table, rows: str, columns: Sequence[str]) -> bool:
+    """Whether no two rows have the same values in these columns only because there are few rows, or few different values."""
+    counted = ", ".join(f"count(DISTINCT {identifier(name)})" for name in columns)
+    (count, *different) = cursor.execute(f"SELECT count(*), {counted} FROM {rows}").fetchall()[0]
+    few = max(_FEW_VALUES, math.isqrt(int(count)))
+    if not any(reference_of(table, name) for name in columns) and max(different) <= few:
+        return True
+    return bool(count * (count - 1) / (2 * math.prod(different)) < _BY_CHANCE)
 
 
 def _is_portable(target: str, start: str, keys: CheckedKeys) -> bool:

@@ -25,9 +25,10 @@ from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.path_states import PathStates
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
-from edms_tasks.undeclared.names_of_models import Names
+from edms_tasks.undeclared.names_of_models import Names, counts
 
 _IDS = "soft_ids"
+_CONTRADICTED = 0.9  # of the values: fewer ids of the model that the name means, and another one's are believed
 # Tables of Django itself, whose small ids match any column of numbers.
 _NOT_MEANT = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
 
@@ -38,10 +39,13 @@ class _Match:
 
     place: int
     target: int
-    share: float  # of the place's values, those that are ids of the model
-    different: int  # different ones of them
-    highest: int | None  # the largest number looked up; None where some are UUIDs
     named: bool  # the place's name means the model
+    fit: Fit
+
+    @property
+    def rank(self) -> tuple[bool, float, float, int]:
+        """How well the model fits, compared with others for the same place."""
+        return self.named, self.fit.likelihood, self.fit.share, -self.fit.largest_id
 
 
 def assess_soft_references(
@@ -51,23 +55,30 @@ def assess_soft_references(
     targets = _tabulate_ids(cursor, keys)
     places = tabulate_places(cursor, samples)
     declared = {number for number, place in enumerate(places) if _is_declared(place)}
-    names = Names(targets, keys.tables)
-    best: dict[int, _Match] = {}
-    for match in _matches(cursor, places, targets, names):
-        if match.place in declared:
-            continue
-        better = best.get(match.place)
-        if better is None or (match.named, match.share, match.different) > (
-            better.named,
-            better.share,
-            better.different,
-        ):
-            best[match.place] = match
-    return [
-        _assessment(places[match.place], targets[match.target], match)
-        for match in best.values()
-        if not _repeats_own_key(cursor, places[match.place], targets[match.target], keys)
-    ]
+    candidates: dict[int, list[_Match]] = {}
+    for match in _matches(cursor, places, targets, Names(targets, keys.tables)):
+        if match.place not in declared:
+            candidates.setdefault(match.place, []).append(match)
+    found = []
+    for number, matches in candidates.items():
+        best = _best(matches)
+        if best is not None and not _is_counter(cursor, places[number], best, targets, keys):
+            found.append(_assessment(places[number], targets[best.target], best))
+    return found
+
+
+def _best(matches: Sequence[_Match]) -> _Match | None:
+    """The likeliest model of those that a place's values match; None if they are hardly ids of any.
+
+    The name decides, unless the values fit the ids of another model much better: those of `document` may all be pages.
+    """
+    likely = [match for match in matches if _is_likely(match)]
+    if not likely:
+        return None
+    best = max(likely, key=lambda match: match.rank)
+    surest = max(likely, key=lambda match: match.fit.likelihood)
+    contradicted = surest.fit.nearly_all and surest.fit.beats_chance and best.fit.share < _CONTRADICTED
+    return surest if best.named and contradicted else best
 
 
 def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[Table]:
@@ -93,65 +104,88 @@ def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[
 def _matches(
     cursor: duckdb.DuckDBPyConnection, places: Sequence[Place], targets: Sequence[Table], names: Names
 ) -> list[_Match]:
-    """Pairs of a place and a model whose ids the place is likely to contain."""
+    """Pairs of a place and a model that have ids in common."""
     rows = cursor.execute(
         f"""
         WITH looked_up AS (
-            SELECT place, sum(weight) AS weight, CASE WHEN count(number) = count(*) THEN max(number) END AS highest
+            SELECT place, sum(weight) AS weight, count(*) AS different, bool_and(number IS NOT NULL) AS numbers,
+                max(number) AS highest, min(number) AS lowest,
+                sum(CAST(number AS DOUBLE) * weight) / sum(weight) AS mean
             FROM {PLACED_VALUES}
             GROUP BY place
+        ),
+        hits AS (
+            SELECT v.place, i.target, sum(v.weight) AS resolved, count(*) AS among
+            FROM {PLACED_VALUES} v JOIN {_IDS} i ON i.value = v.value
+            GROUP BY v.place, i.target
+        ),
+        numbered AS (
+            SELECT target, number, count(*) OVER (PARTITION BY target ORDER BY number) AS below,
+                max(number) OVER (PARTITION BY target) AS largest
+            FROM {_IDS}
+            WHERE number IS NOT NULL
         )
-        SELECT v.place, i.target, sum(v.weight), any_value(l.weight), count(*), any_value(l.highest)
-        FROM {PLACED_VALUES} v
-        JOIN {_IDS} i ON i.value = v.value
-        JOIN looked_up l ON l.place = v.place
-        GROUP BY v.place, i.target
+        SELECT h.place, h.target, h.resolved, h.among, l.weight, l.different, l.numbers, l.highest, l.lowest, l.mean, n.below, n.largest
+        FROM hits h
+        JOIN looked_up l ON l.place = h.place
+        ASOF LEFT JOIN numbered n ON n.target = h.target AND n.number <= l.highest
         """
     ).fetchall()
     matches = []
-    for place, target, resolved, weight, different, highest in rows:
-        # Values that do not look like ids were not looked up; they count as values that are not ids.
-        share = int(resolved) / int(weight) * places[place].alike / places[place].filled
-        match = _Match(place, target, share, int(different), highest, target in _meant(places[place], names))
-        if _is_likely(cursor, match):
-            matches.append(match)
+    for place, target, resolved, among, weight, different, numbers, highest, lowest, mean, below, largest in rows:
+        fit = Fit(
+            # Values that do not look like ids were not looked up; they count as values that are not ids.
+            share=int(resolved) / int(weight) * places[place].alike / places[place].filled,
+            different=int(among),
+            highest=int(highest) if numbers else None,
+            below=int(below or 0),
+            lowest=int(lowest) if numbers else 0,
+            mean=float(mean) if numbers else 0.0,
+            largest_id=int(largest or 0),
+            in_a_row=bool(numbers and weight <= 1.1 * different and highest - lowest + 1 <= 1.05 * different),
+        )
+        matches.append(_Match(int(place), int(target), _is_meant(places[place], int(target), fit, names), fit))
     return matches
 
 
-def _is_likely(cursor: duckdb.DuckDBPyConnection, match: _Match) -> bool:
+def _is_likely(match: _Match) -> bool:
     if match.named:
-        return match.share >= MOSTLY
-    if match.share < SURELY:
-        return False
-    # The ids that occur are a lower bound of the model's ids up to the highest; count them all only if this bound passes.
-    if not Fit(match.share, match.different, match.highest, match.different).beats_chance:
-        return False
-    below = 0
-    if match.highest is not None:
-        (below,) = cursor.execute(
-            f"SELECT count(*) FROM {_IDS} WHERE target = {match.target} AND number <= {match.highest}"
-        ).fetchall()[0]
-    return Fit(match.share, match.different, match.highest, int(below)).beats_chance
+        return match.fit.share >= MOSTLY
+    return (match.fit.share >= SURELY and match.fit.beats_chance) or (match.fit.nearly_all and match.fit.spreads)
 
 
-def _meant(place: Place, names: Names) -> frozenset[int]:
-    """The models that the name of a place means."""
+def _is_meant(place: Place, target: int, fit: Fit, names: Names) -> bool:
+    """Whether the name of a place means a model; a name that may also be that of a number needs fitting values."""
     meaning = names.meant(place.name, several=place.several)
-    named = meaning.strength == "reference" or (meaning.strength == "model" and place.several)
-    return meaning.targets if named else frozenset()
-
-
-def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, target: Table, keys: CheckedKeys) -> bool:
-    """Whether a place only repeats its own table's primary key, which is no reference to it."""
-    if place.table.id != target.id or place.path or len(target.primary_key) != 1:
+    if target not in meaning.targets:
         return False
-    raw, kinds = keys.raws[target.id], keys.types[target.id]
+    if meaning.strength == "reference" or (meaning.strength == "model" and place.several):
+        return True
+    return meaning.strength == "model" and fit.nearly_all and (fit.beats_chance or fit.spreads)
+
+
+def _is_counter(
+    cursor: duckdb.DuckDBPyConnection, place: Place, match: _Match, targets: Sequence[Table], keys: CheckedKeys
+) -> bool:
+    """Whether a place's numbers count: by its name, or because they run along with its own table's primary key."""
+    if not match.named and match.fit.highest is not None and counts(place.name):
+        return True
+    if place.path or (match.named and place.table.id != targets[match.target].id):
+        return False
+    return _repeats_own_key(cursor, place, keys)
+
+
+def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, keys: CheckedKeys) -> bool:
+    """Whether a column only repeats its own table's primary key."""
+    own = place.table
+    if len(own.primary_key) != 1:
+        return False
+    raw, kinds = keys.raws[own.id], keys.types[own.id]
     column, pk = (
-        text_value(name, kinds[name], raw.encodings.get(name, "native"))
-        for name in (place.column, target.primary_key[0])
+        text_value(name, kinds[name], raw.encodings.get(name, "native")) for name in (place.column, own.primary_key[0])
     )
     (same, filled) = cursor.execute(
-        f"SELECT count(*) FILTER ({column} = {pk}), count({identifier(place.column)}) FROM {relation(target, raw)}"
+        f"SELECT count(*) FILTER ({column} = {pk}), count({identifier(place.column)}) FROM {relation(own, raw)}"
     ).fetchall()[0]
     return bool(same > MOSTLY * filled)
 
@@ -214,7 +248,7 @@ def _assessment(place: Place, target: Table, match: _Match) -> Assessment:
         make_finding(
             "soft-reference",
             place.subject,
-            f"{what}{where} look like ids of {target.label}: {match.share:.0%} of the {place.filled:,} examined are.",
+            f"{what}{where} look like ids of {target.label}: {match.fit.share:.0%} of the {place.filled:,} examined are.",
             count=place.filled,
             fix=(
                 "A full restore brings the ids back as they were, but nothing checks that their rows exist. "

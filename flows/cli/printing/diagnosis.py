@@ -14,7 +14,7 @@ from flows.running.printable import count_text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edms_tasks.doctor import KeyVerdict
+    from edms_tasks.doctor import KeyVerdict, Suggestion
     from flows.doctor import Examined
 
 _MARKS = {"error": "✗", "warning": "!", "info": "·"}
@@ -22,10 +22,12 @@ _HEADINGS = {"error": "errors", "warning": "warnings", "info": "notes"}
 _SUBJECTS_SHOWN = 12
 
 
-def print_diagnosis(console: Console, result: Examined, page: Path | None, *, every: bool = False) -> None:
+def print_diagnosis(
+    console: Console, result: Examined, page: Path | None, *, every: bool = False, suggestions: bool = True
+) -> None:
     """The findings with their fixes, the settings for some of them, the notable keys, and the verdict.
 
-    With `every`, the keys of all tables.
+    With `every`, the keys of all tables. Without `suggestions`, no lines for the settings.
     """
     diagnosis = result.diagnosis
     rows = sum(verdict.rows for verdict in diagnosis.keys)
@@ -36,9 +38,13 @@ def print_diagnosis(console: Console, result: Examined, page: Path | None, *, ev
     line(console, f"database  {result.database}")
     line(console, f"read      {read}" + (f"; left out: {', '.join(result.excluded)}" if result.excluded else ""))
     _print_findings(console, result)
-    if result.settings:
+    if result.settings and suggestions:
         line(console, "")
-        line(console, "Suggested lines for edms-backup.toml (check each):")
+        line(
+            console,
+            "Suggested lines for edms-backup.toml, the costliest to miss first (check each; `doctor --write` asks for each and "
+            "writes them):",
+        )
         for text in result.settings.splitlines():
             line(console, f"  {text}")
     if result.answered and result.profile is not None:
@@ -59,6 +65,16 @@ def print_diagnosis(console: Console, result: Examined, page: Path | None, *, ev
         for severity, noun in zip(SEVERITIES, ("error", "warning", "note"), strict=True)
     )
     line(console, f"✓ no errors ({counts})" if diagnosis.healthy else f"✗ {counts}")
+
+
+def print_written(console: Console, config: Path, written: Sequence[Suggestion]) -> None:
+    """Which suggestions were written into the settings file."""
+    if not written:
+        line(console, f"No suggestion was written into {config}.")
+        return
+    line(console, f"{count_text(len(written), 'suggestion')} written into {config}:")
+    for one in written:
+        line(console, f"  {one.name}")
 
 
 def _print_keys(console: Console, keys: Sequence[KeyVerdict], *, every: bool) -> None:
@@ -88,7 +104,7 @@ def _print_findings(console: Console, result: Examined) -> None:
             severity = group.severity
             line(console, "")
             line(console, f"{_HEADINGS[severity]}:")
-        subjects = [subject + (f" ({count:,})" if count != 1 else "") for subject, count in group.subjects]
+        subjects = [subject + (f" ({count:,})" if count > 1 else "") for subject, count in group.subjects]
         more = f" and {len(subjects) - _SUBJECTS_SHOWN} more" if len(subjects) > _SUBJECTS_SHOWN else ""
         line(console, f"{_MARKS[severity]} {', '.join(subjects[:_SUBJECTS_SHOWN])}{more}")
         line(console, f"    {group.message}  [{group.code}]")
