@@ -40,6 +40,7 @@ from flows.evidence.artifacts import leave_merge
 from flows.evidence.reports import new_page
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
+from flows.merging.merge_inputs import MergeInputs
 from flows.merging.merge_options import Wanted
 from flows.merging.merge_stages import MergeStages
 from flows.requests import BackupRequest, MergeRequest
@@ -105,7 +106,6 @@ class MergeResult:
 def merge(run: Run, request: MergeRequest) -> MergeResult:
     """Merge a snapshot into the live system, or plan to. If anything fails, the live system is unchanged.
 
-
     Raises:
         CommandError: it was not confirmed.
         SettingsError: a declared natural key cannot be used.
@@ -123,29 +123,9 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
         with run.stage("open"):
             opened = _open(run, request, notes, cleanup)
         scratch = cleanup.enter_context(run_folder(run.settings.workdir, "merge"))
-        tables = _tables(run.settings, opened.database, opened.manifest, scratch, notes)
-        names = names_as_declared(opened.manifest, run.settings.soft_references, notes)
-        wanted.policies.require_known(tables)
+        its = _inputs(run, request, wanted, opened, scratch, notes, cleanup)
         safety = None if request.dry_run else _safety_snapshot(run, opened)
-        workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
-        folders = _folders(run.settings, opened.report, opened.manifest, notes)
-        keys = keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes)
-        own = _is_own(run.settings, opened)
-        stages = MergeStages(
-            run,
-            opened.repository,
-            opened.manifest,
-            workspace,
-            scratch,
-            tables,
-            folders,
-            names,
-            keys,
-            notes,
-            own,
-            _needed(tables, opened.report),
-            wanted,
-        )
+        stages = MergeStages(run, its, notes)
         with run.stage("read the snapshot"):
             stages.read_snapshot()
         if request.dry_run:
@@ -156,7 +136,7 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
         when_stopped(
             f"The live database is unchanged. Snapshot {safety[:12] if safety else ''} of it was made before; staged files were removed."
         )
-        plan, proved = _merge(run, opened, stages, tables, scratch, notes, cleanup)
+        plan, proved = _merge(run, opened, stages, its, notes, cleanup)
         not_rebuilt = () if plan.conflicts else _rebuild(run, opened, notes)
     done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), run.seconds, not_rebuilt=not_rebuilt)
     if not done.done:
@@ -202,6 +182,34 @@ def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack)
     return _Opened(chosen.snapshot_id, chosen.manifest, repository, report, database, live, patience, held)
 
 
+def _inputs(
+    run: Run,
+    request: MergeRequest,
+    wanted: Wanted,
+    opened: _Opened,
+    scratch: Path,
+    notes: list[str],
+    cleanup: ExitStack,
+) -> MergeInputs:
+    """Settle what is merged, and by which keys, before anything is written."""
+    tables = _tables(run.settings, opened.database, opened.manifest, scratch, notes)
+    names = names_as_declared(opened.manifest, run.settings.soft_references, notes)
+    wanted.policies.require_known(tables)
+    return MergeInputs(
+        repository=opened.repository,
+        manifest=opened.manifest,
+        workspace=cleanup.enter_context(run.workspace(scratch / "workspace")),
+        scratch=scratch,
+        tables=tables,
+        folders=_folders(run.settings, opened.report, opened.manifest, notes),
+        names=names,
+        keys=keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes),
+        own_edms=_is_own(run.settings, opened),
+        needed=_needed(tables, opened.report),
+        wanted=wanted,
+    )
+
+
 def _needed(tables: Sequence[Table], report: ProbeReport | None) -> dict[str, frozenset[str]]:
     """The columns of references, by table id, whose rows Django deletes with what they refer to, or that keep it from being deleted."""
     together = {"CASCADE", "PROTECT", "RESTRICT", "DB_CASCADE"}
@@ -244,8 +252,7 @@ def _merge(
     run: Run,
     opened: _Opened,
     stages: MergeStages,
-    tables: Sequence[Table],
-    scratch: Path,
+    its: MergeInputs,
     notes: list[str],
     cleanup: ExitStack,
 ) -> tuple[MergePlan, tuple[MergedTable, ...]]:
@@ -253,12 +260,12 @@ def _merge(
     assert opened.held is not None  # it is no dry run
     database = opened.database
     # Before the transaction: a backup that runs is waited for while nobody else is kept waiting.
-    with opened.live.still("merge", opened.patience) as still, database.merging(scratch, tables) as transaction:
+    with opened.live.still("merge", opened.patience) as still, database.merging(its.scratch, its.tables) as transaction:
         stages.read_target(transaction.view())
         plan = stages.plan(opened.snapshot_id, database.address.display, notes)
         if plan.conflicts:
             return plan, ()
-        cleanup.callback(stages.remove_staged_files)
+        cleanup.callback(stages.files.remove_staged)
         proved = stages.carry_out(transaction)
         aside = run.settings.workdir / "replaced-by-merges" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
         with run.stage("commit"):
@@ -303,11 +310,11 @@ def _reported(run: Run, result: MergeResult) -> MergeResult:
 def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside: Path) -> None:
     """Move the files in, then commit: a file without its row does no harm, and the next merge recognises it as equal."""
     try:
-        stages.move_files_in(aside)
+        stages.files.move_in(aside)
         run.call(commit, transaction)
     except BaseException:
         if not transaction.committed:
-            stages.take_files_back()
+            stages.files.take_back()
         raise
 
 

@@ -18,7 +18,6 @@ _MOST_LINKS = 40
 def names_in(folder: Path, files: Sequence[Path]) -> tuple[bytes, ...]:
     """The names of databases' files inside a folder, relative to it; the files need not exist.
 
-
     Args:
         folder: with or without links on the way to it.
         files: the databases' files. Each may be a link: then every name on the way to the file counts.

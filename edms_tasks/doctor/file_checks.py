@@ -15,7 +15,6 @@ def assess_files(
 ) -> list[Assessment]:
     """Findings about missing files, orphans, path columns, and files outside every root with the roots that would contain them.
 
-
     Args:
         examination: the tables and roots to compare.
         files: SELECT of (root, path) of all existing files, the paths as bytes.

@@ -36,7 +36,6 @@ def measure_file_names(
 ) -> tuple[FileNameState, ...]:
     """Count and digest the file names that contain ids, for each declaration; `indexes` are the folders' indexes, by name.
 
-
     Raises:
         DamagedRepository: an index is missing or altered.
     """

@@ -42,7 +42,6 @@ def find_missing_and_orphans(
     There are no orphans in a root that no column uses, nor in one that is named by a table whose rows were not read: those rows
     may name the files.
 
-
     Args:
         connection: where the relations are.
         tables: all of the inventory.

@@ -35,7 +35,6 @@ def open_index(index: FileIndex, repository: Repository, scratch: Path | None = 
 def open_own_index(index: FileIndex, repository: Repository, scratch: Path | None = None) -> Iterator[OpenedIndex]:
     """Fetch an index that this run wrote. Its objects are compared with their names; its rows are not checked.
 
-
     Raises:
         DamagedRepository: an object is missing or altered.
     """

@@ -4,11 +4,14 @@
     python probe.py run    --project DIR --settings MODULE --alias default --database NAME -- check
     python probe.py run    --project DIR --settings MODULE --alias default --another-engine -- migrate -- check
 
-Python 3.8 and Django 3.2 are enough. The report goes to a file, because EDMS code prints to standard output. Nothing
-is written to the EDMS: rows are read through `_base_manager`, no signal fires, nothing is saved. With `--lookups`,
-`get_by_natural_key` is called with the rows' own keys, in a transaction that is rolled back.
+Python 3.8 and Django 3.2 are enough. The report goes to a file, because EDMS code prints to standard output. Nothing is written
+to the EDMS: rows are read through `_base_manager`, no signal fires, nothing is saved. With `--lookups`, `get_by_natural_key` is
+called with the rows' own keys, in a transaction that is rolled back.
 
-The file is long because it must be one: it is also sent as text to an interpreter that has none of our files.
+The file is longer than others on purpose. It also runs as a text where none of our files are (`remote_probe.py`). Parts could not
+import each other: their names would be among the modules of the EDMS and could hide them. They could only be joined as text,
+which no checker would see before it runs. Its parts are `main` and the commands, `Reporter` (models and database), and
+`Surroundings` (folders of files).
 """
 
 from __future__ import annotations

@@ -40,7 +40,6 @@ def copied_ids(
 ) -> list[CopiedId]:
     """The places of ids in a copy of a row of this table.
 
-
     Args:
         table: the model's.
         tables: all, by id, with the references that the settings declare.

@@ -33,7 +33,6 @@ def choose(
 ) -> Chosen:
     """The snapshot that a name means: `latest`, an id or its first digits (at least 4), or a tag (its newest snapshot).
 
-
     Args:
         repository: the repository to search.
         name: `latest`, an id, a beginning of one, or a tag.

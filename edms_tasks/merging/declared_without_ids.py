@@ -36,7 +36,6 @@ class Accepted:
 def accepted(names: Collection[str], tables: Mapping[str, Table], roots: Collection[str]) -> Accepted:
     """Check the names that the user declares to contain no ids.
 
-
     Args:
         names: `documents.Document.batch_id`, `table.column`, or `media:thumbnails/*`.
         tables: the snapshot's, by id.

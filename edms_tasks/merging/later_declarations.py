@@ -47,7 +47,6 @@ def names_as_declared(
     """The references in file names: the snapshot's, and those that the settings have declared since. A line for each of the latter is
     added to `notes`.
 
-
     Raises:
         SettingsError: a declaration contradicts itself.
     """

@@ -37,7 +37,6 @@ _LONGEST_WAY = 100
 class Selector:
     """Rows of one model, chosen by the first parts of their natural key, or by the value of a column (`*` matches any text).
 
-
     Example:
         >>> Selector.parse("documents.Document:SOP-0001")
         Selector(model='documents.Document', column=None, parts=('SOP-0001',))

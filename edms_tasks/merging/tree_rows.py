@@ -8,6 +8,7 @@ checked on the places themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,29 @@ from edms_tasks.trees.new_places import PLACES, broken_nodes, place_nodes
 from edms_tasks.trees.tree_kinds import Tree, is_of_places, tree_of
 
 _SHIFT = 2**31  # keeps the order of a tree's number and a node's in one
+
+
+@dataclass(frozen=True)
+class TreeMerge:
+    """The merge of a table that is a tree: both sides' rows, and the positions of their nodes."""
+
+    tree: Tree
+    source: Identified  # the snapshot's rows
+    target: Identified
+    rows: Rewritten  # the snapshot's rows, rewritten for the target
+    mine: Labelled  # the positions in the snapshot
+    theirs: Labelled  # the positions in the target
+    policy: Policy
+
+    @property
+    def updates(self) -> int:
+        """The number of rows to update under the policy."""
+        return self.rows.updates if self.policy == "overwrite" else 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether any row is written."""
+        return bool(self.rows.inserts or self.updates)
 
 
 def find_trees(
@@ -82,66 +106,57 @@ def without_places(
     return strip(cursor, table, raw, tree, folder)
 
 
-def tree_conflicts(
-    cursor: duckdb.DuckDBPyConnection,
-    tree: Tree,
-    source: Identified,
-    target: Identified,
-    rows: Rewritten,
-    sides: tuple[Labelled, Labelled],
-    policy: Policy,
-) -> list[Conflict]:
-    """What stands in the way of placing a tree's rows; `sides` are those of the snapshot and of the target."""
-    if not _any_written(rows, policy):
+def tree_conflicts(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> list[Conflict]:
+    """What prevents the merge of a tree's rows: an unknown kind of tree, a broken tree, moved nodes, missing parents.
+
+    Raises:
+        MergeRefused: the paths of the two trees cannot be combined.
+    """
+    if not merge.writes:
         return []
-    label = source.table.label
-    broken = broken_nodes(cursor, sides[1].nodes, sides[1].step) if tree.kind == "path" else 0
+    tree, label, theirs = merge.tree, merge.source.table.label, merge.theirs
+    broken = broken_nodes(cursor, theirs.nodes, theirs.step) if tree.kind == "path" else 0
     if tree.kind == "nested":
         if tree.parent is None:
-            return [make_conflict("tree-unsupported", label, count=rows.inserts + rows.updates)]
-        broken = broken_intervals(cursor, sides[1].nodes)
+            return [make_conflict("tree-unsupported", label, count=merge.rows.inserts + merge.rows.updates)]
+        broken = broken_intervals(cursor, theirs.nodes)
     if broken:
         return [make_conflict("tree-broken", label, count=broken)]
-    moved = _moved(cursor, tree, source, target, rows) if tree.kind == "path" and policy == "overwrite" else 0
+    moved = _moved(cursor, merge) if tree.kind == "path" and merge.policy == "overwrite" else 0
     if moved:
         return [make_conflict("tree-moved", label, count=moved)]
-    lost = _place(cursor, tree, source, target, rows, sides, policy)
+    lost = _place(cursor, merge)
     return [make_conflict("tree-parent", label, count=lost)] if lost else []
 
 
-def with_places(
-    cursor: duckdb.DuckDBPyConnection,
-    tree: Tree,
-    source: Identified,
-    target: Identified,
-    rows: Rewritten,
-    sides: tuple[Labelled, Labelled],
-    policy: Policy,
-    folder: Path,
-) -> tuple[Rewritten, Path | None]:
-    """The rows to write with their places, and a file of the target's other rows whose numbers change with them."""
-    if not _any_written(rows, policy):
-        return rows, None
+def with_places(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge, folder: Path) -> tuple[Rewritten, Path | None]:
+    """The rows to write with their positions, and a file of the target's other rows whose numbers change with them.
+
+    Args:
+        cursor: where to compute.
+        merge: the tree, without conflicts.
+        folder: for the files; created if there are any.
+    """
+    if not merge.writes:
+        return merge.rows, None
     folder.mkdir(parents=True)
-    _place(cursor, tree, source, target, rows, sides, policy)
-    join, values, changed = (
-        _path_values(tree, source) if tree.kind == "path" else _nested_values(tree, source, sides[1])
-    )
+    _place(cursor, merge)
+    join, values, changed = _path_values(merge) if merge.tree.kind == "path" else _nested_values(merge)
     replaced = ", ".join(f"{value} AS {identifier(column)}" for column, value in values.items())
     placed, others = folder / "rows.parquet", folder / "others.parquet"
+    rows, is_written = merge.rows, written(merge.policy)
     cursor.execute(
-        f"COPY (SELECT r.* REPLACE ({replaced}) FROM (SELECT * FROM {rows.relation} WHERE {written(policy)}) r "
+        f"COPY (SELECT r.* REPLACE ({replaced}) FROM (SELECT * FROM {rows.relation} WHERE {is_written}) r "
         f"JOIN {join.format(alias='r')}) TO {literal(str(placed))} {AS_PARQUET}"
     )
-    stored = identifiers([column.name for column in source.table.stored_columns])
+    stored = identifiers([column.name for column in merge.source.table.stored_columns])
     cursor.execute(
-        f"COPY (SELECT {stored} FROM (SELECT t.* REPLACE ({replaced}) FROM {target.relation} t JOIN {join.format(alias='t')} "
-        f"WHERE {changed} AND NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND o.{written(policy)}))) "
+        f"COPY (SELECT {stored} FROM (SELECT t.* REPLACE ({replaced}) FROM {merge.target.relation} t JOIN {join.format(alias='t')} "
+        f"WHERE {changed} AND NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND o.{is_written}))) "
         f"TO {literal(str(others))} {AS_PARQUET}"
     )
     (count,) = cursor.execute(f"SELECT count(*) FROM read_parquet({literal(str(others))})").fetchall()[0]
-    updates = rows.updates if policy == "overwrite" else 0
-    return Rewritten(placed, rows.updated, rows.inserts, updates, 0), others if count else None
+    return Rewritten(placed, rows.updated, rows.inserts, merge.updates, 0), others if count else None
 
 
 def broken_places(cursor: duckdb.DuckDBPyConnection, tree: Tree, merged: Labelled) -> int:
@@ -151,45 +166,33 @@ def broken_places(cursor: duckdb.DuckDBPyConnection, tree: Tree, merged: Labelle
     return broken_intervals(cursor, merged.nodes) if tree.parent else 0
 
 
-def _any_written(rows: Rewritten, policy: Policy) -> bool:
-    return bool(rows.inserts or (rows.updates and policy == "overwrite"))
-
-
-def _place(
-    cursor: duckdb.DuckDBPyConnection,
-    tree: Tree,
-    source: Identified,
-    target: Identified,
-    rows: Rewritten,
-    sides: tuple[Labelled, Labelled],
-    policy: Policy,
-) -> int:
-    """Make the places of all nodes; returns the number of those that have none."""
-    mine, theirs = sides
-    if tree.kind == "path":
-        if source.rows and target.rows and mine.step != theirs.step:
+def _place(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
+    """Compute the positions of all nodes; returns the number of nodes that have none."""
+    source, rows, mine, theirs = merge.source, merge.rows, merge.mine, merge.theirs
+    if merge.tree.kind == "path":
+        if source.rows and merge.target.rows and mine.step != theirs.step:
             raise MergeRefused(
                 f"The paths of the tree {source.table.label} have steps of another length in the target.",
                 where=source.table.id,
                 fix="Nothing was changed. Restore the snapshot with --into instead.",
             )
-        labels = _text(source, tree.columns[0], "r")
+        labels = _text(source, merge.tree.columns[0], "r")
         new = (
             f"(SELECT n.labels, n.path AS sort FROM {mine.nodes} n SEMI JOIN "
             f"(SELECT {labels} AS labels FROM {rows.relation} r WHERE \"{ACTION}\" = 'insert') r USING (labels))"
         )
-        step = theirs.step if target.rows else mine.step
+        step = theirs.step if merge.target.rows else mine.step
         return place_nodes(cursor, source.table, there=theirs.nodes, new=new, step=step)
-    assert tree.parent is not None  # tree_conflicts() refuses others
-    pk = source.table.primary_key[0]
+    assert merge.tree.parent is not None  # tree_conflicts() refuses others
+    pk, is_written = source.table.primary_key[0], written(merge.policy)
     sort = f'n.tree * {_SHIFT} + n."left"'
     nodes = f"""(
         SELECT n.id, n.parent, n.tree, {sort} AS sort, false AS is_new
-        FROM {theirs.nodes} n ANTI JOIN (SELECT {_text(source, pk, "r")} AS id FROM {rows.relation} r WHERE {written(policy)}) w USING (id)
+        FROM {theirs.nodes} n ANTI JOIN (SELECT {_text(source, pk, "r")} AS id FROM {rows.relation} r WHERE {is_written}) w USING (id)
         UNION ALL
-        SELECT {_text(source, pk, "r")}, {_text(source, tree.parent, "r")}, t.tree,
+        SELECT {_text(source, pk, "r")}, {_text(source, merge.tree.parent, "r")}, t.tree,
             coalesce(t.tree * {_SHIFT} + t."left", {sort}), t.id IS NULL
-        FROM (SELECT * FROM {rows.relation} WHERE {written(policy)}) r
+        FROM (SELECT * FROM {rows.relation} WHERE {is_written}) r
             JOIN {source.relation} s ON {paired("r", "s")}
             JOIN {mine.nodes} n ON n.id = {_text(source, pk, "s")}
             LEFT JOIN {theirs.nodes} t ON t.id = {_text(source, pk, "r")}
@@ -197,38 +200,38 @@ def _place(
     return number_nodes(cursor, nodes)
 
 
-def _path_values(tree: Tree, source: Identified) -> tuple[str, dict[str, str], str]:
-    """The join of a row (`{alias}`) with its place, the values of its columns, and which of the target's others change."""
-    path, _, children = tree.columns
-    labels = _text(source, path, "@alias@").replace('"@alias@"', "{alias}")
+def _path_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
+    """SQL: the join of a row (`{alias}`) with its position, the values of its columns, and which other rows of the target change."""
+    path, _, children = merge.tree.columns
+    labels = _text(merge.source, path, "@alias@").replace('"@alias@"', "{alias}")
     values = {
-        path: carried("p.path", source.held(path)),
-        children: carried("CAST(p.children AS VARCHAR)", source.held(children)),
+        path: carried("p.path", merge.source.held(path)),
+        children: carried("CAST(p.children AS VARCHAR)", merge.source.held(children)),
     }
     changed = "p.children <> p.counted AND p.labels IN (SELECT above FROM tree_new)"
     return f"{PLACES} p ON p.labels = {labels}", values, changed
 
 
-def _nested_values(tree: Tree, source: Identified, theirs: Labelled) -> tuple[str, dict[str, str], str]:
-    pk = _text(source, source.table.primary_key[0], "@alias@").replace('"@alias@"', "{alias}")
+def _nested_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
+    """The same as `_path_values`, for nested sets."""
+    pk = _text(merge.source, merge.source.table.primary_key[0], "@alias@").replace('"@alias@"', "{alias}")
     names = ("left", "right", "tree", "level")
     values = {
-        column: carried(f'CAST(p."{name}" AS VARCHAR)', source.held(column))
-        for column, name in zip(tree.columns, names, strict=True)
+        column: carried(f'CAST(p."{name}" AS VARCHAR)', merge.source.held(column))
+        for column, name in zip(merge.tree.columns, names, strict=True)
     }
     differs = " OR ".join(f'p."{name}" <> w."{name}"' for name in names)
-    changed = f"EXISTS (SELECT 1 FROM {theirs.nodes} w WHERE w.id = p.id AND ({differs}))"
+    changed = f"EXISTS (SELECT 1 FROM {merge.theirs.nodes} w WHERE w.id = p.id AND ({differs}))"
     return f"{NUMBERS} p ON p.id = {pk}", values, changed
 
 
-def _moved(
-    cursor: duckdb.DuckDBPyConnection, tree: Tree, source: Identified, target: Identified, rows: Rewritten
-) -> int:
-    """Rows of both sides that are at another place of the tree in the target."""
-    here, there = _text(source, tree.columns[0], "r"), _text(target, tree.columns[0], "t")
+def _moved(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
+    """The number of rows of both sides whose position differs."""
+    column = merge.tree.columns[0]
+    here, there = _text(merge.source, column, "r"), _text(merge.target, column, "t")
     (count,) = cursor.execute(
-        f"SELECT count(*) FROM (SELECT * FROM {rows.relation} WHERE \"{ACTION}\" = 'update') r "
-        f"JOIN {target.relation} t ON {paired('r', 't')} WHERE {here} <> {there}"
+        f"SELECT count(*) FROM (SELECT * FROM {merge.rows.relation} WHERE \"{ACTION}\" = 'update') r "
+        f"JOIN {merge.target.relation} t ON {paired('r', 't')} WHERE {here} <> {there}"
     ).fetchall()[0]
     return int(count)
 

@@ -23,7 +23,6 @@ from edms_tasks.trees.tree_kinds import Tree
 def step_length(cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, tree: Tree) -> int:
     """The length of one step of a path, in characters; 4 (django-treebeard's default) if there are no rows.
 
-
     Raises:
         MergeRefused: the paths are not steps of one length.
     """

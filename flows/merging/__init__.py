@@ -1,1 +1,1 @@
-"""The parts of a merge: its options (`merge_options.py`) and its stages (`merge_stages.py`)."""
+"""The parts of a merge: its options, its inputs, its stages and its files."""

@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
 from edms_tasks.errors import CheckFailed
 from edms_tasks.identifying.common_form import in_one_form
 from edms_tasks.identifying.sides import Side
-from edms_tasks.inventory.model import FileNameReference, Table
-from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.inventory.model import Table
 from edms_tasks.merging.conflicts import Conflict
-from edms_tasks.merging.declared_without_ids import Accepted, accepted
-from edms_tasks.merging.file_merge import RootMerge, RootToPlan
-from edms_tasks.merging.file_name_columns import naming_columns
-from edms_tasks.merging.file_owners import named_files, owners
-from edms_tasks.merging.file_renaming import Renames, longest_name, with_other_names
+from edms_tasks.merging.declared_without_ids import accepted
 from edms_tasks.merging.identified_rows import Identified, pair_same_rows
 from edms_tasks.merging.matched_tables import Matched
-from edms_tasks.merging.matching_keys import Keys, require_used
+from edms_tasks.merging.matching_keys import require_used
 from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans, unchecked
 from edms_tasks.merging.row_changes import table_change
-from edms_tasks.merging.selection import chosen_ids
-from edms_tasks.merging.tree_rows import broken_places, find_trees, tree_conflicts, with_places, without_places
+from edms_tasks.merging.tree_rows import (
+    TreeMerge,
+    broken_places,
+    find_trees,
+    tree_conflicts,
+    with_places,
+    without_places,
+)
 from edms_tasks.merging.validated_rows import MergedTable
-from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
-from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.trees.label_paths import Labelled
-from flows.merging.merge_options import Wanted
+from flows.merging.merge_files import MergeFiles
+from flows.merging.merge_inputs import MergeInputs
 from flows.running.run import Run, numbered
 from flows.tasks.compare_tasks import fetch_rows, identify_rows
 from flows.tasks.extract_tasks import extract_tables
 from flows.tasks.merge_tasks import (
-    PlannedRoot,
     ToIdentify,
     ToValidate,
     choose_rows,
     identify_table,
     look_for_undeclared_ids,
     match_rows,
-    move_files_in,
-    plan_root,
-    stage_files,
     validate_merged_table,
     write_rows,
 )
@@ -58,44 +53,16 @@ class MergeStages:
     fails.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        repository: Repository,
-        manifest: Manifest,
-        workspace: Workspace,
-        scratch: Path,
-        tables: Sequence[Table],
-        folders: Mapping[str, Path],
-        names: Sequence[FileNameReference],
-        keys: Keys,
-        notes: list[str],
-        own_edms: bool,
-        needed: Mapping[str, Collection[str]],
-        wanted: Wanted,
-    ) -> None:
+    def __init__(self, run: Run, its: MergeInputs, notes: list[str]) -> None:
+        """Begin a merge; `notes` gets a line for each tree."""
+        self.files = MergeFiles(run, its)
         self._run = run
-        self._repository = repository
-        self._manifest = manifest
-        self._workspace = workspace
-        self._scratch = scratch
-        self._tables = tables
-        self._folders = folders
-        self._names = names
-        self._own_edms = own_edms
-        self._needed = needed
+        self._its = its
+        self._tables, self._workspace, self._scratch = its.tables, its.workspace, its.scratch
         self._left_behind: list[str] = []
         self._notes: list[str] = []
-        self._namings = naming_columns(
-            tables,
-            manifest.path_columns,
-            {index.root.name: (index.root.path, str(folders.get(index.root.name, ""))) for index in manifest.files},
-        )
-        self._wanted = wanted
-        self._policies = wanted.policies
-        self._roots: list[RootMerge] = []
-        counts = {entry.table.id: entry.state.rows for entry in manifest.tables}
-        self._trees, self._keys = find_trees(tables, keys, counts, notes)
+        counts = {entry.table.id: entry.state.rows for entry in its.manifest.tables}
+        self._trees, self._keys = find_trees(its.tables, its.keys, counts, notes)
         self._places: dict[str, dict[str, Labelled]] = {SNAPSHOT: {}, TARGET: {}, MERGED: {}}
         self._raws: dict[str, dict[str, RawTable]] = {}
         self._rows: dict[str, dict[str, Identified]] = {}
@@ -108,9 +75,9 @@ class MergeStages:
         Raises:
             DamagedRepository, CheckFailed: an object is missing or altered.
         """
-        entries = {entry.table.id: entry for entry in self._manifest.tables}
+        entries = {entry.table.id: entry for entry in self._its.manifest.tables}
         wanted = numbered([entries[table.id] for table in self._tables])
-        found = self._run.map(fetch_rows, wanted, self._repository, self._workspace, self._scratch / SNAPSHOT)
+        found = self._run.map(fetch_rows, wanted, self._its.repository, self._workspace, self._scratch / SNAPSHOT)
         self._raws[SNAPSHOT] = {raw.table_id: raw for raw in found}
         self._take_places(SNAPSHOT, self._trees)
 
@@ -126,24 +93,23 @@ class MergeStages:
         Raises:
             MergeRefused, CommandError, SettingsError: the merge is not possible with these rows, this selection or these settings.
         """
-        says = accepted(self._wanted.not_references, {table.id: table for table in self._tables}, self._folders)
+        says = accepted(self._its.wanted.not_references, {table.id: table for table in self._tables}, self._its.folders)
         with self._run.stage("match"):
             matched, pairs = self._match("first")
         with self._run.stage("plan"):
-            roots = self._plan_roots(matched, says, {})
+            roots = self.files.plan(matched, says, {})
             if renames := {one.root.index.root.name: one.root.renames for one in roots if one.root.renames}:
-                self._rename(renames)
+                self.files.rename(self._raws[SNAPSHOT], renames)
                 matched, pairs = self._match("renamed")
-                roots = self._plan_roots(matched, says, renames)
-            self._matched, self._roots = matched, [planned.root for planned in roots]
+                roots = self.files.plan(matched, says, renames)
+            self._matched, self.files.roots = matched, [planned.root for planned in roots]
             conflicts: list[Conflict] = []
             for table in self._tables:
                 self._plans[table.id], found = self._plan_table(matched, table, pairs[table.id])
                 conflicts += found
-            policies = {table.id: self._policies.of(table) for table in self._tables}
-            names = {root.index.root.name: root.nobodys for root in self._roots}
+            names = {root.index.root.name: root.nobodys for root in self.files.roots}
             looked, found = self._run.call(
-                look_for_undeclared_ids, matched, policies, says, self._covered(), names, self._workspace
+                look_for_undeclared_ids, matched, self._its.policies, says, self._covered(), names, self._workspace
             )
             conflicts += found
             conflicts += [conflict for planned in roots for conflict in planned.conflicts]
@@ -152,7 +118,7 @@ class MergeStages:
             snapshot_id=snapshot_id,
             target=target,
             models=sorted_plans(self._plans),
-            files=tuple(root.plan for root in self._roots),
+            files=tuple(root.plan for root in self.files.roots),
             conflicts=tuple(conflicts),
             notes=tuple(notes),
             looked=looked,
@@ -161,7 +127,7 @@ class MergeStages:
     def _covered(self) -> dict[str, set[str]]:
         """The columns of each table that hold no ids for another reason: they name files, or places in a tree."""
         return {
-            table.id: {naming.column for naming in self._namings[table.id]}
+            table.id: self.files.columns(table.id)
             | set(self._trees[table.id].columns if table.id in self._trees else ())
             for table in self._tables
         }
@@ -171,33 +137,15 @@ class MergeStages:
         self._rows = self._open(SNAPSHOT, TARGET, folder=folder)
         sides = self._rows[SNAPSHOT], self._rows[TARGET]
         matched = self._run.call(
-            match_rows, self._workspace, *sides, self._scratch / folder / "matched", own_edms=self._own_edms
+            match_rows, self._workspace, *sides, self._scratch / folder / "matched", own_edms=self._its.own_edms
         )
         pairs = {table_id: rows.same + rows.updates for table_id, rows in matched.rewritten.items()}
-        if self._wanted.selectors:
-            chosen = self._wanted.selectors, self._wanted.with_dependents, self._trees, self._needed
+        if self._its.wanted.selectors:
+            chosen = self._its.wanted.selectors, self._its.wanted.with_dependents, self._trees, self._its.needed
             matched, self._left_behind = self._run.call(
                 choose_rows, matched, *chosen, self._workspace, self._scratch / folder / "chosen"
             )
         return matched, pairs
-
-    def _plan_roots(self, matched: Matched, says: Accepted, renames: Renames) -> list[PlannedRoot]:
-        return [
-            self._run.call(plan_root, index, self._root_to_plan(matched, index, says, renames), self._scratch)
-            for index in self._manifest.files
-            if index.root.name in self._folders
-        ]
-
-    def _rename(self, renames: Renames) -> None:
-        """Give the snapshot's files other names, in the rows that name them."""
-        folder = self._scratch / "renamed" / "raw"
-        folder.mkdir(parents=True)
-        with self._workspace.cursor() as cursor:
-            for place, table in numbered(self._tables):
-                raws = self._raws[SNAPSHOT]
-                raws[table.id] = with_other_names(
-                    cursor, table, raws[table.id], self._namings[table.id], renames, folder / f"{place}.parquet"
-                )
 
     def carry_out(self, transaction: MergeTransaction) -> tuple[MergedTable, ...]:
         """Stage the files, write the rows, and validate them in the transaction, which the caller commits.
@@ -208,8 +156,7 @@ class MergeStages:
         """
         matched = self._the_matched()
         with self._run.stage("files"):
-            for root in self._roots:
-                self._run.call(stage_files, root, self._repository, self._scratch)
+            self.files.stage()
         with self._run.stage("write"):
             changes = self._changes(matched)
             self._run.call(write_rows, transaction, changes)
@@ -226,7 +173,7 @@ class MergeStages:
         if problems:
             raise CheckFailed(
                 "The merged rows are not what they should be. The merge was rolled back.",
-                where=self._manifest.engine,
+                where=self._its.manifest.engine,
                 why="; ".join(problems[:5]),
                 fix="Nothing was changed. Please report this with the plan (`edms-backup merge --dry-run --json`).",
             )
@@ -254,21 +201,6 @@ class MergeStages:
             f"{labels[table_id]}: {count} nodes are not in their place" for table_id, count in broken.items() if count
         ]
 
-    def move_files_in(self, aside: Path) -> None:
-        """Move the staged files into the live folders; the files that they replace are moved to `aside`."""
-        for root in self._roots:
-            self._run.call(move_files_in, root, aside)
-
-    def take_files_back(self) -> None:
-        """Undo `move_files_in`."""
-        for root in self._roots:
-            root.take_back()
-
-    def remove_staged_files(self) -> None:
-        """Remove the staging folders."""
-        for root in self._roots:
-            root.remove_staged()
-
     def _the_matched(self) -> Matched:
         assert self._matched is not None  # plan() was called
         return self._matched
@@ -277,45 +209,16 @@ class MergeStages:
         found = []
         with self._workspace.cursor() as cursor:
             for place, table in numbered(self._tables):
-                source, rows, policy = matched.sources[table.id], matched.rewritten[table.id], self._policies.of(table)
+                source, rows, policy = (
+                    matched.sources[table.id],
+                    matched.rewritten[table.id],
+                    self._its.wanted.policies.of(table),
+                )
                 folder, others = self._scratch / "changes" / place, None
                 if table.id in self._trees:
-                    sides = self._places[SNAPSHOT][table.id], self._places[TARGET][table.id]
-                    tree, target = self._trees[table.id], matched.targets[table.id]
-                    rows, others = with_places(cursor, tree, source, target, rows, sides, policy, folder / "places")
+                    rows, others = with_places(cursor, self._tree_merge(matched, table), folder / "places")
                 found.append(table_change(cursor, source, rows, policy, folder, others))
         return [change for change in found if change]
-
-    def _root_to_plan(self, matched: Matched, index: FileIndex, says: Accepted, renames: Renames) -> RootToPlan:
-        name = index.root.name
-        policies = {table.id: self._policies.of(table) for table in self._tables}
-        with self._workspace.cursor() as cursor:
-            named = owners(cursor, matched, policies, self._namings, name)
-        return RootToPlan(
-            repository=self._repository,
-            folder=self._folders[name],
-            names=[reference for reference in self._names if reference.root == name],
-            id_maps=matched.id_maps,
-            owners=named,
-            policy=self._policies.default,
-            only=self._chosen_files(matched, name) if self._wanted.selectors else None,
-            accepted=says,
-            renames=renames.get(name, {}),
-            may_rename=self._wanted.rename_files and not renames,
-            longest=longest_name(self._tables, self._namings, name),
-        )
-
-    def _chosen_files(self, matched: Matched, root: str) -> Callable[[str, Mapping[str, str]], bool]:
-        """The files of a folder that belong to the chosen rows: those that they name, and those with their ids in the name."""
-        with self._workspace.cursor() as cursor:
-            names = named_files(cursor, matched, self._namings, root)
-            declared = {reference.target for reference in self._names if reference.root == root}
-            ids = {table_id: chosen_ids(cursor, matched, table_id) for table_id in declared}
-
-        def is_chosen(name: str, held: Mapping[str, str]) -> bool:
-            return name in names or any(one in ids[table_id] for table_id, one in held.items())
-
-        return is_chosen
 
     def _open(
         self, *names: str, like: Mapping[str, Side] | None = None, folder: str = ""
@@ -363,14 +266,24 @@ class MergeStages:
 
     def _plan_table(self, matched: Matched, table: Table, pairs: int) -> tuple[ModelPlan, list[Conflict]]:
         source, target, rows = matched.sources[table.id], matched.targets[table.id], matched.rewritten[table.id]
-        policy, ids = self._policies.of(table), matched.id_maps.get(table.id)
+        policy, ids = self._its.wanted.policies.of(table), matched.id_maps.get(table.id)
         with self._workspace.cursor() as cursor:
             plan, conflicts = plan_table(cursor, source, target, rows, ids, policy, pairs=pairs)
             self._notes += unchecked(cursor, source, target, rows, policy)
             if table.id in self._trees:
-                sides = self._places[SNAPSHOT][table.id], self._places[TARGET][table.id]
-                conflicts += tree_conflicts(cursor, self._trees[table.id], source, target, rows, sides, policy)
+                conflicts += tree_conflicts(cursor, self._tree_merge(matched, table))
             return plan, conflicts
+
+    def _tree_merge(self, matched: Matched, table: Table) -> TreeMerge:
+        return TreeMerge(
+            tree=self._trees[table.id],
+            source=matched.sources[table.id],
+            target=matched.targets[table.id],
+            rows=matched.rewritten[table.id],
+            mine=self._places[SNAPSHOT][table.id],
+            theirs=self._places[TARGET][table.id],
+            policy=self._its.wanted.policies.of(table),
+        )
 
     def _validate(self, matched: Matched) -> tuple[MergedTable, ...]:
         before = {name: self._rows[name] for name in (SNAPSHOT, TARGET)}
@@ -388,8 +301,8 @@ class MergeStages:
                 rows[MERGED][table.id],
                 matched.rewritten[table.id],
                 self._plans[table.id],
-                self._policies.of(table),
-                self._own_edms,
+                self._its.wanted.policies.of(table),
+                self._its.own_edms,
                 self._raws[MERGED][table.id].rows,
             )
             for table in self._tables
