@@ -22,8 +22,18 @@ def pg_dump(url: str, to: Path) -> Measured:
     return run_measured(["pg_dump", "-Fc", "-f", str(to), url], environment(), ROOT)
 
 
+def pg_dump_zstd(url: str, to: Path) -> Measured:
+    """`pg_dump | zstd -1`: plain SQL, the fastest compression of one core that people type."""
+    return run_piped(["pg_dump", url], _zstd(1), to, environment(), ROOT)
+
+
+def pg_dump_directory(url: str, to: Path) -> Measured:
+    """`pg_dump -Fd -j2 -Z1`: tables side by side, one of which may be most of the database."""
+    return run_measured(["pg_dump", "-Fd", "-j2", "-Z1", "-f", str(to), url], environment(), ROOT)
+
+
 def pg_restore(dump: Path, url: str) -> Measured:
-    """`pg_restore -j2` into an empty database."""
+    """`pg_restore -j2` of an archive or a directory into an empty database."""
     return run_measured(
         ["pg_restore", "-j2", "--no-owner", "--exit-on-error", "-d", url, str(dump)], environment(), ROOT
     )
@@ -49,8 +59,13 @@ def django_start(edms: ReferenceEdms) -> Measured:
 def tar_zstd(folder: Path, to: Path) -> Measured:
     """`tar -c | zstd -3`, one thread each."""
     tar = ["tar", "-c", "-f", "-", "-C", str(folder), "."]
-    zstd = ["zstd", "-3", "-T1", "-q", "-c"] if shutil.which("zstd") else [sys.executable, "-m", "benchmarks.zstd_pipe"]
-    return run_piped(tar, zstd, to, environment(), ROOT)
+    return run_piped(tar, _zstd(3), to, environment(), ROOT)
+
+
+def _zstd(level: int) -> list[str]:
+    if shutil.which("zstd"):
+        return ["zstd", f"-{level}", "-T1", "-q", "-c"]
+    return [sys.executable, "-m", "benchmarks.zstd_pipe", str(level)]
 
 
 def _manage(edms: ReferenceEdms, *arguments: str) -> Measured:

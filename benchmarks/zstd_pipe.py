@@ -1,4 +1,4 @@
-"""stdin to stdout through zstd at level 3, for machines that have no `zstd` program."""
+"""stdin to stdout through zstd at the level in the argument, for machines that have no `zstd` program."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 
 import pyarrow as pa
 
-_BLOCK = 16 * 1024 * 1024  # large enough for the window of level 3
+_BLOCK = 16 * 1024 * 1024  # large enough for the window of these levels
 
 
 def main() -> None:
     """Compress until the end, a frame a block."""
-    codec = pa.Codec("zstd", compression_level=3)
+    codec = pa.Codec("zstd", compression_level=int(sys.argv[1]))
     while block := sys.stdin.buffer.read(_BLOCK):
         sys.stdout.buffer.write(codec.compress(block, asbytes=True))
 
