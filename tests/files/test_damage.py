@@ -87,7 +87,7 @@ def test_every_damage_to_the_folder_is_named(
     assert check.found_digest != check.expected_digest
 
 
-def test_a_folder_that_is_not_there_misses_everything(
+def test_a_missing_folder_lacks_every_file(
     restored: tuple[FileIndex, Path], repository: Repository, tmp_path: Path
 ) -> None:
     check = check_files(restored[0], repository, tmp_path / "nowhere")
@@ -224,14 +224,14 @@ def test_a_pack_that_unpacks_without_end_is_refused(repository: Repository, tmp_
         restore_files(index, repository, tmp_path / "out")
 
 
-def test_a_manifest_that_says_other_totals_is_refused(repository: Repository, tmp_path: Path) -> None:
+def test_a_manifest_with_wrong_totals_is_refused(repository: Repository, tmp_path: Path) -> None:
     index = hostile_index(repository, tmp_path, [ROOT, entry(b"a")])
     for change in ({"files": 2}, {"bytes": 1}, {"digest": "0" * 32}):
         with pytest.raises(DamagedRepository, match="do not match"):
             restore_files(index.model_copy(update=change), repository, tmp_path / "out")
 
 
-def test_a_link_put_into_the_destination_meanwhile_is_not_followed(
+def test_a_link_created_in_the_destination_during_the_restore_is_not_followed(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = hostile_index(repository, tmp_path, [ROOT, entry(b"a", "dir"), entry(b"a/b")])
@@ -250,7 +250,9 @@ def test_a_link_put_into_the_destination_meanwhile_is_not_followed(
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-def test_a_full_disk_says_so(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_as_such(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = hostile_index(repository, tmp_path, [ROOT, entry(b"a")])
 
     def full(descriptor: int, data: bytes) -> int:
@@ -261,7 +263,7 @@ def test_a_full_disk_says_so(repository: Repository, tmp_path: Path, monkeypatch
         restore_files(index, repository, tmp_path / "out")
 
 
-def test_packs_known_to_be_right_are_not_read(
+def test_packs_known_to_be_intact_are_not_read(
     restored: tuple[FileIndex, Path], repository: Repository, tmp_path: Path
 ) -> None:
     index, _ = restored
@@ -271,7 +273,7 @@ def test_packs_known_to_be_right_are_not_read(
     assert verify_files(index, repository) != ()
 
 
-def test_a_content_that_is_not_what_the_index_says_is_named(repository: Repository, tmp_path: Path) -> None:
+def test_a_content_that_differs_from_the_index_is_named(repository: Repository, tmp_path: Path) -> None:
     rows = [ROOT, entry(b"a"), entry(b"b", sha256="0" * 64), entry(b"c", size=0, sha256="1" * 64, parts=())]
 
     problems = verify_files(hostile_index(repository, tmp_path, rows), repository)

@@ -61,9 +61,7 @@ class Watched:
         self.expected = count, size
 
 
-def test_progress_counts_what_has_to_be_read_to_the_last_byte(
-    media: Path, repository: Repository, tmp_path: Path
-) -> None:
+def test_progress_counts_every_byte_to_be_read(media: Path, repository: Repository, tmp_path: Path) -> None:
     for number in range(30):
         (media / str(number)).write_bytes(b"%d" % number * 1_000)
     with (media / "large").open("wb") as large:
@@ -93,7 +91,7 @@ def test_progress_counts_what_has_to_be_read_to_the_last_byte(
         assert (watched.files, watched.bytes) == (31, size)
 
 
-def test_only_what_changed_is_opened_and_all_comes_back(
+def test_only_changed_files_are_opened_and_all_files_are_restored(
     media: Path, repository: Repository, backup: Backup, opened: list[bytes], tmp_path: Path
 ) -> None:
     for name in ("kept", "edited", "removed", "touched", "z"):
@@ -146,7 +144,7 @@ def test_a_file_whose_pack_is_gone_is_read_again(
     assert check_files(second, repository, tmp_path / "out").success
 
 
-def test_a_damaged_previous_index_costs_time_and_nothing_else(
+def test_a_damaged_previous_index_only_makes_the_backup_slower(
     media: Path, backup: Backup, opened: list[bytes], tmp_path: Path
 ) -> None:
     (media / "a").write_bytes(b"a" * 100)
@@ -162,7 +160,7 @@ def test_a_damaged_previous_index_costs_time_and_nothing_else(
     assert second.digest == first.digest
 
 
-def test_what_an_earlier_snapshot_stored_is_not_stored_again(
+def test_contents_stored_by_an_earlier_snapshot_are_not_stored_again(
     media: Path, repository: Repository, backup: Backup, opened: list[bytes], tmp_path: Path
 ) -> None:
     (media / "a").write_bytes(os.urandom(100))
@@ -181,7 +179,7 @@ def test_what_an_earlier_snapshot_stored_is_not_stored_again(
     assert listing(tmp_path / "out") == listing(media)
 
 
-def test_a_pack_that_nothing_needs_any_more_is_not_kept(media: Path, backup: Backup) -> None:
+def test_a_pack_without_needed_contents_is_not_kept(media: Path, backup: Backup) -> None:
     (media / "a").write_bytes(b"a" * 100)
     let_settle()
     first, _ = backup()

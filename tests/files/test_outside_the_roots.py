@@ -94,7 +94,7 @@ def test_files_that_rows_name_outside_every_root_are_an_error(convention: str, t
     assert {one.subject.split(".")[1] for one in found} == {"Page" if convention == "a list in JSON" else "Upload"}
 
 
-def test_the_snapshot_says_so_and_the_proposed_root_brings_them_in(tmp_path: Path) -> None:
+def test_the_snapshot_has_the_finding_and_the_proposed_root_includes_the_files(tmp_path: Path) -> None:
     settings = edms(tmp_path, CONVENTIONS["below the project"])
 
     (said,) = [one for one in outside(run_doctor(settings).diagnosis.assessments) if one.subject == "small.Upload.path"]
@@ -121,7 +121,7 @@ def of_files(findings: Sequence[Finding]) -> set[tuple[object, ...]]:
     return {(one.code, one.severity, one.subject, one.count, one.examples, one.message) for one in found}
 
 
-def test_doctor_and_backup_say_the_same_of_every_file_and_all_folders_to_add_fit_into_the_settings(
+def test_doctor_and_backup_report_the_same_files_and_the_proposed_roots_are_valid_settings(
     tmp_path: Path,
 ) -> None:
     rows = PLAIN + 'VALUE = lambda upload: ""\n'
@@ -194,7 +194,7 @@ def test_init_writes_the_roots_that_it_finds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("separator", ["\n", ", ", ";"])
-def test_lists_of_paths_in_plain_text_are_looked_at(separator: str, tmp_path: Path) -> None:
+def test_lists_of_paths_in_plain_text_are_searched(separator: str, tmp_path: Path) -> None:
     value = f"{separator!r}.join(['gone/1.png', f'storage/documents/{{upload.id}}'])"
     settings = edms(tmp_path, PLAIN + f"VALUE = lambda upload: {value}\n")
 
@@ -204,7 +204,7 @@ def test_lists_of_paths_in_plain_text_are_looked_at(separator: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("linked", ["the folder", "the root"])
-def test_links_hide_nothing_and_make_no_false_alarm(linked: str, tmp_path: Path) -> None:
+def test_files_behind_links_are_neither_missed_nor_reported_twice(linked: str, tmp_path: Path) -> None:
     elsewhere = tmp_path / "disk"
     elsewhere.mkdir()
     (tmp_path / "edms").mkdir()
@@ -235,7 +235,7 @@ def test_an_edms_whose_files_are_in_its_roots_has_no_such_finding(tmp_path: Path
     assert outside(run_doctor(edms(tmp_path, rows)).diagnosis.assessments) == []
 
 
-def test_storages_and_fields_that_cannot_say_where_their_files_are_stop_nothing_and_are_named(tmp_path: Path) -> None:
+def test_storages_and_fields_without_a_known_folder_are_named_and_do_not_stop_the_backup(tmp_path: Path) -> None:
     models = """
 from django.core.files.storage import FileSystemStorage
 
@@ -261,7 +261,7 @@ class Chosen(models.Model):
     assert "a secret" not in made.manifest.model_dump_json()
 
 
-def test_an_edms_that_is_asked_through_a_command_is_said_not_to_be_searched(tmp_path: Path) -> None:
+def test_for_an_edms_behind_a_command_the_missing_search_is_reported(tmp_path: Path) -> None:
     settings = edms(tmp_path, CONVENTIONS["below the project"])
     database = f"sqlite:///{tmp_path}/edms/db.sqlite3"
     update = {"python": None, "command": (sys.executable,), "database_url": SecretStr(database)}

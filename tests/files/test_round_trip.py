@@ -23,7 +23,9 @@ from tests.files.conftest import Backup, listing
 ODD_NAMES = [b"\xff\xfe not utf-8", "ümläut 🗎".encode(), b"new\nline", b" ", b"-rf", b"~", b"a\\b", b"\x01", b"x" * 255]
 
 
-def test_everything_comes_back_as_it_was(media: Path, repository: Repository, backup: Backup, tmp_path: Path) -> None:
+def test_a_folder_is_restored_with_contents_times_and_permissions(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
     (media / "empty" / "deeper").mkdir(parents=True)
     (media / "zero").write_bytes(b"")
     (media / "document.pdf").write_bytes(os.urandom(5000))
@@ -53,7 +55,7 @@ def test_everything_comes_back_as_it_was(media: Path, repository: Repository, ba
 
 
 @pytest.mark.parametrize("size", [99, 100, 101, 350])
-def test_files_larger_than_a_pack_are_cut_and_joined(
+def test_files_larger_than_a_pack_are_split_and_joined_again(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     for module in ("index", "read_ahead", "packing", "fetch", "contents"):
@@ -98,7 +100,7 @@ def test_a_content_is_stored_once(media: Path, repository: Repository, backup: B
     assert sum(pack.size for pack in index.packs) < 110_000
 
 
-def test_an_unchanged_root_gives_the_same_objects(media: Path, backup: Backup) -> None:
+def test_an_unchanged_root_results_in_the_same_objects(media: Path, backup: Backup) -> None:
     for number in range(50):
         (media / f"{number}").write_bytes(os.urandom(100))
     index, _ = backup()
@@ -107,7 +109,7 @@ def test_an_unchanged_root_gives_the_same_objects(media: Path, backup: Backup) -
     assert again.digest == index.digest
 
 
-def test_the_destination_must_be_empty_and_no_link(
+def test_a_destination_that_is_not_empty_or_is_a_link_is_refused(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     (media / "a").write_bytes(b"a")
@@ -124,7 +126,7 @@ def test_the_destination_must_be_empty_and_no_link(
     assert (tmp_path / "empty" / "a").read_bytes() == b"a"
 
 
-def test_a_root_without_files_comes_back_empty(
+def test_a_root_without_files_is_restored_empty(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     index, _ = backup()
@@ -139,7 +141,7 @@ names = st.binary(min_size=1, max_size=12).filter(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tree=st.dictionaries(st.tuples(names, names) | st.tuples(names), st.binary(max_size=200), max_size=12))
-def test_any_names_and_contents_come_back(tree: dict[tuple[bytes, ...], bytes]) -> None:
+def test_random_names_and_contents_are_restored(tree: dict[tuple[bytes, ...], bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         media = place / "media"
@@ -161,7 +163,7 @@ def test_any_names_and_contents_come_back(tree: dict[tuple[bytes, ...], bytes]) 
         assert check_files(index, repository, place / "out").success
 
 
-def test_set_id_bits_come_back_and_are_named(
+def test_set_id_bits_are_restored_and_reported(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     (media / "set-uid").write_bytes(b"x")
@@ -178,7 +180,9 @@ def test_set_id_bits_come_back_and_are_named(
     assert listing(tmp_path / "out") == listing(media)
 
 
-def test_a_sparse_file_comes_back_sparse(media: Path, repository: Repository, backup: Backup, tmp_path: Path) -> None:
+def test_a_sparse_file_is_restored_as_a_sparse_file(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
     with (media / "sparse").open("wb") as file:
         file.write(b"begin")
         file.seek(40_000_000)
@@ -194,7 +198,7 @@ def test_a_sparse_file_comes_back_sparse(media: Path, repository: Repository, ba
     assert (tmp_path / "out" / "sparse").stat().st_blocks * 512 < 1_000_000
 
 
-def test_paths_longer_than_the_system_takes_at_once(
+def test_paths_longer_than_path_max_are_restored(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     above = os.open(media, os.O_RDONLY)
@@ -234,7 +238,7 @@ def test_paths_longer_than_the_system_takes_at_once(
     assert again.digest == index.digest
 
 
-def test_other_permissions_and_times_are_told_and_fail_nothing(
+def test_differing_permissions_and_times_are_noted_and_do_not_fail_the_check(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     for name in "abcd":

@@ -60,7 +60,7 @@ def change(path: Path, *statements: str) -> None:
         lite.commit()
 
 
-def test_a_row_that_a_partial_unique_index_refuses_is_a_conflict_and_one_outside_of_it_is_none(
+def test_a_partial_unique_index_makes_a_conflict_only_for_rows_that_it_covers(
     database: tuple[Path, Merge],
 ) -> None:
     path, merge = database
@@ -74,7 +74,7 @@ def test_a_row_that_a_partial_unique_index_refuses_is_a_conflict_and_one_outside
     assert welcome.plan.conflicts == ()
 
 
-def test_a_second_row_of_settings_is_a_conflict_until_it_is_said_to_be_the_same(database: tuple[Path, Merge]) -> None:
+def test_a_second_row_of_a_singleton_is_a_conflict_until_a_key_matches_them(database: tuple[Path, Merge]) -> None:
     path, merge = database
     change(path, "UPDATE small_siteconfiguration SET title = 'theirs'")
 

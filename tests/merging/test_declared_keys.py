@@ -48,7 +48,7 @@ def edms(tmp_path: Path) -> Settings:
     return settings
 
 
-def test_without_a_key_rows_that_differ_are_new_ones(edms: Settings, tmp_path: Path) -> None:
+def test_without_a_key_rows_that_differ_are_inserted_as_new(edms: Settings, tmp_path: Path) -> None:
     assert merge(edms).success
 
     assert set(read(tmp_path, "SELECT number, title FROM small_paper")) == {*PAPERS, ("A", "renamed")}
@@ -74,7 +74,7 @@ def test_rows_are_matched_by_the_declared_key(edms: Settings, tmp_path: Path, gi
     assert sum(model.insert + model.update for model in again.plan.models) == 0
 
 
-def test_what_is_asked_for_wins_over_the_settings(edms: Settings, tmp_path: Path) -> None:
+def test_the_key_option_takes_precedence_over_the_settings(edms: Settings, tmp_path: Path) -> None:
     settings = declaring(edms, {"small.Paper": ("number",)})
 
     assert merge(settings, keys={"small.Paper": ("title",)}).success
@@ -101,7 +101,7 @@ def test_rows_that_share_the_declared_key_are_a_conflict_and_nothing_is_written(
         ({"small.Folder": ("name", "parent")}, "small.Folder"),  # it would need itself
     ],
 )
-def test_a_key_that_cannot_be_used_is_refused_by_name(
+def test_an_unusable_key_is_refused_and_named(
     edms: Settings, tmp_path: Path, key: dict[str, tuple[str, ...]], named: str
 ) -> None:
     before = read(tmp_path, "SELECT * FROM small_paper ORDER BY id")
@@ -113,7 +113,7 @@ def test_a_key_that_cannot_be_used_is_refused_by_name(
     assert read(tmp_path, "SELECT * FROM small_paper ORDER BY id") == before
 
 
-def test_a_key_that_is_only_an_id_is_pointed_out(edms: Settings) -> None:
+def test_a_key_that_is_only_an_id_is_noted(edms: Settings) -> None:
     done = merge(edms, keys={"small.Paper": ("id",)}, dry_run=True)
 
     assert any("small.Paper" in note and "primary key" in note for note in done.notes)

@@ -83,7 +83,7 @@ def indexed(tmp_path: Path) -> Indexed:
     return Indexed(settings, database, snapshot)
 
 
-def test_a_merge_leaves_them_alone_and_has_them_rebuilt_and_so_does_a_restore(indexed: Indexed) -> None:
+def test_a_merge_and_a_restore_rebuild_derived_tables_by_the_commands_in_the_settings(indexed: Indexed) -> None:
     result = run_merge(indexed.with_derived(REBUILT), snapshot=indexed.snapshot)
 
     assert result.plan.conflicts == ()
@@ -98,7 +98,7 @@ def test_a_merge_leaves_them_alone_and_has_them_rebuilt_and_so_does_a_restore(in
     assert indexed.query("SELECT document_id, words FROM small_entry") == [(1, "new A")]
 
 
-def test_a_command_that_fails_is_said_and_the_merge_stays(indexed: Indexed) -> None:
+def test_a_failed_rebuild_is_reported_and_the_merge_stays_committed(indexed: Indexed) -> None:
     derived = DerivedSettings(tables=("small_entry",), rebuild=("build_index fail",))
 
     result = run_merge(indexed.with_derived(derived), snapshot=indexed.snapshot)
@@ -108,7 +108,7 @@ def test_a_command_that_fails_is_said_and_the_merge_stays(indexed: Indexed) -> N
     assert indexed.query("SELECT number FROM small_document ORDER BY 1") == [("A",), ("B",)]
 
 
-def test_what_is_not_there_or_is_referred_to_is_refused(indexed: Indexed) -> None:
+def test_a_derived_table_that_is_unknown_or_referred_to_is_refused(indexed: Indexed) -> None:
     with pytest.raises(SettingsError, match=r"no model or table 'small\.Index'"):
         run_merge(
             indexed.with_derived(DerivedSettings(tables=("small.Index",))), snapshot=indexed.snapshot, dry_run=True

@@ -67,14 +67,16 @@ GENERATED = settings(
 
 @GENERATED
 @given(systems=two_systems())
-def test_every_reference_leads_to_what_it_led_to(archive: PaperArchive, systems: tuple[System, System]) -> None:
+def test_every_kind_of_reference_leads_to_the_same_row_after_a_merge(
+    archive: PaperArchive, systems: tuple[System, System]
+) -> None:
     every_reference_leads_to_what_it_led_to(archive, *systems)
 
 
 @pytest.mark.long
 @settings(GENERATED, max_examples=8)
 @given(systems=two_systems())
-def test_every_reference_of_many_systems_leads_to_what_it_led_to(
+def test_every_kind_of_reference_of_many_random_systems_leads_to_the_same_row(
     archive: PaperArchive, systems: tuple[System, System]
 ) -> None:
     every_reference_leads_to_what_it_led_to(archive, *systems)

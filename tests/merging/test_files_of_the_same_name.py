@@ -67,7 +67,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
     return Two(settings, media, database, snapshot)
 
 
-def test_it_is_a_conflict_and_the_way_out_is_named(two: Two) -> None:
+def test_two_files_of_one_name_are_a_conflict_whose_fix_names_the_option(two: Two) -> None:
     result = run_merge(two.settings, snapshot=two.snapshot, dry_run=True)
 
     (conflict,) = result.plan.conflicts
@@ -75,7 +75,7 @@ def test_it_is_a_conflict_and_the_way_out_is_named(two: Two) -> None:
     assert "--rename-files" in conflict.fix
 
 
-def test_a_file_for_a_new_row_is_not_left_behind_where_others_are_kept(two: Two) -> None:
+def test_the_policy_keep_does_not_drop_the_file_of_a_new_row(two: Two) -> None:
     with closing(sqlite3.connect(two.database)) as lite:
         lite.execute("UPDATE small_paper SET file = 'papers/b.pdf' WHERE number = 'theirs'")
         lite.commit()
@@ -88,7 +88,7 @@ def test_a_file_for_a_new_row_is_not_left_behind_where_others_are_kept(two: Two)
     assert "papers/a.pdf" in [name for one in result.plan.conflicts if one.code == "file" for name in one.examples]
 
 
-def test_under_another_name_both_have_theirs_and_a_second_merge_writes_nothing(two: Two) -> None:
+def test_with_rename_files_both_files_are_kept_and_a_second_merge_writes_nothing(two: Two) -> None:
     result = run_merge(two.settings, snapshot=two.snapshot, rename_files=True)
 
     assert result.plan.conflicts == ()
@@ -101,7 +101,7 @@ def test_under_another_name_both_have_theirs_and_a_second_merge_writes_nothing(t
     assert run_merge(two.settings, snapshot=two.snapshot, rename_files=True, dry_run=True).plan.writes == 0
 
 
-def test_without_that_a_second_merge_is_a_conflict_again_and_writes_nothing(two: Two) -> None:
+def test_without_rename_files_the_conflict_remains_and_nothing_is_written(two: Two) -> None:
     result = run_merge(two.settings, snapshot=two.snapshot)
 
     assert [one.code for one in result.plan.conflicts] == ["file"]

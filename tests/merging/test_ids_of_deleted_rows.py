@@ -36,7 +36,7 @@ def query(archive: PaperArchive, text: str) -> list[tuple[Any, ...]]:
         return lite.execute(text).fetchall()
 
 
-def test_a_deleted_row_gets_its_id_back_and_no_counter_jumps(archive: PaperArchive) -> None:
+def test_a_deleted_row_gets_its_id_back_and_new_ids_do_not_jump_behind_dangling_ones(archive: PaperArchive) -> None:
     snapshot = archive.backup().snapshot_id
     ((kind,),) = query(archive, "SELECT id FROM django_content_type WHERE app_label = 'small' AND model = 'document'")
     # B is deleted, and a log says so; another names an id that nobody ever had. C's id is another document's by now.
@@ -63,7 +63,7 @@ def test_a_deleted_row_gets_its_id_back_and_no_counter_jumps(archive: PaperArchi
     }
 
 
-def test_in_another_system_what_names_a_lost_row_never_gets_another_one(archive: PaperArchive) -> None:
+def test_in_another_system_no_new_row_gets_an_id_that_a_dangling_reference_contains(archive: PaperArchive) -> None:
     snapshot = archive.backup().snapshot_id
     ((kind,),) = query(archive, "SELECT id FROM django_content_type WHERE app_label = 'small' AND model = 'document'")
     # Re-initialised: A has another id here, so that 2 may have been any document.

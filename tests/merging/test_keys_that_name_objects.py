@@ -60,7 +60,7 @@ def office(tmp_path: Path) -> Settings:
     )
 
 
-def test_grants_stay_with_the_objects_that_they_are_for(office: Settings, tmp_path: Path) -> None:
+def test_permissions_still_refer_to_their_objects_after_a_merge(office: Settings, tmp_path: Path) -> None:
     fill(tmp_path, users="ann bob", documents="A B C", folders="F", kinds=(50, 51))
     snapshot = run_backup(office).snapshot_id
     here = said(tmp_path)
@@ -76,7 +76,7 @@ def test_grants_stay_with_the_objects_that_they_are_for(office: Settings, tmp_pa
     assert [one for one in difference.tables if one.natural_key and (one.changed or one.removed)] == []
 
 
-def test_rows_without_a_key_are_no_pair_because_their_numbers_are_the_same(office: Settings, tmp_path: Path) -> None:
+def test_rows_without_a_key_are_not_paired_by_equal_ids(office: Settings, tmp_path: Path) -> None:
     fill(tmp_path, users="ann", documents="A", folders="", kinds=(50, 51))
     snapshot = run_backup(office).snapshot_id
     fill(tmp_path, users="bob", documents="B", folders="", kinds=(50, 51))
@@ -86,7 +86,7 @@ def test_rows_without_a_key_are_no_pair_because_their_numbers_are_the_same(offic
     assert {row[1:] for row in said(tmp_path) if row[0] == "seen"} == {("ann", "A"), ("bob", "B")}
 
 
-def test_rows_whose_value_must_be_its_id_depend_on_an_object(office: Settings, tmp_path: Path) -> None:
+def test_rows_that_refer_by_an_undeclared_id_are_merged_as_dependents(office: Settings, tmp_path: Path) -> None:
     fill(tmp_path, users="ann", documents="A B", folders="F", kinds=(50, 51))
     snapshot = run_backup(office).snapshot_id
     fill(tmp_path, users="cid", documents="C", folders="", kinds=(50, 51))

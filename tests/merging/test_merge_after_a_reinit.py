@@ -110,7 +110,7 @@ def made(kept: Kept) -> Cycle:
     return kept.cycle
 
 
-def test_everything_of_both_is_there_and_points_where_it_did_and_a_second_merge_changes_nothing(made: Cycle) -> None:
+def test_a_merge_keeps_all_rows_and_references_of_both_and_a_second_one_writes_nothing(made: Cycle) -> None:
     own, own_files = said(made.edms), picture(made.edms)["files"]
     before = picture(made.edms)
 
@@ -144,7 +144,7 @@ def test_everything_of_both_is_there_and_points_where_it_did_and_a_second_merge_
     assert "intact" in made.edms.manage("verify_audit").stdout
 
 
-def test_rows_that_differ_are_kept_where_that_is_said(made: Cycle) -> None:
+def test_the_policy_keep_leaves_differing_rows_as_the_target_has_them(made: Cycle) -> None:
     result = made.merge(models={"users.User": "keep"})
 
     assert result.done
@@ -154,7 +154,7 @@ def test_rows_that_differ_are_kept_where_that_is_said(made: Cycle) -> None:
     assert users.columns.keys() >= {"password"}
 
 
-def test_rows_that_differ_where_none_may_and_numbers_that_both_have_given_stop_a_merge_by_name(made: Cycle) -> None:
+def test_the_policy_fail_and_numbers_used_on_both_sides_are_conflicts_and_nothing_is_written(made: Cycle) -> None:
     # Audit rows are numbered one after the other, in the snapshot and in the target.
     made.edms.manage("shell", "-c", "from users.models import Role; Role.objects.create(name='Audited')")
     before = picture(made.edms)
@@ -170,7 +170,7 @@ def test_rows_that_differ_where_none_may_and_numbers_that_both_have_given_stop_a
 
 
 @pytest.mark.long  # each of the two alone; beside the other above
-def test_rows_that_differ_stop_a_merge_where_that_is_said(made: Cycle) -> None:
+def test_the_policy_fail_makes_differing_rows_a_conflict(made: Cycle) -> None:
     before = picture(made.edms)
 
     result = made.merge(models={"users.User": "fail"})

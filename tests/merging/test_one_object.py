@@ -118,7 +118,7 @@ class AskedForOthersFirst(ThreadRunner):
         return super().call(task, *args, **kwargs)
 
 
-def test_without_its_dependents_only_the_document_itself_comes_back_and_what_is_not_there_is_said(
+def test_without_dependents_only_the_document_is_merged_and_unknown_objects_are_refused(
     deleted: Deleted,
 ) -> None:
     runner = AskedForOthersFirst()
@@ -135,7 +135,7 @@ def test_without_its_dependents_only_the_document_itself_comes_back_and_what_is_
         merge(deleted.protected, "documents.Document", dry_run=True)
 
 
-def test_a_deleted_document_comes_back_with_all_that_belongs_to_it(deleted: Deleted) -> None:
+def test_a_deleted_document_is_restored_with_its_dependents(deleted: Deleted) -> None:
     result = merge(deleted.protected, f"documents.Document:{deleted.version}", with_dependents=True)
 
     assert result.plan.conflicts == ()

@@ -154,7 +154,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Site(settings, address)
 
 
-def test_what_a_merge_brings_leads_to_what_it_led_to(site: Site) -> None:
+def test_references_in_json_tags_and_texts_lead_to_the_same_rows_after_a_merge(site: Site) -> None:
     fill(site, HERE, "here")
     snapshot = run_backup(site.settings)
     assert [one.subject for one in snapshot.manifest.findings if one.code == "dangling-reference"] == []
@@ -174,7 +174,7 @@ def test_what_a_merge_brings_leads_to_what_it_led_to(site: Site) -> None:
     assert sum(one.other_ids for one in difference.tables) > 0
 
 
-def test_one_row_brings_what_its_documents_name(site: Site) -> None:
+def test_a_selected_row_brings_the_rows_that_its_documents_refer_to(site: Site) -> None:
     fill(site, HERE, "here")
     snapshot = run_backup(site.settings).snapshot_id
     fill(site, THERE, "there")
@@ -196,7 +196,7 @@ def test_one_row_brings_what_its_documents_name(site: Site) -> None:
     assert stored(site)[rule] == as_kept(site, {rule: written(known, "here")[rule]})[rule]
 
 
-def test_ids_without_a_row_are_found_wherever_they_stand(site: Site) -> None:
+def test_ids_without_a_row_are_reported_in_every_form_of_reference(site: Site) -> None:
     fill(site, HERE, "here")
     site.execute("DELETE FROM small_image WHERE id = 2")
 

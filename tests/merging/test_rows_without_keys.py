@@ -32,7 +32,7 @@ UPDATE small_rule SET kind = 8 WHERE id = 2;
 
 
 @pytest.mark.usefixtures("edms_asked_once")
-def test_rows_that_are_equal_to_the_last_id_and_refer_to_others_are_others(tmp_path: Path) -> None:
+def test_equal_rows_that_refer_to_different_rows_are_not_paired(tmp_path: Path) -> None:
     settings = small_project(tmp_path, MODELS, ROWS)
     run_backup(settings, create_repository=True)
     with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as connection:

@@ -101,7 +101,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Site(settings, folder / "project")
 
 
-def test_nodes_come_under_their_parents_by_name_and_both_trees_are_sound(site: Site) -> None:
+def test_nodes_are_added_below_their_parents_and_both_trees_are_sound(site: Site) -> None:
     mine = site.said()
     snapshot = run_backup(site.settings).snapshot_id
     clean = "Paper.objects.all().delete(); Folder.objects.all().delete(); Category.objects.all().delete()"
@@ -129,7 +129,7 @@ def test_nodes_come_under_their_parents_by_name_and_both_trees_are_sound(site: S
     assert run_merge(site.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
 
 
-def test_a_tree_that_is_not_sound_is_a_conflict(site: Site) -> None:
+def test_a_broken_tree_is_a_conflict(site: Site) -> None:
     snapshot = run_backup(site.settings).snapshot_id
     site.run("Paper.objects.filter(folder__name='deeper').delete(); Folder.objects.filter(name='deeper').delete()")
     site.run("Folder.objects.filter(name='archive').update(numchild=7)")

@@ -56,7 +56,7 @@ def collided(tmp_path_factory: pytest.TempPathFactory) -> Collided:
     return Collided(archive, snapshot, undeclared)
 
 
-def test_every_undeclared_column_is_a_conflict_by_name_and_what_was_looked_at_is_said(collided: Collided) -> None:
+def test_every_column_with_undeclared_ids_is_a_conflict_and_the_search_is_reported(collided: Collided) -> None:
     result = collided.merge(collided.undeclared, dry_run=True)
 
     found = {one.model: one for one in result.plan.conflicts if one.code == "undeclared-reference"}
@@ -70,7 +70,7 @@ def test_every_undeclared_column_is_a_conflict_by_name_and_what_was_looked_at_is
     assert result.plan.looked.columns == 8
 
 
-def test_each_is_accepted_by_name_and_only_by_a_name_that_is_there(collided: Collided) -> None:
+def test_a_column_is_accepted_by_name_and_an_unknown_name_is_refused(collided: Collided) -> None:
     settings = collided.undeclared.model_copy(
         update={"merge": collided.undeclared.merge.model_copy(update={"not_references": ("small_rule.state",)})}
     )
@@ -85,7 +85,7 @@ def test_each_is_accepted_by_name_and_only_by_a_name_that_is_there(collided: Col
         collided.merge(settings, dry_run=True, not_references=("small.Rule.documents",))
 
 
-def test_files_named_by_undeclared_ids_never_take_the_place_of_others(collided: Collided) -> None:
+def test_files_named_by_undeclared_ids_never_replace_others(collided: Collided) -> None:
     result = collided.merge(collided.undeclared, dry_run=True)
 
     (unclaimed,) = (one for one in result.plan.conflicts if one.code == "file-unclaimed")
@@ -98,7 +98,7 @@ def test_files_named_by_undeclared_ids_never_take_the_place_of_others(collided: 
     assert [root.replace for root in same_files.plan.files] == [3]
 
 
-def test_a_pattern_of_names_that_holds_ids_which_change_is_named_with_its_declaration(collided: Collided) -> None:
+def test_file_names_with_undeclared_ids_are_a_conflict_with_the_missing_declaration(collided: Collided) -> None:
     pictures = [*(collided.archive.media / "thumbnails").iterdir()]
     held = {picture: picture.read_bytes() for picture in pictures}
     for picture in pictures:
@@ -114,7 +114,7 @@ def test_a_pattern_of_names_that_holds_ids_which_change_is_named_with_its_declar
     assert result.plan.looked.files == 3
 
 
-def test_declared_since_the_snapshot_was_made_they_are_followed(collided: Collided) -> None:
+def test_references_declared_after_the_snapshot_are_rewritten(collided: Collided) -> None:
     result = collided.merge(collided.archive.settings)
 
     assert result.plan.conflicts == ()

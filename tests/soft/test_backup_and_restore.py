@@ -47,7 +47,7 @@ def _states(manifest: Manifest) -> dict[str, tuple[int, int]]:
     return {one.name: (one.filled, one.dangling) for one in entry.state.references}
 
 
-def test_ids_without_a_row_are_counted_and_told(backed: Backed) -> None:
+def test_ids_without_a_row_are_counted_and_reported(backed: Backed) -> None:
     manifest = backed.manifest
 
     # Five rules point at something: four at documents, and one at an id that no document has.
@@ -70,7 +70,7 @@ def test_ids_without_a_row_are_counted_and_told(backed: Backed) -> None:
     assert (names.files, names.dangling) == (5, 1)
 
 
-def test_a_restore_is_proved_by_its_rows_and_files_and_claims_no_more(backed: Backed, tmp_path: Path) -> None:
+def test_a_restore_validates_rows_and_files_and_reports_only_what_it_measured(backed: Backed, tmp_path: Path) -> None:
     archive = backed.archive
     into = f"{archive.address.name}_copy" if archive.address.engine == "postgresql" else str(tmp_path / "copy.sqlite3")
 
@@ -130,7 +130,7 @@ DAMAGES = {
 }
 
 
-def test_damage_to_what_soft_references_say_is_caught_and_named(backed: Backed) -> None:
+def test_a_damaged_soft_reference_fails_the_validation_and_is_named(backed: Backed) -> None:
     archive = backed.archive
     json_type = "jsonb" if archive.address.engine == "postgresql" else "text"
 
@@ -149,7 +149,7 @@ def test_damage_to_what_soft_references_say_is_caught_and_named(backed: Backed) 
         assert any(named in failure for failure in result.failures), (name, result.failures)
 
 
-def test_an_installation_with_other_ids_holds_the_same_content(tmp_path: Path) -> None:
+def test_an_installation_with_other_ids_has_the_same_content_digests(tmp_path: Path) -> None:
     others = {"SOP-3": 7, "SOP-1": 1000, "SOP-4": 20, "SOP-2": 21}
     here = paper_archive(tmp_path / "here", IDS).backup().manifest
     there = paper_archive(tmp_path / "there", {number: others[number] for number in IDS}).backup().manifest
@@ -188,7 +188,7 @@ def test_a_manifest_from_before_soft_references_can_be_read(backed: Backed) -> N
     assert manifest.file_names == ()
 
 
-def test_a_manifest_of_an_earlier_release_says_the_same(backed: Backed) -> None:
+def test_a_manifest_of_an_earlier_release_reads_as_the_same_references(backed: Backed) -> None:
     snapshot = backed.snapshot
     written = json.loads(Repository.open(backed.archive.settings.repository).read_snapshot(snapshot))
     for entry in written["tables"]:

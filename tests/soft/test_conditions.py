@@ -22,7 +22,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return database
 
 
-def test_each_row_is_read_as_its_other_columns_say(url: str, tmp_path: Path) -> None:
+def test_conditions_on_other_columns_decide_how_a_row_is_read(url: str, tmp_path: Path) -> None:
     lite = url.startswith("sqlite")
     # SQLite keeps any class of value in any column.
     rows: list[tuple[Any, Any, Any]] = [

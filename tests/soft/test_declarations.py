@@ -121,7 +121,7 @@ def declare(*declarations: dict[str, Any]) -> dict[str, Table]:
         ({"content_type": "notes.Note.kind", "object_id": "cases.Case.code"}, ["different tables"]),
     ],
 )  # fmt: skip
-def test_a_wrong_declaration_says_how_to_write_it(declaration: dict[str, str], said: list[str]) -> None:
+def test_the_error_for_a_wrong_declaration_shows_the_right_form(declaration: dict[str, str], said: list[str]) -> None:
     with pytest.raises(SettingsError) as caught:
         declare(declaration)
 
@@ -146,7 +146,7 @@ def test_a_wrong_declaration_says_how_to_write_it(declaration: dict[str, str], s
         ({"kind": 3}, ["named by their models"]),
     ],
 )
-def test_a_wrong_condition_says_how_to_write_it(where: dict[str, Any], said: list[str]) -> None:
+def test_the_error_for_a_wrong_condition_shows_the_right_form(where: dict[str, Any], said: list[str]) -> None:
     with pytest.raises(SettingsError) as caught:
         declare({"column": "notes.Note.held", "target": "documents.Document", "where": where})
 
@@ -173,7 +173,7 @@ def test_a_wrong_condition_says_how_to_write_it(where: dict[str, Any], said: lis
         ({"tag": '<a id="%d">'}, {"pattern": "a%d"}, False),
     ],
 )
-def test_declarations_of_one_column_are_for_different_rows_or_different_places(
+def test_declarations_of_one_column_may_concern_different_rows_or_different_places(
     first: dict[str, Any], second: dict[str, Any], allowed: bool
 ) -> None:
     common = {"column": "notes.Note.held", "target": "documents.Document"}
@@ -195,14 +195,16 @@ def test_declarations_of_one_column_are_for_different_rows_or_different_places(
         ({"pattern": "a%d"}, {"pattern": "a%d"}),
     ],
 )
-def test_two_declarations_must_not_read_one_value_in_two_ways(first: dict[str, str], second: dict[str, str]) -> None:
+def test_declarations_that_read_one_value_in_two_ways_are_refused(
+    first: dict[str, str], second: dict[str, str]
+) -> None:
     common = {"column": "notes.Note.held", "target": "documents.Document"}
 
     with pytest.raises(SettingsError, match="declared twice"):
         declare(common | first, common | second)
 
 
-def test_names_are_those_of_models_fields_tables_or_columns_in_any_case() -> None:
+def test_declarations_accept_model_field_table_and_column_names_in_any_case() -> None:
     spellings = ["notes.Note.held", "NOTES.note.held", "notes_note.held"]
 
     found = [declare({"column": name, "target": "DOCUMENTS_document"})["notes_note"] for name in spellings]
@@ -214,7 +216,7 @@ def test_names_are_those_of_models_fields_tables_or_columns_in_any_case() -> Non
     )  # fmt: skip
 
 
-def test_several_paths_and_several_patterns_stand_beside_each_other() -> None:
+def test_one_column_can_have_several_paths_or_several_patterns() -> None:
     common = {"target": "documents.Document"}
 
     note = declare(
@@ -228,7 +230,7 @@ def test_several_paths_and_several_patterns_stand_beside_each_other() -> None:
     assert note.soft_columns == ("held", "doc")
 
 
-def test_a_look_alike_is_followed_once_it_is_declared() -> None:
+def test_a_suspected_generic_reference_is_followed_once_it_is_declared() -> None:
     note = declare({"content_type": "notes.Note.kind", "object_id": "notes.Note.object"})["notes_note"]
 
     assert note.references[-1] == GenericReference(
@@ -236,7 +238,7 @@ def test_a_look_alike_is_followed_once_it_is_declared() -> None:
     )
 
 
-def test_a_look_alike_that_the_probe_found_is_no_look_alike_any_more() -> None:
+def test_a_declared_generic_reference_is_not_reported_as_suspected() -> None:
     found = GenericReference(name="x", content_type_column="kind_id", object_id_column="object_id", declared=False)
     tables = TABLES | {"notes_note": TABLES["notes_note"].model_copy(update={"references": (found,)})}
 
@@ -268,7 +270,7 @@ def test_a_look_alike_that_the_probe_found_is_no_look_alike_any_more() -> None:
         {"column": "a.B.c", "target": "a.D", "path": "$.a"},
     ],
 )
-def test_a_declaration_of_no_shape_is_refused_when_the_settings_are_read(
+def test_a_declaration_of_unknown_shape_is_refused_when_the_settings_are_read(
     declaration: dict[str, str], tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -300,7 +302,9 @@ def test_declarations_come_from_the_file_or_the_environment(tmp_path: Path, monk
         ({"files": "media", "name": "{pk:07}.pdf", "target": "cases.Case.code"}, ["Only numbers", "are not numbers"]),
     ],
 )
-def test_a_wrong_name_of_files_says_how_to_write_it(declaration: dict[str, str], said: list[str]) -> None:
+def test_the_error_for_a_wrong_file_name_pattern_shows_the_right_form(
+    declaration: dict[str, str], said: list[str]
+) -> None:
     declared = SoftReferenceSettings(**({"target": "documents.Document"} | declaration))
 
     with pytest.raises(SettingsError) as caught:
@@ -310,7 +314,7 @@ def test_a_wrong_name_of_files_says_how_to_write_it(declaration: dict[str, str],
         assert words.lower() in str(caught.value).lower()
 
 
-def test_patterns_are_text_but_for_the_id() -> None:
+def test_patterns_match_literally_except_for_the_id() -> None:
     import re
 
     assert re.findall(text_pattern("a.b(%d)", "number").expression, "a.b(12) axb(13) a.b(x)") == ["12"]
@@ -323,7 +327,7 @@ def test_patterns_are_text_but_for_the_id() -> None:
     assert [text for text in ("0", "7", "07", "70") if re.fullmatch(plain, text)] == ["0", "7", "70"]
 
 
-def test_a_path_with_any_name_can_be_spelled() -> None:
+def test_a_path_can_quote_any_name() -> None:
     path = parse_json_path('$."a.b \\" \\u00e9"[007].*~')
 
     assert [step.name for step in path.steps] == ['a.b " é', "7", None]

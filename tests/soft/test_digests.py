@@ -56,7 +56,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Archiv
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_same_rows_under_other_ids_are_the_same_content(form: str, make: Callable[..., Archive]) -> None:
+def test_the_same_rows_with_other_ids_have_the_same_digest(form: str, make: Callable[..., Archive]) -> None:
     # 9 and 10 change places in every order of texts, and jsonb sorts keys by their length first.
     here = make(form, {"SOP-1": 9, "SOP-2": 10, "SOP-3": 11})
     there = make(form, {"SOP-3": 1, "SOP-2": 2, "SOP-1": 1234})
@@ -67,7 +67,7 @@ def test_the_same_rows_under_other_ids_are_the_same_content(form: str, make: Cal
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_id_that_is_re_pointed_to_another_row_is_other_content(form: str, make: Callable[..., Archive]) -> None:
+def test_an_id_changed_to_another_rows_changes_the_digest(form: str, make: Callable[..., Archive]) -> None:
     ids = {"SOP-1": 9, "SOP-2": 10, "SOP-3": 11}
 
     before, after = make(form, ids), make(form, ids, pointing=("SOP-3", "SOP-2"))
@@ -78,7 +78,7 @@ def test_an_id_that_is_re_pointed_to_another_row_is_other_content(form: str, mak
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_same_ids_of_other_rows_are_other_content(form: str, make: Callable[..., Archive]) -> None:
+def test_the_same_ids_that_belong_to_other_rows_change_the_digest(form: str, make: Callable[..., Archive]) -> None:
     """What a restore into a system of other ids would do: nothing in the table itself has changed."""
     before = make(form, {"SOP-1": 9, "SOP-2": 10, "SOP-3": 11})
     value = FORMS[form][2](9, 10)
@@ -89,7 +89,7 @@ def test_the_same_ids_of_other_rows_are_other_content(form: str, make: Callable[
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_id_without_a_row_is_counted_and_is_content_of_its_own(form: str, make: Callable[..., Archive]) -> None:
+def test_an_id_without_a_row_is_counted_and_changes_the_digest(form: str, make: Callable[..., Archive]) -> None:
     ids = {"SOP-1": 9, "SOP-2": 10}
 
     whole, broken = make(form, ids), make(form, ids, pointing=("SOP-4", "SOP-2"))
@@ -99,7 +99,7 @@ def test_an_id_without_a_row_is_counted_and_is_content_of_its_own(form: str, mak
     assert whole.digest("note") != broken.digest("note")
 
 
-def test_what_stands_beside_the_ids_is_content_too(make: Callable[..., Archive]) -> None:
+def test_a_change_beside_the_ids_changes_the_digest(make: Callable[..., Archive]) -> None:
     ids = {"SOP-1": 9, "SOP-2": 10}
     values = {
         "lists": ["9;10", "9; 10", "9;;10", "10;9", "9;10;", "9"],
@@ -113,7 +113,7 @@ def test_what_stands_beside_the_ids_is_content_too(make: Callable[..., Archive])
         assert len(set(digests)) == len(written), form
 
 
-def test_two_references_in_one_document_are_followed_together(tmp_path: Path) -> None:
+def test_two_references_in_one_document_are_both_followed(tmp_path: Path) -> None:
     def archive(first: int, second: int, folder: Path) -> Archive:
         folder.mkdir()
         url = f"sqlite:///{folder / 'archive.sqlite3'}"

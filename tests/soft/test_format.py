@@ -46,7 +46,7 @@ def _values(frame: pd.DataFrame, column: str) -> list[Any]:
     return [None if value is pd.NA else value for value in frame[column].tolist()]
 
 
-def test_digests_add_up(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:
+def test_digests_recomputed_as_documented_equal_the_manifest(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:
     repository, manifest = snapshot
     for entry in manifest["tables"]:
         frame = repository.frame(entry)
@@ -54,7 +54,7 @@ def test_digests_add_up(snapshot: tuple[PlainRepository, dict[str, Any]]) -> Non
         assert content_digest(entry, frame) == entry["state"]["content_digest"]
 
 
-def test_content_marks_and_counts_are_what_the_document_says(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:
+def test_content_marks_and_counts_are_as_documented(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:
     repository, manifest = snapshot
     entry = _entry(manifest, "small.Rule")
     documents = repository.frame(_entry(manifest, "small.Document"))
@@ -87,7 +87,7 @@ def test_content_marks_and_counts_are_what_the_document_says(snapshot: tuple[Pla
     assert all(0 < dangling < filled for filled, dangling in counts.values())
 
 
-def test_names_of_files_add_up(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:
+def test_digest_and_counts_of_file_names_are_as_documented(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:
     repository, manifest = snapshot
     (state,) = manifest["file_names"]
     assert state["reference"]["pattern"] == "thumbnails/{pk:07}.webp"
@@ -135,7 +135,7 @@ VALUES = {"texts": st.lists(_TEXTS, max_size=15), "documents": st.lists(_DOCUMEN
 @GENERATED
 @example(texts=[], documents=["1 ", " [1,\t2]\n", '{"a" : 1e5, "b": [ ]}', '"1" '])
 @given(**VALUES)
-def test_whatever_values_hold_their_content_is_what_the_document_says(
+def test_the_content_of_random_values_is_as_documented(
     texts: list[str], documents: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     content_is_what_the_document_says(texts, documents, tmp_path_factory.mktemp("random"))
@@ -144,7 +144,7 @@ def test_whatever_values_hold_their_content_is_what_the_document_says(
 @pytest.mark.long
 @settings(GENERATED, max_examples=50)
 @given(**VALUES)
-def test_whatever_many_values_hold_their_content_is_what_the_document_says(
+def test_the_content_of_many_random_values_is_as_documented(
     texts: list[str], documents: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     content_is_what_the_document_says(texts, documents, tmp_path_factory.mktemp("random"))

@@ -54,7 +54,7 @@ def test_a_plain_value_is_an_id(url: str, tmp_path: Path) -> None:
     assert (state.filled, state.dangling, state.dangling_examples) == (3, 1, ("99",))
 
 
-def test_a_plain_text_is_an_id_but_for_blanks_around_it(url: str, tmp_path: Path) -> None:
+def test_blanks_around_an_id_in_a_plain_text_are_ignored(url: str, tmp_path: Path) -> None:
     archive = notes(url, "text", ["1", " 12\n", "", "  ", "none", "012", None], [{}], tmp_path)
 
     assert pointed(archive, "held") == {
@@ -68,7 +68,7 @@ def test_a_plain_text_is_an_id_but_for_blanks_around_it(url: str, tmp_path: Path
     }
 
 
-def test_a_list_is_cut_at_its_separator(url: str, tmp_path: Path) -> None:
+def test_a_list_in_text_is_split_at_its_separator(url: str, tmp_path: Path) -> None:
     values = ["1,2", "2, 1", "[1, 99]", '["10", "12"]', ",,", "", None, "12"]
 
     archive = notes(url, "text", values, [{"separator": ","}], tmp_path)
@@ -87,13 +87,13 @@ def test_a_list_is_cut_at_its_separator(url: str, tmp_path: Path) -> None:
     assert content[1] != content[2]  # the order of a list is part of it
 
 
-def test_an_array_of_postgresql_is_a_list(postgres_database: str, tmp_path: Path) -> None:
+def test_a_postgresql_array_is_read_as_a_list_of_ids(postgres_database: str, tmp_path: Path) -> None:
     archive = notes(postgres_database, "integer[]", [[1, 12], [99], [], None], [{"separator": ","}], tmp_path)
 
     assert pointed(archive, "held") == {1: [["SOP-1"], ["SOP-12"]], 2: [{"nowhere": "99"}], 3: None, 4: None}
 
 
-def test_ids_stand_in_strings_where_the_pattern_says(url: str, tmp_path: Path) -> None:
+def test_a_declared_pattern_finds_ids_in_strings(url: str, tmp_path: Path) -> None:
     values = [
         "custom_field_12 = custom_field_1?",
         "custom_field_",
@@ -117,7 +117,7 @@ def test_ids_stand_in_strings_where_the_pattern_says(url: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", ["json", "text"])
-def test_ids_stand_in_json_where_the_path_says(kind: str, url: str, tmp_path: Path) -> None:
+def test_a_declared_path_finds_ids_in_json(kind: str, url: str, tmp_path: Path) -> None:
     values = [
         json.dumps(value)
         for value in (
@@ -157,7 +157,7 @@ def test_ids_stand_in_json_where_the_path_says(kind: str, url: str, tmp_path: Pa
         ("$[*][*].é", [[{"é": 1}], [{"é": 2}, {"e": 12}]], {"SOP-1", "SOP-2"}),
     ],
 )
-def test_paths_lead_where_they_say(path: str, document: Any, found: set[str], tmp_path: Path) -> None:
+def test_each_form_of_path_selects_the_right_places(path: str, document: Any, found: set[str], tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'archive.sqlite3'}"
 
     archive = notes(url, "text", [json.dumps(document)], [{"json": path}], tmp_path)
@@ -165,7 +165,7 @@ def test_paths_lead_where_they_say(path: str, document: Any, found: set[str], tm
     assert {key for (key,) in pointed(archive, f"held {path}")[1]} == found
 
 
-def test_text_that_is_no_json_is_a_finding_and_stays_what_it_is(url: str, tmp_path: Path) -> None:
+def test_text_that_is_not_json_is_a_finding_and_is_restored_unchanged(url: str, tmp_path: Path) -> None:
     values = ["{", '{"ids": [1]', "ids: [1]", "", None, '{"ids": [1]}', '{"ids": ["\\ud800"]}']
 
     archive = notes(url, "text", values, [{"json": "$.ids[*]"}], tmp_path)
@@ -207,7 +207,7 @@ HOSTILE = [
 @pytest.mark.parametrize(
     "form", [{}, {"separator": ","}, {"separator": "'"}, {"json": "$.ids[*]"}, {"pattern": "%d"}, {"pattern": ".*[%d"}]
 )
-def test_hostile_values_are_neither_mistaken_nor_lost(form: dict[str, str], url: str, tmp_path: Path) -> None:
+def test_hostile_values_are_neither_misread_nor_lost(form: dict[str, str], url: str, tmp_path: Path) -> None:
     values = [*HOSTILE, *(json.dumps({"ids": [value]}) for value in HOSTILE)]
 
     archive = notes(url, "text", values, [form], tmp_path)
@@ -233,7 +233,7 @@ def test_deeply_nested_json_does_not_stop_a_backup(url: str, tmp_path: Path) -> 
     assert [one.filled for one in archive.states["note"].references] == [0, 0]
 
 
-def test_many_values_are_taken_apart_a_few_at_a_time(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_values_are_parsed_in_small_batches(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soft_columns, "BYTES_AT_ONCE", 40)
     values = [json.dumps({"ids": [n % 15], "text": "x" * n}) for n in range(60)] * 2
 
@@ -276,7 +276,7 @@ def test_ids_of_any_type_are_found(
     assert pointed(archive, "doc $[*]")[1] == [found]
 
 
-def test_a_column_of_a_composite_key_can_be_pointed_at(url: str, tmp_path: Path) -> None:
+def test_a_reference_may_target_one_column_of_a_composite_key(url: str, tmp_path: Path) -> None:
     execute(
         url,
         "CREATE TABLE page (book integer NOT NULL, number integer NOT NULL, PRIMARY KEY (book, number))",
@@ -314,7 +314,7 @@ def test_values_of_several_classes_in_one_sqlite_column_are_distinguished(tmp_pa
     assert len(set(contents.values())) == len(values)
 
 
-def test_text_that_is_no_utf8_is_no_id_and_stays_apart(tmp_path: Path) -> None:
+def test_text_that_is_not_utf8_is_not_an_id_and_keeps_a_content_of_its_own(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'archive.sqlite3'}"
     execute(
         url,

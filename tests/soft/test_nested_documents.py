@@ -44,7 +44,7 @@ def rewritten(text: str, to: dict[str, dict[str, str]]) -> str:
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(document=DOCUMENTS)
-def test_a_rewritten_document_is_the_one_that_is_written_with_the_new_ids(document: Document) -> None:
+def test_a_rewritten_document_equals_one_written_with_the_new_ids(document: Document) -> None:
     to = {name: {str(number): str(AFTER[name](number)) for number in range(1, 6)} for name in AFTER}
     back = {name: {new: old for old, new in ids.items()} for name, ids in to.items()}
 
@@ -59,7 +59,7 @@ STORED = settings(
 
 @settings(STORED, max_examples=4)
 @given(documents=st.lists(DOCUMENTS, min_size=5, max_size=25))
-def test_the_content_says_what_is_meant_and_nothing_of_ids(
+def test_the_content_does_not_depend_on_ids(
     documents: list[Document], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     content_says_what_is_meant(documents, tmp_path_factory.mktemp("nested"))
@@ -68,7 +68,7 @@ def test_the_content_says_what_is_meant_and_nothing_of_ids(
 @pytest.mark.long
 @settings(STORED, max_examples=60)
 @given(documents=st.lists(DOCUMENTS, min_size=5, max_size=25))
-def test_the_content_of_many_says_what_is_meant_and_nothing_of_ids(
+def test_the_content_of_many_documents_does_not_depend_on_ids(
     documents: list[Document], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     content_says_what_is_meant(documents, tmp_path_factory.mktemp("nested"))

@@ -57,7 +57,7 @@ def rewritten(text: str, *references: SoftReference) -> str:
         (reference("json", "$.id"), '{"id": "\\u0031", "t": "{\\"id\\": 1}"}', '{"id": "101", "t": "{\\"id\\": 1}"}'),
     ],
 )  # fmt: skip
-def test_ids_are_replaced_where_they_stand(one: SoftReference, text: str, expected: str) -> None:
+def test_ids_are_replaced_in_declared_places_only(one: SoftReference, text: str, expected: str) -> None:
     assert rewritten(text, one) == expected
 
 
@@ -83,7 +83,7 @@ PAGE = '<a linktype="page" id="%d">'
         (reference("tag", PAGE), """<a title='linktype="page" id="1"'><a linktype=page id=1"""),
     ],
 )
-def test_ids_are_replaced_wherever_they_stand(one: SoftReference, template: str) -> None:
+def test_ids_are_replaced_in_nested_filtered_padded_and_tagged_places(one: SoftReference, template: str) -> None:
     finals = {"1": "101", "2": "102", "001": "101", "002": "102", "030": "007"}
     parts = template.split("@")
 
@@ -92,13 +92,13 @@ def test_ids_are_replaced_wherever_they_stand(one: SoftReference, template: str)
     assert now == "".join(finals[part] if number % 2 else part for number, part in enumerate(parts))
 
 
-def test_a_document_of_a_thousand_levels_is_refused_in_words() -> None:
+def test_a_document_nested_too_deeply_is_refused_with_an_error() -> None:
     for levels in (250, 3000):
         with pytest.raises(MergeRefused, match="200 levels"):
             rewritten("[" * levels + "]" * levels, reference("json", "$..id"))
 
 
-def test_a_uuid_is_written_as_the_one_before_it() -> None:
+def test_a_uuid_keeps_the_spelling_of_the_one_it_replaces() -> None:
     bare, dashed = "0" * 31 + "1", "11111111-2222-3333-4444-555555555555"
     assert with_dashes_as(bare, dashed) == dashed.replace("-", "")
     assert with_dashes_as(dashed, bare) == "00000000-0000-0000-0000-000000000001"
@@ -112,7 +112,7 @@ values = st.recursive(
 
 
 @given(document=values, indent=st.sampled_from([None, 1, "\t "]))
-def test_a_document_says_the_same_with_other_ids(document: Any, indent: Any) -> None:
+def test_only_ids_change_in_random_documents(document: Any, indent: Any) -> None:
     text = json.dumps(document, indent=indent, ensure_ascii=False)
     paths = (reference("json", "$.ids[*]"), reference("json", "$.a.*~"))
 

@@ -68,7 +68,7 @@ def test_an_unreadable_file_is_named_and_the_rest_is_stored(
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == {"a": b"a" * 100, "c": b"c" * 100}
 
 
-def test_a_disk_that_fails_in_the_middle_of_a_file_leaves_nothing_of_it(
+def test_a_read_error_in_the_middle_of_a_file_stores_nothing_of_it(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "BLOCK", 10)
@@ -94,7 +94,7 @@ def test_a_disk_that_fails_in_the_middle_of_a_file_leaves_nothing_of_it(
 
 
 @pytest.mark.parametrize("times", [1, 5])
-def test_a_file_that_changes_while_it_is_read(
+def test_a_file_that_changes_while_it_is_read_is_reported(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     (media / "a").write_bytes(b"before")
@@ -161,7 +161,7 @@ def test_a_missing_root_is_an_error_finding(
     assert check_files(index, repository, tmp_path / "out").success
 
 
-def test_what_the_settings_exclude_is_left_out_and_counted(
+def test_excluded_files_are_left_out_and_counted(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     for name in ("cache/1", "cache/2", "papers/a.pdf", "papers/a.tmp", "papers/Thumbs.db"):
@@ -172,7 +172,7 @@ def test_what_the_settings_exclude_is_left_out_and_counted(
     assert findings["file-excluded"].count == 3
 
 
-def test_locks_process_ids_and_search_indexes_are_left_out_by_name_and_told(
+def test_locks_process_ids_and_search_indexes_are_left_out_and_reported(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     index_files = ("_MAIN_7.toc", "MAIN_1a2b.seg", "MAIN_WRITELOCK")
@@ -210,7 +210,7 @@ def test_a_repository_inside_the_root_does_not_back_itself_up(
     assert "repository-inside-root" in findings
 
 
-def test_what_a_killed_merge_had_staged_is_not_backed_up(media: Path, backup: Backup) -> None:
+def test_the_staging_folder_of_a_killed_merge_is_not_backed_up(media: Path, backup: Backup) -> None:
     (media / ".edms-backup-merge").mkdir()
     (media / ".edms-backup-merge" / "staged").write_bytes(b"b")
     (media / "kept").mkdir()

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 _ONE = "number = (SELECT min(number) FROM documents_document)"
 
 
-def test_one_date_beyond_all_others_is_one_row_that_differs(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+def test_one_infinite_date_changes_only_its_own_row(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("postgresql", documents=5)
     protected = protect(edms, tmp_path)
     pictures, snapshots = [], []

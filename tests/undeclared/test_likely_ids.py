@@ -145,7 +145,7 @@ MEAN_THEMSELVES: dict[str, tuple[str, Sequence[object], LogicalType]] = {
 
 
 @pytest.mark.parametrize("what", HOLD_IDS)
-def test_ids_are_found(workspace: duckdb.DuckDBPyConnection, what: str) -> None:
+def test_columns_with_ids_are_found(workspace: duckdb.DuckDBPyConnection, what: str) -> None:
     name, values, kind, model = HOLD_IDS[what]
 
     found = suspected(workspace, name, values, kind)
@@ -154,11 +154,11 @@ def test_ids_are_found(workspace: duckdb.DuckDBPyConnection, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", MEAN_THEMSELVES)
-def test_what_means_itself_is_no_reference(workspace: duckdb.DuckDBPyConnection, what: str) -> None:
+def test_numbers_that_count_or_measure_are_not_references(workspace: duckdb.DuckDBPyConnection, what: str) -> None:
     assert suspected(workspace, *MEAN_THEMSELVES[what]) == set()
 
 
-def test_a_column_beside_it_says_what_a_value_is(workspace: duckdb.DuckDBPyConnection) -> None:
+def test_another_column_can_say_which_values_are_ids(workspace: duckdb.DuckDBPyConnection) -> None:
     values, kinds = ["7", "invoice", "8", "2024-01-01", "9"], "axabx"
 
     assert suspected(workspace, "value", values) == set()
@@ -166,7 +166,7 @@ def test_a_column_beside_it_says_what_a_value_is(workspace: duckdb.DuckDBPyConne
     assert suspected(workspace, "value", values, beside="aaabb") == set()  # no kind whose values all are ids
 
 
-def test_rows_that_are_not_written_and_ids_that_stay_stop_nothing(workspace: duckdb.DuckDBPyConnection) -> None:
+def test_rows_that_are_not_written_are_not_suspected(workspace: duckdb.DuckDBPyConnection) -> None:
     make_values(workspace)
     workspace.execute("CREATE OR REPLACE TABLE rows AS SELECT '7' AS text, false AS touched")
     column = Column(name="document_id", native_type="", logical_type="integer", nullable=True)
@@ -176,7 +176,7 @@ def test_rows_that_are_not_written_and_ids_that_stay_stop_nothing(workspace: duc
     assert find_suspects(workspace, tables, Names(tables, {})) == []
 
 
-def test_what_is_declared_is_masked_and_the_rest_is_seen(workspace: duckdb.DuckDBPyConnection) -> None:
+def test_declared_ids_are_masked_and_the_other_ids_are_found(workspace: duckdb.DuckDBPyConnection) -> None:
     make_values(workspace)
     workspace.execute(
         """CREATE OR REPLACE TABLE rows AS SELECT '{"document_id": 7, "other": {"document_id": 8}}' AS text, true AS touched"""

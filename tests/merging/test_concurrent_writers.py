@@ -51,7 +51,7 @@ def protected(request: pytest.FixtureRequest, backed_up: BackedUpSystems) -> Pro
     return made
 
 
-def test_who_writes_meanwhile_waits_and_is_not_overwritten_unseen(protected: Protected) -> None:
+def test_another_writer_waits_for_the_merge_while_readers_continue(protected: Protected) -> None:
     refused: list[str] = []
     seen: list[int] = []
 
@@ -75,9 +75,7 @@ def test_who_writes_meanwhile_waits_and_is_not_overwritten_unseen(protected: Pro
         ]
 
 
-def test_a_merge_gives_up_while_somebody_has_not_finished_writing(
-    protected: Protected, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_merge_fails_while_another_session_is_writing(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "_PATIENCE", "300ms")
     monkeypatch.setattr(sqlite, "_PATIENCE_MS", 300)
     before = picture(protected.edms)

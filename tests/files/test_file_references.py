@@ -96,7 +96,7 @@ def test_missing_and_orphan_files_are_named(
     assert found["orphan-files"].examples == ("orphan.pdf",)
 
 
-def test_a_whole_path_names_the_file_below_the_root(
+def test_an_absolute_path_names_the_file_below_the_root(
     stored: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     index, _ = backup()
@@ -104,7 +104,7 @@ def test_a_whole_path_names_the_file_below_the_root(
     assert find_file_problems([TABLE], raw_of(tmp_path, values), [index], repository) == ()
 
 
-def test_tagged_values_are_understood(stored: Path, repository: Repository, backup: Backup, tmp_path: Path) -> None:
+def test_tagged_values_name_files_too(stored: Path, repository: Repository, backup: Backup, tmp_path: Path) -> None:
     index, _ = backup()
     values: list[str | None] = ["t" + b"a.pdf".hex().upper(), "b" + "ü/b.pdf".encode().hex().upper(), "i42", None, "t"]
     found = by_code(find_file_problems([TABLE], raw_of(tmp_path, values, "tagged"), [index], repository))
@@ -112,12 +112,12 @@ def test_tagged_values_are_understood(stored: Path, repository: Repository, back
     assert found["orphan-files"].examples == ("orphan.pdf",)
 
 
-def test_a_table_left_out_makes_no_orphans(stored: Path, repository: Repository, backup: Backup) -> None:
+def test_files_of_an_excluded_table_are_not_orphans(stored: Path, repository: Repository, backup: Backup) -> None:
     index, _ = backup()
     assert find_file_problems([TABLE], {}, [index], repository) == ()
 
 
-def test_a_root_no_column_uses_has_no_orphans(
+def test_a_root_that_no_column_uses_has_no_orphans(
     stored: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     index, _ = backup()
@@ -125,7 +125,7 @@ def test_a_root_no_column_uses_has_no_orphans(
     assert find_file_problems([table], raw_of(tmp_path, ["gone"]), [index], repository) == ()
 
 
-def test_every_row_is_missing_its_file_when_the_root_is_gone(
+def test_a_missing_root_makes_every_named_file_missing(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     media.rmdir()
@@ -226,7 +226,7 @@ def test_columns_that_name_files_below_a_folder_of_the_root_are_path_columns(
         "originals/{}",
     ],
 )
-def test_however_a_path_is_written_its_missing_file_counts(
+def test_a_missing_file_is_counted_for_every_spelling_of_its_path(
     value: str, archive: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     (archive / "documents/originals/0000007.pdf").unlink()
@@ -240,7 +240,7 @@ def test_however_a_path_is_written_its_missing_file_counts(
 
 
 @pytest.mark.parametrize(("others", "missing"), [(18, 0), (1, 1)])
-def test_links_that_lead_elsewhere_are_no_missing_files_unless_nearly_all_are_files(
+def test_urls_are_missing_files_only_if_nearly_all_values_are_files(
     others: int, missing: int, archive: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     index, _ = backup()
@@ -277,7 +277,9 @@ def test_several_conventions_in_one_column_and_lists_in_text_are_read(
     assert by_code(found.findings)["orphan-files"].count == 5
 
 
-def test_a_name_with_a_comma_is_no_list(media: Path, repository: Repository, backup: Backup, tmp_path: Path) -> None:
+def test_a_file_name_with_a_comma_is_not_a_list(
+    media: Path, repository: Repository, backup: Backup, tmp_path: Path
+) -> None:
     names = [f"a/{number}.pdf, b/{number}.pdf" for number in range(3)]
     for name in names:
         (media / name).parent.mkdir(parents=True, exist_ok=True)
@@ -310,7 +312,7 @@ def test_a_name_that_many_files_have_costs_no_more(
     assert "orphan-files" not in by_code(found.findings)
 
 
-def test_names_of_columns_and_files_may_hold_anything(
+def test_column_and_file_names_may_contain_any_characters(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     names = ["it's.pdf", 'a "b".pdf', "ü%_{}.pdf", "a; b, c.pdf", "月.pdf", "$1.pdf", "[x].pdf", "{y}.pdf", '"z".pdf']
@@ -331,7 +333,7 @@ def test_names_of_columns_and_files_may_hold_anything(
     assert found["orphan-files"].examples[-1].startswith("no utf-8")
 
 
-def test_when_all_files_are_gone_a_backup_knows_the_column_from_the_previous_snapshot(
+def test_a_path_column_is_recognised_from_the_previous_snapshot_after_all_files_are_deleted(
     archive: Path, repository: Repository, backup: Backup, tmp_path: Path
 ) -> None:
     index, _ = backup()

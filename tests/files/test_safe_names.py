@@ -11,11 +11,11 @@ LEADING_ELSEWHERE = ["", ".", "..", "../../etc", "/etc", "a/b", "a\\b", "a\0b", 
 
 
 @pytest.mark.parametrize("name", LEADING_ELSEWHERE)
-def test_a_name_that_is_not_one_folders_is_refused(name: str) -> None:
+def test_a_name_that_no_single_folder_can_have_is_refused(name: str) -> None:
     with pytest.raises(DamagedRepository):
         plain_name(name)
 
 
 @pytest.mark.parametrize("name", ["media", "media.private", "Größe", "my files", "-old", " a", "~x", "..."])
-def test_a_folders_name_is_taken(name: str) -> None:
+def test_the_name_of_a_single_folder_is_accepted(name: str) -> None:
     assert plain_name(name) == name
