@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.postgres_server import PostgresServer, wheel_bin_dirs
+from tests.postgres_programs import wheel_bin_dirs
+from tests.postgres_server import PostgresServer
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def newest_server(usual: PostgresServer) -> Iterator[PostgresServer | None]:
         yield None
         return
     path = os.environ["PATH"]
-    with PostgresServer(folders[0]) as newest:
+    with PostgresServer(folders[0], in_memory=True) as newest:
         if _major(newest) < 18:
             yield None
             return

@@ -208,7 +208,7 @@ class LazyPostgres:
     def server(self) -> PostgresServer:
         """The running server; its programs are from now on the first in the PATH."""
         if self._server is None:
-            self._server = PostgresServer().__enter__()
+            self._server = PostgresServer(in_memory=True).__enter__()
             # pg_dump refuses a server newer than itself; the programs and the server must be of one version.
             os.environ["PATH"] = f"{self._server.bin_dir}{os.pathsep}{os.environ.get('PATH', '')}"
         return self._server

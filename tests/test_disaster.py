@@ -23,7 +23,7 @@ ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 @pytest.fixture
 def another_server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
     """A second PostgreSQL server that knows nothing of the first one's databases."""
-    with PostgresServer(postgres_server.bin_dir) as server:
+    with PostgresServer(postgres_server.bin_dir, in_memory=True) as server:
         yield server
 
 

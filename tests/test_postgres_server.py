@@ -14,14 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.postgres_server import (
-    BIN_DIR_VARIABLE,
-    SUPERUSER,
-    PostgresServer,
-    PostgresServerError,
-    find_bin_dir,
-    wheel_bin_dirs,
-)
+from tests.memory import folder_in_memory
+from tests.postgres_programs import BIN_DIR_VARIABLE, find_bin_dir, wheel_bin_dirs
+from tests.postgres_server import SUPERUSER, PostgresServer, PostgresServerError
 
 
 def test_the_server_answers_in_utf8_and_is_named_by_its_url(postgres_server: PostgresServer) -> None:
@@ -119,6 +114,20 @@ input()
     # Nobody is left who could remove it.
     shutil.rmtree(folder, ignore_errors=True)
     assert stopped
+
+
+def test_folders_in_memory_of_processes_that_were_killed_are_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    abandoned, used = tmp_path / f"edms-pg-{ended.pid}-x", tmp_path / f"edms-pg-{os.getppid()}-x"
+    for folder in (abandoned, used):
+        folder.mkdir()
+
+    new = folder_in_memory("edms-pg", tmp_path)
+
+    if new is None:
+        pytest.skip("this machine has little memory")
+    assert {*tmp_path.iterdir()} == {used, new}
 
 
 @pytest.mark.parametrize("bin_dir", wheel_bin_dirs(), ids=lambda folder: folder.parent.name)
