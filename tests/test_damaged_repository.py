@@ -17,6 +17,7 @@ from edms_tasks.errors import CheckFailed
 from edms_tasks.manifest import Manifest
 from tests.direct_access import spoil
 from tests.independent_comparison import differences, picture
+from tests.one_per_engine import OnePerEngine
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
@@ -74,20 +75,15 @@ class BackedUp:
 @pytest.fixture(scope="module")
 def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Callable[[Engine], BackedUp]:
     """One backed-up system per engine: no test here may change it, which is what they assert."""
-    made: dict[Engine, BackedUp] = {}
 
-    def get(engine: Engine) -> BackedUp:
-        if engine not in made:
-            folder = tmp_path_factory.mktemp(f"damaged_{engine}")
-            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"damaged_{engine}_{os.getpid()}")
-            # Several chunks a table, so that damage to one of many is met.
-            protected = protect(factory(engine, documents=5), folder, top="chunk_rows = 20")
-            backup = protected.backup()
-            spoil(protected.edms)
-            made[engine] = BackedUp(protected, backup.snapshot_id, backup.manifest, picture(protected.edms))
-        return made[engine]
+    def make(engine: Engine, factory: ReferenceEdmsFactory, folder: Path) -> BackedUp:
+        # Several chunks a table, so that damage to one of many is met.
+        protected = protect(factory(engine, documents=5), folder, top="chunk_rows = 20")
+        backup = protected.backup()
+        spoil(protected.edms)
+        return BackedUp(protected, backup.snapshot_id, backup.manifest, picture(protected.edms))
 
-    return get
+    return OnePerEngine("damaged", make, tmp_path_factory, _edms_templates)
 
 
 # A chunk, an index and a pack are the same kind of object on both engines; the schema is not.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.bad_input.backed_up_system import (
-    ENGINES,
-    BackedUp,
-    stored,
-)
+from tests.bad_input.backed_up_system import ENGINES, BackedUp, stored
 from tests.direct_access import spoil
 from tests.independent_comparison import picture
+from tests.one_per_engine import OnePerEngine
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
 from tests.running import protect
 
@@ -21,19 +18,14 @@ from tests.running import protect
 @pytest.fixture(scope="package")
 def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Callable[[Engine], BackedUp]:
     """Engine -> its backed-up system, made once; the tests assert that they do not change it."""
-    made: dict[Engine, BackedUp] = {}
 
-    def get(engine: Engine) -> BackedUp:
-        if engine not in made:
-            folder = tmp_path_factory.mktemp(f"bad_input_{engine}")
-            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"bad_input_{os.getpid()}")
-            protected = protect(factory(engine), folder)
-            protected.backup()
-            spoil(protected.edms)
-            made[engine] = BackedUp(protected, picture(protected.edms), stored(protected.repository))
-        return made[engine]
+    def make(engine: Engine, factory: ReferenceEdmsFactory, folder: Path) -> BackedUp:
+        protected = protect(factory(engine), folder)
+        protected.backup()
+        spoil(protected.edms)
+        return BackedUp(protected, picture(protected.edms), stored(protected.repository))
 
-    return get
+    return OnePerEngine("bad_input", make, tmp_path_factory, _edms_templates)
 
 
 @pytest.fixture(autouse=True)

@@ -165,7 +165,7 @@ look_after() {
 
 step "install Mayan EDMS" install_mayan
 start_postgres
-export PYTHONPATH=$site PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore DJANGO_SETTINGS_MODULE=mayan_site
+export PYTHONPATH=$site:$here/inside PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore DJANGO_SETTINGS_MODULE=mayan_site
 export MAYAN_DATABASE_ENGINE=django.db.backends.postgresql MAYAN_DATABASE_NAME=mayan MAYAN_DATABASE_HOST=$PG_HOST \
     MAYAN_DATABASE_PORT=$PG_PORT MAYAN_DATABASE_USER=$PG_USER MAYAN_DATABASE_PASSWORD=$PG_PASSWORD
 # The whole folder is compared, with Mayan's search index and whatever its programs lock.

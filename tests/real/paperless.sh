@@ -289,7 +289,7 @@ merge_stage() {
 step "take the source" take_source
 step "install what it needs" install_needed
 start_postgres
-export PYTHONPATH=$site:$source/src PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore DJANGO_SETTINGS_MODULE=paperless.settings
+export PYTHONPATH=$site:$here/inside:$source/src PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore DJANGO_SETTINGS_MODULE=paperless.settings
 export PAPERLESS_SECRET_KEY=the-secret-key-of-the-test PAPERLESS_SCRATCH_DIR=$work/tmp PAPERLESS_STATICDIR=$work/tmp
 export PAPERLESS_DBHOST=$PG_HOST PAPERLESS_DBPORT=$PG_PORT PAPERLESS_DBUSER=$PG_USER PAPERLESS_DBPASS=$PG_PASSWORD
 # Its interface gives out some sets in the order of their hashes.

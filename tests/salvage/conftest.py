@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.direct_access import execute, query
+from tests.one_per_engine import OnePerEngine
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdmsFactory
 from tests.running import protect
 from tests.salvage.damaged_system import NEW_FILE, System
@@ -28,25 +29,20 @@ CHANGES = (
 @pytest.fixture(scope="session")
 def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Callable[[Engine], System]:
     """`systems("sqlite")`: backed up, changed, and backed up again; tables and files in several objects."""
-    made: dict[Engine, System] = {}
 
-    def get(engine: Engine) -> System:
-        if engine not in made:
-            folder = tmp_path_factory.mktemp(f"salvage_{engine}")
-            factory = ReferenceEdmsFactory(_edms_templates, folder / "installations", f"salvage_{engine}_{os.getpid()}")
-            edms = factory(engine, documents=20)
-            protected = protect(edms, folder, top="chunk_rows = 7", extra="[validate]\ndjango_check = false")
-            ((odd,),) = query(edms, "SELECT id FROM documents_document ORDER BY id LIMIT 1 OFFSET 10")
-            execute(edms, ODD[engine].format(id=odd))
-            first = protected.backup()
-            execute(edms, *CHANGES)
-            new = edms.media / NEW_FILE
-            new.parent.mkdir(parents=True)
-            new.write_bytes(b"written between the two backups")
-            made[engine] = System(protected, protected.backup("second").snapshot_id, first.snapshot_id, odd)
-        return made[engine]
+    def make(engine: Engine, factory: ReferenceEdmsFactory, folder: Path) -> System:
+        edms = factory(engine, documents=20)
+        protected = protect(edms, folder, top="chunk_rows = 7", extra="[validate]\ndjango_check = false")
+        ((odd,),) = query(edms, "SELECT id FROM documents_document ORDER BY id LIMIT 1 OFFSET 10")
+        execute(edms, ODD[engine].format(id=odd))
+        first = protected.backup()
+        execute(edms, *CHANGES)
+        new = edms.media / NEW_FILE
+        new.parent.mkdir(parents=True)
+        new.write_bytes(b"written between the two backups")
+        return System(protected, protected.backup("second").snapshot_id, first.snapshot_id, odd)
 
-    return get
+    return OnePerEngine("salvage", make, tmp_path_factory, _edms_templates)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,15 +5,14 @@ Runs in Mayan's Python, after `django.setup()`.
 
 import json
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Group
 from django.core.files.base import ContentFile
 from django.utils import timezone
+from ids_with_gaps import with_gaps
 from mayan.apps.acls.models import AccessControlList
 from mayan.apps.announcements.models import Announcement
 from mayan.apps.cabinets.models import Cabinet
@@ -70,7 +69,7 @@ def make_surroundings(rng: random.Random) -> Surroundings:
     roles = _roles(users)
     types = _document_types(admin)
     metadata = _metadata(types)
-    tags = _with_gaps(lambda n: Tag.objects.create(label=f"Tag {n:02} ✓", color=f"#{rng.randint(0, 0xFFFFFF):06x}"), 25)
+    tags = with_gaps(lambda n: Tag.objects.create(label=f"Tag {n:02} ✓", color=f"#{rng.randint(0, 0xFFFFFF):06x}"), 25)
     cabinets = _cabinets()
     workflows = [_workflow(number, types) for number in range(1, 4)]
     _actions_with_ids(workflows[0], tags, cabinets, metadata)
@@ -90,21 +89,9 @@ def make_surroundings(rng: random.Random) -> Surroundings:
     return Surroundings(admin, users, roles, types, metadata, tags, cabinets, workflows)
 
 
-def _with_gaps(make: Callable[[int], Any], count: int) -> list[Any]:
-    """Make some more than wanted and delete every fourth: ids then have gaps."""
-    made = [make(number) for number in range(1, count + count // 3 + 1)]
-    kept = []
-    for position, one in enumerate(made):
-        if position % 4 == 1 and len(made) - position + len(kept) > count:
-            one.delete()
-        else:
-            kept.append(one)
-    return kept[:count]
-
-
 def _users() -> list[AbstractUser]:
     model = get_user_model()
-    users = _with_gaps(
+    users = with_gaps(
         lambda n: model.objects.create_user(
             f"person{n:02}",
             f"person{n:02}@example.org",
@@ -140,14 +127,14 @@ def _document_types(admin: AbstractUser) -> list[DocumentType]:
         made.save()
         return made
 
-    types = _with_gaps(make, 6)
+    types = with_gaps(make, 6)
     for one in types:
         DocumentTypeFilename.objects.create(document_type=one, filename=f"Quick label of {one.label}")
     return types
 
 
 def _metadata(types: list[DocumentType]) -> list[MetadataType]:
-    metadata = _with_gaps(
+    metadata = with_gaps(
         lambda n: MetadataType.objects.create(name=f"field_{n}", label=f"Field {n}", default=f"default {n}"), 8
     )
     for one in types:

@@ -5,7 +5,6 @@ under other ids: what a merge must match. Runs in paperless's Python, after `dja
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import Group, Permission, User
+from ids_with_gaps import with_gaps
 from paperless.models import ApplicationConfiguration
 from paperless_mail.models import MailAccount, MailRule, ProcessedMail
 from rest_framework.authtoken.models import Token
@@ -55,18 +55,6 @@ def make_surroundings(label: str, rng: random.Random) -> Surroundings:
     rules = _mail(label, tags, correspondents, types, users)
     _configuration(label)
     return Surroundings(label, admin, users, groups, tags, correspondents, types, paths, fields, rules)
-
-
-def with_gaps(make: Callable[[int], Any], count: int) -> list[Any]:
-    """Make a third more than wanted and delete every fourth."""
-    made = [make(number) for number in range(1, count + count // 3 + 1)]
-    kept = []
-    for position, one in enumerate(made):
-        if position % 4 == 1 and len(made) - position + len(kept) > count:
-            one.delete()
-        else:
-            kept.append(one)
-    return kept
 
 
 def _people(label: str) -> tuple[User, list[User], list[Group]]:
