@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from edms_tasks.files import Examination
 from edms_tasks.lineage.snapshot_tags import check_tag
 from flows.backing_up.backup_result import BackupResult
 from flows.backing_up.make_snapshot import inspect_source, making_a_snapshot
 from flows.backing_up.preflight_restore import foresee_restore
+from flows.backing_up.store_folders import store_folders
 from flows.backing_up.table_selection import choose_contents
-from flows.live.folder_checks import our_folders
 from flows.requests import BackupRequest
 from flows.running.flow_decorators import flow
 from flows.running.run import Run
 from flows.tasks.extract_tasks import capture_schema, extract_tables, read_sequences
-from flows.tasks.package_tasks import (
-    look_up_file_names,
-    match_files,
-    package_schema,
-    package_table,
-    store_roots,
-    write_the_manifest,
-)
+from flows.tasks.package_tasks import package_schema, package_table, write_the_manifest
 from flows.tasks.serialize_tasks import check_natural_keys, serialize_tables
 
 
@@ -31,11 +23,11 @@ from flows.tasks.serialize_tasks import check_natural_keys, serialize_tables
     repeatable=True,
 )
 def backup(run: Run, request: BackupRequest) -> BackupResult:
-    """Make a snapshot; fails where it could not be verified.
+    """Make a snapshot, and read it back to verify it.
 
     Raises:
-        CommandError: this cannot be a tag.
-        SettingsError: repository, working folder and folders of files lie in each other.
+        CommandError: the tag is not allowed.
+        SettingsError: repository, working folder and folders of files are inside each other.
         AnotherRepository: the repository is not the one that was used before.
         EdmsNotImportable, DatabaseRefused, UnappliedMigrations, RepositoryLocked, NoSpace: before anything is stored.
     """
@@ -74,34 +66,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                 pairs = list(zip(contents.kept, serialized, strict=True))
                 entries = [*run.map(package_table, pairs, making.repository), *contents.left_out]
             with run.stage("files"):
-                roots = store_roots(
-                    run,
-                    making.repository,
-                    contents.inventory.file_roots,
-                    making.previous,
-                    source.database.address.files,
-                    making.folder,
-                )
-                making.release()
-                indexes = [root.index for root in roots]
-                named = contents.inventory.file_names
-                making.findings += [finding for root in roots for finding in root.findings]
-                examination = Examination(
-                    tables=contents.inventory.tables,
-                    raws=raws,
-                    roots=[index.root for index in indexes],
-                    declared=named,
-                    surroundings=source.report.surroundings,
-                    ours=[*our_folders(run.settings), *source.database.address.files],
-                    known=making.previous.manifest.path_columns if making.previous else (),
-                )
-                matched = run.call(
-                    match_files, examination, indexes, making.repository, workspace=workspace, scratch=making.folder
-                )
-                making.findings += matched.findings
-                by_root = {index.root.name: index for index in indexes}
-                file_names = run.call(look_up_file_names, named, by_root, making.repository, keys, making.folder)
-                making.note_file_names(file_names)
+                stored = store_folders(run, source, making, contents, raws, keys, workspace)
             with run.stage("package"):
                 making.made = run.call(
                     write_the_manifest,
@@ -112,9 +77,9 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                     schema=stored_schema,
                     sequences=sequences,
                     entries=entries,
-                    files=indexes,
-                    file_names=file_names,
-                    path_columns=matched.path_columns,
+                    files=stored.indexes,
+                    file_names=stored.file_names,
+                    path_columns=stored.path_columns,
                     findings=making.findings,
                     seconds=run.seconds,
                 )

@@ -167,6 +167,18 @@ def test_files_have_400_lines_at_most_and_functions_80() -> None:
     assert not long
 
 
+def test_a_verb_fits_on_a_screen() -> None:
+    long = [
+        f"{path}: {node.name}"
+        for path in _sources()
+        if len(PurePosixPath(path).parts) == 2 and path.startswith("flows/")
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60
+    ]
+
+    assert not long
+
+
 def test_the_picture_of_the_house_is_of_the_imports_as_they_are() -> None:
     text = house.PAGE.read_text(encoding="utf-8")
 

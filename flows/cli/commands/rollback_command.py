@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.confirming import confirm
-from flows.cli.options import Config, Json, Options, Traceback, command_error
+from flows.cli.options import Config, Json, NoWait, Options, Traceback, command_error
 from flows.requests import RollbackRequest
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def rollback(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List what can be rolled back to; change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before replacing the live system.")] = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Fail if a backup is running, instead of waiting for it.")
-    ] = False,
+    no_wait: NoWait = False,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
