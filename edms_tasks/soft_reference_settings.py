@@ -20,7 +20,10 @@ class SoftReferenceSettings(Section):
     """One reference that neither database nor models declare, in one of five shapes (`docs/settings.md`)."""
 
     column: str | None = Field(default=None, description="app.Model.field or table.column that holds ids.")
-    target: str | None = Field(default=None, description="The model they are ids of, or app.Model.field.")
+    target: str | tuple[str, ...] | None = Field(
+        default=None,
+        description="The model they are ids of, or app.Model.field; with a pattern of several ids, one for each.",
+    )
     separator: str | None = Field(default=None, min_length=1, description="The column is a list of ids in a string.")
     json_: str | None = Field(
         default=None,
@@ -44,6 +47,13 @@ class SoftReferenceSettings(Section):
         default=None, description="The column of the content type that belongs to object_id."
     )
     object_id: str | None = Field(default=None, description="The column with the id of a row of that content type.")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets, one for each id of a pattern."""
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, str) else self.target
 
     @field_validator("where", mode="before")
     @classmethod
@@ -69,6 +79,10 @@ class SoftReferenceSettings(Section):
                 f"{', '.join(sorted(given)) or 'nothing'} is not a valid combination; it takes column and target, with json, at most "
                 "one of separator, pattern and tag, and where; or column and copy_of, with where; or files, name and target; or "
                 "content_type and object_id"
+            )
+        if isinstance(self.target, tuple) and (self.pattern is None or len(self.target) < 2):
+            raise ValueError(
+                'several targets need a pattern with an id of each: pattern = "%d-%d", target = ["app.One", "app.Other"]'
             )
         if self.where == {} or () in (self.where or {}).values():
             raise ValueError("where must name a column and at least one value: where = { rule_type = [0, 3] }")

@@ -1,17 +1,19 @@
 """Patterns of ids in strings and in names of files, as declarations spell them, and the regular expressions they mean.
 
-`custom_field_%d` is a text that ends in a number; `thumbnails/{pk:07}.webp` a path that holds one, padded with zeros as
-Python's format would. What DuckDB and Python both understand (RE2's syntax) is all that is used.
+`custom_field_%d` is a text that ends in a number, `%d-%d` two numbers of two rows; `thumbnails/{pk:07}.webp` a path that holds
+one, padded with zeros as Python's format would. What DuckDB and Python both understand (RE2's syntax) is all that is used.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edms_tasks.inventory.model import IdKind
 
 _UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+_EDGE = r"\b"
 _WORD = r"[0-9A-Za-z_-]+"
 _PLACEHOLDER = re.compile(r"%(?:0(?P<width>[1-9][0-9]?))?d|%s|\{pk(?::0(?P<wide>[1-9][0-9]?))?\}")
 _FIELD = re.compile(r"\{pk(?::0(?P<width>[1-9][0-9]?))?\}")
@@ -27,35 +29,44 @@ class NamePattern:
 
 @dataclass(frozen=True)
 class TextPattern:
-    """A regular expression for parts of a text with one group, the id, and whether zeros pad the id."""
+    """A regular expression for parts of a text with a group for each id, and what is known of these."""
 
     expression: str
-    padded: bool
+    padded: tuple[bool, ...]  # whether zeros pad the id
+    between: tuple[str, ...]  # the text before each id but the first, from the one before it
 
 
-def text_pattern(pattern: str, kind: IdKind) -> TextPattern:
-    """The regular expression of a pattern such as `custom_field_%d` or `archive/{pk:07}.pdf`.
+def text_pattern(pattern: str, kinds: Sequence[IdKind]) -> TextPattern:
+    """The regular expression of a pattern such as `custom_field_%d`, `archive/{pk:07}.pdf` or, with two targets, `%d-%d`.
 
     Raises:
-        ValueError: it does not have exactly one place for the id, or one that the target's ids do not match.
+        ValueError: it does not have exactly one place for an id of each target, or one that the target's ids do not match.
     """
     places = list(_PLACEHOLDER.finditer(pattern))
-    if len(places) != 1:
+    if len(places) != len(kinds):
         raise ValueError(
-            "it must contain the place of the id exactly once: %d for a number, %s for a word or a UUID, {pk:07} for a number "
-            "padded with zeros to seven digits"
+            f"it must contain the place of the id exactly {'once' if len(kinds) == 1 else f'{len(kinds)} times, once for each target'}: "
+            "%d for a number, %s for a word or a UUID, {pk:07} for a number padded with zeros to seven digits"
         )
-    found = places[0]
+    edges = [0, *(edge for found in places for edge in found.span()), len(pattern)]
+    texts = [pattern[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    if "" in texts[1:-1]:
+        raise ValueError("nothing separates two ids")
+    parts = [re.escape(texts[0])]
+    for found, kind, before, after in zip(places, kinds, texts, texts[1:], strict=False):
+        parts += [_one_id(found, kind, is_first=not before, is_last=not after), re.escape(after)]
+    padded = tuple(bool(found["width"] or found["wide"]) for found in places)
+    return TextPattern("".join(parts), padded, tuple(texts[1:-1]))
+
+
+def _one_id(found: re.Match[str], kind: IdKind, *, is_first: bool, is_last: bool) -> str:
     width = found["width"] or found["wide"]
-    before, after = re.escape(pattern[: found.start()]), re.escape(pattern[found.end() :])
-    if width:
-        if kind != "number":
-            raise ValueError("only numbers can be padded with zeros, and the ids of the target are not numbers")
-        # Neither the beginning of a longer number nor its end.
-        edges = ["" if part else r"\b" for part in (before, after)]
-        one = rf"[1-9][0-9]{{{width},}}|[0-9]{{{width}}}"
-        return TextPattern(f"{before}{edges[0]}({one}){edges[1]}{after}", padded=True)
-    return TextPattern(f"{before}({_plain(found[0], kind)}){after}", padded=False)
+    if not width:
+        return f"({_plain(found[0], kind)})"
+    if kind != "number":
+        raise ValueError("only numbers can be padded with zeros, and the ids of the target are not numbers")
+    # Neither the beginning of a longer number nor its end.
+    return rf"{_EDGE if is_first else ''}([1-9][0-9]{{{width},}}|[0-9]{{{width}}}){_EDGE if is_last else ''}"
 
 
 def id_expression(placeholder: str, kind: IdKind) -> str | None:

@@ -143,6 +143,7 @@ class Place(Value):
     path: str = ""  # into JSON; "": the value itself
     form: LeafForm
     expression: str = ""  # the separator of a list, a pattern, a tag
+    part: int = 0  # of a pattern with several ids: which of them
 
 
 class SoftReference(Value):
@@ -158,6 +159,7 @@ class SoftReference(Value):
     expression: str = ""  # the separator of a list, the path into JSON, a pattern, a tag, the model that is copied
     path: str = ""  # to the strings in JSON that hold the list, the pattern or the tag
     where: tuple[Condition, ...] = ()
+    part: int = 0  # of a pattern with several ids: which of them
     copied: tuple[Place, ...] = ()  # of the form "copy": where a copy of a row holds ids of the target
 
     @property
@@ -167,7 +169,7 @@ class SoftReference(Value):
             return self.copied
         if self.form == "json":
             return (Place(where=self.where, path=self.expression, form="value"),)
-        return (Place(where=self.where, path=self.path, form=self.form, expression=self.expression),)
+        return (Place(where=self.where, path=self.path, form=self.form, expression=self.expression, part=self.part),)
 
     @property
     def targets(self) -> tuple[str, ...]:

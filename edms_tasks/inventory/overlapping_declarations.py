@@ -41,7 +41,7 @@ def _require_places(reference: SoftReference, one: Place, other: Place, where: s
         not one.path and (one.form != other.form or one.form in ("value", "list"))
     ):
         raise invalid(where, "The column is declared twice.", "A value can be read in one way only.")
-    if one.path == other.path and one.expression == other.expression and one.form == other.form:
+    if (one.path, one.expression, one.form, one.part) == (other.path, other.expression, other.form, other.part):
         raise invalid(where, f"{one.path or one.expression!r} is declared twice.", "An id leads to one model only.")
     if one.path == other.path and (one.form != other.form or one.form in ("value", "list")):
         raise invalid(where, f"{one.path!r} is declared twice.", "A value can be read in one way only.")

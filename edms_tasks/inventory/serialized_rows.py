@@ -121,7 +121,7 @@ class _Copies:
             yield CopiedId(
                 reference.target,
                 reference.target_column,
-                Place(where=self.where, path=inner, form=place.form, expression=place.expression),
+                place.model_copy(update={"where": self.where, "path": inner}),
             )
 
     def _children(self, family: set[str], above: tuple[str, ...]) -> Iterator[tuple[str, Table]]:

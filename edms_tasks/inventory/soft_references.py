@@ -53,8 +53,9 @@ def with_declared(tables: Mapping[str, Table], declared: Sequence[SoftReferenceS
     found = dict(tables)
     for declaration in declared:
         if declaration.column is not None and declaration.copy_of is None:
-            table, reference = _soft(declaration, found)
-            found[table.id] = table.model_copy(update={"references": (*table.references, reference)})
+            for part in range(len(declaration.targets)):
+                table, reference = _soft(declaration, found, part)
+                found[table.id] = table.model_copy(update={"references": (*table.references, reference)})
         elif declaration.content_type is not None:
             table, references = _generic(declaration, found)
             found[table.id] = table.model_copy(update={"references": references})
@@ -83,7 +84,7 @@ def declared_file_names(
         where = f"{WHERE} name = {pattern!r}"
         if declaration.files not in roots:
             raise unknown_name(where, "folder of files", declaration.files, roots)
-        target, column = _target(declaration, tables, where)
+        target, column = _target(declaration.targets[0], tables, where)
         kind = id_kind(target, column)
         try:
             name_expression(pattern, kind)
@@ -98,23 +99,26 @@ def declared_file_names(
     return tuple(found)
 
 
-def _soft(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) -> tuple[Table, SoftReference]:
+def _soft(declaration: SoftReferenceSettings, tables: Mapping[str, Table], part: int) -> tuple[Table, SoftReference]:
     where = f"{WHERE} column = {declaration.column!r}"
     table, column = column_named(str(declaration.column), tables, where)
     form, expression = _form(declaration)
     path = declaration.json_ or "" if form != "json" else ""
     _require_form(column, "json" if path else form, where)
-    target, target_column = _target(declaration, tables, where)
-    kind = id_kind(target, target_column)
-    _require_expression(form, expression, kind, where)
+    pointed = [_target(name, tables, where) for name in declaration.targets]
+    kinds = [id_kind(*one) for one in pointed]
+    (target, target_column), kind = pointed[part], kinds[part]
+    _require_expression(form, expression, kinds, where)
     if declaration.json_ is not None and form != "json":
-        _require_expression("json", path, kind, where)
+        _require_expression("json", path, kinds, where)
         if path.endswith("~"):
             raise invalid(
                 where, f"{path!r} names keys.", "A key is an id as a whole; it cannot be combined with another form."
             )
     met = conditions(declaration.where, table, column.name, tables, where)
     spelled = [column.name, path, expression if form in ("json", "pattern", "tag") else ""]
+    if len(pointed) > 1:
+        spelled.append(f"({part + 1})")
     reference = SoftReference(
         name=" ".join(part for part in spelled if part) + described(met),
         column=column.name,
@@ -124,6 +128,7 @@ def _soft(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) -> tu
         form=form,
         expression=expression,
         path=path,
+        part=part,
         where=met,
     )
     for other in table.references:
@@ -248,14 +253,14 @@ _IN_WORDS: dict[SoftForm, str] = {
 }
 
 
-def _require_expression(form: SoftForm, expression: str, kind: IdKind, where: str) -> None:
+def _require_expression(form: SoftForm, expression: str, kinds: Sequence[IdKind], where: str) -> None:
     try:
         if form == "json":
             parse_json_path(expression)
         elif form == "pattern":
-            text_pattern(expression, kind)
+            text_pattern(expression, kinds)
         elif form == "tag":
-            tag_pattern(expression, kind)
+            tag_pattern(expression, kinds[0])
     except ValueError as error:
         raise invalid(where, f"{expression!r} does not say where the ids are.", str(error)) from error
 
@@ -294,9 +299,8 @@ def _generic(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) ->
     return table, (*table.references, reference)
 
 
-def _target(declaration: SoftReferenceSettings, tables: Mapping[str, Table], where: str) -> tuple[Table, str]:
+def _target(name: str, tables: Mapping[str, Table], where: str) -> tuple[Table, str]:
     """The table that ids are of, and the column they are values of: the primary key, unless another is named."""
-    name = str(declaration.target)
     table = table_named(name, tables)
     if table is None:
         if table_named(name.rpartition(".")[0], tables) is None:

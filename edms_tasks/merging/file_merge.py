@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,24 +19,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.digests.canonical import text_of
-from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.errors import MergeRefused
 from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.folder_walk import MERGE_STAGING
 from edms_tasks.files.index import SCHEMA, OpenedIndex, readable
 from edms_tasks.files.index_fetch import folders_of, open_index
 from edms_tasks.files.root_restore import restore_opened
-from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.declared_without_ids import Accepted
 from edms_tasks.merging.file_owners import Owners
 from edms_tasks.merging.file_renaming import other_names
+from edms_tasks.merging.final_file_names import final_names
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.planning import FilePlan, Policy
-from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.disk_space import require_space
 
@@ -176,7 +173,7 @@ def plan_files(index: FileIndex, how: RootToPlan, scratch: Path) -> tuple[RootMe
     """
     found = _Sorted()
     with open_index(index, how.repository, scratch) as opened:
-        for name, final, size, sha256, ids in _named(opened, how.names, how.id_maps):
+        for name, final, size, sha256, ids in final_names(opened, how.names, how.id_maps):
             if how.only is not None and not how.only(os.fsdecode(name), ids):
                 continue
             _sort(found, index.root.name, how, name, final, size, sha256, is_somebodys=bool(ids))
@@ -284,45 +281,6 @@ def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], uncla
             )
         )
     return conflicts
-
-
-def _named(
-    opened: OpenedIndex, names: Sequence[FileNameReference], id_maps: Mapping[str, IdMap]
-) -> Iterator[tuple[bytes, bytes, int, str, dict[str, str]]]:
-    """Every file: its name, the name it has in the target, its size, its SHA-256, and the ids in its name by table id."""
-    cases, joins, held, targets = [], [], [], []
-    for number, reference in enumerate(names):
-        id_map = id_maps.get(reference.target)
-        if id_map is None or id_map.table.primary_key != (reference.target_column,):
-            continue
-        pattern = name_expression(reference.pattern, reference.id_kind)
-        parts = f"regexp_extract(f.text, {literal(pattern.expression)}, ['before', 'id', 'after'], 's')"
-        written = f"{parts}.id"
-        plain = f"coalesce(nullif(ltrim({written}, '0'), ''), '0')" if pattern.padded else written
-        held.append(f"CASE WHEN NOT n{number}.is_orphan THEN {plain} END")
-        targets.append(reference.target)
-        joins.append(
-            f"LEFT JOIN {id_map.relation} n{number} ON {written} <> '' "
-            f"AND {bare_uuid(text_of(f'n{number}.source', id_map.kind))} = {bare_uuid(plain)}"
-        )
-        final = f"CAST(n{number}.final AS VARCHAR)"
-        if pattern.padded:
-            width = f"CAST(strlen({written}) AS INTEGER)"
-            final = f"CASE WHEN strlen({final}) >= {width} THEN {final} ELSE lpad({final}, {width}, '0') END"
-        cases.append(
-            f"WHEN n{number}.final <> n{number}.source THEN encode({parts}.before || {final} || {parts}.after)"
-        )
-    renamed = f"CASE {' '.join(cases)} ELSE f.path END" if cases else "f.path"
-    query = (
-        f"SELECT f.path, {renamed}, f.size, f.sha256, [{', '.join(held)}] "
-        f"FROM (SELECT *, try(decode(path)) AS text FROM read_parquet($paths) WHERE kind = 'file') f {' '.join(joins)}"
-    )
-    with opened.workspace() as connection:
-        found = connection.execute(query, {"paths": [str(path) for path in opened.paths]})
-        while rows := found.fetchmany(4096):
-            for name, final, size, sha256, found_ids in rows:
-                ids = {table: str(one) for table, one in zip(targets, found_ids, strict=True) if one is not None}
-                yield bytes(name), bytes(final), int(size), str(sha256), ids
 
 
 def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:

@@ -72,8 +72,7 @@ def _is_of(declaration: SoftReferenceSettings, tables: dict[str, Table]) -> bool
     ]
     if declaration.copy_of is not None and "." in declaration.copy_of:
         owners.append(declaration.copy_of.lower())
-    if declaration.target is not None:
-        target = declaration.target.lower()
+    for target in map(str.lower, declaration.targets):
         owners.append(target if target in known else target.rpartition(".")[0])
     return all(owner in known for owner in owners)
 

@@ -217,7 +217,11 @@ def _by_subject(suspects: Sequence[Suspect]) -> dict[str, list[Suspect]]:
 
 
 def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) -> Conflict:
-    said = {form.name: form.said for form in FORMS} | {"chosen": "({})", "list": "in its lists"}
+    said = {form.name: form.said for form in FORMS} | {
+        "chosen": "({})",
+        "list": "in its lists",
+        "joined": "joined in its text",
+    }
     ranked = sorted(found, key=lambda suspect: -suspect.hits)
     places = [
         f"{said.get(one.place.form, '').format(one.place.name)}: ".removeprefix(": ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edms_tasks.inventory.id_patterns import TextPattern, text_pattern
 from edms_tasks.inventory.model import Condition, IdKind, Place, Table
 
 UNREAD = -1
@@ -18,6 +19,27 @@ class Spot:
     place: Place
     reference: int  # its position among the column's references
     id_kind: IdKind
+
+
+@dataclass(frozen=True)
+class SpotPattern:
+    """A pattern of strings, and the spots of its ids in their order."""
+
+    pattern: TextPattern
+    spots: tuple[Spot, ...]
+
+
+def patterns_of(spots: Sequence[Spot]) -> list[SpotPattern]:
+    """The patterns of spots of the form `pattern`, in the order of their declarations."""
+    found: dict[str, list[Spot]] = {}
+    for spot in spots:
+        found.setdefault(spot.place.expression, []).append(spot)
+    return [
+        SpotPattern(text_pattern(expression, [spot.id_kind for spot in held]), tuple(held))
+        for expression, held in (
+            (expression, sorted(held, key=lambda spot: spot.place.part)) for expression, held in found.items()
+        )
+    ]
 
 
 @dataclass(frozen=True)

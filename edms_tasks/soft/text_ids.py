@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edms_tasks.inventory.id_patterns import text_pattern
 from edms_tasks.quoting import literal
 from edms_tasks.soft.id_lookup import Ids, json_text, marked
-from edms_tasks.soft.readings import Spot
+from edms_tasks.soft.readings import Spot, SpotPattern, patterns_of
 from edms_tasks.soft.tag_ids import of_tags
 
 _BLANKS = r"\s*"
@@ -76,20 +75,19 @@ def _of_list(source: str, spot: Spot, ids: Ids) -> str:
 
 def _of_patterns(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
     """Ids stand wherever a pattern matches; of several that match at one place, the first that was declared."""
-    found = [text_pattern(spot.place.expression, spot.id_kind) for spot in spots]
-    every = literal("|".join(one.expression for one in found))
-    numbers = range(len(spots))
-    lists = ", ".join(f"regexp_extract_all(text, {every}, {number + 1}) AS g{number}" for number in numbers)
-    which = " ".join(f"WHEN coalesce(g{number}[p], '') <> '' THEN {number}" for number in numbers)
-    plain = [_without_zeros(f"g{number}[p]") if found[number].padded else f"g{number}[p]" for number in numbers]
-    found_id = " || ".join(f"coalesce({one}, '')" for one in plain)
-    patterns = " ".join(f"WHEN {number} THEN {literal(spot.place.expression)}" for number, spot in enumerate(spots))
-    references = " ".join(f"WHEN {number} THEN {spot.reference}" for number, spot in enumerate(spots))
+    found = patterns_of(spots)
+    every = literal("|".join(one.pattern.expression for one in found))
+    ordered = [spot for one in found for spot in one.spots]
+    lists = ", ".join(f"regexp_extract_all(text, {every}, {number + 1}) AS g{number}" for number in range(len(ordered)))
     joins = "\n".join(
-        ids[spot.reference].join(f"i{number}", f"CASE WHEN m.spot = {number} THEN m.id END")
-        for number, spot in enumerate(spots)
+        ids[spot.reference].join(f"i{number}", f"CASE WHEN m.one.spot = {number} THEN m.one.id END")
+        for number, spot in enumerate(ordered)
     )
-    marks = " ".join(f"WHEN {number} THEN " + marked(f"i{number}", "m.id") for number in numbers)
+    patterns, references = (
+        " ".join(f"WHEN {number} THEN {text}" for number, text in enumerate(texts))
+        for texts in ([literal(one.place.expression) for one in ordered], [one.reference for one in ordered])
+    )
+    marks = " ".join(f"WHEN {number} THEN " + marked(f"i{number}", "m.one.id") for number in range(len(ordered)))
     part = f"{json_text('before')} || ',' || {json_text(f'CASE spot {patterns} END')} || ',' || mark || ','"
     return f"""
         WITH cut AS (
@@ -97,18 +95,18 @@ def _of_patterns(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
             FROM {source}
         ),
         matches AS (
-            SELECT n, p, between[p] AS before, CASE {which} END AS spot, {found_id} AS id
+            SELECT n, p, unnest(CASE {_ids_of_match(found)} END) AS one
             FROM (SELECT *, unnest(range(1, len(between))) AS p FROM cut)
         ),
         looked_up AS (
-            SELECT m.n, m.p, m.before, m.spot, CASE m.spot {marks} END AS mark
+            SELECT m.n, m.p, m.one.spot AS spot, m.one.before AS before, CASE m.one.spot {marks} END AS mark
             FROM matches m
                 {joins}
         ),
         together AS (
             SELECT
                 n,
-                {_in_order("p", part, "")} AS parts,
+                {_in_order(f"(p * {len(ordered)} + spot)", part, "")} AS parts,
                 list({{'ref': CASE spot {references} END, 'mark': mark}}) AS marks
             FROM looked_up
             GROUP BY n
@@ -116,6 +114,20 @@ def _of_patterns(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
         SELECT c.n, '[' || coalesce(t.parts, '') || {json_text("c.between[len(c.between)]")} || ']' AS content, t.marks
         FROM cut c LEFT JOIN together t ON t.n = c.n
     """
+
+
+def _ids_of_match(found: Sequence[SpotPattern]) -> str:
+    """SQL: the WHENs of a match's ids, each with the number of its spot and the text before it."""
+    cases, number = [], 0
+    for one in found:
+        first, held = number, []
+        for before, padded in zip((None, *one.pattern.between), one.pattern.padded, strict=True):
+            text = "between[p]" if before is None else literal(before)
+            plain = _without_zeros(f"g{number}[p]") if padded else f"g{number}[p]"
+            held.append(f"{{'spot': {number}, 'before': {text}, 'id': {plain}}}")
+            number += 1
+        cases.append(f"WHEN coalesce(g{first}[p], '') <> '' THEN [{', '.join(held)}]")
+    return " ".join(cases)
 
 
 def _without_zeros(text: str) -> str:

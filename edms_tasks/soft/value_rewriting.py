@@ -13,14 +13,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edms_tasks.inventory.id_patterns import text_pattern
 from edms_tasks.inventory.json_filters import Filter
 from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.tag_patterns import ATTRIBUTE, tag_pattern, tags_of, unquoted
 from edms_tasks.soft.json_positions import Node, parse, places_in
 from edms_tasks.soft.path_filters import passes
 from edms_tasks.soft.path_states import PathStates, Progress
-from edms_tasks.soft.readings import Reading, Spot
+from edms_tasks.soft.readings import Reading, Spot, patterns_of
 
 FinalId = Callable[[str], str | None]
 """From an id, as it is written, to the one that takes its place; None where it stays."""
@@ -124,13 +123,19 @@ def _in_piece(text: str, start: int, end: int, before: str, after: str, referenc
 
 
 def _in_patterns(spots: Sequence[Spot]) -> _Finder:
-    patterns = [text_pattern(spot.place.expression, spot.id_kind) for spot in spots]
-    every = re.compile("|".join(one.expression for one in patterns), flags=re.ASCII)
+    alternatives = patterns_of(spots)
+    every = re.compile("|".join(one.pattern.expression for one in alternatives), flags=re.ASCII)
+    groups = [
+        (spot.reference, padded)
+        for one in alternatives
+        for spot, padded in zip(one.spots, one.pattern.padded, strict=True)
+    ]
 
     def in_patterns(text: str) -> Iterator[_Found]:
         for found in every.finditer(text):
-            if (number := found.lastindex) is not None:
-                yield _Found(*found.span(number), spots[number - 1].reference, padded=patterns[number - 1].padded)
+            for number, (reference, padded) in enumerate(groups, start=1):
+                if found.start(number) >= 0:
+                    yield _Found(*found.span(number), reference, padded=padded)
 
     return in_patterns
 

@@ -17,6 +17,10 @@ IN_NAMES = "file"
 """The form of ids in names of files; the name of such a place is a pattern of names."""
 
 
+JOINED_FORM = "joined"
+"""The form of ids that a text joins; the name of such a place has the position at its end."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A place with values: a column, a position in its texts, or a pattern of file names."""
@@ -29,6 +33,8 @@ class Place:
     @property
     def word(self) -> str:
         """The word that says of which model the ids may be: the name, or for `media:documents/{pk}/*` the word before the id."""
+        if self.form == JOINED_FORM:
+            return self.name.rpartition(" ")[0]
         if self.form != IN_NAMES:
             return self.name.partition(" where ")[0]
         before = self.name.partition("{pk")[0].partition(":")[2].rstrip("_.-/")

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from edms_tasks.inventory.model import Column
 from edms_tasks.quoting import literal
-from edms_tasks.undeclared.collected_values import add_values
-from edms_tasks.undeclared.ids_in_texts import FORMS, ID, LIST, found, readable_text
+from edms_tasks.undeclared.collected_values import JOINED_FORM, add_values
+from edms_tasks.undeclared.ids_in_texts import FORMS, ID, JOINED, LIST, YEAR_FIRST, found, readable_text
 
 Mask = Callable[[str], str]
 """From a text to the same text without the ids that are declared."""
@@ -58,6 +58,7 @@ def collect_column(
             _masked(cursor, mask)
         lists = f"SELECT {literal(_name_of(column))} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
         add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
+        add_values(cursor, subject, JOINED_FORM, _joined(_name_of(column)))
         texts = f"(SELECT {readable_text('text')} AS text, weight, touched FROM {_TEXTS} WHERE NOT {_full(LIST)})"
         for form in FORMS:
             add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
@@ -112,6 +113,22 @@ def _whole_texts(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column
         f"SELECT {literal(_name_of(column))} AS name, {value} AS value, count(*) AS weight, count(*) FILTER (touched) AS touched "
         f"FROM {source} WHERE text <> '' GROUP BY 2",
     )
+
+
+def _joined(name: str) -> str:
+    """SELECT (name, value, weight, touched): the ids of texts that join a few, with a name for each position."""
+    numbered = f"{literal(f'{name} ')} || part"
+    return f"""
+        SELECT {numbered} AS name, ids[part] AS value, weight, touched
+        FROM (
+            SELECT ids, unnest(range(1, len(ids) + 1)) AS part, weight, touched
+            FROM (
+                SELECT regexp_extract_all(text, {literal(ID)}) AS ids, weight, touched
+                FROM {_TEXTS}
+                WHERE {_full(JOINED)} AND NOT {_full(YEAR_FIRST)}
+            )
+        )
+    """
 
 
 def _masked(cursor: duckdb.DuckDBPyConnection, mask: Mask) -> None:

@@ -19,6 +19,10 @@ _IDS = rf'"?{ID}"?(?:\s*[,;|]\s*"?{ID}"?)*'
 LIST = rf'[\[{{(]?\s*"?{ID}"?(?:\s*[,;|\s]\s*"?{ID}"?)+\s*[\]}})]?'
 """A text that is a list of ids and nothing else."""
 
+JOINED = rf"{ID}(?:[-_:/]{ID}){{1,2}}"
+"""A text that joins two or three ids: 12-34."""
+YEAR_FIRST = r"(?:19|20)[0-9]{2}[-_:/].*"
+
 _KEY = r'"([^"]{1,80})"'
 _KIND = r"""(?:type|kind|model|linktype|embedtype)["']?\s*[:=]\s*["']?([A-Za-z][A-Za-z0-9_.-]*)"""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.inventory.model import Table
-from edms_tasks.undeclared.collected_values import IN_NAMES, VALUES, Place
+from edms_tasks.undeclared.collected_values import IN_NAMES, JOINED_FORM, VALUES, Place
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names_of_models import Meaning, Names, counts
 
@@ -21,10 +21,12 @@ _MOST_VALUES = 20_000  # different ones of a place, to measure how well they fit
 _EXAMPLES = 3
 _MOST_TARGETS = 3  # that are named for a place of which no name says what it holds
 _UNNAMED = frozenset(
-    {"value", "list", "member", "members", "pair", "array", "keys"}
+    {"value", "list", JOINED_FORM, "member", "members", "pair", "array", "keys"}
 )  # forms that values alone can give away
 _ANONYMOUS = frozenset({"typed", "tag", IN_NAMES})  # forms whose very shape says that they hold an id
-_COUNTABLE = frozenset({"value", "member", "word"})  # forms in which a number may count something of the model's name
+_COUNTABLE = frozenset(
+    {"value", JOINED_FORM, "member", "word"}
+)  # forms in which a number may count something of the model's name
 
 
 @dataclass(frozen=True)

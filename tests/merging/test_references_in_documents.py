@@ -55,6 +55,8 @@ class Rule(models.Model):
     query = models.TextField()
     labels = models.JSONField(default=list)
     path = models.CharField(max_length=200)
+    pair = models.CharField(max_length=20)
+    pairs = models.JSONField(default=list)
 """
 
 IMAGE, PAGE, TAG = ({"target": f"small.{name}"} for name in ("Image", "Page", "Tag"))
@@ -74,6 +76,8 @@ DECLARED: list[dict[str, Any]] = [
     {"column": "small.Rule.query", "json": '$..(?@[1] == "contains")[2][*]'} | PAGE,
     {"column": "small.Rule.labels", "json": "$[*]", "pattern": "custom_field_%d"} | TAG,
     {"column": "small.Rule.path", "pattern": "originals/{pk:07}.pdf"} | IMAGE,
+    {"column": "small.Rule.pair", "pattern": "%d-%d", "target": ["small.Image", "small.Tag"]},
+    {"column": "small.Rule.pairs", "json": "$[*]", "pattern": "%d:{pk:03}", "target": ["small.Page", "small.Image"]},
 ]
 
 # Beside the ids they hold numbers that are none, and that look like some.
@@ -184,11 +188,11 @@ def test_a_selected_row_brings_the_rows_that_its_documents_refer_to(site: Site) 
     assert result.done
     now = names(site)
     # The image of its value and its path, the tags and pages of its query: what the target lacked of them came too.
-    assert set(now["image"]) == {"i8", "i9", "i3", "i2"}
+    assert set(now["image"]) == {"i8", "i9", "i3", "i2", "i1"}
     assert set(now["tag"]) == {"t1", "t2", "t8", "t9"}
     assert set(now["page"]) == {"p1", "p2", "p8", "p9"}
     assert set(now["rule"]) == {"u1", *THERE["rule"]}
-    everything = {"image": {"i1": 0}, "page": {"p3": 0}, "link": {"l1": 0}, "revision": {"r1": 0, "r2": 0}}
+    everything = {"page": {"p3": 0}, "link": {"l1": 0}, "revision": {"r1": 0, "r2": 0}}
     known = {
         table: {**everything.get(table, {}), **dict.fromkeys(HERE["rule"], 0), **ids} for table, ids in now.items()
     }
@@ -209,6 +213,8 @@ def test_ids_without_a_row_are_reported_in_every_form_of_reference(site: Site) -
         "small.Revision.content copy of content_type: small.Image": ("2",),
         "small.Rule.value where rule_type = 0 or 3": ("2",),
         "small.Rule.path originals/{pk:07}.pdf": ("2",),
+        "small.Rule.pair %d-%d (1)": ("2",),
+        "small.Rule.pairs $[*] %d:{pk:03} (2)": ("2",),
         "small.Link.image_id": ("2",),
         "small.Page.cover_id": ("2",),
     }
@@ -237,7 +243,7 @@ def fill(site: Site, ids: Names, system: str) -> None:
         "homepage": "page_ptr_id, body, intro",
         "link": "name, id, page_id, image_id",
         "revision": "name, id, content_type_id, object_id, content",
-        "rule": "name, id, rule_type, active, value, query, labels, path",
+        "rule": "name, id, rule_type, active, value, query, labels, path, pair, pairs",
     }
     rows = written(ids, system)
     for table, listed in columns.items():
@@ -289,7 +295,8 @@ def written(ids: Names, system: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         name = f"{'u' if is_here else 'v'}{number}"
         labels = json.dumps([f"custom_field_{t2}", "custom_field_x 1", 1])
         path = f"originals/{i2:07}.pdf"
-        made["rule", name] = (ids["rule"][name], rule_type, active, value, query, labels, path)
+        pairs = json.dumps([f"{p1}:{i1:03}", f"{p2}:{i2:03} 1:1"])
+        made["rule", name] = (ids["rule"][name], rule_type, active, value, query, labels, path, f"{i2}-{t1}", pairs)
     return made
 
 
@@ -300,7 +307,7 @@ def stored(site: Site) -> dict[tuple[str, str], tuple[Any, ...]]:
         "homepage": "name, page_ptr_id, body, intro FROM small_homepage JOIN small_page ON id = page_ptr_id",
         "link": "name, id, page_id, image_id FROM small_link",
         "revision": "name, id, content_type_id, object_id, content FROM small_revision",
-        "rule": "name, id, rule_type, active, value, query, labels, path FROM small_rule",
+        "rule": "name, id, rule_type, active, value, query, labels, path, pair, pairs FROM small_rule",
     }
     return {(table, name): tuple(row) for table, text in queries.items() for name, *row in site.query(f"SELECT {text}")}
 
@@ -309,10 +316,10 @@ def as_kept(site: Site, rows: dict[tuple[str, str], tuple[Any, ...]]) -> dict[tu
     """The rows as the engine gives them back: PostgreSQL keeps JSON, and no text of it."""
     if site.address.engine == "sqlite":
         return rows
-    documents = {"homepage": 1, "revision": 3, "rule": 5}
+    documents = {"homepage": (1,), "revision": (3,), "rule": (5, 8)}
     return {
         (table, name): tuple(
-            json.loads(value) if position == documents.get(table) else value for position, value in enumerate(row)
+            json.loads(value) if position in documents.get(table, ()) else value for position, value in enumerate(row)
         )
         for (table, name), row in rows.items()
     }

@@ -115,6 +115,8 @@ def declare(*declarations: dict[str, Any]) -> dict[str, Table]:
         ({"column": "notes.Note.plain", "copy_of": "documents.Document"}, ["copies of rows"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "pattern": "field"}, ["exactly once"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "pattern": "%d-%d"}, ["exactly once"]),
+        ({"column": "notes.Note.held", "target": ["documents.Document"] * 2, "pattern": "%d"}, ["exactly 2 times"]),
+        ({"column": "notes.Note.held", "target": ["documents.Document"] * 2, "pattern": "%d%d"}, ["separates"]),
         ({"column": "notes.Note.held", "target": "cases.Case.code", "pattern": "case %d"}, ["%s stands for"]),
         ({"column": "notes.Note.document", "target": "documents.Document"}, ["already a reference", "foreign key"]),
         ({"content_type": "notes.Note.held", "object_id": "notes.Note.object_id"}, ["cannot hold content types"]),
@@ -230,6 +232,17 @@ def test_one_column_can_have_several_paths_or_several_patterns() -> None:
     assert note.soft_columns == ("held", "doc")
 
 
+def test_a_pattern_of_several_ids_is_a_reference_for_each() -> None:
+    targets = ["documents.Document", "cases.Case.code"]
+
+    note = declare({"column": "notes.Note.held", "pattern": "%d/%s", "target": targets})["notes_note"]
+
+    assert [(one.name, one.target, one.part) for one in note.soft_references] == [
+        ("held %d/%s (1)", "documents_document", 0),
+        ("held %d/%s (2)", "cases_case", 1),
+    ]
+
+
 def test_a_suspected_generic_reference_is_followed_once_it_is_declared() -> None:
     note = declare({"content_type": "notes.Note.kind", "object_id": "notes.Note.object"})["notes_note"]
 
@@ -256,6 +269,8 @@ def test_a_declared_generic_reference_is_not_reported_as_suspected() -> None:
         {"column": "a.B.c"},
         {"target": "a.B"},
         {"column": "a.B.c", "target": "a.D", "pattern": "%d", "separator": ","},
+        {"column": "a.B.c", "target": ["a.D", "a.E"]},
+        {"column": "a.B.c", "target": ["a.D"], "pattern": "%d"},
         {"column": "a.B.c", "target": "a.D", "copy_of": "a.D"},
         {"column": "a.B.c", "copy_of": "a.D", "json": "$.a"},
         {"column": "a.B.c", "target": "a.D", "where": {}},
@@ -317,8 +332,8 @@ def test_the_error_for_a_wrong_file_name_pattern_shows_the_right_form(
 def test_patterns_match_literally_except_for_the_id() -> None:
     import re
 
-    assert re.findall(text_pattern("a.b(%d)", "number").expression, "a.b(12) axb(13) a.b(x)") == ["12"]
-    assert re.findall(text_pattern("%s!", "text").expression, "it-is_1! a b!") == ["it-is_1", "b"]
+    assert re.findall(text_pattern("a.b(%d)", ["number"]).expression, "a.b(12) axb(13) a.b(x)") == ["12"]
+    assert re.findall(text_pattern("%s!", ["text"]).expression, "it-is_1! a b!") == ["it-is_1", "b"]
     assert re.fullmatch(name_expression("a*/{pk:03}.w", "number").expression, "abc/007.w")
     assert not re.fullmatch(name_expression("a*/{pk:03}.w", "number").expression, "a/b/007.w")
     padded = name_expression("{pk:03}", "number").expression

@@ -116,6 +116,30 @@ def test_a_declared_pattern_finds_ids_in_strings(url: str, tmp_path: Path) -> No
     assert pointed(archive, "held doc %d") == {1: None, 2: None, 3: None, 4: None, 5: None, 6: [["SOP-1"]]}
 
 
+def test_several_ids_joined_in_one_string_are_a_reference_each(url: str, tmp_path: Path) -> None:
+    targets = ["document", "document"]
+    values = ["1-12", "2-99", "see 12-1, 2:2", "2-", "doc 1"]
+
+    archive = notes(
+        url,
+        "text",
+        values,
+        [{"pattern": "%d-%d", "target": targets}, {"pattern": "%d:%d", "target": targets}],
+        tmp_path,
+    )
+
+    assert pointed(archive, "held %d-%d (1)") == {
+        1: [["SOP-1"]], 2: [["SOP-2"]], 3: [["SOP-12"]], 4: None, 5: None,
+    }  # fmt: skip
+    assert pointed(archive, "held %d-%d (2)") == {
+        1: [["SOP-12"]], 2: [{"nowhere": "99"}], 3: [["SOP-1"]], 4: None, 5: None,
+    }  # fmt: skip
+    assert pointed(archive, "held %d:%d (1)") == {1: None, 2: None, 3: [["SOP-2"]], 4: None, 5: None}
+    assert json.loads(archive.column("note", "@soft:held")[3]) == [
+        "see ", "%d-%d", ["SOP-12"], "-", "%d-%d", ["SOP-1"], ", ", "%d:%d", ["SOP-2"], ":", "%d:%d", ["SOP-2"], "",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["json", "text"])
 def test_a_declared_path_finds_ids_in_json(kind: str, url: str, tmp_path: Path) -> None:
     values = [

@@ -61,6 +61,12 @@ def test_ids_are_replaced_in_declared_places_only(one: SoftReference, text: str,
     assert rewritten(text, one) == expected
 
 
+def test_every_id_of_a_string_with_several_is_replaced() -> None:
+    first, second = (reference("pattern", "%d-{pk:03}").model_copy(update={"part": part}) for part in (0, 1))
+
+    assert rewritten("1-002, 9-030 2-2 30-1000", first, second) == "101-102, 9-007 2-2 7-1000"
+
+
 PAGE = '<a linktype="page" id="%d">'
 
 

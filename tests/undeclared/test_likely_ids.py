@@ -113,6 +113,9 @@ HOLD_IDS: dict[str, tuple[str, Sequence[object], LogicalType, str]] = {
         "text",
         "x.Document",
     ),
+    "two ids joined": ("place", [f"{one}-{n % 3 + 1}" for n, one in enumerate(MANY)], "text", "x.Page"),
+    "two ids joined in JSON": ("place", [f"3:{one}" for one in MANY], "json", "x.Page"),
+    "a joined id, named": ("page_ref", ["7-1"], "text", "x.Page"),
     "nested lists with texts": ("query", [json.dumps(["AND", [["page__id", "7"]]])], "text", "x.Page"),
 }
 MEAN_THEMSELVES: dict[str, tuple[str, Sequence[object], LogicalType]] = {
@@ -132,6 +135,8 @@ MEAN_THEMSELVES: dict[str, tuple[str, Sequence[object], LogicalType]] = {
     "words": ("document_id", ["SOP-7", "SOP-8"], "text"),
     "prose": ("content", ["Document 7 has 12 pages and refers to document 8; see 3.1, 2024-05-07 and 10/12."], "text"),
     "dates": ("text", ["2024-01-05", "2024-12-31"], "text"),
+    "ranges": ("span", ["1-3", "7-12", "2-9"] * 20, "text"),
+    "days": ("day", [f"2024-{n % 12 + 1}-{n % 28 + 1}" for n in range(300)], "text"),
     "measures in JSON": ("data", [{"width": 7, "height": 12, "rating": 3, "items": 4, "order": 2}], "json"),
     "settings": ("value", ["30", "true", "5", "smtp", "25"], "text"),
     "attributes of tags": ("text", ['<td colspan="7" width="12"><ol start="8">'], "text"),
