@@ -38,7 +38,7 @@ _logger.addHandler(logging.NullHandler())
 _logger.propagate = False
 
 
-class KeptNowhere(ValidationResultsStore):
+class DiscardingResultsStore(ValidationResultsStore):
     """A store that drops results: we write them as Data Docs, and a copy as JSON in memory would take a third of the time."""
 
     def store_validation_results(self, *_what: Any, **_how: Any) -> bool:
@@ -46,7 +46,7 @@ class KeptNowhere(ValidationResultsStore):
         return True
 
 
-class Ephemeral(EphemeralDataContext):
+class TransientContext(EphemeralDataContext):
     """It is gone after the run: its configuration need not be written as YAML into memory with each data source."""
 
     def _save_project_config(self) -> None:
@@ -55,7 +55,7 @@ class Ephemeral(EphemeralDataContext):
 
 def ephemeral_context(database_url: str) -> EphemeralDataContext:
     """A context that knows the restored database's address and stores nothing."""
-    context = Ephemeral(
+    context = TransientContext(
         DataContextConfig(
             store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
             progress_bars=ProgressBarsConfig(globally=False),
@@ -64,7 +64,7 @@ def ephemeral_context(database_url: str) -> EphemeralDataContext:
         runtime_environment={_ADDRESS: database_url.replace("$", "\\$")},
     )
     context.enable_analytics(False)
-    context.stores[str(context.validation_results_store_name)] = KeptNowhere()
+    context.stores[str(context.validation_results_store_name)] = DiscardingResultsStore()
     # A new suite needs the process's current context.
     gx.data_context.data_context.context_factory.set_context(context)
     return context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edms_tasks.lineage.snapshot_tags import check_tag
 from flows.backing_up.backup_result import BackupResult
 from flows.backing_up.make_snapshot import inspect_source, making_a_snapshot
-from flows.backing_up.preflight_restore import foresee_restore
+from flows.backing_up.preflight_restore import preflight_restore
 from flows.backing_up.store_folders import store_folders
 from flows.backing_up.table_selection import choose_contents
 from flows.requests import BackupRequest
@@ -49,7 +49,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                 schema = run.call(capture_schema, view, making.folder / "schema")
                 sequences = run.call(read_sequences, view)
         with run.stage("extract"):  # the database's view is closed by now, so production is not held up
-            making.findings += foresee_restore(run, source.database, schema, making.folder)
+            making.findings += preflight_restore(run, source.database, schema, making.folder)
 
         with run.workspace(making.folder / "workspace", threads=1) as workspace:
             with run.stage("serialize"):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.doctor.profile_lines import ProfileLine, Verdict, entries_of, judge_lines, try_lines, with_lines
+from edms_tasks.doctor.profile_lines import ProfileLine, Verdict, assess_lines, entries_of, try_lines, with_lines
 from edms_tasks.doctor.root_listing import tabulate_names
 from edms_tasks.inventory.build_inventory import build_inventory
 from edms_tasks.inventory.model import Inventory
@@ -84,7 +84,7 @@ def check_profile(run: Run, name: str) -> CheckedProfile:
         with rows_read(whole, report, address, view, folder) as found, run.stage("assess"):
             with found.keys.workspace.cursor() as cursor:
                 tabulate_names(cursor, found.names)
-            lines = judge_lines(tried, found.keys, found.roots)
+            lines = assess_lines(tried, found.keys, found.roots)
     return CheckedProfile(
         profile=profile,
         edms=f"{report.settings_module}, Django {report.django}, Python {report.python}",

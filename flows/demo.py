@@ -48,7 +48,7 @@ _DEFAULT_ROWS = {
 
 
 @dataclass(frozen=True)
-class ModelFate:
+class ModelRowCounts:
     """The number of a model's rows before the loss, after it, and after the restore."""
 
     model: str
@@ -70,7 +70,7 @@ class ModelFate:
 class DemoResult:
     """What was lost, what was restored, and the evidence."""
 
-    models: tuple[ModelFate, ...]
+    models: tuple[ModelRowCounts, ...]
     files: tuple[int, int, int]  # before, after the loss, restored
     changed_ids: dict[str, int]  # model -> number of default rows that got another id after the loss
     restored_ids: dict[str, int]  # model -> number of those that have their former id again
@@ -153,7 +153,7 @@ def _tell_the_story(folder: Path, url: str, documents: int, console: Console | N
     }
     return DemoResult(
         models=tuple(
-            ModelFate(model, before.get(model, 0), lost.get(model, 0), restored.get(model, 0))
+            ModelRowCounts(model, before.get(model, 0), lost.get(model, 0), restored.get(model, 0))
             for model in sorted(before | lost | restored)
         ),
         files=(files_before, files_lost, edms.file_count()),

@@ -19,7 +19,7 @@ from edms_tasks.report import page
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
-from flows.diffing.compare_sources import Asked, compare_sources
+from flows.diffing.compare_sources import CompareOptions, compare_sources
 from flows.diffing.diff_sources import Source, live_source, snapshot_source
 from flows.evidence.artifacts import leave_diff
 from flows.requests import DiffRequest
@@ -93,7 +93,7 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
                 after = _open_snapshot(run, repository, request.other, workspace)
             if request.out is not None:
                 _create(request.out)
-        asked = Asked(request.models, request.limit, request.out)
+        asked = CompareOptions(request.models, request.limit, request.out)
         difference = compare_sources(run, repository, workspace, scratch, before, after, reading, asked)
     result = DiffResult(difference, run.seconds, request.out)
     leave_diff(run, result)

@@ -36,7 +36,7 @@ from edms_tasks.owners_suites import findings_of
 from edms_tasks.report import page
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
-from flows.backing_up.preflight_restore import foresee_restore
+from flows.backing_up.preflight_restore import preflight_restore
 from flows.evidence.artifacts import leave_diagnosis
 from flows.initialising.profiles import Profile, all_profiles, detect_profile
 from flows.live.folder_checks import immovable, our_folders, overlapping
@@ -132,7 +132,7 @@ def doctor(run: Run, request: DoctorRequest) -> Examined:
     with run_folder(settings.workdir, "doctor") as folder, database.view(folder, settings.jobs) as view:
         captured = run.call(capture_schema, view, folder / "schema")
         ahead = (
-            *foresee_restore(run, database, captured, folder),
+            *preflight_restore(run, database, captured, folder),
             *overlapping(settings, report),
             *immovable(settings, report),
         )
@@ -198,7 +198,7 @@ def _examined(
         subject = Subject(
             report=report,
             inventory=read.inventory,
-            findings=(*read.inventory.findings, *view.findings(), *view.once_true(), *ahead, *read.suites),
+            findings=(*read.inventory.findings, *view.findings(), *view.violated_constraints(), *ahead, *read.suites),
             keys=read.keys,
             roots=read.roots,
             names=read.names,

@@ -64,7 +64,7 @@ def inspect(run: Run, request: InspectRequest) -> Inspection:
         ):
             inventory = run.call(read_catalogue, report, view, settings, address.engine)
             rows = run.map(count_rows, inventory.tables, view)
-            findings = (*inventory.findings, *view.findings(), *view.once_true())
+            findings = (*inventory.findings, *view.findings(), *view.violated_constraints())
     return Inspection(
         inventory=inventory.model_copy(update={"findings": findings}),
         rows={table.id: number for table, number in zip(inventory.tables, rows, strict=True)},

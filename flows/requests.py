@@ -18,46 +18,49 @@ Policy = Literal["overwrite", "keep", "fail"]
 
 
 @dataclass(frozen=True)
-class Says:
+class FieldDescription:
     """The description of a field, for people."""
 
     text: str
 
 
 Name = Annotated[str, MinLen(1), MaxLen(4096)]
-SnapshotName = Annotated[Name, Says("`latest`, an id or its first digits, or a tag.")]
+SnapshotName = Annotated[Name, FieldDescription("`latest`, an id or its first digits, or a tag.")]
 Into = Annotated[
     Name | None,
-    Says(
+    FieldDescription(
         "Restore into a database of this name (SQLite: a file) instead of replacing the EDMS's. "
         "As a URL, without password: a database of the other engine."
     ),
 ]
-IntoFiles = Annotated[Path | None, Says("With `into`: the folder for the restored files.")]
+IntoFiles = Annotated[Path | None, FieldDescription("With `into`: the folder for the restored files.")]
 SchemaSource = Literal["migrations", "models"]
 """What makes the tables of another engine."""
 Schema = Annotated[
     SchemaSource,
-    Says(
+    FieldDescription(
         "Into another engine: what makes the tables, the EDMS's `migrations`, or its `models` where a migration does not run on "
         "that engine."
     ),
 ]
 DropUnknown = Annotated[
-    bool, Says("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know.")
+    bool,
+    FieldDescription("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know."),
 ]
-Wait = Annotated[bool, Says("Wait for a running backup. Off: fail if one is running.")]
+Wait = Annotated[bool, FieldDescription("Wait for a running backup. Off: fail if one is running.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackupRequest:
     """A snapshot."""
 
-    tag: Annotated[Name | None, Says("A name for the snapshot, e.g. before-upgrade.")] = None
-    create_repository: Annotated[bool, Says("Create a new repository, even if another one was used before.")] = False
-    accept_repository: Annotated[bool, Says("Accept the repository, even if it is another one or an older copy.")] = (
-        False
-    )
+    tag: Annotated[Name | None, FieldDescription("A name for the snapshot, e.g. before-upgrade.")] = None
+    create_repository: Annotated[
+        bool, FieldDescription("Create a new repository, even if another one was used before.")
+    ] = False
+    accept_repository: Annotated[
+        bool, FieldDescription("Accept the repository, even if it is another one or an older copy.")
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class VerifyRequest:
     """What to read again."""
 
     snapshot: Annotated[
-        Name | None, Says("One snapshot: `latest`, an id or its first digits, or a tag. Empty: every one.")
+        Name | None, FieldDescription("One snapshot: `latest`, an id or its first digits, or a tag. Empty: every one.")
     ] = None
 
 
@@ -88,7 +91,9 @@ class RestorePlanRequest:
     into_files: IntoFiles = None
     drop_unknown: DropUnknown = False
     schema: Schema = "migrations"
-    limit: Annotated[int, Ge(0), Says("How many rows and paths of each kind to name, for each model and folder.")] = 5
+    limit: Annotated[
+        int, Ge(0), FieldDescription("How many rows and paths of each kind to name, for each model and folder.")
+    ] = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +105,16 @@ class RestoreRequest:
     into_files: IntoFiles = None
     confirm: Annotated[
         bool,
-        Says(
+        FieldDescription(
             "Must be on to replace the EDMS's database and files. The present ones are kept for a rollback. It is valid once: a retry "
             "of a run that has promoted does nothing."
         ),
     ] = False
-    salvage: Annotated[bool, Says("From a damaged repository: restore the intact parts and list the rest.")] = False
+    salvage: Annotated[
+        bool, FieldDescription("From a damaged repository: restore the intact parts and list the rest.")
+    ] = False
     promote_salvaged: Annotated[
-        bool, Says("With `salvage` and without `into`: replace the live system although parts are lost.")
+        bool, FieldDescription("With `salvage` and without `into`: replace the live system although parts are lost.")
     ] = False
     drop_unknown: DropUnknown = False
     schema: Schema = "migrations"
@@ -119,43 +126,43 @@ class MergeRequest:
     """A merge."""
 
     snapshot: SnapshotName = "latest"
-    on_conflict: Annotated[Policy, Says("What to do with rows that are in both and differ.")] = "overwrite"
-    models: Annotated[Mapping[str, Policy], Says("The same for single models, e.g. documents.Document: keep.")] = field(
-        default_factory=dict
-    )
+    on_conflict: Annotated[Policy, FieldDescription("What to do with rows that are in both and differ.")] = "overwrite"
+    models: Annotated[
+        Mapping[str, Policy], FieldDescription("The same for single models, e.g. documents.Document: keep.")
+    ] = field(default_factory=dict)
     only: Annotated[
         tuple[str, ...],
-        Says(
+        FieldDescription(
             "Only these objects, such as documents.Document:SOP-0001 or documents.Document:number=SOP-*, and what they refer to if it "
             "is missing. Empty: everything."
         ),
     ] = ()
     with_dependents: Annotated[
-        bool, Says("With `only`: also rows that depend on these objects, such as versions and comments.")
+        bool, FieldDescription("With `only`: also rows that depend on these objects, such as versions and comments.")
     ] = False
     keys: Annotated[
         Mapping[str, tuple[str, ...]],
-        Says(
+        FieldDescription(
             "Match the rows of these models by other fields than the snapshot's natural key, e.g. documents.Document: [number]. "
             "Wins over [natural_keys] of the settings."
         ),
     ] = field(default_factory=dict)
     rename_files: Annotated[
         bool,
-        Says(
+        FieldDescription(
             "Bring files whose names rows of the target have under other names (a_1.pdf), which the rows that name them get too. Otherwise "
             "they are a conflict."
         ),
     ] = False
     not_references: Annotated[
         tuple[str, ...],
-        Says(
+        FieldDescription(
             "Columns that look as if they held ids of rows and hold none, such as documents.Document.batch_id. They stay as they are."
         ),
     ] = ()
-    dry_run: Annotated[bool, Says("Show what would be done; write nothing.")] = True
+    dry_run: Annotated[bool, FieldDescription("Show what would be done; write nothing.")] = True
     confirm: Annotated[
-        bool, Says("Must be on to write to the EDMS's database and files. A safety snapshot is made first.")
+        bool, FieldDescription("Must be on to write to the EDMS's database and files. A safety snapshot is made first.")
     ] = False
     wait: Wait = True
 
@@ -166,11 +173,13 @@ class DiffRequest:
 
     snapshot: SnapshotName = "latest"
     other: Annotated[
-        Name | None, Says("What to compare it with: another snapshot, or `live`. Empty: the live system.")
+        Name | None, FieldDescription("What to compare it with: another snapshot, or `live`. Empty: the live system.")
     ] = None
-    models: Annotated[tuple[str, ...], Says("Only these models, and no files. Empty: everything.")] = ()
-    limit: Annotated[int, Ge(0), Says("How many rows and paths to show of each kind, for each model and folder.")] = 5
-    out: Annotated[Path | None, Says("Write all differences into this new folder, as JSON lines.")] = None
+    models: Annotated[tuple[str, ...], FieldDescription("Only these models, and no files. Empty: everything.")] = ()
+    limit: Annotated[
+        int, Ge(0), FieldDescription("How many rows and paths to show of each kind, for each model and folder.")
+    ] = 5
+    out: Annotated[Path | None, FieldDescription("Write all differences into this new folder, as JSON lines.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +188,9 @@ class RollbackRequest:
 
     stamp: Annotated[
         Name | None,
-        Says("The stamp of the restore or rollback to undo, from the list. Empty: the last restore."),
+        FieldDescription("The stamp of the restore or rollback to undo, from the list. Empty: the last restore."),
     ] = None
-    confirm: Annotated[bool, Says("Must be on to replace the EDMS's database and files.")] = False
+    confirm: Annotated[bool, FieldDescription("Must be on to replace the EDMS's database and files.")] = False
     wait: Wait = True
 
 
@@ -201,7 +210,7 @@ def description_in(hint: Any) -> str:
     if get_origin(hint) is not Annotated:
         return ""
     inner, *more = get_args(hint)
-    return next((one.text for one in reversed(more) if isinstance(one, Says)), "") or description_in(inner)
+    return next((one.text for one in reversed(more) if isinstance(one, FieldDescription)), "") or description_in(inner)
 
 
 def as_parameters(request: Any) -> dict[str, Any]:

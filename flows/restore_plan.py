@@ -28,7 +28,7 @@ from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
 from flows.backing_up.preflight_restore import notes_on_the_edms, try_the_schema
-from flows.diffing.compare_sources import Asked, compare_sources
+from flows.diffing.compare_sources import CompareOptions, compare_sources
 from flows.diffing.diff_sources import Source, database_source, labels_of, nothing, snapshot_source
 from flows.evidence.artifacts import leave_restore_plan
 from flows.evidence.reports import new_page
@@ -108,7 +108,7 @@ def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
                 opened.notes += _try_to_convert(run, opened, request.schema)
         reading = cleanup.enter_context(ExitStack())
         there = reading.enter_context(_there(run, opened))
-        asked = Asked(limit=request.limit)
+        asked = CompareOptions(limit=request.limit)
         difference = compare_sources(
             run, opened.repository, opened.workspace, opened.scratch, opened.whole(), there, reading, asked
         ).turned()
@@ -168,7 +168,7 @@ def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
     notes += _ahead(settings, manifest, target)
     opened = _Opened(chosen.snapshot_id, manifest, repository, workspace, scratch, source, target, version_plan, notes)
     if not target.converts:
-        notes += _foresee(run, opened)
+        notes += _preflight(run, opened)
     if target.into is None and not settings.restore.disconnect:
         opened.in_use = target.database.in_use()
     return opened
@@ -216,16 +216,16 @@ def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
     return notes
 
 
-def _foresee(run: Run, opened: _Opened) -> tuple[str, ...]:
+def _preflight(run: Run, opened: _Opened) -> tuple[str, ...]:
     """What would be left out, in the restore's own words. Raises the errors with which it would be refused."""
     target, folder = opened.target, opened.scratch / "tried"
     schema = fetch_schema(opened.repository, opened.manifest.native_schema, folder)
-    foresight = run.call(try_the_schema, target.database, schema, folder, into=target.into, thorough=True)
-    if foresight.refused is not None:
-        raise foresight.refused
-    needs = notes_on_the_edms(run, foresight.needs_the_edms, target.database.address.display)
-    untried = [f"What this role could not create was not tested: {foresight.untried}"] if foresight.untried else []
-    return (*notes_of(foresight.left_out), *needs, *untried)
+    preflight = run.call(try_the_schema, target.database, schema, folder, into=target.into, thorough=True)
+    if preflight.refused is not None:
+        raise preflight.refused
+    needs = notes_on_the_edms(run, preflight.needs_the_edms, target.database.address.display)
+    untried = [f"What this role could not create was not tested: {preflight.untried}"] if preflight.untried else []
+    return (*notes_of(preflight.left_out), *needs, *untried)
 
 
 @contextmanager

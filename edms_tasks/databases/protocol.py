@@ -86,7 +86,7 @@ class View(Protocol):
     def findings(self) -> tuple[Finding, ...]:
         """Findings on what the database has and a snapshot cannot contain (foreign tables, large objects, …)."""
 
-    def once_true(self) -> tuple[Finding, ...]:
+    def violated_constraints(self) -> tuple[Finding, ...]:
         """Findings on conditions that rows satisfied when they were written and do not satisfy now. May read whole tables."""
 
     def measure(self, table: Table) -> Measure:
@@ -173,7 +173,7 @@ class NeedsTheEdms:
 
 
 @dataclass(frozen=True)
-class Foresight:
+class RestorePreflight:
     """What a restore by this role to this server would leave out or be refused for; determined without the rows."""
 
     left_out: tuple[LeftOut, ...] = ()
@@ -317,7 +317,9 @@ class Database(Protocol):
             MayNotCreateDatabases, ServerNotReady, TerminalError: it cannot be created.
         """
 
-    def foresee(self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool) -> Foresight:
+    def preflight(
+        self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool
+    ) -> RestorePreflight:
         """Determine what of a captured schema a restore could not create here, with a temporary database if necessary.
 
         Args:

@@ -26,7 +26,7 @@ _LIST = rf"[\[{{(]?\s*{ID}(?:\s*[,;|\s]\s*{ID})+\s*[\]}})]?"
 
 
 @dataclass(frozen=True)
-class Place:
+class CandidatePlace:
     """A column, or a path inside its JSON."""
 
     table: Table
@@ -52,12 +52,12 @@ class Place:
         return f"{names[-2]}_{names[-1]}" if plain_id else names[-1]
 
 
-def tabulate_places(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample]) -> list[Place]:
+def tabulate_places(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample]) -> list[CandidatePlace]:
     """Fill `PLACED_VALUES`; returns the places by their number in it."""
     cursor.execute(
         f"CREATE OR REPLACE TABLE {PLACED_VALUES} (place INTEGER, value VARCHAR, number BIGINT, weight BIGINT)"
     )
-    places: list[Place] = []
+    places: list[CandidatePlace] = []
     for sample in samples:
         in_json = json_columns(cursor, sample)
         paths = {column for column, _ in sample.table.file_columns}
@@ -69,7 +69,7 @@ def tabulate_places(cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample]
     return places
 
 
-def _place_plain(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, places: list[Place]) -> None:
+def _place_plain(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, places: list[CandidatePlace]) -> None:
     name = identifier(column)
     is_id, is_list = (f"regexp_full_match({name}, {literal(pattern)})" for pattern in (ID, _LIST))
     filled, ids, lists = cursor.execute(
@@ -78,13 +78,13 @@ def _place_plain(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str,
     if not filled or ids + lists <= _MOSTLY * filled:
         return
     if not lists:
-        place = Place(sample.table, column, "", "value", several=False, filled=int(filled), alike=int(ids))
+        place = CandidatePlace(sample.table, column, "", "value", several=False, filled=int(filled), alike=int(ids))
         _insert(cursor, f"SELECT {name} AS value FROM {sample.relation} WHERE {is_id}", place, places)
         return
     every = f"SELECT unnest(regexp_extract_all({name}, {literal(ID)})) AS value FROM {sample.relation} WHERE {is_id} OR {is_list}"
     (values,) = cursor.execute(f"SELECT count(*) FROM ({every})").fetchall()[0]
     others = int(filled) - ids - lists
-    place = Place(
+    place = CandidatePlace(
         sample.table,
         column,
         "",
@@ -104,7 +104,7 @@ def _separator(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, i
     return max(zip(found, _SEPARATORS, strict=True), key=lambda pair: (int(pair[0]), -_SEPARATORS.index(pair[1])))[1]
 
 
-def _place_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, places: list[Place]) -> None:
+def _place_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, places: list[CandidatePlace]) -> None:
     tabulate_json(cursor, sample, column, _NODES)
     found = cursor.execute(
         f"""
@@ -123,12 +123,14 @@ def _place_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, 
     ).fetchall()
     for path, part, filled, alike in found:
         several = part == "key" or path.endswith("[*]")
-        place = Place(sample.table, column, path, part, several=several, filled=int(filled), alike=int(alike))
+        place = CandidatePlace(sample.table, column, path, part, several=several, filled=int(filled), alike=int(alike))
         chosen = f"path = {literal(path)} AND regexp_full_match({part}, {literal(ID)})"
         _insert(cursor, f"SELECT {part} AS value FROM {_NODES} WHERE {chosen}", place, places)
 
 
-def _insert(cursor: duckdb.DuckDBPyConnection, values: str, place: Place, places: list[Place]) -> None:
+def _insert(
+    cursor: duckdb.DuckDBPyConnection, values: str, place: CandidatePlace, places: list[CandidatePlace]
+) -> None:
     # The UUIDs of nothing but zeros or ones stand for none and for any, not for a row.
     cursor.execute(
         f"""

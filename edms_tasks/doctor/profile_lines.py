@@ -141,18 +141,18 @@ def with_lines(settings: Settings, profile: Settings, values: Mapping[str, Any])
     return settings.model_copy(update=changes)
 
 
-def judge_lines(tried: Sequence[Tried], keys: CheckedKeys, roots: Sequence[WalkedRoot]) -> tuple[ProfileLine, ...]:
+def assess_lines(tried: Sequence[Tried], keys: CheckedKeys, roots: Sequence[WalkedRoot]) -> tuple[ProfileLine, ...]:
     """The verdict on each line, with what it finds on the rows and files."""
     followed = {
         (table.id, one.reference): one for table in keys.tables.values() for one in follow_references(table, keys)
     }
     with keys.workspace.cursor() as cursor:
-        judge = _Judge(cursor, keys, roots, followed)
-        return tuple(judge.line(one) for one in tried)
+        assessor = _Assessor(cursor, keys, roots, followed)
+        return tuple(assessor.line(one) for one in tried)
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _Assessor:
     cursor: duckdb.DuckDBPyConnection
     keys: CheckedKeys
     roots: Sequence[WalkedRoot]

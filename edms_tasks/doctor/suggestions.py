@@ -74,7 +74,7 @@ def _telling_columns(table: Table, model: ProbeModel | None, keys: CheckedKeys) 
             continue
         reference = reference_of(table, column.name)
         if reference is not None:
-            if _is_portable(reference.target, table.id, keys):
+            if _identifies(reference.target, table.id, keys):
                 ranked.append((len(_TELLING), column))
         elif column.logical_type in _KINDS and column.name not in dict(table.file_columns) and _tells(column):
             ranked.append((_rank(column), column))
@@ -103,7 +103,7 @@ def _by_chance(cursor: duckdb.DuckDBPyConnection, table: Table, rows: str, colum
     return bool(count * (count - 1) / (2 * math.prod(different)) < _BY_CHANCE)
 
 
-def _is_portable(target: str, start: str, keys: CheckedKeys) -> bool:
+def _identifies(target: str, start: str, keys: CheckedKeys) -> bool:
     """Whether the target of a reference has a natural key that does not depend on the table `start`."""
     if target == start or target not in keys.keys:
         return False
@@ -111,7 +111,7 @@ def _is_portable(target: str, start: str, keys: CheckedKeys) -> bool:
     if key is None or key.source == "surrogate":
         return False
     nested = [reference_of(keys.tables[target], path[0]) for path in key.paths]
-    return all(_is_portable(reference.target, start, keys) for reference in nested if reference is not None)
+    return all(_identifies(reference.target, start, keys) for reference in nested if reference is not None)
 
 
 def _tell_apart(cursor: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[str]) -> bool:

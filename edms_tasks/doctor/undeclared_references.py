@@ -15,7 +15,7 @@ import duckdb
 from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
-from edms_tasks.doctor.id_candidates import PLACED_VALUES, Place, tabulate_places
+from edms_tasks.doctor.id_candidates import PLACED_VALUES, CandidatePlace, tabulate_places
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
@@ -102,7 +102,7 @@ def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[
 
 
 def _matches(
-    cursor: duckdb.DuckDBPyConnection, places: Sequence[Place], targets: Sequence[Table], names: Names
+    cursor: duckdb.DuckDBPyConnection, places: Sequence[CandidatePlace], targets: Sequence[Table], names: Names
 ) -> list[_Match]:
     """Pairs of a place and a model that have ids in common."""
     rows = cursor.execute(
@@ -154,7 +154,7 @@ def _is_likely(match: _Match) -> bool:
     return (match.fit.share >= SURELY and match.fit.beats_chance) or (match.fit.nearly_all and match.fit.spreads)
 
 
-def _is_meant(place: Place, target: int, fit: Fit, names: Names) -> bool:
+def _is_meant(place: CandidatePlace, target: int, fit: Fit, names: Names) -> bool:
     """Whether the name of a place means a model; a name that may also be that of a number needs fitting values."""
     meaning = names.meant(place.name, several=place.several)
     if target not in meaning.targets:
@@ -165,7 +165,7 @@ def _is_meant(place: Place, target: int, fit: Fit, names: Names) -> bool:
 
 
 def _is_counter(
-    cursor: duckdb.DuckDBPyConnection, place: Place, match: _Match, targets: Sequence[Table], keys: CheckedKeys
+    cursor: duckdb.DuckDBPyConnection, place: CandidatePlace, match: _Match, targets: Sequence[Table], keys: CheckedKeys
 ) -> bool:
     """Whether a place's numbers count: by its name, or because they run along with its own table's primary key."""
     if not match.named and match.fit.highest is not None and counts(place.name):
@@ -175,7 +175,7 @@ def _is_counter(
     return _repeats_own_key(cursor, place, keys)
 
 
-def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, keys: CheckedKeys) -> bool:
+def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: CandidatePlace, keys: CheckedKeys) -> bool:
     """Whether a column only repeats its own table's primary key."""
     own = place.table
     if len(own.primary_key) != 1:
@@ -190,7 +190,7 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: Place, keys: Chec
     return bool(same > MOSTLY * filled)
 
 
-def _is_declared(place: Place) -> bool:
+def _is_declared(place: CandidatePlace) -> bool:
     """Whether the settings declare the place; then `orphaned_references.py` checks it."""
     for reference in place.table.soft_references:
         if reference.column != place.column:
@@ -213,14 +213,14 @@ def _covers(declared: JsonPath, found: JsonPath | None) -> bool:
     return bool(paths.keys(here) if found.keys else paths.ends(here))
 
 
-def _path(place: Place) -> JsonPath | None:
+def _path(place: CandidatePlace) -> JsonPath | None:
     try:
         return parse_json_path(place.path + ("~" if place.of == "key" else ""))
     except ValueError:
         return None  # a whole document, or a key that cannot be written in a path
 
 
-def _declaration(place: Place, target: Table) -> Declaration | None:
+def _declaration(place: CandidatePlace, target: Table) -> Declaration | None:
     """The declaration for the settings; None if they have no form for such a place."""
     entries = [("column", place.subject), ("target", target.label)]
     if place.path:
@@ -232,7 +232,7 @@ def _declaration(place: Place, target: Table) -> Declaration | None:
     return Declaration(section="soft_references", entries=tuple(entries))
 
 
-def _assessment(place: Place, target: Table, match: _Match) -> Assessment:
+def _assessment(place: CandidatePlace, target: Table, match: _Match) -> Assessment:
     where = f" at {place.path} in its JSON" if place.path else ""
     what = (
         "The keys"

@@ -45,7 +45,7 @@ _ROWS_AT_ONCE = 50_000
 _LEVEL = 2
 
 
-class Place(NamedTuple):
+class PackPosition(NamedTuple):
     """The position of a run of bytes in a pack."""
 
     pack: int
@@ -59,7 +59,7 @@ class _Row(NamedTuple):
     settled: bool
     size: int
     sha256: str
-    places: Sequence[Place]
+    places: Sequence[PackPosition]
 
 
 class _UnderWay(NamedTuple):
@@ -117,11 +117,11 @@ class Packer:
     def add(self, content: Content) -> None:
         """Add a file that was read. Its content is stored unless it is stored already."""
         size = len(content.data)
-        places: tuple[Place, ...] = ()
+        places: tuple[PackPosition, ...] = ()
         if size:
             if self._filled + size > PACK_BYTES:
                 self._close_pack()
-            here = Place(self._number, self._filled, size)
+            here = PackPosition(self._number, self._filled, size)
             place = self._contents.place(bytes.fromhex(content.sha256), here)
             if place == here:
                 self._open.append(content.data)
@@ -147,10 +147,10 @@ class Packer:
     def _read_large(self, base: bytes, file: Wanted, meter: Meter) -> tuple[_Row, bool]:
         digest, size = hashlib.sha256(), 0
         pack: list[bytes] = []
-        places: list[Place] = []
+        places: list[PackPosition] = []
 
         def store() -> None:
-            places.append(Place(self._next_number(), 0, sum(map(len, pack))))
+            places.append(PackPosition(self._next_number(), 0, sum(map(len, pack))))
             self._send(places[-1].pack, pack.copy(), [])
             pack.clear()
 
@@ -270,13 +270,13 @@ class _Contents:
         """Note contents (SHA-256, pack, offset) that are stored."""
         self._database.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", places)
 
-    def place(self, key: bytes, here: Place) -> Place:
+    def place(self, key: bytes, here: PackPosition) -> PackPosition:
         """The position of the content; `here`, if it was not stored yet."""
         row = (key, here.pack, here.offset)
         if self._database.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", row).rowcount:
             return here
         pack, start = self._database.execute("SELECT pack, start FROM contents WHERE sha256 = ?", (key,)).fetchone()
-        return Place(pack, start, here.length)
+        return PackPosition(pack, start, here.length)
 
     def close(self) -> None:
         """Close the temporary database."""

@@ -136,7 +136,7 @@ class Condition(Value):
     models: bool = False  # the values are content types ("documents.document"), and the column refers to them
 
 
-class Place(Value):
+class IdPlace(Value):
     """Where a column's values hold ids: at a path of their JSON or in the whole text, and in which form there."""
 
     where: tuple[Condition, ...] = ()
@@ -160,16 +160,16 @@ class SoftReference(Value):
     path: str = ""  # to the strings in JSON that hold the list, the pattern or the tag
     where: tuple[Condition, ...] = ()
     part: int = 0  # of a pattern with several ids: which of them
-    copied: tuple[Place, ...] = ()  # of the form "copy": where a copy of a row holds ids of the target
+    copied: tuple[IdPlace, ...] = ()  # of the form "copy": where a copy of a row holds ids of the target
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[IdPlace, ...]:
         """Where the column's values hold its ids."""
         if self.form == "copy":
             return self.copied
         if self.form == "json":
-            return (Place(where=self.where, path=self.expression, form="value"),)
-        return (Place(where=self.where, path=self.path, form=self.form, expression=self.expression, part=self.part),)
+            return (IdPlace(where=self.where, path=self.expression, form="value"),)
+        return (IdPlace(where=self.where, path=self.path, form=self.form, expression=self.expression, part=self.part),)
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edms_tasks.inventory.declared_names import invalid
-from edms_tasks.inventory.model import ForeignReference, GenericReference, Place, Reference, SoftReference
+from edms_tasks.inventory.model import ForeignReference, GenericReference, IdPlace, Reference, SoftReference
 from edms_tasks.inventory.soft_conditions import excluding
 
 
@@ -28,7 +28,7 @@ def require_together(reference: SoftReference, other: Reference, where: str) -> 
         )
 
 
-def _require_places(reference: SoftReference, one: Place, other: Place, where: str) -> None:
+def _require_places(reference: SoftReference, one: IdPlace, other: IdPlace, where: str) -> None:
     if one.where != other.where:
         if excluding(one.where, other.where):
             return

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import Condition, ForeignReference, IdKind, Place, SoftReference, Table
+from edms_tasks.inventory.model import Condition, ForeignReference, IdKind, IdPlace, SoftReference, Table
 
 _PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _DEEPEST = 4  # lists within lists
@@ -23,7 +23,7 @@ class CopiedId:
 
     target: str
     column: str
-    place: Place
+    place: IdPlace
 
 
 def id_kind(target: Table, column: str) -> IdKind:
@@ -137,7 +137,7 @@ class _Copies:
                         yield name, table
 
     def _at(self, path: str, target: str, column: str) -> CopiedId:
-        return CopiedId(target, column, Place(where=self.where, path=path, form="value"))
+        return CopiedId(target, column, IdPlace(where=self.where, path=path, form="value"))
 
 
 def _step(name: str) -> str:

@@ -20,7 +20,7 @@ from edms_tasks.inventory.model import (
     FileNameReference,
     GenericReference,
     IdKind,
-    Place,
+    IdPlace,
     Reference,
     SoftForm,
     SoftReference,
@@ -146,7 +146,7 @@ def _copies(
     table, column = column_named(str(declaration.column), tables, where)
     _require_form(column, "copy", where)
     met = conditions(declaration.where, table, column.name, tables, where)
-    found: dict[tuple[str, str], list[Place]] = {}
+    found: dict[tuple[str, str], list[IdPlace]] = {}
     for copied in _copied(declaration, table, complete, met, where):
         places = found.setdefault((copied.target, copied.column), [])
         if copied.place not in places:

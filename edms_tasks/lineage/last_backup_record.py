@@ -27,7 +27,7 @@ _SECRET_NAME = re.compile(r"PASS|PWD|SECRET|KEY|TOKEN|CREDENTIAL", re.IGNORECASE
 _PASSWORD_IN_URL = re.compile(r"(?<=//)[^/?#]*@")  # and the user name
 
 
-class Witness(Value):
+class BackupRecord(Value):
     """The last backup of an EDMS into a repository."""
 
     repository: str
@@ -45,30 +45,30 @@ class Witness(Value):
 
 
 @dataclass(frozen=True)
-class Remembered:
+class BackupRecords:
     """All records in the working folder, the newest first."""
 
-    witnesses: tuple[Witness, ...] = ()
+    witnesses: tuple[BackupRecord, ...] = ()
     unreadable: tuple[str, ...] = ()  # paths of files that contain no record
 
-    def of(self, edms: str | None, repository: str) -> Witness | None:
+    def of(self, edms: str | None, repository: str) -> BackupRecord | None:
         """The last backup of this EDMS into this repository."""
         return next((w for w in self.witnesses if w.identity.id == edms and w.repository == repository), None)
 
 
-def remembered(workdir: Path) -> Remembered:
+def remembered(workdir: Path) -> BackupRecords:
     """Read the records; the newest first."""
-    witnesses: list[Witness] = []
+    witnesses: list[BackupRecord] = []
     unreadable: list[str] = []
     for path in sorted((workdir / _FOLDER).glob("*.json")):
         try:
-            witnesses.append(Witness.model_validate_json(path.read_bytes()))
+            witnesses.append(BackupRecord.model_validate_json(path.read_bytes()))
         except (OSError, ValidationError):
             unreadable.append(str(path))
-    return Remembered(tuple(sorted(witnesses, key=lambda one: one.at, reverse=True)), tuple(unreadable))
+    return BackupRecords(tuple(sorted(witnesses, key=lambda one: one.at, reverse=True)), tuple(unreadable))
 
 
-def remember(workdir: Path, witness: Witness) -> None:
+def remember(workdir: Path, witness: BackupRecord) -> None:
     """Write the record atomically, readable by its owner only; raises OSError."""
     key = f"{witness.identity.id}\0{witness.repository}".encode("utf-8", "backslashreplace")
     path = workdir / _FOLDER / f"{hashlib.sha256(key).hexdigest()[:32]}.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 from edms_tasks.errors import AnotherRepository
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
-from edms_tasks.lineage.last_backup_record import Remembered, Witness, remembered
+from edms_tasks.lineage.last_backup_record import BackupRecord, BackupRecords, remembered
 from edms_tasks.lineage.owner import Asker
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings, Settings
@@ -26,7 +26,7 @@ class Reopened:
     """The repository, the working folder's record of it, and notes."""
 
     repository: Repository
-    witness: Witness | None
+    witness: BackupRecord | None
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -58,7 +58,7 @@ def reopen(settings: Settings, asker: Asker, *, create: bool = False, accept: bo
     return Reopened(repository, witness, notes, findings)
 
 
-def _make(settings: Settings, asker: Asker, memory: Remembered, create: bool) -> tuple[Repository, tuple[str, ...]]:
+def _make(settings: Settings, asker: Asker, memory: BackupRecords, create: bool) -> tuple[Repository, tuple[str, ...]]:
     """Create a repository, unless one was used before."""
     asked_for = settings.repository.model_copy(update={"id": None}) if create else settings.repository
     used = [one for one in memory.witnesses if one.identity.id == asker.id or one.url == _display(settings)]
@@ -88,7 +88,7 @@ def _make(settings: Settings, asker: Asker, memory: Remembered, create: bool) ->
 
 
 def _compare(
-    settings: Settings, asker: Asker, memory: Remembered, repository: Repository, accept: bool
+    settings: Settings, asker: Asker, memory: BackupRecords, repository: Repository, accept: bool
 ) -> tuple[str, ...]:
     """Refuse a repository that this EDMS has never used, where it has used another."""
     used = [one for one in memory.witnesses if one.identity.id == asker.id or one.url == repository.display]
@@ -107,7 +107,7 @@ def _compare(
     )
 
 
-def _not_older(repository: Repository, asker: Asker, witness: Witness, accept: bool) -> tuple[str, ...]:
+def _not_older(repository: Repository, asker: Asker, witness: BackupRecord, accept: bool) -> tuple[str, ...]:
     """Refuse a copy of the repository that was made before the last backup."""
     found = repository.survey()
     head = found.heads.get(asker.id or "")
@@ -130,7 +130,7 @@ def _not_older(repository: Repository, asker: Asker, witness: Witness, accept: b
     )
 
 
-def _what_was_used(settings: Settings, used: list[Witness]) -> str:
+def _what_was_used(settings: Settings, used: list[BackupRecord]) -> str:
     text = f" [repository] id is {settings.repository.id}." if settings.repository.id is not None else ""
     if used:
         last = used[0]

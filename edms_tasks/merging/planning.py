@@ -17,7 +17,7 @@ from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.identified_rows import EXACT, Identified, paired
 from edms_tasks.merging.row_rewriting import ACTION, COLUMNS, Rewritten
-from edms_tasks.merging.search_coverage import Looked
+from edms_tasks.merging.search_coverage import SearchCoverage
 from edms_tasks.quoting import identifier
 
 Policy = Literal["overwrite", "keep", "fail"]
@@ -73,7 +73,7 @@ class MergePlan(Value):
     files: tuple[FilePlan, ...]
     conflicts: tuple[Conflict, ...]
     notes: tuple[str, ...] = ()
-    looked: Looked = Looked()
+    looked: SearchCoverage = SearchCoverage()
 
     @property
     def writes(self) -> int:

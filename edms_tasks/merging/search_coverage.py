@@ -5,7 +5,7 @@ from __future__ import annotations
 from edms_tasks.inventory.model import Value
 
 
-class Looked(Value):
+class SearchCoverage(Value):
     """What was looked through for ids that nobody declared."""
 
     models: tuple[str, ...] = ()  # whose ids change; none: nothing had to be looked through

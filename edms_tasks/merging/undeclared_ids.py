@@ -20,7 +20,7 @@ from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.identified_rows import Identified, paired
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.planning import Policy, written
-from edms_tasks.merging.search_coverage import Looked
+from edms_tasks.merging.search_coverage import SearchCoverage
 from edms_tasks.quoting import identifier
 from edms_tasks.soft.readings import UNREAD
 from edms_tasks.soft.value_rewriting import rewriter
@@ -48,7 +48,7 @@ def find_undeclared(
     accepted: Accepted,
     covered: Mapping[str, Collection[str]],
     names: Mapping[str, Sequence[str]],
-) -> tuple[Looked, list[Conflict]]:
+) -> tuple[SearchCoverage, list[Conflict]]:
     """Search the rows to be written for ids that change and that no reference covers; returns what was searched, and the conflicts.
 
     Args:
@@ -63,7 +63,7 @@ def find_undeclared(
     targets = _tabulate_ids(cursor, matched)
     moving = tuple(target.label for target in targets if matched.id_maps[target.id].moved)
     if not moving:
-        return Looked(), []
+        return SearchCoverage(), []
     make_values(cursor)
     counters, looked = set[str](), 0
     for table_id, source in matched.sources.items():
@@ -86,7 +86,7 @@ def find_undeclared(
         else:
             conflicts.append((_names_conflict if pattern else _conflict)(subject, found, targets))
     files = sum(len(listed) for listed in names.values())
-    return Looked(models=moving, columns=looked, files=files, accepted=tuple(sorted(waved))), conflicts
+    return SearchCoverage(models=moving, columns=looked, files=files, accepted=tuple(sorted(waved))), conflicts
 
 
 def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched) -> list[Table]:

@@ -223,7 +223,7 @@ class _Walk:
             key_marks.append((reference, is_key, marked(f"i{reference}", "e.key")))
             step = f"CASE WHEN {is_key} THEN {key_marks[-1][2]} ELSE {step} END"
         names = {one.name for path in self.paths.paths for one in path.steps if one.name is not None}
-        # Whatever no path names leads the same way: such members need not be told apart.
+        # Whatever no path names leads the same way: such members need not be distinguished.
         named = (
             f"CASE WHEN e.key IN ({', '.join(literal(name) for name in sorted(names))}) THEN 'n' || e.key ELSE '' END"
         )

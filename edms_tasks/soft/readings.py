@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edms_tasks.inventory.id_patterns import TextPattern, text_pattern
-from edms_tasks.inventory.model import Condition, IdKind, Place, Table
+from edms_tasks.inventory.model import Condition, IdKind, IdPlace, Table
 
 UNREAD = -1
 """The number of the reading of rows that no declaration is for."""
@@ -16,7 +16,7 @@ UNREAD = -1
 class Spot:
     """A place in values that contains ids of one reference."""
 
-    place: Place
+    place: IdPlace
     reference: int  # its position among the column's references
     id_kind: IdKind
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from edms_tasks.databases.omissions import kind_of
-from edms_tasks.databases.protocol import Foresight, LeftOut
+from edms_tasks.databases.protocol import LeftOut, RestorePreflight
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 
@@ -13,30 +13,30 @@ _NAMED = 5
 _REASONS = 3
 
 
-def findings_of(foresight: Foresight, unknown: Mapping[str, str]) -> Iterator[Finding]:
+def findings_of(preflight: RestorePreflight, unknown: Mapping[str, str]) -> Iterator[Finding]:
     """Findings for each kind of object that would be left out, and for what would stop the restore.
 
     Args:
-        foresight: what the engine determined.
+        preflight: what the engine determined.
         unknown: name of a table or index -> why the EDMS's own connection cannot create it either.
     """
-    if foresight.refused is not None:
-        error = foresight.refused
+    if preflight.refused is not None:
+        error = preflight.refused
         yield make_finding(
             "restore-refused",
             error.where or "restore",
             f"A restore would be refused: {error.what} {error.why}".strip(),
             fix=error.fix,
         )
-    if foresight.untried:
+    if preflight.untried:
         yield make_finding(
             "restore-not-tried",
             "restore",
-            f"It could not be determined whether a restore by this role would leave anything out: {foresight.untried}",
+            f"It could not be determined whether a restore by this role would leave anything out: {preflight.untried}",
         )
-    for kind in dict.fromkeys(map(kind_of, foresight.left_out)):
-        yield _left_out(kind, [one for one in foresight.left_out if kind_of(one) == kind])
-    for one in foresight.needs_the_edms:
+    for kind in dict.fromkeys(map(kind_of, preflight.left_out)):
+        yield _left_out(kind, [one for one in preflight.left_out if kind_of(one) == kind])
+    for one in preflight.needs_the_edms:
         if one.name in unknown:
             yield _unknown(one.name, unknown[one.name], is_computed=one.is_computed)
 

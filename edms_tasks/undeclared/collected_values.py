@@ -22,7 +22,7 @@ JOINED_FORM = "joined"
 
 
 @dataclass(frozen=True)
-class Place:
+class ValuePlace:
     """A place with values: a column, a position in its texts, or a pattern of file names."""
 
     subject: str  # documents.Document.payload, or media:thumbnails/{pk:07}.webp

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from edms_tasks.inventory.model import Table
-from edms_tasks.undeclared.collected_values import IN_NAMES, JOINED_FORM, VALUES, Place
+from edms_tasks.undeclared.collected_values import IN_NAMES, JOINED_FORM, VALUES, ValuePlace
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names_of_models import Meaning, Names, counts
 
@@ -33,7 +33,7 @@ _COUNTABLE = frozenset(
 class Suspect:
     """A place that is likely to contain ids that change."""
 
-    place: Place
+    place: ValuePlace
     targets: tuple[int, ...]  # the likeliest first
     hits: int  # values in what would be written that are ids that change
     examples: tuple[str, ...]
@@ -43,7 +43,7 @@ class Suspect:
 class _Case:
     """What is known of one place."""
 
-    place: Place
+    place: ValuePlace
     meaning: Meaning
     fits: dict[int, Fit]
     hits: dict[int, int]
@@ -92,14 +92,15 @@ def _tabulate_hits(cursor: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _places(cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, Place]]:
+def _places(cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, ValuePlace]]:
     found = cursor.execute(f"SELECT place, subject, form, name, several FROM {_PLACES} ORDER BY place").fetchall()
     return [
-        (int(n), Place(str(subject), str(form), str(name), bool(several))) for n, subject, form, name, several in found
+        (int(n), ValuePlace(str(subject), str(form), str(name), bool(several)))
+        for n, subject, form, name, several in found
     ]
 
 
-def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: Place, names: Names) -> _Case:
+def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: ValuePlace, names: Names) -> _Case:
     here = f"(SELECT v.* FROM {VALUES} v JOIN {_PLACES} p ON p.place = {number} AND {_same('v', 'p')})"
     (many,) = cursor.execute(f"SELECT count(*) FROM {here}").fetchall()[0]
     if many > _MOST_VALUES:

@@ -19,7 +19,7 @@ from edms_tasks.files.declared_ids_in_names import findings_of
 from edms_tasks.incremental.previous_rows import Previous, keep_indexes
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
-from edms_tasks.lineage.last_backup_record import Witness, described, remember
+from edms_tasks.lineage.last_backup_record import BackupRecord, described, remember
 from edms_tasks.lineage.owner import Asker, asker_of
 from edms_tasks.lineage.reopen_repository import Reopened, reopen
 from edms_tasks.lineage.snapshot_position import SnapshotPlace, place_of
@@ -30,7 +30,7 @@ from edms_tasks.serialize import SerializedTable
 from flows.backing_up.backup_result import BackupResult
 from flows.evidence.artifacts import leave_backup
 from flows.live.folder_checks import immovable, require_separate
-from flows.live.live_target import Together, read_together
+from flows.live.live_target import ConsistentReading, read_together
 from flows.requests import BackupRequest
 from flows.running.printable import error_text
 from flows.running.run import Run
@@ -111,7 +111,7 @@ class SnapshotInTheMaking:
         self._problems: tuple[str, ...] = ("The snapshot was not read back.",)
         self._objects_read = 0
 
-    def enter(self, folder: Path, together: Together) -> None:
+    def enter(self, folder: Path, together: ConsistentReading) -> None:
         """Determine the new snapshot's position; under the locks, so that no other run adds a snapshot meanwhile."""
         self.folder, self._together = folder, together
         self.place: SnapshotPlace = place_of(self.repository, self._source.asker, self._source.reopened)
@@ -204,7 +204,7 @@ class SnapshotInTheMaking:
         snapshot_id, manifest = self._the_snapshot()
         if manifest.identity is None or manifest.number is None:
             return
-        witness = Witness(
+        witness = BackupRecord(
             repository=self.repository.identity,
             url=self.repository.display,
             identity=manifest.identity,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edms_tasks.databases import Database
 from edms_tasks.databases.missing_functions import note_of_unknown
-from edms_tasks.databases.protocol import CapturedSchema, Foresight, NeedsTheEdms
+from edms_tasks.databases.protocol import CapturedSchema, NeedsTheEdms, RestorePreflight
 from edms_tasks.errors import EdmsBackupError
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.run_probe import run_in_edms
@@ -40,9 +40,9 @@ print({answer!r} + json.dumps(problems))
 @task(name="try the schema", tags=["extract"], task_run_name="try what a restore would need")
 def try_the_schema(
     database: Database, captured: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool = False
-) -> Foresight:
+) -> RestorePreflight:
     """Create the schema without its rows in a temporary database, and drop it."""
-    return database.foresee(captured, folder, into=into, thorough=thorough)
+    return database.preflight(captured, folder, into=into, thorough=thorough)
 
 
 ask_for_functions = task(
@@ -50,10 +50,10 @@ ask_for_functions = task(
 )(run_in_edms)
 
 
-def foresee_restore(run: Run, database: Database, captured: CapturedSchema, folder: Path) -> tuple[Finding, ...]:
+def preflight_restore(run: Run, database: Database, captured: CapturedSchema, folder: Path) -> tuple[Finding, ...]:
     """Findings on what a restore of this schema to its own server would leave out, or why it would be refused."""
-    foresight = run.call(try_the_schema, database, captured, folder)
-    return tuple(findings_of(foresight, _unknown(run, foresight.needs_the_edms)))
+    found = run.call(try_the_schema, database, captured, folder)
+    return tuple(findings_of(found, _unknown(run, found.needs_the_edms)))
 
 
 def notes_on_the_edms(run: Run, needs: Sequence[NeedsTheEdms], where: str) -> tuple[str, ...]:

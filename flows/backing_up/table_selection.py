@@ -39,7 +39,7 @@ def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheM
     excluded = excluded_tables(inventory, run.settings)
     _require_closed(inventory, excluded)
     left_out = [inventory.table(table_id) for table_id in sorted(excluded)]
-    making.findings += [*inventory.findings, *view.findings(), *view.once_true()]
+    making.findings += [*inventory.findings, *view.findings(), *view.violated_constraints()]
     making.findings += map(_excluded_finding, left_out)
     making.findings += findings_of(read_suites(run.settings.validate_.suites, inventory.tables)[1])
     kept = [table for table in inventory.tables if table.id not in excluded]

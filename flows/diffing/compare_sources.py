@@ -27,7 +27,7 @@ _FIRST, _SECOND = "first", "second"
 
 
 @dataclass(frozen=True)
-class Asked:
+class CompareOptions:
     """What to compare, and how much of it to return."""
 
     models: Sequence[str] = ()  # compare only rows of these models or tables; empty: everything, including files
@@ -43,7 +43,7 @@ def compare_sources(
     before: Source,
     after: Source,
     reading: ExitStack,
-    asked: Asked,
+    asked: CompareOptions,
 ) -> Difference:
     """The differences of two sources; `before` is a snapshot, and `reading` is closed as soon as all rows are read.
 
@@ -103,7 +103,7 @@ def _compare(
     looked_at: frozenset[str],
     raws: dict[str, dict[str, RawTable]],
     redaction: Redaction,
-    asked: Asked,
+    asked: CompareOptions,
 ) -> list[TableDifference]:
     """Compare the tables that are not known to be equal; `tables` are these and all they refer to."""
     if not looked_at:
@@ -130,7 +130,7 @@ def _bring_into_one_form(
 
 
 def _files(
-    run: Run, repository: Repository, before: Source, after: Source, asked: Asked, scratch: Path
+    run: Run, repository: Repository, before: Source, after: Source, asked: CompareOptions, scratch: Path
 ) -> tuple[tuple[RootDifference, ...], tuple[str, ...]]:
     roots: list[RootDifference] = []
     notes: list[str] = []

@@ -49,7 +49,7 @@ def finish_what_was_cut_short(target: LiveTarget, journal: Journal, patience: Pa
 
 
 @dataclass
-class Together:
+class ConsistentReading:
     """Keeps rows and files in one state while they are read."""
 
     held: ExitStack
@@ -76,7 +76,9 @@ class Together:
 
 
 @contextmanager
-def read_together(run: Run, database: Database, report: ProbeReport, purpose: str = "backup") -> Iterator[Together]:
+def read_together(
+    run: Run, database: Database, report: ProbeReport, purpose: str = "backup"
+) -> Iterator[ConsistentReading]:
     """Keep the live system from being replaced until `release`; an interrupted promotion is finished first.
 
     A note names what cannot be locked; `release` then detects whether it was replaced.
@@ -92,7 +94,7 @@ def read_together(run: Run, database: Database, report: ProbeReport, purpose: st
         _, unlocked = held.enter_context(target.read_together(purpose, patience))
         for why in unlocked:
             run.say(f"The target could not be locked. A restore at the same time would be noticed afterwards: {why}")
-        together = Together(held, target, unlocked, _identities(target))
+        together = ConsistentReading(held, target, unlocked, _identities(target))
         yield together
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from flows.requests import RestoreRequest
 from flows.restoring.engine_conversion import convert_engine
 from flows.restoring.open_restore import Opened
-from flows.restoring.restore_sources import Restorable, WholeSnapshot
+from flows.restoring.restore_sources import RestoreSource, WholeSnapshot
 from flows.restoring.salvaging import salvage
 from flows.running.run import Run
 
 
-def choose_source(run: Run, request: RestoreRequest, opened: Opened, scratch: Path, cleanup: ExitStack) -> Restorable:
+def choose_source(
+    run: Run, request: RestoreRequest, opened: Opened, scratch: Path, cleanup: ExitStack
+) -> RestoreSource:
     """The source of the restore. Raises an error for a lost schema or rows that are incompatible with the other engine."""
     repository, manifest = opened.repository, opened.manifest
     if request.salvage:

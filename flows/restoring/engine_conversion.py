@@ -94,7 +94,7 @@ class ConvertedSnapshot:
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
         """Convert tables and rows as read from the other engine into the snapshot's form; tables that it does not have stay."""
-        known = [ReadThere(self._pairs[table.id], raws[table.id]) for table in tables if table.id in self._pairs]
+        known = [ConvertedRows(self._pairs[table.id], raws[table.id]) for table in tables if table.id in self._pairs]
         strangers = [table for table in tables if table.id not in self._pairs and raws[table.id].rows]
         back = run.map(bring_back_table, numbered(known), self.repository, self._workspace, folder)
         found = (*(read.pair.entry.table for read in known), *strangers)
@@ -133,7 +133,7 @@ class ConvertedSnapshot:
 
 
 @dataclass(frozen=True)
-class ReadThere:
+class ConvertedRows:
     """A table's rows as read from the other engine."""
 
     pair: TablePair
@@ -238,7 +238,7 @@ def assess_rows(
     weight=lambda read: read.item.raw.rows,
 )
 def bring_back_table(
-    read: Numbered[ReadThere], repository: Repository, workspace: Workspace, scratch: Path
+    read: Numbered[ConvertedRows], repository: Repository, workspace: Workspace, scratch: Path
 ) -> RawTable:
     """Convert the rows of a table back to the snapshot's own form."""
     pair, raw, folder = read.item.pair, read.item.raw, scratch / read.folder

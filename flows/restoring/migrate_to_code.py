@@ -98,7 +98,7 @@ def _cut_back(validated: Validated, report: ProbeReport, version_plan: VersionPl
     digests = _digests(validated, kept)
     dropped = validated.run.call(drop_unknown_parts, validated.staging, unwanted)
     _require_references(validated, before)
-    cut = {table_id: Cut(kept[table_id], digests[table_id]) for table_id in kept}
+    cut = {table_id: ReducedTable(kept[table_id], digests[table_id]) for table_id in kept}
     tables, outcomes = _look_again(validated, report, cut)
     _require_the_rest(validated, outcomes, dropped, unwanted.records)
     require_compatible(report, tables)
@@ -150,7 +150,7 @@ def _require_the_rest(
 
 
 @dataclass(frozen=True)
-class Cut:
+class ReducedTable:
     """A table that lost columns: its remaining columns, its rows, and their digest before."""
 
     left: Table
@@ -158,7 +158,7 @@ class Cut:
 
 
 def _look_again(
-    validated: Validated, report: ProbeReport, cut: Mapping[str, Cut]
+    validated: Validated, report: ProbeReport, cut: Mapping[str, ReducedTable]
 ) -> tuple[tuple[Table, ...], tuple[TableOutcome, ...]]:
     """Read every table and compare it with the snapshot; `cut` is by table id."""
     folder = validated.scratch / "followed"
@@ -186,7 +186,7 @@ def compare_with_snapshot(
     entry: TableEntry,
     now: Mapping[str, Table],
     raws: Mapping[str, RawTable],
-    cuts: Mapping[str, Cut],
+    cuts: Mapping[str, ReducedTable],
     workspace: Workspace,
 ) -> TableOutcome:
     """Compare a table, as it is after the migrations, with the snapshot."""

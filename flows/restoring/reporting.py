@@ -12,7 +12,7 @@ from flows.evidence.artifacts import leave_restore
 from flows.restoring.open_restore import Opened
 from flows.restoring.promoting import kept_whatever_fails
 from flows.restoring.restore_result import RestoreResult
-from flows.restoring.restore_sources import Restorable
+from flows.restoring.restore_sources import RestoreSource
 from flows.restoring.validation import Evidence
 from flows.running.run import Run
 
@@ -20,7 +20,7 @@ from flows.running.run import Run
 def report_restore(
     run: Run,
     opened: Opened,
-    source: Restorable,
+    source: RestoreSource,
     evidence: Evidence,
     code_migration: CodeMigration | None,
     promotion: Promotion | None,

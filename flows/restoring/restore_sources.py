@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from flows.restoring.open_restore import Opened
 
 
-class Restorable(Protocol):
+class RestoreSource(Protocol):
     """The source of a restore."""
 
     @property

@@ -17,7 +17,7 @@ from flows.running.stopping import when_stopped
 from flows.tasks.restore_tasks import create_staging_database
 
 
-class Abandon:
+class StagedCleanup:
     """Removes what was staged at the end of a run, unless it was handed over or a promotion was interrupted.
 
     The next command finishes an interrupted promotion (`promotion.recover`), and needs what was staged.
@@ -30,7 +30,7 @@ class Abandon:
         self._journal = journal
         self._folders = folders
 
-    def __enter__(self) -> Abandon:
+    def __enter__(self) -> StagedCleanup:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -52,7 +52,7 @@ class Staged:
     database: StagingDatabase
     schema: CapturedSchema
     folders: Sequence[Path]
-    abandon: Abandon
+    abandon: StagedCleanup
 
 
 def stage(run: Run, opened: Opened, target: Target, schema: CapturedSchema, cleanup: ExitStack) -> Staged:
@@ -62,7 +62,7 @@ def stage(run: Run, opened: Opened, target: Target, schema: CapturedSchema, clea
     when_stopped(
         "The live system is untouched. The staging database and the staged files were removed, the locks released."
     )
-    abandon = cleanup.enter_context(Abandon(opened.journal, folders))
+    abandon = cleanup.enter_context(StagedCleanup(opened.journal, folders))
     database = run.call(create_staging_database, target.database, schema, target.into, run.settings.restore.jobs)
     abandon.staging = database
     for note in database.notes:

@@ -21,14 +21,14 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.validation_result import ValidationResult
 from flows.evidence.reports import reports
-from flows.restoring.restore_sources import Restorable
+from flows.restoring.restore_sources import RestoreSource
 from flows.restoring.staging_area import Staged
 from flows.running.run import Run
 from flows.tasks.extract_tasks import extract_tables
 from flows.tasks.package_tasks import look_up_file_names
 from flows.tasks.restore_tasks import RestoredRoot
 from flows.tasks.validate_tasks import (
-    ReadBack,
+    RowsReadBack,
     check_root,
     check_structure,
     digest_table,
@@ -77,7 +77,7 @@ class _Measured:
     differences: dict[str, tuple[str, ...]]
 
 
-def validate(run: Run, source: Restorable, staged: Staged, roots: Sequence[RestoredRoot], scratch: Path) -> Evidence:
+def validate(run: Run, source: RestoreSource, staged: Staged, roots: Sequence[RestoredRoot], scratch: Path) -> Evidence:
     """Read a restored database and its files back, and compare all of it with the snapshot; `scratch` is for temporary files."""
     there, settings = source.staged_manifest, run.settings
     (scratch / "view").mkdir()
@@ -110,7 +110,7 @@ def validate(run: Run, source: Restorable, staged: Staged, roots: Sequence[Resto
 
 def _measure(
     run: Run,
-    source: Restorable,
+    source: RestoreSource,
     restored: Sequence[Table],
     raws: Mapping[str, RawTable],
     files: Sequence[FileCheck],
@@ -119,7 +119,7 @@ def _measure(
 ) -> _Measured:
     entries = {entry.table.id: entry for entry in source.manifest.tables}
     if {table.id for table in restored} == set(entries) and all(check.success for check in files):
-        read = [ReadBack(entry, raws[table_id]) for table_id, entry in entries.items()]
+        read = [RowsReadBack(entry, raws[table_id]) for table_id, entry in entries.items()]
         found = run.map(digest_table, read, workspace)
         if all(measured.equals(entry.state) for entry, measured in zip(entries.values(), found, strict=True)):
             # Everything else in the manifest about rows and names of files follows from these; it is not claimed separately.
@@ -129,7 +129,7 @@ def _measure(
 
 def _explain(
     run: Run,
-    source: Restorable,
+    source: RestoreSource,
     restored: Sequence[Table],
     raws: Mapping[str, RawTable],
     workspace: Workspace,
@@ -140,7 +140,7 @@ def _explain(
     entries = {entry.table.id: entry for entry in manifest.tables}
     tables = [entries[table.id].table for table in restored if table.id in entries]
     keys = run.call(tabulate_keys, manifest, tables, raws, workspace)
-    read = [ReadBack(entries[table.id], raws[table.id]) for table in tables]
+    read = [RowsReadBack(entries[table.id], raws[table.id]) for table in tables]
     found = run.map(measure_restored_table, read, keys)
     computed = {table.id: state for table, state in zip(tables, found, strict=True)}
     states = {table_id: MeasuredTable.whole(state) for table_id, state in computed.items()}
@@ -161,7 +161,7 @@ def _explain(
 
 
 def _rows_that_differ(
-    run: Run, source: Restorable, entry: TableEntry, raw: RawTable, workspace: Workspace, scratch: Path
+    run: Run, source: RestoreSource, entry: TableEntry, raw: RawTable, workspace: Workspace, scratch: Path
 ) -> tuple[str, ...]:
     folder = scratch / "differences"
     shutil.rmtree(folder, ignore_errors=True)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edms_tasks.settings import Settings
-    from flows.running.flow_decorators import Ended, Verb
+    from flows.running.flow_decorators import FlowResult, Verb
     from flows.running.temporary_server import TemporaryServer
 
 Request = TypeVar("Request")
-Result = TypeVar("Result", bound="Ended")
+Result = TypeVar("Result", bound="FlowResult")
 prefect_is_lost = False  # see `abandon_prefect`
 
 

@@ -29,14 +29,14 @@ Made_co = TypeVar("Made_co", covariant=True)
 Request = TypeVar("Request")
 
 
-class Ended(Protocol):
+class FlowResult(Protocol):
     """The result of a flow."""
 
     def shortfall(self) -> Shortfall | None:
         """Why the run counts as failed although it reached its end; None if it does not."""
 
 
-Result = TypeVar("Result", bound=Ended)
+Result = TypeVar("Result", bound=FlowResult)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from prefect.exceptions import ParameterBindError, ParameterTypeError
 from edms_tasks.errors import CommandError, EdmsBackupError
 from flows.requests import as_parameters
 from flows.running import on_prefect
-from flows.running.flow_decorators import ChecksFailed, Ended, Verb
+from flows.running.flow_decorators import ChecksFailed, FlowResult, Verb
 from flows.running.prefect_logging import quieten_known_errors
 from flows.running.printable import printable
 
 Request = TypeVar("Request")
-Result = TypeVar("Result", bound=Ended)
+Result = TypeVar("Result", bound=FlowResult)
 
 _PREFECTS_OWN = ("prefect", "httpx", "httpcore", "h11", "h2", "websockets", "anyio", "ssl")
 

@@ -17,7 +17,7 @@ from edms_tasks.merging.identified_rows import Identified, write_identified
 from edms_tasks.merging.matched_tables import Matched, match_tables
 from edms_tasks.merging.planning import ModelPlan, Policy
 from edms_tasks.merging.row_rewriting import Rewritten
-from edms_tasks.merging.search_coverage import Looked
+from edms_tasks.merging.search_coverage import SearchCoverage
 from edms_tasks.merging.selection import Selector, restrict
 from edms_tasks.merging.undeclared_ids import find_undeclared
 from edms_tasks.merging.validated_rows import MergedTable, validate_table
@@ -75,7 +75,7 @@ def look_for_undeclared_ids(
     covered: Mapping[str, Collection[str]],
     names: Mapping[str, Sequence[str]],
     workspace: Workspace,
-) -> tuple[Looked, list[Conflict]]:
+) -> tuple[SearchCoverage, list[Conflict]]:
     """Search the rows to be written for undeclared references to rows whose ids change; see `find_undeclared`."""
     with workspace.cursor() as cursor:
         return find_undeclared(cursor, matched, policies, accepted, covered, names)

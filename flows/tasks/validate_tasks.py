@@ -41,7 +41,7 @@ def check_root(run: Run, root: RestoredRoot, repository: Repository, scratch: Pa
 
 
 @dataclass(frozen=True)
-class ReadBack:
+class RowsReadBack:
     """A table's entry in the snapshot, and its rows as they were read back."""
 
     entry: TableEntry
@@ -54,7 +54,7 @@ class ReadBack:
     task_run_name="digest {read.entry.table.label}",
     weight=lambda read: read.entry.state.rows,
 )
-def digest_table(read: ReadBack, workspace: Workspace) -> MeasuredTable:
+def digest_table(read: RowsReadBack, workspace: Workspace) -> MeasuredTable:
     """Count and digest the rows of a table that were read back."""
     return measure_rows(read.entry, read.raw, workspace)
 
@@ -65,7 +65,7 @@ tabulate_keys = task(name="tabulate keys", tags=["validate"], task_run_name="tab
 
 
 @task(name="measure table", tags=["validate"], task_run_name="measure {read.entry.table.label}")
-def measure_restored_table(read: ReadBack, keys: CheckedKeys) -> TableState:
+def measure_restored_table(read: RowsReadBack, keys: CheckedKeys) -> TableState:
     """Compute everything that a manifest records of a table: count, digests, state of keys and references."""
     return measure_restored(read.entry, read.raw, keys)
 

@@ -236,7 +236,7 @@ def test_a_table_that_no_query_can_read_is_read_by_copy_and_restored_without_the
         _ask(made, PAPERS)
 
     with open_database(DatabaseAddress.from_url(made)).view(tmp_path, 1) as view:
-        found = {(one.code, one.subject.rpartition(".")[2]) for one in (*view.findings(), *view.once_true())}
+        found = {(one.code, one.subject.rpartition(".")[2]) for one in (*view.findings(), *view.violated_constraints())}
     copy = there_and_back(made, tmp_path)
 
     hindering = LEFT_OUT.get(kind, "statistics app.of_titles").rpartition(".")[2]
@@ -330,7 +330,7 @@ def _found(url: str, folder: Path) -> list[str]:
 
 def _findings(url: str, folder: Path) -> list[Finding]:
     with open_database(DatabaseAddress.from_url(url)).view(folder, 1) as view:
-        return [one for one in view.once_true() if one.code == "once-true"]
+        return [one for one in view.violated_constraints() if one.code == "once-true"]
 
 
 def _rows(picture: dict[str, object]) -> dict[str, object]:

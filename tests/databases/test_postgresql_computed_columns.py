@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from edms_tasks.databases.postgresql.generated_columns import AsWritten
+from edms_tasks.databases.postgresql.generated_columns import GeneratedTables
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.manifest import TableEntry, TableState
 
@@ -16,7 +16,7 @@ def test_a_computed_column_that_does_not_come_with_its_rows_is_computed(postgres
             "CREATE TABLE paper (body text, size int GENERATED ALWAYS AS (length(body)) STORED, "
             "upper_body text GENERATED ALWAYS AS (upper(body)) STORED)"
         )
-        marks = AsWritten(connection, is_superuser=True, another_version=False)  # type: ignore[arg-type]
+        marks = GeneratedTables(connection, is_superuser=True, another_version=False)  # type: ignore[arg-type]
 
         with connection.transaction(), marks.loading(connection, _entry("upper_body")) as place:  # type: ignore[arg-type]
             names = [column.name for column in place.columns]

@@ -73,7 +73,7 @@ def test_another_role_is_told_at_the_backup_what_it_lacks_and_a_superuser_can_ad
     captured = capture(server.url(name), tmp_path)
     login = as_role(server.url(name), f"{READER}:x")
 
-    foreseen = open_database(DatabaseAddress.from_url(login)).foresee(captured.schema, tmp_path, thorough=False)
+    foreseen = open_database(DatabaseAddress.from_url(login)).preflight(captured.schema, tmp_path, thorough=False)
     rebuilt = rebuild(captured, tmp_path, url=login)
 
     left_out = rebuilt.staging.left_out

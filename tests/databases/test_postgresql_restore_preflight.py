@@ -1,4 +1,4 @@
-"""What a backup foresees that a restore will leave out is exactly what a restore by the same role then leaves out."""
+"""A backup reports exactly what a restore by the same role then leaves out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.protocol import Foresight
+from edms_tasks.databases.protocol import RestorePreflight
 from edms_tasks.errors import EdmsBackupError
 from edms_tasks.structure.preflight_findings import findings_of
 from tests.databases.rebuilt import Captured, capture, roles
@@ -78,8 +78,8 @@ def made(server: PostgresServer, statements: str, owner: str = "fore_owner") -> 
                 server.drop_database(database)
 
 
-def foreseen(captured: Captured, folder: Path) -> Foresight:
-    return open_database(DatabaseAddress.from_url(captured.url)).foresee(captured.schema, folder, thorough=False)
+def foreseen(captured: Captured, folder: Path) -> RestorePreflight:
+    return open_database(DatabaseAddress.from_url(captured.url)).preflight(captured.schema, folder, thorough=False)
 
 
 @pytest.mark.parametrize("several", [[*LEFT_OUT], GIVEN_BACK], ids=["left out", "given back"])
@@ -108,7 +108,7 @@ def test_a_schema_that_nothing_could_refuse_is_not_tried(server: PostgresServer,
         with server.connect() as connection:
             connection.execute("ALTER ROLE fore_owner CONNECTION LIMIT 1")
             try:
-                assert foreseen(captured, tmp_path) == Foresight()
+                assert foreseen(captured, tmp_path) == RestorePreflight()
             finally:
                 connection.execute("ALTER ROLE fore_owner CONNECTION LIMIT -1")
 

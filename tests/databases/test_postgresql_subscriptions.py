@@ -11,7 +11,7 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.omissions import write_script
-from edms_tasks.databases.protocol import Foresight
+from edms_tasks.databases.protocol import RestorePreflight
 from edms_tasks.structure.preflight_findings import findings_of
 from tests.databases.rebuilt import capture, differing, roles
 from tests.postgres_server import PostgresServer
@@ -48,7 +48,7 @@ def test_a_trial_and_a_replay_leave_nothing_and_a_restore_creates_the_subscripti
     database, before = open_database(DatabaseAddress.from_url(url)), postgres_server.databases()
     live = _of(postgres_server, subscribed)
 
-    assert database.foresee(captured.schema, tmp_path, thorough=True) == Foresight()
+    assert database.preflight(captured.schema, tmp_path, thorough=True) == RestorePreflight()
     with database.replayed(captured.schema, tmp_path):
         pass
     assert postgres_server.databases() == before
@@ -88,7 +88,7 @@ def test_a_role_that_may_not_create_subscriptions_is_told_at_the_backup(
         schema = capture(url, tmp_path).schema
         login = DatabaseAddress.from_url(f"postgresql://sub_owner:x@{url.rpartition('@')[2]}")
 
-        foreseen = open_database(login).foresee(schema, tmp_path, thorough=True)
+        foreseen = open_database(login).preflight(schema, tmp_path, thorough=True)
 
         assert "SUBSCRIPTION - the 'papers'" in {one.subject for one in foreseen.left_out}
         staging = open_database(login).stage(schema, None, 1)

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.protocol import Foresight
+from edms_tasks.databases.protocol import RestorePreflight
 from edms_tasks.structure.preflight_findings import findings_of
 
 
-def foreseen(path: Path, folder: Path) -> Foresight:
+def foreseen(path: Path, folder: Path) -> RestorePreflight:
     folder.mkdir()
     database = open_database(DatabaseAddress.from_url(f"sqlite:///{path}"))
     with database.view(folder, 1) as view:
         view.findings()
         captured = view.capture_schema(folder / "schema")
-    found = database.foresee(captured, folder, thorough=False)
+    found = database.preflight(captured, folder, thorough=False)
     assert not (folder / "tried.sqlite3").exists()
     return found
 
@@ -29,7 +29,7 @@ def test_a_plain_schema_needs_nothing_from_the_edms(tmp_path: Path) -> None:
         connection.executescript(
             "CREATE TABLE t (id integer PRIMARY KEY, a text CHECK (a <> '')); CREATE VIRTUAL TABLE f USING fts5(a)"
         )
-    assert foreseen(tmp_path / "s", tmp_path / "work") == Foresight()
+    assert foreseen(tmp_path / "s", tmp_path / "work") == RestorePreflight()
 
 
 def test_a_virtual_table_of_an_unknown_module_would_refuse_the_restore(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def _saying(checked: CheckedProfile, part: str) -> ProfileLine:
     return next(one for one in checked.lines if part in one.line)
 
 
-def test_every_line_is_judged_by_itself_and_none_is_lost(checked: CheckedProfile) -> None:
+def test_every_line_is_assessed_by_itself_and_none_is_lost(checked: CheckedProfile) -> None:
     assert _lines(checked, "profile.detect") == [
         ("models: small.Paper", "right", 1),
         ("models: small.Gone", "wrong", 0),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.doctor import id_candidates, samples
-from edms_tasks.doctor.id_candidates import Place
+from edms_tasks.doctor.id_candidates import CandidatePlace
 from edms_tasks.inventory.model import Column, Table
 from tests.inventory.small_project import small_project
 from tests.running import run_doctor
@@ -128,7 +128,7 @@ def test_a_json_path_is_named_by_its_last_key(column: str, path: str, name: str)
         columns=(Column(name=column, native_type="text", logical_type="json", nullable=True),),
     )
 
-    assert Place(table, column, path, "value", several=False, filled=1, alike=1).name == name
+    assert CandidatePlace(table, column, path, "value", several=False, filled=1, alike=1).name == name
 
 
 def test_values_that_are_no_ids_are_not_even_looked_up() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from edms_tasks.errors import AnotherRepository, DamagedRepository
 from edms_tasks.lineage import reopen_repository
-from edms_tasks.lineage.last_backup_record import Witness, remember, remembered
+from edms_tasks.lineage.last_backup_record import BackupRecord, remember, remembered
 from edms_tasks.lineage.reopen_repository import Reopened, reopen
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings, Settings
@@ -40,7 +40,7 @@ class Office:
         number = shelf.manifest(snapshot_id).number or 0
         remember(
             self.workdir,
-            Witness(
+            BackupRecord(
                 repository=found.repository.identity,
                 url=found.repository.display,
                 identity=identity_of(edms),

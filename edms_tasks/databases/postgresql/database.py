@@ -20,12 +20,12 @@ from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
 from edms_tasks.databases.postgresql.pg_dump import required_programs
 from edms_tasks.databases.postgresql.promotion_comment import note, noted
 from edms_tasks.databases.postgresql.properties import closing_statements
-from edms_tasks.databases.postgresql.restore_preflight import foresee
+from edms_tasks.databases.postgresql.restore_preflight import preflight
 from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.staging_comment import closing_of, target_of
-from edms_tasks.databases.postgresql.staging_properties import Whole
+from edms_tasks.databases.postgresql.staging_properties import StagingProperties
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
-from edms_tasks.databases.protocol import CapturedSchema, Confirmed, Foresight, ServerFacts
+from edms_tasks.databases.protocol import CapturedSchema, Confirmed, RestorePreflight, ServerFacts
 from edms_tasks.errors import (
     DatabaseRefused,
     MayNotCreateDatabases,
@@ -100,10 +100,10 @@ class PostgresDatabase:
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> PostgresStaging:
         with self._maintenance() as connection:
             if into is not None and exists(connection, into):
-                name, whole = into, Whole(schema, into, created=False)
+                name, whole = into, StagingProperties(schema, into, created=False)
             else:
                 name = unique_name(into or self.address.name, STAGING)
-                whole = Whole(schema, into or self.address.name, created=True)
+                whole = StagingProperties(schema, into or self.address.name, created=True)
                 whole.create(connection, name, self.address.name)
         staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, jobs, whole)
         try:
@@ -128,7 +128,7 @@ class PostgresDatabase:
             # The caller holds the lock of the database that the staging database was created for.
             target = target_of(str(self._comment(connection, self.address.name) or "")) or self.address.name
             name = unique_name(target, _REPLAYED)
-            whole = Whole(schema, target, created=True)
+            whole = StagingProperties(schema, target, created=True)
             whole.create(connection, name, self.address.name)
         staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, 1, whole)
         try:
@@ -145,8 +145,10 @@ class PostgresDatabase:
         finally:
             staging.drop()
 
-    def foresee(self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool) -> Foresight:
-        return foresee(self.address, self._maintenance_address, schema, into, thorough=thorough)
+    def preflight(
+        self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool
+    ) -> RestorePreflight:
+        return preflight(self.address, self._maintenance_address, schema, into, thorough=thorough)
 
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up

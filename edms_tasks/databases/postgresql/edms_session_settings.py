@@ -33,7 +33,7 @@ _BUILT_FROM_EXPRESSIONS = {"INDEX", "CONSTRAINT", "CHECK CONSTRAINT", "STATISTIC
 
 
 @dataclass(frozen=True)
-class Lent:
+class LentSettings:
     """The settings of the EDMS's sessions that this server accepts."""
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -115,7 +115,7 @@ def recorded_settings(own: Mapping[str, str], time_zone: str) -> dict[str, str]:
     return {_KEY(name): value for name, value in recorded.items()}
 
 
-def choose(connection: Connection, settings: Mapping[str, str], found: Mapping[str, str]) -> Lent:
+def choose(connection: Connection, settings: Mapping[str, str], found: Mapping[str, str]) -> LentSettings:
     """The settings to lend.
 
     Args:
@@ -132,7 +132,7 @@ def choose(connection: Connection, settings: Mapping[str, str], found: Mapping[s
     reasons = tuple(f"{name} = {wanted[name]} ({why})" for name, why in refused.items())
     usual = {name: found.get(name, "") for name in OWN_SETTINGS if name != SEARCH_PATH}
     usual |= {"TimeZone": SETTINGS["timezone"], "IntervalStyle": SETTINGS["intervalstyle"]}
-    return Lent({name: value for name, value in wanted.items() if name not in refused}, usual, reasons)
+    return LentSettings({name: value for name, value in wanted.items() if name not in refused}, usual, reasons)
 
 
 def _refused(connection: Connection, name: str, value: str) -> str | None:

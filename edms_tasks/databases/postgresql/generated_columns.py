@@ -100,7 +100,7 @@ class Destination:
     is_itself: bool
 
 
-class AsWritten:
+class GeneratedTables:
     """The tables of a staging database whose generated columns or partition keys need this."""
 
     def __init__(self, connection: Connection, *, is_superuser: bool, another_version: bool) -> None:

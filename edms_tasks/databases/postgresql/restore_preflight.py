@@ -21,8 +21,8 @@ from edms_tasks.databases.postgresql.properties import recorded_properties
 from edms_tasks.databases.postgresql.schema_plan import FOR_ALL, Plan, plan_restore
 from edms_tasks.databases.postgresql.server import Server, read_server
 from edms_tasks.databases.postgresql.staging import PostgresStaging
-from edms_tasks.databases.postgresql.staging_properties import Whole
-from edms_tasks.databases.protocol import CapturedSchema, Foresight, LeftOut
+from edms_tasks.databases.postgresql.staging_properties import StagingProperties
+from edms_tasks.databases.protocol import CapturedSchema, LeftOut, RestorePreflight
 from edms_tasks.errors import EdmsBackupError
 
 _TRIED = "_edms_tried"
@@ -33,15 +33,15 @@ _NEVER_REFUSED = FOR_ALL | {
 }  # fmt: skip
 
 
-def foresee(
+def preflight(
     address: DatabaseAddress,
     maintenance: Callable[[], DatabaseAddress],
     schema: CapturedSchema,
     into: str | None,
     *,
     thorough: bool,
-) -> Foresight:
-    """See `Database.foresee`.
+) -> RestorePreflight:
+    """See `Database.preflight`.
 
     Args:
         maintenance: returns the address of another database of the server than the live one.
@@ -58,18 +58,18 @@ def foresee(
         plan = plan_restore(read_archive(schema.path), server, server.role, address.display)
         planned = tuple(plan.left_out)
         if made_beforehand:
-            return Foresight(planned)
+            return RestorePreflight(planned)
         if not allowed:
-            return Foresight(planned, may_not_create(server.role, address.display))
+            return RestorePreflight(planned, may_not_create(server.role, address.display))
         if not thorough and _is_never_refused(plan, schema, server):
-            return Foresight(planned)
-        return Foresight(_try(address, maintenance_address, schema, into or address.name))
+            return RestorePreflight(planned)
+        return RestorePreflight(_try(address, maintenance_address, schema, into or address.name))
     except EdmsBackupError as error:
         if error.transient:
-            return Foresight(planned, untried=f"{error.what} {error.why or ''}".strip())
-        return Foresight(planned, error)
+            return RestorePreflight(planned, untried=f"{error.what} {error.why or ''}".strip())
+        return RestorePreflight(planned, error)
     except psycopg.Error as error:
-        return Foresight(planned, untried=" ".join(str(error).split()))
+        return RestorePreflight(planned, untried=" ".join(str(error).split()))
 
 
 def _try(
@@ -83,7 +83,7 @@ def _try(
     with advisory_lock(maintenance, tried, "work", shared=False, purpose="try a restore"):
         remove_made_for(maintenance, tried, STAGING)
         name = unique_name(tried, STAGING)
-        whole = Whole(bare, final, created=True, made_for=tried)
+        whole = StagingProperties(bare, final, created=True, made_for=tried)
         with connected(maintenance) as connection:
             whole.create(connection, name, address.name)
         staging = PostgresStaging(address.renamed(name), maintenance, bare, 1, whole)

@@ -19,7 +19,7 @@ _SECRET = ("sslpassword", "scram_client_key", "scram_server_key", "oauth_client_
 
 
 @dataclass(frozen=True)
-class Handed:
+class ProgramStart:
     """What to start a program with."""
 
     address: DatabaseAddress  # without the secrets
@@ -28,7 +28,7 @@ class Handed:
 
 
 @contextmanager
-def handed_to_a_program(address: DatabaseAddress) -> Iterator[Handed]:
+def handed_to_a_program(address: DatabaseAddress) -> Iterator[ProgramStart]:
     """Provide the secrets for programs that are started inside the block.
 
     Raises:
@@ -37,7 +37,7 @@ def handed_to_a_program(address: DatabaseAddress) -> Iterator[Handed]:
     options = dict(address.options)
     secrets = {name: options.pop(name) for name in _SECRET if options.get(name)}
     if not secrets:
-        yield Handed(address, {}, ())
+        yield ProgramStart(address, {}, ())
         return
     _require_possible(address, secrets)
     lines = [f"[{_SERVICE}]", *(f"{name}={value}" for name, value in secrets.items())]
@@ -47,7 +47,7 @@ def handed_to_a_program(address: DatabaseAddress) -> Iterator[Handed]:
         with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", closefd=False) as file:
             file.write("".join(f"{line}\n" for line in lines))
         plain = replace(address, options=tuple(sorted((options | {"service": _SERVICE}).items())))
-        yield Handed(plain, {"PGSERVICEFILE": f"/proc/self/fd/{descriptor}"}, (descriptor,))
+        yield ProgramStart(plain, {"PGSERVICEFILE": f"/proc/self/fd/{descriptor}"}, (descriptor,))
     finally:
         os.close(descriptor)
 

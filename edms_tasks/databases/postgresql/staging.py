@@ -23,16 +23,16 @@ from edms_tasks.databases.postgresql.connection import ask_server, connected, op
 from edms_tasks.databases.postgresql.dangling_foreign_keys import keys_of, make_keys, with_partitioned
 from edms_tasks.databases.postgresql.definitions import contents_of
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
-from edms_tasks.databases.postgresql.edms_session_settings import Lent, choose
+from edms_tasks.databases.postgresql.edms_session_settings import LentSettings, choose
 from edms_tasks.databases.postgresql.extension_tables import empty_extension_table, left_as_made
 from edms_tasks.databases.postgresql.function_indexes import build, over_own_functions
-from edms_tasks.databases.postgresql.generated_columns import AsWritten
+from edms_tasks.databases.postgresql.generated_columns import GeneratedTables
 from edms_tasks.databases.postgresql.loading import copy_table
 from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.refusable_statements import Connection, attempt, evaluate, take_settings
 from edms_tasks.databases.postgresql.schema_plan import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
-from edms_tasks.databases.postgresql.staging_properties import Whole
+from edms_tasks.databases.postgresql.staging_properties import StagingProperties
 from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.databases.postgresql.unplannable_tables import remove_obstacles
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
@@ -56,7 +56,7 @@ class PostgresStaging:
         maintenance: DatabaseAddress,
         schema: CapturedSchema,
         jobs: int,
-        whole: Whole,
+        whole: StagingProperties,
     ) -> None:
         self.address = address
         self.notes: list[str] = [*whole.notes]
@@ -69,8 +69,8 @@ class PostgresStaging:
         self._archive = read_archive(schema.path)
         self._fitted = schema.path.with_suffix(".fitted")
         self._plan = Plan()
-        self._lent = Lent()
-        self._as_written: AsWritten
+        self._lent = LentSettings()
+        self._as_written: GeneratedTables
         self._checks: list[Check] = []  # constraints that may refuse rows; they are added after the load
 
     def create_tables(self) -> None:
@@ -94,7 +94,7 @@ class PostgresStaging:
             self._checks = set_aside(connection)
             major = str(connection.info.server_version // 10000)
             other = major != self._schema.server_version.partition(".")[0]
-            self._as_written = AsWritten(connection, is_superuser=server.superuser, another_version=other)
+            self._as_written = GeneratedTables(connection, is_superuser=server.superuser, another_version=other)
             self._whole.override(connection, login_triggers=any(_at_login(one) for one in self._plan.last))
 
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:

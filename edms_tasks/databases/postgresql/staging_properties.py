@@ -48,7 +48,7 @@ _FIXED = (
 _PRELOADED = ("session_preload_libraries", "local_preload_libraries")
 
 
-class Whole:
+class StagingProperties:
     """The wanted properties of the staging database, and those that this role cannot give it (`left_out`).
 
     Args:

@@ -36,7 +36,7 @@ from edms_tasks.databases.postgresql.unplannable_tables import (
     findings_of,
     obstacle_of,
 )
-from edms_tasks.databases.postgresql.violated_constraints import read_once_true
+from edms_tasks.databases.postgresql.violated_constraints import read_violated_constraints
 from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, Part
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.findings import make_finding
@@ -130,8 +130,8 @@ class PostgresView:
             *read_maintenance_findings(self._connection, self._unreadable),
         )
 
-    def once_true(self) -> tuple[Finding, ...]:
-        return read_once_true(self._connection, self._own_settings(), self._unreadable)
+    def violated_constraints(self) -> tuple[Finding, ...]:
+        return read_violated_constraints(self._connection, self._own_settings(), self._unreadable)
 
     def closed_to_merges(self) -> dict[str, str]:
         """Nothing: the server has all functions that its tables need."""

@@ -86,7 +86,7 @@ class _Asked:
     returns_query: bool = False  # `query` returns the counting query
 
 
-def read_once_true(
+def read_violated_constraints(
     connection: _Connection, settings: Mapping[str, str], unreadable: Collection[str] = ()
 ) -> tuple[Finding, ...]:
     """A finding for each such constraint, with the severity of its consequence.

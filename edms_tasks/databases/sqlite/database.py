@@ -14,10 +14,10 @@ from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.database_locks import SUFFIXES, LockKind
-from edms_tasks.databases.protocol import CapturedSchema, Confirmed, Foresight, ServerFacts
+from edms_tasks.databases.protocol import CapturedSchema, Confirmed, RestorePreflight, ServerFacts
 from edms_tasks.databases.sqlite.file_identity import beside, identity, require_same
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
-from edms_tasks.databases.sqlite.restore_preflight import foresee
+from edms_tasks.databases.sqlite.restore_preflight import preflight
 from edms_tasks.databases.sqlite.retired_file import opened
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.using_processes import describe_users, users
@@ -117,8 +117,10 @@ class SqliteDatabase:
         finally:
             remove_with_companions(path)
 
-    def foresee(self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool) -> Foresight:
-        return foresee(self.address, schema, folder)
+    def preflight(
+        self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool
+    ) -> RestorePreflight:
+        return preflight(self.address, schema, folder)
 
     def lock(
         self, name: str, kind: LockKind, *, shared: bool, purpose: str, wait: Wait = give_up

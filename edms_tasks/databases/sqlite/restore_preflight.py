@@ -6,22 +6,22 @@ import sqlite3
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.protocol import CapturedSchema, Foresight
+from edms_tasks.databases.protocol import CapturedSchema, RestorePreflight
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.errors import EdmsBackupError
 
 
-def foresee(address: DatabaseAddress, schema: CapturedSchema, folder: Path) -> Foresight:
-    """See `Database.foresee`."""
+def preflight(address: DatabaseAddress, schema: CapturedSchema, folder: Path) -> RestorePreflight:
+    """See `Database.preflight`."""
     path = folder / "tried.sqlite3"
     try:
         staging = SqliteStaging(address.renamed(str(path)), schema)
         staging.create_tables()
         staging.finish((), ())
-        return Foresight(tuple(staging.left_out), needs_the_edms=staging.needs_the_edms())
+        return RestorePreflight(tuple(staging.left_out), needs_the_edms=staging.needs_the_edms())
     except EdmsBackupError as error:
-        return Foresight(refused=error)
+        return RestorePreflight(refused=error)
     except sqlite3.Error as error:
-        return Foresight(untried=str(error))
+        return RestorePreflight(untried=str(error))
     finally:
         remove_with_companions(path)

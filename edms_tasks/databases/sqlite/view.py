@@ -181,7 +181,7 @@ class SqliteView:
                         "from its definition.",
                     )
 
-    def once_true(self) -> tuple[Finding, ...]:
+    def violated_constraints(self) -> tuple[Finding, ...]:
         """Nothing: SQLite evaluates no constraint again when rows are loaded."""
         return ()
 

@@ -21,7 +21,7 @@ def print_demo(console: Console, result: DemoResult) -> None:
     rows: list[tuple[object, ...]] = [
         (model.model, f"{model.before:,}", f"{model.lost:,}", f"{model.restored:,}") for model in shown
     ]
-    total = [sum(getattr(model, moment) for model in result.models) for moment in ("before", "lost", "restored")]
+    total = [sum(getattr(model, stage) for model in result.models) for stage in ("before", "lost", "restored")]
     rows.append(("all rows", *(f"{number:,}" for number in total)))
     rows.append(("files", *(f"{number:,}" for number in result.files)))
     print_table(console, ("model", ">before", ">after the loss", ">restored"), list(rows))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edms_tasks.merging.planning import MergePlan
-    from edms_tasks.merging.search_coverage import Looked
+    from edms_tasks.merging.search_coverage import SearchCoverage
     from flows.merge import MergeResult
 
 _COLUMNS_SHOWN = 4
@@ -46,7 +46,7 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
             line(console, f"✗ derived tables were not rebuilt: run {', '.join(result.not_rebuilt)} in the EDMS")
 
 
-def print_looked(console: Console, looked: Looked) -> None:
+def print_looked(console: Console, looked: SearchCoverage) -> None:
     """Print what was looked through for ids that nobody declared."""
     if not looked.models:
         return
