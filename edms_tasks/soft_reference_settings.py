@@ -17,7 +17,7 @@ _Wanted = StrictBool | StrictInt | StrictStr
 
 
 class SoftReferenceSettings(Section):
-    """One reference that neither database nor models declare, in one of five shapes (`docs/settings.md`)."""
+    """One reference that neither database nor models declare, in one of six shapes (`docs/settings.md`)."""
 
     column: str | None = Field(default=None, description="app.Model.field or table.column that holds ids.")
     target: str | tuple[str, ...] | None = Field(
@@ -46,7 +46,10 @@ class SoftReferenceSettings(Section):
     content_type: str | None = Field(
         default=None, description="The column of the content type that belongs to object_id."
     )
-    object_id: str | None = Field(default=None, description="The column with the id of a row of that content type.")
+    object_id: str | None = Field(
+        default=None,
+        description="The column with the id of a row of that content type. With column and json, both are members of the objects there.",
+    )
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -78,9 +81,13 @@ class SoftReferenceSettings(Section):
             raise ValueError(
                 f"{', '.join(sorted(given)) or 'nothing'} is not a valid combination; it takes column and target, with json, at most "
                 "one of separator, pattern and tag, and where; or column and copy_of, with where; or files, name and target; or "
-                "content_type and object_id"
+                "content_type and object_id; or column, json, content_type and object_id, with target and where"
             )
-        if isinstance(self.target, tuple) and (self.pattern is None or len(self.target) < 2):
+        if (
+            isinstance(self.target, tuple)
+            and (self.pattern is None or len(self.target) < 2)
+            and self.content_type is None
+        ):
             raise ValueError(
                 'several targets need a pattern with an id of each: pattern = "%d-%d", target = ["app.One", "app.Other"]'
             )
@@ -95,4 +102,5 @@ _SHAPES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (frozenset({"column", "copy_of"}), frozenset({"where"})),
     (frozenset({"files", "name", "target"}), frozenset()),
     (frozenset({"content_type", "object_id"}), frozenset()),
+    (frozenset({"column", "json", "content_type", "object_id"}), frozenset({"target", "where"})),
 )

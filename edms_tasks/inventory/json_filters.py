@@ -1,13 +1,14 @@
 """Filters in paths into JSON: `[?@.type == "image"]`. A member or element is chosen by what stands inside it.
 
 The grammar is a part of RFC 9535's: comparison of a place below `@` with a literal, by `==` and `!=`; whether a place is there;
-`match` and `search`; `&&`, `||`, `!` and parentheses. `@.` may be left out in front of a name.
+`match` and `search`, and our own `model`; `&&`, `||`, `!` and parentheses. `@.` may be left out in front of a name.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -47,6 +48,14 @@ class Matches:
 
 
 @dataclass(frozen=True)
+class IsModel:
+    """True if the place is the content type of a model: its id, or the model's name."""
+
+    place: Below
+    model: str  # "documents.Document"
+
+
+@dataclass(frozen=True)
 class Not:
     """True if its part is false."""
 
@@ -67,7 +76,7 @@ class Some:
     parts: tuple[Filter, ...]
 
 
-Filter = Exists | Equals | Matches | Not | All | Some
+Filter = Exists | Equals | Matches | IsModel | Not | All | Some
 
 _NAME = r"[^\W\d][\w-]*"
 _TOKEN = re.compile(
@@ -93,6 +102,48 @@ def parse_filter(text: str, start: int, closing: str) -> tuple[Filter, int]:
     if reader.peek() != closing:
         reader.fail(f"{closing} or an operator is expected")
     return found, reader.position
+
+
+def with_content_types(condition: Filter, ids: Callable[[str], Sequence[str]]) -> Filter:
+    """The filter with `model(…)` as comparisons; `ids` are those of a model's content type in one database, as text."""
+    match condition:
+        case Not(part):
+            return Not(with_content_types(part, ids))
+        case All(parts):
+            return All(tuple(with_content_types(part, ids) for part in parts))
+        case Some(parts):
+            return Some(tuple(with_content_types(part, ids) for part in parts))
+        case IsModel(place, model):
+            app, _, name = model.partition(".")
+            below = place.steps
+            pairs = [
+                All((Equals(Below((*below, first)), app), Equals(Below((*below, second)), name.lower())))
+                for first, second in ((0, 1), ("app_label", "model"))
+            ]
+            numbers = [Equals(place, value) for one in ids(model) for value in (float(one), one)]
+            labels = [Equals(place, label) for label in dict.fromkeys((model, model_label(model)))]
+            return Some((*numbers, *labels, *pairs))
+        case _:
+            return condition
+
+
+def models_in(condition: Filter) -> set[str]:
+    """The models that a filter names."""
+    match condition:
+        case Not(part):
+            return models_in(part)
+        case All(parts) | Some(parts):
+            return {model for part in parts for model in models_in(part)}
+        case IsModel(_, model):
+            return {model}
+        case _:
+            return set()
+
+
+def model_label(model: str) -> str:
+    """A model's name as content types have it: `documents.document`."""
+    app, _, name = model.partition(".")
+    return f"{app}.{name.lower()}"
 
 
 def unquoted(text: str) -> str:
@@ -165,6 +216,8 @@ class _Reader:
             return inner
         if mark in ("match", "search"):
             return self.function(whole=mark == "match")
+        if mark == "model" and re.match(r"model\s*\(", self._text[self.position :]):
+            return self.model()
         return self.comparison()
 
     def function(self, *, whole: bool) -> Filter:
@@ -183,6 +236,19 @@ class _Reader:
             self.fail(f"{expression!r} is not a regular expression ({error})")
         self.require(")")
         return Matches(place, expression, whole)
+
+    def model(self) -> Filter:
+        self.take()
+        self.require("(")
+        place = self.place()
+        self.require(",")
+        if self._found is None or self._found["string"] is None:
+            self.fail('a model in quotes is expected: model(@.content_type, "documents.Document")')
+        label = unquoted(self.take()["string"])
+        if not re.fullmatch(r"\w+\.\w+", label):
+            self.fail(f"{label!r} is no model: app.Model is expected")
+        self.require(")")
+        return IsModel(place, label)
 
     def comparison(self) -> Filter:
         place = self.place()

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from edms_tasks.inventory.json_filters import Filter, parse_filter, unquoted
+from edms_tasks.inventory.json_filters import Filter, parse_filter, unquoted, with_content_types
 
 _STEP = re.compile(
     r"""(?P<string>\.json\(\))
@@ -50,6 +51,15 @@ class JsonPath:
 
     steps: tuple[Step, ...]
     keys: bool  # the keys of the last step's members are the ids, not their values
+
+
+def path_in(path: JsonPath, ids: Callable[[str], Sequence[str]]) -> JsonPath:
+    """A path as it is in one database: with the ids of content types where its filters name models."""
+    steps = tuple(
+        step if step.condition is None else replace(step, condition=with_content_types(step.condition, ids))
+        for step in path.steps
+    )
+    return replace(path, steps=steps)
 
 
 def parse_json_path(text: str) -> JsonPath:

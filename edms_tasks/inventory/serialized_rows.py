@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import Condition, ForeignReference, IdKind, IdPlace, SoftReference, Table
+from edms_tasks.inventory.model import (
+    CONTENT_TYPES,
+    Condition,
+    ForeignReference,
+    GenericReference,
+    IdKind,
+    IdPlace,
+    SoftReference,
+    Table,
+)
 
 _PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DEEPEST = 4  # lists within lists
 
 
@@ -75,6 +85,8 @@ class _Copies:
                     yield from self._foreign(one, reference, path)
                 elif isinstance(reference, SoftReference):
                     yield from self._declared(one, reference, path)
+                else:
+                    yield from self._generic(one, reference, path)
             for name, target_id in one.id_lists:
                 target = self.tables.get(target_id)
                 if target is not None and len(target.primary_key) == 1:
@@ -109,20 +121,48 @@ class _Copies:
         if field is None or reference.form == "copy":
             return
         for place in reference.places:
-            if place.where:
-                raise SettingsError(
-                    f"Copies of {table.label} hold ids of {reference.column!r} that depend on other columns.",
-                    where=self.named,
-                    why=f"{table.label}.{reference.column} is declared with `where`, which is not known within a copy.",
-                    fix="Declare the places in the JSON of the copies one by one, by json instead of copy_of.",
-                )
+            met = self._met(table, place.where)
             # What a column holds as JSON is a string in a copy, or JSON as it is.
-            inner = f"{path}{_step(field)}" + (f".json(){place.path[1:]}" if place.path else "")
+            inner = f"{path}{met}{_step(field)}" + (f".json(){place.path[1:]}" if place.path else "")
             yield CopiedId(
                 reference.target,
                 reference.target_column,
                 place.model_copy(update={"where": self.where, "path": inner}),
             )
+
+    def _met(self, table: Table, where: tuple[Condition, ...]) -> str:
+        """The filter that a copy passes if the row would meet the conditions; "" for none."""
+        tests = []
+        for one in where:
+            column = table.column(one.column)
+            if column.field is None:
+                raise SettingsError(
+                    f"Copies of {table.label} do not have {one.column!r}.",
+                    where=self.named,
+                    why="The ids in them are declared with `where`, and no field of the model has that column.",
+                    fix="Declare the places in the JSON of the copies one by one, by json instead of copy_of.",
+                )
+            place = f"@{_step(column.field)}"
+            if one.models:
+                either = [f"model({place}, {json.dumps(value)})" for value in one.values]
+            elif column.logical_type == "boolean":
+                either = [f"{place} == {value}" for value in one.values if value in ("true", "false")]
+            else:
+                either = [f"{place} == {json.dumps(value, ensure_ascii=False)}" for value in one.values]
+                either += [f"{place} == {value}" for value in one.values if _NUMBER.fullmatch(value)]
+            tests.append(f"({' || '.join(either)})")
+        return f"(?{' && '.join(tests)})" if tests else ""
+
+    def _generic(self, table: Table, reference: GenericReference, path: str) -> Iterator[CopiedId]:
+        kind = table.column(reference.content_type_column).field
+        number = table.column(reference.object_id_column).field
+        if kind is None or number is None:
+            return
+        columns = [one.columns for one in table.references if isinstance(one, ForeignReference)]
+        if (reference.content_type_column,) not in columns and CONTENT_TYPES in self.tables:
+            yield self._at(content_type_path(path, kind), CONTENT_TYPES, "id")
+        for target, inner in object_paths(path, kind, number, self.tables.values()):
+            yield self._at(inner, target.id, target.primary_key[0])
 
     def _children(self, family: set[str], above: tuple[str, ...]) -> Iterator[tuple[str, Table]]:
         """The lists of rows in a copy: their names, and the tables of the rows."""
@@ -138,6 +178,19 @@ class _Copies:
 
     def _at(self, path: str, target: str, column: str) -> CopiedId:
         return CopiedId(target, column, IdPlace(where=self.where, path=path, form="value"))
+
+
+def content_type_path(path: str, member: str) -> str:
+    """The path to the ids of content types in this member of the objects at a path; names of models are no ids."""
+    return f'{path}(?!search(@{_step(member)}, "[^0-9]")){_step(member)}'
+
+
+def object_paths(path: str, kind: str, number: str, tables: Iterable[Table]) -> Iterator[tuple[Table, str]]:
+    """The path to the ids of rows of each of these tables, in objects at a path that name a content type and an id."""
+    for table in tables:
+        if table.content_types and len(table.primary_key) == 1:
+            models = " || ".join(f'model(@{_step(kind)}, "{app}.{model}")' for app, model in table.content_types)
+            yield table, f"{path}(?{models}){_step(number)}"
 
 
 def _step(name: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.declared_names import WHERE, column_named, invalid, table_named
 from edms_tasks.inventory.id_patterns import name_expression, text_pattern
+from edms_tasks.inventory.json_filters import model_label, models_in
 from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.model import (
     CONTENT_TYPES,
@@ -27,7 +28,13 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.inventory.overlapping_declarations import require_together
-from edms_tasks.inventory.serialized_rows import CopiedId, copied_ids, id_kind
+from edms_tasks.inventory.serialized_rows import (
+    CopiedId,
+    content_type_path,
+    copied_ids,
+    id_kind,
+    object_paths,
+)
 from edms_tasks.inventory.soft_conditions import conditions, described, refers_to_content_types
 from edms_tasks.inventory.tag_patterns import tag_pattern
 from edms_tasks.inventory.unknown_names import unknown_name
@@ -52,7 +59,10 @@ def with_declared(tables: Mapping[str, Table], declared: Sequence[SoftReferenceS
     """
     found = dict(tables)
     for declaration in declared:
-        if declaration.column is not None and declaration.copy_of is None:
+        if declaration.column is not None and declaration.content_type is not None:
+            table, pairs = _pairs_in_json(declaration, found)
+            found[table.id] = table.model_copy(update={"references": (*table.references, *pairs)})
+        elif declaration.column is not None and declaration.copy_of is None:
             for part in range(len(declaration.targets)):
                 table, reference = _soft(declaration, found, part)
                 found[table.id] = table.model_copy(update={"references": (*table.references, reference)})
@@ -109,12 +119,13 @@ def _soft(declaration: SoftReferenceSettings, tables: Mapping[str, Table], part:
     kinds = [id_kind(*one) for one in pointed]
     (target, target_column), kind = pointed[part], kinds[part]
     _require_expression(form, expression, kinds, where)
-    if declaration.json_ is not None and form != "json":
-        _require_expression("json", path, kinds, where)
-        if path.endswith("~"):
-            raise invalid(
-                where, f"{path!r} names keys.", "A key is an id as a whole; it cannot be combined with another form."
-            )
+    if declaration.json_ is not None:
+        _require_expression("json", declaration.json_, kinds, where)
+        _require_models(declaration.json_, tables, where)
+    if path and path.endswith("~"):
+        raise invalid(
+            where, f"{path!r} names keys.", "A key is an id as a whole; it cannot be combined with another form."
+        )
     met = conditions(declaration.where, table, column.name, tables, where)
     spelled = [column.name, path, expression if form in ("json", "pattern", "tag") else ""]
     if len(pointed) > 1:
@@ -134,6 +145,39 @@ def _soft(declaration: SoftReferenceSettings, tables: Mapping[str, Table], part:
     for other in table.references:
         require_together(reference, other, where)
     return table, reference
+
+
+def _pairs_in_json(
+    declaration: SoftReferenceSettings, tables: Mapping[str, Table]
+) -> tuple[Table, list[SoftReference]]:
+    """References for the content type, and for the id of each model, in objects in JSON that hold both."""
+    where = f"{WHERE} column = {declaration.column!r}"
+    table, column = column_named(str(declaration.column), tables, where)
+    _require_form(column, "json", where)
+    if CONTENT_TYPES not in tables:
+        raise invalid(where, "There are no content types.", f"The database has no table {CONTENT_TYPES}.")
+    path, kind, number = str(declaration.json_), str(declaration.content_type), str(declaration.object_id)
+    targets = [_target(name, tables, where)[0] for name in declaration.targets] or tables.values()
+    met = conditions(declaration.where, table, column.name, tables, where)
+    places = [(tables[CONTENT_TYPES], content_type_path(path, kind)), *object_paths(path, kind, number, targets)]
+    made: list[SoftReference] = []
+    for target, inner in places:
+        _require_expression("json", inner, ["number"], where)
+        pk = target.primary_key[0]
+        reference = SoftReference(
+            name=f"{column.name} {inner}{described(met)}",
+            column=column.name,
+            target=target.id,
+            target_column=pk,
+            id_kind=id_kind(target, pk),
+            form="json",
+            expression=inner,
+            where=met,
+        )
+        for other in table.references:
+            require_together(reference, other, where)
+        made.append(reference)
+    return table, made
 
 
 def _copies(
@@ -263,6 +307,17 @@ def _require_expression(form: SoftForm, expression: str, kinds: Sequence[IdKind]
             tag_pattern(expression, kinds[0])
     except ValueError as error:
         raise invalid(where, f"{expression!r} does not say where the ids are.", str(error)) from error
+
+
+def _require_models(path: str, tables: Mapping[str, Table], where: str) -> None:
+    """Refuse a path whose filters name a model that no content type is of: it would lead nowhere, without a word."""
+    if not path.startswith("$"):
+        return
+    known = {f"{app}.{model}" for table in tables.values() for app, model in table.content_types}
+    for step in parse_json_path(path).steps:
+        for model in models_in(step.condition) if step.condition is not None else ():
+            if model_label(model) not in known:
+                raise unknown_name(f"{where}, json", "model", model, known)
 
 
 def _generic(declaration: SoftReferenceSettings, tables: Mapping[str, Table]) -> tuple[Table, tuple[Reference, ...]]:

@@ -67,7 +67,7 @@ def _is_of(declaration: SoftReferenceSettings, tables: dict[str, Table]) -> bool
     known = {table.label.lower() for table in tables.values()} | {table_id.lower() for table_id in tables}
     owners = [
         name.rpartition(".")[0].lower()
-        for name in (declaration.column, declaration.content_type, declaration.object_id)
+        for name in ((declaration.column,) if declaration.column else (declaration.content_type, declaration.object_id))
         if name is not None
     ]
     if declaration.copy_of is not None and "." in declaration.copy_of:

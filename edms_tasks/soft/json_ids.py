@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 import duckdb
 
 from edms_tasks.inventory.json_filters import Filter
-from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.quoting import literal
 from edms_tasks.soft.id_lookup import Ids, json_text, marked, together
 from edms_tasks.soft.path_filters import passes_sql
@@ -81,7 +80,7 @@ class _Walk:
     filters: list[Filter] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.paths = PathStates(tuple(parse_json_path(spot.place.path) for spot in self.spots))
+        self.paths = PathStates(tuple(spot.path for spot in self.spots))
         self.states = [self.paths.start]
         self.filters = [
             condition

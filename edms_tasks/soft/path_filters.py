@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edms_tasks.inventory.json_filters import All, Below, Equals, Exists, Filter, Matches, Not, Some
+from edms_tasks.inventory.json_filters import All, Below, Equals, Exists, Filter, IsModel, Matches, Not, Some
 from edms_tasks.quoting import literal
 from edms_tasks.soft.json_positions import Node
 
@@ -24,6 +24,8 @@ def passes_sql(condition: Filter, value: str) -> str:
             return f"({_below_sql(place, value)} IS NOT NULL)"
         case Equals(place, wanted):
             return f"coalesce({_equals_sql(_below_sql(place, value), wanted)}, false)"
+        case IsModel():
+            raise AssertionError("a model is compared by the ids of one database: with_content_types")
         case Matches(place, expression, whole):
             found = _below_sql(place, value)
             function = "regexp_full_match" if whole else "regexp_matches"
@@ -67,6 +69,8 @@ def passes(node: Node, condition: Filter) -> bool:
         case Equals(place, wanted):
             found = _below(place, node)
             return found is not None and _equals(found, wanted)
+        case IsModel():
+            raise AssertionError("a model is compared by the ids of one database: with_content_types")
         case Matches(place, expression, whole):
             found = _below(place, node)
             if found is None or found.kind != "string":

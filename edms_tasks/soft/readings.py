@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edms_tasks.inventory.id_patterns import TextPattern, text_pattern
+from edms_tasks.inventory.json_paths import JsonPath, parse_json_path, path_in
 from edms_tasks.inventory.model import Condition, IdKind, IdPlace, Table
 
 UNREAD = -1
@@ -19,6 +20,12 @@ class Spot:
     place: IdPlace
     reference: int  # its position among the column's references
     id_kind: IdKind
+    resolved: JsonPath | None = None  # the path into JSON in this database, where it differs from the declared one
+
+    @property
+    def path(self) -> JsonPath:
+        """The path into JSON."""
+        return self.resolved or parse_json_path(self.place.path)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,16 @@ class Reading:
     def in_json(self) -> bool:
         """Whether the values are JSON; otherwise they are texts."""
         return bool(self.spots[0].place.path)
+
+
+def readings_in(readings: Sequence[Reading], ids: Callable[[str], Sequence[str]]) -> tuple[Reading, ...]:
+    """The readings in one database: with the ids of content types where paths name models."""
+    return tuple(
+        replace(reading, spots=tuple(replace(spot, resolved=path_in(spot.path, ids)) for spot in reading.spots))
+        if any("model" in spot.place.path for spot in reading.spots)
+        else reading
+        for reading in readings
+    )
 
 
 def readings_of(table: Table, column: str) -> tuple[Reading, ...]:

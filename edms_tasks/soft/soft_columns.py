@@ -10,13 +10,14 @@ import duckdb
 
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.findings import make_finding
+from edms_tasks.inventory.json_filters import model_label
 from edms_tasks.inventory.model import Condition, Finding, Table
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.id_lookup import Ids, id_text, json_text
 from edms_tasks.soft.json_ids import BROKEN, of_paths
-from edms_tasks.soft.readings import UNREAD, Reading, reading_number, readings_of
+from edms_tasks.soft.readings import UNREAD, Reading, reading_number, readings_in, readings_of
 from edms_tasks.soft.text_ids import nothing_in, of_texts, pointed_at
 
 _VALUES = "soft_values"
@@ -89,7 +90,7 @@ def tabulate_soft_column(
         content_types: labels of models ("documents.document") -> ids of their content types in this database, as text.
     """
     names = tuple(reference.name for reference in table.soft_references if reference.column == column)
-    readings = readings_of(table, column)
+    readings = readings_in(readings_of(table, column), lambda model: content_types([model_label(model)]))
 
     conditions = {condition for reading in readings for condition in reading.where}
     wanted = {one: content_types(one.values) if one.models else one.values for one in conditions}

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edms_tasks.inventory.json_filters import Filter
-from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.tag_patterns import ATTRIBUTE, tag_pattern, tags_of, unquoted
 from edms_tasks.soft.json_positions import Node, parse, places_in
 from edms_tasks.soft.path_filters import passes
@@ -163,7 +162,7 @@ def _in_tags(spots: Sequence[Spot]) -> _Finder:
 
 
 def _in_documents(spots: Sequence[Spot]) -> _Finder:
-    paths = PathStates(tuple(parse_json_path(spot.place.path) for spot in spots))
+    paths = PathStates(tuple(spot.path for spot in spots))
     in_texts: dict[tuple[Spot, ...], _Finder] = {}
     # The same few states come again and again.
     names = {step.name for path in paths.paths for step in path.steps}

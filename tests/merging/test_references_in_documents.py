@@ -57,6 +57,11 @@ class Rule(models.Model):
     path = models.CharField(max_length=200)
     pair = models.CharField(max_length=20)
     pairs = models.JSONField(default=list)
+    facts = models.JSONField(default=list)
+class History(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+    kind = models.IntegerField()
+    content = models.JSONField()
 """
 
 IMAGE, PAGE, TAG = ({"target": f"small.{name}"} for name in ("Image", "Page", "Tag"))
@@ -76,12 +81,15 @@ DECLARED: list[dict[str, Any]] = [
     {"column": "small.Rule.query", "json": '$..(?@[1] == "contains")[2][*]'} | PAGE,
     {"column": "small.Rule.labels", "json": "$[*]", "pattern": "custom_field_%d"} | TAG,
     {"column": "small.Rule.path", "pattern": "originals/{pk:07}.pdf"} | IMAGE,
+    {"column": "small.Rule.facts", "json": "$..all[*]", "content_type": "type", "object_id": "id"},
+    {"column": "small.History.content", "copy_of": "small.Rule", "where": {"kind": 1}},
+    {"column": "small.History.content", "copy_of": "small.Revision", "where": {"kind": 2}},
     {"column": "small.Rule.pair", "pattern": "%d-%d", "target": ["small.Image", "small.Tag"]},
     {"column": "small.Rule.pairs", "json": "$[*]", "pattern": "%d:{pk:03}", "target": ["small.Page", "small.Image"]},
 ]
 
 # Beside the ids they hold numbers that are none, and that look like some.
-DECOYS = ["HomePage.body", "HomePage.intro", "Revision.content", "Rule.value"]
+DECOYS = ["HomePage.body", "HomePage.intro", "Revision.content", "Rule.value", "Rule.facts", "History.content"]
 
 Names = dict[str, dict[str, int]]
 HERE: Names = {
@@ -91,6 +99,7 @@ HERE: Names = {
     "link": {"l1": 1},
     "revision": {"r1": 1, "r2": 2},
     "rule": {"u1": 1, "u2": 2, "u3": 3, "u4": 4, "u5": 5, "u6": 6},
+    "history": {"h1": 1, "h2": 2, "h3": 3},
     "type": {"homepage": 50, "tag": 51, "revision": 52},
 }
 THERE: Names = {
@@ -100,6 +109,7 @@ THERE: Names = {
     "link": {"l9": 1},
     "revision": {"r9": 1},
     "rule": {"v1": 1, "v2": 2, "v3": 3, "v4": 4, "v5": 5, "v6": 6},
+    "history": {"j1": 1, "j2": 2, "j3": 3},
     "type": {"homepage": 51, "tag": 52, "revision": 50},
 }
 PICTURES = {"here": ("i1", "i2", "i3", "p1", "p2", "t1", "t2"), "there": ("i9", "i8", "i9", "p9", "p8", "t9", "t8")}
@@ -192,7 +202,7 @@ def test_a_selected_row_brings_the_rows_that_its_documents_refer_to(site: Site) 
     assert set(now["tag"]) == {"t1", "t2", "t8", "t9"}
     assert set(now["page"]) == {"p1", "p2", "p8", "p9"}
     assert set(now["rule"]) == {"u1", *THERE["rule"]}
-    everything = {"page": {"p3": 0}, "link": {"l1": 0}, "revision": {"r1": 0, "r2": 0}}
+    everything = {"page": {"p3": 0}, "link": {"l1": 0}, "revision": {"r1": 0, "r2": 0}, "history": HERE["history"]}
     known = {
         table: {**everything.get(table, {}), **dict.fromkeys(HERE["rule"], 0), **ids} for table, ids in now.items()
     }
@@ -215,6 +225,8 @@ def test_ids_without_a_row_are_reported_in_every_form_of_reference(site: Site) -
         "small.Rule.path originals/{pk:07}.pdf": ("2",),
         "small.Rule.pair %d-%d (1)": ("2",),
         "small.Rule.pairs $[*] %d:{pk:03} (2)": ("2",),
+        'small.Rule.facts $..all[*](?model(@.type, "small.image")).id': ("2",),
+        "small.History.content copy of small.Rule: small.Image where kind = 1": ("2",),
         "small.Link.image_id": ("2",),
         "small.Page.cover_id": ("2",),
     }
@@ -226,7 +238,7 @@ def merge(site: Site, snapshot: str, *, dry_run: bool = False) -> MergeResult:
 
 def fill(site: Site, ids: Names, system: str) -> None:
     """Replace all rows."""
-    for table in ("link", "homepage_tags", "homepage", "page", "image", "tag", "revision", "rule"):
+    for table in ("link", "homepage_tags", "homepage", "page", "image", "tag", "revision", "rule", "history"):
         site.execute(f"DELETE FROM small_{table}")
     site.execute("DELETE FROM auth_permission")
     site.execute("DELETE FROM django_content_type")
@@ -243,8 +255,9 @@ def fill(site: Site, ids: Names, system: str) -> None:
         "homepage": "page_ptr_id, body, intro",
         "link": "name, id, page_id, image_id",
         "revision": "name, id, content_type_id, object_id, content",
-        "rule": "name, id, rule_type, active, value, query, labels, path, pair, pairs",
+        "rule": "name, id, rule_type, active, value, query, labels, path, pair, pairs, facts",
     }
+    columns["history"] = "name, id, kind, content"
     rows = written(ids, system)
     for table, listed in columns.items():
         here = [
@@ -295,8 +308,31 @@ def written(ids: Names, system: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         name = f"{'u' if is_here else 'v'}{number}"
         labels = json.dumps([f"custom_field_{t2}", "custom_field_x 1", 1])
         path = f"originals/{i2:07}.pdf"
+        facts = json.dumps({"a": {"all": [
+            {"type": kind["tag"], "id": t2}, {"id": str(p1), "type": str(kind["homepage"])},
+            {"type": "small.tag", "id": t1}, {"type": ["small", "image"], "id": i2}, {"type": "none.such", "id": 1}, 1,
+        ]}})  # fmt: skip
         pairs = json.dumps([f"{p1}:{i1:03}", f"{p2}:{i2:03} 1:1"])
-        made["rule", name] = (ids["rule"][name], rule_type, active, value, query, labels, path, f"{i2}-{t1}", pairs)
+        made["rule", name] = (
+            ids["rule"][name],
+            rule_type,
+            active,
+            value,
+            query,
+            labels,
+            path,
+            f"{i2}-{t1}",
+            pairs,
+            facts,
+        )
+    copies = [
+        (1, {"pk": ids["rule"]["u1" if is_here else "v1"], "rule_type": 3, "value": i2, "path": "1"}),
+        (1, {"pk": ids["rule"]["u2" if is_here else "v2"], "rule_type": 1, "active": False, "value": "1"}),
+        (2, {"pk": ids["revision"][revision], "content_type": kind["homepage"], "object_id": str(p1), "count": 1}),
+    ]
+    for number, (sort, copied) in enumerate(copies, 1):
+        name = f"{'h' if is_here else 'j'}{number}"
+        made["history", name] = (ids["history"][name], sort, json.dumps(copied))
     return made
 
 
@@ -307,7 +343,8 @@ def stored(site: Site) -> dict[tuple[str, str], tuple[Any, ...]]:
         "homepage": "name, page_ptr_id, body, intro FROM small_homepage JOIN small_page ON id = page_ptr_id",
         "link": "name, id, page_id, image_id FROM small_link",
         "revision": "name, id, content_type_id, object_id, content FROM small_revision",
-        "rule": "name, id, rule_type, active, value, query, labels, path, pair, pairs FROM small_rule",
+        "history": "name, id, kind, content FROM small_history",
+        "rule": "name, id, rule_type, active, value, query, labels, path, pair, pairs, facts FROM small_rule",
     }
     return {(table, name): tuple(row) for table, text in queries.items() for name, *row in site.query(f"SELECT {text}")}
 
@@ -316,7 +353,7 @@ def as_kept(site: Site, rows: dict[tuple[str, str], tuple[Any, ...]]) -> dict[tu
     """The rows as the engine gives them back: PostgreSQL keeps JSON, and no text of it."""
     if site.address.engine == "sqlite":
         return rows
-    documents = {"homepage": (1,), "revision": (3,), "rule": (5, 8)}
+    documents = {"homepage": (1,), "revision": (3,), "rule": (5, 8, 9), "history": (2,)}
     return {
         (table, name): tuple(
             json.loads(value) if position in documents.get(table, ()) else value for position, value in enumerate(row)
@@ -329,7 +366,7 @@ def names(site: Site) -> Names:
     """The ids that names have now."""
     found = {
         table: {str(name): int(number) for name, number in site.query(f"SELECT name, id FROM small_{table}")}
-        for table in ("image", "tag", "page", "link", "revision", "rule")
+        for table in ("image", "tag", "page", "link", "revision", "rule", "history")
     }
     types = site.query("SELECT model, id FROM django_content_type")
     return found | {"type": {str(name): int(number) for name, number in types}}

@@ -101,6 +101,14 @@ def declare(*declarations: dict[str, Any]) -> dict[str, Table]:
         ({"column": "notes.Note.held", "target": "documents.Document", "json": "$..[?count(@.a) == 1]"}, ["not understood"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "json": "$[?match(@.a, '(?=x)')]"}, ["cannot have"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "json": "$.*~", "pattern": "a%d"}, ["names keys"]),
+        (
+            {"column": "notes.Note.doc", "target": "documents.Document", "json": '$.a[?model(@.t, "documents.Dokument")].id'},
+            ["no model 'documents.Dokument'"],
+        ),
+        (
+            {"column": "notes.Note.doc", "target": "documents.Document", "json": "$.a[?model(@.t, 3)].id"},
+            ["a model in quotes"],
+        ),
         ({"column": "notes.Note.held", "target": "documents.Document", "json": "", "pattern": "a%d"}, ["begins with $"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "tag": "<a id=%d"}, ["one opening tag"]),
         ({"column": "notes.Note.held", "target": "documents.Document", "tag": '<a id="page-%d">'}, ["the whole value"]),
