@@ -11,7 +11,7 @@ KINDS = (
         "A model names a table that the database does not have. Everything that exists is in the snapshot.",
         "Run the EDMS's migrations, or correct the model's db_table.",
     ),
-    Kind("table-without-model", ("info",), "No model owns this table. It is in the snapshot all the same."),
+    Kind("table-without-model", ("info",), "No model has this table. It is in the snapshot."),
     Kind(
         "column-missing",
         ("warning",),
@@ -58,8 +58,8 @@ KINDS = (
     Kind(
         "extension-rows-not-readable",
         ("warning",),
-        "A table of an extension holds rows of its users (as pg_cron's `job` does). This role may not read all of them, and they are "
-        "not in the snapshot.",
+        "A table of an extension has rows of users (as pg_cron's `job` does). This role may not read all of them. Those are not in the "
+        "snapshot.",
         "Grant the role SELECT on the table, and BYPASSRLS where the table has row security.",
     ),
     Kind(
@@ -71,15 +71,15 @@ KINDS = (
     Kind(
         "table-cannot-be-read",
         ("error",),
-        "An index, exclusion constraint or statistics object calls an SQL function whose body names what is gone, so that no query can "
-        "read its table, the EDMS's neither. The rows are in the snapshot, read by COPY. A restore leaves the object out.",
+        "An index, exclusion constraint or statistics object calls an SQL function that names a missing object. So no query can read "
+        "its table, not even the EDMS's. The rows are in the snapshot, read by COPY. A restore leaves the object out.",
         "Correct the function, or drop the object.",
     ),
     Kind(
         "fails-in-maintenance",
         ("warning",),
-        "PostgreSQL 17 and newer cannot build, refresh or analyse it: a function that it calls names something without its schema. "
-        "A restore makes it all the same; REINDEX, REFRESH and ANALYZE fail on the live system too.",
+        "PostgreSQL 17 and newer cannot build, refresh or analyse it: a function that it calls names something without its schema. A "
+        "restore creates it anyway; REINDEX, REFRESH and ANALYZE fail on the live system too.",
         "Name the schema in the function's body, or use ALTER FUNCTION … SET search_path = the schemas it needs.",
     ),
     Kind("virtual-table", ("info",), "A virtual table is restored from its definition and its shadow tables."),
@@ -94,14 +94,14 @@ KINDS = (
     Kind(
         "computed-column-not-read",
         ("info",),
-        "A virtual column is computed whenever it is read: on SQLite by the EDMS's functions, on PostgreSQL it fails for some row. It is "
-        "NULL in the snapshot and restored from its definition.",
+        "A virtual column cannot be read: on SQLite only the EDMS's functions can compute it, on PostgreSQL computing it fails for "
+        "some row. It is NULL in the snapshot and restored from its definition.",
     ),
     Kind(
         "unknown-to-the-edms",
         ("warning", "error"),
-        "The EDMS's own connection does not have the functions or collations that the definition uses either. "
-        "An error where a restore would have to compute an index with them.",
+        "Not even the EDMS's own connection has the functions or collations that the definition uses. It is an error if a restore "
+        "would have to compute an index with them.",
         "Let the EDMS's code register it on every connection, or drop the index or table.",
     ),
     Kind(

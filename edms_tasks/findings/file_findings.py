@@ -8,45 +8,45 @@ KINDS = (
     Kind(
         "missing-file",
         ("warning",),
-        "Rows name files that are not there.",
+        "Rows name files that do not exist.",
         "Put the files back if there is another copy, or clear the values in the EDMS.",
     ),
-    Kind("orphan-files", ("info",), "No row names these files. They are backed up all the same."),
+    Kind("orphan-files", ("info",), "No row names these files. They are in the snapshot."),
     Kind(
         "file-of-no-row",
         ("warning",),
-        "The names of files hold ids, as [[soft_references]] says, and no row has these ids. The files are backed up all the same.",
+        "File names contain ids, as declared under [[soft_references]], that no row has. The files are in the snapshot.",
         "Delete the files in the EDMS, or leave them: validation expects the same number after a restore.",
     ),
     Kind(
         "path-column",
         ("info",),
-        "A column that is no FileField names files of a file root. They are counted like those of FileFields: missing files, files that "
-        "no row names.",
+        "A column names files of a file root although it is not a FileField. Missing files and orphans are counted for it as for "
+        "FileFields.",
     ),
     Kind(
         "files-outside-the-roots",
         ("error",),
-        "Rows name files on this machine that are in no folder that is backed up. They are not in a snapshot.",
+        "Rows name files on this machine outside the folders that are backed up. These files are not in the snapshot.",
         "If they belong to the EDMS, name their folder in [files] roots.",
     ),
     Kind(
         "search-for-files-ended",
         ("warning",),
-        "There are too many files around the EDMS to hold all against its rows. Not all files outside the roots were looked at.",
+        "There are too many files around the EDMS to compare them all with its rows. Some files outside the roots were not examined.",
         "Name the folders of files in [files] roots.",
     ),
     Kind(
         "folder-not-asked",
         ("warning",),
-        "The EDMS's code failed when a storage or field was asked for its folder. Files there were not looked for.",
+        "The EDMS's code failed when a storage or field was asked for its folder. Files there were not searched for.",
         "Correct that storage or field; or name its folder in [files] roots.",
     ),
     Kind(
         "not-searched-outside",
         ("info",),
-        "The EDMS is asked through a command, so its own folders were not searched. Files that rows name outside [files] roots are "
-        "noticed only where rows name them by whole paths that exist on this machine.",
+        "The EDMS runs behind a command, so its own folders were not searched. Files outside [files] roots are found only if rows name "
+        "them by absolute paths that exist on this machine.",
         "Check that [files] roots names every folder that holds files of the EDMS.",
     ),
     Kind(
@@ -64,21 +64,21 @@ KINDS = (
     Kind(
         "folder-unreadable",
         ("error",),
-        "The folder cannot be listed. What it holds is not in the snapshot.",
+        "The folder cannot be listed. Its contents are not in the snapshot.",
         "Give the user that runs the backup the right to read it.",
     ),
     Kind("file-vanished", ("info",), "The file was removed while the backup ran."),
     Kind(
         "file-changed-while-read",
         ("warning",),
-        "The file changed while it was read, twice. What was read is stored.",
+        "The file changed while it was read, both times. What was read the second time is stored.",
         "Back up when nobody writes to it.",
     ),
     Kind("file-special", ("warning",), "A socket, pipe or device is not in the snapshot."),
     Kind(
         "file-set-id",
         ("warning",),
-        "The file runs with the rights of its owner or group (set-user-id or set-group-id bit). It is restored so.",
+        "The file runs with the rights of its owner or group (set-user-id or set-group-id bit). The bit is restored.",
         "Documents need no such bit. Find out who set it, and remove it with chmod ug-s.",
     ),
     Kind(
@@ -87,18 +87,18 @@ KINDS = (
     Kind(
         "file-of-a-running-program",
         ("info",),
-        "A lock file or a file with a process's id, by [exclude] running. It is left out: the program that needs it makes it anew.",
+        "A lock file, or a file with a process id ([exclude] running). It is left out; the program creates it again.",
     ),
     Kind(
         "search-index",
         ("info",),
-        "The folder is a search index, by [exclude] indexes. It is left out, since it can be rebuilt: a restored folder is empty.",
-        "After a restore, rebuild it with the EDMS's own command. To back it up all the same, set [exclude] indexes = [].",
+        "The folder is a search index ([exclude] indexes). It is left out because it can be rebuilt. After a restore it is empty.",
+        "After a restore, rebuild it with the EDMS's own command. To back it up anyway, set [exclude] indexes = [].",
     ),
     Kind(
         "link-dangling",
         ("warning",),
-        "The symbolic link leads to nothing and is not in the snapshot.",
+        "The target of the symbolic link does not exist. The link is not in the snapshot.",
         "Fix or remove the link.",
     ),
     Kind(
@@ -111,19 +111,19 @@ KINDS = (
     Kind(
         "database-inside-root",
         ("info",),
-        "The folder holds the live database. Its file and what is beside it (log, locks, what restores set aside) are left out, since "
-        "its rows are stored. A restore swaps the folder around it, entry by entry.",
+        "The folder contains the live database. The database's file and its companions (log, locks, previous databases) are left out: "
+        "the rows are stored. A restore swaps the other entries of the folder one by one.",
     ),
     Kind(
         "repository-inside-root",
         ("warning",),
-        "The folder holds the repository or the working files of the backup. They are left out.",
+        "The folder contains the repository or the working files of the backup. They are left out.",
         "Keep the repository outside the EDMS's folders, best on another machine.",
     ),
     Kind(
         "merge-cut-short",
         ("warning",),
-        "The folder holds files that an interrupted merge had staged. They are left out.",
+        "The folder contains files that an interrupted merge had staged. They are left out.",
         "Run the merge again. If no merge is running, you can remove the folder.",
     ),
     Kind(

@@ -14,7 +14,8 @@ KINDS = (
     Kind(
         "natural-key-duplicates",
         ("warning", "error"),
-        "Several rows share the key that the settings, the model or a constraint promises. The next candidate is used.",
+        "Several rows have the same key, which the settings, the model or a constraint declares to be unique. The next candidate is "
+        "used.",
         "Fix the rows, or declare another key under [natural_keys].",
     ),
     Kind(
@@ -80,7 +81,7 @@ KINDS = (
     Kind(
         "lookup-of-another-arity",
         ("warning",),
-        "get_by_natural_key takes another number of parts than natural_key() returns.",
+        "get_by_natural_key takes a different number of parts than natural_key() returns.",
         "Give get_by_natural_key one parameter for each part that natural_key() returns.",
     ),
     Kind(

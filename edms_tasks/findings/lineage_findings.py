@@ -8,7 +8,7 @@ KINDS = (
     Kind(
         "snapshot-missing",
         ("warning",),
-        "A snapshot that another record names is not there: somebody removed its manifest. While the newest is missing, `latest` is "
+        "A snapshot that another record names is missing: its manifest was removed. While the newest snapshot is missing, `latest` is "
         "refused.",
         "Put its manifest back from a copy of the repository. Do not restore another snapshot in its place by mistake.",
     ),
@@ -47,8 +47,8 @@ KINDS = (
     Kind(
         "head-record-missing",
         ("warning",),
-        "The repository's record of the newest snapshot (`heads/`) is missing. If the newest snapshot was removed, only the working folder "
-        "can tell. An interrupted first backup leaves no record either.",
+        "The repository's record of the newest snapshot (`heads/`) is missing. If the newest snapshot was removed too, only the record "
+        "in the working folder shows it. An interrupted first backup leaves no record either.",
         "Nothing: the next backup writes it again.",
     ),
     Kind(

@@ -8,7 +8,7 @@ KINDS = (
     Kind(
         "differs",
         ("error",),
-        "Rows are in both and differ, and the policy is `fail`.",
+        "Rows of both systems differ, and the policy is `fail`.",
         "Choose `--on-conflict MODEL=overwrite` or `--on-conflict MODEL=keep`.",
     ),
     Kind(
@@ -39,61 +39,62 @@ KINDS = (
     Kind(
         "singleton",
         ("error",),
-        "Both systems have one row of a model that looks like settings; they differ, and no natural key says that they are the same row. "
-        "A merge would make them two.",
-        "If it is the one row of settings: `--key MODEL=id`; then `--on-conflict` decides whose is right.",
+        "Both systems have one row of a model that looks like settings; they differ, and no natural key says that they are the same "
+        "row. After a merge there would be two.",
+        "If it is the one row of settings: `--key MODEL=id`. Then `--on-conflict` decides which one stays.",
     ),
     Kind(
         "tree-broken",
         ("error",),
-        "The target's tree is not sound: paths, depths, numbers or counts of children contradict each other.",
+        "The target's tree is broken: paths, depths, numbers or counts of children contradict each other.",
         "Repair it in the EDMS first: `Model.fix_tree()` (django-treebeard) or `Model.objects.rebuild()` (django-mptt).",
     ),
     Kind(
         "tree-moved",
         ("error",),
-        "Nodes of a tree that are in both systems are at another place in the target.",
+        "Nodes of a tree have another parent or position in the target.",
         "Move them in the EDMS to where the snapshot has them, or choose --on-conflict MODEL=keep.",
     ),
     Kind(
         "tree-parent",
         ("error",),
-        "Nodes of a tree have no place in the target, since their parents are neither there nor among what is merged.",
+        "Nodes of a tree cannot be added: their parents are neither in the target nor part of the merge.",
         "Merge their parents too: name them with --only.",
     ),
     Kind(
         "tree-unsupported",
         ("error",),
-        "A tree of nested sets has no column that refers to the parent (django-treebeard's NS_Node); its numbers cannot be made anew.",
+        "A tree of nested sets has no column that refers to the parent (django-treebeard's NS_Node); its numbers cannot be computed.",
         "Restore the snapshot with --into, and copy the nodes in the EDMS. Other models can be merged with --only.",
     ),
     Kind(
         "undeclared-reference",
         ("error",),
-        "A column seems to hold ids of rows that get other ids, and no foreign key and no declaration says so: numbers, lists, JSON or "
-        "text would go on naming the old ids, which are other rows in the target.",
-        "Declare it under [[soft_references]]; `edms-backup doctor` suggests the lines, and no new snapshot is needed. If these are no "
+        "A column seems to contain ids of rows that get new ids, but no foreign key and no declaration says so. After the merge these "
+        "numbers, lists, JSON or text would refer to other rows.",
+        "Declare it under [[soft_references]]; `edms-backup doctor` suggests the lines, and no new snapshot is needed. If they are not "
         "ids: `--not-a-reference COLUMN`, or `not_references` under [merge].",
     ),
     Kind(
         "undeclared-file-name",
         ("error",),
-        "Names of files that no row names seem to hold ids of rows that get other ids. Under their old names they would be other rows'.",
-        "Declare the names under [[soft_references]] (files, name, target). If these are no ids: `--not-a-reference FOLDER:PATTERN`.",
+        "File names that no row contains seem to include ids of rows that get new ids. Under their old names these files would belong "
+        "to other rows.",
+        "Declare the names under [[soft_references]] (files, name, target). If they are not ids: `--not-a-reference FOLDER:PATTERN`.",
     ),
     Kind(
         "file-unclaimed",
         ("error",),
-        "Files of the snapshot have the names of other files of the target, and no row and no declaration says whose they are.",
-        "If their names hold ids, declare them under [[soft_references]] (files, name, target). If files of one name are the same file in "
-        "both systems: `--not-a-reference FOLDER:PATTERN`; then the policy decides.",
+        "Files of the snapshot have the same names as different files of the target, and no row or declaration says which rows they "
+        "belong to.",
+        "If their names contain ids, declare them under [[soft_references]] (files, name, target). If files of one name are the same "
+        "file in both systems: `--not-a-reference FOLDER:PATTERN`; then the policy decides.",
     ),
     Kind(
         "file",
         ("error",),
-        "Files of the snapshot have the names of other files of the target, and rows that stay in the target name those, the policy is "
-        "`fail`, or the target has a folder of that name.",
-        "Bring them under other names with --rename-files, rename the target's files in the EDMS, or choose another "
-        "policy with --on-conflict.",
+        "Files of the snapshot have the same names as different files of the target, and they cannot be replaced: rows that stay in "
+        "the target name them, the policy is `fail`, or the target has a folder of that name.",
+        "Give them other names with --rename-files, rename the target's files in the EDMS, or choose another policy with --on-conflict.",
     ),
 )

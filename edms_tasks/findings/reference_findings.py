@@ -26,14 +26,14 @@ KINDS = (
     Kind(
         "soft-reference-unreadable",
         ("warning",),
-        "[[soft_references]] declares ids in the JSON of a column, but rows hold text, or a string in the JSON, that is not JSON. "
-        "No reference is seen in it.",
+        "[[soft_references]] declares ids in the JSON of a column, but rows contain text, or a string in the JSON, that is not JSON. "
+        "No reference is found in it.",
         "Fix the rows in the EDMS, or leave them: they are restored as they are.",
     ),
     Kind(
         "secret-in-clear",
         ("warning",),
-        "A column holds passwords, tokens or private keys in clear. Whoever reads a backup can use them.",
+        "A column contains passwords, tokens or private keys in clear text. Anybody who can read a backup can use them.",
         "Encrypt the values in the EDMS, or keep them outside its database. Until then guard every backup like the secrets themselves.",
     ),
     Kind(

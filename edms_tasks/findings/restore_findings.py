@@ -9,7 +9,7 @@ KINDS = (
         "restore-refused",
         ("error",),
         "A restore by this role on this server would be refused, for example because the role may not create databases.",
-        "Do what the finding says now, not on the day of need.",
+        "Do what the finding says now, before a restore is needed.",
     ),
     Kind(
         "restore-leaves-out",
@@ -33,12 +33,11 @@ KINDS = (
     Kind(
         "once-true",
         ("warning", "error"),
-        "A check, domain, index, exclusion constraint, generated column or partition was true for its rows when they were written and is "
-        "not now: a function was changed, or time has passed. A warning where a restore brings a check back `NOT VALID`, leaves an index "
-        "out, or brings a generated column back as a plain one with its values. A restore by a superuser loads generated columns and "
-        "partitions as they were written; by another role, one whose rows belong in no such partition any more is refused, which is an "
-        "error. Asked only of tables of the role that backs up, and only of what calls "
-        "functions of the EDMS or functions that are not immutable.",
+        "Rows satisfied a check, domain, index, exclusion constraint, generated column or partition when they were written, and do not "
+        "satisfy it now: a function was changed, or time has passed. It is a warning if a restore keeps the rows and changes the "
+        "definition: a check becomes `NOT VALID`, an index is left out, a generated column becomes a plain one with its values. It is "
+        "an error if rows no longer belong in their partition: then only a superuser can restore them. Only tables of the role that "
+        "backs up are tested, and only objects that call functions of the EDMS or functions that are not immutable.",
         "Correct the function or the rows at the source, or drop the object there.",
     ),
 )
