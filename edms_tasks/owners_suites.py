@@ -112,7 +112,7 @@ def _read(file: Path, tables: Sequence[Table]) -> OwnersSuite:
 
 def _wrong_shapes(suite: Any) -> Iterator[str]:
     if not isinstance(suite, dict) or not isinstance(suite.get("name"), str) or not suite["name"]:
-        yield "It is no suite: a suite is an object with a name."
+        yield "It is not a suite: a suite is an object with a name."
         return
     expectations = suite.get("expectations")
     if not isinstance(expectations, list) or not expectations:
@@ -123,7 +123,7 @@ def _wrong_shapes(suite: Any) -> Iterator[str]:
         if not is_typed or not isinstance(expectation.get("kwargs", {}), dict):
             yield f"Expectation {number} has no type, or its kwargs are no object."
         elif "$PARAMETER" in json.dumps(expectation.get("kwargs")):
-            yield f"Expectation {number} ({expectation['type']}) has a $PARAMETER, and a restore has no values for parameters."
+            yield f"Expectation {number} ({expectation['type']}) has a $PARAMETER, but a restore has no values for parameters."
 
 
 def _subject(file: Path, meta: Any, tables: Sequence[Table]) -> tuple[Table | None, str]:

@@ -120,7 +120,7 @@ class MergeSettings(Section):
 
     not_references: tuple[str, ...] = Field(
         default=(),
-        description="Columns that look as if they held ids of rows and hold none; a merge leaves them as they are.",
+        description="Columns that look like ids of rows and are not; a merge leaves them as they are.",
     )
 
 

@@ -123,7 +123,7 @@ def run_checkpoint(
         found = RestoreCheckpoint(name="restore", validation_definitions=definitions).run().run_results
     results = {result.suite_name: result for result in found.values()}
     if len(results) != len(parts):
-        raise ValueError("two suites have one name, and one of them would go for the other")
+        raise ValueError("two suites have the same name, so one would be taken for the other")
     return tuple(results[str(part.suite.name)] for part in parts)
 
 

@@ -62,7 +62,7 @@ def _table_expectations(entry: TableEntry, engine: str, entries: Mapping[str, Ta
             query=count_key_health(engine, entry, key, entries),
             counted=["incomplete keys", "repeated keys"],
             expected=[state.key_nulls, state.key_duplicates],
-            description=f"The natural key ({readable}) tells every row from every other, as it did at the source.",
+            description=f"The natural key ({readable}) is unique for every row, as it was at the source.",
             meta={"check": f"natural key ({readable})"},
         )
     if required := [column for column in table.columns if not column.nullable]:
@@ -121,13 +121,13 @@ def _reference_expectation(
         ),
         counted=["dangling"],
         expected=[dangling],
-        description=f"{reference.name} ({reference.content_type_column}, {reference.object_id_column}) points at a row "
-        f"of any model; {_as_many(dangling)}.",
+        description=f"{reference.name} ({reference.content_type_column}, {reference.object_id_column}) refers to a row of any "
+        f"model; {_as_many(dangling)}.",
         meta={"check": f"generic reference {reference.name}", "reference": reference.name},
     )
 
 
 def _as_many(dangling: int) -> str:
     if not dangling:
-        return "no row may point at nothing"
-    return "1 row is known to point at nothing" if dangling == 1 else f"{dangling:,} rows are known to point at nothing"
+        return "no row may dangle"
+    return "1 row is known to dangle" if dangling == 1 else f"{dangling:,} rows are known to dangle"

@@ -35,7 +35,7 @@ def summary_suite(name: str) -> gx.ExpectationSuite:
             ),
             gxe.ExpectColumnValuesToNotBeNull(
                 column="expected",
-                description="The manifest has whatever was found.",
+                description="The manifest has everything that was found.",
                 meta={"check": "known to the manifest"},
             ),
             gxe.ExpectCompoundColumnsToBeUnique(

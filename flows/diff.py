@@ -61,7 +61,7 @@ class DiffResult:
 @flow(
     name="edms-diff",
     flow_run_name="diff {snapshot}",
-    description="Says what two snapshots, or a snapshot and the live system, differ in, by natural key.",
+    description="Compares two snapshots, or a snapshot and the live system, by natural key.",
 )
 def diff(run: Run, request: DiffRequest) -> DiffResult:
     """Compare two states of the EDMS; a difference is a result, not a failure.

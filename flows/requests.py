@@ -39,8 +39,7 @@ SchemaSource = Literal["migrations", "models"]
 Schema = Annotated[
     SchemaSource,
     FieldDescription(
-        "Into another engine: what makes the tables, the EDMS's `migrations`, or its `models` where a migration does not run on "
-        "that engine."
+        "Into another engine: create the tables by the EDMS's `migrations`, or from its `models` if a migration does not run there."
     ),
 ]
 DropUnknown = Annotated[
@@ -92,7 +91,7 @@ class RestorePlanRequest:
     drop_unknown: DropUnknown = False
     schema: Schema = "migrations"
     limit: Annotated[
-        int, Ge(0), FieldDescription("How many rows and paths of each kind to name, for each model and folder.")
+        int, Ge(0), FieldDescription("How many rows and paths of each kind to list, for each model and folder.")
     ] = 5
 
 
@@ -126,7 +125,7 @@ class MergeRequest:
     """A merge."""
 
     snapshot: SnapshotName = "latest"
-    on_conflict: Annotated[Policy, FieldDescription("What to do with rows that are in both and differ.")] = "overwrite"
+    on_conflict: Annotated[Policy, FieldDescription("What to do with rows of both systems that differ.")] = "overwrite"
     models: Annotated[
         Mapping[str, Policy], FieldDescription("The same for single models, e.g. documents.Document: keep.")
     ] = field(default_factory=dict)
@@ -150,14 +149,14 @@ class MergeRequest:
     rename_files: Annotated[
         bool,
         FieldDescription(
-            "Bring files whose names rows of the target have under other names (a_1.pdf), which the rows that name them get too. Otherwise "
-            "they are a conflict."
+            "Give files other names (a_1.pdf) if rows of the target have theirs, also in the rows that name them. Otherwise they "
+            "are a conflict."
         ),
     ] = False
     not_references: Annotated[
         tuple[str, ...],
         FieldDescription(
-            "Columns that look as if they held ids of rows and hold none, such as documents.Document.batch_id. They stay as they are."
+            "Columns that look like ids of rows and are not, such as documents.Document.batch_id. They stay as they are."
         ),
     ] = ()
     dry_run: Annotated[bool, FieldDescription("Show what would be done; write nothing.")] = True

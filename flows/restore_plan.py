@@ -199,7 +199,7 @@ def _require_objects(repository: Repository, manifest: Manifest) -> None:
         raise DamagedRepository(
             f"{len(missing)} objects of the snapshot are missing.",
             where=str(missing[0].sha256),
-            fix="Restore another snapshot; `edms-backup verify` names what is damaged, and --salvage brings back what is not.",
+            fix="Restore another snapshot; `edms-backup verify` lists what is damaged, and --salvage restores the rest.",
         )
 
 
@@ -210,7 +210,7 @@ def _ahead(settings: Settings, manifest: Manifest, target: Target) -> list[str]:
     if busy := locked.worked_on_by():
         raise busy
     if target.into is None and promotion.pending(target.database, journal_of(settings), locked.folders):
-        notes.append("A promotion was interrupted. A restore finishes it first; make a new plan after that.")
+        notes.append("A promotion was interrupted. The next restore finishes it first; plan again after that.")
     notes += target.database.check_target(target.into, promote=False, disconnect=True)
     require_room(settings, manifest, target)
     return notes

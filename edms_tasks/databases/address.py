@@ -98,7 +98,7 @@ class DatabaseAddress:
                     "The database URL is not understood.",
                     where=url,
                     why="A SQLite URL names a file and nothing more.",
-                    fix="Where the signs belong to the file's name, write %3F for ? and %23 for #.",
+                    fix="If ? or # is part of the file's name, write %3F or %23.",
                 )
             path = parts.path
             return cls(engine=engine, name=str(Path(unquote(path[1:] if path.startswith("//") else path)).absolute()))

@@ -23,8 +23,8 @@ def note_of_unknown(problem: str, *, is_computed: bool, where: str) -> str:
     collations = sorted(set(_COLLATION.findall(problem)))
     if collations and not is_computed:
         return (
-            f"The EDMS's own connection does not have the collation {', '.join(collations)} either. Indexes that use it hold their "
-            "entries in the order of bytes. Run REINDEX with a program that has it before anything searches or writes there."
+            f"The EDMS's own connection does not have the collation {', '.join(collations)} either. Indexes that use it are sorted "
+            "by bytes. Run REINDEX with a program that has it before anything uses these indexes."
         )
     raise CheckFailed(
         "The EDMS could not build indexes that need its own functions or collations.",

@@ -114,10 +114,10 @@ def assess_file_names(
                     make_finding(
                         "file-of-no-row",
                         f"files of {reference.root}: {reference.pattern}",
-                        f"The names of files hold ids that no row of {keys.tables[reference.target].label} has.",
+                        f"File names contain ids that no row of {keys.tables[reference.target].label} has.",
                         count=int(count),
                         examples=tuple(readable(path.encode()) for path in examples),
-                        fix="Delete them in the EDMS, or leave them: they are backed up all the same.",
+                        fix="Delete them in the EDMS, or leave them: they are backed up anyway.",
                     )
                 )
             )

@@ -208,7 +208,7 @@ def _assessment(table: Table, column: str, count: int, how: str) -> Assessment:
         make_finding(
             "secret-in-clear",
             f"{table.label}.{column}",
-            f"It holds {how[0].lower()}{how[1:]} Whoever reads a backup can use them.",
+            f"It holds {how[0].lower()}{how[1:]} Anybody who can read a backup can use them.",
             count=count,
             fix=fix,
         ),

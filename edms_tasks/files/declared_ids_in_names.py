@@ -63,7 +63,7 @@ def findings_of(states: Sequence[FileNameState]) -> list[Finding]:
         make_finding(
             "file-of-no-row",
             f"files of {state.reference.root}: {state.reference.pattern}",
-            "The names of files hold ids that no row has. The files are in the snapshot all the same.",
+            "File names contain ids that no row has. The files are in the snapshot.",
             count=state.dangling,
             examples=state.dangling_examples,
         )

@@ -153,7 +153,7 @@ def _path_column(one: FoundColumn) -> Finding:
     return make_finding(
         "path-column",
         one.label,
-        f"The column is not a FileField, but names files of {folders or 'the roots, wherever they are'}: {one.matched / one.filled:.0%} of "
-        f"its {one.filled:,} values are there. The files are backed up, and those that are not there are counted.",
+        f"The column is not a FileField, but names files of {folders or 'the roots, wherever they are'}: "
+        f"{one.matched / one.filled:.0%} of its {one.filled:,} values are there. They are backed up, and missing ones are counted.",
         count=one.matched,
     )

@@ -24,7 +24,9 @@ def require_together(reference: SoftReference, other: Reference, where: str) -> 
         other.object_id_column,
     ):
         raise invalid(
-            where, f"{reference.column!r} is already a reference.", f"It is part of the generic one {other.name!r}."
+            where,
+            f"{reference.column!r} is already a reference.",
+            f"It is part of the generic reference {other.name!r}.",
         )
 
 

@@ -76,7 +76,7 @@ def _make(settings: Settings, asker: Asker, memory: BackupRecords, create: bool)
             "No repository is created here, because the disk is not mounted.",
             where=_display(settings),
             why=hint,
-            fix="Mount it and run the backup again. To create one all the same: `--create-repository`.",
+            fix="Mount it and run the backup again. To create one anyway: `--create-repository`.",
         )
     # `create` refuses a folder with other files, and a repository without its config.json.
     repository = Repository.create(asked_for)

@@ -107,8 +107,8 @@ class History:
             found.append(
                 _finding(
                     self.key or "",
-                    "The repository's record of this EDMS's newest snapshot is missing. If the newest snapshot was removed, nothing "
-                    "here can tell.",
+                    "The repository's record of this EDMS's newest snapshot is missing. If the newest snapshot was removed too, "
+                    "nothing here shows it.",
                     code="head-record-missing",
                 )
             )

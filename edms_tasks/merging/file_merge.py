@@ -93,7 +93,7 @@ class RootMerge:
                 os.link(staged, target)  # never over a file that came meanwhile
             except FileExistsError as error:
                 raise MergeRefused(
-                    "Another file appeared in the place of one of the snapshot's.",
+                    "A file has appeared where the merge was to add one of the snapshot's.",
                     where=str(target),
                     fix="Nothing was changed. Run the merge again.",
                 ) from error
@@ -261,12 +261,12 @@ def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], uncla
             make_conflict(
                 "file",
                 f"files of {root}",
-                "Files of the snapshot have the names of other files of the target"
+                "Files of the snapshot have the same names as different files of the target"
                 + (", which rows that stay in the target name." if by_rows else "."),
                 count=len(disputed),
                 examples=tuple(sorted(readable(final) for final in disputed)[:_EXAMPLES]),
-                fix="Bring them under other names with --rename-files, which rows that name them get too; or rename the target's files in "
-                "the EDMS" + ("." if by_rows else ", or choose --on-conflict overwrite or keep."),
+                fix="Give them other names with --rename-files (the rows that name them are changed too); or rename the target's "
+                "files in the EDMS" + ("." if by_rows else ", or choose --on-conflict overwrite or keep."),
             )
         )
     if unclaimed:
@@ -276,8 +276,9 @@ def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], uncla
                 f"files of {root}",
                 count=len(unclaimed),
                 examples=tuple(sorted(unclaimed)[:_EXAMPLES]),
-                fix="If their names hold ids, declare them under [[soft_references]] (files, name, target). If files of one name are the "
-                f"same file in both systems: --not-a-reference '{root}:PATTERN', such as '{root}:{sorted(unclaimed)[0]}'.",
+                fix="If their names contain ids, declare them under [[soft_references]] (files, name, target). If files of one "
+                f"name are the same file in both systems: --not-a-reference '{root}:PATTERN', such as "
+                f"'{root}:{sorted(unclaimed)[0]}'.",
             )
         )
     return conflicts

@@ -35,7 +35,7 @@ def tables_as_declared(
         described[table_id] = now.model_copy(update={"references": (*now.references, *kept)})
         changed = set(described[table_id].references) ^ set(was.references)
         notes += [
-            f"{was.label}.{name}: its references are those of the settings; the snapshot's were others."
+            f"{was.label}.{name}: the references declared in the settings are used; the snapshot's are different."
             for name in sorted({getattr(one, "column", None) or one.name for one in changed})
         ]
     return described
@@ -57,7 +57,8 @@ def names_as_declared(
     patterns = {(one.root, one.pattern) for one in known}
     new = [one for one in declared_file_names(tables, usable, roots) if (one.root, one.pattern) not in patterns]
     notes += [
-        f"Names of files in {one.root} like {one.pattern} follow their rows, as the settings declare." for one in new
+        f"Names of files in {one.root} like {one.pattern} change with the ids of their rows, as the settings declare."
+        for one in new
     ]
     return [*known, *new]
 

@@ -40,7 +40,7 @@ def keys_for_merge(manifest: Manifest, settings: Declared, asked: Declared, note
             keys[table_id] = key
         if key.paths == tuple((column,) for column in table.primary_key):
             notes.append(
-                f"{table.label}: the declared key is the primary key. Rows of one id are taken for the same, whatever they are."
+                f"{table.label}: the declared key is the primary key. Rows with the same id are matched, whatever they contain."
             )
     return keys
 
@@ -54,5 +54,5 @@ def require_used(keys: Keys, side: Side) -> None:
         raise SettingsError(
             f"The key of {side.tables[table_id].label} ({key.readable}) follows references that lead back to the model itself.",
             where="[natural_keys] or --key",
-            fix="Declare a key that does not need itself: other columns, or a path that ends in a column that is no reference.",
+            fix="Declare a key without that reference: other columns, or a path that ends in a plain column.",
         )

@@ -144,7 +144,7 @@ def plan_table(
             make_conflict(
                 "differs",
                 table.label,
-                "Rows are in both and differ.",
+                "Rows of both systems differ.",
                 count=rows.updates,
                 examples=updates,
                 fix=f"Choose: --on-conflict {table.label}=overwrite or --on-conflict {table.label}=keep.",
@@ -311,8 +311,8 @@ def unchecked(
             _within(cursor, unique, target, target.relation)
         except duckdb.Error:
             said.append(
-                f"{source.table.label}: whether rows collide in the unique index {unique.name} is seen only when they are written: "
-                f"its condition ({unique.condition}) is the database's to compute."
+                f"{source.table.label}: whether rows violate the unique index {unique.name} shows only when they are written. Only "
+                f"the database can compute its condition ({unique.condition})."
             )
     return said
 
@@ -344,7 +344,7 @@ def _singleton(source: Identified, target: Identified, rows: Rewritten) -> list[
             "singleton",
             source.table.label,
             count=1,
-            fix=f"If it is the one row of settings: --key {source.table.label}={pk}; then --on-conflict decides whose is right.",
+            fix=f"If it is the one row of settings: --key {source.table.label}={pk}. Then --on-conflict decides which one stays.",
         )
     ]
 

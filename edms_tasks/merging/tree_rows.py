@@ -84,15 +84,15 @@ def find_trees(
         if not tree.labels:
             if rows.get(table.id):
                 raise MergeRefused(
-                    f"{table.label} is a tree whose nodes are known by nothing but their place, which is another in each system.",
+                    f"{table.label} is a tree whose nodes are identified only by their position, which differs between systems.",
                     where=table.id,
-                    fix=f"Name fields that tell a node from its siblings: --key {table.label}=FIELD,….",
+                    fix=f"Name fields that distinguish siblings: --key {table.label}=FIELD,….",
                 )
             continue
         readable = f"path of {', '.join(tree.labels)} in the tree"
         known[table.id] = NaturalKey(source="unique", paths=((tree.columns[0],),), readable=readable)
         notes.append(
-            f"{table.label} is a tree: its rows are matched by the {readable}, and their places are made anew."
+            f"{table.label} is a tree: its rows are matched by the {readable}, and their positions are computed."
         )
     return trees, known
 

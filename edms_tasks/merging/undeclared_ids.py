@@ -232,12 +232,12 @@ def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) 
     return make_conflict(
         "undeclared-reference",
         subject,
-        f"The column seems to hold ids of {', '.join(models)} that are declared nowhere. These rows get other ids, and the column "
-        "would go on naming the old ones.",
+        f"The column seems to contain ids of {', '.join(models)} without a declaration. These rows get new ids, but the column "
+        "would keep the old ones.",
         count=sum(one.hits for one in ranked),
         examples=tuple(places[:5]),
-        fix=f"Declare what it holds under [[soft_references]] in the settings (`edms-backup doctor` suggests the lines; no new snapshot is "
-        f"needed). If these are no ids: --not-a-reference {subject}.",
+        fix="Declare what it holds under [[soft_references]] in the settings (`edms-backup doctor` suggests the lines; no new "
+        f"snapshot is needed). If they are not ids: --not-a-reference {subject}.",
     )
 
 
@@ -247,10 +247,10 @@ def _names_conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Ta
     return make_conflict(
         "undeclared-file-name",
         subject,
-        f"The names of files seem to hold ids of {' or '.join(models)}, and no row names these files. The rows get other ids; under the "
-        "old names the files would be other rows'.",
+        f"File names seem to contain ids of {' or '.join(models)}, and no row names these files. The rows get new ids. Under their "
+        "old names the files would belong to other rows.",
         count=sum(one.hits for one in found),
         examples=tuple(example for one in found for example in one.examples)[:3],
-        fix=f'Declare them: [[soft_references]] files = "{root}", name = "{pattern}", target = "{next(iter(models))}". If these are no '
-        f"ids: --not-a-reference '{subject}'.",
+        fix=f'Declare them: [[soft_references]] files = "{root}", name = "{pattern}", target = "{next(iter(models))}". If they '
+        f"are not ids: --not-a-reference '{subject}'.",
     )

@@ -181,6 +181,6 @@ def _partly_squashed(squashed: ProbeMigration, done: Sequence[Key], gone: Sequen
     return Obstacle(
         squashed.app,
         f"{spelled([squashed.key])} stands for {spelled(squashed.replaces)}. The snapshot was made under some of them "
-        f"({spelled(done)}), and the code has the others no more: {spelled(gone)}.",
+        f"({spelled(done)}), and the code no longer has the others: {spelled(gone)}.",
         f"Install a version of the EDMS that still has {spelled(gone)}, restore, upgrade from there.",
     )

@@ -38,7 +38,7 @@ def require_bounded(path: Path, *, rows: int | None, name: str) -> None:
             found = footer.num_rows
             size = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
     except (pa.ArrowException, OSError) as error:
-        raise _refused(name, f"It is no Parquet: {str(error).splitlines()[0][:200]}") from error
+        raise _refused(name, f"It is not a Parquet file: {str(error).splitlines()[0][:200]}") from error
     if rows is not None and found != rows:
         raise _refused(name, f"It has {found:,} rows, the manifest says {rows:,}.")
     if found > LARGEST_ROWS:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flows.verify import VerifyResult
 
 _RESTORED = {
-    "proved": "PROVED: what came back is what the snapshot says",
+    "proved": "PROVED: what was restored equals the snapshot",
     "salvaged": "SALVAGED: some of the snapshot is lost",
     "failed": "FAILED: the live system is untouched",
     "not validated": "NOT VALIDATED",

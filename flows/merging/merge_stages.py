@@ -172,7 +172,7 @@ class MergeStages:
         problems += [problem for table in found for problem in table.problems]
         if problems:
             raise CheckFailed(
-                "The merged rows are not what they should be. The merge was rolled back.",
+                "The merged rows are not as planned. The merge was rolled back.",
                 where=self._its.manifest.engine,
                 why="; ".join(problems[:5]),
                 fix="Nothing was changed. Please report this with the plan (`edms-backup merge --dry-run --json`).",

@@ -64,7 +64,7 @@ def require_another_engine(made_by: SchemaSource, into: str | None) -> None:
     """Refuse `--schema models` for a restore within the snapshot's engine, which needs no EDMS for its schema; raises CommandError."""
     if made_by == "models" and engine_address(into) is None:
         raise CommandError(
-            "--schema models makes the tables of another engine, and this restore stays within the snapshot's own.",
+            "--schema models is for a restore into another engine; this one stays in the snapshot's.",
             fix="Omit it; or restore with --into and a URL of the other engine.",
         )
 
@@ -86,6 +86,6 @@ def require_compatible_code(version_plan: VersionPlan, made_by: SchemaSource) ->
     if made_by == "models" and version_plan.migrate:
         raise CommandError(
             "--schema models needs the version of the EDMS that the snapshot was made with.",
-            why=f"The code has {len(version_plan.migrate)} migrations more than the snapshot, and its models may be others.",
+            why=f"The code has {len(version_plan.migrate)} more migrations than the snapshot, so its models may differ.",
             fix="Install that version, move, and update afterwards; or omit --schema models.",
         )

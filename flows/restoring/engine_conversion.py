@@ -266,8 +266,8 @@ def run_edms_commands(
         if migration := unfinished_migration(done.stdout):
             what = f"The EDMS's migration {migration} does not run on {address.engine}."
             fix = (
-                "Make the migration fit both engines; or have the tables made from the models, if nothing but this migration stands in the "
-                "way: --schema models (docs/migrate.md says what it leaves out)."
+                "Change the migration so that it runs on both engines. Or, if it is the only one that fails, create the tables "
+                "from the models: --schema models (docs/migrate.md says what it leaves out)."
             )
         raise CheckFailed(what, where=address.display, why=said[-1500:], fix=f"The live system is untouched. {fix}")
 

@@ -98,7 +98,7 @@ def _require_leave_to_salvage(request: RestoreRequest) -> None:
         )
     if request.into is None and not request.promote_salvaged:
         raise CommandError(
-            "A salvaged copy may lack rows and files, and nothing says that it may replace the live system.",
+            "A salvaged copy may lack rows and files, so it does not replace the live system unless you say so.",
             fix="Add --into NAME to keep it beside the live system, or --promote-salvaged to replace the live system.",
         )
 

@@ -72,8 +72,8 @@ def _left(manifest: Manifest, history: History) -> tuple[str, ...]:
     """Apps without migrations in the code whose tables are in the snapshot."""
     found = ((app, tables_of_app(app, manifest.tables)) for app in history.apps_left)
     return tuple(
-        f"The EDMS's code has no migrations of the app {app!r}: its tables are restored and validated like all others, "
-        f"and nothing migrates them: {', '.join(f'{entry.table.id} ({entry.state.rows:,} rows)' for entry in tables)}."
+        f"The EDMS's code has no migrations of the app {app!r}: its tables are restored and validated like all others, but not "
+        f"migrated: {', '.join(f'{entry.table.id} ({entry.state.rows:,} rows)' for entry in tables)}."
         for app, tables in found
         if tables
     )

@@ -107,5 +107,5 @@ def test_a_document_that_means_something_else_after_the_load_fails_the_validatio
 
 
 def test_within_one_engine_it_is_refused(backed_up_edms: Settings) -> None:
-    with pytest.raises(CommandError, match="--schema models makes the tables of another engine"):
+    with pytest.raises(CommandError, match="--schema models is for a restore into another engine"):
         run_restore(backed_up_edms, into="copy", schema="models")

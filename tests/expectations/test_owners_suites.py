@@ -121,8 +121,8 @@ def test_a_suite_that_was_not_evaluated_fails() -> None:
     ("written", "why"),
     [
         ("{", "not readable JSON"),
-        ("[]", "It is no suite"),
-        (json.dumps({"meta": {"table": "doc"}, "expectations": [NUMBERED]}), "It is no suite"),
+        ("[]", "It is not a suite"),
+        (json.dumps({"meta": {"table": "doc"}, "expectations": [NUMBERED]}), "It is not a suite"),
         (json.dumps(of_table()), "no expectations"),
         (json.dumps(of_table({"expectation_type": "expect_column_values_to_be_unique"})), "Expectation 1 has no type"),
         (json.dumps({"name": "mine", "expectations": [NUMBERED]}), "neither a table nor a query"),

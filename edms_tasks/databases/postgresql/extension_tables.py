@@ -49,8 +49,8 @@ def read_unreadable(connection: Connection) -> tuple[Finding, ...]:
         make_finding(
             "extension-rows-not-readable",
             f"{schema}.{name}",
-            f"This table of the extension {extension} holds rows of its users. This role may not read all of them, and they are not "
-            "in the snapshot.",
+            f"This table of the extension {extension} has rows of users. This role may not read all of them. Those are not in the "
+            "snapshot.",
             fix=f"GRANT SELECT ON {identifier(str(schema), str(name))} to the role, and BYPASSRLS if the table has row security.",
         )
         for extension, schema, name in rows

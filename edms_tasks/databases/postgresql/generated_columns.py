@@ -273,9 +273,9 @@ def _without_expressions(archive: Archive, plain: Sequence[_Plain]) -> tuple[Arc
 
 def _refused(connection: Connection, table: str, error: psycopg.Error) -> TerminalError:
     return TerminalError(
-        f"Rows of {table} are not computed as they were when they were written, and PostgreSQL refuses them.",
+        f"Rows of {table} were refused by PostgreSQL: their expressions give other values now than when the rows were written.",
         where=connection.info.dbname,
         why=why_not(error),
-        fix="The live system is untouched. Restore as a superuser (EDMS_BACKUP__RESTORE__DATABASE), who loads them as they were; or "
-        "correct the function at the source, take a new backup, and restore that.",
+        fix="The live system is untouched. Restore as a superuser (EDMS_BACKUP__RESTORE__DATABASE), which loads them as they were; "
+        "or correct the function at the source, take a new backup, and restore that.",
     )

@@ -47,7 +47,7 @@ def read_maintenance_findings(connection: _Connection, unreadable: Collection[st
             "fails-in-maintenance",
             subject,
             "The server cannot build, refresh or analyse it: a function names something without its schema, and PostgreSQL 17 and "
-            f"newer then look in pg_catalog only ({why}). A restore makes it all the same.",
+            f"newer then look in pg_catalog only ({why}). A restore creates it anyway.",
         )
         for subject, query in _queries(connection)
         if not any(f"ONLY {table} " in query for table in unreadable)

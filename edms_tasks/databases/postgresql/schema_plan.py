@@ -67,7 +67,7 @@ class Plan:
                 continue
             theirs = {owners[owned], self.heir}
             left = [one for one in attempt.statements if theirs & roles_of(one)]
-            why = f"{self.heir} owns it here, whose privileges are an owner's"
+            why = f"{self.heir} owns it here and has an owner's privileges"
             self.left_out += [LeftOut(attempt.subject, why, _text_of(one)) for one in left]
             possible = tuple(one for one in attempt.statements if one not in left)
             attempts[at] = replace(attempt, statements=possible)
@@ -301,7 +301,7 @@ def _missing(roles: Sequence[str], server: Server) -> str:
     many = len(absent or roles) > 1
     if absent:
         return f"role{'s' if many else ''} {names} do{'' if many else 'es'} not exist here"
-    return f"the role {server.role} is no member of {names}"
+    return f"the role {server.role} is not a member of {names}"
 
 
 def _text_of(statement: bytes) -> str:

@@ -151,6 +151,6 @@ def _finding(asked: _Asked, why: str) -> Finding:
     return make_finding(
         "once-true",
         asked.subject,
-        f"It was true when its rows were written, and is not now: {why}. {asked.consequence}",
+        f"Its rows satisfied it when they were written, and do not now: {why}. {asked.consequence}",
         severity="error" if asked.consequence == _REFUSED else "warning",
     )

@@ -35,7 +35,7 @@ def merge(
         list[str] | None,
         typer.Option(
             metavar="POLICY",
-            help="What to do with rows that are in both and differ: overwrite (default), keep or fail; for one model: "
+            help="What to do with rows of both systems that differ: overwrite (default), keep or fail; for one model: "
             "documents.Document=keep. Can be given several times.",
         ),
     ] = None,
@@ -61,8 +61,8 @@ def merge(
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="This column holds no ids of rows, although it looks so: documents.Document.batch_id; or these names of files: "
-            "'media:logos/*'. It stays as it is. Can be given several times.",
+            help="This column contains no ids of rows, although it looks like it: documents.Document.batch_id; or these file "
+            "names: 'media:logos/*'. It stays as it is. Can be given several times.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")] = False,

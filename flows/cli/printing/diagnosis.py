@@ -42,8 +42,8 @@ def print_diagnosis(
         line(console, "")
         line(
             console,
-            "Suggested lines for edms-backup.toml, the costliest to miss first (check each; `doctor --write` asks for each and "
-            "writes them):",
+            "Suggested lines for edms-backup.toml, the most important first (check each; `doctor --write` asks for each and writes "
+            "them):",
         )
         for text in result.settings.splitlines():
             line(console, f"  {text}")
