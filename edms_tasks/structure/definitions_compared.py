@@ -99,7 +99,7 @@ def compare_definitions(
             notes.append(f"{name} is new: this server adds it to the snapshot's schema.")
     if unsure:
         notes.append(
-            f"{len(unsure):,} definitions stand there in other words and were not compared, because {spelled.why}: {_some(unsure)}."
+            f"{len(unsure):,} definitions are written differently there and were not compared, because {spelled.why}: {_some(unsure)}."
         )
     elif sure and spelled.why:
         notes.append(f"It could not be determined whether differing definitions mean the same, because {spelled.why}.")
