@@ -64,8 +64,8 @@ KINDS = (
     Kind(
         "tree-unsupported",
         ("error",),
-        "A tree of nested sets has no column that refers to the parent (django-treebeard's NS_Node); its numbers cannot be computed.",
-        "Restore the snapshot with --into, and copy the nodes in the EDMS. Other models can be merged with --only.",
+        "Nothing but the numbers of nested sets says which node of a tree is which (django-treebeard's NS_Node without a key).",
+        "Name fields that identify a node: `--key MODEL=FIELD,…`. If there are none, restore the snapshot with --into.",
     ),
     Kind(
         "undeclared-reference",

@@ -45,6 +45,11 @@ class TreeMerge:
     policy: Policy
 
     @property
+    def by_numbers(self) -> bool:
+        """Whether nothing but the numbers of nested sets says what a node's parent is."""
+        return self.tree.kind == "nested" and self.tree.parent is None
+
+    @property
     def updates(self) -> int:
         """The number of rows to update under the policy."""
         return self.rows.updates if self.policy == "overwrite" else 0
@@ -112,12 +117,14 @@ def tree_conflicts(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> list[
     Raises:
         MergeRefused: the paths of the two trees cannot be combined.
     """
+    tree, label, theirs = merge.tree, merge.source.table.label, merge.theirs
+    if merge.by_numbers and merge.policy == "overwrite" and (moved := _under_others(cursor, merge, theirs.nodes)):
+        return [make_conflict("tree-moved", label, count=moved)]
     if not merge.writes:
         return []
-    tree, label, theirs = merge.tree, merge.source.table.label, merge.theirs
     broken = broken_nodes(cursor, theirs.nodes, theirs.step) if tree.kind == "path" else 0
     if tree.kind == "nested":
-        if tree.parent is None:
+        if merge.by_numbers and is_of_places(tree, merge.source.side.keys.keys[merge.source.table.id].natural_key):
             return [make_conflict("tree-unsupported", label, count=merge.rows.inserts + merge.rows.updates)]
         broken = broken_intervals(cursor, theirs.nodes)
     if broken:
@@ -159,11 +166,12 @@ def with_places(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge, folder: Pat
     return Rewritten(placed, rows.updated, rows.inserts, merge.updates, 0), others if count else None
 
 
-def broken_places(cursor: duckdb.DuckDBPyConnection, tree: Tree, merged: Labelled) -> int:
+def broken_places(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge, merged: Labelled) -> int:
     """How many nodes of the merged tree are not where they should be."""
-    if tree.kind == "path":
+    if merge.tree.kind == "path":
         return broken_nodes(cursor, merged.nodes, merged.step)
-    return broken_intervals(cursor, merged.nodes) if tree.parent else 0
+    misplaced = _under_others(cursor, merge, merged.nodes, written(merge.policy)) if merge.by_numbers else 0
+    return broken_intervals(cursor, merged.nodes) + misplaced
 
 
 def _place(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
@@ -183,21 +191,58 @@ def _place(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
         )
         step = theirs.step if merge.target.rows else mine.step
         return place_nodes(cursor, source.table, there=theirs.nodes, new=new, step=step)
-    assert merge.tree.parent is not None  # tree_conflicts() refuses others
     pk, is_written = source.table.primary_key[0], written(merge.policy)
     sort = f'n.tree * {_SHIFT} + n."left"'
+    parent = _text(source, merge.tree.parent, "r") if merge.tree.parent else _FINAL_PARENT
     nodes = f"""(
         SELECT n.id, n.parent, n.tree, {sort} AS sort, false AS is_new
         FROM {theirs.nodes} n ANTI JOIN (SELECT {_text(source, pk, "r")} AS id FROM {rows.relation} r WHERE {is_written}) w USING (id)
         UNION ALL
-        SELECT {_text(source, pk, "r")}, {_text(source, merge.tree.parent, "r")}, t.tree,
+        SELECT {_text(source, pk, "r")}, {parent}, t.tree,
             coalesce(t.tree * {_SHIFT} + t."left", {sort}), t.id IS NULL
         FROM (SELECT * FROM {rows.relation} WHERE {is_written}) r
             JOIN {source.relation} s ON {paired("r", "s")}
             JOIN {mine.nodes} n ON n.id = {_text(source, pk, "s")}
             LEFT JOIN {theirs.nodes} t ON t.id = {_text(source, pk, "r")}
+            LEFT JOIN {_finals(merge)} f ON f.source = n.parent
     )"""
     return number_nodes(cursor, nodes)
+
+
+# A parent that is not merged has no place in the target: an id that no node has.
+_FINAL_PARENT = "CASE WHEN n.parent IS NOT NULL THEN coalesce(f.final, '?' || n.parent) END"
+
+
+def _finals(merge: TreeMerge) -> str:
+    """A relation of (source, final): the ids of the merged nodes in the snapshot and in the target."""
+    pk = merge.source.table.primary_key[0]
+    return (
+        f"(SELECT {_text(merge.source, pk, 's')} AS source, {_text(merge.source, pk, 'r')} AS final "
+        f"FROM {merge.rows.relation} r JOIN {merge.source.relation} s ON {paired('r', 's')})"
+    )
+
+
+def _under_others(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge, nodes: str, chosen: str = "true") -> int:
+    """The number of merged nodes that are under another parent in a relation of the target's nodes, or of the merged ones."""
+    finals = _finals(merge)
+    (count,) = cursor.execute(
+        f"""
+        SELECT count(*)
+        FROM (SELECT * FROM {merge.rows.relation} WHERE {chosen}) r
+            JOIN {merge.source.relation} s ON {paired("r", "s")}
+            JOIN {merge.mine.nodes} n ON n.id = {_text(merge.source, merge.source.table.primary_key[0], "s")}
+            LEFT JOIN {finals} f ON f.source = n.parent
+            JOIN {finals} own ON own.source = n.id
+            JOIN {nodes} t ON t.id = own.final
+        WHERE t.parent IS DISTINCT FROM {_FINAL_PARENT}
+        """
+    ).fetchall()[0]
+    return int(count)
+
+
+def _first_level(merge: TreeMerge) -> str:
+    """SQL: the level of a root: 0 in django-mptt, 1 in django-treebeard."""
+    return f"coalesce((SELECT min(level) FROM {merge.theirs.nodes}), (SELECT min(level) FROM {merge.mine.nodes}), 0)"
 
 
 def _path_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
@@ -216,11 +261,12 @@ def _nested_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
     """The same as `_path_values`, for nested sets."""
     pk = _text(merge.source, merge.source.table.primary_key[0], "@alias@").replace('"@alias@"', "{alias}")
     names = ("left", "right", "tree", "level")
+    numbers = {name: f'p."{name}"' for name in names} | {"level": f"(p.level + {_first_level(merge)})"}
     values = {
-        column: carried(f'CAST(p."{name}" AS VARCHAR)', merge.source.held(column))
+        column: carried(f"CAST({numbers[name]} AS VARCHAR)", merge.source.held(column))
         for column, name in zip(merge.tree.columns, names, strict=True)
     }
-    differs = " OR ".join(f'p."{name}" <> w."{name}"' for name in names)
+    differs = " OR ".join(f'{numbers[name]} <> w."{name}"' for name in names)
     changed = f"EXISTS (SELECT 1 FROM {merge.theirs.nodes} w WHERE w.id = p.id AND ({differs}))"
     return f"{NUMBERS} p ON p.id = {pk}", values, changed
 

@@ -1,4 +1,7 @@
-"""The numbers of nested sets, computed from the references to parents as django-mptt's rebuild() does."""
+"""The numbers of nested sets, computed from the nodes' parents as django-mptt's rebuild() does.
+
+Where no column refers to the parent (django-treebeard's NS_Node), the numbers themselves say which node it is.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +45,23 @@ def without_numbers(
     names = ("left", "right", "tree", "level")
     numbers = [f'CAST({text(c)} AS BIGINT) AS "{name}"' for c, name in zip(tree.columns, names, strict=True)]
     parent = text(tree.parent) if tree.parent else "CAST(NULL AS VARCHAR)"
-    cursor.execute(
-        f"COPY (SELECT {text(table.primary_key[0])} AS id, {parent} AS parent, {', '.join(numbers)} FROM {rows}) "
-        f"TO {literal(str(folder / 'nodes.parquet'))} {AS_PARQUET}"
-    )
+    nodes = f"SELECT {text(table.primary_key[0])} AS id, {parent} AS parent, {', '.join(numbers)} FROM {rows}"
+    if tree.parent is None:
+        nodes = _with_parents(nodes)
+    cursor.execute(f"COPY ({nodes}) TO {literal(str(folder / 'nodes.parquet'))} {AS_PARQUET}")
     return Labelled(
         RawTable(raw.table_id, raw.rows, raw.encodings, (folder / "rows.parquet",)),
         f"read_parquet({literal(str(folder / 'nodes.parquet'))})",
     )
+
+
+def _with_parents(nodes: str) -> str:
+    """SQL: the nodes with the last one of the level above that begins before each; `broken_intervals` checks that it encloses it."""
+    return f"""
+        WITH nodes AS ({nodes})
+        SELECT n.* REPLACE (p.id AS parent)
+        FROM nodes n ASOF LEFT JOIN nodes p ON p.tree = n.tree AND p.level = n.level - 1 AND p."left" < n."left"
+    """
 
 
 def broken_intervals(cursor: duckdb.DuckDBPyConnection, nodes: str) -> int:
@@ -62,6 +74,7 @@ def broken_intervals(cursor: duckdb.DuckDBPyConnection, nodes: str) -> int:
             WHERE n.tree <> p.tree OR n."left" <= p."left" OR n."right" >= p."right" OR n.level <> p.level + 1
         ) + (SELECT count(*) FROM nodes WHERE "left" >= "right")
           + (SELECT count(*) - count(DISTINCT (tree, "left")) FROM nodes)
+          + (SELECT greatest(count(DISTINCT level), 1) - 1 FROM nodes WHERE parent IS NULL)
         """
     ).fetchall()[0]
     return int(count)

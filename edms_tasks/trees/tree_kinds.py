@@ -1,4 +1,4 @@
-"""Recognise trees by their columns: those of django-treebeard and django-mptt."""
+"""Recognise trees by their columns: those of django-treebeard (MP_Node, NS_Node) and django-mptt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Tree:
 
     kind: Literal["path", "nested"]
     columns: tuple[str, ...]  # path, depth, numchild; or left, right, tree, level
-    parent: str | None = None  # the column that refers to the parent, where there is one
+    parent: str | None = None  # the column that refers to the parent; None: the numbers of nested sets say it
     labels: tuple[str, ...] = ()  # what tells a node from its siblings
 
 

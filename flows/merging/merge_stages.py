@@ -168,7 +168,7 @@ class MergeStages:
             self._raws[MERGED] = {**self._raws[TARGET], **reread}
             self._take_places(MERGED, reread)
             found = self._validate(matched)
-            problems = self._broken_trees()
+            problems = self._broken_trees(matched)
         problems += [problem for table in found for problem in table.problems]
         if problems:
             raise CheckFailed(
@@ -189,16 +189,18 @@ class MergeStages:
                     found = without_places(cursor, table, self._raws[name][table.id], tree, folder)
                     self._places[name][table.id], self._raws[name][table.id] = found, found.raw
 
-    def _broken_trees(self) -> list[str]:
+    def _broken_trees(self, matched: Matched) -> list[str]:
         """A sentence for each tree that was written and is not sound."""
+        tables = {table.id: table for table in self._tables}
         with self._workspace.cursor() as cursor:
             broken = {
-                table_id: broken_places(cursor, self._trees[table_id], merged)
+                table_id: broken_places(cursor, self._tree_merge(matched, tables[table_id]), merged)
                 for table_id, merged in self._places[MERGED].items()
             }
-        labels = {table.id: table.label for table in self._tables}
         return [
-            f"{labels[table_id]}: {count} nodes are not in their place" for table_id, count in broken.items() if count
+            f"{tables[table_id].label}: {count} nodes are not in their place"
+            for table_id, count in broken.items()
+            if count
         ]
 
     def _the_matched(self) -> Matched:

@@ -20,9 +20,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 MODELS = """
 from treebeard.mp_tree import MP_Node
+from treebeard.ns_tree import NS_Node
 from mptt.models import MPTTModel, TreeForeignKey
 class Folder(MP_Node):
     name = models.CharField(max_length=40)
+class Shelf(NS_Node):
+    name = models.CharField(max_length=40, unique=True)
 class Category(MPTTModel):
     name = models.CharField(max_length=40)
     parent = TreeForeignKey("self", models.CASCADE, null=True, related_name="children")
@@ -30,25 +33,34 @@ class Paper(models.Model):
     number = models.CharField(max_length=20, unique=True)
     folder = models.ForeignKey(Folder, models.PROTECT)
     category = models.ForeignKey(Category, models.PROTECT)
+    shelf = models.ForeignKey(Shelf, models.PROTECT)
 """
 MAKE = """
-def make(names, folder=None, category=None):
+def make(names, folder=None, category=None, shelf=None):
     for name, below in names.items():
         one = folder.add_child(name=name) if folder else Folder.add_root(name=name)
         other = Category.objects.create(name=name, parent=category)
-        Paper.objects.create(number=f"{prefix}{one.depth}{name}", folder=one, category=other)
-        make(below, Folder.objects.get(pk=one.pk), Category.objects.get(pk=other.pk))
+        third = Shelf.objects.get(pk=shelf.pk).add_child(name=name) if shelf else Shelf.add_root(name=name)
+        Paper.objects.create(number=f"{prefix}{one.depth}{name}", folder=one, category=other, shelf=third)
+        make(below, Folder.objects.get(pk=one.pk), Category.objects.get(pk=other.pk), third)
 """
 SAID = """
 import json
 problems = [len(found) for found in Folder.find_problems()]
 def place(node): return [one.name for one in node.get_ancestors()] + [node.name]
 numbers = lambda: sorted(Category.objects.values_list("pk", "lft", "rght", "level"))
-before = numbers(); papers = {p.number: [place(p.folder), place(p.category)] for p in Paper.objects.select_related("folder", "category")}
+before = numbers(); papers = {p.number: [place(p.folder), place(p.category), place(p.shelf)] for p in Paper.objects.all()}
+shelves = {"/".join(place(s)): [t.name for t in s.get_children()] for s in Shelf.objects.all()}
+intervals = [(s.tree_id, s.lft, s.rgt, s.depth, s.get_descendant_count(), len(place(s))) for s in Shelf.objects.order_by("tree_id", "lft")]
+sound = all(depth == deep and rgt - lft == 2 * below + 1 for _, lft, rgt, depth, below, deep in intervals)
+sound = sound and len({n for t, lft, rgt, *_ in intervals for n in ((t, lft), (t, rgt))}) == 2 * len(intervals)
 children = {"/".join(place(f)): [c.name for c in f.get_children()] for f in Folder.objects.all()}
 categories = {"/".join(place(c)): [d.name for d in c.get_children()] for c in Category.objects.all()}
 Category.objects.rebuild()
-print(json.dumps({"problems": problems, "papers": papers, "children": children, "categories": categories, "rebuilt": before == numbers()}))
+print(json.dumps({
+    "problems": problems, "papers": papers, "children": children, "categories": categories, "shelves": shelves, "sound": sound,
+    "rebuilt": before == numbers(),
+}))
 """
 MINE = {"archive": {"b": {}, "a": {"deep": {"deeper": {}}}, "same": {}}, "mine": {"x": {}}}
 THEIRS = {"theirs": {"y": {}, "z": {}}, "archive": {"c": {}, "a": {"own": {}}}}
@@ -104,7 +116,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_nodes_are_added_below_their_parents_and_both_trees_are_sound(site: Site) -> None:
     mine = site.said()
     snapshot = run_backup(site.settings).snapshot_id
-    clean = "Paper.objects.all().delete(); Folder.objects.all().delete(); Category.objects.all().delete()"
+    clean = "Paper.objects.all().delete(); Folder.objects.all().delete(); Category.objects.all().delete(); Shelf.objects.all().delete()"
     site.run(f"{clean}\nprefix = 't'\n{MAKE}\nmake({THEIRS})")
     theirs = site.said()
 
@@ -114,6 +126,7 @@ def test_nodes_are_added_below_their_parents_and_both_trees_are_sound(site: Site
     now = site.said()
     assert now["problems"] == [0, 0, 0, 0, 0]
     assert now["rebuilt"]
+    assert now["sound"]
     assert now["papers"] == {**theirs["papers"], **mine["papers"]}
     # What was there keeps its order, and what is new comes behind it in the order it had.
     expected = {
@@ -124,6 +137,7 @@ def test_nodes_are_added_below_their_parents_and_both_trees_are_sound(site: Site
     }
     assert {path: now["children"][path] for path in expected} == expected
     assert {path: now["categories"][path] for path in expected} == expected
+    assert {path: now["shelves"][path] for path in expected} == expected
     assert sorted(now["children"]) == sorted({*mine["children"], *theirs["children"]})
     assert any("Folder is a tree" in note for note in result.notes)
     assert run_merge(site.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
@@ -137,3 +151,14 @@ def test_a_broken_tree_is_a_conflict(site: Site) -> None:
     result = run_merge(site.settings, snapshot=snapshot, dry_run=True)
 
     assert [(one.code, one.model) for one in result.plan.conflicts] == [("tree-broken", "small.Folder")]
+
+
+def test_nodes_of_nested_sets_under_another_parent_are_a_conflict(site: Site) -> None:
+    snapshot = run_backup(site.settings).snapshot_id
+    site.run("Shelf.objects.get(name='deep').move(Shelf.objects.get(name='mine'), 'first-child')")
+
+    result = run_merge(site.settings, snapshot=snapshot, dry_run=True)
+
+    assert ("tree-moved", "small.Shelf", 1) in [(one.code, one.model, one.count) for one in result.plan.conflicts]
+    kept = run_merge(site.settings, snapshot=snapshot, dry_run=True, on_conflict="keep")
+    assert [one for one in kept.plan.conflicts if one.model == "small.Shelf"] == []
