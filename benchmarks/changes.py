@@ -1,4 +1,4 @@
-"""What happens to an EDMS between two backups: edits and new rows and files, where work goes on or anywhere."""
+"""Changes to an EDMS between two backups: edits and new rows and files, in the newest documents or at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database beside pg_dump and pg_restore, in alternation: time, stored bytes, memory."""
+"""The database beside pg_dump and pg_restore, alternately: time, stored bytes, memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database beside Django's own dumpdata and loaddata, which crawl: fewer rows for them, compared by rows a second."""
+"""The database beside Django's own dumpdata and loaddata, which are slow: they get fewer rows, and rows per second are compared."""
 
 from __future__ import annotations
 

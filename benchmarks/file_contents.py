@@ -1,4 +1,4 @@
-"""Files as an EDMS keeps them: half of them text that compresses, half of them like PDFs and JPEGs, which do not."""
+"""Contents like those of an EDMS's files: half are text that compresses well, half are like PDFs and JPEGs."""
 
 from __future__ import annotations
 

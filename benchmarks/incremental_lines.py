@@ -1,4 +1,4 @@
-"""The second backup: what it costs, in time and in room, when little has changed since the first."""
+"""The second backup, after small changes: its time and its stored bytes."""
 
 from __future__ import annotations
 

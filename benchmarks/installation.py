@@ -1,4 +1,4 @@
-"""The EDMS that is measured: a populated reference EDMS of so many rows, on SQLite or a PostgreSQL server of our own."""
+"""The measured EDMS: a populated reference EDMS with a given number of rows, on SQLite or a PostgreSQL server of our own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POPULATED_ROWS = 22_000  # so many, or fewer, are written by Django; all others
 
 
 class Site:
-    """Where installations of one engine stand; `server` is None for SQLite."""
+    """A place for installations on one engine; `server` is None for SQLite."""
 
     def __init__(self, folder: Path, server: PostgresServer | None) -> None:
         self.folder = folder
@@ -27,7 +27,7 @@ class Site:
 
     @property
     def engine(self) -> Engine:
-        """Which engine it is."""
+        """The engine."""
         return "sqlite" if self.server is None else "postgresql"
 
     def install(self, name: str, rows: int) -> ReferenceEdms:
@@ -43,18 +43,18 @@ class Site:
         return edms
 
     def place_for(self, name: str) -> str:
-        """What `restore --into` is told: a database's name, or a file."""
+        """The argument of `restore --into`: a database's name, or a file."""
         return name if self.server is not None else str(self.folder / f"{name}.sqlite3")
 
     def remove(self, place: str) -> None:
-        """Drop the database or file that stands at a place."""
+        """Drop the database or file at a place."""
         if self.server is not None:
             self.server.drop_database(place)
         else:
             Path(place).unlink()
 
     def settle(self) -> None:
-        """Let what was left to be written be written, so that the next run does not pay for the one before."""
+        """Wait until pending writes are on the disk, so that the next run does not pay for them."""
         if self.server is not None:
             with self.server.connect() as connection:
                 connection.execute("CHECKPOINT")
@@ -97,7 +97,7 @@ def site(engine: Engine, folder: Path) -> Iterator[Site]:
 
 
 def environment() -> dict[str, str]:
-    """What every measured command is given: nothing of the person's own settings, and no leave to call home."""
+    """The environment of every measured command: without the user's own settings, and with telemetry off."""
     dropped = ("EDMS_BACKUP__", "PREFECT_", "REFERENCE_EDMS_", "PG")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "GX_ANALYTICS_ENABLED": "false"}

@@ -1,4 +1,4 @@
-"""On what the figures were measured: kept beside them, since they say little without it."""
+"""The machine on which the figures were measured, stored beside them."""
 
 from __future__ import annotations
 

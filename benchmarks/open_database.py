@@ -1,4 +1,4 @@
-"""A database opened to be changed from the inside: its tables, and the few expressions each engine writes in its own way."""
+"""A database opened for direct changes: its tables, and the SQL expressions that differ between engines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LATER = timedelta(days=30, hours=1, minutes=2, seconds=3, microseconds=456_789)
 
 
 class OpenDatabase(Protocol):
-    """Tables, statements and expressions. An expression takes SQL and gives SQL; `k` is SQL for a copy's number."""
+    """Statements and expressions. An expression takes SQL and returns SQL; `k` is SQL for the number of a copy."""
 
     tables: tuple[Table, ...]
 
@@ -30,45 +30,45 @@ class OpenDatabase(Protocol):
         """Run a statement; returns how many rows it changed."""
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What a query gives."""
+        """The rows of a query."""
 
     def series(self, last: int) -> str:
-        """A relation `copy(k)` of the numbers from 1."""
+        """SQL: a relation `copy(k)` of the numbers from 1."""
 
     def uuid(self, value: str, k: str) -> str:
-        """Another UUID, the same for the same UUID and number."""
+        """SQL: a different UUID, the same for the same UUID and number."""
 
     def uuid_text(self, value: str, k: str) -> str:
-        """The same for a UUID that stands in a text column, with hyphens."""
+        """SQL: the same for a UUID in a text column, with hyphens."""
 
     def hex64(self, value: str, k: str) -> str:
-        """Other 64 hexadecimal digits, the same for the same digits and number."""
+        """SQL: 64 different hexadecimal digits, the same for the same digits and number."""
 
     def later(self, value: str, k: str) -> str:
-        """A moment later by `k` times a month or so."""
+        """SQL: a time that is later by `k` times about a month."""
 
     def shuffled(self, value: str, k: str) -> str:
-        """The same words in another order."""
+        """SQL: the same words in another order."""
 
     def at_random(self, chance: float) -> str:
-        """True for so many of the rows."""
+        """SQL: true for this share of the rows."""
 
     def is_number(self, value: str) -> str:
-        """Whether a text is nothing but digits."""
+        """SQL: whether a text consists of digits."""
 
     def is_uuid(self, column: Column) -> bool:
-        """Whether a column holds UUIDs."""
+        """Whether a column has UUIDs."""
 
     def is_json(self, table: Table, column: Column) -> bool:
-        """Whether a column holds JSON."""
+        """Whether a column has JSON."""
 
     def reset_sequences(self, tables: Iterable[Table]) -> None:
-        """Let the database count on from the highest keys."""
+        """Set the sequences to the highest keys."""
 
 
 @contextmanager
 def open_database(url: str) -> Iterator[OpenDatabase]:
-    """Open by the URL that the reference EDMS is given. No trigger fires; all or nothing is committed."""
+    """Open the database at the URL of a reference EDMS. No trigger fires; all changes are committed together or not at all."""
     with (_sqlite if url.startswith("sqlite:///") else _postgresql)(url) as database:
         yield database
 

@@ -1,4 +1,4 @@
-"""Our own commands, run as a person runs them, and what their JSON says. What is not proved is not measured."""
+"""Our own commands, run like a user runs them, and the results from their JSON. A run that is not proved is not measured."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Backup:
 
     @property
     def database_seconds(self) -> float:
-        """Everything but asking the EDMS, storing files and reading back."""
+        """The seconds without asking the EDMS, storing files and reading back."""
         return sum(seconds for stage, seconds in self.seconds.items() if stage not in _NOT_DATABASE)
 
     @property
@@ -59,12 +59,12 @@ class Restore:
 
     @property
     def restored_seconds(self) -> float:
-        """A database that stands, with its rows, indexes and constraints."""
+        """The seconds until the database has its rows, indexes and constraints."""
         return self.seconds["stage"] + self.seconds["restore"]
 
     @property
     def proved_seconds(self) -> float:
-        """The same, validated and handed over."""
+        """The seconds until it is validated and in its final place."""
         return sum(seconds for stage, seconds in self.seconds.items() if stage != "open")
 
 
@@ -77,7 +77,7 @@ class Protected:
 
     @property
     def config(self) -> Path:
-        """The settings file, which is written when it is first asked for."""
+        """The settings file, written on first use."""
         path = self.folder / "edms-backup.toml"
         if not path.exists():
             self.edms.settings_file(path, self.repository)

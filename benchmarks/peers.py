@@ -52,7 +52,7 @@ def loaddata(edms: ReferenceEdms, fixture: Path) -> Measured:
 
 
 def django_start(edms: ReferenceEdms) -> Measured:
-    """What Django itself takes to start and to end a command that does next to nothing."""
+    """The time that Django needs to start and end a command that does nothing."""
     return _manage(edms, "dumpdata", "sessions")
 
 

@@ -58,12 +58,12 @@ class _Subject:
 
     @cached_property
     def site(self) -> Site:
-        """Where it stands."""
+        """The place of the installation."""
         return self._stack.enter_context(site(self._engine, self._folder / self._engine))
 
     @property
     def version(self) -> str:
-        """What the server says of itself; empty where no part needed it."""
+        """The server's version; empty if no measured part needs a server."""
         server = self.site.server if "site" in self.__dict__ else None
         return server.version if server is not None else ""
 
@@ -74,7 +74,7 @@ class _Subject:
 
     @cached_property
     def runs(self) -> DatabaseRuns:
-        """Backups and restores of it, beside the peers'."""
+        """Backups and restores of the EDMS, and those of the other tools."""
         return run_database(self.site, self.edms, self._options.pairs)
 
 

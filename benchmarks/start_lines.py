@@ -1,4 +1,4 @@
-"""Start-up: what a command costs before it has anything to do."""
+"""Start-up: the time of a command that has almost nothing to do."""
 
 from __future__ import annotations
 

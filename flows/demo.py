@@ -68,7 +68,7 @@ class ModelRowCounts:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What was lost, what was restored, and the evidence."""
+    """The result of the demo: rows before the loss and after the restore, and the evidence."""
 
     models: tuple[ModelRowCounts, ...]
     files: tuple[int, int, int]  # before, after the loss, restored

@@ -50,7 +50,7 @@ class Listing:
 
     @property
     def success(self) -> bool:
-        """Nothing is damaged, missing or in doubt."""
+        """Whether no snapshot is damaged, missing or uncertain."""
         return not self.damaged and not self.problems
 
     def as_json(self) -> dict[str, Any]:

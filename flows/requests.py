@@ -74,7 +74,7 @@ class DoctorRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
-    """What to read again."""
+    """A verification: which snapshots to read again."""
 
     snapshot: Annotated[
         Name | None, FieldDescription("One snapshot: `latest`, an id or its first digits, or a tag. Empty: every one.")

@@ -53,7 +53,7 @@ from flows.tasks.open_tasks import open_the_snapshot
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """What a restore would do now."""
+    """The plan of a restore: what it would do now, and what would prevent it."""
 
     snapshot_id: str
     target: str

@@ -57,7 +57,7 @@ class WaysBack:
 
 @dataclass(frozen=True)
 class RollbackResult:
-    """What was swapped back, and where the previous live system is kept."""
+    """The result of a rollback: what is live again, and where the replaced system is kept."""
 
     database: str
     snapshot_id: str

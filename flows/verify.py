@@ -18,7 +18,7 @@ from flows.tasks.verify_tasks import verify_snapshot
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What a verification read, and the problems it found."""
+    """The result of a verification: what was read, and the problems."""
 
     snapshot_ids: tuple[str, ...]
     objects: int

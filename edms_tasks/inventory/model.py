@@ -129,7 +129,7 @@ SoftForm = LeafForm | Literal["json", "copy"]
 
 
 class Condition(Value):
-    """What a row must have in another column for a reference to be there; several conditions must all be met."""
+    """A condition on another column of the row; a reference with several conditions exists only if all are true."""
 
     column: str
     values: tuple[str, ...]  # as text; one of them
@@ -137,7 +137,7 @@ class Condition(Value):
 
 
 class IdPlace(Value):
-    """Where a column's values hold ids: at a path of their JSON or in the whole text, and in which form there."""
+    """A place of ids in a column's values: the whole text or a path of its JSON, and the form of the ids there."""
 
     where: tuple[Condition, ...] = ()
     path: str = ""  # into JSON; "": the value itself
@@ -164,7 +164,7 @@ class SoftReference(Value):
 
     @property
     def places(self) -> tuple[IdPlace, ...]:
-        """Where the column's values hold its ids."""
+        """The places of this reference's ids in the column's values."""
         if self.form == "copy":
             return self.copied
         if self.form == "json":

@@ -60,7 +60,7 @@ class CheckedKeys:
         return held(self.tables[table_id], self.raws[table_id], self.types[table_id], column)
 
     def rows_of(self, reference: ForeignReference) -> list[str]:
-        """The ids of tables that contain the referenced rows; of a partitioned table, the partitions with rows."""
+        """The ids of the tables that contain the referenced rows; for a partitioned table, its partitions with rows."""
         known = [target for target in reference.targets if target in self.keys]
         return [target for target in known if self.raws[target].files] if reference.partitions else known
 

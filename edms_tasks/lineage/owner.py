@@ -117,7 +117,7 @@ def describe_edms(identity: EdmsIdentity) -> str:
 
 
 def changed_names(then: EdmsIdentity, now: EdmsIdentity) -> str:
-    """What changed of host, database and project, in words, or ""."""
+    """The changes of host, database and project between two identities, in words; "" if there are none."""
     pairs = [
         ("host", then.host, now.host),
         ("database", then.database, now.database),

@@ -6,7 +6,7 @@ from edms_tasks.inventory.model import Value
 
 
 class SearchCoverage(Value):
-    """What was looked through for ids that nobody declared."""
+    """What was searched for undeclared ids."""
 
     models: tuple[str, ...] = ()  # whose ids change; none: nothing had to be looked through
     columns: int = 0

@@ -1,8 +1,7 @@
-"""Trees in a merge: their rows are matched without places, and written with the places that they get in the target.
+"""The merge of trees: rows are matched without their positions, and written with the positions that they get in the target.
 
-Places (paths, numbers of nested sets, counts of children) are taken off both sides' rows when they are read, and off the
-merged rows when they are read back: these are compared by names and parents. Whether the tree that was written is sound is
-checked on the places themselves.
+Positions (paths, numbers of nested sets, counts of children) are removed from both sides' rows when they are read, and from the
+merged rows when they are read back; these are compared by names and parents. The written tree is checked by its positions.
 """
 
 from __future__ import annotations
@@ -63,16 +62,16 @@ class TreeMerge:
 def find_trees(
     tables: Sequence[Table], keys: Mapping[str, NaturalKey | None], rows: Mapping[str, int], notes: list[str]
 ) -> tuple[dict[str, Tree], dict[str, NaturalKey | None]]:
-    """The trees among the tables, and the keys by which all tables are matched: nodes by their path of names.
+    """The trees among the tables, and all tables' keys for matching: nodes are identified by the path of their names.
 
     Args:
-        tables: the snapshot's.
-        keys: the natural keys.
-        rows: how many rows each table has in the snapshot.
+        tables: the snapshot's tables.
+        keys: their natural keys, by table id.
+        rows: the number of rows in the snapshot, by table id.
         notes: gets a line for each tree.
 
     Raises:
-        MergeRefused: nothing but its place tells a node from another.
+        MergeRefused: nothing but its position identifies a node.
     """
     trees, known = {}, dict(keys)
     for table in tables:
@@ -105,7 +104,7 @@ def find_trees(
 def without_places(
     cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, tree: Tree, folder: Path
 ) -> Labelled:
-    """A side's rows without the numbers of its places, written into `folder` (created)."""
+    """Write a side's rows without their positions into `folder`, which is created."""
     folder.mkdir(parents=True)
     strip = with_label_paths if tree.kind == "path" else without_numbers
     return strip(cursor, table, raw, tree, folder)
@@ -167,7 +166,7 @@ def with_places(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge, folder: Pat
 
 
 def broken_places(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge, merged: Labelled) -> int:
-    """How many nodes of the merged tree are not where they should be."""
+    """The number of nodes of the merged tree with a wrong position."""
     if merge.tree.kind == "path":
         return broken_nodes(cursor, merged.nodes, merged.step)
     misplaced = _under_others(cursor, merge, merged.nodes, written(merge.policy)) if merge.by_numbers else 0

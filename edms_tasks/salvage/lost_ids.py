@@ -34,7 +34,8 @@ def bounds_of(cursor: duckdb.DuckDBPyConnection, entry: TableEntry, chunk: Path)
 
 
 def ids_of_lost(table: Table, number: int, intact: Sequence[Bounds | None], among: Bounds | None = None) -> str:
-    """What is known of the primary keys in a lost chunk, in words; "" if nothing is.
+    """The known limits of the primary keys in a lost chunk, in words; "" if nothing is known.
+
 
     Args:
         table: the chunk's table.

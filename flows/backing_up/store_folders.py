@@ -20,7 +20,7 @@ from flows.tasks.package_tasks import look_up_file_names, match_files, store_roo
 
 @dataclass(frozen=True)
 class StoredRoots:
-    """What the manifest says of files."""
+    """The manifest's entries about files."""
 
     indexes: Sequence[FileIndex]
     file_names: Sequence[FileNameState]

@@ -24,7 +24,8 @@ _OWN = "profile"
 
 @dataclass(frozen=True)
 class Profile:
-    """What is known about an EDMS.
+    """The settings that a known EDMS needs, and how it is recognised.
+
 
     Args:
         name: name by which it is chosen.

@@ -14,7 +14,7 @@ from flows.running.flow_decorators import Shortfall
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """What a restore restored, and the evidence."""
+    """The result of a restore, and its evidence."""
 
     snapshot_id: str
     verdict: Verdict

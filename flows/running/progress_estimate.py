@@ -46,7 +46,7 @@ class Pace:
 
     @property
     def fraction(self) -> float | None:
-        """What is done of it, 0 to 1; None if it is not known how much there is."""
+        """The finished part, from 0 to 1; None if the total is not known."""
         with self._lock:
             return self._fraction()
 

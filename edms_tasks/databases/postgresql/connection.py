@@ -33,7 +33,7 @@ _OWN_NAMES = (
 
 @dataclass(frozen=True)
 class OwnNames:
-    """What unqualified names mean in the EDMS's own sessions."""
+    """The search path, default schema and other settings of the EDMS's own sessions, which decide what unqualified names mean."""
 
     search_path: str  # the setting, as SHOW gives it
     schema: str  # the schema of a new table

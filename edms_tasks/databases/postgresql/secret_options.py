@@ -20,7 +20,7 @@ _SECRET = ("sslpassword", "scram_client_key", "scram_server_key", "oauth_client_
 
 @dataclass(frozen=True)
 class ProgramStart:
-    """What to start a program with."""
+    """The arguments for starting a program: the address, its environment, and the file descriptors that it inherits."""
 
     address: DatabaseAddress  # without the secrets
     environment: dict[str, str]

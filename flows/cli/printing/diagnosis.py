@@ -68,7 +68,7 @@ def print_diagnosis(
 
 
 def print_written(console: Console, config: Path, written: Sequence[Suggestion]) -> None:
-    """Which suggestions were written into the settings file."""
+    """Print which suggestions were written into the settings file."""
     if not written:
         line(console, f"No suggestion was written into {config}.")
         return

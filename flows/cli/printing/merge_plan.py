@@ -47,7 +47,7 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
 
 
 def print_looked(console: Console, looked: SearchCoverage) -> None:
-    """Print what was looked through for ids that nobody declared."""
+    """Print what was searched for undeclared ids."""
     if not looked.models:
         return
     line(
