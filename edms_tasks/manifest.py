@@ -105,7 +105,7 @@ class TableEntry(Value):
         return sum(chunk.object.size for chunk in self.chunks)
 
 
-class Sequence(Value):
+class SequencePosition(Value):
     """The position of a sequence (PostgreSQL) or of sqlite_sequence's row for a table."""
 
     schema_name: str | None = None
@@ -155,7 +155,7 @@ class Manifest(Value):
     edms: Edms
     engine: str
     native_schema: NativeSchema
-    sequences: tuple[Sequence, ...]
+    sequences: tuple[SequencePosition, ...]
     tables: tuple[TableEntry, ...]
     files: tuple[FileIndex, ...]
     file_names: tuple[FileNameState, ...] = ()

@@ -27,10 +27,10 @@ from edms_tasks.manifest import (
     Manifest,
     NativeSchema,
     ObjectRef,
+    SequencePosition,
     TableEntry,
     TableState,
 )
-from edms_tasks.manifest import Sequence as SequencePosition
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.bounded_parquet import require_bounded
 from edms_tasks.scratch.workspace import Workspace

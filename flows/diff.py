@@ -20,7 +20,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
 from flows.diffing.compare_sources import CompareOptions, compare_sources
-from flows.diffing.diff_sources import Source, live_source, snapshot_source
+from flows.diffing.diff_sources import DiffSource, live_source, snapshot_source
 from flows.evidence.artifacts import leave_diff
 from flows.requests import DiffRequest
 from flows.restoring.target import ask_edms
@@ -102,7 +102,7 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
 
 def _open_snapshot(
     run: Run, repository: Repository, name: str, workspace: Workspace, report: ProbeReport | None = None
-) -> Source:
+) -> DiffSource:
     chosen = run.call(open_the_snapshot, run.settings, repository, name, report)
     for note in chosen.notes:
         run.say(note)

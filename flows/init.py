@@ -30,7 +30,7 @@ _MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
 
 
 @dataclass(frozen=True)
-class Check:
+class SettingsCheck:
     """A check of the settings, and its result."""
 
     subject: str
@@ -49,7 +49,7 @@ class InitResult:
 
     config: Path
     profile: str | None
-    checks: tuple[Check, ...]
+    checks: tuple[SettingsCheck, ...]
     written: bool = True
 
     @property
@@ -273,8 +273,8 @@ def _reach(reports: list[ProbeReport]) -> str:
     return f"{address.display}: {facts.engine} {facts.version}{programs}{create}"
 
 
-def _check(subject: str, ask: Callable[[], str]) -> Check:
+def _check(subject: str, ask: Callable[[], str]) -> SettingsCheck:
     try:
-        return Check(subject, ask())
+        return SettingsCheck(subject, ask())
     except EdmsBackupError as error:
-        return Check(subject, "", error)
+        return SettingsCheck(subject, "", error)

@@ -29,7 +29,7 @@ from edms_tasks.merging.matching_keys import keys_for_merge
 from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.promotion import LiveTarget, Patience
-from edms_tasks.promotion.target_locks import Held
+from edms_tasks.promotion.target_locks import HeldLocks
 from edms_tasks.report.page import keep_page, render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
@@ -41,7 +41,7 @@ from flows.evidence.reports import new_page
 from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.merging.merge_inputs import MergeInputs
-from flows.merging.merge_options import Wanted
+from flows.merging.merge_options import MergeChoices
 from flows.merging.merge_stages import MergeStages
 from flows.requests import BackupRequest, MergeRequest
 from flows.restoring.target import address_of, ask_edms
@@ -118,7 +118,7 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
             where=f"snapshot {request.snapshot}",
             fix="Turn `Confirm` on, or leave `Dry run` on.",
         )
-    wanted, notes = Wanted.of(request, run.settings), list[str]()
+    wanted, notes = MergeChoices.of(request, run.settings), list[str]()
     with ExitStack() as cleanup:
         with run.stage("open"):
             opened = _open(run, request, notes, cleanup)
@@ -156,7 +156,7 @@ class _Opened:
     database: Database
     live: LiveTarget
     patience: Patience
-    held: Held | None  # None: nothing is written
+    held: HeldLocks | None  # None: nothing is written
 
 
 def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack) -> _Opened:
@@ -185,7 +185,7 @@ def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack)
 def _inputs(
     run: Run,
     request: MergeRequest,
-    wanted: Wanted,
+    wanted: MergeChoices,
     opened: _Opened,
     scratch: Path,
     notes: list[str],

@@ -29,7 +29,7 @@ from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
 from flows.backing_up.preflight_restore import notes_on_the_edms, try_the_schema
 from flows.diffing.compare_sources import CompareOptions, compare_sources
-from flows.diffing.diff_sources import Source, database_source, labels_of, nothing, snapshot_source
+from flows.diffing.diff_sources import DiffSource, database_source, labels_of, nothing, snapshot_source
 from flows.evidence.artifacts import leave_restore_plan
 from flows.evidence.reports import new_page
 from flows.live.live_target import journal_of
@@ -134,13 +134,13 @@ class _Opened:
     repository: Repository
     workspace: Workspace
     scratch: Path
-    source: Source
+    source: DiffSource
     target: Target
     version_plan: VersionPlan
     notes: list[str]
     in_use: str | None = None
 
-    def whole(self) -> Source:
+    def whole(self) -> DiffSource:
         """The snapshot as if the settings excluded nothing: excluded rows and files are missing after a restore."""
         restored = {index.root.name for index, _, _ in self.target.folders}
         roots = {name: held for name, held in self.source.roots.items() if name in restored}
@@ -229,7 +229,7 @@ def _preflight(run: Run, opened: _Opened) -> tuple[str, ...]:
 
 
 @contextmanager
-def _there(run: Run, opened: _Opened) -> Iterator[Source]:
+def _there(run: Run, opened: _Opened) -> Iterator[DiffSource]:
     """The live system that a restore would replace, as a source of a comparison."""
     target, manifest = opened.target, opened.manifest
     address = target.database.address if target.into is None else target.database.address.renamed(target.into)

@@ -21,7 +21,7 @@ from edms_tasks.files.folder_listing import batch_of, write_listing
 from edms_tasks.files.folder_walk import Tell, Troubles, walk
 from edms_tasks.files.index import SCHEMA, file_workspace, readable
 from edms_tasks.files.index_fetch import open_index
-from edms_tasks.files.read_ahead import FileFailed, Reading, Wanted, in_order
+from edms_tasks.files.read_ahead import FileFailed, FileToRead, OpenFile, in_order
 from edms_tasks.manifest import FileIndex
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
@@ -183,9 +183,9 @@ def _relate_live(connection: duckdb.DuckDBPyConnection, live: LiveFolder, folder
 def _read_again(
     root: bytes, wanted: duckdb.DuckDBPyConnection, jobs: int, tell: Tell
 ) -> Iterator[list[tuple[object, ...]]]:
-    def hashed(file: Wanted) -> tuple[Wanted, int | None, str]:
+    def hashed(file: FileToRead) -> tuple[FileToRead, int | None, str]:
         try:
-            with Reading(root, file) as reading:
+            with OpenFile(root, file) as reading:
                 digest, size = hashlib.sha256(), 0
                 for block in reading.blocks():
                     digest.update(block)
@@ -194,9 +194,9 @@ def _read_again(
             return file, None, str(failed)
         return file, size, digest.hexdigest()
 
-    def files() -> Iterator[Wanted]:
+    def files() -> Iterator[FileToRead]:
         while rows := wanted.fetchmany(_ROWS_AT_ONCE):
-            yield from (Wanted(*row) for row in rows)
+            yield from (FileToRead(*row) for row in rows)
 
     found: list[tuple[object, ...]] = []
     with ThreadPoolExecutor(jobs) as threads:

@@ -22,7 +22,7 @@ from edms_tasks.manifest import Manifest, TableEntry
 
 
 @dataclass(frozen=True)
-class State:
+class ComparedState:
     """One of the two compared states, as known before any row is read."""
 
     title: str  # for people
@@ -50,12 +50,12 @@ class SharedSchema:
         return frozenset(table_id for table_id in self.tables if _is_named(table_id, self, found))
 
 
-def state_of_snapshot(snapshot_id: str, manifest: Manifest) -> State:
+def state_of_snapshot(snapshot_id: str, manifest: Manifest) -> ComparedState:
     """The state of a snapshot, from its manifest."""
     tables = {entry.table.id: entry.table for entry in manifest.tables}
     excluded = {finding.subject for finding in manifest.findings if finding.code == "excluded"}
     tag = f" ({manifest.tag})" if manifest.tag else ""
-    return State(
+    return ComparedState(
         title=f"snapshot {snapshot_id[:12]}{tag}, {manifest.created:%Y-%m-%d %H:%M:%S} UTC",
         engine=manifest.engine,
         tables=tables,
@@ -65,13 +65,13 @@ def state_of_snapshot(snapshot_id: str, manifest: Manifest) -> State:
     )
 
 
-def state_of_database(title: str, engine: str, tables: Sequence[Table], findings: Sequence[Finding]) -> State:
+def state_of_database(title: str, engine: str, tables: Sequence[Table], findings: Sequence[Finding]) -> ComparedState:
     """The state of a live database, from its catalogue."""
     known = {table.id: table for table in tables}
-    return State(f"live, {title}", engine, known, {}, frozenset(), _rebuilt(findings, known))
+    return ComparedState(f"live, {title}", engine, known, {}, frozenset(), _rebuilt(findings, known))
 
 
-def shared_schema(first: State, second: State) -> SharedSchema:
+def shared_schema(first: ComparedState, second: ComparedState) -> SharedSchema:
     """The shared schema of both. References and keys are those of the first."""
     left_out = (first.left_out | second.left_out) & (first.tables.keys() | second.tables.keys())
     # A live database does not know the models of its tables.
@@ -132,7 +132,7 @@ def _is_on_both(reference: Reference, table: Table, tables: Mapping[str, Table])
     )
 
 
-def _key(table_id: str, tables: Mapping[str, Table], first: State, second: State) -> NaturalKey | None:
+def _key(table_id: str, tables: Mapping[str, Table], first: ComparedState, second: ComparedState) -> NaturalKey | None:
     """The natural key of a table, of the first state if that has one, whose columns exist on both sides; or None."""
     for state in (first, second):
         entry = state.entries.get(table_id)

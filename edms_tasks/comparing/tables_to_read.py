@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from edms_tasks.comparing.shared_schema import SharedSchema, State, path_targets
+from edms_tasks.comparing.shared_schema import ComparedState, SharedSchema, path_targets
 from edms_tasks.databases.engines import columns_hold_anything
 from edms_tasks.inventory.model import CONTENT_TYPES, GenericReference, Reference, SoftReference, Table
 from edms_tasks.manifest import TableEntry
 
 
-def unchanged(schema: SharedSchema, first: State, second: State) -> frozenset[str]:
+def unchanged(schema: SharedSchema, first: ComparedState, second: ComparedState) -> frozenset[str]:
     """The ids of tables that are equal in two snapshots by their digests.
 
     A table's digests contain its references as natural keys. They do not contain the values of referenced rows without a

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edms_tasks.conversion.conversion_types import Columns, Form, Incompatible
-from edms_tasks.conversion.kinds import Kind, kind_of
+from edms_tasks.conversion.kinds import ValueKind, kind_of
 from edms_tasks.conversion.storage_classes import KIND_OF, Classes, classes_of, in_form, normal_form
 
 
@@ -35,7 +35,7 @@ class Conversion:
         return self.columns.sqlite.name
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> ValueKind | None:
         """The kind of its values; None if no kind is known in both engines."""
         return kind_of(self.columns.postgresql.native_type)
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edms_tasks.inventory.model import Table
-from edms_tasks.manifest import Sequence as Position
+from edms_tasks.manifest import SequencePosition
 
 
 def converted_positions(
     tables: Sequence[Table],
-    counters: Mapping[str, Position],
-    positions: Sequence[Position],
+    counters: Mapping[str, SequencePosition],
+    positions: Sequence[SequencePosition],
     highest: Mapping[str, int],
-) -> tuple[tuple[Position, ...], tuple[str, ...]]:
+) -> tuple[tuple[SequencePosition, ...], tuple[str, ...]]:
     """The positions to set in the other engine, and the names of the snapshot's counters without a table there.
 
     Args:
@@ -47,7 +47,7 @@ def converted_positions(
     return tuple(made), tuple(dict.fromkeys(left))
 
 
-def _of_table(table: Table, positions: Sequence[Position]) -> Position | None:
+def _of_table(table: Table, positions: Sequence[SequencePosition]) -> SequencePosition | None:
     """The snapshot's counter of a table: named like the table in SQLite, `<table>_<column>_seq` in PostgreSQL."""
     names = {table.name}
     if table.schema_name is not None:
@@ -58,7 +58,7 @@ def _of_table(table: Table, positions: Sequence[Position]) -> Position | None:
     return None
 
 
-def _given(position: Position | None) -> int:
+def _given(position: SequencePosition | None) -> int:
     """The highest id that the counter has given out; 0 for none."""
     if position is None:
         return 0

@@ -17,8 +17,7 @@ from edms_tasks.databases.database_locks import HeldLock, LockKind
 from edms_tasks.errors import EdmsBackupError, TargetLocked
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.locking.file_locks import Wait, give_up
-from edms_tasks.manifest import Encoding, TableEntry
-from edms_tasks.manifest import Sequence as SequencePosition
+from edms_tasks.manifest import Encoding, SequencePosition, TableEntry
 
 if TYPE_CHECKING:  # inspecting the EDMS imports this room, and should not wait for Arrow
     import pyarrow as pa

@@ -41,7 +41,7 @@ class ProfileLine(Value):
 
 
 @dataclass(frozen=True)
-class Entry:
+class ProfileEntry:
     """One line, as settings without any other line."""
 
     section: str
@@ -53,32 +53,34 @@ class Entry:
 class Tried:
     """The result of trying a line: the references that it adds, or the error."""
 
-    entry: Entry
+    entry: ProfileEntry
     references: tuple[tuple[str, Reference], ...] = ()  # with their table's id
     file_names: tuple[FileNameReference, ...] = ()
     error: SettingsError | None = None
 
 
-def entries_of(values: Mapping[str, Any]) -> Iterator[Entry]:
+def entries_of(values: Mapping[str, Any]) -> Iterator[ProfileEntry]:
     """The lines of parsed TOML, in their order."""
     for section, value in values.items():
         if isinstance(value, list):
             for one in value:
-                yield Entry(section, _inline(one), {section: [one]})
+                yield ProfileEntry(section, _inline(one), {section: [one]})
             continue
         for key, one in value.items():
             if isinstance(one, list) and section != _FREE:
                 for item in one:
-                    yield Entry(section, f"{key}: {_plain(item)}", {section: {key: [item]}})
+                    yield ProfileEntry(section, f"{key}: {_plain(item)}", {section: {key: [item]}})
             elif isinstance(one, dict):
                 for name, item in one.items():
-                    yield Entry(section, f"{key}: {name} = {_plain(item)}", {section: {key: {name: item}}})
+                    yield ProfileEntry(section, f"{key}: {name} = {_plain(item)}", {section: {key: {name: item}}})
             else:
-                yield Entry(section, f"{key} = {_inline(one)}", {section: {key: one}})
+                yield ProfileEntry(section, f"{key} = {_inline(one)}", {section: {key: one}})
 
 
 def try_lines(
-    entries: Sequence[Entry], read: Callable[[Mapping[str, Any]], Settings], build: Callable[[Settings], Inventory]
+    entries: Sequence[ProfileEntry],
+    read: Callable[[Mapping[str, Any]], Settings],
+    build: Callable[[Settings], Inventory],
 ) -> tuple[Settings, tuple[Tried, ...]]:
     """Try each line together with the right ones before it.
 
@@ -185,7 +187,7 @@ class _Assessor:
             return _counted(entry, found, "file")
         return _line(entry, "right", 0, "a setting; there is nothing to count")
 
-    def _key(self, entry: Entry) -> ProfileLine:
+    def _key(self, entry: ProfileEntry) -> ProfileLine:
         name = next(iter(entry.settings[_FREE]))
         table = self._table(name)
         assert table is not None  # otherwise building the inventory would have failed
@@ -229,7 +231,7 @@ class _Assessor:
         matched, orphans = self.cursor.execute(counts).fetchall()[0]
         return int(matched), int(orphans)
 
-    def _column(self, entry: Entry, name: str) -> ProfileLine:
+    def _column(self, entry: ProfileEntry, name: str) -> ProfileLine:
         label, _, column = name.rpartition(".")
         table = self._table(label)
         if table is None:
@@ -241,7 +243,7 @@ class _Assessor:
         counts = f"SELECT count({identifier(known[column.lower()])}) FROM {relation(table, self.keys.raws[table.id])}"
         return _counted(entry, int(self.cursor.execute(counts).fetchall()[0][0]), "value")
 
-    def _left_out(self, entry: Entry) -> ProfileLine:
+    def _left_out(self, entry: ProfileEntry) -> ProfileLine:
         said = entry.settings["exclude"]
         if tables := said.get("tables"):
             table = self._table(str(tables[0]))
@@ -261,13 +263,13 @@ class _Assessor:
         )
 
 
-def _line(entry: Entry, verdict: Verdict, count: int, found: str, fix: str = "") -> ProfileLine:
+def _line(entry: ProfileEntry, verdict: Verdict, count: int, found: str, fix: str = "") -> ProfileLine:
     return ProfileLine(
         section=entry.section, line=entry.line, verdict=verdict, count=count, found=found.strip(), fix=fix
     )
 
 
-def _counted(entry: Entry, count: int, what: str) -> ProfileLine:
+def _counted(entry: ProfileEntry, count: int, what: str) -> ProfileLine:
     return _line(entry, "right" if count else "nothing", count, _count(count, what))
 
 

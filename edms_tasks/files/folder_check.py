@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.files.folder_listing import batch_of
-from edms_tasks.files.folder_walk import Found, walk
+from edms_tasks.files.folder_walk import WalkedEntry, walk
 from edms_tasks.files.index import SCHEMA, OpenedIndex, digest_of, readable
 from edms_tasks.files.index_fetch import open_index
 from edms_tasks.files.pack_contents import query_index
@@ -193,12 +193,12 @@ def _look(base: bytes, jobs: int) -> Iterator[list[_Row]]:
     yield others
 
 
-def _groups(found: Iterator[Found]) -> Iterator[list[Found]]:
+def _groups(found: Iterator[WalkedEntry]) -> Iterator[list[WalkedEntry]]:
     while group := list(itertools.islice(found, _GROUP_FILES)):
         yield group
 
 
-def _looked_at(base: bytes, found: Found) -> _Row:
+def _looked_at(base: bytes, found: WalkedEntry) -> _Row:
     of = found.stat
     attributes = (stat.S_IMODE(of.st_mode), of.st_mtime_ns, of.st_uid, of.st_gid)
     if found.link:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.files.folder_walk import Found
+from edms_tasks.files.folder_walk import WalkedEntry
 
 SCHEMA = pa.schema(
     [
@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
 _ROWS_AT_ONCE = 32_768
 
 
-def write_listing(found: Iterable[Found], into: Path) -> None:
+def write_listing(found: Iterable[WalkedEntry], into: Path) -> None:
     """Write the results of a walk to the Parquet file `into`, some ten thousand rows at a time."""
     rows: list[tuple[object, ...]] = []
     with pq.ParquetWriter(into, SCHEMA, compression="lz4") as writer:

@@ -26,7 +26,7 @@ MERGE_STAGING = b".edms-backup-merge"
 """The folder at the top of a root in which a merge stages files; it is there only while one runs, or was killed."""
 
 
-class Found(NamedTuple):
+class WalkedEntry(NamedTuple):
     """A file or folder found on the walk."""
 
     path: bytes  # relative to the root; b"" is the root itself
@@ -41,7 +41,7 @@ def walk(
     *,
     leave_out: LeaveOut = NOTHING,
     ours: Sequence[Path] = (),
-) -> Iterator[Found]:
+) -> Iterator[WalkedEntry]:
     """Walk a root depth first, names in byte order. Memory holds one folder's names for each level, not the whole tree.
 
     Args:
@@ -59,7 +59,7 @@ def walk(
     if not stat.S_ISDIR(status.st_mode):
         tell("file-root-missing", b"")
         return
-    yield Found(b"", "dir", status)
+    yield WalkedEntry(b"", "dir", status)
     folders = {(there.st_dev, there.st_ino) for one in ours if one.is_dir() for there in [one.stat()]}
     databases = names_in(Path(os.fsdecode(root)), [one for one in ours if one.is_file()])
     pending = [iter(_names(root, b"", tell))]
@@ -110,7 +110,7 @@ def _names(root: bytes, path: bytes, tell: Tell) -> list[bytes]:
     return []
 
 
-def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
+def _look(root: bytes, path: bytes, tell: Tell) -> WalkedEntry | None:
     full = root + b"/" + path
     try:
         status = status_of(full, follow_links=False)
@@ -128,13 +128,13 @@ def _look(root: bytes, path: bytes, tell: Tell) -> Found | None:
         tell("file-unreadable", path)
         return None
     if stat.S_ISREG(status.st_mode):
-        return Found(path, "file", status, link)
+        return WalkedEntry(path, "file", status, link)
     if not stat.S_ISDIR(status.st_mode):
         tell("file-special", path)
     elif link:
         tell("link-to-folder", path)
     else:
-        return Found(path, "dir", status)
+        return WalkedEntry(path, "dir", status)
     return None
 
 

@@ -64,7 +64,7 @@ _DIGEST = """
 """
 
 
-class Part(NamedTuple):
+class PackPart(NamedTuple):
     """A run of bytes in an unpacked pack."""
 
     object: str

@@ -67,7 +67,7 @@ class _Piece(NamedTuple):
     files: int  # that have it
 
 
-class Contents(NamedTuple):
+class ContentProblems(NamedTuple):
     """The problems with the contents of an index's files."""
 
     damaged: dict[str, DamagedRepository]  # packs, by name
@@ -132,7 +132,7 @@ def _verify(opened: OpenedIndex, repository: Repository, known: frozenset[str], 
 
 def assess_contents(
     opened: OpenedIndex, repository: Repository, *, known: frozenset[str] = frozenset(), meter: Meter, jobs: int
-) -> Contents:
+) -> ContentProblems:
     """Read every pack that has contents of the index, except those `known` to be intact, and hash every content, on `jobs` threads."""
     refs = {ref.sha256: ref for ref in opened.index.packs if ref.sha256 not in known}
     for files, size in query_index(opened, _IN_PACKS, packs=list(refs)):
@@ -162,7 +162,7 @@ def assess_contents(
             damaged |= assessed.damaged
             wrong.update(assessed.wrong)
             meter.count(assessed.files, assessed.size)
-    return Contents(damaged, frozenset(wrong), tuple(ref for pack, ref in refs.items() if pack not in read))
+    return ContentProblems(damaged, frozenset(wrong), tuple(ref for pack, ref in refs.items() if pack not in read))
 
 
 def _assess(pieces: list[_Piece], ref: ObjectRef, repository: Repository) -> _Assessed:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.files.index import LARGEST_PACK_OBJECT, PACK_BYTES, OpenedIndex, Part, readable
+from edms_tasks.files.index import LARGEST_PACK_OBJECT, PACK_BYTES, OpenedIndex, PackPart, readable
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 
@@ -30,7 +30,7 @@ class StoredFile(NamedTuple):
     uid: int
     gid: int
     sha256: str
-    parts: tuple[Part, ...]
+    parts: tuple[PackPart, ...]
 
 
 def files_by_pack(opened: OpenedIndex) -> Iterator[StoredFile]:
@@ -58,7 +58,7 @@ def files_of_several_packs(opened: OpenedIndex) -> Iterator[StoredFile]:
 
 
 def _stored_file(row: tuple) -> StoredFile:  # type: ignore[type-arg]
-    return StoredFile._make((*row[:-1], tuple(Part(**part) for part in row[-1])))
+    return StoredFile._make((*row[:-1], tuple(PackPart(**part) for part in row[-1])))
 
 
 def query_index(opened: OpenedIndex, query: str, **parameters: object) -> Iterator[tuple]:  # type: ignore[type-arg]

@@ -28,7 +28,7 @@ else:
 
 from edms_tasks.files.index import PACK_BYTES, PARTS, SCHEMA
 from edms_tasks.files.progress import Meter
-from edms_tasks.files.read_ahead import Content, Reading, Wanted
+from edms_tasks.files.read_ahead import Content, FileToRead, OpenFile
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 
@@ -54,7 +54,7 @@ class PackPosition(NamedTuple):
 
 
 class _Row(NamedTuple):
-    file: Wanted
+    file: FileToRead
     status: os.stat_result
     settled: bool
     size: int
@@ -129,7 +129,7 @@ class Packer:
             places = (place,)
         self._keep(_Row(content.file, content.status, content.settled, size, content.sha256, places))
 
-    def add_large(self, base: bytes, file: Wanted, meter: Meter) -> str:
+    def add_large(self, base: bytes, file: FileToRead, meter: Meter) -> str:
         """Read a file that is too large for one pack, and add it; `meter` counts its bytes.
 
         Returns:
@@ -144,7 +144,7 @@ class Packer:
         self._keep(row)
         return "file-changed-while-read" if changed else ""
 
-    def _read_large(self, base: bytes, file: Wanted, meter: Meter) -> tuple[_Row, bool]:
+    def _read_large(self, base: bytes, file: FileToRead, meter: Meter) -> tuple[_Row, bool]:
         digest, size = hashlib.sha256(), 0
         pack: list[bytes] = []
         places: list[PackPosition] = []
@@ -154,7 +154,7 @@ class Packer:
             self._send(places[-1].pack, pack.copy(), [])
             pack.clear()
 
-        with Reading(base, file) as reading:
+        with OpenFile(base, file) as reading:
             room = PACK_BYTES
             for block in reading.blocks():
                 digest.update(block)

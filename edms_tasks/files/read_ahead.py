@@ -34,7 +34,7 @@ _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 
 
-class Wanted(NamedTuple):
+class FileToRead(NamedTuple):
     """A file to read."""
 
     position: int  # in the listing
@@ -46,7 +46,7 @@ class Wanted(NamedTuple):
 class Content(NamedTuple):
     """A file that was read completely into memory."""
 
-    file: Wanted
+    file: FileToRead
     status: os.stat_result  # when it was opened
     settled: bool  # its time stamps will tell the next change
     data: bytes
@@ -57,13 +57,13 @@ class Content(NamedTuple):
 class TooLarge(NamedTuple):
     """A file that is larger than a pack, and was not read."""
 
-    file: Wanted
+    file: FileToRead
 
 
 class NotRead(NamedTuple):
     """A file that could not be read; `trouble` is the code of a finding."""
 
-    file: Wanted
+    file: FileToRead
     trouble: str
 
 
@@ -74,7 +74,7 @@ class FileFailed(Exception):
     """A file could not be read. The text is the code of a finding."""
 
 
-def read_ahead(base: bytes, files: Iterable[Wanted], threads: Executor, *, ahead: int) -> Iterator[list[Read]]:
+def read_ahead(base: bytes, files: Iterable[FileToRead], threads: Executor, *, ahead: int) -> Iterator[list[Read]]:
     """Read files in order, in groups of at most 64 files or 1 MiB; the next `ahead` groups are read meanwhile.
 
     Args:
@@ -99,8 +99,8 @@ def in_order(
         yield pending.popleft().result()
 
 
-def _groups(files: Iterable[Wanted]) -> Iterator[list[Wanted]]:
-    group: list[Wanted] = []
+def _groups(files: Iterable[FileToRead]) -> Iterator[list[FileToRead]]:
+    group: list[FileToRead] = []
     size = 0
     for file in files:
         if group and (size + file.size > _GROUP_BYTES or len(group) == _GROUP_FILES):
@@ -112,7 +112,7 @@ def _groups(files: Iterable[Wanted]) -> Iterator[list[Wanted]]:
         yield group
 
 
-def _read(base: bytes, file: Wanted) -> Read:
+def _read(base: bytes, file: FileToRead) -> Read:
     try:
         read = _read_once(base, file)
         if isinstance(read, Content) and read.trouble:
@@ -122,8 +122,8 @@ def _read(base: bytes, file: Wanted) -> Read:
     return read
 
 
-def _read_once(base: bytes, file: Wanted) -> Content | TooLarge:
-    with Reading(base, file) as reading:
+def _read_once(base: bytes, file: FileToRead) -> Content | TooLarge:
+    with OpenFile(base, file) as reading:
         if reading.status.st_size > PACK_BYTES:
             return TooLarge(file)
         data = b"".join(reading.blocks())
@@ -138,14 +138,14 @@ def _read_once(base: bytes, file: Wanted) -> Content | TooLarge:
     )
 
 
-class Reading:
+class OpenFile:
     """A file opened for reading. It distinguishes failures of the file (`FileFailed`) from all others."""
 
-    def __init__(self, base: bytes, file: Wanted) -> None:
+    def __init__(self, base: bytes, file: FileToRead) -> None:
         self._path = base + b"/" + file.path
         self._flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if file.link else os.O_NOFOLLOW)
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> OpenFile:
         try:
             self._descriptor = open_file(self._path, self._flags)
         except FileNotFoundError as error:

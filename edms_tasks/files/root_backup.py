@@ -27,7 +27,7 @@ from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, digest_of, file_workspa
 from edms_tasks.files.index_fetch import open_index
 from edms_tasks.files.pack_writer import Packer
 from edms_tasks.files.progress import Meter, Progress
-from edms_tasks.files.read_ahead import Content, FileFailed, Read, TooLarge, Wanted, read_ahead
+from edms_tasks.files.read_ahead import Content, FileFailed, FileToRead, Read, TooLarge, read_ahead
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.quoting import literal
@@ -197,7 +197,7 @@ def _read_changed(
         first = next(changed, None)
         if first is not None:
             packer.know(_batches(workspace, _CONTENTS), known)
-            files = (Wanted(*row) for row in itertools.chain([first], changed))
+            files = (FileToRead(*row) for row in itertools.chain([first], changed))
             for group in read_ahead(base, files, threads, ahead=4 * jobs):
                 for read in group:
                     _take(base, read, packer, troubles, meter)

@@ -8,7 +8,7 @@ from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.last_backup_record import asker_unasked, remembered
 from edms_tasks.lineage.owner import Asker, asker_of
-from edms_tasks.lineage.snapshot_history import PROBLEMS, History, histories, history_of
+from edms_tasks.lineage.snapshot_history import PROBLEMS, SnapshotHistory, histories, history_of
 from edms_tasks.lineage.snapshot_names import Chosen, choose
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.chain import Mark
@@ -23,23 +23,23 @@ def chosen_snapshot(
     return choose(repository, name, asker, _here(settings, repository, asker), passing_over=passing_over)
 
 
-def own_history(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> History:
+def own_history(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> SnapshotHistory:
     """The snapshots of the EDMS that the settings describe."""
     asker = _asker(settings, repository, report)
     return history_of(repository, asker, _here(settings, repository, asker))
 
 
 @dataclass(frozen=True)
-class State:
+class RepositoryState:
     """The snapshots of a repository, of every EDMS, and the problems among them."""
 
     survey: Survey
-    own: History
+    own: SnapshotHistory
     problems: tuple[str, ...]  # losses, and doubts about which snapshot is the newest
     notes: tuple[str, ...]  # wrong clocks, head records that are behind
 
 
-def state_of(settings: Settings, repository: Repository) -> State:
+def state_of(settings: Settings, repository: Repository) -> RepositoryState:
     """Check the order and completeness of all snapshots in a repository."""
     own = own_history(settings, repository)
     found: dict[tuple[str, str, str], Finding] = {}
@@ -48,7 +48,7 @@ def state_of(settings: Settings, repository: Repository) -> State:
             found.setdefault((one.code, one.subject, one.message), one)
     problems = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code in PROBLEMS)
     notes = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code not in PROBLEMS)
-    return State(own.survey, own, problems, notes)
+    return RepositoryState(own.survey, own, problems, notes)
 
 
 def _asker(settings: Settings, repository: Repository, report: ProbeReport | None) -> Asker:

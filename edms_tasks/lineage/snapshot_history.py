@@ -17,7 +17,7 @@ PROBLEMS = frozenset({"snapshot-missing", "snapshot-misnamed", "snapshots-forked
 
 
 @dataclass(frozen=True)
-class History:
+class SnapshotHistory:
     """One EDMS's snapshots, and those of others."""
 
     survey: Survey
@@ -155,7 +155,7 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def history_of(repository: Repository, asker: Asker, here: Mark | None = None) -> History:
+def history_of(repository: Repository, asker: Asker, here: Mark | None = None) -> SnapshotHistory:
     """The history of the EDMS `asker`; if that is unknown, of the only EDMS in the repository."""
     found = repository.survey()
     owner = owners(found.intact, asker)
@@ -163,18 +163,20 @@ def history_of(repository: Repository, asker: Asker, here: Mark | None = None) -
     return _history(found, asker, owner, key, here)
 
 
-def histories(found: Survey, asker: Asker) -> tuple[History, ...]:
+def histories(found: Survey, asker: Asker) -> tuple[SnapshotHistory, ...]:
     """The history of every other EDMS in the repository."""
     owner = owners(found.intact, asker)
     keys = sorted({*owner.values(), *found.heads} - {asker.id})
     return tuple(_history(found, asker, owner, key, None) for key in keys)
 
 
-def _history(found: Survey, asker: Asker, owner: Mapping[str, str], key: str | None, here: Mark | None) -> History:
+def _history(
+    found: Survey, asker: Asker, owner: Mapping[str, str], key: str | None, here: Mark | None
+) -> SnapshotHistory:
     own = [name for name, whose in owner.items() if whose == key]
     head = found.heads.get(key) if key is not None else None
     chain = chain_of(found.links, own, found.unreadable, head=head, here=here)
-    return History(found, asker, owner, key, chain, head, here)
+    return SnapshotHistory(found, asker, owner, key, chain, head, here)
 
 
 def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: Asker) -> str | None:
@@ -190,7 +192,7 @@ def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: As
     return keys.pop()
 
 
-def whose(history: History, key: str) -> str:
+def whose(history: SnapshotHistory, key: str) -> str:
     """A sentence that describes an EDMS of the repository, from its newest snapshot."""
     names = [name for name in history.survey.order if history.owner[name] == key]
     text = names_of(history.survey.intact[names[-1]]) if names else f"id {key}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edms_tasks.errors import DamagedRepository, UndeterminedSnapshot, UnknownSnapshot
 from edms_tasks.lineage.owner import Asker, changed_names, describe_edms, names_of
-from edms_tasks.lineage.snapshot_history import History, history_of, whose
+from edms_tasks.lineage.snapshot_history import SnapshotHistory, history_of, whose
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.chain import Mark, ancestors_of
@@ -57,7 +57,7 @@ def choose(
     return Chosen(snapshot_id, manifest, _owner_notes(history, snapshot_id))
 
 
-def _latest(repository: Repository, history: History, passing_over: str) -> str:
+def _latest(repository: Repository, history: SnapshotHistory, passing_over: str) -> str:
     own = history.chain.order
     if not own and not history.survey.unreadable and not _lost(history):
         raise _none_of_its_own(repository, history)
@@ -94,7 +94,7 @@ def _latest(repository: Repository, history: History, passing_over: str) -> str:
     return history.chain.heads[0]
 
 
-def _lost(history: History) -> Mark | None:
+def _lost(history: SnapshotHistory) -> Mark | None:
     """The newest snapshot by the records, if it is missing and no existing snapshot is its successor; else None."""
     followed = ancestors_of(history.chain.order, history.survey.links)
     marks = [mark for mark in (history.head, history.here) if mark is not None]
@@ -102,7 +102,7 @@ def _lost(history: History) -> Mark | None:
     return max(gone, key=lambda mark: mark.number) if gone else None
 
 
-def _none_of_its_own(repository: Repository, history: History) -> UnknownSnapshot:
+def _none_of_its_own(repository: Repository, history: SnapshotHistory) -> UnknownSnapshot:
     others = history.others
     if not others:
         return UnknownSnapshot(
@@ -124,7 +124,7 @@ def _none_of_its_own(repository: Repository, history: History) -> UnknownSnapsho
     )
 
 
-def _by_name(repository: Repository, history: History, name: str) -> str:
+def _by_name(repository: Repository, history: SnapshotHistory, name: str) -> str:
     survey = history.survey
     there = (*survey.intact, *survey.damaged)
     if name in there:
@@ -160,7 +160,7 @@ def _by_name(repository: Repository, history: History, name: str) -> str:
     )
 
 
-def _order_notes(history: History, snapshot_id: str) -> tuple[str, ...]:
+def _order_notes(history: SnapshotHistory, snapshot_id: str) -> tuple[str, ...]:
     notes = [one.message for one in history.findings() if one.code in _LOSSES | {"head-behind"}]
     intact = history.survey.intact
     by_time = max(history.chain.order, key=lambda one: (intact[one].created, one))
@@ -174,7 +174,7 @@ def _order_notes(history: History, snapshot_id: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _owner_notes(history: History, snapshot_id: str) -> tuple[str, ...]:
+def _owner_notes(history: SnapshotHistory, snapshot_id: str) -> tuple[str, ...]:
     manifest = history.survey.intact.get(snapshot_id)
     if manifest is None:
         return ()

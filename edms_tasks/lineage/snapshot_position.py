@@ -9,7 +9,7 @@ from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import EdmsIdentity, Finding
 from edms_tasks.lineage.owner import Asker, changed_names
 from edms_tasks.lineage.reopen_repository import Reopened
-from edms_tasks.lineage.snapshot_history import History, history_of, whose
+from edms_tasks.lineage.snapshot_history import SnapshotHistory, history_of, whose
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 
@@ -85,7 +85,7 @@ def _of_the_names(manifest: Manifest | None, asker: Asker) -> list[Finding]:
     ]
 
 
-def _of_others(history: History) -> tuple[str, ...]:
+def _of_others(history: SnapshotHistory) -> tuple[str, ...]:
     others = list(history.others)
     if not others:
         return ()

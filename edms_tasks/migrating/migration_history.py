@@ -17,7 +17,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class MigrationObstacle:
     """A reason why Django could not bring the snapshot's migrations forward, and what can be done."""
 
     app: str
@@ -26,14 +26,14 @@ class Obstacle:
 
 
 @dataclass(frozen=True)
-class History:
+class MigrationHistory:
     """The differences between the snapshot's migrations and the code's."""
 
     planned: tuple[Key, ...]  # in the code only: Django would run them, in this order
     missing: tuple[Key, ...]  # in the snapshot only: this code is older
     left: tuple[Key, ...]  # records of apps without migrations in the code
     stale: tuple[Key, ...]  # records of migrations that later code removed: nothing has to be done
-    obstacles: tuple[Obstacle, ...]
+    obstacles: tuple[MigrationObstacle, ...]
 
     @property
     def apps_left(self) -> tuple[str, ...]:
@@ -41,7 +41,9 @@ class History:
         return tuple(sorted({app for app, _ in self.left}))
 
 
-def compare_histories(applied: Iterable[Key], leaves: Iterable[Key], code: Sequence[ProbeMigration]) -> History:
+def compare_histories(
+    applied: Iterable[Key], leaves: Iterable[Key], code: Sequence[ProbeMigration]
+) -> MigrationHistory:
     """Compare a snapshot's migrations with the code's.
 
     Args:
@@ -61,7 +63,7 @@ def compare_histories(applied: Iterable[Key], leaves: Iterable[Key], code: Seque
     planned = _in_order({key: after for key, after in graph.after.items() if key not in graph.applied})
     obstacles = [*graph.obstacles, *_begun_anew(planned, recorded, graph, apps), *_out_of_order(graph)]
     anew = {obstacle.app for obstacle in obstacles}
-    return History(
+    return MigrationHistory(
         planned=planned,
         missing=tuple(sorted(key for key in unknown - stale if key[0] not in anew)),
         left=tuple(sorted(key for key in recorded if key[0] not in apps)),
@@ -79,7 +81,7 @@ def spelled(keys: Iterable[Key]) -> str:
 class _Graph:
     after: Mapping[Key, frozenset[Key]]  # each migration that counts -> those it comes after
     applied: frozenset[Key]  # squashed ones included that stand for applied ones
-    obstacles: tuple[Obstacle, ...]
+    obstacles: tuple[MigrationObstacle, ...]
 
 
 def _effective(recorded: set[Key], code: Sequence[ProbeMigration]) -> _Graph:
@@ -140,7 +142,7 @@ def _in_order(after: Mapping[Key, frozenset[Key]]) -> tuple[Key, ...]:
         return tuple(sorted(after))
 
 
-def _begun_anew(planned: Sequence[Key], recorded: set[Key], graph: _Graph, apps: set[str]) -> list[Obstacle]:
+def _begun_anew(planned: Sequence[Key], recorded: set[Key], graph: _Graph, apps: set[str]) -> list[MigrationObstacle]:
     """Apps whose first migration would run although the snapshot has records of others that the code no longer has."""
     obstacles = []
     for app in sorted(apps):
@@ -149,7 +151,7 @@ def _begun_anew(planned: Sequence[Key], recorded: set[Key], graph: _Graph, apps:
         common = any(key[0] == app and key in graph.applied for key in graph.after)
         if records and firsts and not common:
             obstacles.append(
-                Obstacle(
+                MigrationObstacle(
                     app,
                     f"The snapshot was made under {spelled(records)}; the code has none of them, and begins with "
                     f"{spelled(firsts)}, which would create tables that are there already. Such migrations are squashed ones "
@@ -161,13 +163,13 @@ def _begun_anew(planned: Sequence[Key], recorded: set[Key], graph: _Graph, apps:
     return obstacles
 
 
-def _out_of_order(graph: _Graph) -> list[Obstacle]:
+def _out_of_order(graph: _Graph) -> list[MigrationObstacle]:
     obstacles = []
     for key in sorted(graph.applied & graph.after.keys()):
         behind = sorted(other for other in graph.after[key] if other in graph.after and other not in graph.applied)
         if behind:
             obstacles.append(
-                Obstacle(
+                MigrationObstacle(
                     key[0],
                     f"In the code {spelled([key])} comes after {spelled(behind)}; the snapshot has the first, and not the latter. "
                     "Django refuses such a history.",
@@ -177,8 +179,8 @@ def _out_of_order(graph: _Graph) -> list[Obstacle]:
     return obstacles
 
 
-def _partly_squashed(squashed: ProbeMigration, done: Sequence[Key], gone: Sequence[Key]) -> Obstacle:
-    return Obstacle(
+def _partly_squashed(squashed: ProbeMigration, done: Sequence[Key], gone: Sequence[Key]) -> MigrationObstacle:
+    return MigrationObstacle(
         squashed.app,
         f"{spelled([squashed.key])} stands for {spelled(squashed.replaces)}. The snapshot was made under some of them "
         f"({spelled(done)}), and the code no longer has the others: {spelled(gone)}.",

@@ -31,7 +31,7 @@ from edms_tasks.promotion.swap_around_database import around_the_database, is_in
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedState:
     """A validated database and (live, staged) folders, each with its identity at the validation."""
 
     database: str
@@ -39,7 +39,7 @@ class Staged:
     folders: tuple[tuple[Path, Path, str], ...]
 
     @classmethod
-    def of(cls, database: str, fingerprint: str, folders: Sequence[tuple[Path, Path]]) -> Staged:
+    def of(cls, database: str, fingerprint: str, folders: Sequence[tuple[Path, Path]]) -> StagedState:
         """The database and folders with the folders' present identities."""
         return cls(database, fingerprint, tuple((live, staged, identity(staged)) for live, staged in folders))
 
@@ -58,7 +58,7 @@ class Staged:
 def plan(
     database: Database,
     journal: Journal,
-    staged: Staged,
+    staged: StagedState,
     *,
     snapshot_id: str,
     confirmation: str = "",

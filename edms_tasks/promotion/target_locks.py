@@ -44,7 +44,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldLocks:
     """The locks that this run holds."""
 
     locks: tuple[HeldLock, ...]
@@ -70,19 +70,19 @@ class LiveTarget:
     folders: tuple[Path, ...]
 
     @contextmanager
-    def working(self, purpose: str) -> Iterator[Held]:
+    def working(self, purpose: str) -> Iterator[HeldLocks]:
         """Hold the work locks, so that no other run restores, merges or rolls back; raises TargetLocked without waiting."""
         with self._locked("work", shared=False, purpose=purpose, wait=give_up) as held:
             yield held
 
     @contextmanager
-    def still(self, purpose: str, patience: Patience) -> Iterator[Held]:
+    def still(self, purpose: str, patience: Patience) -> Iterator[HeldLocks]:
         """Hold the still locks exclusively for a swap: wait for running backups, and make new ones wait."""
         with self._locked("still", shared=False, purpose=purpose, wait=patience.waiting()) as held:
             yield held
 
     @contextmanager
-    def read_together(self, purpose: str, patience: Patience) -> Iterator[tuple[Held, tuple[str, ...]]]:
+    def read_together(self, purpose: str, patience: Patience) -> Iterator[tuple[HeldLocks, tuple[str, ...]]]:
         """Share the still locks while rows and files are read; also returns sentences on what could not be locked."""
         unlocked: list[str] = []
         with self._locked("still", shared=True, purpose=purpose, wait=patience.waiting(), unlocked=unlocked) as held:
@@ -98,7 +98,7 @@ class LiveTarget:
     @contextmanager
     def _locked(
         self, kind: LockKind, *, shared: bool, purpose: str, wait: Wait, unlocked: list[str] | None = None
-    ) -> Iterator[Held]:
+    ) -> Iterator[HeldLocks]:
         """Take all locks of a kind, always in the same order; with `unlocked`, report locks that cannot be taken there."""
         with ExitStack() as stack:
             held: list[HeldLock] = []
@@ -126,7 +126,7 @@ class LiveTarget:
                     if unlocked is None:
                         raise
                     unlocked.append(f"{error.what} {error.where} {error.why}")
-            yield Held(tuple(held))
+            yield HeldLocks(tuple(held))
 
     def _sorted(self) -> Sequence[Path]:
         return sorted(set(self.folders))

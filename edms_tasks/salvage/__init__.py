@@ -6,7 +6,7 @@ refer to lost ones, `lost_ids.py` and `losses.py` say what is lost. The result i
 brings back and validates like any other. Nothing here touches a database or writes to the repository.
 """
 
-from edms_tasks.salvage.losses import Dangling, FilesLoss, Losses, LostChunk, LostObject, NamedFiles, TableLoss
+from edms_tasks.salvage.losses import Dangling, FilesLoss, FilesOfLostRows, Losses, LostChunk, LostObject, TableLoss
 from edms_tasks.salvage.lost_references import DanglingList
 from edms_tasks.salvage.open_damaged_snapshot import open_snapshot, require_schema
 from edms_tasks.salvage.salvaged_files import SalvagedFiles, survey_files, write_lost_files
@@ -17,10 +17,10 @@ __all__ = [
     "Dangling",
     "DanglingList",
     "FilesLoss",
+    "FilesOfLostRows",
     "Losses",
     "LostChunk",
     "LostObject",
-    "NamedFiles",
     "SalvagedFiles",
     "SalvagedTable",
     "TableLoss",

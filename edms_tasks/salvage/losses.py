@@ -90,7 +90,7 @@ class Dangling:
 
 
 @dataclass(frozen=True)
-class NamedFiles:
+class FilesOfLostRows:
     """Restored files whose names contain ids of lost rows."""
 
     root: str
@@ -105,7 +105,7 @@ class Losses:
     tables: tuple[TableLoss, ...]
     files: tuple[FilesLoss, ...]
     dangling: tuple[Dangling, ...] = ()
-    named_files: tuple[NamedFiles, ...] = ()
+    named_files: tuple[FilesOfLostRows, ...] = ()
     lists: Mapping[str, int] | None = None  # file beside the report -> number of lines; they name all rows and files
 
     @property

@@ -21,7 +21,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Difference:
+class DefinitionDifference:
     """A definition that differs from the snapshot's; `was` and `now` are shortened."""
 
     subject: str
@@ -30,11 +30,11 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DefinitionComparison:
     """The result of a comparison."""
 
     compared: int  # number of the snapshot's definitions that were compared
-    differences: tuple[Difference, ...]
+    differences: tuple[DefinitionDifference, ...]
     notes: tuple[str, ...]
 
 
@@ -53,7 +53,7 @@ def compare_definitions(
     database: Database,
     folder: Path,
     left_out: Sequence[LeftOut] = (),
-) -> Comparison:
+) -> DefinitionComparison:
     """Compare the snapshot's schema with that of a restored database.
 
     Args:
@@ -105,7 +105,7 @@ def compare_definitions(
         notes.append(f"It could not be determined whether differing definitions mean the same, because {spelled.why}.")
     differences = [_difference(name, was.get(name), now.get(name)) for name in sure]
     left = [name for name in differing if name in was and name not in open_ones]
-    return Comparison(len(was) - len(unsure) - len(left), tuple(differences), tuple(notes))
+    return DefinitionComparison(len(was) - len(unsure) - len(left), tuple(differences), tuple(notes))
 
 
 def _is_excused(
@@ -148,18 +148,20 @@ def _major(schema: CapturedSchema) -> str:
     return schema.server_version.partition(".")[0]
 
 
-def _difference(name: str, was: Definition | None, now: Definition | None) -> Difference:
+def _difference(name: str, was: Definition | None, now: Definition | None) -> DefinitionDifference:
     if was is None:
-        return Difference(name, "nothing", f"extra: {_short(now)}")
+        return DefinitionDifference(name, "nothing", f"extra: {_short(now)}")
     if now is None:
-        return Difference(name, _short(was), "missing")
+        return DefinitionDifference(name, _short(was), "missing")
     if was.private or now.private:
-        return Difference(name, "(not shown: it may hold a password)", "another definition (not shown)")
+        return DefinitionDifference(name, "(not shown: it may hold a password)", "another definition (not shown)")
     before, after = _lines(was.compared), _lines(now.compared)
     gone, new = [one for one in before if one not in after], [one for one in after if one not in before]
     if not gone and not new:
-        return Difference(name, _cut(" ".join(before)), _cut("in another order: " + " ".join(after)))
-    return Difference(name, _cut(" … ".join(gone)) or "without what is new", _cut(" … ".join(new)) or "without it")
+        return DefinitionDifference(name, _cut(" ".join(before)), _cut("in another order: " + " ".join(after)))
+    return DefinitionDifference(
+        name, _cut(" … ".join(gone)) or "without what is new", _cut(" … ".join(new)) or "without it"
+    )
 
 
 def _short(definition: Definition | None) -> str:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases.protocol import CapturedSchema, Database, LeftOut, View
-from edms_tasks.manifest import Manifest
-from edms_tasks.manifest import Sequence as SequencePosition
-from edms_tasks.structure.definitions_compared import Comparison, compare_definitions
+from edms_tasks.manifest import Manifest, SequencePosition
+from edms_tasks.structure.definitions_compared import DefinitionComparison, compare_definitions
 
 _NAMED = 3
 _LINES = 200
@@ -69,7 +68,7 @@ def check_structure(
     )
 
 
-def _check_definitions(compared: Comparison) -> Iterator[StructureCheck]:
+def _check_definitions(compared: DefinitionComparison) -> Iterator[StructureCheck]:
     """A check for all definitions, and one for each that differs."""
     differing, same = len(compared.differences), _all(compared.compared)
     yield StructureCheck("schema", "definitions", same, f"{differing:,} that differ" if differing else same)

@@ -28,7 +28,7 @@ _KIND = r"""(?:type|kind|model|linktype|embedtype)["']?\s*[:=]\s*["']?([A-Za-z][
 
 
 @dataclass(frozen=True)
-class Form:
+class IdForm:
     """One form in which texts contain ids, as regular expressions."""
 
     name: str
@@ -42,10 +42,10 @@ class Form:
 
 
 FORMS = (
-    Form(
+    IdForm(
         "member", "at {!r} in its JSON", '"', rf'{_KEY}\s*:\s*"?{ID}"?\s*[,}}\]]', rf"^{_KEY}", rf'({ID})"?\s*[,}}\]]$'
     ),
-    Form(
+    IdForm(
         "members",
         "in lists at {!r} in its JSON",
         "[",
@@ -54,7 +54,7 @@ FORMS = (
         r"\[\s*([^\]]*)\]$",
         several=True,
     ),
-    Form(
+    IdForm(
         "pair",
         "in pairs with {!r} in its JSON",
         "[",
@@ -63,8 +63,8 @@ FORMS = (
         r'^\[\s*"[^"]*"\s*,\s*(.*)$',
         several=True,
     ),
-    Form("array", "in lists in its JSON", "[", rf"\[\s*{_IDS}\s*\]", "", r"^\[(.*)\]$", several=True),
-    Form(
+    IdForm("array", "in lists in its JSON", "[", rf"\[\s*{_IDS}\s*\]", "", r"^\[(.*)\]$", several=True),
+    IdForm(
         "keys",
         "as keys at {!r} in its JSON",
         "{",
@@ -73,7 +73,7 @@ FORMS = (
         rf'"({ID})"\s*:$',
         several=True,
     ),
-    Form(
+    IdForm(
         "typed",
         "in objects of the type {!r} in its JSON",
         "{",
@@ -82,7 +82,7 @@ FORMS = (
         rf'"(?:value|id|pk|object|object_id|target|ref)"\s*:\s*"?({ID})"?\s*[,}}]',
         kind=True,
     ),
-    Form(
+    IdForm(
         "tag",
         "in tags of {!r} in its text",
         "<",
@@ -91,7 +91,7 @@ FORMS = (
         rf"""\b(?:data-)?(?:id|pk|object_id|object-id|uuid)\s*=\s*["']?({ID})["'\s/>]""",
         kind=True,
     ),
-    Form(
+    IdForm(
         "word",
         "after {!r} in its text",
         "=:/#_-",
@@ -107,7 +107,7 @@ def readable_text(text: str) -> str:
     return f"replace(replace(replace({text}, '\\', ''), '&quot;', '\"'), '&#34;', '\"')"
 
 
-def found(form: Form, source: str, column: str) -> str:
+def found(form: IdForm, source: str, column: str) -> str:
     """A SELECT of (name, value, weight, touched): the ids of one form in a relation of (text, weight, touched) of readable texts."""
     marks = " OR ".join(f"contains(text, {literal(mark)})" for mark in form.within)
     name = f"regexp_extract(whole, {literal(form.key)}, 1)" if form.key else literal(column)

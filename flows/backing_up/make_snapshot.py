@@ -46,7 +46,7 @@ _PART_WRITTEN = "No snapshot was made. The next backup uses or removes what was 
 
 
 @dataclass(frozen=True)
-class Source:
+class BackupSource:
     """The EDMS that is backed up, and the repository."""
 
     report: ProbeReport
@@ -60,7 +60,7 @@ class Source:
         return self.database.address.engine
 
 
-def inspect_source(run: Run, request: BackupRequest) -> Source:
+def inspect_source(run: Run, request: BackupRequest) -> BackupSource:
     """Inspect the EDMS, and open the repository.
 
     Raises:
@@ -78,11 +78,11 @@ def inspect_source(run: Run, request: BackupRequest) -> Source:
     reopened = reopen(settings, asker, create=request.create_repository, accept=request.accept_repository)
     for note in reopened.notes:
         run.say(note)
-    return Source(report, database, asker, reopened)
+    return BackupSource(report, database, asker, reopened)
 
 
 @contextmanager
-def making_a_snapshot(run: Run, source: Source) -> Iterator[SnapshotInTheMaking]:
+def making_a_snapshot(run: Run, source: BackupSource) -> Iterator[SnapshotInTheMaking]:
     """While a snapshot is made, hold the repository's lock and a folder of the run, and keep the live system from being replaced."""
     making = SnapshotInTheMaking(run, source)
     with (
@@ -101,7 +101,7 @@ def making_a_snapshot(run: Run, source: Source) -> Iterator[SnapshotInTheMaking]
 class SnapshotInTheMaking:
     """A backup in progress, from its lock to its result."""
 
-    def __init__(self, run: Run, source: Source) -> None:
+    def __init__(self, run: Run, source: BackupSource) -> None:
         self.repository: Repository = source.reopened.repository
         self.findings: list[Finding] = []
         self.made: tuple[str, Manifest] | None = None

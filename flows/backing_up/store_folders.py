@@ -11,8 +11,8 @@ from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import FileIndex, FileNameState
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
-from flows.backing_up.make_snapshot import SnapshotInTheMaking, Source
-from flows.backing_up.table_selection import Contents
+from flows.backing_up.make_snapshot import BackupSource, SnapshotInTheMaking
+from flows.backing_up.table_selection import SnapshotContents
 from flows.live.folder_checks import our_folders
 from flows.running.run import Run
 from flows.tasks.package_tasks import look_up_file_names, match_files, store_roots
@@ -29,9 +29,9 @@ class StoredRoots:
 
 def store_folders(
     run: Run,
-    source: Source,
+    source: BackupSource,
     making: SnapshotInTheMaking,
-    contents: Contents,
+    contents: SnapshotContents,
     raws: Mapping[str, RawTable],
     keys: CheckedKeys,
     workspace: Workspace,

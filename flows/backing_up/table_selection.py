@@ -14,13 +14,13 @@ from edms_tasks.inventory.model import Finding, ForeignReference, Inventory, Tab
 from edms_tasks.manifest import TableEntry
 from edms_tasks.owners_suites import findings_of, read_suites
 from edms_tasks.scratch.disk_space import require_space
-from flows.backing_up.make_snapshot import SnapshotInTheMaking, Source
+from flows.backing_up.make_snapshot import BackupSource, SnapshotInTheMaking
 from flows.running.run import Run
 from flows.tasks.inspect_tasks import read_catalogue
 
 
 @dataclass(frozen=True)
-class Contents:
+class SnapshotContents:
     """The EDMS's tables and folders, and the tables that are stored with their rows."""
 
     inventory: Inventory
@@ -28,7 +28,7 @@ class Contents:
     left_out: Sequence[TableEntry]  # tables without rows: a restore creates them empty
 
 
-def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheMaking) -> Contents:
+def choose_contents(run: Run, source: BackupSource, view: View, making: SnapshotInTheMaking) -> SnapshotContents:
     """Determine the contents of a snapshot; adds to `findings`.
 
     Raises:
@@ -45,7 +45,7 @@ def choose_contents(run: Run, source: Source, view: View, making: SnapshotInTheM
     kept = [table for table in inventory.tables if table.id not in excluded]
     # Each table's rows are there raw, and also compressed until they are in the repository.
     require_space(making.folder, view.raw_bytes(kept) * 5 // 4, "the rows of the database")
-    return Contents(inventory, kept, [_empty_entry(table) for table in left_out])
+    return SnapshotContents(inventory, kept, [_empty_entry(table) for table in left_out])
 
 
 def _require_closed(inventory: Inventory, excluded: frozenset[str]) -> None:

@@ -19,7 +19,7 @@ from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
-from flows.diffing.diff_sources import Source
+from flows.diffing.diff_sources import DiffSource
 from flows.running.run import Run
 from flows.tasks.compare_tasks import BothSides, HowToCompare, compare_folder, compare_rows, identify_rows
 
@@ -40,8 +40,8 @@ def compare_sources(
     repository: Repository,
     workspace: Workspace,
     scratch: Path,
-    before: Source,
-    after: Source,
+    before: DiffSource,
+    after: DiffSource,
     reading: ExitStack,
     asked: CompareOptions,
 ) -> Difference:
@@ -85,7 +85,7 @@ def compare_sources(
     )
 
 
-def _redaction(run: Run, schema: SharedSchema, before: Source, after: Source) -> Redaction:
+def _redaction(run: Run, schema: SharedSchema, before: DiffSource, after: DiffSource) -> Redaction:
     """What may be shown. A table may have different labels in the live EDMS and in the snapshot; columns of both are hidden."""
     labels = {
         table_id: {source.called(table_id) for source in (before, after) if table_id in source.state.tables}
@@ -130,7 +130,7 @@ def _bring_into_one_form(
 
 
 def _files(
-    run: Run, repository: Repository, before: Source, after: Source, asked: CompareOptions, scratch: Path
+    run: Run, repository: Repository, before: DiffSource, after: DiffSource, asked: CompareOptions, scratch: Path
 ) -> tuple[tuple[RootDifference, ...], tuple[str, ...]]:
     roots: list[RootDifference] = []
     notes: list[str] = []
@@ -153,7 +153,7 @@ def _files(
     return tuple(roots), tuple(notes)
 
 
-def _require_one_engine(first: Source, second: Source) -> None:
+def _require_one_engine(first: DiffSource, second: DiffSource) -> None:
     engines = first.state.engine, second.state.engine
     if engines[0] != engines[1]:
         raise CommandError(
@@ -163,7 +163,7 @@ def _require_one_engine(first: Source, second: Source) -> None:
         )
 
 
-def _chosen(models: Sequence[str], first: Source, second: Source, schema: SharedSchema) -> frozenset[str]:
+def _chosen(models: Sequence[str], first: DiffSource, second: DiffSource, schema: SharedSchema) -> frozenset[str]:
     """The requested tables that both have; raises CommandError for a name that neither has."""
     if not models:
         return frozenset(schema.tables)
@@ -193,7 +193,7 @@ def _is_called(table: Table, name: str) -> bool:
     return name.lower() in (table.label.lower(), table.id.lower())
 
 
-def _alone(models: Sequence[str], source: Source, other: Source) -> tuple[LoneTable, ...]:
+def _alone(models: Sequence[str], source: DiffSource, other: DiffSource) -> tuple[LoneTable, ...]:
     """The tables that the other source does not have."""
     state = source.state
     return tuple(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edms_tasks.comparing.file_comparison import Held, LiveFolder
-from edms_tasks.comparing.shared_schema import State, state_of_database, state_of_snapshot
+from edms_tasks.comparing.shared_schema import ComparedState, state_of_database, state_of_snapshot
 from edms_tasks.databases import Database, open_database
 from edms_tasks.errors import SettingsError
 from edms_tasks.files.exclusions import LeaveOut
@@ -28,10 +28,10 @@ from flows.tasks.inspect_tasks import check_database
 
 
 @dataclass(frozen=True)
-class Source:
+class DiffSource:
     """A snapshot or the live system, as one of the two sources of a diff."""
 
-    state: State
+    state: ComparedState
     rows: Callable[[Sequence[Table], Path], dict[str, RawTable]]  # reads the rows of tables into a folder; by table id
     count: Callable[[str], int]  # the number of rows of a table, by its id
     roots: Mapping[str, Held]
@@ -46,7 +46,7 @@ class Source:
 
 def snapshot_source(
     run: Run, repository: Repository, snapshot_id: str, manifest: Manifest, workspace: Workspace
-) -> Source:
+) -> DiffSource:
     """A snapshot as a source."""
     state = state_of_snapshot(snapshot_id, manifest)
 
@@ -55,12 +55,12 @@ def snapshot_source(
         return {raw.table_id: raw for raw in run.map(fetch_rows, wanted, repository, workspace, folder)}
 
     roots: dict[str, Held] = {index.root.name: index for index in manifest.files}
-    return Source(state, rows, lambda table_id: state.entries[table_id].state.rows, roots)
+    return DiffSource(state, rows, lambda table_id: state.entries[table_id].state.rows, roots)
 
 
-def nothing(title: str, engine: str, roots: Mapping[str, Held]) -> Source:
+def nothing(title: str, engine: str, roots: Mapping[str, Held]) -> DiffSource:
     """A system without a database, or that does not exist yet; some of its folders may exist."""
-    return Source(State(title, engine, {}, {}, frozenset(), frozenset()), _no_rows, lambda _: 0, roots)
+    return DiffSource(ComparedState(title, engine, {}, {}, frozenset(), frozenset()), _no_rows, lambda _: 0, roots)
 
 
 def _no_rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
@@ -72,11 +72,11 @@ def _no_rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:
 def live_source(
     run: Run,
     scratch: Path,
-    first: Source,
+    first: DiffSource,
     repository: Repository,
     report: ProbeReport | None,
     asked: Sequence[str],
-) -> Iterator[Source]:
+) -> Iterator[DiffSource]:
     """The live system as a source, its database in one consistent view; `first` is the source to compare it with.
 
     `report` is the EDMS's report, and `asked` the notes of `ask_edms`.
@@ -94,7 +94,7 @@ def live_source(
 
 
 @contextmanager
-def database_source(run: Run, scratch: Path, database: Database, roots: Mapping[str, Held]) -> Iterator[Source]:
+def database_source(run: Run, scratch: Path, database: Database, roots: Mapping[str, Held]) -> Iterator[DiffSource]:
     """A database in one consistent view, and folders of files, as a source."""
     with database.view(scratch, run.settings.jobs) as view:
         state = state_of_database(database.address.display, database.address.engine, view.tables(), view.findings())
@@ -105,7 +105,7 @@ def database_source(run: Run, scratch: Path, database: Database, roots: Mapping[
         def count(table_id: str) -> int:
             return view.measure(state.tables[table_id]).rows
 
-        yield Source(state, rows, count, roots)
+        yield DiffSource(state, rows, count, roots)
 
 
 def labels_of(report: ProbeReport | None) -> dict[str, str]:
@@ -116,7 +116,7 @@ def labels_of(report: ProbeReport | None) -> dict[str, str]:
 def _folders(
     settings: Settings,
     report: ProbeReport | None,
-    first: Source,
+    first: DiffSource,
     repository: Repository,
     databases: Sequence[Path],
     notes: list[str],

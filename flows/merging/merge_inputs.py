@@ -12,7 +12,7 @@ from edms_tasks.merging.matching_keys import Keys
 from edms_tasks.merging.planning import Policy
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
-from flows.merging.merge_options import Wanted
+from flows.merging.merge_options import MergeChoices
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class MergeInputs:
     keys: Keys
     own_edms: bool  # whether the snapshot belongs to the EDMS that it is merged into
     needed: Mapping[str, Collection[str]]  # table id -> columns of references whose rows cannot exist without the other
-    wanted: Wanted
+    wanted: MergeChoices
 
     @property
     def policies(self) -> dict[str, Policy]:

@@ -38,7 +38,7 @@ class Policies:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MergeChoices:
     """The selection and the policies, parsed from the request."""
 
     policies: Policies
@@ -48,7 +48,7 @@ class Wanted:
     not_references: Sequence[str] = ()  # columns and names of files that hold no ids of rows, by the user's word
 
     @classmethod
-    def of(cls, request: MergeRequest, settings: Settings) -> Wanted:
+    def of(cls, request: MergeRequest, settings: Settings) -> MergeChoices:
         """Parse the request and the settings; raises CommandError for a selector or policy that cannot be parsed."""
         accepted = tuple(dict.fromkeys((*settings.merge.not_references, *request.not_references)))
         selectors = [Selector.parse(text) for text in request.only]

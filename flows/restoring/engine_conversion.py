@@ -25,8 +25,7 @@ from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.run_probe import run_on_another_engine
-from edms_tasks.manifest import Manifest, TableEntry
-from edms_tasks.manifest import Sequence as SequencePosition
+from edms_tasks.manifest import Manifest, SequencePosition, TableEntry
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edms_tasks.errors import CommandError
 from edms_tasks.manifest import Manifest
 from edms_tasks.promotion import Journal, Patience
-from edms_tasks.promotion.target_locks import Held
+from edms_tasks.promotion.target_locks import HeldLocks
 from edms_tasks.repository import Repository
 from edms_tasks.validate import load_ahead
 from flows.evidence.reports import reports
@@ -40,7 +40,7 @@ class Opened:
     repository: Repository
     target: Target
     version_plan: VersionPlan
-    held: Held
+    held: HeldLocks
     journal: Journal
     patience: Patience
 

@@ -23,9 +23,8 @@ from edms_tasks.errors import (
     TerminalError,
 )
 from edms_tasks.manifest import Manifest
-from edms_tasks.promotion import Evidence as JournalEvidence
-from edms_tasks.promotion import Journal, LiveTarget, Patience, Promotion, Staged
-from edms_tasks.promotion.target_locks import Held
+from edms_tasks.promotion import Evidence, Journal, LiveTarget, Patience, Promotion, StagedState
+from edms_tasks.promotion.target_locks import HeldLocks
 from edms_tasks.report import RecoveryFacts
 from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.settings import Settings
@@ -38,8 +37,8 @@ from flows.running.stopping import when_stopped
 
 if TYPE_CHECKING:
     from flows.restoring.open_restore import Opened
-    from flows.restoring.staging_area import Staged as StagedSystem
-    from flows.restoring.validation import Evidence
+    from flows.restoring.staging_area import StagingArea
+    from flows.restoring.validation import ValidationEvidence
 
 
 def lock_of(settings: Settings, target: Target) -> LiveTarget:
@@ -167,19 +166,19 @@ class Candidate:
         """Open the database again for work after the validation, such as migrations, which is checked separately."""
         self._staging.unseal()
 
-    def staged(self) -> Staged:
+    def staged(self) -> StagedState:
         """The validated database and folders. Raises TargetChanged if a folder was replaced."""
         self._staged.require_folders()
-        return Staged(self._staging.address.name, self._sealed, self._staged.folders)
+        return StagedState(self._staging.address.name, self._sealed, self._staged.folders)
 
-    def _of(self, fingerprint: str) -> Staged:
+    def _of(self, fingerprint: str) -> StagedState:
         folders = [(final, staged) for _, final, staged in self._target.folders]
-        return Staged.of(self._staging.address.name, fingerprint, folders)
+        return StagedState.of(self._staging.address.name, fingerprint, folders)
 
 
 @task(name="promote", tags=["promote"], task_run_name="promote the validated copy")
 def put_in_place(
-    run: Run, opened: Opened, target: Target, staged: StagedSystem, candidate: Candidate, evidence: Evidence
+    run: Run, opened: Opened, target: Target, staged: StagingArea, candidate: Candidate, evidence: ValidationEvidence
 ) -> None:
     """Promote what was validated: make it live, or keep it under the requested names.
 
@@ -204,9 +203,9 @@ def hand_over(
     run: Run,
     opened: Opened,
     target: Target,
-    staged: StagedSystem,
+    staged: StagingArea,
     candidate: Candidate,
-    evidence: Evidence,
+    evidence: ValidationEvidence,
     notes: list[str],
 ) -> Promotion | None:
     """Promote what was validated. After that, a failure to record it is a note and not a failure of the restore."""
@@ -219,7 +218,7 @@ def hand_over(
     return staged.abandon.promotion
 
 
-def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: Held) -> None:
+def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: HeldLocks) -> None:
     assert target.into is not None  # the name that the caller chose
     candidate.staged()
     held.require_held()
@@ -231,7 +230,7 @@ def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: 
         staged.rename(final)
 
 
-def _promote(run: Run, opened: Opened, target: Target, candidate: Candidate, evidence: Evidence) -> Promotion:
+def _promote(run: Run, opened: Opened, target: Target, candidate: Candidate, evidence: ValidationEvidence) -> Promotion:
     """Swap what was validated with the live system; waits for running backups first."""
     with lock_of(run.settings, target).still("restore", opened.patience) as still:
         require_first_time(opened.journal, run.runner.run_id, target.database)
@@ -260,9 +259,9 @@ def _promote(run: Run, opened: Opened, target: Target, candidate: Candidate, evi
         )
 
 
-def _for_the_journal(evidence: Evidence) -> JournalEvidence:
+def _for_the_journal(evidence: ValidationEvidence) -> Evidence:
     """The evidence for the journal, in case the report cannot be written or found."""
-    return JournalEvidence(
+    return Evidence(
         verdict=evidence.verdict,
         rows=sum(state.rows for state in evidence.states.values()),
         tables=len(evidence.states),

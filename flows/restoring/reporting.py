@@ -13,7 +13,7 @@ from flows.restoring.open_restore import Opened
 from flows.restoring.promoting import kept_whatever_fails
 from flows.restoring.restore_result import RestoreResult
 from flows.restoring.restore_sources import RestoreSource
-from flows.restoring.validation import Evidence
+from flows.restoring.validation import ValidationEvidence
 from flows.running.run import Run
 
 
@@ -21,7 +21,7 @@ def report_restore(
     run: Run,
     opened: Opened,
     source: RestoreSource,
-    evidence: Evidence,
+    evidence: ValidationEvidence,
     code_migration: CodeMigration | None,
     promotion: Promotion | None,
     notes: Sequence[str],

@@ -17,8 +17,8 @@ from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.repository import Repository
 from edms_tasks.salvage import (
     DanglingList,
+    FilesOfLostRows,
     Losses,
-    NamedFiles,
     SalvagedFiles,
     SalvagedTable,
     require_schema,
@@ -217,10 +217,10 @@ def _salvaged(
     )
 
 
-def _named_files(before: Sequence[FileNameState], now: Sequence[FileNameState]) -> tuple[NamedFiles, ...]:
+def _named_files(before: Sequence[FileNameState], now: Sequence[FileNameState]) -> tuple[FilesOfLostRows, ...]:
     """Files that are left and whose names contain ids of lost rows."""
     return tuple(
-        NamedFiles(is_.reference.root, is_.reference.pattern, is_.dangling - was.dangling)
+        FilesOfLostRows(is_.reference.root, is_.reference.pattern, is_.dangling - was.dangling)
         for was, is_ in zip(before, now, strict=True)
         if is_.dangling > was.dangling
     )

@@ -46,7 +46,7 @@ class StagedCleanup:
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagingArea:
     """The staging database, its schema, and the staged folders."""
 
     database: StagingDatabase
@@ -55,7 +55,7 @@ class Staged:
     abandon: StagedCleanup
 
 
-def stage(run: Run, opened: Opened, target: Target, schema: CapturedSchema, cleanup: ExitStack) -> Staged:
+def stage(run: Run, opened: Opened, target: Target, schema: CapturedSchema, cleanup: ExitStack) -> StagingArea:
     """Create the staging database; `cleanup` removes it, and the staged folders, unless they are handed over."""
     opened.held.require_held()
     folders = [staged for _, _, staged in target.folders]
@@ -67,4 +67,4 @@ def stage(run: Run, opened: Opened, target: Target, schema: CapturedSchema, clea
     abandon.staging = database
     for note in database.notes:
         run.say(note)
-    return Staged(database, schema, folders, abandon)
+    return StagingArea(database, schema, folders, abandon)

@@ -22,7 +22,7 @@ from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.validation_result import ValidationResult
 from flows.evidence.reports import reports
 from flows.restoring.restore_sources import RestoreSource
-from flows.restoring.staging_area import Staged
+from flows.restoring.staging_area import StagingArea
 from flows.running.run import Run
 from flows.tasks.extract_tasks import extract_tables
 from flows.tasks.package_tasks import look_up_file_names
@@ -39,7 +39,7 @@ from flows.tasks.validate_tasks import (
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ValidationEvidence:
     """The results of a validation, and the paths of its evidence."""
 
     folder: Path
@@ -77,7 +77,9 @@ class _Measured:
     differences: dict[str, tuple[str, ...]]
 
 
-def validate(run: Run, source: RestoreSource, staged: Staged, roots: Sequence[RestoredRoot], scratch: Path) -> Evidence:
+def validate(
+    run: Run, source: RestoreSource, staged: StagingArea, roots: Sequence[RestoredRoot], scratch: Path
+) -> ValidationEvidence:
     """Read a restored database and its files back, and compare all of it with the snapshot; `scratch` is for temporary files."""
     there, settings = source.staged_manifest, run.settings
     (scratch / "view").mkdir()
@@ -105,7 +107,9 @@ def validate(run: Run, source: RestoreSource, staged: Staged, roots: Sequence[Re
         jobs=settings.restore.jobs,
     )
     notes = (*structure.notes, *(check.note for check in files if check.note))
-    return Evidence(folder, measured.states, tuple(files), validation, measured.differences, notes, source.losses)
+    return ValidationEvidence(
+        folder, measured.states, tuple(files), validation, measured.differences, notes, source.losses
+    )
 
 
 def _measure(

@@ -10,7 +10,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
 from edms_tasks.migrating.code_compatibility import Unknown, lacking, tables_of_app, unknown_to
-from edms_tasks.migrating.migration_history import History, compare_histories, spelled
+from edms_tasks.migrating.migration_history import MigrationHistory, compare_histories, spelled
 
 _NOTHING = Unknown((), ())
 
@@ -68,7 +68,7 @@ def plan_version(
     return VersionPlan(migrate=history.planned, notes=notes)
 
 
-def _left(manifest: Manifest, history: History) -> tuple[str, ...]:
+def _left(manifest: Manifest, history: MigrationHistory) -> tuple[str, ...]:
     """Apps without migrations in the code whose tables are in the snapshot."""
     found = ((app, tables_of_app(app, manifest.tables)) for app in history.apps_left)
     return tuple(
@@ -79,7 +79,7 @@ def _left(manifest: Manifest, history: History) -> tuple[str, ...]:
     )
 
 
-def _diverged(history: History, report: ProbeReport, into: str | None) -> VersionPlan:
+def _diverged(history: MigrationHistory, report: ProbeReport, into: str | None) -> VersionPlan:
     why = " ".join(obstacle.why for obstacle in history.obstacles)
     if into is not None:
         return VersionPlan(
@@ -97,7 +97,7 @@ def _diverged(history: History, report: ProbeReport, into: str | None) -> Versio
     )
 
 
-def _newer(history: History, unknown: Unknown, report: ProbeReport, into: str | None) -> VersionPlan:
+def _newer(history: MigrationHistory, unknown: Unknown, report: ProbeReport, into: str | None) -> VersionPlan:
     parts = f"; unknown to the code: {', '.join(unknown.names())}" if unknown else ""
     why = f"missing in the code: {spelled(history.missing)}{parts}"
     if into is not None:
@@ -117,7 +117,7 @@ def _newer(history: History, unknown: Unknown, report: ProbeReport, into: str | 
     )
 
 
-def _cut_back(manifest: Manifest, report: ProbeReport, history: History, unknown: Unknown) -> VersionPlan:
+def _cut_back(manifest: Manifest, report: ProbeReport, history: MigrationHistory, unknown: Unknown) -> VersionPlan:
     if history.planned:
         raise MigrationsDiverged(
             "The snapshot is both newer and older than the EDMS's code, so --drop-unknown cannot be used.",

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from edms_tasks.databases.protocol import CapturedSchema, Measure, Part, View
 from edms_tasks.extract import extract_part, extract_table, measured, together
 from edms_tasks.inventory.model import Table
-from edms_tasks.manifest import Sequence as SequencePosition
+from edms_tasks.manifest import SequencePosition
 from edms_tasks.scratch.arrow_memory import return_freed_memory
 from edms_tasks.scratch.raw_table import RawTable
 from flows.running.flow_decorators import task
@@ -21,7 +21,7 @@ from flows.running.run import Run, numbered
 
 
 @dataclass(frozen=True)
-class Reading:
+class TableReading:
     """What one task reads: a small table as a whole (`part` is None), or one part of a large one."""
 
     table: Table
@@ -48,7 +48,7 @@ def measure_large_table(table: Table, view: View, like: Mapping[str, RawTable]) 
     task_run_name="extract {reading}",
     weight=lambda reading: reading.weight,
 )
-def extract_rows(reading: Reading, view: View, chunk_rows: int) -> RawTable:
+def extract_rows(reading: TableReading, view: View, chunk_rows: int) -> RawTable:
     """Read a table, or a part of one, into files of its own."""
     if reading.part is None or reading.measure is None:
         return extract_table(view, reading.table, reading.folder, chunk_rows, reading.like)
@@ -95,10 +95,12 @@ def extract_tables(
 
 def _readings(
     table: Table, parts: Sequence[Part], measure: Measure | None, folder: Path, like: RawTable | None
-) -> list[Reading]:
+) -> list[TableReading]:
     if measure is None:
-        return [Reading(table, folder, parts[0].weight, like)]
+        return [TableReading(table, folder, parts[0].weight, like)]
     return [
-        Reading(table, folder / f"{number:04d}", part.weight, like, part, measure, f", part {number} of {len(parts)}")
+        TableReading(
+            table, folder / f"{number:04d}", part.weight, like, part, measure, f", part {number} of {len(parts)}"
+        )
         for number, part in enumerate(parts, 1)
     ]

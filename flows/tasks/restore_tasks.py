@@ -9,8 +9,7 @@ from pathlib import Path
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.files import restore_files
-from edms_tasks.manifest import FileIndex, TableEntry
-from edms_tasks.manifest import Sequence as SequencePosition
+from edms_tasks.manifest import FileIndex, SequencePosition, TableEntry
 from edms_tasks.repository import Repository
 from flows.running.flow_decorators import task
 from flows.running.run import Numbered, Run, numbered

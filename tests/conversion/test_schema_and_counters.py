@@ -11,7 +11,7 @@ from edms_tasks.conversion.run_migrations import commands_to
 from edms_tasks.conversion.table_pairs import pair_tables
 from edms_tasks.inventory.model import Column, Edms, Table
 from edms_tasks.inventory.probe_report import ProbeMigration, ProbeReport
-from edms_tasks.manifest import Chunk, Manifest, NativeSchema, ObjectRef, Sequence, TableEntry, TableState
+from edms_tasks.manifest import Chunk, Manifest, NativeSchema, ObjectRef, SequencePosition, TableEntry, TableState
 
 OPTIONS = ["--no-input", "--verbosity", "1", "--database", "other"]
 REF = ObjectRef(sha256="0" * 64, size=1)
@@ -70,11 +70,11 @@ def test_every_missing_table_and_column_is_named() -> None:
 def test_ids_that_were_used_once_are_not_used_again() -> None:
     tables = [table("docs", "id"), table("empty", "id"), table("odd", "id")]
     counters = {
-        "docs": Sequence(schema_name="public", name="docs_id_seq", last_value=7),  # migrations gave some numbers
-        "empty": Sequence(schema_name="public", name="empty_id_seq", last_value=3),
-        "odd": Sequence(schema_name="public", name="odd_id_seq", last_value=1, is_called=False),
+        "docs": SequencePosition(schema_name="public", name="docs_id_seq", last_value=7),  # migrations gave some numbers
+        "empty": SequencePosition(schema_name="public", name="empty_id_seq", last_value=3),
+        "odd": SequencePosition(schema_name="public", name="odd_id_seq", last_value=1, is_called=False),
     }
-    given = [Sequence(name="docs", last_value=90), Sequence(name="gone", last_value=4)]
+    given = [SequencePosition(name="docs", last_value=90), SequencePosition(name="gone", last_value=4)]
 
     made, left = converted_positions(tables, counters, given, {"docs": 50, "odd": 12})
 
@@ -88,16 +88,16 @@ def test_ids_that_were_used_once_are_not_used_again() -> None:
 
 def test_a_sequence_of_postgresql_becomes_the_highest_id_of_the_table() -> None:
     tables = [table("docs", "id", schema="public"), table("new", "id", schema="public")]
-    counters = {"docs": Sequence(name="docs", last_value=0), "new": Sequence(name="new", last_value=0)}
+    counters = {"docs": SequencePosition(name="docs", last_value=0), "new": SequencePosition(name="new", last_value=0)}
     given = [
-        Sequence(schema_name="public", name="docs_id_seq", last_value=90),
-        Sequence(schema_name="public", name="new_id_seq", last_value=1, is_called=False),
-        Sequence(schema_name="public", name="invoice_numbers", last_value=5),
+        SequencePosition(schema_name="public", name="docs_id_seq", last_value=90),
+        SequencePosition(schema_name="public", name="new_id_seq", last_value=1, is_called=False),
+        SequencePosition(schema_name="public", name="invoice_numbers", last_value=5),
     ]
 
     made, left = converted_positions(tables, counters, given, {"docs": 50})
 
-    assert made == (Sequence(name="docs", last_value=90),)
+    assert made == (SequencePosition(name="docs", last_value=90),)
     assert left == ("invoice_numbers",)
 
 

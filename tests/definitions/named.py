@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema
-from edms_tasks.structure.definitions_compared import Comparison, compare_definitions
+from edms_tasks.structure.definitions_compared import DefinitionComparison, compare_definitions
 
 
 def capture(url: str, folder: Path) -> CapturedSchema:
@@ -16,7 +16,7 @@ def capture(url: str, folder: Path) -> CapturedSchema:
         return view.capture_schema(folder / "captured")
 
 
-def compare(captured: CapturedSchema, url: str, folder: Path) -> Comparison:
+def compare(captured: CapturedSchema, url: str, folder: Path) -> DefinitionComparison:
     """The captured schema against a database."""
     folder.mkdir(parents=True)
     database = open_database(DatabaseAddress.from_url(url))

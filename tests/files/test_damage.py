@@ -14,7 +14,7 @@ import pytest
 
 from edms_tasks.errors import DamagedRepository, NoSpace
 from edms_tasks.files import check_files, restore_files, verify_files
-from edms_tasks.files.index import PACK_BYTES, SCHEMA, Part
+from edms_tasks.files.index import PACK_BYTES, SCHEMA, PackPart
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.repository import Repository
@@ -132,13 +132,13 @@ class Entry(NamedTuple):
     uid: int
     gid: int
     sha256: str
-    parts: tuple[Part, ...]
+    parts: tuple[PackPart, ...]
 
 
 def entry(path: bytes, kind: str = "file", **changes: object) -> Entry:
     if kind == "dir":
         return Entry(path, "dir", 0, 0, 0, 0, 0o755, 0, 0, "", ())._replace(**changes)  # type: ignore[arg-type]
-    parts = (Part("pack", 0, len(CONTENT)),)
+    parts = (PackPart("pack", 0, len(CONTENT)),)
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     return Entry(path, "file", len(CONTENT), 0, 0, 0, 0o644, 0, 0, sha256, parts)._replace(**changes)  # type: ignore[arg-type]
 
@@ -168,12 +168,12 @@ HOSTILE: dict[str, list[Entry]] = {
     "no root": [entry(b"a")],
     "a root that is a file": [entry(b"")],
     "a link": [ROOT, entry(b"a")._replace(kind="link")],
-    "negative offset": [ROOT, entry(b"a", parts=(Part("pack", -1, len(CONTENT)),))],
-    "beyond the pack": [ROOT, entry(b"a", size=PACK_BYTES, parts=(Part("pack", 1, PACK_BYTES),))],
-    "longer than the pack": [ROOT, entry(b"a", size=50, parts=(Part("pack", 0, 50),))],
-    "negative length": [ROOT, entry(b"a", parts=(Part("pack", 0, 50), Part("pack", 0, len(CONTENT) - 50)))],
+    "negative offset": [ROOT, entry(b"a", parts=(PackPart("pack", -1, len(CONTENT)),))],
+    "beyond the pack": [ROOT, entry(b"a", size=PACK_BYTES, parts=(PackPart("pack", 1, PACK_BYTES),))],
+    "longer than the pack": [ROOT, entry(b"a", size=50, parts=(PackPart("pack", 0, 50),))],
+    "negative length": [ROOT, entry(b"a", parts=(PackPart("pack", 0, 50), PackPart("pack", 0, len(CONTENT) - 50)))],
     "parts that do not add up": [ROOT, entry(b"a", size=5)],
-    "a pack that is not named": [ROOT, entry(b"a", parts=(Part("0" * 64, 0, len(CONTENT)),))],
+    "a pack that is not named": [ROOT, entry(b"a", parts=(PackPart("0" * 64, 0, len(CONTENT)),))],
     "another SHA-256": [ROOT, entry(b"a", sha256="0" * 64)],
     "no SHA-256": [ROOT, entry(b"a", sha256="../../x")],
     "permissions there are none of": [ROOT, entry(b"a", mode=0o100644)],

@@ -8,7 +8,7 @@ import pytest
 
 from edms_tasks.inventory.model import EdmsIdentity
 from edms_tasks.lineage.owner import Asker
-from edms_tasks.lineage.snapshot_history import History, history_of
+from edms_tasks.lineage.snapshot_history import SnapshotHistory, history_of
 from edms_tasks.lineage.snapshot_names import choose
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
@@ -68,7 +68,7 @@ class Shelf:
     def manifest(self, snapshot_id: str) -> Manifest:
         return Manifest.from_json(self.repository.read_snapshot(snapshot_id), where="")
 
-    def history(self, edms: str | None, here: Mark | None = None) -> History:
+    def history(self, edms: str | None, here: Mark | None = None) -> SnapshotHistory:
         return history_of(self.repository, asker(edms), here)
 
     def latest(self, edms: str | None, here: Mark | None = None) -> str:

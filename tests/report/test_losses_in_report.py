@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edms_tasks.salvage import Dangling, FilesLoss, Losses, LostChunk, LostObject, NamedFiles, TableLoss
+from edms_tasks.salvage import Dangling, FilesLoss, FilesOfLostRows, Losses, LostChunk, LostObject, TableLoss
 from tests.expectations.small_edms import states
 from tests.report.test_recovery_report import HOSTILE, written
 
@@ -16,7 +16,7 @@ LOSSES = Losses(
     ),
     files=(FilesLoss("media", 9, 5, 1, (HOSTILE,), (LostObject("cd" * 32, "It is missing."),), (OBJECT,)),),
     dangling=(Dangling("documents.Version", "document_id", "foreign", 2, ('["SOP-1"]', HOSTILE)),),
-    named_files=(NamedFiles("media", "thumbnails/{pk}.png", 7),),
+    named_files=(FilesOfLostRows("media", "thumbnails/{pk}.png", 7),),
     lists={"dangling.csv": 2},
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edms_tasks.inventory.probe_report import ProbeMigration
-from edms_tasks.migrating.migration_history import History, compare_histories, spelled
+from edms_tasks.migrating.migration_history import MigrationHistory, compare_histories, spelled
 
 ONE, TWO, THREE, FOUR = (("a", f"000{number}") for number in (1, 2, 3, 4))
 SQUASHED = ("a", "0001_squashed_0003")
@@ -19,12 +19,12 @@ def _migration(
 CHAIN = (_migration(ONE), _migration(TWO, ONE), _migration(THREE, TWO))
 
 
-def _why(history: History) -> str:
+def _why(history: MigrationHistory) -> str:
     return " ".join(obstacle.why for obstacle in history.obstacles)
 
 
 def test_the_same_version_has_nothing_to_do() -> None:
-    assert compare_histories([ONE, TWO, THREE], [THREE], CHAIN) == History((), (), (), (), ())
+    assert compare_histories([ONE, TWO, THREE], [THREE], CHAIN) == MigrationHistory((), (), (), (), ())
 
 
 def test_newer_code_runs_what_the_snapshot_lacks_in_the_order_of_dependencies() -> None:
@@ -32,7 +32,7 @@ def test_newer_code_runs_what_the_snapshot_lacks_in_the_order_of_dependencies() 
 
     history = compare_histories([ONE], [ONE], code)
 
-    assert history == History((TWO, THREE, OTHER, FOUR), (), (), (), ())
+    assert history == MigrationHistory((TWO, THREE, OTHER, FOUR), (), (), (), ())
 
 
 def test_older_code_misses_what_the_snapshot_was_made_under() -> None:
@@ -50,13 +50,13 @@ def test_an_app_that_the_code_no_longer_has_is_left_alone() -> None:
 def test_a_squashed_migration_counts_as_applied_where_all_it_replaces_are() -> None:
     code = (_migration(SQUASHED, replaces=(ONE, TWO, THREE)), _migration(FOUR, SQUASHED))
 
-    assert compare_histories([ONE, TWO, THREE], [THREE], code) == History((FOUR,), (), (), (), ())
+    assert compare_histories([ONE, TWO, THREE], [THREE], code) == MigrationHistory((FOUR,), (), (), (), ())
 
 
 def test_a_squashed_migration_of_which_a_part_is_applied_gives_way_to_those_it_replaces() -> None:
     code = (*CHAIN, _migration(SQUASHED, replaces=(ONE, TWO, THREE)), _migration(FOUR, SQUASHED))
 
-    assert compare_histories([ONE, TWO], [TWO], code) == History((THREE, FOUR), (), (), (), ())
+    assert compare_histories([ONE, TWO], [TWO], code) == MigrationHistory((THREE, FOUR), (), (), (), ())
 
 
 def test_a_squashed_migration_runs_instead_of_those_it_replaces_where_none_is_applied() -> None:
@@ -103,7 +103,7 @@ def test_a_squashed_migration_whose_replaces_was_removed_is_no_obstacle_if_it_is
 
     history = compare_histories([ONE, TWO, THREE, SQUASHED], [SQUASHED], code)
 
-    assert history == History((FOUR,), (), (), (ONE, TWO, THREE), ())
+    assert history == MigrationHistory((FOUR,), (), (), (ONE, TWO, THREE), ())
 
 
 def test_a_history_that_django_would_refuse_is_an_obstacle() -> None:

@@ -30,7 +30,7 @@ from edms_tasks.conversion.storage_classes import Classes
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """How values of one kind are converted. The functions take and return SQL expressions.
 
     Args:
@@ -56,27 +56,27 @@ class Kind:
     by_cast: Callable[[str], str] | None = None
 
 
-def _text(name: str) -> Kind:
-    return Kind(name, Form("native", "VARCHAR"), "text", texts.to_postgresql, texts.to_sqlite)
+def _text(name: str) -> ValueKind:
+    return ValueKind(name, Form("native", "VARCHAR"), "text", texts.to_postgresql, texts.to_sqlite)
 
 
-def _integer(kind: str) -> Kind:
-    return Kind("whole number", Form("native", kind), "integer", integers.to_postgresql, integers.to_sqlite)
+def _integer(kind: str) -> ValueKind:
+    return ValueKind("whole number", Form("native", kind), "integer", integers.to_postgresql, integers.to_sqlite)
 
 
-def _datetime(kind: str, from_text: Callable[[str], str]) -> Kind:
+def _datetime(kind: str, from_text: Callable[[str], str]) -> ValueKind:
     made = Form("native", kind)
-    return Kind("date and time", made, "text", datetimes.to_postgresql, datetimes.to_sqlite, from_text, True)
+    return ValueKind("date and time", made, "text", datetimes.to_postgresql, datetimes.to_sqlite, from_text, True)
 
 
-def _float(kind: str) -> Kind:
-    return Kind("number", Form("native", kind), "real", floats.to_postgresql, floats.to_sqlite)
+def _float(kind: str) -> ValueKind:
+    return ValueKind("number", Form("native", kind), "real", floats.to_postgresql, floats.to_sqlite)
 
 
 _WRITTEN = Form("output", "VARCHAR")
 
 _KINDS = {
-    "boolean": Kind(
+    "boolean": ValueKind(
         "boolean (0 or 1)", Form("native", "BOOLEAN"), "integer", booleans.to_postgresql, booleans.to_sqlite
     ),
     "smallint": _integer("SMALLINT"),
@@ -84,23 +84,25 @@ _KINDS = {
     "bigint": _integer("BIGINT"),
     "real": _float("FLOAT"),
     "double precision": _float("DOUBLE"),
-    "numeric": Kind("decimal", _WRITTEN, "real", decimals.to_postgresql, decimals.to_sqlite),
+    "numeric": ValueKind("decimal", _WRITTEN, "real", decimals.to_postgresql, decimals.to_sqlite),
     "text": _text("text"),
     "character varying": _text("text"),
-    "bytea": Kind("bytes", Form("native", "BLOB"), "blob", binary.to_postgresql, binary.to_sqlite),
-    "uuid": Kind("UUID", _WRITTEN, "text", uuids.to_postgresql, uuids.to_sqlite, has_spellings=True),
-    "inet": Kind(
+    "bytea": ValueKind("bytes", Form("native", "BLOB"), "blob", binary.to_postgresql, binary.to_sqlite),
+    "uuid": ValueKind("UUID", _WRITTEN, "text", uuids.to_postgresql, uuids.to_sqlite, has_spellings=True),
+    "inet": ValueKind(
         "IP address", _WRITTEN, "text", addresses.to_postgresql, addresses.to_sqlite, by_cast=addresses.by_cast
     ),
-    "date": Kind("date", Form("native", "DATE"), "text", dates.to_postgresql, dates.to_sqlite, dates.from_text),
-    "time without time zone": Kind(
+    "date": ValueKind("date", Form("native", "DATE"), "text", dates.to_postgresql, dates.to_sqlite, dates.from_text),
+    "time without time zone": ValueKind(
         "time of day", _WRITTEN, "text", times.to_postgresql, times.to_sqlite, has_spellings=True
     ),
     "timestamp with time zone": _datetime("TIMESTAMP WITH TIME ZONE", datetimes.from_text),
     "timestamp without time zone": _datetime("TIMESTAMP", datetimes.from_text_without_zone),
-    "interval": Kind("duration", _WRITTEN, "integer", durations.to_postgresql, durations.to_sqlite, has_spellings=True),
-    "json": Kind("JSON", _WRITTEN, "text", json_documents.to_postgresql, json_documents.to_sqlite),
-    "jsonb": Kind(
+    "interval": ValueKind(
+        "duration", _WRITTEN, "integer", durations.to_postgresql, durations.to_sqlite, has_spellings=True
+    ),
+    "json": ValueKind("JSON", _WRITTEN, "text", json_documents.to_postgresql, json_documents.to_sqlite),
+    "jsonb": ValueKind(
         "JSON",
         _WRITTEN,
         "text",
@@ -111,6 +113,6 @@ _KINDS = {
 }
 
 
-def kind_of(native_type: str) -> Kind | None:
+def kind_of(native_type: str) -> ValueKind | None:
     """The kind of a PostgreSQL type such as `numeric(10,2)`; None if it is not in the list."""
     return _KINDS.get(re.sub(r"\([^)]*\)", "", native_type).strip())

@@ -20,7 +20,7 @@ from edms_tasks.databases.postgresql.foreign_keys import read_foreign_keys
 from edms_tasks.databases.postgresql.refusable_statements import rehearse_query
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Finding, LogicalType, Table, UniqueKey
-from edms_tasks.manifest import Sequence
+from edms_tasks.manifest import SequencePosition
 from edms_tasks.quoting import identifier
 
 _NOT_THE_SERVERS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
@@ -89,7 +89,7 @@ def table_id(schema: str, name: str, default_schema: str) -> str:
     return name if schema == default_schema else f"{schema}.{name}"
 
 
-def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
+def read_sequences(connection: Connection) -> tuple[SequencePosition, ...]:
     """The positions of all sequences. They are not transactional: a position may be ahead of the snapshot's rows, but not behind."""
     rows = connection.execute(
         f"""
@@ -103,12 +103,12 @@ def read_sequences(connection: Connection) -> tuple[Sequence, ...]:
         found = connection.execute(f"SELECT last_value, is_called FROM {identifier(schema, name)}".encode()).fetchone()
         assert found is not None  # a sequence always has exactly one row
         positions.append(
-            Sequence(schema_name=schema, name=name, last_value=int(str(found[0])), is_called=bool(found[1]))
+            SequencePosition(schema_name=schema, name=name, last_value=int(str(found[0])), is_called=bool(found[1]))
         )
     return tuple(positions)
 
 
-def read_counters(connection: Connection, default_schema: str) -> dict[str, Sequence]:
+def read_counters(connection: Connection, default_schema: str) -> dict[str, SequencePosition]:
     """Table id -> the position of the sequence of its primary key."""
     rows = connection.execute(
         f"""

@@ -62,7 +62,7 @@ _OF_DOMAINS = f"""
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckConstraint:
     """A check constraint of a table or domain."""
 
     schema: str  # not quoted
@@ -90,7 +90,7 @@ class Check:
         return f"{self.name} of {self.schema}.{self.table}"
 
 
-def set_aside(connection: Connection) -> list[Check]:
+def set_aside(connection: Connection) -> list[CheckConstraint]:
     """Drop the constraints that may refuse rows; returns them in the order in which they can be added again."""
     tables = [_check(row) for row in connection.execute(_OF_TABLES.encode()).fetchall()]
     domains = [_check(row) for row in connection.execute(_OF_DOMAINS.encode()).fetchall()]
@@ -102,7 +102,9 @@ def set_aside(connection: Connection) -> list[Check]:
     return [*tables, *usable]
 
 
-def put_back(connection: Connection, checks: Sequence[Check], settings: Mapping[str, str]) -> dict[Check, str]:
+def put_back(
+    connection: Connection, checks: Sequence[CheckConstraint], settings: Mapping[str, str]
+) -> dict[CheckConstraint, str]:
     """Add constraints again and have the server validate them; returns those that fail -> the reason.
 
     Args:
@@ -126,7 +128,7 @@ def put_back(connection: Connection, checks: Sequence[Check], settings: Mapping[
     return refused
 
 
-def changed_by(refused: Mapping[Check, str], archive: Archive) -> Iterator[LeftOut]:
+def changed_by(refused: Mapping[CheckConstraint, str], archive: Archive) -> Iterator[LeftOut]:
     """The changed definitions: pg_dump writes a valid constraint into its table's definition, and one NOT VALID as its own entry."""
     for one, why in refused.items():
         name = f"CHECK CONSTRAINT {one.schema} {one.table} {one.name}"
@@ -142,14 +144,16 @@ def changed_by(refused: Mapping[Check, str], archive: Archive) -> Iterator[LeftO
             )
 
 
-def _check(row: tuple[object, ...]) -> Check:
+def _check(row: tuple[object, ...]) -> CheckConstraint:
     schema, table, name, owner, quoted, definition, comment, partitions = row
     assert isinstance(partitions, list)  # text[] in both queries
     text = None if comment is None else str(comment)
-    return Check(str(schema), str(table), str(name), str(owner), str(quoted), str(definition), text, tuple(partitions))
+    return CheckConstraint(
+        str(schema), str(table), str(name), str(owner), str(quoted), str(definition), text, tuple(partitions)
+    )
 
 
-def _is_part_of(check: Check, entry: Entry) -> bool:
+def _is_part_of(check: CheckConstraint, entry: Entry) -> bool:
     schema, name = entry.text("schema"), entry.text("tag")
     if entry.kind == "DOMAIN" or entry.kind == "TABLE":
         is_its_own = check.owner.startswith(f"{entry.kind} ") and (schema, name) == (check.schema, check.table)

@@ -19,7 +19,7 @@ from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create
 from edms_tasks.databases.postgresql.properties import recorded_properties
 from edms_tasks.databases.postgresql.schema_plan import FOR_ALL, Plan, plan_restore
-from edms_tasks.databases.postgresql.server import Server, read_server
+from edms_tasks.databases.postgresql.server import ServerCapabilities, read_server
 from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.staging_properties import StagingProperties
 from edms_tasks.databases.protocol import CapturedSchema, LeftOut, RestorePreflight
@@ -95,7 +95,7 @@ def _try(
     return tuple(staging.left_out)
 
 
-def _is_never_refused(plan: Plan, schema: CapturedSchema, server: Server) -> bool:
+def _is_never_refused(plan: Plan, schema: CapturedSchema, server: ServerCapabilities) -> bool:
     """Whether nothing in the plan could be refused to this role on the server that the schema comes from."""
     whole = recorded_properties(schema.settings)
     return (
@@ -108,7 +108,7 @@ def _is_never_refused(plan: Plan, schema: CapturedSchema, server: Server) -> boo
     )
 
 
-def _as_if_new(server: Server) -> Server:
+def _as_if_new(server: ServerCapabilities) -> ServerCapabilities:
     """The server as seen from a database that was just created from template0."""
     installed = {name: schema for name, schema in server.installed.items() if name == "plpgsql"}
     return replace(server, installed=installed, schemas=frozenset(["public", "pg_catalog", "information_schema"]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from edms_tasks.databases.postgresql.archive import Archive, Entry
 from edms_tasks.databases.postgresql.archive_statements import parse_policy, roles_of, split, word_after
-from edms_tasks.databases.postgresql.server import Connection, Server
+from edms_tasks.databases.postgresql.server import Connection, ServerCapabilities
 from edms_tasks.databases.protocol import LeftOut
 from edms_tasks.errors import ServerNotReady
 from edms_tasks.quoting import identifier
@@ -73,7 +73,7 @@ class Plan:
             attempts[at] = replace(attempt, statements=possible)
 
 
-def plan_restore(archive: Archive, server: Server, fallback: str, where: str) -> Plan:
+def plan_restore(archive: Archive, server: ServerCapabilities, fallback: str, where: str) -> Plan:
     """Decide for each entry whether and how it is restored.
 
     Args:
@@ -119,7 +119,7 @@ def subject(entry: Entry) -> str:
     return f"{entry.kind} {entry.text('schema') or '-'} {entry.text('tag')}"
 
 
-def _refused(archive: Archive, server: Server) -> Iterator[LeftOut]:
+def _refused(archive: Archive, server: ServerCapabilities) -> Iterator[LeftOut]:
     for entry in archive.entries:
         if entry.kind == "EXTENSION":
             yield from _refused_extension(entry, server)
@@ -135,7 +135,7 @@ def _refused(archive: Archive, server: Server) -> Iterator[LeftOut]:
                     )
 
 
-def _refused_extension(entry: Entry, server: Server) -> Iterator[LeftOut]:
+def _refused_extension(entry: Entry, server: ServerCapabilities) -> Iterator[LeftOut]:
     name = entry.text("tag")
     schema = word_after(entry.raw("definition"), b"WITH", b"SCHEMA")
     present = server.installed.get(name)
@@ -160,14 +160,14 @@ def _refused_extension(entry: Entry, server: Server) -> Iterator[LeftOut]:
         )
 
 
-def _is_there(entry: Entry, server: Server) -> bool:
+def _is_there(entry: Entry, server: ServerCapabilities) -> bool:
     """Whether the database has the schema or extension already: `public`, or what a superuser created beforehand."""
     if entry.kind == "SCHEMA":
         return entry.text("tag") in server.schemas
     return entry.kind == "EXTENSION" and entry.text("tag") in server.installed
 
 
-def _fitted(plan: Plan, entry: Entry, server: Server, fallback: str) -> Entry:
+def _fitted(plan: Plan, entry: Entry, server: ServerCapabilities, fallback: str) -> Entry:
     """The entry in a form that this server can restore; what was changed is reported, or tried afterwards."""
     space = entry.text("tablespace")
     if space and space not in server.tablespaces:
@@ -193,7 +193,7 @@ def _fitted(plan: Plan, entry: Entry, server: Server, fallback: str) -> Entry:
     return entry.changed("owner", fallback.encode("utf-8", "surrogateescape") if server.superuser else b"")
 
 
-def _give_to_owner(plan: Plan, entry: Entry, server: Server, when: list[Attempt] | None = None) -> None:
+def _give_to_owner(plan: Plan, entry: Entry, server: ServerCapabilities, when: list[Attempt] | None = None) -> None:
     owner, statement = entry.text("owner"), _owner_statement(entry)
     if not owner:
         return
@@ -249,7 +249,7 @@ def _owner_statement(entry: Entry) -> str | None:
     return f"ALTER {drop[len('DROP ') : -1]} OWNER TO {owner}"
 
 
-def _keep_apart(plan: Plan, entry: Entry, server: Server) -> None:
+def _keep_apart(plan: Plan, entry: Entry, server: ServerCapabilities) -> None:
     if entry.kind == "POLICY":
         _keep_policy(plan, entry, server)
     elif entry.kind in ("ACL", "DEFAULT ACL"):
@@ -266,7 +266,7 @@ def _keep_apart(plan: Plan, entry: Entry, server: Server) -> None:
             _give_to_owner(plan, entry, server, when)
 
 
-def _keep_privileges(plan: Plan, entry: Entry, server: Server) -> None:
+def _keep_privileges(plan: Plan, entry: Entry, server: ServerCapabilities) -> None:
     possible = []
     for statement in split(entry.raw("definition")):
         missing = roles_of(statement) - server.roles
@@ -279,7 +279,7 @@ def _keep_privileges(plan: Plan, entry: Entry, server: Server) -> None:
         (plan.schemas if of_schema else plan.others).append(Attempt(entry, tuple(possible), subject(entry)))
 
 
-def _keep_policy(plan: Plan, entry: Entry, server: Server) -> None:
+def _keep_policy(plan: Plan, entry: Entry, server: ServerCapabilities) -> None:
     definition = entry.raw("definition")
     policy = parse_policy(definition)
     roles = policy.roles if policy else ()
@@ -295,7 +295,7 @@ def _keep_policy(plan: Plan, entry: Entry, server: Server) -> None:
     plan.left_out.append(LeftOut(subject(entry), f"{why} (less is allowed than before)", _text_of(statement)))
 
 
-def _missing(roles: Sequence[str], server: Server) -> str:
+def _missing(roles: Sequence[str], server: ServerCapabilities) -> str:
     absent = [role for role in roles if role not in server.roles]
     names = ", ".join(absent or roles)
     many = len(absent or roles) > 1

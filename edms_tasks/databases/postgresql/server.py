@@ -19,7 +19,7 @@ class Extension:
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerCapabilities:
     """A server as seen by one role from one database."""
 
     version: int  # as libpq gives it: 150004
@@ -33,7 +33,7 @@ class Server:
     schemas: frozenset[str] = frozenset()  # of this database
 
 
-def read_server(connection: Connection) -> Server:
+def read_server(connection: Connection) -> ServerCapabilities:
     """Read the facts from the connected database."""
     version = connection.info.server_version
     row = connection.execute(
@@ -59,7 +59,7 @@ def read_server(connection: Connection) -> Server:
         "SELECT extname, nspname FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = extnamespace"
     ).fetchall()
     schemas = connection.execute("SELECT nspname FROM pg_catalog.pg_namespace").fetchall()
-    return Server(
+    return ServerCapabilities(
         version=version,
         role=str(row[0]),
         superuser=bool(row[1]),

@@ -18,7 +18,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.omissions import notes_of
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
 from edms_tasks.databases.postgresql.archive_statements import word_after
-from edms_tasks.databases.postgresql.check_constraints import Check, changed_by, put_back, set_aside
+from edms_tasks.databases.postgresql.check_constraints import CheckConstraint, changed_by, put_back, set_aside
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection, with_settings
 from edms_tasks.databases.postgresql.dangling_foreign_keys import keys_of, make_keys, with_partitioned
 from edms_tasks.databases.postgresql.definitions import contents_of
@@ -38,8 +38,7 @@ from edms_tasks.databases.postgresql.unplannable_tables import remove_obstacles
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
 from edms_tasks.errors import TargetInUse, TerminalError
 from edms_tasks.inventory.model import ForeignReference
-from edms_tasks.manifest import Sequence as SequencePosition
-from edms_tasks.manifest import TableEntry
+from edms_tasks.manifest import SequencePosition, TableEntry
 from edms_tasks.quoting import identifier
 
 _NAMED = 5
@@ -71,7 +70,7 @@ class PostgresStaging:
         self._plan = Plan()
         self._lent = LentSettings()
         self._as_written: GeneratedTables
-        self._checks: list[Check] = []  # constraints that may refuse rows; they are added after the load
+        self._checks: list[CheckConstraint] = []  # constraints that may refuse rows; they are added after the load
 
     def create_tables(self) -> None:
         """Create everything that must exist before the rows: types, functions, tables, sequences.

@@ -46,7 +46,7 @@ _FOLLOWING = {"COMMENT", "INDEX ATTACH"}
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class PlannerObstacle:
     """An index, exclusion constraint or statistics object that prevents queries on its table."""
 
     kind: str
@@ -69,7 +69,7 @@ class Obstacle:
         return f"{self.table[1]} {self.name}" if self.kind == "CONSTRAINT" else self.name
 
 
-def find_obstacles(connection: Connection, settings: Mapping[str, str]) -> tuple[Obstacle, ...]:
+def find_obstacles(connection: Connection, settings: Mapping[str, str]) -> tuple[PlannerObstacle, ...]:
     """The objects for which the planner fails.
 
     Args:
@@ -79,7 +79,7 @@ def find_obstacles(connection: Connection, settings: Mapping[str, str]) -> tuple
     return tuple(_obstacles(connection, settings))
 
 
-def findings_of(obstacles: tuple[Obstacle, ...]) -> Iterator[Finding]:
+def findings_of(obstacles: tuple[PlannerObstacle, ...]) -> Iterator[Finding]:
     """A finding for each object."""
     for one in obstacles:
         yield make_finding(
@@ -95,13 +95,13 @@ def compared_with(table: Table) -> tuple[str, ...]:
     return tuple(target for reference in references for target in reference.targets)
 
 
-def obstacle_of(tables: Sequence[Table], obstacles: Sequence[Obstacle]) -> Obstacle | None:
+def obstacle_of(tables: Sequence[Table], obstacles: Sequence[PlannerObstacle]) -> PlannerObstacle | None:
     """The first obstacle for a query on these tables; None if there is none."""
     names = [(table.schema_name, table.name) for table in tables]
     return next((one for one in obstacles if one.table in names), None)
 
 
-def copy_is_not_enough(obstacle: Obstacle, table: Table, where: str) -> TerminalError:
+def copy_is_not_enough(obstacle: PlannerObstacle, table: Table, where: str) -> TerminalError:
     """The error for a table that needs more than COPY can read."""
     return TerminalError(
         f"No query can read {'.'.join(obstacle.table)}, and COPY alone does not tell all that is needed of {table.label}.",
@@ -135,7 +135,7 @@ def remove_obstacles(connection: Connection, settings: Mapping[str, str], archiv
     return left_out
 
 
-def _obstacles(connection: Connection, settings: Mapping[str, str]) -> Iterator[Obstacle]:
+def _obstacles(connection: Connection, settings: Mapping[str, str]) -> Iterator[PlannerObstacle]:
     planned: dict[str, bool] = {}
     for kind, schema, name, table_schema, table, quoted, expressions, columns, alone in connection.execute(
         _OBJECTS.encode()
@@ -150,4 +150,4 @@ def _obstacles(connection: Connection, settings: Mapping[str, str]) -> Iterator[
         # OFFSET 0 keeps the planner from evaluating the expressions with these NULLs.
         query = f"EXPLAIN SELECT {values} FROM (SELECT {columns} OFFSET 0) AS row_of_it"
         if (why := rehearse_query(connection, query.encode(), settings)) is not None:
-            yield Obstacle(str(kind), str(schema), str(name), (str(table_schema), str(table)), str(quoted), why)
+            yield PlannerObstacle(str(kind), str(schema), str(name), (str(table_schema), str(table)), str(quoted), why)

@@ -41,8 +41,7 @@ from edms_tasks.databases.protocol import CapturedSchema, Definition, Measure, P
 from edms_tasks.databases.rechunk import PIECE_BYTES, rechunked
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Finding, ForeignReference, Table
-from edms_tasks.manifest import Encoding, TableEntry
-from edms_tasks.manifest import Sequence as SequencePosition
+from edms_tasks.manifest import Encoding, SequencePosition, TableEntry
 from edms_tasks.quoting import identifier, literal
 
 _PART_BYTES = 16 << 20

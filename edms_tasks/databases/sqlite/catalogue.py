@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from edms_tasks.databases.index_conditions import null_tests
 from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table, UniqueKey
-from edms_tasks.manifest import Sequence
+from edms_tasks.manifest import SequencePosition
 from edms_tasks.quoting import literal
 
 
@@ -41,7 +41,7 @@ def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
     )
 
 
-def read_sequences(connection: sqlite3.Connection) -> tuple[Sequence, ...]:
+def read_sequences(connection: sqlite3.Connection) -> tuple[SequencePosition, ...]:
     """The rows of sqlite_sequence: the highest id that each AUTOINCREMENT table ever had.
 
     Programs may write to it, so a table may have two rows; SQLite uses the first, so their order is kept.
@@ -49,14 +49,14 @@ def read_sequences(connection: sqlite3.Connection) -> tuple[Sequence, ...]:
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone() is None:
         return ()
     return tuple(
-        Sequence(name=name, last_value=value)
+        SequencePosition(name=name, last_value=value)
         for name, value in connection.execute(
             "SELECT name, seq FROM sqlite_sequence WHERE name IS NOT NULL ORDER BY name, rowid"
         )
     )
 
 
-def read_counters(connection: sqlite3.Connection) -> dict[str, Sequence]:
+def read_counters(connection: sqlite3.Connection) -> dict[str, SequencePosition]:
     """Name of an AUTOINCREMENT table -> the highest id that it ever had (0 for none)."""
     positions = {position.name: position for position in reversed(read_sequences(connection))}
     names = [
@@ -66,7 +66,7 @@ def read_counters(connection: sqlite3.Connection) -> dict[str, Sequence]:
             "SELECT name FROM sqlite_master WHERE type = 'table' AND upper(sql) LIKE '%PRIMARY KEY AUTOINCREMENT%'"
         )
     ]
-    return {name: positions.get(name, Sequence(name=name, last_value=0)) for name in names}
+    return {name: positions.get(name, SequencePosition(name=name, last_value=0)) for name in names}
 
 
 def affinity(declared: str) -> str:

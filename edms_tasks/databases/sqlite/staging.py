@@ -28,8 +28,7 @@ from edms_tasks.databases.sqlite.schema_authorizer import KINDS, confined, creat
 from edms_tasks.durable import flush_file
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import ROW_ID, Column, Table
-from edms_tasks.manifest import Sequence as SequencePosition
-from edms_tasks.manifest import TableEntry
+from edms_tasks.manifest import SequencePosition, TableEntry
 from edms_tasks.quoting import identifier, identifiers, literal
 
 

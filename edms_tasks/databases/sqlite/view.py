@@ -30,7 +30,7 @@ from edms_tasks.databases.sqlite.search_index_check import check_search_indexes
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
-from edms_tasks.manifest import Encoding, Sequence, TableEntry
+from edms_tasks.manifest import Encoding, SequencePosition, TableEntry
 from edms_tasks.quoting import identifier, identifiers, literal
 
 _EXACT_IN_DOUBLE = 2**53
@@ -196,11 +196,11 @@ class SqliteView:
                 closed.setdefault(table, []).append(f"{', '.join(sorted(needed))}{of}")
         return {table: f"its definition uses {'; '.join(words)}" for table, words in closed.items()}
 
-    def sequences(self) -> tuple[Sequence, ...]:
+    def sequences(self) -> tuple[SequencePosition, ...]:
         with self._connections.borrow() as connection:
             return catalogue.read_sequences(connection)
 
-    def counters(self) -> dict[str, Sequence]:
+    def counters(self) -> dict[str, SequencePosition]:
         with self._connections.borrow() as connection:
             return catalogue.read_counters(connection)
 
