@@ -114,6 +114,20 @@ def test_a_file_name_stands_once() -> None:
     assert twice == {"restore.py": ["flows/restore.py", "edms_tasks/restore.py"]}
 
 
+def test_a_class_name_stands_once() -> None:
+    by_name: dict[str, list[str]] = {}
+    for path in _sources():
+        if path.startswith("reference_edms/"):
+            continue
+        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                by_name.setdefault(node.name, []).append(path)
+
+    twice = {name for name, paths in by_name.items() if len(paths) > 1}
+
+    assert twice == {"Surroundings"}  # the probe's, and the type of what it reports
+
+
 @pytest.mark.parametrize(
     ("source", "modules"),
     [

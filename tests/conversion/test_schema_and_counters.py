@@ -70,7 +70,9 @@ def test_every_missing_table_and_column_is_named() -> None:
 def test_ids_that_were_used_once_are_not_used_again() -> None:
     tables = [table("docs", "id"), table("empty", "id"), table("odd", "id")]
     counters = {
-        "docs": SequencePosition(schema_name="public", name="docs_id_seq", last_value=7),  # migrations gave some numbers
+        "docs": SequencePosition(
+            schema_name="public", name="docs_id_seq", last_value=7
+        ),  # migrations gave some numbers
         "empty": SequencePosition(schema_name="public", name="empty_id_seq", last_value=3),
         "odd": SequencePosition(schema_name="public", name="odd_id_seq", last_value=1, is_called=False),
     }
