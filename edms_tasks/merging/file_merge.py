@@ -50,8 +50,8 @@ class RootMerge:
     live: Path
     plan: FilePlan
     writes: dict[bytes, tuple[bytes, bool]]  # name in the snapshot -> name in the target, whether it replaces a file
-    nobodys: Sequence[str] = ()  # names of files to be added that no row names, and no declaration
-    renames: Mapping[str, str] = field(default_factory=dict)  # other names for files whose names are taken
+    ownerless: Sequence[str] = ()  # names of files to add that belong to no row
+    renames: Mapping[str, str] = field(default_factory=dict)  # new names for files whose names are taken
     _added: list[Path] = field(default_factory=list)
     _replaced: list[tuple[Path, Path]] = field(default_factory=list)
 
@@ -90,7 +90,7 @@ class RootMerge:
                 shutil.move(target, kept)
                 self._replaced.append((kept, target))
             try:
-                os.link(staged, target)  # never over a file that came meanwhile
+                os.link(staged, target)  # a hard link never replaces a file that has appeared meanwhile
             except FileExistsError as error:
                 raise MergeRefused(
                     "A file has appeared where the merge was to add one of the snapshot's.",
@@ -126,16 +126,16 @@ class RootToPlan:
     policy: Policy  # what happens to files that differ
     only: (
         Callable[[str, Mapping[str, str]], bool] | None
-    )  # whether a file is to be brought, by its name and the ids in it
+    )  # whether a file is selected, by its name and the ids in it; None: all are
     accepted: Accepted
-    renames: Mapping[str, str]  # name -> other name, for files whose name a row of the target has
+    renames: Mapping[str, str]  # name -> new name, for files whose name a row of the target has
     may_rename: bool
-    longest: int | None  # characters of a name that the columns can hold
+    longest: int | None  # the longest name that the columns can store, in characters
 
 
 @dataclass
 class _Sorted:
-    """The files of a folder, by what is to be done with them."""
+    """The files of a folder, sorted by what the merge does with them."""
 
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("add", "replace", "keep", "same", "renamed", "bytes"), 0)
@@ -144,8 +144,8 @@ class _Sorted:
     additions: list[str] = field(default_factory=list)
     replacements: list[str] = field(default_factory=list)
     disputed: list[tuple[bytes, bytes]] = field(default_factory=list)  # name, and name in the target
-    unclaimed: list[str] = field(default_factory=list)  # nobody's, and another file has the name
-    nobodys: list[str] = field(default_factory=list)  # nobody's, and not there
+    unclaimed: list[str] = field(default_factory=list)  # belong to no row, and another file has the name
+    ownerless: list[str] = field(default_factory=list)  # belong to no row, and are not in the target
 
     def add(self, name: bytes, final: bytes, size: int) -> None:
         """Plan to add a file that the target does not have."""
@@ -176,7 +176,7 @@ def plan_files(index: FileIndex, how: RootToPlan, scratch: Path) -> tuple[RootMe
         for name, final, size, sha256, ids in final_names(opened, how.names, how.id_maps):
             if how.only is not None and not how.only(os.fsdecode(name), ids):
                 continue
-            _sort(found, index.root.name, how, name, final, size, sha256, is_somebodys=bool(ids))
+            _sort(found, index.root.name, how, name, final, size, sha256, belongs_to_a_row=bool(ids))
         renames = _other_names(found, opened, how) if how.may_rename else {}
     disputed = [final for name, final in found.disputed if os.fsdecode(name) not in renames]
     conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed)
@@ -186,32 +186,40 @@ def plan_files(index: FileIndex, how: RootToPlan, scratch: Path) -> tuple[RootMe
         additions=tuple(sorted(found.additions)[:_EXAMPLES]),
         replacements=tuple(sorted(found.replacements)[:_EXAMPLES]),
     )
-    return RootMerge(index, how.folder, plan, found.writes, tuple(found.nobodys), renames), conflicts
+    return RootMerge(index, how.folder, plan, found.writes, tuple(found.ownerless), renames), conflicts
 
 
 def _sort(
-    found: _Sorted, root: str, how: RootToPlan, name: bytes, final: bytes, size: int, sha256: str, *, is_somebodys: bool
+    found: _Sorted,
+    root: str,
+    how: RootToPlan,
+    name: bytes,
+    final: bytes,
+    size: int,
+    sha256: str,
+    *,
+    belongs_to_a_row: bool,
 ) -> None:
     """Decide on one file."""
     text = how.renames.get(os.fsdecode(name), os.fsdecode(name))
     if text != os.fsdecode(name):
         final = os.fsencode(text)
-    is_somebodys = is_somebodys or text in how.owners.named
+    belongs_to_a_row = belongs_to_a_row or text in how.owners.of_snapshot
     there = _compare(how.folder, final, size, sha256)
     found.counts["renamed"] += final != name
     if there == "same":
         found.counts["same"] += 1
         return
-    if not is_somebodys and there == "missing":
-        found.nobodys.append(text)
+    if not belongs_to_a_row and there == "missing":
+        found.ownerless.append(text)
     if there == "missing":
         found.add(name, final, size)
         return
     here = os.fsdecode(final)
-    new_here = how.policy == "keep" and text in how.owners.claimed
-    if here in how.owners.spoken_for or how.policy == "fail" or there == "no file" or new_here:
+    new_here = how.policy == "keep" and text in how.owners.of_new_rows
+    if here in how.owners.of_target or how.policy == "fail" or there == "no file" or new_here:
         found.disputed.append((name, final))
-    elif not is_somebodys and not how.accepted.file(root, here):
+    elif not belongs_to_a_row and not how.accepted.file(root, here):
         found.unclaimed.append(readable(final))
     elif how.policy == "keep":
         found.counts["keep"] += 1
@@ -220,11 +228,11 @@ def _sort(
 
 
 def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan) -> dict[str, str]:
-    """Name -> other name, for the disputed files that rows name; a free one, or that of the same content."""
+    """Name -> new name, for disputed files that rows name: a free name, or one whose file has the same content."""
     tried = {
         os.fsdecode(name): list(other_names(os.fsdecode(name), how.longest))
         for name, final in found.disputed
-        if name == final and os.fsdecode(name) in how.owners.named
+        if name == final and os.fsdecode(name) in how.owners.of_snapshot
     }
     if not tried:
         return {}
@@ -285,7 +293,7 @@ def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], uncla
 
 
 def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:
-    """`missing`, `same`, `differs`, or `no file` where something else has the name."""
+    """`missing`, `same`, `differs`, or `no file` if the name is not that of a regular file."""
     path = _place(live, name)
     try:
         descriptor = open_path(os.fsencode(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

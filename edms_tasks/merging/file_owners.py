@@ -20,9 +20,9 @@ from edms_tasks.quoting import literal
 class Owners:
     """The file names that rows contain, for one folder. A name can be in several of the sets."""
 
-    spoken_for: frozenset[str]  # by rows of the target that stay as they are
-    named: frozenset[str]  # by rows of the snapshot that are merged
-    claimed: frozenset[str]  # by those of them that the target does not have
+    of_target: frozenset[str]  # in rows of the target that do not change
+    of_snapshot: frozenset[str]  # in merged rows of the snapshot
+    of_new_rows: frozenset[str]  # in merged rows that the target does not have
 
 
 def owners(
@@ -30,13 +30,13 @@ def owners(
 ) -> Owners:
     """Collect the names of files in the folder `root` that rows of both sides contain."""
     return Owners(
-        frozenset(_spoken_for(cursor, matched, policies, namings, root)),
+        frozenset(_of_target(cursor, matched, policies, namings, root)),
         frozenset(named_files(cursor, matched, namings, root)),
         frozenset(named_files(cursor, matched, namings, root, f'r."{ACTION}" = {literal("insert")}')),
     )
 
 
-def _spoken_for(
+def _of_target(
     cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], namings: Namings, root: str
 ) -> set[str]:
     """The names that unchanged rows of the target hold."""

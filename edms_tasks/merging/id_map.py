@@ -160,35 +160,33 @@ def map_ids(
         kind = target.held(pk).kind
     column = identifier(pk)
     countable = kind in _WHOLE and not source.held(pk).tagged
-    theirs = f"(SELECT CAST({column} AS {kind}) AS id FROM {target.relation})"
-    left = f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_target} WHERE table_id = {literal(table.id)})"
-    lost = f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_source} WHERE table_id = {literal(table.id)})"
+    target_ids = f"(SELECT CAST({column} AS {kind}) AS id FROM {target.relation})"
+    target_dangling = (
+        f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_target} WHERE table_id = {literal(table.id)})"
+    )
+    source_dangling = (
+        f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_source} WHERE table_id = {literal(table.id)})"
+    )
     own = "s.source" if parent is None else f"CAST(p.final AS {kind})"
     shared = "" if parent is None else f"LEFT JOIN {parent.relation} p ON p.source = s.source"
-    cursor.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE paired_ids AS
-        SELECT CAST(s.{column} AS {kind}) AS source, CAST(t.{column} AS {kind}) AS target, t.{column} IS NULL AS is_new
-        FROM {source.relation} s LEFT JOIN {target.relation} t ON {paired("s", "t")}
-        """
-    )
-    # Where both sides have always numbered these rows in the same way, what names an id in vain means the row that had it.
-    same_ids = own_edms and _are_the_same(cursor)
-    mourned = "false" if same_ids else f"source IN (SELECT id FROM {left} WHERE id IS NOT NULL)"
+    _tabulate_pairs(cursor, source, target, column, kind)
+    # If all pairs have equal ids, a dangling reference of the target means the snapshot's row with that id.
+    same_ids = own_edms and _pairs_have_equal_ids(cursor)
+    dangles_here = "false" if same_ids else f"source IN (SELECT id FROM {target_dangling} WHERE id IS NOT NULL)"
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE numbered AS
         SELECT source, target, is_new AND {"true" if parent is None else "false"}
-            AND (source IN (SELECT id FROM {theirs} WHERE id IS NOT NULL) OR {mourned}) AS taken
+            AND (source IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL) OR {dangles_here}) AS taken
         FROM paired_ids
         """
     )
     new = "CAST(NULL AS BIGINT)"
     if countable:
-        _number_anew(cursor, theirs, f"{left} UNION ALL SELECT * FROM {lost}")
+        _assign_new_ids(cursor, target_ids, f"{target_dangling} UNION ALL SELECT * FROM {source_dangling}")
         new = "n.number"
-    # Numbers from the far end of the type: no sequence comes there, and the same id always becomes the same one.
-    away = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
+    # Ids at the upper end of the type: no sequence gets there, and the same id always becomes the same one.
+    reserved_id = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
     cursor.execute(
         f"""
         COPY (
@@ -196,9 +194,9 @@ def map_ids(
                 false AS is_orphan
             FROM numbered s {shared} {"LEFT JOIN new_numbers n ON n.source = s.source" if countable else ""}
             UNION ALL
-            SELECT DISTINCT id, CAST(NULL AS {kind}), {away}, true
-            FROM {lost}
-            WHERE id IN (SELECT id FROM {theirs} WHERE id IS NOT NULL)
+            SELECT DISTINCT id, CAST(NULL AS {kind}), {reserved_id}, true
+            FROM {source_dangling}
+            WHERE id IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)
         ) TO {literal(str(path))} {AS_PARQUET}
         """
     )
@@ -211,26 +209,40 @@ def map_ids(
     return IdMap(table, path, kind, moved, reserved, unplaced)
 
 
-def _are_the_same(cursor: duckdb.DuckDBPyConnection) -> bool:
-    """Whether rows that are in both have the same id in both, and there are any."""
+def _tabulate_pairs(
+    cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, column: str, kind: str
+) -> None:
+    """Create `paired_ids`: the snapshot's ids, those of their pairs, and whether there is none."""
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE paired_ids AS
+        SELECT CAST(s.{column} AS {kind}) AS source, CAST(t.{column} AS {kind}) AS target, t.{column} IS NULL AS is_new
+        FROM {source.relation} s LEFT JOIN {target.relation} t ON {paired("s", "t")}
+        """
+    )
+
+
+def _pairs_have_equal_ids(cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there are pairs, and both rows of every pair have the same id."""
     (pairs, same) = cursor.execute(
         "SELECT count(*) FILTER (NOT is_new), count(*) FILTER (NOT is_new AND source = target) FROM paired_ids"
     ).fetchall()[0]
     return bool(pairs and pairs == same)
 
 
-def _number_anew(cursor: duckdb.DuckDBPyConnection, theirs: str, dangling: str) -> None:
-    """Make `new_numbers`: the next numbers for rows whose ids are taken, without those that something names in vain.
+def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling: str) -> None:
+    """Create `new_numbers`: new ids for rows whose ids are taken. Ids in dangling references are skipped.
 
-    They follow the ids of rows: an id that a log row names may be any number, and no counter jumps there.
+    They follow the highest id of a row, not the highest id in a reference: a log row may contain any number, and counters must
+    not jump there.
     """
     (wanted, last) = cursor.execute(
-        f"SELECT count(*) FILTER (taken), greatest(coalesce(max(source), 0), (SELECT coalesce(max(id), 0) FROM {theirs})) FROM numbered"
+        f"SELECT count(*) FILTER (taken), greatest(coalesce(max(source), 0), (SELECT coalesce(max(id), 0) FROM {target_ids})) FROM numbered"
     ).fetchall()[0]
     cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE named_in_vain AS SELECT DISTINCT id FROM ({dangling}) WHERE id > {int(last)}"
+        f"CREATE OR REPLACE TEMP TABLE dangling_ids AS SELECT DISTINCT id FROM ({dangling}) WHERE id > {int(last)}"
     )
-    (vain,) = cursor.execute("SELECT count(*) FROM named_in_vain").fetchall()[0]
+    (skipped,) = cursor.execute("SELECT count(*) FROM dangling_ids").fetchall()[0]
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE new_numbers AS
@@ -238,8 +250,8 @@ def _number_anew(cursor: duckdb.DuckDBPyConnection, theirs: str, dangling: str) 
         FROM (SELECT source, row_number() OVER (ORDER BY source) AS place FROM numbered WHERE taken) t
             JOIN (
                 SELECT range AS number, row_number() OVER (ORDER BY range) AS place
-                FROM range({int(last) + 1}, {int(last) + 1 + int(wanted) + int(vain)})
-                WHERE range NOT IN (SELECT id FROM named_in_vain)
+                FROM range({int(last) + 1}, {int(last) + 1 + int(wanted) + int(skipped)})
+                WHERE range NOT IN (SELECT id FROM dangling_ids)
             ) f USING (place)
         """
     )

@@ -1,9 +1,9 @@
-"""The validation of a merge, on rows read back before the commit: nothing else changed, and every reference is as it was.
+"""The validation of a merge, on rows read back before the commit: nothing else changed, and every reference leads to the same row.
 
-Two things are validated separately. *As planned*: the table's exact digest is that of the rows that the plan writes and of those
-that it leaves. *As it was*: identities are computed anew on the merged rows, and every row of the snapshot says the same
-there, with each reference at the row of the same identity, whatever the ids are. The second knows nothing of how ids
-were rewritten.
+Two things are validated separately. *As planned*: the table's exact digest equals that of the rows that the plan writes and of
+those that it leaves. *As it was*: identities are computed again from the merged rows, and every row of the snapshot has the same
+content there, with each reference leading to the row of the same identity, whatever its id. The second check does not use the id
+map.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class MergedTable(Value):
     rows_expected: int
     exact_digest: str  # of all rows, 32 hex digits
     expected_digest: str  # of the rows that the plan writes and of those that it leaves
-    snapshot_rows: int  # of the snapshot, kept ones left out
-    snapshot_digest: str  # over what those rows say, references by identity
+    snapshot_rows: int  # of the snapshot, without those that the policy keeps as the target has them
+    snapshot_digest: str  # over their values, references by identity
     merged_digest: str  # the same over their pairs among the merged rows
     problems: tuple[str, ...]
 
@@ -56,20 +56,20 @@ def validate_table(
         target: the target's rows, as they were.
         merged: the target's rows, as they are.
         rows: the snapshot's rows as they were to be written.
-        plan: what was to be done.
-        policy: and what with rows that are in both and differ.
-        own_edms: whether the snapshot is of the target's EDMS: references that had lost their row may have found it again.
+        plan: the table's plan.
+        policy: what happens to rows that are on both sides and differ.
+        own_edms: whether the snapshot is of the target's EDMS: then dangling references may lead to their row again.
     """
     label = source.table.label
     overwritten = f"SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND o.{written(policy)}"
     left = f"(SELECT {_KEY}, {_EXACT}, {_CONTENT} FROM {target.relation} t WHERE NOT EXISTS ({overwritten}))"
-    brought = f"(SELECT {_KEY}, {_EXACT} FROM {rows.relation} WHERE {written(policy)})"
+    written_rows = f"(SELECT {_KEY}, {_EXACT} FROM {rows.relation} WHERE {written(policy)})"
     kept = f"WHERE NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 's')} AND o.\"{ACTION}\" = 'update')"
     some = f"SEMI JOIN {rows.relation} r ON {paired('s', 'r')}" if rows.rows != source.rows else ""
     said = f"(SELECT s.* FROM {source.relation} s {some} {kept if plan.keep else ''})"
     pairs = f"(SELECT m.* FROM {merged.relation} m SEMI JOIN {said} s ON {paired('m', 's')})"
     expected, expected_digest = _digest(
-        cursor, f"(SELECT {_EXACT} FROM {left} UNION ALL SELECT {_EXACT} FROM {brought})", _EXACT
+        cursor, f"(SELECT {_EXACT} FROM {left} UNION ALL SELECT {_EXACT} FROM {written_rows})", _EXACT
     )
     found, exact_digest = _digest(cursor, merged.relation, _EXACT)
     count, snapshot_digest = _digest(cursor, said, _CONTENT)
@@ -79,24 +79,24 @@ def validate_table(
         problems += [
             f"{label}: rows are not as planned: {found} instead of {expected}",
             *_missing(cursor, label, "the target's", left, merged.relation, (_EXACT,)),
-            *_missing(cursor, label, "the snapshot's", brought, merged.relation, (_EXACT,)),
+            *_missing(cursor, label, "the snapshot's", written_rows, merged.relation, (_EXACT,)),
         ]
     if (count, snapshot_digest) != (again, merged_digest):
         problems += [
             f"{label}: rows of the snapshot are not the same in the target",
             *_missing(cursor, label, "the snapshot's", said, merged.relation, (_KEY, _CONTENT)),
         ]
-    # Of rows that both sides have had all along, a reference may lead again to what the merge brought back.
+    # In rows that were equal on both sides, a dangling reference may lead to a row that the merge restored.
     own = f"(SELECT t.* FROM {left} t ANTI JOIN {source.relation} s ON {same_row('t', 's')})"
     shared = (
         f"(SELECT t.{_KEY}, t.{_EXACT}, s.{_CONTENT} FROM {left} t JOIN {source.relation} s ON {same_row('t', 's')})"
     )
     changed = f"(SELECT t.* FROM {left} t ANTI JOIN {merged.relation} m ON {same_row('t', 'm')} AND t.{_CONTENT} = m.{_CONTENT})"
-    again_so = f"(SELECT x.* FROM {shared} x SEMI JOIN {changed} c ON {same_row('x', 'c')})"
+    restored = f"(SELECT x.* FROM {shared} x SEMI JOIN {changed} c ON {same_row('x', 'c')})"
     if own_edms:
-        own = _but_found_again(source.table, own, target.relation, merged.relation)
+        own = _without_restored_references(source.table, own, target.relation, merged.relation)
     problems += _missing(cursor, label, "the target's own", own, merged.relation, (_EXACT, _CONTENT))
-    problems += _missing(cursor, label, "the target's", again_so, merged.relation, (_EXACT, _CONTENT))
+    problems += _missing(cursor, label, "the target's", restored, merged.relation, (_EXACT, _CONTENT))
     return MergedTable(
         model=label,
         rows=found,
@@ -111,7 +111,7 @@ def validate_table(
 
 
 def _digest(cursor: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[int, str]:
-    """The number of rows, and the sum of a column of MD5s, its halves apart."""
+    """The number of rows, and the digest of a column of MD5s: the sums of their halves."""
     halves = ", ".join(
         f"coalesce(sum(CAST('0x' || {column}[{begin}:{begin + 15}] AS UBIGINT)) % 18446744073709551616, 0)"
         for begin in (1, 17)
@@ -121,8 +121,8 @@ def _digest(cursor: duckdb.DuckDBPyConnection, relation: str, column: str) -> tu
     return int(row[0]), digest_hex(int(row[1]), int(row[2]))
 
 
-def _but_found_again(table: Table, own: str, target: str, merged: str) -> str:
-    """The target's own rows without those of which nothing changed but that a lost reference leads to a row again."""
+def _without_restored_references(table: Table, own: str, target: str, merged: str) -> str:
+    """The target's own rows, without those in which only a dangling reference changed: it leads to a row again."""
     plain = [reference_column(one.name) for one in table.references if not isinstance(one, SoftReference)]
     soft = [*map(content_column, table.soft_columns)]
     again = [f"(b.{c} IS NOT DISTINCT FROM m.{c} OR b.{c} = {literal(DANGLING)})" for c in map(identifier, plain)]
