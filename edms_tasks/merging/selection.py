@@ -96,8 +96,9 @@ def restrict(
         _choose(cursor, matched.sources, selector)
     kinds = content_type_ids(cursor, matched.sources)
     _spread(cursor, matched.sources, kinds, trees, needed, backwards=True, everything=with_dependents)
-    left_behind = _left_behind(cursor, matched, kinds)
     _spread(cursor, matched.sources, kinds, trees, needed, backwards=False, everything=True)
+    _forget_what_the_target_has(cursor, matched)
+    left_behind = _left_behind(cursor, matched, kinds)
     rewritten = {
         table_id: _left(cursor, table_id, rows, folder / f"{number:04d}.parquet")
         for number, (table_id, rows) in enumerate(matched.rewritten.items())
@@ -220,6 +221,16 @@ def _spread(
     )
 
 
+def _forget_what_the_target_has(cursor: duckdb.DuckDBPyConnection, matched: Matched) -> None:
+    """Leave only the rows that are merged: of those that others refer to, the ones that the target lacks."""
+    for table_id, rows in matched.rewritten.items():
+        lacking = f"r.{identifier(KEY)} = c.k AND r.{identifier(NUMBER)} = c.n AND r.\"{ACTION}\" = 'insert'"
+        cursor.execute(
+            f"DELETE FROM {_CHOSEN} c WHERE c.table_id = {literal(table_id)} AND c.context "
+            f"AND NOT EXISTS (SELECT 1 FROM {rows.relation} r WHERE {lacking})"
+        )
+
+
 def _left_behind(cursor: duckdb.DuckDBPyConnection, matched: Matched, kinds: Mapping[str, str]) -> list[str]:
     """A sentence for each reference of rows that the target lacks, that refer to what is merged, and that are not merged."""
     said = []
@@ -315,11 +326,10 @@ def _ways_to_parents(found: Identified, trees: Mapping[str, Tree]) -> list[tuple
 
 
 def _left(cursor: duckdb.DuckDBPyConnection, table_id: str, rows: Rewritten, path: Path) -> Rewritten:
-    """The selected rows, and those rows that they refer to and the target lacks."""
+    """The selected rows of one table."""
     chosen = f"c.table_id = {literal(table_id)} AND c.k = r.{identifier(KEY)} AND c.n = r.{identifier(NUMBER)}"
     cursor.execute(
-        f"COPY (SELECT r.* FROM {rows.relation} r JOIN {_CHOSEN} c ON {chosen} "
-        f"WHERE NOT c.context OR r.\"{ACTION}\" = 'insert') TO {literal(str(path))} {AS_PARQUET}"
+        f"COPY (SELECT r.* FROM {rows.relation} r SEMI JOIN {_CHOSEN} c ON {chosen}) TO {literal(str(path))} {AS_PARQUET}"
     )
     updated = path.with_suffix(".updates.parquet")
     left = f"read_parquet({literal(str(path))})"
