@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.inventory.model import CONTENT_TYPES, Column, ForeignReference, GenericReference, Table
+from edms_tasks.inventory.model import CONTENT_TYPES, Column, ForeignReference, Table
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.declared_without_ids import Accepted, subject_of
 from edms_tasks.merging.id_map import IdMap
@@ -30,8 +30,8 @@ from edms_tasks.undeclared.ids_in_file_names import collect_file_names
 from edms_tasks.undeclared.ids_in_texts import FORMS
 from edms_tasks.undeclared.likely_ids import TARGET_IDS, Suspect, find_suspects
 from edms_tasks.undeclared.names_of_models import Names
+from edms_tasks.undeclared.open_columns import open_columns
 
-_HOLD_IDS = {"integer", "text", "json", "uuid", "decimal", "other"}
 _ID_TYPES = ("integer", "uuid")
 # Their small ids resolve everywhere, and hardly anything but Django itself holds them.
 _BY_NAME_ONLY = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
@@ -69,7 +69,7 @@ def find_undeclared(
     for table_id, source in matched.sources.items():
         if not _is_written(matched, table_id, policies[table_id]):
             continue
-        for column in _open_columns(source.table, covered[table_id]):
+        for column in open_columns(source.table, covered[table_id]):
             looked += 1
             _collect(cursor, matched, source, column, policies[table_id])
             if _repeats_own_key(cursor, source, column):
@@ -122,21 +122,6 @@ def _is_id(table: Table, id_map: IdMap) -> bool:
 def _is_written(matched: Matched, table_id: str, policy: Policy) -> bool:
     rows = matched.rewritten[table_id]
     return bool(rows.inserts or (rows.updates and policy == "overwrite"))
-
-
-def _open_columns(table: Table, covered: Collection[str]) -> list[Column]:
-    """The columns that could hold ids and that no reference covers; those in which only some ids are declared too."""
-    taken = set(covered)
-    if len(table.primary_key) == 1:
-        taken |= set(table.primary_key)
-    for reference in table.references:
-        if isinstance(reference, GenericReference):
-            taken |= {reference.content_type_column, reference.object_id_column}
-        elif isinstance(reference, ForeignReference):
-            taken |= set(reference.columns)
-        elif reference.form == "value" and not reference.where:
-            taken.add(reference.column)
-    return [one for one in table.stored_columns if one.name not in taken and one.logical_type in _HOLD_IDS]
 
 
 def _collect(
