@@ -164,7 +164,7 @@ def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack)
     settings = run.settings
     repository = Repository.open(settings.repository)
     report = ask_edms(run, notes)
-    # `latest` is none that a merge made: merging that would undo the merge.
+    # `latest` is never a safety snapshot: merging that would undo the last merge.
     chosen = run.call(open_the_snapshot, settings, repository, request.snapshot, report, passing_over=BEFORE_MERGE)
     for note in chosen.notes:
         run.say(note)
@@ -257,9 +257,9 @@ def _merge(
     cleanup: ExitStack,
 ) -> tuple[MergePlan, tuple[MergedTable, ...]]:
     """Read, plan, write and validate in one transaction, and commit it where nothing stands in the way."""
-    assert opened.held is not None  # it is no dry run
+    assert opened.held is not None  # it is not a dry run
     database = opened.database
-    # Before the transaction: a backup that runs is waited for while nobody else is kept waiting.
+    # Wait for a running backup before the transaction, which makes other writers wait.
     with opened.live.still("merge", opened.patience) as still, database.merging(its.scratch, its.tables) as transaction:
         stages.read_target(transaction.view())
         plan = stages.plan(opened.snapshot_id, database.address.display, notes)

@@ -81,7 +81,7 @@ def _measure(
         # No pattern matches a name that is not UTF-8.
         files = f"(SELECT try(decode(path)) AS path, sha256 FROM {parquet(paths)} WHERE kind = 'file')"
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_NAMES} AS {matching(files, reference, ids)}")
-    # Before and after the id, what a `*` stands for is part of the name; so is the content, which is the row's too.
+    # The text that `*` matches is part of what is digested, and so is the file's content.
     hashed = with_hashes(_NAMES, common=(), exact=(), content=("before", "mark", "after", "sha256"))
     row = cursor.execute(
         f"SELECT count(*), count(*) FILTER (is_orphan), {digest_sums(CONTENT)} FROM ({hashed})"

@@ -27,7 +27,7 @@ def list_folder(path: bytes) -> list[bytes]:
 
 def status_of(path: bytes, *, follow_links: bool) -> os.stat_result:
     """The status of a path. Raises OSError."""
-    if len(path) <= _LONGEST:  # asked of each file
+    if len(path) <= _LONGEST:  # this runs for every file
         return os.stat(path, follow_symlinks=follow_links)  # noqa: PTH116 - bytes, which may not be UTF-8
     with _reached(path) as (folder, name):
         return os.stat(name, dir_fd=folder, follow_symlinks=follow_links)
@@ -47,7 +47,7 @@ def _reached(path: bytes) -> Iterator[tuple[int | None, bytes]]:
         while len(path) > _LONGEST:
             cut = path.rfind(b"/", 1, _LONGEST)
             if cut < 0:
-                break  # a single name longer than that: the system refuses it
+                break  # a single name is longer than PATH_MAX; the system refuses it
             above, folder = folder, os.open(path[:cut], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
             if above is not None:
                 os.close(above)

@@ -56,7 +56,7 @@ def find_missing_and_orphans(
     findings: list[Finding] = []
     for root in roots:
         fields = [(table, column) for table in tables for column, name in table.file_columns if name == root.name]
-        # A column that a model names and the database lacks is another finding, not ours.
+        # A column that the database lacks has a finding of its own.
         present = [(t, column) for t, column in fields if t.id in raws and any(c.name == column for c in t.columns)]
         findings += [_missing(connection, table, column, raws[table.id], root) for table, column in present]
         used = present or any(place.root == root.name for one in paths for place in one.places)
@@ -79,7 +79,7 @@ def _accept(connection: duckdb.DuckDBPyConnection, paths: Sequence[FoundColumn],
             {"label": one.label},
         )
     placed = ", ".join(literal(one.label) for one in paths if one.places) or "NULL"
-    # A name that several files have names none of them. What plain columns hold that are no path columns must have a folder.
+    # A bare name of several files names none of them. In columns that are no path columns, only names with a folder count.
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {_NAMED_ALSO} AS

@@ -146,7 +146,7 @@ def _differences(opened: OpenedIndex, seen: Path) -> Iterator[tuple[str, bytes]]
     if opened.paths:
         yield from query_index(opened, query, seen=str(seen))
         return
-    # A root that was not there at backup: all that is here now is unexpected.
+    # The root did not exist at the backup, so every file in it is unexpected.
     for batch in pq.ParquetFile(seen).iter_batches(columns=["path"]):
         yield from (("unexpected", path) for path in batch.column(0).to_pylist() if path)
 
@@ -236,6 +236,6 @@ def _hashed(path: bytes) -> tuple[int, str]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        # Unreadable is not equal: the comparison names the file as altered.
+        # An unreadable file is not equal: it is reported as altered.
         return size, f"unreadable: {error.strerror}"
     return size, digest.hexdigest()

@@ -25,7 +25,7 @@ from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import FileIndex
 
 PACK_BYTES = 16 * 1024 * 1024
-LARGEST_PACK_OBJECT = PACK_BYTES + PACK_BYTES // 64 + 4096  # zstd never grows its input by more
+LARGEST_PACK_OBJECT = PACK_BYTES + PACK_BYTES // 64 + 4096  # zstd makes no input larger by more than this
 ROWS_AT_ONCE = 16_384
 ROWS_PER_OBJECT = 16 * ROWS_AT_ONCE
 
@@ -94,7 +94,7 @@ def file_workspace(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         "memory_limit": "256MB",
         "threads": 2,
         "temp_directory": str(folder / "duckdb"),
-        "enable_external_file_cache": False,  # memory is for the queries
+        "enable_external_file_cache": False,  # the memory is needed by the queries
     }
     with duckdb.connect(config=config) as connection:
         yield connection

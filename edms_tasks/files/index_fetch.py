@@ -54,7 +54,7 @@ def open_own_index(index: FileIndex, repository: Repository, scratch: Path | Non
 def _check(opened: OpenedIndex) -> None:
     index = opened.index
     packs = pa.array([ref.sha256 for ref in index.packs], pa.string())
-    above: list[bytes] = []  # the folders that the last row stands in, or is
+    above: list[bytes] = []  # the folders above the last row, and itself if it is a folder
     last: bytes | None = None
     files = total = 0
     for rows in opened.batches():
@@ -91,7 +91,7 @@ def _wrong_rows(rows: pa.RecordBatch, packs: pa.Array) -> Iterator[tuple[str, pa
     yield "neither a file nor a folder", pc.invert(pc.or_(is_folder, pc.and_(is_file, named)))
     hashed = pc.match_substring_regex(sha256, r"\A[0-9a-f]{64}\z")
     yield "no size or no SHA-256", pc.and_(is_file, pc.or_(pc.less(size, 0), pc.invert(hashed)))
-    # The least 64-bit integer has no absolute value; the system's calls take none as far away either.
+    # The smallest 64-bit integer has no absolute value; system calls do not accept such times either.
     yield "no time", pc.less(rows["mtime_ns"], -(2**63) + 1)
     yield "no permissions", pc.not_equal(pc.bit_wise_and(rows["mode"], ~0o7777), 0)
     for name in ("uid", "gid"):
@@ -106,7 +106,7 @@ def _wrong_rows(rows: pa.RecordBatch, packs: pa.Array) -> Iterator[tuple[str, pa
     )
     ends = pc.less_equal(pc.add(offset, length), PACK_BYTES)
     yield "its content is outside its pack", _rows_of(rows, row_of, part, pc.invert(pc.and_(inside, ends)))
-    # Reached only with lengths of at most a pack each, of which a double holds the sum exactly.
+    # Lengths are at most those of a pack here, so a double holds their sum exactly.
     lengths = np.bincount(row_of.to_numpy(), weights=length.to_numpy(zero_copy_only=False), minlength=rows.num_rows)
     yield "its parts do not match its size", pc.not_equal(pa.array(lengths.astype(np.int64)), size)
 
@@ -126,7 +126,7 @@ def _wrong_places(rows: pa.RecordBatch, last: bytes | None, above: Sequence[byte
     is_root = pc.equal(path, b"")
     if last is None:
         yield "the first row is not the root", pa.array([not is_root[0].as_py()])
-    # Components compared as bytes are paths compared with the least of bytes, which no name holds, between them.
+    # To compare paths component by component, compare them with the byte 0, which no name has, in place of "/".
     order = pc.replace_substring(path, b"/", b"\0")
     first = pa.array([None if last is None else last.replace(b"/", b"\0")], pa.binary())
     before = pa.concat_arrays([first, order[:-1]])

@@ -71,8 +71,8 @@ class ContentProblems(NamedTuple):
     """The problems with the contents of an index's files."""
 
     damaged: dict[str, DamagedRepository]  # packs, by name
-    wrong: frozenset[str]  # SHA-256 of contents that are not what they should be
-    unread: tuple[ObjectRef, ...]  # packs that no file stands in
+    wrong: frozenset[str]  # SHA-256 of wrong contents
+    unread: tuple[ObjectRef, ...]  # packs without contents of a file
 
 
 class _Assessed(NamedTuple):
@@ -81,7 +81,7 @@ class _Assessed(NamedTuple):
     files: int
     size: int
     damaged: dict[str, DamagedRepository]  # packs, by name
-    wrong: list[str]  # SHA-256 of contents that are not what they should be
+    wrong: list[str]  # SHA-256 of wrong contents
 
 
 def verify_files(
@@ -111,7 +111,7 @@ def verify_files(
         with open_index(index, repository, scratch) as opened:
             problems = _verify(opened, repository, known, meter, jobs)
     except DamagedRepository as error:
-        # Without a sound index no file can be told from another, but the packs can still be compared with their names.
+        # Without an intact index files cannot be checked, but packs can still be compared with their names.
         unread = [ref for ref in index.packs if ref.sha256 not in known]
         problems = [f"{name}: the index: {error.where}: {error.why}", *_damaged_objects(name, repository, unread)]
     meter.tell()

@@ -23,7 +23,7 @@ _ALMOST_ALL = 0.9
 _FEW = 0.1
 _MOST_PLACES = 8
 _CANDIDATES = 50
-_OWN = 0.8  # of what another place explains, that no place before explains
+_OWN = 0.8  # share of a place's matches that no earlier place has
 PLACED = "placed"
 """The relation of mentions that are names of files of the roots, with the place (root, strip, prefix) from which they lead."""
 
@@ -36,7 +36,7 @@ class FoundColumn:
 
     table: Table
     column: str
-    places: tuple[PathPlace, ...]  # (): files are named without a folder, and are in many
+    places: tuple[PathPlace, ...]  # (): names without a folder, of files in many folders
     matched: int  # values that are names of files
     filled: int  # all values
     bare: bool  # they are names without a folder
@@ -182,7 +182,7 @@ def _with_places(connection: duckdb.DuckDBPyConnection, found: Sequence[FoundCol
         best = candidates[one.label][0][1]
         return [place for place, met in candidates[one.label] if met == best]
 
-    # What is the name of a file in every folder names none of them.
+    # A name that a file in every folder has identifies none of them.
     found = [one for one in found if len(ties(one)) <= _MOST_PLACES]
     complete: dict[str, FoundColumn] = {}
     for one in sorted(found, key=lambda one: (len(ties(one)) > 1, not any(_alike(one.column, p) for p in ties(one)))):

@@ -20,7 +20,7 @@ from edms_tasks.files.index import PACK_BYTES
 
 BLOCK = 1024 * 1024
 
-# Enough for a thread to be worth its while, so little that the memory of all of them does not count.
+# Large enough that a thread pays off, small enough that the memory of all groups does not matter.
 _GROUP_BYTES = 1024 * 1024
 _GROUP_FILES = 64
 
@@ -48,7 +48,7 @@ class Content(NamedTuple):
 
     file: FileToRead
     status: os.stat_result  # when it was opened
-    settled: bool  # its time stamps will tell the next change
+    settled: bool  # the next change will change its time stamps
     data: bytes
     sha256: str
     trouble: str = ""  # a code of a finding

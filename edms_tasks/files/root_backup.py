@@ -80,7 +80,7 @@ _SET_ID = f"""
     ORDER BY position
 """
 
-# A folder is as it was listed; a file is what was read of it, now or by an earlier backup.
+# A folder's row is as listed; a file's row is as read, now or by an earlier backup.
 _INDEX = f"""
     SELECT
         listing.path,

@@ -72,7 +72,7 @@ def _files(base: Path, entered: set[tuple[int, int]]) -> Iterator[str]:
         above = pending.pop()
         entries = _entries(above)
         if above != os.fsencode(base) and any(entry.name in _CODE_MARKS for entry in entries):
-            entered.discard(_identity(above))  # it may be a base of its own: the folder of the settings
+            entered.discard(_identity(above))  # it may also be a base, like the folder of the settings
             continue
         for entry in entries:
             if _is_folder(entry):
@@ -94,14 +94,14 @@ def _entries(folder: bytes) -> list[os.DirEntry[bytes]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError:
-        return []  # as the module says
+        return []  # skipped, see the module's docstring
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        return False  # a link in a circle leads to no folder
+        return False  # a circular link
 
 
 def _is_file(entry: os.DirEntry[bytes]) -> bool:
@@ -123,7 +123,7 @@ def _identity(folder: bytes) -> tuple[int, int]:
     try:
         status = os.stat(folder)  # noqa: PTH116 - names may not be UTF-8
     except OSError:
-        return (-1, -1)  # not there, or not to be entered: never listed
+        return (-1, -1)  # it does not exist or may not be entered, so it is not listed
     return status.st_dev, status.st_ino
 
 

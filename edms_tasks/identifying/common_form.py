@@ -39,7 +39,7 @@ def in_one_form(
     raws = _as_output(cursor, table, raws, folder)
     filled = {name: raw for name, raw in raws.items() if raw.rows}
     kinds = {name: column_types(cursor, relation(table, raw)) for name, raw in filled.items()}
-    # The engine's own text is what its other forms read as, so that `comparison.comparable` is enough for it.
+    # The engine's own text equals what its other forms read as, so `comparable_columns.comparable` is enough.
     mixed = [
         column.name
         for column in table.columns

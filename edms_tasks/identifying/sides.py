@@ -36,7 +36,7 @@ class Side:
     raws: Mapping[str, RawTable]
     workspace: Workspace
     keys: CheckedKeys
-    rounds: int  # how many it took to identify rows without natural keys
+    rounds: int  # rounds needed to identify rows without natural keys
 
     def rows(self, table: Table) -> str:
         """SQL: a relation of a table's raw rows with `@key`, every `@ref:…` and `@soft:…`, for a cursor of this side.
@@ -79,7 +79,7 @@ def open_sides(
         workspace: the workspace to compute in; each side gets a schema with its name there.
         like: a side that was opened before and is to be compared with these: they take as many rounds.
     """
-    # Snapshots of earlier releases have keys with the numbers of objects, which are other objects on the other side.
+    # Keys in snapshots of earlier releases contain ids of objects, which are other objects on the other side.
     known = {table.id: table for table in tables}
     chosen = {name: key and with_meaning(key, known[name], known) for name, key in chosen.items() if name in known}
     nameless = [table for table in tables if chosen[table.id] is None or _is_surrogate(chosen[table.id])]

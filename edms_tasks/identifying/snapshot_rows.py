@@ -16,7 +16,7 @@ from edms_tasks.restore import holds_its_rows
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, Workspace, column_types
 
-# What a database knows of itself: which migrations were run there is not the snapshot's to say.
+# Tables about the database itself: the snapshot does not decide which migrations were run in the target.
 _BOOKKEEPING = {"django_migrations"}
 
 

@@ -37,7 +37,7 @@ def without_derived(
                 f"There is no model or table {name!r} in the snapshot.", where=_WHERE, fix="Correct or remove the name."
             )
         derived[by_name[name.lower()].id] = by_name[name.lower()]
-    # A row whose key is that of a derived row is a part of it: the table of a search index beside its entries.
+    # A table that shares its ids with a derived one is part of it, like the terms of a search index beside its entries.
     while parts := [table for table in tables if table.id not in derived and parent_of(table) in derived]:
         derived |= {table.id: table for table in parts}
     left = [table for table in tables if table.id not in derived]

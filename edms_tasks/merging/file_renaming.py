@@ -42,7 +42,7 @@ def longest_name(tables: Iterable[Table], namings: Namings, root: str) -> int | 
         for naming in namings[table.id]:
             found = re.search(r"\((\d+)\)", table.column(naming.column).native_type)
             if naming.root == root and found:
-                # A column that holds absolute paths as well holds longer names without them.
+                # A column that also stores absolute paths has more room for names without them.
                 room = int(found[1]) - len(naming.strip) + len(naming.prefix)
                 column = (table.id, naming.column)
                 limits[column] = max(room, limits.get(column, room))

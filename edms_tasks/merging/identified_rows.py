@@ -56,7 +56,7 @@ def write_identified(side: Side, other: Side, table: Table, path: Path) -> Ident
     number = f"row_number() OVER (PARTITION BY {identifier(KEY)} ORDER BY {order})"
     if key.natural_key is not None and key.natural_key.source in _UNIQUE_SOURCES and not key.duplicates:
         number = "CAST(1 AS BIGINT)"
-    # A row without id and key is what it says.
+    # A row without id and key is identified by its content.
     identity = identifier(KEY) if key.natural_key is not None else f"""'{NAMELESS}' || {identifier(CONTENT)} || '"]'"""
     exact = exact_hash(
         table, {c.name: (identifier(c.name), side.keys.held(table.id, c.name)) for c in table.stored_columns}, other
@@ -133,10 +133,10 @@ def _agreeing(target: Identified, table: Table) -> Iterator[str]:
         if not isinstance(reference, GenericReference):
             keys = [target.side.keys.keys[one].natural_key for one in reference.targets if one in target.side.keys.keys]
             if not all(key is not None and key.source != "surrogate" for key in keys):
-                continue  # a row without a natural key is what it says, which may have changed since
+                continue  # a row without a natural key is identified by its content, which may have changed since
         column = identifier(reference_column(reference.name))
         unknown = [f"{side}.{column} IS NULL" for side in ("t", "s")]
-        # An id that no row has is told by a mark in its place.
+        # An id without a row is replaced by a mark.
         unknown += [f"contains({side}.{column}, {literal(DANGLING)})" for side in ("t", "s")]
         if isinstance(reference, GenericReference):
             unknown += [f"contains({side}.{column}, {literal(NAMELESS)})" for side in ("t", "s")]

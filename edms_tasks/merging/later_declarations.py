@@ -30,7 +30,7 @@ def tables_as_declared(
     for table_id, was in recorded.items():
         now = described[table_id]
         anew = {reference.column for reference in now.soft_references}
-        # What only the snapshot declares was right when it was made.
+        # Declarations that only the snapshot has were right when it was made.
         kept = tuple(reference for reference in was.soft_references if reference.column not in anew)
         described[table_id] = now.model_copy(update={"references": (*now.references, *kept)})
         changed = set(described[table_id].references) ^ set(was.references)

@@ -33,7 +33,7 @@ def keys_for_merge(manifest: Manifest, settings: Declared, asked: Declared, note
     keys = {entry.table.id: entry.natural_key for entry in manifest.tables}
     for table_id, key in declared.items():
         before, table = keys[table_id], tables[table_id]
-        # Rows whose only key is their id are matched by what they hold, unless the id is declared.
+        # Rows whose only key is their id are matched by content, unless the id is declared as their key.
         if before is None or before.paths != key.paths or before.source == "surrogate":
             was = (before.readable or before.source) if before else "none"
             notes.append(f"{table.label} is matched by {key.readable}, as declared; the snapshot's key was: {was}.")

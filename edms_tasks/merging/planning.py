@@ -30,15 +30,15 @@ class ModelPlan(Value):
 
     table_id: str
     model: str
-    snapshot_rows: int  # of those that are to be merged
+    snapshot_rows: int  # rows of the snapshot that are merged
     target_rows: int
     insert: int
     update: int
     keep: int  # rows that differ and stay as the target has them
     same: int
     only_in_target: int
-    new_ids: int  # inserted rows that get another id than they had
-    orphaned: int  # ids without a row that get another number, because a row of the target has theirs
+    new_ids: int  # inserted rows whose id differs from the snapshot's
+    orphaned: int  # dangling ids that are replaced, because a row of the target has them
     columns: dict[str, int]  # column -> updated (or kept) rows that differ in it
     inserts: tuple[str, ...]  # natural keys of the first few
     updates: tuple[str, ...]
@@ -58,8 +58,8 @@ class FilePlan(Value):
     replace: int
     keep: int  # files that differ and stay as the target has them
     same: int
-    renamed: int  # under another name than in the snapshot, since it holds an id
-    bytes: int  # of those to be written
+    renamed: int  # files whose name changes, because it contains an id
+    bytes: int  # of the files to be written
     additions: tuple[str, ...]
     replacements: tuple[str, ...]
 

@@ -202,7 +202,7 @@ def _follow_foreign(
     _require_still(source.table, reference, id_maps)
     id_map = id_maps.get(reference.target)
     if id_map is None or reference.target_columns != id_map.table.primary_key or len(reference.columns) != 1:
-        return  # it points at values that a merge does not change
+        return  # it refers to values that a merge does not change
     if not (id_map.moved or id_map.reserved):
         return
     column = reference.columns[0]

@@ -8,7 +8,7 @@ from edms_tasks.inventory.model import Value
 class SearchCoverage(Value):
     """What was searched for undeclared ids."""
 
-    models: tuple[str, ...] = ()  # whose ids change; none: nothing had to be looked through
+    models: tuple[str, ...] = ()  # models whose ids change; none: nothing was searched
     columns: int = 0
-    files: int = 0  # names of files
-    accepted: tuple[str, ...] = ()  # what looked like ids and is none, by the user's word
+    files: int = 0  # number of file names
+    accepted: tuple[str, ...] = ()  # columns and patterns that look like ids, but the user declares that they are not

@@ -270,7 +270,7 @@ def _belongs(table: Table, reference: Reference, needed: Collection[str], *, eve
     (generic ones).
     """
     if isinstance(reference, SoftReference):
-        # A value that is an id, and must be there, is as good as a foreign key; a list or a text only mentions others.
+        # A required value that is an id counts like a foreign key; a list or a text only mentions other rows.
         return everything and reference.form == "value" and not table.column(reference.column).nullable
     if isinstance(reference, GenericReference):
         return everything

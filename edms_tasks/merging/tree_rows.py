@@ -208,7 +208,7 @@ def _place(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
     return number_nodes(cursor, nodes)
 
 
-# A parent that is not merged has no place in the target: an id that no node has.
+# A parent that is not merged has no position in the target: its id is that of no node.
 _FINAL_PARENT = "CASE WHEN n.parent IS NOT NULL THEN coalesce(f.final, '?' || n.parent) END"
 
 

@@ -33,7 +33,7 @@ from edms_tasks.undeclared.names_of_models import Names
 from edms_tasks.undeclared.open_columns import open_columns
 
 _ID_TYPES = ("integer", "uuid")
-# Their small ids resolve everywhere, and hardly anything but Django itself holds them.
+# Every small number is an id of these, and hardly any column outside Django refers to them.
 _BY_NAME_ONLY = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
 _WORDS = "value object target ref reference key item subject entity content data param argument arg operand"
 _TELLING = frozenset(_WORDS.split())
@@ -152,7 +152,7 @@ def _collect(
 
 
 def _collect_names(cursor: duckdb.DuckDBPyConnection, root: str, names: Sequence[str]) -> None:
-    readable = [name for name in names if name.isprintable()]  # what is no text holds no id that a pattern could name
+    readable = [name for name in names if name.isprintable()]  # only texts can contain ids by a pattern
     if readable:
         cursor.register("names_of_files", pa.table({"path": readable}))
         collect_file_names(cursor, root, "names_of_files")

@@ -28,7 +28,7 @@ _MEMBERS = "soft_nodes_members"
 _ENTRIES = "soft_entries"
 BROKEN = "soft_broken"
 """A relation of `n`: the texts in which a string is not the JSON that a path goes into."""
-_NOWHERE = -1  # the number of the state in which no path goes on
+_NOWHERE = -1  # the state in which no path continues
 _SCALARS = "('VARCHAR', 'BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT')"
 
 InTexts = Callable[[str, Sequence[Spot], Sequence[Ids]], str]
@@ -44,7 +44,7 @@ def of_paths(
     """
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE {_NODES} AS SELECT n, 0 AS state, '' AS steps, CAST(text AS JSON) AS value "
-        # Without white space from the start, as what is taken out of it will be.
+        # White space is removed now, because extracted parts will have none.
         f"FROM (SELECT n, CASE WHEN json_valid(text) THEN json(text) END AS text FROM {source}) WHERE text IS NOT NULL"
     )
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTRIES} (n BIGINT, entry VARCHAR, ref INTEGER, mark VARCHAR)")
@@ -222,7 +222,7 @@ class _Walk:
             key_marks.append((reference, is_key, marked(f"i{reference}", "e.key")))
             step = f"CASE WHEN {is_key} THEN {key_marks[-1][2]} ELSE {step} END"
         names = {one.name for path in self.paths.paths for one in path.steps if one.name is not None}
-        # Whatever no path names leads the same way: such members need not be distinguished.
+        # Members that no path names lead to the same state, so they need not be distinguished.
         named = (
             f"CASE WHEN e.key IN ({', '.join(literal(name) for name in sorted(names))}) THEN 'n' || e.key ELSE '' END"
         )
@@ -266,7 +266,7 @@ class _Walk:
         rows = []
         for state, kind, name in found:
             container: Container = "object" if kind == "OBJECT" else "array"
-            # A name of no step: one that no path can mean.
+            # A name that no path can contain.
             below = self.paths.below(self.states[state], container, name[1:] if name else "\x00")
             rows.append(f"({state}, {literal(kind)}, {literal(name)}, {self._number(below)})")
         if not rows:

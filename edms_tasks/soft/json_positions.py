@@ -52,7 +52,7 @@ def parse(text: str) -> Node | None:
     try:
         known = json.loads(text, parse_constant=_refuse)
         if _SURROGATE.search(text):
-            # Half a character is no text to DuckDB, which counted the ids.
+            # DuckDB, which counted the ids, does not accept half a surrogate pair.
             json.dumps(known, ensure_ascii=False).encode()
     except ValueError:
         return None
@@ -112,7 +112,7 @@ def places_in(written: str, start: int) -> Callable[[int], int]:
         return lambda position: start + 1 + position
     plain, raw = [0], [1]
     for found in _ESCAPE.finditer(written, 1):
-        # In the string an escape is one character; what follows it is shifted.
+        # An escape is one character of the string, so later positions are shifted.
         plain.append(plain[-1] + found.start() - raw[-1] + 1)
         raw.append(found.end())
 

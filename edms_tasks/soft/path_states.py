@@ -31,7 +31,7 @@ class PathStates:
 
     def filters(self, here: Progress) -> set[Filter]:
         """The filters that apply to a value in this state."""
-        # What a filter lets through can meet another one at once.
+        # A value that passes a filter may meet another filter at the same place.
         found = set()
         for path, taken in here:
             for step in self.paths[path].steps[taken:]:
@@ -50,7 +50,7 @@ class PathStates:
             if taken == len(self.paths[path].steps):
                 continue
             step = self.paths[path].steps[taken]
-            # JSON that is kept as such has the same path as in a string.
+            # JSON that is not in a string has the same path as JSON in a string.
             goes_on = is_container if step.into == "string" else step.into == "self" and passes(_condition(step))
             if goes_on and (path, taken + 1) not in found:
                 found.add((path, taken + 1))

@@ -34,7 +34,7 @@ class ReadRows:
     raw: RawTable
     kinds: Mapping[str, str]
     readings: tuple[Reading, ...]
-    wanted: Mapping[Condition, Sequence[str]]  # what the condition's column must hold, as text, in these rows
+    wanted: Mapping[Condition, Sequence[str]]  # the values of the condition's column in these rows, as text
 
     def number_of(self, alias: str) -> str:
         """SQL: the number of a raw row's reading."""
@@ -105,7 +105,7 @@ def tabulate_soft_column(
     rows, size, broken = cursor.execute(
         f"SELECT count(*), coalesce(sum(strlen(value)), 0), {unreadable} FROM ({values})"
     ).fetchall()[0]
-    # Plain values are not taken apart; their relation is made as it is read.
+    # Plain values are not parsed; their relation is created by the query that reads them.
     is_plain = all(spot.place.form == "value" and not reading.in_json for reading in readings for spot in reading.spots)
     pieces = 1 if is_plain else max(int(size) // BYTES_AT_ONCE, int(rows) // VALUES_AT_ONCE) + 1
     paths: list[Path] = []

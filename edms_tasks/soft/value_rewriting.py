@@ -36,7 +36,7 @@ class _Found:
     reference: int
     padded: bool = False
     depth: int = 0  # number of JSON strings around it
-    quoted: bool = False  # it is all that a string holds, which is replaced with its quotes
+    quoted: bool = False  # it is a whole string, which is replaced together with its quotes
 
 
 _Finder = Callable[[str], Iterator[_Found]]
@@ -149,7 +149,7 @@ def _in_tags(spots: Sequence[Spot]) -> _Finder:
             element = tag[1].lower()
             held: dict[str, tuple[str, int]] = {}
             for one in attribute.finditer(text, *tag.span()):
-                # Of several attributes of one name the first counts.
+                # If an attribute occurs twice, the first one counts.
                 held.setdefault(one[1].lower(), (unquoted(one[2]), one.start(2) + (one[2][0] in "\"'")))
             for spot, pattern in zip(spots, patterns, strict=True):
                 value, start = held.get(pattern.attribute, ("", 0))
@@ -164,7 +164,7 @@ def _in_tags(spots: Sequence[Spot]) -> _Finder:
 def _in_documents(spots: Sequence[Spot]) -> _Finder:
     paths = PathStates(tuple(spot.path for spot in spots))
     in_texts: dict[tuple[Spot, ...], _Finder] = {}
-    # The same few states come again and again.
+    # The same few states occur again and again.
     names = {step.name for path in paths.paths for step in path.steps}
     filters, ends_of = functools.cache(paths.filters), functools.cache(paths.ends)
 

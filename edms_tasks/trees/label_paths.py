@@ -47,7 +47,7 @@ class Labelled:
 
     raw: RawTable
     nodes: str  # a relation: (labels, path, depth, numchild); of nested sets (id, parent, left, right, tree, level)
-    step: int = 0  # characters of a step of a path
+    step: int = 0  # the length of one step of a path, in characters
 
 
 def with_label_paths(

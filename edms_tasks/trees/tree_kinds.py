@@ -20,7 +20,7 @@ class Tree:
     kind: Literal["path", "nested"]
     columns: tuple[str, ...]  # path, depth, numchild; or left, right, tree, level
     parent: str | None = None  # the column that refers to the parent; None: the numbers of nested sets say it
-    labels: tuple[str, ...] = ()  # what tells a node from its siblings
+    labels: tuple[str, ...] = ()  # the columns that distinguish siblings
 
 
 def tree_of(table: Table, key: NaturalKey | None = None) -> Tree | None:

@@ -27,7 +27,7 @@ class ValuePlace:
 
     subject: str  # documents.Document.payload, or media:thumbnails/{pk:07}.webp
     form: str
-    name: str  # what the values are called
+    name: str  # the name before the values: a column, a key, an attribute
     several: bool = False
 
     @property
@@ -62,7 +62,7 @@ def add_values(
         source: a SELECT of (name, value, weight, touched): `weight` is how often a value occurs, `touched` how often in rows to be written.
         several: whether one row can have several values.
     """
-    # The UUIDs of nothing but zeros or ones stand for none and for any, not for a row.
+    # The UUIDs of all zeros and all Fs mean "none" and "any", not a row.
     cursor.execute(
         f"""
         INSERT INTO {VALUES}

@@ -23,7 +23,7 @@ _TEXTS = "undeclared_texts"
 _MASKED = "undeclared_masked"
 BYTES_AT_ONCE = 8 << 20
 _WHOLE = {"integer", "uuid"}
-_MOST_KINDS = 50  # different values of a column that says what another one holds
+_MOST_KINDS = 50  # the most different values of a column that may say what another one contains
 
 
 def collect_column(
@@ -43,7 +43,7 @@ def collect_column(
         values = f"SELECT {literal(_name_of(column))} AS name, text AS value, weight, touched FROM ({grouped})"
         add_values(cursor, subject, "value", f"{values} WHERE {_full(ID)}")
         return
-    # What has no digit from 1 to 9 and is no UUID of letters alone holds no id.
+    # A text without a digit from 1 to 9 has no id, unless it is a UUID of letters only.
     held = f"(SELECT text, touched FROM {source} WHERE regexp_matches(text, '[1-9]|[a-fA-F]{{8}}'))"
     _whole_texts(cursor, subject, column, source)
     (size,) = cursor.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {held}").fetchall()[0]

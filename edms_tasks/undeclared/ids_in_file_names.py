@@ -13,7 +13,7 @@ from edms_tasks.undeclared.collected_values import IN_NAMES, add_values
 from edms_tasks.undeclared.ids_in_texts import UUID
 
 _TOKEN = rf"{UUID}|0*[1-9][0-9]{{0,17}}"
-# The file's own name is an id, after a word or not, up to the next dot, dash or underscore.
+# The file's own name is an id, with or without a word before it, up to the next dot, dash or underscore.
 _LAST = rf"^((?:.*/)?(?:[^/0-9]*[_.-])?)({_TOKEN})((?:[_.-][^/]*)?)$"
 # A folder's name is an id.
 _FOLDER = rf"^((?:[^/]*/)*?)({_TOKEN})(/.*)$"

@@ -13,7 +13,7 @@ MOSTLY = 0.5
 SURELY = 0.8
 _NEARLY_ALL = 0.95
 _LIKELIHOOD = 25.0  # how much likelier than by chance, as a natural logarithm
-_ENOUGH = 12  # different values whose spread says something
+_ENOUGH = 12  # the fewest different values whose spread is meaningful
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Fit:
     def beats_chance(self) -> bool:
         """Whether it is unlikely that so many values are ids by chance."""
         if self.highest is None:
-            return self.different > 1  # UUIDs do not meet by chance
+            return self.different > 1  # equal UUIDs are no coincidence
         return self.likelihood >= _LIKELIHOOD
 
     @property

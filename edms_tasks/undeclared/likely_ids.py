@@ -17,13 +17,13 @@ TARGET_IDS = "undeclared_ids"
 
 _PLACES = "undeclared_places"
 _HITS = "undeclared_hits"
-_MOST_VALUES = 20_000  # different ones of a place, to measure how well they fit
+_MOST_VALUES = 20_000  # the most different values of a place that are compared with ids
 _EXAMPLES = 3
-_MOST_TARGETS = 3  # that are named for a place of which no name says what it holds
+_MOST_TARGETS = 3  # the most models that are suggested for a place whose name means no model
 _UNNAMED = frozenset(
     {"value", "list", JOINED_FORM, "member", "members", "pair", "array", "keys"}
-)  # forms that values alone can give away
-_ANONYMOUS = frozenset({"typed", "tag", IN_NAMES})  # forms whose very shape says that they hold an id
+)  # forms for which values alone are enough
+_ANONYMOUS = frozenset({"typed", "tag", IN_NAMES})  # forms that only ids have
 _COUNTABLE = frozenset(
     {"value", JOINED_FORM, "member", "word"}
 )  # forms in which a number may count something of the model's name
@@ -35,7 +35,7 @@ class Suspect:
 
     place: ValuePlace
     targets: tuple[int, ...]  # the likeliest first
-    hits: int  # values in what would be written that are ids that change
+    hits: int  # values in rows to be written that are changing ids
     examples: tuple[str, ...]
 
 
@@ -104,7 +104,7 @@ def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: ValuePlace, nam
     here = f"(SELECT v.* FROM {VALUES} v JOIN {_PLACES} p ON p.place = {number} AND {_same('v', 'p')})"
     (many,) = cursor.execute(f"SELECT count(*) FROM {here}").fetchall()[0]
     if many > _MOST_VALUES:
-        # How well values fit is measured on some of them, chosen by a hash; every one was looked up among ids that change.
+        # Only a sample, chosen by a hash, is compared with all ids; every value was compared with the ids that change.
         here = f"(SELECT * FROM {here} WHERE hash(value) % {-(-int(many) // _MOST_VALUES)} = 0)"
     (weight, different, plain, highest, lowest, mean, any_weight) = cursor.execute(
         f"SELECT sum(weight), count(*) FILTER (value <> ''), count(number), max(number), min(number), "

@@ -15,8 +15,8 @@ Strength = Literal["reference", "model", "id", "none"]
 _SUFFIX = re.compile(r"_?(?:ids?|pks?|uuids?|guids?|refs?)$")
 _LOOKUP = re.compile(r"__(?:in|all|exact|iexact|any|none|contains|overlap|isnull)$")
 _CONTAINER = re.compile(r"(?<=.)_(?:list|set|array|map|tuple|csv|json|keys|values)$|^by_")
-_SHORTEST_STEM = 4  # of a model's name, where only its end is meant: `version_id` of DocumentVersion
-# Ids of something outside the database, and numbers that structures of their own use.
+_SHORTEST_STEM = 4  # characters of a model's name, if only its end is used: `version_id` of DocumentVersion
+# Ids of things outside the database, and numbers with another use.
 _OTHER = (
     "session transaction external legacy remote foreign process tree thread trace request correlation message batch build "
     "client device vendor customer order invoice tax employee national passport bank account oauth app api hash"

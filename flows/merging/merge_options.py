@@ -45,7 +45,7 @@ class MergeChoices:
     selectors: Sequence[Selector] = ()  # none: the whole snapshot
     with_dependents: bool = False
     rename_files: bool = False
-    not_references: Sequence[str] = ()  # columns and names of files that hold no ids of rows, by the user's word
+    not_references: Sequence[str] = ()  # columns and file names that the user declares to contain no ids
 
     @classmethod
     def of(cls, request: MergeRequest, settings: Settings) -> MergeChoices:

@@ -164,7 +164,7 @@ class MergeStages:
             changed = [change.table for change in changes]
             one_by_one = self._run.with_jobs(1)  # a transaction has one connection
             reread = extract_tables(one_by_one, transaction.view(), changed, self._scratch / MERGED)
-            # Tables that were not written to are what they were: nobody else could write to them.
+            # Tables that were not written to are unchanged: nobody else could write to them.
             self._raws[MERGED] = {**self._raws[TARGET], **reread}
             self._take_places(MERGED, reread)
             found = self._validate(matched)
@@ -293,7 +293,7 @@ class MergeStages:
         sides = {name: next(iter(rows.values())).side for name, rows in before.items()}
         rows = {**before, **self._open(MERGED, like=sides)}
         if forms != {name: self._raws[name] for name in before}:
-            # The merged rows are carried in a form that neither side was: all are identified anew.
+            # The merged rows are in a form that neither side had, so all rows are identified again.
             rows = self._open(SNAPSHOT, TARGET, MERGED)
         merged = [
             ToValidate(
