@@ -82,6 +82,9 @@ class ExcludeSettings(Section):
         default=(), description="Models or tables whose rows are left out, e.g. sessions.Session."
     )
     files: tuple[str, ...] = Field(default=(), description="Glob patterns of files left out, relative to their root.")
+    folders: tuple[Path, ...] = Field(
+        default=(), description="Folders around the EDMS whose files are not backed up, even if rows name them."
+    )
     running: tuple[str, ...] = Field(
         default=("*.pid", "*.lock", "*.lck", "*LOCK", "*_lock"),
         description="Glob patterns of lock files and files of process ids; only those of up to 64 bytes are left out.",
@@ -345,6 +348,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "files": settings.files.model_copy(
                 update={"roots": {n: anchored(p) for n, p in settings.files.roots.items()}}
             ),
+            "exclude": settings.exclude.model_copy(update={"folders": tuple(map(anchored, settings.exclude.folders))}),
             "validate_": settings.validate_.model_copy(
                 update={"suites": anchored(suites) if (suites := settings.validate_.suites) else None}
             ),

@@ -55,7 +55,9 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         samples = [sample for table in keys.tables.values() if (sample := take_sample(cursor, table, keys)) is not None]
         tabulate_names(cursor, subject.names)
         assessments += assess_roots(subject.roots)
-        assessments += assess_files(_examination(subject), walked_files(subject.names), cursor, subject.scratch)
+        assessments += assess_files(
+            _examination(subject, settings), walked_files(subject.names), cursor, subject.scratch
+        )
         assessments += assess_soft_references(cursor, samples, keys)
         assessments += assess_file_names(cursor, subject.inventory.file_names, keys)
         assessments += assess_secrets(cursor, samples, keys)
@@ -63,7 +65,7 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
     return Diagnosis(keys=key_verdicts(keys, models), assessments=ranked(shown))
 
 
-def _examination(subject: Subject) -> Examination:
+def _examination(subject: Subject, settings: Settings) -> Examination:
     return Examination(
         tables=subject.inventory.tables,
         raws=subject.keys.raws,
@@ -71,6 +73,7 @@ def _examination(subject: Subject) -> Examination:
         declared=subject.inventory.file_names,
         surroundings=subject.report.surroundings,
         ours=subject.ours,
+        excluded=settings.exclude.folders,
     )
 
 

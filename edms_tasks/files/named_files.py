@@ -51,6 +51,7 @@ class Examination:
     declared: Sequence[FileNameReference]
     surroundings: Surroundings
     ours: Sequence[Path]  # folders of the backup itself, and the database's files
+    excluded: Sequence[Path] = ()  # folders around the EDMS that the settings exclude
     known: Sequence[PathColumn] = ()  # columns of paths in the previous snapshot
 
 
@@ -84,7 +85,9 @@ def examine_named_files(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {ROOT_FILES} AS {files}")
     columns = {label_of(table, column): (table, column) for table, column in mentioning_columns(its.tables, its.raws)}
     collect_mentions(connection, list(columns.values()), its.raws, its.surroundings.urls)
-    search = Search(connection, columns, its.roots, _INSIDE, its.surroundings, its.ours, scratch)
+    search = Search(
+        connection, its.tables, its.raws, columns, its.roots, _INSIDE, its.surroundings, its.ours, its.excluded, scratch
+    )
     complete = list_outside(search)
     by_id = {(table.id, column): label for label, (table, column) in columns.items()}
     add_bare_names(

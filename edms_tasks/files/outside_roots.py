@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
+from edms_tasks.files.files_named_after_rows import add_files_named_after_rows
 from edms_tasks.files.mention_matching import keep_likely, match_mentions
 from edms_tasks.files.path_mentions import MENTIONED, label_of
 from edms_tasks.files.surrounding_files import OF_THE_MACHINE, Folder, list_around
+from edms_tasks.files.unclaimed_folders import UnclaimedFolder, unclaimed_folders
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileRoot, Finding, Table
 from edms_tasks.inventory.probe_report import Surroundings
 from edms_tasks.quoting import literal
+from edms_tasks.scratch.raw_table import RawTable
 
 EXAMPLES = 5
 
@@ -30,6 +34,7 @@ OUTSIDE_FILES = "outside_files"
 """The relation of (base, named, path): files around the EDMS that are in no root, and below which folder they were found."""
 
 _PATHS_TRIED = 200  # absolute ones of a column, of which the folder is not known
+_OF_AN_ID = re.compile(r"[0-9]+|[0-9a-fA-F]{1,4}|[0-9a-fA-F-]{16,}")
 _SHALLOWEST = 3  # parts of a path: `/`, `srv`, `archive`; what is above belongs to the machine
 
 
@@ -52,7 +57,9 @@ class Outside:
             f"{self.table.label}.{self.column}",
             count=self.count,
             examples=self.examples,
-            fix=f"If they belong to the EDMS, name their {their}: [files] roots = {{ {lines} }}" if lines else None,
+            fix=f"If they belong to the EDMS, name their {their}: [files] roots = {{ {lines} }}; if not, name it in [exclude] folders."
+            if lines
+            else None,
         )
 
 
@@ -61,11 +68,14 @@ class Search:
     """The input of a search: where to look, and the relation of mentions that are files of the roots."""
 
     connection: duckdb.DuckDBPyConnection
-    columns: Mapping[str, tuple[Table, str]]  # by their labels
+    tables: Sequence[Table]
+    raws: Mapping[str, RawTable]
+    columns: Mapping[str, tuple[Table, str]]  # those that could name files, by their labels
     roots: Sequence[FileRoot]
     inside: str  # the relation of mentions that are files of the roots
     surroundings: Surroundings
     ours: Sequence[Path]  # folders of the backup itself
+    excluded: Sequence[Path]  # folders that the settings exclude
     scratch: Path
 
 
@@ -77,10 +87,13 @@ class Found:
     names: Mapping[Path, str]  # of their folders, as roots
     complete: bool  # all files around the EDMS were looked at
     surroundings: Surroundings
+    unclaimed: tuple[UnclaimedFolder, ...]
+    excluded: tuple[Path, ...]
 
     def others(self) -> tuple[Finding, ...]:
-        """Findings about the search itself: folders that were not searched."""
-        found = []
+        """Findings about folders: those with files that no row is known to name, and those that were not searched."""
+        found = [one.finding() for one in self.unclaimed]
+        found += [make_finding("folder-excluded", str(folder)) for folder in self.excluded]
         if not self.complete:
             found.append(make_finding("search-for-files-ended", "files outside the roots"))
         if unasked := self.surroundings.unasked:
@@ -113,9 +126,15 @@ def find_outside(search: Search, complete: bool) -> Found:
     )
     match_mentions(connection, "not_inside", OUTSIDE_FILES, OUTSIDE)
     keep_likely(connection, OUTSIDE, MENTIONED)
+    ids = add_files_named_after_rows(
+        connection, search.columns, search.tables, search.raws, files=OUTSIDE_FILES, outside=OUTSIDE
+    )
     labels = {label for (label,) in connection.execute(f"SELECT DISTINCT label FROM {OUTSIDE}").fetchall()}
-    found = [_outside(search, *search.columns[label]) for label in search.columns if label in labels]
-    return Found(*_with_folders(search, found), complete, search.surroundings)
+    columns = {**search.columns, **ids}
+    found = [_outside(search, *columns[label]) for label in columns if label in labels]
+    unclaimed = unclaimed_folders(connection, search.surroundings, files=OUTSIDE_FILES, outside=OUTSIDE)
+    excluded = tuple(folder for folder in search.excluded if folder.is_dir())
+    return Found(*_with_folders(search, found), complete, search.surroundings, unclaimed, excluded)
 
 
 def _named(search: Search) -> list[Folder]:
@@ -127,7 +146,12 @@ def _project(search: Search) -> list[Folder]:
 
 
 def _known(search: Search) -> list[Path]:
-    return [*(Path(root.path) for root in search.roots), *map(Path, search.surroundings.code), *search.ours]
+    return [
+        *(Path(root.path) for root in search.roots),
+        *map(Path, search.surroundings.code),
+        *search.ours,
+        *search.excluded,
+    ]
 
 
 def _of_absolute_paths(search: Search) -> list[Folder]:
@@ -188,7 +212,7 @@ def _with_folders(search: Search, found: Sequence[Outside]) -> tuple[tuple[Outsi
         """
     ).fetchall()
     for label, base, named, first, last in rows:
-        folder = Path(base) if named else Path(os.path.commonpath([Path(first).parent, Path(last).parent]))
+        folder = Path(base) if named else _whole(Path(os.path.commonpath([Path(first).parent, Path(last).parent])))
         if len(folder.parts) >= _SHALLOWEST and _can_be_a_root(search, folder):
             held.setdefault(label, set()).add(folder)
     every = {folder for folders in held.values() for folder in folders}
@@ -205,6 +229,13 @@ def _with_folders(search: Search, found: Sequence[Outside]) -> tuple[tuple[Outsi
         chosen = tuple(outer for outer in names if any(folder.is_relative_to(outer) for folder in folders))
         complete.append(replace(one, folders=chosen))
     return tuple(complete), names
+
+
+def _whole(folder: Path) -> Path:
+    """The folder above those of single ids, checksums or years: the next file may be in another one."""
+    while _OF_AN_ID.fullmatch(folder.name):
+        folder = folder.parent
+    return folder
 
 
 def _can_be_a_root(search: Search, folder: Path) -> bool:

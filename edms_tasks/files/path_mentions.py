@@ -188,7 +188,8 @@ def text_bytes(name: str, encoding: Encoding) -> str:
     return f"encode(CAST({name} AS VARCHAR))"
 
 
-def _text(name: str, encoding: Encoding) -> str:
+def plain_text(name: str, encoding: Encoding) -> str:
+    """SQL: a raw value's text; NULL for bytes that are none."""
     if encoding == "tagged":
         return f"try(decode({text_bytes(name, encoding)}))"
     return f"CAST({name} AS VARCHAR)"
@@ -198,7 +199,7 @@ def _written(columns: Sequence[tuple[Table, str]], raw: RawTable, chosen: str) -
     """INSERT what a table's columns hold that could be a name of a file, as it is written; of the values that are `chosen`."""
     paths = ", ".join(literal(str(path)) for path in raw.files)
     names = ", ".join(literal(label_of(table, column)) for table, column in columns)
-    texts = ", ".join(_text(identifier(column), raw.encodings.get(column, "native")) for _, column in columns)
+    texts = ", ".join(plain_text(identifier(column), raw.encodings.get(column, "native")) for _, column in columns)
     in_json = r"""unnest(regexp_extract_all(value, '"((?:[^"\\]|\\.)+)"', 1))"""
     unescaped = """CASE WHEN contains(value, '\\') THEN try(CAST('"' || value || '"' AS JSON) ->> '$') ELSE value END"""
     return f"""

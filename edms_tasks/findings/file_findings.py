@@ -28,7 +28,19 @@ KINDS = (
         "files-outside-the-roots",
         ("error",),
         "Rows name files on this machine outside the folders that are backed up. These files are not in the snapshot.",
-        "If they belong to the EDMS, name their folder in [files] roots.",
+        "If they belong to the EDMS, name their folder in [files] roots; if not, in [exclude] folders.",
+    ),
+    Kind(
+        "files-in-no-root",
+        ("warning",),
+        "A folder around the EDMS holds documents that are in no folder that is backed up, and no row is known to name them. They are "
+        "not in a snapshot.",
+        "If they belong to the EDMS, name the folder in [files] roots; if not, in [exclude] folders.",
+    ),
+    Kind(
+        "folder-excluded",
+        ("info",),
+        "[exclude] folders names this folder around the EDMS. Its files are not in a snapshot, even if rows name them.",
     ),
     Kind(
         "search-for-files-ended",

@@ -17,6 +17,9 @@ _TOKEN = rf"{UUID}|0*[1-9][0-9]{{0,17}}"
 _LAST = rf"^((?:.*/)?(?:[^/0-9]*[_.-])?)({_TOKEN})((?:[_.-][^/]*)?)$"
 # A folder's name is an id.
 _FOLDER = rf"^((?:[^/]*/)*?)({_TOKEN})(/.*)$"
+# `ab/cd/ef01…`: folders that are the beginning of the checksum which the file's name is, or goes on with.
+_SHARDS = r"(?:^|/)((?:[0-9a-fA-F]{1,4}/)+)([0-9a-fA-F][0-9a-fA-F-]{7,})(?:\.[^/]*)?$"
+_CHECKSUMS = "(32, 40, 56, 64, 96, 128)"  # digits of MD5 and UUIDs, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512
 _FIRST_YEAR, _LAST_YEAR = 1970, 2050
 
 
@@ -28,6 +31,7 @@ def collect_file_names(cursor: duckdb.DuckDBPyConnection, root: str, files: str)
         after = "regexp_replace(after, '[^/]+', '*', 'g')" if is_folder else _general("after")
         width = "max(CASE WHEN token LIKE '0%' THEN strlen(token) END) OVER (PARTITION BY before, after)"
         field = "CASE WHEN width IS NULL THEN '{pk}' ELSE '{pk:0' || printf('%d', width) || '}' END"
+        chosen = f"NOT {_is_sharded('path')}" if is_folder else "true"
         is_year = "true" if is_folder else "width IS NULL"
         add_values(
             cursor,
@@ -41,12 +45,20 @@ def collect_file_names(cursor: duckdb.DuckDBPyConnection, root: str, files: str)
                 FROM (
                     SELECT {before} AS before, token, {after} AS after
                     FROM (SELECT part.before AS before, part.token AS token, part.after AS after
-                          FROM (SELECT {parts} AS part FROM {files}) WHERE part.token <> '')
+                          FROM (SELECT {parts} AS part FROM {files} WHERE {chosen}) WHERE part.token <> '')
                 )
             )
             WHERE NOT ({is_year} AND coalesce(TRY_CAST(token AS BIGINT), 0) BETWEEN {_FIRST_YEAR} AND {_LAST_YEAR})
             """,
         )
+
+
+def _is_sharded(path: str) -> str:
+    """SQL: whether the folders above a file are the beginning of a checksum or UUID."""
+    parts = f"regexp_extract({path}, {literal(_SHARDS)}, ['folders', 'name'])"
+    folders, name = (f"replace(replace({parts}.{field}, '/', ''), '-', '')" for field in ("folders", "name"))
+    whole = f"(strlen({folders}) + strlen({name}) IN {_CHECKSUMS} AND strlen({name}) NOT IN {_CHECKSUMS})"
+    return f"({folders} <> '' AND ({whole} OR starts_with({name}, {folders})))"
 
 
 def _general(part: str) -> str:

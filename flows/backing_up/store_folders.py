@@ -53,6 +53,7 @@ def store_folders(
         declared=inventory.file_names,
         surroundings=source.report.surroundings,
         ours=[*our_folders(run.settings), *database_files],
+        excluded=run.settings.exclude.folders,
         known=making.previous.manifest.path_columns if making.previous else (),
     )
     matched = run.call(match_files, examination, indexes, making.repository, workspace=workspace, scratch=making.folder)

@@ -68,6 +68,7 @@ def _look(settings: Settings, report: ProbeReport) -> FoundRoots:
             declared=inventory.file_names,
             surroundings=report.surroundings,
             ours=ours,
+            excluded=settings.exclude.folders,
         )
         outside = examine_named_files(examination, walked_files(names), cursor, folder).outside
     return FoundRoots(

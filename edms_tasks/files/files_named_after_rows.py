@@ -1,0 +1,278 @@
+"""Find files outside the roots whose names are made from rows, though no column has them as a path.
+
+Systems compute such names: `store/3f/3f2a….pdf` from a UUID, `blobs/ab/cd/ef01…` from a checksum, `exports/SOP-0001_v2.docx` from a
+number, `originals/0000017.pdf` or `versions/17/current.pdf` from a primary key. An id or a checksum of 16 or more digits is no coincidence.
+Texts and numbers may be one, so most files of a folder must be named in that way, and most rows, or many, must have such a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import duckdb
+
+from edms_tasks.files.path_mentions import label_of, plain_text
+from edms_tasks.inventory.model import ForeignReference, Table
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.raw_table import RawTable
+
+_UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+_LONG = "[0-9a-fA-F]{16,}"
+_LONGEST = 255  # bytes of a file's name
+_DEEPEST_SHARD = 6
+_FEW = 5
+_MANY = 20
+_MOST = 0.5
+_NEARLY_ALL = 0.95
+# Their texts and ids name no files, and are the names of code: models, permissions, apps.
+_OF_DJANGO = re.compile(r"(contenttypes|sessions|admin|sites)\.|auth\.Permission$|django_")
+
+
+def add_files_named_after_rows(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, tuple[Table, str]],
+    tables: Sequence[Table],
+    raws: Mapping[str, RawTable],
+    *,
+    files: str,
+    outside: str,
+) -> dict[str, tuple[Table, str]]:
+    """Add to the relation `outside` the files that are named after rows.
+
+    Args:
+        connection: where the relations are.
+        columns: by their labels: those that could hold the ids and texts.
+        tables: all of the inventory.
+        raws: the rows of those that were read.
+        files: the relation of files outside the roots: (base, named, path).
+        outside: the relation of mentions and files, of which some are known already.
+
+    Returns:
+        The primary keys that name files, as columns by their labels.
+    """
+    _tabulate_files(connection, files, outside)
+    if not _any(connection, "unclaimed"):
+        return {}
+    _tabulate_names(connection)
+    _match_values(connection, {label: one for label, one in columns.items() if not _OF_DJANGO.match(label)}, raws)
+    _add(connection, outside, "SELECT * FROM of_values WHERE starts_with(key, '#')")
+    _add(connection, outside, _texts())
+    _tabulate_numbers(connection)
+    found = dict(_match_numbers(connection, tables, raws, outside)) if _any(connection, "numbers") else {}
+    for name in ("unclaimed", "names", "of_values", "numbers"):
+        connection.execute(f"DROP TABLE {name}")
+    return found
+
+
+def _any(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchone() is not None
+
+
+def _tabulate_files(connection: duckdb.DuckDBPyConnection, files: str, outside: str) -> None:
+    """Fill `unclaimed` with the files that no row is known to name; `family` is the folder that they are judged with."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE unclaimed AS
+        SELECT
+            base, named, path, below,
+            base || '/' || CASE WHEN contains(below, '/') THEN split_part(below, '/', 1) ELSE '' END AS family
+        FROM (SELECT base, named, path, substr(path, length(base) + 2) AS below FROM {files})
+        WHERE path NOT IN (SELECT path FROM {outside})
+        """
+    )
+
+
+def _tabulate_names(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fill `names` with (path, key): what a row would hold that gave a file its name.
+
+    A key is `#` and an id or checksum without dashes, in lower case; or a name in the path, without extension, or the beginning of it.
+    """
+    parts = "string_split(regexp_replace(below, '(\\.[A-Za-z0-9]{1,8}){1,2}$', ''), '/')"
+    joined = "lower(replace(array_to_string(parts[-k:], ''), '-', ''))"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE names AS
+        WITH parts AS (SELECT path, {parts} AS parts FROM unclaimed),
+        single AS (SELECT path, unnest(parts) AS part FROM parts),
+        pieces AS (SELECT path, unnest(regexp_split_to_array(part, '[^0-9A-Za-z-]+')) AS piece FROM single)
+        SELECT DISTINCT path, key
+        FROM (
+            SELECT path, '#' || lower(replace(piece, '-', '')) AS key FROM pieces
+            WHERE regexp_full_match(piece, '{_UUID}|{_LONG}')
+            UNION ALL
+            SELECT path, '#' || lower(replace(regexp_extract(piece, '(?:^|-)({_UUID})(?:-|$)', 1), '-', '')) FROM pieces
+            WHERE regexp_matches(piece, '(?:^|-){_UUID}(?:-|$)')
+            UNION ALL
+            SELECT path, '#' || {joined}
+            FROM (SELECT path, parts, unnest(range(2, {_DEEPEST_SHARD + 1})) AS k FROM parts WHERE len(parts) > 1)
+            WHERE k <= len(parts) AND regexp_full_match({joined}, '{_LONG}')
+            UNION ALL
+            SELECT path, part FROM single
+            UNION ALL
+            SELECT path, left(part, cut) FROM (
+                SELECT path, part, unnest(list_filter(range(1, length(part)), lambda x: regexp_matches(part[x + 1], '[^0-9A-Za-z]'))) AS cut
+                FROM single WHERE length(part) <= {_LONGEST}
+            )
+        )
+        WHERE key <> '' AND key <> '#'
+        """
+    )
+
+
+def _match_values(
+    connection: duckdb.DuckDBPyConnection, columns: Mapping[str, tuple[Table, str]], raws: Mapping[str, RawTable]
+) -> None:
+    """Fill `of_values` with (label, value, rows, of, key, path): values that are a key of files; `of` are the column's values."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE of_values (label VARCHAR, value VARCHAR, rows BIGINT, of BIGINT, key VARCHAR, path VARCHAR)"
+    )
+    by_table: dict[str, list[tuple[Table, str]]] = {}
+    for table, column in columns.values():
+        by_table.setdefault(table.id, []).append((table, column))
+    for its in by_table.values():
+        raw = raws[its[0][0].id]
+        names = ", ".join(literal(label_of(table, column)) for table, column in its)
+        texts = ", ".join(plain_text(identifier(column), raw.encodings.get(column, "native")) for _, column in its)
+        paths = ", ".join(literal(str(path)) for path in raw.files)
+        is_id = f"strlen(value) >= 16 AND regexp_full_match(value, '{_UUID}|{_LONG}')"
+        key = f"CASE WHEN {is_id} THEN '#' || lower(replace(value, '-', '')) ELSE value END"
+        connection.execute(
+            f"""
+            INSERT INTO of_values
+            SELECT label, value, rows, 0, key, path
+            FROM (
+                SELECT label, value, key, count(*) AS rows
+                FROM (
+                    SELECT label, value, {key} AS key
+                    FROM (SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}]))
+                    WHERE value <> '' AND strlen(value) <= {_LONGEST}
+                )
+                WHERE key IN (SELECT key FROM names)
+                GROUP BY ALL
+            )
+            JOIN names USING (key)
+            """
+        )
+    for (label,) in connection.execute(
+        "SELECT DISTINCT label FROM of_values WHERE NOT starts_with(key, '#')"
+    ).fetchall():
+        table, column = columns[label]
+        raw = raws[table.id]
+        text = plain_text(identifier(column), raw.encodings.get(column, "native"))
+        paths = ", ".join(literal(str(path)) for path in raw.files)
+        filled = f"SELECT count(DISTINCT {text}) FROM read_parquet([{paths}]) WHERE {text} <> ''"
+        connection.execute(f"UPDATE of_values SET of = ({filled}) WHERE label = $label", {"label": label})
+
+
+def _texts() -> str:
+    """SELECT of the files that are named after texts, each with the column that fits the most files of its folder."""
+    return f"""
+        WITH found AS (
+            SELECT v.*, u.family FROM of_values v JOIN unclaimed u USING (path) WHERE NOT starts_with(key, '#') AND length(key) > 1
+        ),
+        fits AS (
+            SELECT
+                label, family, count(DISTINCT value) AS met, any_value(of) AS of,
+                count(DISTINCT path) / (SELECT count(*) FROM unclaimed u WHERE u.family = found.family) AS share
+            FROM found WHERE NOT regexp_full_match(value, '[0-9]+') GROUP BY label, family
+        )
+        SELECT found.* FROM found JOIN fits USING (label, family)
+        WHERE share >= {_MOST} AND (met >= {_FEW} AND met >= {_MOST} * fits.of OR met >= {_MANY} OR met > 1 AND met = fits.of AND share = 1)
+        QUALIFY row_number() OVER (PARTITION BY path ORDER BY share DESC, met / fits.of DESC, length(key) DESC, label) = 1
+    """
+
+
+def _add(connection: duckdb.DuckDBPyConnection, outside: str, found: str) -> None:
+    """Move files from `unclaimed` to `outside`; `found` is a SELECT with label, value, rows, path."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE claimed AS
+        SELECT f.label, f.value, f.rows, u.base, u.named, u.path FROM ({found}) f JOIN unclaimed u USING (path)
+        """
+    )
+    connection.execute(
+        f"""
+        INSERT INTO {outside} BY NAME
+        SELECT label, 'plain' AS form, NULL AS whole, value, rows, value AS wanted, base, named, path FROM claimed
+        """
+    )
+    connection.execute("DELETE FROM unclaimed WHERE path IN (SELECT path FROM claimed)")
+    connection.execute("DROP TABLE claimed")
+
+
+def _tabulate_numbers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fill `numbers` with (pattern, place, id, path): numbers in paths of the same form, `place` tells which of several."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE numbers AS
+        SELECT pattern, place, TRY_CAST(digits[place] AS BIGINT) AS id, path
+        FROM (
+            SELECT base || '/' || regexp_replace(below, '[0-9]+', '#', 'g') AS pattern, path,
+                regexp_extract_all(below, '[0-9]+') AS digits, unnest(range(1, len(digits) + 1)) AS place
+            FROM unclaimed
+        )
+        WHERE id IS NOT NULL
+        QUALIFY count(DISTINCT id) OVER (PARTITION BY pattern, place) >= {_FEW}
+        """
+    )
+
+
+def _match_numbers(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], raws: Mapping[str, RawTable], outside: str
+) -> Iterator[tuple[str, tuple[Table, str]]]:
+    """Add the files that are named after primary keys, and give these; each pattern belongs to the table that fits best."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE ids (label VARCHAR, id BIGINT)")
+    keys: dict[str, tuple[Table, str]] = {}
+    for table in tables:
+        if (
+            len(table.primary_key) != 1
+            or _OF_DJANGO.match(table.label)
+            or not (table.id in raws and raws[table.id].files)
+        ):
+            continue
+        (name,) = table.primary_key
+        if table.column(name).logical_type != "integer":
+            continue
+        keys[label_of(table, name)] = (table, name)
+        paths = ", ".join(literal(str(path)) for path in raws[table.id].files)
+        connection.execute(
+            f"INSERT INTO ids SELECT {literal(label_of(table, name))}, TRY_CAST({identifier(name)} AS BIGINT) FROM read_parquet([{paths}])"
+        )
+    fits = connection.execute(
+        """
+        SELECT pattern, place, label, met, total, rows
+        FROM (
+            SELECT pattern, place, label, count(DISTINCT id) AS met FROM numbers JOIN ids USING (id) GROUP BY pattern, place, label
+        )
+        JOIN (SELECT pattern, place, count(DISTINCT id) AS total FROM numbers GROUP BY pattern, place) USING (pattern, place)
+        JOIN (SELECT label, count(*) AS rows FROM ids GROUP BY label) USING (label)
+        ORDER BY pattern, place, label
+        """
+    ).fetchall()
+    best: dict[str, tuple[tuple[bool, float, int], int, str]] = {}
+    pointed = Counter(r.target for table in tables for r in table.references if isinstance(r, ForeignReference))
+    for pattern, place, label, met, total, rows in fits:
+        alike = _alike(pattern, keys[label][0])
+        if met < _NEARLY_ALL * total or not (met >= _MOST * rows or (alike and met >= _MANY)):
+            continue
+        rank = (alike, met / rows, pointed[keys[label][0].id])
+        if pattern not in best or rank > best[pattern][0]:
+            best[pattern] = (rank, place, label)
+    for pattern, (_, place, label) in sorted(best.items()):
+        chosen = f"pattern = {literal(pattern)} AND place = {place} AND n.id = i.id AND i.label = {literal(label)}"
+        _add(
+            connection,
+            outside,
+            f"SELECT label, CAST(n.id AS VARCHAR) AS value, 1 AS rows, path FROM numbers n JOIN ids i ON {chosen}",
+        )
+        yield label, keys[label]
+    connection.execute("DROP TABLE ids")
+
+
+def _alike(pattern: str, table: Table) -> bool:
+    """Whether a folder's name and the model's share a word: `originals/documents/#.pdf`, documents.Document."""
+    words = {word.rstrip("s") for word in re.split(r"[^a-z]+", pattern.lower()) if len(word) > 2}
+    spelled = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", table.label.rpartition(".")[2])
+    return any(word.rstrip("s") in words for word in re.split(r"[^a-z]+", spelled.lower()) if len(word) > 2)
