@@ -51,8 +51,8 @@ class Examination:
     declared: Sequence[FileNameReference]
     surroundings: Surroundings
     ours: Sequence[Path]  # folders of the backup itself, and the database's files
-    excluded: Sequence[Path] = ()  # folders around the EDMS that the settings exclude
     known: Sequence[PathColumn] = ()  # columns of paths in the previous snapshot
+    excluded: Sequence[Path] = ()  # folders around the EDMS that the settings exclude
 
 
 @dataclass(frozen=True)
