@@ -1,4 +1,4 @@
-"""Collect the values of columns that could name files: text, JSON, ids, and lists in text; one query for each table.
+"""Collect the values of columns that could name files: text, JSON, ids, and lists in text; one query for many small tables.
 
 Windows separators, URLs of files and `./` are recognised; a mention always has `/` between its parts. `mention_matching.py`
 determines whether the file exists.
@@ -24,6 +24,8 @@ path by which a file is known, and of how many names it is.
 """
 
 _KINDS = {"text", "json", "uuid", "other"}
+_BYTES_OF_A_QUERY = 16 << 20
+_TABLES_OF_A_QUERY = 50  # the time of its preparation grows with the square of their number
 _LONGEST_PATH = 1_024
 _LONGEST_LIST = 100_000
 _LONGEST_JSON = 1_000_000
@@ -34,6 +36,7 @@ _FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{_UUID}|{_HASH})"
 _BLANKS = " \t\r\n"
 _FILES = "names_of_files"  # (name): the last parts of files' paths, or the key of an id
 _NAMED = f"CASE WHEN contains(wanted, '/') THEN regexp_extract(wanted, '[^/]*$') ELSE wanted END IN (SELECT name FROM {_FILES})"
+_Columns = tuple[Sequence[tuple[Table, str]], RawTable]  # of one table
 _SEPARATORS = ("\n", "\t", "|", ";", ",")  # the first that a value has is the list's
 
 
@@ -126,18 +129,15 @@ def _collect(
     chosen: str,
     into: str,
 ) -> None:
-    """Create the table `into`, like `MENTIONED`, of the values for which `chosen` is true.
-
-    There is one query for each table. A query for each of some hundred columns would take longer than the backup of a small EDMS.
-    """
+    """Create the table `into`, like `MENTIONED`, of the values for which `chosen` is true."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE written (label VARCHAR, form VARCHAR, whole UBIGINT, value VARCHAR, rows BIGINT)"
     )
     by_table: dict[str, list[tuple[Table, str]]] = {}
     for table, column in columns:
         by_table.setdefault(table.id, []).append((table, column))
-    for its in by_table.values():
-        connection.execute(_written(its, raws[its[0][0].id], chosen))
+    for those in _together([(its, raws[table]) for table, its in by_table.items()]):
+        connection.execute(_written(those, chosen))
     wanted = f"CASE WHEN form <> 'whole' AND {is_id('value')} THEN {id_key('value')} ELSE ltrim(value, '/') END"
     connection.execute(
         f"""
@@ -157,6 +157,20 @@ def _collect(
         """
     )
     connection.execute("DROP TABLE written")
+
+
+def _together(tables: Sequence[_Columns]) -> Iterator[list[_Columns]]:
+    """The tables in groups of which each is one query: small ones share it, since most of its time would go into its preparation."""
+    group: list[_Columns] = []
+    size = 0
+    for its, raw in tables:
+        if len(group) == _TABLES_OF_A_QUERY or (group and size + raw.bytes > _BYTES_OF_A_QUERY):
+            yield group
+            group, size = [], 0
+        group.append((its, raw))
+        size += raw.bytes
+    if group:
+        yield group
 
 
 def is_file_name(text: str) -> str:
@@ -195,11 +209,9 @@ def plain_text(name: str, encoding: Encoding) -> str:
     return f"CAST({name} AS VARCHAR)"
 
 
-def _written(columns: Sequence[tuple[Table, str]], raw: RawTable, chosen: str) -> str:
-    """INSERT what a table's columns hold that could be a name of a file, as it is written; of the values that are `chosen`."""
-    paths = ", ".join(literal(str(path)) for path in raw.files)
-    names = ", ".join(literal(label_of(table, column)) for table, column in columns)
-    texts = ", ".join(plain_text(identifier(column), raw.encodings.get(column, "native")) for _, column in columns)
+def _written(tables: Sequence[_Columns], chosen: str) -> str:
+    """INSERT what columns hold that could be a name of a file, as it is written; of the values that are `chosen`."""
+    values = "\nUNION ALL\n".join(_values(columns, raw) for columns, raw in tables)
     in_json = r"""unnest(regexp_extract_all(value, '"((?:[^"\\]|\\.)+)"', 1))"""
     unescaped = """CASE WHEN contains(value, '\\') THEN try(CAST('"' || value || '"' AS JSON) ->> '$') ELSE value END"""
     return f"""
@@ -210,7 +222,7 @@ def _written(columns: Sequence[tuple[Table, str]], raw: RawTable, chosen: str) -
                 CASE WHEN is_json THEN NULL ELSE {_separator("value")} END AS separator
             FROM (
                 SELECT label, value
-                FROM (SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}]))
+                FROM ({values})
                 WHERE strlen(value) <= {_LONGEST_JSON} AND {chosen}
             )
             -- What is kept is held: long texts, of which hardly any is a list, are dropped here.
@@ -233,6 +245,14 @@ def _written(columns: Sequence[tuple[Table, str]], raw: RawTable, chosen: str) -
         WHERE strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")}
         GROUP BY ALL
     """
+
+
+def _values(columns: Sequence[tuple[Table, str]], raw: RawTable) -> str:
+    """SELECT (label, value) of a table's columns."""
+    paths = ", ".join(literal(str(path)) for path in raw.files)
+    names = ", ".join(literal(label_of(table, column)) for table, column in columns)
+    texts = ", ".join(plain_text(identifier(column), raw.encodings.get(column, "native")) for _, column in columns)
+    return f"SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}])"
 
 
 def _has_path(value: str) -> str:
