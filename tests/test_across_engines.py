@@ -20,7 +20,7 @@ from edms_tasks.errors import CommandError, IncompatibleRows
 from edms_tasks.settings import load_settings
 from flows.restore import RestoreResult
 from tests import test_post_restore_functionality as working
-from tests.conversion.said_by_django import SCRIPT, heard
+from tests.conversion.django_values import SCRIPT, heard
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdms
 from tests.running import Protected, protect, run_restore

@@ -9,7 +9,7 @@ from typing import Any
 
 from edms_tasks.comparing.comparison_result import Difference
 from flows.diff import DiffResult
-from tests.comparing.told_by_django import Counts, compared, told
+from tests.comparing.django_rows import Counts, compared, rows_by_django
 from tests.independent_comparison import picture_of_files
 from tests.reference_system import ReferenceEdms
 from tests.running import Protected, protect, run_diff
@@ -65,11 +65,13 @@ class Changed:
 
 def changed(edms: ReferenceEdms, folder: Path, extra: str = "") -> Changed:
     protected = protect(edms, folder, extra=extra)
-    was, files = told(edms), picture_of_files(edms.media)
+    was, files = rows_by_django(edms), picture_of_files(edms.media)
     snapshot = protected.backup().snapshot_id
     said = edms.manage("shell", "-c", _EDIT).stdout
     change_files(edms.media)
-    return Changed(edms, protected, snapshot, said, compared(was, told(edms)), (files, picture_of_files(edms.media)))
+    return Changed(
+        edms, protected, snapshot, said, compared(was, rows_by_django(edms)), (files, picture_of_files(edms.media))
+    )
 
 
 def change_files(media: Path) -> None:

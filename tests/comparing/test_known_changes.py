@@ -13,7 +13,7 @@ import pytest
 from edms_tasks.comparing.comparison_result import Difference, RowDifference
 from flows.diff import write_page
 from tests.comparing.changed_system import Changed, changed, counts_of
-from tests.comparing.told_by_django import Counts
+from tests.comparing.django_rows import Counts
 from tests.reference_system import EdmsTemplates, Engine
 from tests.restored_system import RecoveredSystems
 from tests.running import run_diff

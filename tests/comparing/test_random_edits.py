@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edms_tasks.comparing.comparison_result import TableDifference
 from edms_tasks.inventory.model import NaturalKey
-from tests.comparing.told_by_django import Counts
+from tests.comparing.django_rows import Counts
 from tests.comparing.two_databases import compare
 
 _SCHEMA = """

@@ -17,7 +17,7 @@ from edms_tasks.errors import IncompatibleRows, TargetExists
 from flows.restore_plan import RestorePlan
 from tests.backed_up import BackedUpSystems
 from tests.comparing.changed_system import changed, counts_of
-from tests.comparing.told_by_django import compared, told
+from tests.comparing.django_rows import compared, rows_by_django
 from tests.independent_comparison import differences, picture, picture_of_files
 from tests.postgres_server import PostgresServer
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
@@ -43,7 +43,7 @@ def test_the_plan_is_what_the_restore_then_does(
     made = changed(edms_factory(engine, documents=12), tmp_path, extra='[exclude]\nfiles = ["thumbs/*"]\n')
     (made.edms.media / "thumbs").mkdir()
     (made.edms.media / "thumbs" / "left out of backups.png").write_bytes(b"goes")
-    now, before = told(made.edms), picture(made.edms)
+    now, before = rows_by_django(made.edms), picture(made.edms)
     files_now = picture_of_files(made.edms.media)
     around = surroundings(made.protected)
 
@@ -56,7 +56,7 @@ def test_the_plan_is_what_the_restore_then_does(
     made.protected.restore(made.snapshot)
 
     files_then = picture_of_files(made.edms.media)
-    assert counts_of(planned.difference) == compared(now, told(made.edms)) != {}
+    assert counts_of(planned.difference) == compared(now, rows_by_django(made.edms)) != {}
     (root,) = planned.difference.files
     assert {(path.change, path.path) for path in root.paths} == {
         *(("added", path) for path in files_then.keys() - files_now.keys()),

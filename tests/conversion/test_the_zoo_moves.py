@@ -12,7 +12,7 @@ import pytest
 
 from edms_tasks.errors import CheckFailed, IncompatibleRows
 from edms_tasks.settings import Settings, settings_from
-from tests.conversion.said_by_django import SCRIPT, heard
+from tests.conversion.django_values import SCRIPT, heard
 from tests.postgres_server import PostgresServer
 from tests.running import run_backup, run_restore
 from tests.warm_python import edms_python

@@ -15,7 +15,7 @@ from flows.merge import MergeResult
 from tests.backed_up import KeptSystem
 from tests.direct_access import execute, query
 from tests.independent_comparison import differences, picture
-from tests.merging.said_by_django import said
+from tests.merging.django_contents import contents_by_django
 from tests.office_work import NEW_AND_OLD_DOCUMENTS, inside
 from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdms
 from tests.running import Protected, protect, run_merge
@@ -73,7 +73,7 @@ class Cycle:
 def cycle(edms: ReferenceEdms, folder: Path) -> Cycle:
     protected = protect(edms, folder)
     execute(edms, _PASSWORD.format("of the snapshot"))
-    was, files = said(edms), dict(picture(edms)["files"])  # type: ignore[call-overload]
+    was, files = contents_by_django(edms), dict(picture(edms)["files"])  # type: ignore[call-overload]
     snapshot = protected.backup().snapshot_id
     edms.manage("reinit", "--offset-ids", "--yes")
     edms.manage("shell", "-c", _OWN_DOCUMENTS)
@@ -111,7 +111,7 @@ def made(kept: Kept) -> Cycle:
 
 
 def test_a_merge_keeps_all_rows_and_references_of_both_and_a_second_one_writes_nothing(made: Cycle) -> None:
-    own, own_files = said(made.edms), picture(made.edms)["files"]
+    own, own_files = contents_by_django(made.edms), picture(made.edms)["files"]
     before = picture(made.edms)
 
     planned = made.merge(dry_run=True)
@@ -121,7 +121,7 @@ def test_a_merge_keeps_all_rows_and_references_of_both_and_a_second_one_writes_n
     assert result.plan.conflicts == ()
     assert result.done
     assert counts(result.plan) == counts(planned.plan)  # what the plan said is what was done
-    now = said(made.edms)
+    now = contents_by_django(made.edms)
     assert made.was - now == Counter()  # whatever the snapshot said, the merged system says
     mine = now - made.was
     assert mine <= own  # and besides only what the target said already

@@ -26,7 +26,7 @@ class Case:
 def test_the_plan_is_what_django_would_do() -> None:
     cases = [_case(random.Random(seed)) for seed in range(CASES)]
 
-    said = _said_by_django(cases)
+    said = _plans_by_django(cases)
 
     refused = 0
     for seed, (case, answer) in enumerate(zip(cases, said, strict=True)):
@@ -100,12 +100,12 @@ def _applied(rng: random.Random, after: dict[Key, list[Key]]) -> set[Key]:
     return applied
 
 
-def _said_by_django(cases: list[Case]) -> list[list[list[str]] | str]:
+def _plans_by_django(cases: list[Case]) -> list[list[list[str]] | str]:
     asked = [
         {"migrations": [[m.key, m.dependencies, m.replaces] for m in case.code], "applied": case.applied}
         for case in cases
     ]
-    script = Path(__file__).with_name("said_by_django.py")
+    script = Path(__file__).with_name("django_migration_plan.py")
     done = subprocess.run(
         [sys.executable, str(script)], input=json.dumps(asked), capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""What an EDMS says of all its rows, told by Django itself inside the EDMS: ids replaced by natural keys.
+"""The contents of all rows of an EDMS as Django itself reads them, with natural keys in place of ids.
 
 This shares no code with the product: it asks every model for its objects and every object for its natural key, one by one.
 """
@@ -8,31 +8,22 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from tests.named_by_django import NAMED
 from tests.reference_system import ReferenceEdms
 
-_SCRIPT = """
-import json
-from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
+_SCRIPT = (
+    NAMED
+    + """
 from django.db import models
-
-kinds = {kind.pk: kind for kind in ContentType._base_manager.all()}
-
-def named(obj):
-    return [obj._meta.label, list(map(str, obj.natural_key())) if hasattr(obj, "natural_key") else str(obj.pk)]
 
 def pointed(content_type, object_id):
     if content_type is None or object_id is None:
         return None
     kind = kinds.get(content_type)
-    model = kind.model_class() if kind else None
-    if model is None:
+    if kind is None or kind.model_class() is None:
         return ["no model", str(kind.natural_key() if kind else None)]
-    try:
-        found = model._base_manager.filter(pk=object_id).first()
-    except Exception:
-        found = None
-    return named(found) if found else ["nothing", model._meta.label]
+    found = row_of(content_type, object_id)
+    return named(found) if found else ["nothing", kind.model_class()._meta.label]
 
 lines = []
 for model in apps.get_models(include_auto_created=True):
@@ -51,12 +42,15 @@ for model in apps.get_models(include_auto_created=True):
             elif not (field.primary_key and isinstance(field, models.AutoField)):
                 said[field.name] = repr(field.value_from_object(obj))
         lines.append([model._meta.label, json.dumps(said, sort_keys=True)])
-print("SAID " + json.dumps(lines))
+print("CONTENTS " + json.dumps(lines))
 """
+)
 
 
-def said(edms: ReferenceEdms, *, without: tuple[str, ...] = ("sessions.Session",)) -> Counter[tuple[str, str]]:
-    """Every row as (model, what it says), counted."""
+def contents_by_django(
+    edms: ReferenceEdms, *, without: tuple[str, ...] = ("sessions.Session",)
+) -> Counter[tuple[str, str]]:
+    """(model, content as JSON) of every row -> how often it occurs."""
     printed = edms.manage("shell", "-c", _SCRIPT).stdout
-    line = next(line for line in printed.splitlines() if line.startswith("SAID "))
-    return Counter((model, text) for model, text in json.loads(line.removeprefix("SAID ")) if model not in without)
+    line = next(line for line in printed.splitlines() if line.startswith("CONTENTS "))
+    return Counter((model, text) for model, text in json.loads(line.removeprefix("CONTENTS ")) if model not in without)

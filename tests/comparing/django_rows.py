@@ -1,4 +1,4 @@
-"""Every row of an EDMS told by Django itself, by natural key, and two such tales compared with plain dictionaries.
+"""All rows of an EDMS as Django itself reads them, by natural key; and two such states compared with plain dictionaries.
 
 This shares no code with the product: it asks every model for its objects and every object for its natural key, one by one.
 """
@@ -10,29 +10,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from tests.named_by_django import NAMED
 from tests.reference_system import ReferenceEdms
 
-_SCRIPT = """
-import json
-from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
-
-kinds = {kind.pk: kind for kind in ContentType._base_manager.all()}
-
-def named(obj):
-    return [obj._meta.label, list(map(str, obj.natural_key())) if hasattr(obj, "natural_key") else str(obj.pk)]
-
+_SCRIPT = (
+    NAMED
+    + """
 def pointed(content_type, object_id):
     if content_type is None or object_id is None:
         return None
-    kind = kinds.get(content_type)
-    model = kind.model_class() if kind else None
-    found = None
-    if model is not None:
-        try:
-            found = model._base_manager.filter(pk=object_id).first()
-        except Exception:
-            found = None
+    found = row_of(content_type, object_id)
     return named(found) if found else ["nothing", str(content_type), str(object_id)]
 
 rows = []
@@ -54,13 +41,14 @@ for model in apps.get_models(include_auto_created=True):
         key = list(map(str, obj.natural_key())) if hasattr(obj, "natural_key") else None
         held = [repr(field.value_from_object(obj)) for field in model._meta.local_concrete_fields]
         rows.append([model._meta.label, key, said, held])
-print("TOLD " + json.dumps(rows))
+print("ROWS " + json.dumps(rows))
 """
+)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of a model's rows."""
+    """The numbers of changes to a model's rows."""
 
     added: int
     removed: int
@@ -69,21 +57,21 @@ class Counts:
 
 
 Row = tuple[tuple[str, ...] | None, dict[str, Any], list[str]]
-Tale = dict[str, list[Row]]
+Rows = dict[str, list[Row]]
 
 
-def told(edms: ReferenceEdms) -> Tale:
+def rows_by_django(edms: ReferenceEdms) -> Rows:
     """Model -> (natural key or None, column -> value, all columns as they are) of each row."""
     printed = edms.manage("shell", "-c", _SCRIPT).stdout
-    line = next(line for line in printed.splitlines() if line.startswith("TOLD "))
-    found: Tale = {}
-    for model, key, said, held in json.loads(line.removeprefix("TOLD ")):
+    line = next(line for line in printed.splitlines() if line.startswith("ROWS "))
+    found: Rows = {}
+    for model, key, said, held in json.loads(line.removeprefix("ROWS ")):
         found.setdefault(model, []).append((tuple(key) if key is not None else None, said, held))
     return found
 
 
-def compared(before: Tale, after: Tale) -> dict[str, Counts]:
-    """What became of the rows of each model that has any difference."""
+def compared(before: Rows, after: Rows) -> dict[str, Counts]:
+    """The changes of each model that has any."""
     found = {model: _compared(before.get(model, []), after.get(model, [])) for model in before.keys() | after.keys()}
     return {model: counts for model, counts in found.items() if counts.added or counts.removed or counts.changed}
 
@@ -97,7 +85,7 @@ def _compared(before: list[Row], after: list[Row]) -> Counts:
 
 
 def _without_keys(before: list[Row], after: list[Row]) -> Counts:
-    """Rows that hold the same to the last column, ids too, are one row; of the others what they say counts."""
+    """Rows that are equal in every column, ids included, are one row; the others are compared by content."""
     old, new = ({tuple(held): said for _, said, held in rows} for rows in (before, after))
     both = [(old[held], new[held]) for held in old.keys() & new.keys() if old[held] != new[held]]
     was = Counter(json.dumps(old[held], sort_keys=True) for held in old.keys() - new.keys())

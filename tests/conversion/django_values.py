@@ -1,4 +1,4 @@
-"""Every field of every object, in Django's own words, said inside the EDMS; no code of the product reads a value."""
+"""The values of all fields of all objects as Django itself reads them inside the EDMS; no code of the product reads a value."""
 
 from __future__ import annotations
 
