@@ -58,7 +58,7 @@ def test_a_folder_is_restored_with_contents_times_and_permissions(
 def test_files_larger_than_a_pack_are_split_and_joined_again(
     media: Path, repository: Repository, backup: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    for module in ("index", "read_ahead", "packing", "fetch", "contents"):
+    for module in ("index", "read_ahead", "pack_writer", "index_fetch", "pack_contents"):
         monkeypatch.setattr(f"edms_tasks.files.{module}.PACK_BYTES", 100)
     for name in "abc":
         (media / name).write_bytes(os.urandom(size))
