@@ -17,6 +17,8 @@ def final_names(
     opened: OpenedIndex, names: Sequence[FileNameReference], id_maps: Mapping[str, IdMap]
 ) -> Iterator[tuple[bytes, bytes, int, str, dict[str, str]]]:
     """Every file: its name, the name it has in the target, its size, its SHA-256, and the ids in its name by table id."""
+    if not opened.paths:  # the folder was not there
+        return
     query = (
         "SELECT path, size, sha256, try(decode(path)) AS text, try(decode(path)) AS now, CAST([] AS VARCHAR[]) AS ids "
         "FROM read_parquet($paths) WHERE kind = 'file'"

@@ -106,3 +106,20 @@ def test_without_rename_files_the_conflict_remains_and_nothing_is_written(two: T
 
     assert [one.code for one in result.plan.conflicts] == ["file"]
     assert not result.done
+
+
+def test_a_snapshot_of_a_missing_folder_is_merged(tmp_path: Path) -> None:
+    edms = small_project(tmp_path / "project", MODELS, ROWS, settings='MEDIA_ROOT = BASE / "media"\n')
+    settings = edms.model_copy(
+        update={
+            "repository": edms.repository.model_copy(update={"url": str(tmp_path / "repository")}),
+            "workdir": tmp_path / "work",
+        }
+    )
+    snapshot = run_backup(settings, create_repository=True).snapshot_id
+    (tmp_path / "project" / "media" / "papers").mkdir(parents=True)
+    (tmp_path / "project" / "media" / "papers" / "new.pdf").write_bytes(b"of the target")
+
+    planned = run_merge(settings, snapshot=snapshot, dry_run=True)
+
+    assert not planned.plan.conflicts
