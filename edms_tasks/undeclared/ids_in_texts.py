@@ -15,14 +15,18 @@ UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-f
 ID = rf"(?:{UUID}|[1-9][0-9]{{0,17}})"
 """What ids look like: UUIDs, and whole numbers above zero."""
 
+_SOME = rf"{ID}(?:\s*[,;|]\s*{ID})*"
 _IDS = rf'"?{ID}"?(?:\s*[,;|]\s*"?{ID}"?)*'
-LIST = rf'[\[{{(]?\s*"?{ID}"?(?:\s*[,;|\s]\s*"?{ID}"?)+\s*[\]}})]?'
-"""A text that is a list of ids and nothing else."""
+_SEPARATED = rf'[\[{{(]?\s*"?{ID}"?(?:\s*[,;|\s]\s*"?{ID}"?)+\s*[\]}})]?'
+_ENCLOSED = rf"(?:[,;|/]{ID}(?:[,;|/]{ID})*[,;|/]?|{ID}(?:[,;|/]{ID})*[,;|/])"  # ,12,34, and /12/34/
+LIST = rf"(?:{_SEPARATED}|{_ENCLOSED}|{ID}(?:/{ID}){{3,}})"
+"""A text that is a list of ids and nothing else, with separators between them or around each; a path of ids too."""
 
 JOINED = rf"{ID}(?:[-_:/]{ID}){{1,2}}"
 """A text that joins two or three ids: 12-34."""
 YEAR_FIRST = r"(?:19|20)[0-9]{2}[-_:/].*"
 
+_WORD = r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z]+)*"
 _KEY = r'"([^"]{1,80})"'
 _KIND = r"""(?:type|kind|model|linktype|embedtype)["']?\s*[:=]\s*["']?([A-Za-z][A-Za-z0-9_.-]*)"""
 
@@ -91,13 +95,23 @@ FORMS = (
         rf"""\b(?:data-)?(?:id|pk|object_id|object-id|uuid)\s*=\s*["']?({ID})["'\s/>]""",
         kind=True,
     ),
+    IdForm("key", "as keys in its JSON", "{", rf'[{{,]\s*"{ID}"\s*:', "", rf'"({ID})"\s*:$'),
     IdForm(
         "word",
         "after {!r} in its text",
         "=:/#_-",
-        rf"""[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z]+)*[=:/#_-]{{1,2}}["']?{ID}(?:[^0-9A-Za-z]|$)""",
-        r"^([A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z]+)*)",
-        rf"""[=:/#_-]["']?({ID})[^0-9A-Za-z]?$""",
+        rf"""{_WORD}[=:/#_-]{{1,2}}\s?["']?{_SOME}(?:[^0-9A-Za-z]|$)""",
+        rf"^({_WORD})",
+        rf"""[=:/#_-]\s?["']?({_SOME})[^0-9A-Za-z]?$""",
+        several=True,
+    ),
+    IdForm(
+        "sign",
+        "after '#' in its text",
+        "#",
+        rf"(?:^|[^0-9A-Za-z&])#{ID}(?:[^0-9A-Za-z]|$)",
+        "",
+        rf"#({ID})[^0-9A-Za-z]?$",
     ),
 )
 

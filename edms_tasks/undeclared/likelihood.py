@@ -60,6 +60,13 @@ class Fit:
         )
 
     @property
+    def covers(self) -> bool:
+        """Whether nearly all of the model's ids occur, and hardly anything else; also if each does once, as numbers of a counter do."""
+        if self.highest is None or self.different < max(_ENOUGH, 0.9 * self.below):
+            return False
+        return self.share >= _NEARLY_ALL and 0.95 * self.largest_id <= self.highest <= self.largest_id
+
+    @property
     def nearly_all(self) -> bool:
         """Whether nearly all values are ids of the model."""
         return self.share >= _NEARLY_ALL

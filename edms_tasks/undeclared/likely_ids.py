@@ -21,7 +21,7 @@ _MOST_VALUES = 20_000  # the most different values of a place that are compared 
 _EXAMPLES = 3
 _MOST_TARGETS = 3  # the most models that are suggested for a place whose name means no model
 _UNNAMED = frozenset(
-    {"value", "list", JOINED_FORM, "member", "members", "pair", "array", "keys"}
+    {"value", "list", JOINED_FORM, "member", "members", "pair", "array", "keys", "key", "sign"}
 )  # forms for which values alone are enough
 _ANONYMOUS = frozenset({"typed", "tag", IN_NAMES})  # forms that only ids have
 _COUNTABLE = frozenset(
@@ -161,7 +161,11 @@ def _suspected(case: _Case, by_name_only: frozenset[int], *, is_counter: bool) -
         return _ranked(case, others) if case.any_share >= SURELY else ()
     if case.place.form not in _UNNAMED:
         return ()
-    likely = {target: fit for target, fit in others.items() if fit.nearly_all and (fit.beats_chance or fit.spreads)}
+    likely = {
+        target: fit
+        for target, fit in others.items()
+        if fit.nearly_all and (fit.beats_chance or fit.spreads or fit.covers)
+    }
     if not likely:
         return ()
     # The model whose ids they fit best: far better than chance, or ending where its ids end.

@@ -116,6 +116,30 @@ HOLD_IDS: dict[str, tuple[str, Sequence[object], LogicalType, str]] = {
     "two ids joined": ("place", [f"{one}-{n % 3 + 1}" for n, one in enumerate(MANY)], "text", "x.Page"),
     "two ids joined in JSON": ("place", [f"3:{one}" for one in MANY], "json", "x.Page"),
     "a joined id, named": ("page_ref", ["7-1"], "text", "x.Page"),
+    "keys of a document": (
+        "seen",
+        [{str(one): True, str(other): False} for one, other in zip(MANY, MANY[1:], strict=False)],
+        "json",
+        "x.Page",
+    ),
+    "numbers after a sign": ("remark", [f"as said in #{one}, see there" for one in MANY], "text", "x.Page"),
+    "a list between separators": (
+        "tags",
+        [f"|{one}|{other}|" for one, other in zip(MANY, MANY[1:], strict=False)],
+        "text",
+        "x.Page",
+    ),
+    "one id between separators": ("tags", [f",{one}," for one in MANY], "text", "x.Page"),
+    "a path of ids": (
+        "way",
+        [f"/{one}/{other}/" for one, other in zip(MANY, MANY[1:], strict=False)],
+        "text",
+        "x.Page",
+    ),
+    "quoted ids after a name": ("remark", ["documents: '7;8'"], "text", "x.Document"),
+    "decimals": ("a", [f"{one}.00" for one in MANY], "decimal", "x.Page"),
+    "floats": ("a", [f"{one}.0" for one in MANY], "float", "x.Page"),
+    "each id once": ("a", random.Random(3).sample(range(1, 322), 321), "integer", "x.Page"),
     "nested lists with texts": ("query", [json.dumps(["AND", [["page__id", "7"]]])], "text", "x.Page"),
 }
 MEAN_THEMSELVES: dict[str, tuple[str, Sequence[object], LogicalType]] = {
@@ -144,6 +168,10 @@ MEAN_THEMSELVES: dict[str, tuple[str, Sequence[object], LogicalType]] = {
     "measures of charts": ("body", [{"rows": [[1, 2, 7], [3, 4, 12]]}], "json"),
     "a list of positions": ("order_list", ["1,2,3,4"], "text"),
     "pages in a text": ("layout", ["see page_7 and page_8, page_300"], "text"),
+    "colours": ("style", ["color: #123456; background: #7" + 5 * "0"], "text"),
+    "fractions": ("a", [f"{one}.5" for one in MANY], "decimal"),
+    "keys that are years": ("per_year", [{"2021": 3, "2022": 4}], "json"),
+    "times and shares": ("note", ["at 10:30, ratio 3:4, 1/2 of it, #1 of 3"], "text"),
     "nothing": ("document_id", [], "integer"),
     "zeros": ("document_id", [0, 0], "integer"),
 }
