@@ -6,6 +6,7 @@ import json
 import random
 import uuid
 from collections.abc import Sequence
+from itertools import pairwise
 
 import duckdb
 import pytest
@@ -118,21 +119,21 @@ HOLD_IDS: dict[str, tuple[str, Sequence[object], LogicalType, str]] = {
     "a joined id, named": ("page_ref", ["7-1"], "text", "x.Page"),
     "keys of a document": (
         "seen",
-        [{str(one): True, str(other): False} for one, other in zip(MANY, MANY[1:], strict=False)],
+        [{str(one): True, str(other): False} for one, other in pairwise(MANY)],
         "json",
         "x.Page",
     ),
     "numbers after a sign": ("remark", [f"as said in #{one}, see there" for one in MANY], "text", "x.Page"),
     "a list between separators": (
         "tags",
-        [f"|{one}|{other}|" for one, other in zip(MANY, MANY[1:], strict=False)],
+        [f"|{one}|{other}|" for one, other in pairwise(MANY)],
         "text",
         "x.Page",
     ),
     "one id between separators": ("tags", [f",{one}," for one in MANY], "text", "x.Page"),
     "a path of ids": (
         "way",
-        [f"/{one}/{other}/" for one, other in zip(MANY, MANY[1:], strict=False)],
+        [f"/{one}/{other}/" for one, other in pairwise(MANY)],
         "text",
         "x.Page",
     ),
