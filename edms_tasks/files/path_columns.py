@@ -210,7 +210,11 @@ def _cover(
         if place in chosen:
             continue
         mine = _met(connection, label, [place])
-        if mine > 1 and _met(connection, label, [*chosen, place]) - _met(connection, label, chosen) >= _OWN * mine:
+        # One value in another spelling of the same folder is enough; one in another folder may be chance.
+        is_same_folder = (place[0], place[2]) == (first[0], first[2])
+        if (mine > 1 or is_same_folder) and _met(connection, label, [*chosen, place]) - _met(
+            connection, label, chosen
+        ) >= _OWN * mine:
             chosen.append(place)
     return chosen
 

@@ -48,17 +48,21 @@ def collect_column(
         source = f"(SELECT regexp_replace(text, '\\.0*$', '') AS text, touched FROM {source})"
     # A text without a digit from 1 to 9 has no id, unless it is a UUID of letters only.
     held = f"(SELECT text, touched FROM {source} WHERE regexp_matches(text, '[1-9]|[a-fA-F]{{8}}'))"
-    _whole_texts(cursor, subject, column, source)
+    if mask is None:
+        _whole_texts(
+            cursor, subject, column, f"(SELECT text, 1 AS weight, CAST(touched AS INTEGER) AS touched FROM {source})"
+        )
     (size,) = cursor.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {held}").fetchall()[0]
     pieces = int(size) // BYTES_AT_ONCE + 1
     for piece in range(pieces):
         cursor.execute(
             f"CREATE OR REPLACE TEMP TABLE {_TEXTS} AS "
             f"SELECT text, count(*) AS weight, count(*) FILTER (touched) AS touched FROM {held} "
-            f"WHERE NOT {_full(ID)} AND hash(text) % {pieces} = {piece} GROUP BY text"
+            f"WHERE {f'NOT {_full(ID)}' if mask is None else 'true'} AND hash(text) % {pieces} = {piece} GROUP BY text"
         )
         if mask is not None:
             _masked(cursor, mask)
+            _whole_texts(cursor, subject, column, _TEXTS)
         lists = f"SELECT {literal(_name_of(column))} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
         add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
         add_values(cursor, subject, JOINED_FORM, _joined(_name_of(column)))
@@ -113,7 +117,7 @@ def _whole_texts(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column
         cursor,
         subject,
         "value",
-        f"SELECT {literal(_name_of(column))} AS name, {value} AS value, count(*) AS weight, count(*) FILTER (touched) AS touched "
+        f"SELECT {literal(_name_of(column))} AS name, {value} AS value, sum(weight) AS weight, sum(touched) AS touched "
         f"FROM {source} WHERE text <> '' GROUP BY 2",
     )
 

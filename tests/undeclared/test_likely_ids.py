@@ -222,3 +222,15 @@ def test_declared_ids_are_masked_and_the_other_ids_are_found(workspace: duckdb.D
     (suspect,) = find_suspects(workspace, tables, Names(tables, {}))
 
     assert suspect.examples == ("8",)
+
+
+def test_a_whole_value_that_is_declared_is_masked_too(workspace: duckdb.DuckDBPyConnection) -> None:
+    make_values(workspace)
+    workspace.execute("CREATE OR REPLACE TABLE rows AS SELECT unnest(['7', '7, 8', 'x']) AS text, true AS touched")
+    column = Column(name="document_ids", native_type="", logical_type="text", nullable=True)
+    collect_column(
+        workspace, "x.Row.document_ids", column, "rows", lambda text: text.replace("7", "0").replace("8", "0")
+    )
+    tables = [*map(_table, IDS), _table("x.File")]
+
+    assert find_suspects(workspace, tables, Names(tables, {})) == []
