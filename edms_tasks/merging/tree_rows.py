@@ -197,7 +197,8 @@ def _place(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
         SELECT n.id, n.parent, n.tree, {sort} AS sort, false AS is_new
         FROM {theirs.nodes} n ANTI JOIN (SELECT {_text(source, pk, "r")} AS id FROM {rows.relation} r WHERE {is_written}) w USING (id)
         UNION ALL
-        SELECT {_text(source, pk, "r")}, {parent}, t.tree,
+        -- A node that was below another one and becomes a root is none of that tree any more.
+        SELECT {_text(source, pk, "r")}, {parent}, CASE WHEN t.parent IS NULL THEN t.tree END,
             coalesce(t.tree * {_SHIFT} + t."left", {sort}), t.id IS NULL
         FROM (SELECT * FROM {rows.relation} WHERE {is_written}) r
             JOIN {source.relation} s ON {paired("r", "s")}

@@ -85,8 +85,8 @@ def number_nodes(cursor: duckdb.DuckDBPyConnection, nodes: str) -> int:
 
     Args:
         cursor: where to compute.
-        nodes: a relation of (id, parent, tree, sort, is_new). `tree` is the number of an existing tree, `sort` the order among
-            siblings; new nodes follow the others.
+        nodes: a relation of (id, parent, tree, sort, is_new). `tree` is the number of the tree that a node is the root of, NULL for
+            new roots; `sort` is the order among siblings; new nodes follow the others.
     """
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE tree_ranked AS SELECT *, row_number() OVER (PARTITION BY parent ORDER BY is_new, sort, id) AS rank "
@@ -109,8 +109,8 @@ def number_nodes(cursor: duckdb.DuckDBPyConnection, nodes: str) -> int:
         CREATE OR REPLACE TEMP TABLE {NUMBERS} AS
         WITH sizes AS (SELECT id, count(*) AS size FROM (SELECT unnest(above) AS id FROM tree_walk) GROUP BY id),
             trees AS (
-                SELECT id AS root, coalesce(CASE WHEN NOT is_new THEN tree END, (SELECT coalesce(max(tree), 0) FROM tree_ranked)
-                    + row_number() OVER (PARTITION BY is_new ORDER BY rank)) AS tree
+                SELECT id AS root, coalesce(tree, (SELECT coalesce(max(tree), 0) FROM tree_ranked)
+                    + row_number() OVER (PARTITION BY tree IS NULL ORDER BY is_new, rank)) AS tree
                 FROM tree_ranked WHERE parent IS NULL
             ),
             ordered AS (

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.settings import Settings, settings_from
+from edms_tasks.trees.nested_sets import NUMBERS, number_nodes
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_merge
 
@@ -162,3 +164,14 @@ def test_nodes_of_nested_sets_under_another_parent_are_a_conflict(site: Site) ->
     assert ("tree-moved", "small.Shelf", 1) in [(one.code, one.model, one.count) for one in result.plan.conflicts]
     kept = run_merge(site.settings, snapshot=snapshot, dry_run=True, on_conflict="keep")
     assert [one for one in kept.plan.conflicts if one.model == "small.Shelf"] == []
+
+
+def test_a_node_that_becomes_a_root_gets_a_tree_of_its_own() -> None:
+    nodes = """(VALUES ('root', NULL, 4, 1, false), ('freed', NULL, NULL, 2, false), ('below', 'freed', NULL, 3, true),
+        ('new', NULL, NULL, 1, true)) nodes(id, parent, tree, sort, is_new)"""
+    with duckdb.connect() as cursor:
+        lost = number_nodes(cursor, nodes)
+        found = cursor.execute(f'SELECT id, tree, "left", "right" FROM {NUMBERS} ORDER BY tree, "left"').fetchall()
+
+    assert lost == 0
+    assert found == [("root", 4, 1, 2), ("freed", 5, 1, 4), ("below", 5, 2, 3), ("new", 6, 1, 2)]
