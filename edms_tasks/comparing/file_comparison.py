@@ -21,6 +21,7 @@ from edms_tasks.files.folder_listing import batch_of, write_listing
 from edms_tasks.files.folder_walk import Tell, Troubles, walk
 from edms_tasks.files.index import SCHEMA, file_workspace, readable
 from edms_tasks.files.index_fetch import open_index
+from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import FileFailed, FileToRead, OpenFile, in_order
 from edms_tasks.manifest import FileIndex
 from edms_tasks.quoting import literal
@@ -63,6 +64,7 @@ def compare_root(
     limit: int,
     out: Path | None,
     scratch: Path,
+    progress: Progress | None = None,
 ) -> tuple[RootDifference, tuple[str, ...]]:
     """Compare one folder of files; returns what differs, and notes.
 
@@ -74,6 +76,7 @@ def compare_root(
         limit: how many paths of each kind come with the result.
         out: a file to which all that differ are written as JSON, one a line.
         scratch: folder for temporary files.
+        progress: told how many files have to be read, and how many are done.
 
     Raises:
         DamagedRepository: an index is missing or altered.
@@ -84,7 +87,7 @@ def compare_root(
         connection = opened.enter_context(file_workspace(folder))
         _relate(connection, "before", _paths(first, repository, folder, opened))
         if isinstance(second, LiveFolder):
-            _relate_live(connection, second, folder, troubles.tell)
+            _relate_live(connection, second, folder, troubles.tell, Meter(progress))
         else:
             _relate(connection, "after", _paths(second, repository, folder, opened))
         differing = folder / "differing.parquet"
@@ -132,7 +135,9 @@ def _relate(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Pa
     )
 
 
-def _relate_live(connection: duckdb.DuckDBPyConnection, live: LiveFolder, folder: Path, tell: Tell) -> None:
+def _relate_live(
+    connection: duckdb.DuckDBPyConnection, live: LiveFolder, folder: Path, tell: Tell, meter: Meter
+) -> None:
     """Make the relation of a folder as it is now: as in the snapshot if nothing suggests a change, else as read.
 
     What the snapshot does not have, or has in another size, is not read: that it differs is known.
@@ -159,10 +164,13 @@ def _relate_live(connection: duckdb.DuckDBPyConnection, live: LiveFolder, folder
         WHERE listing.kind = 'file'
         """
     )
+    counted = connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM held WHERE NOT untouched").fetchall()
+    meter.expect(*(int(number) for number in counted[0]))
     wanted = connection.execute("SELECT position, path, link, size FROM held WHERE NOT untouched ORDER BY position")
     with pq.ParquetWriter(read, _READ) as writer:
-        for rows in _read_again(root, wanted, live.jobs, told):
+        for rows in _read_again(root, wanted, live.jobs, told, meter):
             writer.write_batch(batch_of(rows, _READ))
+    meter.tell()
     connection.execute(
         f"""
         CREATE VIEW after AS
@@ -181,7 +189,7 @@ def _relate_live(connection: duckdb.DuckDBPyConnection, live: LiveFolder, folder
 
 
 def _read_again(
-    root: bytes, wanted: duckdb.DuckDBPyConnection, jobs: int, tell: Tell
+    root: bytes, wanted: duckdb.DuckDBPyConnection, jobs: int, tell: Tell, meter: Meter
 ) -> Iterator[list[tuple[object, ...]]]:
     def hashed(file: FileToRead) -> tuple[FileToRead, int | None, str]:
         try:
@@ -201,6 +209,7 @@ def _read_again(
     found: list[tuple[object, ...]] = []
     with ThreadPoolExecutor(jobs) as threads:
         for file, size, told in in_order(threads, hashed, files(), ahead=4 * jobs):
+            meter.count(1, file.size)
             if size is None:
                 tell(told, file.path)
             else:

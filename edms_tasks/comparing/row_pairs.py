@@ -39,13 +39,17 @@ class Pairs:
         return f"read_parquet({literal(str(self.path))})"
 
 
-def pair_rows(cursor: duckdb.DuckDBPyConnection, first: HashedRows, second: HashedRows, path: Path) -> Pairs:
+def pair_rows(
+    cursor: duckdb.DuckDBPyConnection, first: HashedRows, second: HashedRows, path: Path, *, shared_ids: bool = True
+) -> Pairs:
     """Pair the rows of a table, and write those that differ to `path`.
 
     Rows are a pair if they have the same natural key. Rows without one are a pair if all their values are equal, ids included;
-    otherwise if their content is. If several rows share a key, rows with equal values are paired first, the others by order of ids.
+    otherwise if their content is. Without `shared_ids` an id means nothing, and the content alone decides. If several rows share
+    a key, rows with equal values are paired first, the others by order of ids.
     """
-    numbered = [_numbered(first, second), _numbered(second, first)]
+    by_ids = shared_ids or _is_named(first)
+    numbered = [_numbered(first, second, by_ids=by_ids), _numbered(second, first, by_ids=by_ids)]
     same = [_equal(names) for names in (EXACT_HALVES, CONTENT_HALVES)]
     columns = [
         f"{alias}.{identifier(name)} AS {identifier(f'{side} {name}')}"
@@ -78,16 +82,19 @@ def pair_rows(cursor: duckdb.DuckDBPyConnection, first: HashedRows, second: Hash
     return Pairs(path, *(counts.get(change, 0) for change in ("changed", "removed", "added", "ids")))
 
 
-def _numbered(rows: HashedRows, other: HashedRows) -> str:
+def _numbered(rows: HashedRows, other: HashedRows, *, by_ids: bool) -> str:
     """SQL: the rows with `@key:pair` and `@key:number`; rows of the two sides that agree in both are a pair."""
     key = identifier(KEY)
     if _is_unique(rows) and _is_unique(other):
         return f"(SELECT *, {key} AS {identifier(PAIR)}, 1 AS {identifier(_NUMBER)} FROM {rows.relation})"
+    order = identifiers(rows.table.primary_key) or identifiers(EXACT_HALVES)
+    if not by_ids:
+        number = f"row_number() OVER (PARTITION BY {key} ORDER BY {order}, {identifier(REPEAT)})"
+        return f"(SELECT *, {key} AS {identifier(PAIR)}, {number} AS {identifier(_NUMBER)} FROM {rows.relation})"
     alike = identifier(_ALIKE)
     by = [*HELD, *([KEY] if _is_named(rows) else [])]
     held_alike = f"(SELECT {identifiers(by)}, true AS {alike} FROM {other.relation})"
     exact = f"concat('=', {', '.join(f'{identifier(name)}, chr(32)' for name in HELD)})"
-    order = identifiers(rows.table.primary_key) or identifiers(EXACT_HALVES)
     return f"""
         (
             SELECT

@@ -18,7 +18,15 @@ from edms_tasks.manifest import TableEntry
 
 
 def compare_table(
-    table: Table, first: Side, second: Side, redaction: Redaction, folder: Path, *, limit: int, out: Path | None
+    table: Table,
+    first: Side,
+    second: Side,
+    redaction: Redaction,
+    folder: Path,
+    *,
+    limit: int,
+    out: Path | None,
+    shared_ids: bool = True,
 ) -> TableDifference:
     """Compare the rows of a table.
 
@@ -30,6 +38,7 @@ def compare_table(
         folder: for temporary files; gone afterwards.
         limit: how many rows of each kind come with the result.
         out: a file to which all that differ are written as JSON, one a line.
+        shared_ids: whether the two sides are of one database, so that an id means the same row in both.
     """
     folder.mkdir(parents=True)
     before = write_hashes(first, second, table, folder / "first.parquet")
@@ -37,7 +46,7 @@ def compare_table(
     columns: dict[str, int] = {}
     rows: tuple[RowDifference, ...] = ()
     with first.workspace.cursor() as cursor:
-        pairs = pair_rows(cursor, before, after, folder / "pairs.parquet")
+        pairs = pair_rows(cursor, before, after, folder / "pairs.parquet", shared_ids=shared_ids)
         if pairs.changed or pairs.removed or pairs.added:
             few = limit if out is None else None
             details = write_details(before, after, pairs, redaction, folder / "details", limit=few)

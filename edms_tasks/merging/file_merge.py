@@ -24,6 +24,7 @@ from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.folder_walk import MERGE_STAGING
 from edms_tasks.files.index import SCHEMA, OpenedIndex, readable
 from edms_tasks.files.index_fetch import folders_of, open_index
+from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.root_restore import restore_opened
 from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.manifest import FileIndex
@@ -55,7 +56,7 @@ class RootMerge:
     _added: list[Path] = field(default_factory=list)
     _replaced: list[tuple[Path, Path]] = field(default_factory=list)
 
-    def stage(self, repository: Repository, scratch: Path) -> None:
+    def stage(self, repository: Repository, scratch: Path, progress: Progress | None = None) -> None:
         """Fetch the contents into the staging folder, and verify each against the index.
 
         Raises:
@@ -71,7 +72,10 @@ class RootMerge:
             chosen = opened.folder / "chosen.parquet"
             _choose(opened, self.writes, chosen)
             restore_opened(
-                OpenedIndex(self.index, (chosen,), opened.folder, opened.engine), repository, self.live / STAGING
+                OpenedIndex(self.index, (chosen,), opened.folder, opened.engine),
+                repository,
+                self.live / STAGING,
+                progress,
             )
 
     def move_in(self, aside: Path) -> None:
@@ -162,7 +166,9 @@ class _Sorted:
         self.replacements.append(readable(final))
 
 
-def plan_files(index: FileIndex, how: RootToPlan, scratch: Path) -> tuple[RootMerge, list[Conflict]]:
+def plan_files(
+    index: FileIndex, how: RootToPlan, scratch: Path, progress: Progress | None = None
+) -> tuple[RootMerge, list[Conflict]]:
     """Compare a folder of the snapshot with the live one; returns its plan and the conflicts.
 
     A file belongs to a row if a column of a row in the snapshot names it, or if its name contains, as declared, the id of a row.
@@ -171,12 +177,14 @@ def plan_files(index: FileIndex, how: RootToPlan, scratch: Path) -> tuple[RootMe
     Raises:
         DamagedRepository: the index of the folder is missing or altered.
     """
-    found = _Sorted()
+    found, meter = _Sorted(), Meter(progress)
     with open_index(index, how.repository, scratch) as opened:
         for name, final, size, sha256, ids in final_names(opened, how.names, how.id_maps):
+            meter.count(1, size)
             if how.only is not None and not how.only(os.fsdecode(name), ids):
                 continue
             _sort(found, index.root.name, how, name, final, size, sha256, belongs_to_a_row=bool(ids))
+        meter.tell()
         renames = _other_names(found, opened, how) if how.may_rename else {}
     disputed = [final for name, final in found.disputed if os.fsdecode(name) not in renames]
     conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed)

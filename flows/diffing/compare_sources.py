@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from edms_tasks.comparing.common_origin import migrations_table, were_set_up_separately
 from edms_tasks.comparing.comparison_result import Difference, LoneTable, RootDifference, TableDifference
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.shared_schema import SharedSchema, shared_schema
@@ -57,6 +58,7 @@ def compare_sources(
     same = unchanged(schema, before.state, after.state)
     tables = needed(schema, chosen - same)
     with run.stage("read"):
+        shared_ids = _share_ids(workspace, schema, same, before, after, scratch)
         raws = {
             _FIRST: before.rows(list(tables.values()), scratch / _FIRST),
             _SECOND: after.rows(list(tables.values()), scratch / _SECOND),
@@ -65,7 +67,7 @@ def compare_sources(
         reading.close()
     with run.stage("compare"):
         redaction = _redaction(run, schema, before, after)
-        found = _compare(run, workspace, scratch, schema, tables, chosen - same, raws, redaction, asked)
+        found = _compare(run, workspace, scratch, schema, tables, chosen - same, raws, redaction, asked, shared_ids)
     found += [same_table(before.state.entries[table_id], schema.keys[table_id]) for table_id in chosen & same]
     files: tuple[RootDifference, ...] = ()
     notes: tuple[str, ...] = ()
@@ -81,7 +83,13 @@ def compare_sources(
         only_second=alone[1],
         columns=tuple(one for one in schema.columns if one.model in labels),
         files=files,
-        notes=(*before.notes, *after.notes, *_notes(schema, asked.models), *notes),
+        notes=(
+            *before.notes,
+            *after.notes,
+            *_notes(schema, asked.models),
+            *([] if shared_ids else _of_separate_ids(schema, found)),
+            *notes,
+        ),
     )
 
 
@@ -104,6 +112,7 @@ def _compare(
     raws: dict[str, dict[str, RawTable]],
     redaction: Redaction,
     asked: CompareOptions,
+    shared_ids: bool,
 ) -> list[TableDifference]:
     """Compare the tables that are not known to be equal; `tables` are these and all they refer to."""
     if not looked_at:
@@ -115,8 +124,33 @@ def _compare(
         BothSides(table, number, raws[_FIRST][table.id], raws[_SECOND][table.id])
         for number, table in enumerate(table for table in tables.values() if table.id in looked_at)
     ]
-    how = HowToCompare(sides[_FIRST], sides[_SECOND], redaction, asked.limit, asked.out)
+    how = HowToCompare(sides[_FIRST], sides[_SECOND], redaction, asked.limit, asked.out, shared_ids)
     return run.map(compare_rows, both, how, scratch / "compared")
+
+
+def _share_ids(
+    workspace: Workspace, schema: SharedSchema, same: frozenset[str], before: Source, after: Source, scratch: Path
+) -> bool:
+    """Whether both are of one database; if it cannot be told, they are taken to be."""
+    table = migrations_table(schema.tables)
+    if table is None or table.id in same:
+        return True
+    raws = [
+        source.rows([table], scratch / f"origin-{number}")[table.id] for number, source in enumerate((before, after))
+    ]
+    with workspace.cursor() as cursor:
+        return not were_set_up_separately(cursor, table, raws[0], raws[1])
+
+
+def _of_separate_ids(schema: SharedSchema, found: Sequence[TableDifference]) -> list[str]:
+    labels = sorted(one.model for one in found if schema.keys[one.table_id] is None and one.differences)
+    if not labels:
+        return []
+    return [
+        "The two were set up separately (none of their migrations was applied at the same time), so the same id is another row. Rows "
+        "without a natural key were matched by their content alone, and those that differ cannot be paired: they count as removed and "
+        f"added, in {', '.join(labels)}."
+    ]
 
 
 def _bring_into_one_form(
@@ -140,6 +174,7 @@ def _files(
         lists = asked.out / list_name(number, f"files-of-{name}") if asked.out is not None else None
         root, said = run.call(
             compare_folder,
+            run,
             name,
             index,
             after.roots.get(name),

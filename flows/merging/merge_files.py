@@ -42,7 +42,9 @@ class MergeFiles:
     def plan(self, matched: Matched, says: Accepted, renames: Renames) -> list[PlannedRoot]:
         """Compare each folder of the snapshot with the live one; `renames` are the new names that were chosen before."""
         return [
-            self._run.call(plan_root, index, self._root_to_plan(matched, index, says, renames), self._its.scratch)
+            self._run.call(
+                plan_root, self._run, index, self._root_to_plan(matched, index, says, renames), self._its.scratch
+            )
             for index in self._its.manifest.files
             if index.root.name in self._its.folders
         ]
@@ -60,7 +62,7 @@ class MergeFiles:
     def stage(self) -> None:
         """Fetch the files into staging folders, verified."""
         for root in self.roots:
-            self._run.call(stage_files, root, self._its.repository, self._its.scratch)
+            self._run.call(stage_files, self._run, root, self._its.repository, self._its.scratch)
 
     def move_in(self, aside: Path) -> None:
         """Move the staged files into the live folders; the files that they replace are moved to `aside`."""

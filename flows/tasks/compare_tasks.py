@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.comparing.comparison_result import TableDifference
-from edms_tasks.comparing.file_comparison import compare_root
+from edms_tasks.comparing.comparison_result import RootDifference, TableDifference
+from edms_tasks.comparing.file_comparison import Held, compare_root
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.table_comparison import compare_table, list_name
 from edms_tasks.identifying.sides import Side, open_sides
 from edms_tasks.identifying.snapshot_rows import snapshot_rows
 from edms_tasks.inventory.model import Table
-from edms_tasks.manifest import TableEntry
+from edms_tasks.manifest import FileIndex, TableEntry
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from flows.running.flow_decorators import task
-from flows.running.run import Numbered
+from flows.running.run import Numbered, Run
 
 
 @task(
@@ -53,6 +53,7 @@ class HowToCompare:
     redaction: Redaction
     limit: int
     out: Path | None
+    shared_ids: bool = True  # both are of one database
 
 
 @task(
@@ -71,7 +72,22 @@ def compare_rows(both: BothSides, how: HowToCompare, folder: Path) -> TableDiffe
         folder / f"{both.number:04d}",
         limit=how.limit,
         out=how.out / list_name(both.number, both.table.label) if how.out is not None else None,
+        shared_ids=how.shared_ids,
     )
 
 
-compare_folder = task(name="compare files", tags=["files"], task_run_name="compare the files of {name}")(compare_root)
+@task(name="compare files", tags=["files"], task_run_name="compare the files of {name}")
+def compare_folder(
+    run: Run,
+    name: str,
+    first: FileIndex | None,
+    second: Held,
+    repository: Repository,
+    *,
+    limit: int,
+    out: Path | None,
+    scratch: Path,
+) -> tuple[RootDifference, tuple[str, ...]]:
+    """Compare a folder of files; returns what differs, and notes."""
+    with run.progress(f"files of {name}") as advance:
+        return compare_root(name, first, second, repository, limit=limit, out=out, scratch=scratch, progress=advance)

@@ -25,6 +25,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.trees.tree_kinds import Tree
 from flows.running.flow_decorators import task
+from flows.running.run import Run
 
 
 @dataclass(frozen=True)
@@ -90,16 +91,18 @@ class PlannedRoot:
 
 
 @task(name="compare files", tags=["plan"], task_run_name="compare the files of {index.root.name}")
-def plan_root(index: FileIndex, how: RootToPlan, scratch: Path) -> PlannedRoot:
+def plan_root(run: Run, index: FileIndex, how: RootToPlan, scratch: Path) -> PlannedRoot:
     """Compare the snapshot's files of a root with the live folder."""
-    root, conflicts = plan_files(index, how, scratch)
+    with run.progress(f"files of {index.root.name}", index.files, index.bytes) as advance:
+        root, conflicts = plan_files(index, how, scratch, advance)
     return PlannedRoot(root, conflicts)
 
 
 @task(name="stage files", tags=["files"], task_run_name="stage the files of {root.index.root.name}")
-def stage_files(root: RootMerge, repository: Repository, scratch: Path) -> None:
+def stage_files(run: Run, root: RootMerge, repository: Repository, scratch: Path) -> None:
     """Fetch files into a staging folder beside their destination."""
-    root.stage(repository, scratch)
+    with run.progress(f"files of {root.index.root.name}", len(root.writes), root.plan.bytes) as advance:
+        root.stage(repository, scratch, advance)
 
 
 @task(name="write rows", tags=["write"], task_run_name="write the rows")
