@@ -179,7 +179,7 @@ def convert_engine(
     commands = commands_to(manifest, target.report, planned, run.settings.edms.database, made_by)
     (scratch / "view").mkdir()
     with database.blank(target.into, scratch) as blank:
-        run.call(run_edms_commands, run.settings, commands, blank, made_by)
+        run.call(run_edms_commands, run.settings, commands, blank, made_by, not planned)
         with open_database(blank).view(scratch / "view", 1) as view:
             made, counters = view.tables(), view.counters()
             schema = view.capture_schema(scratch / "schema")
@@ -254,8 +254,12 @@ def run_edms_commands(
     commands: Sequence[Sequence[str]],
     address: DatabaseAddress,
     made_by: SchemaSource = "migrations",
+    as_snapshot: bool = False,
 ) -> None:
-    """Run the EDMS's own commands on a database of the other engine; raises CheckFailed, which names the migration."""
+    """Run the EDMS's own commands on a database of the other engine; raises CheckFailed, which names the migration.
+
+    `as_snapshot`: the code has the snapshot's migrations and no others, so that its models can make the tables.
+    """
     done = run_on_another_engine(settings, commands, address, from_models=made_by == "models")
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip()
@@ -264,10 +268,12 @@ def run_edms_commands(
         fix = f"Fix the EDMS until its migrations run on {address.engine}.{driver}"
         if migration := unfinished_migration(done.stdout):
             what = f"The EDMS's migration {migration} does not run on {address.engine}."
-            fix = (
-                "Change the migration so that it runs on both engines. Or, if it is the only one that fails, create the tables "
-                "from the models: --schema models (docs/migrate.md says what it leaves out)."
-            )
+            fix = "Change the migration so that it runs on both engines."
+            if as_snapshot:
+                fix += (
+                    " Or, if it is the only one that fails, create the tables from the models: --schema models (docs/migrate.md says "
+                    "what it leaves out)."
+                )
         raise CheckFailed(what, where=address.display, why=said[-1500:], fix=f"The live system is untouched. {fix}")
 
 
