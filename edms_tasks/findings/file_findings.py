@@ -127,6 +127,13 @@ KINDS = (
         "the rows are stored. A restore swaps the other entries of the folder one by one.",
     ),
     Kind(
+        "other-database-in-root",
+        ("warning",),
+        "The folder contains the SQLite database of another alias in DATABASES. It is copied like a file; a copy that is made while a "
+        "program writes to it may be damaged.",
+        "Back it up with its own settings file as well, or keep it outside the folders of files.",
+    ),
+    Kind(
         "repository-inside-root",
         ("warning",),
         "The folder contains the repository or the working files of the backup. They are left out.",
@@ -149,6 +156,13 @@ KINDS = (
         ("error",),
         "The folder is a mount point, which cannot be renamed. A restore in its place would be refused.",
         "Point the EDMS and [files] roots at a folder inside it; or restore with --into and --into-files, and copy the files.",
+    ),
+    Kind(
+        "file-root-not-swappable",
+        ("warning",),
+        "The folder contains the live database, so a restore swaps its entries one by one, and one of them cannot be moved: it is a mount "
+        "point, or this user may not move it. A restore in its place would be refused.",
+        "Fix the permissions or unmount it; or restore with --into and --into-files, and copy the files.",
     ),
     Kind(
         "folders-overlap",

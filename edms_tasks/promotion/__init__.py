@@ -8,6 +8,7 @@ finishes interrupted swaps, `swap_around_database.py` swaps a folder that contai
 from edms_tasks.promotion.journal import Evidence, Journal, Promotion
 from edms_tasks.promotion.staged_folders import check_folder, remove_staged, remove_staged_beside, staging_folder
 from edms_tasks.promotion.swap import StagedState, carry_out, pending, plan, recover
+from edms_tasks.promotion.swap_around_database import require_movable
 from edms_tasks.promotion.swap_back import Choice, choices, choose, roll_back
 from edms_tasks.promotion.target_locks import LiveTarget, Patience
 
@@ -28,6 +29,7 @@ __all__ = [
     "recover",
     "remove_staged",
     "remove_staged_beside",
+    "require_movable",
     "roll_back",
     "staging_folder",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edms_tasks.errors import TerminalError
+from edms_tasks.mount_points import is_mount_point
 from edms_tasks.promotion.swap_around_database import require_movable
 
 
@@ -50,7 +51,7 @@ def identity(folder: Path) -> str:
 
 def check_folder(live: Path, databases: Sequence[Path] = ()) -> None:
     """Check that a folder can be staged and swapped, around the files of `databases` in it; raises before anything is changed."""
-    if live.is_mount():
+    if is_mount_point(live):
         raise TerminalError(
             "A folder of files is a mount point, so it cannot be swapped by renaming.",
             where=str(live),

@@ -16,6 +16,7 @@ from pathlib import Path
 from edms_tasks.databases.database_files import belongs, leads_to, names_in
 from edms_tasks.durable import flush_folder
 from edms_tasks.errors import TerminalError
+from edms_tasks.mount_points import mounted
 from edms_tasks.promotion.journal import FolderSwap
 
 _TAKING = ".taking"
@@ -162,14 +163,14 @@ def _modes(folder: Path, names: Sequence[bytes]) -> Iterator[tuple[str, int]]:
     """
     if not folder.is_dir():
         return
-    disk = folder.stat().st_dev
+    disk, points = folder.stat().st_dev, mounted()
     for path in ("", *_on_the_way(names)):
         at = folder / path
         if at.is_dir() and not os.access(at, os.W_OK | os.X_OK):
             raise _immovable(at, "No permission to write there.")
     for path, _ in _entries(folder, names):
         status = (folder / path).lstat()
-        if status.st_dev != disk or (folder / path).is_mount():
+        if status.st_dev != disk or os.path.realpath(folder / path) in points:
             raise _immovable(folder / path, "It is a mount point.")
         if stat.S_ISDIR(status.st_mode) and not os.access(folder / path, os.W_OK):
             if status.st_uid != os.geteuid():

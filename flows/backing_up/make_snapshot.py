@@ -29,7 +29,7 @@ from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.serialize import SerializedTable
 from flows.backing_up.backup_result import BackupResult
 from flows.evidence.artifacts import leave_backup
-from flows.live.folder_checks import immovable, require_separate
+from flows.live.folder_checks import immovable, require_separate, torn_databases
 from flows.live.live_target import ConsistentReading, read_together
 from flows.requests import BackupRequest
 from flows.running.printable import error_text
@@ -116,7 +116,8 @@ class SnapshotInTheMaking:
         self.folder, self._together = folder, together
         self.place: SnapshotPlace = place_of(self.repository, self._source.asker, self._source.reopened)
         self._notes += self.place.notes
-        self.findings += [*self.place.findings, *immovable(self._run.settings, self._source.report)]
+        of_folders = self._run.settings, self._source.report
+        self.findings += [*self.place.findings, *immovable(*of_folders), *torn_databases(*of_folders)]
         if self.place.base is not None:
             self.previous = Previous(*self.place.base, self._indexes)
 

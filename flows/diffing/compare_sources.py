@@ -129,7 +129,12 @@ def _compare(
 
 
 def _share_ids(
-    workspace: Workspace, schema: SharedSchema, same: frozenset[str], before: Source, after: Source, scratch: Path
+    workspace: Workspace,
+    schema: SharedSchema,
+    same: frozenset[str],
+    before: DiffSource,
+    after: DiffSource,
+    scratch: Path,
 ) -> bool:
     """Whether both are of one database; if it cannot be told, they are taken to be."""
     table = migrations_table(schema.tables)

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edms_tasks.errors import SettingsError
+from edms_tasks import promotion
+from edms_tasks.databases import DatabaseAddress
+from edms_tasks.databases.database_files import names_in
+from edms_tasks.errors import SettingsError, TerminalError
+from edms_tasks.files.index import readable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.mount_points import is_mount_point
 from edms_tasks.settings import Settings
 from flows.live.live_target import live_folders
 
@@ -35,9 +40,10 @@ def overlapping(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
 
 
 def immovable(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
-    """The folders of files that a restore could not swap by renaming, because something is mounted on them."""
+    """The folders of files that a restore in their place would refuse: it swaps them, or what is in them, by renaming."""
+    databases = DatabaseAddress.from_probe(report.databases[0]).files if report.databases else ()
     for name, folder in live_folders(settings, report).items():
-        if folder.is_mount():
+        if is_mount_point(folder):
             yield make_finding(
                 "file-root-is-a-mount-point",
                 name,
@@ -45,6 +51,38 @@ def immovable(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
                 fix=f"Point the EDMS and [files] roots at a folder inside {folder}; or restore with --into and --into-files, and copy "
                 "the files.",
             )
+            continue
+        try:
+            promotion.require_movable(folder, databases)
+        except TerminalError as error:
+            yield make_finding(
+                "file-root-not-swappable",
+                name,
+                f"{error.what} {error.why} A restore in its place would be refused.",
+                examples=(error.where,),
+                fix=error.fix,
+            )
+
+
+def torn_databases(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
+    """SQLite databases of other aliases in folders of files: they are copied like files, while programs may write to them."""
+    if settings.edms.command:
+        return  # their files have other paths here
+    for database in report.databases[1:]:
+        if database.vendor != "sqlite":
+            continue
+        files = DatabaseAddress.from_probe(database).files
+        for name, folder in live_folders(settings, report).items():
+            for path in names_in(folder, files):
+                yield make_finding(
+                    "other-database-in-root",
+                    name,
+                    f"The folder contains the database of DATABASES[{database.alias!r}], which is copied like any other file. A copy that "
+                    "is made while a program writes may be damaged.",
+                    examples=(readable(path),),
+                    fix=f"Back it up with its own settings file as well: [edms] database = {database.alias!r}. Or keep it outside the "
+                    "folders of files.",
+                )
 
 
 def our_folders(settings: Settings) -> list[Path]:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from edms_tasks import mount_points
+from edms_tasks.errors import TerminalError
 from edms_tasks.settings import load_settings
 from tests import killed_run
 from tests.inventory.small_project import small_project
-from tests.running import run_backup, run_doctor, run_restore, run_rollback
+from tests.running import run_backup, run_doctor, run_restore, run_restore_plan, run_rollback
 
 SETTINGS = 'DATABASES["default"]["NAME"] = BASE / "data" / "db.sqlite3"\nMEDIA_ROOT = BASE / "data"\n(BASE / "data").mkdir(exist_ok=True)\n'
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -68,6 +70,49 @@ def test_the_database_is_left_out_of_its_folder_and_stays_where_it_is(linked: bo
     assert state_of(data) == lost
     assert run_restore(settings, snapshot="latest").success
     assert state_of(data) == before
+
+
+def test_a_mount_in_a_folder_with_the_database_is_found_before_a_restore_needs_to_move_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = small_project(tmp_path / "edms", MODELS, ROWS, settings=SETTINGS)
+    repository = settings.repository.model_copy(update={"url": str(tmp_path / "repository")})
+    settings = settings.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
+    data = tmp_path / "edms" / "data"
+    (data / "scans").mkdir()
+    (data / "scans" / "a.tif").write_bytes(b"a")
+    # A bind mount is on the same device as the folder above it; to make one is not every user's right.
+    table = tmp_path / "mountinfo"
+    table.write_text(f"36 35 98:0 /x {data}/scans rw - ext3 /dev/sda rw\n")
+    monkeypatch.setattr(mount_points, "MOUNT_TABLE", table)
+
+    made = run_backup(settings, create_repository=True)
+
+    (one,) = [one for one in made.manifest.findings if one.code == "file-root-not-swappable"]
+    assert one.severity == "warning" and one.examples == (f"{data}/scans",)
+    with pytest.raises(TerminalError, match="one of them cannot be moved"):
+        run_restore_plan(settings)
+    with pytest.raises(TerminalError, match="one of them cannot be moved"):
+        run_restore(settings)
+    assert not [path for path in data.parent.iterdir() if ".edms-" in path.name]
+
+
+def test_the_database_of_another_alias_in_a_folder_of_files_is_found(tmp_path: Path) -> None:
+    other = (
+        'DATABASES["stats"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE / "data" / "stats" / "s.sqlite3"}\n'
+    )
+    settings = small_project(tmp_path / "edms", MODELS, ROWS, settings=SETTINGS + other)
+    repository = settings.repository.model_copy(update={"url": str(tmp_path / "repository")})
+    settings = settings.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
+    (tmp_path / "edms" / "data" / "stats").mkdir()
+    sqlite3.connect(tmp_path / "edms" / "data" / "stats" / "s.sqlite3").close()
+
+    made = run_backup(settings, create_repository=True).manifest.findings
+    said = run_doctor(settings).diagnosis.assessments
+
+    for findings in (made, said):
+        (one,) = [one for one in findings if one.code == "other-database-in-root"]
+        assert one.severity == "warning" and one.examples == ("stats/s.sqlite3",) and "'stats'" in one.message
 
 
 def state_of(data: Path) -> tuple[list[tuple[object, ...]], dict[str, bytes]]:

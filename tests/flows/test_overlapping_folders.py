@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from edms_tasks import mount_points
 from edms_tasks.errors import SettingsError
 from edms_tasks.settings import Settings
 from tests.promotion.two_settings import small_edms
@@ -39,9 +39,12 @@ def test_files_on_a_mount_point_are_found_at_the_backup(tmp_path: Path, monkeypa
     edms = small_edms(tmp_path)
     edms.set_to("then")
     media = edms.folder / "media"
-    real = os.path.ismount
-    # To mount something is not every user's right.
-    monkeypatch.setattr(Path, "is_mount", lambda path: path == media or real(path))
+    # To mount something is not every user's right. A bind mount is on the same device as the folder above it.
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        f"36 35 98:0 /x {str(media).replace(' ', chr(92) + '040')} rw,noatime master:1 - ext3 /dev/sda rw\n"
+    )
+    monkeypatch.setattr(mount_points, "MOUNT_TABLE", table)
 
     made = edms.backup().manifest.findings
 
