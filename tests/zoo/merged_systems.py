@@ -1,0 +1,440 @@
+"""Two systems to merge, with random rows, ids and files: what each trait of hidden references and files has in them.
+
+Everything is known by name. A system is `Rows`: for each model name -> row, in which references are names too; `fill` writes it with
+ids into the database and the folders, `references_by_hand.py` reads it back. A reference to a name that is none of the system's rows
+is written as an id that no row has.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+MODELS = """
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
+class Tag(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+class Folder(models.Model):      # a materialised path, by its columns
+    path = models.CharField(max_length=255, unique=True)
+    depth = models.PositiveIntegerField()
+    numchild = models.PositiveIntegerField(default=0)
+    name = models.CharField(max_length=20)
+class Category(models.Model):    # nested sets with a parent
+    name = models.CharField(max_length=20, unique=True)
+    parent = models.ForeignKey("self", models.CASCADE, null=True)
+    lft = models.PositiveIntegerField()
+    rght = models.PositiveIntegerField()
+    tree_id = models.PositiveIntegerField()
+    level = models.PositiveIntegerField()
+class Document(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+    file = models.FileField(upload_to="documents", max_length=200, blank=True)
+    parent = models.ForeignKey("self", models.SET_NULL, null=True)
+    folder = models.ForeignKey(Folder, models.SET_NULL, null=True)
+    category = models.ForeignKey(Category, models.SET_NULL, null=True)
+    tags = models.ManyToManyField(Tag)
+class Page(models.Model):        # known by its document and a number
+    document = models.ForeignKey(Document, models.CASCADE)
+    number = models.IntegerField()
+    class Meta: unique_together = [("document", "number")]
+class Note(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+    document_id = models.IntegerField(null=True)
+    tag_ids = models.CharField(max_length=200)
+    label = models.CharField(max_length=200)
+    pair = models.CharField(max_length=60)
+    page_ref = models.IntegerField(null=True)
+    body = models.JSONField()
+    text = models.TextField()
+class Rule(models.Model):        # what value is depends on kind
+    name = models.CharField(max_length=20, unique=True)
+    kind = models.IntegerField()
+    value = models.CharField(max_length=20)
+class Comment(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.PositiveIntegerField()
+    about = GenericForeignKey("content_type", "object_id")
+class Grant(models.Model):       # a generic pair in a unique constraint
+    holder = models.CharField(max_length=20)
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_pk = models.CharField(max_length=40)
+    class Meta: unique_together = [("holder", "content_type", "object_pk")]
+class Scan(models.Model):        # a file outside MEDIA_ROOT, by three conventions
+    name = models.CharField(max_length=20, unique=True)
+    path = models.CharField(max_length=300)
+"""
+SETTINGS = """
+MEDIA_ROOT = BASE / "media"
+DATABASES["default"]["NAME"] = BASE / "media" / "db.sqlite3"
+(BASE / "media").mkdir(exist_ok=True)
+"""
+
+DECLARED: dict[str, dict[str, Any]] = {
+    "document_id": {"column": "small.Note.document_id", "target": "small.Document"},
+    "tag_ids": {"column": "small.Note.tag_ids", "target": "small.Tag", "separator": ","},
+    "label": {"column": "small.Note.label", "target": "small.Document", "pattern": "document_%d"},
+    "pair": {"column": "small.Note.pair", "target": ["small.Document", "small.Tag"], "pattern": "%d-%d"},
+    "page_ref": {"column": "small.Note.page_ref", "target": "small.Page"},
+    "body documents": {"column": "small.Note.body", "target": "small.Document", "json": "$..document_id"},
+    "body tags": {"column": "small.Note.body", "target": "small.Tag", "json": "$..tag_ids[*]"},
+    "body pairs": {
+        "column": "small.Note.body", "json": "$..[?@.object]", "content_type": "type", "object_id": "object",
+        "target": ["small.Document", "small.Tag"],
+    },
+    "text": {"column": "small.Note.text", "target": "small.Document", "tag": '<a linktype="document" id="%d">'},
+    "rule documents": {"column": "small.Rule.value", "target": "small.Document", "where": {"kind": 1}},
+    "rule tags": {"column": "small.Rule.value", "target": "small.Tag", "where": {"kind": [2, 3]}},
+    "thumbs": {"files": "media", "name": "thumbs/{pk:04}.webp", "target": "small.Document"},
+    "pages": {"files": "media", "name": "pages/{pk}-*.png", "target": "small.Document"},
+    "pages' tags": {"files": "media", "name": "pages/*-{pk}.png", "target": "small.Tag"},
+}  # fmt: skip
+"""What the settings say of the models, by a name of ours."""
+TELLING = ("document_id", "tag_ids", "label", "page_ref", "body documents", "body tags", "text", "thumbs")
+"""Declarations of what is found undeclared, because its name speaks of its model."""
+
+TABLES = ("tag", "folder", "category", "document", "document_tags", "page", "note", "rule", "comment", "grant", "scan")
+NOBODY = "nobody"
+_MOST_ID = 40
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Rows:
+    """A system: for each model name -> row, and the ids of names."""
+
+    rows: dict[str, dict[str, Row]] = field(default_factory=dict)
+    ids: dict[str, dict[str, int]] = field(default_factory=dict)
+    types: dict[str, int] = field(default_factory=dict)  # model -> id of its content type
+
+    def id_of(self, model: str, name: str) -> int:
+        """The id of a row; one that no row has for a name that is none."""
+        return self.ids[model].get(name, _MOST_ID + 50)
+
+
+def _some(model: str, fewest: int = 0, most: int = 4) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from([f"{model[0]}{n}" for n in range(6)]), min_size=fewest, max_size=most, unique=True)
+
+
+@st.composite
+def systems(draw: st.DrawFn, *, dangling: bool) -> Rows:
+    """One system; `dangling`: some ids in it are those of no row."""
+    made = Rows()
+    for model in ("tag", "document", "page", "note", "rule", "comment", "scan", "folder", "category"):
+        names = draw(_some(model, fewest=1 if model in ("document", "tag") else 0))
+        made.rows[model] = {name: {} for name in names}
+        numbers = draw(
+            st.lists(st.integers(1, _MOST_ID), min_size=len(names), max_size=len(names), unique=True), label=model
+        )
+        made.ids[model] = dict(zip(names, numbers, strict=True))
+    made.types = dict(zip(("document", "tag", "page"), draw(st.permutations([70, 71, 72])), strict=True))
+
+    def one(model: str) -> str:
+        names = [*made.rows[model], *([NOBODY] if dangling else [])]
+        return draw(st.sampled_from(names)) if names else NOBODY
+
+    def maybe(model: str) -> str | None:
+        return draw(st.sampled_from([None, *made.rows[model]]))
+
+    def thing() -> list[str]:
+        model = draw(st.sampled_from(["document", "tag"]))
+        return [model, one(model)]
+
+    def files(name: str, system_of: str) -> str:
+        return draw(st.sampled_from(["", f"{system_of}/same.pdf", f"{system_of}/{name}.pdf"]))
+
+    _grow_trees(draw, made)
+    taken: set[str] = set()
+    for name, row in made.rows["document"].items():
+        path = files(name, "documents")
+        row["file"] = path if path not in taken else ""
+        taken.add(row["file"])
+        row |= {"folder": maybe("folder"), "category": maybe("category"), "tags": draw(_those(made, "tag"))}
+        above = [other for other in made.rows["document"] if other < name]
+        row["parent"] = draw(st.sampled_from([None, *above]))
+        row["thumb"] = draw(st.booleans())
+        row["pictures"] = draw(_those(made, "tag"))  # files that are named by the document and a tag
+    made.rows["page"] = {
+        f"{name}/{number}": {"document": name, "number": number}
+        for name in made.rows["document"]
+        for number in draw(st.lists(st.integers(1, 3), max_size=2, unique=True))
+    }
+    numbers = draw(st.permutations(range(1, _MOST_ID)))
+    made.ids["page"] = dict(zip(made.rows["page"], numbers, strict=False))
+    for row in made.rows["note"].values():
+        row["document_id"] = one("document")
+        row["tag_ids"] = [one("tag") for _ in range(draw(st.integers(0, 3)))]
+        row["label"] = [one("document") for _ in range(draw(st.integers(0, 2)))]
+        row["pair"] = draw(st.sampled_from([None, (one("document"), one("tag"))]))
+        row["page_ref"] = one("page") if made.rows["page"] else None
+        row["body"] = draw(_body(made, one, thing))
+        row["text"] = [one("document") for _ in range(draw(st.integers(0, 2)))]
+    for row in made.rows["rule"].values():
+        row["kind"] = draw(st.integers(0, 3))
+        row["value"] = one("document") if row["kind"] == 1 else one("tag") if row["kind"] in (2, 3) else "7"
+    for row in made.rows["comment"].values():
+        row["about"] = thing()
+    pairs = draw(st.lists(st.tuples(st.sampled_from("xy"), st.sampled_from(["document", "tag"])), max_size=3))
+    grants = [(holder, model, draw(st.sampled_from([*made.rows[model]]))) for holder, model in pairs]
+    made.rows["grant"] = {" ".join(grant): {"grant": grant} for grant in grants}
+    made.ids["grant"] = {name: number for number, name in enumerate(made.rows["grant"], draw(st.integers(1, 5)))}
+    for name, row in made.rows["scan"].items():
+        row["convention"] = draw(st.integers(0, 2))
+        path = draw(st.sampled_from(["deep/same.tif", f"deep/{name}.tif"]))
+        row["path"] = path if path not in taken else f"deep/{name}.tif"
+        taken.add(row["path"])
+    return made
+
+
+def _those(made: Rows, model: str) -> st.SearchStrategy[list[str]]:
+    names = [*made.rows[model]]
+    return st.lists(st.sampled_from(names), max_size=3, unique=True) if names else st.just([])
+
+
+def _grow_trees(draw: st.DrawFn, made: Rows) -> None:
+    """Give every node a parent before it in the list, or none."""
+    for model in ("folder", "category"):
+        names = [*made.rows[model]]
+        for place, name in enumerate(names):
+            made.rows[model][name]["parent"] = draw(st.sampled_from([None, *names[:place]]))
+
+
+@st.composite
+def _body(draw: st.DrawFn, made: Rows, one: Any, thing: Any) -> Any:
+    """JSON of random depth; references are {"@document": name} and the like."""
+    leaves = st.one_of(
+        st.sampled_from([*made.rows["document"]]).map(lambda name: {"document_id": ["@document", name]}),
+        st.lists(st.sampled_from([*made.rows["tag"]]), max_size=2).map(
+            lambda names: {"tag_ids": [["@tag", name] for name in names]}
+        ),
+        st.sampled_from([("document", name) for name in made.rows["document"]] + [("tag", n) for n in made.rows["tag"]]).map(
+            lambda pair: {"type": ["@type", pair[0]], "object": [f"@{pair[0]}", pair[1]]}
+        ),
+        st.sampled_from([{"count": 7}, "7", None, {"title": 'say "7"'}]),
+    )  # fmt: skip
+    deep = st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "b c", "é"]), inner, max_size=2)
+        ),
+        max_leaves=5,
+    )
+    return {"all": draw(deep)}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the systems live, one after the other."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        return self.media / "db.sqlite3"
+
+    @property
+    def media(self) -> Path:
+        return self.folder / "media"
+
+    @property
+    def scans(self) -> Path:
+        return self.folder.parent / "archive" / "scans"
+
+
+def fill(place: Place, made: Rows, system: str) -> None:
+    """Replace all rows and files."""
+    for entry in [*place.media.iterdir()]:
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif not entry.name.startswith("db.sqlite3"):
+            entry.unlink()
+    shutil.rmtree(place.scans, ignore_errors=True)
+    place.scans.mkdir(parents=True)
+    with closing(sqlite3.connect(place.database)) as connection, connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for table in ("auth_permission", "django_content_type", *(f"small_{name}" for name in TABLES)):
+            connection.execute(f'DELETE FROM "{table}"')
+        for table, columns, rows in _tables(made):
+            marks = ", ".join("?" for _ in columns.split(","))
+            connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+        for name, path in _scan_paths(place, made).items():
+            connection.execute(
+                "INSERT INTO small_scan (id, name, path) VALUES (?, ?, ?)", (made.ids["scan"][name], name, path)
+            )
+    for path, content in _files(place, made, system).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
+    ids, rows = made.ids, made.rows
+
+    def found(model: str, name: str | None) -> int | None:
+        return None if name is None else made.id_of(model, name)
+
+    def written(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: written(value) for key, value in node.items()}
+        if isinstance(node, list) and node and isinstance(node[0], str) and node[0].startswith("@"):
+            return made.types[node[1]] if node[0] == "@type" else made.id_of(node[0][1:], node[1])
+        return [written(one) for one in node] if isinstance(node, list) else node
+
+    nested, paths = _nested_numbers(rows["category"]), _paths(rows["folder"])
+    return [
+        (
+            "django_content_type",
+            "id, app_label, model",
+            [(number, "small", model) for model, number in made.types.items()],
+        ),
+        ("small_tag", "id, name", [(ids["tag"][name], name) for name in rows["tag"]]),
+        (
+            "small_folder",
+            "id, path, depth, numchild, name",
+            [(ids["folder"][name], *paths[name], name) for name in rows["folder"]],
+        ),
+        (
+            "small_category",
+            "id, name, parent_id, lft, rght, tree_id, level",
+            [
+                (ids["category"][name], name, found("category", row["parent"]), *nested[name])
+                for name, row in rows["category"].items()
+            ],
+        ),
+        (
+            "small_document",
+            "id, name, file, parent_id, folder_id, category_id",
+            [
+                (
+                    ids["document"][name],
+                    name,
+                    row["file"],
+                    found("document", row["parent"]),
+                    found("folder", row["folder"]),
+                    found("category", row["category"]),
+                )
+                for name, row in rows["document"].items()
+            ],
+        ),
+        (
+            "small_document_tags",
+            "document_id, tag_id",
+            [(ids["document"][name], ids["tag"][tag]) for name, row in rows["document"].items() for tag in row["tags"]],
+        ),
+        (
+            "small_page",
+            "id, document_id, number",
+            [
+                (ids["page"][name], ids["document"][row["document"]], row["number"])
+                for name, row in rows["page"].items()
+            ],
+        ),
+        (
+            "small_note",
+            "id, name, document_id, tag_ids, label, pair, page_ref, body, text",
+            [
+                (
+                    ids["note"][name],
+                    name,
+                    found("document", row["document_id"]),
+                    ", ".join(str(found("tag", tag)) for tag in row["tag_ids"]),
+                    " and ".join(f"document_{found('document', one)}" for one in row["label"]) or "none",
+                    "" if row["pair"] is None else "{}-{}".format(*map(found, ("document", "tag"), row["pair"])),
+                    found("page", row["page_ref"]),
+                    json.dumps(written(row["body"])),
+                    " 7 ".join(f'<a id="{found("document", one)}" linktype="document">7</a>' for one in row["text"]),
+                )
+                for name, row in rows["note"].items()
+            ],
+        ),
+        (
+            "small_rule",
+            "id, name, kind, value",
+            [
+                (
+                    ids["rule"][name],
+                    name,
+                    row["kind"],
+                    str(found({1: "document"}.get(row["kind"], "tag"), row["value"])) if row["kind"] else row["value"],
+                )
+                for name, row in rows["rule"].items()
+            ],
+        ),
+        (
+            "small_comment",
+            "id, name, content_type_id, object_id",
+            [
+                (ids["comment"][name], name, made.types[row["about"][0]], found(*row["about"]))
+                for name, row in rows["comment"].items()
+            ],
+        ),
+        (
+            "small_grant",
+            "id, holder, content_type_id, object_pk",
+            [
+                (ids["grant"][name], row["grant"][0], made.types[row["grant"][1]], str(found(*row["grant"][1:])))
+                for name, row in rows["grant"].items()
+            ],
+        ),
+    ]
+
+
+def _paths(folders: Mapping[str, Row]) -> dict[str, tuple[str, int, int]]:
+    """path, depth, numchild of each folder; parents come first."""
+    found: dict[str, tuple[str, int]] = {}
+    children: dict[str | None, int] = {}
+    for name, row in folders.items():
+        above, depth = found.get(row["parent"], ("", 0))
+        children[row["parent"]] = children.get(row["parent"], 0) + 1
+        found[name] = f"{above}{children[row['parent']]:04d}", depth + 1
+    return {name: (path, depth, children.get(name, 0)) for name, (path, depth) in found.items()}
+
+
+def _nested_numbers(categories: Mapping[str, Row]) -> dict[str, tuple[int, int, int, int]]:
+    """left, right, tree, level of each category."""
+    numbers: dict[str, tuple[int, int, int, int]] = {}
+
+    def walk(name: str, left: int, tree: int, level: int) -> int:
+        right = left + 1
+        for child, row in categories.items():
+            if row["parent"] == name:
+                right = walk(child, right, tree, level + 1)
+        numbers[name] = left, right, tree, level
+        return right + 1
+
+    roots = [name for name, row in categories.items() if row["parent"] is None]
+    for tree, root in enumerate(roots, 1):
+        walk(root, 1, tree, 0)
+    return numbers
+
+
+def _scan_paths(place: Place, made: Rows) -> dict[str, str]:
+    return {
+        name: [str(place.scans / row["path"]), row["path"], f"scans/{row['path']}"][row["convention"]]
+        for name, row in made.rows["scan"].items()
+    }
+
+
+def _files(place: Place, made: Rows, system: str) -> dict[Path, str]:
+    """Path -> what says whose file it is."""
+    files = {place.media / "logo.txt": "the same everywhere"}
+    for name, row in made.rows["document"].items():
+        number = made.ids["document"][name]
+        if row["file"]:
+            files[place.media / row["file"]] = f"{system} file of {name}"
+        if row["thumb"]:
+            files[place.media / "thumbs" / f"{number:04}.webp"] = f"{system} thumb of {name}"
+        for tag in row["pictures"]:
+            files[place.media / "pages" / f"{number}-{made.ids['tag'][tag]}.png"] = f"{system} picture of {name}, {tag}"
+    for name, row in made.rows["scan"].items():
+        files[place.scans / row["path"]] = f"{system} scan {name}"
+    return files
