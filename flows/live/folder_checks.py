@@ -11,7 +11,7 @@ from pathlib import Path
 from edms_tasks import promotion
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.databases.database_files import names_in
-from edms_tasks.errors import SettingsError, TerminalError
+from edms_tasks.errors import SettingsError, TerminalError, UnsupportedEngine
 from edms_tasks.files.index import readable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.address_mapping import named_folders
@@ -69,9 +69,10 @@ def torn_databases(settings: Settings, report: ProbeReport) -> Iterator[Finding]
     if settings.edms.command:
         return  # their files have other paths here
     for database in report.databases[1:]:
-        if database.vendor != "sqlite":
-            continue
-        files = DatabaseAddress.from_probe(database).files
+        try:
+            files = DatabaseAddress.from_probe(database).files
+        except UnsupportedEngine:
+            continue  # it is on a server
         for name, folder in live_folders(settings, report).items():
             for path in names_in(folder, files):
                 yield make_finding(
