@@ -40,14 +40,14 @@ __all__ = [
     "SuiteResult",
     "ValidationResult",
     "assess",
-    "load_ahead",
+    "preload_great_expectations",
     "require_suites",
     "suite_problems",
     "validate_restored",
 ]
 
 
-def load_ahead() -> None:
+def preload_great_expectations() -> None:
     """Start loading Great Expectations in the background. It takes seconds, in which the caller waits for other programs."""
     threading.Thread(target=importlib.import_module, args=["expectations.checkpoint"]).start()
 

@@ -102,7 +102,7 @@ def run_checkpoint(
     definitions: list[gx.ValidationDefinition] = []
     tables = [part for part in parts if isinstance(part, TableSuite)]
     with ExitStack() as open_connections:
-        for number, share in enumerate(shared_out(tables, jobs), start=1):
+        for number, share in enumerate(distributed(tables, jobs), start=1):
             selects = {str(table.suite.name): table.rows for table in share}
             source = open_connections.enter_context(connected(context, database_url, number, selects))
             for table in share:
@@ -127,7 +127,7 @@ def run_checkpoint(
     return tuple(results[str(part.suite.name)] for part in parts)
 
 
-def shared_out(tables: Sequence[TableSuite], jobs: int) -> list[list[TableSuite]]:
+def distributed(tables: Sequence[TableSuite], jobs: int) -> list[list[TableSuite]]:
     """Distribute the suites to connections: heaviest first, each to the connection with the least work."""
     shares: list[list[TableSuite]] = [[] for _ in range(min(jobs, len(tables)))]
     loads = [0] * len(shares)

@@ -39,7 +39,7 @@ from edms_tasks.settings import Settings
 from flows.backing_up.preflight_restore import preflight_restore
 from flows.evidence.artifacts import leave_diagnosis
 from flows.initialising.profiles import Profile, all_profiles, detect_profile
-from flows.live.folder_checks import immovable, our_folders, overlapping, torn_databases
+from flows.live.folder_checks import our_folders, overlapping, torn_databases, unswappable_folders
 from flows.requests import DoctorRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
@@ -134,7 +134,7 @@ def doctor(run: Run, request: DoctorRequest) -> Examined:
         ahead = (
             *preflight_restore(run, database, captured, folder),
             *overlapping(settings, report),
-            *immovable(settings, report),
+            *unswappable_folders(settings, report),
             *torn_databases(settings, report),
         )
         result = _examined(run, report, address, view, folder, ahead)

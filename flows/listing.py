@@ -8,7 +8,7 @@ from typing import Any
 
 from edms_tasks.lineage.find_snapshot import state_of
 from edms_tasks.lineage.owner import names_of
-from edms_tasks.lineage.snapshot_history import whose
+from edms_tasks.lineage.snapshot_history import description_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
@@ -89,7 +89,7 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
         problems=state.problems,
         notes=notes,
         expected=own.chain.expected,
-        others=tuple(whose(own, key) for key in own.others),
+        others=tuple(description_of(own, key) for key in own.others),
         all=everyone,
     )
 

@@ -38,7 +38,7 @@ from edms_tasks.settings import Settings
 from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
 from flows.evidence.reports import new_page
-from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
+from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.merging.merge_inputs import MergeInputs
 from flows.merging.merge_options import MergeChoices
@@ -176,7 +176,7 @@ def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack)
     held = None
     if not request.dry_run:
         held = cleanup.enter_context(live.working("merge"))
-        notes += finish_what_was_cut_short(live, journal_of(settings), patience)
+        notes += finish_interrupted_promotions(live, journal_of(settings), patience)
     elif busy := live.worked_on_by():
         raise busy
     return _Opened(chosen.snapshot_id, chosen.manifest, repository, report, database, live, patience, held)

@@ -15,9 +15,9 @@ import flows.restore
 import flows.restore_plan
 import flows.rollback
 import flows.verify
-from flows.running.prefect_logging import quieten_known_errors
+from flows.running.prefect_logging import shorten_known_errors
 
-quieten_known_errors()
+shorten_known_errors()
 
 backup = flows.backup.backup.on_prefect
 verify = flows.verify.verify.on_prefect

@@ -17,9 +17,9 @@ from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.requests import RestoreRequest
 from flows.restoring.choosing_source import choose_source
 from flows.restoring.conversion_target import require_no_password
-from flows.restoring.edms_indexes import complete_in_the_edms
+from flows.restoring.edms_indexes import build_indexes_in_the_edms
 from flows.restoring.open_restore import open_restore
-from flows.restoring.promoting import Candidate, hand_over
+from flows.restoring.promoting import Candidate, promote_and_record
 from flows.restoring.reporting import report_restore
 from flows.restoring.restore_result import RestoreResult
 from flows.restoring.staging_area import stage
@@ -82,7 +82,7 @@ def restore_snapshot(
             loaded = load_tables(run, tables, source.load, staged.database, source.repository, scratch / "chunks")
             there = source.staged_manifest
             run.call(build_indexes_and_constraints, staged.database, there.tables, there.sequences, loaded)
-            complete_in_the_edms(run, staged.database)
+            build_indexes_in_the_edms(run, staged.database)
         with run.stage("files"):
             roots = [
                 run.call(restore_root, run, index, source.repository, folder, scratch)
@@ -108,7 +108,7 @@ def restore_snapshot(
                 code_migration = source.migrate(run, opened, staged.database, scratch, notes)
                 candidate.seal()
             with run.stage("promote" if target.into is None else "keep"):
-                promotion = hand_over(run, opened, target, staged, candidate, evidence, notes)
+                promotion = promote_and_record(run, opened, target, staged, candidate, evidence, notes)
             if promotion is not None and run.settings.derived.rebuild:
                 with run.stage("rebuild"):
                     rebuild_derived(run, target.database.address.name, notes)

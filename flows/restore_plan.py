@@ -29,7 +29,7 @@ from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
 from flows.backing_up.preflight_restore import notes_on_the_edms, try_the_schema
 from flows.diffing.compare_sources import CompareOptions, compare_sources
-from flows.diffing.diff_sources import DiffSource, database_source, labels_of, nothing, snapshot_source
+from flows.diffing.diff_sources import DiffSource, database_source, empty_source, labels_of, snapshot_source
 from flows.evidence.artifacts import leave_restore_plan
 from flows.evidence.reports import new_page
 from flows.live.live_target import journal_of
@@ -241,13 +241,13 @@ def _there(run: Run, opened: _Opened) -> Iterator[DiffSource]:
     if target.into is not None or not target.database.exists(address.name):
         kind = "to be made" if target.into is not None else "not there"
         there = {name: held for name, held in folders.items() if name in present}
-        yield nothing(f"{address.display} ({kind})", manifest.engine, there)
+        yield empty_source(f"{address.display} ({kind})", manifest.engine, there)
         return
     try:
         run.call(check_database, target.database)
     except DatabaseRefused as refused:  # a restore does not need it
         kind = f"cannot be read, and would be set aside: {refused.why or refused.what}"
-        yield nothing(f"{address.display} ({kind})", manifest.engine, folders)
+        yield empty_source(f"{address.display} ({kind})", manifest.engine, folders)
         return
     with database_source(run, opened.scratch, target.database, folders) as source:
         yield replace(source, labels=labels_of(target.report))

@@ -14,7 +14,7 @@ from edms_tasks.errors import CommandError
 from edms_tasks.promotion import Choice, Journal, LiveTarget, Patience, Promotion
 from edms_tasks.promotion.swap import describe_live
 from edms_tasks.settings import Settings
-from flows.live.live_target import finish_what_was_cut_short, journal_of, live_target
+from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.requests import RollbackRequest
 from flows.restoring.target import address_of, ask_edms
 from flows.running.flow_decorators import Shortfall, flow, task
@@ -129,7 +129,7 @@ def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
     with run.stage("rollback"), ExitStack() as locks:
         database, journal, target = _open(run)
         held = locks.enter_context(target.working("rollback"))
-        notes = finish_what_was_cut_short(target, journal, patience)
+        notes = finish_interrupted_promotions(target, journal, patience)
         choice = promotion.choose(database, journal, request.stamp)
         still = locks.enter_context(target.still("rollback", patience))
 

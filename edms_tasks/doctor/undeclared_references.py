@@ -25,7 +25,7 @@ from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.path_states import PathStates
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
-from edms_tasks.undeclared.names_of_models import Names, counts
+from edms_tasks.undeclared.names_of_models import Names, counts_or_measures
 
 _IDS = "soft_ids"
 _CONTRADICTED = 0.9  # of the values: fewer ids of the model that the name means, and another one's are believed
@@ -168,7 +168,7 @@ def _is_counter(
     cursor: duckdb.DuckDBPyConnection, place: CandidatePlace, match: _Match, targets: Sequence[Table], keys: CheckedKeys
 ) -> bool:
     """Whether a place's numbers count: by its name, or because they run along with its own table's primary key."""
-    if not match.named and match.fit.highest is not None and counts(place.name):
+    if not match.named and match.fit.highest is not None and counts_or_measures(place.name):
         return True
     if place.path or (match.named and place.table.id != targets[match.target].id):
         return False

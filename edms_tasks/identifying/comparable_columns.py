@@ -30,7 +30,7 @@ def same(left: str, left_held: Held, right: str, right_held: Held) -> str:
     return f"{comparable(left, left_held, right_held)} IS NOT DISTINCT FROM {comparable(right, right_held, left_held)}"
 
 
-def carried(text: str, held: Held) -> str:
+def as_stored(text: str, held: Held) -> str:
     """SQL: an id given as text, in the form in which a side stores the column; NULL stays NULL."""
     if not held.tagged:
         return text if held.kind == "VARCHAR" else f"CAST({text} AS {held.kind})"

@@ -41,7 +41,7 @@ def derive_candidates(
         found += _unique_constraints(table)
         if table.primary_key:
             found.append(_key(table, "surrogate", tuple((column,) for column in table.primary_key)))
-        candidates[table_id] = tuple(with_meaning(key, table, tables) for key in _distinct(found))
+        candidates[table_id] = tuple(with_marked_ids(key, table, tables) for key in _distinct(found))
     return _without_cycles(tables, candidates, findings), tuple(findings)
 
 
@@ -66,7 +66,7 @@ def declared_keys(
             raise unknown_name(f"{where} {name!r}", "model", name, [table.label for table in tables.values()])
         paths = tuple(_path(f"{where} {name!r}", field, tables[table_id], tables) for field in fields)
         key = NaturalKey(source="settings", paths=paths, readable=", ".join(fields))
-        keys[table_id] = with_meaning(key, tables[table_id], tables)
+        keys[table_id] = with_marked_ids(key, tables[table_id], tables)
     return keys
 
 
@@ -243,7 +243,7 @@ def _nested_in_itself(path: Path, table: Table) -> bool:
     return len(path) == 1 and reference is not None and reference.target == table.id
 
 
-def with_meaning(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> NaturalKey:
+def with_marked_ids(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> NaturalKey:
     """The key with a mark on its parts that are ids without a foreign key: the same id means another row in another system."""
     if key.source == "surrogate":
         return key
@@ -252,12 +252,12 @@ def with_meaning(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> 
         for name in path[:-1]:
             reference = reference_of(here, name) if here is not None else None
             here = tables.get(reference.target) if reference is not None else None
-        if here is not None and is_meant(here, path[-1]):
+        if here is not None and holds_ids_without_foreign_key(here, path[-1]):
             return key.model_copy(update={"by_meaning": True})
     return key
 
 
-def is_meant(table: Table, column: str) -> bool:
+def holds_ids_without_foreign_key(table: Table, column: str) -> bool:
     """Whether a column's values are ids of rows without a foreign key to them."""
     return reference_of(table, column) is None and (
         generic_of(table, column) is not None or column in table.soft_columns

@@ -16,7 +16,7 @@ from edms_tasks.digests.canonical import json_array, text_of
 from edms_tasks.digests.value_equality import Held, held, leads_to
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
-from edms_tasks.inventory.natural_keys import is_meant, reference_of
+from edms_tasks.inventory.natural_keys import holds_ids_without_foreign_key, reference_of
 from edms_tasks.keys.checked_keys import (
     GENERIC_TARGETS,
     CheckedKeys,
@@ -191,7 +191,7 @@ class _KeyCheck:
             value = f"{alias}.{identifier(last)}"
             reference = reference_of(here, last)
             nulls.append(f"{value} IS NULL")
-            if key.by_meaning and is_meant(here, last):
+            if key.by_meaning and holds_ids_without_foreign_key(here, last):
                 meant = self._meanings.part(here, last, alias, f"m{number}")
                 if meant is None:
                     return None

@@ -47,7 +47,7 @@ class Meanings:
 
         Args:
             table: the table with the column.
-            column: the last column of the part's path, which `is_meant` is true of.
+            column: the last column of the part's path, which `holds_ids_without_foreign_key` is true of.
             alias: of the table's raw rows.
             joined: the alias to use in the join.
         """

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
-from edms_tasks.lineage.last_backup_record import asker_unasked, remembered
-from edms_tasks.lineage.owner import Asker, asker_of
+from edms_tasks.lineage.last_backup_record import known_edms_uninspected, remembered
+from edms_tasks.lineage.owner import KnownEdms, known_edms
 from edms_tasks.lineage.snapshot_history import PROBLEMS, SnapshotHistory, histories, history_of
 from edms_tasks.lineage.snapshot_names import Chosen, choose
 from edms_tasks.repository import Repository, Survey
@@ -51,10 +51,10 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
     return RepositoryState(own.survey, own, problems, notes)
 
 
-def _asker(settings: Settings, repository: Repository, report: ProbeReport | None) -> Asker:
-    return asker_of(settings, report) if report is not None else asker_unasked(settings, repository.identity)
+def _asker(settings: Settings, repository: Repository, report: ProbeReport | None) -> KnownEdms:
+    return known_edms(settings, report) if report is not None else known_edms_uninspected(settings, repository.identity)
 
 
-def _here(settings: Settings, repository: Repository, asker: Asker) -> Mark | None:
+def _here(settings: Settings, repository: Repository, asker: KnownEdms) -> Mark | None:
     witness = remembered(settings.workdir).of(asker.id, repository.identity)
     return witness.mark if witness is not None else None

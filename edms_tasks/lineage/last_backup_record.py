@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.inventory.model import EdmsIdentity, Value
-from edms_tasks.lineage.owner import Asker
+from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.repository.chain import Mark
 from edms_tasks.settings import Settings
 
@@ -76,7 +76,7 @@ def remember(workdir: Path, witness: BackupRecord) -> None:
     write_durably(path, witness.model_dump_json(indent=1))
 
 
-def asker_unasked(settings: Settings, repository: str) -> Asker:
+def known_edms_uninspected(settings: Settings, repository: str) -> KnownEdms:
     """The EDMS as the settings or the records in the working folder describe it, without inspecting it."""
     project, module = str(settings.edms.project or ""), settings.edms.settings or ""
     fitting = [
@@ -92,7 +92,7 @@ def asker_unasked(settings: Settings, repository: str) -> Asker:
     ours = ours or [one for one in fitting if not one.described or settings.edms.id is not None]
     found = ours[0].identity if len({one.identity.id for one in ours}) == 1 else None
     others = frozenset(one.identity.id for one in fitting) - {one.identity.id for one in ours}
-    return Asker(settings.edms.id or (found.id if found else None), found, None, project, module, others)
+    return KnownEdms(settings.edms.id or (found.id if found else None), found, None, project, module, others)
 
 
 def described(settings: Settings) -> str:

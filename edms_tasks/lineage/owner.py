@@ -24,7 +24,7 @@ UNRECORDED = "not-recorded:"
 
 
 @dataclass(frozen=True)
-class Asker:
+class KnownEdms:
     """The EDMS for which snapshots are searched, as far as it is known."""
 
     id: str | None  # None: the EDMS was not inspected, and neither settings nor working folder name it
@@ -52,13 +52,13 @@ def identity_of(settings: Settings, report: ProbeReport) -> EdmsIdentity:
     )
 
 
-def asker_of(settings: Settings, report: ProbeReport) -> Asker:
+def known_edms(settings: Settings, report: ProbeReport) -> KnownEdms:
     """An EDMS that was inspected."""
     identity = identity_of(settings, report)
     roots = {root.name: root.path for root in report.file_roots}
     roots |= {name: str(path) for name, path in settings.files.roots.items()}
     traits = (report.settings_module, identity.engine, report.secret_key_fingerprint, tuple(sorted(roots.items())))
-    return Asker(identity.id, identity, traits, identity.project, identity.settings_module)
+    return KnownEdms(identity.id, identity, traits, identity.project, identity.settings_module)
 
 
 def traits_of(manifest: Manifest) -> Traits:
@@ -67,7 +67,7 @@ def traits_of(manifest: Manifest) -> Traits:
     return (manifest.edms.settings_module, manifest.engine, manifest.edms.secret_key_fingerprint, roots)
 
 
-def owners(manifests: Mapping[str, Manifest], asker: Asker) -> dict[str, str]:
+def owners(manifests: Mapping[str, Manifest], asker: KnownEdms) -> dict[str, str]:
     """Id of each snapshot -> key of its EDMS: the EDMS's id, or one made of the traits."""
     known: dict[Traits, set[str]] = {}
     for manifest in manifests.values():

@@ -14,7 +14,7 @@ from edms_tasks.errors import AnotherRepository
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.lineage.last_backup_record import BackupRecord, BackupRecords, remembered
-from edms_tasks.lineage.owner import Asker
+from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings, Settings
 
@@ -31,7 +31,7 @@ class Reopened:
     findings: tuple[Finding, ...] = ()
 
 
-def reopen(settings: Settings, asker: Asker, *, create: bool = False, accept: bool = False) -> Reopened:
+def reopen(settings: Settings, asker: KnownEdms, *, create: bool = False, accept: bool = False) -> Reopened:
     """Open the repository that was used before.
 
     Args:
@@ -58,7 +58,9 @@ def reopen(settings: Settings, asker: Asker, *, create: bool = False, accept: bo
     return Reopened(repository, witness, notes, findings)
 
 
-def _make(settings: Settings, asker: Asker, memory: BackupRecords, create: bool) -> tuple[Repository, tuple[str, ...]]:
+def _make(
+    settings: Settings, asker: KnownEdms, memory: BackupRecords, create: bool
+) -> tuple[Repository, tuple[str, ...]]:
     """Create a repository, unless one was used before."""
     asked_for = settings.repository.model_copy(update={"id": None}) if create else settings.repository
     used = [one for one in memory.witnesses if one.identity.id == asker.id or one.url == _display(settings)]
@@ -88,7 +90,7 @@ def _make(settings: Settings, asker: Asker, memory: BackupRecords, create: bool)
 
 
 def _compare(
-    settings: Settings, asker: Asker, memory: BackupRecords, repository: Repository, accept: bool
+    settings: Settings, asker: KnownEdms, memory: BackupRecords, repository: Repository, accept: bool
 ) -> tuple[str, ...]:
     """Refuse a repository that this EDMS has never used, where it has used another."""
     used = [one for one in memory.witnesses if one.identity.id == asker.id or one.url == repository.display]
@@ -107,7 +109,7 @@ def _compare(
     )
 
 
-def _not_older(repository: Repository, asker: Asker, witness: BackupRecord, accept: bool) -> tuple[str, ...]:
+def _not_older(repository: Repository, asker: KnownEdms, witness: BackupRecord, accept: bool) -> tuple[str, ...]:
     """Refuse a copy of the repository that was made before the last backup."""
     found = repository.survey()
     head = found.heads.get(asker.id or "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
-from edms_tasks.lineage.owner import UNRECORDED, Asker, names_of, owners
+from edms_tasks.lineage.owner import UNRECORDED, KnownEdms, names_of, owners
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.chain import Chain, Mark, Missing, ancestors_of, chain_of
@@ -21,7 +21,7 @@ class SnapshotHistory:
     """One EDMS's snapshots, and those of others."""
 
     survey: Survey
-    asker: Asker
+    asker: KnownEdms
     owner: Mapping[str, str]  # id of each readable snapshot -> key of its EDMS
     key: str | None  # of the EDMS whose history this is; None if it is unknown
     chain: Chain
@@ -155,7 +155,7 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def history_of(repository: Repository, asker: Asker, here: Mark | None = None) -> SnapshotHistory:
+def history_of(repository: Repository, asker: KnownEdms, here: Mark | None = None) -> SnapshotHistory:
     """The history of the EDMS `asker`; if that is unknown, of the only EDMS in the repository."""
     found = repository.survey()
     owner = owners(found.intact, asker)
@@ -163,7 +163,7 @@ def history_of(repository: Repository, asker: Asker, here: Mark | None = None) -
     return _history(found, asker, owner, key, here)
 
 
-def histories(found: Survey, asker: Asker) -> tuple[SnapshotHistory, ...]:
+def histories(found: Survey, asker: KnownEdms) -> tuple[SnapshotHistory, ...]:
     """The history of every other EDMS in the repository."""
     owner = owners(found.intact, asker)
     keys = sorted({*owner.values(), *found.heads} - {asker.id})
@@ -171,15 +171,15 @@ def histories(found: Survey, asker: Asker) -> tuple[SnapshotHistory, ...]:
 
 
 def _history(
-    found: Survey, asker: Asker, owner: Mapping[str, str], key: str | None, here: Mark | None
+    found: Survey, asker: KnownEdms, owner: Mapping[str, str], key: str | None, here: Mark | None
 ) -> SnapshotHistory:
-    own = [name for name, whose in owner.items() if whose == key]
+    own = [name for name, description_of in owner.items() if description_of == key]
     head = found.heads.get(key) if key is not None else None
     chain = chain_of(found.links, own, found.unreadable, head=head, here=here)
     return SnapshotHistory(found, asker, owner, key, chain, head, here)
 
 
-def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: Asker) -> str | None:
+def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: KnownEdms) -> str | None:
     """The key of the repository's only EDMS; None if there are several, or the settings name another project or module."""
     keys = set(owner.values())
     if len(keys) != 1 or keys & asker.others:
@@ -192,7 +192,7 @@ def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: As
     return keys.pop()
 
 
-def whose(history: SnapshotHistory, key: str) -> str:
+def description_of(history: SnapshotHistory, key: str) -> str:
     """A sentence that describes an EDMS of the repository, from its newest snapshot."""
     names = [name for name in history.survey.order if history.owner[name] == key]
     text = names_of(history.survey.intact[names[-1]]) if names else f"id {key}"

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from edms_tasks.errors import DamagedRepository, UndeterminedSnapshot, UnknownSnapshot
-from edms_tasks.lineage.owner import Asker, changed_names, describe_edms, names_of
-from edms_tasks.lineage.snapshot_history import SnapshotHistory, history_of, whose
+from edms_tasks.lineage.owner import KnownEdms, changed_names, describe_edms, names_of
+from edms_tasks.lineage.snapshot_history import SnapshotHistory, description_of, history_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.chain import Mark, ancestors_of
@@ -29,7 +29,7 @@ class Chosen:
 
 
 def choose(
-    repository: Repository, name: str, asker: Asker, here: Mark | None = None, *, passing_over: str = ""
+    repository: Repository, name: str, asker: KnownEdms, here: Mark | None = None, *, passing_over: str = ""
 ) -> Chosen:
     """The snapshot that a name means: `latest`, an id or its first digits (at least 4), or a tag (its newest snapshot).
 
@@ -114,7 +114,7 @@ def _none_of_its_own(repository: Repository, history: SnapshotHistory) -> Unknow
     now = "not known: the EDMS was not inspected, and [edms] id is not set"
     if asker.id is not None:
         now = describe_edms(asker.identity) if asker.identity else f"id {asker.id}"
-    there = "\n         ".join(whose(history, key) for key in list(others)[:_SHOWN])
+    there = "\n         ".join(description_of(history, key) for key in list(others)[:_SHOWN])
     return UndeterminedSnapshot(
         "The repository has no snapshot of this EDMS.",
         where=repository.display,

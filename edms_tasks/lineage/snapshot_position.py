@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import EdmsIdentity, Finding
-from edms_tasks.lineage.owner import Asker, changed_names
+from edms_tasks.lineage.owner import KnownEdms, changed_names
 from edms_tasks.lineage.reopen_repository import Reopened
-from edms_tasks.lineage.snapshot_history import SnapshotHistory, history_of, whose
+from edms_tasks.lineage.snapshot_history import SnapshotHistory, description_of, history_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 
@@ -32,7 +32,7 @@ class SnapshotPlace:
     notes: tuple[str, ...] = ()
 
 
-def place_of(repository: Repository, asker: Asker, reopened: Reopened) -> SnapshotPlace:
+def place_of(repository: Repository, asker: KnownEdms, reopened: Reopened) -> SnapshotPlace:
     """Read all manifests and determine the position; only under the repository's lock."""
     assert asker.identity is not None  # a backup inspects the EDMS
     here = reopened.witness.mark if reopened.witness is not None else None
@@ -68,7 +68,7 @@ def _of_the_clock(newest: str | None, manifest: Manifest | None) -> list[Finding
     ]
 
 
-def _of_the_names(manifest: Manifest | None, asker: Asker) -> list[Finding]:
+def _of_the_names(manifest: Manifest | None, asker: KnownEdms) -> list[Finding]:
     assert asker.identity is not None
     if (
         manifest is None
@@ -89,7 +89,7 @@ def _of_others(history: SnapshotHistory) -> tuple[str, ...]:
     others = list(history.others)
     if not others:
         return ()
-    there = "; ".join(whose(history, key) for key in others[:_SHOWN])
+    there = "; ".join(description_of(history, key) for key in others[:_SHOWN])
     return (
         f"This is the first snapshot of this EDMS in a repository that has others: {there}. If one of these is this EDMS with"
         ' earlier names, put its id into the settings: [edms] id = "…".',

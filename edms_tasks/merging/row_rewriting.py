@@ -13,7 +13,7 @@ from edms_tasks.digests.chunk_columns import KEY, reference_column
 from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CheckFailed, MergeRefused
-from edms_tasks.identifying.comparable_columns import carried, same
+from edms_tasks.identifying.comparable_columns import as_stored, same
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
 from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
@@ -213,7 +213,7 @@ def _follow_foreign(
     joins.append(
         f"LEFT JOIN {id_map.changed} {alias} ON {equal(f's.{identifier(column)}', here, f'{alias}.source', there)}"
     )
-    moved = carried(f"CAST({alias}.final AS VARCHAR)", here)
+    moved = as_stored(f"CAST({alias}.final AS VARCHAR)", here)
     values[column] = _unless_still_orphan(reference.name, f"{alias}.source", column, here.kind, moved)
 
 
@@ -254,7 +254,7 @@ def _follow_generic(
         f"CASE WHEN strlen({bare}) <> 32 THEN {alias}.final WHEN contains({raw}, '-') THEN {dashed} ELSE {bare} END"
     )
     here = source.held(column)
-    moved = carried(as_written, here)
+    moved = as_stored(as_written, here)
     values[column] = _unless_still_orphan(reference.name, f"{alias}.final", column, here.kind, moved)
 
 

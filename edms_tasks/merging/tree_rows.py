@@ -14,7 +14,7 @@ import duckdb
 
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import MergeRefused
-from edms_tasks.identifying.comparable_columns import carried
+from edms_tasks.identifying.comparable_columns import as_stored
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.identified_rows import Identified, paired
@@ -250,8 +250,8 @@ def _path_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
     path, _, children = merge.tree.columns
     labels = _text(merge.source, path, "@alias@").replace('"@alias@"', "{alias}")
     values = {
-        path: carried("p.path", merge.source.held(path)),
-        children: carried("CAST(p.children AS VARCHAR)", merge.source.held(children)),
+        path: as_stored("p.path", merge.source.held(path)),
+        children: as_stored("CAST(p.children AS VARCHAR)", merge.source.held(children)),
     }
     changed = "p.children <> p.counted AND p.labels IN (SELECT above FROM tree_new)"
     return f"{PLACES} p ON p.labels = {labels}", values, changed
@@ -263,7 +263,7 @@ def _nested_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
     names = ("left", "right", "tree", "level")
     numbers = {name: f'p."{name}"' for name in names} | {"level": f"(p.level + {_first_level(merge)})"}
     values = {
-        column: carried(f"CAST({numbers[name]} AS VARCHAR)", merge.source.held(column))
+        column: as_stored(f"CAST({numbers[name]} AS VARCHAR)", merge.source.held(column))
         for column, name in zip(merge.tree.columns, names, strict=True)
     }
     differs = " OR ".join(f'{numbers[name]} <> w."{name}"' for name in names)

@@ -69,7 +69,7 @@ def unknown_to(models: Sequence[ProbeModel], entries: Sequence[TableEntry]) -> U
     )
 
 
-def lacking(models: Iterable[ProbeModel], tables: Sequence[Table]) -> tuple[str, ...]:
+def missing_in(models: Iterable[ProbeModel], tables: Sequence[Table]) -> tuple[str, ...]:
     """Tables and columns of the code's models that are missing in `tables`."""
     names = []
     for model in models:

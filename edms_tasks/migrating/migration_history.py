@@ -72,7 +72,7 @@ def compare_histories(
     )
 
 
-def spelled(keys: Iterable[Key]) -> str:
+def migration_names(keys: Iterable[Key]) -> str:
     """`documents.0001_initial, users.0002_roles`."""
     return ", ".join(f"{app}.{name}" for app, name in keys)
 
@@ -153,8 +153,8 @@ def _begun_anew(planned: Sequence[Key], recorded: set[Key], graph: _Graph, apps:
             obstacles.append(
                 MigrationObstacle(
                     app,
-                    f"The snapshot was made under {spelled(records)}; the code has none of them, and begins with "
-                    f"{spelled(firsts)}, which would create tables that are there already. Such migrations are squashed ones "
+                    f"The snapshot was made under {migration_names(records)}; the code has none of them, and begins with "
+                    f"{migration_names(firsts)}, which would create tables that are there already. Such migrations are squashed ones "
                     "whose `replaces` was removed, or were written anew.",
                     f"Install a version of the EDMS that still has the migrations of {app!r} or a squashed one that names them "
                     "in `replaces`, restore, upgrade from there.",
@@ -171,8 +171,8 @@ def _out_of_order(graph: _Graph) -> list[MigrationObstacle]:
             obstacles.append(
                 MigrationObstacle(
                     key[0],
-                    f"In the code {spelled([key])} comes after {spelled(behind)}; the snapshot has the first, and not the latter. "
-                    "Django refuses such a history.",
+                    f"In the code {migration_names([key])} comes after {migration_names(behind)}; the snapshot has the first, and not the "
+                    "latter. Django refuses such a history.",
                     "Install the version of the EDMS that the snapshot was made with, restore, and upgrade version by version.",
                 )
             )
@@ -182,7 +182,7 @@ def _out_of_order(graph: _Graph) -> list[MigrationObstacle]:
 def _partly_squashed(squashed: ProbeMigration, done: Sequence[Key], gone: Sequence[Key]) -> MigrationObstacle:
     return MigrationObstacle(
         squashed.app,
-        f"{spelled([squashed.key])} stands for {spelled(squashed.replaces)}. The snapshot was made under some of them "
-        f"({spelled(done)}), and the code no longer has the others: {spelled(gone)}.",
-        f"Install a version of the EDMS that still has {spelled(gone)}, restore, upgrade from there.",
+        f"{migration_names([squashed.key])} stands for {migration_names(squashed.replaces)}. The snapshot was made under some of them "
+        f"({migration_names(done)}), and the code no longer has the others: {migration_names(gone)}.",
+        f"Install a version of the EDMS that still has {migration_names(gone)}, restore, upgrade from there.",
     )

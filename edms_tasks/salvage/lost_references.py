@@ -19,7 +19,7 @@ from edms_tasks.inventory.model import FileRoot, ForeignReference, GenericRefere
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.salvage.losses import Dangling
-from edms_tasks.salvage.salvaged_rows import THEN_KEY, then_column, with_then
+from edms_tasks.salvage.salvaged_rows import THEN_KEY, key_at_backup_column, with_keys_at_backup
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
 from edms_tasks.serialize import joined
@@ -57,7 +57,7 @@ class DanglingList:
             hurt = identifier(f"salvage hurt {table.id}")
             any_lost = " OR ".join(f"({condition})" for condition in lost.values())
             cursor.execute(
-                f"CREATE TABLE {hurt} AS SELECT * FROM ({joined(with_then(table), raw, keys)}) WHERE {any_lost}"
+                f"CREATE TABLE {hurt} AS SELECT * FROM ({joined(with_keys_at_backup(table), raw, keys)}) WHERE {any_lost}"
             )
             types = column_types(cursor, hurt)
             for reference in table.references:
@@ -71,7 +71,7 @@ class DanglingList:
                     kind=reference.kind,
                     target=target.label if target else "",
                     value=self._value(table, reference, keys, types),
-                    pointed_at=self._key(identifier(then_column(reference.name))),
+                    pointed_at=self._key(identifier(key_at_backup_column(reference.name))),
                 )
             cursor.execute(f"DROP TABLE {hurt}")
 
@@ -175,7 +175,7 @@ class DanglingList:
 
 def _lost_since(reference: Reference) -> str:
     """SQL: whether a reference named a row when the snapshot was made, and does not now."""
-    then, now = identifier(then_column(reference.name)), identifier(reference_column(reference.name))
+    then, now = identifier(key_at_backup_column(reference.name)), identifier(reference_column(reference.name))
     if isinstance(reference, SoftReference):
         were, are = (f"coalesce(json_extract_string({marks}, '$[*].nowhere'), [])" for marks in (then, now))
         return f"({dangles(reference)} AND len(list_filter({are}, lambda one: NOT list_contains({were}, one))) > 0)"

@@ -26,20 +26,20 @@ from edms_tasks.serialize import measure_table
 THEN_KEY = "@then:key"
 
 
-def then_column(reference: str) -> str:
+def key_at_backup_column(reference: str) -> str:
     """The column with the natural key of the row that a reference named when the snapshot was made."""
     return f"@then:ref:{reference}"
 
 
-def with_then(table: Table) -> Table:
+def with_keys_at_backup(table: Table) -> Table:
     """The table with the columns that `salvaged_rows` adds to it."""
-    names = [THEN_KEY, *(then_column(reference.name) for reference in table.references)]
+    names = [THEN_KEY, *(key_at_backup_column(reference.name) for reference in table.references)]
     added = (Column(name=name, native_type="", logical_type="text", nullable=True) for name in names)
     return table.model_copy(update={"columns": (*table.columns, *added)})
 
 
 def salvaged_rows(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> RawTable:
-    """The rows of an entry's chunks, with the columns of `with_then`; `folder` is created."""
+    """The rows of an entry's chunks, with the columns of `with_keys_at_backup`; `folder` is created."""
     if not entry.chunks:
         return RawTable(entry.table.id, 0, entry.encodings, ())
     fetched = fetch_chunks(repository, entry, folder)
@@ -48,7 +48,7 @@ def salvaged_rows(repository: Repository, entry: TableEntry, workspace: Workspac
     columns += [identifier(ROW_ID)] if entry.table.row_ids else []
     columns.append(f"{identifier(KEY)} AS {identifier(THEN_KEY)}")
     columns += [
-        f"{identifier(reference_column(reference.name))} AS {identifier(then_column(reference.name))}"
+        f"{identifier(reference_column(reference.name))} AS {identifier(key_at_backup_column(reference.name))}"
         for reference in entry.table.references
     ]
     with workspace.cursor() as cursor:

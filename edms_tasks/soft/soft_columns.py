@@ -18,7 +18,7 @@ from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.id_lookup import Ids, id_text, json_text
 from edms_tasks.soft.json_ids import BROKEN, of_paths
 from edms_tasks.soft.readings import UNREAD, Reading, reading_number, readings_in, readings_of
-from edms_tasks.soft.text_ids import nothing_in, of_texts, pointed_at
+from edms_tasks.soft.text_ids import of_texts, pointed_at, without_ids
 
 _VALUES = "soft_values"
 BYTES_AT_ONCE = 16 << 20
@@ -157,7 +157,7 @@ def _contents(cursor: duckdb.DuckDBPyConnection, source: str, reading: Reading |
     """SQL of (n, content, r0, r1, …)."""
     if reading is not None and reading.in_json:
         return of_paths(cursor, source, reading.spots, ids, of_texts)
-    found = nothing_in(source) if reading is None else of_texts(source, reading.spots, ids)
+    found = without_ids(source) if reading is None else of_texts(source, reading.spots, ids)
     own = {spot.reference for spot in reading.spots} if reading is not None else set()
     pointed = "".join(
         f", {pointed_at('marks', number) if number in own else 'CAST(NULL AS VARCHAR)'} AS r{number}"

@@ -30,7 +30,7 @@ def of_texts(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
     return _of_value(source, first, ids[first.reference])
 
 
-def nothing_in(source: str) -> str:
+def without_ids(source: str) -> str:
     """SQL for texts without declared ids."""
     return f"SELECT n, '[' || {json_text('text')} || ']' AS content, [] AS marks FROM {source}"
 

@@ -10,7 +10,7 @@ import duckdb
 from edms_tasks.inventory.model import Table
 from edms_tasks.undeclared.collected_values import IN_NAMES, JOINED_FORM, VALUES, ValuePlace
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
-from edms_tasks.undeclared.names_of_models import Meaning, Names, counts
+from edms_tasks.undeclared.names_of_models import Meaning, Names, counts_or_measures
 
 TARGET_IDS = "undeclared_ids"
 """(target, value, number, moves): the ids of all models, as `collected.VALUES` spells them, and whether each changes."""
@@ -155,7 +155,7 @@ def _suspected(case: _Case, by_name_only: frozenset[int], *, is_counter: bool) -
     others = {target: fit for target, fit in case.fits.items() if target not in by_name_only}
     if case.place.form == "chosen":
         return _ranked(case, {target: fit for target, fit in others.items() if fit.share == 1.0})
-    if is_counter or counts(case.place.word):
+    if is_counter or counts_or_measures(case.place.word):
         return ()
     if case.meaning.strength == "id" or case.place.form in _ANONYMOUS:
         return _ranked(case, others) if case.any_share >= SURELY else ()
@@ -179,7 +179,7 @@ def _meant(case: _Case) -> tuple[int, ...] | None:
     if case.meaning.strength == "reference":
         named = {target: fit for target, fit in named.items() if fit.share >= MOSTLY}
     elif case.meaning.strength == "model":
-        certain = case.place.form not in _COUNTABLE or not counts(case.place.word)
+        certain = case.place.form not in _COUNTABLE or not counts_or_measures(case.place.word)
         named = {
             target: fit
             for target, fit in named.items()

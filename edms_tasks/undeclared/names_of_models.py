@@ -97,7 +97,7 @@ class Names:
         return frozenset()
 
 
-def counts(name: str) -> bool:
+def counts_or_measures(name: str) -> bool:
     """Whether the name is that of a number that counts or measures something."""
     return _snake(name).strip("_").rpartition("_")[2] in COUNTERS
 

@@ -20,7 +20,7 @@ from edms_tasks.incremental.previous_rows import Previous, keep_indexes
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.last_backup_record import BackupRecord, described, remember
-from edms_tasks.lineage.owner import Asker, asker_of
+from edms_tasks.lineage.owner import KnownEdms, known_edms
 from edms_tasks.lineage.reopen_repository import Reopened, reopen
 from edms_tasks.lineage.snapshot_position import SnapshotPlace, place_of
 from edms_tasks.manifest import FileNameState, Manifest
@@ -29,7 +29,7 @@ from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.serialize import SerializedTable
 from flows.backing_up.backup_result import BackupResult
 from flows.evidence.artifacts import leave_backup
-from flows.live.folder_checks import immovable, require_separate, torn_databases
+from flows.live.folder_checks import require_separate, torn_databases, unswappable_folders
 from flows.live.live_target import ConsistentReading, read_together
 from flows.requests import BackupRequest
 from flows.running.printable import error_text
@@ -51,7 +51,7 @@ class BackupSource:
 
     report: ProbeReport
     database: Database
-    asker: Asker
+    asker: KnownEdms
     reopened: Reopened
 
     @property
@@ -74,7 +74,7 @@ def inspect_source(run: Run, request: BackupRequest) -> BackupSource:
     database.check_source(settings.workdir)
     require_reachable(report, database.address)
     _require_migrated(run, report)
-    asker = asker_of(settings, report)
+    asker = known_edms(settings, report)
     reopened = reopen(settings, asker, create=request.create_repository, accept=request.accept_repository)
     for note in reopened.notes:
         run.say(note)
@@ -117,7 +117,7 @@ class SnapshotInTheMaking:
         self.place: SnapshotPlace = place_of(self.repository, self._source.asker, self._source.reopened)
         self._notes += self.place.notes
         of_folders = self._run.settings, self._source.report
-        self.findings += [*self.place.findings, *immovable(*of_folders), *torn_databases(*of_folders)]
+        self.findings += [*self.place.findings, *unswappable_folders(*of_folders), *torn_databases(*of_folders)]
         if self.place.base is not None:
             self.previous = Previous(*self.place.base, self._indexes)
 

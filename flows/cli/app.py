@@ -30,7 +30,7 @@ from flows.cli.commands import (
 )
 from flows.cli.options import Config, Json, Options, Traceback
 from flows.cli.output import prepare_streams
-from flows.running.stopping import exit_code_of, stop_politely
+from flows.running.stopping import exit_code_of, handle_signals
 
 app = typer.Typer(
     name="edms-backup",
@@ -88,7 +88,7 @@ for _name, (_command, _shown) in _COMMANDS.items():
 def main() -> None:
     """Run the command line, and leave with its exit code."""
     prepare_streams()
-    stop_politely()
+    handle_signals()
     try:
         _run()
     except SystemExit:
@@ -112,10 +112,10 @@ def _run() -> None:
         code = app(standalone_mode=False)
     except TyperException as error:
         from edms_tasks.errors import CommandError
-        from flows.cli.failures import tell_error
+        from flows.cli.failures import print_error
 
         usage = CommandError(error.format_message(), fix="See edms-backup --help.")
-        tell_error(usage, as_json=True)
+        print_error(usage, as_json=True)
         code = usage.exit_code
     sys.exit(code)
 

@@ -20,7 +20,7 @@ import typer
 from edms_tasks.errors import EdmsBackupError, Interrupted, NoSpace, TerminalError
 from flows.cli.output import json_line, write_out
 from flows.running.printable import error_text, printable
-from flows.running.stopping import exit_code_of, what_is_left
+from flows.running.stopping import exit_code_of, sentence_when_stopped
 
 SURPRISE_EXIT_CODE = 3
 
@@ -33,13 +33,13 @@ def reported(*, as_json: bool, traceback: bool, workdir: Callable[[], Path | Non
     except EdmsBackupError as error:
         if traceback:
             tracebacks.print_exc()
-        tell_error(error, as_json=as_json)
+        print_error(error, as_json=as_json)
         raise typer.Exit(error.exit_code) from None
     except (KeyboardInterrupt, typer.Abort) as error:  # Abort: Ctrl-C, or the end of the input, at a question
         if traceback:
             tracebacks.print_exc()
         code = exit_code_of(error)
-        tell_error(Interrupted("Stopped.", why=what_is_left()), as_json=as_json, exit_code=code)
+        print_error(Interrupted("Stopped.", why=sentence_when_stopped()), as_json=as_json, exit_code=code)
         raise typer.Exit(code) from None
     except Exception as error:
         if isinstance(error, (typer.Exit, BrokenPipeError)):
@@ -47,11 +47,11 @@ def reported(*, as_json: bool, traceback: bool, workdir: Callable[[], Path | Non
         if traceback:
             tracebacks.print_exc()
         told = _refusal(error) or _surprise(error, workdir(), shown=traceback)
-        tell_error(told, as_json=as_json)
+        print_error(told, as_json=as_json)
         raise typer.Exit(told.exit_code) from None
 
 
-def tell_error(error: EdmsBackupError, *, as_json: bool, exit_code: int | None = None) -> None:
+def print_error(error: EdmsBackupError, *, as_json: bool, exit_code: int | None = None) -> None:
     """Print an error: for people on stderr, for machines as one JSON object on stdout."""
     if as_json:
         write_out(json_line(error.as_json() | {"exit_code": exit_code or error.exit_code}))

@@ -58,7 +58,7 @@ def snapshot_source(
     return DiffSource(state, rows, lambda table_id: state.entries[table_id].state.rows, roots)
 
 
-def nothing(title: str, engine: str, roots: Mapping[str, Held]) -> DiffSource:
+def empty_source(title: str, engine: str, roots: Mapping[str, Held]) -> DiffSource:
     """A system without a database, or that does not exist yet; some of its folders may exist."""
     return DiffSource(ComparedState(title, engine, {}, {}, frozenset(), frozenset()), _no_rows, lambda _: 0, roots)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.running.markdown import bullets, facts, page, plain
+from flows.running.markdown import bullets, fact_list, page, plain
 from flows.running.run import Run
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def leave_backup(run: Run, result: BackupResult) -> None:
         "backup-verdict",
         page(
             "Backed up" if result.verified else "NOT VERIFIED: do not rely on this snapshot",
-            facts(
+            fact_list(
                 (
                     *_snapshot(result.snapshot_id, manifest),
                     ("Holds", f"{manifest.rows:,} rows in {len(manifest.tables):,} tables, {files:,} files"),
@@ -73,7 +73,7 @@ def leave_verify(run: Run, result: VerifyResult) -> None:
         "verify-verdict",
         page(
             heading,
-            facts(
+            fact_list(
                 (
                     ("Snapshots", f"{len(result.snapshot_ids):,}"),
                     ("Read again", f"{result.objects:,} objects, {result.bytes:,} bytes"),
@@ -111,7 +111,7 @@ def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None
         "restore-verdict",
         page(
             _RESTORED[result.verdict],
-            facts(
+            fact_list(
                 (
                     *_snapshot(result.snapshot_id, known.manifest),
                     ("Now live" if result.promoted else "Target", result.target),
@@ -127,7 +127,9 @@ def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None
             ("Notes", bullets(result.notes)),
             (
                 "On the worker's disk",
-                facts((("Report", result.report_html), ("JSON", result.report_json), ("Data Docs", result.data_docs))),
+                fact_list(
+                    (("Report", result.report_html), ("JSON", result.report_json), ("Data Docs", result.data_docs))
+                ),
             ),
         ),
     )
@@ -149,7 +151,7 @@ def leave_restore_plan(run: Run, plan: RestorePlan) -> None:
         page(
             "A restore would be refused now" if plan.in_use else "Nothing prevents a restore",
             "Nothing was changed.\n",
-            facts((("Snapshot", plan.snapshot_id), ("In the way", plan.in_use or ""), *_counts(plan.difference))),
+            fact_list((("Snapshot", plan.snapshot_id), ("In the way", plan.in_use or ""), *_counts(plan.difference))),
             ("Migrations that would run after validation", bullets(plan.migrate)),
             ("Findings", bullets([f"{one.severity}: {one.subject}: {one.message}" for one in plan.findings])),
             ("Notes", bullets(plan.notes)),
@@ -170,7 +172,7 @@ def leave_diff(run: Run, result: DiffResult) -> None:
         "diff-verdict",
         page(
             "No difference" if difference.equal else "They differ",
-            facts((("First", difference.first), ("Second", difference.second), *_counts(difference))),
+            fact_list((("First", difference.first), ("Second", difference.second), *_counts(difference))),
             ("Only in the first", bullets([f"table {one.model}, {one.rows:,} rows" for one in difference.only_first])),
             (
                 "Only in the second",
@@ -197,7 +199,7 @@ def leave_merge(run: Run, shown: MergeResult) -> None:
         "merge-verdict",
         page(
             heading,
-            facts(
+            fact_list(
                 (
                     ("Snapshot", plan.snapshot_id),
                     ("Target", plan.target),
@@ -223,7 +225,7 @@ def leave_diagnosis(run: Run, result: Examined) -> None:
         "diagnosis",
         page(
             "No errors" if result.diagnosis.healthy else "Errors were found",
-            facts((("EDMS", result.edms), ("Database", result.database), ("Files", f"{result.files:,}"))),
+            fact_list((("EDMS", result.edms), ("Database", result.database), ("Files", f"{result.files:,}"))),
             ("Findings", bullets(found) or "None.\n"),
         ),
     )
@@ -277,4 +279,4 @@ def _back_to(snapshot_id: str) -> str:
 
 
 def _paths(*paths: Path | None) -> str:
-    return facts(("Report", path) for path in paths if path is not None)
+    return fact_list(("Report", path) for path in paths if path is not None)

@@ -39,8 +39,8 @@ def overlapping(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
         )
 
 
-def immovable(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
-    """The folders of files that a restore in their place would refuse: it swaps them, or what is in them, by renaming."""
+def unswappable_folders(settings: Settings, report: ProbeReport) -> Iterator[Finding]:
+    """Findings on folders of files that a restore in their place would refuse, because they, or entries in them, cannot be renamed."""
     databases = DatabaseAddress.from_probe(report.databases[0]).files if report.databases else ()
     for name, folder in live_folders(settings, report).items():
         if is_mount_point(folder):

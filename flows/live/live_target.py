@@ -40,7 +40,7 @@ def live_target(settings: Settings, database: Database, report: ProbeReport | No
     return LiveTarget(database, database.address.name, outermost(live_folders(settings, report)))
 
 
-def finish_what_was_cut_short(target: LiveTarget, journal: Journal, patience: Patience) -> tuple[str, ...]:
+def finish_interrupted_promotions(target: LiveTarget, journal: Journal, patience: Patience) -> tuple[str, ...]:
     """Finish an interrupted promotion; returns what was done, as sentences. The caller holds the work lock."""
     if not promotion.pending(target.database, journal, target.folders):
         return ()
@@ -88,7 +88,7 @@ def read_together(
     journal = journal_of(run.settings)
     if promotion.pending(database, journal, target.folders):
         with target.working("recovery"):
-            for note in finish_what_was_cut_short(target, journal, patience):
+            for note in finish_interrupted_promotions(target, journal, patience):
                 run.say(note)
     with ExitStack() as held:
         _, unlocked = held.enter_context(target.read_together(purpose, patience))

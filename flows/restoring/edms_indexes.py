@@ -24,7 +24,7 @@ build_in_the_edms = task(
 )(run_in_edms)
 
 
-def complete_in_the_edms(run: Run, staging: StagingDatabase) -> None:
+def build_indexes_in_the_edms(run: Run, staging: StagingDatabase) -> None:
     """Run the statements that the staging database left to the EDMS, if any. Raises CheckFailed."""
     if not staging.left_to_the_edms:
         return

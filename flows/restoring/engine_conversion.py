@@ -95,7 +95,7 @@ class ConvertedSnapshot:
         """Convert tables and rows as read from the other engine into the snapshot's form; tables that it does not have stay."""
         known = [ConvertedRows(self._pairs[table.id], raws[table.id]) for table in tables if table.id in self._pairs]
         strangers = [table for table in tables if table.id not in self._pairs and raws[table.id].rows]
-        back = run.map(bring_back_table, numbered(known), self.repository, self._workspace, folder)
+        back = run.map(convert_table_back, numbered(known), self.repository, self._workspace, folder)
         found = (*(read.pair.entry.table for read in known), *strangers)
         return found, {raw.table_id: raw for raw in back} | {table.id: raws[table.id] for table in strangers}
 
@@ -236,7 +236,7 @@ def assess_rows(
     task_run_name="bring back {read.item.pair.entry.table.label}",
     weight=lambda read: read.item.raw.rows,
 )
-def bring_back_table(
+def convert_table_back(
     read: Numbered[ConvertedRows], repository: Repository, workspace: Workspace, scratch: Path
 ) -> RawTable:
     """Convert the rows of a table back to the snapshot's own form."""

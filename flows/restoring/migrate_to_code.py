@@ -18,7 +18,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_in_edms
 from edms_tasks.manifest import Manifest, TableEntry
-from edms_tasks.migrating.code_compatibility import lacking, unenforced, without
+from edms_tasks.migrating.code_compatibility import missing_in, unenforced, without
 from edms_tasks.migrating.migration_outcome import Change, CodeMigration, TableOutcome
 from edms_tasks.restore import holds_its_rows
 from edms_tasks.scratch.raw_table import RawTable
@@ -79,7 +79,7 @@ def _migrate(validated: Validated, report: ProbeReport, version_plan: VersionPla
     tables, outcomes = _look_again(validated, report, {})
     code_migration = CodeMigration(version_plan.migrate, outcomes)
     notes += code_migration.sentences()
-    if short := lacking(report.models, tables):  # about drift that no migration explains, which real systems have
+    if short := missing_in(report.models, tables):  # about drift that no migration explains, which real systems have
         notes.append(f"The EDMS's models name tables or columns that the database does not have: {', '.join(short)}.")
     return code_migration
 

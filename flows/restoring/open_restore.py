@@ -11,7 +11,7 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.promotion import Journal, Patience
 from edms_tasks.promotion.target_locks import HeldLocks
 from edms_tasks.repository import Repository
-from edms_tasks.validate import load_ahead
+from edms_tasks.validate import preload_great_expectations
 from flows.evidence.reports import reports
 from flows.live.live_target import journal_of
 from flows.requests import RestoreRequest
@@ -20,7 +20,7 @@ from flows.restoring.conversion_requirements import (
     require_compatible_code,
     require_within_one_engine,
 )
-from flows.restoring.promoting import clear_the_way, lock_of, require_first_time
+from flows.restoring.promoting import lock_of, prepare_target, require_first_time
 from flows.restoring.target import Target, ask_edms, find_target
 from flows.restoring.version_plan import VersionPlan, plan_version
 from flows.running.flow_decorators import task
@@ -59,7 +59,7 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
     for note in chosen.notes:
         run.say(note)
     notes += chosen.notes
-    load_ahead()
+    preload_great_expectations()
     require_usable_suites(run, chosen.manifest)
     target = run.call(find_the_target, settings, chosen.manifest, request.into, request.into_files, notes, report)
     version_plan = plan_version(chosen.manifest, target.report, into=target.into, drop_unknown=request.drop_unknown)
@@ -68,7 +68,7 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
     if target.converts:
         require_compatible_code(version_plan, request.schema)
     held = cleanup.enter_context(lock_of(settings, target).working("restore"))
-    clear_the_way(settings, chosen.manifest, target, journal, patience, notes)
+    prepare_target(settings, chosen.manifest, target, journal, patience, notes)
     if target.into is None:
         require_first_time(journal, run.runner.run_id, target.database)
     _remove_unfinished_reports(run)

@@ -28,7 +28,7 @@ from edms_tasks.promotion.target_locks import HeldLocks
 from edms_tasks.report import RecoveryFacts
 from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.settings import Settings
-from flows.live.live_target import finish_what_was_cut_short, live_target
+from flows.live.live_target import finish_interrupted_promotions, live_target
 from flows.restoring.target import Target
 from flows.running.flow_decorators import task
 from flows.running.printable import error_text
@@ -68,13 +68,13 @@ def _already(stamp: str, where: str, what: str) -> AlreadyPromoted:
     )
 
 
-def clear_the_way(
+def prepare_target(
     settings: Settings, manifest: Manifest, target: Target, journal: Journal, patience: Patience, notes: list[str]
 ) -> None:
     """Check everything that could prevent the restore later, and remove leftovers of killed runs. The caller holds the work locks."""
     database, locked = target.database, lock_of(settings, target)
     if target.into is None:
-        notes += finish_what_was_cut_short(locked, journal, patience)
+        notes += finish_interrupted_promotions(locked, journal, patience)
     left = [*database.remove_leftovers(locked.name)]
     for folder in locked.folders:
         left += promotion.remove_staged_beside(folder)
@@ -92,7 +92,7 @@ def _clear_beside_the_live(live: LiveTarget, journal: Journal, patience: Patienc
     """Remove leftovers of killed runs beside the live system, too, unless a run is at work on it; returns their names."""
     try:
         with live.working("recovery"):
-            notes += finish_what_was_cut_short(live, journal, patience)
+            notes += finish_interrupted_promotions(live, journal, patience)
             return tuple(name for folder in live.folders for name in promotion.remove_staged_beside(folder))
     except (TargetLocked, LockUnavailable):
         return ()  # the run that made them may be at work, or this user may not remove them
@@ -177,7 +177,7 @@ class Candidate:
 
 
 @task(name="promote", tags=["promote"], task_run_name="promote the validated copy")
-def put_in_place(
+def promote_candidate(
     run: Run, opened: Opened, target: Target, staged: StagingArea, candidate: Candidate, evidence: ValidationEvidence
 ) -> None:
     """Promote what was validated: make it live, or keep it under the requested names.
@@ -199,7 +199,7 @@ def put_in_place(
     when_stopped(f"The restored data is in place ({target.into or 'live'}); the report was not written.")
 
 
-def hand_over(
+def promote_and_record(
     run: Run,
     opened: Opened,
     target: Target,
@@ -210,7 +210,7 @@ def hand_over(
 ) -> Promotion | None:
     """Promote what was validated. After that, a failure to record it is a note and not a failure of the restore."""
     try:
-        run.call(put_in_place, run, opened, target, staged, candidate, evidence)
+        run.call(promote_candidate, run, opened, target, staged, candidate, evidence)
     except Exception as error:
         if not staged.abandon.handed_over:
             raise
@@ -271,7 +271,7 @@ def _for_the_journal(evidence: ValidationEvidence) -> Evidence:
 
 
 @contextmanager
-def kept_whatever_fails(facts: RecoveryFacts, done: Promotion | None, folder: Path) -> Iterator[None]:
+def raising_evidence_not_written(facts: RecoveryFacts, done: Promotion | None, folder: Path) -> Iterator[None]:
     """If the report cannot be written, raise EvidenceNotWritten, which says what became live or was kept beside it."""
     try:
         yield

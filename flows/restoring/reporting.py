@@ -10,7 +10,7 @@ from edms_tasks.promotion import Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
 from flows.evidence.artifacts import leave_restore
 from flows.restoring.open_restore import Opened
-from flows.restoring.promoting import kept_whatever_fails
+from flows.restoring.promoting import raising_evidence_not_written
 from flows.restoring.restore_result import RestoreResult
 from flows.restoring.restore_sources import RestoreSource
 from flows.restoring.validation import ValidationEvidence
@@ -46,7 +46,7 @@ def report_restore(
         code_migration=code_migration,
         converted=target.converts,
     )
-    with kept_whatever_fails(facts, promotion, evidence.folder):
+    with raising_evidence_not_written(facts, promotion, evidence.folder):
         html, json_file = write_recovery_report(facts, evidence.folder)
         result = RestoreResult(
             snapshot_id=opened.snapshot_id,

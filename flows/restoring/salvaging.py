@@ -83,7 +83,7 @@ class SalvagedSnapshot(WholeSnapshot):
 
 
 @dataclass(frozen=True)
-class Left:
+class RemainingRows:
     """The remaining rows of a table."""
 
     salvaged: SalvagedTable
@@ -128,12 +128,12 @@ def survey_root(
     task_run_name="read what is left of {table.item.entry.table.label}",
     weight=lambda table: table.item.entry.state.rows * len(table.item.entry.table.columns),
 )
-def read_what_is_left(
+def read_salvaged_rows(
     table: Numbered[SalvagedTable], repository: Repository, workspace: Workspace, scratch: Path
-) -> Left:
+) -> RemainingRows:
     """Fetch the remaining rows of a table into the working folder."""
     raw = salvaged_rows(repository, table.item.entry, workspace, scratch / table.folder)
-    return Left(table.item, raw)
+    return RemainingRows(table.item, raw)
 
 
 @task(
@@ -141,7 +141,7 @@ def read_what_is_left(
     tags=["survey"],
     task_run_name="measure what is left of {left.salvaged.entry.table.label}",
 )
-def measure_what_is_left(left: Left, keys: CheckedKeys) -> TableEntry:
+def measure_salvaged_rows(left: RemainingRows, keys: CheckedKeys) -> TableEntry:
     """Count and digest the remaining rows, which the restore must reach."""
     return state_of_salvaged(left.salvaged, left.raw, keys)
 
@@ -192,10 +192,10 @@ def _salvaged(
     """Measure what is left, and list what refers to lost rows and files."""
     # The salvaged rows are in the working folder, less compressed than in the repository, until the validation is done.
     require_space(scratch, sum(table.entry.stored_bytes for table in tables) * 8, "the rows that are left")
-    left = run.map(read_what_is_left, numbered(tables), repository, workspace, scratch / "rows")
+    left = run.map(read_salvaged_rows, numbered(tables), repository, workspace, scratch / "rows")
     raws = {one.salvaged.entry.table.id: one.raw for one in left}
     keys = run.call(tabulate_keys, manifest, [table.entry.table for table in tables], raws, workspace)
-    entries = run.map(measure_what_is_left, left, keys)
+    entries = run.map(measure_salvaged_rows, left, keys)
     indexes = {root.index.root.name: root.index for root in files}
     names = measure_file_names([state.reference for state in manifest.file_names], indexes, repository, keys, scratch)
     losses = Losses(

@@ -9,8 +9,8 @@ from edms_tasks.errors import CommandError, MigrationsDiverged, SnapshotNewerTha
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import Manifest
-from edms_tasks.migrating.code_compatibility import Unknown, lacking, tables_of_app, unknown_to
-from edms_tasks.migrating.migration_history import MigrationHistory, compare_histories, spelled
+from edms_tasks.migrating.code_compatibility import Unknown, missing_in, tables_of_app, unknown_to
+from edms_tasks.migrating.migration_history import MigrationHistory, compare_histories, migration_names
 
 _NOTHING = Unknown((), ())
 
@@ -63,7 +63,7 @@ def plan_version(
     if history.planned:
         notes += (
             f"The EDMS's code is newer than the snapshot: {_count(len(history.planned), 'migration')} run on the staging "
-            f"database after validation: {spelled(history.planned)}.",
+            f"database after validation: {migration_names(history.planned)}.",
         )
     return VersionPlan(migrate=history.planned, notes=notes)
 
@@ -99,7 +99,7 @@ def _diverged(history: MigrationHistory, report: ProbeReport, into: str | None) 
 
 def _newer(history: MigrationHistory, unknown: Unknown, report: ProbeReport, into: str | None) -> VersionPlan:
     parts = f"; unknown to the code: {', '.join(unknown.names())}" if unknown else ""
-    why = f"missing in the code: {spelled(history.missing)}{parts}"
+    why = f"missing in the code: {migration_names(history.missing)}{parts}"
     if into is not None:
         return VersionPlan(
             as_it_is=True,
@@ -122,7 +122,7 @@ def _cut_back(manifest: Manifest, report: ProbeReport, history: MigrationHistory
         raise MigrationsDiverged(
             "The snapshot is both newer and older than the EDMS's code, so --drop-unknown cannot be used.",
             where=report.settings_module,
-            why=f"Only the snapshot has {spelled(history.missing)}; only the code has {spelled(history.planned)}.",
+            why=f"Only the snapshot has {migration_names(history.missing)}; only the code has {migration_names(history.planned)}.",
             fix="Install a version of the EDMS that has all of them. --into restores a copy as it is. Nothing was changed.",
         )
     _require_keys(report, unknown)
@@ -135,14 +135,14 @@ def _cut_back(manifest: Manifest, report: ProbeReport, history: MigrationHistory
         forget=forget,
         notes=(
             f"The snapshot is newer than the EDMS's code. After validation these are dropped, because of --drop-unknown: "
-            f"{', '.join(names) if names else 'no table and no column'}; and the records of {spelled(forget)}.",
+            f"{', '.join(names) if names else 'no table and no column'}; and the records of {migration_names(forget)}.",
         ),
     )
 
 
 def require_compatible(report: ProbeReport, tables: Sequence[Table]) -> None:
     """Require that the tables have everything that the code's models need; raises SnapshotNewerThanCode."""
-    if short := lacking(report.models, tables):
+    if short := missing_in(report.models, tables):
         raise _too_new(
             report, f"The code's models need tables or columns that the snapshot does not have: {', '.join(short)}."
         )

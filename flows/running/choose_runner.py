@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edms_tasks.errors import TransientError
-from flows.running.prefect_api import configured_api, trouble_with
+from flows.running.prefect_api import configured_api, why_unusable
 from flows.running.printable import printable
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def choose_runner(config: Path, settings: Settings, *, flow: bool | None, consol
     """
     api = configured_api()
     prefect = flow if flow is not None else api is not None
-    if prefect and api is not None and (why := trouble_with(api)):
+    if prefect and api is not None and (why := why_unusable(api)):
         if flow:
             raise TransientError(
                 "The Prefect API cannot be used.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ge
 
 from edms_tasks.errors import CheckFailed
 from flows.requests import description_in
-from flows.running.known_failures import naming_failures
+from flows.running.known_failures import with_known_failures
 from flows.running.printable import printable
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def task(
         def title(*args: P.args, **kwargs: P.kwargs) -> str:
             return run_name.format(**signature.bind(*args, **kwargs).arguments)
 
-        return Task(naming_failures(fn, title), name, title, run_name, frozenset(tags), retries, weight)
+        return Task(with_known_failures(fn, title), name, title, run_name, frozenset(tags), retries, weight)
 
     return declare
 
@@ -187,7 +187,7 @@ def flow(
 
     def declare(fn: Callable[[Run, Request], Result]) -> Verb[Request, Result]:
         return Verb(
-            naming_failures(fn, lambda *_: name.removeprefix("edms-")),
+            with_known_failures(fn, lambda *_: name.removeprefix("edms-")),
             name,
             description,
             flow_run_name,

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 Made = TypeVar("Made")
 
 
-def naming_failures(work: Callable[P, Made], title: Callable[P, str]) -> Callable[P, Made]:
+def with_known_failures(work: Callable[P, Made], title: Callable[P, str]) -> Callable[P, Made]:
     """Make a function raise our error instead of a known exception of a library; `title` says what the function works on."""
 
     @wraps(work)

@@ -28,7 +28,7 @@ def bullets(lines: Sequence[object], shown: int = _SHOWN) -> str:
     return text + (f"- … and {len(lines) - shown:,} more\n" if len(lines) > shown else "")
 
 
-def facts(pairs: Iterable[tuple[str, object]]) -> str:
+def fact_list(pairs: Iterable[tuple[str, object]]) -> str:
     """A list of names with their values, without those that are empty."""
     return "".join(f"- **{name}:** {plain(value)}\n" for name, value in pairs if value not in ("", None))
 

@@ -46,7 +46,7 @@ def configured_api(environ: Mapping[str, str] = os.environ) -> PrefectApi | None
     return PrefectApi(url)
 
 
-def trouble_with(api: PrefectApi) -> str:
+def why_unusable(api: PrefectApi) -> str:
     """Why the API cannot be used, or "". It must return its number of runs, which needs its database and our login."""
     if not api.url.startswith(("http://", "https://")):
         return "It is not an http or https address."

@@ -13,7 +13,7 @@ from flows.running.printable import printable
 _LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine", "prefect.flow_runs.runner")
 
 
-def quieten_known_errors() -> None:
+def shorten_known_errors() -> None:
     """Make Prefect log only the text of a known error. Other exceptions keep their tracebacks."""
     # Of a lost API these two tell once for every event, at length.
     logging.getLogger("prefect._internal.concurrency").setLevel(logging.CRITICAL)

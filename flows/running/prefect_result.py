@@ -11,7 +11,7 @@ from edms_tasks.errors import CommandError, EdmsBackupError
 from flows.requests import as_parameters
 from flows.running import on_prefect
 from flows.running.flow_decorators import ChecksFailed, FlowResult, Verb
-from flows.running.prefect_logging import quieten_known_errors
+from flows.running.prefect_logging import shorten_known_errors
 from flows.running.printable import printable
 
 Request = TypeVar("Request")
@@ -19,7 +19,7 @@ Result = TypeVar("Result", bound=FlowResult)
 
 _PREFECTS_OWN = ("prefect", "httpx", "httpcore", "h11", "h2", "websockets", "anyio", "ssl")
 
-quieten_known_errors()
+shorten_known_errors()
 
 
 class LostApi(Exception):

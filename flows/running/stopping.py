@@ -30,7 +30,7 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-def stop_politely() -> None:
+def handle_signals() -> None:
     """Turn signals into `Stopped`, so that the run cleans up. A signal that is already ignored (nohup) stays ignored."""
     _watch()
     for number in _SIGNALS:
@@ -44,7 +44,7 @@ def when_stopped(text: str) -> None:
     _left = text
 
 
-def what_is_left() -> str:
+def sentence_when_stopped() -> str:
     """The sentence that was last set."""
     return _left
 

@@ -12,7 +12,7 @@ import pytest
 
 from edms_tasks.errors import DatabaseRefused, TransientError
 from flows.running.flow_decorators import Task
-from flows.running.known_failures import naming_failures
+from flows.running.known_failures import with_known_failures
 from flows.running.threads import ThreadRunner
 from tests.backed_up import BackedUpSystems
 from tests.running import Protected, run_backup, run_merge, run_restore
@@ -36,7 +36,7 @@ def drivers(postgres_database: str) -> Iterator[list[Execute]]:
         cursor.execute(statement)
         cursor.fetchall()
 
-    yield [naming_failures(one.execute, str), naming_failures(execute, str)]
+    yield [with_known_failures(one.execute, str), with_known_failures(execute, str)]
     cursor.close()
     other.close()
     one.close()
@@ -52,7 +52,7 @@ def test_a_lost_connection_is_recognised_for_each_driver(drivers: list[Execute])
 
 def test_a_server_that_cannot_be_reached_is_a_lost_connection() -> None:
     with pytest.raises(DatabaseRefused):
-        naming_failures(adbc.connect, str)("postgresql://127.0.0.1:1/nobody")
+        with_known_failures(adbc.connect, str)("postgresql://127.0.0.1:1/nobody")
 
 
 def test_an_error_of_the_server_is_no_lost_connection(drivers: list[Execute]) -> None:

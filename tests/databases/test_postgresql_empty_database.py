@@ -7,7 +7,7 @@ import subprocess
 import psycopg
 
 from edms_tasks.databases import DatabaseAddress
-from edms_tasks.databases.postgresql.empty_database import lent
+from edms_tasks.databases.postgresql.empty_database import borrowed
 from tests.postgres_server import PostgresServer
 
 THERE = """
@@ -44,7 +44,7 @@ def test_objects_of_migrations_are_dropped_and_older_ones_stay(
         connection.execute(THERE)
     before = _dump(postgres_server, postgres_database)
 
-    with lent(DatabaseAddress.from_url(postgres_database)), psycopg.connect(postgres_database) as connection:
+    with borrowed(DatabaseAddress.from_url(postgres_database)), psycopg.connect(postgres_database) as connection:
         connection.execute(BY_MIGRATIONS)
 
     assert _dump(postgres_server, postgres_database) == before

@@ -11,7 +11,7 @@ import pytest
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.postgresql import table_locks, view
 from edms_tasks.databases.postgresql.connection import connected
-from edms_tasks.databases.postgresql.table_locks import begin_with_tables_held
+from edms_tasks.databases.postgresql.table_locks import begin_with_locked_tables
 from edms_tasks.errors import TableLocked, TerminalError
 from tests.postgres_server import PostgresServer
 
@@ -45,7 +45,7 @@ def test_a_backup_names_the_locked_table_and_continues_when_it_is_free(
             said.append(line)
             other.commit()
 
-        begin_with_tables_held(connection, address, say)
+        begin_with_locked_tables(connection, address, say)
 
         assert len(said) == 1
         assert 'public."Held"' in said[0]

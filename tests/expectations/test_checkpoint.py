@@ -15,7 +15,7 @@ from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import DatabaseRefused
 from edms_tasks.validate import validate_restored
 from edms_tasks.validation_result import SuiteResult
-from expectations.checkpoint import Summary, TableSuite, run_checkpoint, shared_out
+from expectations.checkpoint import Summary, TableSuite, distributed, run_checkpoint
 from expectations.results import read_summary
 from expectations.summaries import summary_suite
 from tests.expectations.small_edms import PERSON, FoundFiles, create, manifest, states
@@ -107,7 +107,7 @@ def test_a_query_that_fails_is_a_failed_check_and_no_lost_database(postgres_data
 def test_the_heaviest_suites_are_shared_out_first() -> None:
     suites = [_weighing(weight) for weight in (1, 2, 9, 3, 4)]
 
-    shares = shared_out(suites, 2)
+    shares = distributed(suites, 2)
 
     assert [[table.weight for table in share] for share in shares] == [[9, 1], [4, 3, 2]]
 

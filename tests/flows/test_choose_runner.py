@@ -16,7 +16,7 @@ from edms_tasks.errors import TransientError
 from edms_tasks.settings import settings_from
 from flows.running import prefect_api
 from flows.running.choose_runner import choose_runner
-from flows.running.prefect_api import configured_api, trouble_with
+from flows.running.prefect_api import configured_api, why_unusable
 
 PROFILES = """
 active = "plant"
@@ -95,7 +95,7 @@ def test_the_login_is_shown_to_the_api_and_to_nobody_else(tmp_path: Path, monkey
     seen: list[str | None] = []
     with an_api((200, b"7"), seen) as url:
         api = configured_api({"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": "admin:secret", "PREFECT_HOME": "/no"})
-        assert api is not None and trouble_with(api) == ""
+        assert api is not None and why_unusable(api) == ""
 
     assert seen == ["Basic YWRtaW46c2VjcmV0"]
     assert "secret" not in repr(api) and "YWRt" not in repr(api)

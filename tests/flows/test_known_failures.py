@@ -10,7 +10,7 @@ import pytest
 
 from edms_tasks.errors import MemoryExhausted, NoSpace
 from edms_tasks.scratch.workspace import open_workspace
-from flows.running.known_failures import known_failure, naming_failures
+from flows.running.known_failures import known_failure, with_known_failures
 from tests.inventory.small_project import small_project
 from tests.running import run_backup
 
@@ -39,7 +39,7 @@ def test_overflow_files_that_find_no_room_are_a_full_disk(tmp_path: Path) -> Non
         sort = "CREATE TABLE t AS SELECT hash(i) AS h, repeat('x', 100) AS x FROM range(2_000_000) r(i) ORDER BY h"
 
         with pytest.raises((MemoryExhausted, NoSpace)) as refused:
-            naming_failures(workspace.engine.execute, lambda *_: "sort")(sort)
+            with_known_failures(workspace.engine.execute, lambda *_: "sort")(sort)
 
     assert isinstance(refused.value, NoSpace) and "sort" in refused.value.what
 
@@ -52,4 +52,4 @@ def test_a_machine_without_memory_is_distinguished_from_a_limit() -> None:
 
 def test_an_unknown_error_is_left_unchanged() -> None:
     with pytest.raises(duckdb.ParserException):
-        naming_failures(duckdb.execute, lambda *_: "parse")("SELEC 1")
+        with_known_failures(duckdb.execute, lambda *_: "parse")("SELEC 1")

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from markdown_it import MarkdownIt
 
-from flows.running.markdown import bullets, facts, page, plain
+from flows.running.markdown import bullets, fact_list, page, plain
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -44,7 +44,7 @@ def test_a_strangers_text_is_shown_and_never_rendered(text: str, place: str) -> 
     written = {
         "alone": plain(text),
         "in a list": bullets([text]),
-        "as a value": facts([("Name", text)]),
+        "as a value": fact_list([("Name", text)]),
         "in a heading": page(text),
     }[place]
 

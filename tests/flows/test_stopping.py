@@ -70,7 +70,7 @@ def test_two_signals_end_a_command_in_every_state(beforehand: str) -> None:
     waiting = (
         "import os, signal, subprocess, sys, time\n"
         "from flows.running import stopping\n"
-        "stopping.stop_politely()\n"
+        "stopping.handle_signals()\n"
         "gone = subprocess.Popen([sys.executable, '-c', ''])\n"
         "gone.wait()\n"
         f"{beforehand}\n"

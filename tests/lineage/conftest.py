@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.inventory.model import EdmsIdentity
-from edms_tasks.lineage.owner import Asker
+from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.lineage.snapshot_history import SnapshotHistory, history_of
 from edms_tasks.lineage.snapshot_names import choose
 from edms_tasks.manifest import Manifest
@@ -78,10 +78,10 @@ class Shelf:
         return [one.code for one in self.history(edms, here).findings()]
 
 
-def asker(edms: str | None) -> Asker:
+def asker(edms: str | None) -> KnownEdms:
     if edms is None:
-        return Asker(None)
-    return Asker(
+        return KnownEdms(None)
+    return KnownEdms(
         edms, identity_of(edms), ("config.settings", "sqlite", "0" * 16, ()), f"/srv/{edms}", "config.settings"
     )
 

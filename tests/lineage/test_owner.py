@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edms_tasks.errors import UndeterminedSnapshot, UnknownSnapshot
-from edms_tasks.lineage.owner import Asker
+from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.lineage.snapshot_names import choose
 from tests.lineage.conftest import Shelf, asker
 from tests.repository.samples import identity_of
@@ -86,14 +86,14 @@ def test_snapshots_of_an_earlier_release_that_two_edms_could_claim_belong_to_nei
 def test_without_asking_the_edms_the_only_edms_of_the_repository_is_used(shelf: Shelf) -> None:
     ours = shelf.add("ours", 1)
 
-    chosen = choose(shelf.repository, "latest", Asker(None))
+    chosen = choose(shelf.repository, "latest", KnownEdms(None))
     assert chosen.snapshot_id == ours
     assert any("host of ours" in note for note in chosen.notes)
     with pytest.raises(UndeterminedSnapshot):
-        choose(shelf.repository, "latest", Asker(None, project="/srv/elsewhere"))
+        choose(shelf.repository, "latest", KnownEdms(None, project="/srv/elsewhere"))
     shelf.add("theirs", 2)
     with pytest.raises(UndeterminedSnapshot):
-        choose(shelf.repository, "latest", Asker(None))
+        choose(shelf.repository, "latest", KnownEdms(None))
 
 
 def test_the_same_id_with_other_names_is_the_same_edms_and_the_change_is_reported(shelf: Shelf) -> None:

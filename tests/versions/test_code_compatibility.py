@@ -5,7 +5,7 @@ from __future__ import annotations
 from edms_tasks.inventory.model import Column, Table, UniqueKey
 from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeUnique
 from edms_tasks.manifest import TableEntry, TableState
-from edms_tasks.migrating.code_compatibility import lacking, unenforced, unknown_to
+from edms_tasks.migrating.code_compatibility import missing_in, unenforced, unknown_to
 
 
 def _table(name: str, *columns: str, model: str | None = None, drifted: str = "", **more: object) -> Table:
@@ -77,8 +77,8 @@ def test_missing_tables_and_columns_of_managed_models_are_named() -> None:
     tables = [_table("document", "id")]
     models = [_model("document", "id", "title"), _model("shelf", "id"), _model("a_view", "id", managed=False)]
 
-    assert lacking(models, tables) == ("column document.title of app.Document", "table shelf of app.Shelf")
-    assert lacking([_model("document", "id")], tables) == ()
+    assert missing_in(models, tables) == ("column document.title of app.Document", "table shelf of app.Shelf")
+    assert missing_in([_model("document", "id")], tables) == ()
 
 
 def test_a_key_that_only_the_model_has_is_named() -> None:

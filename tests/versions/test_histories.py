@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edms_tasks.inventory.probe_report import ProbeMigration
-from edms_tasks.migrating.migration_history import MigrationHistory, compare_histories, spelled
+from edms_tasks.migrating.migration_history import MigrationHistory, compare_histories, migration_names
 
 ONE, TWO, THREE, FOUR = (("a", f"000{number}") for number in (1, 2, 3, 4))
 SQUASHED = ("a", "0001_squashed_0003")
@@ -94,7 +94,7 @@ def test_a_squashed_migration_whose_replaces_was_removed_is_an_obstacle_where_it
     history = compare_histories([ONE, TWO, THREE], [THREE], code)
 
     assert "would create tables that are there already" in _why(history)
-    assert spelled([SQUASHED]) in _why(history)
+    assert migration_names([SQUASHED]) in _why(history)
     assert history.missing == ()
 
 

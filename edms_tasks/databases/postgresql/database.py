@@ -15,7 +15,7 @@ from edms_tasks.databases.postgresql.abandoned_databases import STAGING, fitting
 from edms_tasks.databases.postgresql.advisory_locks import AdvisoryLock, advisory_lock, locked_by
 from edms_tasks.databases.postgresql.connection import ask_server, connected
 from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create
-from edms_tasks.databases.postgresql.empty_database import created, lent
+from edms_tasks.databases.postgresql.empty_database import borrowed, created
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
 from edms_tasks.databases.postgresql.pg_dump import required_programs
 from edms_tasks.databases.postgresql.promotion_comment import note, noted
@@ -117,7 +117,7 @@ class PostgresDatabase:
         name = unique_name(into, _MIGRATED)
         with self._maintenance() as connection:
             if exists(connection, into) and not may_create(connection):
-                return lent(self.address.renamed(into))
+                return borrowed(self.address.renamed(into))
             self._require_createdb(connection)
         return created(self.address.renamed(name), self._maintenance_address(), into)
 

@@ -43,7 +43,7 @@ class LentSettings:
     @property
     def search_path(self) -> str:
         """The EDMS's search path with pg_catalog first."""
-        return behind_the_catalogue(self.values.get(SEARCH_PATH, ""))
+        return with_pg_catalog_first(self.values.get(SEARCH_PATH, ""))
 
     def of_session(self) -> dict[str, str]:
         """The settings for a session that loads rows. The others would change how values are read."""
@@ -99,7 +99,7 @@ class LentSettings:
         return [name for name in needed if name.lower() not in function.settings]
 
 
-def behind_the_catalogue(search_path: str) -> str:
+def with_pg_catalog_first(search_path: str) -> str:
     """A search path with pg_catalog first, so that nobody's types, operators or functions replace PostgreSQL's."""
     return f"pg_catalog, {search_path}" if search_path else "pg_catalog"
 

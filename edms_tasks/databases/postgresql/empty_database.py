@@ -46,7 +46,7 @@ def created(address: DatabaseAddress, maintenance: DatabaseAddress, target: str)
 
 
 @contextmanager
-def lent(address: DatabaseAddress) -> Iterator[DatabaseAddress]:
+def borrowed(address: DatabaseAddress) -> Iterator[DatabaseAddress]:
     """Use an existing empty database; everything that was created in it meanwhile is dropped afterwards, and nothing else.
 
     Raises:

@@ -67,7 +67,7 @@ def empty_extension_table(connection: Connection, name: str) -> None:
     connection.execute(f"DELETE FROM ONLY {name}".encode())
 
 
-def left_as_made(connection: Connection, entry: TableEntry, where: str) -> str:
+def note_on_unwritable_table(connection: Connection, entry: TableEntry, where: str) -> str:
     """A note on a table that this role may not write, if it has as many rows as the snapshot; the validation compares them.
 
     Raises:

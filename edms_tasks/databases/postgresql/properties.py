@@ -206,7 +206,7 @@ def recorded_properties(settings: Mapping[str, str]) -> Properties | None:
         ) from error
 
 
-def as_before(settings: Mapping[str, str]) -> Properties:
+def properties_of_earlier_release(settings: Mapping[str, str]) -> Properties:
     """The properties of a snapshot of an earlier release, which recorded locale and settings only."""
     prefix = "set."
     return Properties(

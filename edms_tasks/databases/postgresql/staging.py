@@ -24,7 +24,7 @@ from edms_tasks.databases.postgresql.dangling_foreign_keys import keys_of, make_
 from edms_tasks.databases.postgresql.definitions import contents_of
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
 from edms_tasks.databases.postgresql.edms_session_settings import LentSettings, choose
-from edms_tasks.databases.postgresql.extension_tables import empty_extension_table, left_as_made
+from edms_tasks.databases.postgresql.extension_tables import empty_extension_table, note_on_unwritable_table
 from edms_tasks.databases.postgresql.function_indexes import build, over_own_functions
 from edms_tasks.databases.postgresql.generated_columns import GeneratedTables
 from edms_tasks.databases.postgresql.loading import copy_table
@@ -119,7 +119,7 @@ class PostgresStaging:
         except psycopg.Error as error:
             if of_an_extension and isinstance(error, InsufficientPrivilege):
                 connection.rollback()
-                self.notes.append(left_as_made(connection, entry, self.address.display))
+                self.notes.append(note_on_unwritable_table(connection, entry, self.address.display))
                 return entry.state.rows
             raise TerminalError(
                 f"PostgreSQL refused rows of {table.label}.",

@@ -12,12 +12,12 @@ from psycopg import errors as pg_errors
 
 from edms_tasks.databases.postgresql.properties import (
     Properties,
-    as_before,
     closing_statements,
     listed,
     locale_clauses,
     privilege_name,
     privilege_statements,
+    properties_of_earlier_release,
     read_properties,
     recorded_properties,
     setting_name,
@@ -64,7 +64,7 @@ class StagingProperties:
         self.notes = [] if recorded else [_UNRECORDED]
         self.left_out: list[LeftOut] = []
         self.owner = ""
-        self._wanted = recorded or as_before(schema.settings)
+        self._wanted = recorded or properties_of_earlier_release(schema.settings)
         self._recorded = recorded is not None
         self._final = final
         self._made_for = made_for or final

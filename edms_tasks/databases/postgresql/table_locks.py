@@ -44,7 +44,7 @@ _HOLDERS = """
 """
 
 
-def begin_with_tables_held(
+def begin_with_locked_tables(
     connection: Connection, address: DatabaseAddress, say: Callable[[str], None] = _log.warning
 ) -> None:
     """Begin a read-only transaction with one snapshot, in which no table can be truncated or altered.

@@ -20,14 +20,19 @@ from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, con
 from edms_tasks.databases.postgresql.copy_reader import CopiedRows, as_types, rows_and_strange_dates
 from edms_tasks.databases.postgresql.definitions import UNENFORCED, read_definitions, read_unenforced
 from edms_tasks.databases.postgresql.edms_functions import tables_with_own_functions
-from edms_tasks.databases.postgresql.edms_session_settings import behind_the_catalogue, recorded_settings
+from edms_tasks.databases.postgresql.edms_session_settings import recorded_settings, with_pg_catalog_first
 from edms_tasks.databases.postgresql.maintenance_failures import read_maintenance_findings
 from edms_tasks.databases.postgresql.output_functions import output_text
 from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
 from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH, SESSION
 from edms_tasks.databases.postgresql.size_estimate import rows_on_disk
-from edms_tasks.databases.postgresql.table_locks import PATIENCE, begin_with_tables_held, is_lock_timeout, table_locked
+from edms_tasks.databases.postgresql.table_locks import (
+    PATIENCE,
+    begin_with_locked_tables,
+    is_lock_timeout,
+    table_locked,
+)
 from edms_tasks.databases.postgresql.type_encodings import DATED, TEXTUAL, base_of, has_xml, measure_of
 from edms_tasks.databases.postgresql.unplannable_tables import (
     compared_with,
@@ -63,7 +68,7 @@ def open_view(address: DatabaseAddress, jobs: int) -> Iterator[PostgresView]:
     """Yield a view of one REPEATABLE READ snapshot; every reader imports it. Raises DatabaseRefused, TableLocked, TerminalError."""
     server = ask_server(address)
     with connected(address) as connection:
-        begin_with_tables_held(connection, address)
+        begin_with_locked_tables(connection, address)
         row = connection.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
         assert row is not None  # the function always returns one row
         view = PostgresView(server.settled, connection, str(row[0]), server.own, jobs)
@@ -315,7 +320,7 @@ class PostgresView:
 
     @property
     def _copied(self) -> CopiedRows:
-        return CopiedRows(self._address, self._snapshot, behind_the_catalogue(self._own.search_path))
+        return CopiedRows(self._address, self._snapshot, with_pg_catalog_first(self._own.search_path))
 
     def _is_copied(self, table: Table) -> bool:
         """Whether the table must be read by COPY, because no query can read it. Raises TerminalError if COPY is not enough."""
@@ -331,13 +336,13 @@ class PostgresView:
         """The settings of the EDMS's sessions when they write rows."""
         own = {name: self._own.settings[name] for name in ("TimeZone", "DateStyle") if name in self._own.settings}
         zone = {"TimeZone": self._address.time_zone} if self._address.time_zone else {}
-        return own | zone | {SEARCH_PATH: behind_the_catalogue(self._own.settings[SEARCH_PATH])}
+        return own | zone | {SEARCH_PATH: with_pg_catalog_first(self._own.settings[SEARCH_PATH])}
 
     def _set_search_path(self, cursor: adbc.Cursor, *tables: Table) -> None:
         """Set the search path for one read of these tables: the EDMS's if they call its functions, otherwise empty."""
         path = ""
         if any((table.schema_name, table.name) in self._with_own_functions for table in tables):
-            path = behind_the_catalogue(self._own.search_path)
+            path = with_pg_catalog_first(self._own.search_path)
         cursor.execute(f"SELECT pg_catalog.set_config('search_path', {literal(path)}, true)")
 
     @contextmanager

@@ -25,7 +25,7 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
     print_plan(console, result.plan, every=every)
     for note in result.notes:
         line(console, f"· {note}")
-    print_looked(console, result.plan.looked)
+    print_search_coverage(console, result.plan.looked)
     print_seconds(console, result.seconds)
     if result.report:
         line(console, f"report    {result.report}")
@@ -46,7 +46,7 @@ def print_merge(console: Console, result: MergeResult, *, every: bool = False) -
             line(console, f"✗ derived tables were not rebuilt: run {', '.join(result.not_rebuilt)} in the EDMS")
 
 
-def print_looked(console: Console, looked: SearchCoverage) -> None:
+def print_search_coverage(console: Console, looked: SearchCoverage) -> None:
     """Print what was searched for undeclared ids."""
     if not looked.models:
         return

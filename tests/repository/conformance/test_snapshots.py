@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edms_tasks.errors import DamagedRepository, UnknownSnapshot
-from edms_tasks.lineage.owner import Asker
+from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.lineage.snapshot_names import choose
 from edms_tasks.repository import Repository
 from tests.repository.samples import Store, manifest_of
@@ -22,7 +22,7 @@ def write_days(repository: Repository, *days: int, tag: str | None = None, after
 
 
 def resolve(repository: Repository, name: str) -> str:
-    return choose(repository, name, Asker(None)).snapshot_id
+    return choose(repository, name, KnownEdms(None)).snapshot_id
 
 
 def test_snapshots_are_listed_in_the_order_of_their_making(repository: Repository) -> None:
