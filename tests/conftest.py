@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import Settings
 from tests.backed_up import BackedUpSystems
+from tests.memory import folder_in_memory
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
 from tests.restored_system import RecoveredSystems
@@ -23,6 +26,30 @@ from tests.warm_python import warm_python
 # The same examples in every run: what changed is the code. `EDMS_BACKUP_EXPLORE=1` tries new ones.
 hypothesis.settings.register_profile("suite", derandomize="EDMS_BACKUP_EXPLORE" not in os.environ, deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+# By default Python looks through all objects for unused cycles so often that it is a twentieth of the suite's time.
+gc.set_threshold(50_000, 20, 20)
+
+_in_memory = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the tests' folders in memory if there is plenty, unless `--basetemp` says where."""
+    if config.option.basetemp is None and "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = folder_in_memory("edms-tests")
+        if folder is not None:
+            config.stash[_in_memory] = folder
+            config.option.basetemp = str(folder / "run")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Take no memory after the run. What a failed one leaves can be looked at until the next."""
+    folder = session.config.stash.get(_in_memory, None)
+    if folder is not None and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
