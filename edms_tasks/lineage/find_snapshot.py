@@ -19,14 +19,14 @@ def chosen_snapshot(
     settings: Settings, repository: Repository, name: str, report: ProbeReport | None = None, *, passing_over: str = ""
 ) -> Chosen:
     """The snapshot that a name means; see `choose`. `report` is the probe's report if the EDMS was inspected."""
-    asker = _asker(settings, repository, report)
-    return choose(repository, name, asker, _here(settings, repository, asker), passing_over=passing_over)
+    this_edms = _this_edms(settings, repository, report)
+    return choose(repository, name, this_edms, _here(settings, repository, this_edms), passing_over=passing_over)
 
 
 def own_history(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> SnapshotHistory:
     """The snapshots of the EDMS that the settings describe."""
-    asker = _asker(settings, repository, report)
-    return history_of(repository, asker, _here(settings, repository, asker))
+    this_edms = _this_edms(settings, repository, report)
+    return history_of(repository, this_edms, _here(settings, repository, this_edms))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
     """Check the order and completeness of all snapshots in a repository."""
     own = own_history(settings, repository)
     found: dict[tuple[str, str, str], Finding] = {}
-    for history in (own, *histories(own.survey, own.asker)):
+    for history in (own, *histories(own.survey, own.this_edms)):
         for one in history.findings():
             found.setdefault((one.code, one.subject, one.message), one)
     problems = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code in PROBLEMS)
@@ -51,10 +51,10 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
     return RepositoryState(own.survey, own, problems, notes)
 
 
-def _asker(settings: Settings, repository: Repository, report: ProbeReport | None) -> KnownEdms:
+def _this_edms(settings: Settings, repository: Repository, report: ProbeReport | None) -> KnownEdms:
     return known_edms(settings, report) if report is not None else known_edms_uninspected(settings, repository.identity)
 
 
-def _here(settings: Settings, repository: Repository, asker: KnownEdms) -> Mark | None:
-    witness = remembered(settings.workdir).of(asker.id, repository.identity)
+def _here(settings: Settings, repository: Repository, this_edms: KnownEdms) -> Mark | None:
+    witness = remembered(settings.workdir).of(this_edms.id, repository.identity)
     return witness.mark if witness is not None else None

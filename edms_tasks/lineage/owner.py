@@ -67,14 +67,14 @@ def traits_of(manifest: Manifest) -> Traits:
     return (manifest.edms.settings_module, manifest.engine, manifest.edms.secret_key_fingerprint, roots)
 
 
-def owners(manifests: Mapping[str, Manifest], asker: KnownEdms) -> dict[str, str]:
+def owners(manifests: Mapping[str, Manifest], this_edms: KnownEdms) -> dict[str, str]:
     """Id of each snapshot -> key of its EDMS: the EDMS's id, or one made of the traits."""
     known: dict[Traits, set[str]] = {}
     for manifest in manifests.values():
         if manifest.identity is not None:
             known.setdefault(traits_of(manifest), set()).add(manifest.identity.id)
-    if asker.id is not None and asker.traits is not None:
-        known.setdefault(asker.traits, set()).add(asker.id)
+    if this_edms.id is not None and this_edms.traits is not None:
+        known.setdefault(this_edms.traits, set()).add(this_edms.id)
     return {name: _owner(manifest, known) for name, manifest in manifests.items()}
 
 

@@ -31,12 +31,12 @@ class Reopened:
     findings: tuple[Finding, ...] = ()
 
 
-def reopen(settings: Settings, asker: KnownEdms, *, create: bool = False, accept: bool = False) -> Reopened:
+def reopen(settings: Settings, this_edms: KnownEdms, *, create: bool = False, accept: bool = False) -> Reopened:
     """Open the repository that was used before.
 
     Args:
         settings: the settings of this EDMS.
-        asker: the EDMS that is backed up.
+        this_edms: the EDMS that is backed up.
         create: create a repository if there is none, even if one was used before.
         accept: use the repository at the URL even if it is another one or an older copy.
 
@@ -46,24 +46,24 @@ def reopen(settings: Settings, asker: KnownEdms, *, create: bool = False, accept
     memory = remembered(settings.workdir)
     findings = tuple(make_finding("last-backup-unreadable", path) for path in memory.unreadable)
     if not Repository.is_at(settings.repository):
-        repository, notes = _make(settings, asker, memory, create)
+        repository, notes = _make(settings, this_edms, memory, create)
         return Reopened(repository, None, notes, findings)
     repository = Repository.open(settings.repository)
-    witness = memory.of(asker.id, repository.identity)
+    witness = memory.of(this_edms.id, repository.identity)
     notes = ()
     if settings.repository.id is None:
-        notes = _compare(settings, asker, memory, repository, accept)
+        notes = _compare(settings, this_edms, memory, repository, accept)
     if witness is not None:
-        notes += _not_older(repository, asker, witness, accept)
+        notes += _not_older(repository, this_edms, witness, accept)
     return Reopened(repository, witness, notes, findings)
 
 
 def _make(
-    settings: Settings, asker: KnownEdms, memory: BackupRecords, create: bool
+    settings: Settings, this_edms: KnownEdms, memory: BackupRecords, create: bool
 ) -> tuple[Repository, tuple[str, ...]]:
     """Create a repository, unless one was used before."""
     asked_for = settings.repository.model_copy(update={"id": None}) if create else settings.repository
-    used = [one for one in memory.witnesses if one.identity.id == asker.id or one.url == _display(settings)]
+    used = [one for one in memory.witnesses if one.identity.id == this_edms.id or one.url == _display(settings)]
     if not create and (settings.repository.id is not None or used):
         raise AnotherRepository(
             "The repository does not exist.",
@@ -90,10 +90,10 @@ def _make(
 
 
 def _compare(
-    settings: Settings, asker: KnownEdms, memory: BackupRecords, repository: Repository, accept: bool
+    settings: Settings, this_edms: KnownEdms, memory: BackupRecords, repository: Repository, accept: bool
 ) -> tuple[str, ...]:
     """Refuse a repository that this EDMS has never used, where it has used another."""
-    used = [one for one in memory.witnesses if one.identity.id == asker.id or one.url == repository.display]
+    used = [one for one in memory.witnesses if one.identity.id == this_edms.id or one.url == repository.display]
     if not used or any(one.repository == repository.identity for one in used):
         if used and used[0].repository != repository.identity:
             return (f"The last backup went into another repository ({used[0].url}, id {used[0].repository[:12]}).",)
@@ -109,10 +109,10 @@ def _compare(
     )
 
 
-def _not_older(repository: Repository, asker: KnownEdms, witness: BackupRecord, accept: bool) -> tuple[str, ...]:
+def _not_older(repository: Repository, this_edms: KnownEdms, witness: BackupRecord, accept: bool) -> tuple[str, ...]:
     """Refuse a copy of the repository that was made before the last backup."""
     found = repository.survey()
-    head = found.heads.get(asker.id or "")
+    head = found.heads.get(this_edms.id or "")
     there = {*found.intact, *found.unreadable, *(one.previous for one in found.intact.values())}
     if witness.snapshot in there or (head is not None and head.number >= witness.number):
         return ()

@@ -21,7 +21,7 @@ class SnapshotHistory:
     """One EDMS's snapshots, and those of others."""
 
     survey: Survey
-    asker: KnownEdms
+    this_edms: KnownEdms
     owner: Mapping[str, str]  # id of each readable snapshot -> key of its EDMS
     key: str | None  # of the EDMS whose history this is; None if it is unknown
     chain: Chain
@@ -155,39 +155,39 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def history_of(repository: Repository, asker: KnownEdms, here: Mark | None = None) -> SnapshotHistory:
-    """The history of the EDMS `asker`; if that is unknown, of the only EDMS in the repository."""
+def history_of(repository: Repository, this_edms: KnownEdms, here: Mark | None = None) -> SnapshotHistory:
+    """The history of the EDMS `this_edms`; if that is unknown, of the only EDMS in the repository."""
     found = repository.survey()
-    owner = owners(found.intact, asker)
-    key = asker.id if asker.id is not None else _only(owner, found.intact, asker)
-    return _history(found, asker, owner, key, here)
+    owner = owners(found.intact, this_edms)
+    key = this_edms.id if this_edms.id is not None else _only(owner, found.intact, this_edms)
+    return _history(found, this_edms, owner, key, here)
 
 
-def histories(found: Survey, asker: KnownEdms) -> tuple[SnapshotHistory, ...]:
+def histories(found: Survey, this_edms: KnownEdms) -> tuple[SnapshotHistory, ...]:
     """The history of every other EDMS in the repository."""
-    owner = owners(found.intact, asker)
-    keys = sorted({*owner.values(), *found.heads} - {asker.id})
-    return tuple(_history(found, asker, owner, key, None) for key in keys)
+    owner = owners(found.intact, this_edms)
+    keys = sorted({*owner.values(), *found.heads} - {this_edms.id})
+    return tuple(_history(found, this_edms, owner, key, None) for key in keys)
 
 
 def _history(
-    found: Survey, asker: KnownEdms, owner: Mapping[str, str], key: str | None, here: Mark | None
+    found: Survey, this_edms: KnownEdms, owner: Mapping[str, str], key: str | None, here: Mark | None
 ) -> SnapshotHistory:
     own = [name for name, description_of in owner.items() if description_of == key]
     head = found.heads.get(key) if key is not None else None
     chain = chain_of(found.links, own, found.unreadable, head=head, here=here)
-    return SnapshotHistory(found, asker, owner, key, chain, head, here)
+    return SnapshotHistory(found, this_edms, owner, key, chain, head, here)
 
 
-def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], asker: KnownEdms) -> str | None:
+def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], this_edms: KnownEdms) -> str | None:
     """The key of the repository's only EDMS; None if there are several, or the settings name another project or module."""
     keys = set(owner.values())
-    if len(keys) != 1 or keys & asker.others:
+    if len(keys) != 1 or keys & this_edms.others:
         return None
     for manifest in manifests.values():
-        if asker.settings_module and manifest.edms.settings_module != asker.settings_module:
+        if this_edms.settings_module and manifest.edms.settings_module != this_edms.settings_module:
             return None
-        if asker.project and manifest.identity is not None and manifest.identity.project != asker.project:
+        if this_edms.project and manifest.identity is not None and manifest.identity.project != this_edms.project:
             return None
     return keys.pop()
 

@@ -29,14 +29,14 @@ class Chosen:
 
 
 def choose(
-    repository: Repository, name: str, asker: KnownEdms, here: Mark | None = None, *, passing_over: str = ""
+    repository: Repository, name: str, this_edms: KnownEdms, here: Mark | None = None, *, passing_over: str = ""
 ) -> Chosen:
     """The snapshot that a name means: `latest`, an id or its first digits (at least 4), or a tag (its newest snapshot).
 
     Args:
         repository: the repository to search.
         name: `latest`, an id, a beginning of one, or a tag.
-        asker: the EDMS whose snapshot is wanted.
+        this_edms: the EDMS whose snapshot is wanted.
         here: the newest snapshot by the record in the working folder.
         passing_over: `latest` skips snapshots whose tag begins with this; "" skips none.
 
@@ -45,7 +45,7 @@ def choose(
         UndeterminedSnapshot: the latest cannot be determined, or the name is the tag of another EDMS's snapshot.
         DamagedRepository: the snapshot's manifest is damaged, or a damaged one may be the latest.
     """
-    history = history_of(repository, asker, here)
+    history = history_of(repository, this_edms, here)
     if name == "latest":
         snapshot_id = _latest(repository, history, passing_over)
         notes = (*_order_notes(history, snapshot_id), *_owner_notes(history, snapshot_id))
@@ -110,10 +110,10 @@ def _none_of_its_own(repository: Repository, history: SnapshotHistory) -> Unknow
             where=repository.display,
             fix="Make one with `edms-backup backup`.",
         )
-    asker = history.asker
+    this_edms = history.this_edms
     now = "not known: the EDMS was not inspected, and [edms] id is not set"
-    if asker.id is not None:
-        now = describe_edms(asker.identity) if asker.identity else f"id {asker.id}"
+    if this_edms.id is not None:
+        now = describe_edms(this_edms.identity) if this_edms.identity else f"id {this_edms.id}"
     there = "\n         ".join(description_of(history, key) for key in list(others)[:_SHOWN])
     return UndeterminedSnapshot(
         "The repository has no snapshot of this EDMS.",
@@ -178,11 +178,11 @@ def _owner_notes(history: SnapshotHistory, snapshot_id: str) -> tuple[str, ...]:
     manifest = history.survey.intact.get(snapshot_id)
     if manifest is None:
         return ()
-    asker = history.asker
-    if asker.id is None:
+    this_edms = history.this_edms
+    if this_edms.id is None:
         return (f"The EDMS could not be identified. The snapshot is of {names_of(manifest)}.",)
-    if history.owner[snapshot_id] != asker.id:
-        now = describe_edms(asker.identity) if asker.identity else f"id {asker.id}"
+    if history.owner[snapshot_id] != this_edms.id:
+        now = describe_edms(this_edms.identity) if this_edms.identity else f"id {this_edms.id}"
         if manifest.identity is None:
             return (
                 f"THE SNAPSHOT MAY BE ANOTHER EDMS'S: the release that made it did not record its EDMS, and it looks different."
@@ -191,8 +191,8 @@ def _owner_notes(history: SnapshotHistory, snapshot_id: str) -> tuple[str, ...]:
         return (f"THE SNAPSHOT IS ANOTHER EDMS'S. It is of {names_of(manifest)}. This EDMS is {now}.",)
     if (
         manifest.identity is not None
-        and asker.identity is not None
-        and (changes := changed_names(manifest.identity, asker.identity))
+        and this_edms.identity is not None
+        and (changes := changed_names(manifest.identity, this_edms.identity))
     ):
         return (f"This EDMS has other names than at the backup: {changes}.",)
     return ()

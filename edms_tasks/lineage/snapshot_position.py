@@ -32,11 +32,11 @@ class SnapshotPlace:
     notes: tuple[str, ...] = ()
 
 
-def place_of(repository: Repository, asker: KnownEdms, reopened: Reopened) -> SnapshotPlace:
+def place_of(repository: Repository, this_edms: KnownEdms, reopened: Reopened) -> SnapshotPlace:
     """Read all manifests and determine the position; only under the repository's lock."""
-    assert asker.identity is not None  # a backup inspects the EDMS
+    assert this_edms.identity is not None  # a backup inspects the EDMS
     here = reopened.witness.mark if reopened.witness is not None else None
-    history = history_of(repository, asker, here)
+    history = history_of(repository, this_edms, here)
     previous, number = history.next_mark
     newest = history.newest
     manifest = history.survey.intact[newest] if newest is not None else None
@@ -44,12 +44,12 @@ def place_of(repository: Repository, asker: KnownEdms, reopened: Reopened) -> Sn
     old = {later[:12] for later, _ in history.chain.backwards} - {(newest or "")[:12]}
     findings = [one for one in history.findings() if not (one.code == "clock-set-back" and one.subject in old)]
     return SnapshotPlace(
-        identity=asker.identity,
+        identity=this_edms.identity,
         previous=previous,
         number=number,
         aside=tuple(one for one in history.chain.heads if one != newest),
         base=(newest, manifest) if newest is not None and manifest is not None else None,
-        findings=(*reopened.findings, *findings, *_of_the_clock(newest, manifest), *_of_the_names(manifest, asker)),
+        findings=(*reopened.findings, *findings, *_of_the_clock(newest, manifest), *_of_the_names(manifest, this_edms)),
         notes=_of_others(history) if newest is None else (),
     )
 
@@ -68,18 +68,18 @@ def _of_the_clock(newest: str | None, manifest: Manifest | None) -> list[Finding
     ]
 
 
-def _of_the_names(manifest: Manifest | None, asker: KnownEdms) -> list[Finding]:
-    assert asker.identity is not None
+def _of_the_names(manifest: Manifest | None, this_edms: KnownEdms) -> list[Finding]:
+    assert this_edms.identity is not None
     if (
         manifest is None
         or manifest.identity is None
-        or not (changes := changed_names(manifest.identity, asker.identity))
+        or not (changes := changed_names(manifest.identity, this_edms.identity))
     ):
         return []
     return [
         make_finding(
             "edms-moved",
-            asker.identity.id,
+            this_edms.identity.id,
             f"This EDMS has other names than at the previous backup: {changes}.",
         )
     ]

@@ -51,7 +51,7 @@ class BackupSource:
 
     report: ProbeReport
     database: Database
-    asker: KnownEdms
+    this_edms: KnownEdms
     reopened: Reopened
 
     @property
@@ -74,11 +74,11 @@ def inspect_source(run: Run, request: BackupRequest) -> BackupSource:
     database.check_source(settings.workdir)
     require_reachable(report, database.address)
     _require_migrated(run, report)
-    asker = known_edms(settings, report)
-    reopened = reopen(settings, asker, create=request.create_repository, accept=request.accept_repository)
+    this_edms = known_edms(settings, report)
+    reopened = reopen(settings, this_edms, create=request.create_repository, accept=request.accept_repository)
     for note in reopened.notes:
         run.say(note)
-    return BackupSource(report, database, asker, reopened)
+    return BackupSource(report, database, this_edms, reopened)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ class SnapshotInTheMaking:
     def enter(self, folder: Path, together: ConsistentReading) -> None:
         """Determine the new snapshot's position; under the locks, so that no other run adds a snapshot meanwhile."""
         self.folder, self._together = folder, together
-        self.place: SnapshotPlace = place_of(self.repository, self._source.asker, self._source.reopened)
+        self.place: SnapshotPlace = place_of(self.repository, self._source.this_edms, self._source.reopened)
         self._notes += self.place.notes
         of_folders = self._run.settings, self._source.report
         self.findings += [*self.place.findings, *unswappable_folders(*of_folders), *torn_databases(*of_folders)]

@@ -69,16 +69,16 @@ class Shelf:
         return Manifest.from_json(self.repository.read_snapshot(snapshot_id), where="")
 
     def history(self, edms: str | None, here: Mark | None = None) -> SnapshotHistory:
-        return history_of(self.repository, asker(edms), here)
+        return history_of(self.repository, this_edms(edms), here)
 
     def latest(self, edms: str | None, here: Mark | None = None) -> str:
-        return choose(self.repository, "latest", asker(edms), here).snapshot_id
+        return choose(self.repository, "latest", this_edms(edms), here).snapshot_id
 
     def codes(self, edms: str | None, here: Mark | None = None) -> list[str]:
         return [one.code for one in self.history(edms, here).findings()]
 
 
-def asker(edms: str | None) -> KnownEdms:
+def this_edms(edms: str | None) -> KnownEdms:
     if edms is None:
         return KnownEdms(None)
     return KnownEdms(

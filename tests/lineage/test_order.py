@@ -9,13 +9,13 @@ import pytest
 from edms_tasks.errors import DamagedRepository, UndeterminedSnapshot
 from edms_tasks.lineage.snapshot_names import choose
 from edms_tasks.repository.chain import Mark
-from tests.lineage.conftest import Shelf, asker
+from tests.lineage.conftest import Shelf, this_edms
 
 
 def test_latest_is_the_last_snapshot_even_if_the_clock_was_set_back(shelf: Shelf) -> None:
     first, second, third = shelf.add("ours", 10), shelf.add("ours", 5), shelf.add("ours", 6)
 
-    chosen = choose(shelf.repository, "latest", asker("ours"))
+    chosen = choose(shelf.repository, "latest", this_edms("ours"))
 
     assert shelf.history("ours").chain.order == (first, second, third)
     assert chosen.snapshot_id == third

@@ -7,7 +7,7 @@ import pytest
 from edms_tasks.errors import UndeterminedSnapshot, UnknownSnapshot
 from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.lineage.snapshot_names import choose
-from tests.lineage.conftest import Shelf, asker
+from tests.lineage.conftest import Shelf, this_edms
 from tests.repository.samples import identity_of
 
 
@@ -35,7 +35,7 @@ def test_another_edms_snapshot_can_be_used_by_its_id_and_is_named_as_such(shelf:
     shelf.add("ours", 1)
     theirs = shelf.add("theirs", 2)
 
-    chosen = choose(shelf.repository, theirs[:10], asker("ours"))
+    chosen = choose(shelf.repository, theirs[:10], this_edms("ours"))
 
     assert chosen.snapshot_id == theirs
     (note,) = chosen.notes
@@ -48,9 +48,9 @@ def test_each_edms_has_its_own_tags(shelf: Shelf) -> None:
     shelf.add("theirs", 2, tag="monday")
     theirs = shelf.add("theirs", 3, tag="tuesday")
 
-    assert choose(shelf.repository, "monday", asker("ours")).snapshot_id == ours
+    assert choose(shelf.repository, "monday", this_edms("ours")).snapshot_id == ours
     with pytest.raises(UndeterminedSnapshot, match=theirs[:12]):
-        choose(shelf.repository, "tuesday", asker("ours"))
+        choose(shelf.repository, "tuesday", this_edms("ours"))
 
 
 def test_a_missing_snapshot_of_another_edms_does_not_stop_ours(shelf: Shelf) -> None:
@@ -99,7 +99,7 @@ def test_without_asking_the_edms_the_only_edms_of_the_repository_is_used(shelf: 
 def test_the_same_id_with_other_names_is_the_same_edms_and_the_change_is_reported(shelf: Shelf) -> None:
     made = shelf.add(identity_of("ours", host="the old machine"), 1)
 
-    chosen = choose(shelf.repository, "latest", asker("ours"))
+    chosen = choose(shelf.repository, "latest", this_edms("ours"))
     assert chosen.snapshot_id == made
     assert any("the old machine" in note for note in chosen.notes)
 
@@ -109,5 +109,5 @@ def test_a_tag_of_an_earlier_release_that_is_also_the_beginning_of_an_id_is_refu
     shelf.add("ours", 2, tag=first[:8])
 
     with pytest.raises(UnknownSnapshot, match="2 snapshots match"):
-        choose(shelf.repository, first[:8], asker("ours"))
-    assert choose(shelf.repository, first, asker("ours")).snapshot_id == first
+        choose(shelf.repository, first[:8], this_edms("ours"))
+    assert choose(shelf.repository, first, this_edms("ours")).snapshot_id == first

@@ -15,7 +15,7 @@ from edms_tasks.lineage.last_backup_record import BackupRecord, remember, rememb
 from edms_tasks.lineage.reopen_repository import Reopened, reopen
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings, Settings
-from tests.lineage.conftest import Shelf, asker
+from tests.lineage.conftest import Shelf, this_edms
 from tests.repository.samples import identity_of
 
 
@@ -33,7 +33,7 @@ class Office:
     def night(self, *, settings: Settings | None = None, edms: str = "ours", **flags: bool) -> Reopened:
         """What a backup does with the repository, and with the record of it."""
         chosen = settings or self.settings()
-        found = reopen(chosen, asker(edms), **flags)
+        found = reopen(chosen, this_edms(edms), **flags)
         shelf = Shelf.__new__(Shelf)
         shelf.repository, shelf.folder = found.repository, Path(chosen.repository.url)
         snapshot_id = shelf.add(edms, 1, here=found.witness.mark if found.witness else None)
