@@ -24,6 +24,7 @@ import sys
 import warnings
 
 SAMPLE_ROWS = 60
+DOCUMENT_BYTES = 1 << 20  # of JSON that the EDMS's own lookups may load for one model
 SECONDS_FOR_A_LOCK = 10
 LONGEST_PATH = 3
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -595,7 +596,7 @@ class Reporter:
 
     def _sample(self, model):
         # type: (type) -> tuple
-        rows = list(model._base_manager.using(self.alias).order_by("pk")[:SAMPLE_ROWS])
+        rows = list(_without_documents(model, model._base_manager.using(self.alias)).order_by("pk")[:SAMPLE_ROWS])
         return rows, [row.natural_key() for row in rows]
 
     def _lookup(self, model):
@@ -615,10 +616,12 @@ class Reporter:
         from django.db import models, transaction
 
         # Not through a manager, which may hide rows.
-        rows = models.QuerySet(model=model, using=self.alias)
-        half = SAMPLE_ROWS // 2
+        rows = _without_documents(model, models.QuerySet(model=model, using=self.alias))
         try:
             with transaction.atomic(using=self.alias):
+                half = _rows_for(
+                    DOCUMENT_BYTES, model, models.QuerySet(model=model, using=self.alias), SAMPLE_ROWS // 2
+                )
                 asked = {row.pk: row for order in ("pk", "-pk") for row in rows.order_by(order)[:half]}
         except Exception as error:  # a table that cannot be read is reported elsewhere
             if _is_held(error) or _is_lost(error):
@@ -741,7 +744,8 @@ class Reporter:
         """(path, values) for the model's columns, and those reached through at most `depth` - 1 foreign keys."""
         from django.db import models
 
-        own = [field for field in model._meta.local_fields if field.column is not None]
+        documents = _documents_of(model)
+        own = [field for field in model._meta.local_fields if field.column is not None and field.name not in documents]
         found = [
             ([field.column], [None if row is None else getattr(row, field.attname) for row in rows]) for field in own
         ]
@@ -753,7 +757,7 @@ class Reporter:
             target = field.remote_field.model._meta.concrete_model
             attribute = field.target_field.attname
             wanted = {getattr(row, field.attname) for row in rows if row is not None} - {None}
-            pointing = target._base_manager.using(self.alias).filter(
+            pointing = _without_documents(target, target._base_manager.using(self.alias)).filter(
                 **{field.target_field.name + "__in": sorted(wanted, key=str)}
             )
             pointed_at = {getattr(row, attribute): row for row in self._patiently(lambda rows=pointing: list(rows))}
@@ -1014,6 +1018,35 @@ def _flat(value):
     for part in value:
         parts += _flat(part) if isinstance(part, (tuple, list)) else [part]
     return parts
+
+
+def _documents_of(model):
+    # type: (type) -> list
+    """The names of the fields with JSON or bytes, which are large and no part of a key."""
+    kinds = ("JSONField", "BinaryField")
+    return [field.name for field in model._meta.concrete_fields if field.get_internal_type() in kinds]
+
+
+def _without_documents(model, rows):
+    # type: (type, object) -> object
+    documents = _documents_of(model)
+    return rows.defer(*documents) if documents else rows
+
+
+def _rows_for(size, model, rows, most):
+    # type: (int, type, object, int) -> int
+    """How many rows hold so many bytes of JSON, by the first few of them; between 2 and `most`."""
+    from django.db.models import Sum, TextField
+    from django.db.models.functions import Cast, Length
+
+    names = [f.name for f in model._meta.local_fields if f.get_internal_type() == "JSONField"]
+    if not names:
+        return most
+    few = 4
+    counted = {"size_%d" % n: Sum(Length(Cast(name, TextField()))) for n, name in enumerate(names)}
+    held = rows.filter(pk__in=list(rows.order_by("pk").values_list("pk", flat=True)[:few])).aggregate(**counted)
+    each = sum(value or 0 for value in held.values()) / float(few)
+    return max(2, min(most, int(size / each) if each else most))
 
 
 def _same(column, wanted):
