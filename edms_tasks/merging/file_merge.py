@@ -134,6 +134,7 @@ class RootToPlan:
     accepted: Accepted
     renames: Mapping[str, str]  # name -> new name, for files whose name a row of the target has
     may_rename: bool
+    mentioned: Callable[[Sequence[str]], set[str]]  # those of the names that other rows of the target mention
     longest: int | None  # the longest name that the columns can store, in characters
 
 
@@ -145,6 +146,7 @@ class _Sorted:
         default_factory=lambda: dict.fromkeys(("add", "replace", "keep", "same", "renamed", "bytes"), 0)
     )
     writes: dict[bytes, tuple[bytes, bool]] = field(default_factory=dict)
+    to_replace: list[tuple[bytes, bytes, int]] = field(default_factory=list)  # name, name in the target, size
     additions: list[str] = field(default_factory=list)
     replacements: list[str] = field(default_factory=list)
     disputed: list[tuple[bytes, bytes]] = field(default_factory=list)  # name, and name in the target
@@ -185,6 +187,7 @@ def plan_files(
                 continue
             _sort(found, index.root.name, how, name, final, size, sha256, belongs_to_a_row=bool(ids))
         meter.tell()
+        _replace(found, how)
         renames = _other_names(found, opened, how) if how.may_rename else {}
     disputed = [final for name, final in found.disputed if os.fsdecode(name) not in renames]
     conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed)
@@ -231,8 +234,22 @@ def _sort(
         found.unclaimed.append(readable(final))
     elif how.policy == "keep":
         found.counts["keep"] += 1
-    else:
+    elif how.accepted.file(root, here):
         found.replace(name, final, size)
+    else:
+        found.to_replace.append((name, final, size))
+
+
+def _replace(found: _Sorted, how: RootToPlan) -> None:
+    """Replace files of the target, but for those that its own rows mention."""
+    names = [os.fsdecode(final) for _, final, _ in found.to_replace]
+    readable_names = [name for name in names if name.isprintable()]
+    taken = how.mentioned(readable_names) if readable_names else set()
+    for (name, final, size), text in zip(found.to_replace, names, strict=True):
+        if text in taken:
+            found.disputed.append((name, final))
+        else:
+            found.replace(name, final, size)
 
 
 def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan) -> dict[str, str]:

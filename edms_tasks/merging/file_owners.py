@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.merging.file_name_columns import Namings
@@ -14,6 +15,10 @@ from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.merging.row_rewriting import ACTION
 from edms_tasks.quoting import literal
+
+_TEXTS = frozenset({"text", "json", "other"})
+_BETWEEN = r"""["\r\n\t|;,]+"""
+"""Between paths in lists and in JSON."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,50 @@ def owners(
     )
 
 
+def mentioned(
+    cursor: duckdb.DuckDBPyConnection,
+    matched: Matched,
+    policies: Mapping[str, Policy],
+    namings: Namings,
+    root: str,
+    names: Sequence[str],
+) -> set[str]:
+    """Those of the names in the folder `root` that unchanged rows of the target mention in any text, in whatever spelling.
+
+    How a column spells paths is known from the snapshot's rows; the target's may spell them in other ways, or the snapshot may have no
+    such rows. A bare name counts as little here as in a text.
+    """
+    found: set[str] = set()
+    cursor.register("names_to_replace", pa.table({"path": [*names]}))
+    candidates = "(SELECT path, regexp_extract(path, '[^/]+$') AS last FROM names_to_replace)"
+    for table_id, target in matched.targets.items():
+        of_other_folders = {one.column for one in namings[table_id]} - {
+            one.column for one in namings[table_id] if one.root == root
+        }
+        for column in target.table.stored_columns if target.rows else ():
+            if column.logical_type not in _TEXTS or column.name in of_other_folders:
+                continue
+            text = _text(target, column.name, "t")
+            theirs = f"(contains({text}, '/') OR contains({text}, chr(92))) AND {_stays(matched, policies, table_id)}"
+            tokens = f"""
+                SELECT DISTINCT unnest(list_append(string_split_regex({text}, {literal(_BETWEEN)}), {text})) AS token
+                FROM {target.relation} t
+                WHERE {theirs}
+            """
+            rows = cursor.execute(
+                f"""
+                SELECT DISTINCT c.path
+                FROM (SELECT replace(token, chr(92), '/') AS token FROM ({tokens})) m
+                    JOIN {candidates} c ON c.last = regexp_extract(m.token, '[^/]+$')
+                WHERE m.token = c.path OR suffix(m.token, '/' || c.path)
+                    OR (suffix(c.path, '/' || m.token) AND contains(m.token, '/'))
+                """
+            ).fetchall()
+            found |= {str(path) for (path,) in rows}
+    cursor.unregister("names_to_replace")
+    return found
+
+
 def _of_target(
     cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], namings: Namings, root: str
 ) -> set[str]:
@@ -46,14 +95,17 @@ def _of_target(
             if naming.root != root or not target.rows:
                 continue
             text = naming.path(_text(target, naming.column, "t"))
-            rows = matched.rewritten[table_id]
-            settled = f"({written(policies[table_id])} OR o.\"{ACTION}\" = 'same')"
-            theirs = f"NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND {settled})"
             found = cursor.execute(
-                f"SELECT DISTINCT {text} FROM {target.relation} t WHERE {text} <> '' AND {theirs}"
+                f"SELECT DISTINCT {text} FROM {target.relation} t WHERE {text} <> '' AND {_stays(matched, policies, table_id)}"
             ).fetchall()
             names |= {str(name) for (name,) in found}
     return names
+
+
+def _stays(matched: Matched, policies: Mapping[str, Policy], table_id: str) -> str:
+    """SQL: whether a row `t` of the target stays as it is, and is not the same in the snapshot."""
+    settled = f"({written(policies[table_id])} OR o.\"{ACTION}\" = 'same')"
+    return f"NOT EXISTS (SELECT 1 FROM {matched.rewritten[table_id].relation} o WHERE {paired('o', 't')} AND {settled})"
 
 
 def named_files(

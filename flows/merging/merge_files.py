@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.declared_without_ids import Accepted
 from edms_tasks.merging.file_merge import RootMerge, RootToPlan
 from edms_tasks.merging.file_name_columns import naming_columns
-from edms_tasks.merging.file_owners import named_files, owners
+from edms_tasks.merging.file_owners import mentioned, named_files, owners
 from edms_tasks.merging.file_renaming import Renames, longest_name, with_other_names
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.selection import chosen_ids
@@ -94,8 +95,13 @@ class MergeFiles:
             accepted=says,
             renames=renames.get(name, {}),
             may_rename=wanted.rename_files and not renames,
+            mentioned=partial(self._mentioned, matched, name),
             longest=longest_name(self._its.tables, self._namings, name),
         )
+
+    def _mentioned(self, matched: Matched, root: str, names: Sequence[str]) -> set[str]:
+        with self._its.workspace.cursor() as cursor:
+            return mentioned(cursor, matched, self._its.policies, self._namings, root, names)
 
     def _chosen_files(self, matched: Matched, root: str) -> Callable[[str, Mapping[str, str]], bool]:
         """The files of a folder that belong to the chosen rows: those that they name, and those with their ids in the name."""

@@ -16,6 +16,8 @@ from tests.running import run_backup, run_merge
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 MODELS = """
+class Sheet(models.Model):
+    path = models.CharField(max_length=100)
 class Paper(models.Model):
     number = models.CharField(max_length=20, unique=True)
     file = models.FileField(upload_to="papers", max_length=22)
@@ -86,6 +88,22 @@ def test_the_policy_keep_does_not_drop_the_file_of_a_new_row(two: Two) -> None:
         lite.execute("UPDATE small_paper SET file = 'papers/a.pdf' WHERE number = 'theirs'")
         lite.commit()
     assert "papers/a.pdf" in [name for one in result.plan.conflicts if one.code == "file" for name in one.examples]
+
+
+@pytest.mark.parametrize(
+    "spelled", ["media/papers/b.pdf", "/elsewhere/papers/b.pdf", '["a", "papers/b.pdf"]', "x\\papers\\b.pdf"]
+)
+def test_a_file_that_only_the_target_mentions_in_another_spelling_is_not_replaced(two: Two, spelled: str) -> None:
+    with closing(sqlite3.connect(two.database)) as lite:
+        lite.execute("INSERT INTO small_sheet (path) VALUES (?)", (spelled,))
+        lite.commit()
+
+    result = run_merge(two.settings, snapshot=two.snapshot, dry_run=True)
+
+    with closing(sqlite3.connect(two.database)) as lite:
+        lite.execute("DELETE FROM small_sheet")
+        lite.commit()
+    assert "papers/b.pdf" in [name for one in result.plan.conflicts if one.code == "file" for name in one.examples]
 
 
 def test_with_rename_files_both_files_are_kept_and_a_second_merge_writes_nothing(two: Two) -> None:
