@@ -305,8 +305,8 @@ def _reference_join(
     relations = [f"SELECT {pointed} FROM {keys.keys[target].relation}" for target in targets]
     condition = leads_to(
         reference,
-        lambda column: keys.held(table.id, column),
-        lambda column: keys.held(targets[0], column),
+        lambda column: keys.storage(table.id, column),
+        lambda column: keys.storage(targets[0], column),
         kinds,
         pointing="t",
         pointed=alias,

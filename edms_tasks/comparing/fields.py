@@ -73,7 +73,7 @@ def compared(field: Field, side: Side, other: Side, table: Table) -> str:
 
 def compared_column(column: str, side: Side, other: Side, table: Table) -> str:
     """SQL: a column's value as a text that is equal on both sides if the values are."""
-    return comparable(identifier(column), side.keys.held(table.id, column), other.keys.held(table.id, column))
+    return comparable(identifier(column), side.keys.storage(table.id, column), other.keys.storage(table.id, column))
 
 
 def shown(field: Field, side: Side, table: Table, redaction: Redaction) -> str:
@@ -107,7 +107,7 @@ def difference_unseen(field: Field) -> str:
 
 def column_text(name: str, side: Side, table: Table) -> str:
     """SQL: a column's value as a text for people; bytes in hexadecimal."""
-    value = side.keys.held(table.id, name)
+    value = side.keys.storage(table.id, name)
     if value.kind == "BLOB" and not value.tagged:
         return text_of(identifier(name), value.kind)
     text = text_value(name, value.kind, "tagged" if value.tagged else "native")

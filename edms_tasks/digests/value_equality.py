@@ -19,7 +19,7 @@ _FLOATING = {"DOUBLE", "FLOAT"}
 
 
 @dataclass(frozen=True)
-class Held:
+class ColumnStorage:
     """How a column's raw values are stored: the DuckDB type, whether they are tagged, and the engine's own type."""
 
     kind: str
@@ -41,12 +41,12 @@ class Held:
         return self.kind == "VARCHAR" and self.native_type.startswith("numeric")
 
 
-def held(table: Table, raw: RawTable, kinds: Mapping[str, str], column: str) -> Held:
+def storage_of(table: Table, raw: RawTable, kinds: Mapping[str, str], column: str) -> ColumnStorage:
     """How a table's column is stored; `kinds` are the DuckDB types of its columns."""
-    return Held(kinds[column], raw.encodings.get(column) == "tagged", table.column(column).native_type)
+    return ColumnStorage(kinds[column], raw.encodings.get(column) == "tagged", table.column(column).native_type)
 
 
-def equal(left: str, left_held: Held, right: str, right_held: Held) -> str:
+def equal(left: str, left_held: ColumnStorage, right: str, right_held: ColumnStorage) -> str:
     """A join condition: typed if the types agree, otherwise by a common text of both sides."""
     if left_held.tagged or right_held.tagged:
         return f"{classed(left, left_held)} = {classed(right, right_held)}"
@@ -64,8 +64,8 @@ def equal(left: str, left_held: Held, right: str, right_held: Held) -> str:
 
 def leads_to(
     reference: ForeignReference,
-    here: Callable[[str], Held],
-    there: Callable[[str], Held],
+    here: Callable[[str], ColumnStorage],
+    there: Callable[[str], ColumnStorage],
     kinds: Mapping[str, str],
     *,
     pointing: str,
@@ -93,12 +93,12 @@ def leads_to(
             same_kind = kinds[name] == held_here.kind
             answer = f"{pointing}.{identifier(name)}"
             value = f"coalesce({answer}, {value})" if same_kind else answer
-            held_here = Held(kinds[name], held_there.tagged, held_there.native_type)
+            held_here = ColumnStorage(kinds[name], held_there.tagged, held_there.native_type)
         conditions.append(equal(value, held_here, f"{pointed}.{identifier(prefix + target)}", held_there))
     return " AND ".join(conditions)
 
 
-def classed(expression: str, value: Held) -> str:
+def classed(expression: str, value: ColumnStorage) -> str:
     """SQL of a value's storage class and text; whole numbers are one class, whether integers or reals."""
     if value.tagged:
         real = f"'i' || {_number(f'TRY_CAST(substr({expression}, 2) AS DOUBLE)')}"
@@ -133,6 +133,6 @@ def _number(expression: str) -> str:
     return f"coalesce(CAST({whole} AS VARCHAR), CAST({expression} AS VARCHAR))"
 
 
-def _unscaled(expression: str, value: Held) -> str:
+def _unscaled(expression: str, value: ColumnStorage) -> str:
     text = text_of(expression, value.kind)
     return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.digests.value_equality import Held, classed, held
+from edms_tasks.digests.value_equality import ColumnStorage, classed, storage_of
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, literal
@@ -90,7 +90,7 @@ def _tagged(
     columns: set[str],
     folder: Path,
 ) -> RawTable:
-    made = [_expression(column.name, held(table, raw, kinds, column.name), columns) for column in table.columns]
+    made = [_expression(column.name, storage_of(table, raw, kinds, column.name), columns) for column in table.columns]
     return _written(cursor, table, raw, made, folder, dict.fromkeys(columns, "tagged"))
 
 
@@ -110,14 +110,14 @@ def _written(
     return replace(raw, files=(written,), encodings={**raw.encodings, **encodings})
 
 
-def _expression(name: str, value: Held, columns: set[str]) -> str:
+def _expression(name: str, value: ColumnStorage, columns: set[str]) -> str:
     quoted = identifier(name)
     if name not in columns or value.tagged:
         return quoted
     return f"{_with_class(quoted, value)} AS {quoted}"
 
 
-def _with_class(expression: str, value: Held) -> str:
+def _with_class(expression: str, value: ColumnStorage) -> str:
     """SQL: values tagged as sqlite/view.py does; a whole real is an integer in the columns that are stored as doubles."""
     if value.kind != "DOUBLE":
         return classed(expression, value)

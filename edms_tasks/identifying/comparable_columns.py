@@ -7,12 +7,12 @@ beyond Arrow's range sends a PostgreSQL column to text. The forms of two databas
 from __future__ import annotations
 
 from edms_tasks.digests.canonical import text_of
-from edms_tasks.digests.value_equality import Held, classed
+from edms_tasks.digests.value_equality import ColumnStorage, classed
 
 _FLOATING = {"DOUBLE", "FLOAT"}
 
 
-def comparable(expression: str, held: Held, other: Held) -> str:
+def comparable(expression: str, held: ColumnStorage, other: ColumnStorage) -> str:
     """SQL: a text that is equal on both sides if the values are.
 
     `held` says how this side stores the column, `other` how the other side does.
@@ -22,7 +22,7 @@ def comparable(expression: str, held: Held, other: Held) -> str:
     return text_of(expression, held.kind)
 
 
-def same(left: str, left_held: Held, right: str, right_held: Held) -> str:
+def same(left: str, left_held: ColumnStorage, right: str, right_held: ColumnStorage) -> str:
     """SQL: whether two values of one column are equal; NULL equals NULL."""
     tagged = left_held.tagged or right_held.tagged
     if left_held.kind == right_held.kind and not tagged and left_held.kind not in _FLOATING:
@@ -30,7 +30,7 @@ def same(left: str, left_held: Held, right: str, right_held: Held) -> str:
     return f"{comparable(left, left_held, right_held)} IS NOT DISTINCT FROM {comparable(right, right_held, left_held)}"
 
 
-def as_stored(text: str, held: Held) -> str:
+def as_stored(text: str, held: ColumnStorage) -> str:
     """SQL: an id given as text, in the form in which a side stores the column; NULL stays NULL."""
     if not held.tagged:
         return text if held.kind == "VARCHAR" else f"CAST({text} AS {held.kind})"

@@ -182,7 +182,7 @@ def content_texts(side: Side, other: Side, table: Table) -> list[str]:
     apart = set(table.primary_key).union(*(members(reference) for reference in table.references))
     texts = [
         comparable(
-            identifier(column.name), side.keys.held(table.id, column.name), other.keys.held(table.id, column.name)
+            identifier(column.name), side.keys.storage(table.id, column.name), other.keys.storage(table.id, column.name)
         )
         for column in table.stored_columns
         if column.name not in apart

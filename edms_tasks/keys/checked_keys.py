@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.digests.value_equality import Held, bare_if_uuid, held
+from edms_tasks.digests.value_equality import ColumnStorage, bare_if_uuid, storage_of
 from edms_tasks.digests.value_text import untagged
 from edms_tasks.inventory.model import CONTENT_TYPES, Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.manifest import Encoding
@@ -55,9 +55,9 @@ class CheckedKeys:
     tried: Mapping[str, Sequence[TriedKey]]  # table id -> candidates, in order, up to the one that held
     soft: Mapping[str, Sequence[SoftColumn]]  # table id -> its columns with soft references
 
-    def held(self, table_id: str, column: str) -> Held:
+    def storage(self, table_id: str, column: str) -> ColumnStorage:
         """How a column's raw values are stored."""
-        return held(self.tables[table_id], self.raws[table_id], self.types[table_id], column)
+        return storage_of(self.tables[table_id], self.raws[table_id], self.types[table_id], column)
 
     def rows_of(self, reference: ForeignReference) -> list[str]:
         """The ids of the tables that contain the referenced rows; for a partitioned table, its partitions with rows."""

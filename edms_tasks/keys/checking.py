@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from edms_tasks.digests.canonical import json_array, text_of
-from edms_tasks.digests.value_equality import Held, held, leads_to
+from edms_tasks.digests.value_equality import ColumnStorage, leads_to, storage_of
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.inventory.natural_keys import holds_ids_without_foreign_key, reference_of
@@ -317,5 +317,5 @@ class _KeyCheck:
         unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
         return all((column,) in unique and not self._held(table, column).caseless for column in columns)
 
-    def _held(self, table: Table, column: str) -> Held:
-        return held(table, self.raws[table.id], self.types[table.id], column)
+    def _held(self, table: Table, column: str) -> ColumnStorage:
+        return storage_of(table, self.raws[table.id], self.types[table.id], column)

@@ -156,7 +156,7 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
 
 
 def history_of(repository: Repository, this_edms: KnownEdms, here: Mark | None = None) -> SnapshotHistory:
-    """The history of the EDMS `this_edms`; if that is unknown, of the only EDMS in the repository."""
+    """The history of `this_edms`; if it is unknown, of the only EDMS in the repository."""
     found = repository.survey()
     owner = owners(found.intact, this_edms)
     key = this_edms.id if this_edms.id is not None else _only(owner, found.intact, this_edms)

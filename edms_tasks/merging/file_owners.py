@@ -128,5 +128,5 @@ def named_files(
 
 
 def _text(rows: Identified, column: str, alias: str) -> str:
-    held = rows.held(column)
+    held = rows.storage(column)
     return text_value(column, held.kind, "tagged" if held.tagged else "native", alias=alias)

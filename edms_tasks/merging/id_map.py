@@ -155,11 +155,11 @@ def map_ids(
     table = source.table
     if len(table.primary_key) != 1:
         return None
-    pk, kind = table.primary_key[0], source.held(table.primary_key[0]).kind
+    pk, kind = table.primary_key[0], source.storage(table.primary_key[0]).kind
     if not source.rows:
-        kind = target.held(pk).kind
+        kind = target.storage(pk).kind
     column = identifier(pk)
-    countable = kind in _WHOLE and not source.held(pk).tagged
+    countable = kind in _WHOLE and not source.storage(pk).tagged
     target_ids = f"(SELECT CAST({column} AS {kind}) AS id FROM {target.relation})"
     target_dangling = (
         f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_target} WHERE table_id = {literal(table.id)})"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edms_tasks.digests.canonical import row_text
 from edms_tasks.digests.chunk_columns import KEY, reference_column
-from edms_tasks.digests.value_equality import Held
+from edms_tasks.digests.value_equality import ColumnStorage
 from edms_tasks.identifying.comparable_columns import comparable
 from edms_tasks.identifying.sides import DANGLING, NAMELESS, Side, content_texts
 from edms_tasks.inventory.model import GenericReference, Table
@@ -40,9 +40,9 @@ class Identified:
         """SQL: the relation to select from, with any cursor."""
         return f"read_parquet({literal(str(self.path))})"
 
-    def held(self, column: str) -> Held:
+    def storage(self, column: str) -> ColumnStorage:
         """How this side stores a column's values."""
-        return self.side.keys.held(self.table.id, column)
+        return self.side.keys.storage(self.table.id, column)
 
 
 def write_identified(side: Side, other: Side, table: Table, path: Path) -> Identified:
@@ -59,7 +59,7 @@ def write_identified(side: Side, other: Side, table: Table, path: Path) -> Ident
     # A row without id and key is identified by its content.
     identity = identifier(KEY) if key.natural_key is not None else f"""'{NAMELESS}' || {identifier(CONTENT)} || '"]'"""
     exact = exact_hash(
-        table, {c.name: (identifier(c.name), side.keys.held(table.id, c.name)) for c in table.stored_columns}, other
+        table, {c.name: (identifier(c.name), side.keys.storage(table.id, c.name)) for c in table.stored_columns}, other
     )
     content = f"md5({row_text(content_texts(side, other, table))})"
     hashed = f"SELECT *, {exact} AS {identifier(EXACT)}, {content} AS {identifier(CONTENT)} FROM {side.rows(table)}"
@@ -71,7 +71,7 @@ def write_identified(side: Side, other: Side, table: Table, path: Path) -> Ident
     return Identified(side, table, path, side.raws[table.id].rows)
 
 
-def exact_hash(table: Table, values: dict[str, tuple[str, Held]], other: Side) -> str:
+def exact_hash(table: Table, values: dict[str, tuple[str, ColumnStorage]], other: Side) -> str:
     """SQL: the MD5 of all stored columns, the same for equal rows of both sides.
 
     Args:
@@ -83,7 +83,7 @@ def exact_hash(table: Table, values: dict[str, tuple[str, Held]], other: Side) -
         "md5("
         + row_text(
             [
-                comparable(*values[column.name], other.keys.held(table.id, column.name))
+                comparable(*values[column.name], other.keys.storage(table.id, column.name))
                 for column in table.stored_columns
             ]
         )

@@ -219,8 +219,8 @@ def _moved_keys(
     if len(columns) < 2:
         return []
     differ = " OR ".join(
-        f"{comparable(f'r.{identifier(c)}', source.held(c), target.held(c))} IS DISTINCT FROM "
-        f"{comparable(f't.{identifier(c)}', target.held(c), source.held(c))}"
+        f"{comparable(f'r.{identifier(c)}', source.storage(c), target.storage(c))} IS DISTINCT FROM "
+        f"{comparable(f't.{identifier(c)}', target.storage(c), source.storage(c))}"
         for c in columns
     )
     found = cursor.execute(
@@ -262,8 +262,8 @@ def _collisions(
 
     def text(alias: str, column: str) -> str:
         ours, theirs = (source, target) if alias == "r" else (target, source)
-        made = comparable(f"{alias}.{identifier(column)}", ours.held(column), theirs.held(column))
-        return f"lower({made})" if ours.held(column).caseless else made
+        made = comparable(f"{alias}.{identifier(column)}", ours.storage(column), theirs.storage(column))
+        return f"lower({made})" if ours.storage(column).caseless else made
 
     operator = "=" if unique.nulls_distinct else "IS NOT DISTINCT FROM"
     conditions = [f"{text('r', column)} {operator} {text('t', column)}" for column in unique.columns]
@@ -320,9 +320,9 @@ def unchecked(
 def _within(cursor: duckdb.DuckDBPyConnection, unique: UniqueKey, side: Identified, relation: str) -> str:
     """The rows for which the condition of a partial index is true. Raises duckdb.Error for what DuckDB cannot compute."""
     plain = [
-        f"{text_value(column.name, side.held(column.name).kind, 'tagged', alias='x')} AS {identifier(column.name)}"
+        f"{text_value(column.name, side.storage(column.name).kind, 'tagged', alias='x')} AS {identifier(column.name)}"
         for column in side.table.stored_columns
-        if side.held(column.name).tagged
+        if side.storage(column.name).tagged
     ]
     columns = f"x.* REPLACE ({', '.join(plain)})" if plain else "x.*"
     rows = f"(SELECT {columns} FROM {relation} x)"

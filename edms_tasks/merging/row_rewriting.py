@@ -138,7 +138,7 @@ def _write_rows(
     table = source.table
     final = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
     exact = exact_hash(
-        table, {c.name: (identifier(c.name), source.held(c.name)) for c in table.stored_columns}, target.side
+        table, {c.name: (identifier(c.name), source.storage(c.name)) for c in table.stored_columns}, target.side
     )
     cursor.execute(
         f"""
@@ -162,7 +162,7 @@ def _write_updates(
 ) -> None:
     """Write the columns in which each updated row differs."""
     differing = ", ".join(
-        f"CASE WHEN NOT ({same(f'r.{identifier(c.name)}', source.held(c.name), f't.{identifier(c.name)}', target.held(c.name))}) "
+        f"CASE WHEN NOT ({same(f'r.{identifier(c.name)}', source.storage(c.name), f't.{identifier(c.name)}', target.storage(c.name))}) "
         f"THEN {literal(c.name)} END"
         for c in source.table.stored_columns
     )
@@ -208,8 +208,8 @@ def _follow_foreign(
     column = reference.columns[0]
     if column not in values or values[column] != f"s.{identifier(column)}":
         return  # a computed column, or one that an earlier reference rewrote
-    here = source.held(column)
-    there = source.side.keys.held(reference.target, reference.target_columns[0])
+    here = source.storage(column)
+    there = source.side.keys.storage(reference.target, reference.target_columns[0])
     joins.append(
         f"LEFT JOIN {id_map.changed} {alias} ON {equal(f's.{identifier(column)}', here, f'{alias}.source', there)}"
     )
@@ -253,7 +253,7 @@ def _follow_generic(
     as_written = (
         f"CASE WHEN strlen({bare}) <> 32 THEN {alias}.final WHEN contains({raw}, '-') THEN {dashed} ELSE {bare} END"
     )
-    here = source.held(column)
+    here = source.storage(column)
     moved = as_stored(as_written, here)
     values[column] = _unless_still_orphan(reference.name, f"{alias}.final", column, here.kind, moved)
 

@@ -131,7 +131,7 @@ def _choose(cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified]
             )
         name = names[selector.column]
         encoding = found.side.raws[table.id].encodings.get(name, "native")
-        text = text_value(name, found.held(name).kind, encoding)
+        text = text_value(name, found.storage(name).kind, encoding)
         wanted = f"{text} GLOB {literal(_glob(selector.parts[0]))}"
     else:
         wanted = " AND ".join(
@@ -292,7 +292,8 @@ def _ways(
             (
                 reference.target,
                 " AND ".join(
-                    equal(f"s.{identifier(c)}", found.held(c), f"t.{identifier(p)}", target.held(p)) for c, p in pairs
+                    equal(f"s.{identifier(c)}", found.storage(c), f"t.{identifier(p)}", target.storage(p))
+                    for c, p in pairs
                 ),
             )
         ]
@@ -308,7 +309,7 @@ def _ways(
         pk = target.table.primary_key[0]
         encodings = found.side.raws[found.table.id].encodings
         here = generic_object_id("s.", reference, found.side.keys.types[found.table.id], encodings)
-        there = bare_if_uuid(f"t.{identifier(pk)}", target.held(pk).kind)
+        there = bare_if_uuid(f"t.{identifier(pk)}", target.storage(pk).kind)
         kind = f"{generic_content_type('s.', reference, encodings)} = {literal(number)}"
         ways.append((target_id, f"{kind} AND {here} = {there}"))
     return ways
@@ -320,7 +321,7 @@ def _ways_to_parents(found: Identified, trees: Mapping[str, Tree]) -> list[tuple
     if tree is None or tree.kind != "path":
         return []
     path = tree.columns[0]
-    held = found.held(path)
+    held = found.storage(path)
     here, there = (text_value(path, held.kind, "tagged" if held.tagged else "native", alias=alias) for alias in "st")
     return [(found.table.id, f"{there} = {parent_labels(here)}")]
 

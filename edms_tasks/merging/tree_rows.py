@@ -250,8 +250,8 @@ def _path_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
     path, _, children = merge.tree.columns
     labels = _text(merge.source, path, "@alias@").replace('"@alias@"', "{alias}")
     values = {
-        path: as_stored("p.path", merge.source.held(path)),
-        children: as_stored("CAST(p.children AS VARCHAR)", merge.source.held(children)),
+        path: as_stored("p.path", merge.source.storage(path)),
+        children: as_stored("CAST(p.children AS VARCHAR)", merge.source.storage(children)),
     }
     changed = "p.children <> p.counted AND p.labels IN (SELECT above FROM tree_new)"
     return f"{PLACES} p ON p.labels = {labels}", values, changed
@@ -263,7 +263,7 @@ def _nested_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
     names = ("left", "right", "tree", "level")
     numbers = {name: f'p."{name}"' for name in names} | {"level": f"(p.level + {_first_level(merge)})"}
     values = {
-        column: as_stored(f"CAST({numbers[name]} AS VARCHAR)", merge.source.held(column))
+        column: as_stored(f"CAST({numbers[name]} AS VARCHAR)", merge.source.storage(column))
         for column, name in zip(merge.tree.columns, names, strict=True)
     }
     differs = " OR ".join(f'{numbers[name]} <> w."{name}"' for name in names)
@@ -283,5 +283,5 @@ def _moved(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
 
 
 def _text(rows: Identified, column: str, alias: str) -> str:
-    held = rows.held(column)
+    held = rows.storage(column)
     return text_value(column, held.kind, "tagged" if held.tagged else "native", alias=alias)

@@ -160,7 +160,7 @@ def _collect_names(cursor: duckdb.DuckDBPyConnection, root: str, names: Sequence
 
 
 def _text(source: Identified, column: Column) -> str:
-    held = source.held(column.name)
+    held = source.storage(column.name)
     return text_value(column.name, held.kind, "tagged" if held.tagged else "native", alias="s")
 
 

@@ -11,7 +11,7 @@ import duckdb
 from edms_tasks.comparing.comparison_result import TableDifference
 from edms_tasks.comparing.fields import compared, fields_of
 from edms_tasks.comparing.redaction import Redaction
-from edms_tasks.digests.value_equality import Held
+from edms_tasks.digests.value_equality import ColumnStorage
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.inventory.search_indexes import belongs_to_an_index
@@ -118,5 +118,5 @@ def test_a_dangling_reference_is_equal_under_another_content_type_id() -> None:
 class _Held:
     """How all columns of a side are carried: as numbers."""
 
-    def held(self, table_id: str, column: str) -> Held:
-        return Held("INTEGER", False, "integer")
+    def storage(self, table_id: str, column: str) -> ColumnStorage:
+        return ColumnStorage("INTEGER", False, "integer")
