@@ -21,7 +21,7 @@ _MOST_VALUES = 20_000  # the most different values of a place that are compared 
 _EXAMPLES = 3
 _MOST_TARGETS = 3  # the most models that are suggested for a place whose name means no model
 _UNNAMED = frozenset(
-    {"value", "list", JOINED_FORM, "member", "members", "pair", "array", "keys", "key", "sign"}
+    {"value", "list", JOINED_FORM, "member", "members", "pair", "array", "keys", "key", "first", "sign"}
 )  # forms for which values alone are enough
 _ANONYMOUS = frozenset({"typed", "tag", IN_NAMES})  # forms that only ids have
 _COUNTABLE = frozenset(
