@@ -11,6 +11,7 @@ from edms_tasks.doctor import walk_root, walked_files
 from edms_tasks.files import Examination, examine_named_files
 from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.inventory.build_inventory import excluded_tables
+from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
@@ -75,5 +76,10 @@ def _look(settings: Settings, report: ProbeReport) -> FoundRoots:
         known={one.root.name: one.files for one in walked},
         added={name: str(path) for path, name in outside.names.items()},
         rows=sum(one.count for one in outside.columns),
-        incomplete=tuple(finding.message for finding in outside.others()),
+        incomplete=tuple(_sentence(finding) for finding in outside.others()),
     )
+
+
+def _sentence(finding: Finding) -> str:
+    """The finding for one line; a folder is named, and what is said of all folders speaks for itself."""
+    return f"{finding.subject}: {finding.message}" if finding.code == "files-in-no-root" else finding.message
