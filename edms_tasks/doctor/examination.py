@@ -17,6 +17,7 @@ from edms_tasks.doctor.root_listing import WalkedRoot, assess_file_names, assess
 from edms_tasks.doctor.samples import take_sample
 from edms_tasks.doctor.secrets import assess_secrets
 from edms_tasks.doctor.suggestions import suggest_key
+from edms_tasks.doctor.undeclared_file_names import assess_undeclared_file_names
 from edms_tasks.doctor.undeclared_references import assess_soft_references
 from edms_tasks.files import Examination
 from edms_tasks.inventory.model import Finding, Inventory
@@ -55,9 +56,9 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         samples = [sample for table in keys.tables.values() if (sample := take_sample(cursor, table, keys)) is not None]
         tabulate_names(cursor, subject.names)
         assessments += assess_roots(subject.roots)
-        assessments += assess_files(
-            _examination(subject, settings), walked_files(subject.names), cursor, subject.scratch
-        )
+        examination = _examination(subject, settings)
+        assessments += assess_files(examination, walked_files(subject.names), cursor, subject.scratch)
+        assessments += assess_undeclared_file_names(cursor, examination, keys)
         assessments += assess_soft_references(cursor, samples, keys)
         assessments += assess_file_names(cursor, subject.inventory.file_names, keys)
         assessments += assess_secrets(cursor, samples, keys)

@@ -52,11 +52,13 @@ def _cost(one: Assessment) -> tuple[int, int, str]:
 
 
 def _name(fix: Fix) -> str:
-    """`files.roots`; `app.Model` for a key; `app.Model.field`, with the place in its JSON, for a reference."""
+    """`files.roots`; `app.Model` for a key; `app.Model.field`, with the place in its JSON, or `root:pattern` for a reference."""
     if isinstance(fix, SettingsTable):
         return fix.section
     if isinstance(fix, SettingsFix):
         return fix.key if fix.section == "natural_keys" else f"{fix.section}.{fix.key}: {', '.join(fix.value)}"
     entries: Mapping[str, str] = dict(fix.entries)
+    if "files" in entries:
+        return f"{entries['files']}:{entries['name']}"
     column = entries.get("column") or entries["object_id"]
     return f"{column} {entries['json']}" if "json" in entries else column

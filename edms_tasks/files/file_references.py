@@ -67,6 +67,16 @@ def find_missing_and_orphans(
     return tuple(finding for finding in findings if finding.count)
 
 
+def files_of_no_row(
+    tables: Sequence[Table], raws: Mapping[str, RawTable], root: FileRoot, declared: Sequence[FileNameReference]
+) -> str:
+    """SELECT of (path), as bytes: the files of a root that no row names and no declaration covers, after `find_missing_and_orphans`."""
+    fields = [(table, column) for table in tables for column, name in table.file_columns if name == root.name]
+    present = [(t, column) for t, column in fields if t.id in raws and any(c.name == column for c in t.columns)]
+    files = f"SELECT path FROM {ROOT_FILES} WHERE root = {literal(root.name)}"
+    return f"SELECT path FROM ({files}) ANTI JOIN ({' UNION ALL '.join(_named(present, raws, root, declared))}) USING (path)"
+
+
 def _accept(connection: duckdb.DuckDBPyConnection, paths: Sequence[FoundColumn], matched: str) -> None:
     """Fill what path columns and other mentions name."""
     columns = "label, form, whole, value, root, below"

@@ -52,18 +52,30 @@ def add_files_named_after_rows(
     Returns:
         The primary keys that name files, as columns by their labels.
     """
+    add_files_named_after_values(connection, columns, raws, files=files, outside=outside)
+    _tabulate_numbers(connection)
+    found = dict(_match_numbers(connection, tables, raws, outside)) if _any(connection, "numbers") else {}
+    connection.execute("DROP TABLE numbers; DROP TABLE unclaimed")
+    return found
+
+
+def add_files_named_after_values(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, tuple[Table, str]],
+    raws: Mapping[str, RawTable],
+    *,
+    files: str,
+    outside: str,
+) -> None:
+    """The same for ids, checksums and texts of columns, without numbers."""
     _tabulate_files(connection, files, outside)
     if not _any(connection, "unclaimed"):
-        return {}
+        return
     _tabulate_names(connection)
     _match_values(connection, {label: one for label, one in columns.items() if not _OF_DJANGO.match(label)}, raws)
     _add(connection, outside, "SELECT * FROM of_values WHERE starts_with(key, '#')")
     _add(connection, outside, _texts())
-    _tabulate_numbers(connection)
-    found = dict(_match_numbers(connection, tables, raws, outside)) if _any(connection, "numbers") else {}
-    for name in ("unclaimed", "names", "of_values", "numbers"):
-        connection.execute(f"DROP TABLE {name}")
-    return found
+    connection.execute("DROP TABLE names; DROP TABLE of_values")
 
 
 def _any(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:

@@ -24,6 +24,13 @@ KINDS = (
         "Declare a foreign key in the EDMS, or the column under [[soft_references]]. Ids without a row are then `dangling-reference`.",
     ),
     Kind(
+        "ids-in-file-names",
+        ("info",),
+        "Names of files that no row names look like ids of a model. A full restore brings both back as they were. A merge that gives rows "
+        "other ids is refused until they are declared.",
+        "Declare them under [[soft_references]] (files, name, target). Files without a row are then `file-of-no-row`.",
+    ),
+    Kind(
         "soft-reference-unreadable",
         ("warning",),
         "[[soft_references]] declares ids in the JSON of a column, but rows contain text, or a string in the JSON, that is not JSON. "

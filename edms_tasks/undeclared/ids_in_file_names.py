@@ -14,7 +14,7 @@ from edms_tasks.undeclared.ids_in_texts import UUID
 
 _TOKEN = rf"{UUID}|0*[1-9][0-9]{{0,17}}"
 # The file's own name is an id, with or without a word before it, up to the next dot, dash or underscore.
-_LAST = rf"^((?:.*/)?(?:[^/0-9]*[_.-])?)({_TOKEN})((?:[_.-][^/]*)?)$"
+_LAST = rf"^((?:.*/)?[^/0-9]*)({_TOKEN})((?:[_.-][^/]*)?)$"
 # A folder's name is an id.
 _FOLDER = rf"^((?:[^/]*/)*?)({_TOKEN})(/.*)$"
 # `ab/cd/ef01…`: folders that are the beginning of the checksum which the file's name is, or goes on with.
@@ -27,9 +27,10 @@ def collect_file_names(cursor: duckdb.DuckDBPyConnection, root: str, files: str)
     """Add the ids in file names to `VALUES`; `files` is a relation of (path) of the files in the folder `root` that no row names."""
     for expression, is_folder in ((_LAST, False), (_FOLDER, True)):
         parts = f"regexp_extract(path, {literal(expression)}, ['before', 'token', 'after'])"
-        before = _general("before")
+        # Sharded folders differ from file to file, and say nothing of their own.
+        before = f"CASE WHEN {_is_sharded('path')} THEN regexp_replace(before, '[^/]+/', '*/', 'g') ELSE {_general('before')} END"
         after = "regexp_replace(after, '[^/]+', '*', 'g')" if is_folder else _general("after")
-        width = "max(CASE WHEN token LIKE '0%' THEN strlen(token) END) OVER (PARTITION BY before, after)"
+        width = "max(CASE WHEN token LIKE '0%' AND strlen(token) < 32 THEN strlen(token) END) OVER (PARTITION BY before, after)"
         field = "CASE WHEN width IS NULL THEN '{pk}' ELSE '{pk:0' || printf('%d', width) || '}' END"
         chosen = f"NOT {_is_sharded('path')}" if is_folder else "true"
         is_year = "true" if is_folder else "width IS NULL"
@@ -44,8 +45,8 @@ def collect_file_names(cursor: duckdb.DuckDBPyConnection, root: str, files: str)
                 SELECT before, token, after, {width} AS width
                 FROM (
                     SELECT {before} AS before, token, {after} AS after
-                    FROM (SELECT part.before AS before, part.token AS token, part.after AS after
-                          FROM (SELECT {parts} AS part FROM {files} WHERE {chosen}) WHERE part.token <> '')
+                    FROM (SELECT path, part.before AS before, part.token AS token, part.after AS after
+                          FROM (SELECT path, {parts} AS part FROM {files} WHERE {chosen}) WHERE part.token <> '')
                 )
             )
             WHERE NOT ({is_year} AND coalesce(TRY_CAST(token AS BIGINT), 0) BETWEEN {_FIRST_YEAR} AND {_LAST_YEAR})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.undeclared.collected_values import IN_NAMES, JOINED_FORM, VALUES, ValuePlace
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names_of_models import Meaning, Names, counts_or_measures
@@ -48,6 +49,7 @@ class _Case:
     fits: dict[int, Fit]
     hits: dict[int, int]
     any_share: float  # of the values, those that are ids of any model
+    pointed: Mapping[int, int]  # how many foreign keys refer to each model
 
 
 def find_suspects(
@@ -68,9 +70,16 @@ def find_suspects(
         counters: columns that increase with their own table's primary key.
     """
     _tabulate_hits(cursor)
+    numbers = {table.id: number for number, table in enumerate(targets)}
+    pointed = Counter(
+        numbers.get(one.target, -1)
+        for table in targets
+        for one in table.references
+        if isinstance(one, ForeignReference)
+    )
     found = []
     for number, place in _places(cursor):
-        case = _case(cursor, number, place, names)
+        case = _case(cursor, number, place, names, pointed)
         suspected = _suspected(case, frozenset(by_name_only), is_counter=place.subject in counters)
         if suspected:
             hits = sum(case.hits.get(target, 0) for target in suspected)
@@ -100,7 +109,9 @@ def _places(cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, ValuePlace]]:
     ]
 
 
-def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: ValuePlace, names: Names) -> _Case:
+def _case(
+    cursor: duckdb.DuckDBPyConnection, number: int, place: ValuePlace, names: Names, pointed: Mapping[int, int]
+) -> _Case:
     here = f"(SELECT v.* FROM {VALUES} v JOIN {_PLACES} p ON p.place = {number} AND {_same('v', 'p')})"
     (many,) = cursor.execute(f"SELECT count(*) FROM {here}").fetchall()[0]
     if many > _MOST_VALUES:
@@ -140,7 +151,7 @@ def _case(cursor: duckdb.DuckDBPyConnection, number: int, place: ValuePlace, nam
     )
     meaning = names.meant(place.word, several=place.several or place.form in ("word", IN_NAMES))
     any_share = int(any_weight or 0) / int(weight)
-    return _Case(place, meaning, fits, {int(target): int(count) for target, count in hits.items()}, any_share)
+    return _Case(place, meaning, fits, {int(target): int(count) for target, count in hits.items()}, any_share, pointed)
 
 
 def _suspected(case: _Case, by_name_only: frozenset[int], *, is_counter: bool) -> tuple[int, ...]:
@@ -193,7 +204,12 @@ def _meant(case: _Case) -> tuple[int, ...] | None:
 def _ranked(case: _Case, fits: dict[int, Fit]) -> tuple[int, ...]:
     """Those of the models whose ids the place holds and which change, the best fit first."""
     hit = [target for target in fits if case.hits.get(target)]
-    best = sorted(hit, key=lambda target: (-fits[target].share, -fits[target].likelihood, fits[target].largest_id))
+    best = sorted(
+        hit,
+        key=lambda target: (
+            -fits[target].share, -fits[target].likelihood, fits[target].largest_id, -case.pointed.get(target, 0)
+        ),
+    )  # fmt: skip
     return tuple(best[:_MOST_TARGETS])
 
 

@@ -114,6 +114,26 @@ def test_a_backup_says_the_same_and_is_content_once_the_folders_are_named_or_exc
     assert sum(index.files for index in again.files) == 30
 
 
+def test_doctor_suggests_a_declaration_for_ids_in_the_names_of_a_root_and_for_no_texts(tmp_path: Path) -> None:
+    settings = edms(tmp_path, list(CONVENTIONS))
+    roots = {name: tmp_path / "edms" / name for name in CONVENTIONS}
+    settings = settings.model_copy(update={"files": settings.files.model_copy(update={"roots": roots})})
+
+    examined = run_doctor(settings)
+
+    suggested = {subject: one.fix for subject, one in said(examined.diagnosis.assessments, "ids-in-file-names").items()}
+    targets = {subject: fix.partition('target = "')[2].rstrip('"') for subject, fix in suggested.items()}
+    assert targets == {
+        "documents_by_pk:{pk:07}.pdf": "small.Document",
+        "document_folders:{pk}/*/*": "small.Document",
+        "shards_of_pk:*/document{pk}.pdf": "small.Document",
+        "uuid:*/{pk}.pdf": "small.Scan",
+        "uuid_in_a_name:scan_{pk}_page-*.tif": "small.Scan",
+        "uuid_of_a_folder:{pk}/*": "small.Scan",
+    }
+    assert said(examined.diagnosis.assessments) == {}
+
+
 def test_what_stands_around_an_edms_is_not_taken_for_its_documents(tmp_path: Path) -> None:
     examined = run_doctor(edms(tmp_path, [], OTHERS))
 

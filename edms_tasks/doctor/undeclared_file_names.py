@@ -1,0 +1,113 @@
+"""Suggest declarations for names of files that look like ids of a model: `originals/0000017.pdf`, by the rules of a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from edms_tasks.digests.value_equality import bare_uuid
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
+from edms_tasks.files import Examination
+from edms_tasks.files.file_references import files_of_no_row
+from edms_tasks.files.files_named_after_rows import add_files_named_after_values
+from edms_tasks.files.outside_roots import OUTSIDE
+from edms_tasks.files.path_mentions import label_of, mentioning_columns
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.model import FileRoot, Table
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.quoting import literal
+from edms_tasks.scratch.workspace import relation
+from edms_tasks.undeclared.collected_values import make_values
+from edms_tasks.undeclared.ids_in_file_names import collect_file_names
+from edms_tasks.undeclared.likely_ids import TARGET_IDS, Suspect, find_suspects
+from edms_tasks.undeclared.names_of_models import Names
+
+_NAMES, _AFTER_VALUES = "undeclared_file_names", "named_after_values"
+_OF_DJANGO = ("django_", "auth_permission")
+_FEWEST = 3  # different ids
+
+
+def assess_undeclared_file_names(
+    cursor: duckdb.DuckDBPyConnection, examination: Examination, keys: CheckedKeys
+) -> list[Assessment]:
+    """One suggestion for each pattern of names; the files must have been compared with the rows (`assess_files`)."""
+    targets = _tabulate_ids(cursor, keys)
+    make_values(cursor)
+    for root in examination.roots:
+        _tabulate_names(cursor, examination, root)
+        collect_file_names(cursor, root.name, _NAMES)
+    suspects = find_suspects(cursor, targets, Names(targets, keys.tables))
+    return [_assessment(one, targets) for one in suspects if len(one.examples) >= _FEWEST]
+
+
+def _tabulate_names(cursor: duckdb.DuckDBPyConnection, examination: Examination, root: FileRoot) -> None:
+    """Fill `_NAMES` with the files that no row names, by a path or by a text from which the name is made: `SOP-0017.docx`."""
+    unnamed = files_of_no_row(examination.tables, examination.raws, root, examination.declared)
+    base = literal(root.path.rstrip("/"))
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_NAMES} AS SELECT {base} AS base, true AS named, {base} || '/' || below AS path, below "
+        f"FROM (SELECT try(decode(path)) AS below FROM ({unnamed})) WHERE below IS NOT NULL"
+    )
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_AFTER_VALUES} AS SELECT * FROM {OUTSIDE} LIMIT 0")
+    columns = {
+        label_of(t, column): (t, column) for t, column in mentioning_columns(examination.tables, examination.raws)
+    }
+    add_files_named_after_values(cursor, columns, examination.raws, files=_NAMES, outside=_AFTER_VALUES)
+    # An id may get another value in a merge, a text does not.
+    texts = (
+        f"SELECT path FROM {_AFTER_VALUES} WHERE NOT regexp_full_match(replace(value, '-', ''), '[0-9a-fA-F]{{16,}}')"
+    )
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_NAMES} AS SELECT below AS path FROM {_NAMES} WHERE path NOT IN ({texts})"
+    )
+
+
+def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[Table]:
+    """Fill `TARGET_IDS` with the ids of all models; returns the tables by their number in it."""
+    cursor.execute(
+        f"CREATE OR REPLACE TABLE {TARGET_IDS} (target INTEGER, value VARCHAR, number BIGINT, moves BOOLEAN)"
+    )
+    targets: list[Table] = []
+    for table in keys.tables.values():
+        raw = keys.raws[table.id]
+        link = any(reference.kind == "many_to_many" for reference in table.references)
+        if (
+            table.model is None
+            or link
+            or table.name.startswith(_OF_DJANGO)
+            or len(table.primary_key) != 1
+            or not raw.rows
+        ):
+            continue
+        (pk,) = table.primary_key
+        if table.column(pk).logical_type not in ("integer", "uuid"):
+            continue
+        value = bare_uuid(text_value(pk, keys.types[table.id][pk], raw.encodings.get(pk, "native")))
+        cursor.execute(
+            f"INSERT INTO {TARGET_IDS} SELECT {len(targets)}, {value}, TRY_CAST({value} AS BIGINT), true FROM {relation(table, raw)}"
+        )
+        targets.append(table)
+    return targets
+
+
+def _assessment(suspect: Suspect, targets: Sequence[Table]) -> Assessment:
+    root, _, pattern = suspect.place.name.partition(":")
+    target = targets[suspect.targets[0]]
+    others = [targets[number].label for number in suspect.targets[1:]]
+    declaration = Declaration(
+        section="soft_references", entries=(("files", root), ("name", pattern), ("target", target.label))
+    )
+    or_of = f" (or of {' or '.join(others)})" if others else ""
+    return assessed(
+        make_finding(
+            "ids-in-file-names",
+            f"{root}:{pattern}",
+            f"The names of files look like ids of {target.label}{or_of}, and no row names these files.",
+            count=suspect.hits,
+            examples=suspect.examples,
+            fix=f"If they are ids, declare them in edms-backup.toml:\n{declaration_text(declaration).rstrip()}",
+        ),
+        declaration,
+    )
