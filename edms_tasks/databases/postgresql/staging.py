@@ -19,7 +19,7 @@ from edms_tasks.databases.omissions import notes_of
 from edms_tasks.databases.postgresql.archive import Entry, numbers, read_archive
 from edms_tasks.databases.postgresql.archive_statements import word_after
 from edms_tasks.databases.postgresql.check_constraints import CheckConstraint, changed_by, put_back, set_aside
-from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection, with_settings
+from edms_tasks.databases.postgresql.connection import ask_server, connected, with_settings
 from edms_tasks.databases.postgresql.dangling_foreign_keys import keys_of, make_keys, with_partitioned
 from edms_tasks.databases.postgresql.definitions import contents_of
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
@@ -28,6 +28,7 @@ from edms_tasks.databases.postgresql.extension_tables import empty_extension_tab
 from edms_tasks.databases.postgresql.function_indexes import build, over_own_functions
 from edms_tasks.databases.postgresql.generated_columns import GeneratedTables
 from edms_tasks.databases.postgresql.loading import copy_table
+from edms_tasks.databases.postgresql.loading_sessions import LoadingSessions
 from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.refusable_statements import Connection, attempt, evaluate, take_settings
 from edms_tasks.databases.postgresql.schema_plan import Attempt, Plan, plan_restore, require_harmless, subject
@@ -70,6 +71,7 @@ class PostgresStaging:
         self._plan = Plan()
         self._lent = LentSettings()
         self._as_written: GeneratedTables
+        self._sessions = LoadingSessions(address)
         self._checks: list[CheckConstraint] = []  # constraints that may refuse rows; they are added after the load
 
     def create_tables(self) -> None:
@@ -103,37 +105,36 @@ class PostgresStaging:
         of_an_extension = table.extension is not None
         if not table.stored_columns or not (chunks or of_an_extension):
             return 0
-        connection = open_connection(self.address, autocommit=False)
-        try:
-            if of_an_extension:
-                empty_extension_table(connection, name)
-            else:
-                # FREEZE needs a table created or truncated in the same transaction. No foreign key refers to it yet.
-                connection.execute(f"TRUNCATE ONLY {name}".encode())
-            # Checks and generated columns need these, and so do values such as a regclass that were read with this path.
-            self._use_settings_of_the_edms(connection)
-            with self._as_written.loading(connection, entry) as target, connection.cursor() as cursor:
-                frozen = target.is_itself and not of_an_extension
-                loaded = copy_table(cursor, target.columns, target.name, entry.encodings, chunks, frozen=frozen)
-            connection.commit()
-        except psycopg.Error as error:
-            if of_an_extension and isinstance(error, InsufficientPrivilege):
-                connection.rollback()
-                self.notes.append(note_on_unwritable_table(connection, entry, self.address.display))
-                return entry.state.rows
-            raise TerminalError(
-                f"PostgreSQL refused rows of {table.label}.",
-                where=f"{self.address.display}, table {table.id}",
-                why=str(error).strip()[:1000],
-                fix="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
-            ) from error
-        finally:
-            connection.close()
+        with self._sessions.one() as connection:
+            try:
+                if of_an_extension:
+                    empty_extension_table(connection, name)
+                else:
+                    # FREEZE needs a table created or truncated in the same transaction. No foreign key refers to it yet.
+                    connection.execute(f"TRUNCATE ONLY {name}".encode())
+                # Checks and generated columns need these, and so do values such as a regclass that were read with this path.
+                self._use_settings_of_the_edms(connection)
+                with self._as_written.loading(connection, entry) as target, connection.cursor() as cursor:
+                    frozen = target.is_itself and not of_an_extension
+                    loaded = copy_table(cursor, target.columns, target.name, entry.encodings, chunks, frozen=frozen)
+                connection.commit()
+            except psycopg.Error as error:
+                if of_an_extension and isinstance(error, InsufficientPrivilege):
+                    connection.rollback()
+                    self.notes.append(note_on_unwritable_table(connection, entry, self.address.display))
+                    return entry.state.rows
+                raise TerminalError(
+                    f"PostgreSQL refused rows of {table.label}.",
+                    where=f"{self.address.display}, table {table.id}",
+                    why=str(error).strip()[:1000],
+                    fix="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
+                ) from error
         return loaded
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
         """Create indexes, constraints, triggers and views; then set sequences, owners and privileges, fill materialised views, and
         set event triggers and the database's properties."""
+        self._sessions.close()
         with connected(self.address) as connection:
             self._archive, changed = self._as_written.settle(connection, self._lent.of_session(), self._archive)
         if changed:
@@ -244,6 +245,7 @@ class PostgresStaging:
 
     def drop(self) -> None:
         """Drop the database; one that the user created (`--into` an empty one) stays, and its owner can drop it."""
+        self._sessions.close()
         if self._whole.created:
             with connected(self._maintenance) as connection:
                 drop_made(connection, self._maintenance, self.address.name)
