@@ -32,7 +32,7 @@ def test_a_session_is_kept_for_the_next_table_with_an_empty_search_path(sessions
         tables = _ask(second, "SELECT relname FROM pg_class WHERE relname IN ('kept', 'undone')")
 
         assert second.info.backend_pid == process != beside.info.backend_pid
-        assert (path, tables) == ([('""',)], [("kept",)])
+        assert (path, tables) == ([("",)], [("kept",)])
 
 
 def test_a_session_that_the_server_ended_is_replaced(
