@@ -113,6 +113,10 @@ class DerivedSettings(Section):
     tables: tuple[str, ...] = Field(
         default=(), description="Models or tables that a merge leaves alone, because the EDMS rebuilds them."
     )
+    columns: tuple[str, ...] = Field(
+        default=(),
+        description="Columns that the EDMS computes, app.Model.field; a merge leaves them alone, and empty in new rows.",
+    )
     rebuild: tuple[str, ...] = Field(
         default=(), description="Management commands that rebuild them; run after a merge or a promoted restore."
     )

@@ -23,6 +23,7 @@ from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.owner import identity_of
 from edms_tasks.lineage.snapshot_tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
+from edms_tasks.merging.derived_columns import derived_columns
 from edms_tasks.merging.derived_tables import without_derived
 from edms_tasks.merging.later_declarations import names_as_declared, tables_as_declared
 from edms_tasks.merging.matching_keys import keys_for_merge
@@ -195,6 +196,8 @@ def _inputs(
     tables = _tables(run.settings, opened.database, opened.manifest, scratch, notes)
     names = names_as_declared(opened.manifest, run.settings.soft_references, notes)
     wanted.policies.require_known(tables)
+    keys = keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes)
+    known = [entry.table for entry in opened.manifest.tables]
     return MergeInputs(
         repository=opened.repository,
         manifest=opened.manifest,
@@ -203,7 +206,8 @@ def _inputs(
         tables=tables,
         folders=_folders(run.settings, opened.report, opened.manifest, notes),
         names=names,
-        keys=keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes),
+        keys=keys,
+        derived=derived_columns(run.settings.derived.columns, tables, keys, known, notes),
         own_edms=_is_own(run.settings, opened),
         needed=_needed(tables, opened.report),
         wanted=wanted,

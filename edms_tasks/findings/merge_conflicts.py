@@ -72,8 +72,8 @@ KINDS = (
         ("error",),
         "A column seems to contain ids of rows that get new ids, but no foreign key and no declaration says so. After the merge these "
         "numbers, lists, JSON or text would refer to other rows.",
-        "Declare it under [[soft_references]]; `edms-backup doctor` suggests the lines, and no new snapshot is needed. If they are not "
-        "ids: `--not-a-reference COLUMN`, or `not_references` under [merge].",
+        "Declare it under [[soft_references]]; `edms-backup doctor` suggests the lines, and no new snapshot is needed. If the EDMS "
+        "computes the column: [derived] columns. If they are not ids: `--not-a-reference COLUMN`, or `not_references` under [merge].",
     ),
     Kind(
         "undeclared-file-name",

@@ -34,6 +34,7 @@ _EXAMPLES = {
     "exclude.files": '["cache/*", "*.tmp"]',
     "files.roots": '{ media = "/srv/edms/media" }',
     "derived.tables": '["wagtailsearch.IndexEntry"]',
+    "derived.columns": '["catalogue.Category.tn_ancestors_pks"]',
     "derived.rebuild": '["update_index"]',
     "merge.not_references": '["documents.Document.batch_id"]',
     "restore.database": '"postgresql://user:password@host:5432/edms"',

@@ -28,6 +28,7 @@ class MergeInputs:
     names: Sequence[FileNameReference]
     keys: Keys
     own_edms: bool  # whether the snapshot belongs to the EDMS that it is merged into
+    derived: Mapping[str, Sequence[str]]  # table id -> columns that the EDMS computes
     needed: Mapping[str, Collection[str]]  # table id -> columns of references whose rows cannot exist without the other
     wanted: MergeChoices
 

@@ -11,6 +11,7 @@ from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
 from edms_tasks.merging.conflicts import Conflict
 from edms_tasks.merging.declared_without_ids import accepted
+from edms_tasks.merging.derived_columns import with_derived_columns, without_derived_columns
 from edms_tasks.merging.identified_rows import Identified, pair_same_rows
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.matching_keys import require_used
@@ -65,6 +66,7 @@ class MergeStages:
         self._trees, self._keys = find_trees(its.tables, its.keys, counts, notes)
         self._places: dict[str, dict[str, Labelled]] = {SNAPSHOT: {}, TARGET: {}, MERGED: {}}
         self._raws: dict[str, dict[str, RawTable]] = {}
+        self._before: dict[str, RawTable] = {}  # the target's rows of tables with derived columns
         self._rows: dict[str, dict[str, Identified]] = {}
         self._matched: Matched | None = None
         self._plans: dict[str, ModelPlan] = {}
@@ -79,12 +81,15 @@ class MergeStages:
         wanted = numbered([entries[table.id] for table in self._tables])
         found = self._run.map(fetch_rows, wanted, self._its.repository, self._workspace, self._scratch / SNAPSHOT)
         self._raws[SNAPSHOT] = {raw.table_id: raw for raw in found}
+        self._take_derived(SNAPSHOT, self._its.derived)
         self._take_places(SNAPSHOT, self._trees)
 
     def read_target(self, view: View) -> None:
         """Read the target's rows of the same tables through a view of the transaction."""
         with self._run.stage("read the target"):
             self._raws[TARGET] = extract_tables(self._run, view, self._tables, self._scratch / TARGET)
+            self._before = {table_id: self._raws[TARGET][table_id] for table_id in self._its.derived}
+            self._take_derived(TARGET, self._its.derived)
             self._take_places(TARGET, self._trees)
 
     def plan(self, snapshot_id: str, target: str, notes: list[str]) -> MergePlan:
@@ -129,6 +134,7 @@ class MergeStages:
         return {
             table.id: self.files.columns(table.id)
             | set(self._trees[table.id].columns if table.id in self._trees else ())
+            | set(self._its.derived.get(table.id, ()))
             for table in self._tables
         }
 
@@ -166,6 +172,7 @@ class MergeStages:
             reread = extract_tables(one_by_one, transaction.view(), changed, self._scratch / MERGED)
             # Tables that were not written to are unchanged: nobody else could write to them.
             self._raws[MERGED] = {**self._raws[TARGET], **reread}
+            self._take_derived(MERGED, reread)
             self._take_places(MERGED, reread)
             found = self._validate(matched)
             problems = self._broken_trees(matched)
@@ -178,6 +185,18 @@ class MergeStages:
                 fix="Nothing was changed. Please report this with the plan (`edms-backup merge --dry-run --json`).",
             )
         return found
+
+    def _take_derived(self, name: str, tables: Iterable[str]) -> None:
+        """Take the derived columns off a side's rows."""
+        with self._workspace.cursor() as cursor:
+            for number, table in numbered(self._tables):
+                if table.id in self._its.derived and table.id in tables:
+                    folder = self._scratch / "derived" / name
+                    folder.mkdir(parents=True, exist_ok=True)
+                    columns, path = self._its.derived[table.id], folder / f"{number}.parquet"
+                    self._raws[name][table.id] = without_derived_columns(
+                        cursor, table, self._raws[name][table.id], columns, path
+                    )
 
     def _take_places(self, name: str, tables: Iterable[str]) -> None:
         """Take the places in trees off a side's rows."""
@@ -219,6 +238,11 @@ class MergeStages:
                 folder, others = self._scratch / "changes" / place, None
                 if table.id in self._trees:
                     rows, others = with_places(cursor, self._tree_merge(matched, table), folder / "places")
+                if table.id in self._its.derived:
+                    before, columns = self._before[table.id], self._its.derived[table.id]
+                    rows, others = with_derived_columns(
+                        cursor, source, rows, others, before, columns, folder / "derived"
+                    )
                 found.append(table_change(cursor, source, rows, policy, folder, others))
         return [change for change in found if change]
 

@@ -117,3 +117,82 @@ def test_a_derived_table_that_is_unknown_or_referred_to_is_refused(indexed: Inde
         run_merge(
             indexed.with_derived(DerivedSettings(tables=("auth.Permission",))), snapshot=indexed.snapshot, dry_run=True
         )
+
+
+NODES = """
+class Node(models.Model):   # as django-treenode has it: parents, and what is computed from them
+    name = models.CharField(max_length=20, unique=True)
+    parent = models.ForeignKey("self", models.CASCADE, null=True)
+    above_pks = models.TextField(default="")
+    above_count = models.IntegerField(default=0)
+    note = models.CharField(max_length=20, null=True)
+"""
+UPDATE_TREE = """
+from django.core.management.base import BaseCommand
+from small.models import Node
+class Command(BaseCommand):
+    def handle(self, *args, **options):
+        for node in Node.objects.all():
+            above, up = [], node.parent
+            while up: above.insert(0, str(up.pk)); up = up.parent
+            Node.objects.filter(pk=node.pk).update(above_pks=",".join(above), above_count=len(above))
+"""
+
+
+@pytest.mark.parametrize("command", [(), ("update_tree",)])
+def test_derived_columns_are_kept_in_rows_that_stay_and_empty_in_new_ones_until_the_edms_computes_them(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    edms = small_project(tmp_path / "project", NODES)
+    commands = tmp_path / "project" / "small" / "management" / "commands"
+    commands.mkdir(parents=True)
+    for folder in (commands, commands.parent):
+        (folder / "__init__.py").touch()
+    (commands / "update_tree.py").write_text(UPDATE_TREE, encoding="utf-8")
+    columns = ("small.Node.above_pks", "small_node.above_count")
+    settings = settings_from(
+        {
+            "edms": edms.edms.model_dump(),
+            "repository": {"url": str(tmp_path / "repository")},
+            "workdir": str(tmp_path / "work"),
+            "validate": {"django_check": False},
+            "derived": {"columns": columns, "rebuild": command},
+        },
+        where=tmp_path / "edms-backup.toml",
+    )
+    database = tmp_path / "project" / "db.sqlite3"
+
+    def make(*rows: tuple[object, ...]) -> None:
+        with closing(sqlite3.connect(database)) as lite, lite:
+            lite.execute("DELETE FROM small_node")
+            lite.executemany(
+                "INSERT INTO small_node (id, name, parent_id, above_pks, above_count, note) VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    make((1, "top", None, "", 0, "a"), (2, "both", 1, "1", 1, "new"), (3, "mine", 2, "1,2", 2, None))
+    snapshot = run_backup(settings, create_repository=True).snapshot_id
+    make((1, "theirs", None, "", 0, None), (2, "top", None, "", 0, "a"), (3, "both", 2, "2", 1, "old"))
+
+    result = run_merge(settings, snapshot=snapshot)
+
+    assert result.plan.conflicts == () and result.done
+    with closing(sqlite3.connect(database)) as lite:
+        found = lite.execute(
+            "SELECT name, id, parent_id, above_pks, above_count, note FROM small_node ORDER BY name"
+        ).fetchall()
+    (mine,) = [number for name, number, *_ in found if name == "mine"]
+    of_mine = ("2,3", 2) if command else ("", 0)
+    assert found == [
+        ("both", 3, 2, "2", 1, "new"), ("mine", mine, 3, *of_mine, None), ("theirs", 1, None, "", 0, None), ("top", 2, None, "", 0, "a"),
+    ]  # fmt: skip
+    assert any("small.Node: above_pks, above_count are derived" in note for note in result.notes)
+    assert run_merge(settings, snapshot=snapshot, dry_run=True).plan.writes == 0
+
+
+@pytest.mark.parametrize(("name", "why"), [("number", "part of the key"), ("no", "no column 'small.Document.no'")])
+def test_a_column_that_cannot_be_derived_is_refused(indexed: Indexed, name: str, why: str) -> None:
+    settings = indexed.with_derived(DerivedSettings(columns=(f"small.Document.{name}",)))
+
+    with pytest.raises(SettingsError, match=why):
+        run_merge(settings, snapshot=indexed.snapshot, dry_run=True)
