@@ -299,7 +299,12 @@ def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], uncla
                 count=len(disputed),
                 examples=tuple(sorted(readable(final) for final in disputed)[:_EXAMPLES]),
                 fix="Give them other names with --rename-files (the rows that name them are changed too); or rename the target's "
-                "files in the EDMS" + ("." if by_rows else ", or choose --on-conflict overwrite or keep."),
+                "files in the EDMS"
+                + (
+                    f". If those rows only mention a name, as a log does: --not-a-reference '{root}:PATTERN'."
+                    if by_rows
+                    else ", or choose --on-conflict overwrite or keep."
+                ),
             )
         )
     if unclaimed:

@@ -100,10 +100,13 @@ def test_a_file_that_only_the_target_mentions_in_another_spelling_is_not_replace
 
     result = run_merge(two.settings, snapshot=two.snapshot, dry_run=True)
 
+    only_a_log = run_merge(two.settings, snapshot=two.snapshot, dry_run=True, not_references=("media:papers/b.*",))
+
     with closing(sqlite3.connect(two.database)) as lite:
         lite.execute("DELETE FROM small_sheet")
         lite.commit()
     assert "papers/b.pdf" in [name for one in result.plan.conflicts if one.code == "file" for name in one.examples]
+    assert [one.examples for one in only_a_log.plan.conflicts if one.code == "file"] == [("papers/a.pdf",)]
 
 
 def test_with_rename_files_both_files_are_kept_and_a_second_merge_writes_nothing(two: Two) -> None:

@@ -141,13 +141,13 @@ def _something_undeclared(site: Site, pair: tuple[Rows, Rows], undeclared: list[
 UNDECLARED = st.lists(st.sampled_from(TELLING), min_size=1, max_size=2, unique=True)
 
 
-@_as_many_as(3)
+@_as_many_as(2)
 @given(pair=PAIRS)
 def test_what_is_declared_leads_to_the_same_rows(site: Site, pair: tuple[Rows, Rows]) -> None:
     _everything_declared(site, pair)
 
 
-@_as_many_as(2)
+@_as_many_as(1)
 @given(
     pair=st.tuples(systems(dangling=False), systems(dangling=False)), undeclared=UNDECLARED, rename_files=st.booleans()
 )
