@@ -7,6 +7,7 @@ run on threads saves. So `.fn` is the plain function, and `.on_prefect` Prefect'
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from prefect import Task as PrefectTask
 
     from flows.running.run import Run
+
+# Pydantic had a method of this name, which nothing calls; Prefect makes a model of a flow's parameters whenever it starts one.
+warnings.filterwarnings("ignore", message='Field name "schema" in .* shadows an attribute', category=UserWarning)
 
 P = ParamSpec("P")
 Made = TypeVar("Made")
