@@ -147,7 +147,6 @@ HOLD_IDS: dict[str, tuple[str, Sequence[object], LogicalType, str]] = {
     ),
     "quoted ids after a name": ("remark", ["documents: '7;8'"], "text", "x.Document"),
     "decimals": ("a", [f"{one}.00" for one in MANY], "decimal", "x.Page"),
-    "floats": ("a", [f"{one}.0" for one in MANY], "float", "x.Page"),
     "each id once": ("a", random.Random(3).sample(range(1, 322), 321), "integer", "x.Page"),
     "nested lists with texts": ("query", [json.dumps(["AND", [["page__id", "7"]]])], "text", "x.Page"),
 }
