@@ -15,14 +15,15 @@ UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-f
 ID = rf"(?:{UUID}|[1-9][0-9]{{0,17}})"
 """What ids look like: UUIDs, and whole numbers above zero."""
 
-_SOME = rf"{ID}(?:\s*[,;|]\s*{ID})*"
-_IDS = rf'"?{ID}"?(?:\s*[,;|]\s*"?{ID}"?)*'
-_SEPARATED = rf'[\[{{(]?\s*"?{ID}"?(?:\s*[,;|\s]\s*"?{ID}"?)+\s*[\]}})]?'
-_ENCLOSED = rf"(?:[,;|/]{ID}(?:[,;|/]{ID})*[,;|/]?|{ID}(?:[,;|/]{ID})*[,;|/])"  # ,12,34, and /12/34/
-LIST = rf"(?:{_SEPARATED}|{_ENCLOSED}|{ID}(?:/{ID}){{3,}})"
+_ITEM = rf"(?:{ID}|0)"  # in place of a declared id stands 0
+_SOME = rf"{_ITEM}(?:\s*[,;|]\s*{_ITEM})*"
+_IDS = rf'"?{_ITEM}"?(?:\s*[,;|]\s*"?{_ITEM}"?)*'
+_SEPARATED = rf'[\[{{(]?\s*"?{_ITEM}"?(?:\s*[,;|\s]\s*"?{_ITEM}"?)+\s*[\]}})]?'
+_ENCLOSED = rf"(?:[,;|/]{_ITEM}(?:[,;|/]{_ITEM})*[,;|/]?|{_ITEM}(?:[,;|/]{_ITEM})*[,;|/])"  # ,12,34, and /12/34/
+LIST = rf"(?:{_SEPARATED}|{_ENCLOSED}|{_ITEM}(?:/{_ITEM}){{3,}})"
 """A text that is a list of ids and nothing else, with separators between them or around each; a path of ids too."""
 
-JOINED = rf"{ID}(?:[-_:/]{ID}){{1,2}}"
+JOINED = rf"{_ITEM}(?:[-_:/]{_ITEM}){{1,2}}"
 """A text that joins two or three ids: 12-34."""
 YEAR_FIRST = r"(?:19|20)[0-9]{2}[-_:/].*"
 
