@@ -22,6 +22,7 @@ from edms_tasks.merging.identified_rows import Identified, paired, same_row
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 
+_MARKED = "rows_with_dangling_references"
 _WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
 _LARGEST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**31 - 1}
 
@@ -68,41 +69,63 @@ def collect_dangling(
     for found in rows.values():
         if not found.rows:
             continue
-        relation = found.relation
-        if but_not_in is not None:
-            other = but_not_in[found.table.id].relation
-            relation = f"(SELECT x.* FROM {relation} x ANTI JOIN {other} o ON {same_row('x', 'o')})"
+        others = None if but_not_in is None else but_not_in[found.table.id].relation
+        queries = []
+        marks = []
         for reference in found.table.references:
-            for query in _dangling(cursor, found, reference, rows, relation):
-                cursor.execute(f"INSERT INTO {name} {query}")
+            if isinstance(reference, SoftReference):
+                for soft in _soft_dangling(found, reference, rows, _without(found.relation, others)):
+                    cursor.execute(f"INSERT INTO {name} {soft}")
+            elif query := _dangling(cursor, found, reference, rows):
+                queries.append(query)
+                marks.append(f"{identifier(reference_column(reference.name))} = {literal(DANGLING)}")
+        if queries:
+            # Few rows have a mark, so the comparison with all rows of the other side is made of these, and once.
+            marked = _without(f"(SELECT * FROM {found.relation} WHERE {' OR '.join(marks)})", others)
+            cursor.execute(
+                f"INSERT INTO {name} WITH {_MARKED} AS MATERIALIZED (SELECT * FROM {marked}) {' UNION ALL '.join(queries)}"
+            )
+
+
+def _without(relation: str, others: str | None) -> str:
+    """A relation of rows without those that are among `others`."""
+    if others is None:
+        return relation
+    return f"(SELECT x.* FROM {relation} x ANTI JOIN {others} o ON {same_row('x', 'o')})"
 
 
 def _dangling(
     cursor: duckdb.DuckDBPyConnection,
     found: Identified,
-    reference: ForeignReference | GenericReference | SoftReference,
+    reference: ForeignReference | GenericReference,
     rows: Mapping[str, Identified],
-    relation: str,
-) -> list[str]:
-    pointed = identifier(reference_column(reference.name))
-    kinds = found.side.keys.types[found.table.id]
+) -> str | None:
+    """SELECT the (table_id, id) of a reference that `_MARKED` rows contain; None if no table here is what it refers to."""
+    mark = f"x.{identifier(reference_column(reference.name))} = {literal(DANGLING)}"
     if isinstance(reference, ForeignReference):
         target = rows.get(reference.target)
         if target is None or target.table.primary_key != reference.target_columns or len(reference.columns) != 1:
-            return []
-        text = f"CAST({identifier(reference.columns[0])} AS VARCHAR)"
-        return [
-            f"SELECT DISTINCT {literal(reference.target)}, {text} FROM {relation} WHERE {pointed} = {literal(DANGLING)}"
-        ]
-    if isinstance(reference, GenericReference):
-        encodings = found.side.raws[found.table.id].encodings
-        content_type = generic_content_type("", reference, encodings)
-        text = generic_object_id("", reference, kinds, encodings)
-        return [
-            f"SELECT DISTINCT {literal(table_id)}, {text} FROM {relation} "
-            f"WHERE {pointed} = {literal(DANGLING)} AND {content_type} = {literal(number)}"
-            for number, table_id in content_type_ids(cursor, rows).items()
-        ]
+            return None
+        text = f"CAST(x.{identifier(reference.columns[0])} AS VARCHAR)"
+        return f"SELECT DISTINCT {literal(reference.target)}, {text} FROM {_MARKED} x WHERE {mark}"
+    known = content_type_ids(cursor, rows)
+    if not known:
+        return None
+    kinds, encodings = found.side.keys.types[found.table.id], found.side.raws[found.table.id].encodings
+    content_type = generic_content_type("x.", reference, encodings)
+    text = generic_object_id("x.", reference, kinds, encodings)
+    numbers = ", ".join(f"({literal(number)}, {literal(table_id)})" for number, table_id in known.items())
+    return (
+        f"SELECT DISTINCT k.table_id, {text} FROM {_MARKED} x "
+        f"JOIN (VALUES {numbers}) k(number, table_id) ON {content_type} = k.number WHERE {mark}"
+    )
+
+
+def _soft_dangling(
+    found: Identified, reference: SoftReference, rows: Mapping[str, Identified], relation: str
+) -> list[str]:
+    """SELECT the (table_id, id) of a soft reference that rows of a relation contain, for each form of its column's values."""
+    kinds = found.side.keys.types[found.table.id]
     target = rows.get(reference.target)
     if target is None or target.table.primary_key != (reference.target_column,):
         return []
