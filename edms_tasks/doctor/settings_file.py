@@ -48,15 +48,20 @@ def with_entries(text: str, fixes: Sequence[Fix]) -> str:
     Raises:
         SettingsError: the text has a form in which they cannot be added without touching anything else.
     """
+    from tomlkit.exceptions import TOMLKitError
+
     wanted = tomllib.loads(text)
     written = text
-    for fix in fixes:
-        for section, key, value in _entries(fix):
-            written = _with_entry(written, section, key, value)
-            _set(wanted, section, key, value)
-        if isinstance(fix, Declaration):
-            written = _with_declaration(written, fix)
-            _declare(wanted, fix)
+    try:
+        for fix in fixes:
+            for section, key, value in _entries(fix):
+                written = _with_entry(written, section, key, value)
+                _set(wanted, section, key, value)
+            if isinstance(fix, Declaration):
+                written = _with_declaration(written, fix)
+                _declare(wanted, fix)
+    except (TOMLKitError, tomllib.TOMLDecodeError):
+        written = ""  # it became something else in between
     # What was written must mean what was meant, and no comment may be gone.
     if _read(written) != wanted or _comments(text) - _comments(written):
         raise SettingsError(
