@@ -244,3 +244,15 @@ def test_a_whole_value_that_is_declared_is_masked_too(workspace: duckdb.DuckDBPy
     tables = [*map(_table, IDS), _table("x.File")]
 
     assert find_suspects(workspace, tables, Names(tables, {})) == []
+
+
+def test_an_id_in_a_list_beside_a_declared_one_is_found(workspace: duckdb.DuckDBPyConnection) -> None:
+    make_values(workspace)
+    workspace.execute("CREATE OR REPLACE TABLE rows AS SELECT 'documents: ''7;8''' AS text, true AS touched")
+    column = Column(name="data", native_type="", logical_type="text", nullable=True)
+    collect_column(workspace, "x.Row.data", column, "rows", lambda text: text.replace("7", "0"))
+    tables = [*map(_table, IDS), _table("x.File")]
+
+    (suspect,) = find_suspects(workspace, tables, Names(tables, {}))
+
+    assert suspect.examples == ("8",)
