@@ -19,6 +19,7 @@ from edms_tasks.doctor.secrets import assess_secrets
 from edms_tasks.doctor.suggestions import suggest_key
 from edms_tasks.doctor.undeclared_file_names import assess_undeclared_file_names
 from edms_tasks.doctor.undeclared_references import assess_soft_references
+from edms_tasks.doctor.undeclared_texts import assess_undeclared_texts
 from edms_tasks.files import Examination
 from edms_tasks.inventory.model import Finding, Inventory
 from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport
@@ -59,7 +60,11 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         examination = _examination(subject, settings)
         assessments += assess_files(examination, walked_files(subject.names), cursor, subject.scratch)
         assessments += assess_undeclared_file_names(cursor, examination, keys)
-        assessments += assess_soft_references(cursor, samples, keys)
+        values = assess_soft_references(cursor, samples, keys)
+        assessments += values
+        # A suggested pattern quotes the text around ids.
+        left_out = {*(one.subject for one in values), *settings.validate_.sensitive}
+        assessments += assess_undeclared_texts(cursor, samples, keys, left_out)
         assessments += assess_file_names(cursor, subject.inventory.file_names, keys)
         assessments += assess_secrets(cursor, samples, keys)
     shown = redacted(assessments, settings.validate_.sensitive, keys)

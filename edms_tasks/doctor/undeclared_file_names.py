@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import duckdb
 
-from edms_tasks.digests.value_equality import bare_uuid
-from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
+from edms_tasks.doctor.model_ids import tabulate_model_ids
 from edms_tasks.files import Examination
 from edms_tasks.files.file_references import files_of_no_row
 from edms_tasks.files.files_named_after_rows import add_files_named_after_values
@@ -18,14 +17,12 @@ from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileRoot, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import literal
-from edms_tasks.scratch.workspace import relation
 from edms_tasks.undeclared.collected_values import make_values
 from edms_tasks.undeclared.ids_in_file_names import collect_file_names
-from edms_tasks.undeclared.likely_ids import TARGET_IDS, Suspect, find_suspects
+from edms_tasks.undeclared.likely_ids import Suspect, find_suspects
 from edms_tasks.undeclared.names_of_models import Names
 
 _NAMES, _AFTER_VALUES = "undeclared_file_names", "named_after_values"
-_OF_DJANGO = ("django_", "auth_permission")
 _FEWEST = 3  # different ids
 
 
@@ -33,7 +30,7 @@ def assess_undeclared_file_names(
     cursor: duckdb.DuckDBPyConnection, examination: Examination, keys: CheckedKeys
 ) -> list[Assessment]:
     """One suggestion for each pattern of names; the files must have been compared with the rows (`assess_files`)."""
-    targets = _tabulate_ids(cursor, keys)
+    targets = tabulate_model_ids(cursor, keys)
     make_values(cursor)
     for root in examination.roots:
         _tabulate_names(cursor, examination, root)
@@ -62,34 +59,6 @@ def _tabulate_names(cursor: duckdb.DuckDBPyConnection, examination: Examination,
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE {_NAMES} AS SELECT below AS path FROM {_NAMES} WHERE path NOT IN ({texts})"
     )
-
-
-def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[Table]:
-    """Fill `TARGET_IDS` with the ids of all models; returns the tables by their number in it."""
-    cursor.execute(
-        f"CREATE OR REPLACE TABLE {TARGET_IDS} (target INTEGER, value VARCHAR, number BIGINT, moves BOOLEAN)"
-    )
-    targets: list[Table] = []
-    for table in keys.tables.values():
-        raw = keys.raws[table.id]
-        link = any(reference.kind == "many_to_many" for reference in table.references)
-        if (
-            table.model is None
-            or link
-            or table.name.startswith(_OF_DJANGO)
-            or len(table.primary_key) != 1
-            or not raw.rows
-        ):
-            continue
-        (pk,) = table.primary_key
-        if table.column(pk).logical_type not in ("integer", "uuid"):
-            continue
-        value = bare_uuid(text_value(pk, keys.types[table.id][pk], raw.encodings.get(pk, "native")))
-        cursor.execute(
-            f"INSERT INTO {TARGET_IDS} SELECT {len(targets)}, {value}, TRY_CAST({value} AS BIGINT), true FROM {relation(table, raw)}"
-        )
-        targets.append(table)
-    return targets
 
 
 def _assessment(suspect: Suspect, targets: Sequence[Table]) -> Assessment:

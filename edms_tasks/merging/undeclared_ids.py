@@ -27,10 +27,10 @@ from edms_tasks.soft.value_rewriting import rewriter
 from edms_tasks.undeclared.collected_values import IN_NAMES, make_values
 from edms_tasks.undeclared.ids_in_columns import Mask, collect_by_kind, collect_column
 from edms_tasks.undeclared.ids_in_file_names import collect_file_names
-from edms_tasks.undeclared.ids_in_texts import FORMS
 from edms_tasks.undeclared.likely_ids import TARGET_IDS, Suspect, find_suspects
 from edms_tasks.undeclared.names_of_models import Names
 from edms_tasks.undeclared.open_columns import open_columns
+from edms_tasks.undeclared.place_descriptions import described
 
 _ID_TYPES = ("integer", "uuid")
 # Every small number is an id of these, and hardly any column outside Django refers to them.
@@ -202,14 +202,9 @@ def _by_subject(suspects: Sequence[Suspect]) -> dict[str, list[Suspect]]:
 
 
 def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) -> Conflict:
-    said = {form.name: form.said for form in FORMS} | {
-        "chosen": "({})",
-        "list": "in its lists",
-        "joined": "joined in its text",
-    }
     ranked = sorted(found, key=lambda suspect: -suspect.hits)
     places = [
-        f"{said.get(one.place.form, '').format(one.place.name)}: ".removeprefix(": ")
+        f"{described(one.place)}: ".removeprefix(": ")
         + f"{' or '.join(targets[target].label for target in one.targets)}, such as {', '.join(one.examples)}"
         for one in ranked
     ]
