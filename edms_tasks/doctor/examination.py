@@ -63,7 +63,8 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         values = assess_soft_references(cursor, samples, keys)
         assessments += values
         # A suggested pattern quotes the text around ids.
-        left_out = {*(one.subject for one in values), *settings.validate_.sensitive}
+        of_files = {one.subject for one in assessments if one.code in ("path-column", "files-outside-the-roots")}
+        left_out = {*of_files, *(one.subject for one in values), *settings.validate_.sensitive}
         assessments += assess_undeclared_texts(cursor, samples, keys, left_out)
         assessments += assess_file_names(cursor, subject.inventory.file_names, keys)
         assessments += assess_secrets(cursor, samples, keys)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import duckdb
 
@@ -18,7 +18,7 @@ from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier, literal
-from edms_tasks.undeclared.collected_values import make_values
+from edms_tasks.undeclared.collected_values import JOINED_FORM, make_values
 from edms_tasks.undeclared.ids_in_columns import collect_column
 from edms_tasks.undeclared.ids_in_texts import FORMS, ID
 from edms_tasks.undeclared.likely_ids import Suspect, find_suspects
@@ -28,7 +28,9 @@ from edms_tasks.undeclared.place_descriptions import described
 _FEWEST = 3  # different ids
 _EXAMINED = 1_000  # texts from which a pattern is read
 _ALIKE = 0.9
-_SEPARATORS = ",;|/"
+_SEPARATORS = ";|/"
+# Members of JSON and lists with commas are judged by `undeclared_references.py`, with their places.
+_FORMS = frozenset({"word", "sign", "tag", "typed", "list", JOINED_FORM})
 
 
 def assess_undeclared_texts(
@@ -40,6 +42,7 @@ def assess_undeclared_texts(
     places: dict[str, tuple[Sample, str]] = {}
     for sample in samples:
         declared = {reference.column for reference in sample.table.soft_references}
+        declared |= {column for column, _ in sample.table.file_columns}
         for column in sample.columns:
             subject = f"{sample.table.label}.{column.field or column.name}"
             if column.logical_type not in ("text", "json", "other") or column.name in declared or subject in left_out:
@@ -48,22 +51,24 @@ def assess_undeclared_texts(
             texts = f"(SELECT {identifier(column.name)} AS text, true AS touched FROM {sample.relation})"
             collect_column(cursor, subject, column, texts)
     suspects = find_suspects(cursor, targets, Names(targets, keys.tables))
-    likely = [one for one in suspects if one.place.form != "value" and len(one.examples) >= _FEWEST]
-    return [_assessment(cursor, one, targets, *places[one.place.subject]) for one in likely]
+    likely = [one for one in suspects if one.place.form in _FORMS and len(one.examples) >= _FEWEST]
+    return [one for suspect in likely for one in _assessed(cursor, suspect, targets, *places[suspect.place.subject])]
 
 
-def _assessment(
+def _assessed(
     cursor: duckdb.DuckDBPyConnection, suspect: Suspect, targets: Sequence[Table], sample: Sample, column: str
-) -> Assessment:
+) -> Iterator[Assessment]:
     target = targets[suspect.targets[0]].label
     others = [targets[number].label for number in suspect.targets[1:]]
     or_of = f" (or of {' or '.join(others)})" if others else ""
     declaration = _declaration(cursor, suspect, target, sample, column)
+    if suspect.place.form == "list" and declaration is None:
+        return  # separated by commas, or by nothing that is the same everywhere
     if declaration is not None:
         fix = f"If they are ids, declare them in edms-backup.toml:\n{declaration_text(declaration).rstrip()}"
     else:
         fix = "If they are ids, declare the column under [[soft_references]]."
-    return assessed(
+    yield assessed(
         make_finding(
             "soft-reference",
             suspect.place.subject,
