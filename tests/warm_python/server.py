@@ -68,6 +68,7 @@ def _used_by(project: str) -> list[str]:
     child = os.fork()
     if child == 0:
         sys.path[0] = project
+        sys.dont_write_bytecode = False  # the project is compiled once and not by each child
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
         import django
         from django.core.management import load_command_class
