@@ -9,7 +9,7 @@ PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-pythons mayan paperless kills lint format bench bench-quick lock clean
+.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills lint format bench bench-quick lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ mayan: $(STAMP) ## Mayan EDMS from its package: filled, backed up, lost, restore
 
 paperless: $(STAMP) ## paperless-ngx from SOURCE=folder or its public repository: the same, on both engines; half an hour
 	tests/real/paperless.sh
+
+wagtail: $(STAMP) ## a Wagtail site from its package: the same, on both engines, and one deleted page back; a quarter of an hour
+	tests/real/wagtail.sh
 
 kills: $(STAMP) ## kill backups and restores at random moments, a hundred an engine; an hour
 	$(BIN)/python -m tests.real.kills sqlite --kills 100

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 
-def with_gaps(make: Callable[[int], Any], count: int) -> list[Any]:
-    """Make a third more than wanted and delete every fourth; at least `count` stay."""
-    made = [make(number) for number in range(1, count + count // 3 + 1)]
+def with_gaps(make: Callable[[int], Any], count: int, first: int = 1) -> list[Any]:
+    """Make a third more than wanted, numbered from `first`, and delete every fourth; at least `count` stay."""
+    made = [make(number) for number in range(first, first + count + count // 3)]
     kept = []
     for position, one in enumerate(made):
         if position % 4 == 1 and len(made) - position + len(kept) > count:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 
-from documents.models import CustomField
+from documents.models import CustomField, Tag
 
 Meant = Callable[[str, Any], str]
 
@@ -19,6 +19,14 @@ CORRESPONDENT, DOCUMENT, FIELD, PATH, TAG, TYPE, VIEW = (
     for name in ("Correspondent", "Document", "CustomField", "StoragePath", "Tag", "DocumentType", "SavedView")
 )
 USER, GROUP, MAIL_RULE = "auth.User", "auth.Group", "paperless_mail.MailRule"
+
+# Rows of no use to anybody who has them from elsewhere.
+LEFT_OUT = {"sessions.Session", "contenttypes.ContentType", "auth.Permission"}
+# What paperless counts from other columns, and the names that files go by.
+RECOUNTED = {
+    TAG: {one.name for one in Tag._meta.concrete_fields if one.name.startswith("tn_")} - {"tn_parent"},
+    DOCUMENT: {"filename", "archive_filename"},
+}
 
 # What rows are known by; all others by everything that they say.
 IDENTITY: dict[str, tuple[str, ...]] = {

@@ -48,6 +48,8 @@ LISTS = (
 )
 # Of what the interface answers, not of what is stored: who is asked about, and how it was found just now.
 VOLATILE = {"last_login", "__search_hit__"}
+# Of workflows: sets of rows that have no order of their own, which PostgreSQL gives out as it reads them.
+UNORDERED = ("assign_", "filter_", "remove_")
 
 
 def main() -> None:
@@ -166,10 +168,16 @@ def _sanity() -> dict[str, list[str]]:
 
 
 def _without_visits(answer: Any) -> Any:
-    """Without what looking itself changes, at any depth."""
+    """Without what looking itself changes, and sets of ids in order, at any depth."""
     if isinstance(answer, dict):
-        return {key: _without_visits(value) for key, value in answer.items() if key not in VOLATILE}
+        return {key: _in_order(key, _without_visits(value)) for key, value in answer.items() if key not in VOLATILE}
     return [_without_visits(one) for one in answer] if isinstance(answer, list) else answer
+
+
+def _in_order(key: str, value: Any) -> Any:
+    """A set of ids, sorted."""
+    ids = key.startswith(UNORDERED) and isinstance(value, list) and all(isinstance(one, int) for one in value)
+    return sorted(value) if ids else value
 
 
 def _work_on(client: APIClient, documents: list) -> None:

@@ -1,4 +1,8 @@
-"""What a row of a paperless-ngx means: its values, with what they refer to in place of ids. Runs in paperless's Python."""
+"""What a row of a real system means: its values, with what they refer to in place of ids. Runs in the system's own Python.
+
+What is particular to the system stands in its `hidden.py`, beside this file where it runs: IDENTITY (what rows are known
+by), HIDDEN (columns that hold ids without a foreign key, and how they are read), FILES (files that are no FileFields).
+"""
 
 import hashlib
 import json
@@ -7,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import FileField, ForeignKey, Model
 from hidden import FILES, HIDDEN, IDENTITY, gone
 
@@ -22,15 +27,21 @@ def meant(label: str, key: Any) -> str:
     return f"{label} {_identity(label, _number(key))}"
 
 
+def meant_by_type(content_type: Any, key: Any) -> str | None:
+    """What an id means whose model is named by a content type."""
+    if content_type is None or key is None:
+        return None
+    return meant(ContentType.objects.get_for_id(content_type).model_class()._meta.label, key)
+
+
 @cache
 def _identity(label: str, key: Any) -> str:
-    model = apps.get_model(label)
-    row = model._base_manager.filter(pk=key).first()
+    row = apps.get_model(label)._base_manager.filter(pk=key).first()
     if row is None:
         return gone(key)
     if label in IDENTITY:
         # These columns alone: a tag's others name its neighbours, which name this tag.
-        parts = [_said(row, row._meta.get_field(name)) for name in IDENTITY[label]]
+        parts = [one(row) if callable(one) else _said(row, row._meta.get_field(one)) for one in IDENTITY[label]]
         return json.dumps(parts, ensure_ascii=False)
     text = json.dumps(canonical(row), sort_keys=True, ensure_ascii=False)
     return text if len(text) < 200 else text[:100] + hashlib.sha256(text.encode()).hexdigest()
@@ -47,8 +58,8 @@ def canonical(row: Model) -> dict[str, Any]:
         hidden = field.name in HIDDEN.get(row._meta.label, {})
         if hidden or isinstance(field, ForeignKey) or not field.primary_key:
             found[field.name] = _said(row, field)
-        if isinstance(field, FileField) and getattr(row, field.attname):
-            found[f"{field.name} content"] = content(Path(settings.MEDIA_ROOT, str(getattr(row, field.attname))))
+        if isinstance(field, FileField) and (file := getattr(row, field.attname)):
+            found[f"{field.name} content"] = _stored(file)
     for name, path_of in FILES.get(row._meta.label, {}).items():
         path = path_of(row)
         found[name] = None if path is None else content(path)
@@ -60,9 +71,25 @@ def _said(row: Model, field: Any) -> Any:
     value = getattr(row, field.attname)
     if hidden := HIDDEN.get(row._meta.label, {}).get(field.name):
         return hidden(value, row, meant)
+    if generic := _generic(row._meta.model).get(field.name):
+        return meant_by_type(getattr(row, row._meta.get_field(generic).attname), value)
     if isinstance(field, ForeignKey):
         return None if value is None else meant(field.related_model._meta.label, value)
     return value if isinstance(value, str | int | float | bool | dict | list | type(None)) else str(value)
+
+
+@cache
+def _generic(model: type[Model]) -> dict[str, str]:
+    """The columns of ids of this model's generic foreign keys, with the columns of their content types."""
+    return {one.fk_field: one.ct_field for one in model._meta.private_fields if isinstance(one, GenericForeignKey)}
+
+
+def _stored(file: Any) -> str:
+    """The hash of a file that its storage knows."""
+    if not file.storage.exists(file.name):
+        return "missing"
+    with file.storage.open(file.name) as stream:
+        return hashlib.sha256(stream.read()).hexdigest()
 
 
 def content(path: Path) -> str:
