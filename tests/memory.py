@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
-_PLENTY = 6 << 30  # a test process's databases are some hundred megabytes, and there are several such processes
+_PLENTY = 8 << 30  # the folders of a whole run are a gigabyte, and so are the databases of each of its processes
 
 
 def folder_in_memory(name: str, memory: Path = _MEMORY) -> Path | None:

@@ -216,6 +216,8 @@ class PostgresServer:
             "logging_collector": "off",
             "timezone": "UTC",
         }
+        if self._memory is not None:
+            settings["max_wal_size"] = "256MB"  # by default each server's log takes a gigabyte
         command = [str(self.bin_dir / "postgres"), "-D", str(self._data)]
         for key, value in settings.items():
             command += ["-c", f"{key}={value}"]
