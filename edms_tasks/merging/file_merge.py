@@ -223,10 +223,10 @@ def _sort(
         return
     if not belongs_to_a_row and there == "missing":
         found.ownerless.append(text)
-    if there == "missing":
+    here = os.fsdecode(final)
+    if there == "missing" and here not in how.owners.of_target:
         found.add(name, final, size)
         return
-    here = os.fsdecode(final)
     new_here = how.policy == "keep" and text in how.owners.of_new_rows
     if here in how.owners.of_target or how.policy == "fail" or there == "no file" or new_here:
         found.disputed.append((name, final))

@@ -77,6 +77,16 @@ def test_two_files_of_one_name_are_a_conflict_whose_fix_names_the_option(two: Tw
     assert "--rename-files" in conflict.fix
 
 
+def test_a_file_that_the_target_has_lost_is_not_replaced_by_another_of_its_name(two: Two, tmp_path: Path) -> None:
+    lost = two.media / "papers" / "a.pdf"
+    lost.rename(tmp_path / "a.pdf")
+
+    result = run_merge(two.settings, snapshot=two.snapshot, dry_run=True)
+
+    (tmp_path / "a.pdf").rename(lost)
+    assert [(one.code, one.examples) for one in result.plan.conflicts] == [("file", ("papers/a.pdf",))]
+
+
 def test_the_policy_keep_does_not_drop_the_file_of_a_new_row(two: Two) -> None:
     with closing(sqlite3.connect(two.database)) as lite:
         lite.execute("UPDATE small_paper SET file = 'papers/b.pdf' WHERE number = 'theirs'")
