@@ -67,11 +67,14 @@ def find_undeclared(
     make_values(cursor)
     counters, looked = set[str](), 0
     for table_id, source in matched.sources.items():
-        if not _is_written(matched, table_id, policies[table_id]):
-            continue
+        is_written, in_key = _is_written(matched, table_id, policies[table_id]), _columns_of_key(source)
         for column in open_columns(source.table, covered[table_id]):
+            if not is_written and column.name not in in_key:
+                continue
             looked += 1
-            _collect(cursor, matched, source, column, policies[table_id])
+            # Rows that were matched by such a value are matched with others' rows if it is an id, whether they are written or not.
+            touched = "true" if column.name in in_key else f"coalesce(r.{written(policies[table_id])}, false)"
+            _collect(cursor, matched, source, column, touched)
             if _repeats_own_key(cursor, source, column):
                 counters.add(subject_of(source.table, column))
     for root, listed in names.items():
@@ -124,12 +127,17 @@ def _is_written(matched: Matched, table_id: str, policy: Policy) -> bool:
     return bool(rows.inserts or (rows.updates and policy == "overwrite"))
 
 
+def _columns_of_key(source: Identified) -> set[str]:
+    """The columns whose own values identify the rows of a table; none if the primary key does."""
+    key = source.side.keys.keys[source.table.id].natural_key
+    return {path[0] for path in key.paths if len(path) == 1} if key is not None and key.source != "surrogate" else set()
+
+
 def _collect(
-    cursor: duckdb.DuckDBPyConnection, matched: Matched, source: Identified, column: Column, policy: Policy
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, source: Identified, column: Column, touched: str
 ) -> None:
     table = source.table
     rows = matched.rewritten[table.id]
-    touched = f"coalesce(r.{written(policy)}, false)"
     text = _text(source, column)
     for where, mask in _parts(source, column):
         joined = f"{source.relation} s LEFT JOIN {rows.relation} r ON {paired('s', 'r')} WHERE {where}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from edms_tasks.errors import CommandError
 from edms_tasks.settings import Settings
 from flows.merge import MergeResult
+from tests.inventory.small_project import small_project
 from tests.merging.test_every_kind_of_reference import files, meanings
 from tests.running import run_backup, run_merge
 from tests.soft.paper_archive import PaperArchive, paper_archive
@@ -66,8 +68,9 @@ def test_every_column_with_undeclared_ids_is_a_conflict_and_the_search_is_report
         "small.Document" in one.message and f"--not-a-reference {name}" in one.fix for name, one in found.items()
     )
     assert result.plan.looked.models == ("small.Document", "small.Rule")
-    # Of small_rule: its columns but the primary key, the file and the content type, which is a foreign key.
-    assert result.plan.looked.columns == 8
+    # Of small_rule seven: all but the primary key, the file and the content type, which is a foreign key. Of other tables those of
+    # natural keys: the document's, Django's group, permission and user, and two of content types.
+    assert result.plan.looked.columns == 7 + 1 + 5
 
 
 def test_a_column_is_accepted_by_name_and_an_unknown_name_is_refused(collided: Collided) -> None:
@@ -147,3 +150,30 @@ def _meant_in_the_snapshot() -> dict[str, object]:
         )
         for n, number in enumerate(everywhere)
     }
+
+
+def test_an_undeclared_id_in_a_natural_key_is_a_conflict_though_no_row_is_written(tmp_path: Path) -> None:
+    models = """
+class Document(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+
+class Bookmark(models.Model):
+    document_ref = models.IntegerField()
+    reader = models.CharField(max_length=20)
+    class Meta:
+        unique_together = [("document_ref", "reader")]
+"""
+    rows = "for n in 'ABC': Bookmark.objects.create(document_ref=Document.objects.create(number=n).pk, reader='anna')"
+    edms = small_project(tmp_path / "edms", models, rows)
+    repository = edms.repository.model_copy(update={"url": str(tmp_path / "repository")})
+    settings = edms.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
+    snapshot = run_backup(settings, create_repository=True).snapshot_id
+    with closing(sqlite3.connect(tmp_path / "edms" / "db.sqlite3")) as lite:
+        lite.execute("UPDATE small_document SET number = 'own ' || number")
+        lite.commit()
+
+    result = run_merge(settings, snapshot=snapshot, dry_run=True)
+
+    bookmarks = next(one for one in result.plan.models if one.model == "small.Bookmark")
+    assert (bookmarks.insert, bookmarks.update) == (0, 0)  # they were matched with those of other documents
+    assert [one.model for one in result.plan.conflicts] == ["small.Bookmark.document_ref"]
