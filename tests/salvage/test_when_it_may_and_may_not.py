@@ -32,7 +32,7 @@ def test_without_into_a_salvage_is_refused_unless_it_was_said_that_it_may_be_pro
     command = ["--config", str(system.protected.config), "restore", system.snapshot, "--yes"]
     live = picture(system.edms)
 
-    with pytest.raises(CommandError, match="may replace the live system"):
+    with pytest.raises(CommandError, match="does not replace the live system unless you say so"):
         system.protected.restore(system.snapshot, salvage=True)
     for arguments in (["--salvage"], ["--promote-salvaged"], ["--salvage", "--promote-salvaged", "--into", "x"]):
         done = CliRunner().invoke(app, [*command, *arguments])
