@@ -6,6 +6,7 @@ NAMED = """
 import json
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
 
 kinds = {kind.pk: kind for kind in ContentType._base_manager.all()}
 
@@ -19,7 +20,7 @@ def row_of(content_type, object_id):
         return None
     try:
         return model._base_manager.filter(pk=object_id).first()
-    except Exception:
+    except (ValueError, OverflowError, ValidationError):  # no id of this model
         return None
 """
 """`named(row)` is a row's model and natural key, `row_of(content_type, object_id)` the row of a generic reference, or None."""

@@ -10,6 +10,7 @@ from edms_tasks.doctor.assessment import Assessment, Diagnosis, assessed, ranked
 from edms_tasks.doctor.file_checks import assess_files
 from edms_tasks.doctor.key_checks import KEY_CODES, assess_keys, key_verdicts
 from edms_tasks.doctor.migration_checks import assess_migrations
+from edms_tasks.doctor.model_ids import tabulate_model_ids
 from edms_tasks.doctor.natural_key_methods import assess_lookups
 from edms_tasks.doctor.orphaned_references import assess_references
 from edms_tasks.doctor.redacted_examples import redacted
@@ -55,17 +56,18 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         found = (*subject.findings, *keys.findings)
         assessments += assess_keys(keys, found, settings.natural_keys, suggestions)
         samples = [sample for table in keys.tables.values() if (sample := take_sample(cursor, table, keys)) is not None]
+        targets = tabulate_model_ids(cursor, keys)
         tabulate_names(cursor, subject.names)
         assessments += assess_roots(subject.roots)
         examination = _examination(subject, settings)
         assessments += assess_files(examination, walked_files(subject.names), cursor, subject.scratch)
-        assessments += assess_undeclared_file_names(cursor, examination, keys)
-        values = assess_soft_references(cursor, samples, keys)
+        assessments += assess_undeclared_file_names(cursor, examination, keys, targets)
+        values = assess_soft_references(cursor, samples, keys, targets)
         assessments += values
         # A suggested pattern quotes the text around ids.
         of_files = {one.subject for one in assessments if one.code in ("path-column", "files-outside-the-roots")}
         left_out = {*of_files, *(one.subject for one in values), *settings.validate_.sensitive}
-        assessments += assess_undeclared_texts(cursor, samples, keys, left_out)
+        assessments += assess_undeclared_texts(cursor, samples, keys, targets, left_out)
         assessments += assess_file_names(cursor, subject.inventory.file_names, keys)
         assessments += assess_secrets(cursor, samples, keys)
     shown = redacted(assessments, settings.validate_.sensitive, keys)

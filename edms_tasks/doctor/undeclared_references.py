@@ -12,25 +12,22 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
 from edms_tasks.doctor.id_candidates import PLACED_VALUES, CandidatePlace, tabulate_places
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
-from edms_tasks.inventory.model import CONTENT_TYPES, Table
+from edms_tasks.inventory.model import Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.path_states import PathStates
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
+from edms_tasks.undeclared.likely_ids import TARGET_IDS
 from edms_tasks.undeclared.names_of_models import Names, counts_or_measures
 
-_IDS = "soft_ids"
 _CONTRADICTED = 0.9  # of the values: fewer ids of the model that the name means, and another one's are believed
-# Tables of Django itself, whose small ids match any column of numbers.
-_NOT_MEANT = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
 
 
 @dataclass(frozen=True)
@@ -49,10 +46,9 @@ class _Match:
 
 
 def assess_soft_references(
-    cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: CheckedKeys
+    cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: CheckedKeys, targets: Sequence[Table]
 ) -> list[Assessment]:
-    """Report the places whose values look like ids of one model."""
-    targets = _tabulate_ids(cursor, keys)
+    """Report the places whose values look like ids of one model; `targets` are those of `tabulate_model_ids`."""
     places = tabulate_places(cursor, samples)
     declared = {number for number, place in enumerate(places) if _is_declared(place)}
     candidates: dict[int, list[_Match]] = {}
@@ -81,26 +77,6 @@ def _best(matches: Sequence[_Match]) -> _Match | None:
     return surest if best.named and contradicted else best
 
 
-def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> list[Table]:
-    """Make one relation of all models' ids; returns the tables by their number in it."""
-    cursor.execute(f"CREATE OR REPLACE TABLE {_IDS} (target INTEGER, value VARCHAR, number BIGINT)")
-    targets: list[Table] = []
-    for table in keys.tables.values():
-        raw = keys.raws[table.id]
-        link = any(reference.kind == "many_to_many" for reference in table.references)
-        if table.model is None or link or table.name in _NOT_MEANT or len(table.primary_key) != 1 or not raw.rows:
-            continue
-        pk = table.primary_key[0]
-        if table.column(pk).logical_type not in ("integer", "uuid"):
-            continue  # a key that is a word means the same in every system
-        value = bare_uuid(text_value(pk, keys.types[table.id][pk], raw.encodings.get(pk, "native")))
-        cursor.execute(
-            f"INSERT INTO {_IDS} SELECT {len(targets)}, {value}, TRY_CAST({value} AS BIGINT) FROM {relation(table, raw)}"
-        )
-        targets.append(table)
-    return targets
-
-
 def _matches(
     cursor: duckdb.DuckDBPyConnection, places: Sequence[CandidatePlace], targets: Sequence[Table], names: Names
 ) -> list[_Match]:
@@ -116,13 +92,13 @@ def _matches(
         ),
         hits AS (
             SELECT v.place, i.target, sum(v.weight) AS resolved, count(*) AS among
-            FROM {PLACED_VALUES} v JOIN {_IDS} i ON i.value = v.value
+            FROM {PLACED_VALUES} v JOIN {TARGET_IDS} i ON i.value = v.value
             GROUP BY v.place, i.target
         ),
         numbered AS (
             SELECT target, number, count(*) OVER (PARTITION BY target ORDER BY number) AS below,
                 max(number) OVER (PARTITION BY target) AS largest
-            FROM {_IDS}
+            FROM {TARGET_IDS}
             WHERE number IS NOT NULL
         )
         SELECT h.place, h.target, h.resolved, h.among, l.weight, l.different, l.numbers, l.highest, l.lowest, l.mean, n.below, n.largest

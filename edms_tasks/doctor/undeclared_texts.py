@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import duckdb
 
 from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
-from edms_tasks.doctor.model_ids import tabulate_model_ids
+from edms_tasks.doctor.model_ids import readable_targets
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Table
@@ -34,10 +34,21 @@ _FORMS = frozenset({"word", "sign", "tag", "typed", "list", JOINED_FORM})
 
 
 def assess_undeclared_texts(
-    cursor: duckdb.DuckDBPyConnection, samples: Sequence[Sample], keys: CheckedKeys, left_out: Collection[str]
+    cursor: duckdb.DuckDBPyConnection,
+    samples: Sequence[Sample],
+    keys: CheckedKeys,
+    targets: Sequence[Table],
+    left_out: Collection[str],
 ) -> list[Assessment]:
-    """One suggestion for each place in a text column that no declaration speaks of; `left_out` are columns that need none."""
-    targets = tabulate_model_ids(cursor, keys)
+    """One suggestion for each place in a text column that no declaration speaks of.
+
+    Args:
+        cursor: of the run's workspace.
+        samples: of the tables.
+        keys: the tables.
+        targets: those of `tabulate_model_ids`.
+        left_out: columns that need no suggestion.
+    """
     make_values(cursor)
     places: dict[str, tuple[Sample, str]] = {}
     for sample in samples:
@@ -59,8 +70,6 @@ def _assessed(
     cursor: duckdb.DuckDBPyConnection, suspect: Suspect, targets: Sequence[Table], sample: Sample, column: str
 ) -> Iterator[Assessment]:
     target = targets[suspect.targets[0]].label
-    others = [targets[number].label for number in suspect.targets[1:]]
-    or_of = f" (or of {' or '.join(others)})" if others else ""
     declaration = _declaration(cursor, suspect, target, sample, column)
     if suspect.place.form == "list" and declaration is None:
         return  # separated by commas, or by nothing that is the same everywhere
@@ -72,8 +81,8 @@ def _assessed(
         make_finding(
             "soft-reference",
             suspect.place.subject,
-            f"Numbers {described(suspect.place)} look like ids of {target}{or_of}. A merge that gives rows other ids is refused until they "
-            "are declared.",
+            f"Numbers {described(suspect.place)} look like ids of {readable_targets(suspect, targets)}. A merge that gives rows "
+            "other ids is refused until they are declared.",
             count=suspect.hits,
             examples=suspect.examples,
             fix=fix,

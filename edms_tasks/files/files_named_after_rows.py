@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 
-from edms_tasks.files.path_mentions import label_of, plain_text
+from edms_tasks.files.path_columns import share_a_word
+from edms_tasks.files.path_mentions import HASH, UUID, label_of, values_of
+from edms_tasks.files.surrounding_files import below, top_folder
 from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 
-_UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
-_LONG = "[0-9a-fA-F]{16,}"
 _LONGEST = 255  # bytes of a file's name
 _DEEPEST_SHARD = 6
 _FEW = 5
@@ -87,10 +87,8 @@ def _tabulate_files(connection: duckdb.DuckDBPyConnection, files: str, outside: 
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE unclaimed AS
-        SELECT
-            base, named, path, below,
-            base || '/' || CASE WHEN contains(below, '/') THEN split_part(below, '/', 1) ELSE '' END AS family
-        FROM (SELECT base, named, path, substr(path, length(base) + 2) AS below FROM {files})
+        SELECT base, named, path, below, {top_folder("base", "below")} AS family
+        FROM (SELECT base, named, path, {below("base", "path")} AS below FROM {files})
         WHERE path NOT IN (SELECT path FROM {outside})
         """
     )
@@ -112,14 +110,14 @@ def _tabulate_names(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT DISTINCT path, key
         FROM (
             SELECT path, '#' || lower(replace(piece, '-', '')) AS key FROM pieces
-            WHERE regexp_full_match(piece, '{_UUID}|{_LONG}')
+            WHERE regexp_full_match(piece, '{UUID}|{HASH}')
             UNION ALL
-            SELECT path, '#' || lower(replace(regexp_extract(piece, '(?:^|-)({_UUID})(?:-|$)', 1), '-', '')) FROM pieces
-            WHERE regexp_matches(piece, '(?:^|-){_UUID}(?:-|$)')
+            SELECT path, '#' || lower(replace(regexp_extract(piece, '(?:^|-)({UUID})(?:-|$)', 1), '-', '')) FROM pieces
+            WHERE regexp_matches(piece, '(?:^|-){UUID}(?:-|$)')
             UNION ALL
             SELECT path, '#' || {joined}
             FROM (SELECT path, parts, unnest(range(2, {_DEEPEST_SHARD + 1})) AS k FROM parts WHERE len(parts) > 1)
-            WHERE k <= len(parts) AND regexp_full_match({joined}, '{_LONG}')
+            WHERE k <= len(parts) AND regexp_full_match({joined}, '{HASH}')
             UNION ALL
             SELECT path, part FROM single
             UNION ALL
@@ -140,27 +138,16 @@ def _match_values(
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE of_values (label VARCHAR, value VARCHAR, rows BIGINT, of BIGINT, key VARCHAR, path VARCHAR)"
     )
-    by_table: dict[str, list[tuple[Table, str]]] = {}
-    for table, column in columns.values():
-        by_table.setdefault(table.id, []).append((table, column))
-    for its in by_table.values():
-        raw = raws[its[0][0].id]
-        names = ", ".join(literal(label_of(table, column)) for table, column in its)
-        texts = ", ".join(plain_text(identifier(column), raw.encodings.get(column, "native")) for _, column in its)
-        paths = ", ".join(literal(str(path)) for path in raw.files)
-        is_id = f"strlen(value) >= 16 AND regexp_full_match(value, '{_UUID}|{_LONG}')"
-        key = f"CASE WHEN {is_id} THEN '#' || lower(replace(value, '-', '')) ELSE value END"
+    is_id = f"strlen(value) >= 16 AND regexp_full_match(value, '{UUID}|{HASH}')"
+    key = f"CASE WHEN {is_id} THEN '#' || lower(replace(value, '-', '')) ELSE value END"
+    for values in values_of(list(columns.values()), raws):
         connection.execute(
             f"""
             INSERT INTO of_values
             SELECT label, value, rows, 0, key, path
             FROM (
                 SELECT label, value, key, count(*) AS rows
-                FROM (
-                    SELECT label, value, {key} AS key
-                    FROM (SELECT unnest([{names}]) AS label, unnest([{texts}]) AS value FROM read_parquet([{paths}]))
-                    WHERE value <> '' AND strlen(value) <= {_LONGEST}
-                )
+                FROM (SELECT label, value, {key} AS key FROM ({values}) WHERE value <> '' AND strlen(value) <= {_LONGEST})
                 WHERE key IN (SELECT key FROM names)
                 GROUP BY ALL
             )
@@ -170,11 +157,8 @@ def _match_values(
     for (label,) in connection.execute(
         "SELECT DISTINCT label FROM of_values WHERE NOT starts_with(key, '#')"
     ).fetchall():
-        table, column = columns[label]
-        raw = raws[table.id]
-        text = plain_text(identifier(column), raw.encodings.get(column, "native"))
-        paths = ", ".join(literal(str(path)) for path in raw.files)
-        filled = f"SELECT count(DISTINCT {text}) FROM read_parquet([{paths}]) WHERE {text} <> ''"
+        (values,) = values_of([columns[label]], raws)
+        filled = f"SELECT count(DISTINCT value) FROM ({values}) WHERE value <> ''"
         connection.execute(f"UPDATE of_values SET of = ({filled}) WHERE label = $label", {"label": label})
 
 
@@ -266,7 +250,7 @@ def _match_numbers(
     best: dict[str, tuple[tuple[bool, float, int], int, str]] = {}
     pointed = Counter(r.target for table in tables for r in table.references if isinstance(r, ForeignReference))
     for pattern, place, label, met, total, rows in fits:
-        alike = _alike(pattern, keys[label][0])
+        alike = share_a_word(pattern, _spelled(keys[label][0]))
         if met < _NEARLY_ALL * total or not (met >= _MOST * rows or (alike and met >= _MANY)):
             continue
         rank = (alike, met / rows, pointed[keys[label][0].id])
@@ -283,8 +267,6 @@ def _match_numbers(
     connection.execute("DROP TABLE ids")
 
 
-def _alike(pattern: str, table: Table) -> bool:
-    """Whether a folder's name and the model's share a word: `originals/documents/#.pdf`, documents.Document."""
-    words = {word.rstrip("s") for word in re.split(r"[^a-z]+", pattern.lower()) if len(word) > 2}
-    spelled = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", table.label.rpartition(".")[2])
-    return any(word.rstrip("s") in words for word in re.split(r"[^a-z]+", spelled.lower()) if len(word) > 2)
+def _spelled(table: Table) -> str:
+    """The model's name in words: `Signed document` of documents.SignedDocument."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", table.label.rpartition(".")[2])

@@ -17,7 +17,7 @@ import duckdb
 from edms_tasks.files.files_named_after_rows import add_files_named_after_rows
 from edms_tasks.files.mention_matching import keep_likely, match_mentions
 from edms_tasks.files.path_mentions import MENTIONED, label_of
-from edms_tasks.files.surrounding_files import OF_THE_MACHINE, Folder, list_around
+from edms_tasks.files.surrounding_files import OF_THE_MACHINE, Folder, below, list_around
 from edms_tasks.files.unclaimed_folders import UnclaimedFolder, unclaimed_folders
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileRoot, Finding, Table
@@ -208,7 +208,7 @@ def _with_folders(search: Search, found: Sequence[Outside]) -> tuple[tuple[Outsi
         f"""
         SELECT label, base, named, min(path), max(path)
         FROM {OUTSIDE}
-        GROUP BY label, base, named, CASE WHEN NOT named THEN split_part(substr(path, length(base) + 2), '/', 1) END
+        GROUP BY label, base, named, CASE WHEN NOT named THEN split_part({below("base", "path")}, '/', 1) END
         """
     ).fetchall()
     for label, base, named, first, last in rows:

@@ -185,9 +185,11 @@ def _with_places(connection: duckdb.DuckDBPyConnection, found: Sequence[FoundCol
     # A name that a file in every folder has identifies none of them.
     found = [one for one in found if len(ties(one)) <= _MOST_PLACES]
     complete: dict[str, FoundColumn] = {}
-    for one in sorted(found, key=lambda one: (len(ties(one)) > 1, not any(_alike(one.column, p) for p in ties(one)))):
+    for one in sorted(
+        found, key=lambda one: (len(ties(one)) > 1, not any(share_a_word(one.column, p[2]) for p in ties(one)))
+    ):
         others = taken.setdefault(one.table.id, set())
-        first = min(ties(one), key=lambda place: (not _alike(one.column, place), place in others))
+        first = min(ties(one), key=lambda place: (not share_a_word(one.column, place[2]), place in others))
         places = _cover(connection, one.label, first, [place for place, _ in candidates[one.label]])
         others.add(first)
         if _met(connection, one.label, places) >= _MOSTLY * one.matched:
@@ -277,8 +279,9 @@ def _without_rivals(found: Sequence[FoundColumn]) -> list[FoundColumn]:
     return [one for one in found if not has_better(one)]
 
 
-def _alike(column: str, place: _Place) -> bool:
-    """Whether the column's name and the folder's share a word: `archive_filename`, `documents/archive/`."""
-    words = {word for word in re.split(r"[^a-z]+", column.lower()) if len(word) > 2}
-    folders = {word for word in re.split(r"[^a-z]+", place[2].lower()) if len(word) > 2}
-    return any(word == folder or word.rstrip("s") == folder.rstrip("s") for word in words for folder in folders)
+def share_a_word(name: str, folder: str) -> bool:
+    """Whether a column's or a model's name and that of a folder share a word: `archive_filename`, `documents/archive/`."""
+    words, of_folder = (
+        {word.rstrip("s") for word in re.split(r"[^a-z]+", text.lower()) if len(word) > 2} for text in (name, folder)
+    )
+    return not words.isdisjoint(of_folder)

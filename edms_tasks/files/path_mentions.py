@@ -29,10 +29,10 @@ _TABLES_OF_A_QUERY = 50  # the time of its preparation grows with the square of 
 _LONGEST_PATH = 1_024
 _LONGEST_LIST = 100_000
 _LONGEST_JSON = 1_000_000
-_UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 # A file's name has an extension, or is a UUID, a hash or the like; a mere word is none.
-_HASH = "[0-9a-fA-F]{16,}"
-_FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{_UUID}|{_HASH})"
+HASH = "[0-9a-fA-F]{16,}"
+_FILE_NAME = rf"(?:.*\.[A-Za-z0-9]{{1,8}}|{UUID}|{HASH})"
 _BLANKS = " \t\r\n"
 _FILES = "names_of_files"  # (name): the last parts of files' paths, or the key of an id
 _NAMED = f"CASE WHEN contains(wanted, '/') THEN regexp_extract(wanted, '[^/]*$') ELSE wanted END IN (SELECT name FROM {_FILES})"
@@ -97,9 +97,7 @@ def add_bare_names(
     found = {
         label for (label,) in connection.execute(f"SELECT DISTINCT label FROM {MENTIONED} WHERE {_NAMED}").fetchall()
     }
-    are_bare = (
-        f"SELECT count(*) FROM {_FILES} WHERE starts_with(name, '#') OR regexp_full_match(name, {literal(_HASH)})"
-    )
+    are_bare = f"SELECT count(*) FROM {_FILES} WHERE starts_with(name, '#') OR regexp_full_match(name, {literal(HASH)})"
     if connection.execute(are_bare).fetchall() != [(0,)]:
         chosen = list(columns.values())
     else:
@@ -133,11 +131,8 @@ def _collect(
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE written (label VARCHAR, form VARCHAR, whole UBIGINT, value VARCHAR, rows BIGINT)"
     )
-    by_table: dict[str, list[tuple[Table, str]]] = {}
-    for table, column in columns:
-        by_table.setdefault(table.id, []).append((table, column))
-    for those in _together([(its, raws[table]) for table, its in by_table.items()]):
-        connection.execute(_written(those, chosen))
+    for values in values_of(columns, raws):
+        connection.execute(_written(values, chosen))
     wanted = f"CASE WHEN form <> 'whole' AND {is_id('value')} THEN {id_key('value')} ELSE ltrim(value, '/') END"
     connection.execute(
         f"""
@@ -157,6 +152,15 @@ def _collect(
         """
     )
     connection.execute("DROP TABLE written")
+
+
+def values_of(columns: Sequence[tuple[Table, str]], raws: Mapping[str, RawTable]) -> Iterator[str]:
+    """SELECTs of (label, value), as text: what columns hold, one SELECT for many small tables."""
+    by_table: dict[str, list[tuple[Table, str]]] = {}
+    for table, column in columns:
+        by_table.setdefault(table.id, []).append((table, column))
+    for those in _together([(its, raws[table]) for table, its in by_table.items()]):
+        yield "\nUNION ALL\n".join(_values(its, raw) for its, raw in those)
 
 
 def _together(tables: Sequence[_Columns]) -> Iterator[list[_Columns]]:
@@ -180,7 +184,7 @@ def is_file_name(text: str) -> str:
 
 def is_id(path: str) -> str:
     """SQL: whether the last name of a path is a UUID."""
-    return f"regexp_full_match({last_name(path)}, {literal(_UUID)})"
+    return f"regexp_full_match({last_name(path)}, {literal(UUID)})"
 
 
 def id_key(path: str) -> str:
@@ -209,9 +213,8 @@ def plain_text(name: str, encoding: Encoding) -> str:
     return f"CAST({name} AS VARCHAR)"
 
 
-def _written(tables: Sequence[_Columns], chosen: str) -> str:
+def _written(values: str, chosen: str) -> str:
     """INSERT what columns hold that could be a name of a file, as it is written; of the values that are `chosen`."""
-    values = "\nUNION ALL\n".join(_values(columns, raw) for columns, raw in tables)
     in_json = r"""unnest(regexp_extract_all(value, '"((?:[^"\\]|\\.)+)"', 1))"""
     unescaped = """CASE WHEN contains(value, '\\') THEN try(CAST('"' || value || '"' AS JSON) ->> '$') ELSE value END"""
     return f"""
@@ -280,7 +283,7 @@ def _separator(value: str) -> str:
     cases = []
     for separator in _SEPARATORS:
         other = f"[^{separator}]"
-        part = rf"\s*(?:{other}*[/\\]{other}*|{other}*\.[A-Za-z0-9]{{1,8}}|{_UUID}|[0-9a-fA-F]{{16,}})\s*"
+        part = rf"\s*(?:{other}*[/\\]{other}*|{other}*\.[A-Za-z0-9]{{1,8}}|{UUID}|[0-9a-fA-F]{{16,}})\s*"
         found = f"regexp_full_match({value}, {literal(f'(?:{part}[{separator}])+(?:{part}|[[:space:]]*)')})"
         cases.append(
             f"WHEN contains({value}, {literal(separator)}) THEN CASE WHEN {found} THEN {literal(separator)} END"

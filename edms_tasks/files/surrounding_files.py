@@ -63,6 +63,16 @@ def list_around(folders: Sequence[Folder], known: Sequence[Path], into: Path) ->
     return True
 
 
+def below(base: str, path: str) -> str:
+    """SQL: the path of a listed file below its base."""
+    return f"substr({path}, length({base}) + 2)"
+
+
+def top_folder(base: str, below: str) -> str:
+    """SQL: the folder right below the base that holds a file; the base, if the file stands in it."""
+    return f"{base} || CASE WHEN contains({below}, '/') THEN '/' || split_part({below}, '/', 1) ELSE '' END"
+
+
 def _files(base: Path, entered: set[tuple[int, int]]) -> Iterator[str]:
     if _identity(os.fsencode(base)) in entered:
         return

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from edms_tasks.files.surrounding_files import below, top_folder
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import Surroundings
@@ -56,8 +57,8 @@ def unclaimed_folders(
         FROM (
             SELECT
                 base, named, path, regexp_matches(lower(path), '\\.({_DOCUMENTS})$') AS document,
-                rtrim(base || '/' || CASE WHEN contains(below, '/') THEN split_part(below, '/', 1) ELSE '' END, '/') AS family
-            FROM (SELECT *, substr(path, length(base) + 2) AS below FROM {files})
+                {top_folder("base", "below")} AS family
+            FROM (SELECT *, {below("base", "path")} AS below FROM {files})
             WHERE path NOT IN (SELECT path FROM {outside})
         )
         GROUP BY base, named, folder

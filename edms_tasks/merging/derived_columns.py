@@ -12,10 +12,11 @@ from pathlib import Path
 
 import duckdb
 
+from edms_tasks.digests.table_state import members
 from edms_tasks.digests.value_equality import ColumnStorage
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
+from edms_tasks.inventory.model import Column, NaturalKey, Table
 from edms_tasks.merging.identified_rows import Identified
 from edms_tasks.merging.row_rewriting import ACTION, Rewritten
 from edms_tasks.quoting import identifier, literal
@@ -140,14 +141,7 @@ def _require_derivable(table: Table, column: Column, key: NaturalKey | None) -> 
     if column.name in table.primary_key or (key is not None and any(path[0] == column.name for path in key.paths)):
         why = "It is a part of the key by which rows are matched."
     for one in table.references:
-        members = (
-            one.columns
-            if isinstance(one, ForeignReference)
-            else (one.content_type_column, one.object_id_column)
-            if isinstance(one, GenericReference)
-            else (one.column,)
-        )
-        if column.name in members:
+        if column.name in members(one):
             why = f"It is a reference ({one.name}), which a merge follows."
     if not column.nullable and column.logical_type not in _NOTHING:
         why = "It cannot be empty in a new row."

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.inventory.model import CONTENT_TYPES, Column, ForeignReference, Table
+from edms_tasks.inventory.model import Column, ForeignReference, Table
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.declared_without_ids import Accepted, subject_of
 from edms_tasks.merging.id_map import IdMap
@@ -28,13 +28,11 @@ from edms_tasks.undeclared.collected_values import IN_NAMES, make_values
 from edms_tasks.undeclared.ids_in_columns import Mask, collect_by_kind, collect_column
 from edms_tasks.undeclared.ids_in_file_names import collect_file_names
 from edms_tasks.undeclared.likely_ids import TARGET_IDS, Suspect, find_suspects
-from edms_tasks.undeclared.names_of_models import Names
+from edms_tasks.undeclared.names_of_models import IDS_OF_ANYTHING, Names
 from edms_tasks.undeclared.open_columns import open_columns
 from edms_tasks.undeclared.place_descriptions import described
 
 _ID_TYPES = ("integer", "uuid")
-# Every small number is an id of these, and hardly any column outside Django refers to them.
-_BY_NAME_ONLY = {CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"}
 _WORDS = "value object target ref reference key item subject entity content data param argument arg operand"
 _TELLING = frozenset(_WORDS.split())
 _MOST_BESIDE = 8
@@ -79,7 +77,7 @@ def find_undeclared(
                 counters.add(subject_of(source.table, column))
     for root, listed in names.items():
         _collect_names(cursor, root, listed)
-    by_name_only = {number for number, target in enumerate(targets) if target.name in _BY_NAME_ONLY}
+    by_name_only = {number for number, target in enumerate(targets) if target.name in IDS_OF_ANYTHING}
     suspects = find_suspects(cursor, targets, Names(targets, tables), by_name_only=by_name_only, counters=counters)
     conflicts, waved = [], []
     for subject, found in _by_subject(suspects).items():

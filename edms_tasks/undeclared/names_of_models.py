@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edms_tasks.inventory.model import ForeignReference, Table
+from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, Table
 
 Strength = Literal["reference", "model", "id", "none"]
 """`reference`: a model's name and that it is an id; `model`: a model's name; `id`: that it is an id, of what is not said."""
@@ -34,6 +34,10 @@ _COUNTERS = (
 )
 COUNTERS = frozenset(_COUNTERS.split())
 """Last words of names whose values count or measure."""
+
+
+IDS_OF_ANYTHING = frozenset({CONTENT_TYPES, "django_migrations", "django_session", "auth_permission"})
+"""Django's own tables. Every small number is an id of these, and hardly any column outside Django refers to them."""
 
 
 @dataclass(frozen=True)
