@@ -24,8 +24,9 @@ from edms_tasks.settings import Settings, settings_from
 from flows.merge import MergeResult
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_merge
-from tests.zoo.merged_systems import DECLARED, MODELS, SETTINGS, TELLING, Place, Rows, fill, systems
+from tests.zoo.merged_systems import DECLARED, MODELS, SETTINGS, TELLING, Rows, systems
 from tests.zoo.references_by_hand import Said, said_in
+from tests.zoo.written_systems import Place, fill
 
 EXAMPLES = int(os.environ.get("EDMS_ZOO_EXAMPLES", "0"))
 PAIRS = st.tuples(systems(dangling=True), systems(dangling=False))
