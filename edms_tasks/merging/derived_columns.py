@@ -113,7 +113,7 @@ def with_derived_columns(
         kept = _kept(name, kinds, before, source.storage(name)) if kinds else nothing
         values.append((name, nothing, kept))
     same_row = " AND ".join(
-        f"{_text(name, kinds, before, 'o')} = {_held_text(source, name)}" for name in table.primary_key
+        f"{_text(name, kinds, before, 'o')} = {source.text(name, 'r')}" for name in table.primary_key
     )
     join = f"LEFT JOIN {target} o ON {same_row if kinds else 'false'}"
     chosen = ", ".join(
@@ -171,8 +171,3 @@ def _kept(name: str, kinds: Mapping[str, str], before: RawTable, held: ColumnSto
 
 def _text(name: str, kinds: Mapping[str, str], raw: RawTable, alias: str) -> str:
     return text_value(name, kinds[name], raw.encodings.get(name, "native"), alias=alias) if kinds else "NULL"
-
-
-def _held_text(source: Identified, name: str) -> str:
-    held = source.storage(name)
-    return text_value(name, held.kind, "tagged" if held.tagged else "native", alias="r")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from edms_tasks.digests.value_text import text_value
 from edms_tasks.merging.file_name_columns import Namings
-from edms_tasks.merging.identified_rows import Identified, paired
+from edms_tasks.merging.identified_rows import paired
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.merging.row_rewriting import ACTION
@@ -64,7 +63,7 @@ def mentioned(
         for column in target.table.stored_columns if target.rows else ():
             if column.logical_type not in _TEXTS or column.name in of_other_folders:
                 continue
-            text = _text(target, column.name, "t")
+            text = target.text(column.name, "t")
             theirs = f"(contains({text}, '/') OR contains({text}, chr(92))) AND {_stays(matched, policies, table_id)}"
             tokens = f"""
                 SELECT DISTINCT unnest(list_append(string_split_regex({text}, {literal(_BETWEEN)}), {text})) AS token
@@ -94,7 +93,7 @@ def _of_target(
         for naming in namings[table_id]:
             if naming.root != root or not target.rows:
                 continue
-            text = naming.path(_text(target, naming.column, "t"))
+            text = naming.path(target.text(naming.column, "t"))
             found = cursor.execute(
                 f"SELECT DISTINCT {text} FROM {target.relation} t WHERE {text} <> '' AND {_stays(matched, policies, table_id)}"
             ).fetchall()
@@ -118,15 +117,10 @@ def named_files(
         for naming in namings[table_id]:
             if naming.root != root or not rows.rows:
                 continue
-            text = naming.path(_text(source, naming.column, "s"))
+            text = naming.path(source.text(naming.column, "s"))
             found = cursor.execute(
                 f"SELECT DISTINCT {text} FROM {source.relation} s JOIN {rows.relation} r ON {paired('s', 'r')} "
                 f"WHERE {text} <> '' AND {condition}"
             ).fetchall()
             names |= {str(name) for (name,) in found}
     return names
-
-
-def _text(rows: Identified, column: str, alias: str) -> str:
-    held = rows.storage(column)
-    return text_value(column, held.kind, "tagged" if held.tagged else "native", alias=alias)

@@ -9,6 +9,7 @@ from pathlib import Path
 from edms_tasks.digests.canonical import row_text
 from edms_tasks.digests.chunk_columns import KEY, reference_column
 from edms_tasks.digests.value_equality import ColumnStorage
+from edms_tasks.digests.value_text import text_value
 from edms_tasks.identifying.comparable_columns import comparable
 from edms_tasks.identifying.sides import DANGLING, NAMELESS, Side, content_texts
 from edms_tasks.inventory.model import GenericReference, Table
@@ -43,6 +44,11 @@ class Identified:
     def storage(self, column: str) -> ColumnStorage:
         """How this side stores a column's values."""
         return self.side.keys.storage(self.table.id, column)
+
+    def text(self, column: str, alias: str) -> str:
+        """SQL: the text of a column's values, for people and for looking up references; `alias` is that of the relation."""
+        held = self.storage(column)
+        return text_value(column, held.kind, "tagged" if held.tagged else "native", alias=alias)
 
 
 def write_identified(side: Side, other: Side, table: Table, path: Path) -> Identified:

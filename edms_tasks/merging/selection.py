@@ -321,8 +321,7 @@ def _ways_to_parents(found: Identified, trees: Mapping[str, Tree]) -> list[tuple
     if tree is None or tree.kind != "path":
         return []
     path = tree.columns[0]
-    held = found.storage(path)
-    here, there = (text_value(path, held.kind, "tagged" if held.tagged else "native", alias=alias) for alias in "st")
+    here, there = found.text(path, "s"), found.text(path, "t")
     return [(found.table.id, f"{there} = {parent_labels(here)}")]
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import MergeRefused
 from edms_tasks.identifying.comparable_columns import as_stored
 from edms_tasks.inventory.model import NaturalKey, Table
@@ -183,7 +182,7 @@ def _place(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
                 where=source.table.id,
                 fix="Nothing was changed. Restore the snapshot with --into instead.",
             )
-        labels = _text(source, merge.tree.columns[0], "r")
+        labels = source.text(merge.tree.columns[0], "r")
         new = (
             f"(SELECT n.labels, n.path AS sort FROM {mine.nodes} n SEMI JOIN "
             f"(SELECT {labels} AS labels FROM {rows.relation} r WHERE \"{ACTION}\" = 'insert') r USING (labels))"
@@ -192,18 +191,18 @@ def _place(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
         return place_nodes(cursor, source.table, there=theirs.nodes, new=new, step=step)
     pk, is_written = source.table.primary_key[0], written(merge.policy)
     sort = f'n.tree * {_SHIFT} + n."left"'
-    parent = _text(source, merge.tree.parent, "r") if merge.tree.parent else _FINAL_PARENT
+    parent = source.text(merge.tree.parent, "r") if merge.tree.parent else _FINAL_PARENT
     nodes = f"""(
         SELECT n.id, n.parent, n.tree, {sort} AS sort, false AS is_new
-        FROM {theirs.nodes} n ANTI JOIN (SELECT {_text(source, pk, "r")} AS id FROM {rows.relation} r WHERE {is_written}) w USING (id)
+        FROM {theirs.nodes} n ANTI JOIN (SELECT {source.text(pk, "r")} AS id FROM {rows.relation} r WHERE {is_written}) w USING (id)
         UNION ALL
         -- A node that was below another one and becomes a root is none of that tree any more.
-        SELECT {_text(source, pk, "r")}, {parent}, CASE WHEN t.parent IS NULL THEN t.tree END,
+        SELECT {source.text(pk, "r")}, {parent}, CASE WHEN t.parent IS NULL THEN t.tree END,
             coalesce(t.tree * {_SHIFT} + t."left", {sort}), t.id IS NULL
         FROM (SELECT * FROM {rows.relation} WHERE {is_written}) r
             JOIN {source.relation} s ON {paired("r", "s")}
-            JOIN {mine.nodes} n ON n.id = {_text(source, pk, "s")}
-            LEFT JOIN {theirs.nodes} t ON t.id = {_text(source, pk, "r")}
+            JOIN {mine.nodes} n ON n.id = {source.text(pk, "s")}
+            LEFT JOIN {theirs.nodes} t ON t.id = {source.text(pk, "r")}
             LEFT JOIN {_finals(merge)} f ON f.source = n.parent
     )"""
     return number_nodes(cursor, nodes)
@@ -217,7 +216,7 @@ def _finals(merge: TreeMerge) -> str:
     """A relation of (source, final): the ids of the merged nodes in the snapshot and in the target."""
     pk = merge.source.table.primary_key[0]
     return (
-        f"(SELECT {_text(merge.source, pk, 's')} AS source, {_text(merge.source, pk, 'r')} AS final "
+        f"(SELECT {merge.source.text(pk, 's')} AS source, {merge.source.text(pk, 'r')} AS final "
         f"FROM {merge.rows.relation} r JOIN {merge.source.relation} s ON {paired('r', 's')})"
     )
 
@@ -230,7 +229,7 @@ def _under_others(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge, nodes: st
         SELECT count(*)
         FROM (SELECT * FROM {merge.rows.relation} WHERE {chosen}) r
             JOIN {merge.source.relation} s ON {paired("r", "s")}
-            JOIN {merge.mine.nodes} n ON n.id = {_text(merge.source, merge.source.table.primary_key[0], "s")}
+            JOIN {merge.mine.nodes} n ON n.id = {merge.source.text(merge.source.table.primary_key[0], "s")}
             LEFT JOIN {finals} f ON f.source = n.parent
             JOIN {finals} own ON own.source = n.id
             JOIN {nodes} t ON t.id = own.final
@@ -248,7 +247,7 @@ def _first_level(merge: TreeMerge) -> str:
 def _path_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
     """SQL: the join of a row (`{alias}`) with its position, the values of its columns, and which other rows of the target change."""
     path, _, children = merge.tree.columns
-    labels = _text(merge.source, path, "@alias@").replace('"@alias@"', "{alias}")
+    labels = merge.source.text(path, "@alias@").replace('"@alias@"', "{alias}")
     values = {
         path: as_stored("p.path", merge.source.storage(path)),
         children: as_stored("CAST(p.children AS VARCHAR)", merge.source.storage(children)),
@@ -259,7 +258,7 @@ def _path_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
 
 def _nested_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
     """The same as `_path_values`, for nested sets."""
-    pk = _text(merge.source, merge.source.table.primary_key[0], "@alias@").replace('"@alias@"', "{alias}")
+    pk = merge.source.text(merge.source.table.primary_key[0], "@alias@").replace('"@alias@"', "{alias}")
     names = ("left", "right", "tree", "level")
     numbers = {name: f'p."{name}"' for name in names} | {"level": f"(p.level + {_first_level(merge)})"}
     values = {
@@ -274,14 +273,9 @@ def _nested_values(merge: TreeMerge) -> tuple[str, dict[str, str], str]:
 def _moved(cursor: duckdb.DuckDBPyConnection, merge: TreeMerge) -> int:
     """The number of rows of both sides whose position differs."""
     column = merge.tree.columns[0]
-    here, there = _text(merge.source, column, "r"), _text(merge.target, column, "t")
+    here, there = merge.source.text(column, "r"), merge.target.text(column, "t")
     (count,) = cursor.execute(
         f"SELECT count(*) FROM (SELECT * FROM {merge.rows.relation} WHERE \"{ACTION}\" = 'update') r "
         f"JOIN {merge.target.relation} t ON {paired('r', 't')} WHERE {here} <> {there}"
     ).fetchall()[0]
     return int(count)
-
-
-def _text(rows: Identified, column: str, alias: str) -> str:
-    held = rows.storage(column)
-    return text_value(column, held.kind, "tagged" if held.tagged else "native", alias=alias)

@@ -12,7 +12,6 @@ import duckdb
 import pyarrow as pa
 
 from edms_tasks.digests.value_equality import bare_uuid
-from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import Column, ForeignReference, Table
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.declared_without_ids import Accepted, subject_of
@@ -136,7 +135,7 @@ def _collect(
 ) -> None:
     table = source.table
     rows = matched.rewritten[table.id]
-    text = _text(source, column)
+    text = source.text(column.name, "s")
     for where, mask in _parts(source, column):
         joined = f"{source.relation} s LEFT JOIN {rows.relation} r ON {paired('s', 'r')} WHERE {where}"
         collect_column(
@@ -149,7 +148,10 @@ def _collect(
         is_telling = column.logical_type in ("text", "other") and column.name.lower().rpartition("_")[2] in _TELLING
         if is_telling and mask is None:
             beside = [
-                (one.name, f"(SELECT {text} AS text, {_text(source, one)} AS kind, {touched} AS touched FROM {joined})")
+                (
+                    one.name,
+                    f"(SELECT {text} AS text, {source.text(one.name, 's')} AS kind, {touched} AS touched FROM {joined})",
+                )
                 for one in table.stored_columns
                 if one.name not in (column.name, *table.primary_key)
                 and one.logical_type in ("integer", "text", "other")
@@ -163,11 +165,6 @@ def _collect_names(cursor: duckdb.DuckDBPyConnection, root: str, names: Sequence
         cursor.register("names_of_files", pa.table({"path": readable}))
         collect_file_names(cursor, root, "names_of_files")
         cursor.unregister("names_of_files")
-
-
-def _text(source: Identified, column: Column) -> str:
-    held = source.storage(column.name)
-    return text_value(column.name, held.kind, "tagged" if held.tagged else "native", alias="s")
 
 
 def _parts(source: Identified, column: Column) -> list[tuple[str, Mask | None]]:
@@ -192,9 +189,9 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, source: Identified, colu
     table = source.table
     if column.logical_type != "integer" or len(table.primary_key) != 1:
         return False
-    pk = table.column(table.primary_key[0])
+    value, pk = source.text(column.name, "s"), source.text(table.primary_key[0], "s")
     (same, filled) = cursor.execute(
-        f"SELECT count(*) FILTER ({_text(source, column)} = {_text(source, pk)}), count({identifier(column.name)}) FROM {source.relation} s"
+        f"SELECT count(*) FILTER ({value} = {pk}), count({identifier(column.name)}) FROM {source.relation} s"
     ).fetchall()[0]
     return bool(same > _MOSTLY * filled)
 
