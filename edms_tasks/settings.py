@@ -111,14 +111,16 @@ class DerivedSettings(Section):
     """Tables that the EDMS computes from others, such as search indexes."""
 
     tables: tuple[str, ...] = Field(
-        default=(), description="Models or tables that a merge leaves alone, because the EDMS rebuilds them."
+        default=(),
+        description="Models or tables that a merge and a change of engine leave alone, because the EDMS rebuilds them.",
     )
     columns: tuple[str, ...] = Field(
         default=(),
         description="Columns that the EDMS computes, app.Model.field; a merge leaves them alone, and empty in new rows.",
     )
     rebuild: tuple[str, ...] = Field(
-        default=(), description="Management commands that rebuild them; run after a merge or a promoted restore."
+        default=(),
+        description="Management commands that rebuild them; run after a merge, a promoted restore or a change of engine.",
     )
 
 

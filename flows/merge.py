@@ -351,7 +351,8 @@ def _tables(settings: Settings, database: Database, manifest: Manifest, scratch:
             fix="Bring both to the same version first: restore the snapshot with --into, run the EDMS's migrations on that copy, back "
             "it up, and merge that snapshot.",
         )
-    return without_derived(tables, settings.derived.tables, settings.derived.rebuild, [*described.values()], notes)
+    others = {name for table in described.values() for name in (table.label, table.id)} | {*virtual}
+    return without_derived(tables, settings.derived.tables, settings.derived.rebuild, others, notes)
 
 
 def _require_open(database: Database, tables: Sequence[Table], closed: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from edms_tasks.databases.omissions import write_script
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError
+from edms_tasks.promotion import Promotion
 from edms_tasks.scratch.run_folder import run_folder
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.requests import RestoreRequest
@@ -23,6 +24,7 @@ from flows.restoring.promoting import Candidate, promote_and_record
 from flows.restoring.reporting import report_restore
 from flows.restoring.restore_result import RestoreResult
 from flows.restoring.staging_area import stage
+from flows.restoring.target import Target
 from flows.restoring.validation import validate
 from flows.running.flow_decorators import flow
 from flows.running.run import Run
@@ -102,6 +104,7 @@ def restore_snapshot(
         notes += [*staged.database.notes, *evidence.notes]
 
         promotion = code_migration = None
+        not_rebuilt: tuple[str, ...] = ()
         if evidence.success:
             candidate.unseal()
             with run.stage("migrate to the code"):
@@ -109,7 +112,16 @@ def restore_snapshot(
                 candidate.seal()
             with run.stage("promote" if target.into is None else "keep"):
                 promotion = promote_and_record(run, opened, target, staged, candidate, evidence, notes)
-            if promotion is not None and run.settings.derived.rebuild:
-                with run.stage("rebuild"):
-                    rebuild_derived(run, target.database.address.name, notes)
-    return report_restore(run, opened, source, evidence, code_migration, promotion, notes)
+            not_rebuilt = _rebuild(run, target, promotion, notes)
+    return report_restore(run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes)
+
+
+def _rebuild(run: Run, target: Target, promotion: Promotion | None, notes: list[str]) -> tuple[str, ...]:
+    """Let the EDMS rebuild its derived tables; returns the commands that failed and whose tables are therefore empty."""
+    if not run.settings.derived.rebuild or (promotion is None and not target.converts):
+        return ()
+    with run.stage("rebuild"):
+        if target.into is None or not target.converts:
+            rebuild_derived(run, target.database.address.name, notes)
+            return ()  # the snapshot's own rows are there
+        return rebuild_derived(run, target.database.address.renamed(target.into), notes)

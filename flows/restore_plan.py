@@ -40,7 +40,7 @@ from flows.restoring.conversion_requirements import (
     require_within_one_engine,
 )
 from flows.restoring.conversion_target import require_no_password
-from flows.restoring.engine_conversion import convert_engine
+from flows.restoring.engine_conversion import ConvertedSnapshot, convert_engine
 from flows.restoring.open_restore import find_the_target, require_usable_suites
 from flows.restoring.promoting import lock_of, require_room
 from flows.restoring.target import Target, ask_edms
@@ -105,7 +105,9 @@ def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
             opened = _open(run, request, cleanup)
         if opened.target.converts:
             with run.stage("convert"):
-                opened.notes += _try_to_convert(run, opened, request.schema)
+                converted = _try_to_convert(run, opened, request.schema)
+                opened.notes += converted.notes
+                opened.not_converted = converted.omissions.tables
         reading = cleanup.enter_context(ExitStack())
         there = reading.enter_context(_there(run, opened))
         asked = CompareOptions(limit=request.limit)
@@ -139,12 +141,20 @@ class _Opened:
     version_plan: VersionPlan
     notes: list[str]
     in_use: str | None = None
+    not_converted: frozenset[str] = frozenset()  # ids of tables
 
     def whole(self) -> DiffSource:
-        """The snapshot as if the settings excluded nothing: excluded rows and files are missing after a restore."""
+        """The snapshot as if the settings excluded nothing: excluded rows and files are missing after a restore.
+
+        What a change of engine leaves out stays left out.
+        """
         restored = {index.root.name for index, _, _ in self.target.folders}
         roots = {name: held for name, held in self.source.roots.items() if name in restored}
-        return replace(self.source, state=replace(self.source.state, left_out=frozenset()), roots=roots)
+        state = self.source.state
+        restored_tables = {
+            table_id: table for table_id, table in state.tables.items() if table_id not in self.not_converted
+        }
+        return replace(self.source, state=replace(state, left_out=frozenset(), tables=restored_tables), roots=roots)
 
 
 def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
@@ -174,7 +184,7 @@ def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
     return opened
 
 
-def _try_to_convert(run: Run, opened: _Opened, made_by: SchemaSource) -> tuple[str, ...]:
+def _try_to_convert(run: Run, opened: _Opened, made_by: SchemaSource) -> ConvertedSnapshot:
     """Check that every row is compatible with the other engine; what this creates is removed again."""
     with ExitStack() as thrown_away:
         return convert_engine(
@@ -186,7 +196,7 @@ def _try_to_convert(run: Run, opened: _Opened, made_by: SchemaSource) -> tuple[s
             made_by,
             opened.scratch / "conversion",
             thrown_away,
-        ).notes
+        )
 
 
 def _require_objects(repository: Repository, manifest: Manifest) -> None:

@@ -29,7 +29,7 @@ def converted_positions(
     made = []
     used: set[tuple[str | None, str]] = set()
     for table in tables:
-        named = _of_table(table, positions)
+        named = counter_of(table, positions)
         if named is not None:
             used.add((named.schema_name, named.name))
         counter = counters.get(table.id)
@@ -47,7 +47,7 @@ def converted_positions(
     return tuple(made), tuple(dict.fromkeys(left))
 
 
-def _of_table(table: Table, positions: Sequence[SequencePosition]) -> SequencePosition | None:
+def counter_of(table: Table, positions: Sequence[SequencePosition]) -> SequencePosition | None:
     """The snapshot's counter of a table: named like the table in SQLite, `<table>_<column>_seq` in PostgreSQL."""
     names = {table.name}
     if table.schema_name is not None:

@@ -24,6 +24,13 @@ KINDS = (
         "Run `edms-backup doctor` again when the cause is gone.",
     ),
     Kind(
+        "derived-left-out",
+        ("info", "warning"),
+        "A change of engine left out a table that `[derived] tables` names, or a search index of SQLite over another table. Their form "
+        "belongs to one engine, and the EDMS makes them again from other tables. It is a warning if no command is named that does.",
+        "Run the EDMS's command that makes it again, and name it in `[derived] rebuild`.",
+    ),
+    Kind(
         "suite-unusable",
         ("error",),
         "A file in the folder `[validate] suites` is not a suite, is empty, or names a table, column or expectation that does not exist. "

@@ -242,6 +242,14 @@ class Table(Value):
         raise KeyError(name)
 
     @property
+    def parent(self) -> str | None:
+        """The table whose ids the rows share, because their primary key refers to it (multi-table inheritance); otherwise None."""
+        for reference in self.references:
+            if isinstance(reference, ForeignReference) and reference.columns == self.primary_key:
+                return reference.target
+        return None
+
+    @property
     def found_columns(self) -> tuple[str, ...]:
         """The names of raw rows' extra columns (`ForeignReference.found_columns`)."""
         return tuple(

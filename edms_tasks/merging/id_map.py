@@ -278,11 +278,3 @@ def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling
             ) f USING (place)
         """
     )
-
-
-def parent_of(table: Table) -> str | None:
-    """The table whose ids the rows share, because their primary key refers to it (a child in multi-table inheritance); otherwise None."""
-    for reference in table.references:
-        if isinstance(reference, ForeignReference) and reference.columns == table.primary_key:
-            return reference.target
-    return None

@@ -10,7 +10,7 @@ import duckdb
 
 from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import Table
-from edms_tasks.merging.id_map import IdMap, collect_dangling, map_ids, parent_of
+from edms_tasks.merging.id_map import IdMap, collect_dangling, map_ids
 from edms_tasks.merging.identified_rows import Identified
 from edms_tasks.merging.row_rewriting import Rewritten, rewrite, tabulate_generic_ids
 from edms_tasks.merging.soft_values import rewritten_values
@@ -94,7 +94,7 @@ def _id_maps(
     while waiting:
         later = []
         for number, table in waiting:
-            parent = parent_of(table)
+            parent = table.parent
             if parent in (None, table.id) or parent not in sources or len(sources[parent].table.primary_key) != 1:
                 parent = None
             elif parent not in found:

@@ -33,7 +33,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
         row for entry in manifest.tables for row in _references(entry, facts.states.get(entry.table.id), counted)
     ]
     findings = list(dict.fromkeys((*manifest.findings, *facts.findings)))
-    word, headline = _HEADLINES[facts.verdict]
+    word, headline = _verdict(facts)
     code_migration = facts.code_migration.as_json() if facts.code_migration else None
     return {
         "report": 1,
@@ -101,6 +101,14 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
         "backup_versions": dict(manifest.versions),
         "data_docs": str(facts.validation.data_docs) if facts.validation else "",
     }
+
+
+def _verdict(facts: RecoveryFacts) -> tuple[str, str]:
+    word, headline = _HEADLINES[facts.verdict]
+    if facts.verdict == "proved" and facts.left_out:
+        without = ", ".join(facts.left_out)
+        headline = f"What came back equals what went in, without {without}, which the EDMS makes again."
+    return word, headline
 
 
 def _losses(facts: RecoveryFacts) -> dict[str, Any]:

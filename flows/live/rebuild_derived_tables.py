@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import shlex
 
-from edms_tasks.inventory.run_probe import run_in_edms
+from edms_tasks.databases import DatabaseAddress
+from edms_tasks.inventory.run_probe import run_in_edms, run_on_another_engine
 from flows.running.flow_decorators import task
 from flows.running.run import Run
 
 _LONGEST = 300
 
 run_rebuild = task(name="rebuild derived tables", tags=["commit"])(run_in_edms)
+run_rebuild_elsewhere = task(name="rebuild derived tables", tags=["commit"])(run_on_another_engine)
 
 
-def rebuild_derived(run: Run, database_name: str, notes: list[str]) -> tuple[str, ...]:
-    """Run the commands of `[derived] rebuild` in the EDMS; returns those that failed. Each gets a note."""
+def rebuild_derived(run: Run, database: str | DatabaseAddress, notes: list[str]) -> tuple[str, ...]:
+    """Run the commands of `[derived] rebuild` in the EDMS; returns those that failed. Each gets a note.
+
+    Args:
+        run: the run.
+        database: the name of a database on the EDMS's server, or a database of the other engine.
+        notes: gets a line for each command.
+    """
     failed = []
     for command in run.settings.derived.rebuild:
-        answer = run.call(run_rebuild, run.settings, shlex.split(command), database_name=database_name)
+        words = shlex.split(command)
+        if isinstance(database, str):
+            answer = run.call(run_rebuild, run.settings, words, database_name=database)
+        else:
+            answer = run.call(run_rebuild_elsewhere, run.settings, [words], database)
         if answer.returncode == 0:
             notes.append(f"Derived tables: the EDMS ran `{command}`.")
             continue

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from edms_tasks.conversion.canonical_json import json_functions
 from edms_tasks.conversion.compatibility import Compatibility, assess_table
 from edms_tasks.conversion.converted_rows import converted_back, converted_entry, expected_entry, write_converted
-from edms_tasks.conversion.id_counters import converted_positions
+from edms_tasks.conversion.id_counters import converted_positions, counter_of
 from edms_tasks.conversion.incompatibility_error import require_compatible
+from edms_tasks.conversion.left_out import LeftOutTable, Omissions, omissions
 from edms_tasks.conversion.run_migrations import commands_to, unfinished_migration
 from edms_tasks.conversion.table_pairs import Pairing, TablePair, pair_tables
 from edms_tasks.conversion.table_splitting import split_documents
+from edms_tasks.conversion.virtual_tables import search_indexes
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.errors import CheckFailed
@@ -29,7 +31,7 @@ from edms_tasks.manifest import Manifest, SequencePosition, TableEntry
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
-from edms_tasks.restore import require_rows
+from edms_tasks.restore import fetch_schema, require_rows
 from edms_tasks.salvage import Losses
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
@@ -55,6 +57,7 @@ class ConvertedSnapshot:
         made: the schema that the EDMS's migrations created.
         planned: (app, name) of the code's migrations that the snapshot lacks.
         notes: sentences for the administrator.
+        omissions: what is not converted, because it can be made again.
     """
 
     manifest: Manifest
@@ -63,6 +66,7 @@ class ConvertedSnapshot:
     made: CapturedSchema
     planned: Sequence[tuple[str, str]]
     notes: tuple[str, ...]
+    omissions: Omissions
     _pairs: Mapping[str, TablePair]
     _workspace: Workspace
     like: Mapping[str, RawTable] = field(default_factory=dict)
@@ -72,6 +76,11 @@ class ConvertedSnapshot:
     def whole(self) -> Manifest:
         """The whole snapshot: a conversion loses nothing."""
         return self.manifest
+
+    @property
+    def left_out(self) -> tuple[LeftOutTable, ...]:
+        """The tables and search indexes that are not converted."""
+        return self.omissions.listed
 
     @property
     def load(self) -> Load:
@@ -94,7 +103,8 @@ class ConvertedSnapshot:
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
         """Convert tables and rows as read from the other engine into the snapshot's form; tables that it does not have stay."""
         known = [ConvertedRows(self._pairs[table.id], raws[table.id]) for table in tables if table.id in self._pairs]
-        strangers = [table for table in tables if table.id not in self._pairs and raws[table.id].rows]
+        others = [table for table in tables if table.id not in self._pairs and table.id not in self.omissions.made]
+        strangers = [table for table in others if raws[table.id].rows]
         back = run.map(convert_table_back, numbered(known), self.repository, self._workspace, folder)
         found = (*(read.pair.entry.table for read in known), *strangers)
         return found, {raw.table_id: raw for raw in back} | {table.id: raws[table.id] for table in strangers}
@@ -183,24 +193,46 @@ def convert_engine(
         with open_database(blank).view(scratch / "view", 1) as view:
             made, counters = view.tables(), view.counters()
             schema = view.capture_schema(scratch / "schema")
-    pairing = pair_tables(manifest.tables, made)
+    of_snapshot = fetch_schema(repository, manifest.native_schema, scratch / "schema-of-snapshot")
+    tables = [entry.table for entry in manifest.tables]
+    omitted = omissions(
+        manifest.tables,
+        made,
+        search_indexes(of_snapshot, tables),
+        search_indexes(schema, made),
+        run.settings.derived.tables,
+        run.settings.derived.rebuild,
+    )
+    pairing = pair_tables(
+        [entry for entry in manifest.tables if entry.table.id not in omitted.tables],
+        [table for table in made if table.id not in omitted.tables | omitted.made],
+    )
     own = repository.with_overlay(scratch / "repository")
     assessed = run.map(assess_rows, numbered(pairing.pairs), run.settings, own, workspace, scratch / "chunks")
     fits = {pair.entry.table.id: one.compatibility for pair, one in zip(pairing.pairs, assessed, strict=True)}
     require_compatible(database.address, pairing, list(fits.values()))
     expected = {pair.entry.table.id: one.expected for pair, one in zip(pairing.pairs, assessed, strict=True)}
     highest = {table_id: fit.highest for table_id, fit in fits.items() if fit.highest is not None}
-    positions, left = converted_positions(
-        [pair.entry.table for pair in pairing.pairs], counters, manifest.sequences, highest
-    )
+    their_counters = [counter_of(table, manifest.sequences) for table in tables if table.id in omitted.tables]
+    kept = [position for position in manifest.sequences if position not in their_counters]
+    positions, left = converted_positions([pair.entry.table for pair in pairing.pairs], counters, kept, highest)
     pairs = {pair.entry.table.id: pair for pair in pairing.pairs}
     return ConvertedSnapshot(
-        manifest=manifest.model_copy(update={"tables": tuple(expected.values())}),
+        manifest=manifest.model_copy(
+            update={
+                "tables": tuple(expected.values()),
+                "findings": (*manifest.findings, *(one.finding() for one in omitted.listed)),
+            }
+        ),
         staged_manifest=_converted_manifest(manifest, database.address.engine, pairs, expected, positions),
         repository=own,
         made=schema,
         planned=planned,
-        notes=tuple(_notes(manifest, database.address.engine, made_by, pairing, fits, left)),
+        notes=(
+            *_notes(manifest, database.address.engine, made_by, pairing, fits, left),
+            *map(str, omitted.listed),
+        ),
+        omissions=omitted,
         _pairs=pairs,
         _workspace=workspace,
     )

@@ -24,6 +24,7 @@ def report_restore(
     evidence: ValidationEvidence,
     code_migration: CodeMigration | None,
     promotion: Promotion | None,
+    not_rebuilt: Sequence[str],
     notes: Sequence[str],
 ) -> RestoreResult:
     """Write the report and Prefect's artifacts. Raises EvidenceNotWritten if this fails after the restore is in place."""
@@ -45,6 +46,7 @@ def report_restore(
         losses=source.losses,
         code_migration=code_migration,
         converted=target.converts,
+        left_out=[one.label for one in source.left_out],
     )
     with raising_evidence_not_written(facts, promotion, evidence.folder):
         html, json_file = write_recovery_report(facts, evidence.folder)
@@ -64,6 +66,8 @@ def report_restore(
             seconds=run.seconds,
             losses=facts.losses,
             code_migration=code_migration,
+            left_out=source.left_out,
+            not_rebuilt=tuple(not_rebuilt),
         )
         leave_restore(run, facts, result)
     return result

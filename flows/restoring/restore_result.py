@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edms_tasks.conversion.left_out import LeftOutTable
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.report import Verdict
 from edms_tasks.salvage import Losses
@@ -32,16 +33,22 @@ class RestoreResult:
     losses: Losses | None = None  # of a salvage that found damage
     # How it was brought to the EDMS's code, if that is of another version than the snapshot's.
     code_migration: CodeMigration | None = None
+    left_out: tuple[LeftOutTable, ...] = ()  # of a change of engine: what the EDMS makes again from other tables
+    not_rebuilt: tuple[str, ...] = ()  # commands that should have made it again, and failed
 
     @property
     def success(self) -> bool:
-        """Whether what was restored equals the snapshot; always false for a salvage with losses."""
-        return self.verdict == "proved"
+        """Whether what was restored equals the snapshot, and what was left out was made again; false for a salvage with losses."""
+        return self.verdict == "proved" and not self.not_rebuilt
 
     def shortfall(self) -> Shortfall | None:
         """Why the run counts as failed: what was restored differs from the snapshot, or is incomplete. None if it is equal."""
         if self.losses is not None and self.verdict == "salvaged":
             return Shortfall("The snapshot is damaged: only parts of it were restored.", self.losses.sentences())
+        if self.verdict == "proved" and self.not_rebuilt:
+            return Shortfall(
+                "The snapshot was restored and proved, but derived tables were not rebuilt.", self.not_rebuilt
+            )
         if not self.success:
             return Shortfall("The restored data does not equal the snapshot.", self.failures)
         return None
@@ -65,6 +72,8 @@ class RestoreResult:
             "files": self.files,
             "seconds": self.seconds,
             "losses": self.losses.as_json() if self.losses else None,
+            "left_out": [{"name": one.label, "rows": one.rows, "remedy": one.remedy} for one in self.left_out],
+            "not_rebuilt": list(self.not_rebuilt),
             "code_migration": code_migration,
             "following": code_migration,  # its older name
         }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from edms_tasks.conversion.left_out import LeftOutTable
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Manifest
@@ -59,6 +60,10 @@ class RestoreSource(Protocol):
         """The losses of a damaged snapshot; None if nothing is lost."""
 
     @property
+    def left_out(self) -> tuple[LeftOutTable, ...]:
+        """The tables that a change of engine leaves out, because they can be made again."""
+
+    @property
     def load(self) -> Load:
         """The function that loads a table."""
 
@@ -91,6 +96,7 @@ class WholeSnapshot:
     notes: tuple[str, ...] = ()
     like: Mapping[str, RawTable] = field(default_factory=dict)
     losses: Losses | None = None
+    left_out: tuple[LeftOutTable, ...] = ()
 
     @property
     def staged_manifest(self) -> Manifest:

@@ -49,8 +49,12 @@ def print_restore(console: Console, result: RestoreResult) -> None:
         line(console, f"· {note}")
     print_seconds(console, result.seconds)
     found = f"{result.rows:,} rows and {result.files:,} files"
-    if result.success:
+    if result.verdict == "proved":
         line(console, f"✓ proved: {found} equal snapshot {result.snapshot_id[:12]}")
+        if result.left_out:
+            line(console, f"left out  {', '.join(one.label for one in result.left_out)}: not converted, see above")
+        if result.not_rebuilt:
+            line(console, f"✗ derived tables were not rebuilt: run {', '.join(result.not_rebuilt)} in the EDMS")
     elif result.verdict == "salvaged" and result.losses is not None:
         lost = f"lost: {count_text(result.losses.rows, 'row')}, {count_text(result.losses.file_count, 'file')}"
         line(

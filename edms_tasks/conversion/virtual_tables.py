@@ -1,0 +1,112 @@
+"""SQLite's search indexes in a captured schema: what each indexes, and the shadow tables that it is stored in.
+
+An index over another table or view can be made again from it. One with content of its own may hold the only copy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from edms_tasks.databases.protocol import CapturedSchema
+from edms_tasks.inventory.model import Table
+from edms_tasks.quoting import identifier
+
+_CREATED = re.compile(
+    r"CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+[\"'`\[]?(\w+)[\"'`\]]?\s*(?:\((.*)\)\s*)?;?\s*\Z", re.I | re.S
+)
+# A comma that is not inside quotes, and what `content = 'table'` is made of.
+_PARTS = re.compile(r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[^,'"`\[])+""")
+_CONTENT = re.compile(r"\s*content\s*=\s*(.*?)\s*\Z", re.I | re.S)
+# The columns of each kind's shadow tables: https://www.sqlite.org/fts5.html, fts3.html and rtree.html, "shadow tables".
+_SHADOWS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "fts5": {
+        "data": ("id", "block"), "idx": ("segid", "term", "pgno"), "config": ("k", "v"), "docsize": ("id", "sz"), "content": ("id", "c0"),
+    },
+    "fts4": {
+        "segments": ("blockid", "block"), "segdir": ("level", "idx", "start_block"), "docsize": ("docid", "size"),
+        "stat": ("id", "value"), "content": ("docid",),
+    },
+    "rtree": {"node": ("nodeno", "data"), "rowid": ("rowid", "nodeno"), "parent": ("nodeno", "parentnode")},
+}  # fmt: skip
+_FAMILY = {"fts3": "fts4", "rtree_i32": "rtree", "geopoly": "rtree"}
+
+
+@dataclass(frozen=True)
+class SearchIndex:
+    """A virtual table.
+
+    Args:
+        name: its name.
+        over: the table or view that it indexes, and from which it can be made again; None if it has content of its own.
+        shadows: ids of the tables that it is stored in.
+    """
+
+    name: str
+    over: str | None
+    shadows: tuple[str, ...]
+
+    @property
+    def rebuild(self) -> str:
+        """The statement that makes an index over another table again."""
+        return f"INSERT INTO {identifier(self.name)} ({identifier(self.name)}) VALUES ('rebuild')"
+
+
+def search_indexes(schema: CapturedSchema, tables: Sequence[Table]) -> tuple[SearchIndex, ...]:
+    """The virtual tables of a schema; none on another engine than SQLite.
+
+    Args:
+        schema: as captured.
+        tables: the tables of the same database; those that no model owns may be shadow tables.
+    """
+    if schema.format != "sqlite-schema-json":
+        return ()
+    objects = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
+    known = {one["name"].lower(): one["name"] for one in objects if one["type"] in ("table", "view")}
+    plain = {table.id: table for table in tables if table.model is None}
+    return tuple(
+        _index(one["name"], created.group(1), created.group(2) or "", known, plain)
+        for one, created in _created(objects)
+    )
+
+
+def _created(objects: Sequence[Mapping[str, str]]) -> Iterator[tuple[Mapping[str, str], re.Match[str]]]:
+    for one in objects:
+        created = _CREATED.match(one["sql"]) if one["type"] == "table" else None
+        if created is not None:
+            yield one, created
+
+
+def _index(
+    name: str, module: str, arguments: str, known: Mapping[str, str], tables: Mapping[str, Table]
+) -> SearchIndex:
+    family = _FAMILY.get(module.lower(), module.lower())
+    over = known.get((_content(arguments) or "").lower()) if family.startswith("fts") else None
+    shadows = [
+        table_id
+        for part, columns in _SHADOWS.get(family, {}).items()
+        for table_id in [f"{name}_{part}"]
+        # An index over another table has no content of its own: a table of that name is the EDMS's.
+        if table_id in tables
+        and not (over is not None and part == "content")
+        and {*columns} <= {column.name.lower() for column in tables[table_id].columns}
+    ]
+    return SearchIndex(name, over, tuple(shadows))
+
+
+def _content(arguments: str) -> str | None:
+    """The table named by the option `content`; None if there is no such option."""
+    for argument in _PARTS.findall(arguments):
+        option = _CONTENT.match(argument)
+        if option is not None:
+            return _unquoted(option.group(1))
+    return None
+
+
+def _unquoted(text: str) -> str:
+    closing = {"'": "'", '"': '"', "`": "`", "[": "]"}.get(text[:1])
+    if closing is None or len(text) < 2 or text[-1] != closing:
+        return text
+    return text[1:-1].replace(closing * 2, closing) if closing != "]" else text[1:-1]
