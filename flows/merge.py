@@ -138,7 +138,7 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
             f"The live database is unchanged. Snapshot {safety[:12] if safety else ''} of it was made before; staged files were removed."
         )
         plan, proved = _merge(run, opened, stages, its, notes, cleanup)
-        not_rebuilt = () if plan.conflicts else _rebuild(run, opened, notes)
+        not_rebuilt = () if plan.conflicts else _rebuild(run, opened, plan, notes)
     done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), run.seconds, not_rebuilt=not_rebuilt)
     if not done.done:
         return _reported(run, done)
@@ -224,9 +224,12 @@ def _needed(tables: Sequence[Table], report: ProbeReport | None) -> dict[str, fr
     }
 
 
-def _rebuild(run: Run, opened: _Opened, notes: list[str]) -> tuple[str, ...]:
-    """Let the EDMS rebuild its derived tables; returns the commands that failed."""
+def _rebuild(run: Run, opened: _Opened, plan: MergePlan, notes: list[str]) -> tuple[str, ...]:
+    """Let the EDMS rebuild its derived tables, if a row or file was written; returns the commands that failed."""
     if not run.settings.derived.rebuild:
+        return ()
+    if not plan.writes:
+        notes.append("The merge wrote nothing, so derived tables were left as they are.")
         return ()
     when_stopped(
         "The merge is committed. Derived tables were being rebuilt: run the commands of [derived] in the EDMS."

@@ -92,6 +92,15 @@ def test_a_merge_and_a_restore_rebuild_derived_tables_by_the_commands_in_the_set
     assert "Derived tables: the EDMS ran `build_index new`." in result.notes
     assert "small.Entry" not in {model.model for model in result.plan.models}
 
+    again = run_merge(
+        indexed.with_derived(DerivedSettings(tables=("small.Entry",), rebuild=("build_index again",))),
+        snapshot=indexed.snapshot,
+    )
+
+    assert again.plan.writes == 0
+    assert indexed.query("SELECT document_id, words FROM small_entry ORDER BY 1") == [(1, "new B"), (2, "new A")]
+    assert "The merge wrote nothing, so derived tables were left as they are." in again.notes
+
     restored = run_restore(indexed.with_derived(REBUILT), snapshot=indexed.snapshot)
 
     assert "Derived tables: the EDMS ran `build_index new`." in restored.notes

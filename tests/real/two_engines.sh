@@ -138,7 +138,6 @@ untouched_and_right() {
 merge_again() {
     copy_database merged
     compare folder "$media" --write "$home/files-merged.json"
-    [ -z "${nothing_rebuilt:-}" ] || edms_backup_env+=("EDMS_BACKUP__DERIVED__REBUILD=[]")
     merge_once
     compare databases "$(copied merged)" "$database"
     compare folder "$media" --against "$home/files-merged.json"
