@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import duckdb
 
@@ -12,6 +13,7 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import column_types, relation
 
 MIGRATIONS = "django_migrations"
+Origin = Literal["one database", "separate", "unknown"]
 _COLUMNS = {"app", "name", "applied"}
 
 
@@ -21,10 +23,10 @@ def migrations_table(tables: Mapping[str, Table]) -> Table | None:
     return found if found is not None and {column.name for column in found.columns} >= _COLUMNS else None
 
 
-def were_set_up_separately(cursor: duckdb.DuckDBPyConnection, table: Table, first: RawTable, second: RawTable) -> bool:
-    """Whether no migration that both have was applied at the same time: one of the two was set up anew."""
+def common_origin(cursor: duckdb.DuckDBPyConnection, table: Table, first: RawTable, second: RawTable) -> Origin:
+    """Whether two states are of one database: `separate` if no migration that both have was applied at the same time."""
     if not (first.files and second.files):
-        return False
+        return "unknown"
     applied = []
     for raw in (first, second):
         rows = relation(table, raw)
@@ -37,4 +39,6 @@ def were_set_up_separately(cursor: duckdb.DuckDBPyConnection, table: Table, firs
         "SELECT count(*), count(*) FILTER (a.applied IS NOT DISTINCT FROM b.applied) "
         f"FROM {applied[0]} a JOIN {applied[1]} b USING (app, name)"
     ).fetchall()[0]
-    return bool(common and not together)
+    if not common:
+        return "unknown"
+    return "one database" if together else "separate"

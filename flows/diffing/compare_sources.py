@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.comparing.common_origin import migrations_table, were_set_up_separately
+from edms_tasks.comparing.common_origin import Origin, common_origin, migrations_table
 from edms_tasks.comparing.comparison_result import Difference, LoneTable, RootDifference, TableDifference
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.shared_schema import SharedSchema, shared_schema
@@ -58,7 +58,7 @@ def compare_sources(
     same = unchanged(schema, before.state, after.state)
     tables = needed(schema, chosen - same)
     with run.stage("read"):
-        shared_ids = _share_ids(workspace, schema, same, before, after, scratch)
+        origin = _origin(workspace, schema, same, before, after, scratch)
         raws = {
             _FIRST: before.rows(list(tables.values()), scratch / _FIRST),
             _SECOND: after.rows(list(tables.values()), scratch / _SECOND),
@@ -67,7 +67,7 @@ def compare_sources(
         reading.close()
     with run.stage("compare"):
         redaction = _redaction(run, schema, before, after)
-        found = _compare(run, workspace, scratch, schema, tables, chosen - same, raws, redaction, asked, shared_ids)
+        found = _compare(run, workspace, scratch, schema, tables, chosen - same, raws, redaction, asked, origin)
     found += [same_table(before.state.entries[table_id], schema.keys[table_id]) for table_id in chosen & same]
     files: tuple[RootDifference, ...] = ()
     notes: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def compare_sources(
             *before.notes,
             *after.notes,
             *_notes(schema, asked.models),
-            *([] if shared_ids else _of_separate_ids(schema, found)),
+            *_on_ids(origin, schema, found),
             *notes,
         ),
     )
@@ -112,7 +112,7 @@ def _compare(
     raws: dict[str, dict[str, RawTable]],
     redaction: Redaction,
     asked: CompareOptions,
-    shared_ids: bool,
+    origin: Origin,
 ) -> list[TableDifference]:
     """Compare the tables that are not known to be equal; `tables` are these and all they refer to."""
     if not looked_at:
@@ -124,33 +124,41 @@ def _compare(
         BothSides(table, number, raws[_FIRST][table.id], raws[_SECOND][table.id])
         for number, table in enumerate(table for table in tables.values() if table.id in looked_at)
     ]
-    how = HowToCompare(sides[_FIRST], sides[_SECOND], redaction, asked.limit, asked.out, shared_ids)
+    how = HowToCompare(sides[_FIRST], sides[_SECOND], redaction, asked.limit, asked.out, origin != "separate")
     return run.map(compare_rows, both, how, scratch / "compared")
 
 
-def _share_ids(
+def _origin(
     workspace: Workspace,
     schema: SharedSchema,
     same: frozenset[str],
     before: DiffSource,
     after: DiffSource,
     scratch: Path,
-) -> bool:
-    """Whether both are of one database; if it cannot be told, they are taken to be."""
+) -> Origin:
+    """Whether both are of one database; where it cannot be told, they are taken to be, and `_on_ids` says so."""
     table = migrations_table(schema.tables)
-    if table is None or table.id in same:
-        return True
+    if table is None:
+        return "unknown"
+    if table.id in same:
+        return "one database"
     raws = [
         source.rows([table], scratch / f"origin-{number}")[table.id] for number, source in enumerate((before, after))
     ]
     with workspace.cursor() as cursor:
-        return not were_set_up_separately(cursor, table, raws[0], raws[1])
+        return common_origin(cursor, table, raws[0], raws[1])
 
 
-def _of_separate_ids(schema: SharedSchema, found: Sequence[TableDifference]) -> list[str]:
+def _on_ids(origin: Origin, schema: SharedSchema, found: Sequence[TableDifference]) -> list[str]:
+    """What ids were taken to mean in tables without a natural key, if they are not known to be those of one database."""
     labels = sorted(one.model for one in found if schema.keys[one.table_id] is None and one.differences)
-    if not labels:
+    if not labels or origin == "one database":
         return []
+    if origin == "unknown":
+        return [
+            "Whether the two are of one database cannot be told, because they have no record of a common migration. Rows without a natural "
+            f"key were matched by their ids as if they were, in {', '.join(labels)}."
+        ]
     return [
         "The two were set up separately (none of their migrations was applied at the same time), so the same id is another row. Rows "
         "without a natural key were matched by their content alone, and those that differ cannot be paired: they count as removed and "

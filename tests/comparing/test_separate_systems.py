@@ -65,6 +65,21 @@ def test_rows_without_a_key_are_matched_by_id_only_within_one_database(settings:
     assert all("small.Line, small.Log" in note for note in said)
 
 
+@pytest.mark.parametrize("change", ["DROP TABLE django_migrations", "UPDATE django_migrations SET name = name || 'x'"])
+def test_where_it_cannot_be_told_the_result_says_that_ids_were_taken_for_the_same_rows(
+    settings: Settings, change: str
+) -> None:
+    with closing(sqlite3.connect(settings.edms.project / "db.sqlite3")) as connection, connection:  # type: ignore[operator]
+        connection.execute(change)
+
+    difference = run_diff(settings, snapshot="latest").difference
+
+    (line,) = [one for one in difference.tables if one.model == "small.Line"]
+    assert (line.changed, line.removed, line.added, line.other_ids) == (1, 0, 0, 4)
+    (said,) = [note for note in difference.notes if "cannot be told" in note]
+    assert "small.Line, small.Log" in said
+
+
 class Watched(ThreadRunner):
     """Keeps what is shown of progress: title -> files and bytes."""
 
