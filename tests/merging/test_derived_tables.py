@@ -12,6 +12,8 @@ import pytest
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.settings import DerivedSettings, Settings, settings_from
+from flows.live.rebuild_derived_tables import rebuild_derived
+from flows.running.run import Run
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_merge, run_restore
 
@@ -115,6 +117,22 @@ def test_a_failed_rebuild_is_reported_and_the_merge_stays_committed(indexed: Ind
     assert (result.done, result.success, result.not_rebuilt) == (True, False, ("build_index fail",))
     assert any("no index today" in note for note in result.notes)
     assert indexed.query("SELECT number FROM small_document ORDER BY 1") == [("A",), ("B",)]
+
+
+def test_an_edms_that_cannot_be_asked_any_more_is_a_failed_rebuild_and_no_failed_merge(tmp_path: Path) -> None:
+    settings = settings_from(
+        {
+            "edms": {"python": str(tmp_path / "gone" / "python")},
+            "repository": {"url": str(tmp_path / "repository")},
+            "derived": {"rebuild": ["build_index new"]},
+        },
+        where=tmp_path / "edms-backup.toml",
+    )
+    notes: list[str] = []
+
+    assert rebuild_derived(Run(settings), "edms", notes) == ("build_index new",)
+    (note,) = notes
+    assert "NOT rebuilt" in note and "interpreter cannot be run" in note
 
 
 def test_a_derived_table_that_is_unknown_or_referred_to_is_refused(indexed: Indexed) -> None:
