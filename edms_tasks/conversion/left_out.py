@@ -86,12 +86,15 @@ def omissions(
     others = {*there, *(index.name for index in (*indexes, *made_indexes))}
     derived = derived_tables(tables, names, others)
     declared = {name.lower() for name in names}
+    made_again = {table_id.lower() for table_id in derived}
     left = {
         index.name: index
         for index in indexes
         # The EDMS may have a table of that name on the other engine: then its rows are converted.
         if index.name.lower() in declared
         or not declared.isdisjoint(map(str.lower, index.shadows))
+        # What the triggers of a derived table write is part of it.
+        or not made_again.isdisjoint(map(str.lower, index.fed_by))
         or (index.over is not None and there.isdisjoint(index.shadows))
     }
     shadows = {shadow for index in left.values() for shadow in index.shadows}
@@ -117,7 +120,8 @@ def _of_indexes(
     left: Collection[SearchIndex], made: Sequence[SearchIndex], rows: dict[str, int], by_command: str
 ) -> Iterator[LeftOutTable]:
     for index in left:
-        over = f"It is made from {index.over}. " if index.over else ""
+        source = index.over or ", ".join(index.fed_by)
+        over = f"It is made from {source}. " if source else ""
         remedy = by_command or (
             "PostgreSQL has none of that kind: if the EDMS has an index of its own there, run its command that makes it."
         )

@@ -19,6 +19,7 @@ _CREATED = re.compile(
 )
 # A comma that is not inside quotes, and what `content = 'table'` is made of.
 _PARTS = re.compile(r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[^,'"`\[])+""")
+_WRITES = r"\bINSERT\s+(?:OR\s+\w+\s+)?INTO\s+[\"'`\[]?{}(?!\w)"
 _CONTENT = re.compile(r"\s*content\s*=\s*(.*?)\s*\Z", re.I | re.S)
 # The columns of each kind's shadow tables: https://www.sqlite.org/fts5.html, fts3.html and rtree.html, "shadow tables".
 _SHADOWS: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -41,11 +42,13 @@ class SearchIndex:
     Args:
         name: its name.
         over: the table or view that it indexes, and from which it can be made again; None if it has content of its own.
+        fed_by: the tables whose triggers write to it.
         shadows: ids of the tables that it is stored in.
     """
 
     name: str
     over: str | None
+    fed_by: tuple[str, ...]
     shadows: tuple[str, ...]
 
     @property
@@ -66,10 +69,13 @@ def search_indexes(schema: CapturedSchema, tables: Sequence[Table]) -> tuple[Sea
     objects = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
     known = {one["name"].lower(): one["name"] for one in objects if one["type"] in ("table", "view")}
     plain = {table.id: table for table in tables if table.model is None}
-    return tuple(
-        _index(one["name"], created.group(1), created.group(2) or "", known, plain)
-        for one, created in _created(objects)
-    )
+    triggers = [(one["table"], one["sql"]) for one in objects if one["type"] == "trigger"]
+    found = []
+    for one, created in _created(objects):
+        writes = re.compile(_WRITES.format(re.escape(one["name"])), re.I)
+        fed_by = tuple(dict.fromkeys(table for table, sql in triggers if writes.search(sql)))
+        found.append(_index(one["name"], created.group(1), created.group(2) or "", fed_by, known, plain))
+    return tuple(found)
 
 
 def _created(objects: Sequence[Mapping[str, str]]) -> Iterator[tuple[Mapping[str, str], re.Match[str]]]:
@@ -80,7 +86,12 @@ def _created(objects: Sequence[Mapping[str, str]]) -> Iterator[tuple[Mapping[str
 
 
 def _index(
-    name: str, module: str, arguments: str, known: Mapping[str, str], tables: Mapping[str, Table]
+    name: str,
+    module: str,
+    arguments: str,
+    fed_by: tuple[str, ...],
+    known: Mapping[str, str],
+    tables: Mapping[str, Table],
 ) -> SearchIndex:
     family = _FAMILY.get(module.lower(), module.lower())
     over = known.get((_content(arguments) or "").lower()) if family.startswith("fts") else None
@@ -93,7 +104,7 @@ def _index(
         and not (over is not None and part == "content")
         and {*columns} <= {column.name.lower() for column in tables[table_id].columns}
     ]
-    return SearchIndex(name, over, tuple(shadows))
+    return SearchIndex(name, over, fed_by, tuple(shadows))
 
 
 def _content(arguments: str) -> str | None:

@@ -29,6 +29,10 @@ CREATE VIRTUAL TABLE [of a view] USING "fts5"(title, content=[titles], content_r
 CREATE VIRTUAL TABLE own5 USING fts5 (title, content);
 CREATE VIRTUAL TABLE own3 USING fts3 (title);
 CREATE VIRTUAL TABLE nowhere USING fts5 (title, content = '');
+CREATE VIRTUAL TABLE fed USING fts5 (title);
+CREATE TABLE entries (id INTEGER PRIMARY KEY, title TEXT);
+CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN INSERT OR REPLACE INTO "fed" (rowid, title) VALUES (new.id, new.title); END;
+CREATE TRIGGER doc_added AFTER INSERT ON docs BEGIN INSERT INTO federal VALUES (new.id); DELETE FROM own5; END;
 CREATE VIRTUAL TABLE places USING rtree (id, x0, x1);
 CREATE TABLE over5_content (id INTEGER PRIMARY KEY, c0 TEXT);
 CREATE TABLE over5_stat (id INTEGER PRIMARY KEY, value TEXT);
@@ -90,6 +94,18 @@ def test_what_may_be_the_only_copy_is_left_out_where_it_is_declared(
         *(f"own3_{part}" for part in ("segments", "segdir", "content")),
         *(f"places_{part}" for part in ("node", "rowid", "parent")),
         *(f"nowhere_{part}" for part in ("data", "idx", "docsize", "config")),
+    }
+
+
+def test_what_the_triggers_of_a_derived_table_write_is_part_of_it(
+    snapshot: tuple[CapturedSchema, Sequence[Table]],
+) -> None:
+    undeclared = left_out(snapshot).tables
+
+    assert left_out(snapshot, "docs").tables - undeclared == {"docs"}
+    assert left_out(snapshot, "entries").tables - undeclared == {
+        "entries",
+        *(f"fed_{part}" for part in ("data", "idx", "docsize", "config", "content")),
     }
 
 
