@@ -29,12 +29,20 @@ class Category(models.Model):    # nested sets with a parent
     rght = models.PositiveIntegerField()
     tree_id = models.PositiveIntegerField()
     level = models.PositiveIntegerField()
+    above = models.CharField(max_length=200, default="")  # ids of those above it, which the EDMS computes
+class Shelf(models.Model):       # nested sets without a parent
+    name = models.CharField(max_length=20, unique=True)
+    lft = models.PositiveIntegerField()
+    rgt = models.PositiveIntegerField()
+    tree_id = models.PositiveIntegerField()
+    depth = models.PositiveIntegerField()
 class Document(models.Model):
     name = models.CharField(max_length=20, unique=True)
     file = models.FileField(upload_to="documents", max_length=200, blank=True)
     parent = models.ForeignKey("self", models.SET_NULL, null=True)
     folder = models.ForeignKey(Folder, models.SET_NULL, null=True)
     category = models.ForeignKey(Category, models.SET_NULL, null=True)
+    shelf = models.ForeignKey(Shelf, models.SET_NULL, null=True)
     tags = models.ManyToManyField(Tag)
 class Page(models.Model):        # known by its document and a number
     document = models.ForeignKey(Document, models.CASCADE)
@@ -49,6 +57,12 @@ class Note(models.Model):
     page_ref = models.IntegerField(null=True)
     body = models.JSONField()
     text = models.TextField()
+class Version(models.Model):     # a row's serialized copy, with the ids that it had
+    name = models.CharField(max_length=20, unique=True)
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.PositiveIntegerField()
+    of = GenericForeignKey("content_type", "object_id")
+    content = models.JSONField()
 class Rule(models.Model):        # what value is depends on kind
     name = models.CharField(max_length=20, unique=True)
     kind = models.IntegerField()
@@ -86,6 +100,7 @@ DECLARED: dict[str, dict[str, Any]] = {
         "target": ["small.Document", "small.Tag"],
     },
     "text": {"column": "small.Note.text", "target": "small.Document", "tag": '<a linktype="document" id="%d">'},
+    "copies": {"column": "small.Version.content", "copy_of": "content_type"},
     "rule documents": {"column": "small.Rule.value", "target": "small.Document", "where": {"kind": 1}},
     "rule tags": {"column": "small.Rule.value", "target": "small.Tag", "where": {"kind": [2, 3]}},
     "thumbs": {"files": "media", "name": "thumbs/{pk:04}.webp", "target": "small.Document"},
@@ -96,8 +111,14 @@ DECLARED: dict[str, dict[str, Any]] = {
 TELLING = ("document_id", "tag_ids", "label", "page_ref", "body documents", "body tags", "text", "thumbs")
 """Declarations of what is found undeclared, because its name speaks of its model."""
 
-TABLES = ("tag", "folder", "category", "document", "document_tags", "page", "note", "rule", "comment", "grant", "scan")
+DERIVED = ("small.Category.above",)
+TABLES = (
+    "tag", "folder", "category", "shelf", "document", "document_tags", "page", "note", "rule", "comment", "version", "grant", "scan",
+)  # fmt: skip
+TREES = ("folder", "category", "shelf")
 NOBODY = "nobody"
+_SHELVES = {"s0": None, "s1": "s0", "s2": "s0", "s3": "s2", "s4": None, "s5": "s4"}
+"""Shelf -> the one above it in every system: a node of nested sets that moved is a conflict."""
 _MOST_ID = 40
 
 Row = dict[str, Any]
@@ -121,17 +142,19 @@ def _some(model: str, fewest: int = 0, most: int = 4) -> st.SearchStrategy[list[
 
 
 @st.composite
-def systems(draw: st.DrawFn, *, dangling: bool) -> Rows:
-    """One system; `dangling`: some ids in it are those of no row."""
+def systems(draw: st.DrawFn, *, dangling: bool, full: bool = False) -> Rows:
+    """One system; `dangling`: some ids in it are those of no row; `full`: it has rows of each kind, and shares some with any other."""
     made = Rows()
-    for model in ("tag", "document", "page", "note", "rule", "comment", "scan", "folder", "category"):
-        names = draw(_some(model, fewest=1 if model in ("document", "tag") else 0))
+    for model in ("tag", "document", "page", "note", "rule", "comment", "version", "scan", *TREES):
+        names = draw(_some(model, fewest=4 if full else 1 if model in ("document", "tag") else 0))
+        if model == "shelf":
+            names = [one for one in _SHELVES if any(one in _with_those_above(name) for name in names)]
         made.rows[model] = {name: {} for name in names}
         numbers = draw(
             st.lists(st.integers(1, _MOST_ID), min_size=len(names), max_size=len(names), unique=True), label=model
         )
         made.ids[model] = dict(zip(names, numbers, strict=True))
-    made.types = dict(zip(("document", "tag", "page"), draw(st.permutations([70, 71, 72])), strict=True))
+    made.types = dict(zip(("document", "tag", "page", "note"), draw(st.permutations([70, 71, 72, 73])), strict=True))
 
     def one(model: str) -> str:
         names = [*made.rows[model], *([NOBODY] if dangling else [])]
@@ -153,7 +176,12 @@ def systems(draw: st.DrawFn, *, dangling: bool) -> Rows:
         path = files(name, "documents")
         row["file"] = path if path not in taken else ""
         taken.add(row["file"])
-        row |= {"folder": maybe("folder"), "category": maybe("category"), "tags": draw(_those(made, "tag"))}
+        row |= {
+            "folder": maybe("folder"),
+            "category": maybe("category"),
+            "shelf": maybe("shelf"),
+            "tags": draw(_those(made, "tag")),
+        }
         above = [other for other in made.rows["document"] if other < name]
         row["parent"] = draw(st.sampled_from([None, *above]))
         row["thumb"] = draw(st.booleans())
@@ -178,6 +206,11 @@ def systems(draw: st.DrawFn, *, dangling: bool) -> Rows:
         row["value"] = one("document") if row["kind"] == 1 else one("tag") if row["kind"] in (2, 3) else "7"
     for row in made.rows["comment"].values():
         row["about"] = thing()
+    for row in made.rows["version"].values():
+        model = draw(st.sampled_from(["document", *(["note"] if made.rows["note"] else [])]))
+        row["of"] = [model, one(model)]
+        row["tags"] = [one("tag") for _ in range(draw(st.integers(0, 2)))]
+        row["others"] = {name: maybe(name) for name in ("document", *TREES)}
     pairs = draw(st.lists(st.tuples(st.sampled_from("xy"), st.sampled_from(["document", "tag"])), max_size=3))
     grants = [(holder, model, draw(st.sampled_from([*made.rows[model]]))) for holder, model in pairs]
     made.rows["grant"] = {" ".join(grant): {"grant": grant} for grant in grants}
@@ -195,8 +228,13 @@ def _those(made: Rows, model: str) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(names), max_size=3, unique=True) if names else st.just([])
 
 
+def _with_those_above(shelf: str | None) -> list[str]:
+    return [] if shelf is None else [shelf, *_with_those_above(_SHELVES[shelf])]
+
+
 def _grow_trees(draw: st.DrawFn, made: Rows) -> None:
     """Give every node a parent before it in the list, or none."""
+    made.rows["shelf"] = {name: {"parent": _SHELVES[name]} for name in made.rows["shelf"]}
     for model in ("folder", "category"):
         names = [*made.rows[model]]
         for place, name in enumerate(names):

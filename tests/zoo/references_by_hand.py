@@ -30,7 +30,18 @@ class _Reader:
         self._media, self._scans = media, scans
         names = {
             model: dict(self._query(f"SELECT id, name FROM small_{model}"))
-            for model in ("tag", "document", "folder", "category", "note", "rule", "comment", "scan")
+            for model in (
+                "tag",
+                "document",
+                "folder",
+                "category",
+                "shelf",
+                "note",
+                "rule",
+                "comment",
+                "version",
+                "scan",
+            )
         }
         names["page"] = {
             number: f"{names['document'].get(document, NO_ROW)}/{page}"
@@ -44,6 +55,7 @@ class _Reader:
             "tag": {name: {} for name in self._names["tag"].values()},
             "folder": self._folders(),
             "category": self._categories(),
+            "shelf": self._shelves(),
             "document": self._documents(),
             "page": {name: {} for name in self._names["page"].values()},
             "note": self._notes(),
@@ -52,6 +64,7 @@ class _Reader:
                 name: {"about": self._thing(kind, number)}
                 for name, kind, number in self._query("SELECT name, content_type_id, object_id FROM small_comment")
             },
+            "version": self._versions(),
             "grant": {
                 f"{holder} {' '.join(self._thing(kind, int(number)))}": {}
                 for holder, kind, number in self._query("SELECT holder, content_type_id, object_pk FROM small_grant")
@@ -89,12 +102,50 @@ class _Reader:
                 "SELECT id, name, parent_id, lft, rght, tree_id, level FROM small_category"
             )
         }
+        above = dict(self._query("SELECT name, above FROM small_category"))
         found = {}
         for name, parent, left, right, tree, level in rows.values():
             enclosing = [other for other, _, l, r, t, _ in rows.values() if t == tree and l < left and r > right]  # noqa: E741
             sound = len(enclosing) == level and (parent is None or rows[parent][0] in enclosing) and left < right
             alone = sum((t, l) == (tree, left) for _, _, l, _, t, _ in rows.values()) == 1  # noqa: E741
-            found[name] = {"parent": None if parent is None else rows[parent][0], "sound": sound and alone}
+            found[name] = {
+                "parent": None if parent is None else rows[parent][0],
+                "sound": sound and alone,
+                "above": above[name],
+            }
+        return found
+
+    def _shelves(self) -> dict[str, Any]:
+        """Each shelf by the names of those that enclose it; numbers must be used once, and depths be those of the intervals."""
+        rows = [*self._query("SELECT name, lft, rgt, tree_id, depth FROM small_shelf")]
+        numbers = [(tree, number) for _, left, right, tree, _ in rows for number in (left, right)]
+        found: dict[str, Any] = {}
+        for name, left, right, tree, depth in rows:
+            above = sorted(
+                (left_, other)
+                for other, left_, right_, tree_, _ in rows
+                if tree_ == tree and left_ < left and right_ > right
+            )
+            path = "/".join([*(other for _, other in above), name])
+            sound = depth == len(above) + 1 and left < right and numbers.count((tree, left)) == 1
+            found[path] = {"sound": sound and path not in found}
+        return found
+
+    def _versions(self) -> dict[str, Any]:
+        found = {}
+        for name, kind, number, text in self._query(
+            "SELECT name, content_type_id, object_id, CAST(content AS text) FROM small_version"
+        ):
+            content = json.loads(text)
+            of, called = self._thing(kind, number)
+            tags = content["tags"] if of == "document" else [int(tag) for tag in content["tag_ids"].split(",") if tag]
+            found[name] = {
+                "of": (of, called),
+                "pk": self._name(of, content["pk"]),
+                "tags": [self._name("tag", tag) for tag in tags],
+                "document": self._name("document", content["parent" if of == "document" else "document_id"]),
+                "trees": [self._name(tree, content.get(tree)) for tree in ("folder", "category", "shelf")],
+            }
         return found
 
     def _folder_name(self, number: int | None) -> str | None:
@@ -105,8 +156,8 @@ class _Reader:
         for document, tag in self._query("SELECT document_id, tag_id FROM small_document_tags"):
             tags.setdefault(document, []).append(str(self._name("tag", tag)))
         found = {}
-        for number, name, file, parent, folder, category in self._query(
-            "SELECT id, name, file, parent_id, folder_id, category_id FROM small_document"
+        for number, name, file, parent, folder, category, shelf in self._query(
+            "SELECT id, name, file, parent_id, folder_id, category_id, shelf_id FROM small_document"
         ):
             pictures = {}
             for path in (self._media / "pages").glob(f"{number}-*.png"):
@@ -119,6 +170,7 @@ class _Reader:
                 "parent": self._name("document", parent),
                 "folder": self._name("folder", folder),
                 "category": self._name("category", category),
+                "shelf": self._name("shelf", shelf),
                 "tags": sorted(tags.get(number, [])),
             }
         return found

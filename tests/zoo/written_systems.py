@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
             return made.types[node[1]] if node[0] == "@type" else made.id_of(node[0][1:], node[1])
         return [written(one) for one in node] if isinstance(node, list) else node
 
-    nested, paths = _nested_numbers(rows["category"]), _paths(rows["folder"])
+    paths = _paths(rows["folder"])
     return [
         (
             "django_content_type",
@@ -86,15 +86,29 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
         ),
         (
             "small_category",
-            "id, name, parent_id, lft, rght, tree_id, level",
+            "id, name, parent_id, lft, rght, tree_id, level, above",
             [
-                (ids["category"][name], name, found("category", row["parent"]), *nested[name])
+                (
+                    ids["category"][name],
+                    name,
+                    found("category", row["parent"]),
+                    *_nested_numbers(rows["category"])[name],
+                    ",".join(str(found("category", one)) for one in _those_above(rows["category"], name)),
+                )
                 for name, row in rows["category"].items()
             ],
         ),
         (
+            "small_shelf",
+            "id, name, lft, rgt, tree_id, depth",
+            [
+                (ids["shelf"][name], name, left, right, tree, level + 1)
+                for name, (left, right, tree, level) in _nested_numbers(rows["shelf"]).items()
+            ],
+        ),
+        (
             "small_document",
-            "id, name, file, parent_id, folder_id, category_id",
+            "id, name, file, parent_id, folder_id, category_id, shelf_id",
             [
                 (
                     ids["document"][name],
@@ -103,6 +117,7 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
                     found("document", row["parent"]),
                     found("folder", row["folder"]),
                     found("category", row["category"]),
+                    found("shelf", row["shelf"]),
                 )
                 for name, row in rows["document"].items()
             ],
@@ -160,6 +175,20 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
             ],
         ),
         (
+            "small_version",
+            "id, name, content_type_id, object_id, content",
+            [
+                (
+                    ids["version"][name],
+                    name,
+                    made.types[row["of"][0]],
+                    found(*row["of"]),
+                    json.dumps(_copy(row, found)),
+                )
+                for name, row in rows["version"].items()
+            ],
+        ),
+        (
             "small_grant",
             "id, holder, content_type_id, object_pk",
             [
@@ -168,6 +197,22 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
             ],
         ),
     ]
+
+
+def _copy(version: Row, found: Callable[[str, str | None], int | None]) -> dict[str, Any]:
+    """A document or note as Django serializes one: fields by their names."""
+    model, name = version["of"]
+    others = {other: found(other, one) for other, one in version["others"].items()}
+    tags = [found("tag", tag) for tag in version["tags"]]
+    copied = {"pk": found(model, name), "name": name}
+    if model == "note":
+        return copied | {"document_id": others["document"], "tag_ids": ", ".join(map(str, tags)), "text": "7"}
+    return copied | {"parent": others.pop("document"), "tags": tags, **others}
+
+
+def _those_above(nodes: Mapping[str, Row], name: str) -> list[str]:
+    above = nodes[name]["parent"]
+    return [] if above is None else [*_those_above(nodes, above), above]
 
 
 def _paths(folders: Mapping[str, Row]) -> dict[str, tuple[str, int, int]]:
@@ -182,7 +227,7 @@ def _paths(folders: Mapping[str, Row]) -> dict[str, tuple[str, int, int]]:
 
 
 def _nested_numbers(categories: Mapping[str, Row]) -> dict[str, tuple[int, int, int, int]]:
-    """left, right, tree, level of each category."""
+    """left, right, tree, level of each node."""
     numbers: dict[str, tuple[int, int, int, int]] = {}
 
     def walk(name: str, left: int, tree: int, level: int) -> int:

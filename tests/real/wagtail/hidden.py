@@ -32,8 +32,11 @@ REMADE = {INDEX: "object_id", SEARCH_INDEX: "object_id"}
 RECOUNTED = {
     **{key: {"path", "numchild"} for key in (*PAGES, "wagtailcore.Collection")},
     **{key: {"file"} for key in (IMAGE, DOCUMENT, RENDITION, "wagtailcore.UploadedFile")},
-    # How long a title is, compared with all others; texts have tags in the order of their ids. Searches show what they are good for.
-    SEARCH_INDEX: {"title_norm", "autocomplete", "body"},
+    # How long a title is, compared with all others; texts have tags in the order of their ids, and stand in other columns on each
+    # engine. Searches show what they are good for.
+    SEARCH_INDEX: {
+        f"{column}{kind}" for column in ("title", "autocomplete", "body") for kind in ("", "_norm", "_text")
+    },
 }
 
 
