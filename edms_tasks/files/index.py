@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import FileIndex
+from edms_tasks.scratch.duckdb_instance import cursor_of, open_instance
 
 PACK_BYTES = 16 * 1024 * 1024
 LARGEST_PACK_OBJECT = PACK_BYTES + PACK_BYTES // 64 + 4096  # zstd makes no input larger by more than this
@@ -90,13 +91,9 @@ def digest_of(paths: Sequence[Path], connection: duckdb.DuckDBPyConnection) -> s
 @contextmanager
 def file_workspace(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection with little memory; what exceeds it goes to disk in `folder`."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": "256MB",
-        "threads": 2,
-        "temp_directory": str(folder / "duckdb"),
-        "enable_external_file_cache": False,  # the memory is needed by the queries
-    }
-    with duckdb.connect(config=config) as connection:
+    with open_instance(
+        folder / "duckdb", memory_limit_mb=256, threads=2, keeps_order=True, caches_files=False
+    ) as connection:
         yield connection
 
 
@@ -124,7 +121,7 @@ class OpenedIndex:
     @contextmanager
     def workspace(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of the caller's own to the index's engine; its tables are those of the engine."""
-        with self.engine.cursor() as connection:
+        with cursor_of(self.engine) as connection:
             yield connection
 
     def batches(self) -> Iterator[pa.RecordBatch]:

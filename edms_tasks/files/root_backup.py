@@ -32,6 +32,7 @@ from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.duckdb_instance import cursor_of
 
 _WRITERS = 2
 
@@ -255,7 +256,7 @@ def _write(workspace: _Connection, query: str, into: Path) -> None:
 
 
 def _batches(workspace: _Connection, query: str) -> Iterator[pa.RecordBatch]:
-    with workspace.cursor() as cursor:
+    with cursor_of(workspace) as cursor:
         yield from cursor.sql(query).to_arrow_reader(ROWS_AT_ONCE)
 
 

@@ -11,6 +11,7 @@ import duckdb
 
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.duckdb_instance import cursor_of, open_instance
 from edms_tasks.scratch.raw_table import RawTable
 
 AS_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE_BYTES '4MB')"
@@ -47,32 +48,22 @@ class Workspace:
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor for this thread, in UTC and with this schema as default; closed afterwards."""
-        cursor = self.engine.cursor()
-        try:
-            cursor.execute("SET TimeZone = 'UTC'")  # the text of timestamps must not depend on the machine
-            cursor.execute(f"SET schema = {literal(self.schema)}")
+        with cursor_of(self.engine) as cursor:
+            if self.schema != "main":
+                cursor.execute(f"SET schema = {literal(self.schema)}")
             yield cursor
-        finally:
-            cursor.close()
 
 
 @contextmanager
 def open_workspace(folder: Path, *, memory_limit_mb: int, threads: int) -> Iterator[Workspace]:
     """Open an empty workspace; data beyond the memory limit overflows to files in `folder`, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
-    # In memory: a database on disk would write every table to the disk.
-    engine = duckdb.connect(":memory:")
-    try:
-        engine.execute(f"SET memory_limit = '{int(memory_limit_mb)}MB'")
-        engine.execute(f"SET threads = {int(threads)}")
-        engine.execute(f"SET temp_directory = {literal(str(folder / 'overflow'))}")
-        # No query here depends on the order of rows, and keeping it costs memory.
-        engine.execute("SET preserve_insertion_order = false")
-        # DuckDB must not download extensions.
-        engine.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
+    # In memory: a database on disk would write every table to the disk. No query here depends on the order of rows, and keeping
+    # it costs memory.
+    with open_instance(
+        folder / "overflow", memory_limit_mb=memory_limit_mb, threads=threads, keeps_order=False, caches_files=True
+    ) as engine:
         yield Workspace(folder, engine)
-    finally:
-        engine.close()
 
 
 def relation(table: Table, raw: RawTable) -> str:
