@@ -6,7 +6,6 @@ matches its name; each object in it is named by the SHA-256 of the object's byte
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container
 from datetime import datetime
 from typing import Literal
@@ -25,6 +24,7 @@ from edms_tasks.inventory.model import (
     Table,
     Value,
 )
+from edms_tasks.json_text import indented_json
 
 FORMAT = 1
 
@@ -172,7 +172,7 @@ class Manifest(Value):
 
     def to_json(self) -> bytes:
         """The manifest's bytes: UTF-8 JSON, stable key order."""
-        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, indent=1).encode()
+        return indented_json(self.model_dump(mode="json"), sort_keys=True)
 
     @classmethod
     def from_json(cls, data: bytes, *, where: str) -> Manifest:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -117,10 +118,13 @@ def write_manifest(
     return repository.write_snapshot(manifest.to_json()), manifest
 
 
+_version = cache(metadata.version)  # it reads and parses a file for each program
+
+
 def versions() -> dict[str, str]:
     """Program -> version, as recorded in manifests and reports."""
     names = ("edms-backup", "duckdb", "pyarrow", "psycopg", "great-expectations", "prefect")
-    found = {name: metadata.version(name) for name in names}
+    found = {name: _version(name) for name in names}
     return {"python": platform.python_version(), **found}
 
 

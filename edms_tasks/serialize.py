@@ -133,10 +133,11 @@ def _hashed_rows(
     """The rows with keys, hashes and, if they are stored already, their positions, about 64 MB at a time."""
     natural_key = keys.keys[table.id].natural_key
     with_key = _needs_key(table, natural_key, keys)
-    found = [name for name in table.found_columns if name in keys.types[table.id]]
+    types = keys.types[table.id]
+    found = [name for name in table.found_columns if name in types]
     for rows, at_once in raw.by_width():
         source = f"({joined(table, rows, keys)})"
-        hashed = with_hash_halves(cursor, table, natural_key, source, with_key=with_key, also=found)
+        hashed = with_hash_halves(cursor, table, natural_key, source, with_key=with_key, also=found, types=types)
         yield from cursor.sql(_with_places(hashed, stored)).to_arrow_reader(at_once)
 
 
@@ -147,7 +148,15 @@ def measure_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:
         return empty_state(table).model_copy(update={"key_nulls": key.nulls, "key_duplicates": key.duplicates})
     with keys.workspace.cursor() as cursor:
         source = f"({joined(table, raw, keys)})"
-        return state_of(cursor, table, key.natural_key, source, nulls=key.nulls, duplicates=key.duplicates)
+        return state_of(
+            cursor,
+            table,
+            key.natural_key,
+            source,
+            nulls=key.nulls,
+            duplicates=key.duplicates,
+            types=keys.types[table.id],
+        )
 
 
 def joined(table: Table, raw: RawTable, keys: CheckedKeys) -> str:

@@ -8,7 +8,6 @@ evaluated and a table nobody expected are failures too.
 from __future__ import annotations
 
 import importlib
-import json
 import threading
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from edms_tasks.databases.engines import engine_of_url
 from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.errors import UnusableSuite
 from edms_tasks.inventory.model import Table
+from edms_tasks.json_text import indented_json
 from edms_tasks.manifest import FileNameState, Manifest
 from edms_tasks.owners_suites import OwnersSuite, read_suites
 from edms_tasks.validation_result import (
@@ -119,9 +119,7 @@ def validate_restored(
     definitions = {subject: part for part in parts if (subject := str(part.suite.meta["subject"])) not in kept_back}
     data_docs = write_data_docs(suites, failures, reports / "data_docs", definitions)
     result = ValidationResult(not failures, suites, failures, data_docs, time.monotonic() - started)
-    (reports / "validation.json").write_text(
-        json.dumps(result.as_json(), indent=1, ensure_ascii=False), encoding="utf-8"
-    )
+    (reports / "validation.json").write_bytes(indented_json(result.as_json()))
     return result
 
 

@@ -7,7 +7,6 @@ Expectations stores suites, so that it can be loaded and run again.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from types import MappingProxyType
 import great_expectations as gx
 from jinja2 import Environment
 
+from edms_tasks.json_text import indented_json
 from edms_tasks.templates import templates_in
 from edms_tasks.validation_result import Failure, SuiteResult
 from expectations.checkpoint import Summary, TableSuite
@@ -64,8 +64,7 @@ def write_data_docs(
 
 
 def _write_definition(folder: Path, name: str, defined: TableSuite | Summary) -> tuple[str, ...]:
-    suite = json.dumps(suite_as_json(defined.suite), indent=1, ensure_ascii=False)
-    (folder / f"{name}.json").write_text(suite, encoding="utf-8", errors="backslashrename")
+    (folder / f"{name}.json").write_bytes(indented_json(suite_as_json(defined.suite)))
     if isinstance(defined, TableSuite):
         return (f"{name}.json",)
     defined.frame.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8", errors="backslashreplace")

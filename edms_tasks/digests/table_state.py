@@ -62,9 +62,13 @@ def state_of(
     *,
     nulls: int,
     duplicates: int,
+    types: Mapping[str, str] | None = None,
 ) -> TableState:
-    """The state of a relation with the columns of a chunk; the counts of the key's NULLs and duplicates are parameters."""
-    types = column_types(cursor, source)
+    """The state of a relation with the columns of a chunk; the counts of the key's NULLs and duplicates are parameters.
+
+    `types` are those of the table's columns in the relation; None: they are asked of it.
+    """
+    types = types or column_types(cursor, source)
     counts = []
     for reference in table.references:
         counts += [f"count(*) FILTER ({is_filled(reference)})", f"count(*) FILTER ({dangles(reference)})"]
@@ -119,8 +123,13 @@ def with_hash_halves(
     *,
     with_key: bool = False,
     also: Sequence[str] = (),
+    types: Mapping[str, str] | None = None,
 ) -> str:
-    """A SELECT of a chunk's columns (`@key` only with `with_key`), `HALVES`, and the columns `also` of `source`."""
+    """A SELECT of a chunk's columns (`@key` only with `with_key`), `HALVES`, and the columns `also` of `source`.
+
+    `types` are those of the table's columns in the relation; None: they are asked of it.
+    """
+    types = types or column_types(cursor, source)
     columns = [column.name for column in table.columns]
     columns += [ROW_ID] if table.row_ids else []
     columns += [KEY] if with_key else []
@@ -128,7 +137,7 @@ def with_hash_halves(
     columns += [*map(content_column, table.soft_columns), *also]
     split = zip((*halves(EXACT), *halves(CONTENT)), HALVES, strict=True)
     projected = [identifier(name) for name in columns] + [f"{half} AS {identifier(name)}" for half, name in split]
-    return f"SELECT {', '.join(projected)} FROM ({_hashed(table, key, source, column_types(cursor, source))})"
+    return f"SELECT {', '.join(projected)} FROM ({_hashed(table, key, source, types)})"
 
 
 class DigestSums:

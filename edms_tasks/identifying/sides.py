@@ -85,9 +85,10 @@ def open_sides(
     nameless = [table for table in tables if chosen[table.id] is None or _is_surrogate(chosen[table.id])]
     identities = {name: {table.id: "" for table in nameless if table.primary_key} for name in raws}
     apart = -1
+    sides: dict[str, Side] = {}
     for done in range(_ROUNDS):
         sides = {
-            name: _side(name, tables, held, workspace.apart(name), chosen, identities[name], done)
+            name: _side(name, tables, held, workspace.apart(name), chosen, identities[name], done, sides.get(name))
             for name, held in raws.items()
         }
         if done == _rounds_needed(sides, nameless, like):
@@ -142,8 +143,9 @@ def _side(
     chosen: Mapping[str, NaturalKey | None],
     identities: Mapping[str, str],
     rounds: int,
+    before: Side | None,
 ) -> Side:
-    keys = key_of_candidates(tables, raws, workspace, chosen, identities)
+    keys = key_of_candidates(tables, raws, workspace, chosen, identities, before.keys if before else None)
     return Side(name, {table.id: table for table in tables}, raws, workspace, keys, rounds)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -54,10 +55,19 @@ class CheckedKeys:
     findings: tuple[Finding, ...]
     tried: Mapping[str, Sequence[TriedKey]]  # table id -> candidates, in order, up to the one that held
     soft: Mapping[str, Sequence[SoftColumn]]  # table id -> its columns with soft references
+    asked: Mapping[str, AbstractSet[str]] = field(default_factory=dict)  # table id -> tables whose keys are in its own
 
     def storage(self, table_id: str, column: str) -> ColumnStorage:
         """How a column's raw values are stored."""
         return storage_of(self.tables[table_id], self.raws[table_id], self.types[table_id], column)
+
+    def leads_to(self, table_id: str, others: AbstractSet[str]) -> bool:
+        """Whether a table is one of these, or its key contains, at any depth, the key of one."""
+        seen, found = {table_id}, [table_id]
+        while found:
+            found = [name for one in found for name in self.asked.get(one, ()) if name not in seen]
+            seen.update(found)
+        return not seen.isdisjoint(others)
 
     def rows_of(self, reference: ForeignReference) -> list[str]:
         """The ids of the tables that contain the referenced rows; for a partitioned table, its partitions with rows."""

@@ -47,6 +47,7 @@ def key_of_candidates(
     workspace: Workspace,
     chosen: Mapping[str, NaturalKey | None],
     identities: Mapping[str, str] | None = None,
+    before: CheckedKeys | None = None,
 ) -> CheckedKeys:
     """Tabulate given keys, such as those of a snapshot, and count their NULLs and duplicates. No other candidate is tried.
 
@@ -56,13 +57,17 @@ def key_of_candidates(
         workspace: where to tabulate.
         chosen: table id -> the key.
         identities: table id -> a relation with the primary key's columns and `nk`, used instead of a key; "" gives all rows the same.
+        before: the result for the same rows, in the same workspace, with other identities of the same tables: keys without these
+            are as they were.
     """
     fixed = [
         table.model_copy(update={"key_candidates": tuple(k for k in (chosen[table.id],) if k)}) for table in tables
     ]
     with workspace.cursor() as cursor:
         known = {table.id: table for table in fixed if table.id in raws}
-        check = _KeyCheck(cursor, known, raws, workspace, accept_anything=True, identities=identities or {})
+        check = _KeyCheck(
+            cursor, known, raws, workspace, accept_anything=True, identities=identities or {}, before=before
+        )
         for table_id in sorted(check.tables):
             check.key_of(table_id)
         return check.finished()
@@ -76,10 +81,12 @@ class _KeyCheck:
     workspace: Workspace
     accept_anything: bool = False
     identities: Mapping[str, str] = field(default_factory=dict)
+    before: CheckedKeys | None = None
     keys: dict[str, TableKey] = field(default_factory=dict)
     types: dict[str, dict[str, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     tried: dict[str, list[TriedKey]] = field(default_factory=dict)
+    asked: dict[str, set[str]] = field(default_factory=dict)
     _busy: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -90,9 +97,10 @@ class _KeyCheck:
                     for target in self._pointed_at.keys() & set(reference.targets):
                         self._pointed_at[target].update(reference.target_columns)
         for table_id, table in self.tables.items():
-            self.types[table_id] = column_types(self.cursor, relation(table, self.raws[table_id]))
-        known = CheckedKeys(self.workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
-        self._meanings = Meanings(self.cursor, known, self.key_of, self._rows_of)
+            known = self.before.types[table_id] if self.before else None
+            self.types[table_id] = dict(known or column_types(self.cursor, relation(table, self.raws[table_id])))
+        so_far = CheckedKeys(self.workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
+        self._meanings = Meanings(self.cursor, so_far, self.key_of, self._rows_of)
 
     def finished(self) -> CheckedKeys:
         """The result, with the targets of generic and soft references, which need all keys."""
@@ -100,15 +108,21 @@ class _KeyCheck:
         keys = CheckedKeys(self.workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
         soft = tabulate_columns(self.cursor, keys)
         broken = () if self.accept_anything else unreadable(self.tables, soft)
-        return replace(keys, soft=soft, findings=(*self.findings, *broken))
+        return replace(keys, soft=soft, findings=(*self.findings, *broken), asked=self.asked)
 
     def key_of(self, table_id: str) -> TableKey | None:
         """The table's key, built on first use; None if it is just being built (a cycle)."""
+        if self._busy:
+            self.asked[self._busy[-1]].add(table_id)
         if table_id in self.keys:
             return self.keys[table_id]
         if table_id in self._busy:
             return None
+        if self.before is not None and not self.before.leads_to(table_id, self.identities.keys()):
+            self.keys[table_id], self.asked[table_id] = self.before.keys[table_id], set(self.before.asked[table_id])
+            return self.keys[table_id]
         self._busy.append(table_id)
+        self.asked[table_id] = set()
         try:
             self.keys[table_id] = self._choose(self.tables[table_id])
         finally:
