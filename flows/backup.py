@@ -53,7 +53,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
 
         with run.workspace(making.folder / "workspace", threads=1) as workspace:
             with run.stage("serialize"):
-                with workspace.threads(run.settings.jobs):
+                with workspace.threads(run.threads_for(sum(raw.rows for raw in raws.values()))):
                     keys = run.call(check_natural_keys, contents.inventory.tables, raws, workspace)
                 serialized = serialize_tables(
                     run, making.repository, contents.kept, raws, keys, making.previous, making.folder

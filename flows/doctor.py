@@ -185,7 +185,7 @@ def rows_read(run: Run, report: ProbeReport, address: DatabaseAddress, view: Vie
         names = tuple(folder / f"names-{number:02d}.parquet" for number in range(len(inventory.file_roots)))
         pairs = zip(inventory.file_roots, names, strict=True)
         walked = tuple(run.call(walk_files, root, settings, address.files, into) for root, into in pairs)
-    with run.workspace(folder / "workspace") as workspace:
+    with run.workspace(folder / "workspace", rows=sum(raw.rows for raw in raws.values())) as workspace:
         with run.stage("keys"):
             keys = run.call(check_natural_keys, inventory.tables, raws, workspace)
         yield RowsRead(inventory, excluded, keys, walked, names, tuple(suites))

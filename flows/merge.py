@@ -201,7 +201,7 @@ def _inputs(
     return MergeInputs(
         repository=opened.repository,
         manifest=opened.manifest,
-        workspace=cleanup.enter_context(run.workspace(scratch / "workspace")),
+        workspace=cleanup.enter_context(run.workspace(scratch / "workspace", rows=opened.manifest.rows)),
         scratch=scratch,
         tables=tables,
         folders=_folders(run.settings, opened.report, opened.manifest, notes),

@@ -165,7 +165,7 @@ def _look_again(
     tables, raws = _read(validated, folder)
     now = {table.id: table for table in tables}
     models = {found.id: model.label for model in report.models if (found := table_of(model.table, tables)) is not None}
-    with validated.run.workspace(folder / "workspace") as workspace:
+    with validated.run.workspace(folder / "workspace", rows=validated.manifest.rows) as workspace:
         compared = validated.run.map(compare_with_snapshot, validated.manifest.tables, now, raws, cut, workspace)
     known = {entry.table.id for entry in validated.manifest.tables}
     new = [

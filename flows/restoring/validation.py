@@ -90,7 +90,7 @@ def validate(
         structure = run.call(check_structure, there, staged.schema, view, staged.database, scratch / "schema-back")
     restored, raws = source.bring_back(run, tables, read, scratch / "returned")
     files = [run.call(check_root, run, root, source.repository, scratch) for root in roots]
-    with run.workspace(scratch / "workspace") as workspace:
+    with run.workspace(scratch / "workspace", rows=there.rows) as workspace:
         measured = _measure(run, source, restored, raws, files, workspace, scratch)
     folder = Path(tempfile.mkdtemp(prefix="restore-", dir=reports(settings)))
     validation = run.call(

@@ -49,7 +49,7 @@ def verify_snapshot(
 
     Chunks and packs in `known` (SHA-256s of objects known to be right) are not read.
     """
-    with run.workspace(folder / "workspace") as workspace:
+    with run.workspace(folder / "workspace", rows=manifest.rows) as workspace:
         tables = run.map(verify_rows, numbered(manifest.tables), repository, workspace, folder, known)
     problems = [problem for table in tables for problem in table.problems]
     if schema := run.call(verify_schema, repository, manifest.native_schema.object):
