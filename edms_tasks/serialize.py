@@ -39,6 +39,7 @@ from edms_tasks.inventory.model import ROW_ID, ForeignReference, GenericReferenc
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys, generic_content_type, generic_object_id
 from edms_tasks.manifest import Chunk, Encoding, TableState
 from edms_tasks.quoting import identifier, identifiers
+from edms_tasks.scratch.arrow_batches import arrow_batches
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import relation
 
@@ -138,7 +139,7 @@ def _hashed_rows(
     for rows, at_once in raw.by_width():
         source = f"({joined(table, rows, keys)})"
         hashed = with_hash_halves(cursor, table, natural_key, source, with_key=with_key, also=found, types=types)
-        yield from cursor.sql(_with_places(hashed, stored)).to_arrow_reader(at_once)
+        yield from arrow_batches(cursor, _with_places(hashed, stored), at_once, rows=rows.rows)
 
 
 def measure_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:

@@ -27,9 +27,10 @@ from edms_tasks.keys.ids_in_keys import Meanings, generic_pairs, tabulate_column
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
-from edms_tasks.soft import unreadable
+from edms_tasks.soft import SoftColumn, unreadable
 
 _GENERIC_PAIRS = "generic_pairs"
+_GENERIC = "\0generic references"  # what asks for their targets' keys; no table has such a name
 
 
 def check_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> CheckedKeys:
@@ -104,9 +105,12 @@ class _KeyCheck:
 
     def finished(self) -> CheckedKeys:
         """The result, with the targets of generic and soft references, which need all keys."""
-        self.tabulate_generic_targets()
+        if self._is_as_before(_GENERIC):
+            self.asked[_GENERIC] = set(self.before.asked[_GENERIC]) if self.before else set()
+        else:
+            self._tabulate_generic_targets()
         keys = CheckedKeys(self.workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
-        soft = tabulate_columns(self.cursor, keys)
+        soft = tabulate_columns(self.cursor, keys, self._unchanged_columns())
         broken = () if self.accept_anything else unreadable(self.tables, soft)
         return replace(keys, soft=soft, findings=(*self.findings, *broken), asked=self.asked)
 
@@ -118,7 +122,7 @@ class _KeyCheck:
             return self.keys[table_id]
         if table_id in self._busy:
             return None
-        if self.before is not None and not self.before.leads_to(table_id, self.identities.keys()):
+        if self.before is not None and self._is_as_before(table_id):
             self.keys[table_id], self.asked[table_id] = self.before.keys[table_id], set(self.before.asked[table_id])
             return self.keys[table_id]
         self._busy.append(table_id)
@@ -128,6 +132,19 @@ class _KeyCheck:
         finally:
             self._busy.pop()
         return self.keys[table_id]
+
+    def _is_as_before(self, asking: str) -> bool:
+        return self.before is not None and not self.before.leads_to(asking, self.identities.keys())
+
+    def _unchanged_columns(self) -> dict[str, Sequence[SoftColumn]]:
+        """The columns with soft references, by table, that lead to keys as before only."""
+        if self.before is None:
+            return {}
+        return {
+            table_id: columns
+            for table_id, columns in self.before.soft.items()
+            if all(self._is_as_before(reference.target) for reference in self.tables[table_id].soft_references)
+        }
 
     def _choose(self, table: Table) -> TableKey:
         if table.id in self.identities:
@@ -295,8 +312,9 @@ class _KeyCheck:
         assert row is not None  # an aggregate always returns one row
         return tuple(int(value) for value in row)
 
-    def tabulate_generic_targets(self) -> None:
+    def _tabulate_generic_targets(self) -> None:
         """Create the relation (content type id, object id as text, key, label) of the rows that generic references point at."""
+        self.asked[_GENERIC] = set()
         self.cursor.execute(
             f"CREATE OR REPLACE TABLE {GENERIC_TARGETS} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
         )
@@ -309,7 +327,9 @@ class _KeyCheck:
         if not used:
             return
         self.cursor.execute(f"CREATE OR REPLACE TABLE {_GENERIC_PAIRS} AS {used}")
+        self._busy.append(_GENERIC)
         self._meanings.insert_generic_rows(GENERIC_TARGETS, _GENERIC_PAIRS)
+        self._busy.pop()
 
     def _text(self, alias: str, table: Table, column: str) -> str:
         return text_of(f"{alias}.{identifier(column)}", self.types[table.id][column])

@@ -7,7 +7,7 @@ the number is replaced by that object's natural key.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,16 +172,21 @@ def tabulate_column(
     )
 
 
-def tabulate_columns(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> Mapping[str, list[SoftColumn]]:
-    """Table id -> its columns with soft references, each with its values as content and the rows they point at."""
+def tabulate_columns(
+    cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, unchanged: Mapping[str, Sequence[SoftColumn]]
+) -> Mapping[str, Sequence[SoftColumn]]:
+    """Table id -> its columns with soft references, each with its values as content and the rows they point at.
+
+    Those of the tables in `unchanged` are as they were tabulated before.
+    """
     folder = Path(tempfile.mkdtemp(prefix="soft-", dir=keys.workspace.folder))
     known: dict[tuple[str, str], Ids] = {}
     found = {
         table_id: [tabulate_column(cursor, keys, table, column, known, folder) for column in table.soft_columns]
         for table_id, table in keys.tables.items()
-        if table.soft_columns
+        if table.soft_columns and table_id not in unchanged
     }
     for (target, _), looked_up in known.items():
         if target in keys.tables:  # the results are in files; free the memory for the rows
             cursor.execute(f"DROP TABLE {looked_up.relation}")
-    return found
+    return {**unchanged, **found}
