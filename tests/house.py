@@ -25,6 +25,7 @@ WORDS = {
     "soft_reference_settings",
     "manifest",
     "durable",
+    "json_text",
     "owners_suites",
     "templates",
     "validation_result",

@@ -18,4 +18,5 @@ def arrow_batches(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a query, at most `at_once` in a batch; about `rows` are expected."""
     few = rows <= min(_FEW_ROWS, at_once)
-    yield from (cursor.execute(query) if few else cursor.sql(query)).to_arrow_reader(at_once)
+    reader: pa.RecordBatchReader = (cursor.execute(query) if few else cursor.sql(query)).to_arrow_reader(at_once)
+    yield from reader
