@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 
 def indented_json(value: Any, *, sort_keys: bool = False) -> bytes:
     """The value as UTF-8 JSON; with `sort_keys`, the keys of all objects are in order.
 
-    Raises:
-        ValueError: a text cannot be written as UTF-8.
+    Characters that UTF-8 does not have (the bytes of a name that is no UTF-8) are escaped.
     """
-    return to_json(_sorted(value) if sort_keys else value, indent=1)
+    try:
+        return to_json(_sorted(value) if sort_keys else value, indent=1)
+    except PydanticSerializationError:
+        text = json.dumps(value, ensure_ascii=False, sort_keys=sort_keys, indent=1)
+        return text.encode("utf-8", "backslashreplace")
 
 
 def _sorted(value: Any) -> Any:
