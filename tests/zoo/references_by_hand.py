@@ -1,4 +1,4 @@
-"""What the systems of `merged_systems.py` say, by names: read with sqlite3, json and regular expressions alone.
+"""What the systems of `merged_systems.py` say, by names: read with SQL, json and regular expressions alone.
 
 Nothing of the product is used, and nothing of what wrote the rows: each reference is followed as the EDMS would follow it.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from tests.zoo.system_database import Connected, connected
 
 Said = dict[str, dict[str, Any]]
 """model -> name -> what its row says."""
@@ -18,14 +18,14 @@ Said = dict[str, dict[str, Any]]
 NO_ROW = "no row"
 
 
-def said_in(database: Path, media: Path, scans: Path) -> Said:
+def said_in(database: str, media: Path, scans: Path) -> Said:
     """Everything that the rows say; ids as names, files as their contents."""
-    with closing(sqlite3.connect(database)) as connection:
+    with connected(database) as connection:
         return _Reader(connection, media, scans).all()
 
 
 class _Reader:
-    def __init__(self, connection: sqlite3.Connection, media: Path, scans: Path) -> None:
+    def __init__(self, connection: Connected, media: Path, scans: Path) -> None:
         self._query = connection.execute
         self._media, self._scans = media, scans
         names = {
@@ -178,7 +178,7 @@ class _Reader:
     def _notes(self) -> dict[str, Any]:
         found = {}
         for name, document, tags, label, pair, page, body, text in self._query(
-            "SELECT name, document_id, tag_ids, label, pair, page_ref, body, text FROM small_note"
+            "SELECT name, document_id, tag_ids, label, pair, page_ref, CAST(body AS text), text FROM small_note"
         ):
             first, _, second = pair.partition("-")
             found[name] = {

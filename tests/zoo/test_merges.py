@@ -10,6 +10,7 @@ import copy
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import Settings, settings_from
 from flows.merge import MergeResult
 from tests.inventory.small_project import small_project
+from tests.postgres_server import PostgresServer
 from tests.running import run_backup, run_merge
 from tests.zoo.merged_systems import DECLARED, DERIVED, MODELS, SETTINGS, TELLING, TREES, Rows, systems
 from tests.zoo.references_by_hand import Said, said_in
@@ -61,9 +64,27 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("merges")
-    project = small_project(folder / "project", MODELS, settings=SETTINGS)
-    site = Site(Place(folder / "project"), folder, project.edms.model_dump())
+    with _made(tmp_path_factory.mktemp("merges"), SETTINGS) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def site_on_a_server(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Site]:
+    url = postgres_server.create_database("zoo_merges")
+    login = conninfo_to_dict(url)
+    database = {"ENGINE": "django.db.backends.postgresql", "NAME": login["dbname"]}
+    database |= {name.upper(): login[name] for name in ("user", "password", "host", "port")}
+    # Its tables are made without migrations, which would come before those that they refer to.
+    own = f'{SETTINGS}\nDATABASES["default"] = {database!r}\nMIGRATION_MODULES = {{"auth": None, "contenttypes": None}}'
+    with _made(tmp_path_factory.mktemp("merges"), own, url) as site:
+        yield site
+    postgres_server.drop_databases("zoo_merges")
+
+
+@contextmanager
+def _made(folder: Path, its_settings: str, server: str = "") -> Iterator[Site]:
+    project = small_project(folder / "project", MODELS, settings=its_settings)
+    site = Site(Place(folder / "project", server), folder, project.edms.model_dump())
     answers: list[ProbeReport] = []
 
     def probe(settings: Settings) -> ProbeReport:
@@ -183,3 +204,23 @@ def test_what_is_not_declared_is_a_conflict_or_right_in_many_systems(
     site: Site, pair: tuple[Rows, Rows], undeclared: list[str], rename_files: bool
 ) -> None:
     _something_undeclared(site, pair, undeclared, rename_files=rename_files)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)  # as many as are asked for
+@_as_many_as(20)
+@given(pair=PAIRS)
+def test_what_is_declared_leads_to_the_same_rows_on_a_server(site_on_a_server: Site, pair: tuple[Rows, Rows]) -> None:
+    _everything_declared(site_on_a_server, pair)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)  # as many as are asked for
+@_as_many_as(20)
+@given(
+    pair=st.tuples(systems(dangling=False), systems(dangling=False)), undeclared=UNDECLARED, rename_files=st.booleans()
+)
+def test_what_is_not_declared_is_a_conflict_or_right_on_a_server(
+    site_on_a_server: Site, pair: tuple[Rows, Rows], undeclared: list[str], rename_files: bool
+) -> None:
+    _something_undeclared(site_on_a_server, pair, undeclared, rename_files=rename_files)

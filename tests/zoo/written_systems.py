@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.zoo.merged_systems import TABLES, Row, Rows
+from tests.zoo.system_database import connected
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the systems live, one after the other."""
+    """Where the systems live, one after the other; `server`: the URL of their database, if it is no file in the folder."""
 
     folder: Path
+    server: str = ""
 
     @property
-    def database(self) -> Path:
-        return self.media / "db.sqlite3"
+    def database(self) -> str:
+        return self.server or f"sqlite:///{self.media / 'db.sqlite3'}"
 
     @property
     def media(self) -> Path:
@@ -42,13 +42,14 @@ def fill(place: Place, made: Rows, system: str) -> None:
             entry.unlink()
     shutil.rmtree(place.scans, ignore_errors=True)
     place.scans.mkdir(parents=True)
-    with closing(sqlite3.connect(place.database)) as connection, connection:
-        connection.execute("PRAGMA foreign_keys = OFF")
+    with connected(place.database) as connection:
+        connection.ignore_references()
         for table in ("auth_permission", "django_content_type", *(f"small_{name}" for name in TABLES)):
             connection.execute(f'DELETE FROM "{table}"')
         for table, columns, rows in _tables(made):
             marks = ", ".join("?" for _ in columns.split(","))
-            connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+            for row in rows:
+                connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", row)
         for name, path in _scan_paths(place, made).items():
             connection.execute(
                 "INSERT INTO small_scan (id, name, path) VALUES (?, ?, ?)", (made.ids["scan"][name], name, path)
