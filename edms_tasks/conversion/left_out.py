@@ -93,8 +93,8 @@ def omissions(
         # The EDMS may have a table of that name on the other engine: then its rows are converted.
         if index.name.lower() in declared
         or not declared.isdisjoint(map(str.lower, index.shadows))
-        # What the triggers of a derived table write is part of it.
-        or not made_again.isdisjoint(map(str.lower, index.fed_by))
+        # What only the triggers of derived tables write is part of them.
+        or (index.fed_by and made_again.issuperset(map(str.lower, index.fed_by)))
         or (index.over is not None and there.isdisjoint(index.shadows))
     }
     shadows = {shadow for index in left.values() for shadow in index.shadows}

@@ -14,8 +14,9 @@ from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier
 
+_NAME = r"""(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|`(?:[^`]|``)*`|\[[^\]]*\]|[\w$]+)"""
 _CREATED = re.compile(
-    r"CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+[\"'`\[]?(\w+)[\"'`\]]?\s*(?:\((.*)\)\s*)?;?\s*\Z", re.I | re.S
+    rf"CREATE\s+VIRTUAL\s+TABLE\s+{_NAME}\s*\bUSING\s+[\"'`\[]?(\w+)[\"'`\]]?\s*(?:\((.*)\)\s*)?;?\s*\Z", re.I | re.S
 )
 # A comma that is not inside quotes, and what `content = 'table'` is made of.
 _PARTS = re.compile(r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[^,'"`\[])+""")
@@ -94,17 +95,17 @@ def _index(
     tables: Mapping[str, Table],
 ) -> SearchIndex:
     family = _FAMILY.get(module.lower(), module.lower())
-    over = known.get((_content(arguments) or "").lower()) if family.startswith("fts") else None
-    shadows = [
-        table_id
+    shadows = {
+        part: f"{name}_{part}"
         for part, columns in _SHADOWS.get(family, {}).items()
-        for table_id in [f"{name}_{part}"]
-        # An index over another table has no content of its own: a table of that name is the EDMS's.
-        if table_id in tables
-        and not (over is not None and part == "content")
-        and {*columns} <= {column.name.lower() for column in tables[table_id].columns}
-    ]
-    return SearchIndex(name, over, fed_by, tuple(shadows))
+        if (table := tables.get(f"{name}_{part}")) is not None
+        and {*columns} <= {column.name.lower() for column in table.columns}
+    }
+    over = None
+    # With a table for its own content it has no other, whatever its arguments look like (they may have comments).
+    if family.startswith("fts") and "content" not in shadows:
+        over = known.get((_content(arguments) or "").lower())
+    return SearchIndex(name, over, fed_by, tuple(shadows.values()))
 
 
 def _content(arguments: str) -> str | None:

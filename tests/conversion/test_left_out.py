@@ -32,9 +32,14 @@ CREATE VIRTUAL TABLE nowhere USING fts5 (title, content = '');
 CREATE VIRTUAL TABLE fed USING fts5 (title);
 CREATE TABLE entries (id INTEGER PRIMARY KEY, title TEXT);
 CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN INSERT OR REPLACE INTO "fed" (rowid, title) VALUES (new.id, new.title); END;
+CREATE VIRTUAL TABLE fed_twice USING fts5 (title);
+CREATE TRIGGER entry_added_too AFTER INSERT ON entries BEGIN INSERT INTO fed_twice (title) VALUES (new.title); END;
+CREATE TRIGGER doc_gone AFTER DELETE ON docs BEGIN INSERT INTO fed_twice (title) VALUES (old.title); END;
 CREATE TRIGGER doc_added AFTER INSERT ON docs BEGIN INSERT INTO federal VALUES (new.id); DELETE FROM own5; END;
 CREATE VIRTUAL TABLE places USING rtree (id, x0, x1);
-CREATE TABLE over5_content (id INTEGER PRIMARY KEY, c0 TEXT);
+CREATE VIRTUAL TABLE "of, content = 'docs' USING fts5 (a, content = 'docs')" USING fts5 (title /*, content = 'docs' */, content);
+CREATE VIRTUAL TABLE commented USING fts5 (title /*, content = 'docs', */, content);
+CREATE TABLE over5_content (id INTEGER PRIMARY KEY, text TEXT);
 CREATE TABLE over5_stat (id INTEGER PRIMARY KEY, value TEXT);
 CREATE TABLE places_docsize (id INTEGER PRIMARY KEY, sz TEXT);
 """
