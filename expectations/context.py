@@ -13,6 +13,10 @@ from typing import Any
 
 import great_expectations as gx
 from great_expectations.core.batch_definition import BatchDefinition
+from great_expectations.core.config_provider import (
+    _ConfigurationProvider,
+    _RuntimeEnvironmentConfigurationProvider,
+)
 from great_expectations.data_context import EphemeralDataContext
 from great_expectations.data_context.store.validation_results_store import ValidationResultsStore
 from great_expectations.data_context.types.base import (
@@ -51,6 +55,10 @@ class TransientContext(EphemeralDataContext):
 
     def _save_project_config(self) -> None:
         pass
+
+    def _register_providers(self, config_provider: _ConfigurationProvider) -> None:
+        # No variable of the environment is meant in our configuration, and looking through them took a twentieth of a restore.
+        config_provider.register_provider(_RuntimeEnvironmentConfigurationProvider(self.runtime_environment))
 
 
 def ephemeral_context(database_url: str) -> EphemeralDataContext:

@@ -2,14 +2,15 @@
 
 pg_restore's listings and scripts are ambiguous for names with spaces, quotes or line breaks. The archive itself has a length
 before each text. The layout is PostgreSQL's own (src/bin/pg_dump/pg_backup_archiver.c: WriteHead, WriteToc;
-pg_backup_custom.c: _WriteExtraToc). What was read is written again and compared with the file, so that an unknown layout is
-an error and is never misread.
+pg_backup_custom.c: _WriteExtraToc). Every number and text must be written as PostgreSQL writes it, so that what was read is
+the same bytes when it is written again, and an unknown layout is an error and is never misread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from edms_tasks.errors import DamagedRepository
@@ -49,17 +50,21 @@ class Entry:
     _needs: tuple[bytes, ...]
     _position: bytes  # of its data; a schema has none
 
+    @cached_property
+    def _fields(self) -> dict[str, int | bytes | None]:
+        return dict(self.values)
+
     @property
     def number(self) -> int:
         """The entry's number in the archive."""
-        value = dict(self.values)["number"]
+        value = self._fields["number"]
         assert isinstance(value, int)  # as in _FIELDS
         return value
 
     @property
     def section(self) -> str:
         """pre-data, data, post-data, or none for entries about the whole archive."""
-        value = dict(self.values)["section"]
+        value = self._fields["section"]
         assert isinstance(value, int)  # as in _FIELDS
         return SECTIONS.get(value, "none")
 
@@ -70,7 +75,7 @@ class Entry:
 
     def raw(self, field: str) -> bytes:
         """A text field as bytes; empty if it is absent."""
-        value = dict(self.values).get(field)
+        value = self._fields.get(field)
         return value if isinstance(value, bytes) else b""
 
     def text(self, field: str) -> str:
@@ -118,13 +123,9 @@ def read_archive(path: Path) -> Archive:
     """Read the archive of a schema. Raises DamagedRepository if its layout is not known."""
     data = path.read_bytes()
     try:
-        archive = _read(data)
-        known = archive._bytes(archive.entries) == data
+        return _read(data)
     except (IndexError, ValueError, OverflowError) as error:
         raise _unknown(path, str(error)) from error
-    if not known:
-        raise _unknown(path, "reading it does not give the same bytes")
-    return archive
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,19 @@ class _Reader:
         return self._data[self.at - length : self.at]
 
     def number(self) -> int:
-        sign = self.take(1)[0]
-        value = int.from_bytes(self.take(self.layout.number_bytes), "little")
+        begin = self.at
+        end = self.at = begin + 1 + self.layout.number_bytes
+        if end > len(self._data):
+            raise ValueError(f"it ends at byte {len(self._data)}, inside a number")
+        sign, value = self._data[begin], int.from_bytes(self._data[begin + 1 : end], "little")
+        if sign > 1 or (sign and not value):
+            raise ValueError(f"at byte {begin} is no number")
         return -value if sign else value
 
     def string(self) -> bytes | None:
         length = self.number()
+        if length < -1:
+            raise ValueError(f"before byte {self.at} is no length of a text")
         return None if length < 0 else self.take(length)
 
 
