@@ -97,7 +97,9 @@ class PostgresServer:
         """Create a database, empty or a copy of another, and return its address."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with self.connect() as connection:
-            connection.execute(statement)
+            # Files as they are, and no log of each of their pages: a third less to do.
+            copied = " STRATEGY file_copy" if connection.info.server_version >= 150000 else ""
+            connection.execute(statement + sql.SQL(copied))
         return self.url(name)
 
     def drop_database(self, name: str) -> None:

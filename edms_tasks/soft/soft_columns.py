@@ -112,11 +112,14 @@ def tabulate_soft_column(
     for piece in range(pieces):
         chosen = f"SELECT DISTINCT * FROM ({values}) WHERE hash(value) % {pieces} = {piece}"
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_VALUES} AS SELECT row_number() OVER () AS n, * FROM ({chosen})")
+        present = {number for (number,) in cursor.execute(f"SELECT DISTINCT reading FROM {_VALUES}").fetchall()}
         for number, reading in [*enumerate(readings), (UNREAD, None)]:
+            # Without values nothing is taken apart: for a small table, that would be most of the work.
+            is_last = piece == pieces - 1 and reading is None and not paths
+            if number not in present and not is_last:
+                continue
             of_reading = f"(SELECT * FROM {_VALUES} WHERE reading = {number})"
             readable = f"(SELECT n, text FROM {_VALUES} WHERE reading = {number} AND text IS NOT NULL)"
-            if reading is None and not any(one.where for one in readings):
-                continue
             contents = _contents(cursor, readable, reading, ids)
             paths.append(folder / f"{len(list(folder.iterdir())):06d}.parquet")
             cursor.execute(

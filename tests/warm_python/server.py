@@ -8,6 +8,7 @@ import fcntl
 import gc
 import importlib
 import json
+import marshal
 import os
 import runpy
 import select
@@ -100,7 +101,7 @@ def _supervise(connection: socket.socket) -> list[str]:
     sent = array.array("i", b"".join(data for _, _, data in extra))
     child = os.fork()
     if child == 0:
-        return _become(Request(**json.loads(message)), list(sent))
+        return _become(Request(**marshal.loads(message)), list(sent))
     for number in sent:
         os.close(number)
     ready, _, _ = select.select([os.pidfd_open(child), connection], [], [])
