@@ -109,24 +109,28 @@ restore_stage() {
     step "$engine: look again, and work on" look_again
 }
 
-# Of the snapshot on SQLite, whose settings are in use.
+# Of the last snapshot of the system that is in use, into a database and folder of the other engine.
 convert() {
-    createdb moved
-    edms_backup restore latest --into "$(url moved)" --into-files "$work/moved-files"
-    mv "$work/moved-files/media" "$work/moved/media"
+    [ "$1" = sqlite ] || createdb "moved-$1"
+    edms_backup restore latest --into "$2" --into-files "$3-files"
+    mv "$3-files/media" "$3/media"
 }
 
 convert_stage() {
-    mkdir -p "$work/moved"
-    step "sqlite to postgresql: restore --into" convert
-    use moved postgresql
-    cp "$work/source-sqlite/answers-before.json" "$home/answers-before.json"
+    local from=$engine to=postgresql source=$home moved into
+    [ "$from" = sqlite ] || to=sqlite
+    moved=$work/moved-$to
+    mkdir -p "$moved/data"
+    if [ "$to" = sqlite ]; then into=sqlite:///$moved/data/db.sqlite3; else into=$(url "moved-$to"); fi
+    step "$from to $to: restore --into" convert "$to" "$into" "$moved"
+    use "moved-$to" "$to"
+    cp "$source/answers-before.json" "$home/answers-before.json"
     # Some answers name files by their whole path.
-    sed -i "s#$work/source-sqlite/media#$work/moved/media#g" "$home/answers-before.json"
-    step "sqlite to postgresql: its own checks" own_checks
-    step "sqlite to postgresql: the same references" run references.py same "$work/source-sqlite/references-before.json"
-    step "sqlite to postgresql: look, and work on" look_again
-    use source-sqlite sqlite
+    sed -i "s#$source/media#$work/moved-$to/media#g" "$home/answers-before.json"
+    step "$from to $to: its own checks" own_checks
+    step "$from to $to: the same references" run references.py same "$source/references-before.json"
+    step "$from to $to: look, and work on" look_again
+    use "source-$from" "$from"
 }
 
 merge_once() { edms_backup merge "$(cat "$work/snapshot-$engine")" --on-conflict keep --rename-files --yes; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A site made with Wagtail, from its public package: filled, backed up, lost, restored, compared to the last column and byte,
-# on SQLite and on PostgreSQL; moved from one engine to the other; merged into another filled site; one deleted page back.
+# on SQLite and on PostgreSQL; moved from each engine to the other; merged into another filled site; one deleted page back.
 #
 #   tests/real/wagtail.sh [--keep] [--pages N] [--environment DIR] [--engines "sqlite postgresql"] [--only STAGES]
 #
@@ -183,7 +183,7 @@ for engine in $engines; do
         restore_stage --pages 40 --label B --seed 2
         one_page_stage
     fi
-    if wanted convert && [ "$engine" = sqlite ]; then convert_stage; fi
+    if wanted convert; then convert_stage; fi
     if wanted merge; then merge_stage; fi
 done
 proved "Wagtail $VERSION: $stages, on $engines"
