@@ -37,5 +37,8 @@ class RecoveryFacts:
     # Result of migrating to the EDMS's code after validation, if the snapshot was made under another version.
     code_migration: CodeMigration | None = None
     converted: bool = False  # restored into the other engine: what was read back was converted to the snapshot's form
-    left_out: Sequence[str] = ()  # names of tables that a change of engine left out, because the EDMS makes them again
+    left_out: Sequence[
+        str
+    ] = ()  # names of tables that a change of engine left out, because the EDMS can make them again
+    made_again: bool = False  # whether its own commands did so
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -107,7 +107,8 @@ def _verdict(facts: RecoveryFacts) -> tuple[str, str]:
     word, headline = _HEADLINES[facts.verdict]
     if facts.verdict == "proved" and facts.left_out:
         without = ", ".join(facts.left_out)
-        headline = f"What came back equals what went in, without {without}, which the EDMS makes again."
+        how = "which the EDMS's own commands made again" if facts.made_again else "which are still to be made again"
+        headline = f"What came back equals what went in, without {without}, {how}."
     return word, headline
 
 

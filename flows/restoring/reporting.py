@@ -47,6 +47,7 @@ def report_restore(
         code_migration=code_migration,
         converted=target.converts,
         left_out=[one.label for one in source.left_out],
+        made_again=not not_rebuilt and not any(one.open for one in source.left_out),
     )
     with raising_evidence_not_written(facts, promotion, evidence.folder):
         html, json_file = write_recovery_report(facts, evidence.folder)

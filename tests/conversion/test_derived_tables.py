@@ -176,7 +176,7 @@ def test_from_sqlite_to_postgresql_derived_tables_are_made_again_by_the_edms(mov
     assert {one.label for one in result.left_out if one.index} == {"found", "numbers"}
     assert "Derived tables: the EDMS ran `build_index new`." in result.notes
     report = json.loads(result.report_json.read_text(encoding="utf-8"))
-    assert "without" in report["headline"]
+    assert "without small.Entry, found, numbers, which the EDMS's own commands made again" in report["headline"]
     found = {one["subject"]: one for one in report["findings"] if one["code"] == "derived-left-out"}
     assert set(found) == {"small.Entry", "found", "numbers"}
     assert "build_index new" in found["small.Entry"]["message"] and "small_document" in found["numbers"]["message"]
@@ -190,6 +190,7 @@ def test_without_a_command_the_finding_says_what_to_run(movable: Movable, target
     (note,) = [note for note in result.notes if note.startswith("small.Entry")]
     assert "2 rows" in note and "[derived] rebuild" in note
     assert note in plan.notes
+    assert "still to be made again" in json.loads(result.report_json.read_text(encoding="utf-8"))["headline"]
     brought = {table.model for table in (*plan.difference.only_first, *plan.difference.only_second)}
     assert "small.Document" in brought and brought.isdisjoint({"small.Entry", "found_data", "numbers_data"})
     with psycopg.connect(target) as connection:
@@ -205,6 +206,7 @@ def test_a_rebuild_that_fails_fails_the_move(movable: Movable) -> None:
 
     assert (result.verdict, result.success, result.not_rebuilt) == ("proved", False, ("build_index fail",))
     assert any("no index today" in note for note in result.notes)
+    assert "still to be made again" in json.loads(result.report_json.read_text(encoding="utf-8"))["headline"]
     with closing(sqlite3.connect(moved)) as lite:
         assert lite.execute("SELECT count(*) FROM small_document").fetchone() == (2,)
 
