@@ -30,7 +30,7 @@ _EXAMINED = 1_000  # texts from which a pattern is read
 _ALIKE = 0.9
 _SEPARATORS = ";|/"
 # Members of JSON and lists with commas are judged by `undeclared_references.py`, with their places.
-_FORMS = frozenset({"word", "sign", "tag", "typed", "list", JOINED_FORM})
+_FORMS = frozenset({"word", "sign", "tag", "typed", "typed id", "list", JOINED_FORM})
 
 
 def assess_undeclared_texts(

@@ -93,7 +93,17 @@ FORMS = (
         "{",
         rf"\{{[^{{}}]*{_KIND}[^{{}}]*\}}",
         _KIND,
-        rf'"(?:value|id|pk|object|object_id|target|ref)"\s*:\s*"?({ID})"?\s*[,}}]',
+        rf'"(?:value|object|object_id|target|ref)"\s*:\s*"?({ID})"?\s*[,}}]',
+        kind=True,
+    ),
+    # Apart from the others: the blocks of a stream have a value, and an id of their own.
+    IdForm(
+        "typed id",
+        "as the id of objects of the type {!r} in its JSON",
+        "{",
+        rf"\{{[^{{}}]*{_KIND}[^{{}}]*\}}",
+        _KIND,
+        rf'"(?:id|pk)"\s*:\s*"?({ID})"?\s*[,}}]',
         kind=True,
     ),
     IdForm(

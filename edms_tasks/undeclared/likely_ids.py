@@ -24,7 +24,7 @@ _MOST_TARGETS = 3  # the most models that are suggested for a place whose name m
 _UNNAMED = frozenset(
     {"value", "list", JOINED_FORM, "member", "members", "pair", "array", "keys", "key", "first", "sign"}
 )  # forms for which values alone are enough
-_ANONYMOUS = frozenset({"typed", "tag", IN_NAMES})  # forms that only ids have
+_ANONYMOUS = frozenset({"typed", "typed id", "tag", IN_NAMES})  # forms that only ids have
 _COUNTABLE = frozenset(
     {"value", JOINED_FORM, "member", "word"}
 )  # forms in which a number may count something of the model's name
@@ -136,10 +136,11 @@ def _case(
         fits[int(target)] = Fit(
             share=int(resolved) / int(weight),
             different=int(among),
-            highest=int(highest) if numbers else None,
+            # Some of a place's values may be numbers and some UUIDs: those that are ids of the model are of its kind.
+            highest=int(highest) if largest is not None else None,
             below=int(below),
-            lowest=int(lowest) if numbers else 0,
-            mean=float(mean) if numbers else 0.0,
+            lowest=int(lowest) if largest is not None else 0,
+            mean=float(mean) if largest is not None else 0.0,
             largest_id=int(largest or 0),
             in_a_row=bool(in_a_row),
         )

@@ -64,6 +64,13 @@ def suspected(
     return {tables[target].label for suspect in find_suspects(workspace, tables, names) for target in suspect.targets}
 
 
+def as_jsonb(kind: str, value: int, number: int) -> str:
+    """A block of a stream as PostgreSQL writes it: short keys first."""
+    return json.dumps(
+        [{"id": str(uuid.UUID(int=random.Random(number).getrandbits(128))), "type": kind, "value": value}]
+    )
+
+
 def stream(*blocks: tuple[str, object]) -> str:
     return json.dumps([{"type": kind, "value": value, "id": "a1"} for kind, value in blocks])
 
@@ -94,6 +101,8 @@ HOLD_IDS: dict[str, tuple[str, Sequence[object], LogicalType, str]] = {
         "x.Page",
     ),
     "blocks of a stream": ("body", [stream(("image", 7), ("heading", "7 things"))], "text", "x.CustomImage"),
+    "blocks whose own ids come first": ("body", [as_jsonb("image", 7, 1)], "json", "x.CustomImage"),
+    "rows named by type and id": ("body", [{"id": 7, "type": "image", "value": "x"}], "json", "x.CustomImage"),
     "blocks within blocks": ("body", [stream(("hero", [{"type": "page", "value": 7}]))], "json", "x.Page"),
     "struct blocks without a telling name": (
         "body",
@@ -173,6 +182,12 @@ MEAN_THEMSELVES: dict[str, tuple[str, Sequence[object], LogicalType]] = {
     "settings": ("value", ["30", "true", "5", "smtp", "25"], "text"),
     "attributes of tags": ("text", ['<td colspan="7" width="12"><ol start="8">'], "text"),
     "a heading of level 2": ("body", [stream(("heading", {"level": 2, "text": "x"}), ("columns", 3))], "json"),
+    "numbers in blocks with ids of their own": (
+        "body",
+        [as_jsonb("number", one, one) for one in (3, 5, 1999)]
+        + [json.dumps([{"type": "number", "value": one}]) for one in (3, 5, 3, 5)],
+        "json",
+    ),
     "measures of charts": ("body", [{"rows": [[1, 2, 7], [3, 4, 12]]}], "json"),
     "measures with their units": ("extent", [{"a": [[7, "cm"], [12, "cm"]], "b": [3, "kg"]}], "json"),
     "versions of programs": ("made_by", ["Document v1.7, Page 3.12, see page.7 of 9; the page. 12 more"], "text"),
