@@ -36,6 +36,8 @@ LEFT_OUT = {
 REFUSED = {
     "CREATE FUNCTION c(text) RETURNS text LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'": "language c",
     "CREATE FOREIGN DATA WRAPPER w": "foreign-data wrapper",
+    "CREATE FUNCTION s() RETURNS trigger LANGUAGE plpgsql SET log_min_duration_statement = 5 AS 'BEGIN END'; "
+    "ALTER FUNCTION s() OWNER TO fore_owner": "log_min_duration_statement",
 }
 GIVEN_BACK = [
     "GRANT SELECT ON t TO fore_other",
@@ -103,7 +105,11 @@ def test_a_backup_foresees_what_a_restore_leaves_out(
 
 
 def test_a_schema_that_nothing_could_refuse_is_not_tried(server: PostgresServer, tmp_path: Path) -> None:
-    with made(server, "REVOKE CREATE ON SCHEMA public FROM fore_owner, fore_other") as url:
+    trigger = (
+        "SET ROLE fore_owner; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); RESET ROLE;"
+    )
+    with made(server, f"{trigger} REVOKE CREATE ON SCHEMA public FROM fore_owner, fore_other") as url:
         captured = capture(url, tmp_path)
         with server.connect() as connection:
             connection.execute("ALTER ROLE fore_owner CONNECTION LIMIT 1")

@@ -6,6 +6,7 @@ database; if the role may not create one, the plan alone decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ import psycopg
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.abandoned_databases import STAGING, fitting, remove_made_for, unique_name
 from edms_tasks.databases.postgresql.advisory_locks import advisory_lock
-from edms_tasks.databases.postgresql.archive import read_archive
+from edms_tasks.databases.postgresql.archive import Entry, read_archive
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create
 from edms_tasks.databases.postgresql.properties import recorded_properties
@@ -31,6 +32,7 @@ _NEVER_REFUSED = FOR_ALL | {
     "CHECK CONSTRAINT", "COMMENT", "CONSTRAINT", "DEFAULT", "FK CONSTRAINT", "INDEX", "INDEX ATTACH", "SCHEMA", "SEQUENCE",
     "SEQUENCE OWNED BY", "TABLE", "TABLE ATTACH", "TRIGGER", "VIEW",
 }  # fmt: skip
+_TRIGGER_FUNCTION = re.compile(rb"CREATE FUNCTION [^\n]+\(\) RETURNS trigger\n    LANGUAGE plpgsql\n    AS ")
 
 
 def preflight(
@@ -104,8 +106,16 @@ def _is_never_refused(plan: Plan, schema: CapturedSchema, server: ServerCapabili
         and whole.tablespace == "pg_default"
         and not (whole.settings or whole.role_settings or whole.labels)
         and not (plan.left_out or plan.schemas or plan.owners or plan.others or plan.last)
-        and all(entry.kind in _NEVER_REFUSED for entry in plan.archived)
+        and all(entry.kind in _NEVER_REFUSED or _is_plain_trigger_function(entry) for entry in plan.archived)
     )
+
+
+def _is_plain_trigger_function(entry: Entry) -> bool:
+    """Whether it is a function of triggers in PL/pgSQL, as audit trails have, without settings or other clauses.
+
+    Any role may create one, and no expression of an index, default or view can call it, so nothing runs it without rows.
+    """
+    return entry.kind == "FUNCTION" and _TRIGGER_FUNCTION.match(entry.raw("definition")) is not None
 
 
 def _as_if_new(server: ServerCapabilities) -> ServerCapabilities:
