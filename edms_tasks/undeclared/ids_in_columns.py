@@ -24,6 +24,7 @@ _MASKED = "undeclared_masked"
 BYTES_AT_ONCE = 8 << 20
 _WHOLE = {"integer", "uuid"}
 _DECIMAL = "decimal"
+OF_IDS = r'[0-9a-fA-F\s,;|/_:"\[\]{}()-]+'  # the characters of LIST and JOINED
 _MOST_KINDS = 50  # the most different values of a column that may say what another one contains
 
 
@@ -63,12 +64,17 @@ def collect_column(
         if mask is not None:
             _masked(cursor, mask)
             _whole_texts(cursor, subject, column, _TEXTS)
+        marks, may_be_lists = _occurring(cursor)
+        if not may_be_lists and not marks:
+            continue
         lists = f"SELECT {literal(_name_of(column))} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
-        add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
-        add_values(cursor, subject, JOINED_FORM, _joined(_name_of(column)))
+        if may_be_lists:
+            add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
+            add_values(cursor, subject, JOINED_FORM, _joined(_name_of(column)))
         texts = f"(SELECT {readable_text('text')} AS text, weight, touched FROM {_TEXTS} WHERE NOT {_full(LIST)})"
         for form in FORMS:
-            add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
+            if marks.intersection(form.within):
+                add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
     cursor.execute(f"DROP TABLE IF EXISTS {_TEXTS}")
 
 
@@ -120,6 +126,20 @@ def _whole_texts(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column
         f"SELECT {literal(_name_of(column))} AS name, {value} AS value, sum(weight) AS weight, sum(touched) AS touched "
         f"FROM {source} WHERE text <> '' GROUP BY 2",
     )
+
+
+def _occurring(cursor: duckdb.DuckDBPyConnection) -> tuple[set[str], bool]:
+    """The marks of forms that occur in a piece's texts, and whether any text could be a list of ids or join some.
+
+    Most columns have few of them, and each form is a query with expressions that take longer to prepare than small tables to search.
+    """
+    marks = sorted({mark for form in FORMS for mark in form.within})
+    occurs = ", ".join(f"coalesce(bool_or(contains(readable, {literal(mark)})), false)" for mark in marks)
+    row = cursor.execute(
+        f"SELECT coalesce(bool_or({_full(OF_IDS)}), false), {occurs} FROM (SELECT text, {readable_text('text')} AS readable FROM {_TEXTS})"
+    ).fetchone()
+    assert row is not None  # an aggregate always returns one row
+    return {mark for mark, found in zip(marks, row[1:], strict=True) if found}, bool(row[0])
 
 
 def _joined(name: str) -> str:

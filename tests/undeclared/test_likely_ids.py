@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import uuid
 from collections.abc import Sequence
 from itertools import pairwise
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table
 from edms_tasks.undeclared.collected_values import make_values
-from edms_tasks.undeclared.ids_in_columns import collect_by_kind, collect_column
+from edms_tasks.undeclared.ids_in_columns import OF_IDS, collect_by_kind, collect_column
+from edms_tasks.undeclared.ids_in_texts import JOINED, LIST
 from edms_tasks.undeclared.likely_ids import TARGET_IDS, find_suspects
 from edms_tasks.undeclared.names_of_models import Names
 
@@ -271,3 +275,8 @@ def test_an_id_in_a_list_beside_a_declared_one_is_found(workspace: duckdb.DuckDB
     (suspect,) = find_suspects(workspace, tables, Names(tables, {}))
 
     assert suspect.examples == ("8",)
+
+
+@given(st.one_of(st.from_regex(re.compile(LIST, re.ASCII), fullmatch=True), st.from_regex(JOINED, fullmatch=True)))
+def test_what_lists_and_joins_ids_is_never_left_out_before_it_is_searched(text: str) -> None:
+    assert re.fullmatch(OF_IDS, text, re.ASCII)
