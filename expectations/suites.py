@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 
 import great_expectations as gx
-import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 
 from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, SoftReference, Table
@@ -25,6 +24,7 @@ from expectations.integrity import (
     ExpectTableToHoldRows,
 )
 from expectations.key_expressions import qualified
+from expectations.row_count import ExpectTableRowCountToEqual
 
 _A_SUITE = 1000  # the cost of preparing a suite, in rows that could be counted meanwhile
 
@@ -84,7 +84,7 @@ def _table_expectations(entry: TableEntry, engine: str, entries: Mapping[str, Ta
 def _row_count(table: Table, rows: int) -> Expectation:
     description, meta = f"{table.label} holds {rows:,} rows.", {"check": "rows", "counted": "rows"}
     if has_plain_name(table):
-        return gxe.ExpectTableRowCountToEqual(value=rows, description=description, meta=meta)
+        return ExpectTableRowCountToEqual(value=rows, description=description, meta=meta)
     query = count_rows(table)
     return ExpectTableToHoldRows(query=query, counted=["rows"], expected=[rows], description=description, meta=meta)
 

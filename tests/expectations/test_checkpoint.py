@@ -10,6 +10,7 @@ import great_expectations.expectations as gxe
 import pandas as pd
 import pytest
 from great_expectations import ExpectationSuite
+from great_expectations.expectations.row_conditions import Column
 
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import DatabaseRefused
@@ -25,6 +26,17 @@ def test_rows_are_counted_by_great_expectations_own_expectation(tmp_path: Path) 
     types = _row_count_of(tmp_path, "doc")
 
     assert types == "expect_table_row_count_to_equal"
+
+
+def test_a_condition_on_the_rows_of_an_owners_suite_is_kept(tmp_path: Path) -> None:
+    url = create(f"sqlite:///{tmp_path / 'small.db'}")
+    for value, condition, met in ((2, Column("id") > 2, True), (4, Column("id") > 2, False), (4, None, True)):
+        expectation = gxe.ExpectTableRowCountToEqual(value=value, row_condition=condition)
+        suite = gx.ExpectationSuite(name="owner's", expectations=[expectation])
+
+        (result,) = run_checkpoint(url, [TableSuite(suite, "SELECT * FROM doc")])
+
+        assert result.success is met
 
 
 def test_rows_of_a_table_whose_name_sqlalchemy_would_change_are_counted_by_ours(tmp_path: Path) -> None:
