@@ -41,7 +41,7 @@ test-long: $(STAMP) ## what the suite leaves out for its length: the benchmark i
 other-pythons: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv
 	tests/real/other_environments.sh
 
-mayan: $(STAMP) ## Mayan EDMS from its package: filled, backed up, lost, restored, compared; a quarter of an hour
+mayan: $(STAMP) ## Mayan EDMS from its package: filled, backed up, lost, restored, merged, compared; half an hour
 	tests/real/mayan.sh
 
 paperless: $(STAMP) ## paperless-ngx from SOURCE=folder or its public repository: the same, on both engines; half an hour

@@ -9,6 +9,8 @@
 #   one_change       prints SQL that changes one value
 #   own_checks, look_again   the system's own checks; its answers, compared to $home/answers-before.json
 
+# What the system writes into its folder at each start, whoever starts it: options of `compare folder`.
+own_writing=()
 engines="sqlite postgresql" stages="restore convert merge"
 
 # Of what the command line asked for.
@@ -144,7 +146,7 @@ merge_again() {
     compare folder "$media" --write "$home/files-merged.json"
     merge_once
     compare databases "$(copied merged)" "$database"
-    compare folder "$media" --against "$home/files-merged.json"
+    compare folder "$media" --against "$home/files-merged.json" "${own_writing[@]}"
 }
 
 # Without what the profile declares: a backup of the source, from settings of its own.

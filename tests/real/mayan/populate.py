@@ -1,6 +1,6 @@
 """Fill a Mayan EDMS through its own models and services, as its users would. Runs in Mayan's Python.
 
-    python populate.py --documents 1000 --seed 1
+    python populate.py --documents 1000 --seed 1 --first 1
 
 Some of everything is deleted again, so that ids have gaps. Tasks must run eagerly (MAYAN_TEST_TASKS=eager).
 """
@@ -47,11 +47,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=1, help="the number of the first of each that surrounds documents")
     options = parser.parse_args()
     _without_indexing()
     rng = random.Random(options.seed)
     began = time.monotonic()
-    around = make_surroundings(rng)
+    around = make_surroundings(rng, options.first)
     sys.stderr.write(f"surroundings: {time.monotonic() - began:.1f} s\n")
     made = 0
     while made < options.documents:
@@ -116,7 +117,7 @@ def _advance_workflows(document: Document, user: AbstractUser, rng: random.Rando
         for _ in range(rng.randint(0, 2)):
             transition = instance.get_queryset_valid_transitions().order_by("pk").first()
             instance.do_transition(
-                transition=transition, comment="by hand", extra_data={"reason": "due", "by": user.pk}, user=None
+                transition=transition, comment="by hand", extra_data={"reason": "due", "by": user.username}, user=None
             )
 
 

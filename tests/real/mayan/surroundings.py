@@ -62,16 +62,22 @@ class Surroundings:
     workflows: list[Workflow]
 
 
-def make_surroundings(rng: random.Random) -> Surroundings:
-    """Make all of it, with some made in between and deleted again."""
+def make_surroundings(rng: random.Random, first: int = 1) -> Surroundings:
+    """Make all of it, with some made in between and deleted again.
+
+    Args:
+        rng: chooses.
+        first: the number of the first of each. Systems with other first numbers share the rows of the numbers that both have,
+            under other ids.
+    """
     admin = get_user_model().objects.filter(is_superuser=True).order_by("pk")[0]
-    users = _users()
-    roles = _roles(users)
-    types = _document_types(admin)
-    metadata = _metadata(types)
-    tags = with_gaps(lambda n: Tag.objects.create(label=f"Tag {n:02} ✓", color=f"#{rng.randint(0, 0xFFFFFF):06x}"), 25)
-    cabinets = _cabinets()
-    workflows = [_workflow(number, types) for number in range(1, 4)]
+    users = _users(first)
+    roles = _roles(users, first)
+    types = _document_types(admin, first)
+    metadata = _metadata(types, first)
+    tags = with_gaps(lambda n: Tag.objects.create(label=f"Tag {n:02} ✓", color=f"#{n:06x}"), 25, first)
+    cabinets = _cabinets(first)
+    workflows = [_workflow(number, types, first) for number in range(first, first + 3)]
     _actions_with_ids(workflows[0], tags, cabinets, metadata)
     _index(types)
     _links(types)
@@ -89,29 +95,30 @@ def make_surroundings(rng: random.Random) -> Surroundings:
     return Surroundings(admin, users, roles, types, metadata, tags, cabinets, workflows)
 
 
-def _users() -> list[AbstractUser]:
+def _users(first: int) -> list[AbstractUser]:
     model = get_user_model()
     users = with_gaps(
         lambda n: model.objects.create_user(
             f"person{n:02}",
             f"person{n:02}@example.org",
             # Hashing a password takes Django a third of a second, on purpose.
-            "päss-1" if n == 1 else None,
+            "päss-1" if n == first else None,
             first_name=f"Ägidius {n}",
             last_name="O'Neil",
         ),
         15,
+        first,
     )
     for user in users[:5]:
         EventSubscription.objects.create_for(user=user, stored_event_type=event_document_file_created.stored_event_type)
     return users
 
 
-def _roles(users: list[AbstractUser]) -> list[Role]:
+def _roles(users: list[AbstractUser], first: int) -> list[Role]:
     roles = []
-    for number in range(1, 6):
+    for number in range(first, first + 5):
         group = Group.objects.create(name=f"Group {number}")
-        group.user_set.set(users[number - 1 :: 5])
+        group.user_set.set(users[number - first :: 5])
         role = Role.objects.create(label=f"Role {number}")
         role.groups.add(group)
         role.grant(permission=permission_document_create)
@@ -120,22 +127,22 @@ def _roles(users: list[AbstractUser]) -> list[Role]:
     return roles
 
 
-def _document_types(admin: AbstractUser) -> list[DocumentType]:
+def _document_types(admin: AbstractUser, first: int) -> list[DocumentType]:
     def make(number: int) -> DocumentType:
         made = DocumentType(label=f"Type {number} – größer", trash_time_period=number, trash_time_unit="days")
         made._event_actor = admin
         made.save()
         return made
 
-    types = with_gaps(make, 6)
+    types = with_gaps(make, 6, first)
     for one in types:
         DocumentTypeFilename.objects.create(document_type=one, filename=f"Quick label of {one.label}")
     return types
 
 
-def _metadata(types: list[DocumentType]) -> list[MetadataType]:
+def _metadata(types: list[DocumentType], first: int) -> list[MetadataType]:
     metadata = with_gaps(
-        lambda n: MetadataType.objects.create(name=f"field_{n}", label=f"Field {n}", default=f"default {n}"), 8
+        lambda n: MetadataType.objects.create(name=f"register{n}", label=f"Field {n}", default=f"default {n}"), 8, first
     )
     for one in types:
         for position, kind in enumerate(metadata):
@@ -143,10 +150,10 @@ def _metadata(types: list[DocumentType]) -> list[MetadataType]:
     return metadata
 
 
-def _cabinets() -> list[Cabinet]:
+def _cabinets(first: int) -> list[Cabinet]:
     """Three levels, one branch deleted and one moved, so that the tree's columns are no plain count."""
     cabinets = []
-    for root_number in range(1, 6):
+    for root_number in range(first, first + 5):
         root = Cabinet.objects.create(label=f"Cabinet {root_number}")
         cabinets.append(root)
         for drawer_number in range(1, 4):
@@ -154,17 +161,17 @@ def _cabinets() -> list[Cabinet]:
             cabinets.append(drawer)
             for folder_number in range(1, 4):
                 cabinets.append(Cabinet.objects.create(label=f"Folder {folder_number}", parent=drawer))
-    Cabinet.objects.get(label="Cabinet 2").delete()
-    moved = Cabinet.objects.get(label="Drawer 2", parent__label="Cabinet 3")
-    moved.move_to(Cabinet.objects.get(label="Drawer 3", parent__label="Cabinet 5"), "first-child")
+    Cabinet.objects.get(label=f"Cabinet {first + 1}").delete()
+    moved = Cabinet.objects.get(label="Drawer 2", parent__label=f"Cabinet {first + 2}")
+    moved.move_to(Cabinet.objects.get(label="Drawer 3", parent__label=f"Cabinet {first + 4}"), "first-child")
     return list(Cabinet.objects.order_by("pk"))
 
 
-def _workflow(number: int, types: list[DocumentType]) -> Workflow:
+def _workflow(number: int, types: list[DocumentType], first: int) -> Workflow:
     workflow = Workflow.objects.create(
-        label=f"Workflow {number}", internal_name=f"workflow_{number}", auto_launch=number < 3
+        label=f"Workflow {number}", internal_name=f"approval{number}", auto_launch=number < first + 2
     )
-    workflow.document_types.set(types[: 2 * number])
+    workflow.document_types.set(types[: 2 * (number - first + 1)])
     states = [
         WorkflowState.objects.create(
             workflow=workflow, label=label, initial=position == 0, final=position == 3, completion=position * 33
@@ -189,8 +196,7 @@ def _workflow(number: int, types: list[DocumentType]) -> Workflow:
         label="Describe",
         when=1,
         backend_path="mayan.apps.document_states.workflow_actions.DocumentPropertiesEditAction",
-        # An id inside JSON inside text: what nobody but Mayan can read as a reference.
-        backend_data=json.dumps({"document_description": "Approved in workflow", "workflow_id": workflow.pk}),
+        backend_data=json.dumps({"document_label": "", "document_description": "Approved in workflow"}),
     )
     WorkflowStateEscalation.objects.create(
         state=states[1], transition=transition, priority=1, enabled=False, unit="days", amount=3
