@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +51,8 @@ def room_of(module: str) -> str:
     return package
 
 
-def uses() -> dict[str, set[str]]:
+@cache
+def uses() -> Mapping[str, set[str]]:
     """Room -> the rooms that it imports from."""
     found: dict[str, set[str]] = {}
     for path in _sources():

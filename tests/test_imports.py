@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -213,9 +214,9 @@ def _sources() -> Iterator[str]:
             yield path.relative_to(ROOT).as_posix()
 
 
-def _imports() -> Iterator[Import]:
-    for file in _sources():
-        yield from _imports_of(file, (ROOT / file).read_text(encoding="utf-8"))
+@cache
+def _imports() -> tuple[Import, ...]:
+    return tuple(one for file in _sources() for one in _imports_of(file, (ROOT / file).read_text(encoding="utf-8")))
 
 
 def _imports_of(file: str, source: str) -> Iterator[Import]:
