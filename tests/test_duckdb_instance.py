@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -82,6 +83,20 @@ def test_an_instance_of_another_process_is_left_alone(
 
     with opened(tmp_path):
         assert idle == [parents]
+
+
+def test_an_idle_instance_holds_no_memory(tmp_path: Path, idle: Idle) -> None:
+    with opened(tmp_path, memory_limit_mb=300) as instance:
+        instance.execute("CREATE TABLE t AS SELECT i, CAST(hash(i) AS VARCHAR) AS a FROM range(1000000) r(i)")
+        instance.execute("SELECT count(DISTINCT a) FROM t").fetchall()
+        used = _resident_mb()
+
+    assert len(idle) == 1
+    assert _resident_mb() < used - 50
+
+
+def _resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:

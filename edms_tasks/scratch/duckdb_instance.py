@@ -78,6 +78,8 @@ def _give_back(instance: duckdb.DuckDBPyConnection) -> None:
         # Files are no longer cached: a later database may have other files of the same names.
         instance.execute(f"DETACH {_DATABASE}; SET enable_external_file_cache = false")
         instance.execute("SET temp_directory = ''")
+        # DuckDB keeps the memory of what was dropped until the number of its threads changes.
+        instance.execute("SET threads = 2; SET threads = 1")
     except duckdb.Error:  # it has overflowed to disk, or a cursor is still at work
         instance.close()
         return
