@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import (
@@ -26,7 +26,8 @@ from edms_tasks.inventory.model import (
 )
 from edms_tasks.json_text import indented_json
 
-FORMAT = 1
+FORMAT: Final = 2
+"""The format of new snapshots; snapshots of format 1 are read."""
 
 Hex64 = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -47,8 +48,9 @@ class Chunk(Value):
 
     object: ObjectRef
     rows: int = Field(ge=0)  # in the object, superseded ones included
-    exact_digest: str  # over all these rows; 32 hex digits
-    content_digest: str
+    block: int | None = Field(default=None, ge=0)  # format 2: the number of the block that the rows belong to
+    exact_digest: str | None = None  # format 1: over all these rows; 32 hex digits
+    content_digest: str | None = None
     superseded: ObjectRef | None = None  # a Parquet object with one column, `row`: numbers of rows, from 0
     superseded_rows: int = Field(default=0, ge=0)
 
@@ -61,6 +63,14 @@ tagged: SQLite values of mixed storage classes.
 """
 
 
+class Block(Value):
+    """The proof of neighbouring rows of a table (format 2), whichever chunks contain them."""
+
+    rows: int = Field(gt=0)
+    first: tuple[str, ...]  # the key of its first row as texts; empty if the rows have no key that orders them
+    columns: dict[str, str]  # column of a chunk -> SHA-256 of its values in the order of the rows; 64 hex digits
+
+
 class ReferenceState(Value):
     """The health of one reference at the time of counting."""
 
@@ -71,14 +81,20 @@ class ReferenceState(Value):
 
 
 class TableState(Value):
-    """Counts and digests of a table's rows. Two equal states mean equal content."""
+    """Counts of a table's rows, and their proof: `proof` in format 2, the two digests in format 1."""
 
     rows: int = Field(ge=0)
-    exact_digest: str  # every column as it is, surrogate keys included; 32 hex digits
-    content_digest: str  # surrogate keys left out, references by natural key; 32 hex digits
+    proof: str | None = None  # over the blocks: every column as it is, surrogate keys included; 64 hex digits
+    exact_digest: str | None = None  # the same columns; 32 hex digits
+    content_digest: str | None = None  # surrogate keys left out, references by natural key; 32 hex digits
     key_nulls: int = 0  # rows whose natural key has a NULL part
     key_duplicates: int = 0  # rows beyond the first of each natural key
     references: tuple[ReferenceState, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """What stands for all rows and columns: the proof, or the exact digest of format 1."""
+        return self.proof or self.exact_digest or ""
 
 
 _UNCOMPRESSED = 8
@@ -92,7 +108,14 @@ class TableEntry(Value):
     encodings: dict[str, Encoding]
     state: TableState
     chunks: tuple[Chunk, ...]
+    blocks: tuple[Block, ...] | None = None  # in the order of the rows; None in format 1
+    ordered_by: tuple[str, ...] | None = None  # the columns that order the rows; empty: their text does
+    types: dict[str, str] | None = None  # column of a chunk -> Arrow type
     raw_bytes: int | None = None  # size of the rows when they were read, as uncompressed Parquet; None: not recorded
+
+    def chunks_of(self, block: int) -> tuple[Chunk, ...]:
+        """The chunks of a block."""
+        return tuple(chunk for chunk in self.chunks if chunk.block == block)
 
     @property
     def room(self) -> int:
@@ -149,7 +172,7 @@ class FileNameState(Value):
 class Manifest(Value):
     """One snapshot."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = FORMAT
     created: datetime
     tag: str | None = None
     edms: Edms
@@ -170,9 +193,24 @@ class Manifest(Value):
     identity: EdmsIdentity | None = None  # None: not recorded
     aside: tuple[str, ...] = ()  # ids of other newest snapshots of this EDMS, of which this one is not the successor
 
+    @model_validator(mode="after")
+    def _is_of_its_format(self) -> Manifest:
+        """Every table has the proof of the manifest's format, so that no reader takes one that is missing for one that holds."""
+        for entry in self.tables:
+            complete = _is_proved_by_blocks(entry) if self.format == FORMAT else _is_proved_by_digests(entry)
+            if not complete:
+                raise ValueError(f"the table {entry.table.id} lacks what proves its rows in format {self.format}")
+        return self
+
     def to_json(self) -> bytes:
         """The manifest's bytes: UTF-8 JSON, stable key order."""
-        return indented_json(self.model_dump(mode="json"), sort_keys=True)
+        content = self.model_dump(mode="json")
+        for entry in content["tables"]:
+            for part in (entry["state"], *entry["chunks"]):
+                for name in ("exact_digest", "content_digest"):
+                    if part[name] is None:
+                        del part[name]
+        return indented_json(content, sort_keys=True)
 
     @classmethod
     def from_json(cls, data: bytes, *, where: str) -> Manifest:
@@ -208,3 +246,15 @@ class Manifest(Value):
     def rows(self) -> int:
         """The number of rows in all tables."""
         return sum(entry.state.rows for entry in self.tables)
+
+
+def _is_proved_by_blocks(entry: TableEntry) -> bool:
+    if entry.blocks is None or entry.ordered_by is None or entry.types is None or entry.state.proof is None:
+        return False
+    numbers = {chunk.block for chunk in entry.chunks}
+    return numbers == set(range(len(entry.blocks))) and sum(block.rows for block in entry.blocks) == entry.state.rows
+
+
+def _is_proved_by_digests(entry: TableEntry) -> bool:
+    held: list[TableState | Chunk] = [entry.state, *entry.chunks]
+    return all(part.exact_digest is not None and part.content_digest is not None for part in held)

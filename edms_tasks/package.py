@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from edms_tasks.chunks.stored_chunks import block_rows, fetch_chunks
 from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.digests.table_state import state_of_chunks
 from edms_tasks.errors import DamagedRepository
@@ -32,38 +29,40 @@ from edms_tasks.manifest import (
     TableEntry,
     TableState,
 )
+from edms_tasks.proof.block_hash import differing, hash_columns, hash_table
+from edms_tasks.proof.row_key import ascends, key_of_row
+from edms_tasks.proof.table_proof import own_columns, types_of
 from edms_tasks.repository import Repository
-from edms_tasks.scratch.bounded_parquet import require_bounded
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.serialize import KeptChunk, SerializedTable
 
 
 def store_table(repository: Repository, table: Table, serialized: SerializedTable) -> TableEntry:
     """Put a table's new chunks into the repository, and remove the local files; returns the table's entry."""
-    chunks = [_kept_chunk(repository, kept) for kept in serialized.kept]
-    for new in serialized.new:
-        chunks.append(
-            Chunk(
-                object=repository.put_file(new.path),
-                rows=new.rows,
-                exact_digest=new.exact_digest,
-                content_digest=new.content_digest,
-            )
-        )
-        new.path.unlink()
+    chunks = []
+    for number, block in enumerate(serialized.blocks):
+        chunks += [_kept_chunk(repository, kept, number) for kept in block.kept]
+        if block.new is not None:
+            chunks.append(Chunk(object=repository.put_file(block.new.path), rows=block.new.rows, block=number))
+            block.new.path.unlink()
     return TableEntry(
         table=table,
         natural_key=serialized.natural_key,
         encodings=serialized.encodings,
         state=serialized.state,
         chunks=tuple(chunks),
+        blocks=tuple(block.block for block in serialized.blocks),
+        ordered_by=serialized.ordered_by,
+        types=serialized.types,
         raw_bytes=serialized.raw_bytes,
     )
 
 
-def _kept_chunk(repository: Repository, kept: KeptChunk) -> Chunk:
-    superseded = repository.put_file(kept.superseded) if kept.superseded else None
-    return kept.chunk.model_copy(update={"superseded": superseded, "superseded_rows": kept.superseded_rows})
+def _kept_chunk(repository: Repository, kept: KeptChunk, block: int) -> Chunk:
+    changed: dict[str, object] = {"block": block}
+    if kept.superseded is not None:
+        changed |= {"superseded": repository.put_file(kept.superseded), "superseded_rows": kept.superseded_rows}
+    return kept.chunk.model_copy(update=changed)
 
 
 def store_schema(repository: Repository, engine: str, captured: CapturedSchema) -> NativeSchema:
@@ -136,42 +135,6 @@ class VerifiedTable:
     problems: tuple[str, ...]
 
 
-def fetch_chunks(repository: Repository, entry: TableEntry, folder: Path) -> list[Path]:
-    """Fetch a table's chunks into `folder` (created), verify their SHA-256, and remove superseded rows. Raises DamagedRepository."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number, chunk in enumerate(entry.chunks):
-        path = folder / f"{number:06d}.parquet"
-        repository.fetch(chunk.object, path)
-        require_bounded(path, rows=chunk.rows, name=chunk.object.sha256)
-        if chunk.superseded is not None:
-            gone = folder / f"{number:06d}.superseded"
-            repository.fetch(chunk.superseded, gone)
-            require_bounded(gone, rows=chunk.superseded_rows, name=chunk.superseded.sha256)
-            leave_out(path, gone, chunk)
-            gone.unlink()
-        paths.append(path)
-    return paths
-
-
-def leave_out(path: Path, gone: Path, chunk: Chunk) -> None:
-    """Rewrite a fetched chunk without its superseded rows. Raises DamagedRepository if the row numbers are not valid."""
-    try:
-        rows, numbers = pq.read_table(path), pq.read_table(gone).column("row").to_numpy()
-        keep = np.ones(rows.num_rows, dtype=bool)
-        keep[numbers] = False
-        if int(np.count_nonzero(~keep)) != chunk.superseded_rows or (numbers < 0).any():
-            raise ValueError(f"{chunk.superseded_rows} rows are superseded, the object names {len(numbers)}")
-    except (pa.ArrowException, KeyError, IndexError, ValueError, TypeError) as error:
-        raise DamagedRepository(
-            "The list of superseded rows does not match its chunk.",
-            where=chunk.object.sha256,
-            why=str(error),
-            fix="Use another snapshot: `edms-backup verify` shows which are undamaged.",
-        ) from error
-    pq.write_table(rows.filter(pa.array(keep)), path, compression="none")
-
-
 def verify_table(
     repository: Repository,
     entry: TableEntry,
@@ -179,10 +142,51 @@ def verify_table(
     folder: Path,
     known: Container[str] = frozenset(),
 ) -> VerifiedTable:
-    """Read the chunks of a table again, and compare hashes, rows and digests with the manifest.
+    """Read the chunks of a table again, and compare hashes, rows and proof with the manifest.
 
-    Chunks that are in `known` (SHA-256 of verified objects) are not read; the others are then compared one by one.
+    What is stored in `known` objects (SHA-256s of verified ones) alone is not read.
     """
+    if entry.blocks is not None:
+        return VerifiedTable(entry.table.id, tuple(_verify_blocks(repository, entry, folder, known)))
+    return VerifiedTable(entry.table.id, tuple(_verify_digests(repository, entry, workspace, folder, known)))
+
+
+def _verify_blocks(repository: Repository, entry: TableEntry, folder: Path, known: Container[str]) -> Iterator[str]:
+    """What is wrong with the blocks of a table (format 2)."""
+    blocks, names = entry.blocks or (), own_columns(entry.table)
+    before: tuple[int | bytes, ...] | None = None
+    for number, block in enumerate(blocks):
+        chunks = entry.chunks_of(number)
+        if all(ref.sha256 in known for chunk in chunks for ref in (chunk.object, chunk.superseded) if ref):
+            before = None
+            continue
+        subject = f"{entry.table.label}, block {number + 1} of {len(blocks)}"
+        try:
+            rows = block_rows(repository, entry, number, folder)
+        except DamagedRepository as damage:
+            yield f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip()
+            before = None
+            continue
+        if rows.num_rows != block.rows:
+            yield f"{subject}: {rows.num_rows} rows are stored, but {block.rows} in the manifest"
+        elif (found := types_of(rows.schema)) != entry.types:
+            yield f"{subject}: its columns are {found}, but {entry.types} in the manifest"
+        elif different := sorted(differing(hash_columns(rows, entry.encodings), block.columns)):
+            yield f"{subject}: the values of {', '.join(different)} do not match their hashes in the manifest"
+        elif entry.ordered_by:
+            if not ascends(rows, entry.ordered_by) or (before and before >= key_of_row(rows, entry.ordered_by, 0)):
+                yield f"{subject}: its rows do not stand in the order of {', '.join(entry.ordered_by)}"
+            before = key_of_row(rows, entry.ordered_by, rows.num_rows - 1)
+    if sum(block.rows for block in blocks) != entry.state.rows:
+        yield f"{entry.table.label}: its blocks do not have the {entry.state.rows} rows of the manifest"
+    elif hash_table(blocks, names) != entry.state.proof:
+        yield f"{entry.table.label}: the proof does not match the blocks"
+
+
+def _verify_digests(
+    repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path, known: Container[str]
+) -> list[str]:
+    """What is wrong with the chunks of a table (format 1). Chunks that are not in `known` are compared one by one if some are."""
     unread = [chunk for chunk in entry.chunks if chunk.object.sha256 not in known]
     try:
         if len(unread) < len(entry.chunks):
@@ -195,18 +199,16 @@ def verify_table(
             gone = [
                 chunk.superseded for chunk in entry.chunks if chunk.superseded and chunk.superseded.sha256 not in known
             ]
-            problems += [
+            return problems + [
                 f"{entry.table.label}: {problem}" for ref in gone if (problem := object_problem(repository, ref))
             ]
-        else:
-            paths = fetch_chunks(repository, entry, folder)
-            found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)
-            for path in paths:
-                path.unlink()
-            problems = differences(entry.table.label, entry.state, found)
+        paths = fetch_chunks(repository, entry, folder)
+        found = state_of_chunks(workspace, entry.table, entry.natural_key, paths)
+        for path in paths:
+            path.unlink()
+        return differences(entry.table.label, entry.state, found)
     except DamagedRepository as damage:
-        problems = [f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip()]
-    return VerifiedTable(entry.table.id, tuple(problems))
+        return [f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip()]
 
 
 def _verify_chunk(
@@ -220,7 +222,7 @@ def _verify_chunk(
 
 
 def differences(subject: str, expected: TableState | Chunk, found: TableState) -> list[str]:
-    """A sentence for each number or digest that differs from the manifest's."""
+    """A sentence for each number or digest (format 1) that differs from the manifest's."""
     return [
         f"{subject}: {name} is {now}, but {was} in the manifest"
         for name, was, now in (

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.digests.canonical import EMPTY_DIGEST
-from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.digests.table_state import exact_digest
 from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.inventory.model import FOUND, ROW_ID, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.checking import key_of_candidates
-from edms_tasks.manifest import Manifest, NativeSchema, TableEntry, TableState
-from edms_tasks.package import fetch_chunks
+from edms_tasks.keys.table_counts import count_table, measure_table
+from edms_tasks.manifest import Manifest, NativeSchema, TableEntry
+from edms_tasks.proof.measured_table import MeasuredTable
+from edms_tasks.proof.table_proof import measure
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
-from edms_tasks.serialize import measure_table
 
 
 def check_engine(manifest: Manifest, database: Database) -> None:
@@ -73,24 +75,27 @@ def keys_as_recorded(
 
 
 def holds_its_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> bool:
-    """Whether the rows read back equal the snapshot's, by number and exact digest."""
+    """Whether the rows read back equal the snapshot's, by number and proof."""
     return raw.rows == entry.state.rows and measure_rows(entry, raw, workspace).equals(entry.state)
 
 
 def measure_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> MeasuredTable:
-    """Count the rows that were read back, and digest every column of every one as it is.
+    """Count the rows that were read back, and prove every column of every one as it is.
 
-    What else the entry says of the table (content digest, health of keys and references) is computed from the rows of all
-    tables, so it holds where all tables hold their rows.
+    What else the entry says of the table (health of keys and references) is computed from the rows of all tables, so it holds where
+    all tables hold their rows.
     """
-    if not raw.rows:
-        return MeasuredTable(0, EMPTY_DIGEST)
     with workspace.cursor() as cursor:
         source = relation(entry.table, raw)
-        if _present(entry.table, column_types(cursor, source)) != _columns(entry.table):
+        if raw.rows and _present(entry.table, column_types(cursor, source)) != _columns(entry.table):
             return MeasuredTable(raw.rows, None)
-        rows, digest = exact_digest(cursor, entry.table, entry.natural_key, source)
-        return MeasuredTable(raw.rows, digest if rows == raw.rows else None)
+        if entry.blocks is None:
+            if not raw.rows:
+                return MeasuredTable(0, EMPTY_DIGEST)
+            rows, digest = exact_digest(cursor, entry.table, entry.natural_key, source)
+            return MeasuredTable(raw.rows, digest if rows == raw.rows else None)
+    found = measure(entry, raw, workspace)
+    return MeasuredTable(raw.rows, found.proof, differences=found.differences)
 
 
 def _columns(table: Table) -> set[str]:
@@ -103,10 +108,11 @@ def _present(table: Table, names: Iterable[str]) -> set[str]:
     return present if table.row_ids else present - {ROW_ID}
 
 
-def measure_restored(entry: TableEntry, raw: RawTable, keys: CheckedKeys) -> TableState:
-    """The state of one restored table, by the same rules as at the backup.
+def measure_restored(entry: TableEntry, raw: RawTable, keys: CheckedKeys) -> MeasuredTable:
+    """Everything that the manifest says of one restored table, by the same rules as at the backup.
 
-    A restored table whose columns are others than the snapshot's cannot be digested by them: that is a failed check.
+    Raises:
+        CheckFailed: a restored table whose columns are others than the snapshot's cannot be proved by them.
     """
     expected = _columns(entry.table)
     present = _present(entry.table, keys.types[entry.table.id])
@@ -116,4 +122,8 @@ def measure_restored(entry: TableEntry, raw: RawTable, keys: CheckedKeys) -> Tab
             where=entry.table.id,
             why=f"missing {sorted(expected - present)}, unexpected {sorted(present - expected)}",
         )
-    return measure_table(entry.table, raw, keys)
+    if entry.blocks is None:
+        return MeasuredTable.whole(measure_table(entry.table, raw, keys))
+    counted = MeasuredTable.whole(count_table(entry.table, raw, keys))
+    found = measure_rows(entry, raw, keys.workspace)
+    return replace(counted, fingerprint=found.fingerprint, differences=found.differences)

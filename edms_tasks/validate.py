@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edms_tasks.databases.engines import engine_of_url
-from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.errors import UnusableSuite
 from edms_tasks.inventory.model import Table
 from edms_tasks.json_text import indented_json
 from edms_tasks.manifest import FileNameState, Manifest
 from edms_tasks.owners_suites import OwnersSuite, read_suites
+from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.validation_result import (
     CheckResult,
     Failure,

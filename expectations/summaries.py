@@ -11,12 +11,14 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
 
-from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.manifest import FileNameState, Manifest, ReferenceState, TableEntry
+from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.validation_result import FileCheckLike, StructureLine
 
 DIGESTS = "digests"
 FILES = "files"
+PROOF = "proof"
+"""The measure of all rows and columns of a table: the proof, or the exact digest of a snapshot of format 1."""
 _COUNTED = ("filled", "dangling")
 _COLUMNS = ("subject", "measure", "expected", "found")
 
@@ -53,7 +55,7 @@ def digest_summary(
 ) -> pd.DataFrame:
     """A frame of digests, counts of soft references, and the structure's lines, expected and found.
 
-    It has a line only for what was measured on the rows that were read back; but every table has a line for its exact digest.
+    It has a line only for what was measured on the rows that were read back; but every table has a line for its proof.
     """
     rows = [("database", "tables", str(len(manifest.tables)), str(len(states)))]
     expected = {entry.table.id: entry for entry in manifest.tables}
@@ -62,9 +64,9 @@ def digest_summary(
         rows.append(
             (
                 table_id,
-                "exact digest",
-                entry.state.exact_digest if entry else "",
-                (found.exact_digest or "") if found else "",
+                PROOF,
+                entry.state.fingerprint if entry else "",
+                (found.fingerprint or "") if found else "",
             )
         )
         if entry is not None and found is not None:
@@ -77,7 +79,7 @@ def _content_lines(entry: TableEntry, found: MeasuredTable) -> Iterator[tuple[st
     """The lines for a table's content digest and soft references, if they were measured on the rows that were read back."""
     table_id = entry.table.id
     if found.content_digest is not None:
-        yield table_id, "content digest", entry.state.content_digest, found.content_digest
+        yield table_id, "content digest", entry.state.content_digest or "", found.content_digest
     if found.references is None:
         return
     expected = {reference.name: reference for reference in entry.state.references}

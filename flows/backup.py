@@ -58,7 +58,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                 serialized = serialize_tables(
                     run, making.repository, contents.kept, raws, keys, making.previous, making.folder
                 )
-                making.findings += [*keys.findings, *making.unusable(serialized)]
+                making.findings += [*keys.findings, *making.unusable(contents.kept, serialized)]
 
             making.begin()  # before this line nothing is written to the repository
             with run.stage("package"):
@@ -84,5 +84,5 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                     seconds=run.seconds,
                 )
         with run.stage("verify"):
-            making.conclude(serialized)
+            making.conclude()
     return making.result()

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from edms_tasks.incremental.row_index import chunks_to_rewrite
 from edms_tasks.manifest import Manifest, TableEntry
 from flows.backing_up.backup_result import BackupResult
 from tests.backed_up import BackedUpSystems
 from tests.direct_access import execute, query
 from tests.independent_comparison import differences, picture
-from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
+from tests.plain_snapshot_reader import PlainRepository, proof
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
@@ -74,52 +71,17 @@ def test_a_snapshot_with_superseded_rows_reads_as_the_format_says(engine: Engine
     for entry in manifest["tables"]:
         frame = repository.frame(entry)
         assert len(frame) == entry["state"]["rows"]
-        assert exact_digest(entry, frame) == entry["state"]["exact_digest"], entry["table"]["id"]
-        assert content_digest(entry, frame) == entry["state"]["content_digest"], entry["table"]["id"]
+        assert proof(entry, frame) == entry["state"]["proof"], entry["table"]["id"]
     (entry,) = [e for e in manifest["tables"] if e["table"]["model"] == COMMENTS]
     stored = {(row["id"], row["text"]) for row in repository.frame(entry).to_dict("records")}
     assert stored == set(query(edms, "SELECT id, text FROM documents_documentcomment"))
     assert any(chunk["superseded"] for chunk in entry["chunks"])
 
 
-def _lose(rows: Path) -> None:
-    shutil.rmtree(rows)
-
-
-def _flip(rows: Path) -> None:
-    for path in rows.rglob("*.parquet"):
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data)
-
-
-def _unseal(rows: Path) -> None:
-    for path in rows.rglob("*.sha256"):
-        path.unlink()
-
-
-@pytest.mark.parametrize(
-    "harm", [pytest.param(_lose, marks=pytest.mark.long), _flip, pytest.param(_unseal, marks=pytest.mark.long)]
-)
-def test_a_lost_or_damaged_index_is_built_again_from_the_chunks(
-    harm: Callable[[Path], None], backed_up: BackedUpSystems
-) -> None:
-    protected = backed_up("sqlite", documents=20, top="chunk_rows = 40").protected
-    execute(protected.edms, *CHANGES)
-    second = protected.backup()
-    harm(protected.settings.workdir / "rows")
-
-    third = protected.backup()
-
-    assert third.verified
-    assert _new_rows(second, third) == {}
-    assert third.manifest.tables == second.manifest.tables
-
-
 def test_values_of_another_class_are_stored_even_where_they_read_the_same(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    """SQLite keeps a number and a text of its digits apart in a column without a type; their hashes are the same."""
+    """SQLite keeps a number and a text of its digits apart in a column without a type."""
     edms = edms_factory("sqlite", documents=5)
     protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")
     execute(edms, "CREATE TABLE legacy (id INTEGER PRIMARY KEY, v)", "INSERT INTO legacy (v) VALUES (10), (20), (30)")
@@ -127,7 +89,6 @@ def test_values_of_another_class_are_stored_even_where_they_read_the_same(
     execute(edms, "UPDATE legacy SET v = CAST(v AS TEXT)")
     texts = protected.backup().snapshot_id
     execute(edms, "UPDATE legacy SET v = CAST(v AS INTEGER)")
-    shutil.rmtree(protected.settings.workdir / "rows")  # the same where the index is made from the chunks
     again = protected.backup().snapshot_id
 
     for snapshot, kind in ((numbers, "integer"), (texts, "text"), (again, "integer")):
@@ -178,28 +139,19 @@ def test_a_list_of_superseded_rows_that_does_not_match_is_refused(backed_up: Bac
     assert [p for p in problems if COMMENTS in p and f"It has {rows} rows, the manifest says {rows - 1}." in p]
 
 
-def test_chunks_of_which_little_is_left_and_too_many_small_ones_are_rewritten(
-    edms_factory: ReferenceEdmsFactory, tmp_path: Path
-) -> None:
+def test_a_block_of_which_little_is_left_is_stored_anew(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("sqlite", documents=20)
     protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")
-    protected.backup()
-    half = "(SELECT id FROM documents_documentcomment ORDER BY id LIMIT (SELECT count(*) * 3 / 4 FROM documents_documentcomment))"
-    execute(edms, f"UPDATE documents_documentcomment SET text = text || '!' WHERE id IN {half}")
+    first = _entry(protected.backup().manifest, COMMENTS)
+    most = "(SELECT id FROM documents_documentcomment ORDER BY id LIMIT (SELECT count(*) * 3 / 4 FROM documents_documentcomment))"
+    execute(edms, f"UPDATE documents_documentcomment SET text = text || '!' WHERE id IN {most}")
+
     second = _entry(protected.backup().manifest, COMMENTS)
-    assert second.chunks[0].superseded_rows * 2 > second.chunks[0].rows
-    assert 0 in chunks_to_rewrite(second, 65_536)
 
-    third = _entry(protected.backup().manifest, COMMENTS)
-
-    assert second.chunks[0].object not in {chunk.object for chunk in third.chunks}
-    assert sum(chunk.rows - chunk.superseded_rows for chunk in third.chunks) == third.state.rows
-    assert third.state == second.state
-    small = second.chunks[1]
-    many = third.model_copy(update={"chunks": tuple(small for _ in range(9))})
-    few = third.model_copy(update={"chunks": tuple(small for _ in range(8))})
-    assert (len(chunks_to_rewrite(many, 65_536)), len(chunks_to_rewrite(few, 65_536))) == (9, 0)
-    assert protected.restore(into=str(tmp_path / "third.sqlite3"), into_files=tmp_path / "third").success
+    assert len(second.chunks) == len(first.chunks) == 1
+    assert second.chunks[0].object != first.chunks[0].object and second.chunks[0].superseded is None
+    assert second.chunks[0].rows == second.state.rows
+    assert protected.restore(into=str(tmp_path / "second.sqlite3"), into_files=tmp_path / "second").success
 
 
 def _new_rows(before: BackupResult, after: BackupResult) -> dict[str, int]:

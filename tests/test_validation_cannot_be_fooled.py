@@ -20,8 +20,8 @@ from tests.running import Protected, protect
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
-DOCUMENT = "documents.Document: exact digest"
-AUDIT = "audit.AuditTrail: exact digest"
+DOCUMENT = "documents.Document: proof"
+AUDIT = "audit.AuditTrail: proof"
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ DAMAGES = (
     Damage(
         1,
         "deleted_row",
-        "documents.DocumentComment: exact digest",
+        "documents.DocumentComment: proof",
         ("DELETE FROM documents_documentcomment WHERE id = (SELECT max(id) FROM documents_documentcomment)",),
     ),
-    Damage(1, "doubled_row", "audit.SystemEvent: exact digest", ("{double}",)),
+    Damage(1, "doubled_row", "audit.SystemEvent: proof", ("{double}",)),
     Damage(
         5,
         "values_exchanged",
@@ -104,7 +104,7 @@ DAMAGES = (
     Damage(
         1,
         "changed_many_to_many_link",
-        "documents.Document_reviewers: exact digest",
+        "documents.Document_reviewers: proof",
         (
             "UPDATE documents_document_reviewers SET user_id = (SELECT min(u.id) FROM users_user u WHERE NOT EXISTS "
             "(SELECT 1 FROM documents_document_reviewers r WHERE r.user_id = u.id AND r.document_id = "

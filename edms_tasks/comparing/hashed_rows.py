@@ -13,10 +13,10 @@ from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.digests.table_state import HALVES
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
+from edms_tasks.keys.joined_rows import joined
 from edms_tasks.quoting import identifier, identifiers, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET
-from edms_tasks.serialize import joined
 
 EXACT_HALVES, CONTENT_HALVES = HALVES[:2], HALVES[2:]
 REPEAT = "@key:repeat"

@@ -7,13 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from edms_tasks.conversion.compatibility import conversions
 from edms_tasks.conversion.conversion_types import Form
 from edms_tasks.conversion.table_pairs import TablePair
 from edms_tasks.conversion.table_splitting import split_documents
-from edms_tasks.digests.table_state import parquet, state_of_chunks
-from edms_tasks.manifest import Chunk, TableEntry
+from edms_tasks.digests.table_state import parquet
+from edms_tasks.inventory.model import ROW_ID
+from edms_tasks.manifest import Block, Chunk, TableEntry, TableState
+from edms_tasks.proof.block_hash import hash_table
+from edms_tasks.proof.table_proof import cut_anew, ordering_of, own_columns, types_of
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
@@ -90,11 +94,11 @@ def expected_entry(
         respelled: columns with values that are restored in another spelling.
         folder: for temporary files; created.
     """
-    entry = _without_row_ids(workspace, pair.entry, files)
-    if not respelled:
-        return entry
+    table = pair.entry.table.model_copy(update={"row_ids": False})  # PostgreSQL does not have SQLite's hidden row ids
+    if not files or (not respelled and not pair.entry.table.row_ids):
+        return pair.entry
     folder.mkdir(parents=True, exist_ok=True)
-    made, written = [], []
+    written = []
     with workspace.cursor() as cursor:
         for number, file in enumerate(files):
             source = parquet([file])
@@ -102,33 +106,43 @@ def expected_entry(
             put = ", ".join(
                 f"{columns[name].expected(identifier(name))} AS {identifier(name)}" for name in sorted(respelled)
             )
+            row_ids = f" EXCLUDE ({identifier(ROW_ID)})" if pair.entry.table.row_ids else ""
             written.append(folder / f"{number:06d}.parquet")
-            _write(cursor, f"SELECT * REPLACE ({put}) FROM {source}", written[-1])
-    for path in written:
-        part = state_of_chunks(workspace, entry.table, entry.natural_key, [path])
-        made.append(
-            Chunk(
-                object=repository.put_file(path),
-                rows=part.rows,
-                exact_digest=part.exact_digest,
-                content_digest=part.content_digest,
-            )
-        )
-    whole = state_of_chunks(workspace, entry.table, entry.natural_key, written)
-    state = entry.state.model_copy(update={"exact_digest": whole.exact_digest, "content_digest": whole.content_digest})
+            _write(cursor, f"SELECT *{row_ids}{f' REPLACE ({put})' if put else ''} FROM {source}", written[-1])
+    raw = RawTable(table.id, pair.entry.state.rows, pair.entry.encodings, tuple(written))
+    expected = _proved_entry(workspace, repository, pair.entry.model_copy(update={"table": table}), raw, folder)
     for path in written:
         path.unlink()
-    return entry.model_copy(update={"state": state, "chunks": tuple(made)})
+    return expected
 
 
-def _without_row_ids(workspace: Workspace, entry: TableEntry, files: Sequence[Path]) -> TableEntry:
-    """The entry without SQLite's hidden row ids, which PostgreSQL does not have."""
-    if not entry.table.row_ids:
-        return entry
-    table = entry.table.model_copy(update={"row_ids": False})
-    found = state_of_chunks(workspace, table, entry.natural_key, files)
-    state = entry.state.model_copy(update={"exact_digest": found.exact_digest})
-    return entry.model_copy(update={"table": table, "state": state})
+def _proved_entry(
+    workspace: Workspace, repository: Repository, entry: TableEntry, raw: RawTable, folder: Path
+) -> TableEntry:
+    """An entry for these rows; its chunks are stored in the repository."""
+    ordered_by = ordering_of(entry.table, raw, workspace)
+    blocks: list[Block] = []
+    chunks: list[Chunk] = []
+    for rows, block in cut_anew(entry.table, raw, ordered_by, workspace):
+        path = folder / "block.parquet"
+        pq.write_table(rows, path)
+        chunks.append(Chunk(object=repository.put_file(path), rows=block.rows, block=len(blocks)))
+        blocks.append(block)
+    return entry.model_copy(
+        update={
+            "state": TableState(
+                rows=entry.state.rows,
+                proof=hash_table(blocks, own_columns(entry.table)),
+                key_nulls=entry.state.key_nulls,
+                key_duplicates=entry.state.key_duplicates,
+                references=entry.state.references,
+            ),
+            "chunks": tuple(chunks),
+            "blocks": tuple(blocks),
+            "ordered_by": ordered_by,
+            "types": types_of(pq.read_schema(raw.files[0])),
+        }
+    )
 
 
 def _write(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

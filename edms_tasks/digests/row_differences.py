@@ -23,6 +23,7 @@ def explain(
     *,
     limit: int = 5,
     sensitive: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
     """Sentences about missing, unexpected, duplicate and changed rows, up to `limit` of each kind (changed: of each column).
 
@@ -33,6 +34,7 @@ def explain(
         workspace: where to compute.
         limit: the most sentences of each kind.
         sensitive: columns ("documents.Document.title") whose values are not shown.
+        columns: the columns that can differ, as the hashes of blocks show; None: all.
     """
     table = entry.table
     if not table.primary_key:
@@ -71,7 +73,7 @@ def explain(
             ).fetchall()
         ]
         for name in names:
-            if name in table.primary_key:
+            if name in table.primary_key or (columns is not None and name not in columns):
                 continue
             differs = f"{text('w', name)} IS DISTINCT FROM {text('n', name)}"
             hidden = f"{table.label}.{name}" in sensitive

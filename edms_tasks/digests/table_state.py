@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,7 +19,6 @@ from edms_tasks.digests.canonical import (
     EXACT,
     digest_hex,
     digest_sums,
-    halves,
     json_array,
     row_text,
     text_of,
@@ -38,15 +35,20 @@ HALVES = ("@key:exact upper", "@key:exact lower", "@key:content upper", "@key:co
 
 
 def empty_state(table: Table) -> TableState:
-    """The state of a table without rows."""
+    """The counts of a table without rows."""
     references = tuple(ReferenceState(name=reference.name, filled=0, dangling=0) for reference in table.references)
-    return TableState(rows=0, exact_digest=EMPTY_DIGEST, content_digest=EMPTY_DIGEST, references=references)
+    return TableState(rows=0, references=references)
+
+
+def digested_empty_state(table: Table) -> TableState:
+    """The counts and digests (format 1) of a table without rows."""
+    return empty_state(table).model_copy(update={"exact_digest": EMPTY_DIGEST, "content_digest": EMPTY_DIGEST})
 
 
 def state_of_chunks(workspace: Workspace, table: Table, key: NaturalKey | None, files: Sequence[Path]) -> TableState:
     """The state of stored chunks, computed from the chunks alone, with the number of duplicate keys."""
     if not files:
-        return empty_state(table)
+        return digested_empty_state(table)
     with workspace.cursor() as cursor:
         source = chunks(cursor, table, key, files)
         row = cursor.execute(f"SELECT count({identifier(KEY)}) - count(DISTINCT {identifier(KEY)}) FROM {source}")
@@ -64,33 +66,39 @@ def state_of(
     duplicates: int,
     types: Mapping[str, str] | None = None,
 ) -> TableState:
-    """The state of a relation with the columns of a chunk; the counts of the key's NULLs and duplicates are parameters.
+    """The counts and digests (format 1) of a relation with the columns of a chunk; the key's NULLs and duplicates are parameters.
 
     `types` are those of the table's columns in the relation; None: they are asked of it.
     """
-    types = types or column_types(cursor, source)
+    hashed = _hashed(table, key, source, types or column_types(cursor, source))
+    ((upper, lower, content_upper, content_lower),) = cursor.execute(
+        f"SELECT {digest_sums(EXACT)}, {digest_sums(CONTENT)} FROM ({hashed})"
+    ).fetchall()
+    digests = {"exact_digest": digest_hex(upper, lower), "content_digest": digest_hex(content_upper, content_lower)}
+    return counts_of(cursor, table, source, nulls=nulls, duplicates=duplicates).model_copy(update=digests)
+
+
+def counts_of(
+    cursor: duckdb.DuckDBPyConnection, table: Table, source: str, *, nulls: int, duplicates: int
+) -> TableState:
+    """The counts of a relation with the columns of a chunk; those of the key's NULLs and duplicates are parameters."""
     counts = []
     for reference in table.references:
         counts += [f"count(*) FILTER ({is_filled(reference)})", f"count(*) FILTER ({dangles(reference)})"]
-    row = cursor.execute(
-        f"SELECT count(*), {digest_sums(EXACT)}, {digest_sums(CONTENT)}{''.join(', ' + c for c in counts)} "
-        f"FROM ({_hashed(table, key, source, types)})"
-    ).fetchone()
+    row = cursor.execute(f"SELECT count(*){''.join(', ' + c for c in counts)} FROM {source}").fetchone()
     assert row is not None  # an aggregate always returns one row
     numbers = [int(value) for value in row]
     references = tuple(
         ReferenceState(
             name=reference.name,
-            filled=numbers[5 + 2 * position],
-            dangling=numbers[6 + 2 * position],
-            dangling_examples=dangling_examples(cursor, reference, source) if numbers[6 + 2 * position] else (),
+            filled=numbers[1 + 2 * position],
+            dangling=numbers[2 + 2 * position],
+            dangling_examples=dangling_examples(cursor, reference, source) if numbers[2 + 2 * position] else (),
         )
         for position, reference in enumerate(table.references)
     )
     return TableState(
         rows=numbers[0],
-        exact_digest=digest_hex(numbers[1], numbers[2]),
-        content_digest=digest_hex(numbers[3], numbers[4]),
         key_nulls=nulls,
         key_duplicates=duplicates,
         references=references,
@@ -115,81 +123,31 @@ def exact_digest(
     return rows, digest_hex(upper, lower)
 
 
-def with_hash_halves(
-    cursor: duckdb.DuckDBPyConnection,
-    table: Table,
-    key: NaturalKey | None,
-    source: str,
-    *,
-    with_key: bool = False,
-    also: Sequence[str] = (),
-    types: Mapping[str, str] | None = None,
-) -> str:
-    """A SELECT of a chunk's columns (`@key` only with `with_key`), `HALVES`, and the columns `also` of `source`.
-
-    `types` are those of the table's columns in the relation; None: they are asked of it.
-    """
-    types = types or column_types(cursor, source)
-    columns = [column.name for column in table.columns]
-    columns += [ROW_ID] if table.row_ids else []
-    columns += [KEY] if with_key else []
-    columns += [reference_column(reference.name) for reference in table.references]
-    columns += [*map(content_column, table.soft_columns), *also]
-    split = zip((*halves(EXACT), *halves(CONTENT)), HALVES, strict=True)
-    projected = [identifier(name) for name in columns] + [f"{half} AS {identifier(name)}" for half, name in split]
-    return f"SELECT {', '.join(projected)} FROM ({_hashed(table, key, source, types)})"
-
-
-class DigestSums:
-    """Adds up the hashes of rows, batch by batch."""
-
-    def __init__(self) -> None:
-        self._sums: npt.NDArray[np.uint64] = np.zeros(len(HALVES), dtype=np.uint64)
-
-    def add(self, rows: pa.Table | pa.RecordBatch) -> None:
-        """Add rows that have the columns `HALVES`."""
-        for position, name in enumerate(HALVES):
-            # Addition of unsigned arrays wraps around at 2**64: the digest's modulo.
-            halves_of_batch = rows.column(name).to_numpy(zero_copy_only=False)
-            self._sums[position : position + 1] += np.add.reduce(halves_of_batch, dtype=np.uint64, keepdims=True)
-
-    def digests(self) -> tuple[str, str]:
-        """The exact and the content digest."""
-        upper, lower, content_upper, content_lower = (int(half) for half in self._sums)
-        return digest_hex(upper, lower), digest_hex(content_upper, content_lower)
-
-
-class StateOfBatches:
-    """Adds up a table's state batch by batch."""
+class StateOfRows:
+    """Counts a table's rows and references, batch by batch."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._rows = 0
-        self._sums = DigestSums()
         self._counts = {reference.name: [0, 0] for reference in table.references}
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Add rows that have the columns of a chunk and `HALVES`."""
-        self._rows += batch.num_rows
-        self._sums.add(batch)
+    def add(self, rows: pa.Table) -> None:
+        """Add rows that have the columns of a chunk."""
+        self._rows += rows.num_rows
         for reference in self._table.references:
-            pointed = batch.column(reference_column(reference.name))
+            pointed = rows[reference_column(reference.name)]
             if isinstance(reference, SoftReference):
                 filled, dangling = pointed.is_valid(), pc.fill_null(pc.match_substring(pointed, ORPHAN), False)
             else:
-                filled = functools.reduce(pc.and_, (batch.column(name).is_valid() for name in members(reference)))
+                filled = functools.reduce(pc.and_, (rows[name].is_valid() for name in members(reference)))
                 dangling = pc.and_(filled, pointed.is_null())
-            counts = self._counts[reference.name]
-            counts[0] += filled.true_count
-            counts[1] += dangling.true_count
+            for place, flags in enumerate((filled, dangling)):
+                self._counts[reference.name][place] += pc.sum(flags).as_py() or 0
 
     def total(self, nulls: int, duplicates: int, examples: Callable[[Reference], tuple[str, ...]]) -> TableState:
         """The state of all rows that were added; `examples` is called for references that dangle."""
-        exact, content = self._sums.digests()
         return TableState(
             rows=self._rows,
-            exact_digest=exact,
-            content_digest=content,
             key_nulls=nulls,
             key_duplicates=duplicates,
             references=tuple(

@@ -12,8 +12,8 @@ from edms_tasks.doctor.assessment import LATER, Assessment, Declaration, assesse
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import CONTENT_TYPES, ForeignReference, GenericReference, Reference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.keys.joined_rows import joined
 from edms_tasks.scratch.workspace import relation
-from edms_tasks.serialize import joined
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReferen
 from edms_tasks.inventory.natural_keys import with_marked_ids
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys
 from edms_tasks.keys.checking import key_of_candidates
+from edms_tasks.keys.joined_rows import joined
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
-from edms_tasks.serialize import joined
 
 DANGLING = '{"dangling":true}'
 NAMELESS = '["content","'

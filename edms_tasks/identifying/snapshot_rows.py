@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.inventory.search_indexes import belongs_to_an_index
 from edms_tasks.manifest import Manifest, TableEntry
-from edms_tasks.package import fetch_chunks
 from edms_tasks.quoting import identifiers, literal
 from edms_tasks.repository import Repository
 from edms_tasks.restore import holds_its_rows

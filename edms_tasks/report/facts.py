@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
 from edms_tasks.migrating.migration_outcome import CodeMigration
+from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.salvage.losses import Losses
 from edms_tasks.validation_result import FileCheckLike, ValidationResult
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import TableEntry
+from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.report.facts import RecoveryFacts
 from edms_tasks.salvage.losses import TableLoss
 from edms_tasks.validation_result import FileCheckLike, ValidationResult
@@ -143,7 +143,7 @@ def _condition(entry: TableEntry, loss: TableLoss | None, found: MeasuredTable |
     """`lost`, `partial`, `whole` (the snapshot's digest: all rows and columns are as they were), or `differs`."""
     if loss is not None:
         return "partial" if loss.kept else "lost"
-    same = found is not None and (found.rows, found.exact_digest) == (entry.state.rows, entry.state.exact_digest)
+    same = found is not None and (found.rows, found.fingerprint) == (entry.state.rows, entry.state.fingerprint)
     return "whole" if same else "differs"
 
 
@@ -158,8 +158,10 @@ def _model(entry: TableEntry, found: MeasuredTable | None) -> dict[str, Any]:
         "rows_found": found.rows if found else None,
         "content_digest": expected.content_digest,
         "content_digest_found": found.content_digest if found else None,
-        "exact_digest": expected.exact_digest,
-        "exact_digest_found": found.exact_digest if found else None,
+        "proof": expected.fingerprint,
+        "proof_found": found.fingerprint if found else None,
+        "exact_digest": expected.fingerprint,  # its older name
+        "exact_digest_found": found.fingerprint if found else None,
         "match": found is not None and found.equals(expected),
     }
 

@@ -10,7 +10,8 @@ from edms_tasks.errors import AnotherRepository, DamagedRepository, SettingsErro
 from edms_tasks.repository.backend import Backend
 from edms_tasks.settings import RepositorySettings
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
 LARGEST = 64 * 1024
 CONFIG = "config.json"
 
@@ -25,6 +26,13 @@ def write_config(backend: Backend) -> None:
     backend.create(CONFIG, json.dumps(config, indent=1).encode())
 
 
+def upgrade_config(backend: Backend) -> None:
+    """Mark a repository of an earlier format as one of this format: a release that cannot read new snapshots refuses it then."""
+    config = _config(backend)
+    if config["format"] != FORMAT:
+        backend.write(CONFIG, [json.dumps({**config, "format": FORMAT}, indent=1).encode()])
+
+
 def read_identity(backend: Backend, settings: RepositorySettings) -> str:
     """The id of the repository at this backend.
 
@@ -32,7 +40,7 @@ def read_identity(backend: Backend, settings: RepositorySettings) -> str:
         AnotherRepository: the settings name another one.
         DamagedRepository, SettingsError: its config cannot be read, or is of another format.
     """
-    identity = _read(backend)
+    identity = str(_config(backend)["id"])
     if settings.id is not None and settings.id != identity:
         raise AnotherRepository(
             "This is not the repository that the settings name.",
@@ -49,28 +57,28 @@ def no_config(backend: Backend) -> DamagedRepository:
         "The repository's config.json is missing.",
         where=backend.display,
         why="There are snapshots, but no config.json.",
-        fix='Put it back: {"format": 1, "id": "<that of [repository] id, else any>", "created": "<any date>"}; then run'
+        fix='Put it back: {"format": 2, "id": "<that of [repository] id, else any>", "created": "<any date>"}; then run'
         " `edms-backup verify`.",
     )
 
 
-def _read(backend: Backend) -> str:
+def _config(backend: Backend) -> dict[str, object]:
     where = f"{backend.display}: {CONFIG}"
     try:
         config = json.loads(backend.read(CONFIG, LARGEST))
-        version, identity = config["format"], config["id"]
+        version, _ = config["format"], config["id"]
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedRepository(
             "The repository's config.json cannot be read.",
             where=where,
             why=str(error),
-            fix='Fix it: {"format": 1, "id": "<any>", "created": "<any date>"}.',
+            fix='Fix it: {"format": 2, "id": "<any>", "created": "<any date>"}.',
         ) from error
-    if version != FORMAT:
+    if version not in READABLE:
         raise SettingsError(
             "The repository has another format.",
             where=where,
-            why=f"It says format {version!r}, this version reads {FORMAT}.",
+            why=f"It says format {version!r}, this version reads {' and '.join(map(str, READABLE))}.",
             fix="Use the version of edms-backup that wrote it, or a newer one.",
         )
-    return str(identity)
+    return dict(config)

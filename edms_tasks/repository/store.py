@@ -29,7 +29,7 @@ from edms_tasks.errors import (
 from edms_tasks.manifest import Manifest, ObjectRef
 from edms_tasks.repository.backend import BLOCK, Backend, open_backend
 from edms_tasks.repository.chain import Mark
-from edms_tasks.repository.config import CONFIG, no_config, read_identity, write_config
+from edms_tasks.repository.config import CONFIG, no_config, read_identity, upgrade_config, write_config
 from edms_tasks.repository.overlay import OverlayBackend
 from edms_tasks.repository.repository_lock import hold
 from edms_tasks.repository.survey import LARGEST_MANIFEST, Survey, snapshot_name, survey, write_head
@@ -286,6 +286,7 @@ class Repository:
 
     def begin(self) -> str:
         """Record that a run begins to write; if it is killed, the next `finish` removes its leftovers."""
+        upgrade_config(self._backend)
         run = secrets.token_hex(8)
         record = {"run": run, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         self._backend.write(f"pending/{run}.json", [json.dumps(record).encode()])

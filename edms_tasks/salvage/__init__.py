@@ -9,9 +9,10 @@ brings back and validates like any other. Nothing here touches a database or wri
 from edms_tasks.salvage.losses import Dangling, FilesLoss, FilesOfLostRows, Losses, LostChunk, LostObject, TableLoss
 from edms_tasks.salvage.lost_references import DanglingList
 from edms_tasks.salvage.open_damaged_snapshot import open_snapshot, require_schema
+from edms_tasks.salvage.salvaged_blocks import SalvagedTable
 from edms_tasks.salvage.salvaged_files import SalvagedFiles, survey_files, write_lost_files
 from edms_tasks.salvage.salvaged_rows import salvaged_manifest, salvaged_rows, state_of_salvaged
-from edms_tasks.salvage.salvaged_tables import SalvagedTable, survey_table
+from edms_tasks.salvage.salvaged_tables import survey_table
 
 __all__ = [
     "Dangling",

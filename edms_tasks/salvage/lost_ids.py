@@ -58,6 +58,17 @@ def ids_of_lost(table: Table, number: int, intact: Sequence[Bounds | None], amon
     return f"{key} probably {' and '.join(limits)}"
 
 
+def ids_of_block(entry: TableEntry, block: int) -> str:
+    """The limits of the primary keys in a block of format 2, in words; "" if the primary key is not a single integer."""
+    key = _integer_key(entry.table)
+    if key is None or entry.ordered_by != (key,) or (entry.types or {}).get(key, "") not in ("int16", "int32", "int64"):
+        return ""
+    blocks = entry.blocks or ()
+    if block + 1 == len(blocks):
+        return f"{key} from {blocks[block].first[0]}"
+    return f"{key} from {blocks[block].first[0]} to {int(blocks[block + 1].first[0]) - 1}"
+
+
 def _integer_key(table: Table) -> str | None:
     if len(table.primary_key) != 1:
         return None

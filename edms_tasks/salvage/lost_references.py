@@ -17,12 +17,12 @@ from edms_tasks.digests.table_state import dangles, members
 from edms_tasks.files.file_fields import path_named_by
 from edms_tasks.inventory.model import FileRoot, ForeignReference, GenericReference, Reference, SoftReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.keys.joined_rows import joined
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.salvage.losses import Dangling
 from edms_tasks.salvage.salvaged_rows import THEN_KEY, key_at_backup_column, with_keys_at_backup
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
-from edms_tasks.serialize import joined
 
 _EXAMPLES = 5
 _LIST = "salvage_dangling"

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.digests.chunk_columns import KEY, reference_column
 from edms_tasks.digests.table_state import chunks, parquet
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.keys.table_counts import count_table, measure_table
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
-from edms_tasks.package import fetch_chunks
+from edms_tasks.proof.table_proof import measure
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.repository import Repository
-from edms_tasks.salvage.salvaged_tables import SalvagedTable
+from edms_tasks.salvage.salvaged_blocks import SalvagedTable
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types
-from edms_tasks.serialize import measure_table
 
 THEN_KEY = "@then:key"
 
@@ -68,15 +69,19 @@ def state_of_salvaged(salvaged: SalvagedTable, raw: RawTable, keys: CheckedKeys)
     """The manifest entry of what is left of a table: the intact chunks and the state of their rows.
 
     Raises:
-        CheckFailed: the rows do not match the digests of the intact chunks.
+        CheckFailed: the rows do not match those of the intact chunks.
     """
     entry = salvaged.entry
-    state = measure_table(entry.table, raw, keys)
-    if (state.rows, state.exact_digest) != (salvaged.rows, salvaged.exact_digest):
+    if entry.blocks is None:
+        state = measure_table(entry.table, raw, keys)
+    else:
+        proof = measure(entry, raw, keys.workspace).proof
+        state = count_table(entry.table, raw, keys).model_copy(update={"proof": proof})
+    if (state.rows, state.fingerprint) != (salvaged.rows, salvaged.fingerprint):
         raise CheckFailed(
             f"The salvaged rows of {entry.table.label} changed while they were read.",
             where=entry.table.id,
-            why=f"{salvaged.rows} rows with the digest {salvaged.exact_digest} became {state.rows} with {state.exact_digest}.",
+            why=f"{salvaged.rows} rows with the proof {salvaged.fingerprint} became {state.rows} with {state.fingerprint}.",
             fix="Nothing was restored. Check the disks of the repository and of `workdir`, and run it again.",
         )
     return entry.model_copy(update={"state": state})

@@ -1,7 +1,8 @@
 """Salvage a table: every chunk is read, checked against the snapshot, and kept or dropped as a whole.
 
-A chunk is kept if its object, its digests and the list of its superseded rows all match the snapshot. Without that list
-the snapshot's rows cannot be told from rows that had been changed or deleted before it, so the chunk is lost with its list.
+`salvaged_blocks` does this for format 2. In format 1 a chunk is kept if its object, its digests and the list of its superseded rows
+all match the snapshot. Without that list the snapshot's rows cannot be told from rows that had been changed or deleted before it, so
+the chunk is lost with its list.
 Only what is verifiably a row of this snapshot is restored.
 """
 
@@ -13,32 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edms_tasks.chunks.stored_chunks import leave_out
 from edms_tasks.digests.canonical import digest_hex
 from edms_tasks.digests.chunk_columns import KEY, content_column, reference_column
 from edms_tasks.digests.table_state import exact_digest, is_in_other_columns, parquet, state_of_chunks
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.manifest import Chunk, ObjectRef, TableEntry
-from edms_tasks.package import differences, leave_out
+from edms_tasks.manifest import Chunk, TableEntry
+from edms_tasks.package import differences
 from edms_tasks.repository import Repository
 from edms_tasks.salvage.losses import LostChunk, LostObject, TableLoss
 from edms_tasks.salvage.lost_ids import Bounds, bounds_of, ids_of_lost
-from edms_tasks.scratch.bounded_parquet import require_bounded
+from edms_tasks.salvage.read_objects import read_through
+from edms_tasks.salvage.salvaged_blocks import SalvagedTable, survey_blocks
 from edms_tasks.scratch.workspace import Workspace
-
-_ROWS_AT_ONCE = 16_384
-
-
-@dataclass(frozen=True)
-class SalvagedTable:
-    """The intact part of a table."""
-
-    entry: TableEntry  # with the intact chunks only; its state is still that of the whole table
-    rows: int
-    exact_digest: str  # of the rows that are left: the sum of their chunks' digests
-    loss: TableLoss | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +43,10 @@ class _Read:
 def survey_table(repository: Repository, entry: TableEntry, workspace: Workspace, folder: Path) -> SalvagedTable:
     """Read every chunk of a table; `folder` is created, and removed again."""
     folder.mkdir(parents=True)
+    if entry.blocks is not None:
+        salvaged = survey_blocks(repository, entry, folder)
+        shutil.rmtree(folder)
+        return salvaged
     read = []
     for chunk in entry.chunks:
         read.append(_read(repository, entry, chunk, workspace, folder))
@@ -103,7 +97,7 @@ def _rows(chunk: Chunk) -> int:
 
 def _read(repository: Repository, entry: TableEntry, chunk: Chunk, workspace: Workspace, folder: Path) -> _Read:
     rows, gone = folder / "chunk.parquet", folder / "superseded.parquet"
-    if lost := _fetched(repository, chunk.object, rows):
+    if lost := read_through(repository, chunk.object, rows):
         return _Read(lost=lost)
     if missing := _columns_of_chunk(entry) - {field.name for field in pq.read_schema(rows)}:
         why = f"It lacks columns of the table: {', '.join(sorted(missing))}"
@@ -118,8 +112,8 @@ def _read(repository: Repository, entry: TableEntry, chunk: Chunk, workspace: Wo
     with workspace.cursor() as cursor:
         bounds = bounds_of(cursor, entry, rows)
         if chunk.superseded is None:
-            return _Read(chunk.exact_digest, bounds)
-        lost = _fetched(repository, chunk.superseded, gone)
+            return _Read(chunk.exact_digest or "", bounds)
+        lost = read_through(repository, chunk.superseded, gone)
         if lost is None:
             try:
                 leave_out(rows, gone, chunk)
@@ -139,26 +133,6 @@ def _columns_of_chunk(entry: TableEntry) -> set[str]:
     needed |= {reference_column(reference.name) for reference in table.references}
     needed |= {content_column(column) for column in table.soft_columns}
     return needed if is_in_other_columns(table, entry.natural_key) else needed | {KEY}
-
-
-def _fetched(repository: Repository, ref: ObjectRef, path: Path) -> LostObject | None:
-    """Fetch an object to `path` and read all of it as Parquet; returns what is wrong with it, or None."""
-    try:
-        repository.fetch(ref, path)
-    except DamagedRepository as error:
-        return LostObject(ref.sha256, error.why)
-    try:
-        require_bounded(path, rows=None, name=ref.sha256)
-    except DamagedRepository as error:
-        return LostObject(ref.sha256, error.why)
-    try:
-        with pq.ParquetFile(path) as file:
-            for _ in file.iter_batches(_ROWS_AT_ONCE):
-                pass
-    except (pa.ArrowException, OSError) as error:
-        # The bytes match the object's name and were just written here, so it is their content that is no Parquet.
-        return LostObject(ref.sha256, f"It cannot be read as Parquet: {str(error).splitlines()[0][:200]}")
-    return None
 
 
 def added(digests: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,10 @@ class Workspace:
     def forget(self) -> None:
         """Drop this schema with all its tables. Files that were written stay."""
         self.engine.execute(f"DROP SCHEMA {identifier(self.schema)} CASCADE")
+
+    def scratch(self, name: str) -> Path:
+        """A path in the workspace's folder that nobody else uses; nothing is there yet."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder)) / name
 
     @contextmanager
     def threads(self, number: int) -> Iterator[None]:

@@ -7,7 +7,9 @@ snapshot is never reported as a failure.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +18,9 @@ from pathlib import Path
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import EdmsBackupError, NoSpace, UnappliedMigrations
 from edms_tasks.files.declared_ids_in_names import findings_of
-from edms_tasks.incremental.previous_rows import Previous, keep_indexes
-from edms_tasks.inventory.model import Finding
+from edms_tasks.findings import make_finding
+from edms_tasks.incremental.previous_rows import Previous
+from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.last_backup_record import BackupRecord, described, remember
 from edms_tasks.lineage.owner import KnownEdms, known_edms
@@ -36,12 +39,15 @@ from flows.running.printable import error_text
 from flows.running.run import Run
 from flows.running.stopping import when_stopped
 from flows.tasks.inspect_tasks import check_database, inspect_edms, require_reachable
-from flows.tasks.serialize_tasks import Serialized
 from flows.tasks.verify_tasks import verify_snapshot
 
-ROW_INDEXES = "rows"
-"""The folder in the working folder with the indexes of the rows of the last snapshot."""
+_FORMER_INDEXES = "rows"
+"""The folder in the working folder in which earlier releases kept indexes of rows."""
 
+_FORMAT_CHANGED = (
+    "The previous snapshot has format 1, so all rows were stored once more, in format 2. "
+    "The next backup stores only changes again."
+)
 _PART_WRITTEN = "No snapshot was made. The next backup uses or removes what was written. The lock is released."
 
 
@@ -119,7 +125,9 @@ class SnapshotInTheMaking:
         of_folders = self._run.settings, self._source.report
         self.findings += [*self.place.findings, *unswappable_folders(*of_folders), *torn_databases(*of_folders)]
         if self.place.base is not None:
-            self.previous = Previous(*self.place.base, self._indexes)
+            self.previous = Previous(*self.place.base)
+            if self.previous.manifest.format == 1:
+                self._notes.append(_FORMAT_CHANGED)
 
     def begin(self) -> None:
         """Record the backup as pending; from here on it writes to the repository."""
@@ -130,9 +138,17 @@ class SnapshotInTheMaking:
         """Let the live system be replaced, after rows and files are read. Raises TargetChanged if it was replaced meanwhile."""
         self._together.release()
 
-    def unusable(self, serialized: Sequence[Serialized]) -> list[Finding]:
-        """The findings on tables of the previous snapshot that could not be reused, by subject."""
-        return sorted((one for table in serialized for one in table.unusable), key=lambda finding: finding.subject)
+    def unusable(self, tables: Sequence[Table], serialized: Sequence[SerializedTable]) -> list[Finding]:
+        """The findings on tables of which blocks of the previous snapshot could not be used again."""
+        return [
+            make_finding(
+                "previous-rows-unusable",
+                table.label,
+                f"Chunks of the previous snapshot cannot be used, so these rows were stored again: {made.unusable}",
+            )
+            for table, made in zip(tables, serialized, strict=True)
+            if made.unusable
+        ]
 
     def note_file_names(self, states: Sequence[FileNameState]) -> None:
         """Add what was found about ids in names of files."""
@@ -148,8 +164,8 @@ class SnapshotInTheMaking:
                 raise
             self._note("the backup could not be brought to its end", error)
 
-    def conclude(self, serialized: Sequence[Serialized]) -> None:
-        """Read the snapshot back to verify it, and write the records of it: the newest snapshot, its row index, the last backup."""
+    def conclude(self) -> None:
+        """Read the snapshot back to verify it, and write the records of it: the newest snapshot, the last backup."""
         snapshot_id, manifest = self._the_snapshot()
         when_stopped(
             f"Snapshot {snapshot_id[:12]} is written, and was not read again: `edms-backup verify {snapshot_id[:12]}` does that."
@@ -163,9 +179,8 @@ class SnapshotInTheMaking:
             self._objects_read = manifest.read_by_a_backup(known)
         except Exception as error:
             self._problems = (f"The snapshot could not be read back: {_said(error)}",)
-        tables = {one.table.table_id: one.table for one in serialized}
         self._try("what an earlier run left could not be cleared away", self._finish)
-        self._try("the index of its rows could not be kept", lambda: self._keep_indexes(snapshot_id, tables))
+        self._try("the indexes of an earlier release could not be removed", self._remove_indexes)
         self._try("the record of it in the working folder could not be written", self._remember)
 
     def result(self) -> BackupResult:
@@ -173,10 +188,6 @@ class SnapshotInTheMaking:
         result = self._result()
         self._try("the evidence in Prefect could not be left", lambda: leave_backup(self._run, result))
         return self._result()
-
-    @property
-    def _indexes(self) -> Path:
-        return self._run.settings.workdir / ROW_INDEXES
 
     def _the_snapshot(self) -> tuple[str, Manifest]:
         assert self.made is not None  # otherwise an error was raised
@@ -216,8 +227,12 @@ class SnapshotInTheMaking:
         )
         remember(self._run.settings.workdir, witness)
 
-    def _keep_indexes(self, snapshot_id: str, tables: Mapping[str, SerializedTable]) -> None:
-        keep_indexes(self._indexes, snapshot_id, tables)
+    def _remove_indexes(self) -> None:
+        folder = self._run.settings.workdir / _FORMER_INDEXES
+        for index in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
+            # Anything that does not have the name of a snapshot is not ours.
+            if re.fullmatch(r"[0-9a-f]{64}", index.name) and index.is_dir() and not index.is_symlink():
+                shutil.rmtree(index)
 
     def _finish(self) -> None:
         swept = self.repository.finish(self._writing)

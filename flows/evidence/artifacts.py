@@ -39,7 +39,7 @@ def leave_backup(run: Run, result: BackupResult) -> None:
             "model": entry.table.label,
             "rows": entry.state.rows,
             "bytes": entry.stored_bytes,
-            "exact digest": entry.state.exact_digest,
+            "proof": entry.state.fingerprint,
             "natural key": entry.natural_key.readable or entry.natural_key.source if entry.natural_key else "none",
         }
         for entry in manifest.tables
@@ -98,8 +98,8 @@ def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None
                 "model": entry.table.label,
                 "rows expected": entry.state.rows,
                 "rows found": state.rows if state else "missing",
-                "exact digest expected": entry.state.exact_digest,
-                "exact digest found": (state.exact_digest or "other columns") if state else "missing",
+                "proof expected": entry.state.fingerprint,
+                "proof found": (state.fingerprint or "other columns") if state else "missing",
                 "equal": state is not None and state.equals(entry.state),
             }
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.conversion.canonical_json import json_functions
 from edms_tasks.conversion.compatibility import Compatibility, assess_table
 from edms_tasks.conversion.converted_rows import converted_back, converted_entry, expected_entry, write_converted
@@ -29,7 +30,6 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.run_probe import run_on_another_engine
 from edms_tasks.manifest import Manifest, SequencePosition, TableEntry
 from edms_tasks.migrating.migration_outcome import CodeMigration
-from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema, require_rows
 from edms_tasks.salvage import Losses
@@ -310,7 +310,9 @@ def run_edms_commands(
 
 
 def _first_chunk(entry: TableEntry) -> TableEntry:
-    return entry.model_copy(update={"chunks": entry.chunks[:1]})
+    if entry.blocks is None:
+        return entry.model_copy(update={"chunks": entry.chunks[:1]})
+    return entry.model_copy(update={"chunks": entry.chunks_of(0), "blocks": entry.blocks[:1]})
 
 
 def _converted_manifest(

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.databases import open_database
-from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.digests.row_differences import explain
 from edms_tasks.files import FileCheck
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileNameState, TableEntry
-from edms_tasks.package import fetch_chunks
+from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.report import Verdict
 from edms_tasks.salvage import Losses
 from edms_tasks.scratch.raw_table import RawTable
@@ -146,18 +146,17 @@ def _explain(
     keys = run.call(tabulate_keys, manifest, tables, raws, workspace)
     read = [RowsReadBack(entries[table.id], raws[table.id]) for table in tables]
     found = run.map(measure_restored_table, read, keys)
-    computed = {table.id: state for table, state in zip(tables, found, strict=True)}
-    states = {table_id: MeasuredTable.whole(state) for table_id, state in computed.items()}
+    states = {table.id: state for table, state in zip(tables, found, strict=True)}
+    differences = {
+        entries[table_id].table.label: _rows_that_differ(
+            run, source, entries[table_id], raws[table_id], state, workspace, scratch
+        )
+        for table_id, state in states.items()
+        if not state.has_everything_of(entries[table_id].state)
+    }
     for table in restored:  # a table that the snapshot lacks is reported by the validation
         if table.id not in entries:
             states[table.id] = MeasuredTable(raws[table.id].rows, None)
-    differences = {
-        entries[table_id].table.label: _rows_that_differ(
-            run, source, entries[table_id], raws[table_id], workspace, scratch
-        )
-        for table_id, state in computed.items()
-        if state != entries[table_id].state
-    }
     named = [state.reference for state in manifest.file_names]
     indexes = {index.root.name: index for index in manifest.files}
     file_names = run.call(look_up_file_names, named, indexes, source.repository, keys, scratch)
@@ -165,9 +164,16 @@ def _explain(
 
 
 def _rows_that_differ(
-    run: Run, source: RestoreSource, entry: TableEntry, raw: RawTable, workspace: Workspace, scratch: Path
+    run: Run,
+    source: RestoreSource,
+    entry: TableEntry,
+    raw: RawTable,
+    found: MeasuredTable,
+    workspace: Workspace,
+    scratch: Path,
 ) -> tuple[str, ...]:
     folder = scratch / "differences"
     shutil.rmtree(folder, ignore_errors=True)
     chunks = fetch_chunks(source.repository, entry, folder)
-    return explain(entry, chunks, raw, workspace, sensitive=run.settings.validate_.sensitive)
+    sensitive = run.settings.validate_.sensitive
+    return explain(entry, chunks, raw, workspace, sensitive=sensitive, columns=found.different_columns)

@@ -14,9 +14,9 @@ from edms_tasks.inventory.model import FileRoot, Finding, Table
 from edms_tasks.manifest import FileIndex, TableEntry
 from edms_tasks.package import store_schema, store_table, write_manifest
 from edms_tasks.repository import Repository
+from edms_tasks.serialize import SerializedTable
 from flows.running.flow_decorators import task
 from flows.running.run import Run
-from flows.tasks.serialize_tasks import Serialized
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ package_schema = task(name="package schema", tags=["package"])(store_schema)
 
 
 @task(name="package table", tags=["package"], task_run_name="package {pair[0].label}", retries=2)
-def package_table(pair: tuple[Table, Serialized], repository: Repository) -> TableEntry:
+def package_table(pair: tuple[Table, SerializedTable], repository: Repository) -> TableEntry:
     """Store the chunks of a table."""
     table, serialized = pair
-    return store_table(repository, table, serialized.table)
+    return store_table(repository, table, serialized)
 
 
 @task(name="store files", tags=["files"], task_run_name="store the files of {root.name}")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.incremental.previous_rows import Previous
-from edms_tasks.incremental.row_index import StoredRows
-from edms_tasks.inventory.model import Finding, Table
+from edms_tasks.inventory.model import Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.checking import check_keys
 from edms_tasks.repository import Repository
@@ -27,14 +26,6 @@ class Extracted:
     folder: str  # the name of its folder, different from those of other tables
 
 
-@dataclass(frozen=True)
-class Serialized:
-    """A table as it will be stored, and the findings if the previous snapshot could not be reused."""
-
-    table: SerializedTable
-    unusable: tuple[Finding, ...]
-
-
 check_natural_keys = task(name="check natural keys", tags=["serialize"])(check_keys)
 
 
@@ -51,25 +42,14 @@ def serialize_rows(
     repository: Repository,
     folder: Path,
     chunk_rows: int,
-) -> Serialized:
+) -> SerializedTable:
     """Write the rows of a table that the previous snapshot does not hold already."""
     table, raw = extracted.table, extracted.raw
-    stored: StoredRows | None = None
-    unusable: Sequence[Finding] = ()
+    stored = None
     if previous is not None and raw.rows:
-        with keys.workspace.cursor() as cursor:
-            stored, unusable = previous.find(
-                repository,
-                table,
-                keys.keys[table.id].natural_key,
-                raw.encodings,
-                {column.name: keys.types[table.id][column.name] for column in table.columns},
-                cursor=cursor,
-                scratch=folder / "stored" / extracted.folder,
-                chunk_rows=chunk_rows,
-            )
-    made = serialize_table(table, raw, keys, folder / "serialized" / extracted.folder, chunk_rows, stored)
-    return Serialized(made, tuple(unusable))
+        key = keys.keys[table.id].natural_key
+        stored = previous.find(repository, table, key, raw.encodings, folder / "stored" / extracted.folder)
+    return serialize_table(table, raw, keys, folder / "serialized" / extracted.folder, chunk_rows, stored)
 
 
 def serialize_tables(
@@ -80,7 +60,7 @@ def serialize_tables(
     keys: CheckedKeys,
     previous: Previous | None,
     folder: Path,
-) -> list[Serialized]:
+) -> list[SerializedTable]:
     """Serialize tables, each on one thread: several threads for each would double the memory, no more."""
     extracted = [Extracted(table, raws[table.id], place) for place, table in numbered(tables)]
     return run.map(serialize_rows, extracted, keys, previous, repository, folder, run.settings.chunk_rows)

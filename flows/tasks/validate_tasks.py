@@ -7,10 +7,10 @@ from pathlib import Path
 
 from edms_tasks.databases import open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase, View
-from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.files import FileCheck, check_files
 from edms_tasks.keys.checked_keys import CheckedKeys
-from edms_tasks.manifest import Manifest, TableEntry, TableState
+from edms_tasks.manifest import Manifest, TableEntry
+from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.repository import Repository
 from edms_tasks.restore import keys_as_recorded, measure_restored, measure_rows
 from edms_tasks.scratch.raw_table import RawTable
@@ -65,8 +65,8 @@ tabulate_keys = task(name="tabulate keys", tags=["validate"], task_run_name="tab
 
 
 @task(name="measure table", tags=["validate"], task_run_name="measure {read.entry.table.label}")
-def measure_restored_table(read: RowsReadBack, keys: CheckedKeys) -> TableState:
-    """Compute everything that a manifest records of a table: count, digests, state of keys and references."""
+def measure_restored_table(read: RowsReadBack, keys: CheckedKeys) -> MeasuredTable:
+    """Compute everything that a manifest records of a table: count, proof, state of keys and references."""
     return measure_restored(read.entry, read.raw, keys)
 
 

@@ -32,12 +32,12 @@ def table(name: str, *columns: str, schema: str | None = None) -> Table:
 
 
 def entry(of: Table, rows: int) -> TableEntry:
-    chunks = (Chunk(object=REF, rows=rows, exact_digest="", content_digest=""),) if rows else ()
+    chunks = (Chunk(object=REF, rows=rows),) if rows else ()
     return TableEntry(
         table=of,
         natural_key=None,
         encodings=dict.fromkeys((column.name for column in of.columns), "native"),
-        state=TableState(rows=rows, exact_digest="", content_digest=""),
+        state=TableState(rows=rows),
         chunks=chunks,
     )
 

@@ -41,6 +41,6 @@ def _entry(carried: str) -> TableEntry:
         table=Table(id="public.paper", schema_name="public", name="paper", primary_key=(), columns=columns),
         natural_key=None,
         encodings={"body": "native", carried: "native"},
-        state=TableState(rows=1, exact_digest="", content_digest=""),
+        state=TableState(rows=1),
         chunks=(),
     )

@@ -14,11 +14,14 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.natural_keys import derive_candidates
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.checking import check_keys, key_of_candidates
+from edms_tasks.keys.joined_rows import joined
+from edms_tasks.keys.table_counts import measure_table
 from edms_tasks.manifest import TableEntry, TableState
+from edms_tasks.proof.table_proof import measure
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import open_workspace
-from edms_tasks.serialize import SerializedTable, joined, measure_table, serialize_table
+from edms_tasks.serialize import SerializedTable, serialize_table
 
 CHUNK_ROWS = 2  # forces every boundary
 
@@ -46,15 +49,25 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
         schema, sequences = view.capture_schema(folder / "schema"), view.sequences()
     staging = database.stage(schema, None, 2)
     entries = []
+    before: dict[str, TableState] = {}
     with open_workspace(folder / "workspace", memory_limit_mb=200, threads=1) as workspace:
         keys = check_keys(tables, raws, workspace)
         for table in tables:
             made = serialize_table(table, raws[table.id], keys, folder / "made" / table.id, CHUNK_ROWS)
             entry = TableEntry(
-                table=table, natural_key=made.natural_key, encodings=made.encodings, state=made.state, chunks=()
+                table=table,
+                natural_key=made.natural_key,
+                encodings=made.encodings,
+                state=made.state,
+                chunks=(),
+                blocks=tuple(block.block for block in made.blocks),
+                ordered_by=made.ordered_by,
+                types=made.types,
             )
             assert _keys_differ(table, raws[table.id], keys, made) == []
-            assert staging.load(entry, [chunk.path for chunk in made.new]) == entry.state.rows
+            assert staging.load(entry, _new(made)) == entry.state.rows
+            before[table.id] = _measured(entry, raws[table.id], keys)
+            assert before[table.id].proof == made.state.proof
             entries.append(entry)
     staging.finish(entries, sequences)
     chosen = {entry.table.id: entry.natural_key for entry in entries}
@@ -63,10 +76,10 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
         raws = {t.id: extract_table(view, t, folder / "back" / t.id, CHUNK_ROWS) for t in view.tables()}
     with open_workspace(folder / "workspace", memory_limit_mb=200, threads=1) as workspace:
         keys = key_of_candidates(tables, raws, workspace, chosen)
-        after = {table.id: measure_table(table, raws[table.id], keys) for table in tables}
+        after = {entry.table.id: _measured(entry, raws[entry.table.id], keys) for entry in entries}
     return ThereAndBack(
         url=staging.address.url(),
-        before={entry.table.id: entry.state for entry in entries},
+        before=before,
         after=after,
         encodings={entry.table.id: dict(entry.encodings) for entry in entries},
         schema=schema,
@@ -74,14 +87,24 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
     )
 
 
+def _measured(entry: TableEntry, raw: RawTable, keys: CheckedKeys) -> TableState:
+    """Everything that can be measured of a table's rows: counts, digests, and the proof in the entry's blocks."""
+    proof = measure(entry, raw, keys.workspace).proof
+    return measure_table(entry.table, raw, keys).model_copy(update={"proof": proof})
+
+
+def _new(made: SerializedTable) -> list[Path]:
+    return [block.new.path for block in made.blocks if block.new is not None]
+
+
 def _keys_differ(table: Table, raw: RawTable, keys: CheckedKeys, made: SerializedTable) -> list[object]:
     """Keys of rows that those of the chunks are not, and the other way round."""
-    if not made.new:
+    if not made.blocks:
         return []
     key = identifier(KEY)
     with keys.workspace.cursor() as cursor:
         rows = f"SELECT {key} FROM ({joined(table, raw, keys)})"
-        stored = f"SELECT {key} FROM {chunks(cursor, table, made.natural_key, [chunk.path for chunk in made.new])}"
+        stored = f"SELECT {key} FROM {chunks(cursor, table, made.natural_key, _new(made))}"
         both = f"(({rows}) EXCEPT ALL ({stored})) UNION ALL (({stored}) EXCEPT ALL ({rows}))"
         return list(cursor.execute(both).fetchall())
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edms_tasks.digests.measured_state import MeasuredTable
 from edms_tasks.inventory.model import (
     Column,
     Edms,
@@ -24,6 +23,7 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.manifest import FileIndex, Manifest, NativeSchema, ObjectRef, ReferenceState, TableEntry, TableState
+from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.quoting import identifier
 
 PERSON = 'Order "%s" :who {batch}'
@@ -90,13 +90,14 @@ def states(**changed: dict[str, Any]) -> dict[str, MeasuredTable]:
 
 
 def states_of_equal_rows() -> dict[str, MeasuredTable]:
-    """What a validation measures where all rows are equal: numbers and exact digests, and nothing else."""
-    return {name: MeasuredTable(state.rows, state.exact_digest) for name, state in states().items()}
+    """What a validation measures where all rows are equal: numbers and fingerprints, and nothing else."""
+    return {name: MeasuredTable(state.rows, state.fingerprint) for name, state in states().items()}
 
 
 def manifest() -> Manifest:
     """What went in."""
     return Manifest(
+        format=1,
         created=datetime(2026, 11, 22, 3, 0, 0, tzinfo=UTC),
         tag="nightly",
         edms=Edms(

@@ -102,13 +102,13 @@ def test_a_null_in_a_required_column_is_named_by_its_column(tmp_path: Path) -> N
     assert "NULLs in major: 3" in failure.message
 
 
-@pytest.mark.parametrize("digest", ["exact_digest", "content_digest"])
-def test_a_digest_that_differs_is_caught_and_named(sqlite: str, tmp_path: Path, digest: str) -> None:
+@pytest.mark.parametrize(("digest", "named"), [("fingerprint", "proof"), ("content_digest", "content digest")])
+def test_a_digest_that_differs_is_caught_and_named(sqlite: str, tmp_path: Path, digest: str, named: str) -> None:
     measured = states(doc={digest: "0" * 32})
 
     result = validate_restored(manifest(), measured, [FoundFiles()], sqlite, tmp_path / "reports")
 
-    assert failed_checks(result) == {f"digests | documents.Document: {digest.replace('_', ' ')}"}
+    assert failed_checks(result) == {f"digests | documents.Document: {named}"}
 
 
 def test_no_expectation_is_made_for_what_was_not_measured(sqlite: str, tmp_path: Path) -> None:
@@ -116,9 +116,9 @@ def test_no_expectation_is_made_for_what_was_not_measured(sqlite: str, tmp_path:
 
     assert result.success
     digests = next(suite for suite in result.suites if suite.subject == "digests")
-    assert {check.name.rpartition(": ")[2] for check in digests.checks} == {"tables", "exact digest"}
+    assert {check.name.rpartition(": ")[2] for check in digests.checks} == {"tables", "proof"}
     evidence = "".join(path.read_text() for path in (tmp_path / "reports").rglob("*") if path.is_file())
-    assert not any(entry.state.content_digest in evidence for entry in manifest().tables)
+    assert not any(str(entry.state.content_digest) in evidence for entry in manifest().tables)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_table_that_was_not_measured_fails(sqlite: str, tmp_path: Path) -> Non
     result = validate_restored(manifest(), measured, [FoundFiles()], sqlite, tmp_path / "reports")
 
     assert "documents.Document | digest" in failed_checks(result)
-    assert "digests | documents.Document: exact digest" in failed_checks(result)
+    assert "digests | documents.Document: proof" in failed_checks(result)
 
 
 def test_a_table_nobody_expected_fails(sqlite: str, tmp_path: Path) -> None:

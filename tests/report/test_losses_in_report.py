@@ -22,7 +22,7 @@ LOSSES = Losses(
 
 
 def test_losses_come_before_what_was_restored(tmp_path: Path) -> None:
-    found = states(doc={"rows": 3, "exact_digest": "0" * 32})
+    found = states(doc={"rows": 3, "fingerprint": "0" * 32})
 
     page, machine = written(tmp_path, verdict="salvaged", states=found, losses=LOSSES)
 
@@ -40,7 +40,7 @@ def test_losses_come_before_what_was_restored(tmp_path: Path) -> None:
 
 
 def test_a_table_that_lost_nothing_and_has_another_digest_is_not_called_whole(tmp_path: Path) -> None:
-    page, machine = written(tmp_path, verdict="failed", states=states(select={"exact_digest": "0" * 32}), losses=LOSSES)
+    page, machine = written(tmp_path, verdict="failed", states=states(select={"fingerprint": "0" * 32}), losses=LOSSES)
 
     conditions = {model["model"]: model["condition"] for model in machine["losses"]["models"]}
     assert conditions["documents.Version"] == "differs"

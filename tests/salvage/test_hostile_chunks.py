@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Chunk, Manifest, ObjectRef, TableEntry
-from edms_tasks.package import fetch_chunks
 from edms_tasks.repository import Repository
 from edms_tasks.salvage import survey_table
 from edms_tasks.salvage.lost_ids import Bounds, ids_of_lost
@@ -67,11 +67,27 @@ def _with(entry: TableEntry, number: int, **changed: object) -> TableEntry:
     return entry.model_copy(update={"chunks": tuple(chunks)})
 
 
+def _with_another_text(repository: Repository, chunk: Chunk) -> bytes:
+    rows = pq.read_table(io.BytesIO(repository.read(chunk.object)))
+    texts = pa.array([f"{text} and more" for text in rows["text"].to_pylist()])
+    return _parquet_of(rows.set_column(rows.schema.get_field_index("text"), "text", texts))
+
+
+def _with_other_ids(repository: Repository, chunk: Chunk) -> bytes:
+    rows = pq.read_table(io.BytesIO(repository.read(chunk.object)))
+    return _parquet_of(rows.set_column(0, "id", rows["id"].cast(pa.string())))
+
+
+def _parquet_of(rows: pa.Table) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(rows, target)
+    return target.getvalue()
+
+
 LIES: dict[str, Callable[[Repository, Chunk], dict[str, object]]] = {
     "no Parquet": lambda repository, chunk: {"object": _stored(repository, b"PAR1 and nothing else PAR1")},
     "other columns": lambda repository, chunk: {"object": _stored(repository, _parquet(id=[1, 2, 3]))},
-    "another exact digest": lambda repository, chunk: {"exact_digest": "0" * 32},
-    "another content digest": lambda repository, chunk: {"content_digest": "0" * 32},
+    "another type": lambda repository, chunk: {"object": _stored(repository, _with_other_ids(repository, chunk))},
     "a size that is not its own": lambda repository, chunk: {
         "object": chunk.object.model_copy(update={"size": chunk.object.size + 1})
     },
@@ -145,6 +161,20 @@ def test_a_chunk_that_is_not_what_the_manifest_says_is_lost_alone(
     assert found.entry.chunks == (entry.chunks[0], *entry.chunks[2:])
 
 
+def test_rows_that_are_not_those_of_their_block_lose_it(
+    entry: TableEntry, repository: Repository, workspace: Workspace, tmp_path: Path
+) -> None:
+    lied = _with(entry, 0, object=_stored(repository, _with_another_text(repository, entry.chunks[0])))
+    block = [number for number, chunk in enumerate(entry.chunks) if chunk.block == entry.chunks[0].block]
+
+    found = survey_table(repository, lied, workspace, tmp_path / "survey")
+
+    assert found.loss is not None and [chunk.number - 1 for chunk in found.loss.chunks] == block
+    assert {chunk.object.sha256 for chunk in found.entry.chunks} == {
+        chunk.object.sha256 for number, chunk in enumerate(entry.chunks) if number not in block
+    }
+
+
 @pytest.mark.parametrize("numbers", LISTS)
 def test_an_invalid_list_of_superseded_rows_loses_its_chunk(
     numbers: str, entry: TableEntry, repository: Repository, workspace: Workspace, tmp_path: Path
@@ -160,17 +190,22 @@ def test_an_invalid_list_of_superseded_rows_loses_its_chunk(
     assert found.loss.chunks[0].object.sha256 == lying.sha256
 
 
-def test_a_list_that_names_other_rows_than_the_snapshot_left_out_loses_the_whole_table(
+def test_a_list_that_names_other_rows_than_the_snapshot_left_out_loses_its_block(
     entry: TableEntry, repository: Repository, workspace: Workspace, tmp_path: Path
 ) -> None:
-    """Every object is what its name says, and the sum of all is not: whose rows are false cannot be told."""
+    """Every object is what its name says, and all together are not: which of the block's rows are false cannot be told."""
     (place,) = [number for number, chunk in enumerate(entry.chunks) if chunk.superseded_rows == 2]
     lying = _stored(repository, _parquet(row=[5, 6]))
 
     found = survey_table(repository, _with(entry, place, superseded=lying), workspace, tmp_path / "survey")
 
-    assert found.loss is not None and found.rows == 0 and found.entry.chunks == ()
-    assert "do not match the digest" in found.loss.why
+    block = entry.chunks[place].block
+    assert found.loss is not None and block is not None and entry.blocks is not None
+    assert found.rows == entry.state.rows - entry.blocks[block].rows
+    assert {chunk.number - 1 for chunk in found.loss.chunks} == {
+        n for n, c in enumerate(entry.chunks) if c.block == block
+    }
+    assert all("do not match the hashes of their block" in chunk.object.why for chunk in found.loss.chunks)
 
 
 def test_an_intact_table_is_not_lost(
@@ -179,7 +214,7 @@ def test_an_intact_table_is_not_lost(
     """Otherwise the others would pass for a reason that is not theirs."""
     found = survey_table(repository, entry, workspace, tmp_path / "survey")
 
-    assert (found.loss, found.rows, found.exact_digest) == (None, entry.state.rows, entry.state.exact_digest)
+    assert (found.loss, found.rows, found.fingerprint) == (None, entry.state.rows, entry.state.proof)
 
 
 def test_keys_of_lost_rows_are_named_only_if_chunks_are_in_key_order(entry: TableEntry) -> None:

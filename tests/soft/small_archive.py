@@ -19,9 +19,10 @@ from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.inventory.natural_keys import derive_candidates
 from edms_tasks.inventory.soft_references import with_declared
 from edms_tasks.keys.checking import check_keys
+from edms_tasks.keys.table_counts import measure_table
 from edms_tasks.manifest import ReferenceState, TableState
 from edms_tasks.scratch.workspace import open_workspace
-from edms_tasks.serialize import measure_table, serialize_table
+from edms_tasks.serialize import serialize_table
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 
@@ -40,7 +41,7 @@ class Archive:
 
     def digest(self, table: str) -> str:
         """The content digest: what must not depend on ids."""
-        return self.states[table].content_digest
+        return self.states[table].content_digest or ""
 
     def column(self, table: str, name: str, by: str = "id") -> dict[Any, Any]:
         """A stored column's values by another's."""
@@ -79,9 +80,9 @@ def read_archive(url: str, declared: Sequence[dict[str, str]], folder: Path, *, 
         keys = check_keys(list(tables.values()), raws, workspace)
         for name, table in tables.items():
             made = serialize_table(table, raws[name], keys, folder / "made" / name, chunk_rows)
-            assert measure_table(table, raws[name], keys) == made.state
-            states[name] = made.state
-            rows[name] = (
-                pa.concat_tables([pq.read_table(chunk.path) for chunk in made.new]) if made.new else pa.table({})
-            )
+            states[name] = measure_table(table, raws[name], keys)
+            counts = {"exact_digest": None, "content_digest": None, "proof": made.state.proof}
+            assert states[name].model_copy(update=counts) == made.state
+            written = [pq.read_table(block.new.path) for block in made.blocks if block.new is not None]
+            rows[name] = pa.concat_tables(written) if written else pa.table({})
         return Archive(tables, states, rows, keys.findings)

@@ -15,6 +15,7 @@ import pytest
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
+from tests.plain_snapshot_reader import PlainRepository, content_digest
 from tests.running import run_verify
 from tests.soft.paper_archive import PaperArchive, paper_archive
 
@@ -78,7 +79,7 @@ def test_a_restore_validates_rows_and_files_and_reports_only_what_it_measured(ba
 
     assert result.success, result.failures
     said = json.dumps(json.loads((result.data_docs.parent.parent / "validation.json").read_text(encoding="utf-8")))
-    assert "small.Rule: exact digest" in said and "missing files" in said
+    assert "small.Rule: proof" in said and "missing files" in said
     assert "rows dangling" not in said and "content digest" not in said and "files of no row" not in said
     assert run_verify(archive.settings, snapshot="latest").as_json()["problems"] == []
 
@@ -92,19 +93,19 @@ _EXCHANGED = (
 DAMAGES = {
     "a plain id re-pointed to another document": (
         "UPDATE small_rule SET document_ref = 12 WHERE document_ref = 3",
-        "small.Rule: content digest",
+        "small.Rule: proof",
     ),
     "an id in a list re-pointed": (
         "UPDATE small_rule SET document_list = replace(document_list, '101', '102')",
-        "small.Rule: content digest",
+        "small.Rule: proof",
     ),
     "an id in JSON re-pointed": (
         "UPDATE small_rule SET payload = CAST(replace(CAST(payload AS text), '102', '101') AS {json})",
-        "small.Rule: content digest",
+        "small.Rule: proof",
     ),
     "an id in a string re-pointed": (
         "UPDATE small_rule SET label = replace(label, 'document_101', 'document_102')",
-        "small.Rule: content digest",
+        "small.Rule: proof",
     ),
     "an id in JSON that loses its row": (
         "UPDATE small_rule SET state = replace(state, '101', '999')",
@@ -121,7 +122,7 @@ DAMAGES = {
     # No row of the rules has changed, and every id still leads to a row: to the wrong one.
     "two documents that changed places": (
         _EXCHANGED.format("SOP-1", "SOP-2"),
-        "small.Rule: content digest",
+        "small.Document: proof",
     ),
     "two pictures whose documents changed places": (
         _EXCHANGED.format("SOP-3", "SOP-4"),
@@ -151,19 +152,21 @@ def test_a_damaged_soft_reference_fails_the_validation_and_is_named(backed: Back
 
 def test_an_installation_with_other_ids_has_the_same_content_digests(tmp_path: Path) -> None:
     others = {"SOP-3": 7, "SOP-1": 1000, "SOP-4": 20, "SOP-2": 21}
-    here = paper_archive(tmp_path / "here", IDS).backup().manifest
-    there = paper_archive(tmp_path / "there", {number: others[number] for number in IDS}).backup().manifest
+    here = paper_archive(tmp_path / "here", IDS).backup()
+    there = paper_archive(tmp_path / "there", {number: others[number] for number in IDS}).backup()
 
-    def contents(manifest: Manifest) -> dict[str, str]:
+    def contents(folder: str, snapshot_id: str) -> dict[str, str]:
+        repository = PlainRepository(tmp_path / folder / "repository")
         return {
-            entry.table.label: entry.state.content_digest
-            for entry in manifest.tables
-            if entry.table.label in ("small.Document", "small.Rule")
+            entry["table"]["model"]: content_digest(entry, repository.frame(entry))
+            for entry in repository.manifest(snapshot_id)["tables"]
+            if entry["table"]["model"] in ("small.Document", "small.Rule")
         }
 
-    assert contents(here) == contents(there)
-    assert here.file_names[0].content_digest == there.file_names[0].content_digest
-    assert here.files[0].digest != there.files[0].digest
+    assert contents("here", here.snapshot_id) == contents("there", there.snapshot_id)
+    here_manifest, there_manifest = here.manifest, there.manifest
+    assert here_manifest.file_names[0].content_digest == there_manifest.file_names[0].content_digest
+    assert here_manifest.files[0].digest != there_manifest.files[0].digest
 
 
 def test_an_unchanged_row_is_not_stored_again(backed: Backed) -> None:

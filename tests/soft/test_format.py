@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
+from tests.plain_snapshot_reader import PlainRepository, proof
 from tests.soft.content_from_the_document import content
 from tests.soft.paper_archive import paper_archive
 from tests.soft.small_archive import execute, read_archive
@@ -46,12 +46,11 @@ def _values(frame: pd.DataFrame, column: str) -> list[Any]:
     return [None if value is pd.NA else value for value in frame[column].tolist()]
 
 
-def test_digests_recomputed_as_documented_equal_the_manifest(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:
+def test_proofs_recomputed_as_documented_equal_the_manifest(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:
     repository, manifest = snapshot
     for entry in manifest["tables"]:
         frame = repository.frame(entry)
-        assert exact_digest(entry, frame) == entry["state"]["exact_digest"]
-        assert content_digest(entry, frame) == entry["state"]["content_digest"]
+        assert proof(entry, frame) == entry["state"]["proof"]
 
 
 def test_content_marks_and_counts_are_as_documented(snapshot: tuple[PlainRepository, dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ def _table(name: str, *columns: str, model: str | None = None, drifted: str = ""
 
 
 def _entry(table: Table, rows: int = 3) -> TableEntry:
-    state = TableState(rows=rows, exact_digest="", content_digest="")
+    state = TableState(rows=rows)
     return TableEntry(table=table, natural_key=None, encodings={}, state=state, chunks=())
 
 

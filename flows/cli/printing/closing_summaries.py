@@ -172,12 +172,12 @@ def print_snapshot(console: Console, snapshot_id: str, manifest: Manifest, notes
     line(console, f"holds     {_contents(manifest)}")
     line(console, f"made by   {_versions(manifest)}")
     print_findings(console, manifest.findings, shown=None)
-    headings = ("model or table", ">rows", "exact digest", ">bytes", ">dangling", "natural key")
+    headings = ("model or table", ">rows", "proof", ">bytes", ">dangling", "natural key")
     tables = [
         (
             entry.table.label,
             f"{entry.state.rows:,}",
-            entry.state.exact_digest[:12],
+            entry.state.fingerprint[:12],
             filesize.decimal(entry.stored_bytes),
             f"{sum(reference.dangling for reference in entry.state.references):,}",
             _key_text(entry),

@@ -1,0 +1,31 @@
+"""Count and digest the rows of a table with their natural keys."""
+
+from __future__ import annotations
+
+from edms_tasks.digests.table_state import counts_of, digested_empty_state, empty_state, state_of
+from edms_tasks.inventory.model import Table
+from edms_tasks.keys.checked_keys import CheckedKeys
+from edms_tasks.keys.joined_rows import joined
+from edms_tasks.manifest import TableState
+from edms_tasks.scratch.raw_table import RawTable
+
+
+def measure_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:
+    """The counts and digests (format 1) of raw rows; nothing is written."""
+    key = keys.keys[table.id]
+    if not raw.rows:
+        return digested_empty_state(table).model_copy(update={"key_nulls": key.nulls, "key_duplicates": key.duplicates})
+    with keys.workspace.cursor() as cursor:
+        source = f"({joined(table, raw, keys)})"
+        types = keys.types[table.id]
+        return state_of(cursor, table, key.natural_key, source, nulls=key.nulls, duplicates=key.duplicates, types=types)
+
+
+def count_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:
+    """The counts of raw rows, of their references and of their keys; without proof."""
+    key = keys.keys[table.id]
+    if not raw.rows:
+        return empty_state(table).model_copy(update={"key_nulls": key.nulls, "key_duplicates": key.duplicates})
+    with keys.workspace.cursor() as cursor:
+        source = f"({joined(table, raw, keys)})"
+        return counts_of(cursor, table, source, nulls=key.nulls, duplicates=key.duplicates)

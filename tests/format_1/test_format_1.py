@@ -1,0 +1,118 @@
+"""Snapshots of format 1 are verified, restored, compared, salvaged and continued by snapshots of format 2."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.independent_comparison import picture
+from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
+from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
+from tests.running import Protected, protect, run_diff
+
+pytestmark = pytest.mark.slow
+FOLDER = Path(__file__).parent
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def old(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Callable[[Engine], Protected]:
+    """An empty EDMS whose repository has snapshots of format 1 of another installation."""
+
+    def make(engine: Engine) -> Protected:
+        protected = protect(edms_factory(engine, populate=False), tmp_path, extra="[validate]\ndjango_check = false")
+        with tarfile.open(FOLDER / f"{engine}.tar.xz") as packed:
+            packed.extractall(tmp_path, filter="data")
+        return protected
+
+    return make
+
+
+def _expected(engine: Engine) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((FOLDER / f"{engine}.json").read_bytes())
+    return found
+
+
+def _hashes(edms: ReferenceEdms) -> dict[str, str]:
+    parts = {name: part for name, part in picture(edms).items() if name != "schema"}
+    return {
+        name: hashlib.sha256(json.dumps(part, sort_keys=True, default=_plain).encode()).hexdigest()
+        for name, part in parts.items()
+    }
+
+
+def _plain(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_old_snapshots_are_verified_and_come_back_exactly(engine: Engine, old: Callable[[Engine], Protected]) -> None:
+    protected = old(engine)
+    assert protected.verify().problems == ()
+
+    for one in _expected(engine):
+        result = protected.restore(one["snapshot"])
+        assert result.success and result.promoted, result.failures
+        assert _hashes(protected.edms) == one["picture"]
+
+
+def test_a_plain_reader_reads_old_snapshots(old: Callable[[Engine], Protected]) -> None:
+    repository = PlainRepository(old("sqlite").repository)
+    for one in _expected("sqlite"):
+        for entry in repository.manifest(one["snapshot"])["tables"]:
+            frame = repository.frame(entry)
+            assert exact_digest(entry, frame) == entry["state"]["exact_digest"]
+            assert content_digest(entry, frame) == entry["state"]["content_digest"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def test_the_next_backup_is_of_format_2_and_the_one_after_it_stores_no_row(
+    engine: Engine, old: Callable[[Engine], Protected]
+) -> None:
+    protected = old(engine)
+    newest = _expected(engine)[-1]["snapshot"]
+    manifest = json.loads((protected.repository / "snapshots" / f"{newest}.json").read_bytes())
+    same = f'[edms]\nid = "{manifest["identity"]["id"]}"'
+    protected.config.write_text(
+        protected.config.read_text(encoding="utf-8").replace("[edms]", same, 1), encoding="utf-8"
+    )
+    assert protected.restore(newest).success
+    config = json.loads((protected.repository / "config.json").read_bytes())
+    assert config["format"] == 1
+
+    made = protected.backup()
+    again = protected.backup()
+
+    assert json.loads((protected.repository / "config.json").read_bytes()) == {**config, "format": 2}
+    assert made.verified and made.manifest.format == 2 and again.verified
+    assert [note for note in made.notes if "format 1" in note] and not [
+        note for note in again.notes if "format 1" in note
+    ]
+    assert again.manifest.tables == made.manifest.tables
+    assert protected.verify().problems == ()
+    assert run_diff(protected.settings, snapshot=newest, other=made.snapshot_id).equal
+    assert protected.restore(again.snapshot_id).success
+    assert _hashes(protected.edms) == _expected(engine)[-1]["picture"]
+
+
+def test_a_damaged_old_snapshot_fails_its_verification_and_is_salvaged(old: Callable[[Engine], Protected]) -> None:
+    protected = old("sqlite")
+    newest = _expected("sqlite")[-1]["snapshot"]
+    manifest = json.loads((protected.repository / "snapshots" / f"{newest}.json").read_bytes())
+    entry = max(manifest["tables"], key=lambda entry: len(entry["chunks"]))
+    chunk = entry["chunks"][0]
+    path = protected.repository / "objects" / chunk["object"]["sha256"][:2] / chunk["object"]["sha256"]
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    assert any(entry["table"]["model"] in problem for problem in protected.verify(newest).problems)
+    refused = protected.restore(newest, salvage=True, into=str(protected.edms.database_path.with_name("salvaged.sqlite3")),
+                                into_files=protected.config.parent / "salvaged")  # fmt: skip
+    assert refused.losses is not None
+    (lost,) = [table for table in refused.losses.tables if table.label == entry["table"]["model"]]
+    assert lost.lost == chunk["rows"] - chunk["superseded_rows"]
