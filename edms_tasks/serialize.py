@@ -21,14 +21,14 @@ from edms_tasks.chunks.chunk_file import write_chunk
 from edms_tasks.chunks.ordered_rows import OrderedRows, rows_with_keys
 from edms_tasks.digests.table_state import StateOfRows, dangling_examples, empty_state
 from edms_tasks.errors import CheckFailed, DamagedRepository
-from edms_tasks.incremental.block_changes import changes
+from edms_tasks.incremental.block_changes import BlockChanges, changes
 from edms_tasks.incremental.previous_rows import StoredTable
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.joined_rows import joined
 from edms_tasks.manifest import Block, Chunk, Encoding, TableState
 from edms_tasks.proof.block_cuts import BLOCK_BYTES, Piece, cut_at_keys
-from edms_tasks.proof.block_hash import hash_columns, hash_table
+from edms_tasks.proof.block_hash import differing, hash_columns, hash_table
 from edms_tasks.proof.row_order import NotInOrder
 from edms_tasks.proof.table_proof import block_of, own_columns, types_of
 from edms_tasks.scratch.raw_table import RawTable
@@ -117,9 +117,11 @@ def _serialized(
     if stored is not None and not stored.has_form(rows.schema, rows.columns):
         stored = None
     cuts = stored.cuts(rows.schema) if stored and rows.columns else []
+    # A block may grow by half before it is cut in two: otherwise one character more would do it.
+    most_rows, most_bytes = (chunk_rows * 3 // 2, BLOCK_BYTES * 3 // 2) if stored else (chunk_rows, BLOCK_BYTES)
     state = StateOfRows(table)
     made = []
-    for number, piece in enumerate(cut_at_keys(rows.tables, rows.columns, cuts, rows=chunk_rows, size=BLOCK_BYTES)):
+    for number, piece in enumerate(cut_at_keys(rows.tables, rows.columns, cuts, rows=most_rows, size=most_bytes)):
         state.add(piece.rows)
         hashes = hash_columns(piece.rows, raw.encodings)
         block = block_of(piece.rows, rows.columns, hashes)
@@ -166,9 +168,10 @@ def _kept_block(
     """A block of which the previous snapshot has rows. Raises DamagedRepository if one of its objects is missing or damaged."""
     stored.require_chunks(place)
     chunks = stored.entry.chunks_of(place)
-    if block.columns == stored.blocks[place].columns:
+    before = stored.blocks[place]
+    if block.columns == before.columns:
         return SerializedBlock(block, tuple(KeptChunk(chunk, None, chunk.superseded_rows) for chunk in chunks), None)
-    changed = changes(rows, stored.rows_of(place), [chunk.rows for chunk in chunks], ordered_by)
+    changed = _changes(block, rows, before, ordered_by, stored, place)
     if changed is None:
         return SerializedBlock(block, (), _written(rows, path))
     kept = []
@@ -180,6 +183,18 @@ def _kept_block(
         kept.append(KeptChunk(chunk, superseded, len(gone)))
     new = rows.take(pa.array(changed.new))
     return SerializedBlock(block, tuple(kept), _written(new, path) if new.num_rows else None)
+
+
+def _changes(
+    block: Block, rows: pa.Table, before: Block, ordered_by: Sequence[str], stored: StoredTable, place: int
+) -> BlockChanges | None:
+    """The rows that changed; where all rows have the keys they had, only columns with other hashes are read and compared."""
+    different = differing(block.columns, before.columns)
+    same_keys = block.rows == before.rows and different.isdisjoint(ordered_by)
+    columns = [name for name in rows.column_names if name in different or name in ordered_by] if same_keys else None
+    totals = [chunk.rows for chunk in stored.entry.chunks_of(place)]
+    held = rows.select(columns) if columns else rows
+    return changes(held, stored.rows_of(place, columns), totals, ordered_by, same_keys=same_keys)
 
 
 def _written(rows: pa.Table, path: Path) -> NewChunk:

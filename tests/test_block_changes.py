@@ -40,18 +40,26 @@ def _bits(table: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
-@given(first=_ROWS, second=_ROWS, third=_ROWS)
+@given(first=_ROWS, second=_ROWS, third=_ROWS, aligned=st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_kept_and_new_rows_are_the_block(first: Any, second: Any, third: Any) -> None:
+def test_kept_and_new_rows_are_the_block(first: Any, second: Any, third: Any, aligned: bool) -> None:
     chunks = [_table(first)]
     gone: list[np.ndarray[Any, Any]] = [np.zeros(0, np.int32)]
-    for rows in (first | second, {**second, **third}):
+    for rows in (
+        first | {key: row for key, row in second.items() if key in first},
+        first | second,
+        {**second, **third},
+    ):
         block = _table(rows)
         stored = []
         for chunk, dead in zip(chunks, gone, strict=True):
             live = np.setdiff1d(np.arange(chunk.num_rows, dtype=np.int32), dead)
             stored.append((chunk.take(pa.array(live)), live))
-        found = changes(block, stored, [chunk.num_rows for chunk in chunks], ["number", "name"])
+        keys = [row[:2] for part, _ in stored for row in _bits(part)]
+        same_keys = sorted(keys) == sorted(row[:2] for row in _bits(block))
+        found = changes(
+            block, stored, [chunk.num_rows for chunk in chunks], ["number", "name"], same_keys=same_keys and aligned
+        )
         if found is None:  # stored anew
             assert any(2 * len(set(_bits(chunk)) & set(_bits(block))) < chunk.num_rows for chunk in chunks)
             chunks, gone = [block], [np.zeros(0, np.int32)]
@@ -75,6 +83,6 @@ def test_a_block_in_many_pieces_is_stored_anew() -> None:
     pieces = [(pa.table({"id": [n]}), np.zeros(1, np.int32)) for n in range(8)]
     block = pa.table({"id": list(range(8))})
 
-    assert changes(block, pieces, [1] * 8, ["id"]) is None
-    seven = changes(block, pieces[:7], [1] * 7, ["id"])
+    assert changes(block, pieces, [1] * 8, ["id"], same_keys=True) is None
+    seven = changes(block, pieces[:7], [1] * 7, ["id"], same_keys=False)
     assert seven is not None and seven.new.tolist() == [7]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,13 @@ def block_rows(repository: Repository, entry: TableEntry, number: int, folder: P
     return _together(repository, entry, entry.chunks_of(number), folder)
 
 
-def chunk_rows(repository: Repository, chunk: Chunk, folder: Path) -> tuple[pa.Table, npt.NDArray[np.int32]]:
-    """The rows of a chunk that are not superseded, and their numbers in it; raises DamagedRepository."""
+def chunk_rows(
+    repository: Repository, chunk: Chunk, folder: Path, columns: Sequence[str] | None = None
+) -> tuple[pa.Table, npt.NDArray[np.int32]]:
+    """The rows of a chunk that are not superseded, and their numbers in it; raises DamagedRepository. `columns`: only these."""
     path = folder / "chunk.parquet"
     _fetch(repository, chunk, path)
-    rows = _read(path, chunk.object.sha256)
+    rows = _read(path, chunk.object.sha256, columns)
     live = np.arange(rows.num_rows, dtype=np.int32)
     if chunk.superseded is not None:
         live = live[_kept(repository, chunk, path.with_suffix(".superseded"))]
@@ -125,10 +128,10 @@ def _without(gone: Path, chunk: Chunk) -> npt.NDArray[np.bool_]:
     return keep
 
 
-def _read(path: Path, name: str) -> pa.Table:
+def _read(path: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
-            return file.read()
+            return file.read(columns) if columns is None else file.read(list(columns)).select(list(columns))
     except (pa.ArrowException, OSError) as error:
         raise DamagedRepository(
             "A chunk cannot be read.",

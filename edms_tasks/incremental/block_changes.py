@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from edms_tasks.proof.row_order import order_by
+
 _MOST_CHUNKS = 8
 
 
@@ -31,21 +33,28 @@ def changes(
     stored: Sequence[tuple[pa.Table, npt.NDArray[np.int32]]],
     totals: Sequence[int],
     names: Sequence[str],
+    *,
+    same_keys: bool,
 ) -> BlockChanges | None:
     """The changes of a block; None if it should be stored anew, because little of it is left or it is in many pieces.
 
     Args:
-        rows: the block's rows now.
-        stored: for each of its chunks the rows that counted until now, with their numbers in the chunk.
+        rows: the block's rows now, with the columns that may have changed and those of the key.
+        stored: for each of its chunks the rows that counted until now, with their numbers in the chunk, in the same columns.
         totals: for each chunk the number of all its rows.
-        names: the columns of the key.
+        names: the columns of the key, in the order of which the block's rows stand.
+        same_keys: whether all rows have the keys that the stored ones have, so that none is new or gone.
     """
     if len(stored) >= _MOST_CHUNKS:
         return None
     then = pa.concat_tables([table for table, _ in stored])
     chunk = np.repeat(np.arange(len(stored), dtype=np.int32), [table.num_rows for table, _ in stored])
     number = np.concatenate([numbers for _, numbers in stored])
-    here, there = _same_keys(rows, then, names)
+    if same_keys:
+        here = np.arange(rows.num_rows)
+        there = here if len(stored) == 1 else order_by(then, names)
+    else:
+        here, there = _same_keys(rows, then, names)
     equal = _equal_rows(rows.take(pa.array(here)), then.take(pa.array(there)))
     kept = there[equal]
     superseded = []

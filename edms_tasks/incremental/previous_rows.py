@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,10 +76,13 @@ class StoredTable:
                 if ref is not None and not self.repository.has(ref):
                     raise DamagedRepository("Some of its objects are missing.", where=ref.sha256)
 
-    def rows_of(self, block: int) -> list[tuple[pa.Table, npt.NDArray[np.int32]]]:
-        """For each chunk of a block its rows that are not superseded, and their row numbers in it. Raises DamagedRepository."""
+    def rows_of(self, block: int, columns: Sequence[str] | None = None) -> list[tuple[pa.Table, npt.NDArray[np.int32]]]:
+        """For each chunk of a block its rows that are not superseded, and their row numbers in it. Raises DamagedRepository.
+
+        `columns`: only these; None: all.
+        """
         self.scratch.mkdir(parents=True, exist_ok=True)
-        return [chunk_rows(self.repository, chunk, self.scratch) for chunk in self.entry.chunks_of(block)]
+        return [chunk_rows(self.repository, chunk, self.scratch, columns) for chunk in self.entry.chunks_of(block)]
 
 
 def _is_comparable(entry: TableEntry, table: Table, key: NaturalKey | None, encodings: Mapping[str, Encoding]) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -115,12 +116,15 @@ def number_of_parts(raw: RawTable) -> int:
 
 def by_columns(rows: pa.Table, names: Sequence[str]) -> pa.Table:
     """The rows in memory by the values of these columns, ascending."""
-    return rows.take(_order(rows, names))
+    return rows.take(pa.array(order_by(rows, names)))
 
 
-def _order(rows: pa.Table, names: Sequence[str]) -> pa.Array:
+def order_by(rows: pa.Table, names: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """The numbers of the rows in the order of the values of these columns."""
     keys = pa.table({str(place): comparable_column(rows[name]) for place, name in enumerate(names)})
-    return pc.sort_indices(keys, sort_keys=[(name, "ascending", "at_start") for name in keys.column_names])
+    places = pc.sort_indices(keys, sort_keys=[(name, "ascending", "at_start") for name in keys.column_names])
+    found: npt.NDArray[np.uint64] = places.to_numpy(zero_copy_only=False)
+    return found
 
 
 def _divided(table: pa.Table, boundaries: pa.Table, names: Sequence[str]) -> Iterator[pa.Table]:
@@ -129,7 +133,7 @@ def _divided(table: pa.Table, boundaries: pa.Table, names: Sequence[str]) -> Ite
     together = pa.concat_tables(
         [table.select(list(names)), boundaries.select(list(names)).cast(table.select(list(names)).schema)]
     )
-    order = _order(together, names).to_numpy()
+    order = order_by(together, names)
     rows = table.take(pa.array(order[order < count]))
     cuts = np.flatnonzero(order >= count) - np.arange(boundaries.num_rows)
     start = 0
