@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Container
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import (
+    ROW_ID,
     Edms,
     EdmsIdentity,
     FileNameReference,
@@ -68,7 +69,7 @@ class Block(Value):
 
     rows: int = Field(gt=0)
     first: tuple[str, ...]  # the key of its first row as texts; empty if the rows have no key that orders them
-    columns: dict[str, str]  # column of a chunk -> SHA-256 of its values in the order of the rows; 64 hex digits
+    columns: dict[str, Annotated[str, Hex64]]  # column of a chunk -> SHA-256 of its values in the order of the rows
 
 
 class ReferenceState(Value):
@@ -251,8 +252,14 @@ class Manifest(Value):
 def _is_proved_by_blocks(entry: TableEntry) -> bool:
     if entry.blocks is None or entry.ordered_by is None or entry.types is None or entry.state.proof is None:
         return False
-    numbers = {chunk.block for chunk in entry.chunks}
-    return numbers == set(range(len(entry.blocks))) and sum(block.rows for block in entry.blocks) == entry.state.rows
+    own = {column.name for column in entry.table.columns} | ({ROW_ID} if entry.table.row_ids else set())
+    return (
+        {chunk.block for chunk in entry.chunks} == set(range(len(entry.blocks)))
+        and sum(block.rows for block in entry.blocks) == entry.state.rows
+        and all(block.columns.keys() == entry.types.keys() >= own for block in entry.blocks)
+        and all(len(block.first) == len(entry.ordered_by) for block in entry.blocks)
+        and (not entry.blocks or entry.types.keys() >= set(entry.ordered_by))
+    )
 
 
 def _is_proved_by_digests(entry: TableEntry) -> bool:

@@ -14,7 +14,7 @@ from edms_tasks.chunks.stored_chunks import chunk_rows
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.manifest import Block, Encoding, Manifest, TableEntry
-from edms_tasks.proof.row_key import from_texts
+from edms_tasks.proof.table_proof import cuts_of
 from edms_tasks.repository import Repository
 
 
@@ -60,8 +60,7 @@ class StoredTable:
 
     def cuts(self, schema: pa.Schema) -> list[tuple[int | bytes, ...]]:
         """The keys at which blocks begin, without that of the first."""
-        kinds = [schema.field(name).type for name in self.entry.ordered_by or ()]
-        return [from_texts(block.first, kinds) for block in self.blocks[1:]]
+        return cuts_of(self.entry, schema)
 
     def place_of(self, block: Block, place: int | None) -> int | None:
         """The number of the stored block with the same rows, or else `place`, if there is such a block; otherwise None."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.manifest import Block, TableEntry
 from edms_tasks.proof.block_cuts import BLOCK_BYTES, Piece, cut_at_counts, cut_at_keys
@@ -57,10 +58,18 @@ def block_of(rows: pa.Table, ordered_by: Sequence[str], columns: dict[str, str])
 
 
 def cuts_of(entry: TableEntry, schema: pa.Schema) -> list[tuple[int | bytes, ...]]:
-    """The keys at which the rows of an entry are cut. Raises ValueError if they are no keys of this schema."""
+    """The keys at which the rows of an entry are cut. Raises DamagedRepository if they are no keys of this schema."""
     ordered_by, blocks = entry.ordered_by or (), entry.blocks or ()
     kinds = [schema.field(name).type for name in ordered_by]
-    return [from_texts(block.first, kinds) for block in blocks[1:]]
+    try:
+        return [from_texts(block.first, kinds) for block in blocks[1:]]
+    except ValueError as error:
+        raise DamagedRepository(
+            "The manifest names no possible key of a row.",
+            where=entry.table.label,
+            why=str(error),
+            fix="Use another snapshot (`edms-backup list`).",
+        ) from error
 
 
 def measure(entry: TableEntry, raw: RawTable, workspace: Workspace) -> Measurement:

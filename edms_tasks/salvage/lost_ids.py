@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -63,10 +64,10 @@ def ids_of_block(entry: TableEntry, block: int) -> str:
     key = _integer_key(entry.table)
     if key is None or entry.ordered_by != (key,) or (entry.types or {}).get(key, "") not in ("int16", "int32", "int64"):
         return ""
-    blocks = entry.blocks or ()
-    if block + 1 == len(blocks):
-        return f"{key} from {blocks[block].first[0]}"
-    return f"{key} from {blocks[block].first[0]} to {int(blocks[block + 1].first[0]) - 1}"
+    first = [one.first[0] for one in (entry.blocks or ())[block : block + 2]]
+    if not all(re.fullmatch("-?[0-9]{1,19}", text) for text in first):
+        return ""
+    return f"{key} from {first[0]}" if len(first) == 1 else f"{key} from {first[0]} to {int(first[1]) - 1}"
 
 
 def _integer_key(table: Table) -> str | None:
