@@ -48,9 +48,10 @@ def rows_with_keys(
     """
     schema = _schema(table, raw, keys)
     for columns in choose_order(table, raw, previous):
-        if is_ascending(raw, columns):
+        boundaries = boundaries_of(raw, columns)
+        if boundaries is not None and is_ascending(raw, columns):
             yield OrderedRows(ascending(_rows(cursor, table, raw, keys, schema), columns), columns, schema)
-        placed = in_order(_rows(cursor, table, raw, keys, schema), schema, columns, boundaries_of(raw, columns), folder)
+        placed = in_order(_rows(cursor, table, raw, keys, schema), schema, columns, boundaries, folder)
         yield OrderedRows(ascending(placed, columns), columns, schema)
     with_text = pa.schema([*schema, pa.field(ORDER, pa.string())])
     order = order_of_text(table, keys.types[table.id])

@@ -71,7 +71,8 @@ def in_order(
         folder: for temporary files; created, and removed again.
     """
     if boundaries is None or not boundaries.num_rows:
-        yield by_columns(pa.concat_tables([schema.empty_table(), *rows]), names)
+        together = pa.concat_tables([schema.empty_table(), *rows])
+        yield together if ascends(together, names) else by_columns(together, names)
         return
     folder.mkdir(parents=True)
     paths = [folder / f"{number:05d}.arrow" for number in range(boundaries.num_rows + 1)]

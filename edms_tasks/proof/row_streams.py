@@ -26,9 +26,9 @@ def rows_by_key(raw: RawTable, names: Sequence[str], folder: Path) -> Iterator[p
     """
     if not raw.files:
         return
-    rows = _as_read(raw)
-    if not is_ascending(raw, names):
-        rows = in_order(rows, pq.read_schema(raw.files[0]), names, boundaries_of(raw, names), folder)
+    rows, boundaries = _as_read(raw), boundaries_of(raw, names)
+    if boundaries is None or not is_ascending(raw, names):
+        rows = in_order(rows, pq.read_schema(raw.files[0]), names, boundaries, folder)
     yield from ascending(rows, names)
 
 

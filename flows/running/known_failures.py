@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from edms_tasks.errors import EdmsBackupError
+from edms_tasks.errors import EdmsBackupError, TerminalError
 
 P = ParamSpec("P")
 Made = TypeVar("Made")
@@ -19,7 +19,9 @@ def with_known_failures(work: Callable[P, Made], title: Callable[P, str]) -> Cal
     def named(*args: P.args, **kwargs: P.kwargs) -> Made:
         try:
             return work(*args, **kwargs)
-        except EdmsBackupError:
+        except EdmsBackupError as error:
+            if lost := _lost_below(error):
+                raise lost from error
             raise
         except Exception as error:
             if known := known_failure(error, title(*args, **kwargs)):
@@ -27,6 +29,16 @@ def with_known_failures(work: Callable[P, Made], title: Callable[P, str]) -> Cal
             raise
 
     return named
+
+
+def _lost_below(error: EdmsBackupError) -> EdmsBackupError | None:
+    """The lost connection that was taken for a refusal of the database; None if nothing of the kind is the cause."""
+    from edms_tasks.databases.lost_connection import lost_connection
+
+    cause = error.__cause__
+    return (
+        lost_connection(cause, error.where) if type(error) is TerminalError and isinstance(cause, Exception) else None
+    )
 
 
 def known_failure(error: Exception, title: str) -> EdmsBackupError | None:

@@ -10,7 +10,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pytest
 
-from edms_tasks.errors import DatabaseRefused, TransientError
+from edms_tasks.errors import DatabaseRefused, TerminalError, TransientError
 from flows.running.flow_decorators import Task
 from flows.running.known_failures import with_known_failures
 from flows.running.threads import ThreadRunner
@@ -101,3 +101,23 @@ class Ending(ThreadRunner):
             with psycopg.connect(self._url, autocommit=True) as session:
                 session.execute(OTHERS_END)
         return super().call(task, *args, **kwargs)
+
+
+def test_a_connection_lost_while_rows_are_loaded_is_no_refusal_of_the_rows() -> None:
+    def load() -> None:
+        try:
+            raise psycopg.errors.AdminShutdown("terminating connection due to administrator command")
+        except psycopg.Error as error:
+            raise TerminalError("PostgreSQL refused rows of documents.Document.", where="here") from error
+
+    def refuse() -> None:
+        try:
+            raise psycopg.errors.UniqueViolation("duplicate key value")
+        except psycopg.Error as error:
+            raise TerminalError("PostgreSQL refused rows of documents.Document.", where="here") from error
+
+    with pytest.raises(DatabaseRefused, match=r"The connection to the database was lost") as lost:
+        with_known_failures(load, lambda: "load")()
+    with pytest.raises(TerminalError, match="refused rows"):
+        with_known_failures(refuse, lambda: "load")()
+    assert lost.value.exit_code == 3 and lost.value.where == "here"
