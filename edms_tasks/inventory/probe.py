@@ -513,8 +513,12 @@ class Reporter:
 
     def _parental_lists(self, model):
         # type: (type) -> list
-        """The fields that copies of a row hold as lists of ids (modelcluster's many-to-many), and the tables of these ids."""
-        fields = [field for field in model._meta.local_many_to_many if _is_a(field, "ParentalManyToManyField")]
+        """The fields that copies of a row hold as lists of ids (Django's and modelcluster's many-to-many), and the tables of these ids."""
+        fields = [
+            field
+            for field in model._meta.local_many_to_many
+            if _is_a(field, "ParentalManyToManyField") or field.remote_field.through._meta.auto_created
+        ]
         return [[field.name, field.related_model._meta.concrete_model._meta.db_table] for field in fields]
 
     def _uniques(self, model):

@@ -209,7 +209,7 @@ def systems(draw: st.DrawFn, *, dangling: bool, full: bool = False) -> Rows:
     for row in made.rows["version"].values():
         model = draw(st.sampled_from(["document", *(["note"] if made.rows["note"] else [])]))
         row["of"] = [model, one(model)]
-        row["tags"] = [one("tag") for _ in range(draw(st.integers(0, 2)))]
+        row["tags"] = [one("tag") for _ in range(draw(st.integers(1 if full else 0, 2)))]
         row["others"] = {name: maybe(name) for name in ("document", *TREES)}
     pairs = draw(st.lists(st.tuples(st.sampled_from("xy"), st.sampled_from(["document", "tag"])), max_size=3))
     grants = [(holder, model, draw(st.sampled_from([*made.rows[model]]))) for holder, model in pairs]
