@@ -6,13 +6,12 @@ the next one began. So a row that was added, changed or removed changes one bloc
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from edms_tasks.proof.row_key import key_of_row
+from edms_tasks.proof.row_key import rows_before
 
 BLOCK_BYTES = 8 << 20
 """A block ends when its rows have about this many bytes in memory."""
@@ -50,7 +49,7 @@ def cut_at_keys(
         while table.num_rows:
             take, ends = table.num_rows, False
             if place < len(cuts):
-                take = _rows_before(table, names, cuts[place])
+                take = rows_before(table, names, cuts[place])
                 ends = take < table.num_rows
             room = held.room(table, rows, size)
             if room < take:
@@ -117,12 +116,4 @@ class _Held:
 
 def _goes_on(table: pa.Table, names: Sequence[str], cuts: Sequence[tuple[int | bytes, ...]]) -> bool:
     """Whether the next row is known, and stands before the next cut."""
-    return table.num_rows > 0 and (not cuts or _rows_before(table.slice(0, 1), names, cuts[0]) > 0)
-
-
-def _rows_before(table: pa.Table, names: Sequence[str], cut: tuple[int | bytes, ...]) -> int:
-    """The number of rows whose keys are less than a cut."""
-    if key_of_row(table, names, table.num_rows - 1) < cut:
-        return int(table.num_rows)
-    found: int = bisect_left(range(table.num_rows), cut, key=lambda row: key_of_row(table, names, row))
-    return found
+    return table.num_rows > 0 and (not cuts or rows_before(table.slice(0, 1), names, cuts[0]) > 0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -57,14 +56,15 @@ def _written_in_order(table: Table, raw: RawTable, schema: pa.Schema, key: Seque
 
 
 def _disorder(raw: RawTable, name: str) -> float:
-    """The share of rows whose value is less than that of the row before; 1 if values are missing, or nearly all are equal."""
-    descents = rows = distinct = 0
+    """The share of rows whose value is less than that of the row before; 1 if values are missing, or most rows repeat the one before."""
+    descents = rises = rows = 0
     for path in raw.files:
         with pq.ParquetFile(path) as file:
             values = comparable_column(file.read(columns=[name])[name]).combine_chunks()
         if values.null_count:
             return 1.0
-        descents += int(np.count_nonzero(pc.less(values.slice(1), values.slice(0, max(len(values) - 1, 0)))))
+        before, after = values.slice(0, max(len(values) - 1, 0)), values.slice(1)
+        descents += pc.sum(pc.less(after, before)).as_py() or 0
+        rises += pc.sum(pc.less(before, after)).as_py() or 0
         rows += len(values)
-        distinct += pc.count_distinct(values).as_py()
-    return descents / max(rows, 1) if distinct * 2 > rows or rows < _LARGE else 1.0
+    return descents / max(rows, 1) if (rises + descents) * 2 > rows else 1.0

@@ -6,6 +6,7 @@ order in which it returns rows.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -43,6 +44,14 @@ def ascends(rows: pa.Table, names: Sequence[str]) -> bool:
 def key_of_row(rows: pa.Table, names: Sequence[str], row: int) -> tuple[int | bytes, ...]:
     """The key of a row, for comparison with others of the same columns."""
     return tuple(_comparable(rows[name].slice(row, 1)) for name in names)
+
+
+def rows_before(table: pa.Table, names: Sequence[str], cut: tuple[int | bytes, ...]) -> int:
+    """The number of rows whose keys are less than a cut; the rows must be in the order of their keys, and at least one."""
+    if key_of_row(table, names, table.num_rows - 1) < cut:
+        return int(table.num_rows)
+    found: int = bisect_left(range(table.num_rows), cut, key=lambda row: key_of_row(table, names, row))
+    return found
 
 
 def as_texts(key: Sequence[int | bytes], kinds: Sequence[pa.DataType]) -> tuple[str, ...]:

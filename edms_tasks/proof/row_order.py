@@ -6,6 +6,7 @@ A database sorts faster by pointers to rows, but it holds 2,048 rows at once, an
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.proof.row_key import ascends, comparable_column
+from edms_tasks.proof.row_key import ascends, comparable_column, key_of_row, rows_before
 from edms_tasks.scratch.raw_table import RawTable
 
 IN_MEMORY = 16 << 20
@@ -90,7 +91,7 @@ def in_order(
             table = reader.read_all()
         path.unlink()
         if table.num_rows:
-            yield by_columns(table, names)
+            yield table if ascends(table, names) else by_columns(table, names)
     shutil.rmtree(folder)
 
 
@@ -129,14 +130,18 @@ def order_by(rows: pa.Table, names: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 def _divided(table: pa.Table, boundaries: pa.Table, names: Sequence[str]) -> Iterator[pa.Table]:
-    """The parts of a table between the boundaries; a row that equals a boundary stands before it."""
+    """The parts of a table between the boundaries; a row that equals a boundary stands behind it."""
+    if ascends(table, names):  # most tables are nearly in order: then nothing is copied
+        ends = [rows_before(table, names, key_of_row(boundaries, names, row)) for row in range(boundaries.num_rows)]
+        yield from (table.slice(start, end - start) for start, end in itertools.pairwise([0, *ends, table.num_rows]))
+        return
     count = table.num_rows
-    together = pa.concat_tables(
-        [table.select(list(names)), boundaries.select(list(names)).cast(table.select(list(names)).schema)]
-    )
+    keys = table.select(list(names))
+    together = pa.concat_tables([boundaries.select(list(names)).cast(keys.schema), keys])
     order = order_by(together, names)
-    rows = table.take(pa.array(order[order < count]))
-    cuts = np.flatnonzero(order >= count) - np.arange(boundaries.num_rows)
+    is_row = order >= boundaries.num_rows
+    rows = table.take(pa.array(order[is_row] - boundaries.num_rows))
+    cuts = np.flatnonzero(~is_row) - np.arange(boundaries.num_rows)
     start = 0
     for end in [*cuts.tolist(), count]:
         yield rows.slice(start, end - start)
