@@ -74,8 +74,8 @@ def test_two_signals_end_a_command_in_every_state(beforehand: str) -> None:
         "gone = subprocess.Popen([sys.executable, '-c', ''])\n"
         "gone.wait()\n"
         f"{beforehand}\n"
-        "print('ready', flush=True)\n"
         "try:\n"
+        "    print('ready', flush=True)\n"  # in the `try`, because the signals may come at once
         "    time.sleep(600)\n"
         "finally:\n"
         "    time.sleep(600)\n"  # what a run waits for while it unwinds

@@ -204,7 +204,13 @@ def test_a_manifest_of_an_earlier_release_reads_as_the_same_references(backed: B
             if key is not None:
                 del key["by_meaning"]
 
-    assert Manifest.from_json(json.dumps(written).encode(), where=snapshot) == backed.manifest
+    found = Manifest.from_json(json.dumps(written).encode(), where=snapshot)
+
+    unknown = {"child_lists": (), "id_lists": (), "generic_relations": ()}
+    expected = [
+        entry.model_copy(update={"table": entry.table.model_copy(update=unknown)}) for entry in backed.manifest.tables
+    ]
+    assert found == backed.manifest.model_copy(update={"tables": tuple(expected)})
 
 
 def _execute(staging: StagingDatabase, statements: str) -> int:
