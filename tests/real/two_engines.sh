@@ -114,7 +114,7 @@ restore_stage() {
 # Of the last snapshot of the system that is in use, into a database and folder of the other engine.
 convert() {
     [ "$1" = sqlite ] || createdb "moved-$1"
-    edms_backup restore latest --into "$2" --into-files "$3-files"
+    edms_backup restore "$(cat "$work/snapshot-$engine")" --into "$2" --into-files "$3-files"
     mv "$3-files/media" "$3/media"
 }
 
