@@ -60,6 +60,9 @@ def test_kept_and_new_rows_are_the_block(first: Any, second: Any, third: Any, al
         found = changes(
             block, stored, [chunk.num_rows for chunk in chunks], ["number", "name"], same_keys=same_keys and aligned
         )
+        if sorted(map(repr, _bits(block))) == sorted(repr(row) for part, _ in stored for row in _bits(part)):
+            assert found is None  # nobody asks of a block whose hashes are equal
+            continue
         if found is None:  # stored anew
             assert any(2 * len(set(_bits(chunk)) & set(_bits(block))) < chunk.num_rows for chunk in chunks)
             chunks, gone = [block], [np.zeros(0, np.int32)]
@@ -86,3 +89,10 @@ def test_a_block_in_many_pieces_is_stored_anew() -> None:
     assert changes(block, pieces, [1] * 8, ["id"], same_keys=True) is None
     seven = changes(block, pieces[:7], [1] * 7, ["id"], same_keys=False)
     assert seven is not None and seven.new.tolist() == [7]
+
+
+def test_a_block_with_other_hashes_in_which_nothing_seems_changed_is_stored_anew() -> None:
+    """Otherwise its chunks would all be known, and the verification after the backup would not read them."""
+    block = pa.table({"id": [1, 2]})
+
+    assert changes(block, [(block, np.arange(2, dtype=np.int32))], [2], ["id"], same_keys=True) is None

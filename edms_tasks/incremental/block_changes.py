@@ -36,7 +36,8 @@ def changes(
     *,
     same_keys: bool,
 ) -> BlockChanges | None:
-    """The changes of a block; None if it should be stored anew, because little of it is left or it is in many pieces.
+    """The changes of a block whose hashes changed; None if it should be stored anew, because little of it is left, it is in many
+    pieces, or no change is found.
 
     Args:
         rows: the block's rows now, with the columns that may have changed and those of the key.
@@ -64,6 +65,8 @@ def changes(
             return None
         superseded.append(np.setdiff1d(np.arange(total, dtype=np.int32), live))
     new = np.setdiff1d(np.arange(rows.num_rows), here[equal])
+    if not len(new) and len(kept) == then.num_rows:
+        return None  # its hashes are others, so something did change
     return BlockChanges(tuple(superseded), new)
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edms_tasks.inventory.model import Table
-from edms_tasks.proof.row_key import comparable_column, possible_keys
+from edms_tasks.proof.row_key import can_order, comparable_column, possible_keys
 from edms_tasks.scratch.raw_table import RawTable
 
 _IN_ORDER = 0.05
@@ -38,7 +38,7 @@ def choose_order(table: Table, raw: RawTable, previous: Sequence[str] = ()) -> l
     chosen = list(keys)
     if keys and raw.rows >= _LARGE and _disorder(raw, keys[0][0]) > _IN_ORDER:
         chosen = [(name, *keys[0]) for name in _written_in_order(table, raw, schema, keys[0])] + chosen
-    if previous and any(tuple(previous[-len(key) :]) == key for key in keys) and set(previous) <= set(schema.names):
+    if can_order(previous, schema) and any(tuple(previous[-len(key) :]) == key for key in keys):
         chosen = [tuple(previous), *(one for one in chosen if one != tuple(previous))]
     return chosen
 

@@ -18,11 +18,12 @@ from edms_tasks.inventory.model import ROW_ID, Table
 def possible_keys(table: Table, schema: pa.Schema) -> list[tuple[str, ...]]:
     """The columns that can order a table's rows, best first: SQLite's row id, then the primary key, as far as their types do."""
     candidates = [(ROW_ID,) if table.row_ids else (), table.primary_key]
-    return [
-        tuple(names)
-        for names in candidates
-        if names and all(name in schema.names and _orders(schema.field(name).type) for name in names)
-    ]
+    return [tuple(names) for names in candidates if can_order(names, schema)]
+
+
+def can_order(names: Sequence[str], schema: pa.Schema) -> bool:
+    """Whether rows of this schema have these columns, and their types have an order in which equal values have equal bits."""
+    return bool(names) and all(name in schema.names and _orders(schema.field(name).type) for name in names)
 
 
 def ascends(rows: pa.Table, names: Sequence[str]) -> bool:
