@@ -114,9 +114,13 @@ class TableEntry(Value):
     types: dict[str, str] | None = None  # column of a chunk -> Arrow type
     raw_bytes: int | None = None  # size of the rows when they were read, as uncompressed Parquet; None: not recorded
 
-    def chunks_of(self, block: int) -> tuple[Chunk, ...]:
-        """The chunks of a block."""
-        return tuple(chunk for chunk in self.chunks if chunk.block == block)
+    def chunks_by_block(self) -> list[tuple[Chunk, ...]]:
+        """The chunks of each block, in the order of the blocks. Call it once for all blocks: it looks at all chunks."""
+        found: list[list[Chunk]] = [[] for _ in self.blocks or ()]
+        for chunk in self.chunks:
+            if chunk.block is not None:
+                found[chunk.block].append(chunk)
+        return [tuple(chunks) for chunks in found]
 
     @property
     def room(self) -> int:

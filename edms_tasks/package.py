@@ -45,17 +45,7 @@ def store_table(repository: Repository, table: Table, serialized: SerializedTabl
         if block.new is not None:
             chunks.append(Chunk(object=repository.put_file(block.new.path), rows=block.new.rows, block=number))
             block.new.path.unlink()
-    return TableEntry(
-        table=table,
-        natural_key=serialized.natural_key,
-        encodings=serialized.encodings,
-        state=serialized.state,
-        chunks=tuple(chunks),
-        blocks=tuple(block.block for block in serialized.blocks),
-        ordered_by=serialized.ordered_by,
-        types=serialized.types,
-        raw_bytes=serialized.raw_bytes,
-    )
+    return serialized.entry(table, chunks)
 
 
 def _kept_chunk(repository: Repository, kept: KeptChunk, block: int) -> Chunk:
@@ -155,14 +145,13 @@ def _verify_blocks(repository: Repository, entry: TableEntry, folder: Path, know
     """What is wrong with the blocks of a table (format 2)."""
     blocks, names = entry.blocks or (), own_columns(entry.table)
     before: tuple[int | bytes, ...] | None = None
-    for number, block in enumerate(blocks):
-        chunks = entry.chunks_of(number)
+    for number, (block, chunks) in enumerate(zip(blocks, entry.chunks_by_block(), strict=True)):
         if all(ref.sha256 in known for chunk in chunks for ref in (chunk.object, chunk.superseded) if ref):
             before = None
             continue
         subject = f"{entry.table.label}, block {number + 1} of {len(blocks)}"
         try:
-            rows = block_rows(repository, entry, number, folder)
+            rows = block_rows(repository, chunks, entry.ordered_by or (), folder)
         except DamagedRepository as damage:
             yield f"{entry.table.label}: {damage.what} {damage.where} {damage.why}".strip()
             before = None

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
@@ -15,13 +17,13 @@ from edms_tasks.errors import CheckFailed, CommandError
 from edms_tasks.inventory.model import FOUND, ROW_ID, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.checking import key_of_candidates
-from edms_tasks.keys.table_counts import count_table, measure_table
+from edms_tasks.keys.table_counts import measure_table
 from edms_tasks.manifest import Manifest, NativeSchema, TableEntry
 from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.proof.table_proof import measure
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
-from edms_tasks.scratch.workspace import Workspace, column_types, relation
+from edms_tasks.scratch.workspace import Workspace, relation
 
 
 def check_engine(manifest: Manifest, database: Database) -> None:
@@ -85,17 +87,17 @@ def measure_rows(entry: TableEntry, raw: RawTable, workspace: Workspace) -> Meas
     What else the entry says of the table (health of keys and references) is computed from the rows of all tables, so it holds where
     all tables hold their rows.
     """
+    names = pq.read_schema(raw.files[0]).names if raw.files else ()
+    if raw.rows and _present(entry.table, names) != _columns(entry.table):
+        return MeasuredTable(raw.rows, None)
+    if entry.blocks is not None:
+        found = measure(entry, raw, workspace)
+        return MeasuredTable(raw.rows, found.proof, differences=found.differences)
+    if not raw.rows:
+        return MeasuredTable(0, EMPTY_DIGEST)
     with workspace.cursor() as cursor:
-        source = relation(entry.table, raw)
-        if raw.rows and _present(entry.table, column_types(cursor, source)) != _columns(entry.table):
-            return MeasuredTable(raw.rows, None)
-        if entry.blocks is None:
-            if not raw.rows:
-                return MeasuredTable(0, EMPTY_DIGEST)
-            rows, digest = exact_digest(cursor, entry.table, entry.natural_key, source)
-            return MeasuredTable(raw.rows, digest if rows == raw.rows else None)
-    found = measure(entry, raw, workspace)
-    return MeasuredTable(raw.rows, found.proof, differences=found.differences)
+        rows, digest = exact_digest(cursor, entry.table, entry.natural_key, relation(entry.table, raw))
+    return MeasuredTable(raw.rows, digest if rows == raw.rows else None)
 
 
 def _columns(table: Table) -> set[str]:
@@ -122,8 +124,8 @@ def measure_restored(entry: TableEntry, raw: RawTable, keys: CheckedKeys) -> Mea
             where=entry.table.id,
             why=f"missing {sorted(expected - present)}, unexpected {sorted(present - expected)}",
         )
+    counted = MeasuredTable.whole(measure_table(entry.table, raw, keys, digests=entry.blocks is None))
     if entry.blocks is None:
-        return MeasuredTable.whole(measure_table(entry.table, raw, keys))
-    counted = MeasuredTable.whole(count_table(entry.table, raw, keys))
+        return counted
     found = measure_rows(entry, raw, keys.workspace)
     return replace(counted, fingerprint=found.fingerprint, differences=found.differences)

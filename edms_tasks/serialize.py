@@ -26,11 +26,11 @@ from edms_tasks.incremental.previous_rows import StoredTable
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.joined_rows import joined
-from edms_tasks.manifest import Block, Chunk, Encoding, TableState
+from edms_tasks.manifest import Block, Chunk, Encoding, TableEntry, TableState
 from edms_tasks.proof.block_cuts import BLOCK_BYTES, Piece, cut_at_keys
-from edms_tasks.proof.block_hash import differing, hash_columns, hash_table
+from edms_tasks.proof.block_hash import EMPTY_PROOF, differing, hash_columns, hash_table
 from edms_tasks.proof.row_order import NotInOrder
-from edms_tasks.proof.table_proof import block_of, own_columns, types_of
+from edms_tasks.proof.table_proof import block_of, cuts_of, own_columns, types_of
 from edms_tasks.scratch.raw_table import RawTable
 
 
@@ -79,6 +79,20 @@ class SerializedTable:
         """Why some chunks of the previous snapshot could not be used again; "" if all could."""
         return next((block.unusable for block in self.blocks if block.unusable), "")
 
+    def entry(self, table: Table, chunks: Sequence[Chunk]) -> TableEntry:
+        """The manifest's entry of the table, with these chunks."""
+        return TableEntry(
+            table=table,
+            natural_key=self.natural_key,
+            encodings=self.encodings,
+            state=self.state,
+            chunks=tuple(chunks),
+            blocks=tuple(block.block for block in self.blocks),
+            ordered_by=self.ordered_by,
+            types=self.types,
+            raw_bytes=self.raw_bytes,
+        )
+
 
 def serialize_table(
     table: Table, raw: RawTable, keys: CheckedKeys, folder: Path, chunk_rows: int, stored: StoredTable | None = None
@@ -89,7 +103,7 @@ def serialize_table(
         CheckFailed: the number of serialized rows differs from that of the raw ones.
     """
     if not raw.rows:
-        state = empty_state(table).model_copy(update={"proof": hash_table([], own_columns(table))})
+        state = empty_state(table).model_copy(update={"proof": EMPTY_PROOF})
         return SerializedTable(table.id, keys.keys[table.id].natural_key, raw.encodings, state, (), (), {}, 0)
     with keys.workspace.cursor() as cursor:
         before = stored.entry.ordered_by or () if stored else ()
@@ -116,7 +130,7 @@ def _serialized(
     key = keys.keys[table.id]
     if stored is not None and not stored.has_form(rows.schema, rows.columns):
         stored = None
-    cuts = stored.cuts(rows.schema) if stored and rows.columns else []
+    cuts = cuts_of(stored.entry, rows.schema) if stored and rows.columns else []
     # A block may grow by half before it is cut in two: otherwise one character more would do it.
     most_rows, most_bytes = (chunk_rows * 3 // 2, BLOCK_BYTES * 3 // 2) if stored else (chunk_rows, BLOCK_BYTES)
     state = StateOfRows(table)
@@ -167,7 +181,7 @@ def _kept_block(
 ) -> SerializedBlock:
     """A block of which the previous snapshot has rows. Raises DamagedRepository if one of its objects is missing or damaged."""
     stored.require_chunks(place)
-    chunks = stored.entry.chunks_of(place)
+    chunks = stored.chunks[place]
     before = stored.blocks[place]
     if block.columns == before.columns:
         return SerializedBlock(block, tuple(KeptChunk(chunk, None, chunk.superseded_rows) for chunk in chunks), None)
@@ -192,7 +206,7 @@ def _changes(
     different = differing(block.columns, before.columns)
     same_keys = block.rows == before.rows and different.isdisjoint(ordered_by)
     columns = [name for name in rows.column_names if name in different or name in ordered_by] if same_keys else None
-    totals = [chunk.rows for chunk in stored.entry.chunks_of(place)]
+    totals = [chunk.rows for chunk in stored.chunks[place]]
     held = rows.select(columns) if columns else rows
     return changes(held, stored.rows_of(place, columns), totals, ordered_by, same_keys=same_keys)
 

@@ -14,7 +14,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.joined_rows import chunk_columns, joined
 from edms_tasks.proof.order_choice import choose_order
-from edms_tasks.proof.row_order import ascending, boundaries_of, in_order, is_ascending
+from edms_tasks.proof.row_order import ascending, boundaries_of, in_order, is_ascending, number_of_parts
 from edms_tasks.proof.row_streams import ORDER, by_text, order_of_text
 from edms_tasks.quoting import identifiers
 from edms_tasks.scratch.arrow_batches import arrow_batches
@@ -48,10 +48,10 @@ def rows_with_keys(
     """
     schema = _schema(table, raw, keys)
     for columns in choose_order(table, raw, previous):
-        boundaries = boundaries_of(raw, columns)
-        if boundaries is not None and is_ascending(raw, columns):
+        if number_of_parts(raw) > 1 and is_ascending(raw, columns):
             yield OrderedRows(ascending(_rows(cursor, table, raw, keys, schema), columns), columns, schema)
-        placed = in_order(_rows(cursor, table, raw, keys, schema), schema, columns, boundaries, folder)
+        rows = _rows(cursor, table, raw, keys, schema)
+        placed = in_order(rows, schema, columns, boundaries_of(raw, columns), folder)
         yield OrderedRows(ascending(placed, columns), columns, schema)
     with_text = pa.schema([*schema, pa.field(ORDER, pa.string())])
     order = order_of_text(table, keys.types[table.id])

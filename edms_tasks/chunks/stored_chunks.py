@@ -28,25 +28,37 @@ def fetch_chunks(repository: Repository, entry: TableEntry, folder: Path) -> lis
             _fetched_file(repository, chunk, folder / f"{number:06d}.parquet")
             for number, chunk in enumerate(entry.chunks)
         ]
-    by_block: dict[int | None, list[Chunk]] = {}
-    for chunk in entry.chunks:
-        by_block.setdefault(chunk.block, []).append(chunk)
     paths = []
-    for number in range(len(entry.blocks)):
+    for number, chunks in enumerate(entry.chunks_by_block()):
         path = folder / f"{number:06d}.parquet"
-        if len(by_block[number]) == 1:
-            paths.append(_fetched_file(repository, by_block[number][0], path))
+        if len(chunks) == 1:
+            _fetched_file(repository, chunks[0], path)
         else:
-            rows = _together(repository, entry, by_block[number], folder)
+            rows = block_rows(repository, chunks, entry.ordered_by or (), folder)
             pq.write_table(rows, path, row_group_size=max(1024, rows.num_rows // 4), compression="none")
-            paths.append(path)
+        paths.append(path)
     return paths
 
 
-def block_rows(repository: Repository, entry: TableEntry, number: int, folder: Path) -> pa.Table:
+def block_rows(repository: Repository, chunks: Sequence[Chunk], ordered_by: Sequence[str], folder: Path) -> pa.Table:
     """The rows of a block of format 2, in their order; raises DamagedRepository. `folder` is for temporary files; created."""
     folder.mkdir(parents=True, exist_ok=True)
-    return _together(repository, entry, entry.chunks_of(number), folder)
+    return together([chunk_rows(repository, chunk, folder)[0] for chunk in chunks], chunks, ordered_by)
+
+
+def together(tables: Sequence[pa.Table], chunks: Sequence[Chunk], ordered_by: Sequence[str]) -> pa.Table:
+    """The rows of a block from those of its chunks (`tables`), in their order; raises DamagedRepository if they do not match."""
+    if len(tables) == 1:
+        return tables[0]
+    schemas = {table.schema for table in tables}
+    if not ordered_by or len(schemas) > 1 or not set(ordered_by) <= set(tables[0].schema.names):
+        raise DamagedRepository(
+            "The chunks of a block do not match.",
+            where=chunks[0].object.sha256,
+            why="They have other columns, or rows that have no order.",
+            fix="Use another snapshot: `edms-backup verify` shows which are undamaged.",
+        )
+    return by_columns(pa.concat_tables(tables), ordered_by)
 
 
 def chunk_rows(
@@ -55,12 +67,20 @@ def chunk_rows(
     """The rows of a chunk that are not superseded, and their numbers in it; raises DamagedRepository. `columns`: only these."""
     path = folder / "chunk.parquet"
     _fetch(repository, chunk, path)
+    found = live_rows(repository, chunk, path, columns)
+    path.unlink()
+    return found
+
+
+def live_rows(
+    repository: Repository, chunk: Chunk, path: Path, columns: Sequence[str] | None = None
+) -> tuple[pa.Table, npt.NDArray[np.int32]]:
+    """The same of a chunk whose object was fetched to `path`."""
     rows = _read(path, chunk.object.sha256, columns)
     live = np.arange(rows.num_rows, dtype=np.int32)
     if chunk.superseded is not None:
         live = live[_kept(repository, chunk, path.with_suffix(".superseded"))]
         rows = rows.take(pa.array(live))
-    path.unlink()
     return rows, live
 
 
@@ -76,23 +96,6 @@ def _fetched_file(repository: Repository, chunk: Chunk, path: Path) -> Path:
         keep = _kept(repository, chunk, path.with_suffix(".superseded"))
         pq.write_table(_read(path, chunk.object.sha256).filter(pa.array(keep)), path, compression="none")
     return path
-
-
-def _together(
-    repository: Repository, entry: TableEntry, chunks: tuple[Chunk, ...] | list[Chunk], folder: Path
-) -> pa.Table:
-    tables = [chunk_rows(repository, chunk, folder)[0] for chunk in chunks]
-    if len(tables) == 1:
-        return tables[0]
-    names = entry.ordered_by or ()
-    if not names or len({table.schema for table in tables}) > 1 or not set(names) <= set(tables[0].schema.names):
-        raise DamagedRepository(
-            "The chunks of a block do not match.",
-            where=chunks[0].object.sha256,
-            why="They have other columns, or rows that have no order.",
-            fix="Use another snapshot: `edms-backup verify` shows which are undamaged.",
-        )
-    return by_columns(pa.concat_tables(tables), names)
 
 
 def _fetch(repository: Repository, chunk: Chunk, path: Path) -> None:

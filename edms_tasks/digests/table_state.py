@@ -1,4 +1,4 @@
-"""Compute the state of a table (counts and digests): of stored chunks, of rows read back, or while rows are written.
+"""Count a table's rows and references: in stored chunks, in rows read back, or while rows are written; digest them for format 1.
 
 All three use the same expressions over a table's columns, `@key` and `@ref:…`, so equal rows have equal states.
 """
@@ -36,8 +36,7 @@ HALVES = ("@key:exact upper", "@key:exact lower", "@key:content upper", "@key:co
 
 def empty_state(table: Table) -> TableState:
     """The counts of a table without rows."""
-    references = tuple(ReferenceState(name=reference.name, filled=0, dangling=0) for reference in table.references)
-    return TableState(rows=0, references=references)
+    return StateOfRows(table).total(0, 0, lambda _: ())
 
 
 def digested_empty_state(table: Table) -> TableState:
@@ -70,38 +69,56 @@ def state_of(
 
     `types` are those of the table's columns in the relation; None: they are asked of it.
     """
-    hashed = _hashed(table, key, source, types or column_types(cursor, source))
-    ((upper, lower, content_upper, content_lower),) = cursor.execute(
-        f"SELECT {digest_sums(EXACT)}, {digest_sums(CONTENT)} FROM ({hashed})"
-    ).fetchall()
-    digests = {"exact_digest": digest_hex(upper, lower), "content_digest": digest_hex(content_upper, content_lower)}
-    return counts_of(cursor, table, source, nulls=nulls, duplicates=duplicates).model_copy(update=digests)
+    hashed = f"({_hashed(table, key, source, types or column_types(cursor, source))})"
+    state, sums = _measured(
+        cursor, table, source, hashed, (digest_sums(EXACT), digest_sums(CONTENT)), nulls, duplicates
+    )
+    digests = {"exact_digest": digest_hex(*sums[:2]), "content_digest": digest_hex(*sums[2:])}
+    return state.model_copy(update=digests)
 
 
 def counts_of(
     cursor: duckdb.DuckDBPyConnection, table: Table, source: str, *, nulls: int, duplicates: int
 ) -> TableState:
     """The counts of a relation with the columns of a chunk; those of the key's NULLs and duplicates are parameters."""
-    counts = []
+    return _measured(cursor, table, source, source, (), nulls, duplicates)[0]
+
+
+def _measured(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    source: str,
+    counted: str,
+    sums: Sequence[str],
+    nulls: int,
+    duplicates: int,
+) -> tuple[TableState, list[int]]:
+    """The counts of the relation `counted`, and these sums of it; examples come from `source`, which has the same rows."""
+    asked = ["count(*)"]
     for reference in table.references:
-        counts += [f"count(*) FILTER ({is_filled(reference)})", f"count(*) FILTER ({dangles(reference)})"]
-    row = cursor.execute(f"SELECT count(*){''.join(', ' + c for c in counts)} FROM {source}").fetchone()
+        asked += [f"count(*) FILTER ({is_filled(reference)})", f"count(*) FILTER ({dangles(reference)})"]
+    row = cursor.execute(f"SELECT {', '.join([*asked, *sums])} FROM {counted}").fetchone()
     assert row is not None  # an aggregate always returns one row
-    numbers = [int(value) for value in row]
-    references = tuple(
+    rows, *numbers = (int(value) for value in row)
+    both = len(table.references) * 2
+    counts = list(zip(numbers[:both:2], numbers[1:both:2], strict=True))
+    references = _reference_states(table, counts, lambda reference: dangling_examples(cursor, reference, source))
+    state = TableState(rows=rows, key_nulls=nulls, key_duplicates=duplicates, references=references)
+    return state, numbers[both:]
+
+
+def _reference_states(
+    table: Table, counts: Sequence[tuple[int, int]], examples: Callable[[Reference], tuple[str, ...]]
+) -> tuple[ReferenceState, ...]:
+    """The state of each reference from how often it is filled and how often it dangles; `examples` is called if it does."""
+    return tuple(
         ReferenceState(
             name=reference.name,
-            filled=numbers[1 + 2 * position],
-            dangling=numbers[2 + 2 * position],
-            dangling_examples=dangling_examples(cursor, reference, source) if numbers[2 + 2 * position] else (),
+            filled=filled,
+            dangling=dangling,
+            dangling_examples=examples(reference) if dangling else (),
         )
-        for position, reference in enumerate(table.references)
-    )
-    return TableState(
-        rows=numbers[0],
-        key_nulls=nulls,
-        key_duplicates=duplicates,
-        references=references,
+        for reference, (filled, dangling) in zip(table.references, counts, strict=True)
     )
 
 
@@ -129,12 +146,12 @@ class StateOfRows:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._rows = 0
-        self._counts = {reference.name: [0, 0] for reference in table.references}
+        self._counts = [[0, 0] for _ in table.references]
 
     def add(self, rows: pa.Table) -> None:
         """Add rows that have the columns of a chunk."""
         self._rows += rows.num_rows
-        for reference in self._table.references:
+        for reference, counts in zip(self._table.references, self._counts, strict=True):
             pointed = rows[reference_column(reference.name)]
             if isinstance(reference, SoftReference):
                 filled, dangling = pointed.is_valid(), pc.fill_null(pc.match_substring(pointed, ORPHAN), False)
@@ -142,25 +159,13 @@ class StateOfRows:
                 filled = functools.reduce(pc.and_, (rows[name].is_valid() for name in members(reference)))
                 dangling = pc.and_(filled, pointed.is_null())
             for place, flags in enumerate((filled, dangling)):
-                self._counts[reference.name][place] += pc.sum(flags).as_py() or 0
+                counts[place] += pc.sum(flags).as_py() or 0
 
     def total(self, nulls: int, duplicates: int, examples: Callable[[Reference], tuple[str, ...]]) -> TableState:
         """The state of all rows that were added; `examples` is called for references that dangle."""
-        return TableState(
-            rows=self._rows,
-            key_nulls=nulls,
-            key_duplicates=duplicates,
-            references=tuple(
-                ReferenceState(
-                    name=reference.name,
-                    filled=filled,
-                    dangling=dangling,
-                    dangling_examples=examples(reference) if dangling else (),
-                )
-                for reference in self._table.references
-                for filled, dangling in [self._counts[reference.name]]
-            ),
-        )
+        counts = [(filled, dangling) for filled, dangling in self._counts]
+        references = _reference_states(self._table, counts, examples)
+        return TableState(rows=self._rows, key_nulls=nulls, key_duplicates=duplicates, references=references)
 
 
 def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, source: str) -> tuple[str, ...]:

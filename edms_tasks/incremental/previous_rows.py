@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import pyarrow as pa
 from edms_tasks.chunks.stored_chunks import chunk_rows
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.inventory.model import NaturalKey, Table
-from edms_tasks.manifest import Block, Encoding, Manifest, TableEntry
-from edms_tasks.proof.table_proof import cuts_of
+from edms_tasks.manifest import Block, Chunk, Encoding, Manifest, TableEntry
+from edms_tasks.proof.table_proof import types_of
 from edms_tasks.repository import Repository
 
 
@@ -55,12 +56,12 @@ class StoredTable:
 
     def has_form(self, schema: pa.Schema, ordered_by: tuple[str, ...]) -> bool:
         """Whether rows of this schema, in this order, would have been stored in the same columns and types."""
-        types = {field.name: str(field.type) for field in schema}
-        return types == self.entry.types and ordered_by == self.entry.ordered_by
+        return types_of(schema) == self.entry.types and ordered_by == self.entry.ordered_by
 
-    def cuts(self, schema: pa.Schema) -> list[tuple[int | bytes, ...]]:
-        """The keys at which blocks begin, without that of the first."""
-        return cuts_of(self.entry, schema)
+    @cached_property
+    def chunks(self) -> list[tuple[Chunk, ...]]:
+        """The chunks of each block."""
+        return self.entry.chunks_by_block()
 
     def place_of(self, block: Block, place: int | None) -> int | None:
         """The number of the stored block with the same rows, or else `place`, if there is such a block; otherwise None."""
@@ -70,7 +71,7 @@ class StoredTable:
 
     def require_chunks(self, block: int) -> None:
         """Check that all objects of a block are there with the right size; their bytes are not read. Raises DamagedRepository."""
-        for chunk in self.entry.chunks_of(block):
+        for chunk in self.chunks[block]:
             for ref in (chunk.object, chunk.superseded):
                 if ref is not None and not self.repository.has(ref):
                     raise DamagedRepository("Some of its objects are missing.", where=ref.sha256)
@@ -81,7 +82,7 @@ class StoredTable:
         `columns`: only these; None: all.
         """
         self.scratch.mkdir(parents=True, exist_ok=True)
-        return [chunk_rows(self.repository, chunk, self.scratch, columns) for chunk in self.entry.chunks_of(block)]
+        return [chunk_rows(self.repository, chunk, self.scratch, columns) for chunk in self.chunks[block]]
 
 
 def _is_comparable(entry: TableEntry, table: Table, key: NaturalKey | None, encodings: Mapping[str, Encoding]) -> bool:

@@ -1,4 +1,4 @@
-"""Count and digest the rows of a table with their natural keys."""
+"""Count the rows of a table with their natural keys, and digest them for format 1."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from edms_tasks.manifest import TableState
 from edms_tasks.scratch.raw_table import RawTable
 
 
-def measure_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:
-    """The counts and digests (format 1) of raw rows; nothing is written."""
+def measure_table(table: Table, raw: RawTable, keys: CheckedKeys, *, digests: bool) -> TableState:
+    """The counts of raw rows, of their references and of their keys; with `digests`, those of format 1 too, otherwise no proof."""
     key = keys.keys[table.id]
     if not raw.rows:
-        return digested_empty_state(table).model_copy(update={"key_nulls": key.nulls, "key_duplicates": key.duplicates})
+        empty = digested_empty_state(table) if digests else empty_state(table)
+        return empty.model_copy(update={"key_nulls": key.nulls, "key_duplicates": key.duplicates})
+    source = f"({joined(table, raw, keys)})"
     with keys.workspace.cursor() as cursor:
-        source = f"({joined(table, raw, keys)})"
+        if not digests:
+            return counts_of(cursor, table, source, nulls=key.nulls, duplicates=key.duplicates)
         types = keys.types[table.id]
         return state_of(cursor, table, key.natural_key, source, nulls=key.nulls, duplicates=key.duplicates, types=types)
-
-
-def count_table(table: Table, raw: RawTable, keys: CheckedKeys) -> TableState:
-    """The counts of raw rows, of their references and of their keys; without proof."""
-    key = keys.keys[table.id]
-    if not raw.rows:
-        return empty_state(table).model_copy(update={"key_nulls": key.nulls, "key_duplicates": key.duplicates})
-    with keys.workspace.cursor() as cursor:
-        source = f"({joined(table, raw, keys)})"
-        return counts_of(cursor, table, source, nulls=key.nulls, duplicates=key.duplicates)

@@ -67,16 +67,20 @@ def hash_table(blocks: Sequence[Block], names: Sequence[str]) -> str:
     return hashlib.sha256(b"".join([*parts, *(hash_block(block, names) for block in blocks)])).hexdigest()
 
 
+EMPTY_PROOF = hash_table([], ())
+"""The proof of any table without rows."""
+
+
 def _hash_column(column: pa.ChunkedArray, encoding: Encoding) -> bytes:
     """SHA-256 over the type, the number of values, their validity, and the values; NULL is hashed as zeros or as no bytes."""
     kind = str(column.type)
     tag = f"{encoding} {kind}".encode()
     found = hashlib.sha256(struct.pack("<I", len(tag)) + tag + struct.pack("<Q", len(column)))
-    valid = _joined([chunk.is_valid().to_numpy(zero_copy_only=False) for chunk in column.chunks], np.bool_)
+    valid = _joined([chunk.is_valid().to_numpy(zero_copy_only=False) for chunk in column.chunks])
     found.update(_bits(valid))
     if kind == "bool":
         flags = [pc.fill_null(chunk, False).to_numpy(zero_copy_only=False) for chunk in column.chunks]
-        found.update(_bits(_joined(flags, np.bool_)))
+        found.update(_bits(_joined(flags)))
     elif kind in _FIXED:
         for chunk in column.chunks:
             found.update(_fixed(chunk, _FIXED[kind]))
@@ -92,8 +96,8 @@ def _hash_column(column: pa.ChunkedArray, encoding: Encoding) -> bytes:
     return found.digest()
 
 
-def _joined(arrays: list[npt.NDArray[np.bool_]], kind: type[np.bool_]) -> npt.NDArray[np.bool_]:
-    return np.concatenate(arrays) if arrays else np.zeros(0, kind)
+def _joined(arrays: list[npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.bool_)
 
 
 def _bits(values: npt.NDArray[np.bool_]) -> bytes:

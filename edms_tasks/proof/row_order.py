@@ -34,15 +34,11 @@ class NotInOrder(Exception):
 
 def is_ascending(raw: RawTable, names: Sequence[str]) -> bool:
     """Whether the rows were read in the order of their key; only its columns are read."""
-    last: pa.Table | None = None
-    for path in raw.files:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_KEYS_AT_ONCE, columns=list(names)):
-                keys = pa.Table.from_batches([batch]).select(list(names))
-                keys = keys if last is None else pa.concat_tables([last, keys])
-                if not ascends(keys, names):
-                    return False
-                last = keys.slice(max(keys.num_rows - 1, 0))
+    try:
+        for _ in ascending(_keys(raw, names), names):
+            pass
+    except NotInOrder:
+        return False
     return True
 
 
@@ -102,13 +98,19 @@ def boundaries_of(raw: RawTable, names: Sequence[str]) -> pa.Table | None:
         return None
     every = max(1, raw.rows // _SAMPLE)
     taken = []
-    for path in raw.files:
-        with pq.ParquetFile(path) as file:
-            keys = file.read(columns=list(names)).select(list(names))
+    for keys in _keys(raw, names):
         taken.append(keys.take(pa.array(np.arange(0, keys.num_rows, every))))
     sample = by_columns(pa.concat_tables(taken), names)
     places = np.linspace(0, sample.num_rows, parts + 1, dtype=np.int64)[1:-1]
     return sample.take(pa.array(np.unique(places)))
+
+
+def _keys(raw: RawTable, names: Sequence[str]) -> Iterator[pa.Table]:
+    """The columns `names` of raw rows, some rows at a time."""
+    for path in raw.files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_KEYS_AT_ONCE, columns=list(names)):
+                yield pa.Table.from_batches([batch]).select(list(names))
 
 
 def number_of_parts(raw: RawTable) -> int:

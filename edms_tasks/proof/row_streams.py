@@ -12,6 +12,7 @@ from edms_tasks.digests.canonical import row_text, text_of
 from edms_tasks.inventory.model import Table
 from edms_tasks.proof.row_order import ascending, boundaries_of, in_order, is_ascending, number_of_parts
 from edms_tasks.quoting import identifier
+from edms_tasks.scratch.arrow_batches import arrow_batches
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
 
@@ -26,9 +27,9 @@ def rows_by_key(raw: RawTable, names: Sequence[str], folder: Path) -> Iterator[p
     """
     if not raw.files:
         return
-    rows, boundaries = _as_read(raw), boundaries_of(raw, names)
-    if boundaries is None or not is_ascending(raw, names):
-        rows = in_order(rows, pq.read_schema(raw.files[0]), names, boundaries, folder)
+    rows = _as_read(raw)
+    if number_of_parts(raw) < 2 or not is_ascending(raw, names):
+        rows = in_order(rows, pq.read_schema(raw.files[0]), names, boundaries_of(raw, names), folder)
     yield from ascending(rows, names)
 
 
@@ -42,7 +43,7 @@ def rows_by_text(table: Table, raw: RawTable, workspace: Workspace, folder: Path
         rows = (
             pa.Table.from_batches([batch])
             for part, at_once in raw.by_width()
-            for batch in cursor.sql(with_order + relation(table, part)).to_arrow_reader(at_once)
+            for batch in arrow_batches(cursor, with_order + relation(table, part), at_once, rows=part.rows)
         )
         yield from by_text(rows, schema, raw, folder)
 

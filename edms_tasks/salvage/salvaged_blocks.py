@@ -6,13 +6,14 @@ Of a block with a lost chunk the rows in the other chunks are kept: each of thes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.chunks.stored_chunks import block_rows, chunk_rows
+from edms_tasks.chunks.stored_chunks import live_rows, together
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Block, Chunk, TableEntry
 from edms_tasks.proof.block_hash import differing, hash_columns, hash_table
@@ -71,50 +72,53 @@ def survey_blocks(repository: Repository, entry: TableEntry, folder: Path) -> Sa
 def _surveyed(repository: Repository, entry: TableEntry, block: int, chunks: Sequence[int], folder: Path) -> _Survey:
     assert entry.blocks is not None
     expected = entry.blocks[block]
-    lost = {}
+    lost: dict[int, LostObject] = {}
+    intact: dict[int, pa.Table] = {}
     for number in chunks:
-        if why := _problem(repository, entry, entry.chunks[number], folder):
-            lost[number] = why
-    intact = [number for number in chunks if number not in lost]
+        found = _read(repository, entry, entry.chunks[number], folder)
+        if isinstance(found, LostObject):
+            lost[number] = found
+        else:
+            intact[number] = found
     if not intact:
         return _Survey(lost, None)
-    left = entry.model_copy(update={"chunks": tuple(entry.chunks[number] for number in intact)})
     try:
-        rows = block_rows(repository, left, block, folder)
+        rows = together(list(intact.values()), [entry.chunks[number] for number in intact], entry.ordered_by or ())
     except DamagedRepository as damage:
         return _Survey({**lost, **_all(entry, intact, damage.why)}, None)
     columns = hash_columns(rows, entry.encodings)
-    if not lost and (rows.num_rows != expected.rows or differing(columns, expected.columns)):
+    if lost:
+        left = Block(rows=rows.num_rows, first=expected.first, columns=columns) if rows.num_rows else None
+        return _Survey(lost, left)
+    if rows.num_rows != expected.rows or differing(columns, expected.columns):
         return _Survey(_all(entry, intact, "Its rows do not match the hashes of their block in the snapshot."), None)
-    if not lost:
-        return _Survey({}, expected)
-    return _Survey(lost, Block(rows=rows.num_rows, first=expected.first, columns=columns) if rows.num_rows else None)
+    return _Survey({}, expected)
 
 
-def _problem(repository: Repository, entry: TableEntry, chunk: Chunk, folder: Path) -> LostObject | None:
-    """Why a chunk is lost; None if all of it can be read."""
+def _read(repository: Repository, entry: TableEntry, chunk: Chunk, folder: Path) -> pa.Table | LostObject:
+    """The rows of a chunk that are not superseded, or why it is lost."""
     path = folder / "chunk.parquet"
     if lost := read_through(repository, chunk.object, path):
         return lost
     found = types_of(pq.read_schema(path))
-    path.unlink()
     if missing := sorted((entry.types or {}).keys() - found.keys()):
         return LostObject(chunk.object.sha256, f"It lacks columns of the table: {', '.join(missing)}")
     if found != entry.types:
         return LostObject(chunk.object.sha256, "Its values have other types than the snapshot says.")
+    rows = pq.read_metadata(path).num_rows
+    if rows != chunk.rows:
+        return LostObject(chunk.object.sha256, f"It has {rows:,} rows, the manifest says {chunk.rows:,}.")
     try:
-        rows, _ = chunk_rows(repository, chunk, folder)
+        live, _ = live_rows(repository, chunk, path)
     except DamagedRepository as damage:
         if chunk.superseded is None:
             return LostObject(chunk.object.sha256, damage.why)
         why = f"{damage.why} It lists which of {chunk.rows:,} rows are superseded, so the snapshot's rows cannot be determined."
         return LostObject(chunk.superseded.sha256, why)
-    if rows.num_rows != chunk.rows - chunk.superseded_rows:
-        return LostObject(chunk.object.sha256, f"It has {rows.num_rows:,} rows, not as many as the snapshot says.")
-    return None
+    return live
 
 
-def _all(entry: TableEntry, chunks: Sequence[int], why: str) -> dict[int, LostObject]:
+def _all(entry: TableEntry, chunks: Iterable[int], why: str) -> dict[int, LostObject]:
     return {number: LostObject(entry.chunks[number].object.sha256, why) for number in chunks}
 
 

@@ -15,7 +15,7 @@ from edms_tasks.digests.table_state import chunks, parquet
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import ROW_ID, Column, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
-from edms_tasks.keys.table_counts import count_table, measure_table
+from edms_tasks.keys.table_counts import measure_table
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
 from edms_tasks.proof.table_proof import measure
 from edms_tasks.quoting import identifier, literal
@@ -72,11 +72,9 @@ def state_of_salvaged(salvaged: SalvagedTable, raw: RawTable, keys: CheckedKeys)
         CheckFailed: the rows do not match those of the intact chunks.
     """
     entry = salvaged.entry
-    if entry.blocks is None:
-        state = measure_table(entry.table, raw, keys)
-    else:
-        proof = measure(entry, raw, keys.workspace).proof
-        state = count_table(entry.table, raw, keys).model_copy(update={"proof": proof})
+    state = measure_table(entry.table, raw, keys, digests=entry.blocks is None)
+    if entry.blocks is not None:
+        state = state.model_copy(update={"proof": measure(entry, raw, keys.workspace).proof})
     if (state.rows, state.fingerprint) != (salvaged.rows, salvaged.fingerprint):
         raise CheckFailed(
             f"The salvaged rows of {entry.table.label} changed while they were read.",

@@ -136,7 +136,7 @@ def _columns_of_chunk(entry: TableEntry) -> set[str]:
 
 
 def added(digests: Iterable[str]) -> str:
-    """The digest of all rows of several sets, from their digests (docs/format.md, 6.3: sums modulo 2**64, half by half)."""
+    """The digest of all rows of several sets, from their digests (docs/format.md, 10.2: sums modulo 2**64, half by half)."""
     upper = lower = 0
     for digest in digests:
         upper, lower = (upper + int(digest[:16], 16)) % 2**64, (lower + int(digest[16:], 16)) % 2**64

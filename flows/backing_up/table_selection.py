@@ -13,8 +13,7 @@ from edms_tasks.inventory.build_inventory import excluded_tables
 from edms_tasks.inventory.model import Finding, ForeignReference, Inventory, Table
 from edms_tasks.manifest import TableEntry
 from edms_tasks.owners_suites import findings_of, read_suites
-from edms_tasks.proof.block_hash import hash_table
-from edms_tasks.proof.table_proof import own_columns
+from edms_tasks.proof.block_hash import EMPTY_PROOF
 from edms_tasks.scratch.disk_space import require_space
 from flows.backing_up.make_snapshot import BackupSource, SnapshotInTheMaking
 from flows.running.run import Run
@@ -75,7 +74,7 @@ def _empty_entry(table: Table) -> TableEntry:
         table=table,
         natural_key=None,
         encodings={column.name: "native" for column in table.columns},
-        state=empty_state(table).model_copy(update={"proof": hash_table([], own_columns(table))}),
+        state=empty_state(table).model_copy(update={"proof": EMPTY_PROOF}),
         chunks=(),
         blocks=(),
         ordered_by=(),

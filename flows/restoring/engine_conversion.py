@@ -312,7 +312,9 @@ def run_edms_commands(
 def _first_chunk(entry: TableEntry) -> TableEntry:
     if entry.blocks is None:
         return entry.model_copy(update={"chunks": entry.chunks[:1]})
-    return entry.model_copy(update={"chunks": entry.chunks_of(0), "blocks": entry.blocks[:1]})
+    return entry.model_copy(
+        update={"chunks": entry.chunks_by_block()[0] if entry.blocks else (), "blocks": entry.blocks[:1]}
+    )
 
 
 def _converted_manifest(

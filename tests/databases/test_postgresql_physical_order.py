@@ -83,16 +83,7 @@ def _proved(url: str, folder: Path) -> TableEntry:
         raws = {table.id: extract_table(view, table, folder / "raw", 50)}
     with open_workspace(folder / "workspace", memory_limit_mb=64, threads=1) as workspace:
         made = serialize_table(table, raws[table.id], check_keys([table], raws, workspace), folder / "made", 50)
-    return TableEntry(
-        table=table,
-        natural_key=made.natural_key,
-        encodings=made.encodings,
-        state=made.state,
-        chunks=(),
-        blocks=tuple(block.block for block in made.blocks),
-        ordered_by=made.ordered_by,
-        types=made.types,
-    )
+    return made.entry(table, chunks=())
 
 
 def _read(url: str, folder: Path, entry: TableEntry) -> RawTable:

@@ -54,16 +54,7 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
         keys = check_keys(tables, raws, workspace)
         for table in tables:
             made = serialize_table(table, raws[table.id], keys, folder / "made" / table.id, CHUNK_ROWS)
-            entry = TableEntry(
-                table=table,
-                natural_key=made.natural_key,
-                encodings=made.encodings,
-                state=made.state,
-                chunks=(),
-                blocks=tuple(block.block for block in made.blocks),
-                ordered_by=made.ordered_by,
-                types=made.types,
-            )
+            entry = made.entry(table, chunks=())
             assert _keys_differ(table, raws[table.id], keys, made) == []
             assert staging.load(entry, _new(made)) == entry.state.rows
             before[table.id] = _measured(entry, raws[table.id], keys)
@@ -90,7 +81,7 @@ def there_and_back(url: str, folder: Path) -> ThereAndBack:
 def _measured(entry: TableEntry, raw: RawTable, keys: CheckedKeys) -> TableState:
     """Everything that can be measured of a table's rows: counts, digests, and the proof in the entry's blocks."""
     proof = measure(entry, raw, keys.workspace).proof
-    return measure_table(entry.table, raw, keys).model_copy(update={"proof": proof})
+    return measure_table(entry.table, raw, keys, digests=True).model_copy(update={"proof": proof})
 
 
 def _new(made: SerializedTable) -> list[Path]:

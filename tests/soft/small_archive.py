@@ -80,7 +80,7 @@ def read_archive(url: str, declared: Sequence[dict[str, str]], folder: Path, *, 
         keys = check_keys(list(tables.values()), raws, workspace)
         for name, table in tables.items():
             made = serialize_table(table, raws[name], keys, folder / "made" / name, chunk_rows)
-            states[name] = measure_table(table, raws[name], keys)
+            states[name] = measure_table(table, raws[name], keys, digests=True)
             counts = {"exact_digest": None, "content_digest": None, "proof": made.state.proof}
             assert states[name].model_copy(update=counts) == made.state
             written = [pq.read_table(block.new.path) for block in made.blocks if block.new is not None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ from tests.zoo.written_systems import Place, fill
 EXAMPLES = int(os.environ.get("EDMS_ZOO_EXAMPLES", "0"))
 PAIRS = st.tuples(systems(dangling=True), systems(dangling=False))
 FULL_PAIRS = st.tuples(systems(dangling=True, full=True), systems(dangling=False, full=True))
+CLOSED_PAIRS = st.tuples(systems(dangling=False), systems(dangling=False))
+FULL_CLOSED_PAIRS = st.tuples(systems(dangling=False, full=True), systems(dangling=False, full=True))
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,6 +111,16 @@ def _as_many_as(usual: int) -> settings:
     )
 
 
+def _at_length(usual: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """As many as are asked for, in `make test-long` only, and without a limit of time."""
+
+    def decorated(test: Callable[..., None]) -> Callable[..., None]:
+        marked: Callable[..., None] = pytest.mark.long(pytest.mark.timeout(0)(_as_many_as(usual)(test)))
+        return marked
+
+    return decorated
+
+
 def _merged(site: Site, pair: tuple[Rows, Rows], declared: Settings, **options: Any) -> tuple[MergeResult, Said, Said]:
     """Back up the first system, make the second, merge; returns the result and what each of the two said."""
     here, there = pair
@@ -175,51 +187,35 @@ def test_what_is_declared_leads_to_the_same_rows(site: Site, pair: tuple[Rows, R
 
 
 @_as_many_as(1)
-@given(
-    pair=st.tuples(systems(dangling=False, full=True), systems(dangling=False, full=True)),
-    undeclared=UNDECLARED,
-    rename_files=st.booleans(),
-)
+@given(pair=FULL_CLOSED_PAIRS, undeclared=UNDECLARED, rename_files=st.booleans())
 def test_what_is_not_declared_is_a_conflict_or_right(
     site: Site, pair: tuple[Rows, Rows], undeclared: list[str], rename_files: bool
 ) -> None:
     _something_undeclared(site, pair, undeclared, rename_files=rename_files)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(0)  # as many as are asked for
-@_as_many_as(60)
+@_at_length(60)
 @given(pair=PAIRS)
 def test_what_is_declared_leads_to_the_same_rows_in_many_systems(site: Site, pair: tuple[Rows, Rows]) -> None:
     _everything_declared(site, pair)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(0)  # as many as are asked for
-@_as_many_as(60)
-@given(
-    pair=st.tuples(systems(dangling=False), systems(dangling=False)), undeclared=UNDECLARED, rename_files=st.booleans()
-)
+@_at_length(60)
+@given(pair=CLOSED_PAIRS, undeclared=UNDECLARED, rename_files=st.booleans())
 def test_what_is_not_declared_is_a_conflict_or_right_in_many_systems(
     site: Site, pair: tuple[Rows, Rows], undeclared: list[str], rename_files: bool
 ) -> None:
     _something_undeclared(site, pair, undeclared, rename_files=rename_files)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(0)  # as many as are asked for
-@_as_many_as(20)
+@_at_length(20)
 @given(pair=PAIRS)
 def test_what_is_declared_leads_to_the_same_rows_on_a_server(site_on_a_server: Site, pair: tuple[Rows, Rows]) -> None:
     _everything_declared(site_on_a_server, pair)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(0)  # as many as are asked for
-@_as_many_as(20)
-@given(
-    pair=st.tuples(systems(dangling=False), systems(dangling=False)), undeclared=UNDECLARED, rename_files=st.booleans()
-)
+@_at_length(20)
+@given(pair=CLOSED_PAIRS, undeclared=UNDECLARED, rename_files=st.booleans())
 def test_what_is_not_declared_is_a_conflict_or_right_on_a_server(
     site_on_a_server: Site, pair: tuple[Rows, Rows], undeclared: list[str], rename_files: bool
 ) -> None:
