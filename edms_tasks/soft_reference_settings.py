@@ -1,4 +1,4 @@
-"""The settings' `[[soft_references]]`: the shapes that a declaration can have. What they mean is in inventory/soft_references.py."""
+"""The settings' `[[soft_references]]`: the shapes that a declaration can have. What they mean is in soft/soft_references.py."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ WORDS = {
     "soft_reference_settings",
     "manifest",
     "durable",
+    "unknown_names",
     "json_text",
     "owners_suites",
     "templates",
@@ -55,7 +56,7 @@ def room_of(module: str) -> str:
 def uses() -> Mapping[str, set[str]]:
     """Room -> the rooms that it imports from."""
     found: dict[str, set[str]] = {}
-    for path in _sources():
+    for path in sources():
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         here = found.setdefault(room_of(module), set())
         for imported in _imported(path):
@@ -130,7 +131,7 @@ def _reachable(graph: Mapping[str, set[str]], room: str) -> set[str]:
     return found
 
 
-def _sources() -> Iterator[Path]:
+def sources() -> Iterator[Path]:
     for package in PACKAGES:
         yield from sorted((ROOT / package).rglob("*.py"))
 

@@ -17,11 +17,11 @@ from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, decl
 from edms_tasks.doctor.id_candidates import PLACED_VALUES, CandidatePlace, tabulate_places
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.json_paths import JsonPath, parse_json_path
 from edms_tasks.inventory.model import Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.workspace import relation
+from edms_tasks.soft.json_paths import JsonPath, parse_json_path
 from edms_tasks.soft.path_states import PathStates
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.likely_ids import TARGET_IDS

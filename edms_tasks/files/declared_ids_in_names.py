@@ -15,14 +15,14 @@ import duckdb
 from edms_tasks.digests.canonical import CONTENT, digest_hex, digest_sums, with_hashes
 from edms_tasks.digests.table_state import parquet
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference, Finding
 from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
 from edms_tasks.manifest import FileIndex, FileNameState
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.bounded_parquet import require_bounded
-from edms_tasks.soft import Ids, marked
+from edms_tasks.soft.id_lookup import Ids, marked
+from edms_tasks.soft.id_patterns import name_expression
 
 _NAMES = "file_names_with_ids"
 

@@ -11,10 +11,10 @@ from edms_tasks.files.index import readable
 from edms_tasks.files.path_columns import PLACED, FoundColumn
 from edms_tasks.files.path_mentions import MENTIONED, is_file_name, label_of, last_name
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding, Table
 from edms_tasks.quoting import literal
 from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.soft.id_patterns import name_expression
 
 EXAMPLES = 5
 

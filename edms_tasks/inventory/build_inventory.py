@@ -25,9 +25,9 @@ from edms_tasks.inventory.model import (
 )
 from edms_tasks.inventory.natural_keys import derive_candidates
 from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
-from edms_tasks.inventory.soft_references import declared_file_names, with_declared
-from edms_tasks.inventory.unknown_names import closest_name
 from edms_tasks.settings import Settings
+from edms_tasks.soft.soft_references import declared_file_names, with_declared
+from edms_tasks.unknown_names import closest_name
 
 _LOGICAL: dict[str, LogicalType] = {
     "BooleanField": "boolean",

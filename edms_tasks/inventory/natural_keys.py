@@ -12,7 +12,7 @@ from edms_tasks.errors import SettingsError
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table, UniqueKey
 from edms_tasks.inventory.probe_report import ProbeModel
-from edms_tasks.inventory.unknown_names import unknown_name
+from edms_tasks.unknown_names import unknown_name
 
 Path = tuple[str, ...]
 

@@ -15,7 +15,8 @@ from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, relation
-from edms_tasks.soft import Ids, SoftColumn, no_ids, tabulate_ids
+from edms_tasks.soft.id_lookup import Ids, no_ids, tabulate_ids
+from edms_tasks.soft.soft_columns import SoftColumn
 
 GENERIC_TARGETS = "generic_targets"
 

@@ -27,7 +27,7 @@ from edms_tasks.keys.ids_in_keys import Meanings, generic_pairs, tabulate_column
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
-from edms_tasks.soft import SoftColumn, unreadable
+from edms_tasks.soft.soft_columns import SoftColumn, unreadable
 
 _GENERIC_PAIRS = "generic_pairs"
 _GENERIC = "\0generic references"  # what asks for their targets' keys; no table has such a name

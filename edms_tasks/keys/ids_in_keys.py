@@ -27,7 +27,8 @@ from edms_tasks.keys.checked_keys import (
 )
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import relation
-from edms_tasks.soft import Ids, SoftColumn, tabulate_soft_column
+from edms_tasks.soft.id_lookup import Ids
+from edms_tasks.soft.soft_columns import SoftColumn, tabulate_soft_column
 
 _PAIRS = "meant_pairs"
 

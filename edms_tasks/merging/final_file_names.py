@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.value_equality import bare_uuid
 from edms_tasks.files.index import OpenedIndex
-from edms_tasks.inventory.id_patterns import name_expression
 from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.quoting import literal
+from edms_tasks.soft.id_patterns import name_expression
 
 
 def final_names(

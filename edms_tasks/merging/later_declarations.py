@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edms_tasks.inventory.model import FileNameReference, SoftReference, Table
-from edms_tasks.inventory.soft_references import declared_file_names, with_declared
 from edms_tasks.manifest import Manifest
+from edms_tasks.soft.soft_references import declared_file_names, with_declared
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 

@@ -13,7 +13,7 @@ from edms_tasks.digests.canonical import text_of
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.identified_rows import Identified
 from edms_tasks.quoting import identifier, literal
-from edms_tasks.soft import id_text
+from edms_tasks.soft.id_lookup import id_text
 from edms_tasks.soft.readings import UNREAD
 from edms_tasks.soft.value_rewriting import FinalId, final_ids, rewriter
 

@@ -1,23 +1,8 @@
-"""Soft references on real rows: ids in plain columns, lists, JSON and strings, looked up and written as natural keys.
+"""Soft references: ids in plain columns, lists, JSON, strings and names of files, declared in the settings and looked up in the rows.
 
-`soft_columns.py` makes one relation for each column with such ids: value -> content text, and for each reference the rows it
-refers to. `text_ids.py`, `tag_ids.py` and `json_ids.py` find the ids in the forms of values; `id_lookup.py` looks them up;
-`value_rewriting.py` replaces them, on documents parsed by `json_positions.py`. All but the latter is set-based: each different
-value is parsed once.
+All that a form of them means is here. `soft_references.py` turns declarations into references of the inventory, with
+`id_patterns.py`, `tag_patterns.py` and `json_paths.py` for how their places are written. `soft_columns.py` makes one relation for
+each column with such ids: value -> content text, and for each reference the rows it refers to; `text_ids.py`, `tag_ids.py` and
+`json_ids.py` find the ids in the forms of values, and `id_lookup.py` looks them up. `value_rewriting.py` replaces them, on documents
+parsed by `json_positions.py`. All but the latter is set-based: each different value is parsed once.
 """
-
-from __future__ import annotations
-
-from edms_tasks.soft.id_lookup import Ids, id_text, marked, no_ids, tabulate_ids
-from edms_tasks.soft.soft_columns import SoftColumn, tabulate_soft_column, unreadable
-
-__all__ = [
-    "Ids",
-    "SoftColumn",
-    "id_text",
-    "marked",
-    "no_ids",
-    "tabulate_ids",
-    "tabulate_soft_column",
-    "unreadable",
-]

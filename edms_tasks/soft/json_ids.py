@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from edms_tasks.inventory.json_filters import Filter
 from edms_tasks.quoting import literal
 from edms_tasks.soft.id_lookup import Ids, json_text, marked, together
+from edms_tasks.soft.json_filters import Filter
 from edms_tasks.soft.path_filters import passes_sql
 from edms_tasks.soft.path_states import Container, PathStates, Progress
 from edms_tasks.soft.readings import Spot

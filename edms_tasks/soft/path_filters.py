@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from edms_tasks.inventory.json_filters import All, Below, Equals, Exists, Filter, IsModel, Matches, Not, Some
 from edms_tasks.quoting import literal
+from edms_tasks.soft.json_filters import All, Below, Equals, Exists, Filter, IsModel, Matches, Not, Some
 from edms_tasks.soft.json_positions import Node
 
 _NUMBERS = "('BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT')"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from edms_tasks.inventory.json_filters import Filter
-from edms_tasks.inventory.json_paths import JsonPath, Step
+from edms_tasks.soft.json_filters import Filter
+from edms_tasks.soft.json_paths import JsonPath, Step
 
 Container = Literal["object", "array"]
 Progress = frozenset[tuple[int, int]]

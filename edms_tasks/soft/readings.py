@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from edms_tasks.inventory.id_patterns import TextPattern, text_pattern
-from edms_tasks.inventory.json_paths import JsonPath, parse_json_path, path_in
 from edms_tasks.inventory.model import Condition, IdKind, IdPlace, Table
+from edms_tasks.soft.id_patterns import TextPattern, text_pattern
+from edms_tasks.soft.json_paths import JsonPath, parse_json_path, path_in
 
 UNREAD = -1
 """The number of the reading of rows that no declaration is for."""

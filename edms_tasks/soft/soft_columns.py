@@ -10,12 +10,12 @@ import duckdb
 
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.json_filters import model_label
 from edms_tasks.inventory.model import Condition, Finding, Table
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.id_lookup import Ids, id_text, json_text
+from edms_tasks.soft.json_filters import model_label
 from edms_tasks.soft.json_ids import BROKEN, of_paths
 from edms_tasks.soft.readings import UNREAD, Reading, reading_number, readings_in, readings_of
 from edms_tasks.soft.text_ids import of_texts, pointed_at, without_ids

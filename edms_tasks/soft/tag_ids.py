@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edms_tasks.inventory.tag_patterns import ATTRIBUTE, TagPattern, tag_pattern, tags_of
 from edms_tasks.quoting import literal
 from edms_tasks.soft.id_lookup import Ids, json_text, marked
 from edms_tasks.soft.readings import Spot
+from edms_tasks.soft.tag_patterns import ATTRIBUTE, TagPattern, tag_pattern, tags_of
 
 
 def of_tags(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:

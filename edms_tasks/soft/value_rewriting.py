@@ -13,12 +13,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edms_tasks.inventory.json_filters import Filter
-from edms_tasks.inventory.tag_patterns import ATTRIBUTE, tag_pattern, tags_of, unquoted
+from edms_tasks.soft.json_filters import Filter
 from edms_tasks.soft.json_positions import Node, parse, places_in
 from edms_tasks.soft.path_filters import passes
 from edms_tasks.soft.path_states import PathStates, Progress
 from edms_tasks.soft.readings import Reading, Spot, patterns_of
+from edms_tasks.soft.tag_patterns import ATTRIBUTE, tag_pattern, tags_of, unquoted
 
 FinalId = Callable[[str], str | None]
 """From an id, as it is written, to the one that takes its place; None where it stays."""

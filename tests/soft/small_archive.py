@@ -17,12 +17,12 @@ from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.extract import extract_table
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.inventory.natural_keys import derive_candidates
-from edms_tasks.inventory.soft_references import with_declared
 from edms_tasks.keys.checking import check_keys
 from edms_tasks.keys.table_counts import measure_table
 from edms_tasks.manifest import ReferenceState, TableState
 from edms_tasks.scratch.workspace import open_workspace
 from edms_tasks.serialize import serialize_table
+from edms_tasks.soft.soft_references import with_declared
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 

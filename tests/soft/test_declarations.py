@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.id_patterns import name_expression, text_pattern
-from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, Table
-from edms_tasks.inventory.soft_references import declared_file_names, with_declared
 from edms_tasks.settings import load_settings, settings_from
+from edms_tasks.soft.id_patterns import name_expression, text_pattern
+from edms_tasks.soft.json_paths import parse_json_path
+from edms_tasks.soft.soft_references import declared_file_names, with_declared
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 

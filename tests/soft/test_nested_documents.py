@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from edms_tasks.inventory.model import SoftReference, Table
-from edms_tasks.inventory.soft_references import with_declared
 from edms_tasks.soft.readings import readings_of
+from edms_tasks.soft.soft_references import with_declared
 from edms_tasks.soft.value_rewriting import final_ids, rewriter
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 from tests.soft.documents_with_ids import DECLARED, DOCUMENTS, Document

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.model import Column, Table
-from edms_tasks.inventory.unknown_names import unknown_name
+from edms_tasks.unknown_names import unknown_name
 
 WHERE = "[[soft_references]]"
 """Where the declarations are, for errors."""

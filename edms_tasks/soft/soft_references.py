@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.declared_names import WHERE, column_named, invalid, table_named
-from edms_tasks.inventory.id_patterns import name_expression, text_pattern
-from edms_tasks.inventory.json_filters import model_label, models_in
-from edms_tasks.inventory.json_paths import parse_json_path
 from edms_tasks.inventory.model import (
     CONTENT_TYPES,
     Column,
@@ -27,18 +23,22 @@ from edms_tasks.inventory.model import (
     SoftReference,
     Table,
 )
-from edms_tasks.inventory.overlapping_declarations import require_together
-from edms_tasks.inventory.serialized_rows import (
+from edms_tasks.soft.declared_names import WHERE, column_named, invalid, table_named
+from edms_tasks.soft.id_patterns import name_expression, text_pattern
+from edms_tasks.soft.json_filters import model_label, models_in
+from edms_tasks.soft.json_paths import parse_json_path
+from edms_tasks.soft.overlapping_declarations import require_together
+from edms_tasks.soft.serialized_rows import (
     CopiedId,
     content_type_path,
     copied_ids,
     id_kind,
     object_paths,
 )
-from edms_tasks.inventory.soft_conditions import conditions, described, refers_to_content_types
-from edms_tasks.inventory.tag_patterns import tag_pattern
-from edms_tasks.inventory.unknown_names import unknown_name
+from edms_tasks.soft.soft_conditions import conditions, described, refers_to_content_types
+from edms_tasks.soft.tag_patterns import tag_pattern
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
+from edms_tasks.unknown_names import unknown_name
 
 # What a column must be to hold ids in each form; "other" are types no model describes, arrays and the like.
 _HOLDS: dict[SoftForm, frozenset[str]] = {

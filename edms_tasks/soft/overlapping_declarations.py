@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edms_tasks.inventory.declared_names import invalid
 from edms_tasks.inventory.model import ForeignReference, GenericReference, IdPlace, Reference, SoftReference
-from edms_tasks.inventory.soft_conditions import excluding
+from edms_tasks.soft.declared_names import invalid
+from edms_tasks.soft.soft_conditions import excluding
 
 
 def require_together(reference: SoftReference, other: Reference, where: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from edms_tasks.inventory.json_filters import Filter, parse_filter, unquoted, with_content_types
+from edms_tasks.soft.json_filters import Filter, parse_filter, unquoted, with_content_types
 
 _STEP = re.compile(
     r"""(?P<string>\.json\(\))

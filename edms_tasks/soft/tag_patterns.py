@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edms_tasks.inventory.id_patterns import id_expression
 from edms_tasks.inventory.model import IdKind
+from edms_tasks.soft.id_patterns import id_expression
 
 _BLANK = r" \t\n\f\r"
 ATTRIBUTE = rf"""([^{_BLANK}/<>"'=]+)[{_BLANK}]*=[{_BLANK}]*("[^"]*"|'[^']*'|[^{_BLANK}"'>]+)"""
