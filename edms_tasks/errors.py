@@ -106,6 +106,13 @@ class AnotherRepository(TerminalError):
     exit_code = 2
 
 
+class RepositorySealed(TerminalError):
+    """The repository is encrypted, and the key that opens it is not here, or is another."""
+
+    code = "repository-sealed"
+    exit_code = 2
+
+
 class UndeterminedSnapshot(UnknownSnapshot):
     """Cannot determine which snapshot is meant: the newest is missing, there are several, or they are another EDMS's."""
 

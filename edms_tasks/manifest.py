@@ -242,8 +242,13 @@ class Manifest(Value):
             refs.extend(index.packs)
         return {ref.sha256: ref for ref in refs}
 
-    def read_by_a_backup(self, known: Container[str]) -> int:
-        """The number of objects that a backup reads again: all but the chunks and packs in `known` (SHA-256s of earlier ones)."""
+    def read_by_a_backup(self, known: Container[str], *, readable: bool = True) -> int:
+        """The number of objects that a backup reads again: all but the chunks and packs in `known` (SHA-256s of earlier ones).
+
+        `readable`: whether it can read earlier objects. If not, the schema and the indexes of files are only read if they are new.
+        """
+        if not readable:
+            return sum(name not in known for name in self.objects())
         always = {self.native_schema.object.sha256, *(ref.sha256 for index in self.files for ref in index.index)}
         return sum(name in always or name not in known for name in self.objects())
 

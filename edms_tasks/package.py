@@ -61,7 +61,7 @@ def store_schema(repository: Repository, engine: str, captured: CapturedSchema) 
         {
             "engine": engine,
             "format": captured.format,
-            "object": repository.put_file(captured.path),
+            "object": repository.put_file(captured.path, keep_copy=True),
             "server_version": captured.server_version,
             "settings": captured.settings,
             "materialized_views": captured.materialized_views,

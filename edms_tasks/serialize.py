@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from edms_tasks.chunks.chunk_file import write_chunk
 from edms_tasks.chunks.ordered_rows import OrderedRows, rows_with_keys
 from edms_tasks.digests.table_state import StateOfRows, dangling_examples, empty_state
-from edms_tasks.errors import CheckFailed, DamagedRepository
+from edms_tasks.errors import CheckFailed, DamagedRepository, RepositorySealed
 from edms_tasks.incremental.block_changes import BlockChanges, changes
 from edms_tasks.incremental.previous_rows import StoredTable
 from edms_tasks.inventory.model import NaturalKey, Table
@@ -171,6 +171,8 @@ def _stored_block(
     if stored is not None and place is not None:
         try:
             return _kept_block(block, piece.rows, place, ordered_by, stored, path)
+        except RepositorySealed:
+            pass  # a machine that only writes cannot compare rows with those of the previous backup: it stores the block anew
         except DamagedRepository as damage:
             unusable = str(damage.what)
     return SerializedBlock(block, (), _written(piece.rows, path), unusable)

@@ -73,6 +73,25 @@ class RepositorySettings(Section):
     )
     url: str = Field(default="edms-backups", description="A folder or any fsspec URL.")
     options: dict[str, SecretStr] = Field(default={}, description="Options of the fsspec file system; secrets allowed.")
+    write_key: Path | None = Field(
+        default=None,
+        description="File of this machine's write key, with which it encrypts and signs backups. It reads none.",
+    )
+    identity: Path | None = Field(
+        default=None,
+        description="File of the recovery key, which reads backups. Without the file this machine can only make them.",
+    )
+    passphrase: SecretStr | None = Field(
+        default=None, description="Instead of a recovery key, a passphrase that was given to the repository."
+    )
+    signers: tuple[str, ...] = Field(
+        default=(),
+        description="Public signing keys of other machines that back up into an unencrypted repository; `edms-backup key list` shows them.",
+    )
+    copies: Path | None = Field(
+        default=None,
+        description="Folder for copies of manifests and indexes of files, for a remote or encrypted repository; default: in workdir.",
+    )
 
 
 class ExcludeSettings(Section):
@@ -349,7 +368,15 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         update={
             "edms": edms.model_copy(update={"project": project, "python": python, "command": command}),
             "repository": settings.repository.model_copy(
-                update={"url": url if "://" in url else str(anchored(Path(url)))}
+                update={
+                    "url": url if "://" in url else str(anchored(Path(url))),
+                    "copies": anchored(settings.repository.copies or settings.workdir / "copies"),
+                    **{
+                        name: anchored(path)
+                        for name in ("write_key", "identity")
+                        if (path := getattr(settings.repository, name)) is not None
+                    },
+                }
             ),
             "files": settings.files.model_copy(
                 update={"roots": {n: anchored(p) for n, p in settings.files.roots.items()}}

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shlex
+import socket
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,13 +20,16 @@ from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.lineage.owner import identity_of, names_of, same_edms
 from edms_tasks.repository import Repository
+from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import Settings, load_settings, settings_from
 from flows.initialising.find_roots import find_roots
 from flows.initialising.profiles import Profile, all_profiles, detect_profile, find_profile
 from flows.initialising.settings_template import Answer, settings_text
 from flows.live.folder_checks import require_separate
+from flows.live.key_checks import keys_to_keep
 
 NO_PROFILE = "none"
+KEY_FILES = ("write_key", "identity")
 _MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
 
 
@@ -77,6 +81,7 @@ def initialise(
     repository: str | None,
     profile: str | None,
     force: bool,
+    encrypt: bool = True,
 ) -> InitResult:
     """Write the settings file and check it. If a check fails, a new file is removed again, unless a command or profile was named.
 
@@ -89,6 +94,7 @@ def initialise(
         repository: a folder or an fsspec URL.
         profile: the name of a profile; None for the one that fits, "none" for none.
         force: overwrite an existing file.
+        encrypt: make a new repository an encrypted one, with its keys beside the settings file.
 
     Raises:
         CommandError: there is no such profile or no manage.py, or the file cannot be written.
@@ -110,9 +116,11 @@ def initialise(
     if reports and not any(check.error for check in checks):
         checks.append(_check("files", lambda: _find_roots(settings, reports[0], answers)))
     if not any(check.error for check in checks):  # a repository is made for an EDMS that answers
-        checks.append(_check("repository", lambda: _open_repository(settings, reports, answers)))
+        keys = _key_files(config) if encrypt else None
+        checks.append(_check("repository", lambda: _open_repository(settings, reports, answers, keys)))
         if checks[-1].error is None:
-            _write(config, answers, chosen, force=True)
+            settings = _write(config, answers, chosen, force=True)
+            checks.append(_check("keys", lambda: keys_to_keep(settings)))
     # With a command or a profile the file has too much to type it again: it stays, to be corrected.
     worth_keeping = there_before or command is not None or profile is not None
     if any(check.error for check in checks) and not worth_keeping:
@@ -212,17 +220,43 @@ def _kept_ids(config: Path, *, force: bool) -> dict[str, Answer]:
     if not force or not config.exists():
         return {}
     try:
-        kept = load_settings(config).edms.id
+        kept = load_settings(config)
     except SettingsError:
         return {}  # the file is wrong, and that is why it is overwritten
-    return {"edms.id": kept} if kept else {}
+    keys = {"write_key": kept.repository.write_key, "identity": kept.repository.identity}
+    return {
+        **({"edms.id": kept.edms.id} if kept.edms.id else {}),
+        **{f"repository.{name}": str(path) for name, path in keys.items() if path is not None and path.exists()},
+    }
 
 
-def _open_repository(settings: Settings, reports: list[ProbeReport], answers: dict[str, Answer]) -> str:
-    """Create or open the repository, and add its id and the EDMS's to the settings, so that neither is confused with another."""
+def _key_files(config: Path) -> dict[str, Answer]:
+    """The names of the keys' files, beside the settings file."""
+    folder = config.absolute().parent
+    return {
+        "repository.write_key": str(folder / f"{config.stem}.write-key"),
+        "repository.identity": str(folder / f"{config.stem}.recovery-key"),
+    }
+
+
+def _open_repository(
+    settings: Settings, reports: list[ProbeReport], answers: dict[str, Answer], keys: dict[str, Answer] | None
+) -> str:
+    """Create or open the repository, and add its id and the EDMS's to the settings, so that neither is confused with another.
+
+    `keys`: the names of files for the keys of a new repository; None to make one that is not encrypted.
+    """
     if reports:
         require_separate(settings, reports[0])
-    repository = Repository.create(settings.repository)
+    is_new = not Repository.is_at(settings.repository)
+    if keys is not None and not any(name in answers for name in keys):
+        # Those of a new repository, or what an earlier `init` left beside a settings file that is lost.
+        answers |= {name: file for name, file in keys.items() if is_new or Path(str(file)).exists()}
+    files = {name: Path(str(answers[f"repository.{name}"])) for name in KEY_FILES if f"repository.{name}" in answers}
+    place = settings.repository.model_copy(update=files)
+    if is_new and keys is not None:
+        make_encrypted(place, socket.gethostname())
+    repository = Repository.create(place)
     answers["repository.id"] = repository.identity
     manifests = repository.survey().intact
     if "edms.id" in answers:

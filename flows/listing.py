@@ -84,6 +84,7 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
         snapshots=tuple(
             _listed(name, state.survey.intact[name], backwards=name in wrong)
             for name in (state.survey.order if everyone else own.chain.order)
+            if name not in state.survey.sealed  # a note names them
         ),
         damaged=state.survey.damaged,
         problems=state.problems,

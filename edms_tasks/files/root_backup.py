@@ -241,7 +241,7 @@ def _write_index(
         files=files,
         bytes=size,
         digest=digest_of(paths, workspace),
-        index=tuple(repository.put_file(path) for path in paths),
+        index=tuple(repository.put_file(path, keep_copy=True) for path in paths),
         packs=tuple(packs[name] for (name,) in used),
     )
 

@@ -25,6 +25,49 @@ KINDS = (
         "Find out what it is, and move it away.",
     ),
     Kind(
+        "repository-unusable",
+        ("error",),
+        "The repository cannot be opened with the keys and the id of the settings, so a backup would fail.",
+        "The finding says what is wrong.",
+    ),
+    Kind(
+        "repository-not-encrypted",
+        ("warning",),
+        "The repository is not encrypted: whoever reads it reads the documents.",
+        "Make an encrypted one with `edms-backup init` under another URL.",
+    ),
+    Kind(
+        "recovery-key-beside-repository",
+        ("warning",),
+        "The recovery key is on the disk of the repository. If the disk fails or is stolen, so is the key.",
+        "Keep a copy elsewhere (`edms-backup key print` for paper), and move the file to another disk, or away from this machine.",
+    ),
+    Kind(
+        "recovery-key-exposed",
+        ("warning",),
+        "The recovery key is where others can read it: in the repository, in a folder that is backed up, or by its permissions.",
+        "Move it to a folder of its own, readable by one user only.",
+    ),
+    Kind(
+        "write-key-outdated",
+        ("warning",),
+        "This machine encrypts to an earlier key of the repository: the keys were rotated, or `config.json` was altered.",
+        "Make another write key where the recovery key is: `edms-backup key writer FILE`.",
+    ),
+    Kind(
+        "snapshot-untrusted",
+        ("warning",),
+        "A snapshot of a repository whose snapshots are signed has no signature of a machine that the repository knows: somebody else "
+        "wrote or altered it. It is not restored.",
+        "Find out who wrote it, and move the file away. If a machine of yours made it, give it a write key: `edms-backup key writer`.",
+    ),
+    Kind(
+        "snapshot-sealed",
+        ("info",),
+        "A snapshot of an encrypted repository cannot be read on this machine, which has no recovery key; it is stored as it should be.",
+        "Nothing to do. Where the recovery key is, everything can be read.",
+    ),
+    Kind(
         "snapshots-forked",
         ("warning",),
         "Two or more snapshots are the newest: two copies of the repository were written to, or an earlier release ran with a clock that "

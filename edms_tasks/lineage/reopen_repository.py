@@ -49,10 +49,11 @@ def reopen(settings: Settings, this_edms: KnownEdms, *, create: bool = False, ac
         repository, notes = _make(settings, this_edms, memory, create)
         return Reopened(repository, None, notes, findings)
     repository = Repository.open(settings.repository)
+    repository.require_write_key()
     witness = memory.of(this_edms.id, repository.identity)
-    notes = ()
+    notes = (repository.keys.note,) if repository.keys.note else ()
     if settings.repository.id is None:
-        notes = _compare(settings, this_edms, memory, repository, accept)
+        notes += _compare(settings, this_edms, memory, repository, accept)
     if witness is not None:
         notes += _not_older(repository, this_edms, witness, accept)
     return Reopened(repository, witness, notes, findings)
@@ -86,6 +87,7 @@ def _make(
     return repository, (
         f"A NEW REPOSITORY was made at {repository.display}: {why}. Its id is {repository.identity};"
         " put it into the settings as [repository] id, so that later backups accept no other.",
+        "It is NOT ENCRYPTED: whoever reads it reads the documents. `edms-backup init` makes an encrypted one.",
     )
 
 
@@ -113,7 +115,7 @@ def _not_older(repository: Repository, this_edms: KnownEdms, witness: BackupReco
     """Refuse a copy of the repository that was made before the last backup."""
     found = repository.survey()
     head = found.heads.get(this_edms.id or "")
-    there = {*found.intact, *found.unreadable, *(one.previous for one in found.intact.values())}
+    there = {*found.links, *found.unreadable, *(link.previous for link in found.links.values())}
     if witness.snapshot in there or (head is not None and head.number >= witness.number):
         return ()
     newest = (

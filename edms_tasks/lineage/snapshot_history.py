@@ -12,7 +12,9 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.chain import Chain, Mark, Missing, ancestors_of, chain_of
 
-PROBLEMS = frozenset({"snapshot-missing", "snapshot-misnamed", "snapshots-forked", "head-record-damaged"})
+PROBLEMS = frozenset(
+    {"snapshot-missing", "snapshot-misnamed", "snapshot-untrusted", "snapshots-forked", "head-record-damaged"}
+)
 """The findings that mean a loss, or that the newest snapshot is in doubt."""
 
 
@@ -56,7 +58,7 @@ class SnapshotHistory:
     def next_mark(self) -> tuple[str | None, int]:
         """The predecessor of the next snapshot, and its number."""
         marks = [mark for mark in (self.head, self.here) if mark is not None]
-        known = set(self.survey.intact)
+        known = set(self.survey.links)
         gone = [mark for mark in marks if mark.snapshot not in known]
         number = max([self.chain.expected, *(mark.number for mark in marks)]) + 1
         # A missing newest snapshot is named as the predecessor nevertheless, so that its loss stays visible.
@@ -112,7 +114,12 @@ class SnapshotHistory:
                     code="head-record-missing",
                 )
             )
+        found += [self._of_sealed(name) for name in self.chain.order if name in self.survey.sealed]
         return (*found, *repository_findings(self.survey))
+
+    def _of_sealed(self, name: str) -> Finding:
+        message = f"Snapshot {self._time(name)}, made by {self.survey.sealed[name].machine}, cannot be read without the recovery key."
+        return _finding(name[:12], message, code="snapshot-sealed")
 
     def _of_missing(self, one: Missing) -> Finding:
         where = f"{len(self.chain.order)} of {self.chain.expected} snapshots are there."
@@ -136,7 +143,7 @@ class SnapshotHistory:
         return ", ".join(map(self._time, names))
 
     def _time(self, name: str) -> str:
-        return f"{name[:12]} ({self.survey.intact[name].created:%Y-%m-%d %H:%M:%S} UTC)"
+        return f"{name[:12]} ({self.survey.links[name].created:%Y-%m-%d %H:%M:%S} UTC)"
 
 
 def repository_findings(survey: Survey) -> tuple[Finding, ...]:
@@ -149,6 +156,10 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
             found.append(_finding(stray.name, message, fix, code="snapshot-misnamed"))
         else:
             found.append(_finding(stray.name, f"{stray.name} is not a snapshot.", code="stranger-among-snapshots"))
+    for name, why in survey.untrusted.items():
+        found.append(
+            _finding(name[:12], f"Snapshot {name[:12]} is not to be trusted. {why}", code="snapshot-untrusted")
+        )
     for name in survey.unreadable_heads:
         message = f"{name}, the record of the newest snapshot, cannot be read."
         found.append(_finding(name, message, code="head-record-damaged"))
@@ -158,16 +169,22 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
 def history_of(repository: Repository, this_edms: KnownEdms, here: Mark | None = None) -> SnapshotHistory:
     """The history of `this_edms`; if it is unknown, of the only EDMS in the repository."""
     found = repository.survey()
-    owner = owners(found.intact, this_edms)
+    owner = _owners(found, this_edms)
     key = this_edms.id if this_edms.id is not None else _only(owner, found.intact, this_edms)
     return _history(found, this_edms, owner, key, here)
 
 
 def histories(found: Survey, this_edms: KnownEdms) -> tuple[SnapshotHistory, ...]:
     """The history of every other EDMS in the repository."""
-    owner = owners(found.intact, this_edms)
+    owner = _owners(found, this_edms)
     keys = sorted({*owner.values(), *found.heads} - {this_edms.id})
     return tuple(_history(found, this_edms, owner, key, None) for key in keys)
+
+
+def _owners(found: Survey, this_edms: KnownEdms) -> dict[str, str]:
+    """The key of each snapshot's EDMS; that of a sealed one stands in its signature."""
+    sealed = {name: signature.edms or UNRECORDED for name, signature in found.sealed.items()}
+    return sealed | owners(found.intact, this_edms)
 
 
 def _history(
@@ -195,7 +212,8 @@ def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], this_edms
 def description_of(history: SnapshotHistory, key: str) -> str:
     """A sentence that describes an EDMS of the repository, from its newest snapshot."""
     names = [name for name in history.survey.order if history.owner[name] == key]
-    text = names_of(history.survey.intact[names[-1]]) if names else f"id {key}"
+    readable = [name for name in names if name in history.survey.intact]
+    text = names_of(history.survey.intact[readable[-1]]) if readable else f"id {key}"
     return f"{text}: {len(names)} snapshots, the newest {names[-1][:12]}" if names else text
 
 

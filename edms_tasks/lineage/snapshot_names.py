@@ -12,7 +12,7 @@ from edms_tasks.lineage.snapshot_history import SnapshotHistory, description_of,
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.chain import Mark, ancestors_of
-from edms_tasks.repository.survey import snapshot_name
+from edms_tasks.repository.stored_manifests import snapshot_name
 
 _PREFIX = re.compile(r"[0-9a-f]{4,64}")
 _SHOWN = 5
@@ -42,10 +42,13 @@ def choose(
 
     Raises:
         UnknownSnapshot: no snapshot, or more than one, matches the name.
+        RepositorySealed: there are snapshots that cannot be read without the recovery key.
         UndeterminedSnapshot: the latest cannot be determined, or the name is the tag of another EDMS's snapshot.
         DamagedRepository: the snapshot's manifest is damaged, or a damaged one may be the latest.
     """
     history = history_of(repository, this_edms, here)
+    if history.survey.sealed:
+        repository.require_readable()
     if name == "latest":
         snapshot_id = _latest(repository, history, passing_over)
         notes = (*_order_notes(history, snapshot_id), *_owner_notes(history, snapshot_id))
@@ -98,7 +101,7 @@ def _lost(history: SnapshotHistory) -> Mark | None:
     """The newest snapshot by the records, if it is missing and no existing snapshot is its successor; else None."""
     followed = ancestors_of(history.chain.order, history.survey.links)
     marks = [mark for mark in (history.head, history.here) if mark is not None]
-    gone = [mark for mark in marks if mark.snapshot not in history.survey.intact and mark.snapshot not in followed]
+    gone = [mark for mark in marks if mark.snapshot not in history.survey.links and mark.snapshot not in followed]
     return max(gone, key=lambda mark: mark.number) if gone else None
 
 

@@ -39,7 +39,7 @@ def place_of(repository: Repository, this_edms: KnownEdms, reopened: Reopened) -
     history = history_of(repository, this_edms, here)
     previous, number = history.next_mark
     newest = history.newest
-    manifest = history.survey.intact[newest] if newest is not None else None
+    manifest = history.survey.intact.get(newest) if newest is not None else None
     # A backup reports a wrong clock of the newest snapshot only; `list` and `verify` report earlier ones.
     old = {later[:12] for later, _ in history.chain.backwards} - {(newest or "")[:12]}
     findings = [one for one in history.findings() if not (one.code == "clock-set-back" and one.subject in old)]

@@ -6,37 +6,37 @@ bytes against the SHA-256 that names them before anybody sees them. Nothing here
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import os
-import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edms_tasks.errors import (
-    DamagedRepository,
-    NoSpace,
-    RepositoryLocked,
-    SettingsError,
-    TerminalError,
-    UnknownSnapshot,
-)
+from edms_tasks.encryption.codec import PlainCodec, sealed
+from edms_tasks.errors import DamagedRepository, RepositoryLocked, RepositorySealed, SettingsError, TerminalError
 from edms_tasks.manifest import Manifest, ObjectRef
-from edms_tasks.repository.backend import BLOCK, Backend, open_backend
+from edms_tasks.repository.backend import Backend, open_backend
 from edms_tasks.repository.chain import Mark
-from edms_tasks.repository.config import CONFIG, no_config, read_identity, upgrade_config, write_config
+from edms_tasks.repository.config import (
+    CONFIG,
+    RepositoryConfig,
+    no_config,
+    read_config,
+    require_empty,
+    upgrade_config,
+    write_config,
+)
+from edms_tasks.repository.keyring import Keyring
+from edms_tasks.repository.opened_keys import OpenedKeys, open_keys
 from edms_tasks.repository.overlay import OverlayBackend
 from edms_tasks.repository.repository_lock import hold
-from edms_tasks.repository.survey import LARGEST_MANIFEST, Survey, snapshot_name, survey, write_head
+from edms_tasks.repository.stored_manifests import StoredManifests
+from edms_tasks.repository.stored_objects import StoredObjects
+from edms_tasks.repository.survey import Survey, survey, write_head
 from edms_tasks.settings import RepositorySettings
-
-_OWN_NAMES = frozenset({CONFIG, "objects", "snapshots", "heads", "locks", "pending", "tmp"})
-_HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -61,37 +61,41 @@ class Repository:
         ...     repository.finish(run)
     """
 
-    def __init__(self, backend: Backend, identity: str) -> None:
+    def __init__(self, backend: Backend, identity: str, keys: OpenedKeys, copies: Path | None = None) -> None:
         self._backend = backend
+        self._objects = StoredObjects(backend, keys.codec, copies / "objects" if copies is not None else None)
+        self._manifests = StoredManifests(backend, keys, copies)
+        self._copies = copies
         self.identity = identity
+        self.keys = keys
         self._still_locked: Callable[[], bool] | None = None
 
     # -- making and opening -------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, settings: RepositorySettings) -> Repository:
-        """Create the repository, or open an existing one."""
+    def create(cls, settings: RepositorySettings, config: RepositoryConfig | None = None) -> Repository:
+        """Create the repository, or open an existing one. A new one is not encrypted, unless `config` says so."""
         backend = open_backend(settings)
         if backend.size(CONFIG) is None:
-            strangers = sorted(backend.top_level() - _OWN_NAMES)
-            if strangers:
+            require_empty(backend)
+            if config is None and (settings.write_key is not None or settings.identity is not None):
                 raise SettingsError(
-                    "The repository's folder contains something else.",
+                    "There is no repository here, and the settings name keys for one.",
                     where=backend.display,
-                    why=f"It has no config.json, but {strangers[0]!r}.",
-                    fix="Name a new or empty folder in [repository] url.",
+                    why="A new repository needs new keys.",
+                    fix="Mount its disk or fix [repository] url. For a new encrypted repository: `edms-backup init --force`.",
                 )
-            if any(True for folder in ("snapshots", "heads") for _ in backend.names(folder)):
-                raise no_config(backend)
-            write_config(backend)
-        return cls(backend, read_identity(backend, settings))
+            write_config(backend, config or RepositoryConfig(id=secrets.token_hex(16)))
+        return cls._opened(backend, settings)
 
     @classmethod
     def open(cls, settings: RepositorySettings) -> Repository:
-        """Open the repository.
+        """Open the repository, with the keys that the settings name.
 
         Raises:
-            SettingsError: there is no repository at that URL.
+            SettingsError: there is no repository at that URL, or a key cannot be read.
+            AnotherRepository: it is not the one that settings or keys are for.
+            RepositorySealed: it is encrypted, and there is no key for it, or another one.
             RepositoryUnreachable: the backend does not answer.
         """
         backend = open_backend(settings)
@@ -104,7 +108,13 @@ class Repository:
                 why="config.json is missing.",
                 fix="Create one with `edms-backup init`, or fix [repository] url, or mount its disk.",
             )
-        return cls(backend, read_identity(backend, settings))
+        return cls._opened(backend, settings)
+
+    @classmethod
+    def _opened(cls, backend: Backend, settings: RepositorySettings) -> Repository:
+        config = read_config(backend, settings)
+        copies = settings.copies / config.id if settings.copies is not None else None
+        return cls(backend, config.id, open_keys(backend, config, settings), copies)
 
     @classmethod
     def is_at(cls, settings: RepositorySettings) -> bool:
@@ -113,9 +123,54 @@ class Repository:
 
     def with_overlay(self, folder: Path) -> Repository:
         """The same repository with all writes going to `folder` on this machine."""
-        return Repository(
-            OverlayBackend(self._backend, open_backend(RepositorySettings(url=str(folder)))), self.identity
-        )
+        own = open_backend(RepositorySettings(url=str(folder)))
+        return Repository(OverlayBackend(self._backend, own), self.identity, self.keys, self._copies)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether objects and manifests are encrypted."""
+        return not isinstance(self.keys.codec, PlainCodec)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether what other runs wrote can be read here; not so on a machine that has only the write key."""
+        return self.keys.codec.reads
+
+    @property
+    def keyring(self) -> Keyring:
+        """Who can open it, and what it is encrypted to."""
+        return Keyring(self._backend, self.keys)
+
+    def reencrypt(self) -> int:
+        """Encrypt every object and manifest of every snapshot to the present key; returns the number of objects.
+
+        Raises:
+            DamagedRepository: one of them is damaged, or a snapshot is missing; nothing is lost, and it can be run again.
+        """
+        found = self.survey(fresh=True)
+        if doubt := _doubt(found):
+            raise DamagedRepository("The repository is not complete.", where=self.display, why=f"{doubt}.")
+        objects = {ref.sha256: ref for manifest in found.intact.values() for ref in manifest.objects().values()}
+        for ref in objects.values():
+            self._objects.write_again(ref)
+        for snapshot_id in found.intact:
+            self._manifests.write_again(snapshot_id)
+        return len(objects)
+
+    def require_readable(self) -> None:
+        """Raise RepositorySealed if this machine cannot read what others wrote."""
+        if not self.is_readable:
+            raise sealed(self.display)
+
+    def require_write_key(self) -> None:
+        """Raise RepositorySealed if snapshots must be signed, and this machine has no key to sign them."""
+        if self.keys.signers.required and self.keys.write_key is None:
+            raise RepositorySealed(
+                "This machine has no write key, so it cannot add snapshots to the repository.",
+                where=self.display,
+                why="Every snapshot there is signed by the machine that made it; [repository] write_key names no file.",
+                fix="Make a write key where the recovery key is: `edms-backup key writer FILE`.",
+            )
 
     @property
     def display(self) -> str:
@@ -129,87 +184,41 @@ class Repository:
 
     # -- objects ------------------------------------------------------------------------------------------------
 
-    def put_file(self, path: Path) -> ObjectRef:
-        """Store a file's bytes; what is there already is not written again.
+    def put_file(self, path: Path, *, keep_copy: bool = False) -> ObjectRef:
+        """Store a file's bytes; see `StoredObjects.put_file`."""
+        return self._objects.put_file(path, keep_copy=keep_copy)
 
-        On a local file system an object that is already there is read and compared, and rewritten where it is damaged.
-        Elsewhere its size is trusted: `verify` reads every object, and `replace` fixes what it finds.
-        """
-        ref = _ref_of(_blocks_of(path))
-        if not self._is_stored(ref):
-            self.replace(ref, path)
-        return ref
+    def trust(self, objects: Collection[str]) -> None:
+        """Take these objects (SHA-256s) as they are if they cannot be read here; for those of the previous snapshot."""
+        self._objects.trust(objects)
 
     def put_bytes(self, *data: bytes) -> ObjectRef:
-        """Store the bytes of these pieces as one object; see `put_file`."""
-        ref = _ref_of(data)
-        if not self._is_stored(ref):
-            self._backend.write(_object_name(ref), data)
-        return ref
+        """Store the bytes of these pieces as one object."""
+        return self._objects.put_bytes(*data)
 
     def replace(self, ref: ObjectRef, path: Path) -> None:
         """Write an object again from a file with its bytes, and replace the present file of that name."""
-        self._backend.write(_object_name(ref), _verified(_blocks_of(path), ref, lambda why: _source_changed(path, why)))
+        self._objects.replace(ref, path)
 
     def read(self, ref: ObjectRef) -> bytes:
-        """The object's bytes, verified."""
-        return b"".join(self._verified_blocks(ref))
+        """The object's bytes, verified; raises DamagedRepository."""
+        return self._objects.read(ref)
 
     def fetch(self, ref: ObjectRef, path: Path) -> None:
         """Write the object's bytes to `path`, which appears only when they are all there and verified."""
-        partial = path.with_name(path.name + ".part")
-        try:
-            with partial.open("wb") as file:
-                for block in self._verified_blocks(ref):
-                    file.write(block)
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise _cannot_write(path, error) from error
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        self._objects.fetch(ref, path)
 
     def has(self, ref: ObjectRef) -> bool:
-        """Whether an object of that name and size exists; its bytes are not read."""
-        return self._backend.size(_object_name(ref)) == ref.size
+        """Whether an object of that content exists, by name and size; its bytes are not read."""
+        return self._objects.has(ref)
 
     def check(self, ref: ObjectRef) -> None:
-        """Read the object and compare it with its name; raises DamagedRepository."""
-        for _ in self._verified_blocks(ref):
-            pass
+        """Read the object and compare it with its SHA-256; raises DamagedRepository."""
+        self._objects.check(ref)
 
-    def _is_stored(self, ref: ObjectRef) -> bool:
-        if not self.has(ref):
-            return False
-        if self.local_folder is None:
-            return True
-        try:
-            self.check(ref)
-        except DamagedRepository:
-            return False  # the caller has the right bytes and writes them again
-        return True
-
-    def _verified_blocks(self, ref: ObjectRef) -> Iterator[bytes]:
-        name = _object_name(ref)
-
-        def damaged(why: str) -> DamagedRepository:
-            return DamagedRepository(
-                "An object of the repository is damaged.",
-                where=f"{self.display}: {name}",
-                why=why,
-                fix="Run `edms-backup verify` to see which snapshots use it, and restore another one.",
-            )
-
-        size = self._backend.size(name)
-        if size is None:
-            raise damaged("It is missing.")
-        if size != ref.size:
-            raise damaged(f"It has {size} bytes, the snapshot says {ref.size}.")
-        try:
-            yield from _verified(self._backend.blocks(name), ref, damaged)
-        except FileNotFoundError as error:
-            raise damaged("It is missing.") from error
+    def stored_name(self, ref: ObjectRef) -> str:
+        """The name of the file in the repository that holds the object."""
+        return self._objects.stored_name(ref)
 
     # -- snapshots ----------------------------------------------------------------------------------------------
 
@@ -222,31 +231,17 @@ class Repository:
                 why="The lock could not be renewed in time, and another run may have taken it.",
                 fix="Run the backup again; what it stored is reused.",
             )
-        snapshot_id = hashlib.sha256(manifest).hexdigest()
-        self._backend.write(snapshot_name(snapshot_id), [manifest])
-        return snapshot_id
+        return self._manifests.write(manifest)
 
     def read_snapshot(self, snapshot_id: str) -> bytes:
-        """The manifest's bytes, verified against the snapshot's id."""
-        if not _HEX64.fullmatch(snapshot_id):
-            raise UnknownSnapshot(
-                "This is not the id of a snapshot.", where=snapshot_id[:80], fix="See `edms-backup list`."
-            )
-        name = snapshot_name(snapshot_id)
-        try:
-            data = self._backend.read(name, LARGEST_MANIFEST)
-        except FileNotFoundError as error:
-            raise UnknownSnapshot(
-                "No such snapshot.", where=f"{self.display}: {snapshot_id}", fix="See `edms-backup list`."
-            ) from error
-        if hashlib.sha256(data).hexdigest() != snapshot_id:
-            raise DamagedRepository(
-                "The manifest of a snapshot is damaged.",
-                where=f"{self.display}: {name}",
-                why="Its content does not match the SHA-256 in its name.",
-                fix="Restore another snapshot (`edms-backup list`); keep this file for analysis.",
-            )
-        return data
+        """The manifest's bytes, verified against the snapshot's id and its signature.
+
+        Raises:
+            UnknownSnapshot: there is none of this id.
+            DamagedRepository: it was altered, or is not signed by a machine whose snapshots count.
+            RepositorySealed: there is no key here to read it.
+        """
+        return self._manifests.read(snapshot_id)
 
     def read_manifest(self, snapshot_id: str) -> Manifest:
         """The manifest of a snapshot.
@@ -256,9 +251,9 @@ class Repository:
         """
         return Manifest.from_json(self.read_snapshot(snapshot_id), where=f"{self.display}: {snapshot_id}")
 
-    def survey(self) -> Survey:
-        """Read all manifests and head records."""
-        return survey(self._backend)
+    def survey(self, *, fresh: bool = False) -> Survey:
+        """Read all manifests and head records. `fresh`: from the repository, even where this machine has copies."""
+        return survey(self._backend, self._manifests, fresh=fresh)
 
     def snapshots(self) -> tuple[str, ...]:
         """Ids of all readable snapshots, of whatever EDMS, each after the one that it names as the one before it."""
@@ -286,6 +281,7 @@ class Repository:
 
     def begin(self) -> str:
         """Record that a run begins to write; if it is killed, the next `finish` removes its leftovers."""
+        self.require_write_key()
         upgrade_config(self._backend)
         run = secrets.token_hex(8)
         record = {"run": run, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -313,7 +309,7 @@ class Repository:
         found = self.survey()
         if doubt := _doubt(found):
             return Swept(temporary=len(temporary), skipped=doubt)
-        needed = {_object_name(ref) for manifest in found.intact.values() for ref in manifest.objects().values()}
+        needed = {self.stored_name(ref) for manifest in found.intact.values() for ref in manifest.objects().values()}
         objects = total = 0
         for name, size in list(self._backend.names("objects")):
             if name not in needed:
@@ -328,56 +324,8 @@ def _doubt(found: Survey) -> str:
     """Why no object may be removed, or "": nobody knows the objects of a damaged or missing manifest, and it may be put back."""
     if found.damaged:
         return f"the manifest {found.damaged[0]} is damaged"
+    if found.sealed:
+        return "the manifests of other machines cannot be read without the recovery key"
     if found.strays:
         return f"{found.strays[0].name} is no snapshot"
     return f"the snapshot {found.missing[0]} is missing" if found.missing else ""
-
-
-def _object_name(ref: ObjectRef) -> str:
-    # `ObjectRef` validates this as well; a name is checked once more where it becomes a path.
-    if not _HEX64.fullmatch(ref.sha256):
-        raise DamagedRepository("This is not the name of an object.", where=ref.sha256[:80], why="Not 64 hex digits.")
-    return f"objects/{ref.sha256[:2]}/{ref.sha256}"
-
-
-def _blocks_of(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            yield block
-
-
-def _ref_of(blocks: Iterable[bytes]) -> ObjectRef:
-    digest, size = hashlib.sha256(), 0
-    for block in blocks:
-        digest.update(block)
-        size += len(block)
-    return ObjectRef(sha256=digest.hexdigest(), size=size)
-
-
-def _verified(blocks: Iterator[bytes], ref: ObjectRef, damaged: Callable[[str], Exception]) -> Iterator[bytes]:
-    """Yield the blocks; raise what `damaged` makes if they are too long, too short, or do not match the SHA-256."""
-    digest, size = hashlib.sha256(), 0
-    for block in blocks:
-        size += len(block)
-        if size > ref.size:
-            raise damaged(f"It has more than the {ref.size} bytes the snapshot says.")
-        digest.update(block)
-        yield block
-    if size != ref.size:
-        raise damaged(f"It ends after {size} of {ref.size} bytes.")
-    if digest.hexdigest() != ref.sha256:
-        raise damaged("Its content does not match the SHA-256 in its name.")
-
-
-def _source_changed(path: Path, why: str) -> TerminalError:
-    return TerminalError("A file changed while it was being stored.", where=str(path), why=why, fix="Run it again.")
-
-
-def _cannot_write(path: Path, error: OSError) -> TerminalError:
-    kind = NoSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else TerminalError
-    return kind(
-        "A file of the snapshot cannot be written.",
-        where=str(path),
-        why=error.strerror or str(error),
-        fix="Free some space on that disk." if kind is NoSpace else "Check that the folder exists and can be written.",
-    )

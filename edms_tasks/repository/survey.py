@@ -11,18 +11,19 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository.chain import Link, Mark, in_order
+from edms_tasks.repository.signatures import SnapshotSignature
+from edms_tasks.repository.stored_manifests import StoredManifests, snapshot_name
 
 if TYPE_CHECKING:
     from edms_tasks.repository.backend import Backend
 
-LARGEST_MANIFEST = 256 * 1024 * 1024
 _LARGEST_HEAD = 64 * 1024
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
@@ -44,11 +45,16 @@ class Survey:
     strays: tuple[Stray, ...]
     heads: Mapping[str, Mark]  # id of an EDMS -> its newest snapshot
     unreadable_heads: tuple[str, ...]  # names of head records that cannot be read
+    sealed: Mapping[str, SnapshotSignature] = field(
+        default_factory=dict
+    )  # signed, but there is no key here to read them
+    untrusted: Mapping[str, str] = field(default_factory=dict)  # of the damaged ones: id -> why it is not to be trusted
 
     @property
     def links(self) -> dict[str, Link]:
-        """The keys of each readable manifest that determine its position in the order, by id."""
-        return {
+        """What determines the position of each intact or sealed snapshot in the order, by id."""
+        sealed = {name: signature.link for name, signature in self.sealed.items()}
+        return sealed | {
             name: Link(name, found.created, found.previous, found.number, found.aside)
             for name, found in self.intact.items()
         }
@@ -66,41 +72,37 @@ class Survey:
     @property
     def missing(self) -> tuple[str, ...]:
         """Ids that a manifest or a head record names, but that do not exist, not even damaged or misnamed."""
-        named = {one.previous for one in self.intact.values() if one.previous}
+        named = {link.previous for link in self.links.values() if link.previous}
         named |= {mark.snapshot for mark in self.heads.values()}
-        return tuple(sorted(named - {*self.intact, *self.unreadable}))
+        return tuple(sorted(named - {*self.links, *self.unreadable}))
 
 
-def snapshot_name(snapshot_id: str) -> str:
-    """The name of a snapshot's manifest in the repository."""
-    return f"snapshots/{snapshot_id}.json"
-
-
-def survey(backend: Backend) -> Survey:
-    """Read every manifest and every head record."""
+def survey(backend: Backend, manifests: StoredManifests, *, fresh: bool) -> Survey:
+    """Read every manifest and every head record. `fresh`: from the repository, even where this machine has copies."""
     intact: dict[str, Manifest] = {}
+    sealed: dict[str, SnapshotSignature] = {}
+    untrusted: dict[str, str] = {}
     damaged: list[str] = []
     strays: list[Stray] = []
-    for name, _ in backend.names("snapshots"):
-        snapshot_id = name.removeprefix("snapshots/").removesuffix(".json")
-        try:
-            data = backend.read(name, LARGEST_MANIFEST)
-        except FileNotFoundError:
-            continue  # removed after it was listed; then `missing` has it, if anything names it
-        digest = hashlib.sha256(data).hexdigest()
-        manifest = _parsed(data, f"{backend.display}: {name}")
-        if not _HEX64.fullmatch(snapshot_id) or name != snapshot_name(snapshot_id):
-            strays.append(Stray(name, digest if manifest else None))
-        elif manifest is not None and digest == snapshot_id:
+    for found in manifests.every(fresh=fresh):
+        snapshot_id = found.snapshot_id
+        manifest = _parsed(found.data, f"{backend.display}: {found.name}") if found.data is not None else None
+        if not _HEX64.fullmatch(snapshot_id) or found.name != snapshot_name(snapshot_id):
+            strays.append(Stray(found.name, found.digest if manifest else None))
+        elif found.sealed is not None:
+            sealed[snapshot_id] = found.sealed
+        elif manifest is not None and found.digest == snapshot_id and not found.untrusted:
             intact[snapshot_id] = manifest
         else:
             damaged.append(snapshot_id)
-            if manifest is not None:  # an intact manifest under the name of another
-                strays.append(Stray(name, digest))
+            if found.untrusted:
+                untrusted[snapshot_id] = found.untrusted
+            elif manifest is not None:  # an intact manifest under the name of another
+                strays.append(Stray(found.name, found.digest))
     # A misnamed copy of a manifest that also exists under its right name is no loss.
     strays = [stray if stray.snapshot_id not in intact else Stray(stray.name, None) for stray in strays]
     heads, unreadable = _heads(backend)
-    return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable)
+    return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable, sealed, untrusted)
 
 
 def write_head(backend: Backend, edms: str, mark: Mark) -> None:

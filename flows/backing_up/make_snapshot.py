@@ -126,6 +126,7 @@ class SnapshotInTheMaking:
         self.findings += [*self.place.findings, *unswappable_folders(*of_folders), *torn_databases(*of_folders)]
         if self.place.base is not None:
             self.previous = Previous(*self.place.base)
+            self.repository.trust(self.previous.manifest.objects().keys())
             if self.previous.manifest.format == 1:
                 self._notes.append(_FORMAT_CHANGED)
 
@@ -176,7 +177,7 @@ class SnapshotInTheMaking:
         try:
             (self.folder / "verify").mkdir()
             self._problems = verify_snapshot(self._run, self.repository, manifest, self.folder / "verify", known)
-            self._objects_read = manifest.read_by_a_backup(known)
+            self._objects_read = manifest.read_by_a_backup(known, readable=self.repository.is_readable)
         except Exception as error:
             self._problems = (f"The snapshot could not be read back: {_said(error)}",)
         self._try("what an earlier run left could not be cleared away", self._finish)

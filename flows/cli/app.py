@@ -21,6 +21,7 @@ from flows.cli.commands import (
     doctor_command,
     init_command,
     inspect_command,
+    key_command,
     list_command,
     merge_command,
     restore_command,
@@ -83,6 +84,10 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
 }
 for _name, (_command, _shown) in _COMMANDS.items():
     app.command(_name, epilog=_examples(*_shown))(_command)
+_keys = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Show and change who can open the repository.")
+for _name, _key_command in key_command.COMMANDS.items():
+    _keys.command(_name)(_key_command)
+app.add_typer(_keys, name="key", epilog=_examples(*key_command.EXAMPLES))
 
 
 def main() -> None:

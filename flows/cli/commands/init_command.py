@@ -48,6 +48,13 @@ def init(
             metavar="NAME", help="The profile of a known EDMS (default: the one that matches); `none` for no profile."
         ),
     ] = None,
+    encryption: Annotated[
+        bool,
+        typer.Option(
+            "--encryption/--no-encryption",
+            help="Encrypt a new repository, with keys beside the settings file; or let everybody who reads it read the documents.",
+        ),
+    ] = True,
     list_profiles: Annotated[bool, typer.Option("--list-profiles", help="List the profiles, and exit.")] = False,
     force: Annotated[bool, typer.Option("--force", "--yes", help="Overwrite an existing settings file.")] = False,
     config: Config = None,
@@ -71,6 +78,7 @@ def init(
             repository=repository,
             profile=profile,
             force=force,
+            encrypt=encryption,
         )
 
         def show(console: Console) -> None:

@@ -1,0 +1,96 @@
+"""Who can open an encrypted repository, and what it is encrypted to.
+
+Every change keeps what is there readable at each moment: a secret that holds the old and the new key is in place before
+anything is encrypted to the new one, and the old one leaves it after everything was encrypted anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from edms_tasks.encryption.repository_secret import RepositorySecret, decrypt_with_passphrase
+from edms_tasks.repository.backend import Backend
+from edms_tasks.repository.config import change_recipient, read_config
+from edms_tasks.repository.key_holders import (
+    KeyHolder,
+    KeyHolders,
+    holder_with_key,
+    holder_with_passphrase,
+    read_holders,
+    remove_holder,
+    write_holder,
+)
+from edms_tasks.repository.opened_keys import OpenedKeys
+from edms_tasks.settings import RepositorySettings
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """Which holders have the repository's secret as it is now, and which still have the earlier one."""
+
+    written: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+class Keyring:
+    """The keys of a repository, as they are in it."""
+
+    def __init__(self, backend: Backend, keys: OpenedKeys) -> None:
+        self._backend, self._keys = backend, keys
+
+    @property
+    def recipient(self) -> str | None:
+        """The public key that objects are encrypted to, by the repository's config; None if they are not."""
+        return read_config(self._backend, RepositorySettings()).recipient
+
+    def holders(self) -> KeyHolders:
+        """Who can open the repository."""
+        return read_holders(self._backend)
+
+    def add(self, name: str, *, recipient: str | None, passphrase: SecretStr | None) -> KeyHolder:
+        """Let a public key, or else a passphrase, open it. Raises CommandError if the name is taken."""
+        assert self._keys.secret is not None and (recipient or passphrase)
+        if recipient is not None:
+            holder = holder_with_key(self._keys.secret, name, recipient)
+        else:
+            holder = holder_with_passphrase(self._keys.secret, name, passphrase or SecretStr(""))
+        write_holder(self._backend, holder)
+        return holder
+
+    def remove(self, name: str) -> None:
+        """Remove a holder."""
+        remove_holder(self._backend, name)
+
+    def write_secret(self, secret: RepositorySecret, passphrases: Sequence[SecretStr] = ()) -> Rewritten:
+        """Encrypt a changed secret for every holder.
+
+        A holder of a passphrase gets it only if the passphrase is among `passphrases`: nobody else can encrypt with it.
+        """
+        found = read_holders(self._backend)
+        written: list[str] = []
+        left: list[str] = list(found.unreadable)
+        for holder in found.holders:
+            if (again := _again(holder, secret, passphrases)) is None:
+                left.append(holder.name)
+            else:
+                write_holder(self._backend, again, replace=True)
+                written.append(holder.name)
+        return Rewritten(tuple(written), tuple(left))
+
+    def encrypt_to(self, recipient: str) -> None:
+        """Name the public key that objects are encrypted to from now on."""
+        change_recipient(self._backend, recipient)
+
+
+def _again(holder: KeyHolder, secret: RepositorySecret, passphrases: Sequence[SecretStr]) -> KeyHolder | None:
+    if holder.recipient is not None:
+        made = holder_with_key(secret, holder.name, holder.recipient)
+    else:
+        right = next((one for one in passphrases if decrypt_with_passphrase(holder.secret, one) is not None), None)
+        if right is None:
+            return None
+        made = holder_with_passphrase(secret, holder.name, right)
+    return made.model_copy(update={"created": holder.created})

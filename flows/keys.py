@@ -1,0 +1,224 @@
+"""Keys of an encrypted repository: who can open it, who can write to it, and their change."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from edms_tasks.encryption.recovery_key import new_recovery_key, read_recovery_key, recovery_key_text
+from edms_tasks.encryption.repository_secret import RepositorySecret
+from edms_tasks.encryption.write_key import new_write_key, store_write_key
+from edms_tasks.errors import CommandError
+from edms_tasks.repository import Repository
+from edms_tasks.repository.encrypted_repository import store_changed_write_key, store_new_file
+from edms_tasks.repository.key_holders import KeyHolder
+from edms_tasks.repository.keyring import Rewritten
+from edms_tasks.settings import Settings
+
+
+@dataclass(frozen=True)
+class KeyList:
+    """Who can open the repository, and the machines whose snapshots count."""
+
+    repository: str
+    display: str
+    recipient: str | None
+    holders: tuple[KeyHolder, ...]
+    unreadable: tuple[str, ...]
+    machines: dict[str, str]  # public signing key -> the machine's name
+    opened_by: str  # the holder whose key is here; "" if the repository cannot be read from here
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        return {
+            "repository": self.repository,
+            "encrypted": self.recipient is not None,
+            "recipient": self.recipient,
+            "holders": [holder.model_dump(mode="json", exclude={"secret"}) for holder in self.holders],
+            "unreadable": list(self.unreadable),
+            "machines": [{"signer": signer, "machine": name} for signer, name in self.machines.items()],
+            "opened_by": self.opened_by,
+            "note": self.note,
+        }
+
+
+def list_keys(settings: Settings) -> KeyList:
+    """The holders of the repository, and its machines. Machines other than this one are known where the recovery key is."""
+    repository = Repository.open(settings.repository)
+    found = repository.keyring.holders()
+    return KeyList(
+        repository=repository.identity,
+        display=repository.display,
+        recipient=repository.keyring.recipient,
+        holders=found.holders,
+        unreadable=found.unreadable,
+        machines=dict(repository.keys.signers.known),
+        opened_by=repository.keys.holder,
+        note=repository.keys.note,
+    )
+
+
+def make_recovery_key(path: Path) -> str:
+    """Write a new recovery key to a file; returns its public key. It opens nothing until it is added."""
+    key = new_recovery_key()
+    store_new_file(path, recovery_key_text(key))
+    return key.recipient
+
+
+def add_holder(settings: Settings, name: str, *, recipient: str | None, passphrase: SecretStr | None) -> KeyHolder:
+    """Let another key, or a passphrase, open the repository. It needs a key that opens it already."""
+    repository, _ = _opened(settings)
+    with repository.lock("key add"):
+        return repository.keyring.add(name, recipient=recipient, passphrase=passphrase)
+
+
+def remove_holder(settings: Settings, name: str) -> tuple[str, ...]:
+    """Take a holder's access away; returns the names of those who are left.
+
+    Whoever has copied the repository's secret can still read what was stored until now: `rotate_key` is for that.
+
+    Raises:
+        CommandError: there is no such holder, or it is the last one.
+    """
+    repository, _ = _opened(settings)
+    with repository.lock("key remove"):
+        there = [holder.name for holder in repository.keyring.holders().holders]
+        if name not in there:
+            raise CommandError(
+                "There is no holder of that name.",
+                where=f"{repository.display}: {name}",
+                why=f"There are: {', '.join(there) or 'none'}.",
+                fix="`edms-backup key list` shows them.",
+            )
+        if there == [name]:
+            raise CommandError(
+                "The last holder cannot be removed.",
+                where=f"{repository.display}: {name}",
+                why="Nobody could open the backups any more.",
+                fix="Add another first: `edms-backup key add NAME PUBLIC-KEY`.",
+            )
+        repository.keyring.remove(name)
+        return tuple(one for one in there if one != name)
+
+
+def make_write_key(settings: Settings, path: Path, machine: str) -> Rewritten:
+    """Write a write key for another machine, and make its signature one that counts."""
+    repository, secret = _opened(settings)
+    key = new_write_key(repository.identity, secret, machine)
+    if path.exists():
+        raise CommandError("The file exists.", where=str(path), fix="Name another file.")
+    with repository.lock("key writer"):
+        # The list of machines first: a key whose snapshots do not count is of no use.
+        done = repository.keyring.write_secret(secret.with_signer(key.signer, machine), _passphrases(settings))
+        try:
+            store_write_key(key, path)
+        except OSError as error:
+            raise CommandError(
+                "The write key cannot be written.",
+                where=str(path),
+                why=error.strerror or str(error),
+                fix="Name a file in a folder that this user can write.",
+            ) from error
+        return done
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The result of a rotation: the new public key, who has its secret, and how many objects were encrypted anew."""
+
+    recipient: str
+    holders: Rewritten
+    objects: int
+    forgotten: int  # earlier keys that open nothing any more, and were removed
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        return {
+            "recipient": self.recipient,
+            "holders": list(self.holders.written),
+            "holders_left": list(self.holders.left),
+            "objects": self.objects,
+            "forgotten": self.forgotten,
+        }
+
+
+def rotate_key(settings: Settings, *, reencrypt: bool, passphrases: Sequence[SecretStr] = ()) -> Rotation:
+    """Encrypt to a new key from now on.
+
+    Args:
+        settings: the settings.
+        reencrypt: encrypt what is stored anew, too, and forget the earlier keys.
+        passphrases: those of other holders, whose secret is encrypted anew with them.
+
+    Raises:
+        CommandError: a holder of a passphrase would be left with a secret that opens nothing.
+    """
+    repository, secret = _opened(settings)
+    known = (*_passphrases(settings), *passphrases)
+    with repository.lock("key rotate"):
+        changed = secret.with_new_key()
+        holders = repository.keyring.write_secret(changed, known)
+        if reencrypt and holders.left:
+            raise CommandError(
+                "Not every holder would be able to open the backups.",
+                where=repository.display,
+                why=f"The secret of {', '.join(holders.left)} can only be renewed with the passphrase.",
+                fix="Remove these holders first: `edms-backup key remove NAME`. Add them again afterwards.",
+            )
+        repository.keyring.encrypt_to(changed.recipient)
+        own = repository.keys.write_key
+        if own is not None and settings.repository.write_key is not None:
+            renewed = own.model_copy(update={"recipient": changed.recipient})
+            store_changed_write_key(renewed, settings.repository.write_key)
+        if not reencrypt:
+            return Rotation(changed.recipient, holders, 0, 0)
+        rewritten = Repository.open(settings.repository)
+        objects = rewritten.reencrypt()
+        last = RepositorySecret(changed.repository, changed.names, changed.keys[:1], changed.signers)
+        return Rotation(changed.recipient, rewritten.keyring.write_secret(last, known), objects, len(changed.keys) - 1)
+
+
+def printable_key(settings: Settings) -> tuple[Path, str]:
+    """The file of the recovery key, and its text, to be printed.
+
+    Raises:
+        CommandError: the settings name no recovery key, or it is not here.
+    """
+    path = settings.repository.identity
+    found = read_recovery_key(path) if path is not None else None
+    if path is None or found is None:
+        raise CommandError(
+            "There is no recovery key here to print.",
+            where=str(path or "[repository] identity"),
+            why="The file does not exist." if path else "The settings name none.",
+            fix="Run this where the recovery key is, or name it: EDMS_BACKUP__REPOSITORY__IDENTITY=FILE.",
+        )
+    return path, path.read_text(encoding="utf-8")
+
+
+def new_passphrase() -> str:
+    """A random passphrase of 128 bits."""
+    return "-".join(secrets.token_hex(2) for _ in range(8))
+
+
+def _opened(settings: Settings) -> tuple[Repository, RepositorySecret]:
+    repository = Repository.open(settings.repository)
+    if not repository.is_encrypted:
+        raise CommandError(
+            "The repository is not encrypted, so it has no keys.",
+            where=repository.display,
+            fix="Make an encrypted one with `edms-backup init`, and copy the snapshots there.",
+        )
+    repository.require_readable()
+    assert repository.keys.secret is not None  # it is readable
+    return repository, repository.keys.secret
+
+
+def _passphrases(settings: Settings) -> tuple[SecretStr, ...]:
+    return (settings.repository.passphrase,) if settings.repository.passphrase is not None else ()
