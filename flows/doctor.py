@@ -40,7 +40,7 @@ from flows.backing_up.preflight_restore import preflight_restore
 from flows.evidence.artifacts import leave_diagnosis
 from flows.initialising.profiles import Profile, all_profiles, detect_profile
 from flows.live.folder_checks import our_folders, overlapping, torn_databases, unswappable_folders
-from flows.live.key_checks import key_findings
+from flows.live.key_safety import key_findings
 from flows.requests import DoctorRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run

@@ -26,7 +26,7 @@ from flows.initialising.find_roots import find_roots
 from flows.initialising.profiles import Profile, all_profiles, detect_profile, find_profile
 from flows.initialising.settings_template import Answer, settings_text
 from flows.live.folder_checks import require_separate
-from flows.live.key_checks import keys_to_keep
+from flows.live.key_safety import keys_to_keep
 
 NO_PROFILE = "none"
 KEY_FILES = ("write_key", "identity")

@@ -17,7 +17,7 @@ from edms_tasks.errors import CommandError
 from edms_tasks.repository import Repository
 from edms_tasks.repository.encrypted_repository import store_changed_write_key, store_new_file
 from edms_tasks.repository.key_holders import KeyHolder
-from edms_tasks.repository.keyring import Rewritten
+from edms_tasks.repository.keyring import RenewedHolders
 from edms_tasks.settings import Settings
 
 
@@ -107,7 +107,7 @@ def remove_holder(settings: Settings, name: str) -> tuple[str, ...]:
         return tuple(one for one in there if one != name)
 
 
-def make_write_key(settings: Settings, path: Path, machine: str) -> Rewritten:
+def make_write_key(settings: Settings, path: Path, machine: str) -> RenewedHolders:
     """Write a write key for another machine, and make its signature one that counts."""
     repository, secret = _opened(settings)
     key = new_write_key(repository.identity, secret, machine)
@@ -133,7 +133,7 @@ class Rotation:
     """The result of a rotation: the new public key, who has its secret, and how many objects were encrypted anew."""
 
     recipient: str
-    holders: Rewritten
+    holders: RenewedHolders
     objects: int
     forgotten: int  # earlier keys that open nothing any more, and were removed
 

@@ -28,7 +28,7 @@ from edms_tasks.settings import RepositorySettings
 
 
 @dataclass(frozen=True)
-class Rewritten:
+class RenewedHolders:
     """Which holders have the repository's secret as it is now, and which still have the earlier one."""
 
     written: tuple[str, ...]
@@ -64,7 +64,7 @@ class Keyring:
         """Remove a holder."""
         remove_holder(self._backend, name)
 
-    def write_secret(self, secret: RepositorySecret, passphrases: Sequence[SecretStr] = ()) -> Rewritten:
+    def write_secret(self, secret: RepositorySecret, passphrases: Sequence[SecretStr] = ()) -> RenewedHolders:
         """Encrypt a changed secret for every holder.
 
         A holder of a passphrase gets it only if the passphrase is among `passphrases`: nobody else can encrypt with it.
@@ -78,7 +78,7 @@ class Keyring:
             else:
                 write_holder(self._backend, again, replace=True)
                 written.append(holder.name)
-        return Rewritten(tuple(written), tuple(left))
+        return RenewedHolders(tuple(written), tuple(left))
 
     def encrypt_to(self, recipient: str) -> None:
         """Name the public key that objects are encrypted to from now on."""

@@ -40,7 +40,7 @@ def list_keys(
         found = list_keys(options.settings())
 
         def show(console: Console) -> None:
-            from flows.cli.printing.keys import print_keys
+            from flows.cli.printing.key_list import print_keys
 
             print_keys(console, found)
 
