@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +180,7 @@ def rotate_key(settings: Settings, *, reencrypt: bool, passphrases: Sequence[Sec
             return Rotation(changed.recipient, holders, 0, 0)
         rewritten = Repository.open(settings.repository)
         objects = rewritten.reencrypt()
-        last = RepositorySecret(changed.repository, changed.names, changed.keys[:1], changed.signers)
+        last = replace(changed, keys=changed.keys[:1])
         return Rotation(changed.recipient, rewritten.keyring.write_secret(last, known), objects, len(changed.keys) - 1)
 
 

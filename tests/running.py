@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edms_tasks.settings import Settings, load_settings
+import tomlkit
+
+from edms_tasks.repository.encrypted_repository import make_encrypted
+from edms_tasks.settings import RepositorySettings, Settings, load_settings
 from flows.backing_up.backup_result import BackupResult
 from flows.backup import backup
 from flows.diff import DiffResult, diff
@@ -99,6 +102,20 @@ class Protected:
 
     def rollback(self, stamp: str | None = None) -> RollbackResult:
         return run_rollback(self.settings, stamp=stamp)
+
+
+def encrypt(protected: Protected) -> Protected:
+    """Make the repository an encrypted one, before its first backup; its keys are beside the settings file."""
+    folder = protected.config.parent
+    settings = RepositorySettings(
+        url=str(protected.repository), write_key=folder / "write-key", identity=folder / "recovery-key"
+    )
+    make_encrypted(settings, "test")
+    document = tomlkit.parse(protected.config.read_text(encoding="utf-8"))
+    document["repository"]["write_key"] = str(settings.write_key)  # type: ignore[index]
+    document["repository"]["identity"] = str(settings.identity)  # type: ignore[index]
+    protected.config.write_text(tomlkit.dumps(document), encoding="utf-8")
+    return protected
 
 
 def protect(edms: ReferenceEdms, folder: Path, *, top: str = "", extra: str = "") -> Protected:

@@ -23,7 +23,8 @@ from edms_tasks.encryption.recovery_key import RecoveryKey, new_recovery_key
 _PIECE = 64 * 1024
 _TAG = 16
 _NONCE = 16
-_SMALLEST_HEADER, _LARGEST_HEADER = 100, 8192
+# Two recipients take 290 bytes; age adds a line of random length, of 150 at most, so that readers stay used to unknown ones.
+_SMALLEST_HEADER, _LARGEST_HEADER = 100, 1024
 _IN_MEMORY = 64 * 1024 * 1024
 _BLOCK = 1024 * 1024
 

@@ -61,12 +61,12 @@ def checked_recipient(text: str) -> str:
     return text
 
 
-def recovery_key_text(key: RecoveryKey, *, repository: str = "", display: str = "", recipient: str = "") -> str:
+def recovery_key_text(key: RecoveryKey, *, repository: str = "", display: str = "", root_key: str = "") -> str:
     """The content of a recovery key's file.
 
-    The comments name the repository, and the public key of its own secret, so that another one in its place is noticed.
+    The comments name the repository, and its root key, so that another one in its place is noticed.
     """
-    of = f"# repository: {repository}\n# at: {display}\n# repository key: {recipient}\n" if repository else ""
+    of = f"# repository: {repository}\n# at: {display}\n# repository key: {root_key}\n" if repository else ""
     return (
         "# Recovery key of edms-backup: it opens the backups.\n"
         "# Keep a copy away from the EDMS and from the backups. Without it nothing can be restored.\n"

@@ -4,6 +4,7 @@ As text it is a file of age identities, so that age's own program can use it:
 
     # edms-backup: the secret of repository 0f3a…
     # names: 64 hex digits, the key of the names of stored objects
+    # root: 64 hex digits, the secret of the Ed25519 key that stays the repository's for ever
     # signer: 64 hex digits, the public key of a machine whose snapshots count; then its name
     AGE-SECRET-KEY-1…            the newest key pair; what is written now is encrypted to it
     AGE-SECRET-KEY-1…            earlier ones, which older objects still need
@@ -19,8 +20,10 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from edms_tasks.encryption.recovery_key import RecoveryKey, new_recovery_key, recovery_key_of
+from edms_tasks.encryption.signing import new_signing_key, public_key_of
 
 _NAMES = re.compile(r"# names: ([0-9a-f]{64})")
+_ROOT = re.compile(r"# root: ([0-9a-f]{64})")
 _SIGNER = re.compile(r"# signer: ([0-9a-f]{64}) (\S.*)")
 
 
@@ -33,6 +36,7 @@ class RepositorySecret:
 
     repository: str
     names: SecretStr  # 64 hex digits
+    root: SecretStr  # 64 hex digits; whoever has it can prove that this is still the same repository
     keys: tuple[RecoveryKey, ...]
     signers: Mapping[str, str]  # public signing key -> the machine's name
 
@@ -40,6 +44,11 @@ class RepositorySecret:
     def recipient(self) -> str:
         """What new objects are encrypted to."""
         return self.keys[0].recipient
+
+    @property
+    def root_key(self) -> str:
+        """The public half of the root key, which the file of a recovery key names."""
+        return public_key_of(self.root)
 
     def with_new_key(self) -> RepositorySecret:
         """The same with another key pair for what is written from now on."""
@@ -53,13 +62,13 @@ class RepositorySecret:
         """The text that is encrypted for each holder."""
         keys = "".join(f"{key.secret.get_secret_value()}\n" for key in self.keys)
         signers = "".join(f"# signer: {public_key} {machine}\n" for public_key, machine in self.signers.items())
-        names = f"# names: {self.names.get_secret_value()}\n"
+        names = f"# names: {self.names.get_secret_value()}\n# root: {self.root.get_secret_value()}\n"
         return f"# edms-backup: the secret of repository {self.repository}\n{names}{signers}{keys}"
 
 
 def new_secret(repository: str) -> RepositorySecret:
     """The secret of a new repository; no machine can write there yet."""
-    return RepositorySecret(repository, SecretStr(secrets.token_hex(32)), (new_recovery_key(),), {})
+    return RepositorySecret(repository, SecretStr(secrets.token_hex(32)), new_signing_key(), (new_recovery_key(),), {})
 
 
 def parsed_secret(text: str, repository: str) -> RepositorySecret:
@@ -68,11 +77,12 @@ def parsed_secret(text: str, repository: str) -> RepositorySecret:
     if not lines or lines[0] != f"# edms-backup: the secret of repository {repository}":
         raise ValueError("It is not the secret of this repository.")
     names = next((found.group(1) for line in lines if (found := _NAMES.fullmatch(line))), None)
+    root = next((found.group(1) for line in lines if (found := _ROOT.fullmatch(line))), None)
     keys = tuple(recovery_key_of(line) for line in lines if not line.startswith("#"))
-    if names is None or not keys:
+    if names is None or root is None or not keys:
         raise ValueError("It has no keys.")
     signers = {found.group(1): found.group(2) for line in lines if (found := _SIGNER.fullmatch(line))}
-    return RepositorySecret(repository, SecretStr(names), keys, signers)
+    return RepositorySecret(repository, SecretStr(names), SecretStr(root), keys, signers)
 
 
 def encrypt_for_key(secret: RepositorySecret, recipient: str) -> str:

@@ -45,7 +45,7 @@ def make_encrypted(settings: RepositorySettings, machine: str) -> RepositoryConf
     try:
         # Keys first: a repository without them would be one that nobody can open.
         if there is None:
-            said = recovery_key_text(recovery, repository=identity, display=backend.display, recipient=secret.recipient)
+            said = recovery_key_text(recovery, repository=identity, display=backend.display, root_key=secret.root_key)
             write_durably(settings.identity, said)
         store_write_key(write_key, settings.write_key)
     except OSError as error:

@@ -68,7 +68,8 @@ def _open_encrypted(
 
     holder, secret = _open_secret(backend, config.id, settings, recovery)
     own = {write_key.signer: write_key.machine} if write_key else {}
-    signers = Signers(config.id, {**(secret.signers if secret else {}), **own}, required=True)
+    known = {**(secret.signers if secret else {}), **own}
+    signers = Signers(config.id, known, required=True, complete=secret is not None)
     if secret is not None:
         _require_same_keys(backend, recipient, secret, write_key, recovery)
         codec = AgeCodec(secret.names, write_key.recipient or recipient if write_key else recipient, secret.keys)
@@ -159,11 +160,11 @@ def _require_same_keys(
             why=f"Backups would be encrypted to {recipient}, which its secret does not have: config.json was altered.",
             fix=f'Find out who changed it, and set "recipient" in it to {secret.recipient}.',
         )
-    if recovery is not None and recovery.repository_key and recovery.repository_key not in known:
+    if recovery is not None and recovery.repository_key and recovery.repository_key != secret.root_key:
         raise AnotherRepository(
             "The repository is not the one that the recovery key was made for.",
             where=backend.display,
-            why=f"Its secret does not have the key {recovery.repository_key}, which the file of the recovery key names.",
+            why=f"Its root key is {secret.root_key}; the file of the recovery key names {recovery.repository_key}.",
             fix="Somebody put another repository in its place. Mount the right disk, or restore from a copy of the repository.",
         )
     if write_key is not None and write_key.recipient not in known:

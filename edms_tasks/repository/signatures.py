@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
 from pydantic import Field, ValidationError
 
@@ -69,6 +70,12 @@ def write_signature(backend: Backend, key: WriteKey, snapshot_id: str, manifest:
     backend.write(_file_of(snapshot_id), [signed.model_dump_json(indent=1).encode() + b"\n"])
 
 
+def signed_snapshots(backend: Backend) -> list[str]:
+    """The ids of the snapshots that have a signature, right or not."""
+    names = [PurePosixPath(name) for name, _ in backend.names(_FOLDER)]
+    return [name.stem for name in names if name.suffix == ".json"]
+
+
 def remove_signature(backend: Backend, snapshot_id: str) -> None:
     """Remove the signature of a snapshot that was removed."""
     backend.remove(_file_of(snapshot_id))
@@ -81,13 +88,14 @@ class Signers:
         repository: the repository's id; a signature for another one does not count.
         known: public signing key -> the machine's name.
         required: whether a snapshot without a signature counts as forged.
+        complete: whether `known` are all. A machine without the recovery key knows itself only, and leaves the others to those who have it.
     """
 
-    def __init__(self, repository: str, known: Mapping[str, str], *, required: bool) -> None:
-        self._repository, self.known, self.required = repository, known, required
+    def __init__(self, repository: str, known: Mapping[str, str], *, required: bool, complete: bool = True) -> None:
+        self._repository, self.known, self.required, self._complete = repository, known, required, complete
 
     def signature_of(self, backend: Backend, snapshot_id: str) -> SnapshotSignature | None:
-        """The signature of a snapshot, by a known machine; None if it has none that counts."""
+        """The signature of a snapshot, by a machine that counts or may; None if it has none."""
         try:
             data = backend.read(_file_of(snapshot_id), _LARGEST)
         except FileNotFoundError:
@@ -105,7 +113,7 @@ class Signers:
         if self._checked(data, snapshot_id) is not None:
             return ""
         found = _parsed(data)
-        if found is not None and found.signer not in self.known:
+        if found is not None and self._complete and found.signer not in self.known:
             return f"It is signed with the key {found.signer}, which is none of those this repository knows."
         return "Its signature is not right: it was altered, or belongs to another snapshot."
 
@@ -117,7 +125,9 @@ class Signers:
             snapshot_id,
         ):
             return None
-        if found.signer not in self.known or not is_signed(found.signer, found.signature, found.message):
+        if self._complete and found.signer not in self.known:
+            return None
+        if not is_signed(found.signer, found.signature, found.message):
             return None
         return found
 

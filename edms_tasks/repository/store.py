@@ -33,6 +33,7 @@ from edms_tasks.repository.keyring import Keyring
 from edms_tasks.repository.opened_keys import OpenedKeys, open_keys
 from edms_tasks.repository.overlay import OverlayBackend
 from edms_tasks.repository.repository_lock import hold
+from edms_tasks.repository.signatures import remove_signature, signed_snapshots
 from edms_tasks.repository.stored_manifests import StoredManifests
 from edms_tasks.repository.stored_objects import StoredObjects
 from edms_tasks.repository.survey import Survey, survey, write_head
@@ -306,7 +307,7 @@ class Repository:
         temporary = [name for name, _ in self._backend.names("tmp")]
         for name in temporary:
             self._backend.remove(name)
-        found = self.survey()
+        found = self.survey(fresh=True)
         if doubt := _doubt(found):
             return Swept(temporary=len(temporary), skipped=doubt)
         needed = {self.stored_name(ref) for manifest in found.intact.values() for ref in manifest.objects().values()}
@@ -317,6 +318,8 @@ class Repository:
                 objects, total = objects + 1, total + size
         for name in [name for name, _ in self._backend.names("pending")]:
             self._backend.remove(name)
+        for snapshot_id in set(signed_snapshots(self._backend)) - set(found.intact):
+            remove_signature(self._backend, snapshot_id)  # of a run that was killed before it wrote the manifest
         return Swept(objects=objects, bytes=total, temporary=len(temporary))
 
 

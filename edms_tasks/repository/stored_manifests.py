@@ -128,12 +128,16 @@ class StoredManifests:
         return data
 
     def every(self, *, fresh: bool) -> Iterator[FoundManifest]:
-        """Each file under `snapshots/`. `fresh`: read from the repository even where there is a copy."""
-        for name, _ in self._backend.names("snapshots"):
+        """Each file under `snapshots/`.
+
+        `fresh`: read from the repository. Otherwise a copy stands for a manifest in a remote repository that has its size.
+        """
+        for name, size in self._backend.names("snapshots"):
             snapshot_id = FoundManifest(name, None).snapshot_id
-            copy = None if fresh else self._copy_of(snapshot_id)
+            copy = None if fresh or self._backend.local_folder is not None else self._copy_of(snapshot_id)
+            fits = copy is not None and self._codec.may_hold(size, len(copy))
             try:
-                yield FoundManifest(name, copy) if copy is not None else self._found(name, snapshot_id)
+                yield FoundManifest(name, copy) if fits else self._found(name, snapshot_id)
             except FileNotFoundError:
                 continue  # removed after it was listed; if anything names it, it is missing
 

@@ -10,14 +10,30 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from edms_tasks.repository import Repository
+from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import RepositorySettings
 from tests.repository.samples import Store
 
 
-@pytest.fixture(params=["local", "memory"])
+def encrypted_settings(folder: Path) -> RepositorySettings:
+    """Settings for an encrypted repository that does not exist yet, with its keys beside it."""
+    return RepositorySettings(
+        url=str(folder / "backups"),
+        write_key=folder / "write-key",
+        identity=folder / "recovery-key",
+        copies=folder / "copies",
+    )
+
+
+@pytest.fixture(params=["local", "memory", "encrypted"])
 def repository_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RepositorySettings]:
     if request.param == "local":
         yield RepositorySettings(url=str(tmp_path / "backups"))
+        return
+    if request.param == "encrypted":
+        settings = encrypted_settings(tmp_path)
+        make_encrypted(settings, "test")
+        yield settings
         return
     name = secrets.token_hex(4)
     yield RepositorySettings(url=f"memory://{name}/backups")

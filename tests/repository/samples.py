@@ -8,6 +8,7 @@ from fsspec.core import url_to_fs
 
 from edms_tasks.inventory.model import Edms, EdmsIdentity
 from edms_tasks.manifest import Manifest, NativeSchema, ObjectRef
+from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,9 +64,10 @@ class Store:
 
     def __init__(self, settings: RepositorySettings) -> None:
         self._fs, self._root = url_to_fs(settings.url)
+        self._settings = settings
 
     def path_of(self, ref: ObjectRef) -> str:
-        return f"{self._root}/objects/{ref.sha256[:2]}/{ref.sha256}"
+        return f"{self._root}/{Repository.open(self._settings).stored_name(ref)}"
 
     def path_of_snapshot(self, snapshot_id: str) -> str:
         return f"{self._root}/snapshots/{snapshot_id}.json"

@@ -23,7 +23,7 @@ def test_creating_twice_opens_the_same_repository(
 
 
 def test_opening_where_there_is_none_is_refused(repository_settings: RepositorySettings, tmp_path: Path) -> None:
-    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups").mkdir(exist_ok=True)
     settings = RepositorySettings(url=repository_settings.url + "/nowhere")
     with pytest.raises(SettingsError, match="no repository"):
         Repository.open(settings)

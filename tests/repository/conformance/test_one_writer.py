@@ -38,10 +38,12 @@ def test_leftovers_of_a_killed_run_are_swept_by_the_next_successful_one(reposito
 
     assert swept.objects == 1
     assert not repository.has(orphan)
+    signed = {"keys/recovery.json", f"signatures/{snapshot_id}.json"} if repository.is_encrypted else set()
     assert store.names() == {
         "config.json",
-        f"objects/{reused.sha256[:2]}/{reused.sha256}",
+        repository.stored_name(reused),
         f"snapshots/{snapshot_id}.json",
+        *signed,
     }
 
 
