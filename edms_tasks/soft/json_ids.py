@@ -18,7 +18,7 @@ import duckdb
 from edms_tasks.quoting import literal
 from edms_tasks.soft.id_lookup import Ids, json_text, marked, together
 from edms_tasks.soft.json_filters import Filter
-from edms_tasks.soft.path_filters import passes_sql
+from edms_tasks.soft.path_filters import with_filtered_places
 from edms_tasks.soft.path_states import Container, PathStates, Progress
 from edms_tasks.soft.readings import Spot
 
@@ -124,18 +124,18 @@ class _Walk:
         if not arrived:
             return None
         filters = [
-            (one, states)
+            (one, _among("state", [states]))
             for one in self.filters
             if (states := [state for state in arrived if one in self.paths.filters(self.states[state])])
         ]
+        nodes = with_filtered_places(_NODES, filters)
         passed = " || ".join(
-            f"CASE WHEN {_among('state', [states])} AND {passes_sql(one, 'value')} THEN '1' ELSE '0' END"
-            for one, states in filters
+            f"CASE WHEN {applies} AND {nodes.passes(one)} THEN '1' ELSE '0' END" for one, applies in filters
         )
         scalar = f"CASE WHEN json_type(value) IN {_SCALARS} THEN value ->> '$' END"
         self.cursor.execute(
             f"CREATE OR REPLACE TEMP TABLE {_HERE} AS SELECT n, state, steps, value, json_type(value) AS kind, {scalar} AS atom, "
-            f"json_type(value) IN ('OBJECT', 'ARRAY') AS holds, {passed or literal('')} AS passed FROM {_NODES}"
+            f"json_type(value) IN ('OBJECT', 'ARRAY') AS holds, {passed or literal('')} AS passed FROM {nodes.relation}"
         )
         found = self.cursor.execute(f"SELECT DISTINCT state, holds, passed FROM {_HERE} ORDER BY ALL").fetchall()
         rows, settled = [], set()

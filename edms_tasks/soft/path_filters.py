@@ -1,58 +1,115 @@
-"""Filters of paths, as SQL over a JSON value and on a document parsed in Python; both give the same result."""
+"""Filters of paths, as SQL over JSON values and on a document parsed in Python; both give the same result."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from edms_tasks.quoting import literal
 from edms_tasks.soft.json_filters import All, Below, Equals, Exists, Filter, IsModel, Matches, Not, Some
 from edms_tasks.soft.json_positions import Node
 
+Steps = tuple[str | int, ...]
+"""A place below a value: names of members, positions of elements."""
+
 _NUMBERS = "('BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT')"
 
 
-def passes_sql(condition: Filter, value: str) -> str:
-    """SQL: whether a JSON value passes a filter; never NULL."""
+@dataclass(frozen=True)
+class FilteredNodes:
+    """JSON values with what filters look at below each in columns of their own, so that filters that look at the same share it."""
+
+    relation: str
+    places: Mapping[Steps, str]  # place -> the prefix of its columns
+
+    def passes(self, condition: Filter) -> str:
+        """SQL: whether a value passes a filter; never NULL."""
+        match condition:
+            case Not(part):
+                return f"(NOT {self.passes(part)})"
+            case All(parts):
+                return f"({' AND '.join(map(self.passes, parts))})"
+            case Some(parts):
+                return f"({' OR '.join(map(self.passes, parts))})"
+            case Exists(place):
+                return f"({self.places[place.steps]} IS NOT NULL)"
+            case Equals(place, wanted):
+                return f"coalesce({_equals_sql(self.places[place.steps], wanted)}, false)"
+            case IsModel():
+                raise AssertionError("a model is compared by the ids of one database: with_content_types")
+            case Matches(place, expression, whole):
+                found = self.places[place.steps]
+                function = "regexp_full_match" if whole else "regexp_matches"
+                matches = f"{function}({found}_text, {literal(expression)})"
+                return f"coalesce(CASE WHEN {found}_kind = 'VARCHAR' THEN {matches} END, false)"
+
+
+def with_filtered_places(source: str, filters: Iterable[tuple[Filter, str]]) -> FilteredNodes:
+    """Extract the places that filters look at.
+
+    Args:
+        source: a relation with the JSON `value`.
+        filters: each with SQL that says which of the values it is for.
+    """
+    needed: dict[Steps, set[str]] = {}
+    compared: dict[Steps, None] = {}
+    for condition, applies in filters:
+        for place in _places_in(condition):
+            compared[place] = None
+            for end in range(len(place) + 1):
+                needed.setdefault(place[:end], set()).add(applies)
+    names = {place: f"p{number}" for number, place in enumerate(sorted(needed, key=len))}
+    relation = source
+    for depth in sorted({len(place) for place in names}):
+        columns = [
+            f"{_extracted(place, names, needed[place])} AS {name}"
+            for place, name in names.items()
+            if len(place) == depth
+        ]
+        relation = f"(SELECT *, {', '.join(columns)} FROM {relation})"
+    if compared:
+        kinds = [f"json_type({names[place]}) AS {names[place]}_kind" for place in compared]
+        relation = f"(SELECT *, {', '.join(kinds)} FROM {relation})"
+        texts = [
+            f"CASE WHEN {names[place]}_kind NOT IN ('OBJECT', 'ARRAY') THEN {names[place]} ->> '$' END AS {names[place]}_text"
+            for place in compared
+        ]
+        relation = f"(SELECT *, {', '.join(texts)} FROM {relation})"
+    return FilteredNodes(relation, names)
+
+
+def _places_in(condition: Filter) -> Iterator[Steps]:
     match condition:
         case Not(part):
-            return f"(NOT {passes_sql(part, value)})"
-        case All(parts):
-            return f"({' AND '.join(passes_sql(part, value) for part in parts)})"
-        case Some(parts):
-            return f"({' OR '.join(passes_sql(part, value) for part in parts)})"
-        case Exists(place):
-            return f"({_below_sql(place, value)} IS NOT NULL)"
-        case Equals(place, wanted):
-            return f"coalesce({_equals_sql(_below_sql(place, value), wanted)}, false)"
-        case IsModel():
-            raise AssertionError("a model is compared by the ids of one database: with_content_types")
-        case Matches(place, expression, whole):
-            found = _below_sql(place, value)
-            function = "regexp_full_match" if whole else "regexp_matches"
-            matches = f"{function}({found} ->> '$', {literal(expression)})"
-            return f"coalesce(CASE WHEN json_type({found}) = 'VARCHAR' THEN {matches} END, false)"
+            yield from _places_in(part)
+        case All(parts) | Some(parts):
+            for part in parts:
+                yield from _places_in(part)
+        case _:
+            yield condition.place.steps
+
+
+def _extracted(place: Steps, names: Mapping[Steps, str], applies: Iterable[str]) -> str:
+    if not place:
+        return f"CASE WHEN {' OR '.join(sorted(applies))} THEN value END"
+    above, step = names[place[:-1]], place[-1]
+    if isinstance(step, int):
+        return f"json_extract({above}, '$[{step}]')"
+    pointer = literal("/" + step.replace("~", "~0").replace("/", "~1"))
+    # A pointer takes a number for a position too.
+    return f"CASE WHEN json_type({above}) = 'OBJECT' THEN json_extract({above}, {pointer}) END"
 
 
 def _equals_sql(found: str, wanted: str | float | bool | None) -> str:
-    text = f"{found} ->> '$'"
+    kind, text = f"{found}_kind", f"{found}_text"
     if wanted is None:
-        return f"json_type({found}) = 'NULL'"
+        return f"{kind} = 'NULL'"
     if isinstance(wanted, bool):
-        return f"json_type({found}) = 'BOOLEAN' AND {text} = '{str(wanted).lower()}'"
+        return f"{kind} = 'BOOLEAN' AND {text} = '{str(wanted).lower()}'"
     if isinstance(wanted, str):
-        return f"json_type({found}) = 'VARCHAR' AND {text} = {literal(wanted)}"
-    return f"json_type({found}) IN {_NUMBERS} AND TRY_CAST({text} AS DOUBLE) = CAST({wanted!r} AS DOUBLE)"
-
-
-def _below_sql(place: Below, value: str) -> str:
-    for step in place.steps:
-        if isinstance(step, int):
-            value = f"json_extract({value}, '$[{step}]')"
-        else:
-            pointer = literal("/" + step.replace("~", "~0").replace("/", "~1"))
-            # A pointer takes a number for a position too.
-            value = f"CASE WHEN json_type({value}) = 'OBJECT' THEN json_extract({value}, {pointer}) END"
-    return f"({value})"
+        return f"{kind} = 'VARCHAR' AND {text} = {literal(wanted)}"
+    return f"{kind} IN {_NUMBERS} AND TRY_CAST({text} AS DOUBLE) = CAST({wanted!r} AS DOUBLE)"
 
 
 def passes(node: Node, condition: Filter) -> bool:
