@@ -23,6 +23,7 @@ from edms_tasks.soft.path_states import Container, PathStates, Progress
 from edms_tasks.soft.readings import Spot
 
 _NODES = "soft_nodes"
+_ARRIVED = "soft_nodes_arrived"
 _HERE = "soft_nodes_here"
 _MEMBERS = "soft_nodes_members"
 _ENTRIES = "soft_entries"
@@ -52,12 +53,16 @@ def of_paths(
     walk = _Walk(cursor, spots, ids, in_texts)
     while walk.level():
         pass
-    pointed = "".join(f", {together('mark', of=f'ref = {number}')} AS r{number}" for number in range(len(ids)))
+    own = {spot.reference for spot in spots}
+    pointed = "".join(f", {together('mark', of=f'ref = {number}')} AS r{number}" for number in sorted(own))
+    references = (
+        f"e.r{number}" if number in own else f"CAST(NULL AS VARCHAR) AS r{number}" for number in range(len(ids))
+    )
     return f"""
         SELECT
             b.n,
             coalesce('[' || e.entries || ']', {json_text("b.text")}) AS content,
-            {", ".join(f"e.r{number}" for number in range(len(ids)))}
+            {", ".join(references)}
         FROM {source} b
             LEFT JOIN (
                 SELECT n, array_to_string(list_sort(list(entry) FILTER (entry IS NOT NULL)), ',') AS entries {pointed}
@@ -90,9 +95,10 @@ class _Walk:
 
     def level(self) -> bool:
         """Turn the nodes of one level into entries and the nodes of the next; returns whether there were any."""
-        here = self._settle()
-        if here is None:
+        found = self._settle()
+        if found is None:
             return False
+        settled, here = found
         values: dict[int, list[int]] = {}  # reference -> the states in which a scalar is an id of it
         texts: dict[tuple[Spot, ...], list[int]] = {}  # the states in which a string holds ids
         keys: dict[int, list[int]] = {}  # reference -> the states in which the keys are ids of it
@@ -105,7 +111,7 @@ class _Walk:
                 texts.setdefault(alike, []).append(state)
             if named := self.paths.keys(self.states[state]):
                 keys.setdefault(self.spots[named[0]].reference, []).append(state)
-        self._decide(here, values, texts, keys)
+        self._decide(settled, here, values, texts, keys)
         for reference, states in values.items():
             self._insert_ids(reference, states)
         for spots, states in texts.items():
@@ -118,8 +124,8 @@ class _Walk:
         self._enter_strings(here)
         return True
 
-    def _settle(self) -> list[int] | None:
-        """Make the relation of this level's nodes, with the states in which they settle; returns these, None without nodes."""
+    def _settle(self) -> tuple[str, list[int]] | None:
+        """This level's nodes as a relation, with the states in which they settle, and these states; None without nodes."""
         arrived = [int(state) for (state,) in self.cursor.execute(f"SELECT DISTINCT state FROM {_NODES}").fetchall()]
         if not arrived:
             return None
@@ -134,24 +140,25 @@ class _Walk:
         )
         scalar = f"CASE WHEN json_type(value) IN {_SCALARS} THEN value ->> '$' END"
         self.cursor.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_HERE} AS SELECT n, state, steps, value, json_type(value) AS kind, {scalar} AS atom, "
+            f"CREATE OR REPLACE TEMP TABLE {_ARRIVED} AS SELECT n, state, steps, value, json_type(value) AS kind, {scalar} AS atom, "
             f"json_type(value) IN ('OBJECT', 'ARRAY') AS holds, {passed or literal('')} AS passed FROM {nodes.relation}"
         )
-        found = self.cursor.execute(f"SELECT DISTINCT state, holds, passed FROM {_HERE} ORDER BY ALL").fetchall()
+        found = self.cursor.execute(f"SELECT DISTINCT state, holds, passed FROM {_ARRIVED} ORDER BY ALL").fetchall()
         rows, settled = [], set()
         for state, holds, flags in found:
             let_through = {one for (one, _), flag in zip(filters, flags, strict=True) if flag == "1"}
             progress = self.paths.settled(self.states[state], let_through.__contains__, is_container=holds)
             settled.add(self._number(progress))
             rows.append(f"({state}, {holds}, {literal(flags)}, {self._number(progress)})")
-        self.cursor.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_HERE} AS SELECT h.n, s.settled AS state, h.steps, h.value, h.kind, h.atom "
-            f"FROM {_HERE} h JOIN (VALUES {', '.join(rows)}) s(state, holds, passed, settled) USING (state, holds, passed)"
+        relation = (
+            f"(SELECT h.n, s.settled AS state, h.steps, h.value, h.kind, h.atom FROM {_ARRIVED} h "
+            f"JOIN (VALUES {', '.join(rows)}) s(state, holds, passed, settled) USING (state, holds, passed))"
         )
-        return sorted(settled - {_NOWHERE})
+        return relation, sorted(settled - {_NOWHERE})
 
     def _decide(
         self,
+        settled: str,
         here: Sequence[int],
         values: dict[int, list[int]],
         texts: dict[tuple[Spot, ...], list[int]],
@@ -173,7 +180,7 @@ class _Walk:
                 WHEN {_among("state", [into_objects])} AND kind = 'OBJECT' AND CAST(value AS VARCHAR) <> '{{}}' THEN 'open'
                 WHEN {_among("state", [into_arrays])} AND kind = 'ARRAY' AND CAST(value AS VARCHAR) <> '[]' THEN 'open'
                 ELSE 'plain' END AS action
-            FROM {_HERE}
+            FROM {settled}
             """
         )
         if strings:
