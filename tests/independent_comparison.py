@@ -42,22 +42,23 @@ def picture_of_sqlite(path: Path) -> dict[str, object]:
 
 def picture_of_postgres(url: str) -> dict[str, object]:
     """pg_dump's own words: the schema as it is, the rows of each COPY block sorted, the sequences' positions."""
-    schema = _pg_dump(url, "--schema-only")
-    picture: dict[str, object] = {"schema": schema}
+    schema: list[str] = []
+    sequences: list[str] = []
+    picture: dict[str, object] = {"schema": schema, "sequences": sequences}
     block: list[str] | None = None
-    others = []
-    for line in _pg_dump(url, "--data-only"):
-        if block is None and line.startswith("COPY "):
-            block = []
-            picture[line] = block
+    for line in _pg_dump(url):
+        if block is None and line.startswith("COPY ") and line.endswith(" FROM stdin;"):
+            picture[line] = block = []
         elif block is not None and line == "\\.":
             block.sort()
             block = None
         elif block is not None:
             block.append(line)
+        elif line.startswith("SELECT pg_catalog.setval("):
+            sequences.append(line)
         else:
-            others.append(line)
-    picture["sequences"] = sorted(line for line in others if "setval" in line)
+            schema.append(line)
+    sequences.sort()
     return picture
 
 
@@ -98,7 +99,7 @@ def _exact(value: object) -> tuple[str, str]:
     return (type(value).__name__, repr(value))
 
 
-def _pg_dump(url: str, what: str) -> list[str]:
-    done = subprocess.run(["pg_dump", what, "--dbname", url], capture_output=True, text=True, check=True)
+def _pg_dump(url: str) -> list[str]:
+    done = subprocess.run(["pg_dump", "--dbname", url], capture_output=True, text=True, check=True)
     # Newer versions bracket the script with a random word; comments name the version.
     return [line for line in done.stdout.split("\n") if not line.startswith(("\\restrict", "\\unrestrict", "--"))]

@@ -44,7 +44,6 @@ def put(folder: Path, name: str, version: str, *, code: int = 0) -> Path:
         (13, 15, "pg_restore", "15.4"),  # as new as the archive, and no newer than it must be
         (18, 17, "pg_restore", "18beta1"),
         (18, 13, "pg_restore", "18beta1"),
-        (0, 0, "pg_restore", "18beta1"),  # to list any archive
     ],
 )
 def test_the_servers_own_version_is_used_otherwise_the_next_newer(

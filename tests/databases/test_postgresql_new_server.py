@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from edms_tasks.databases.postgresql.archive import read_archive
 from edms_tasks.databases.postgresql.archive_statements import parse_policy, roles_of, split
 from edms_tasks.errors import ServerNotReady
 from tests.databases.rebuilt import capture, drop_role, rebuild, roles, said_by_pg_dump
@@ -50,6 +52,13 @@ def test_objects_of_a_missing_role_are_left_out_and_named_and_the_rest_is_restor
         assert sorted(said_by_pg_dump(copy.url)) == sorted(before)
         postgres_server.drop_database(copy.url.rpartition("/")[2])
         drop_role(postgres_server.url(), '"new gone"')
+
+
+def test_the_archive_says_which_version_of_pg_dump_wrote_it(postgres_database: str, tmp_path: Path) -> None:
+    captured = capture(postgres_database, tmp_path)
+
+    listing = subprocess.run(["pg_restore", "--list", captured.schema.path], capture_output=True, text=True, check=True)
+    assert f"Dumped by pg_dump version: {read_archive(captured.schema.path).dumped_by}." in listing.stdout
 
 
 def test_a_policys_roles_may_stand_in_another_order_on_another_server(

@@ -8,6 +8,7 @@ the same bytes when it is written again, and an unknown layout is an error and i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -100,6 +101,8 @@ class Archive:
     entries: tuple[Entry, ...]
     _head: bytes
     _layout: _Layout
+    dumped_by: int
+    """The major version of the pg_dump that wrote it; 0 if that is unknown."""
 
     def statement_of(self, kind: str) -> bytes:
         """The statement of an entry about the whole archive (ENCODING or STDSTRINGS); empty if there is none."""
@@ -184,13 +187,17 @@ def _read(data: bytes) -> Archive:
         reader.number()
     for _ in range(_HEADER_TIMES):
         reader.number()
-    for _ in range(3):  # the database's name, the server's version, pg_dump's version
-        reader.string()
+    _database, _server, program = (reader.string() for _ in range(3))  # its name, and two versions
     head = data[: reader.at]
     entries = tuple(_entry(reader) for _ in range(reader.number()))
     if reader.at != len(data):
         raise ValueError("it holds more than a schema")
-    return Archive(entries, head, reader.layout)
+    return Archive(entries, head, reader.layout, _major(program))
+
+
+def _major(version: bytes | None) -> int:
+    found = re.match(rb"\d+", version or b"")
+    return int(found[0]) if found else 0
 
 
 def _entry(reader: _Reader) -> Entry:

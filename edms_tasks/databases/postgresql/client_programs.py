@@ -63,7 +63,7 @@ def find_program(name: str, server: int, folder: str = "", *, archive: int = 0) 
 
     Args:
         name: pg_dump or pg_restore.
-        server: the server's major version; 0 if no server is used.
+        server: the server's major version.
         folder: [edms] client_programs; if it is set, only this folder is searched.
         archive: the version that wrote the archive to read.
 
@@ -75,8 +75,6 @@ def find_program(name: str, server: int, folder: str = "", *, archive: int = 0) 
     usable = [program for program in found if program.version >= needed and _is_accepted(program, server)]
     if not usable:
         raise _missing(name, found, server, needed, folder)
-    if not server:
-        return max(usable, key=lambda program: program.version)
     # min returns the first of equals: the one in the PATH.
     return min(usable, key=lambda program: (program.version < server, abs(program.version - server)))
 

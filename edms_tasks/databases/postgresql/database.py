@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -13,7 +13,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.database_locks import LockKind
 from edms_tasks.databases.postgresql.abandoned_databases import STAGING, fitting, remove_leftovers, unique_name
 from edms_tasks.databases.postgresql.advisory_locks import AdvisoryLock, advisory_lock, locked_by
-from edms_tasks.databases.postgresql.connection import ask_server, connected
+from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection
 from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create
 from edms_tasks.databases.postgresql.empty_database import borrowed, created
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
@@ -47,6 +47,7 @@ class PostgresDatabase:
 
     def __init__(self, address: DatabaseAddress) -> None:
         self.address = address
+        self._answering: DatabaseAddress | None = None
 
     def check(self) -> ServerFacts:
         with connected(self.address) as connection:
@@ -295,17 +296,26 @@ class PostgresDatabase:
         )
 
     def _maintenance_address(self) -> DatabaseAddress:
-        for name in ("postgres", "template1"):
-            address = self.address.renamed(name)
-            try:
-                with connected(address):
-                    return address
-            except DatabaseRefused as error:
-                refused = error
-        raise refused
+        """The address of another database of the server than the live one."""
+        if self._answering is None:
+            self._open_another().close()
+        assert self._answering is not None  # otherwise it is refused
+        return self._answering
 
     @contextmanager
     def _maintenance(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         """A connection to another database of the server than the live one."""
-        with connected(self._maintenance_address()) as connection:
+        with closing(self._open_another()) as connection:
             yield connection
+
+    def _open_another(self) -> psycopg.Connection[tuple[object, ...]]:
+        for name in ("postgres", "template1"):
+            address = self.address.renamed(name)
+            try:
+                connection = open_connection(address)
+            except DatabaseRefused as error:
+                refused = error
+            else:
+                self._answering = address
+                return connection
+        raise refused

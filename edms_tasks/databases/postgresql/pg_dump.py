@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.client_programs import Program, find_program
@@ -20,10 +19,16 @@ _PROGRAMS = ("pg_dump", "pg_restore")
 _NOT_INHERITED = ("PGOPTIONS", "PGCLIENTENCODING", "PGTZ", "PGDATESTYLE", "PGGEQO", "PGDATABASE", "PGAPPNAME")
 
 
-def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, connect: bool = True) -> str:
-    """Run pg_dump or pg_restore, with `connect` on a database; returns its standard output.
+def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, archive: int = 0) -> str:
+    """Run pg_dump or pg_restore on a database; returns its standard output.
 
     The password is passed in the environment only, other secrets in memory. Bytes that are not UTF-8 become surrogates.
+
+    Args:
+        name: the program.
+        arguments: what it is told, but for the database.
+        address: the database.
+        archive: the major version of the pg_dump that wrote the archive to be read; an older pg_restore may not know it.
 
     Raises:
         ToolMissing: there is no program of a suitable version.
@@ -31,10 +36,7 @@ def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, c
         TerminalError, TransientError: it failed; see `tool_errors.py`.
     """
     with handed_to_a_program(address) as handed:
-        if connect:
-            program, connection = _for_server(name, arguments, address, handed.address)
-        else:
-            program, connection = find_program(name, 0, address.client_programs), []
+        program, connection = _for_server(name, address, handed.address, archive)
         done = subprocess.run(
             [program.path, *connection, *arguments],
             env=_environment(address) | handed.environment,
@@ -44,7 +46,7 @@ def run_tool(name: str, arguments: Sequence[str], address: DatabaseAddress, *, c
         )
     if done.returncode != 0:
         output = done.stderr.decode(errors="replace")
-        if connect and re.search(r"timeout.*\n.*LOCK TABLE", output):
+        if re.search(r"timeout.*\n.*LOCK TABLE", output):
             raise table_locked(address)
         raise tool_failed(program, address, output, done.returncode)
     return done.stdout.decode("utf-8", "surrogateescape")
@@ -64,10 +66,9 @@ def required_programs(address: DatabaseAddress, server: int) -> tuple[str, ...]:
 
 
 def _for_server(
-    name: str, arguments: Sequence[str], address: DatabaseAddress, public: DatabaseAddress
+    name: str, address: DatabaseAddress, public: DatabaseAddress, archive: int
 ) -> tuple[Program, list[str]]:
     server = ask_server(address)
-    archive = _version_of_archive(arguments[-1], address) if name == "pg_restore" else 0
     program = find_program(name, server.version, address.client_programs, archive=archive)
     address = with_settings(public, server.odd_defaults)
     if "options" not in dict(address.options) and (inherited := os.environ.get("PGOPTIONS")):
@@ -75,15 +76,6 @@ def _for_server(
     # With UTF8 as client encoding, the server would refuse bytes that are not UTF-8.
     encoding = "SQL_ASCII" if server.encoding == "SQL_ASCII" else "UTF8"
     return program, ["--dbname", address.conninfo(with_password=False, client_encoding=encoding)]
-
-
-def _version_of_archive(path: str, address: DatabaseAddress) -> int:
-    """The major version of the pg_dump that wrote an archive, read by the newest pg_restore; 0 if unknown."""
-    if not Path(path).is_file():
-        return 0
-    listing = run_tool("pg_restore", ["--list", path], address, connect=False)
-    found = re.search(r"^;\s+Dumped by pg_dump version: (\d+)", listing, flags=re.MULTILINE)
-    return int(found[1]) if found else 0
 
 
 def _environment(address: DatabaseAddress) -> dict[str, str]:

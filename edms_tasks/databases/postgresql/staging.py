@@ -271,9 +271,12 @@ class PostgresStaging:
             "pg_restore",
             [f"--section={section}", "--exit-on-error", "--no-password", *flags, str(self._fitted)],
             self.address,
+            archive=self._archive.dumped_by,
         )
 
     def _fill_views(self) -> None:
+        if not self._schema.materialized_views:
+            return
         refused = []
         with connected(self.address) as connection:
             self._use_settings_of_the_edms(connection)
