@@ -149,6 +149,12 @@ class DamagedRepository(CheckFailed):
     code = "damaged-repository"
 
 
+class PruneRefused(CheckFailed):
+    """It is not certain what may be removed from the repository; nothing was removed."""
+
+    code = "prune-refused"
+
+
 class IncompatibleRows(CheckFailed):
     """Values, tables or columns of the snapshot are incompatible with the other engine; nothing was loaded."""
 

@@ -115,7 +115,7 @@ def _not_older(repository: Repository, this_edms: KnownEdms, witness: BackupReco
     """Refuse a copy of the repository that was made before the last backup."""
     found = repository.survey()
     head = found.heads.get(this_edms.id or "")
-    there = {*found.links, *found.unreadable, *(link.previous for link in found.links.values())}
+    there = {*found.known_links, *found.unreadable, *(link.previous for link in found.known_links.values())}
     if witness.snapshot in there or (head is not None and head.number >= witness.number):
         return ()
     newest = (

@@ -52,22 +52,22 @@ class SnapshotHistory:
         return max(self.chain.heads, key=lambda one: (links[one].number or 0, links[one].created))
 
     def _follows(self, name: str, earlier: str) -> bool:
-        return name == earlier or earlier in ancestors_of([name], self.survey.links)
+        return name == earlier or earlier in ancestors_of([name], self.survey.known_links)
 
     @property
     def next_mark(self) -> tuple[str | None, int]:
         """The predecessor of the next snapshot, and its number."""
         marks = [mark for mark in (self.head, self.here) if mark is not None]
-        known = set(self.survey.links)
+        known = set(self.survey.known_links)
         gone = [mark for mark in marks if mark.snapshot not in known]
-        number = max([self.chain.expected, *(mark.number for mark in marks)]) + 1
+        number = max([self.chain.expected + self.chain.pruned, *(mark.number for mark in marks)]) + 1
         # A missing newest snapshot is named as the predecessor nevertheless, so that its loss stays visible.
         return (max(gone, key=lambda mark: mark.number).snapshot if gone else self.newest), number
 
     @property
     def may_be_newest(self) -> tuple[str, ...]:
         """Damaged snapshots that may be this EDMS's newest: no readable one is their successor, and no other EDMS's record names them."""
-        links = self.survey.links
+        links = self.survey.known_links
         followed = ancestors_of(links, links)
         elsewhere = {mark.snapshot for edms, mark in self.survey.heads.items() if edms != self.key}
         return tuple(one for one in self.survey.damaged if one not in followed and one not in elsewhere)
@@ -192,7 +192,15 @@ def _history(
 ) -> SnapshotHistory:
     own = [name for name, description_of in owner.items() if description_of == key]
     head = found.heads.get(key) if key is not None else None
-    chain = chain_of(found.links, own, found.unreadable, head=head, here=here)
+    chain = chain_of(
+        found.links,
+        own,
+        found.unreadable,
+        pruned=found.pruned_links,
+        own_pruned=[name for name, one in found.pruned.items() if one.edms == key],
+        head=head,
+        here=here,
+    )
     return SnapshotHistory(found, this_edms, owner, key, chain, head, here)
 
 

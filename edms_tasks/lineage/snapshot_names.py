@@ -99,9 +99,10 @@ def _latest(repository: Repository, history: SnapshotHistory, passing_over: str)
 
 def _lost(history: SnapshotHistory) -> Mark | None:
     """The newest snapshot by the records, if it is missing and no existing snapshot is its successor; else None."""
-    followed = ancestors_of(history.chain.order, history.survey.links)
+    followed = ancestors_of(history.chain.order, history.survey.known_links)
     marks = [mark for mark in (history.head, history.here) if mark is not None]
-    gone = [mark for mark in marks if mark.snapshot not in history.survey.links and mark.snapshot not in followed]
+    there = history.survey.known_links
+    gone = [mark for mark in marks if mark.snapshot not in there and mark.snapshot not in followed]
     return max(gone, key=lambda mark: mark.number) if gone else None
 
 
@@ -132,7 +133,7 @@ def _by_name(repository: Repository, history: SnapshotHistory, name: str) -> str
     there = (*survey.intact, *survey.damaged)
     if name in there:
         return name
-    tagged = [one for one in history.chain.order if survey.intact[one].tag == name]
+    tagged = [one for one in history.chain.order if name in survey.tags_of(one)]
     matching = [one for one in there if _PREFIX.fullmatch(name) and one.startswith(name)]
     found = {*tagged[-1:], *matching}
     if len(found) == 1:
@@ -144,7 +145,7 @@ def _by_name(repository: Repository, history: SnapshotHistory, name: str) -> str
             why=", ".join(sorted(one[: len(name) + 6] for one in found)[:_SHOWN]),
             fix="Give more digits of the id.",
         )
-    elsewhere = [one for one in survey.order if survey.intact[one].tag == name]
+    elsewhere = [one for one in survey.order if name in survey.tags_of(one)]
     if elsewhere:
         raise UndeterminedSnapshot(
             f"`{name}` is the tag of another EDMS's snapshot.",
@@ -152,8 +153,9 @@ def _by_name(repository: Repository, history: SnapshotHistory, name: str) -> str
             why=names_of(survey.intact[elsewhere[-1]]),
             fix=f"If you mean that one, name it by its id: {elsewhere[-1][:12]}.",
         )
-    own = [(one, survey.intact[one].tag) for one in history.chain.order]
-    known = {one[: max(len(name), 12)]: one[:12] for one, _ in own} | {tag: tag for _, tag in own if tag}
+    own = history.chain.order
+    tags = {tag: tag for one in own for tag in survey.tags_of(one)}
+    known = {one[: max(len(name), 12)]: one[:12] for one in own} | tags
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     raise UnknownSnapshot(
         f"No snapshot matches `{name}`.",

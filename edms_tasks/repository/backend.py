@@ -10,6 +10,7 @@ import errno
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -65,6 +66,12 @@ class Backend:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             return int(found["size"]) if found["type"] == "file" else None
+
+    def modified(self, name: str) -> datetime:
+        """When a file was written, by the clock of the place it is in; raises FileNotFoundError."""
+        with self.translating(name):
+            found: datetime = self._fs.modified(self._path(name))
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a file, at most `limit` + 1; raises FileNotFoundError."""

@@ -1,7 +1,8 @@
 """The order of an EDMS's snapshots: each names the previous one, independent of clocks.
 
 A snapshot is linked to its predecessor under the repository's lock, so the links are reliable. Times order only snapshots
-without links; where times contradict the links, `Chain.backwards` says so. Pure values: nothing here reads anything.
+without links; where times contradict the links, `Chain.backwards` says so. A pruned snapshot keeps its position by the record of its
+prune; it is neither there nor missing. Pure values: nothing here reads anything.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Link:
     previous: str | None = None
     number: int | None = None  # None: made by a release that did not number snapshots
     aside: tuple[str, ...] = ()
+    is_certain: bool = True  # not of a pruned snapshot whose manifest could not be read
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Chain:
     backwards: tuple[tuple[str, str], ...]  # (snapshot, predecessor), where the snapshot has the earlier time
     forks: tuple[tuple[str, ...], ...]  # snapshots with the same predecessor
     expected: int  # how many snapshots there should be
+    pruned: int = 0  # how many more there were
 
 
 def chain_of(
@@ -58,6 +62,8 @@ def chain_of(
     own: Collection[str],
     unreadable: Collection[str] = (),
     *,
+    pruned: Mapping[str, Link] = MappingProxyType({}),
+    own_pruned: Collection[str] = (),
     head: Mark | None = None,
     here: Mark | None = None,
 ) -> Chain:
@@ -67,23 +73,30 @@ def chain_of(
         links: all readable snapshots in the repository, by id; earlier releases linked across EDMSs.
         own: ids of the EDMS's snapshots.
         unreadable: ids of snapshots that exist but cannot be read, or have a wrong file name.
+        pruned: the snapshots that prunes removed, as their records have them, by id.
+        own_pruned: ids of those of the EDMS.
         head: the newest snapshot by the repository's head record.
         here: the newest snapshot by the record in the working folder.
     """
     mine = {name: links[name] for name in own}
+    known = {**pruned, **links}
     before: dict[str, str | None] = {}
-    gaps: dict[str, str] = {}
+    gaps: dict[str, Missing] = {}  # of each snapshot whose predecessors are interrupted: the missing one
     for name in mine:
-        before[name], gap = _before(name, mine, links)
+        before[name], gap = _before(name, mine, known)
         if gap is not None:
             gaps[name] = gap
     for name in sorted(gaps, key=lambda name: (mine[name].number or 0, mine[name].created)):
         before[name] = _across_the_gap(name, mine, before)
     forks = _forks(before, gaps)
-    followed = {one for one in before.values() if one is not None}
-    settled = {one for link in mine.values() for one in link.aside}
+    gone = {name: pruned[name] for name in own_pruned}
+    followed = {one for one in (*before.values(), *(_before(name, mine, known)[0] for name in gone)) if one is not None}
+    settled = {one for link in (*mine.values(), *gone.values()) for one in link.aside}
     order = _sorted(mine, before)
-    missing = _missing(mine, gaps, links, set(unreadable), head, here)
+    missing = _missing([*mine.values(), *gone.values()], gaps.values(), known, set(unreadable), head, here)
+    ever = max(
+        len(mine) + len(gone) + sum(one.count for one in missing), *(mark.number for mark in (head, here) if mark), 0
+    )
     return Chain(
         order=order,
         heads=tuple(name for name in order if name not in followed and name not in settled),
@@ -94,7 +107,8 @@ def chain_of(
             if (earlier := before[name]) is not None and mine[name].created < mine[earlier].created
         ),
         forks=forks,
-        expected=max(len(mine) + sum(one.count for one in missing), *(mark.number for mark in (head, here) if mark), 0),
+        expected=ever - len(gone),
+        pruned=len(gone),
     )
 
 
@@ -103,17 +117,17 @@ def in_order(links: Mapping[str, Link]) -> tuple[str, ...]:
     return _sorted(links, {name: link.previous if link.previous in links else None for name, link in links.items()})
 
 
-def _before(name: str, mine: Mapping[str, Link], links: Mapping[str, Link]) -> tuple[str | None, str | None]:
+def _before(name: str, mine: Mapping[str, Link], known: Mapping[str, Link]) -> tuple[str | None, Missing | None]:
     """The nearest earlier snapshot of the same EDMS, or None; and the missing snapshot that interrupts the chain, or None."""
     seen = {name}
-    earlier = mine[name].previous
+    last, earlier = known[name], known[name].previous
     while earlier is not None and earlier not in mine:
-        if earlier not in links:
-            return None, earlier
+        if earlier not in known or not known[earlier].is_certain:
+            return None, Missing(earlier, last.id, last.number - 1 if last.number and last.number > 1 else None)
         if earlier in seen:
             return None, None  # a cycle: a manifest cannot contain its own hash, so these are forged
         seen.add(earlier)
-        earlier = links[earlier].previous
+        last, earlier = known[earlier], known[earlier].previous
     return (earlier, None) if earlier != name else (None, None)
 
 
@@ -174,26 +188,27 @@ def _sorted(links: Mapping[str, Link], before: Mapping[str, str | None]) -> tupl
 
 
 def _missing(
-    mine: Mapping[str, Link],
-    gaps: Mapping[str, str],
-    links: Mapping[str, Link],
+    ever: Collection[Link],
+    gaps: Iterable[Missing],
+    known: Mapping[str, Link],
     unreadable: set[str],
     head: Mark | None,
     here: Mark | None,
 ) -> tuple[Missing, ...]:
+    """The missing snapshots. `ever`: the EDMS's snapshots that are there or were pruned."""
     found: dict[str, Missing] = {}
-    for name, gap in gaps.items():
-        number = mine[name].number
-        found.setdefault(gap, Missing(gap, name, number - 1 if number and number > 1 else None))
+    for gap in gaps:
+        if gap.id not in known:
+            found.setdefault(gap.id, gap)
     marks = [(mark, said_by) for mark, said_by in ((head, "head"), (here, "here")) if mark is not None]
     for mark, said_by in marks:
-        if mark.snapshot not in links:
+        if mark.snapshot not in known:
             found.setdefault(mark.snapshot, Missing(mark.snapshot, said_by, mark.number))
     named = [one for one in found.values() if one.id not in unreadable]
     # A link names only the direct predecessor: if several in a row are missing, the numbers show how many.
-    numbers = {link.number for link in mine.values() if link.number is not None}
+    numbers = {link.number for link in ever if link.number is not None}
     highest = max((*numbers, *(mark.number for mark, _ in marks)), default=0)
-    counted = len(numbers) + sum(1 for link in mine.values() if link.number is None) if numbers or marks else 0
+    counted = len(numbers) + sum(1 for link in ever if link.number is None) if numbers or marks else 0
     unnamed = highest - counted - len(found) if highest else 0
     return (*named, *((Missing("", "count", count=unnamed),) if unnamed > 0 else ()))
 

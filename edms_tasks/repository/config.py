@@ -16,7 +16,9 @@ READABLE = (1, 2)
 LARGEST = 64 * 1024
 CONFIG = "config.json"
 _SCHEME = "age"
-_OWN_NAMES = frozenset({CONFIG, "objects", "snapshots", "signatures", "heads", "keys", "locks", "pending", "tmp"})
+_OWN_NAMES = frozenset(
+    {CONFIG, "objects", "snapshots", "signatures", "heads", "records", "proved", "keys", "locks", "pending", "marks", "tmp"}
+)
 
 
 class RepositoryConfig(BaseModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from edms_tasks.errors import DamagedRepository, RepositoryUnreachable
 from edms_tasks.repository.backend import Backend
@@ -30,6 +31,10 @@ class OverlayBackend(Backend):
         """The size of a file in bytes; None if it does not exist."""
         own = self._own.size(name)
         return self._below.size(name) if own is None else own
+
+    def modified(self, name: str) -> datetime:
+        """When a file was written; raises FileNotFoundError."""
+        return self._holder(name).modified(name)
 
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a file, at most `limit` + 1; raises FileNotFoundError."""

@@ -48,7 +48,7 @@ def _hold_folder(backend: Backend, path: Path, purpose: str) -> Iterator[Callabl
             raise _locked(backend, _parsed(os.pread(descriptor, _LARGEST, 0))) from error
         with backend.translating(NAME):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(_body(purpose)).encode(), 0)
+            os.pwrite(descriptor, json.dumps(holder_body(purpose)).encode(), 0)
         yield lambda: True
         # The file stays: if it were removed, two runs could lock two different files of that name.
         os.ftruncate(descriptor, 0)
@@ -58,15 +58,16 @@ def _hold_folder(backend: Backend, path: Path, purpose: str) -> Iterator[Callabl
 
 @contextmanager
 def _hold_object(backend: Backend, purpose: str) -> Iterator[Callable[[], bool]]:
-    body = _body(purpose)
+    body = holder_body(purpose)
     if not backend.create(NAME, json.dumps(body).encode()):
         holder = _read(backend)
-        if holder is not None and not _is_void(holder):
+        is_ours = holder == body  # the store carried out a request whose answer was lost, and then the repeated one
+        if holder is not None and not is_ours and not is_void(holder):
             raise _locked(backend, holder)
         # Remove the lock only if it is still the void one: another run may have taken it meanwhile.
-        if holder is not None and _read(backend) == holder:
+        if holder is not None and not is_ours and _read(backend) == holder:
             backend.remove(NAME)
-        if not backend.create(NAME, json.dumps(body).encode()):
+        if not is_ours and not backend.create(NAME, json.dumps(body).encode()) and _read(backend) != body:
             raise _locked(backend, _read(backend) or {})
     stop, lost = threading.Event(), threading.Event()
     keeper = threading.Thread(target=_renew, args=(backend, body, stop, lost), name="repository lock", daemon=True)
@@ -100,7 +101,8 @@ def _renew(backend: Backend, body: dict[str, Any], stop: threading.Event, lost: 
                 return
 
 
-def _body(purpose: str) -> dict[str, Any]:
+def holder_body(purpose: str) -> dict[str, Any]:
+    """Who holds a lock, as it is written down."""
     return {
         "token": secrets.token_hex(16),
         "pid": os.getpid(),
@@ -111,9 +113,10 @@ def _body(purpose: str) -> dict[str, Any]:
     }
 
 
-def _is_void(holder: dict[str, Any]) -> bool:
+def is_void(holder: dict[str, Any], seconds: float | None = None) -> bool:
+    """Whether a holder has not renewed its lock for so long (None: `VOID_SECONDS`), or ran on this host and no longer exists."""
     try:
-        if time.time() - float(holder["renewed"]) > VOID_SECONDS:
+        if time.time() - float(holder["renewed"]) > (VOID_SECONDS if seconds is None else seconds):
             return True
         return holder["host"] == socket.gethostname() and not _lives(int(holder["pid"]))
     except (KeyError, TypeError, ValueError):

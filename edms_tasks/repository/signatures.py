@@ -102,6 +102,14 @@ class Signers:
             return None
         return self._checked(data, snapshot_id)
 
+    def accepts(self, signer: str, signature: str, message: bytes) -> bool:
+        """Whether a record is signed by a machine that counts, or need not be signed."""
+        if not signature:
+            return not self.required
+        if not self.required and not self.known:
+            return True  # nothing here says whose signatures count
+        return (not self._complete or signer in self.known) and is_signed(signer, signature, message)
+
     def why_not(self, backend: Backend, snapshot_id: str) -> str:
         """Why a snapshot is not to be trusted; "" if it is."""
         if not self.required and not self.known:

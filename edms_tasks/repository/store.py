@@ -11,8 +11,8 @@ import os
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edms_tasks.encryption.codec import PlainCodec, sealed
@@ -32,22 +32,15 @@ from edms_tasks.repository.config import (
 from edms_tasks.repository.keyring import Keyring
 from edms_tasks.repository.opened_keys import OpenedKeys, open_keys
 from edms_tasks.repository.overlay import OverlayBackend
+from edms_tasks.repository.reader_leases import being_read
+from edms_tasks.repository.records import StoredRecords
 from edms_tasks.repository.repository_lock import hold
 from edms_tasks.repository.signatures import remove_signature, signed_snapshots
-from edms_tasks.repository.stored_manifests import StoredManifests
+from edms_tasks.repository.stored_manifests import StoredManifests, snapshot_name
 from edms_tasks.repository.stored_objects import StoredObjects
 from edms_tasks.repository.survey import Survey, survey, write_head
+from edms_tasks.repository.sweep import GRACE, Swept, sweep_objects
 from edms_tasks.settings import RepositorySettings
-
-
-@dataclass(frozen=True)
-class Swept:
-    """The result of a sweep: removed objects that no snapshot names, and partially written files."""
-
-    objects: int = 0
-    bytes: int = 0
-    temporary: int = 0
-    skipped: str = ""  # why no object was removed; "" if nothing prevented it
 
 
 class Repository:
@@ -67,6 +60,7 @@ class Repository:
         self._objects = StoredObjects(backend, keys.codec, copies / "objects" if copies is not None else None)
         self._manifests = StoredManifests(backend, keys, copies)
         self._copies = copies
+        self.records = StoredRecords(backend, identity, keys)
         self.identity = identity
         self.keys = keys
         self._still_locked: Callable[[], bool] | None = None
@@ -149,7 +143,7 @@ class Repository:
             DamagedRepository: one of them is damaged, or a snapshot is missing; nothing is lost, and it can be run again.
         """
         found = self.survey(fresh=True)
-        if doubt := _doubt(found):
+        if doubt := found.doubt():
             raise DamagedRepository("The repository is not complete.", where=self.display, why=f"{doubt}.")
         objects = {ref.sha256: ref for manifest in found.intact.values() for ref in manifest.objects().values()}
         for ref in objects.values():
@@ -177,6 +171,11 @@ class Repository:
     def display(self) -> str:
         """The repository's URL without secrets."""
         return self._backend.display
+
+    @property
+    def backend(self) -> Backend:
+        """The place of the repository, for what stands beside objects and manifests: leases, marks, proofs."""
+        return self._backend
 
     @property
     def local_folder(self) -> Path | None:
@@ -226,12 +225,7 @@ class Repository:
     def write_snapshot(self, manifest: bytes) -> str:
         """Write the manifest, atomically and last; returns the snapshot's id."""
         if self._still_locked is not None and not self._still_locked():
-            raise RepositoryLocked(
-                "This run lost the lock of the repository.",
-                where=self.display,
-                why="The lock could not be renewed in time, and another run may have taken it.",
-                fix="Run the backup again; what it stored is reused.",
-            )
+            raise _lock_lost(self.display)
         return self._manifests.write(manifest)
 
     def read_snapshot(self, snapshot_id: str) -> bytes:
@@ -254,7 +248,7 @@ class Repository:
 
     def survey(self, *, fresh: bool = False) -> Survey:
         """Read all manifests and head records. `fresh`: from the repository, even where this machine has copies."""
-        return survey(self._backend, self._manifests, fresh=fresh)
+        return survey(self._backend, self._manifests, self.records.read(), fresh=fresh)
 
     def snapshots(self) -> tuple[str, ...]:
         """Ids of all readable snapshots, of whatever EDMS, each after the one that it names as the one before it."""
@@ -263,6 +257,11 @@ class Repository:
     def damaged_snapshots(self) -> tuple[str, ...]:
         """Ids of the snapshots whose manifest cannot be read or does not match its name."""
         return self.survey().damaged
+
+    def remove_snapshot(self, snapshot_id: str) -> None:
+        """Remove a snapshot's manifest, with which the snapshot is gone; its objects go with the next sweep. Only under the lock."""
+        self.require_lock()
+        self._backend.remove(snapshot_name(snapshot_id))
 
     def write_head(self, edms: str, snapshot_id: str, number: int) -> None:
         """Record the newest snapshot of an EDMS; only under the lock, after the manifest is written."""
@@ -296,39 +295,39 @@ class Repository:
         halves = any(True for _ in self._backend.names("tmp"))
         return self.sweep() if unfinished or halves else Swept()
 
-    def sweep(self) -> Swept:
-        """Remove every object that no snapshot names, and every partially written file. Only under the lock."""
-        if self._still_locked is None or not self._still_locked():
+    def require_lock(self) -> None:
+        """Raise RepositoryLocked unless this run holds the repository's lock for writing, and still has it."""
+        if self._still_locked is None:
             raise TerminalError(
                 "The repository can be swept only while it is locked.",
                 where=self.display,
                 fix="Call it inside `lock`.",
             )
+        if not self._still_locked():
+            raise _lock_lost(self.display)
+
+    def sweep(self, grace: timedelta = GRACE) -> Swept:
+        """Remove every object that no snapshot names, and every partially written file; see `sweep.py`. Only under the lock."""
+        self.require_lock()
         temporary = [name for name, _ in self._backend.names("tmp")]
         for name in temporary:
             self._backend.remove(name)
         found = self.survey(fresh=True)
-        if doubt := _doubt(found):
+        if doubt := found.doubt() or being_read(self._backend, found.intact):
             return Swept(temporary=len(temporary), skipped=doubt)
         needed = {self.stored_name(ref) for manifest in found.intact.values() for ref in manifest.objects().values()}
-        objects = total = 0
-        for name, size in list(self._backend.names("objects")):
-            if name not in needed:
-                self._backend.remove(name)
-                objects, total = objects + 1, total + size
+        swept = sweep_objects(self._backend, needed, self.require_lock, grace=grace)
         for name in [name for name, _ in self._backend.names("pending")]:
             self._backend.remove(name)
         for snapshot_id in set(signed_snapshots(self._backend)) - set(found.intact):
             remove_signature(self._backend, snapshot_id)  # of a run that was killed before it wrote the manifest
-        return Swept(objects=objects, bytes=total, temporary=len(temporary))
+        return replace(swept, temporary=len(temporary))
 
 
-def _doubt(found: Survey) -> str:
-    """Why no object may be removed, or "": nobody knows the objects of a damaged or missing manifest, and it may be put back."""
-    if found.damaged:
-        return f"the manifest {found.damaged[0]} is damaged"
-    if found.sealed:
-        return "the manifests of other machines cannot be read without the recovery key"
-    if found.strays:
-        return f"{found.strays[0].name} is no snapshot"
-    return f"the snapshot {found.missing[0]} is missing" if found.missing else ""
+def _lock_lost(display: str) -> RepositoryLocked:
+    return RepositoryLocked(
+        "This run lost the lock of the repository.",
+        where=display,
+        why="The lock could not be renewed in time, and another run may have taken it.",
+        fix="Run it again; what it stored is reused.",
+    )

@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository.chain import Link, Mark, in_order
+from edms_tasks.repository.records import NamedSnapshot, Records
 from edms_tasks.repository.signatures import SnapshotSignature
 from edms_tasks.repository.stored_manifests import StoredManifests, snapshot_name
 
@@ -49,6 +51,7 @@ class Survey:
         default_factory=dict
     )  # signed, but there is no key here to read them
     untrusted: Mapping[str, str] = field(default_factory=dict)  # of the damaged ones: id -> why it is not to be trusted
+    records: Records = field(default_factory=Records)
 
     @property
     def links(self) -> dict[str, Link]:
@@ -69,16 +72,55 @@ class Survey:
         """Ids of snapshots that exist but cannot be used."""
         return (*self.damaged, *(stray.snapshot_id for stray in self.strays if stray.snapshot_id))
 
+    def tags_of(self, snapshot_id: str) -> tuple[str, ...]:
+        """The tags of a snapshot: that in its manifest, if it can be read, and those that it was given since."""
+        manifest = self.intact.get(snapshot_id)
+        return self.records.tags_of(snapshot_id, manifest.tag if manifest is not None else None)
+
+    @cached_property
+    def pruned(self) -> dict[str, NamedSnapshot]:
+        """The snapshots that are gone because prunes removed them, by id.
+
+        A record is not believed if it says so of a snapshot that no prune removes: the newest of an EDMS, or one that is held.
+        """
+        newest = {mark.snapshot for mark in self.heads.values()}
+        unbelievable = {*newest, *self.links, *self.records.holds}
+        return {name: found for name, (_, found) in self.records.pruned.items() if name not in unbelievable}
+
+    @cached_property
+    def pruned_links(self) -> dict[str, Link]:
+        """The positions of pruned snapshots, by id."""
+        return {name: found.link for name, found in self.pruned.items()}
+
+    @property
+    def known_links(self) -> dict[str, Link]:
+        """The positions of all snapshots that are there or were pruned."""
+        return {**self.pruned_links, **self.links}
+
     @property
     def missing(self) -> tuple[str, ...]:
-        """Ids that a manifest or a head record names, but that do not exist, not even damaged or misnamed."""
-        named = {link.previous for link in self.links.values() if link.previous}
+        """Ids that a manifest or a head record names, but that do not exist, not even damaged or misnamed, and were not pruned."""
+        named = {link.previous for link in self.known_links.values() if link.previous}
         named |= {mark.snapshot for mark in self.heads.values()}
-        return tuple(sorted(named - {*self.links, *self.unreadable}))
+        return tuple(sorted(named - {*self.known_links, *self.unreadable}))
+
+    def doubt(self, given_up: Collection[str] = ()) -> str:
+        """Why no object may be removed, or "": nobody knows the objects of a damaged or missing manifest, and it may be put back.
+
+        `given_up`: lost snapshots whose objects a person has given up.
+        """
+        if damaged := [one for one in self.damaged if one not in given_up]:
+            return f"the manifest {damaged[0]} is damaged"
+        if self.sealed:
+            return "the manifests of other machines cannot be read without the recovery key"
+        if self.strays:
+            return f"{self.strays[0].name} is no snapshot"
+        missing = [one for one in self.missing if one not in given_up]
+        return f"the snapshot {missing[0]} is missing" if missing else ""
 
 
-def survey(backend: Backend, manifests: StoredManifests, *, fresh: bool) -> Survey:
-    """Read every manifest and every head record. `fresh`: from the repository, even where this machine has copies."""
+def survey(backend: Backend, manifests: StoredManifests, records: Records, *, fresh: bool) -> Survey:
+    """Read every manifest and every head record, and sort them with the `records`. `fresh`: from the repository, even where this machine has copies."""
     intact: dict[str, Manifest] = {}
     sealed: dict[str, SnapshotSignature] = {}
     untrusted: dict[str, str] = {}
@@ -102,7 +144,7 @@ def survey(backend: Backend, manifests: StoredManifests, *, fresh: bool) -> Surv
     # A misnamed copy of a manifest that also exists under its right name is no loss.
     strays = [stray if stray.snapshot_id not in intact else Stray(stray.name, None) for stray in strays]
     heads, unreadable = _heads(backend)
-    return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable, sealed, untrusted)
+    return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable, sealed, untrusted, records)
 
 
 def write_head(backend: Backend, edms: str, mark: Mark) -> None:

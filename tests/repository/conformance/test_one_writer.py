@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from edms_tasks.errors import RepositoryLocked, TerminalError
@@ -36,7 +38,13 @@ def test_leftovers_of_a_killed_run_are_swept_by_the_next_successful_one(reposito
         snapshot_id = repository.write_snapshot(manifest_of(reused))
         swept = repository.finish(run)
 
-    assert swept.objects == 1
+    if repository.local_folder is None:
+        # A lock can expire there, so the sweep marks first and removes a grace period later.
+        assert (swept.objects, swept.marked) == (0, 1)
+        with repository.lock("backup"):
+            assert repository.sweep(timedelta(0)).objects == 1
+    else:
+        assert swept.objects == 1
     assert not repository.has(orphan)
     signed = {"keys/recovery.json", f"signatures/{snapshot_id}.json"} if repository.is_encrypted else set()
     assert store.names() == {

@@ -1,0 +1,113 @@
+"""Carry out a prune: record what goes, remove manifests, record what went, remove objects. Killed anywhere, the next prune finishes it.
+
+A snapshot whose manifest is gone is known to be pruned by the first record, so it is never taken for a lost one. Objects go last, when
+no manifest names them any more. A manifest that the store refuses to remove (object lock) stays, and so does all it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from edms_tasks.errors import RepositoryForbidden
+from edms_tasks.pruning.known_records import remember_records
+from edms_tasks.pruning.prune_plan import PrunePlan
+from edms_tasks.repository import Repository, Swept
+from edms_tasks.repository.reader_leases import readers
+from edms_tasks.repository.records import NamedSnapshot
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The result of a prune."""
+
+    plan: PrunePlan
+    removed: tuple[str, ...]  # ids of snapshots
+    refused: tuple[str, ...]  # ids of snapshots that the store did not let go
+    spared: tuple[str, ...]  # ids of snapshots that somebody began to read or to hold meanwhile
+    swept: Swept
+    notes: tuple[str, ...] = ()
+
+
+def prune(
+    repository: Repository,
+    plan: Callable[[], PrunePlan],
+    *,
+    by: str,
+    reason: str,
+    grace: timedelta,
+    workdir: Path,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Pruned:
+    """Remove what the plan says. `plan` is called under the repository's lock.
+
+    Raises:
+        RepositoryLocked: a backup or another prune is running, or the lock was lost.
+    """
+    with repository.lock("prune"):
+        notes = _finish_unfinished(repository)
+        made = plan()
+        going = (*made.given_up, *made.going)
+        removed: list[NamedSnapshot] = []
+        refused: list[str] = []
+        spared: list[str] = []
+        if going:
+            begun = repository.records.write("prune", by=by, reason=reason, snapshots=going)
+            for snapshot in going:
+                if _is_wanted(repository, snapshot.id):
+                    spared.append(snapshot.id)
+                    continue
+                try:
+                    repository.remove_snapshot(snapshot.id)
+                except RepositoryForbidden as error:
+                    refused.append(snapshot.id)
+                    why = error.why or error.what
+                    notes.append(f"The store refuses to remove snapshot {snapshot.id[:12]}: {why}.")
+                    continue
+                removed.append(snapshot)
+                tell(f"removed snapshot {snapshot.id[:12]}")
+            repository.records.write("pruned", by=by, reason=reason, snapshots=removed, of=[begun])
+        swept = repository.sweep(grace)
+        remember_records(workdir, repository.identity, repository.records.read())
+    return Pruned(
+        made, tuple(one.id for one in removed), tuple(refused), tuple(spared), swept, (*notes, *_notes_of(swept))
+    )
+
+
+def _is_wanted(repository: Repository, snapshot_id: str) -> bool:
+    """Whether somebody reads or holds a snapshot since the plan was made."""
+    return snapshot_id in readers(repository.backend) or snapshot_id in repository.records.read().holds
+
+
+def _finish_unfinished(repository: Repository) -> list[str]:
+    """Record what killed prunes had removed; what they had not removed is decided anew."""
+    notes = []
+    found = repository.survey()
+    there = {*found.intact, *found.unreadable}
+    for name, begun in found.records.unfinished_prunes.items():
+        gone = [one for one in begun.snapshots if one.id not in there]
+        repository.records.write("pruned", by=begun.by, reason="found unfinished", snapshots=gone, of=[name])
+        notes.append(
+            f"The prune of {begun.at:%Y-%m-%d %H:%M} UTC was interrupted after it had removed {len(gone)} of {len(begun.snapshots)} "
+            "snapshots. It is finished now."
+        )
+    return notes
+
+
+def _notes_of(swept: Swept) -> list[str]:
+    notes = []
+    if swept.skipped:
+        notes.append(f"No object was removed: {swept.skipped}. The next prune removes them.")
+    if swept.refused:
+        notes.append(
+            f"The store refuses to remove {swept.refused} objects: {swept.why_refused}. They stay until it allows it; the next prune tries "
+            "again."
+        )
+    if swept.marked:
+        notes.append(
+            f"{swept.marked} objects are marked. A prune after the grace period removes them, because this place has no lock that a killed "
+            "run gives back."
+        )
+    return notes

@@ -1,0 +1,83 @@
+"""Leases of readers: while a restore reads a snapshot, no prune removes what it reads.
+
+    locks/reading-<token>.json     which snapshots a run reads, and when it last said so
+
+A reader writes its lease first and reads the manifest after that. A prune removes the manifest first and looks at the leases after
+that, before it removes an object. So either the prune sees the lease, or the reader does not find the manifest and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from edms_tasks.errors import EdmsBackupError
+from edms_tasks.repository.backend import Backend
+from edms_tasks.repository.repository_lock import RENEW_SECONDS, holder_body, is_void
+
+VOID_SECONDS = 3600.0
+"""A lease lasts that long after it was last renewed: longer than a lock, because clocks of two hosts may differ."""
+
+_PREFIX = "locks/reading-"
+_LARGEST = 1024 * 1024
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@contextmanager
+def reading(backend: Backend, snapshots: Collection[str], purpose: str) -> Iterator[str]:
+    """While inside, no prune removes these snapshots. Yields why there is no lease, or "": a reader may have no right to write."""
+    body = {**holder_body(purpose), "snapshots": sorted(snapshots)}
+    name = f"{_PREFIX}{secrets.token_hex(8)}.json"
+    try:
+        backend.write(name, [json.dumps(body).encode()])
+    except EdmsBackupError as error:
+        yield " ".join(part for part in (error.what, error.why) if part)
+        return
+    stop = threading.Event()
+    keeper = threading.Thread(target=_renew, args=(backend, name, body, stop), name="reader's lease", daemon=True)
+    keeper.start()
+    try:
+        yield ""
+    finally:
+        stop.set()
+        keeper.join()
+        try:
+            backend.remove(name)
+        except EdmsBackupError:
+            pass  # it is void in an hour, or when the next prune on this host sees that this process is gone
+
+
+def readers(backend: Backend) -> dict[str, str]:
+    """The snapshots that are being read -> who reads them. Leases of readers that are gone are removed."""
+    found: dict[str, str] = {}
+    for name, _ in list(backend.names("locks")):
+        if not name.startswith(_PREFIX):
+            continue
+        try:
+            body = json.loads(backend.read(name, _LARGEST))
+            snapshots = [one for one in body["snapshots"] if _ID.fullmatch(one)]
+            void = is_void(body, VOID_SECONDS)
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, TypeError):
+            snapshots, void = [], True  # leases are written atomically: this is none
+        if void:
+            backend.remove(name)
+            continue
+        who = f"{body.get('purpose')} of process {body.get('pid')} on {body.get('host')}, since {body.get('since')}"
+        found |= dict.fromkeys(snapshots, who)
+    return found
+
+
+def _renew(backend: Backend, name: str, body: dict[str, Any], stop: threading.Event) -> None:
+    while not stop.wait(RENEW_SECONDS):
+        try:
+            backend.write(name, [json.dumps(body | {"renewed": time.time()}).encode()])
+        except EdmsBackupError:
+            continue  # the backend may answer again; until then the lease is what it was

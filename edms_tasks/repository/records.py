@@ -1,0 +1,271 @@
+"""Records about snapshots, made after them: holds and tags, their ends, and what prunes removed.
+
+    records/<sha256>.json     one record, named by the SHA-256 of its bytes; never changed, never removed
+
+A record names those that were the last when it was made (`after`), so that one that is lost later is missed. What ends a hold or a
+tag names the records that it ends, so no clock and no order is needed to know which are in force. A prune is two records: `prune` says
+what it is about to remove, before it does; `pruned` says what it did remove.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from edms_tasks.encryption.signing import sign
+from edms_tasks.inventory.model import Value
+from edms_tasks.json_text import indented_json
+from edms_tasks.repository.backend import Backend
+from edms_tasks.repository.chain import Link
+from edms_tasks.repository.opened_keys import OpenedKeys
+
+_LARGEST = 64 * 1024 * 1024
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_Id = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+Kind = Literal["hold", "release", "tag", "untag", "prune", "pruned", "lost"]
+
+
+class NamedSnapshot(Value):
+    """A snapshot that a record is about, with what its manifest said of its position, because a prune removes the manifest."""
+
+    id: _Id
+    edms: str = ""  # key of its EDMS; "": not known
+    created: AwareDatetime | None = None  # None: its manifest could not be read
+    previous: str | None = None
+    number: int | None = Field(default=None, ge=1)
+    aside: tuple[str, ...] = ()
+
+    @property
+    def link(self) -> Link:
+        """Its position in the order."""
+        created = self.created or datetime.min.replace(tzinfo=UTC)
+        return Link(self.id, created, self.previous, self.number, self.aside, is_certain=self.created is not None)
+
+
+class Record(Value):
+    """One record. `lost` says that records were lost for good, and who says so."""
+
+    kind: Kind
+    repository: str
+    at: AwareDatetime
+    by: str  # the person or the job
+    host: str
+    reason: str = ""
+    snapshots: tuple[NamedSnapshot, ...] = ()
+    tag: str = ""
+    of: tuple[_Id, ...] = ()  # release, untag: the records that end · pruned: the prune · lost: the lost records
+    after: tuple[_Id, ...] = ()
+    machine: str = ""
+    signer: str = ""
+    signature: str = ""
+
+    @property
+    def message(self) -> bytes:
+        """The bytes that are signed."""
+        said = self.model_dump(mode="json", exclude={"signature"})
+        return b"edms-backup/record\n" + json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+
+    def to_json(self) -> bytes:
+        """The record's bytes."""
+        return indented_json(self.model_dump(mode="json"), sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A hold that is in force."""
+
+    id: str
+    snapshot: str
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """All records of a repository."""
+
+    by_id: Mapping[str, Record] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()  # names of files that are no record, or were altered
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """Ids of records that others name and that are not there."""
+        named = {one for record in self.by_id.values() for one in (*record.after, *record.of)}
+        return tuple(sorted(named - self.by_id.keys() - self._given_up))
+
+    @cached_property
+    def last(self) -> tuple[str, ...]:
+        """The records that no other one follows."""
+        followed = {one for record in self.by_id.values() for one in record.after}
+        return tuple(sorted(self.by_id.keys() - followed))
+
+    def lost(self, known: Iterable[str] = ()) -> tuple[str, ...]:
+        """Ids of records that are missing, by others or by what is `known` elsewhere."""
+        return tuple(sorted({*self.missing, *(set(known) - self.by_id.keys() - self._given_up)}))
+
+    def doubts(self, known: Iterable[str] = ()) -> tuple[str, ...]:
+        """Why it is not certain what is held, as sentences; none if it is. `known`: records that are known to have been there."""
+        return (
+            *(f"The record {name} cannot be read." for name in self.unreadable),
+            *(f"The record {record_name(name)} is missing." for name in self.lost(known)),
+        )
+
+    @cached_property
+    def holds(self) -> dict[str, tuple[Hold, ...]]:
+        """The holds in force, by snapshot, the oldest first."""
+        found: dict[str, list[Hold]] = {}
+        for name, record in self._in_force("hold"):
+            for snapshot in record.snapshots:
+                found.setdefault(snapshot.id, []).append(Hold(name, snapshot.id, record.at, record.by, record.reason))
+        return {name: tuple(sorted(holds, key=lambda one: (one.at, one.id))) for name, holds in found.items()}
+
+    def tags_of(self, snapshot_id: str, own: str | None) -> tuple[str, ...]:
+        """The tags of a snapshot: its own, from its manifest, unless it was taken off, and those that it was given since."""
+        given = {
+            record.tag
+            for _, record in self._in_force("tag")
+            if any(snapshot.id == snapshot_id for snapshot in record.snapshots)
+        }
+        taken_off = any(
+            record.kind == "untag" and record.tag == own and not record.of and record.snapshots[0].id == snapshot_id
+            for record in self.by_id.values()
+            if record.snapshots
+        )
+        kept = (own,) if own and not taken_off else ()
+        return (*kept, *sorted(given - set(kept)))
+
+    def tagged(self, snapshot_id: str, tag: str) -> tuple[str, ...]:
+        """The records in force that gave a snapshot this tag."""
+        return tuple(
+            name
+            for name, record in self._in_force("tag")
+            if record.tag == tag and any(snapshot.id == snapshot_id for snapshot in record.snapshots)
+        )
+
+    @cached_property
+    def pruned(self) -> dict[str, tuple[str, NamedSnapshot]]:
+        """The snapshots that prunes removed, or were about to: id -> (the record, what the snapshot was)."""
+        return {
+            snapshot.id: (name, snapshot)
+            for name, record in (*self.unfinished_prunes.items(), *self._of_kind("pruned"))
+            for snapshot in record.snapshots
+        }
+
+    @cached_property
+    def unfinished_prunes(self) -> dict[str, Record]:
+        """The prunes that said what they would remove, but not what they did."""
+        return dict(self._in_force("prune"))
+
+    @cached_property
+    def _given_up(self) -> frozenset[str]:
+        return frozenset(one for _, record in self._of_kind("lost") for one in record.of)
+
+    @cached_property
+    def _ended(self) -> frozenset[str]:
+        ends = ("release", "untag", "pruned")
+        return frozenset(one for record in self.by_id.values() if record.kind in ends for one in record.of)
+
+    def _in_force(self, kind: Kind) -> list[tuple[str, Record]]:
+        return [(name, one) for name, one in self._of_kind(kind) if name not in self._ended]
+
+    def _of_kind(self, kind: Kind) -> list[tuple[str, Record]]:
+        return [(name, one) for name, one in self.by_id.items() if one.kind == kind]
+
+
+class StoredRecords:
+    """The records on a backend.
+
+    Args:
+        backend: the repository's.
+        repository: its id; a record of another one does not count.
+        keys: who signs records here, and whose signatures count.
+    """
+
+    def __init__(self, backend: Backend, repository: str, keys: OpenedKeys) -> None:
+        self._backend, self._repository, self._keys = backend, repository, keys
+
+    def read(self) -> Records:
+        """Read every record."""
+        found: dict[str, Record] = {}
+        unreadable: list[str] = []
+        for name, _ in self._backend.names("records"):
+            try:
+                data = self._backend.read(name, _LARGEST)
+            except FileNotFoundError:
+                continue  # then others name it as missing
+            record = self._checked(data)
+            if record is None or name != record_name(hashlib.sha256(data).hexdigest()):
+                unreadable.append(name)
+            else:
+                found[hashlib.sha256(data).hexdigest()] = record
+        return Records(found, tuple(unreadable))
+
+    def write(
+        self,
+        kind: Kind,
+        *,
+        by: str = "",
+        reason: str = "",
+        snapshots: Iterable[NamedSnapshot] = (),
+        tag: str = "",
+        of: Iterable[str] = (),
+    ) -> str:
+        """Write a record after those that are there, signed where snapshots are; returns its id."""
+        key = self._keys.write_key
+        record = Record(
+            kind=kind,
+            repository=self._repository,
+            at=datetime.now(UTC),
+            by=by or whoever_runs_this(),
+            host=socket.gethostname(),
+            reason=reason,
+            snapshots=tuple(snapshots),
+            tag=tag,
+            of=tuple(of),
+            after=self.read().last,
+            machine=key.machine if key is not None else "",
+            signer=key.signer if key is not None else "",
+        )
+        if key is not None:
+            record = record.model_copy(update={"signature": sign(key.signing_key, record.message)})
+        data = record.to_json()
+        name = hashlib.sha256(data).hexdigest()
+        self._backend.write(record_name(name), [data])
+        return name
+
+    def _checked(self, data: bytes) -> Record | None:
+        """The record; None if it is none, of another repository, or not signed as it must be."""
+        try:
+            record = Record.model_validate_json(data)
+        except ValidationError:
+            return None
+        if record.repository != self._repository:
+            return None
+        is_trusted = self._keys.signers.accepts(record.signer, record.signature, record.message)
+        return record if is_trusted else None
+
+
+def record_name(record_id: str) -> str:
+    """The name of a record in the repository."""
+    return f"records/{record_id}.json"
+
+
+def whoever_runs_this() -> str:
+    """The user of this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return f"user {os.getuid()}"
