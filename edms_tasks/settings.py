@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edms_tasks.errors import SettingsError
+from edms_tasks.retention_settings import RetentionSettings
 from edms_tasks.soft_reference_settings import Section, SoftReferenceSettings
 
 PREFIX = "EDMS_BACKUP__"
@@ -188,6 +189,7 @@ class Settings(BaseSettings):
     derived: DerivedSettings = DerivedSettings()
     merge: MergeSettings = MergeSettings()
     restore: RestoreSettings = RestoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
     workdir: Path = Field(default=Path(".edms-backup"), description="Scratch files, reports and the promotion journal.")
     memory_limit_mb: int = Field(default=320, ge=128, description="Memory for set-based work; the rest goes to disk.")

@@ -26,7 +26,7 @@ from flows.requests import DiffRequest
 from flows.restoring.target import ask_edms
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
-from flows.tasks.open_tasks import open_the_snapshot
+from flows.tasks.open_tasks import keep_while_reading, open_the_snapshot
 
 LIVE = "live"
 
@@ -86,11 +86,11 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
                 # If the EDMS is inspected anyway, its report says whose `latest` and tags are meant.
                 notes: list[str] = []
                 report = ask_edms(run, notes)
-                before = _open_snapshot(run, repository, request.snapshot, workspace, report)
+                before = _open_snapshot(run, repository, request.snapshot, workspace, cleanup, report)
                 after = reading.enter_context(live_source(run, scratch, before, repository, report, notes))
             else:
-                before = _open_snapshot(run, repository, request.snapshot, workspace)
-                after = _open_snapshot(run, repository, request.other, workspace)
+                before = _open_snapshot(run, repository, request.snapshot, workspace, cleanup)
+                after = _open_snapshot(run, repository, request.other, workspace, cleanup)
             if request.out is not None:
                 _create(request.out)
         asked = CompareOptions(request.models, request.limit, request.out)
@@ -101,10 +101,15 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
 
 
 def _open_snapshot(
-    run: Run, repository: Repository, name: str, workspace: Workspace, report: ProbeReport | None = None
+    run: Run,
+    repository: Repository,
+    name: str,
+    workspace: Workspace,
+    cleanup: ExitStack,
+    report: ProbeReport | None = None,
 ) -> DiffSource:
     chosen = run.call(open_the_snapshot, run.settings, repository, name, report)
-    for note in chosen.notes:
+    for note in (*chosen.notes, *keep_while_reading(repository, [chosen.snapshot_id], "diff", cleanup)):
         run.say(note)
     return snapshot_source(run, repository, chosen.snapshot_id, chosen.manifest, workspace)
 

@@ -9,8 +9,7 @@ from typing import Any
 from edms_tasks.lineage.find_snapshot import state_of
 from edms_tasks.lineage.owner import names_of
 from edms_tasks.lineage.snapshot_history import description_of
-from edms_tasks.manifest import Manifest
-from edms_tasks.repository import Repository
+from edms_tasks.repository import Repository, Survey
 from edms_tasks.settings import Settings
 
 
@@ -21,6 +20,8 @@ class ListedSnapshot:
     id: str
     created: datetime
     tag: str | None
+    tags: tuple[str, ...]  # with those that it was given since
+    holds: tuple[str, ...]  # by whom and why
     engine: str
     tables: int
     rows: int
@@ -45,6 +46,7 @@ class Listing:
     problems: tuple[str, ...] = ()  # snapshots that are missing, or more than one that is the newest
     notes: tuple[str, ...] = ()
     expected: int = 0  # of this EDMS: how many there should be
+    pruned: int = 0  # of this EDMS: how many more there were
     others: tuple[str, ...] = ()  # the other EDMSs of the repository in words
     all: bool = False
 
@@ -61,6 +63,7 @@ class Listing:
             "problems": list(self.problems),
             "notes": list(self.notes),
             "expected": self.expected,
+            "pruned": self.pruned,
             "others": list(self.others),
         }
 
@@ -82,7 +85,7 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
     wrong = {later for later, _ in own.chain.backwards}
     return Listing(
         snapshots=tuple(
-            _listed(name, state.survey.intact[name], backwards=name in wrong)
+            _listed(name, state.survey, backwards=name in wrong)
             for name in (state.survey.order if everyone else own.chain.order)
             if name not in state.survey.sealed  # a note names them
         ),
@@ -90,16 +93,20 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
         problems=state.problems,
         notes=notes,
         expected=own.chain.expected,
+        pruned=own.chain.pruned,
         others=tuple(description_of(own, key) for key in own.others),
         all=everyone,
     )
 
 
-def _listed(snapshot_id: str, manifest: Manifest, *, backwards: bool) -> ListedSnapshot:
+def _listed(snapshot_id: str, found: Survey, *, backwards: bool) -> ListedSnapshot:
+    manifest = found.intact[snapshot_id]
     return ListedSnapshot(
         id=snapshot_id,
         created=manifest.created,
         tag=manifest.tag,
+        tags=found.tags_of(snapshot_id),
+        holds=tuple(f"{one.by}: {one.reason}" for one in found.records.holds.get(snapshot_id, ())),
         engine=manifest.engine,
         tables=len(manifest.tables),
         rows=manifest.rows,

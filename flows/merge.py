@@ -52,7 +52,7 @@ from flows.running.run import Run
 from flows.running.stopping import when_stopped
 from flows.tasks.inspect_tasks import check_database
 from flows.tasks.merge_tasks import commit
-from flows.tasks.open_tasks import open_the_snapshot
+from flows.tasks.open_tasks import keep_while_reading, open_the_snapshot
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,10 @@ def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack)
     report = ask_edms(run, notes)
     # `latest` is never a safety snapshot: merging that would undo the last merge.
     chosen = run.call(open_the_snapshot, settings, repository, request.snapshot, report, passing_over=BEFORE_MERGE)
-    for note in chosen.notes:
+    unprotected = keep_while_reading(repository, [chosen.snapshot_id], "merge", cleanup)
+    for note in (*chosen.notes, *unprotected):
         run.say(note)
-    notes += chosen.notes
+    notes += (*chosen.notes, *unprotected)
     database = open_database(address_of(settings, report))
     check_engine(chosen.manifest, database)
     run.call(check_database, database)

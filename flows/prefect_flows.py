@@ -11,6 +11,7 @@ from __future__ import annotations
 import flows.backup
 import flows.diff
 import flows.merge
+import flows.prune
 import flows.restore
 import flows.restore_plan
 import flows.rollback
@@ -25,4 +26,5 @@ restore = flows.restore.restore.on_prefect
 plan_restore = flows.restore_plan.plan_restore.on_prefect
 merge = flows.merge.merge.on_prefect
 diff = flows.diff.diff.on_prefect
+prune = flows.prune.prune.on_prefect
 rollback = flows.rollback.rollback.on_prefect

@@ -193,6 +193,40 @@ class RollbackRequest:
     wait: Wait = True
 
 
+Kept = Annotated[int | None, Ge(0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneRequest:
+    """A prune. What is left empty is as `[retention]` of the settings says."""
+
+    keep_last: Annotated[Kept, FieldDescription("Keep that many of the newest snapshots.")] = None
+    keep_hourly: Annotated[Kept, FieldDescription("Keep the last snapshot of each of that many hours.")] = None
+    keep_daily: Annotated[Kept, FieldDescription("Keep the last snapshot of each of that many days.")] = None
+    keep_weekly: Annotated[Kept, FieldDescription("Keep the last snapshot of each of that many weeks.")] = None
+    keep_monthly: Annotated[Kept, FieldDescription("Keep the last snapshot of each of that many months.")] = None
+    keep_yearly: Annotated[Kept, FieldDescription("Keep the last snapshot of each of that many years.")] = None
+    keep_within: Annotated[
+        str | None,
+        FieldDescription("Keep all snapshots that are at most so much older than the newest: 30d, 12h, 4w, 6m, 1y6m."),
+    ] = None
+    keep_tag: Annotated[
+        tuple[str, ...],
+        FieldDescription("Keep snapshots with such a tag, as a glob pattern. Empty: as in the settings."),
+    ] = ()
+    all_edms: Annotated[
+        bool, FieldDescription("Apply the rules to every EDMS of the repository, to each by itself.")
+    ] = False
+    remove: Annotated[
+        tuple[Name, ...],
+        FieldDescription(
+            "Remove this snapshot too, whatever the rules say; a lost or damaged one is given up. Needs a `reason`."
+        ),
+    ] = ()
+    reason: Annotated[str, MaxLen(1000), FieldDescription("Why, for the record in the repository.")] = ""
+    dry_run: Annotated[bool, FieldDescription("Show what would be removed; remove nothing.")] = True
+
+
 def described(request: type, name: str) -> str:
     """The description of a request's field."""
     return description_in(hints_of(request)[name])

@@ -48,7 +48,7 @@ from flows.restoring.version_plan import VersionPlan, plan_version
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
 from flows.tasks.inspect_tasks import check_database
-from flows.tasks.open_tasks import open_the_snapshot
+from flows.tasks.open_tasks import keep_while_reading, open_the_snapshot
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
     report = ask_edms(run, notes)
     chosen = run.call(open_the_snapshot, settings, repository, request.snapshot, report)
     manifest = chosen.manifest
-    notes += chosen.notes
+    notes += (*chosen.notes, *keep_while_reading(repository, [chosen.snapshot_id], "restore plan", cleanup))
     require_usable_suites(run, manifest)
     source = snapshot_source(run, repository, chosen.snapshot_id, manifest, workspace)
     target = run.call(find_the_target, settings, manifest, request.into, request.into_files, notes, report)

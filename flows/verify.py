@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from flows.evidence.artifacts import leave_verify
 from flows.requests import VerifyRequest
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
+from flows.tasks.open_tasks import keep_while_reading
 from flows.tasks.verify_tasks import verify_snapshot
 
 
@@ -61,7 +63,9 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
     repository = Repository.open(run.settings.repository)
     chosen, notes, problems = _chosen(run, repository, request.snapshot)
     objects: dict[str, int] = {}
-    with run_folder(run.settings.workdir, "verify") as folder:
+    with ExitStack() as cleanup:
+        notes += keep_while_reading(repository, chosen, "verification", cleanup)
+        folder = cleanup.enter_context(run_folder(run.settings.workdir, "verify"))
         for snapshot_id in chosen:
             with run.stage(f"verify {snapshot_id[:12]}"):
                 try:

@@ -24,6 +24,7 @@ WORDS = {
     "quoting",
     "settings",
     "soft_reference_settings",
+    "retention_settings",
     "manifest",
     "durable",
     "unknown_names",

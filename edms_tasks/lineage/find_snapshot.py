@@ -19,13 +19,13 @@ def chosen_snapshot(
     settings: Settings, repository: Repository, name: str, report: ProbeReport | None = None, *, passing_over: str = ""
 ) -> Chosen:
     """The snapshot that a name means; see `choose`. `report` is the probe's report if the EDMS was inspected."""
-    this_edms = _this_edms(settings, repository, report)
+    this_edms = this_edms_of(settings, repository, report)
     return choose(repository, name, this_edms, _here(settings, repository, this_edms), passing_over=passing_over)
 
 
 def own_history(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> SnapshotHistory:
     """The snapshots of the EDMS that the settings describe."""
-    this_edms = _this_edms(settings, repository, report)
+    this_edms = this_edms_of(settings, repository, report)
     return history_of(repository, this_edms, _here(settings, repository, this_edms))
 
 
@@ -51,7 +51,8 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
     return RepositoryState(own.survey, own, problems, notes)
 
 
-def _this_edms(settings: Settings, repository: Repository, report: ProbeReport | None) -> KnownEdms:
+def this_edms_of(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> KnownEdms:
+    """The EDMS that the settings describe. `report` is the probe's report if it was inspected."""
     return known_edms(settings, report) if report is not None else known_edms_uninspected(settings, repository.identity)
 
 

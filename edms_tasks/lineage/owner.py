@@ -81,11 +81,15 @@ def owners(manifests: Mapping[str, Manifest], this_edms: KnownEdms) -> dict[str,
 def _owner(manifest: Manifest, known: Mapping[Traits, set[str]]) -> str:
     if manifest.identity is not None:
         return manifest.identity.id
-    traits = traits_of(manifest)
-    fitting = known.get(traits, set())
-    if len(fitting) == 1:
-        return next(iter(fitting))
-    return UNRECORDED + hashlib.sha256(json.dumps(traits).encode()).hexdigest()[:32]
+    fitting = known.get(traits_of(manifest), set())
+    return next(iter(fitting)) if len(fitting) == 1 else recorded_key(manifest)
+
+
+def recorded_key(manifest: Manifest) -> str:
+    """The key of a snapshot's EDMS by its manifest alone: the id, or one made of the traits."""
+    if manifest.identity is not None:
+        return manifest.identity.id
+    return UNRECORDED + hashlib.sha256(json.dumps(traits_of(manifest)).encode()).hexdigest()[:32]
 
 
 def same_edms(identity: EdmsIdentity, manifests: Iterable[Manifest]) -> str:

@@ -206,7 +206,7 @@ def _is_kept_by_tag(tags: Sequence[str], patterns: Sequence[str]) -> bool:
 
 def _require_certainty(repository: Repository, found: Survey, wishes: Wishes, given_up: Collection[str]) -> None:
     """Raise PruneRefused if something is missing or cannot be read."""
-    if doubt := repository.doubt(found, given_up):
+    if doubt := found.doubt(given_up):
         raise _refused(
             repository,
             f"{doubt[0].upper()}{doubt[1:]}, so it is not known which objects are needed.",

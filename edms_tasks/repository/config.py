@@ -17,7 +17,20 @@ LARGEST = 64 * 1024
 CONFIG = "config.json"
 _SCHEME = "age"
 _OWN_NAMES = frozenset(
-    {CONFIG, "objects", "snapshots", "signatures", "heads", "records", "proved", "keys", "locks", "pending", "marks", "tmp"}
+    {
+        CONFIG,
+        "objects",
+        "snapshots",
+        "signatures",
+        "heads",
+        "records",
+        "proved",
+        "keys",
+        "locks",
+        "pending",
+        "marks",
+        "tmp",
+    }
 )
 
 

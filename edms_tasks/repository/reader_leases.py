@@ -17,9 +17,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edms_tasks.errors import EdmsBackupError
+from edms_tasks.errors import EdmsBackupError, UnknownSnapshot
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.repository_lock import RENEW_SECONDS, holder_body, is_void
+from edms_tasks.repository.stored_manifests import snapshot_name
 
 VOID_SECONDS = 3600.0
 """A lease lasts that long after it was last renewed: longer than a lock, because clocks of two hosts may differ."""
@@ -31,7 +32,11 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 @contextmanager
 def reading(backend: Backend, snapshots: Collection[str], purpose: str) -> Iterator[str]:
-    """While inside, no prune removes these snapshots. Yields why there is no lease, or "": a reader may have no right to write."""
+    """While inside, no prune removes these snapshots. Yields why there is no lease, or "": a reader may have no right to write.
+
+    Raises:
+        UnknownSnapshot: a prune has removed one of them before the lease was written.
+    """
     body = {**holder_body(purpose), "snapshots": sorted(snapshots)}
     name = f"{_PREFIX}{secrets.token_hex(8)}.json"
     try:
@@ -43,6 +48,13 @@ def reading(backend: Backend, snapshots: Collection[str], purpose: str) -> Itera
     keeper = threading.Thread(target=_renew, args=(backend, name, body, stop), name="reader's lease", daemon=True)
     keeper.start()
     try:
+        for snapshot in snapshots:
+            if backend.size(snapshot_name(snapshot)) is None:
+                raise UnknownSnapshot(
+                    "A prune has removed the snapshot.",
+                    where=f"{backend.display}: {snapshot[:12]}",
+                    fix="Choose another one: `edms-backup list`.",
+                )
         yield ""
     finally:
         stop.set()
@@ -73,6 +85,12 @@ def readers(backend: Backend) -> dict[str, str]:
         who = f"{body.get('purpose')} of process {body.get('pid')} on {body.get('host')}, since {body.get('since')}"
         found |= dict.fromkeys(snapshots, who)
     return found
+
+
+def being_read(backend: Backend, there: Collection[str]) -> str:
+    """Who reads a snapshot that is not `there` any more, so that its objects are not known; "" if nobody does."""
+    gone = {name: who for name, who in readers(backend).items() if name not in there}
+    return next((f"{name[:12]} is being read by a {who}" for name, who in gone.items()), "")
 
 
 def _renew(backend: Backend, name: str, body: dict[str, Any], stop: threading.Event) -> None:

@@ -98,6 +98,13 @@ def earlier(moment: datetime, duration: str, zone: tzinfo = UTC) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
+def period_of(duration: str) -> timedelta:
+    """The length of a duration such as `24h`, with months of 31 and years of 366 days; raises ValueError."""
+    parts = _parts(duration)
+    days = parts.get("d", 0) + 7 * parts.get("w", 0) + 31 * parts.get("m", 0) + 366 * parts.get("y", 0)
+    return timedelta(days=days, hours=parts.get("h", 0))
+
+
 def _parts(duration: str) -> dict[str, int]:
     if not re.fullmatch(DURATION, duration):
         raise ValueError(f"{duration!r} is no duration such as 30d, 12h, 4w, 6m or 2y")

@@ -120,7 +120,7 @@ class Survey:
 
 
 def survey(backend: Backend, manifests: StoredManifests, records: Records, *, fresh: bool) -> Survey:
-    """Read every manifest and every head record, and sort them with the `records`. `fresh`: from the repository, even where this machine has copies."""
+    """Read every manifest and every head record. `fresh`: from the repository, even where this machine has copies."""
     intact: dict[str, Manifest] = {}
     sealed: dict[str, SnapshotSignature] = {}
     untrusted: dict[str, str] = {}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flows.diff import DiffResult
     from flows.doctor import Examined
     from flows.merge import MergeResult
+    from flows.prune import PruneResult
     from flows.restore_plan import RestorePlan
     from flows.restoring.restore_result import RestoreResult
     from flows.verify import VerifyResult
@@ -86,6 +87,45 @@ def leave_verify(run: Run, result: VerifyResult) -> None:
             else "",
         ),
     )
+
+
+def leave_prune(run: Run, result: PruneResult) -> None:
+    """Record what became of every snapshot, or would, and why."""
+    rows = [
+        {
+            "snapshot": fate.id,
+            "number": fate.number or "",
+            "created": f"{fate.created:%Y-%m-%d %H:%M:%S} UTC",
+            "tags": ", ".join(fate.tags),
+            "kept by": ", ".join(fate.keeps),
+            "goes": fate.goes,
+            "bytes freed": fate.frees,
+        }
+        for fate in result.plan.fates
+    ]
+    run.table("prune-snapshots", "What becomes of each snapshot", rows, f"Kept: {result.rules}. Days of {result.zone}.")
+    going = sum(fate.goes for fate in result.plan.fates)
+    run.markdown(
+        "prune-verdict",
+        page(
+            "Pruned" if result.done else "A plan: nothing was removed",
+            fact_list(
+                (
+                    (
+                        "Removed" if result.done else "Would go",
+                        f"{len(result.removed) if result.done else going:,} snapshots",
+                    ),
+                    ("Stay", f"{len(result.plan.fates) - going:,} snapshots"),
+                    ("Freed" if result.done else "Would be freed", f"{_freed(result):,} bytes"),
+                )
+            ),
+            ("Notes", bullets(result.notes)),
+        ),
+    )
+
+
+def _freed(result: PruneResult) -> int:
+    return result.swept.bytes if result.done else result.plan.frees + result.plan.unneeded
 
 
 def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None:

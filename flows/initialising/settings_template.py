@@ -42,6 +42,7 @@ _EXAMPLES = {
     "derived.rebuild": '["update_index"]',
     "merge.not_references": '["documents.Document.batch_id"]',
     "restore.database": '"postgresql://user:password@host:5432/edms"',
+    "retention.keep_within": '"30d"',
     "validate.sensitive": '["users.User.email"]',
     "validate.suites": '"suites"',
 }

@@ -25,7 +25,7 @@ from flows.restoring.target import Target, ask_edms, find_target
 from flows.restoring.version_plan import VersionPlan, plan_version
 from flows.running.flow_decorators import task
 from flows.running.run import Run
-from flows.tasks.open_tasks import open_a_damaged_snapshot, open_the_snapshot
+from flows.tasks.open_tasks import keep_while_reading, open_a_damaged_snapshot, open_the_snapshot
 from flows.tasks.validate_tasks import check_suites
 
 find_the_target = task(name="find target", tags=["open"])(find_target)
@@ -56,9 +56,10 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
     report = ask_edms(run, notes)
     find = open_a_damaged_snapshot if request.salvage else open_the_snapshot
     chosen = run.call(find, settings, repository, request.snapshot, report)
-    for note in chosen.notes:
+    unprotected = keep_while_reading(repository, [chosen.snapshot_id], "restore", cleanup)
+    for note in (*chosen.notes, *unprotected):
         run.say(note)
-    notes += chosen.notes
+    notes += (*chosen.notes, *unprotected)
     preload_great_expectations()
     require_usable_suites(run, chosen.manifest)
     target = run.call(find_the_target, settings, chosen.manifest, request.into, request.into_files, notes, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edms_tasks.lineage.record_proved import record_proved
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.package import versions
 from edms_tasks.promotion import Promotion
@@ -29,6 +30,8 @@ def report_restore(
 ) -> RestoreResult:
     """Write the report and Prefect's artifacts. Raises EvidenceNotWritten if this fails after the restore is in place."""
     target = opened.target
+    if evidence.verdict == "proved":
+        notes = (*notes, *record_proved(opened.repository, opened.snapshot_id, opened.manifest))
     address = target.database.address if target.into is None else target.database.address.renamed(target.into)
     facts = RecoveryFacts(
         verdict=evidence.verdict,

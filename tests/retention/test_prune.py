@@ -76,7 +76,8 @@ def test_a_forged_record_hides_no_loss_of_what_no_prune_removes(library: Library
     if lost == "a held one":
         hold(library.repository, library.workdir, gone, reason="case 7", by="Ann")
     library.store.remove(library.store.path_of_snapshot(gone))
-    library.repository.records.write("pruned", by="Mallory", snapshots=[NamedSnapshot(id=gone, edms="ours", created=NOW)]
+    library.repository.records.write(
+        "pruned", by="Mallory", snapshots=[NamedSnapshot(id=gone, edms="ours", created=NOW)]
     )
     assert [one.id for one in history_of(library.repository, this_edms("ours")).chain.missing if one.id] == [gone]
 
@@ -287,7 +288,8 @@ def test_objects_stay_while_somebody_reads_a_snapshot_that_was_removed(library: 
     objects = library.objects()
     with reading(library.repository.backend, [first], "restore"):
         library.store.remove(library.store.path_of_snapshot(first))
-        library.repository.records.write("pruned",
+        library.repository.records.write(
+            "pruned",
             snapshots=[NamedSnapshot(id=first, edms="ours", created=NOON, number=1)],
         )
         assert "being read" in library.prune(last=1).swept.skipped

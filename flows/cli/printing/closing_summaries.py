@@ -139,7 +139,7 @@ def print_listing(console: Console, listing: Listing) -> None:
                 found.id[:12],
                 f"{found.created:%Y-%m-%d %H:%M:%S}"
                 + (" (earlier than the one before)" if found.earlier_than_the_one_before else ""),
-                found.tag or "",
+                ", ".join((*found.tags, *(["held"] if found.holds else []))),
                 f"{found.tables:,}",
                 f"{found.rows:,}",
                 f"{found.files:,}",
@@ -152,6 +152,11 @@ def print_listing(console: Console, listing: Listing) -> None:
         print_table(console, (*headings, *(("EDMS",) if listing.all else ())), rows)
         if len(listing.snapshots) < listing.expected and not listing.all:
             line(console, f"✗ {len(listing.snapshots)} of {listing.expected} snapshots are there")
+        for found in listing.snapshots:
+            for hold in found.holds:
+                line(console, f"held      {found.id[:12]} by {hold}")
+        if listing.pruned and not listing.all:
+            line(console, f"pruned    {count_text(listing.pruned, 'earlier snapshot')}")
     for name in listing.damaged:
         line(console, f"✗ {name[:12]}  its manifest is damaged; keep the file for analysis")
     if listing.others and not listing.all:

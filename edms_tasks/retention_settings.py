@@ -1,0 +1,46 @@
+"""The settings' `[retention]`: what a prune keeps. What the rules mean is in repository/retention_rules.py."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+
+from edms_tasks.soft_reference_settings import Section
+
+_DURATION = r"^([0-9]{1,5}[hdwmy])+$"
+
+
+class RetentionSettings(Section):
+    """What `edms-backup prune` keeps. Without a rule it removes nothing."""
+
+    keep_last: int = Field(default=0, ge=0, description="Keep that many of the newest snapshots.")
+    keep_hourly: int = Field(default=0, ge=0, description="Keep the last snapshot of each of that many hours.")
+    keep_daily: int = Field(default=0, ge=0, description="Keep the last snapshot of each of that many days.")
+    keep_weekly: int = Field(default=0, ge=0, description="Keep the last snapshot of each of that many weeks.")
+    keep_monthly: int = Field(default=0, ge=0, description="Keep the last snapshot of each of that many months.")
+    keep_yearly: int = Field(default=0, ge=0, description="Keep the last snapshot of each of that many years.")
+    keep_within: str | None = Field(
+        default=None,
+        pattern=_DURATION,
+        description="Keep all snapshots that are at most so much older than the newest: 30d, 12h, 4w, 6m, 1y6m.",
+    )
+    keep_tags: tuple[str, ...] = Field(
+        default=("*",),
+        description="Glob patterns; snapshots with such a tag are kept. `*` leaves out the safety snapshots of merges.",
+    )
+    timezone: str = Field(default="UTC", description="The time zone of days, weeks, months and years.")
+    grace: str = Field(
+        default="24h",
+        pattern=_DURATION,
+        description="Where the repository is no local folder: how long an object that no snapshot needs is left alone.",
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, KeyError) as error:
+            raise ValueError(f"There is no time zone {name!r}; an example is Europe/Berlin") from error
+        return name

@@ -1,0 +1,167 @@
+"""Prune: remove the snapshots that no rule keeps, and the objects that only they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from edms_tasks.errors import CommandError
+from edms_tasks.lineage.find_snapshot import chosen_snapshot, this_edms_of
+from edms_tasks.lineage.owner import KnownEdms
+from edms_tasks.pruning.carry_out import Pruned
+from edms_tasks.pruning.carry_out import prune as carry_out
+from edms_tasks.pruning.known_records import known_records
+from edms_tasks.pruning.prune_plan import PrunePlan, Wishes, plan_prune
+from edms_tasks.repository import Repository, Swept
+from edms_tasks.repository.records import whoever_runs_this
+from edms_tasks.repository.retention_rules import Rules, period_of
+from edms_tasks.settings import Settings
+from flows.evidence.artifacts import leave_prune
+from flows.requests import PruneRequest
+from flows.running.flow_decorators import Shortfall, flow, task
+from flows.running.run import Run
+
+_RULES = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """What went or would go, and what is freed."""
+
+    plan: PrunePlan
+    rules: str
+    zone: str
+    done: bool  # not a dry run
+    removed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
+    swept: Swept = field(default_factory=Swept)
+    notes: tuple[str, ...] = ()
+
+    def shortfall(self) -> Shortfall | None:
+        """Always None: a prune is done as far as the store allows, or raises an error."""
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        return {
+            "dry_run": not self.done,
+            "rules": self.rules,
+            "timezone": self.zone,
+            "snapshots": [fate.as_json() for fate in self.plan.fates],
+            "given_up": [one.id for one in self.plan.given_up],
+            "removed": list(self.removed),
+            "refused": list(self.refused),
+            "spared": list(self.spared),
+            "frees": self.plan.frees,
+            "unneeded": self.plan.unneeded,
+            "freed": self.swept.bytes,
+            "objects_removed": self.swept.objects,
+            "objects_marked": self.swept.marked,
+            "objects_refused": self.swept.refused,
+            "notes": list(self.notes),
+        }
+
+
+@task(name="plan prune", tags=["prune"])
+def make_plan(repository: Repository, this_edms: KnownEdms, wishes: Wishes) -> PrunePlan:
+    """Decide about every snapshot; nothing is removed."""
+    return plan_prune(repository, this_edms, wishes)
+
+
+@task(name="prune", tags=["prune"], task_run_name="prune the repository")
+def prune_repository(run: Run, repository: Repository, this_edms: KnownEdms, wishes: Wishes, reason: str) -> Pruned:
+    """Decide about every snapshot under the repository's lock, and remove what goes."""
+    return carry_out(
+        repository,
+        lambda: plan_prune(repository, this_edms, wishes),
+        by=whoever_runs_this(),
+        reason=reason,
+        grace=period_of(run.settings.retention.grace),
+        workdir=run.settings.workdir,
+        tell=run.say,
+    )
+
+
+@flow(
+    name="edms-prune",
+    description="Removes the snapshots that no rule keeps, and the objects that only they need.",
+    repeatable=True,
+)
+def prune(run: Run, request: PruneRequest) -> PruneResult:
+    """Remove the snapshots that no rule keeps, and the objects that only they need.
+
+    Raises:
+        CommandError: there is no rule, or a snapshot to be removed may not be.
+        PruneRefused: it is not certain what may be removed; nothing was.
+        RepositoryLocked: a backup or another prune is running.
+    """
+    repository = Repository.open(run.settings.repository)
+    wishes = _wishes(run.settings, repository, request)
+    rules = describe_rules(wishes)
+    this_edms = this_edms_of(run.settings, repository)
+    with run.stage("prune"):
+        if request.dry_run:
+            plan = run.call(make_plan, repository, this_edms, wishes)
+            result = PruneResult(plan, rules, run.settings.retention.timezone, done=False, notes=plan.notes)
+        else:
+            reason = request.reason or f"keep {rules}"
+            pruned = run.call(prune_repository, run, repository, this_edms, wishes, reason)
+            result = PruneResult(
+                plan=pruned.plan,
+                rules=rules,
+                zone=run.settings.retention.timezone,
+                done=True,
+                removed=pruned.removed,
+                refused=pruned.refused,
+                spared=pruned.spared,
+                swept=pruned.swept,
+                notes=(*pruned.plan.notes, *pruned.notes),
+            )
+    leave_prune(run, result)
+    return result
+
+
+def describe_rules(wishes: Wishes) -> str:
+    """The rules in words."""
+    rules = [f"{getattr(wishes.rules, name)} {name}" for name in _RULES if getattr(wishes.rules, name)]
+    if wishes.rules.within:
+        rules.append(f"within {wishes.rules.within}")
+    return ", ".join(rules) or "everything else"
+
+
+def _wishes(settings: Settings, repository: Repository, request: PruneRequest) -> Wishes:
+    """What is asked: the settings, and where the request says something else, that."""
+    if request.remove and not " ".join(request.reason.split()):
+        raise CommandError(
+            "A snapshot is removed in spite of the rules, and no reason is given.",
+            fix="Say why: `--reason TEXT`. It is recorded in the repository.",
+        )
+    kept = settings.retention
+    numbers = {
+        name: getattr(kept, f"keep_{name}") if (asked := getattr(request, f"keep_{name}")) is None else asked
+        for name in _RULES
+    }
+    within = kept.keep_within or "" if request.keep_within is None else request.keep_within
+    if within:
+        try:
+            period_of(within)
+        except ValueError as error:
+            raise CommandError(f"{error}.", where="keep_within", fix="Name a duration such as 30d.") from error
+    return Wishes(
+        rules=Rules(**numbers, within=within, zone=ZoneInfo(kept.timezone)),
+        keep_tags=request.keep_tag or kept.keep_tags,
+        every_edms=request.all_edms,
+        remove=tuple(_full_id(settings, repository, name) for name in request.remove),
+        known_records=known_records(settings.workdir, repository.identity),
+    )
+
+
+def _full_id(settings: Settings, repository: Repository, name: str) -> str:
+    """The id that a name means. Lost snapshots are named by their id, or its first digits."""
+    found = repository.survey()
+    lost = [one for one in (*found.missing, *found.damaged, *found.pruned) if len(name) >= 4 and one.startswith(name)]
+    if len(lost) == 1 and not any(one.startswith(name) for one in found.intact):
+        return lost[0]
+    return chosen_snapshot(settings, repository, name).snapshot_id

@@ -1,0 +1,146 @@
+"""`prune`, `hold`, `release`, `tag` and `list` at the command line, and a system that comes back after a prune."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from tests.backed_up import BackedUpSystems
+from tests.direct_access import execute
+from tests.independent_comparison import differences, picture
+from tests.retention.library import Library
+
+
+@pytest.fixture
+def config(local: Library, tmp_path: Path) -> Path:
+    path = tmp_path / "edms-backup.toml"
+    path.write_text(
+        f'workdir = "{local.workdir}"\n[edms]\nid = "ours"\n[repository]\nurl = "{local.settings.url}"\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def _json(config: Path, *arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["--config", str(config), *arguments, "--json"])
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert found.get("exit_code", result.exit_code) == result.exit_code
+    return found
+
+
+def test_a_dry_run_fits_a_terminal_and_removes_nothing(
+    local: Library, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [local.add(day, tag="before-upgrade" if day == 2 else None) for day in range(4)]
+    monkeypatch.setattr("flows.cli.printing.layout.WIDTH_OF_A_PIPE", 80)
+    shown = CliRunner().invoke(
+        app, ["--config", str(config), "prune", "--keep-daily", "1", "--keep-last", "1", "--dry-run"]
+    )
+    assert shown.exit_code == 0, shown.output
+    lines = shown.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    (first,) = [line for line in lines if made[0][:12] in line]
+    assert f"GOES, frees {len('only day 0 of ours None')} bytes" in first and "2026-06-01 12:00" in first
+    assert [line for line in lines if made[2][:12] in line and line.endswith("tagged")]
+    assert "Nothing was removed: this is a dry run." in lines
+    assert local.there() == set(made)
+
+
+def test_settings_and_options_together(local: Library, config: Path) -> None:
+    made = [local.add(day) for day in range(6)]
+    config.write_text(config.read_text(encoding="utf-8") + "[retention]\nkeep_daily = 3\n", encoding="utf-8")
+    planned = _json(config, "prune", "--keep-last", "4", "--dry-run")
+    assert planned["rules"] == "4 last, 3 daily"
+    assert [one["id"] for one in planned["snapshots"] if one["goes"]] == made[:2]
+    done = _json(config, "prune", "--keep-daily", "0", "--keep-last", "1")
+    assert done["removed"] == made[:5] and done["freed"] == planned["frees"] // 2 * 5
+    listed = _json(config, "list")
+    assert [one["id"] for one in listed["snapshots"]] == made[5:]
+    assert (listed["problems"], listed["expected"], listed["pruned"]) == ([], 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "code"),
+    [
+        ([], "command", 2),
+        (["--keep-last", "-1"], "command", 2),
+        (["--keep-within", "30 days"], "command", 2),
+        (["--keep-last", "1", "--remove", "latest"], "command", 2),
+        (["--keep-last", "1", "--remove", "latest", "--reason", "x"], "command", 2),
+        (["--keep-last", "1", "--remove", "0123456789ab", "--reason", "x"], "unknown-snapshot", 2),
+    ],
+)
+def test_what_may_not_be_pruned(local: Library, config: Path, arguments: list[str], error: str, code: int) -> None:
+    made = {local.add(0), local.add(1)}
+    result = CliRunner().invoke(app, ["--config", str(config), "prune", *arguments, "--json"])
+    if arguments != ["--keep-last", "-1"]:  # Typer reports that one by itself
+        assert json.loads(result.stdout)["error"] == error
+    assert result.exit_code == code
+    assert local.there() == made
+
+
+def test_an_unknown_time_zone_is_named(local: Library, config: Path) -> None:
+    config.write_text(
+        config.read_text(encoding="utf-8") + '[retention]\ntimezone = "Europe/Belrin"\n', encoding="utf-8"
+    )
+    found = _json(config, "list")
+    assert found["error"] == "settings" and "Europe/Belrin" in found["why"]
+
+
+def test_hold_release_and_tag(local: Library, config: Path) -> None:
+    first = local.add(0)
+    local.add(1)
+    held = _json(config, "hold", first[:8], "--reason", "case 7", "--by", "Ann")
+    assert [(one["by"], one["reason"]) for one in held["holds"]] == [("Ann", "case 7")]
+    assert _json(config, "tag", first[:8], "audit")["tags"] == ["audit"]
+    listed = _json(config, "list")["snapshots"][0]
+    assert (listed["holds"], listed["tags"], listed["id"]) == (["Ann: case 7"], ["audit"], first)
+    shown = CliRunner().invoke(app, ["--config", str(config), "list"]).stdout
+    assert "audit, held" in shown and "by Ann: case 7" in shown
+    assert _json(config, "prune", "--keep-last", "1")["removed"] == []
+
+    assert _json(config, "tag", "audit", "audit", "--remove")["tags"] == []
+    assert _json(config, "release", first[:8], "--reason", "closed")["holds"] == []
+    assert _json(config, "prune", "--keep-last", "1")["removed"] == [first]
+    assert _json(config, "hold", first[:8], "--reason", "too late")["error"] == "unknown-snapshot"
+
+
+def test_lost_records_can_be_given_up(local: Library, config: Path) -> None:
+    first = local.add(0)
+    local.add(1)
+    _json(config, "hold", first[:8], "--reason", "case 7")
+    for name, _ in list(local.repository.backend.names("records")):
+        local.repository.backend.remove(name)
+    refused = _json(config, "prune", "--keep-last", "1")
+    assert refused["error"] == "prune-refused" and "It may be a hold" in refused["why"]
+    assert len(_json(config, "release", "--lost-records", "--reason", "checked all cases")["given_up"]) == 1
+    assert _json(config, "prune", "--keep-last", "1")["removed"] == [first]
+
+
+@pytest.mark.slow
+def test_a_system_comes_back_from_what_a_prune_left(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    """The one that was proved, and the newest; each as the system was then."""
+    system = backed_up("sqlite", top="chunk_rows = 40")
+    protected, edms = system.protected, system.protected.edms
+    then = picture(edms)
+    assert protected.restore("latest", into=str(tmp_path / "a.sqlite3"), into_files=tmp_path / "a").success
+    for number in range(3):
+        execute(edms, f"UPDATE documents_documentcomment SET text = text || '{number}' WHERE id % 3 = {number}")
+        (edms.media / f"new-{number}.txt").write_text(f"content {number}" * 100, encoding="utf-8")
+        newest = protected.backup().snapshot_id
+    now = picture(edms)
+
+    pruned = _json(protected.config, "prune", "--keep-last", "1")
+    assert len(pruned["removed"]) == 2 and pruned["objects_removed"] > 0
+    assert protected.verify().problems == ()
+    for snapshot, expected in ((newest, now), (system.first.snapshot_id, then)):
+        assert protected.restore(snapshot).success
+        assert differences(expected, picture(edms)) == []
+    again = protected.backup()
+    assert again.verified and again.manifest.number == 5
+    assert [one.code for one in again.manifest.findings if one.code.startswith("snapshot")] == []
