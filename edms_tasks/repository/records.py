@@ -24,6 +24,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, ValidationError
 
 from edms_tasks.encryption.signing import sign
+from edms_tasks.errors import RepositorySealed
 from edms_tasks.inventory.model import Value
 from edms_tasks.json_text import indented_json
 from edms_tasks.repository.backend import Backend
@@ -223,8 +224,19 @@ class StoredRecords:
         tag: str = "",
         of: Iterable[str] = (),
     ) -> str:
-        """Write a record after those that are there, signed where snapshots are; returns its id."""
+        """Write a record after those that are there, signed where snapshots are; returns its id.
+
+        Raises:
+            RepositorySealed: records must be signed, and this machine has no key to sign them.
+        """
         key = self._keys.write_key
+        if key is None and self._keys.signers.required:
+            raise RepositorySealed(
+                "This machine has no write key, so it cannot record anything in the repository.",
+                where=self._backend.display,
+                why="Records are signed like snapshots; [repository] write_key names no file.",
+                fix="Do it on a machine that makes backups, or make a write key: `edms-backup key writer FILE`.",
+            )
         record = Record(
             kind=kind,
             repository=self._repository,
