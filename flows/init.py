@@ -22,6 +22,7 @@ from edms_tasks.lineage.owner import identity_of, names_of, same_edms
 from edms_tasks.repository import Repository
 from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import Settings, load_settings, settings_from
+from flows.evidence.repository_log import LogFacts, append_entry
 from flows.initialising.find_roots import find_roots
 from flows.initialising.profiles import Profile, all_profiles, detect_profile, find_profile
 from flows.initialising.settings_template import Answer, settings_text
@@ -258,6 +259,9 @@ def _open_repository(
         make_encrypted(place, socket.gethostname())
     repository = Repository.create(place)
     answers["repository.id"] = repository.identity
+    if is_new:
+        said = LogFacts(True, facts={"encrypted": repository.is_encrypted})
+        append_entry(repository, settings, "init", "success", said)
     manifests = repository.survey().intact
     if "edms.id" in answers:
         return repository.display

@@ -19,6 +19,7 @@ from edms_tasks.repository.encrypted_repository import store_changed_write_key, 
 from edms_tasks.repository.key_holders import KeyHolder
 from edms_tasks.repository.keyring import RenewedHolders
 from edms_tasks.settings import Settings
+from flows.evidence.repository_log import LogFacts, append_entry
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def add_holder(settings: Settings, name: str, *, recipient: str | None, passphra
     """Let another key, or a passphrase, open the repository. It needs a key that opens it already."""
     repository, _ = _opened(settings)
     with repository.lock("key add"):
-        return repository.keyring.add(name, recipient=recipient, passphrase=passphrase)
+        holder = repository.keyring.add(name, recipient=recipient, passphrase=passphrase)
+        _log(repository, settings, "key-add", {"holder": name, "opens": recipient or "a passphrase"})
+        return holder
 
 
 def remove_holder(settings: Settings, name: str) -> tuple[str, ...]:
@@ -104,6 +107,7 @@ def remove_holder(settings: Settings, name: str) -> tuple[str, ...]:
                 fix="Add another first: `edms-backup key add NAME PUBLIC-KEY`.",
             )
         repository.keyring.remove(name)
+        _log(repository, settings, "key-remove", {"holder": name})
         return tuple(one for one in there if one != name)
 
 
@@ -125,6 +129,7 @@ def make_write_key(settings: Settings, path: Path, machine: str) -> RenewedHolde
                 why=error.strerror or str(error),
                 fix="Name a file in a folder that this user can write.",
             ) from error
+        _log(repository, settings, "key-writer", {"machine": machine, "signer": key.signer})
         return done
 
 
@@ -176,6 +181,7 @@ def rotate_key(settings: Settings, *, reencrypt: bool, passphrases: Sequence[Sec
         if own is not None and settings.repository.write_key is not None:
             renewed = own.model_copy(update={"recipient": changed.recipient})
             store_changed_write_key(renewed, settings.repository.write_key)
+        _log(repository, settings, "key-rotate", {"recipient": changed.recipient, "reencrypt": reencrypt})
         if not reencrypt:
             return Rotation(changed.recipient, holders, 0, 0)
         rewritten = Repository.open(settings.repository)
@@ -218,6 +224,10 @@ def _opened(settings: Settings) -> tuple[Repository, RepositorySecret]:
     repository.require_readable()
     assert repository.keys.secret is not None  # it is readable
     return repository, repository.keys.secret
+
+
+def _log(repository: Repository, settings: Settings, event: str, facts: dict[str, Any]) -> None:
+    append_entry(repository, settings, event, "success", LogFacts(True, facts=facts))
 
 
 def _passphrases(settings: Settings) -> tuple[SecretStr, ...]:

@@ -39,6 +39,7 @@ from edms_tasks.settings import Settings
 from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
 from flows.evidence.reports import new_page
+from flows.evidence.repository_log import LogFacts, logged
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.merging.merge_inputs import MergeInputs
@@ -84,6 +85,13 @@ class MergeResult:
         conflicts = tuple(f"{conflict.model}: {conflict.message}" for conflict in self.plan.conflicts)
         return Shortfall("The snapshot cannot be merged; nothing was changed.", conflicts)
 
+    def log_facts(self) -> LogFacts | None:
+        """What the repository's log says of it; None for a plan."""
+        if not self.done:
+            return None
+        facts = {"safety_snapshot": self.safety_snapshot}
+        return LogFacts(self.success, snapshot=self.plan.snapshot_id, facts=facts)
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
@@ -104,6 +112,7 @@ class MergeResult:
     flow_run_name="merge {snapshot}",
     description="Merges a snapshot into the EDMS's database: rows are matched by natural key, and rows of the EDMS only stay.",
 )
+@logged("merge")
 def merge(run: Run, request: MergeRequest) -> MergeResult:
     """Merge a snapshot into the live system, or plan to. If anything fails, the live system is unchanged.
 

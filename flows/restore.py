@@ -14,6 +14,7 @@ from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError
 from edms_tasks.promotion import Promotion
 from edms_tasks.scratch.run_folder import run_folder
+from flows.evidence.repository_log import logged
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.requests import RestoreRequest
 from flows.restoring.choosing_source import choose_source
@@ -44,6 +45,7 @@ BeforeValidation = Callable[[StagingDatabase, Sequence[Path]], None]
     description="Builds a staging database from a snapshot, validates it and, only if it is proved equal, promotes it.",
     may_be_recorded=require_no_password,
 )
+@logged("restore")
 def restore(run: Run, request: RestoreRequest) -> RestoreResult:
     """Restore a snapshot; fails, with the EDMS untouched, if the restored data is not proved equal.
 

@@ -14,6 +14,7 @@ from edms_tasks.errors import CommandError
 from edms_tasks.promotion import Choice, Journal, LiveTarget, Patience, Promotion
 from edms_tasks.promotion.swap import describe_live
 from edms_tasks.settings import Settings
+from flows.evidence.repository_log import LogFacts, logged
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.requests import RollbackRequest
 from flows.restoring.target import address_of, ask_edms
@@ -70,6 +71,12 @@ class RollbackResult:
         """Always None: a rollback is done, or raises an error."""
         return None
 
+    def log_facts(self) -> LogFacts:
+        """What the repository's log says of it."""
+        return LogFacts(
+            True, snapshot=self.snapshot_id or None, facts={"now_live": self.what, "set_aside": self.set_aside}
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The result for `--json`."""
         return {
@@ -112,6 +119,7 @@ def swap_back(
     flow_run_name="rollback {stamp}",
     description="Swaps the live system with the previous one that a restore or rollback set aside.",
 )
+@logged("rollback")
 def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
     """Swap the last promoted restore back, or the one that is named.
 

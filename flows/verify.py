@@ -11,6 +11,7 @@ from edms_tasks.lineage.find_snapshot import chosen_snapshot, state_of
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.artifacts import leave_verify
+from flows.evidence.repository_log import LogFacts, logged
 from flows.requests import VerifyRequest
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
@@ -40,6 +41,12 @@ class VerifyResult:
             return None
         return Shortfall("The verification of the repository failed.", self.problems or ("There is no snapshot.",))
 
+    def log_facts(self) -> LogFacts:
+        """What the repository's log says of it."""
+        facts = {"snapshots": len(self.snapshot_ids), "objects": self.objects, "problems": len(self.problems)}
+        only = self.snapshot_ids[0] if len(self.snapshot_ids) == 1 else None
+        return LogFacts(self.success, snapshot=only, facts=facts)
+
     def as_json(self) -> dict[str, Any]:
         """The result for `--json`."""
         return {
@@ -58,6 +65,7 @@ class VerifyResult:
     description="Reads every object of one snapshot, or of all, and compares hashes, rows and digests.",
     repeatable=True,
 )
+@logged("verify")
 def verify(run: Run, request: VerifyRequest) -> VerifyResult:
     """Verify one snapshot or all of them; fails if something is damaged."""
     repository = Repository.open(run.settings.repository)

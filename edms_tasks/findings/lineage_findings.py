@@ -55,6 +55,13 @@ KINDS = (
         "Make another write key where the recovery key is: `edms-backup key writer FILE`.",
     ),
     Kind(
+        "log-shortened",
+        ("warning",),
+        "The log of the repository lacks an entry that this machine has seen, or has another in its place: entries were removed or "
+        "written anew, or this is an earlier copy of the repository.",
+        "Find out what happened: `edms-backup log` shows what is left. If this is the copy to go on with: `backup --accept-repository`.",
+    ),
+    Kind(
         "snapshot-untrusted",
         ("warning",),
         "A snapshot of a repository whose snapshots are signed has no signature of a machine that the repository knows: somebody else "

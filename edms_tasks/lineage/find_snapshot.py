@@ -47,6 +47,8 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
         for one in history.findings():
             found.setdefault((one.code, one.subject, one.message), one)
     problems = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code in PROBLEMS)
+    if problem := repository.log.witness_problem():
+        problems = (*problems, problem)
     notes = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code not in PROBLEMS)
     return RepositoryState(own.survey, own, problems, notes)
 

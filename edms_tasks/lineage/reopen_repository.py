@@ -54,6 +54,12 @@ def reopen(settings: Settings, this_edms: KnownEdms, *, create: bool = False, ac
     notes = (repository.keys.note,) if repository.keys.note else ()
     if settings.repository.id is None:
         notes += _compare(settings, this_edms, memory, repository, accept)
+    if problem := repository.log.witness_problem():
+        if accept:
+            repository.log.accept()
+            notes += (f"{problem} It is accepted, as requested.",)
+        else:
+            findings += (make_finding("log-shortened", repository.display, problem),)
     if witness is not None:
         notes += _not_older(repository, this_edms, witness, accept)
     return Reopened(repository, witness, notes, findings)

@@ -41,4 +41,5 @@ class RecoveryFacts:
         str
     ] = ()  # names of tables that a change of engine left out, because the EDMS can make them again
     made_again: bool = False  # whether its own commands did so
+    log_witness: str = ""  # NUMBER:SHA-256 of the last entry of the repository's log when the report was written
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

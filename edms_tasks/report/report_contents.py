@@ -56,6 +56,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             "migrations": [f"{app}.{name}" for app, name in manifest.edms.migrations_leaves],
         },
         "target": facts.target,
+        "log_witness": facts.log_witness,
         "converted": facts.converted,
         "crossed": facts.converted,  # its older name
         "totals": {

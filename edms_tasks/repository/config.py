@@ -26,6 +26,7 @@ _OWN_NAMES = frozenset(
         "records",
         "proved",
         "keys",
+        "log",
         "locks",
         "pending",
         "marks",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -42,27 +42,33 @@ class KeyHolder(Value):
 
 
 @dataclass(frozen=True)
+class OpenedSecret:
+    """The repository's secret, and the name of the holder whose key opened it; None if none did.
+
+    `unusable` names holders whose key does open theirs, but what is in it is not the secret of this repository.
+    """
+
+    holder: str = ""
+    secret: RepositorySecret | None = None
+    unusable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class KeyHolders:
     """All holders, by name, and the names of files that cannot be read as one."""
 
     holders: tuple[KeyHolder, ...]
     unreadable: tuple[str, ...]
 
-    def open_with_keys(self, repository: str, keys: Sequence[RecoveryKey]) -> tuple[str, RepositorySecret] | None:
-        """The name of the holder whose key is among these, and the repository's secret; None if none of them opens it."""
-        for holder in self.holders:
-            text = decrypt_with_keys(holder.secret, keys) if holder.kind == "key" else None
-            if (found := _secret_in(text, repository)) is not None:
-                return holder.name, found
-        return None
+    def open_with_keys(self, repository: str, keys: Sequence[RecoveryKey]) -> OpenedSecret:
+        """The repository's secret, if one of these keys is a holder's."""
+        texts = ((one.name, decrypt_with_keys(one.secret, keys)) for one in self.holders if one.kind == "key")
+        return _opened(texts, repository)
 
-    def open_with_passphrase(self, repository: str, passphrase: SecretStr) -> tuple[str, RepositorySecret] | None:
-        """The name of the holder with this passphrase, and the repository's secret; None if nobody has it."""
-        for holder in self.holders:
-            text = decrypt_with_passphrase(holder.secret, passphrase) if holder.kind == "passphrase" else None
-            if (found := _secret_in(text, repository)) is not None:
-                return holder.name, found
-        return None
+    def open_with_passphrase(self, repository: str, passphrase: SecretStr) -> OpenedSecret:
+        """The repository's secret, if a holder has this passphrase."""
+        with_one = (one for one in self.holders if one.kind == "passphrase")
+        return _opened(((one.name, decrypt_with_passphrase(one.secret, passphrase)) for one in with_one), repository)
 
 
 def read_holders(backend: Backend) -> KeyHolders:
@@ -116,12 +122,17 @@ def remove_holder(backend: Backend, name: str) -> None:
     backend.remove(_file_of(_checked_name(name)))
 
 
-def _secret_in(text: str | None, repository: str) -> RepositorySecret | None:
-    """The secret in the text; None if there is no text, or it is that of another repository, which may have been put here."""
-    try:
-        return None if text is None else parsed_secret(text, repository)
-    except ValueError:
-        return None
+def _opened(texts: Iterable[tuple[str, str | None]], repository: str) -> OpenedSecret:
+    """The first text that is the secret of this repository. Others may be forged: anybody can encrypt to a public key."""
+    unusable: list[str] = []
+    for name, text in texts:
+        if text is None:
+            continue
+        try:
+            return OpenedSecret(name, parsed_secret(text, repository))
+        except ValueError as error:
+            unusable.append(f"{name} ({error})")
+    return OpenedSecret(unusable=tuple(unusable))
 
 
 def _checked_name(name: str) -> str:

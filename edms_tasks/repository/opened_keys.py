@@ -11,7 +11,7 @@ from edms_tasks.encryption.write_key import WriteKey, read_write_key
 from edms_tasks.errors import AnotherRepository, DamagedRepository, RepositorySealed, SettingsError
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.config import CONFIG, RepositoryConfig
-from edms_tasks.repository.key_holders import read_holders
+from edms_tasks.repository.key_holders import OpenedSecret, read_holders
 from edms_tasks.repository.signatures import Signers
 from edms_tasks.settings import RepositorySettings
 
@@ -92,11 +92,18 @@ def _open_secret(
     if recovery is None and settings.passphrase is None:
         return "", None
     holders = read_holders(backend)
-    opened = holders.open_with_keys(identity, recovery.keys) if recovery is not None else None
-    if opened is None and settings.passphrase is not None:
+    opened = holders.open_with_keys(identity, recovery.keys) if recovery is not None else OpenedSecret()
+    if opened.secret is None and settings.passphrase is not None:
         opened = holders.open_with_passphrase(identity, settings.passphrase)
-    if opened is not None:
-        return opened
+    if opened.secret is not None:
+        return opened.holder, opened.secret
+    if opened.unusable:
+        raise DamagedRepository(
+            "The repository's secret is not one of this repository.",
+            where=f"{backend.display}: {', '.join(opened.unusable)}",
+            why="The key opens what is stored for this holder, but it was replaced, or written by another version.",
+            fix="Bring keys/ back from a copy of the repository, or use the key of another holder.",
+        )
     there = ", ".join(f"{one.name} ({one.recipient or one.kind})" for one in holders.holders) or "nobody"
     damaged = f" These files cannot be read: {', '.join(holders.unreadable)}." if holders.unreadable else ""
     raise RepositorySealed(

@@ -92,7 +92,7 @@ class Signers:
     """
 
     def __init__(self, repository: str, known: Mapping[str, str], *, required: bool, complete: bool = True) -> None:
-        self._repository, self.known, self.required, self._complete = repository, known, required, complete
+        self._repository, self.known, self.required, self.complete = repository, known, required, complete
 
     def signature_of(self, backend: Backend, snapshot_id: str) -> SnapshotSignature | None:
         """The signature of a snapshot, by a machine that counts or may; None if it has none."""
@@ -121,7 +121,7 @@ class Signers:
         if self._checked(data, snapshot_id) is not None:
             return ""
         found = _parsed(data)
-        if found is not None and self._complete and found.signer not in self.known:
+        if found is not None and self.complete and found.signer not in self.known:
             return f"It is signed with the key {found.signer}, which is none of those this repository knows."
         return "Its signature is not right: it was altered, or belongs to another snapshot."
 
@@ -133,7 +133,7 @@ class Signers:
             snapshot_id,
         ):
             return None
-        if self._complete and found.signer not in self.known:
+        if self.complete and found.signer not in self.known:
             return None
         if not is_signed(found.signer, found.signature, found.message):
             return None

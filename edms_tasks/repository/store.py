@@ -18,6 +18,7 @@ from pathlib import Path
 from edms_tasks.encryption.codec import PlainCodec, sealed
 from edms_tasks.errors import DamagedRepository, RepositoryLocked, RepositorySealed, SettingsError, TerminalError
 from edms_tasks.manifest import Manifest, ObjectRef
+from edms_tasks.repository.audit_log import AuditLog
 from edms_tasks.repository.backend import Backend, open_backend
 from edms_tasks.repository.chain import Mark
 from edms_tasks.repository.config import (
@@ -130,6 +131,11 @@ class Repository:
     def is_readable(self) -> bool:
         """Whether what other runs wrote can be read here; not so on a machine that has only the write key."""
         return self.keys.codec.reads
+
+    @property
+    def log(self) -> AuditLog:
+        """What was done with it."""
+        return AuditLog(self._backend, self.identity, self.keys, self._copies)
 
     @property
     def keyring(self) -> Keyring:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edms_tasks.manifest import Manifest
+from edms_tasks.repository.audit_log import Witness
 from flows.running.flow_decorators import Shortfall
 
 
@@ -22,6 +23,7 @@ class BackupResult:
     objects_read: int  # objects that were read again after they were written
     objects_unread: int  # objects of earlier backups, which read them again then
     notes: tuple[str, ...] = ()  # such as that a repository was created
+    witness: Witness | None = None  # the entry of it in the repository's log; None if it could not be written
 
     def shortfall(self) -> Shortfall | None:
         """Why the run counts as failed: the snapshot could not be verified. None if it was."""
@@ -31,12 +33,17 @@ class BackupResult:
             else Shortfall("The snapshot was written, but its verification failed.", self.problems)
         )
 
+    def log_facts(self) -> None:
+        """None: the repository's log has an entry of each snapshot, also of those that a merge makes."""
+        return
+
     def as_json(self) -> dict[str, Any]:
         """The result for `--json`."""
         return {
             "snapshot": self.snapshot_id,
             "tag": self.manifest.tag,
             "verified": self.verified,
+            "witness": str(self.witness) if self.witness else None,
             "problems": list(self.problems),
             "rows": self.manifest.rows,
             "tables": len(self.manifest.tables),

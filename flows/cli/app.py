@@ -24,6 +24,7 @@ from flows.cli.commands import (
     inspect_command,
     key_command,
     list_command,
+    log_command,
     merge_command,
     prune_command,
     restore_command,
@@ -85,6 +86,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "hold": (hold_command.hold, hold_command.HOLD_EXAMPLES),
     "release": (hold_command.release, hold_command.RELEASE_EXAMPLES),
     "tag": (hold_command.tag, hold_command.TAG_EXAMPLES),
+    "log": (log_command.log, log_command.EXAMPLES),
     "rollback": (rollback_command.rollback, rollback_command.EXAMPLES),
     "demo": (demo_command.demo, demo_command.EXAMPLES),
 }

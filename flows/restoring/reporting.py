@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edms_tasks.errors import EdmsBackupError
 from edms_tasks.lineage.record_proved import record_proved
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.package import versions
 from edms_tasks.promotion import Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
+from edms_tasks.repository import Repository
 from flows.evidence.artifacts import leave_restore
 from flows.restoring.open_restore import Opened
 from flows.restoring.promoting import raising_evidence_not_written
@@ -16,6 +18,13 @@ from flows.restoring.restore_result import RestoreResult
 from flows.restoring.restore_sources import RestoreSource
 from flows.restoring.validation import ValidationEvidence
 from flows.running.run import Run
+
+
+def _log_witness(repository: Repository) -> str:
+    try:
+        return str(repository.log.last() or "")
+    except EdmsBackupError:
+        return ""  # the restore is in its place, and its report is written without the line
 
 
 def report_restore(
@@ -51,6 +60,7 @@ def report_restore(
         converted=target.converts,
         left_out=[one.label for one in source.left_out],
         made_again=not not_rebuilt and not any(one.open for one in source.left_out),
+        log_witness=_log_witness(opened.repository),
     )
     with raising_evidence_not_written(facts, promotion, evidence.folder):
         html, json_file = write_recovery_report(facts, evidence.folder)

@@ -10,6 +10,7 @@ from edms_tasks.conversion.left_out import LeftOutTable
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.report import Verdict
 from edms_tasks.salvage import Losses
+from flows.evidence.repository_log import LogFacts
 from flows.running.flow_decorators import Shortfall
 
 
@@ -52,6 +53,17 @@ class RestoreResult:
         if not self.success:
             return Shortfall("The restored data does not equal the snapshot.", self.failures)
         return None
+
+    def log_facts(self) -> LogFacts:
+        """What the repository's log says of it."""
+        facts = {
+            "verdict": self.verdict,
+            "promoted": self.promoted,
+            "target": self.target,
+            "rows": self.rows,
+            "files": self.files,
+        }
+        return LogFacts(self.success, snapshot=self.snapshot_id, facts=facts)
 
     def as_json(self) -> dict[str, Any]:
         """The result for `--json`."""

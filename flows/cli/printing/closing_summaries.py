@@ -36,6 +36,8 @@ def print_backup(console: Console, result: BackupResult) -> None:
     for note in result.notes:
         line(console, f"! {note}")
     print_seconds(console, result.seconds)
+    if result.witness is not None:
+        line(console, f"log       {result.witness}")
     if result.verified:
         line(console, f"✓ verified: {_read_again(result)}")
     else:

@@ -1,0 +1,305 @@
+"""The log of a repository: what was done with it, by whom, and how it ended. Entries are added, and never changed.
+
+`log/<number>.json`, numbered from 1 without gaps. Each names the SHA-256 of the entry before it and is signed by the machine that
+wrote it, if that has a write key. So an entry that was changed, removed or put in between shows in the next one. Only the removal
+of the last entries does not: for that the number and hash of the last entry known are kept on this machine (`Witness`), and stand in
+every report.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from edms_tasks.durable import private_folder, write_durably
+from edms_tasks.encryption.signing import is_signed, sign
+from edms_tasks.errors import RepositoryLocked
+from edms_tasks.inventory.model import Value
+from edms_tasks.repository.backend import Backend
+from edms_tasks.repository.opened_keys import OpenedKeys
+
+Outcome = Literal["success", "failed", "stopped"]
+
+_FOLDER = "log"
+_LARGEST = 256 * 1024
+_NAME = re.compile(r"log/([0-9]{12})\.json")
+_ATTEMPTS = 20
+_NOTHING = "0" * 64
+
+
+class LogEntry(Value):
+    """One entry.
+
+    Args:
+        number: its position, from 1.
+        before: SHA-256 of the file of the entry before it; 64 zeros in the first.
+        at: when it was written, by the clock of the machine.
+        event: what was done: backup, restore, merge, verify, rollback, prune, hold, key-rotate, …
+        outcome: how it ended.
+        edms: id of the EDMS; None if it concerns the repository as a whole.
+        snapshot: id of the snapshot; None if there is none, or several.
+        facts: what else an auditor needs, short.
+        user: who did it, by the operating system.
+        machine: where; the name in the write key, or the host's.
+        version: of edms-backup.
+        signer: public signing key of the machine; "" if it has none.
+    """
+
+    repository: str
+    number: int = Field(ge=1)
+    before: str = Field(pattern=r"^[0-9a-f]{64}$")
+    at: datetime
+    event: str
+    outcome: Outcome
+    edms: str | None = None
+    snapshot: str | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)
+    user: str
+    machine: str
+    version: str
+    signer: str = ""
+    signature: str = ""
+
+    @property
+    def message(self) -> bytes:
+        """The bytes that are signed."""
+        said = self.model_dump(mode="json", exclude={"signature"})
+        return b"edms-backup/log\n" + json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True)
+class Witness:
+    """The last entry that somebody has seen: its number, and the SHA-256 of its file."""
+
+    number: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.sha256}"
+
+    @classmethod
+    def parsed(cls, text: str) -> Witness:
+        """The witness in a printed line; raises ValueError."""
+        number, _, sha256 = text.strip().partition(":")
+        if not number.isdecimal() or int(number) < 1 or not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            raise ValueError("A witness is the number of an entry, a colon, and 64 hex digits.")
+        return cls(int(number), sha256)
+
+
+@dataclass(frozen=True)
+class CheckedLog:
+    """The entries that can be read, oldest first, and everything that is wrong with the log."""
+
+    entries: tuple[LogEntry, ...]
+    problems: tuple[str, ...]
+    last: Witness | None
+
+
+class AuditLog:
+    """The log of one repository.
+
+    Args:
+        backend: the repository's.
+        identity: the repository's id.
+        keys: what signs entries, and whose signatures count.
+        folder: folder on this machine for the witness; None to keep none.
+    """
+
+    def __init__(self, backend: Backend, identity: str, keys: OpenedKeys, folder: Path | None) -> None:
+        self._backend, self._identity, self._keys = backend, identity, keys
+        self._witness = folder / "log-witness.json" if folder is not None else None
+
+    def append(
+        self,
+        event: str,
+        outcome: Outcome,
+        *,
+        version: str,
+        edms: str | None = None,
+        snapshot: str | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Witness:
+        """Add an entry; returns its number and hash. Runs that add one at the same time get one number each.
+
+        Raises:
+            RepositoryForbidden, RepositoryUnreachable, …: it cannot be written.
+        """
+        key = self._keys.write_key
+        for _ in range(_ATTEMPTS):
+            last = self.last()
+            entry = LogEntry(
+                repository=self._identity,
+                number=last.number + 1 if last else 1,
+                before=last.sha256 if last else _NOTHING,
+                at=datetime.now(UTC),
+                event=event,
+                outcome=outcome,
+                edms=edms,
+                snapshot=snapshot,
+                facts=dict(facts or {}),
+                user=_user(),
+                machine=key.machine if key else socket.gethostname(),
+                version=version,
+                signer=key.signer if key else "",
+            )
+            if key is not None:
+                entry = entry.model_copy(update={"signature": sign(key.signing_key, entry.message)})
+            data = entry.model_dump_json(indent=1).encode() + b"\n"
+            if self._backend.create(_file_of(entry.number), data):
+                made = Witness(entry.number, hashlib.sha256(data).hexdigest())
+                self.remember(made)
+                return made
+        raise RepositoryLocked(
+            "The log of the repository could not be continued.",
+            where=f"{self._backend.display}: {_FOLDER}",
+            why=f"Other runs added {_ATTEMPTS} entries in the same moment.",
+            fix="Run it again.",
+        )
+
+    def last(self) -> Witness | None:
+        """The last entry that is there; None if there is none. Whether it is right, `check` tells."""
+        numbers = self._numbers()
+        while numbers:
+            number = numbers.pop()
+            try:
+                return Witness(number, hashlib.sha256(self._backend.read(_file_of(number), _LARGEST)).hexdigest())
+            except FileNotFoundError:
+                continue  # removed after it was listed; the check finds the gap
+        return None
+
+    def entries(self) -> Iterator[LogEntry]:
+        """All entries that can be read, oldest first."""
+        for number in self._numbers():
+            entry, _ = self._entry(number)
+            if entry is not None:
+                yield entry
+
+    def remembered(self) -> Witness | None:
+        """The last entry that this machine knows of; None if it knows of none."""
+        if self._witness is None:
+            return None
+        try:
+            return Witness.parsed(self._witness.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return None  # then only the entries themselves can be compared; `check` says that there is no witness
+
+    def remember(self, witness: Witness) -> None:
+        """Keep the last entry's number and hash on this machine."""
+        if self._witness is None:
+            return
+        known = self.remembered()
+        if known is not None and (known.number >= witness.number or self.witness_problem(known)):
+            return  # a log that was shortened or written anew stays noticed
+        private_folder(self._witness.parent)
+        write_durably(self._witness, f"{witness}\n")
+
+    def accept(self) -> None:
+        """Take the log as it is from now on, for example in an earlier copy of the repository."""
+        if self._witness is None:
+            return
+        self._witness.unlink(missing_ok=True)
+        if (last := self.last()) is not None:
+            self.remember(last)
+
+    def witness_problem(self, witness: Witness | None = None) -> str:
+        """Whether the log still has the entry that somebody has seen; the problem if not, "" if it has, or nobody has seen one.
+
+        It reads one entry, so a backup can afford it.
+        """
+        known = witness or self.remembered()
+        if known is None:
+            return ""
+        _, sha256 = self._entry(known.number)
+        if sha256 is None:
+            last = self._numbers()[-1:]
+            return (
+                f"The log of the repository ends with entry {last[0] if last else 0}, but entry {known.number} was seen: entries were "
+                "removed, or this is an earlier copy of the repository."
+            )
+        if sha256 != known.sha256:
+            return (
+                f"Entry {known.number} of the repository's log is not the one that was seen: the log was written anew."
+            )
+        return ""
+
+    def check(self, witness: Witness | None = None) -> CheckedLog:
+        """Read the whole log, and compare numbers, hashes, signatures and the witness."""
+        entries: list[LogEntry] = []
+        problems: list[str] = []
+        expected, before = 1, _NOTHING
+        for number in self._numbers():
+            if number != expected:
+                missing = f"{expected}" if number == expected + 1 else f"{expected} to {number - 1}"
+                problems.append(f"Entry {missing} of the log is missing.")
+            entry, sha256 = self._entry(number)
+            if entry is None or (entry.number, entry.repository) != (number, self._identity):
+                problems.append(f"Entry {number} of the log cannot be read, or is of another repository.")
+            else:
+                if number == expected and entry.before != before:
+                    problems.append(
+                        f"Entry {number} of the log does not follow the one before it: one of them was changed."
+                    )
+                if why := self._why_unsigned(entry):
+                    problems.append(f"Entry {number} of the log ({entry.event}, {entry.at:%Y-%m-%d %H:%M} UTC): {why}")
+                entries.append(entry)
+            expected, before = number + 1, sha256 or _NOTHING
+        for seen in filter(None, (self.remembered(), witness)):
+            if (problem := self.witness_problem(seen)) and problem not in problems:
+                problems.append(problem)
+        return CheckedLog(tuple(entries), tuple(problems), Witness(expected - 1, before) if expected > 1 else None)
+
+    def _why_unsigned(self, entry: LogEntry) -> str:
+        signers = self._keys.signers
+        if not entry.signer:
+            # A machine that only restores has no key to sign with. What is written must be signed.
+            writes = entry.event not in UNSIGNED_EVENTS and entry.outcome == "success"
+            return "it is not signed." if signers.required and writes else ""
+        if not is_signed(entry.signer, entry.signature, entry.message):
+            return "its signature is not right: it was changed."
+        if signers.complete and signers.known and entry.signer not in signers.known:
+            return f"it is signed with the key {entry.signer}, which is none of those this repository knows."
+        return ""
+
+    def _numbers(self) -> list[int]:
+        found = [_NAME.fullmatch(name) for name, _ in self._backend.names(_FOLDER)]
+        return sorted(int(match.group(1)) for match in found if match)
+
+    def _entry(self, number: int) -> tuple[LogEntry | None, str | None]:
+        """An entry, and the SHA-256 of its file; None for what is not there or cannot be read."""
+        try:
+            data = self._backend.read(_file_of(number), _LARGEST)
+        except FileNotFoundError:
+            return None, None
+        try:
+            entry = LogEntry.model_validate_json(data)
+        except ValidationError:
+            entry = None
+        return entry, hashlib.sha256(data).hexdigest()
+
+
+UNSIGNED_EVENTS = frozenset({"restore", "verify", "merge", "rollback", "drill"})
+"""What a machine without a write key may do: none of it changes the repository."""
+
+
+def _file_of(number: int) -> str:
+    return f"{_FOLDER}/{number:012d}.json"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"  # a number without an account, as in containers

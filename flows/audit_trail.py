@@ -1,0 +1,105 @@
+"""The repository's log as an audit trail: what was done, by whom, and whether it and the snapshots agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edms_tasks.errors import CommandError
+from edms_tasks.lineage.find_snapshot import state_of
+from edms_tasks.repository import Repository, Survey
+from edms_tasks.repository.audit_log import LogEntry, Witness
+from edms_tasks.settings import Settings
+
+
+@dataclass(frozen=True)
+class AuditTrail:
+    """The entries of the log, oldest first, and what is wrong with them or with the snapshots that they name."""
+
+    display: str
+    repository: str
+    entries: tuple[LogEntry, ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    last: Witness | None
+    compared: tuple[Witness, ...]  # the witnesses from outside the repository that it was compared with
+
+    @property
+    def success(self) -> bool:
+        """Whether nothing is missing, changed or forged."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        return {
+            "success": self.success,
+            "repository": self.repository,
+            "entries": [entry.model_dump(mode="json") for entry in self.entries],
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+            "witness": str(self.last) if self.last else None,
+            "compared_with": [str(one) for one in self.compared],
+        }
+
+
+def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTrail:
+    """Check the whole log, the order and signatures of the snapshots, and both against each other.
+
+    Args:
+        settings: the settings.
+        witness: a line `NUMBER:SHA-256` from a report or another machine, which the log must still contain.
+
+    Raises:
+        CommandError: `witness` is no such line.
+    """
+    repository = Repository.open(settings.repository)
+    given = _parsed(witness)
+    checked = repository.log.check(given)
+    state = state_of(settings, repository)
+    seen = repository.log.remembered()
+    notes = list(state.notes)
+    if given is None and seen is None:
+        notes.append(
+            "Nothing outside the repository was compared: whether the last entries were removed cannot be told here. "
+            "Give a line from a report: --witness NUMBER:SHA-256."
+        )
+    problems = [*checked.problems, *_of_snapshots(checked.entries, state.survey)]
+    problems += [problem for problem in state.problems if problem not in problems]
+    if checked.last is not None and not checked.problems:
+        repository.log.remember(checked.last)
+    return AuditTrail(
+        display=repository.display,
+        repository=repository.identity,
+        entries=checked.entries,
+        problems=tuple(problems),
+        notes=tuple(notes),
+        last=checked.last,
+        compared=tuple(one for one in (seen, given) if one is not None),
+    )
+
+
+def _of_snapshots(entries: tuple[LogEntry, ...], survey: Survey) -> list[str]:
+    """Snapshots that the log says were made and not removed, and that are not there."""
+    made = {entry.snapshot: entry for entry in entries if entry.event == "backup" and entry.snapshot}
+    removed = {name for entry in entries if entry.event == "prune" for name in entry.facts.get("snapshots", ())}
+    there = {*survey.links, *survey.unreadable}
+    return [
+        f"Snapshot {name[:12]} is missing: the log says that it was made on {entry.at:%Y-%m-%d %H:%M} UTC by {entry.machine}, and not "
+        "that it was removed."
+        for name, entry in made.items()
+        if name not in there and name not in removed
+    ]
+
+
+def _parsed(witness: str | None) -> Witness | None:
+    if witness is None:
+        return None
+    try:
+        return Witness.parsed(witness)
+    except ValueError as error:
+        raise CommandError(
+            "This is not a line from a report.",
+            where=witness[:80],
+            why=str(error),
+            fix="For example --witness 17:3f2a…",
+        ) from error

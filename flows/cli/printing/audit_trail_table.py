@@ -1,0 +1,48 @@
+"""The trail of a repository, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.cli.printing.layout import line, print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edms_tasks.repository.audit_log import LogEntry
+    from flows.audit_trail import AuditTrail
+
+
+def print_audit_trail(console: Console, trail: AuditTrail) -> None:
+    """Print the entries, what is wrong, and the line to keep outside the repository."""
+    print_table(
+        console,
+        [">no.", "at (UTC)", "event", "outcome", "snapshot", "by", "signed"],
+        [_row(entry) for entry in trail.entries],
+    )
+    for note in trail.notes:
+        line(console, f"! {note}")
+    for problem in trail.problems:
+        line(console, f"✗ {problem}")
+    if trail.last is None:
+        line(console, "The log is empty: no run of this release has written to the repository.")
+        return
+    line(console, f"witness   {trail.last}")
+    if trail.success:
+        seen = ", ".join(f"entry {one.number}" for one in trail.compared)
+        against = f", and still has {seen}, seen before" if seen else ""
+        line(console, f"✓ the log is complete from entry 1 to {trail.last.number}{against}")
+
+
+def _row(entry: LogEntry) -> tuple[object, ...]:
+    snapshot = (entry.snapshot or "")[:12]
+    signed = "yes" if entry.signer else "no"
+    return (
+        entry.number,
+        f"{entry.at:%Y-%m-%d %H:%M:%S}",
+        entry.event,
+        entry.outcome,
+        snapshot,
+        f"{entry.user}@{entry.machine}",
+        signed,
+    )
