@@ -342,7 +342,7 @@ def test_another_holder_opens_it_without_a_byte_of_the_backups_written_anew(
     office = RepositorySettings(url=place.url, identity=tmp_path / "office-key")
     assert Repository.open(office).read(ref) == CONTENT
     after = {name: data for name, data in files_of(place).items() if not name.startswith("locks")}
-    assert set(after) - set(before) == {"keys/office.json"}
+    assert set(after) - set(before) == {"keys/office.json", "log/000000000001.json"}
     assert before.items() <= after.items()
     with pytest.raises(CommandError, match="holder of that name"):
         keys.add_holder(settings_of(place), "office", recipient=recipient, passphrase=None)
