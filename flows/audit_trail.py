@@ -81,13 +81,12 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
 def _of_snapshots(entries: tuple[LogEntry, ...], survey: Survey) -> list[str]:
     """Snapshots that the log says were made and not removed, and that are not there."""
     made = {entry.snapshot: entry for entry in entries if entry.event == "backup" and entry.snapshot}
-    removed = {name for entry in entries if entry.event == "prune" for name in entry.facts.get("snapshots", ())}
-    there = {*survey.links, *survey.unreadable}
+    known = {*survey.links, *survey.unreadable, *survey.pruned}
     return [
-        f"Snapshot {name[:12]} is missing: the log says that it was made on {entry.at:%Y-%m-%d %H:%M} UTC by {entry.machine}, and not "
-        "that it was removed."
+        f"Snapshot {name[:12]} is missing: the log says that it was made on {entry.at:%Y-%m-%d %H:%M} UTC by {entry.machine}, and no "
+        "record that a prune removed it."
         for name, entry in made.items()
-        if name not in there and name not in removed
+        if name not in known
     ]
 
 

@@ -18,6 +18,7 @@ from edms_tasks.repository.records import whoever_runs_this
 from edms_tasks.repository.retention_rules import Rules, period_of
 from edms_tasks.settings import Settings
 from flows.evidence.artifacts import leave_prune
+from flows.evidence.repository_log import LogFacts, logged
 from flows.requests import PruneRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
@@ -42,6 +43,18 @@ class PruneResult:
     def shortfall(self) -> Shortfall | None:
         """Always None: a prune is done as far as the store allows, or raises an error."""
         return None
+
+    def log_facts(self) -> LogFacts | None:
+        """What the repository's log says of it; None for a dry run. Which snapshots went, the repository's records say."""
+        if not self.done:
+            return None
+        facts = {
+            "rules": self.rules,
+            "removed": len(self.removed),
+            "refused": len(self.refused),
+            "freed": self.swept.bytes,
+        }
+        return LogFacts(True, facts=facts)
 
     def as_json(self) -> dict[str, Any]:
         """The result for `--json`."""
@@ -89,6 +102,7 @@ def prune_repository(run: Run, repository: Repository, this_edms: KnownEdms, wis
     description="Removes the snapshots that no rule keeps, and the objects that only they need.",
     repeatable=True,
 )
+@logged("prune")
 def prune(run: Run, request: PruneRequest) -> PruneResult:
     """Remove the snapshots that no rule keeps, and the objects that only they need.
 

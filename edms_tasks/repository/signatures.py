@@ -108,7 +108,7 @@ class Signers:
             return not self.required
         if not self.required and not self.known:
             return True  # nothing here says whose signatures count
-        return (not self._complete or signer in self.known) and is_signed(signer, signature, message)
+        return (not self.complete or signer in self.known) and is_signed(signer, signature, message)
 
     def why_not(self, backend: Backend, snapshot_id: str) -> str:
         """Why a snapshot is not to be trusted; "" if it is."""
