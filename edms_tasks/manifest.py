@@ -249,8 +249,14 @@ class Manifest(Value):
         """
         if not readable:
             return sum(name not in known for name in self.objects())
-        always = {self.native_schema.object.sha256, *(ref.sha256 for index in self.files for ref in index.index)}
-        return sum(name in always or name not in known for name in self.objects())
+        return sum(name in self.always_read or name not in known for name in self.objects())
+
+    @property
+    def always_read(self) -> frozenset[str]:
+        """The objects (SHA-256s) that every verification reads, whatever is known of them."""
+        return frozenset(
+            {self.native_schema.object.sha256, *(ref.sha256 for index in self.files for ref in index.index)}
+        )
 
     @property
     def rows(self) -> int:

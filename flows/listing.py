@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from edms_tasks.lineage.find_snapshot import state_of
 from edms_tasks.lineage.owner import names_of
 from edms_tasks.lineage.snapshot_history import description_of
 from edms_tasks.repository import Repository, Survey
+from edms_tasks.repository.seen_whole import Ages, SeenWhole
 from edms_tasks.settings import Settings
 
 
@@ -49,6 +50,7 @@ class Listing:
     pruned: int = 0  # of this EDMS: how many more there were
     others: tuple[str, ...] = ()  # the other EDMSs of the repository in words
     all: bool = False
+    ages: Ages = field(default_factory=Ages)  # when the objects of these snapshots were last read, from here
 
     @property
     def success(self) -> bool:
@@ -65,6 +67,7 @@ class Listing:
             "expected": self.expected,
             "pruned": self.pruned,
             "others": list(self.others),
+            "last_read": self.ages.as_json(),
         }
 
 
@@ -83,12 +86,12 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
             *notes,
         )
     wrong = {later for later, _ in own.chain.backwards}
+    order = state.survey.order if everyone else own.chain.order
+    listed = [name for name in order if name not in state.survey.sealed]  # a note names them
+    objects = {repository.stored_name(ref) for name in listed for ref in state.survey.intact[name].objects().values()}
     return Listing(
-        snapshots=tuple(
-            _listed(name, state.survey, backwards=name in wrong)
-            for name in (state.survey.order if everyone else own.chain.order)
-            if name not in state.survey.sealed  # a note names them
-        ),
+        snapshots=tuple(_listed(name, state.survey, backwards=name in wrong) for name in listed),
+        ages=SeenWhole(settings.workdir, repository.identity).ages(objects),
         damaged=state.survey.damaged,
         problems=state.problems,
         notes=notes,

@@ -16,6 +16,7 @@ from edms_tasks.pruning.prune_plan import PrunePlan, Wishes, plan_prune
 from edms_tasks.repository import Repository, Swept
 from edms_tasks.repository.records import whoever_runs_this
 from edms_tasks.repository.retention_rules import Rules, period_of
+from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
 from flows.evidence.artifacts import leave_prune
 from flows.evidence.repository_log import LogFacts, logged
@@ -169,6 +170,7 @@ def _wishes(settings: Settings, repository: Repository, request: PruneRequest) -
         every_edms=request.all_edms,
         remove=tuple(_full_id(settings, repository, name) for name in request.remove),
         known_records=known_records(settings.workdir, repository.identity),
+        damaged=SeenWhole(settings.workdir, repository.identity).damaged(),
     )
 
 

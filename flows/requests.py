@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, MaxLen, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 Policy = Literal["overwrite", "keep", "fail"]
 """What becomes of a row that is in both and differs."""
@@ -74,10 +74,24 @@ class DoctorRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
-    """A verification: which snapshots to read again."""
+    """A verification: which snapshots, and how much of them is read. Neither `structure` nor `sample`: everything."""
 
     snapshot: Annotated[
         Name | None, FieldDescription("One snapshot: `latest`, an id or its first digits, or a tag. Empty: every one.")
+    ] = None
+    structure: Annotated[
+        bool,
+        FieldDescription(
+            "Read the manifests alone: their order, and whether every object is there with the right size."
+        ),
+    ] = False
+    sample: Annotated[
+        float | None,
+        Gt(0),
+        Le(100),
+        FieldDescription(
+            "Besides the structure, read that many percent of all bytes, each time those not read for the longest time."
+        ),
     ] = None
 
 

@@ -1,14 +1,21 @@
-"""Verify: read every object of a snapshot (or of all of them) again and check hashes, rows, digests and files."""
+"""Verify: check the order of snapshots and that every object is there; read all objects again, a part of them, or none.
+
+`structure`: manifests, their order, and sizes of objects. `sample`: also some objects, against their hashes. Otherwise all: every
+object of every snapshot, its hash, the rows and proofs of tables, and every file's content.
+"""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from edms_tasks.errors import DamagedRepository
+from edms_tasks.errors import CommandError, DamagedRepository, TerminalError
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, state_of
+from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
+from edms_tasks.repository.seen_whole import Ages, SeenWhole
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.artifacts import leave_verify
 from flows.evidence.repository_log import LogFacts, logged
@@ -17,6 +24,11 @@ from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
 from flows.tasks.open_tasks import keep_while_reading
 from flows.tasks.verify_tasks import verify_snapshot
+from flows.verifying.reading_record import note_read
+from flows.verifying.sampling import choose_sample, read_sample
+from flows.verifying.structure_check import NamedObject, list_objects, named_objects, structure_problems
+
+Level = Literal["all", "sample", "structure"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +41,12 @@ class VerifyResult:
     problems: tuple[str, ...]
     seconds: dict[str, float]
     notes: tuple[str, ...] = ()  # about order and owner of snapshots, which are not damage
+    level: Level = "all"
+    ages: Ages = field(default_factory=Ages)  # when the objects of these snapshots were last read
 
     @property
     def success(self) -> bool:
-        """Whether something was read and nothing was wrong."""
+        """Whether something was verified and nothing was wrong."""
         return not self.problems and bool(self.snapshot_ids)
 
     def shortfall(self) -> Shortfall | None:
@@ -51,10 +65,12 @@ class VerifyResult:
         """The result for `--json`."""
         return {
             "success": self.success,
+            "level": self.level,
             "snapshots": list(self.snapshot_ids),
             "objects": self.objects,
             "bytes": self.bytes,
             "problems": list(self.problems),
+            "last_read": self.ages.as_json(),
             "notes": list(self.notes),
             "seconds": self.seconds,
         }
@@ -62,39 +78,105 @@ class VerifyResult:
 
 @flow(
     name="edms-verify",
-    description="Reads every object of one snapshot, or of all, and compares hashes, rows and digests.",
+    description="Reads every object of one snapshot, or of all, and compares hashes, rows and digests; or a part of them, or none.",
     repeatable=True,
 )
 @logged("verify")
 def verify(run: Run, request: VerifyRequest) -> VerifyResult:
     """Verify one snapshot or all of them; fails if something is damaged."""
+    if request.structure and request.sample is not None:
+        raise CommandError("A verification is of the structure alone or of a sample, not both.", fix="Choose one.")
+    level: Level = "structure" if request.structure else "sample" if request.sample is not None else "all"
     repository = Repository.open(run.settings.repository)
+    seen = SeenWhole(run.settings.workdir, repository.identity)
     chosen, notes, problems = _chosen(run, repository, request.snapshot)
-    objects: dict[str, int] = {}
+    manifests: dict[str, Manifest] = {}
+    unnoted: list[str] = []
     with ExitStack() as cleanup:
         notes += keep_while_reading(repository, chosen, "verification", cleanup)
-        folder = cleanup.enter_context(run_folder(run.settings.workdir, "verify"))
         for snapshot_id in chosen:
-            with run.stage(f"verify {snapshot_id[:12]}"):
-                try:
-                    manifest = repository.read_manifest(snapshot_id)
-                except DamagedRepository as damage:  # damaged manifests are problems, not crashes
-                    problems.append(str(damage))
-                    continue
-                objects |= {name: ref.size for name, ref in manifest.objects().items()}
-                (folder / snapshot_id[:12]).mkdir()
-                found = verify_snapshot(run, repository, manifest, folder / snapshot_id[:12])
-                problems += [f"snapshot {snapshot_id[:12]}: {problem}" for problem in found]
+            try:
+                manifests[snapshot_id] = repository.read_manifest(snapshot_id)
+            except DamagedRepository as damage:  # damaged manifests are problems, not crashes
+                problems.append(str(damage))
+        objects = named_objects(repository, manifests)
+        if level == "all":
+            problems += _read_all(run, repository, manifests, seen, cleanup, unnoted)
+            read = list(objects.values())
+        else:
+            percent = request.sample if level == "sample" else None
+            read = _look(run, repository, objects, seen, problems, unnoted, percent)
     result = VerifyResult(
         snapshot_ids=tuple(chosen),
-        objects=len(objects),
-        bytes=sum(objects.values()),
+        objects=len(read),
+        bytes=sum(one.ref.size for one in read),
         problems=tuple(problems),
         seconds=run.seconds,
-        notes=notes,
+        notes=(*notes, *unnoted[:1]),
+        level=level,
+        ages=seen.ages(objects),
     )
     leave_verify(run, result)
     return result
+
+
+def _read_all(
+    run: Run,
+    repository: Repository,
+    manifests: dict[str, Manifest],
+    seen: SeenWhole,
+    cleanup: ExitStack,
+    unnoted: list[str],
+) -> list[str]:
+    """Read every object of the snapshots; returns the problems, and adds to `unnoted` why it could not be noted."""
+    folder = cleanup.enter_context(run_folder(run.settings.workdir, "verify"))
+    problems = []
+    for snapshot_id, manifest in manifests.items():
+        with run.stage(f"verify {snapshot_id[:12]}"):
+            (folder / snapshot_id[:12]).mkdir()
+            found = verify_snapshot(run, repository, manifest, folder / snapshot_id[:12])
+            problems += [f"snapshot {snapshot_id[:12]}: {problem}" for problem in found]
+            with _noting(unnoted):
+                note_read(seen, repository, manifest, is_right=not found)
+    return problems
+
+
+def _look(
+    run: Run,
+    repository: Repository,
+    objects: dict[str, NamedObject],
+    seen: SeenWhole,
+    problems: list[str],
+    unnoted: list[str],
+    percent: float | None,
+) -> list[NamedObject]:
+    """Check the structure, and read a sample if `percent` says so; returns what was read, and adds to `problems` and `unnoted`."""
+    with run.stage("structure"):
+        there = run.call(list_objects, repository)
+        problems += structure_problems(repository, objects, there)
+        with _noting(unnoted):
+            seen.forget_all_but(there)
+    if percent is None:
+        return []
+    with run.stage("sample"):
+        sample = choose_sample({name: one for name, one in objects.items() if name in there}, seen, percent)
+        read = read_sample(run, repository, sample)
+        with _noting(unnoted):
+            seen.note(read.whole, read.problems)
+    problems += [
+        f"snapshot {objects[name].snapshot[:12]}: {objects[name].use}: {problem}"
+        for name, problem in read.problems.items()
+    ]
+    return sample
+
+
+@contextmanager
+def _noting(unnoted: list[str]) -> Iterator[None]:
+    """What was found counts, whether or not it can be noted that it was read."""
+    try:
+        yield
+    except TerminalError as error:
+        unnoted.append(f"{error.what} {error.where}: {error.why}")
 
 
 def _chosen(run: Run, repository: Repository, name: str | None) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:

@@ -15,7 +15,7 @@ from edms_tasks.errors import CommandError, PruneRefused
 from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.lineage.snapshot_history import SnapshotHistory, histories, history_of
 from edms_tasks.lineage.snapshot_tags import BEFORE_MERGE
-from edms_tasks.manifest import Manifest
+from edms_tasks.manifest import Manifest, ObjectRef
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.proved_snapshots import read_proved
 from edms_tasks.repository.reader_leases import readers
@@ -126,13 +126,16 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
     read = dict.fromkeys(readers(repository.backend), "being read")
     stored = dict(repository.backend.names("objects"))
     needs = {
-        name: {repository.stored_name(ref): ref.size for ref in manifest.objects().values()}
+        name: {repository.stored_name(ref): ref for ref in manifest.objects().values()}
         for name, manifest in own.survey.intact.items()
     }
     incomplete = {
         name
         for name, objects in needs.items()
-        if any(stored.get(one, -1) < size or one in wishes.damaged for one, size in objects.items())
+        if any(
+            one not in stored or not repository.may_be(ref, stored[one]) or one in wishes.damaged
+            for one, ref in objects.items()
+        )
     }
     chosen = [one for one in (own, *histories(own.survey, this_edms)) if wishes.every_edms or one is own]
     fates = [
@@ -275,7 +278,7 @@ def _with_bytes(
     fates: Sequence[Fate],
     found: Survey,
     given_up: tuple[NamedSnapshot, ...],
-    needs: Mapping[str, Mapping[str, int]],
+    needs: Mapping[str, Mapping[str, ObjectRef]],
     stored: Mapping[str, int],
 ) -> PrunePlan:
     """The plan with the bytes that each snapshot frees: an object goes with the last snapshot that names it."""

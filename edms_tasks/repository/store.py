@@ -222,6 +222,10 @@ class Repository:
         """Read the object and compare it with its SHA-256; raises DamagedRepository."""
         self._objects.check(ref)
 
+    def may_be(self, ref: ObjectRef, stored: int) -> bool:
+        """Whether a file of `stored` bytes in the repository can be the object."""
+        return self._objects.may_be(ref, stored)
+
     def stored_name(self, ref: ObjectRef) -> str:
         """The name of the file in the repository that holds the object."""
         return self._objects.stored_name(ref)

@@ -113,6 +113,10 @@ class StoredObjects:
         stored = self._backend.size(self.stored_name(ref))
         return stored is not None and self._codec.may_hold(stored, ref.size)
 
+    def may_be(self, ref: ObjectRef, stored: int) -> bool:
+        """Whether a file of `stored` bytes can be the object."""
+        return self._codec.may_hold(stored, ref.size)
+
     def check(self, ref: ObjectRef) -> None:
         """Read the object and compare it with its SHA-256; raises DamagedRepository."""
         self._deliver(ref, lambda block: None)

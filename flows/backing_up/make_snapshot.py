@@ -29,6 +29,7 @@ from edms_tasks.lineage.snapshot_position import SnapshotPlace, place_of
 from edms_tasks.manifest import FileNameState, Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Witness
+from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.serialize import SerializedTable
 from flows.backing_up.backup_result import BackupResult
@@ -42,6 +43,7 @@ from flows.running.run import Run
 from flows.running.stopping import when_stopped
 from flows.tasks.inspect_tasks import check_database, inspect_edms, require_reachable
 from flows.tasks.verify_tasks import verify_snapshot
+from flows.verifying.reading_record import note_read
 
 _FORMER_INDEXES = "rows"
 """The folder in the working folder in which earlier releases kept indexes of rows."""
@@ -183,6 +185,7 @@ class SnapshotInTheMaking:
             self._objects_read = manifest.read_by_a_backup(known, readable=self.repository.is_readable)
         except Exception as error:
             self._problems = (f"The snapshot could not be read back: {_said(error)}",)
+        self._try("the record of what was read could not be written", lambda: self._note_read(known))
         self._try("what an earlier run left could not be cleared away", self._finish)
         self._try("the indexes of an earlier release could not be removed", self._remove_indexes)
         self._try("the record of it in the working folder could not be written", self._remember)
@@ -217,6 +220,13 @@ class SnapshotInTheMaking:
         snapshot_id, manifest = self._the_snapshot()
         if manifest.identity is not None and manifest.number is not None:
             self.repository.write_head(manifest.identity.id, snapshot_id, manifest.number)
+
+    def _note_read(self, known: frozenset[str]) -> None:
+        _, manifest = self._the_snapshot()
+        if not self._problems and self.repository.is_readable:
+            seen = SeenWhole(self._run.settings.workdir, self.repository.identity)
+            always = manifest.always_read
+            note_read(seen, self.repository, manifest, is_right=True, known=known - always)
 
     def _remember(self) -> None:
         snapshot_id, manifest = self._the_snapshot()

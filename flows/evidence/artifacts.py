@@ -69,7 +69,10 @@ def leave_backup(run: Run, result: BackupResult) -> None:
 
 def leave_verify(run: Run, result: VerifyResult) -> None:
     """Record what was read and what was wrong."""
-    heading = "Verified" if result.success else "DAMAGED" if result.problems else "There is no snapshot to verify"
+    verified = {"all": "Verified", "sample": "Structure and a sample verified", "structure": "Structure verified"}
+    heading = (
+        verified[result.level] if result.success else "DAMAGED" if result.problems else "There is no snapshot to verify"
+    )
     run.markdown(
         "verify-verdict",
         page(
@@ -78,6 +81,8 @@ def leave_verify(run: Run, result: VerifyResult) -> None:
                 (
                     ("Snapshots", f"{len(result.snapshot_ids):,}"),
                     ("Read again", f"{result.objects:,} objects, {result.bytes:,} bytes"),
+                    ("Never read from here", f"{result.ages.never:,} objects"),
+                    ("Not read since", f"{result.ages.oldest:%Y-%m-%d}" if result.ages.oldest else ""),
                 )
             ),
             ("What is wrong", bullets(result.problems)),

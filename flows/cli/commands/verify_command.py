@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Config, Flow, Json, Options, Traceback
+from flows.cli.options import Config, Flow, Json, Options, Traceback, command_error, from_request
 from flows.requests import VerifyRequest
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "verify",
     "verify latest",
+    "verify --structure",
+    "verify --sample 5%",
 )
 
 
@@ -27,15 +29,23 @@ def verify(
         str | None,
         typer.Argument(metavar="[SNAPSHOT]", help="One snapshot (default: every one).", show_default=False),
     ] = None,
+    structure: Annotated[bool, from_request(VerifyRequest, "structure")] = False,
+    sample: Annotated[str | None, from_request(VerifyRequest, "sample", metavar="PERCENT")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Read everything (the default).")] = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Read every object again, and check hashes and digests."""
+    """Read every object again, and check hashes and digests; or only a part of them, or none."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        result = options.runner(flow).perform(_verb, VerifyRequest(snapshot=snapshot))
+        if structure + (sample is not None) + everything > 1:
+            raise command_error("--structure, --sample and --all exclude each other.", "Choose one.")
+        request = VerifyRequest(
+            snapshot=snapshot, structure=structure, sample=_percent(sample) if sample is not None else None
+        )
+        result = options.runner(flow).perform(_verb, request)
 
         def show(console: Console) -> None:
             from flows.cli.printing.closing_summaries import print_verify
@@ -43,6 +53,17 @@ def verify(
             print_verify(console, result)
 
         options.finish(result.as_json(), show, 0 if result.success else 1)
+
+
+def _percent(text: str) -> float:
+    """The number in `5%` or `5`; raises CommandError."""
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent <= 100:
+        raise command_error(f"{text!r} is no part of the whole.", "Name a percentage: --sample 5%.")
+    return percent
 
 
 def _verb() -> Verb[VerifyRequest, VerifyResult]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich import filesize
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from edms_tasks.inventory.model import Finding
     from edms_tasks.manifest import Manifest, TableEntry
+    from edms_tasks.repository.seen_whole import Ages
     from flows.backing_up.backup_result import BackupResult
     from flows.inspection import Inspection
     from flows.listing import Listing
@@ -115,13 +117,34 @@ def print_verify(console: Console, result: VerifyResult) -> None:
     read = f"{snapshots}, {objects}, {filesize.decimal(result.bytes)}"
     for note in result.notes:
         line(console, f"! {note}")
-    if result.success:
+    if result.success and result.level == "structure":
+        line(console, f"✓ structure verified: {snapshots}; every object is there, and none was read")
+    elif result.success and result.level == "sample":
+        line(
+            console,
+            f"✓ structure verified, and {objects}, {filesize.decimal(result.bytes)} of {snapshots} read again and correct",
+        )
+    elif result.success:
         line(console, f"✓ verified: {read} read again and correct")
     elif not result.problems:
         line(console, "✗ there is no snapshot to verify")
     else:
         line(console, f"✗ DAMAGED: {count_text(len(result.problems), 'problem')} in {read}")
         print_problems(console, result.problems)
+    print_ages(console, result.ages)
+
+
+def print_ages(console: Console, ages: Ages) -> None:
+    """Print how long ago the objects were read whole, by runs on this machine."""
+    if ages.problem:
+        line(console, f"! when objects were last read is not known: {ages.problem}")
+    elif ages.oldest is not None:
+        days = max(0, (datetime.now(UTC) - ages.oldest).days)
+        since = "today" if not days else "yesterday" if days == 1 else f"{days} days ago"
+        never = f"; {count_text(ages.never, 'object')} never from here" if ages.never else ""
+        line(console, f"last read the object that was read the longest time ago: {since}{never}")
+    elif ages.never:
+        line(console, f"last read {count_text(ages.never, 'object')} never from here")
 
 
 def print_listing(console: Console, listing: Listing) -> None:
@@ -159,6 +182,7 @@ def print_listing(console: Console, listing: Listing) -> None:
                 line(console, f"held      {found.id[:12]} by {hold}")
         if listing.pruned and not listing.all:
             line(console, f"pruned    {count_text(listing.pruned, 'earlier snapshot')}")
+    print_ages(console, listing.ages)
     for name in listing.damaged:
         line(console, f"✗ {name[:12]}  its manifest is damaged; keep the file for analysis")
     if listing.others and not listing.all:

@@ -1,0 +1,1 @@
+"""Verification levels, and when each object was last read."""
