@@ -57,7 +57,12 @@ class VerifyResult:
 
     def log_facts(self) -> LogFacts:
         """What the repository's log says of it."""
-        facts = {"snapshots": len(self.snapshot_ids), "objects": self.objects, "problems": len(self.problems)}
+        facts = {
+            "level": self.level,
+            "snapshots": len(self.snapshot_ids),
+            "objects": self.objects,
+            "problems": len(self.problems),
+        }
         only = self.snapshot_ids[0] if len(self.snapshot_ids) == 1 else None
         return LogFacts(self.success, snapshot=only, facts=facts)
 
