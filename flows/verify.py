@@ -24,9 +24,9 @@ from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
 from flows.tasks.open_tasks import keep_while_reading
 from flows.tasks.verify_tasks import verify_snapshot
+from flows.verifying.listed_objects import NamedObject, list_objects, named_objects, structure_problems
 from flows.verifying.reading_record import note_read
 from flows.verifying.sampling import choose_sample, read_sample
-from flows.verifying.structure_check import NamedObject, list_objects, named_objects, structure_problems
 
 Level = Literal["all", "sample", "structure"]
 

@@ -10,7 +10,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.repository.seen_whole import SeenWhole
 from flows.running.flow_decorators import task
 from flows.running.run import Run
-from flows.verifying.structure_check import NamedObject
+from flows.verifying.listed_objects import NamedObject
 
 _BATCH_BYTES = 64 * 1024 * 1024
 _BATCH_OBJECTS = 256

@@ -17,8 +17,8 @@ from edms_tasks.errors import TerminalError
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository.seen_whole import SeenWhole
 from flows.cli.app import app
+from flows.verifying.listed_objects import NamedObject
 from flows.verifying.sampling import choose_sample
-from flows.verifying.structure_check import NamedObject
 from tests.backed_up import BackedUpSystems
 from tests.retention.conftest import local, signed  # noqa: F401 - fixtures
 from tests.retention.library import Library
