@@ -162,6 +162,7 @@ class FileIndex(Value):
     digest: str  # order-independent over (path, kind, size, sha256); 32 hex digits
     index: tuple[ObjectRef, ...]
     packs: tuple[ObjectRef, ...]
+    pack_bytes: dict[str, int] = Field(default={})  # pack (SHA-256) -> bytes in it, unpacked; absent if not recorded
 
 
 class FileNameState(Value):

@@ -36,6 +36,19 @@ class RetentionSettings(Section):
         description="Where the repository is no local folder: how long an object that no snapshot needs is left alone.",
     )
 
+    repack_above: int = Field(
+        default=50,
+        ge=1,
+        le=99,
+        description="With a rule: if more than that many percent of a pack of files are not needed any more, store the rest again.",
+    )
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether anything says what to keep, so that the rest is pruned."""
+        numbers = (self.keep_last, self.keep_hourly, self.keep_daily, self.keep_weekly, self.keep_monthly)
+        return any((*numbers, self.keep_yearly, self.keep_within))
+
     @field_validator("timezone")
     @classmethod
     def _is_known(cls, name: str) -> str:

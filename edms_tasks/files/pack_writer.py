@@ -66,6 +66,7 @@ class _UnderWay(NamedTuple):
     """A pack that is being stored, and the files that were read before it was closed."""
 
     number: int
+    size: int  # of its content
     stored: Future[Future[ObjectRef]] | None  # compressed, then written; none for a pack that stayed empty
     rows: list[_Row]
 
@@ -86,6 +87,7 @@ class Packer:
             ahead: how many packs may be under way, besides the one that is being filled.
         """
         self.path = folder / "read.parquet"
+        self.sizes: dict[str, int] = {}  # of new packs: bytes in it, unpacked
         self._repository = repository
         self._threads = threads
         self._writers = writers
@@ -196,7 +198,7 @@ class Packer:
 
     def _send(self, number: int, content: Sequence[bytes], rows: list[_Row]) -> None:
         stored = self._threads.submit(self._store, content) if content else None
-        self._under_way.append(_UnderWay(number, stored, rows))
+        self._under_way.append(_UnderWay(number, sum(map(len, content)), stored, rows))
         while len(self._under_way) > self._ahead:
             self._settle()
 
@@ -204,9 +206,10 @@ class Packer:
         return self._writers.submit(self._repository.put_bytes, *_compressed(content))
 
     def _settle(self) -> None:
-        number, stored, rows = self._under_way.popleft()
+        number, size, stored, rows = self._under_way.popleft()
         if stored is not None:
-            self._packs[number] = stored.result().result()
+            ref = self._packs[number] = stored.result().result()
+            self.sizes[ref.sha256] = size
         if rows:
             self._writer.write_batch(self._batch(rows))
 

@@ -10,10 +10,11 @@ import itertools
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -67,6 +68,12 @@ _CONTENTS = f"""
     ORDER BY sha256
 """
 
+_USE_OF_PACKS = """
+    SELECT part."object", CAST(sum(part.length) AS BIGINT), CAST(max(part."offset" + part.length) AS BIGINT)
+    FROM (SELECT DISTINCT part FROM (SELECT unnest(parts) AS part FROM previously))
+    GROUP BY 1
+"""
+
 _LINKS = f"""
     SELECT path
     FROM {_LISTING} SEMI JOIN (SELECT position FROM {_UNCHANGED} UNION ALL SELECT position FROM {_READ}) USING (position)
@@ -102,6 +109,13 @@ _INDEX = f"""
 """
 
 
+class _KnownPacks(NamedTuple):
+    """Packs of the previous index that are used again, by name, and the bytes in each."""
+
+    packs: dict[str, ObjectRef]
+    sizes: dict[str, int]
+
+
 def index_files(
     root: FileRoot,
     repository: Repository,
@@ -112,6 +126,7 @@ def index_files(
     scratch: Path,
     progress: Progress | None = None,
     jobs: int = 2,
+    repack_above: int | None = None,
 ) -> tuple[FileIndex, tuple[Finding, ...]]:
     """Store a root's files; returns its index and what could not be kept as it is.
 
@@ -124,6 +139,8 @@ def index_files(
         scratch: folder for temporary files.
         progress: told how many files have to be read, and how many are done.
         jobs: how many threads read, compress and store.
+        repack_above: if more than that many percent of a pack belong to no file any more, its files are read and stored again,
+            so that the pack can be pruned; None: never.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     troubles, meter = Troubles(root.name), Meter(progress)
@@ -135,7 +152,7 @@ def index_files(
         found = walk(base, troubles.tell, leave_out=leave_out, ours=ours)
         with ThreadPoolExecutor(1) as beside:
             listed = beside.submit(write_listing, found, folder / "listing.parquet")
-            known = _know(previous, repository, folder, troubles, workspace, opened)
+            known = _know(previous, repository, folder, troubles, workspace, opened, repack_above)
             listed.result()
         _relate(workspace, _LISTING, [folder / "listing.parquet"])
         _write(workspace, _COMPARE, folder / "unchanged.parquet")
@@ -159,8 +176,9 @@ def _know(
     troubles: Troubles,
     workspace: _Connection,
     opened: ExitStack,
-) -> dict[str, ObjectRef]:
-    """Make the relation of the previous index's files whose packs are still there; returns those packs by name."""
+    repack_above: int | None,
+) -> _KnownPacks:
+    """Make the relation of the previous index's files in packs that are used again; returns those packs."""
     paths: tuple[Path, ...] = ()
     if previous is not None and previous.index:
         try:
@@ -171,11 +189,20 @@ def _know(
         nothing = folder / "nothing.parquet"
         pq.write_table(SCHEMA.empty_table(), nothing)
         _relate(workspace, _PREVIOUS, [nothing])
-        return {}
-    there = {ref.sha256: ref for ref in previous.packs if repository.has(ref)}
+        return _KnownPacks({}, {})
+    _relate(workspace, "previously", paths)
+    used = {name: (needed, end) for name, needed, end in workspace.execute(_USE_OF_PACKS).fetchall()}
+    sizes = {name: previous.pack_bytes.get(name, end) for name, (_, end) in used.items()}
+    # What is needed is what the previous snapshot needs: a file that only moved or was touched is no reason to store it again.
+    unneeded = {
+        name
+        for name, (needed, _) in used.items()
+        if repack_above is not None and (sizes[name] - needed) * 100 > sizes[name] * repack_above
+    }
+    there = {ref.sha256: ref for ref in previous.packs if ref.sha256 not in unneeded and repository.has(ref)}
     gone = [ref.sha256 for ref in previous.packs if ref.sha256 not in there]
     _relate(workspace, _PREVIOUS, paths, "kind = 'file'" + (f" AND NOT {_has_any(gone)}" if gone else ""))
-    return there
+    return _KnownPacks(there, {name: size for name, size in sizes.items() if name in there})
 
 
 def _read_changed(
@@ -183,12 +210,12 @@ def _read_changed(
     workspace: _Connection,
     repository: Repository,
     folder: Path,
-    known: Mapping[str, ObjectRef],
+    known: _KnownPacks,
     troubles: Troubles,
     meter: Meter,
     jobs: int,
-) -> dict[str, ObjectRef]:
-    """Read and pack what is not unchanged, and make the relation of it; returns all packs by name."""
+) -> _KnownPacks:
+    """Read and pack what is not unchanged, and make the relation of it; returns all packs."""
     with (
         ThreadPoolExecutor(_WRITERS) as writers,
         ThreadPoolExecutor(jobs) as threads,
@@ -197,14 +224,14 @@ def _read_changed(
         changed = _rows(workspace, _CHANGED)
         first = next(changed, None)
         if first is not None:
-            packer.know(_batches(workspace, _CONTENTS), known)
+            packer.know(_batches(workspace, _CONTENTS), known.packs)
             files = (FileToRead(*row) for row in itertools.chain([first], changed))
             for group in read_ahead(base, files, threads, ahead=4 * jobs):
                 for read in group:
                     _take(base, read, packer, troubles, meter)
         packs = packer.finish()
     _relate(workspace, _READ, [packer.path])
-    return {**known, **packs}
+    return _KnownPacks({**known.packs, **packs}, {**known.sizes, **packer.sizes})
 
 
 def _take(base: bytes, read: Read, packer: Packer, troubles: Troubles, meter: Meter) -> None:
@@ -224,7 +251,7 @@ def _take(base: bytes, read: Read, packer: Packer, troubles: Troubles, meter: Me
 
 
 def _write_index(
-    root: FileRoot, workspace: _Connection, repository: Repository, folder: Path, packs: Mapping[str, ObjectRef]
+    root: FileRoot, workspace: _Connection, repository: Repository, folder: Path, known: _KnownPacks
 ) -> FileIndex:
     paths = write_index(_batches(workspace, _INDEX), folder)
     files, size, used = 0, 0, []
@@ -242,7 +269,8 @@ def _write_index(
         bytes=size,
         digest=digest_of(paths, workspace),
         index=tuple(repository.put_file(path, keep_copy=True) for path in paths),
-        packs=tuple(packs[name] for (name,) in used),
+        packs=tuple(known.packs[name] for (name,) in used),
+        pack_bytes={name: known.sizes[name] for (name,) in used},
     )
 
 

@@ -52,6 +52,7 @@ def store_files(
             scratch=folder,
             progress=advance,
             jobs=run.settings.jobs,
+            repack_above=run.settings.retention.repack_above if run.settings.retention.has_rule else None,
         )
     return StoredRoot(index, tuple(findings))
 
