@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edms_tasks.errors import SettingsError
+from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
 from edms_tasks.soft_reference_settings import Section, SoftReferenceSettings
 
@@ -61,37 +62,6 @@ class EdmsSettings(Section):
     unapplied_migrations: Literal["refuse", "record"] = Field(
         default="refuse",
         description="Refuse to back up a database whose migrations are behind, or record it as a finding.",
-    )
-
-
-class RepositorySettings(Section):
-    """The repository."""
-
-    id: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="The id of the repository (in its config.json). Another one is refused.",
-    )
-    url: str = Field(default="edms-backups", description="A folder or any fsspec URL.")
-    options: dict[str, SecretStr] = Field(default={}, description="Options of the fsspec file system; secrets allowed.")
-    write_key: Path | None = Field(
-        default=None,
-        description="File of this machine's write key, with which it encrypts and signs backups. It reads none.",
-    )
-    identity: Path | None = Field(
-        default=None,
-        description="File of the recovery key, which reads backups. Without the file this machine can only make them.",
-    )
-    passphrase: SecretStr | None = Field(
-        default=None, description="Instead of a recovery key, a passphrase that was given to the repository."
-    )
-    signers: tuple[str, ...] = Field(
-        default=(),
-        description="Public signing keys of other machines that back up into an unencrypted repository; `edms-backup key list` shows them.",
-    )
-    copies: Path | None = Field(
-        default=None,
-        description="Folder for copies of manifests and indexes of files, for a remote or encrypted repository; default: in workdir.",
     )
 
 

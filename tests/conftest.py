@@ -21,6 +21,9 @@ from tests.memory import folder_in_memory
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
 from tests.restored_system import RecoveredSystems
+from tests.stores.s3_places import new_bucket
+from tests.stores.sftp_server import SftpServer
+from tests.stores.swift_server import S3Account, SwiftServer
 from tests.warm_python import warm_python
 
 # The same examples in every run: what changed is the code. `EDMS_BACKUP_EXPLORE=1` tries new ones.
@@ -56,6 +59,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: what comes last runs alone while the other processes have nothing left to do."""
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def s3_account() -> Iterator[S3Account]:
+    """A running S3 server of our own, and who may do everything there."""
+    server = SwiftServer()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_bucket(s3_account: S3Account) -> str:
+    """A bucket for everybody who uses a folder of their own in it."""
+    return new_bucket(s3_account)
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
+    """A running OpenSSH server of our own, for SFTP alone."""
+    server = SftpServer(tmp_path_factory.mktemp("sftp"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ WORDS = {
     "settings",
     "soft_reference_settings",
     "retention_settings",
+    "repository_settings",
     "manifest",
     "durable",
     "unknown_names",

@@ -1,7 +1,8 @@
-"""A folder of named bytes on any fsspec file system: the only interface that the repository needs.
+"""A folder of named bytes: the only interface that the repository needs, and what any fsspec file system makes of it.
 
-A write is atomic: the name appears with all its bytes or not at all. On a local file system it is also durable when
-`write` returns: file and folder have been synced. Exceptions of the file system become `EdmsBackupError`s.
+S3 and SFTP have requests of their own in `backends/`. A write is atomic: the name appears with all its bytes or not at all. On a
+local file system it is also durable when `write` returns: file and folder have been synced. Exceptions of the file system become
+`EdmsBackupError`s.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import errno
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -25,12 +26,32 @@ from edms_tasks.settings import RepositorySettings
 BLOCK = 1024 * 1024
 
 # Object stores make an upload visible only when it is complete; a rename there would copy every byte again.
-_ATOMIC_UPLOAD = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl"})
+_ATOMIC_UPLOAD = frozenset({"gs", "gcs", "az", "abfs", "adl"})
+_S3, _SFTP = frozenset({"s3", "s3a"}), frozenset({"sftp", "ssh"})
 
 
 def open_backend(settings: RepositorySettings) -> Backend:
     """The backend for the URL in the settings; nothing is read or written yet."""
+    scheme = urlsplit(settings.url).scheme
     display = _without_secrets(settings.url)
+    if settings.immutable_days is not None and scheme not in _S3:
+        raise SettingsError(
+            "This repository cannot be made immutable.",
+            where=f"{display}: [repository] immutable_days",
+            why="Only S3 stores have object lock.",
+            fix="Use a bucket with object lock, or remove the setting and protect the folder otherwise: docs/storage.md.",
+        )
+    if scheme in _S3 | _SFTP:
+        from edms_tasks.repository.backends.opening import open_store_backend
+
+        return open_store_backend(settings)
+    if settings.upload_limit is not None or settings.download_limit is not None:
+        raise SettingsError(
+            "The bandwidth to this repository cannot be limited.",
+            where=f"{display}: [repository] upload_limit, download_limit",
+            why="Limits are for S3 and SFTP.",
+            fix="Remove the settings.",
+        )
     options = {name: value.get_secret_value() for name, value in settings.options.items()}
     try:
         file_system, root = url_to_fs(settings.url, **options)
@@ -47,7 +68,7 @@ def open_backend(settings: RepositorySettings) -> Backend:
 
 
 class Backend:
-    """A folder on any fsspec file system."""
+    """A folder on any fsspec file system; other backends replace its methods."""
 
     local_folder: Path | None = None
 
@@ -92,6 +113,46 @@ class Backend:
                 yield block
         finally:
             file.close()
+
+    def opened(self, name: str) -> tuple[int, Iterator[bytes]]:
+        """The size of a file and its bytes in blocks; raises FileNotFoundError."""
+        size = self.size(name)
+        if size is None:
+            raise FileNotFoundError(name)
+        return size, self.blocks(name)
+
+    def size_when_listed(self, name: str) -> int | None:
+        """The size of a file; within `listed_once` it may come from a listing that is as old as that."""
+        return self.size(name)
+
+    def listed_once(self) -> AbstractContextManager[None]:
+        """While no other run adds or removes files, a server is asked what there is only once."""
+        return nullcontext()
+
+    def refuses_to_replace(self, name: str, data: bytes) -> bool:
+        """Whether `create` is one step here, so that of two runs only one can create a file; tried on one that exists."""
+        return True
+
+    def age(self, name: str) -> float | None:
+        """Seconds since a file was written, by the server's clock; None if it does not tell."""
+        probe = f"locks/clock-{secrets.token_hex(8)}"
+        try:
+            self.write(probe, [b""])
+            try:
+                return (self.modified(probe) - self.modified(name)).total_seconds()
+            finally:
+                self.remove(probe)
+        except (NotImplementedError, FileNotFoundError):
+            return None
+
+    retains: bool = False
+    """Whether what is written is kept from being changed or removed for some days."""
+
+    def retain(self, names: Iterable[str]) -> None:
+        """Keep files from being changed or removed for the days in the settings, counted from now."""
+
+    def require_immutable(self) -> None:
+        """Raise SettingsError if the store cannot keep files for the days in the settings."""
 
     def names(self, folder: str) -> Iterator[tuple[str, int]]:
         """Names of all files below `folder`, sorted, each with its size in bytes."""

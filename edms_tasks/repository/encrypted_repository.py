@@ -29,6 +29,7 @@ def make_encrypted(settings: RepositorySettings, machine: str) -> RepositoryConf
     assert settings.write_key is not None and settings.identity is not None
     backend = open_backend(settings)
     require_empty(backend)
+    backend.require_immutable()
     if settings.write_key.exists():
         raise SettingsError(
             "The file for the write key exists.",

@@ -1,13 +1,15 @@
 """The repository's lock: one run at a time may write.
 
 Where the repository is a local folder the kernel keeps the lock (`flock`), so a killed run's lock is gone with it.
-Elsewhere the lock is an object that is created only if absent and renewed while its holder runs. It is void if it was not
-renewed for `VOID_SECONDS`, or if its holder ran on this host and no longer exists.
+Elsewhere the lock is an object that is created only if absent and renewed while its holder runs. It is taken over if it was not
+renewed for `VOID_SECONDS` by the server's clock, or if its holder ran on this machine and no longer exists. Whether the store really
+creates an object only once is tried each time; where it does not, runs write claims and wait until they see each other's.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,12 @@ from edms_tasks.repository.backend import Backend
 NAME = "locks/repository.json"
 RENEW_SECONDS = 20.0
 VOID_SECONDS = 120.0
+SKEW_SECONDS = 600.0
+"""So much may the clocks of two hosts differ, where the server does not tell the age of a lock."""
+
+SETTLE_SECONDS = 5.0
+_CLAIM = "locks/claim-"
+_TICKET = "locks/takeover-"
 _LARGEST = 64 * 1024
 
 
@@ -59,40 +68,102 @@ def _hold_folder(backend: Backend, path: Path, purpose: str) -> Iterator[Callabl
 @contextmanager
 def _hold_object(backend: Backend, purpose: str) -> Iterator[Callable[[], bool]]:
     body = holder_body(purpose)
-    if not backend.create(NAME, json.dumps(body).encode()):
-        holder = _read(backend)
-        is_ours = holder == body  # the store carried out a request whose answer was lost, and then the repeated one
-        if holder is not None and not is_ours and not is_void(holder):
-            raise _locked(backend, holder)
-        # Remove the lock only if it is still the void one: another run may have taken it meanwhile.
-        if holder is not None and not is_ours and _read(backend) == holder:
-            backend.remove(NAME)
-        if not is_ours and not backend.create(NAME, json.dumps(body).encode()) and _read(backend) != body:
-            raise _locked(backend, _read(backend) or {})
+    name = _taken(backend, body)
     stop, lost = threading.Event(), threading.Event()
-    keeper = threading.Thread(target=_renew, args=(backend, body, stop, lost), name="repository lock", daemon=True)
+    keeper = threading.Thread(
+        target=_renew, args=(backend, name, body, stop, lost), name="repository lock", daemon=True
+    )
     keeper.start()
 
     def still_held() -> bool:
-        return not lost.is_set() and (_read(backend) or {}).get("token") == body["token"]
+        return not lost.is_set() and (_read(backend, name) or {}).get("token") == body["token"]
 
     try:
         yield still_held
     finally:
         stop.set()
         keeper.join()
-        if still_held():
-            backend.remove(NAME)
+        for one in {name, NAME}:
+            if (_read(backend, one) or {}).get("token") == body["token"]:
+                backend.remove(one)
 
 
-def _renew(backend: Backend, body: dict[str, Any], stop: threading.Event, lost: threading.Event) -> None:
+def _taken(backend: Backend, body: dict[str, Any]) -> str:
+    """Take the lock; returns the name of the object that says so. Raises RepositoryLocked."""
+    # Read first: a store that ignores the condition of a write would replace another run's lock.
+    holder = _read(backend)
+    if holder is not None:
+        if holder and not is_over(backend, NAME, holder):
+            raise _locked(backend, holder)
+        _take_over(backend, holder, body)
+    elif not _created(backend, NAME, body):
+        raise _locked(backend, _read(backend) or {})
+    if backend.refuses_to_replace(NAME, json.dumps(body | {"again": True}).encode()):
+        return NAME
+    return _claimed(backend, body)
+
+
+def _take_over(backend: Backend, holder: dict[str, Any], body: dict[str, Any]) -> None:
+    """Replace the lock of a run that is gone. Of several runs that find it so, the one that creates the ticket may."""
+    of = hashlib.sha256(json.dumps(holder, sort_keys=True).encode()).hexdigest()[:16]
+    ticket = f"{_TICKET}{of}.json"
+    if not _created(backend, ticket, body):
+        other = _read(backend, ticket)
+        if other is None or not is_over(backend, ticket, other):
+            raise _locked(backend, other or {})
+        backend.remove(ticket)
+        if not _created(backend, ticket, body):
+            raise _locked(backend, _read(backend, ticket) or {})
+    try:
+        if _read(backend) != holder:
+            raise _locked(backend, _read(backend) or {})
+        backend.remove(NAME)
+        if not _created(backend, NAME, body):
+            raise _locked(backend, _read(backend) or {})
+    finally:
+        backend.remove(ticket)
+
+
+def _claimed(backend: Backend, body: dict[str, Any]) -> str:
+    """Take the lock of a store that cannot create an object only once; returns the name of the claim.
+
+    Each run writes a claim of its own, waits until every claim can be seen, and yields to whoever holds the lock, or else claims it
+    with a lower token. This relies on a listing showing after `SETTLE_SECONDS` what was written before.
+    """
+    mine = f"{_CLAIM}{body['token']}.json"
+    backend.write(mine, [json.dumps(body).encode()])
+    time.sleep(SETTLE_SECONDS)
+    for name, _ in list(backend.names("locks")):
+        if not name.startswith(_CLAIM) or name == mine:
+            continue
+        other = _read(backend, name)
+        if other is None:
+            continue
+        if is_over(backend, name, other):
+            backend.remove(name)
+        elif other.get("held") or str(other.get("token")) < body["token"]:
+            backend.remove(mine)
+            if (_read(backend) or {}).get("token") == body["token"]:
+                backend.remove(NAME)
+            raise _locked(backend, other)
+    body["held"] = True
+    backend.write(mine, [json.dumps(body).encode()])
+    return mine
+
+
+def _created(backend: Backend, name: str, body: dict[str, Any]) -> bool:
+    """Whether the object was created by this run: perhaps by a request whose answer was lost."""
+    return backend.create(name, json.dumps(body).encode()) or _read(backend, name) == body
+
+
+def _renew(backend: Backend, name: str, body: dict[str, Any], stop: threading.Event, lost: threading.Event) -> None:
     renewed = time.monotonic()
     while not stop.wait(RENEW_SECONDS):
         try:
-            if (_read(backend) or {}).get("token") != body["token"]:
+            if (_read(backend, name) or {}).get("token") != body["token"]:
                 lost.set()
                 return
-            backend.write(NAME, [json.dumps(body | {"renewed": time.time()}).encode()])
+            backend.write(name, [json.dumps(body | {"renewed": time.time()}).encode()])
             renewed = time.monotonic()
         except EdmsBackupError:
             # The backend may answer again; until other runs find the lock void, it is still held.
@@ -101,12 +172,37 @@ def _renew(backend: Backend, body: dict[str, Any], stop: threading.Event, lost: 
                 return
 
 
+def holders(backend: Backend) -> dict[str, dict[str, Any]]:
+    """What keeps runs from writing, by the name of the object: the lock, claims, tickets. Not of a folder on this machine."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, _ in list(backend.names("locks")):
+        if name == NAME or name.startswith((_CLAIM, _TICKET)):
+            body = _read(backend, name)
+            if body is not None:
+                found[name] = body
+    return found
+
+
+def is_over(backend: Backend, name: str, holder: dict[str, Any]) -> bool:
+    """Whether a holder is provably gone: its process, on this machine; or its lock was not renewed, by the server's own clock."""
+    if _is_dead(holder):
+        return True
+    age = backend.age(name)
+    if age is not None:
+        return age > VOID_SECONDS
+    try:
+        return time.time() - float(holder["renewed"]) > VOID_SECONDS + SKEW_SECONDS
+    except (KeyError, TypeError, ValueError):
+        return True  # not written by a run of this tool
+
+
 def holder_body(purpose: str) -> dict[str, Any]:
     """Who holds a lock, as it is written down."""
     return {
         "token": secrets.token_hex(16),
         "pid": os.getpid(),
         "host": socket.gethostname(),
+        "machine": _machine(),
         "purpose": purpose,
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "renewed": time.time(),
@@ -118,9 +214,31 @@ def is_void(holder: dict[str, Any], seconds: float | None = None) -> bool:
     try:
         if time.time() - float(holder["renewed"]) > (VOID_SECONDS if seconds is None else seconds):
             return True
-        return holder["host"] == socket.gethostname() and not _lives(int(holder["pid"]))
     except (KeyError, TypeError, ValueError):
         return True  # not written by a run of this tool, or only in part
+    return _is_dead(holder)
+
+
+def _is_dead(holder: dict[str, Any]) -> bool:
+    """Whether the process is known to be gone. A host of the same name may be another one, as of containers: then nobody knows."""
+    try:
+        return (
+            holder["host"] == socket.gethostname()
+            and holder["machine"] == _machine()
+            and not _lives(int(holder["pid"]))
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+@cache
+def _machine() -> str:
+    """This boot of this machine, and the space in which its process ids count."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return secrets.token_hex(16)  # not known: no other process is of the same
 
 
 def _lives(pid: int) -> bool:
@@ -135,9 +253,9 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _read(backend: Backend) -> dict[str, Any] | None:
+def _read(backend: Backend, name: str = NAME) -> dict[str, Any] | None:
     try:
-        return _parsed(backend.read(NAME, _LARGEST))
+        return _parsed(backend.read(name, _LARGEST))
     except FileNotFoundError:
         return None
 
@@ -156,5 +274,8 @@ def _locked(backend: Backend, holder: dict[str, Any]) -> RepositoryLocked:
         f"Another run holds the repository: {holder.get('purpose', 'unknown')}.",
         where=backend.display,
         why=who,
-        fix="Wait until it has ended. If that process is gone, run the command again.",
+        fix="Wait until it has ended."
+        if backend.local_folder is not None
+        else f"Wait until it has ended. If it is gone, its lock is taken over {VOID_SECONDS:.0f} seconds after it was last renewed;"
+        " to remove it at once: `edms-backup unlock`.",
     )

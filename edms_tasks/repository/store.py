@@ -74,6 +74,7 @@ class Repository:
         backend = open_backend(settings)
         if backend.size(CONFIG) is None:
             require_empty(backend)
+            backend.require_immutable()
             if config is None and (settings.write_key is not None or settings.identity is not None):
                 raise SettingsError(
                     "There is no repository here, and the settings name keys for one.",
@@ -236,6 +237,9 @@ class Repository:
         """Write the manifest, atomically and last; returns the snapshot's id."""
         if self._still_locked is not None and not self._still_locked():
             raise _lock_lost(self.display)
+        if self._backend.retains:
+            named = Manifest.from_json(manifest, where=self.display).objects().values()
+            self._backend.retain({self.stored_name(ref) for ref in named})
         return self._manifests.write(manifest)
 
     def read_snapshot(self, snapshot_id: str) -> bytes:
@@ -282,7 +286,7 @@ class Repository:
     @contextmanager
     def lock(self, purpose: str) -> Iterator[None]:
         """Hold the repository for writing; raises RepositoryLocked while another run does."""
-        with hold(self._backend, purpose) as still_held:
+        with hold(self._backend, purpose) as still_held, self._backend.listed_once():
             self._still_locked = still_held
             try:
                 yield
@@ -292,6 +296,7 @@ class Repository:
     def begin(self) -> str:
         """Record that a run begins to write; if it is killed, the next `finish` removes its leftovers."""
         self.require_write_key()
+        self._backend.require_immutable()
         upgrade_config(self._backend)
         run = secrets.token_hex(8)
         record = {"run": run, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}

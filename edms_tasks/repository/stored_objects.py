@@ -110,7 +110,7 @@ class StoredObjects:
 
     def has(self, ref: ObjectRef) -> bool:
         """Whether an object of that content exists, by name and size; its bytes are not read."""
-        stored = self._backend.size(self.stored_name(ref))
+        stored = self._backend.size_when_listed(self.stored_name(ref))
         return stored is not None and self._codec.may_hold(stored, ref.size)
 
     def may_be(self, ref: ObjectRef, stored: int) -> bool:
@@ -147,13 +147,14 @@ class StoredObjects:
                 fix="Run `edms-backup verify` to see which snapshots use it, and restore another one.",
             )
 
-        stored = self._backend.size(name)
-        if stored is None:
-            raise damaged("It is missing.")
+        try:
+            stored, blocks = self._backend.opened(name)
+        except FileNotFoundError as error:
+            raise damaged("It is missing.") from error
         if not self._codec.may_hold(stored, ref.size):
             raise damaged(f"It has {stored} bytes, the snapshot says {ref.size}.")
         checked = _Checked(ref, damaged)
-        blocks, decode = self._backend.blocks(name), self._codec.decode
+        decode = self._codec.decode
         if not self._codec.reads and ref.sha256 in self._trusted and self._copies is not None and self._copies.has(ref):
             blocks, decode = self._copies.blocks(ref), PlainCodec().decode
         try:

@@ -30,6 +30,7 @@ from flows.cli.commands import (
     restore_command,
     rollback_command,
     show_command,
+    unlock_command,
     verify_command,
 )
 from flows.cli.options import Config, Json, Options, Traceback
@@ -87,6 +88,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "release": (hold_command.release, hold_command.RELEASE_EXAMPLES),
     "tag": (hold_command.tag, hold_command.TAG_EXAMPLES),
     "log": (log_command.log, log_command.EXAMPLES),
+    "unlock": (unlock_command.unlock, unlock_command.EXAMPLES),
     "rollback": (rollback_command.rollback, rollback_command.EXAMPLES),
     "demo": (demo_command.demo, demo_command.EXAMPLES),
 }

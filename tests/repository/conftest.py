@@ -13,6 +13,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import RepositorySettings
 from tests.repository.samples import Store
+from tests.stores.s3_places import s3_settings
 
 
 def encrypted_settings(folder: Path) -> RepositorySettings:
@@ -25,8 +26,14 @@ def encrypted_settings(folder: Path) -> RepositorySettings:
     )
 
 
-@pytest.fixture(params=["local", "memory", "encrypted"])
+@pytest.fixture(params=["local", "memory", "encrypted", "s3", "sftp"])
 def repository_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RepositorySettings]:
+    if request.param == "s3":
+        yield s3_settings(request.getfixturevalue("s3_account"), request.getfixturevalue("s3_bucket"), tmp_path.name)
+        return
+    if request.param == "sftp":
+        yield request.getfixturevalue("sftp_server").settings(tmp_path / "backups")
+        return
     if request.param == "local":
         yield RepositorySettings(url=str(tmp_path / "backups"))
         return

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from fsspec.core import url_to_fs
-
 from edms_tasks.inventory.model import Edms, EdmsIdentity
 from edms_tasks.manifest import Manifest, NativeSchema, ObjectRef
 from edms_tasks.repository import Repository
+from edms_tasks.repository.backend import open_backend
 from edms_tasks.settings import RepositorySettings
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,21 +62,20 @@ class Store:
     """The repository's place seen from outside, with its bytes in reach."""
 
     def __init__(self, settings: RepositorySettings) -> None:
-        self._fs, self._root = url_to_fs(settings.url)
+        self._backend = open_backend(settings)
         self._settings = settings
 
     def path_of(self, ref: ObjectRef) -> str:
-        return f"{self._root}/{Repository.open(self._settings).stored_name(ref)}"
+        return Repository.open(self._settings).stored_name(ref)
 
     def path_of_snapshot(self, snapshot_id: str) -> str:
-        return f"{self._root}/snapshots/{snapshot_id}.json"
+        return f"snapshots/{snapshot_id}.json"
 
     def read(self, path: str) -> bytes:
-        data: bytes = self._fs.cat_file(path)
-        return data
+        return b"".join(self._backend.blocks(path))
 
     def write(self, path: str, data: bytes) -> None:
-        self._fs.pipe_file(path, data)
+        self._backend.write(path, [data])
 
     def flip(self, path: str, position: int) -> None:
         data = bytearray(self.read(path))
@@ -85,9 +83,9 @@ class Store:
         self.write(path, bytes(data))
 
     def remove(self, path: str) -> None:
-        self._fs.rm_file(path)
+        self._backend.remove(path)
 
     def names(self) -> set[str]:
-        """All files but the lock, relative to the repository."""
-        found = {path[len(self._root) :].lstrip("/") for path in self._fs.find(self._root)}
-        return {name for name in found if not name.startswith("locks/")}
+        """All files but the lock."""
+        top = self._backend.top_level()
+        return {name for folder in top - {"locks"} for name, _ in self._backend.names(folder)} | (top & {"config.json"})

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import DamagedRepository, SettingsError
-from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings
 from tests.repository.samples import Store
@@ -24,16 +23,15 @@ def test_creating_twice_opens_the_same_repository(
 
 def test_opening_where_there_is_none_is_refused(repository_settings: RepositorySettings, tmp_path: Path) -> None:
     (tmp_path / "backups").mkdir(exist_ok=True)
-    settings = RepositorySettings(url=repository_settings.url + "/nowhere")
+    settings = repository_settings.model_copy(update={"url": repository_settings.url + "/nowhere"})
     with pytest.raises(SettingsError, match="no repository"):
         Repository.open(settings)
     Repository.create(repository_settings)  # so that there is something to clean up
 
 
 def test_a_folder_of_something_else_is_not_taken_over(store: Store, repository_settings: RepositorySettings) -> None:
-    path = store.path_of(ObjectRef(sha256="0" * 64, size=0)).split("/objects/")[0]
-    store.remove(f"{path}/config.json")
-    store.write(f"{path}/thesis.txt", b"ten years of work")
+    store.remove("config.json")
+    store.write("thesis.txt", b"ten years of work")
     with pytest.raises(SettingsError, match=r"thesis\.txt"):
         Repository.create(repository_settings)
 

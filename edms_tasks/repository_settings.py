@@ -1,0 +1,62 @@
+"""The settings' `[repository]`: where it is, what its server needs, and the keys to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from edms_tasks.soft_reference_settings import Section
+
+
+class RepositorySettings(Section):
+    """The repository."""
+
+    id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="The id of the repository (in its config.json). Another one is refused.",
+    )
+    url: str = Field(
+        default="edms-backups",
+        description="A folder, s3://BUCKET/FOLDER, sftp://USER@HOST/FOLDER, or any fsspec URL; see storage.md.",
+    )
+    options: dict[str, SecretStr] = Field(
+        default={}, description="Options of the store, such as key, secret and endpoint_url; secrets allowed."
+    )
+    upload_limit: int | None = Field(
+        default=None, gt=0, description="Bytes a second that are sent to an S3 or SFTP repository at most."
+    )
+    download_limit: int | None = Field(
+        default=None, gt=0, description="Bytes a second that are fetched from an S3 or SFTP repository at most."
+    )
+    immutable_days: int | None = Field(
+        default=None,
+        gt=0,
+        le=36_500,
+        description="Days for which what a backup wrote or used can be neither changed nor removed, by S3 object lock.",
+    )
+    immutable_mode: Literal["GOVERNANCE", "COMPLIANCE"] = Field(
+        default="GOVERNANCE",
+        description="Who may shorten that: users with the right to bypass it, or nobody at all.",
+    )
+    write_key: Path | None = Field(
+        default=None,
+        description="File of this machine's write key, with which it encrypts and signs backups. It reads none.",
+    )
+    identity: Path | None = Field(
+        default=None,
+        description="File of the recovery key, which reads backups. Without the file this machine can only make them.",
+    )
+    passphrase: SecretStr | None = Field(
+        default=None, description="Instead of a recovery key, a passphrase that was given to the repository."
+    )
+    signers: tuple[str, ...] = Field(
+        default=(),
+        description="Public signing keys of other machines that back up into an unencrypted repository; `edms-backup key list` shows them.",
+    )
+    copies: Path | None = Field(
+        default=None,
+        description="Folder for copies of manifests and indexes of files, for a remote or encrypted repository; default: in workdir.",
+    )
