@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from edms_tasks.databases.protocol import Measure, Part, View
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import FOUND, ROW_ID, Table
-from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.raw_table import RawTable, write_raw
 
 
 def extract_table(view: View, table: Table, folder: Path, chunk_rows: int, like: RawTable | None = None) -> RawTable:
@@ -71,11 +71,7 @@ def extract_part(view: View, table: Table, measure: Measure, part: Part, folder:
     rows = 0
     for piece in view.batches(table, measure, part, chunk_rows):
         path = folder / f"{len(files):06d}.parquet"
-        # Small row groups: each thread of DuckDB holds a whole one in memory.
-        group = max(1024, piece.num_rows // 4)
-        pq.write_table(
-            piece, path, row_group_size=group, compression="none", use_dictionary=False, write_statistics=False
-        )
+        write_raw(piece, path)
         files.append(path)
         rows += piece.num_rows
     return RawTable(table_id=table.id, rows=rows, encodings=measure.encodings, files=tuple(files))

@@ -9,23 +9,24 @@ are not stored again.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.chunks.chunk_file import write_chunk
-from edms_tasks.chunks.ordered_rows import OrderedRows, rows_with_keys
-from edms_tasks.digests.table_state import StateOfRows, dangling_examples, empty_state
+from edms_tasks.chunks.ordered_rows import OrderedRows, rows_by_columns, rows_with_keys
+from edms_tasks.digests.table_state import StateOfRows, empty_state
 from edms_tasks.errors import CheckFailed, DamagedRepository, RepositorySealed
 from edms_tasks.incremental.block_changes import BlockChanges, changes
+from edms_tasks.incremental.compared_rows import most_of_a_block
+from edms_tasks.incremental.known_rows import KnownRows
 from edms_tasks.incremental.previous_rows import StoredTable
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
-from edms_tasks.keys.joined_rows import joined
 from edms_tasks.manifest import Block, Chunk, Encoding, TableEntry, TableState
 from edms_tasks.proof.block_cuts import BLOCK_BYTES, Piece, cut_at_keys
 from edms_tasks.proof.block_hash import EMPTY_PROOF, differing, hash_columns, hash_table
@@ -95,71 +96,148 @@ class SerializedTable:
 
 
 def serialize_table(
-    table: Table, raw: RawTable, keys: CheckedKeys, folder: Path, chunk_rows: int, stored: StoredTable | None = None
+    table: Table,
+    raw: RawTable,
+    keys: CheckedKeys,
+    folder: Path,
+    chunk_rows: int,
+    stored: StoredTable | None = None,
+    known: KnownRows | None = None,
 ) -> SerializedTable:
     """Join the natural keys to a table's rows, prove them block by block, and write what is not stored yet to `folder` (created).
+
+    Args:
+        table: the table.
+        raw: its rows.
+        keys: the natural keys; of tables whose rows are all `known`, those of others suffice.
+        folder: for new chunks.
+        chunk_rows: the most rows of a block.
+        stored: what the previous snapshot has of the table.
+        known: blocks of the previous snapshot that are as they were, keys included; then `stored` is not needed.
 
     Raises:
         CheckFailed: the number of serialized rows differs from that of the raw ones.
     """
+    making = _Making(table, raw, keys, folder, chunk_rows)
     if not raw.rows:
         state = empty_state(table).model_copy(update={"proof": EMPTY_PROOF})
         return SerializedTable(table.id, keys.keys[table.id].natural_key, raw.encodings, state, (), (), {}, 0)
+    if known is not None:
+        return making.with_known_blocks(known)
     with keys.workspace.cursor() as cursor:
         before = stored.entry.ordered_by or () if stored else ()
         for rows in rows_with_keys(cursor, table, raw, keys, folder / "order", before):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+            making.empty_folder()
             try:
-                return _serialized(cursor, table, raw, keys, rows, folder, chunk_rows, stored)
+                return making.of_all_rows(rows, stored)
             except NotInOrder:
                 continue
     raise AssertionError("rows have no order")  # the last one, that of their texts, takes any rows
 
 
-def _serialized(
-    cursor: duckdb.DuckDBPyConnection,
-    table: Table,
-    raw: RawTable,
-    keys: CheckedKeys,
-    rows: OrderedRows,
-    folder: Path,
-    chunk_rows: int,
-    stored: StoredTable | None,
-) -> SerializedTable:
-    key = keys.keys[table.id]
-    if stored is not None and not stored.has_form(rows.schema, rows.columns):
-        stored = None
-    cuts = cuts_of(stored.entry, rows.schema) if stored and rows.columns else []
-    # A block may grow by half before it is cut in two: otherwise one character more would do it.
-    most_rows, most_bytes = (chunk_rows * 3 // 2, BLOCK_BYTES * 3 // 2) if stored else (chunk_rows, BLOCK_BYTES)
-    state = StateOfRows(table)
-    made = []
-    for number, piece in enumerate(cut_at_keys(rows.tables, rows.columns, cuts, rows=most_rows, size=most_bytes)):
-        state.add(piece.rows)
-        hashes = hash_columns(piece.rows, raw.encodings)
-        block = block_of(piece.rows, rows.columns, hashes)
-        made.append(_stored_block(block, piece, rows.columns, stored, folder / f"{number:06d}.parquet"))
-    source = f"({joined(table, raw, keys)})"
-    found = state.total(key.nulls, key.duplicates, lambda reference: dangling_examples(cursor, reference, source))
-    if found.rows != raw.rows:
-        raise CheckFailed(
-            f"{table.label}: {raw.rows} rows were read, but {found.rows} serialized.",
-            where=table.id,
-            why="A reference's target is not unique in the database, so rows multiplied.",
-            fix="Nothing was stored. Find the duplicate rows: `edms-backup inspect` shows the table's unique constraints.",
+@dataclass(frozen=True)
+class _Making:
+    """A table that is being serialized."""
+
+    table: Table
+    raw: RawTable
+    keys: CheckedKeys
+    folder: Path
+    chunk_rows: int
+
+    def empty_folder(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+
+    def of_all_rows(self, rows: OrderedRows, stored: StoredTable | None) -> SerializedTable:
+        """The table with all its rows joined. Raises NotInOrder."""
+        if stored is not None and not stored.has_form(rows.schema, rows.columns):
+            stored = None
+        state = StateOfRows(self.table, self.keys.workspace)
+        made = [block for _, block in self._blocks(rows, stored, state)]
+        return self._finished(state, made, rows.columns, types_of(rows.schema))
+
+    def with_known_blocks(self, known: KnownRows) -> SerializedTable:
+        """The table with its known blocks, and only the rows of others joined."""
+        stored = known.compared.stored
+        kept = [
+            (place, SerializedBlock(stored.blocks[place], _as_before(stored.chunks[place]), None))
+            for place in sorted(known.compared.unchanged)
+        ]
+        count = sum(block.block.rows for _, block in kept)
+        made, state = self._changed_blocks(known, count)
+        blocks = [block for _, block in sorted([*kept, *made], key=lambda one: one[0])]
+        return self._finished(state, blocks, known.entry.ordered_by or (), known.entry.types or {})
+
+    def _changed_blocks(self, known: KnownRows, count: int) -> tuple[list[tuple[int, SerializedBlock]], StateOfRows]:
+        """The blocks that are not known, each with its place, and the state of all rows; `count` is the number of the known ones."""
+        changed, stored = known.compared.changed, known.compared.stored
+
+        def begun() -> StateOfRows:
+            self.empty_folder()
+            return StateOfRows(self.table, self.keys.workspace, rows=count, references=known.references)
+
+        if not changed.rows:
+            return [], begun()
+        order = stored.entry.ordered_by or ()
+        hashed = {piece.place: piece.columns for piece in known.compared.pieces if piece.columns}
+        with self.keys.workspace.cursor() as cursor:
+            for rows in rows_by_columns(cursor, self.table, changed, self.keys, self.folder / "order", order):
+                state = begun()
+                try:
+                    return list(self._blocks(rows, stored, state, hashed)), state
+                except NotInOrder:
+                    continue
+        raise AssertionError("rows have no order")  # all of them were compared in it
+
+    def _blocks(
+        self,
+        rows: OrderedRows,
+        stored: StoredTable | None,
+        state: StateOfRows,
+        hashed: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+    ) -> Iterator[tuple[int, SerializedBlock]]:
+        """The blocks of rows, each with its place among those that are stored; `hashed` are columns whose hashes are known, by place."""
+        cuts = cuts_of(stored.entry, rows.schema) if stored and rows.columns else []
+        most_rows, most_bytes = most_of_a_block(self.chunk_rows) if stored else (self.chunk_rows, BLOCK_BYTES)
+        pieces = cut_at_keys(rows.tables, rows.columns, cuts, rows=most_rows, size=most_bytes)
+        for number, piece in enumerate(pieces):
+            state.add(piece.rows)
+            found = hashed.get(piece.place, {}) if piece.whole else {}
+            others = piece.rows.select([name for name in piece.rows.column_names if name not in found])
+            columns = {**found, **hash_columns(others, self.raw.encodings)}
+            block = block_of(piece.rows, rows.columns, columns)
+            path = self.folder / f"{number:06d}.parquet"
+            yield piece.place, _stored_block(block, piece, rows.columns, stored, path)
+
+    def _finished(
+        self, state: StateOfRows, blocks: Sequence[SerializedBlock], ordered_by: tuple[str, ...], types: dict[str, str]
+    ) -> SerializedTable:
+        table, raw = self.table, self.raw
+        key = self.keys.keys[table.id]
+        found = state.total(key.nulls, key.duplicates)
+        if found.rows != raw.rows:
+            raise CheckFailed(
+                f"{table.label}: {raw.rows} rows were read, but {found.rows} serialized.",
+                where=table.id,
+                why="A reference's target is not unique in the database, so rows multiplied.",
+                fix="Nothing was stored. Find the duplicate rows: `edms-backup inspect` shows the table's unique constraints.",
+            )
+        proof = hash_table([one.block for one in blocks], own_columns(table))
+        return SerializedTable(
+            table_id=table.id,
+            natural_key=key.natural_key,
+            encodings=raw.encodings,
+            state=found.model_copy(update={"proof": proof}),
+            blocks=tuple(blocks),
+            ordered_by=ordered_by,
+            types=types,
+            raw_bytes=raw.bytes,
         )
-    proof = hash_table([one.block for one in made], own_columns(table))
-    return SerializedTable(
-        table_id=table.id,
-        natural_key=key.natural_key,
-        encodings=raw.encodings,
-        state=found.model_copy(update={"proof": proof}),
-        blocks=tuple(made),
-        ordered_by=rows.columns,
-        types=types_of(rows.schema),
-        raw_bytes=raw.bytes,
-    )
+
+
+def _as_before(chunks: Sequence[Chunk]) -> tuple[KeptChunk, ...]:
+    return tuple(KeptChunk(chunk, None, chunk.superseded_rows) for chunk in chunks)
 
 
 def _stored_block(
@@ -186,7 +264,7 @@ def _kept_block(
     chunks = stored.chunks[place]
     before = stored.blocks[place]
     if block.columns == before.columns:
-        return SerializedBlock(block, tuple(KeptChunk(chunk, None, chunk.superseded_rows) for chunk in chunks), None)
+        return SerializedBlock(block, _as_before(chunks), None)
     changed = _changes(block, rows, before, ordered_by, stored, place)
     if changed is None:
         return SerializedBlock(block, (), _written(rows, path))

@@ -14,7 +14,7 @@ from flows.running.flow_decorators import flow
 from flows.running.run import Run
 from flows.tasks.extract_tasks import capture_schema, extract_tables, read_sequences
 from flows.tasks.package_tasks import package_schema, package_table, write_the_manifest
-from flows.tasks.serialize_tasks import check_natural_keys, serialize_tables
+from flows.tasks.serialize_tasks import serialize_tables
 
 
 @flow(
@@ -55,20 +55,25 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
 
         with run.workspace(making.folder / "workspace", threads=1) as workspace:
             with run.stage("serialize"):
-                with workspace.threads(run.threads_for(sum(raw.rows for raw in raws.values()))):
-                    keys = run.call(check_natural_keys, contents.inventory.tables, raws, workspace)
                 serialized = serialize_tables(
-                    run, making.repository, contents.kept, raws, keys, making.previous, making.folder
+                    run,
+                    making.repository,
+                    contents.inventory,
+                    contents.kept,
+                    raws,
+                    making.previous,
+                    workspace,
+                    making.folder,
                 )
-                making.findings += [*keys.findings, *making.unusable(contents.kept, serialized)]
+                making.findings += [*serialized.findings, *making.unusable(contents.kept, serialized.tables)]
 
             making.begin()  # before this line nothing is written to the repository
             with run.stage("package"):
                 stored_schema = run.call(package_schema, making.repository, source.engine, schema)
-                pairs = list(zip(contents.kept, serialized, strict=True))
+                pairs = list(zip(contents.kept, serialized.tables, strict=True))
                 entries = [*run.map(package_table, pairs, making.repository), *contents.left_out]
             with run.stage("files"):
-                stored = store_folders(run, source, making, contents, raws, keys, workspace)
+                stored = store_folders(run, source, making, contents, raws, serialized.keys, workspace)
             with run.stage("package"):
                 making.made = run.call(
                     write_the_manifest,

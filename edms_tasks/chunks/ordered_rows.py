@@ -46,16 +46,29 @@ def rows_with_keys(
     A join may give rows back in another order than they were read in, and a key with NULLs or duplicates orders no rows.
     `folder` is for temporary files; it must not exist. `previous` are the columns that ordered the rows in the previous snapshot.
     """
-    schema = _schema(table, raw, keys)
     for columns in choose_order(table, raw, previous):
-        if number_of_parts(raw) > 1 and is_ascending(raw, columns):
-            yield OrderedRows(ascending(_rows(cursor, table, raw, keys, schema), columns), columns, schema)
-        rows = _rows(cursor, table, raw, keys, schema)
-        placed = in_order(rows, schema, columns, boundaries_of(raw, columns), folder)
-        yield OrderedRows(ascending(placed, columns), columns, schema)
+        yield from rows_by_columns(cursor, table, raw, keys, folder, columns)
+    schema = _schema(table, raw, keys)
     with_text = pa.schema([*schema, pa.field(ORDER, pa.string())])
     order = order_of_text(table, keys.types[table.id])
     yield OrderedRows(by_text(_rows(cursor, table, raw, keys, with_text, order), schema, raw, folder), (), schema)
+
+
+def rows_by_columns(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    raw: RawTable,
+    keys: CheckedKeys,
+    folder: Path,
+    columns: tuple[str, ...],
+) -> Iterator[OrderedRows]:
+    """The rows in the order of these columns: as they come, if that is the order in which they were read; then sorted."""
+    schema = _schema(table, raw, keys)
+    if number_of_parts(raw) > 1 and is_ascending(raw, columns):
+        yield OrderedRows(ascending(_rows(cursor, table, raw, keys, schema), columns), columns, schema)
+    rows = _rows(cursor, table, raw, keys, schema)
+    placed = in_order(rows, schema, columns, boundaries_of(raw, columns), folder)
+    yield OrderedRows(ascending(placed, columns), columns, schema)
 
 
 def _rows(

@@ -17,3 +17,8 @@ def reference_column(name: str) -> str:
 def content_column(column: str) -> str:
     """The column with the content of a column with soft references: natural keys in place of ids."""
     return f"@soft:{column}"
+
+
+def is_derived(name: str) -> bool:
+    """Whether a chunk's column depends on rows of other tables; all others are in raw rows too."""
+    return name == KEY or name.startswith(("@ref:", "@soft:"))

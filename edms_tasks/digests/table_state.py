@@ -33,10 +33,13 @@ from edms_tasks.scratch.workspace import Workspace, column_types
 HALVES = ("@key:exact upper", "@key:exact lower", "@key:content upper", "@key:content lower")
 """A row's two hashes as four columns of 64 bits."""
 
+_EXAMPLES = 3
+
 
 def empty_state(table: Table) -> TableState:
     """The counts of a table without rows."""
-    return StateOfRows(table).total(0, 0, lambda _: ())
+    references = [ReferenceState(name=reference.name, filled=0, dangling=0) for reference in table.references]
+    return TableState(rows=0, references=tuple(references))
 
 
 def digested_empty_state(table: Table) -> TableState:
@@ -141,31 +144,56 @@ def exact_digest(
 
 
 class StateOfRows:
-    """Counts a table's rows and references, batch by batch."""
+    """Counts a table's rows and references, batch by batch.
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
-        self._rows = 0
-        self._counts = [[0, 0] for _ in table.references]
+    Args:
+        table: the table.
+        workspace: where examples of references that dangle are written as text.
+        rows: the number of rows that are known already.
+        references: the state of each reference in these.
+    """
+
+    def __init__(
+        self, table: Table, workspace: Workspace, *, rows: int = 0, references: Sequence[ReferenceState] = ()
+    ) -> None:
+        self._table, self._workspace = table, workspace
+        self._rows = rows
+        self._references = list(references) or [
+            ReferenceState(name=reference.name, filled=0, dangling=0) for reference in table.references
+        ]
 
     def add(self, rows: pa.Table) -> None:
         """Add rows that have the columns of a chunk."""
         self._rows += rows.num_rows
-        for reference, counts in zip(self._table.references, self._counts, strict=True):
+        for place, (reference, state) in enumerate(zip(self._table.references, self._references, strict=True)):
             pointed = rows[reference_column(reference.name)]
             if isinstance(reference, SoftReference):
                 filled, dangling = pointed.is_valid(), pc.fill_null(pc.match_substring(pointed, ORPHAN), False)
             else:
                 filled = functools.reduce(pc.and_, (rows[name].is_valid() for name in members(reference)))
                 dangling = pc.and_(filled, pointed.is_null())
-            for place, flags in enumerate((filled, dangling)):
-                counts[place] += pc.sum(flags).as_py() or 0
+            lost = int(pc.sum(dangling).as_py() or 0)
+            examples = state.dangling_examples
+            if lost:
+                examples = tuple(sorted({*examples, *self._examples(reference, rows, dangling)})[:_EXAMPLES])
+            self._references[place] = ReferenceState(
+                name=state.name,
+                filled=state.filled + int(pc.sum(filled).as_py() or 0),
+                dangling=state.dangling + lost,
+                dangling_examples=examples,
+            )
 
-    def total(self, nulls: int, duplicates: int, examples: Callable[[Reference], tuple[str, ...]]) -> TableState:
-        """The state of all rows that were added; `examples` is called for references that dangle."""
-        counts = [(filled, dangling) for filled, dangling in self._counts]
-        references = _reference_states(self._table, counts, examples)
-        return TableState(rows=self._rows, key_nulls=nulls, key_duplicates=duplicates, references=references)
+    def total(self, nulls: int, duplicates: int) -> TableState:
+        """The state of all rows; the numbers of NULLs and duplicates of the key are parameters."""
+        return TableState(
+            rows=self._rows, key_nulls=nulls, key_duplicates=duplicates, references=tuple(self._references)
+        )
+
+    def _examples(self, reference: Reference, rows: pa.Table, dangling: pa.ChunkedArray) -> tuple[str, ...]:
+        names = dict.fromkeys((*members(reference), reference_column(reference.name)))
+        with self._workspace.cursor() as cursor:
+            cursor.register("dangling", rows.select(list(names)).filter(dangling))
+            return dangling_examples(cursor, reference, "dangling")
 
 
 def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, source: str) -> tuple[str, ...]:
@@ -175,7 +203,7 @@ def dangling_examples(cursor: duckdb.DuckDBPyConnection, reference: Reference, s
     types = column_types(cursor, source)
     raw = " || ':' || ".join(text_of(identifier(column), types[column]) for column in members(reference))
     rows = cursor.execute(
-        f"SELECT DISTINCT {raw} AS example FROM {source} WHERE {dangles(reference)} ORDER BY example LIMIT 3"
+        f"SELECT DISTINCT {raw} AS example FROM {source} WHERE {dangles(reference)} ORDER BY example LIMIT {_EXAMPLES}"
     ).fetchall()
     return tuple(str(value)[:200] for (value,) in rows)
 
@@ -185,7 +213,7 @@ def _orphans(cursor: duckdb.DuckDBPyConnection, reference: SoftReference, source
     pointed = identifier(reference_column(reference.name))
     rows = cursor.execute(
         f"SELECT DISTINCT unnest(json_extract_string({pointed}, '$[*].nowhere')) AS example FROM {source} "
-        f"WHERE {dangles(reference)} ORDER BY example LIMIT 3"
+        f"WHERE {dangles(reference)} ORDER BY example LIMIT {_EXAMPLES}"
     ).fetchall()
     return tuple(str(value)[:200] for (value,) in rows)
 

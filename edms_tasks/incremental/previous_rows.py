@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from edms_tasks.chunks.stored_chunks import chunk_rows
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.inventory.model import NaturalKey, Table
+from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Block, Chunk, Encoding, Manifest, TableEntry
 from edms_tasks.proof.table_proof import types_of
 from edms_tasks.repository import Repository
@@ -27,16 +27,11 @@ class Previous:
     manifest: Manifest
 
     def find(
-        self,
-        repository: Repository,
-        table: Table,
-        key: NaturalKey | None,
-        encodings: Mapping[str, Encoding],
-        scratch: Path,
+        self, repository: Repository, table: Table, encodings: Mapping[str, Encoding], scratch: Path
     ) -> StoredTable | None:
         """The stored rows of a table; None if there are none whose blocks can be compared with those of now."""
         entry = next((entry for entry in self.manifest.tables if entry.table.id == table.id), None)
-        if entry is None or not entry.blocks or not _is_comparable(entry, table, key, encodings):
+        if entry is None or not entry.blocks or not _is_comparable(entry, table, encodings):
             return None
         return StoredTable(entry, repository, scratch)
 
@@ -85,7 +80,7 @@ class StoredTable:
         return [chunk_rows(self.repository, chunk, self.scratch, columns) for chunk in self.chunks[block]]
 
 
-def _is_comparable(entry: TableEntry, table: Table, key: NaturalKey | None, encodings: Mapping[str, Encoding]) -> bool:
-    """Whether chunks of then and now have the same columns with the same meaning."""
+def _is_comparable(entry: TableEntry, table: Table, encodings: Mapping[str, Encoding]) -> bool:
+    """Whether chunks of then and now have the same own columns with the same meaning."""
     then, now = (t.model_copy(update={"key_candidates": ()}) for t in (entry.table, table))
-    return then == now and entry.natural_key == key and entry.encodings == encodings
+    return then == now and entry.encodings == encodings

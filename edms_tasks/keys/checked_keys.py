@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from edms_tasks.digests.value_equality import ColumnStorage, bare_if_uuid, storage_of
+from edms_tasks.digests.value_equality import ColumnStorage, bare_if_uuid, object_id_text, storage_of
 from edms_tasks.digests.value_text import untagged
 from edms_tasks.inventory.model import CONTENT_TYPES, Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.manifest import Encoding
@@ -33,6 +33,11 @@ class TableKey:
     )  # its columns are "c:<column>" for every referenced column, and "nk"; None if no reference needs it
     nulls: int
     duplicates: int
+
+    @classmethod
+    def recorded(cls, natural_key: NaturalKey | None, *, nulls: int, duplicates: int) -> TableKey:
+        """A key that was checked at another time and is not tabulated; to use its expression is an error."""
+        return cls(natural_key, (), "error('The keys of this table were not tabulated.')", None, nulls, duplicates)
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,14 @@ def generic_object_id(
         if encodings.get(column) == "tagged"
         else bare_if_uuid(value, kinds[column])
     )
+
+
+def object_id_of_row(table: Table, kinds: Mapping[str, str]) -> str:
+    """The object id by which generic references refer to a raw row `t` of a table whose primary key has one column."""
+    (pk,) = table.primary_key
+    value, kind = f"t.{identifier(pk)}", kinds[pk]
+    is_uuid = table.column(pk).logical_type == "uuid"
+    return object_id_text(value, kind, is_uuid=True) if is_uuid else bare_if_uuid(value, kind)
 
 
 def generic_content_type(alias: str, reference: GenericReference, encodings: Mapping[str, Encoding]) -> str:

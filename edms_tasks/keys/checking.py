@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import duckdb
 
@@ -33,12 +34,26 @@ _GENERIC_PAIRS = "generic_pairs"
 _GENERIC = "\0generic references"  # what asks for their targets' keys; no table has such a name
 
 
-def check_keys(tables: Sequence[Table], raws: Mapping[str, RawTable], workspace: Workspace) -> CheckedKeys:
-    """Choose and tabulate the key of every table in `raws`; `tables` is the whole inventory."""
+def check_keys(
+    tables: Sequence[Table],
+    raws: Mapping[str, RawTable],
+    workspace: Workspace,
+    recorded: Mapping[str, TableKey] = MappingProxyType({}),
+) -> CheckedKeys:
+    """Choose and tabulate the key of every table in `raws`; `tables` is the whole inventory.
+
+    `recorded` are keys of tables whose rows and references are not needed: they are only tabulated where those of others refer to them.
+    """
     with workspace.cursor() as cursor:
-        check = _KeyCheck(cursor, {table.id: table for table in tables if table.id in raws}, raws, workspace)
-        for table_id in sorted(check.tables):
+        known = {table.id: table for table in tables if table.id in raws}
+        check = _KeyCheck(cursor, known, raws, workspace, recorded=recorded)
+        needed = sorted(known.keys() - recorded.keys())
+        for table_id in needed:
             check.key_of(table_id)
+        for reference in (reference for table_id in needed for reference in known[table_id].references):
+            for target in () if isinstance(reference, GenericReference) else reference.targets:
+                if target in known:
+                    check.key_of(target)
         return check.finished()
 
 
@@ -83,6 +98,7 @@ class _KeyCheck:
     accept_anything: bool = False
     identities: Mapping[str, str] = field(default_factory=dict)
     before: CheckedKeys | None = None
+    recorded: Mapping[str, TableKey] = field(default_factory=dict)
     keys: dict[str, TableKey] = field(default_factory=dict)
     types: dict[str, dict[str, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -109,7 +125,8 @@ class _KeyCheck:
             self.asked[_GENERIC] = set(self.before.asked[_GENERIC]) if self.before else set()
         else:
             self._tabulate_generic_targets()
-        keys = CheckedKeys(self.workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
+        all_keys = {**self.recorded, **self.keys}
+        keys = CheckedKeys(self.workspace, self.tables, self.raws, all_keys, self.types, (), self.tried, {})
         soft = tabulate_columns(self.cursor, keys, self._unchanged_columns())
         broken = () if self.accept_anything else unreadable(self.tables, soft)
         return replace(keys, soft=soft, findings=(*self.findings, *broken), asked=self.asked)
@@ -139,7 +156,7 @@ class _KeyCheck:
     def _unchanged_columns(self) -> dict[str, Sequence[SoftColumn]]:
         """The columns with soft references, by table, that lead to keys as before only."""
         if self.before is None:
-            return {}
+            return dict.fromkeys(self.recorded, ())
         return {
             table_id: columns
             for table_id, columns in self.before.soft.items()
@@ -322,7 +339,7 @@ class _KeyCheck:
             generic_pairs(table, reference, self._meanings.keys)
             for table in self.tables.values()
             for reference in table.references
-            if isinstance(reference, GenericReference)
+            if isinstance(reference, GenericReference) and table.id not in self.recorded
         )
         if not used:
             return

@@ -14,7 +14,6 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.digests.canonical import text_of
-from edms_tasks.digests.value_equality import bare_if_uuid, object_id_text
 from edms_tasks.inventory.model import CONTENT_TYPES, GenericReference, Table
 from edms_tasks.inventory.natural_keys import generic_of
 from edms_tasks.keys.checked_keys import (
@@ -24,6 +23,7 @@ from edms_tasks.keys.checked_keys import (
     generic_content_type,
     generic_object_id,
     ids_of,
+    object_id_of_row,
 )
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import relation
@@ -90,12 +90,10 @@ class Meanings:
             target = by_content_type.get((app_label, model))
             if target is None or len(target.primary_key) != 1:
                 continue
-            key, pk = self.key_of(target.id), target.primary_key[0]
+            key = self.key_of(target.id)
             if key is None:
                 return False
-            text, kind = f"t.{identifier(pk)}", self.keys.types[target.id][pk]
-            is_uuid = target.column(pk).logical_type == "uuid"
-            as_text = object_id_text(text, kind, is_uuid=True) if is_uuid else bare_if_uuid(text, kind)
+            as_text = object_id_of_row(target, self.keys.types[target.id])
             label = literal(f'["{app_label}.{model}",')
             self.cursor.execute(
                 f"INSERT INTO {into} SELECT {literal(number)}, {as_text}, "

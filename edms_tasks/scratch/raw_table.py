@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.manifest import Encoding
@@ -46,3 +47,10 @@ class RawTable:
     def bytes(self) -> int:
         """The size of the files, a measure of the work on the rows."""
         return sum(path.stat().st_size for path in self.files)
+
+
+def write_raw(rows: pa.Table, path: Path) -> None:
+    """Write raw rows to a file."""
+    # Small row groups: each thread of DuckDB holds a whole one in memory.
+    group = max(1024, rows.num_rows // 4)
+    pq.write_table(rows, path, row_group_size=group, compression="none", use_dictionary=False, write_statistics=False)
