@@ -28,7 +28,6 @@ from edms_tasks.incremental.known_rows import KnownRows, find_known_rows, record
 from edms_tasks.incremental.previous_rows import Previous
 from edms_tasks.inventory.model import GenericReference, Table
 from edms_tasks.inventory.natural_keys import derive_candidates
-from edms_tasks.inventory.soft_references import with_declared
 from edms_tasks.keys.checking import check_keys
 from edms_tasks.manifest import TableEntry, TableState
 from edms_tasks.package import store_table, verify_table
@@ -37,6 +36,7 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, open_workspace
 from edms_tasks.serialize import serialize_table
 from edms_tasks.settings import RepositorySettings
+from edms_tasks.soft.soft_references import with_declared
 from edms_tasks.soft_reference_settings import SoftReferenceSettings
 
 SCHEMA = """
