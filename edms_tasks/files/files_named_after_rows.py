@@ -140,7 +140,7 @@ def _match_values(
     )
     is_id = f"strlen(value) >= 16 AND regexp_full_match(value, '{UUID}|{HASH}')"
     key = f"CASE WHEN {is_id} THEN '#' || lower(replace(value, '-', '')) ELSE value END"
-    for values in values_of(list(columns.values()), raws):
+    for values, _ in values_of(list(columns.values()), raws):
         connection.execute(
             f"""
             INSERT INTO of_values
@@ -157,7 +157,7 @@ def _match_values(
     for (label,) in connection.execute(
         "SELECT DISTINCT label FROM of_values WHERE NOT starts_with(key, '#')"
     ).fetchall():
-        (values,) = values_of([columns[label]], raws)
+        ((values, _),) = values_of([columns[label]], raws)
         filled = f"SELECT count(DISTINCT value) FROM ({values}) WHERE value <> ''"
         connection.execute(f"UPDATE of_values SET of = ({filled}) WHERE label = $label", {"label": label})
 

@@ -131,7 +131,11 @@ def _collect(
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE written (label VARCHAR, form VARCHAR, whole UBIGINT, value VARCHAR, rows BIGINT)"
     )
-    for values in values_of(columns, raws):
+    for values, tables in values_of(columns, raws):
+        if tables > 1:
+            # Held, since DuckDB would prepare the tests of a value for each table anew.
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE values_together AS {values}")
+            values = "SELECT label, value FROM values_together"
         connection.execute(_written(values, chosen))
     wanted = f"CASE WHEN form <> 'whole' AND {is_id('value')} THEN {id_key('value')} ELSE ltrim(value, '/') END"
     connection.execute(
@@ -154,13 +158,13 @@ def _collect(
     connection.execute("DROP TABLE written")
 
 
-def values_of(columns: Sequence[tuple[Table, str]], raws: Mapping[str, RawTable]) -> Iterator[str]:
-    """SELECTs of (label, value), as text: what columns hold, one SELECT for many small tables."""
+def values_of(columns: Sequence[tuple[Table, str]], raws: Mapping[str, RawTable]) -> Iterator[tuple[str, int]]:
+    """SELECTs of (label, value), as text: what columns hold, one SELECT for many small tables; with the number of tables."""
     by_table: dict[str, list[tuple[Table, str]]] = {}
     for table, column in columns:
         by_table.setdefault(table.id, []).append((table, column))
     for those in _together([(its, raws[table]) for table, its in by_table.items()]):
-        yield "\nUNION ALL\n".join(_values(its, raw) for its, raw in those)
+        yield "\nUNION ALL\n".join(_values(its, raw) for its, raw in those), len(those)
 
 
 def _together(tables: Sequence[_Columns]) -> Iterator[list[_Columns]]:
