@@ -18,7 +18,7 @@ from tests.plain_snapshot_reader import PlainRepository, proof
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 COMMENTS = "documents.DocumentComment"

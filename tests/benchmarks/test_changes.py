@@ -13,6 +13,8 @@ import pytest
 from benchmarks.changes import change_at_random, fill, work_goes_on
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 SHARE = 0.1
 

@@ -18,6 +18,8 @@ from tests.reference_system import EdmsTemplates, Engine
 from tests.restored_system import RecoveredSystems
 from tests.running import run_diff
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 
 def rows_of(difference: Difference, model: str) -> tuple[RowDifference, ...]:
     return next(table.rows for table in difference.tables if table.model == model)

@@ -19,6 +19,8 @@ from flows.running.threads import ThreadRunner
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_diff
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 MODELS = """
 class Log(models.Model):
     text = models.CharField(max_length=20)

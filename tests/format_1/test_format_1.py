@@ -16,7 +16,7 @@ from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_d
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 from tests.running import Protected, protect, run_diff
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 FOLDER = Path(__file__).parent
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 

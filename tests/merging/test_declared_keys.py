@@ -15,6 +15,8 @@ from flows.merge import MergeResult
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_merge
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 MODELS = """
 class Paper(models.Model):
     number = models.CharField(max_length=20)

@@ -12,7 +12,7 @@ from edms_tasks.settings import settings_from
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_merge
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 MODELS = """
 class Author(models.Model):

@@ -20,7 +20,7 @@ from tests.reference_system import Engine
 from tests.running import run_merge
 from tests.soft.paper_archive import PaperArchive, paper_archive
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 ORPHAN = "nowhere"
 

@@ -12,6 +12,8 @@ from edms_tasks.settings import Settings, settings_from
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_diff, run_merge
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 MODELS = """
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.fields import GenericForeignKey

@@ -20,7 +20,7 @@ from tests.office_work import NEW_AND_OLD_DOCUMENTS, inside
 from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdms
 from tests.running import Protected, protect, run_merge
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 

@@ -21,6 +21,8 @@ from flows.merge import MergeResult
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_diff, run_merge
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 MODELS = """
 from django.contrib.contenttypes.fields import GenericRelation
 from django.contrib.contenttypes.models import ContentType
