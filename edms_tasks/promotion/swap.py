@@ -55,6 +55,18 @@ class StagedState:
                 )
 
 
+@dataclass(frozen=True)
+class SetAside:
+    """The names that the live database and folders get."""
+
+    database: str
+    folders: tuple[str, ...]
+
+    def any_exists(self, database: Database) -> bool:
+        """Whether something has one of these names already."""
+        return database.exists(self.database) or any(map(os.path.lexists, self.folders))
+
+
 def plan(
     database: Database,
     journal: Journal,
@@ -65,8 +77,13 @@ def plan(
     evidence: Evidence | None = None,
 ) -> Promotion:
     """The plan for promoting a staged database and folders."""
-    stamp = new_stamp(journal)
-    live = database.address.name
+
+    def names(stamp: str) -> SetAside:
+        folders = tuple(f"{folder}.previous-{stamp}" for folder, _, _ in staged.folders)
+        return SetAside(database.previous_name(stamp), folders)
+
+    stamp = new_stamp(journal, database, names)
+    live, aside = database.address.name, names(stamp)
     return Promotion(
         stamp=stamp,
         kind="restore",
@@ -74,9 +91,12 @@ def plan(
         database=database.address.display,
         live=live,
         incoming=staged.database,
-        previous=database.previous_name(stamp),
+        previous=aside.database,
         replaces=database.exists(live),
-        folders=tuple(folder_swap(database, f, s, f"{f}.previous-{stamp}") for f, s, _ in staged.folders),
+        folders=tuple(
+            folder_swap(database, folder, incoming, previous)
+            for (folder, incoming, _), previous in zip(staged.folders, aside.folders, strict=True)
+        ),
         state="started",
         identity=database.identity(staged.database),
         previous_identity=database.identity(live),
@@ -210,12 +230,15 @@ def folder_swap(database: Database, live: Path, incoming: Path, previous: str) -
     return around_the_database(plan, database.address.files)
 
 
-def new_stamp(journal: Journal) -> str:
-    """An unused UTC time stamp, precise to the second."""
+def new_stamp(journal: Journal, database: Database, names: Callable[[str], SetAside]) -> str:
+    """A UTC time stamp, precise to the second, that is neither in this journal nor in the name of anything that was set aside.
+
+    A run with another work folder has another journal; what it set aside in this second must not be overwritten.
+    """
     taken = {entry.stamp for entry in journal.read()}
     base = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     stamp, number = base, 1
-    while stamp in taken:
+    while stamp in taken or names(stamp).any_exists(database):
         number += 1
         stamp = f"{base}n{number}"
     return stamp

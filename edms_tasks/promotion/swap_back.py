@@ -8,9 +8,9 @@ from pathlib import Path
 
 from edms_tasks.databases import Database
 from edms_tasks.errors import NothingToRollBack, TargetChanged
-from edms_tasks.promotion.journal import FolderSwap, Journal, Promotion
+from edms_tasks.promotion.journal import Journal, Promotion
 from edms_tasks.promotion.staged_folders import identity
-from edms_tasks.promotion.swap import carry_out, describe_live, folder_swap, new_stamp
+from edms_tasks.promotion.swap import SetAside, carry_out, describe_live, folder_swap, new_stamp
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,13 @@ def roll_back(
                 where=swap.previous,
                 fix="Bring back the folder with that name, or restore a snapshot instead: `edms-backup list`.",
             )
-    stamp = new_stamp(journal)
-    live = database.address.name
+
+    def names(stamp: str) -> SetAside:
+        folders = tuple(f"{swap.live}.undone-{stamp}" for swap in undone.folders)
+        return SetAside(database.previous_name(f"undone_{stamp}"), folders)
+
+    stamp = new_stamp(journal, database, names)
+    live, aside = database.address.name, names(stamp)
     back = Promotion(
         stamp=stamp,
         kind="rollback",
@@ -106,9 +111,12 @@ def roll_back(
         database=undone.database,
         live=live,
         incoming=undone.previous,
-        previous=database.previous_name(f"undone_{stamp}"),
+        previous=aside.database,
         replaces=database.exists(live),
-        folders=tuple(_folder_back(database, swap, stamp) for swap in undone.folders),
+        folders=tuple(
+            folder_swap(database, Path(swap.live), Path(swap.previous), previous)
+            for swap, previous in zip(undone.folders, aside.folders, strict=True)
+        ),
         state="started",
         identity=database.identity(undone.previous),
         previous_identity=database.identity(live),
@@ -126,10 +134,6 @@ def roll_back(
     return carry_out(
         back, database, journal, fingerprint=undone.previous_identity, confirm=unchanged, disconnect=disconnect
     )
-
-
-def _folder_back(database: Database, swap: FolderSwap, stamp: str) -> FolderSwap:
-    return folder_swap(database, Path(swap.live), Path(swap.previous), f"{swap.live}.undone-{stamp}")
 
 
 def _is_there(promotion: Promotion, database: Database) -> bool:

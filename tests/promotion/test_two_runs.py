@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,7 @@ import pytest
 
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, NothingToRollBack, TargetChanged, TargetLocked
+from edms_tasks.promotion import swap
 from flows.rollback import list_ways_back
 from flows.running.threads import ThreadRunner
 from tests.postgres_server import PostgresServer
@@ -117,6 +119,28 @@ def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms)
     # All was read, and the manifest written: that restore brought back what this backup has made.
     assert edms.state() == ("now", "now")
     assert edms.restore(edms.first).snapshot_id == result.snapshot_id
+
+
+@BOTH
+def test_two_work_folders_that_restore_in_the_same_second_set_aside_two_systems(
+    edms: SmallEdms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Stopped:
+            return cls(2026, 11, 22, 23, 30, tzinfo=tz)
+
+    monkeypatch.setattr(swap, "datetime", Stopped)
+
+    assert edms.restore(edms.first).promoted
+    edms.set_to("between")
+    assert edms.restore(edms.second).promoted
+
+    assert edms.state() == ("then", "then")
+    run_rollback(edms.second)
+    assert edms.state() == ("between", "between")
+    set_aside = sorted(edms.folder.glob("media.previous-*"))
+    assert [(one / "a.txt").read_text(encoding="utf-8") for one in set_aside] == ["now"]
 
 
 @MOSTLY_SQLITE
