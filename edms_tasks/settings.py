@@ -65,6 +65,15 @@ class EdmsSettings(Section):
     )
 
 
+class CopySettings(Section):
+    """The place of the second copy, which `copy` brings up to date."""
+
+    url: str | None = Field(
+        default=None, description="A folder or any fsspec URL, on another disk or in another building."
+    )
+    options: dict[str, SecretStr] = Field(default={}, description="Options of its fsspec file system; secrets allowed.")
+
+
 class ExcludeSettings(Section):
     """What a backup leaves out; every exclusion is listed in the manifest and the report."""
 
@@ -154,6 +163,7 @@ class Settings(BaseSettings):
     natural_keys: dict[str, tuple[str, ...]] = Field(
         default={}, description='Model -> field paths, e.g. "documents.Document" = ["number", "version"].'
     )
+    copy_: CopySettings = Field(default=CopySettings(), alias="copy")
     exclude: ExcludeSettings = ExcludeSettings()
     files: FilesSettings = FilesSettings()
     derived: DerivedSettings = DerivedSettings()
@@ -186,11 +196,11 @@ class Settings(BaseSettings):
 class _Environment(PydanticBaseSettingsSource):
     """`EDMS_BACKUP__SECTION__KEY` variables, including unknown ones, so that a misspelled one is an error.
 
-    Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`,
+    Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`, `[copy] options`,
     `[natural_keys]` and `[files] roots`. A value that begins with `[` or `{` is JSON.
     """
 
-    _FREE = (("edms", "env"), ("repository", "options"), ("natural_keys",), ("files", "roots"))
+    _FREE = (("edms", "env"), ("repository", "options"), ("copy", "options"), ("natural_keys",), ("files", "roots"))
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Not used: all variables are read at once."""
@@ -349,6 +359,9 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
                         if (path := getattr(settings.repository, name)) is not None
                     },
                 }
+            ),
+            "copy_": settings.copy_.model_copy(
+                update={"url": to if (to := settings.copy_.url) is None or "://" in to else str(anchored(Path(to)))}
             ),
             "files": settings.files.model_copy(
                 update={"roots": {n: anchored(p) for n, p in settings.files.roots.items()}}

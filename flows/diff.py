@@ -15,6 +15,7 @@ from typing import Any
 from edms_tasks.comparing.comparison_result import Difference
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.lineage.snapshot_source import is_package, open_source
 from edms_tasks.report import page
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.run_folder import run_folder
@@ -77,7 +78,7 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
             fix=f"Run `edms-backup diff {request.other or 'latest'} live`, and read the changes in reverse.",
         )
     with ExitStack() as cleanup:
-        repository = Repository.open(run.settings.repository)
+        repository, name = _opened(run, request)
         scratch = cleanup.enter_context(run_folder(run.settings.workdir, "diff"))
         workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
         reading = cleanup.enter_context(ExitStack())
@@ -86,10 +87,10 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
                 # If the EDMS is inspected anyway, its report says whose `latest` and tags are meant.
                 notes: list[str] = []
                 report = ask_edms(run, notes)
-                before = _open_snapshot(run, repository, request.snapshot, workspace, cleanup, report)
+                before = _open_snapshot(run, repository, name, workspace, cleanup, report)
                 after = reading.enter_context(live_source(run, scratch, before, repository, report, notes))
             else:
-                before = _open_snapshot(run, repository, request.snapshot, workspace, cleanup)
+                before = _open_snapshot(run, repository, name, workspace, cleanup)
                 after = _open_snapshot(run, repository, request.other, workspace, cleanup)
             if request.out is not None:
                 _create(request.out)
@@ -98,6 +99,19 @@ def diff(run: Run, request: DiffRequest) -> DiffResult:
     result = DiffResult(difference, run.seconds, request.out)
     leave_diff(run, result)
     return result
+
+
+def _opened(run: Run, request: DiffRequest) -> tuple[Repository, str]:
+    """The repository, or the package, that holds the first snapshot; a package is compared with the live system only."""
+    repository, name = open_source(run.settings, request.snapshot)
+    other = request.other or LIVE
+    if other != LIVE and (is_package(other) or is_package(request.snapshot)):
+        raise CommandError(
+            "A package can only be compared with the live system.",
+            where=request.snapshot if is_package(request.snapshot) else other,
+            fix="Add its snapshot to the repository first: `edms-backup import FILE`.",
+        )
+    return repository, name
 
 
 def _open_snapshot(

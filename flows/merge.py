@@ -21,6 +21,7 @@ from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.owner import identity_of
+from edms_tasks.lineage.snapshot_source import open_source
 from edms_tasks.lineage.snapshot_tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.derived_columns import derived_columns
@@ -172,10 +173,10 @@ class _Opened:
 def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack) -> _Opened:
     """Find snapshot and target, and take the target's lock where it will be written to."""
     settings = run.settings
-    repository = Repository.open(settings.repository)
+    repository, name = open_source(settings, request.snapshot)
     report = ask_edms(run, notes)
     # `latest` is never a safety snapshot: merging that would undo the last merge.
-    chosen = run.call(open_the_snapshot, settings, repository, request.snapshot, report, passing_over=BEFORE_MERGE)
+    chosen = run.call(open_the_snapshot, settings, repository, name, report, passing_over=BEFORE_MERGE)
     unprotected = keep_while_reading(repository, [chosen.snapshot_id], "merge", cleanup)
     for note in (*chosen.notes, *unprotected):
         run.say(note)

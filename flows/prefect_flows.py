@@ -9,8 +9,10 @@ notice. Parameters are recorded by the server and hold no secrets: the settings 
 from __future__ import annotations
 
 import flows.backup
+import flows.copy
 import flows.diff
 import flows.merge
+import flows.packages
 import flows.prune
 import flows.restore
 import flows.restore_plan
@@ -25,6 +27,9 @@ verify = flows.verify.verify.on_prefect
 restore = flows.restore.restore.on_prefect
 plan_restore = flows.restore_plan.plan_restore.on_prefect
 merge = flows.merge.merge.on_prefect
+copy = flows.copy.copy.on_prefect
+export = flows.packages.export.on_prefect
+import_package = flows.packages.import_package.on_prefect
 diff = flows.diff.diff.on_prefect
 prune = flows.prune.prune.on_prefect
 rollback = flows.rollback.rollback.on_prefect

@@ -25,7 +25,7 @@ class FieldDescription:
 
 
 Name = Annotated[str, MinLen(1), MaxLen(4096)]
-SnapshotName = Annotated[Name, FieldDescription("`latest`, an id or its first digits, or a tag.")]
+SnapshotName = Annotated[Name, FieldDescription("`latest`, an id or its first digits, a tag, or a package's file.")]
 Into = Annotated[
     Name | None,
     FieldDescription(
@@ -239,6 +239,39 @@ class PruneRequest:
     ] = ()
     reason: Annotated[str, MaxLen(1000), FieldDescription("Why, for the record in the repository.")] = ""
     dry_run: Annotated[bool, FieldDescription("Show what would be removed; remove nothing.")] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyRequest:
+    """A second copy of the repository."""
+
+    to: Annotated[
+        Name | None,
+        FieldDescription("A folder or an fsspec URL, without passwords. Empty: `[copy] url` of the settings."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """A snapshot in one file."""
+
+    snapshot: SnapshotName = "latest"
+    file: Annotated[Name, FieldDescription("The package to write: a path that ends in .edms-package.")] = (
+        "latest.edms-package"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportRequest:
+    """A snapshot from one file."""
+
+    file: Annotated[Name, FieldDescription("The package to read: a path that ends in .edms-package.")] = (
+        "latest.edms-package"
+    )
+    identity: Annotated[
+        Path | None,
+        FieldDescription("The file of the recovery key of the package's repository, if it is another one's."),
+    ] = None
 
 
 def described(request: type, name: str) -> str:

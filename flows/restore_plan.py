@@ -20,6 +20,7 @@ from edms_tasks.comparing.file_comparison import Held, LiveFolder
 from edms_tasks.databases.omissions import notes_of
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
+from edms_tasks.lineage.snapshot_source import open_source
 from edms_tasks.manifest import Manifest
 from edms_tasks.report.page import keep_page, render
 from edms_tasks.repository import Repository
@@ -160,11 +161,11 @@ class _Opened:
 def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
     """Find snapshot and target, and check what would prevent the restore."""
     settings, notes = run.settings, list[str]()
-    repository = Repository.open(settings.repository)
+    repository, name = open_source(settings, request.snapshot)
     scratch = cleanup.enter_context(run_folder(settings.workdir, "plan"))
     workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
     report = ask_edms(run, notes)
-    chosen = run.call(open_the_snapshot, settings, repository, request.snapshot, report)
+    chosen = run.call(open_the_snapshot, settings, repository, name, report)
     manifest = chosen.manifest
     notes += (*chosen.notes, *keep_while_reading(repository, [chosen.snapshot_id], "restore plan", cleanup))
     require_usable_suites(run, manifest)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from edms_tasks.errors import CommandError, DamagedRepository, TerminalError
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, state_of
+from edms_tasks.lineage.snapshot_source import open_source
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.seen_whole import Ages, SeenWhole
@@ -92,9 +93,9 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
     if request.structure and request.sample is not None:
         raise CommandError("A verification is of the structure alone or of a sample, not both.", fix="Choose one.")
     level: Level = "structure" if request.structure else "sample" if request.sample is not None else "all"
-    repository = Repository.open(run.settings.repository)
+    repository, name = open_source(run.settings, request.snapshot or "")
     seen = SeenWhole(run.settings.workdir, repository.identity)
-    chosen, notes, problems = _chosen(run, repository, request.snapshot)
+    chosen, notes, problems = _chosen(run, repository, name or None)
     manifests: dict[str, Manifest] = {}
     unnoted: list[str] = []
     with ExitStack() as cleanup:

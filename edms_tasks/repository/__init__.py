@@ -15,8 +15,8 @@ snapshots after them, `retention_rules.py` says which are kept, `sweep.py` remov
 `reader_leases.py` keeps those that a restore reads.
 """
 
-from edms_tasks.repository.store import Repository
+from edms_tasks.repository.store import Repository, is_encrypted
 from edms_tasks.repository.survey import Survey
 from edms_tasks.repository.sweep import Swept
 
-__all__ = ["Repository", "Survey", "Swept"]
+__all__ = ["Repository", "Survey", "Swept", "is_encrypted"]

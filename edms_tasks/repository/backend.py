@@ -32,6 +32,10 @@ _S3, _SFTP = frozenset({"s3", "s3a"}), frozenset({"sftp", "ssh"})
 
 def open_backend(settings: RepositorySettings) -> Backend:
     """The backend for the URL in the settings; nothing is read or written yet."""
+    if settings.url.startswith("package:"):
+        from edms_tasks.repository.package_file import SCHEME, PackageBackend  # it is a backend itself
+
+        return PackageBackend(Path(settings.url.removeprefix(SCHEME)))
     scheme = urlsplit(settings.url).scheme
     display = _without_secrets(settings.url)
     if settings.immutable_days is not None and scheme not in _S3:
@@ -71,6 +75,7 @@ class Backend:
     """A folder on any fsspec file system; other backends replace its methods."""
 
     local_folder: Path | None = None
+    only_read = False
 
     def __init__(self, file_system: AbstractFileSystem, root: str, display: str) -> None:
         self._fs = file_system

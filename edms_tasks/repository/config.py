@@ -16,7 +16,7 @@ READABLE = (1, 2)
 LARGEST = 64 * 1024
 CONFIG = "config.json"
 _SCHEME = "age"
-_OWN_NAMES = frozenset(
+OWN_NAMES = frozenset(
     {
         CONFIG,
         "objects",
@@ -113,7 +113,7 @@ def read_config(backend: Backend, settings: RepositorySettings) -> RepositoryCon
 
 def require_empty(backend: Backend) -> None:
     """Refuse to make a repository in a folder with other files, or with snapshots."""
-    if strangers := sorted(backend.top_level() - _OWN_NAMES):
+    if strangers := sorted(backend.top_level() - OWN_NAMES):
         raise SettingsError(
             "The repository's folder contains something else.",
             where=backend.display,

@@ -37,6 +37,9 @@ def reading(backend: Backend, snapshots: Collection[str], purpose: str) -> Itera
     Raises:
         UnknownSnapshot: a prune has removed one of them before the lease was written.
     """
+    if backend.only_read:
+        yield ""  # nothing can be removed from it
+        return
     body = {**holder_body(purpose), "snapshots": sorted(snapshots)}
     name = f"{_PREFIX}{secrets.token_hex(8)}.json"
     try:

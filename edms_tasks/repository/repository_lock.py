@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edms_tasks.durable import private_folder
 from edms_tasks.errors import EdmsBackupError, RepositoryLocked
 from edms_tasks.repository.backend import Backend
 
@@ -48,7 +49,7 @@ def hold(backend: Backend, purpose: str) -> AbstractContextManager[Callable[[], 
 @contextmanager
 def _hold_folder(backend: Backend, path: Path, purpose: str) -> Iterator[Callable[[], bool]]:
     with backend.translating(NAME):
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        private_folder(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:

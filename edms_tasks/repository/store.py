@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edms_tasks.encryption.codec import PlainCodec, sealed
 from edms_tasks.errors import DamagedRepository, RepositoryLocked, RepositorySealed, SettingsError, TerminalError
@@ -264,6 +264,18 @@ class Repository:
         """Read all manifests and head records. `fresh`: from the repository, even where this machine has copies."""
         return survey(self._backend, self._manifests, self.records.read(), fresh=fresh)
 
+    def only_snapshot(self) -> str:
+        """The id of the one snapshot of a package. Raises DamagedRepository if there is none, or more than one."""
+        names = [PurePosixPath(name).stem for name, _ in self._backend.names("snapshots")]
+        if len(names) != 1:
+            raise DamagedRepository(
+                "A package has one snapshot.",
+                where=self.display,
+                why=f"This one has {len(names)}.",
+                fix="Export it again.",
+            )
+        return names[0]
+
     def snapshots(self) -> tuple[str, ...]:
         """Ids of all readable snapshots, of whatever EDMS, each after the one that it names as the one before it."""
         return self.survey().order
@@ -346,3 +358,8 @@ def _lock_lost(display: str) -> RepositoryLocked:
         why="The lock could not be renewed in time, and another run may have taken it.",
         fix="Run it again; what it stored is reused.",
     )
+
+
+def is_encrypted(settings: RepositorySettings) -> bool:
+    """Whether the repository at that URL is encrypted; no key is needed to tell."""
+    return read_config(open_backend(settings), settings).recipient is not None

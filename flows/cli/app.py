@@ -16,6 +16,7 @@ import typer
 
 from flows.cli.commands import (
     backup_command,
+    copy_command,
     demo_command,
     diff_command,
     doctor_command,
@@ -26,6 +27,7 @@ from flows.cli.commands import (
     list_command,
     log_command,
     merge_command,
+    package_command,
     prune_command,
     restore_command,
     rollback_command,
@@ -83,6 +85,9 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "restore": (restore_command.restore, restore_command.EXAMPLES),
     "merge": (merge_command.merge, merge_command.EXAMPLES),
     "diff": (diff_command.diff, diff_command.EXAMPLES),
+    "copy": (copy_command.copy, copy_command.EXAMPLES),
+    "export": (package_command.export, package_command.EXPORT_EXAMPLES),
+    "import": (package_command.import_, package_command.IMPORT_EXAMPLES),
     "prune": (prune_command.prune, prune_command.EXAMPLES),
     "hold": (hold_command.hold, hold_command.HOLD_EXAMPLES),
     "release": (hold_command.release, hold_command.RELEASE_EXAMPLES),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edms_tasks.manifest import Manifest
     from edms_tasks.report import RecoveryFacts
     from flows.backing_up.backup_result import BackupResult
+    from flows.copy import CopyResult
     from flows.diff import DiffResult
     from flows.doctor import Examined
     from flows.merge import MergeResult
@@ -90,6 +91,26 @@ def leave_verify(run: Run, result: VerifyResult) -> None:
             ("What to do", "`edms-backup restore SNAPSHOT --salvage --into NAME` restores the intact parts.\n")
             if result.problems
             else "",
+        ),
+    )
+
+
+def leave_copy(run: Run, result: CopyResult) -> None:
+    """Record what was copied, and what could not be."""
+    run.markdown(
+        "copy-verdict",
+        page(
+            "Copied" if result.success else "NOT COMPLETE",
+            fact_list(
+                (
+                    ("From", result.source),
+                    ("To", result.target),
+                    ("New snapshots", f"{len(result.snapshots):,}"),
+                    ("Written and read back", f"{result.files:,} files, {result.bytes:,} bytes"),
+                )
+            ),
+            ("What is wrong", bullets(result.problems)),
+            ("Notes", bullets(result.notes)),
         ),
     )
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from edms_tasks.errors import CommandError
+from edms_tasks.lineage.snapshot_source import open_source
 from edms_tasks.manifest import Manifest
 from edms_tasks.promotion import Journal, Patience
 from edms_tasks.promotion.target_locks import HeldLocks
@@ -52,10 +53,10 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
     journal, patience = journal_of(settings), Patience(run.say, waits=request.wait)
     if request.into is None:
         require_first_time(journal, run.runner.run_id)
-    repository = Repository.open(settings.repository)
+    repository, name = open_source(settings, request.snapshot)
     report = ask_edms(run, notes)
     find = open_a_damaged_snapshot if request.salvage else open_the_snapshot
-    chosen = run.call(find, settings, repository, request.snapshot, report)
+    chosen = run.call(find, settings, repository, name, report)
     unprotected = keep_while_reading(repository, [chosen.snapshot_id], "restore", cleanup)
     for note in (*chosen.notes, *unprotected):
         run.say(note)

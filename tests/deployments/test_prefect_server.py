@@ -44,7 +44,17 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemp
 
 def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed: Deployed) -> None:
     deployments = deployed.deployments
-    assert set(deployments) == {"backup", "verify", "prune", "restore", "plan-restore", "merge", "diff", "rollback"}
+    assert set(deployments) == {
+        "backup",
+        "verify",
+        "copy",
+        "prune",
+        "restore",
+        "plan-restore",
+        "merge",
+        "diff",
+        "rollback",
+    }
     for name, deployment in deployments.items():
         form = deployment["parameter_openapi_schema"]["properties"]
         assert all(field.get("description") for field in form.values()), (name, form)

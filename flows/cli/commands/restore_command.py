@@ -113,14 +113,14 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
             "Pass --yes, or --into NAME to leave the live system alone.",
         )
     from edms_tasks.lineage.find_snapshot import chosen_snapshot
-    from edms_tasks.repository import Repository
+    from edms_tasks.lineage.snapshot_source import is_package, open_source
     from flows.restoring.target import ask_edms
     from flows.running.printable import printable
     from flows.running.run import Run
 
-    repository = Repository.open(settings.repository)
+    repository, name = open_source(settings, snapshot)
     # Inspect the EDMS, so that `latest` means the same snapshot as in the restore.
-    chosen = chosen_snapshot(settings, repository, snapshot, ask_edms(Run(settings), []))
+    chosen = chosen_snapshot(settings, repository, name, ask_edms(Run(settings), []))
     snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
     for note in chosen.notes:
         typer.echo(printable(f"! {note}"), err=True)
@@ -134,7 +134,7 @@ def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: 
         "The present ones are kept. `edms-backup rollback` swaps them back.",
         word,
     )
-    return snapshot_id
+    return snapshot if is_package(snapshot) else snapshot_id
 
 
 def _dropping(settings: Settings, manifest: Manifest) -> str:

@@ -24,11 +24,11 @@ def show(
     with options.reporting():
         settings = options.settings()
         from edms_tasks.lineage.find_snapshot import chosen_snapshot
-        from edms_tasks.repository import Repository
+        from edms_tasks.lineage.snapshot_source import open_source
         from flows.cli.printing.closing_summaries import print_snapshot
 
-        repository = Repository.open(settings.repository)
-        chosen = chosen_snapshot(settings, repository, snapshot)
+        repository, name = open_source(settings, snapshot)
+        chosen = chosen_snapshot(settings, repository, name)
         snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
         facts = {
             "snapshot": snapshot_id,

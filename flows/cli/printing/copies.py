@@ -1,0 +1,29 @@
+"""What was copied, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import filesize
+
+from flows.cli.printing.closing_summaries import print_problems
+from flows.cli.printing.layout import line
+from flows.running.printable import count_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flows.copy import CopyResult
+
+
+def print_copy(console: Console, result: CopyResult) -> None:
+    """Print what was written, what is missing, and where the copy is."""
+    for note in result.notes:
+        line(console, f"! {note}")
+    written = f"{count_text(result.files, 'file')}, {filesize.decimal(result.bytes)}"
+    if result.success:
+        line(console, f"✓ {count_text(len(result.snapshots), 'new snapshot')} copied: {written} written and read back")
+        line(console, f"copy      {result.target}")
+    else:
+        line(console, f"✗ THE COPY IS NOT COMPLETE: {written} written and read back, but")
+        print_problems(console, result.problems)

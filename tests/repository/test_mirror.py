@@ -1,0 +1,193 @@
+"""A second copy of a repository has all that the first has, whatever happens on the way; it needs no key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edms_tasks.errors import AnotherRepository, RepositoryUnreachable, SettingsError
+from edms_tasks.repository import Repository
+from edms_tasks.repository.backend import Backend, open_backend
+from edms_tasks.repository.encrypted_repository import make_encrypted
+from edms_tasks.repository.mirror import Mirrored, mirror, require_copy_or_nothing
+from edms_tasks.settings import RepositorySettings, Settings
+from flows import keys
+from tests.repository.conftest import encrypted_settings
+from tests.repository.samples import manifest_of
+
+
+@pytest.fixture(params=["plain", "encrypted"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> RepositorySettings:
+    settings = encrypted_settings(tmp_path)
+    if request.param == "plain":
+        settings = RepositorySettings(url=settings.url)
+        Repository.create(settings)
+    else:
+        make_encrypted(settings, "plant-1")
+    return settings
+
+
+def store(settings: RepositorySettings, content: bytes, day: int = 1, previous: str | None = None) -> str:
+    repository = Repository.open(settings)
+    with repository.lock("backup"):
+        run = repository.begin()
+        schema = repository.put_bytes(content)
+        snapshot_id = repository.write_snapshot(manifest_of(schema, day=day, previous=previous))
+        repository.finish(run)
+    repository.log.append("backup", "success", version="1", snapshot=snapshot_id)
+    return snapshot_id
+
+
+def copied(settings: RepositorySettings, target: Backend) -> Mirrored:
+    source = open_backend(settings)
+    require_copy_or_nothing(source, target)
+    plain = settings.write_key is None
+    return mirror(source, target, named_by_content=plain, jobs=2, expect=lambda *_: None, progress=lambda *_: None)
+
+
+def target_of(tmp_path: Path) -> tuple[Backend, RepositorySettings]:
+    settings = RepositorySettings(url=str(tmp_path / "copy"))
+    return open_backend(settings), settings
+
+
+def there(settings: RepositorySettings) -> dict[str, bytes]:
+    root = Path(settings.url)
+    files = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {name: data for name, data in files.items() if not name.startswith(("locks/", "tmp/", "pending/"))}
+
+
+def test_the_copy_has_every_byte_and_opens_with_the_same_keys(place: RepositorySettings, tmp_path: Path) -> None:
+    snapshot_id = store(place, b"first")
+    target, at = target_of(tmp_path)
+
+    made = copied(place, target)
+
+    assert made.problems == []
+    assert made.snapshots == [snapshot_id]
+    assert there(at) == there(place)
+    copy = Repository.open(place.model_copy(update={"url": at.url}))
+    assert copy.read(copy.read_manifest(snapshot_id).native_schema.object) == b"first"
+
+
+def test_a_second_copy_writes_what_is_new_and_keeps_what_the_source_lost(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    first = store(place, b"first")
+    target, at = target_of(tmp_path)
+    copied(place, target)
+    (Path(place.url) / "snapshots" / f"{first}.json").unlink()
+    second = store(place, b"second", day=2, previous=first)
+
+    made = copied(place, target)
+
+    assert made.snapshots == [second]
+    assert {f"snapshots/{first}.json", f"snapshots/{second}.json"} <= set(there(at))
+    assert copied(place, target).files == 0
+
+
+class _Faulty(Backend):
+    """A backend whose n-th write fails, before or after the bytes are there."""
+
+    def __init__(self, inner: Backend, fail_at: int, *, torn: bool) -> None:
+        self._inner, self._left, self._torn = inner, fail_at, torn
+        self.display, self.local_folder = inner.display, inner.local_folder
+
+    def __getattribute__(self, name: str) -> Any:
+        own = ("_inner", "_left", "_torn", "write", "display", "local_folder")
+        return object.__getattribute__(self, name) if name in own else getattr(self._inner, name)
+
+    def write(self, name: str, blocks: Iterator[bytes]) -> None:  # type: ignore[override]
+        self._left -= 1
+        if self._left == 0:
+            if self._torn:
+                self._inner.write(name, [b"".join(blocks)[:-3]])
+            raise RepositoryUnreachable("The target does not answer.")
+        self._inner.write(name, blocks)
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_copy_that_fails_at_any_write_holds_whole_snapshots_and_is_continued(
+    place: RepositorySettings, tmp_path: Path, torn: bool
+) -> None:
+    first = store(place, b"first")
+    second = store(place, os.urandom(3000), day=2, previous=first)
+    writes = len(there(place))
+    for number in range(1, writes + 1):
+        (tmp_path / str(number)).mkdir()
+        target, at = target_of(tmp_path / str(number))
+        with pytest.raises(RepositoryUnreachable):
+            copied(place, _Faulty(target, number, torn=torn))
+        if target.size("config.json") is not None:
+            whole = Repository.open(place.model_copy(update={"url": at.url}))
+            for manifest in whole.survey().intact.values():
+                whole.check(manifest.native_schema.object)
+        assert copied(place, target).problems == []
+        now = {name: data for name, data in there(at).items() if not name.startswith("replaced/")}
+        assert now == there(place), number
+    assert {first, second} <= {Path(name).stem for name in there(at)}
+
+
+def test_a_damaged_object_is_not_passed_on_where_its_name_tells(tmp_path: Path) -> None:
+    place = RepositorySettings(url=str(tmp_path / "backups"))
+    Repository.create(place)
+    store(place, b"first")
+    (path,) = (path for path in (Path(place.url) / "objects").rglob("*") if path.is_file())
+    path.write_bytes(b"xirst")
+    target, at = target_of(tmp_path)
+
+    made = copied(place, target)
+
+    assert len(made.problems) == 1 and "damaged at the source" in made.problems[0]
+    assert not [name for name in there(at) if name.startswith(("objects/", "snapshots/"))]
+
+
+def test_the_copy_of_another_repository_and_a_strangers_folder_are_refused(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    store(place, b"first")
+    target, at = target_of(tmp_path)
+    Repository.create(at)
+    with pytest.raises(AnotherRepository):
+        copied(place, target)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.txt").write_bytes(b"ten years")
+    with pytest.raises(SettingsError, match="something else"):
+        copied(place, open_backend(RepositorySettings(url=str(tmp_path / "thesis"))))
+
+
+def test_after_everything_was_encrypted_anew_the_copy_is_too(tmp_path: Path) -> None:
+    place = encrypted_settings(tmp_path)
+    make_encrypted(place, "plant-1")
+    snapshot_id = store(place, b"first")
+    target, at = target_of(tmp_path)
+    copied(place, target)
+    keys.rotate_key(Settings(repository=place), reencrypt=True)
+
+    made = copied(place, target)
+
+    assert any("encrypted anew" in note for note in made.notes)
+    now = {name: data for name, data in there(at).items() if not name.startswith("replaced/")}
+    assert now == there(place)
+    copy = Repository.open(place.model_copy(update={"url": at.url}))
+    assert copy.read(copy.read_manifest(snapshot_id).native_schema.object) == b"first"
+
+
+def test_entries_that_only_the_copy_has_are_set_aside_and_said(place: RepositorySettings, tmp_path: Path) -> None:
+    store(place, b"first")
+    target, at = target_of(tmp_path)
+    copied(place, target)
+    Repository.open(place.model_copy(update={"url": at.url, "copies": None})).log.append(
+        "restore", "success", version="1"
+    )
+    store(place, b"second", day=2)
+
+    made = copied(place, target)
+
+    assert any("entries that the source's lacks" in note for note in made.notes)
+    logs = {name: data for name, data in there(at).items() if name.startswith("log/")}
+    assert logs == {name: data for name, data in there(place).items() if name.startswith("log/")}
+    assert [name for name in there(at) if name.startswith("replaced/")]
