@@ -1,4 +1,4 @@
-"""The settings' `[repository]`: where it is, what its server needs, and the keys to it."""
+"""The settings' `[repository]` and `[copy]`: where they are, what their servers need, and the keys."""
 
 from __future__ import annotations
 
@@ -60,3 +60,12 @@ class RepositorySettings(Section):
         default=None,
         description="Folder for copies of manifests and indexes of files, for a remote or encrypted repository; default: in workdir.",
     )
+
+
+class CopySettings(Section):
+    """The place of the second copy, which `copy` brings up to date."""
+
+    url: str | None = Field(
+        default=None, description="A folder or any fsspec URL, on another disk or in another building."
+    )
+    options: dict[str, SecretStr] = Field(default={}, description="Options of its fsspec file system; secrets allowed.")

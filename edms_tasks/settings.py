@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edms_tasks.errors import SettingsError
+from edms_tasks.repository_settings import CopySettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
 from edms_tasks.soft_reference_settings import Section, SoftReferenceSettings
@@ -63,15 +64,6 @@ class EdmsSettings(Section):
         default="refuse",
         description="Refuse to back up a database whose migrations are behind, or record it as a finding.",
     )
-
-
-class CopySettings(Section):
-    """The place of the second copy, which `copy` brings up to date."""
-
-    url: str | None = Field(
-        default=None, description="A folder or any fsspec URL, on another disk or in another building."
-    )
-    options: dict[str, SecretStr] = Field(default={}, description="Options of its fsspec file system; secrets allowed.")
 
 
 class ExcludeSettings(Section):

@@ -164,7 +164,8 @@ def source_names(source: Backend, folder: str) -> list[tuple[str, int]]:
 
 def require_copy_or_nothing(source: Backend, target: Backend) -> None:
     """Refuse a target with another repository, or with something else. An interrupted copy has no config.json yet."""
-    if target.size(CONFIG) is None:
+    theirs = _config(target)
+    if theirs is None:
         if strangers := sorted(target.top_level() - OWN_NAMES - {_REPLACED}):
             raise SettingsError(
                 "The folder for the copy contains something else.",
@@ -173,21 +174,28 @@ def require_copy_or_nothing(source: Backend, target: Backend) -> None:
                 fix="Name a new or empty folder, or an earlier copy.",
             )
         return
-    ours, theirs = (json.loads(place.read(CONFIG, _SMALL)).get("id") for place in (source, target))
-    if ours != theirs:
+    ours = json.loads(source.read(CONFIG, _SMALL))
+    if ours.get("id") != theirs.get("id"):
         raise AnotherRepository(
             "The target is another repository, and no copy of this one.",
             where=target.display,
-            why=f"It has the id {theirs}; this one has {ours}.",
+            why=f"It has the id {theirs.get('id')}; this one has {ours.get('id')}.",
             fix="Name a new or empty folder. To add snapshots to another repository: `edms-backup import`.",
         )
 
 
 def _keys_were_changed(target: Backend, config: bytes) -> bool:
-    if target.size(CONFIG) is None:
-        return False
-    there, now = json.loads(target.read(CONFIG, _SMALL)), json.loads(config)
-    return bool(there.get("encryption") != now.get("encryption"))
+    there, now = _config(target), json.loads(config)
+    return there is not None and bool(there.get("encryption") != now.get("encryption"))
+
+
+def _config(target: Backend) -> dict[str, object] | None:
+    """The config of an earlier copy; None if there is none, or it was not written to its end."""
+    try:
+        found = json.loads(target.read(CONFIG, _SMALL))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _set_aside(target: Backend, folder: str) -> None:
