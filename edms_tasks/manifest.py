@@ -165,6 +165,14 @@ class FileIndex(Value):
     pack_bytes: dict[str, int] = Field(default={})  # pack (SHA-256) -> bytes in it, unpacked; absent if not recorded
 
 
+class ConfigFile(Value):
+    """A file that the EDMS needs besides its data, and its permissions."""
+
+    path: str
+    mode: int = Field(ge=0, le=0o7777)
+    object: ObjectRef
+
+
 class FileNameState(Value):
     """Count and digest of files whose names contain ids of rows."""
 
@@ -187,6 +195,7 @@ class Manifest(Value):
     sequences: tuple[SequencePosition, ...]
     tables: tuple[TableEntry, ...]
     files: tuple[FileIndex, ...]
+    config_files: tuple[ConfigFile, ...] = ()
     file_names: tuple[FileNameState, ...] = ()
     path_columns: tuple[PathColumn, ...] = ()  # other columns than FileFields that name files
     findings: tuple[Finding, ...]
@@ -241,6 +250,7 @@ class Manifest(Value):
         for index in self.files:
             refs.extend(index.index)
             refs.extend(index.packs)
+        refs += [one.object for one in self.config_files]
         return {ref.sha256: ref for ref in refs}
 
     def read_by_a_backup(self, known: Container[str], *, readable: bool = True) -> int:

@@ -20,6 +20,7 @@ from edms_tasks.inventory.model import Finding, Inventory, PathColumn, Table
 from edms_tasks.lineage.snapshot_position import SnapshotPlace
 from edms_tasks.manifest import (
     Chunk,
+    ConfigFile,
     FileIndex,
     FileNameState,
     Manifest,
@@ -79,6 +80,7 @@ def write_manifest(
     sequences: Sequence[SequencePosition],
     entries: Sequence[TableEntry],
     files: Sequence[FileIndex],
+    config_files: Sequence[ConfigFile] = (),
     file_names: Sequence[FileNameState],
     path_columns: Sequence[PathColumn] = (),
     findings: Iterable[Finding],
@@ -94,6 +96,7 @@ def write_manifest(
         sequences=tuple(sequences),
         tables=tuple(sorted(entries, key=lambda entry: entry.table.id)),
         files=tuple(files),
+        config_files=tuple(config_files),
         file_names=tuple(file_names),
         path_columns=tuple(path_columns),
         findings=(*findings, *_dangling(entries)),

@@ -96,6 +96,10 @@ class FilesSettings(Section):
     """Folders of files."""
 
     roots: dict[str, Path] = Field(default={}, description="Name -> folder; overrides or adds to what the probe finds.")
+    config: tuple[Path, ...] = Field(
+        default=(),
+        description="Files that the EDMS needs besides its data, such as .env. They may hold secrets: only for encrypted repositories.",
+    )
 
 
 class DerivedSettings(Section):
@@ -356,7 +360,10 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
                 update={"url": to if (to := settings.copy_.url) is None or "://" in to else str(anchored(Path(to)))}
             ),
             "files": settings.files.model_copy(
-                update={"roots": {n: anchored(p) for n, p in settings.files.roots.items()}}
+                update={
+                    "roots": {n: anchored(p) for n, p in settings.files.roots.items()},
+                    "config": tuple(map(anchored, settings.files.config)),
+                }
             ),
             "exclude": settings.exclude.model_copy(update={"folders": tuple(map(anchored, settings.exclude.folders))}),
             "validate_": settings.validate_.model_copy(

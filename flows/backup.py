@@ -13,7 +13,7 @@ from flows.requests import BackupRequest
 from flows.running.flow_decorators import flow
 from flows.running.run import Run
 from flows.tasks.extract_tasks import capture_schema, extract_tables, read_sequences
-from flows.tasks.package_tasks import package_schema, package_table, write_the_manifest
+from flows.tasks.package_tasks import package_config_files, package_schema, package_table, write_the_manifest
 from flows.tasks.serialize_tasks import serialize_tables
 
 
@@ -75,6 +75,8 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
             with run.stage("files"):
                 stored = store_folders(run, source, making, contents, raws, serialized.keys, workspace)
             with run.stage("package"):
+                config_files, unread = run.call(package_config_files, making.repository, run.settings.files.config)
+                making.findings += unread
                 making.made = run.call(
                     write_the_manifest,
                     making.repository,
@@ -85,6 +87,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                     sequences=sequences,
                     entries=entries,
                     files=stored.indexes,
+                    config_files=config_files,
                     file_names=stored.file_names,
                     path_columns=stored.path_columns,
                     findings=making.findings,

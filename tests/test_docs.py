@@ -90,7 +90,7 @@ def test_every_documented_error_has_a_meaning_and_a_fix() -> None:
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
     text = (DOCS / "commands.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^## `edms-backup ([a-z]+)`$", text, flags=re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"^## `edms-backup ([a-z-]+)`$", text, flags=re.MULTILINE)) == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -109,7 +109,7 @@ def test_the_options_before_a_command_are_documented() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_shown_anywhere_exist(page: Path) -> None:
     for line in _code_of(page):
-        for call in re.findall(r"\bedms-backup ((?:--?[a-z]+ [^ ]+ )*)([a-z]+)((?: [^\n`;|&#)]*)?)", line):
+        for call in re.findall(r"\bedms-backup ((?:--?[a-z]+ [^ ]+ )*)([a-z][a-z-]*)((?: [^\n`;|&#)]*)?)", line):
             name, arguments = call[1], call[2]
             assert name in COMMANDS, f"{page.name}: edms-backup {name}"
             allowed = _options_of(COMMANDS[name]) | {"--help"}

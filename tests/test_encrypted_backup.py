@@ -7,8 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import tomlkit
 
-from edms_tasks.errors import RepositorySealed
+from edms_tasks.errors import CommandError, DamagedRepository, RepositorySealed, SettingsError
+from edms_tasks.files.edms_settings_files import write_config_files
+from edms_tasks.manifest import ConfigFile
+from edms_tasks.repository import Repository
+from edms_tasks.settings import RepositorySettings
+from flows.config_files import restore_config_files
 from flows.listing import list_snapshots
 from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
@@ -66,6 +72,55 @@ def test_backups_without_the_recovery_key_are_restored_with_it(
     assert protected.verify().success
     assert protected.restore().success
     assert differences(before, picture(protected.edms)) == []
+
+
+def test_files_of_settings_come_back_before_the_edms_works(protected: Protected, tmp_path: Path) -> None:
+    secret, missing = tmp_path / "etc" / ".env", tmp_path / "etc" / "missing"
+    secret.parent.mkdir()
+    secret.write_bytes(b"SECRET_KEY=s3cr3t\0\xff")
+    secret.chmod(0o640)
+    _set(protected, files={"config": [str(secret), str(missing)]})
+
+    result = protected.backup()
+
+    assert result.verified
+    found = [one for one in result.manifest.findings if one.code == "config-file-not-stored"]
+    assert [one.subject for one in found] == [str(missing)]
+    assert not [path for path in protected.repository.rglob("*") if path.is_file() and b"s3cr3t" in path.read_bytes()]
+    _set(protected, edms={"project": str(tmp_path / "gone")})
+    written = restore_config_files(protected.settings, result.snapshot_id, tmp_path / "out")
+    assert (written.files, written.modes) == ((tmp_path / "out" / str(secret)[1:],), (0o640,))
+    assert written.files[0].read_bytes() == b"SECRET_KEY=s3cr3t\0\xff"
+    assert written.files[0].stat().st_mode & 0o077 == 0
+    with pytest.raises(CommandError, match="there already"):
+        restore_config_files(protected.settings, result.snapshot_id, tmp_path / "out")
+
+
+def test_files_of_settings_are_refused_where_everybody_could_read_them(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    plain = protect(edms_factory("sqlite", documents=5, seed=1), tmp_path)
+    _set(plain, files={"config": [str(plain.config)]})
+    with pytest.raises(SettingsError, match="not encrypted"):
+        plain.backup()
+    assert not plain.repository.exists()
+
+
+@pytest.mark.parametrize("path", ["../x", "/../x", "/a/../../x", "relative", "/", "", "/a\0b"])
+def test_a_path_in_a_manifest_that_leads_elsewhere_is_refused(tmp_path: Path, path: str) -> None:
+    repository = Repository.create(RepositorySettings(url=str(tmp_path / "repository")))
+    hostile = ConfigFile(path=path, mode=0o600, object=repository.put_bytes(b"x"))
+    with pytest.raises(DamagedRepository, match="cannot be one"):
+        write_config_files(repository, [hostile], tmp_path / "out")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["repository"]
+
+
+def _set(protected: Protected, **sections: dict[str, object]) -> None:
+    document = tomlkit.parse(protected.config.read_text(encoding="utf-8"))
+    for section, values in sections.items():
+        table = document.setdefault(section, tomlkit.table())
+        table.update(values)
+    protected.config.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
 def test_a_merge_makes_its_safety_snapshot_in_the_encrypted_repository(protected: Protected) -> None:

@@ -165,6 +165,12 @@ KINDS = (
         "Fix the permissions or unmount it; or restore with --into and --into-files, and copy the files.",
     ),
     Kind(
+        "config-file-not-stored",
+        ("error",),
+        "A file of `[files] config` is not in the snapshot.",
+        "Fix its name or its permissions, and back up again.",
+    ),
+    Kind(
         "folders-overlap",
         ("error",),
         "The repository or `workdir` and a folder of files are inside each other. A backup is refused: it would contain itself.",

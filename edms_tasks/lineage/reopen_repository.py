@@ -10,12 +10,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.errors import AnotherRepository
+from edms_tasks.errors import AnotherRepository, SettingsError
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.lineage.last_backup_record import BackupRecord, BackupRecords, remembered
 from edms_tasks.lineage.owner import KnownEdms
-from edms_tasks.repository import Repository
+from edms_tasks.repository import Repository, is_encrypted
 from edms_tasks.settings import RepositorySettings, Settings
 
 _FSTAB = Path("/etc/fstab")
@@ -45,6 +45,13 @@ def reopen(settings: Settings, this_edms: KnownEdms, *, create: bool = False, ac
     """
     memory = remembered(settings.workdir)
     findings = tuple(make_finding("last-backup-unreadable", path) for path in memory.unreadable)
+    if settings.files.config and not (Repository.is_at(settings.repository) and is_encrypted(settings.repository)):
+        raise SettingsError(
+            "Files of settings are not backed up into a repository that is not encrypted.",
+            where=f"[files] config: {', '.join(map(str, settings.files.config))}",
+            why="They may hold passwords and keys, which everybody who reads the repository would have.",
+            fix="Make an encrypted repository with `edms-backup init`, or remove [files] config.",
+        )
     if not Repository.is_at(settings.repository):
         repository, notes = _make(settings, this_edms, memory, create)
         return Reopened(repository, None, notes, findings)

@@ -16,6 +16,7 @@ import typer
 
 from flows.cli.commands import (
     backup_command,
+    config_files_command,
     copy_command,
     demo_command,
     diff_command,
@@ -83,6 +84,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "show": (show_command.show, show_command.EXAMPLES),
     "verify": (verify_command.verify, verify_command.EXAMPLES),
     "restore": (restore_command.restore, restore_command.EXAMPLES),
+    "config-files": (config_files_command.config_files, config_files_command.EXAMPLES),
     "merge": (merge_command.merge, merge_command.EXAMPLES),
     "diff": (diff_command.diff, diff_command.EXAMPLES),
     "copy": (copy_command.copy, copy_command.EXAMPLES),

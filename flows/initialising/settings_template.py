@@ -38,6 +38,7 @@ _EXAMPLES = {
     "soft_references": '[{ column = "mail.Rule.document_ids", target = "documents.Document", separator = "," }]',
     "exclude.tables": '["sessions.Session"]',
     "exclude.files": '["cache/*", "*.tmp"]',
+    "files.config": '["/srv/edms/.env"]',
     "files.roots": '{ media = "/srv/edms/media" }',
     "derived.tables": '["wagtailsearch.IndexEntry"]',
     "derived.columns": '["catalogue.Category.tn_ancestors_pks"]',

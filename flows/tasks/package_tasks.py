@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edms_tasks.files import find_named_files, index_files
 from edms_tasks.files.declared_ids_in_names import measure_file_names
+from edms_tasks.files.edms_settings_files import store_config_files
 from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.incremental.previous_rows import Previous
 from edms_tasks.inventory.model import FileRoot, Finding, Table
@@ -28,6 +29,7 @@ class StoredRoot:
 
 
 package_schema = task(name="package schema", tags=["package"])(store_schema)
+package_config_files = task(name="package config files", tags=["package"])(store_config_files)
 
 
 @task(name="package table", tags=["package"], task_run_name="package {pair[0].label}", retries=2)

@@ -54,6 +54,9 @@ def verify_snapshot(
     problems = [problem for table in tables for problem in table.problems]
     if schema := run.call(verify_schema, repository, manifest.native_schema.object):
         problems.append(f"native schema: {schema}")
+    for one in manifest.config_files:
+        if one.object.sha256 not in known and (problem := run.call(verify_schema, repository, one.object)):
+            problems.append(f"{one.path}: {problem}")
     for index in manifest.files:
         problems += run.call(verify_root, run, index, repository, folder, known)
     return tuple(problems)
