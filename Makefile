@@ -9,7 +9,7 @@ PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills lint format bench bench-quick lock clean
+.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills lint format bench bench-quick pictures lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,11 @@ bench: $(STAMP) ## measure against pg_dump, dumpdata and tar: a million rows, 10
 
 bench-quick: $(STAMP) ## the same with 100,000 rows and 10,000 files, in under five minutes
 	$(BIN)/python -m benchmarks.run --rows 100000 --files 10000 --slow-rows 3000 --pairs 1
+
+pictures: $(STAMP) ## the documentation's pictures anew; needs Chromium and, in .venv, the package playwright
+	$(BIN)/python -m benchmarks.flame
+	$(BIN)/python -m tests.real.run_graph docs/pictures
+	$(BIN)/python -m tests.real.report_picture docs/pictures
 
 # uv resolves for all Python versions and platforms at once, which pip cannot. It is needed here only.
 lock: ## renew requirements.lock within the bounds of pyproject.toml (needs uv); UPGRADE=1 takes the newest

@@ -10,14 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 from tests.inventory.small_project import small_project
 from tests.prefect_server import Server, prefect_server
-
-_CHROMIUM = "/usr/bin/chromium"
-_ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-_SIZE = {"width": 1600, "height": 900}
+from tests.real.browser import empty_page
 
 _MODELS = """
 class Document(models.Model):
@@ -52,9 +47,7 @@ def draw(folder: Path) -> None:
 
 def _photograph(server: Server, picture: Path) -> None:
     (run,) = server.ask("/flow_runs/filter")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
-        page = browser.new_page(viewport=_SIZE)
+    with empty_page(1600, 900) as page:
         page.goto(f"{str(server.api.base_url).removesuffix('/api/')}/runs/flow-run/{run['id']}")
         page.locator(".flow-run-graph").first.wait_for(timeout=120_000)
         page.wait_for_load_state("networkidle")
@@ -65,7 +58,6 @@ def _photograph(server: Server, picture: Path) -> None:
         page.keyboard.press("c")  # all of it in view
         page.wait_for_timeout(3_000)  # it moves there
         page.screenshot(path=picture)
-        browser.close()
 
 
 if __name__ == "__main__":
