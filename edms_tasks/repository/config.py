@@ -42,6 +42,7 @@ class RepositoryConfig(BaseModel):
         id: its id.
         recipient: the public key that its objects are encrypted to; None if they are not.
         signed: whether every snapshot in it is signed.
+        format: the format of its newest snapshots.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +50,7 @@ class RepositoryConfig(BaseModel):
     id: str = Field(min_length=1)
     recipient: str | None = None
     signed: bool = False
+    format: int = FORMAT
 
 
 def write_config(backend: Backend, made: RepositoryConfig) -> bool:
@@ -107,7 +109,10 @@ def read_config(backend: Backend, settings: RepositorySettings) -> RepositoryCon
             fix="Mount the right disk or fix [repository] url; or, if you mean this one, put its id into [repository] id.",
         )
     return RepositoryConfig(
-        id=identity, recipient=recipient, signed=recipient is not None or found.get("signed") is True
+        id=identity,
+        recipient=recipient,
+        signed=recipient is not None or found.get("signed") is True,
+        format=int(str(found["format"])),
     )
 
 

@@ -1,10 +1,11 @@
-"""Copies of objects on this machine: what the next backup needs of the previous one where it cannot read the repository.
+"""Copies of objects on this machine: what the next backup needs of the previous one where the repository is elsewhere, or cannot be read.
 
 They are of the machine's own data, and readable by its owner only. What was not used for `UNUSED_DAYS` is removed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -39,11 +40,15 @@ class ObjectCopies:
                 old.unlink(missing_ok=True)
 
     def has(self, ref: ObjectRef) -> bool:
-        """Whether there is a copy of the right size. Whoever reads it compares its bytes."""
+        """Whether there is a copy, and it has the object's bytes."""
+        path = self._folder / ref.sha256
         try:
-            return (self._folder / ref.sha256).stat().st_size == ref.size
-        except FileNotFoundError:
-            return False
+            if path.stat().st_size != ref.size:
+                return False
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == ref.sha256
+        except OSError:
+            return False  # then the repository is asked, which says what is wrong
 
     def blocks(self, ref: ObjectRef) -> Iterator[bytes]:
         """The bytes of a copy."""

@@ -23,6 +23,7 @@ from edms_tasks.repository.backend import Backend, open_backend
 from edms_tasks.repository.chain import Mark
 from edms_tasks.repository.config import (
     CONFIG,
+    FORMAT,
     RepositoryConfig,
     no_config,
     read_config,
@@ -39,7 +40,7 @@ from edms_tasks.repository.repository_lock import hold
 from edms_tasks.repository.signatures import remove_signature, signed_snapshots
 from edms_tasks.repository.stored_manifests import StoredManifests, snapshot_name
 from edms_tasks.repository.stored_objects import StoredObjects
-from edms_tasks.repository.survey import Survey, survey, write_head
+from edms_tasks.repository.survey import Survey, read_head, survey, write_head
 from edms_tasks.repository.sweep import GRACE, Swept, sweep_objects
 from edms_tasks.settings import RepositorySettings
 
@@ -64,6 +65,7 @@ class Repository:
         self.records = StoredRecords(backend, identity, keys)
         self.identity = identity
         self.keys = keys
+        self._is_of_this_format = False  # not known
         self._still_locked: Callable[[], bool] | None = None
 
     # -- making and opening -------------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ class Repository:
                     fix="Mount its disk or fix [repository] url. For a new encrypted repository: `edms-backup init --force`.",
                 )
             write_config(backend, config or RepositoryConfig(id=secrets.token_hex(16)))
-        return cls._opened(backend, settings)
+        return cls._opened(backend, read_config(backend, settings), settings)
 
     @classmethod
     def open(cls, settings: RepositorySettings) -> Repository:
@@ -96,22 +98,25 @@ class Repository:
             RepositoryUnreachable: the backend does not answer.
         """
         backend = open_backend(settings)
-        if backend.size(CONFIG) is None:
+        try:
+            config = read_config(backend, settings)
+        except FileNotFoundError as error:
             if any(True for folder in ("snapshots", "heads") for _ in backend.names(folder)):
-                raise no_config(backend)
+                raise no_config(backend) from error
             raise SettingsError(
                 "There is no repository here.",
                 where=backend.display,
                 why="config.json is missing.",
                 fix="Create one with `edms-backup init`, or fix [repository] url, or mount its disk.",
-            )
-        return cls._opened(backend, settings)
+            ) from error
+        return cls._opened(backend, config, settings)
 
     @classmethod
-    def _opened(cls, backend: Backend, settings: RepositorySettings) -> Repository:
-        config = read_config(backend, settings)
+    def _opened(cls, backend: Backend, config: RepositoryConfig, settings: RepositorySettings) -> Repository:
         copies = settings.copies / config.id if settings.copies is not None else None
-        return cls(backend, config.id, open_keys(backend, config, settings), copies)
+        repository = cls(backend, config.id, open_keys(backend, config, settings), copies)
+        repository._is_of_this_format = config.format == FORMAT
+        return repository
 
     @classmethod
     def is_at(cls, settings: RepositorySettings) -> bool:
@@ -289,6 +294,10 @@ class Repository:
         self.require_lock()
         self._backend.remove(snapshot_name(snapshot_id))
 
+    def newest(self, edms: str) -> Mark | None:
+        """The newest snapshot of an EDMS by its head record; None if there is none that can be read."""
+        return read_head(self._backend, edms)
+
     def write_head(self, edms: str, snapshot_id: str, number: int) -> None:
         """Record the newest snapshot of an EDMS; only under the lock, after the manifest is written."""
         write_head(self._backend, edms, Mark(snapshot_id, number))
@@ -309,7 +318,9 @@ class Repository:
         """Record that a run begins to write; if it is killed, the next `finish` removes its leftovers."""
         self.require_write_key()
         self._backend.require_immutable()
-        upgrade_config(self._backend)
+        if not self._is_of_this_format:
+            upgrade_config(self._backend)
+            self._is_of_this_format = True
         run = secrets.token_hex(8)
         record = {"run": run, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         self._backend.write(f"pending/{run}.json", [json.dumps(record).encode()])

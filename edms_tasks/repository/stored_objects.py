@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from edms_tasks.encryption.codec import Codec, NotDecodable, PlainCodec
-from edms_tasks.errors import DamagedRepository, NoSpace, TerminalError
+from edms_tasks.errors import DamagedRepository, NoSpace, RepositoryForbidden, TerminalError
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository.backend import BLOCK, Backend
 from edms_tasks.repository.object_copies import ObjectCopies
@@ -28,13 +28,15 @@ class StoredObjects:
     Args:
         backend: the repository's.
         codec: how they are stored.
-        copies: folder on this machine for copies of the objects that the next backup needs, if it cannot read them; None for none.
+        copies: folder on this machine for copies of the objects that the next backup needs, if the repository is elsewhere or
+            cannot be read; None for none.
     """
 
     def __init__(self, backend: Backend, codec: Codec, copies: Path | None = None) -> None:
         self._backend = backend
         self._codec = codec
-        self._copies = ObjectCopies(copies) if copies is not None and not isinstance(codec, PlainCodec) else None
+        useful = backend.local_folder is None or not isinstance(codec, PlainCodec)
+        self._copies = ObjectCopies(copies) if copies is not None and useful else None
         self._trusted: Collection[str] = frozenset()
 
     def trust(self, objects: Collection[str]) -> None:
@@ -147,23 +149,33 @@ class StoredObjects:
                 fix="Run `edms-backup verify` to see which snapshots use it, and restore another one.",
             )
 
-        try:
-            stored, blocks = self._backend.opened(name)
-        except FileNotFoundError as error:
-            raise damaged("It is missing.") from error
-        if not self._codec.may_hold(stored, ref.size):
-            raise damaged(f"It has {stored} bytes, the snapshot says {ref.size}.")
         checked = _Checked(ref, damaged)
         decode = self._codec.decode
-        if not self._codec.reads and ref.sha256 in self._trusted and self._copies is not None and self._copies.has(ref):
-            blocks, decode = self._copies.blocks(ref), PlainCodec().decode
         try:
+            if (copy := self._copy_of(ref)) is not None:
+                blocks, decode = copy, PlainCodec().decode
+            else:
+                stored, blocks = self._backend.opened(name)
+                if not self._codec.may_hold(stored, ref.size):
+                    raise damaged(f"It has {stored} bytes, the snapshot says {ref.size}.")
             decode(blocks, lambda block: write(checked.seen(block)))
         except FileNotFoundError as error:
             raise damaged("It is missing.") from error
         except NotDecodable as error:
             raise damaged(str(error)) from error
         checked.require_whole()
+
+    def _copy_of(self, ref: ObjectRef) -> Iterator[bytes] | None:
+        """This machine's copy of an object of the previous snapshot, if it is there in the repository; None to read that."""
+        if self._copies is None or ref.sha256 not in self._trusted:
+            return None
+        if self._codec.reads and self._backend.local_folder is not None:
+            return None
+        try:
+            is_there = self._backend.size_when_listed(self.stored_name(ref)) is not None
+        except RepositoryForbidden:
+            is_there = True  # these credentials only write; what a `verify` elsewhere tells
+        return self._copies.blocks(ref) if is_there and self._copies.has(ref) else None
 
 
 class _Checked:

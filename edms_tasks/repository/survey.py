@@ -158,24 +158,42 @@ def write_head(backend: Backend, edms: str, mark: Mark) -> None:
     backend.write(_head_name(edms), [json.dumps(record, indent=1).encode()])
 
 
+def read_head(backend: Backend, edms: str) -> Mark | None:
+    """The newest snapshot of an EDMS by its head record; None if there is none that can be read."""
+    name = _head_name(edms)
+    try:
+        found = _parsed_head(name, backend.read(name, _LARGEST_HEAD))
+    except FileNotFoundError:
+        return None
+    return found[1] if found is not None and found[0] == edms else None
+
+
 def _heads(backend: Backend) -> tuple[dict[str, Mark], tuple[str, ...]]:
     heads: dict[str, Mark] = {}
     unreadable: list[str] = []
     for name, _ in backend.names("heads"):
         try:
-            record = json.loads(backend.read(name, _LARGEST_HEAD))
-            edms, snapshot, number = record["edms"], record["snapshot"], record["number"]
+            found = _parsed_head(name, backend.read(name, _LARGEST_HEAD))
         except FileNotFoundError:
             continue
-        except (ValueError, KeyError, TypeError):
+        if found is None:
             unreadable.append(name)
-            continue
-        texts = isinstance(edms, str) and isinstance(snapshot, str)
-        if texts and type(number) is int and number > 0 and _HEX64.fullmatch(snapshot) and name == _head_name(edms):
-            heads[edms] = Mark(snapshot, number)
         else:
-            unreadable.append(name)
+            heads[found[0]] = found[1]
     return heads, tuple(unreadable)
+
+
+def _parsed_head(name: str, data: bytes) -> tuple[str, Mark] | None:
+    """The EDMS and its newest snapshot; None if the record is not as it is written."""
+    try:
+        record = json.loads(data)
+        edms, snapshot, number = record["edms"], record["snapshot"], record["number"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    texts = isinstance(edms, str) and isinstance(snapshot, str)
+    if texts and type(number) is int and number > 0 and _HEX64.fullmatch(snapshot) and name == _head_name(edms):
+        return edms, Mark(snapshot, number)
+    return None
 
 
 def _head_name(edms: str) -> str:

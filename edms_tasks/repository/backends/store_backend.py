@@ -20,7 +20,7 @@ PART = 8 * 1024 * 1024
 """So much is in memory, and asked for again after a failure. Stores want at least 5 MiB a part, and 10,000 parts at most."""
 
 _LARGER_PART, _PARTS_OF_THE_FIRST_SIZE = 64 * 1024 * 1024, 1000
-_ASKED_ONE_BY_ONE = 4
+_ASKED_ONE_BY_ONE = 1
 _LARGEST_LISTING = 200
 _TOGETHER = 8
 

@@ -1,0 +1,79 @@
+"""A repository on a server: few requests for what is there already, and a restore that proves what came back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.settings import RepositorySettings, Settings
+from tests.direct_access import execute
+from tests.independent_comparison import differences, picture
+from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
+from tests.running import protect, run_backup, run_restore, run_verify
+from tests.stores.memory_store import MemoryStore
+from tests.stores.s3_places import s3_settings
+from tests.stores.sftp_server import SftpServer
+from tests.stores.swift_server import S3Account
+from tests.stores.watched_stores import CountedStore, wrapping
+
+MOST_REQUESTS = 40
+"""Of a backup of 20,000 rows and 1,200 files of which little changed; the number does not depend on how many there are."""
+
+
+@pytest.fixture
+def edms(edms_factory: ReferenceEdmsFactory) -> ReferenceEdms:
+    return edms_factory("sqlite", documents=20)
+
+
+def settings_for(edms: ReferenceEdms, folder: Path, repository: RepositorySettings) -> Settings:
+    settings = protect(edms, folder, extra="[validate]\ndjango_check = false").settings
+    copies = {"copies": settings.repository.copies}
+    return settings.model_copy(update={"repository": repository.model_copy(update=copies)})
+
+
+def test_a_second_backup_asks_little_of_the_server(edms: ReferenceEdms, tmp_path: Path) -> None:
+    counts: Counter[str] = Counter()
+    store = MemoryStore()
+    settings = settings_for(edms, tmp_path, RepositorySettings(url="s3://bucket/backups"))
+    with wrapping(lambda real: CountedStore(store, counts)):
+        first = run_backup(settings, create_repository=True)
+        counts.clear()
+        second = run_backup(settings)
+        unchanged = counts.total()
+        counts.clear()
+        execute(edms, "UPDATE documents_documentcomment SET text = text || ' (corrected)' WHERE id % 7 = 0")
+        third = run_backup(settings)
+        changed = counts.total()
+    assert first.verified and second.verified and third.verified
+    assert third.objects_read > 0
+    assert unchanged <= MOST_REQUESTS
+    assert changed <= MOST_REQUESTS, counts
+
+
+@pytest.fixture(params=["s3", "sftp"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RepositorySettings]:
+    if request.param == "s3":
+        account: S3Account = request.getfixturevalue("s3_account")
+        yield s3_settings(account, request.getfixturevalue("s3_bucket"), tmp_path.name)
+    else:
+        sftp: SftpServer = request.getfixturevalue("sftp_server")
+        yield sftp.settings(tmp_path / "backups")
+
+
+@pytest.mark.slow
+def test_a_backup_on_a_server_comes_back_as_it_was(
+    edms: ReferenceEdms, server: RepositorySettings, tmp_path: Path
+) -> None:
+    settings = settings_for(edms, tmp_path, server)
+    made = run_backup(settings, create_repository=True)
+    assert made.verified
+    assert run_verify(settings).problems == ()
+    then = picture(edms)
+    copy = ReferenceEdms("sqlite", f"sqlite:///{tmp_path / 'copy' / 'db.sqlite3'}", tmp_path / "copy" / "media")
+    copy.media.parent.mkdir()
+    result = run_restore(settings, into=str(copy.database_path), into_files=copy.media.parent)
+    assert result.success, result.failures
+    assert differences(then, picture(copy)) == []
