@@ -36,6 +36,11 @@ class RetentionSettings(Section):
         description="Where the repository is no local folder: how long an object that no snapshot needs is left alone.",
     )
 
+    keep_set_aside: str | None = Field(
+        default=None,
+        pattern=_DURATION,
+        description="Remove databases and folders that restores and rollbacks have set aside longer ago: 14d.",
+    )
     repack_above: int = Field(
         default=50,
         ge=1,

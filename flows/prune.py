@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from edms_tasks.settings import Settings
 from flows.evidence.artifacts import leave_prune
 from flows.evidence.repository_log import LogFacts, logged
 from flows.requests import PruneRequest
+from flows.restoring.set_aside_removal import ForgottenState, forget_what_was_set_aside
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
 
@@ -40,6 +41,7 @@ class PruneResult:
     spared: tuple[str, ...] = ()
     swept: Swept = field(default_factory=Swept)
     notes: tuple[str, ...] = ()
+    set_aside: tuple[ForgottenState, ...] = ()
 
     def shortfall(self) -> Shortfall | None:
         """Always None: a prune is done as far as the store allows, or raises an error."""
@@ -54,6 +56,7 @@ class PruneResult:
             "removed": len(self.removed),
             "refused": len(self.refused),
             "freed": self.swept.bytes,
+            "set_aside": sum(one.removed for one in self.set_aside),
         }
         return LogFacts(True, facts=facts)
 
@@ -74,6 +77,7 @@ class PruneResult:
             "objects_removed": self.swept.objects,
             "objects_marked": self.swept.marked,
             "objects_refused": self.swept.refused,
+            "set_aside": [one.as_json() for one in self.set_aside],
             "notes": list(self.notes),
         }
 
@@ -112,6 +116,7 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
         PruneRefused: it is not certain what may be removed; nothing was.
         RepositoryLocked: a backup or another prune is running.
     """
+    _duration(request.keep_set_aside, "keep_set_aside")  # before anything is removed
     repository = Repository.open(run.settings.repository)
     wishes = _wishes(run.settings, repository, request)
     rules = describe_rules(wishes)
@@ -134,6 +139,10 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
                 swept=pruned.swept,
                 notes=(*pruned.plan.notes, *pruned.notes),
             )
+    if keep := _duration(request.keep_set_aside or run.settings.retention.keep_set_aside, "keep_set_aside"):
+        with run.stage("set aside"):
+            forgotten = run.call(forget_what_was_set_aside, run, keep, request.dry_run)
+        result = replace(result, set_aside=forgotten.states, notes=(*result.notes, *forgotten.notes))
     leave_prune(run, result)
     return result
 
@@ -158,12 +167,7 @@ def _wishes(settings: Settings, repository: Repository, request: PruneRequest) -
         name: getattr(kept, f"keep_{name}") if (asked := getattr(request, f"keep_{name}")) is None else asked
         for name in _RULES
     }
-    within = kept.keep_within or "" if request.keep_within is None else request.keep_within
-    if within:
-        try:
-            period_of(within)
-        except ValueError as error:
-            raise CommandError(f"{error}.", where="keep_within", fix="Name a duration such as 30d.") from error
+    within = _duration(kept.keep_within if request.keep_within is None else request.keep_within, "keep_within")
     return Wishes(
         rules=Rules(**numbers, within=within, zone=ZoneInfo(kept.timezone)),
         keep_tags=request.keep_tag or kept.keep_tags,
@@ -172,6 +176,16 @@ def _wishes(settings: Settings, repository: Repository, request: PruneRequest) -
         known_records=known_records(settings.workdir, repository.identity),
         damaged=SeenWhole(settings.workdir, repository.identity).damaged(),
     )
+
+
+def _duration(text: str | None, name: str) -> str:
+    """The duration, or "" if there is none; raises CommandError if it is none such as `30d`."""
+    if text:
+        try:
+            period_of(text)
+        except ValueError as error:
+            raise CommandError(f"{error}.", where=name, fix="Name a duration such as 30d.") from error
+    return text or ""
 
 
 def _full_id(settings: Settings, repository: Repository, name: str) -> str:

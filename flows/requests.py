@@ -228,6 +228,10 @@ class PruneRequest:
         tuple[str, ...],
         FieldDescription("Keep snapshots with such a tag, as a glob pattern. Empty: as in the settings."),
     ] = ()
+    keep_set_aside: Annotated[
+        str | None,
+        FieldDescription("Remove databases and folders that restores and rollbacks have set aside longer ago: 14d."),
+    ] = None
     all_edms: Annotated[
         bool, FieldDescription("Apply the rules to every EDMS of the repository, to each by itself.")
     ] = False

@@ -379,6 +379,14 @@ class Database(Protocol):
             TargetChanged: `incoming` is not what was expected. In both cases nothing was changed.
         """
 
+    def drop_set_aside(self, name: str, expected: str) -> None:
+        """Drop a database that a swap has set aside; `expected` is the identity it had. The caller holds the work lock.
+
+        Raises:
+            TargetChanged: the database of that name is another one, or the live one.
+            TargetInUse: somebody uses it.
+        """
+
     def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
         """Finish a swap that was killed: do what is left at the previous database, and record the confirmation."""
 

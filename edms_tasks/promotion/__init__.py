@@ -2,9 +2,11 @@
 
 `target_locks.py` keeps other runs from the target, `staged_folders.py` names and checks staged folders of files, `journal.py` records a
 promotion before anything changes (in the work folder, and beside the target for runs with another work folder), `swap.py` swaps and
-finishes interrupted swaps, `swap_around_database.py` swaps a folder that contains the database, `swap_back.py` rolls back.
+finishes interrupted swaps, `swap_around_database.py` swaps a folder that contains the database, `swap_back.py` rolls back,
+`forgetting.py` removes what was set aside.
 """
 
+from edms_tasks.promotion.forgetting import SetAside, find_set_aside, forget_set_aside
 from edms_tasks.promotion.journal import Evidence, Journal, Promotion
 from edms_tasks.promotion.staged_folders import check_folder, remove_staged, remove_staged_beside, staging_folder
 from edms_tasks.promotion.swap import StagedState, carry_out, pending, plan, recover
@@ -19,11 +21,14 @@ __all__ = [
     "LiveTarget",
     "Patience",
     "Promotion",
+    "SetAside",
     "StagedState",
     "carry_out",
     "check_folder",
     "choices",
     "choose",
+    "find_set_aside",
+    "forget_set_aside",
     "pending",
     "plan",
     "recover",

@@ -115,7 +115,7 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
         raise CommandError(
             "It is not known which EDMS this is, so no snapshot of it can be removed.",
             where=repository.display,
-            why="[edms] id is not set, no backup was made from here, and the repository has snapshots of several EDMSs.",
+            why="[edms] id is not set, no backup was made from here, and the snapshots are of several EDMSs or of one with other names.",
             fix="Set [edms] id (`edms-backup list --all` shows the ids), or use `--all-edms`.",
         )
     proved, unreadable = read_proved(repository.backend)

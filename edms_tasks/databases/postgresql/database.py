@@ -24,8 +24,10 @@ from edms_tasks.databases.postgresql.restore_preflight import preflight
 from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.staging_comment import closing_of, target_of
 from edms_tasks.databases.postgresql.staging_properties import StagingProperties
+from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.protocol import CapturedSchema, Confirmed, RestorePreflight, ServerFacts
+from edms_tasks.databases.set_aside import require_set_aside
 from edms_tasks.errors import (
     DatabaseRefused,
     MayNotCreateDatabases,
@@ -172,6 +174,24 @@ class PostgresDatabase:
 
     def previous_name(self, stamp: str) -> str:
         return fitting(self.address.name, f"_previous_{stamp}")
+
+    def drop_set_aside(self, name: str, expected: str) -> None:
+        with self._maintenance() as connection:
+            live = self._identity(connection, self.address.name)
+            require_set_aside(self._identity(connection, name), expected, live, name)
+            try:
+                self._require_nobody(connection, name)
+            except TargetInUse as error:
+                raise TargetInUse("The database that was set aside is in use.", where=name, why=error.why) from error
+            try:
+                drop_made(connection, self._maintenance_address(), name)
+            except psycopg.Error as error:
+                raise TerminalError(
+                    "The database that was set aside cannot be dropped.",
+                    where=self.address.renamed(name).display,
+                    why=str(error).splitlines()[0],
+                    fix="Drop it by hand, as its owner.",
+                ) from error
 
     def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
         """Do nothing: the swap is one transaction."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.database_locks import SUFFIXES, LockKind
 from edms_tasks.databases.protocol import CapturedSchema, Confirmed, RestorePreflight, ServerFacts
+from edms_tasks.databases.set_aside import require_set_aside
 from edms_tasks.databases.sqlite.file_identity import beside, identity, require_same
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
 from edms_tasks.databases.sqlite.restore_preflight import preflight
@@ -186,6 +187,13 @@ class SqliteDatabase:
             self._put_live(incoming)
             old.retire(was_wal=was_wal)
         self._note(confirmed)
+
+    def drop_set_aside(self, name: str, expected: str) -> None:
+        path = Path(name)
+        require_set_aside(self.identity(name), expected, self.identity(self.address.name), name)
+        if found := users(path):
+            raise TargetInUse("The database that was set aside is in use.", where=name, why=describe_users(found))
+        remove_with_companions(path)
 
     def finish_swap(self, previous: str, confirmed: Confirmed | None) -> None:
         """Mark the previous file as read-only: a kill may have come after the rename and before the mark."""

@@ -40,6 +40,12 @@ def print_prune(console: Console, result: PruneResult) -> None:
     print_table(console, headings, rows)
     for one in result.plan.given_up:
         line(console, f"given up  {one.id[:12]}")
+    for state in result.set_aside:
+        done = f"could not be removed: {state.why_not}" if state.why_not else "removed" if state.removed else "GOES"
+        line(console, f"set aside {state.stamp}  {state.what}: {done}")
+        for name in (state.database, *state.folders):
+            if name:
+                line(console, f"          {name}")
     going = sum(fate.goes for fate in result.plan.fates)
     line(console, f"kept      {count_text(len(result.plan.fates) - going, 'snapshot')}, by the rules: {result.rules}")
     if not result.done:
