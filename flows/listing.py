@@ -91,7 +91,7 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
     objects = {repository.stored_name(ref) for name in listed for ref in state.survey.intact[name].objects().values()}
     return Listing(
         snapshots=tuple(_listed(name, state.survey, backwards=name in wrong) for name in listed),
-        ages=SeenWhole(settings.workdir, repository.identity).ages(objects),
+        ages=SeenWhole(settings.workdir, repository.place).ages(objects),
         damaged=state.survey.damaged,
         problems=state.problems,
         notes=notes,

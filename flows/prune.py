@@ -173,8 +173,8 @@ def _wishes(settings: Settings, repository: Repository, request: PruneRequest) -
         keep_tags=request.keep_tag or kept.keep_tags,
         every_edms=request.all_edms,
         remove=tuple(_full_id(settings, repository, name) for name in request.remove),
-        known_records=known_records(settings.workdir, repository.identity),
-        damaged=SeenWhole(settings.workdir, repository.identity).damaged(),
+        known_records=known_records(settings.workdir, repository.place),
+        damaged=SeenWhole(settings.workdir, repository.place).damaged(),
     )
 
 

@@ -94,7 +94,7 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
         raise CommandError("A verification is of the structure alone or of a sample, not both.", fix="Choose one.")
     level: Level = "structure" if request.structure else "sample" if request.sample is not None else "all"
     repository, name = open_source(run.settings, request.snapshot or "")
-    seen = SeenWhole(run.settings.workdir, repository.identity)
+    seen = SeenWhole(run.settings.workdir, repository.place)
     chosen, notes, problems = _chosen(run, repository, name or None)
     manifests: dict[str, Manifest] = {}
     unnoted: list[str] = []

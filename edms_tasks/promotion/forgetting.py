@@ -15,7 +15,7 @@ from edms_tasks.promotion.journal import Journal, Promotion
 
 
 @dataclass(frozen=True)
-class SetAside:
+class FormerSystem:
     """A database and folders that were set aside, and are still there."""
 
     promotion: Promotion
@@ -29,7 +29,7 @@ class SetAside:
         return self.promotion.set_aside or f"the system from before {self.promotion.stamp}"
 
 
-def find_set_aside(database: Database, journal: Journal, older_than: datetime) -> tuple[SetAside, ...]:
+def find_set_aside(database: Database, journal: Journal, older_than: datetime) -> tuple[FormerSystem, ...]:
     """What was set aside before that time, the oldest first.
 
     A database is recognised by its identity; if a record has none, as in early releases, nothing of it is found.
@@ -51,11 +51,11 @@ def find_set_aside(database: Database, journal: Journal, older_than: datetime) -
         if there and not is_it:
             continue  # another database has that name, so its folders are not certain either
         if is_it or folders:
-            found.append(SetAside(promotion, since, promotion.previous if is_it else "", folders))
+            found.append(FormerSystem(promotion, since, promotion.previous if is_it else "", folders))
     return tuple(found)
 
 
-def forget_set_aside(database: Database, one: SetAside, require_held: Callable[[], None]) -> str:
+def forget_set_aside(database: Database, one: FormerSystem, require_held: Callable[[], None]) -> str:
     """Drop the database and remove the folders; returns why that failed, or "". The caller holds the work lock."""
     try:
         require_held()

@@ -70,7 +70,7 @@ def prune(
                 tell(f"removed snapshot {snapshot.id[:12]}")
             repository.records.write("pruned", by=by, reason=reason, snapshots=removed, of=[begun])
         swept = repository.sweep(grace)
-        remember_records(workdir, repository.identity, repository.records.read())
+        remember_records(workdir, repository.place, repository.records.read())
     return Pruned(
         made, tuple(one.id for one in removed), tuple(refused), tuple(spared), swept, (*notes, *_notes_of(swept))
     )

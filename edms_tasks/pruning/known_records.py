@@ -1,4 +1,4 @@
-"""The records of a repository that this working folder has seen: `records/<id of the repository>.json` in it.
+"""The records of a repository that this working folder has seen: `records/<hash of its id and place>.json` in it.
 
 A hold that is deleted from the repository is missed by whoever made it, or pruned before. If this file is lost, the next run starts it
 again; records in the repository name each other as well.

@@ -97,11 +97,11 @@ def give_up_lost_records(repository: Repository, workdir: Path, *, reason: str, 
             where=f"{repository.display}: {records.unreadable[0]}",
             fix="Put it back from a copy of the repository; or move the file away, and run this again.",
         )
-    lost = records.lost(known_records(workdir, repository.identity))
+    lost = records.lost(known_records(workdir, repository.place))
     if not lost:
         raise CommandError("No record is missing.", where=repository.display)
     repository.records.write("lost", by=by, reason=reason, of=lost)
-    remember_records(workdir, repository.identity, repository.records.read())
+    remember_records(workdir, repository.place, repository.records.read())
     return lost
 
 
@@ -120,8 +120,8 @@ def _write(
     named = [_named(repository.survey(), snapshot_id)]
     made = repository.records.write(kind, by=by, reason=reason, tag=tag, of=of, snapshots=named)
     records = repository.records.read()
-    if not records.lost(known_records(workdir, repository.identity)):  # what is missed is not forgotten
-        remember_records(workdir, repository.identity, records)
+    if not records.lost(known_records(workdir, repository.place)):  # what is missed is not forgotten
+        remember_records(workdir, repository.place, records)
     return made
 
 

@@ -48,7 +48,7 @@ class SeenWhole:
 
     Args:
         workdir: the working folder.
-        repository: the repository's id.
+        repository: the repository's id and place: what was read of a copy was not read of the original.
     """
 
     def __init__(self, workdir: Path, repository: str) -> None:

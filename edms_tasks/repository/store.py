@@ -185,6 +185,11 @@ class Repository:
         return self._backend.display
 
     @property
+    def place(self) -> str:
+        """The repository's id and where it is, which tells it from its copies."""
+        return f"{self.identity} {self.display}"
+
+    @property
     def backend(self) -> Backend:
         """The place of the repository, for what stands beside objects and manifests: leases, marks, proofs."""
         return self._backend

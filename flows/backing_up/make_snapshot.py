@@ -224,7 +224,7 @@ class SnapshotInTheMaking:
     def _note_read(self, known: frozenset[str]) -> None:
         _, manifest = self._the_snapshot()
         if not self._problems and self.repository.is_readable:
-            seen = SeenWhole(self._run.settings.workdir, self.repository.identity)
+            seen = SeenWhole(self._run.settings.workdir, self.repository.place)
             always = manifest.always_read
             note_read(seen, self.repository, manifest, is_right=True, known=known - always)
 

@@ -9,7 +9,7 @@ from typing import Any
 from edms_tasks import promotion
 from edms_tasks.databases import open_database
 from edms_tasks.errors import EdmsBackupError
-from edms_tasks.promotion import SetAside
+from edms_tasks.promotion import FormerSystem
 from edms_tasks.repository.retention_rules import earlier
 from flows.live.live_target import journal_of, live_target
 from flows.restoring.target import address_of, ask_edms
@@ -77,5 +77,5 @@ def _forget(run: Run, older_than: datetime, *, dry_run: bool) -> Forgotten:
     return Forgotten(tuple(states))
 
 
-def _state(one: SetAside, *, removed: bool, why_not: str = "") -> ForgottenState:
+def _state(one: FormerSystem, *, removed: bool, why_not: str = "") -> ForgottenState:
     return ForgottenState(one.promotion.stamp, one.since, one.what, one.database, one.folders, removed, why_not)

@@ -81,7 +81,7 @@ class Library:
         from edms_tasks.pruning.known_records import known_records
 
         own = {name: wishes.pop(name) for name in list(wishes) if name in Wishes.__dataclass_fields__}
-        known = known_records(self.workdir, self.repository.identity)
+        known = known_records(self.workdir, self.repository.place)
         return Wishes(rules=Rules(**wishes), known_records=known, **own)
 
     def there(self) -> set[str]:

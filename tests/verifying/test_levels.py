@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from edms_tasks.errors import TerminalError
 from edms_tasks.manifest import ObjectRef
+from edms_tasks.repository import Repository
 from edms_tasks.repository.seen_whole import SeenWhole
 from flows.cli.app import app
 from flows.verifying.listed_objects import NamedObject
@@ -151,7 +153,7 @@ def test_a_snapshot_known_to_be_damaged_takes_no_place_in_a_prune(local: Library
     newest = local.add(3, "c")
     local.store.flip(_pack(local, bad), 0)
     assert not _verify(local)["success"]
-    damaged = SeenWhole(local.workdir, local.repository.identity).damaged()
+    damaged = SeenWhole(local.workdir, local.repository.place).damaged()
     keeps = {fate.id: fate.keeps for fate in local.plan(daily=2, damaged=damaged).fates}
     assert keeps == {good: ("daily",), bad: ("incomplete",), newest: ("newest", "daily")}
 
@@ -169,9 +171,18 @@ def test_a_wrong_level_is_refused(local: Library, arguments: list[str]) -> None:
 def test_a_backup_counts_as_read_and_the_default_reads_all(backed_up: BackedUpSystems) -> None:
     protected = backed_up("sqlite").protected
     made = protected.backup()
-    listed = SeenWhole(protected.settings.workdir, json.loads((protected.repository / "config.json").read_text())["id"])
+    listed = SeenWhole(protected.settings.workdir, Repository.open(protected.settings.repository).place)
     names = [f"objects/{name[:2]}/{name}" for name in made.manifest.objects()]
     assert listed.ages(names).never == 0
     assert protected.verify().level == "all"
     result = protected.verify("latest")
     assert result.objects == len(names) and result.ages.never == 0
+
+
+def test_what_was_read_of_a_copy_was_not_read_of_the_original(local: Library) -> None:  # noqa: F811
+    local.add(0, "a")
+    copy = Library(local.settings.model_copy(update={"url": f"{local.settings.url}-copy"}), local.workdir)
+    shutil.rmtree(copy.settings.url)
+    shutil.copytree(local.settings.url, copy.settings.url)
+    assert _verify(copy)["last_read"]["never_read"] == 0
+    assert _verify(local, "--structure")["last_read"]["never_read"] == 2
