@@ -83,7 +83,7 @@ def in_order(
         for writer in writers:
             writer.close()
     for path in paths:
-        with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
             table = reader.read_all()
         path.unlink()
         if table.num_rows:
