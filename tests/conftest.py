@@ -13,6 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import expectations  # noqa: F401 - before any test imports Great Expectations itself, which then loads less
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import Settings
