@@ -73,7 +73,7 @@ def _open_encrypted(
     if secret is not None:
         _require_same_keys(backend, recipient, secret, write_key, recovery)
         codec = AgeCodec(secret.names, write_key.recipient or recipient if write_key else recipient, secret.keys)
-        return OpenedKeys(codec, signers, write_key, secret, holder, _outdated(write_key, secret.recipient))
+        return OpenedKeys(codec, signers, write_key, secret, holder, _outdated(write_key, recipient))
     if write_key is None:
         raise RepositorySealed(
             "The repository is encrypted, and this machine has no key for it.",

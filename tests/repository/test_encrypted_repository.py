@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,12 @@ from edms_tasks.errors import (
     CommandError,
     DamagedRepository,
     RepositorySealed,
+    RepositoryUnreachable,
     SettingsError,
 )
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
+from edms_tasks.repository.backend import Backend, LocalBackend, open_backend
 from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import RepositorySettings, Settings
 from flows import keys
@@ -430,6 +434,60 @@ def test_after_everything_was_encrypted_anew_the_earlier_secret_opens_nothing(
         if name.startswith(("objects/", "snapshots/")):
             with pytest.raises(AssertionError, match="None of the secrets"):
                 decrypt(data, [key.secret.get_secret_value() for key in stolen.keys])
+
+
+class _Failing(LocalBackend):
+    """A folder whose n-th write fails, with or without the bytes being there."""
+
+    left, is_written, writes = 0, False, 0
+
+    def write(self, name: str, blocks: Iterable[bytes]) -> None:
+        type(self).writes += 1
+        type(self).left -= 1
+        if self.left != 0 or self.is_written:
+            super().write(name, blocks)
+        if self.left == 0:
+            raise RepositoryUnreachable("The repository does not answer.")
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_rotation_that_fails_at_any_write_leaves_everything_readable_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    first = tmp_path / "0"
+    first.mkdir()
+    place = encrypted_settings(first)
+    make_encrypted(place, "plant-1")
+    office = keys.make_recovery_key(first / "office-key")
+    keys.add_holder(settings_of(place), "office", recipient=office, passphrase=None)
+    snapshot_id, ref = store_snapshot(place)
+
+    def failing(settings: RepositorySettings) -> Backend:
+        real = open_backend(settings)
+        assert isinstance(real, LocalBackend)
+        return _Failing(real._fs, settings.url, settings.url)
+
+    for number in itertools.count(1):
+        folder = tmp_path / str(number)
+        shutil.copytree(first, folder)
+        there = encrypted_settings(folder)
+        _Failing.left, _Failing.is_written, _Failing.writes = number, is_written, 0
+        with monkeypatch.context() as patch:
+            patch.setattr("edms_tasks.repository.store.open_backend", failing)
+            try:
+                keys.rotate_key(settings_of(there), reencrypt=True)
+            except RepositoryUnreachable:
+                pass
+        for identity in ("recovery-key", "office-key"):
+            holder = Repository.open(there.model_copy(update={"identity": folder / identity}))
+            assert holder.read(ref) == CONTENT, (number, identity)
+            assert set(holder.survey(fresh=True).intact) == {snapshot_id}, (number, identity)
+        store_snapshot(without_recovery_key(there), b"goes on", day=2, previous=snapshot_id)
+        assert keys.rotate_key(settings_of(there), reencrypt=True).objects == 2
+        assert Repository.open(there).log.check().problems == ()
+        if number > _Failing.writes:
+            break
+    assert number > 6  # secrets of two holders before and after, config, an object and a manifest
 
 
 def test_nothing_is_overwritten_by_a_new_key(place: RepositorySettings, tmp_path: Path) -> None:
