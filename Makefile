@@ -54,6 +54,7 @@ kills: $(STAMP) ## kill backups and restores at random moments, a hundred an eng
 	$(BIN)/python -m tests.real.kills sqlite --kills 100
 	$(BIN)/python -m tests.real.kills postgresql --kills 100
 	$(BIN)/python -m tests.real.kills postgresql --kills 50 --server
+	$(BIN)/python -m tests.real.repository_kills --kills 110
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
