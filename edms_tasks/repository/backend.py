@@ -75,7 +75,7 @@ class Backend:
     """A folder on any fsspec file system; other backends replace its methods."""
 
     local_folder: Path | None = None
-    only_read = False
+    read_only = False
 
     def __init__(self, file_system: AbstractFileSystem, root: str, display: str) -> None:
         self._fs = file_system

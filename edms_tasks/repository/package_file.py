@@ -35,7 +35,7 @@ class _Member:
 class PackageBackend(Backend):
     """The files in a package; only read. Members with other names, links and the like are as if they were not there."""
 
-    only_read = True
+    read_only = True
 
     def __init__(self, path: Path) -> None:
         self._file = path
@@ -81,22 +81,22 @@ class PackageBackend(Backend):
 
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
         """Refused: a package is only read."""
-        raise self._only_read()
+        raise self._refused()
 
     def create(self, name: str, data: bytes) -> bool:
         """Refused: a package is only read."""
-        raise self._only_read()
+        raise self._refused()
 
     def remove(self, name: str) -> None:
         """Refused: a package is only read."""
-        raise self._only_read()
+        raise self._refused()
 
     def _member(self, name: str) -> _Member:
         if (member := self._members.get(name)) is None:
             raise FileNotFoundError(name)
         return member
 
-    def _only_read(self) -> RepositoryForbidden:
+    def _refused(self) -> RepositoryForbidden:
         return RepositoryForbidden(
             "A package is only read.",
             where=self.display,

@@ -37,7 +37,7 @@ def reading(backend: Backend, snapshots: Collection[str], purpose: str) -> Itera
     Raises:
         UnknownSnapshot: a prune has removed one of them before the lease was written.
     """
-    if backend.only_read:
+    if backend.read_only:
         yield ""  # nothing can be removed from it
         return
     body = {**holder_body(purpose), "snapshots": sorted(snapshots)}

@@ -70,7 +70,7 @@ def test_the_sampler_sees_where_our_threads_are() -> None:
         return any(stack[:2] == ("stage", "rechunk.rechunked") for stack in [*sampler.stacks])
 
     def slowly() -> object:
-        given_up = time.monotonic() + 60
+        given_up = time.monotonic() + 300
         while not seen() and time.monotonic() < given_up:
             time.sleep(0.01)
         yield from ()

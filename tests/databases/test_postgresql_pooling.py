@@ -119,7 +119,7 @@ def pgbouncer(database: str, mode: str) -> Iterator[DatabaseAddress]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
-    given_up = time.monotonic() + 20
+    given_up = time.monotonic() + 300
     while time.monotonic() < given_up and process.poll() is None:
         with socket.socket() as trying:
             if trying.connect_ex(("127.0.0.1", port)) == 0:

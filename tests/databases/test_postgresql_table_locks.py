@@ -90,7 +90,7 @@ def test_a_session_that_wants_a_lock_during_the_backup_is_named_and_causes_no_de
                 opened.measure(table)
             with pytest.raises(TableLocked, match="asked for by session"):
                 opened.capture_schema(tmp_path / "schema")
-        asking.join(timeout=30)
+        asking.join(timeout=300)
         assert not asking.is_alive()
 
 

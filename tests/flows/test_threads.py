@@ -35,18 +35,18 @@ def test_no_items_give_no_results() -> None:
 
 def test_no_more_run_at_once_than_jobs_and_no_fewer() -> None:
     running = peak = 0
-    lock = threading.Lock()
+    lock, three_at_once = threading.Lock(), threading.Barrier(3)
 
     def count(_: int) -> None:
         nonlocal running, peak
         with lock:
             running += 1
             peak = max(peak, running)
-        time.sleep(0.02)
+        three_at_once.wait(timeout=300)
         with lock:
             running -= 1
 
-    ThreadRunner().map(3, made(count), list(range(8)))
+    ThreadRunner().map(3, made(count), list(range(9)))
 
     assert peak == 3
 
@@ -64,11 +64,14 @@ def test_the_heaviest_is_started_first() -> None:
 
 def test_the_first_failure_starts_nothing_more_waits_for_what_runs_and_is_raised() -> None:
     ended: list[int] = []
+    failing = threading.Event()
 
     def work(number: int) -> None:
         if number == 1:
+            failing.set()
             raise CheckFailed("number one")
-        time.sleep(0.1)
+        failing.wait(timeout=300)
+        time.sleep(0.1)  # until the runner knows
         ended.append(number)
 
     with pytest.raises(CheckFailed, match="number one"):

@@ -56,7 +56,7 @@ class SftpServer:
         (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {self.host_key}\n")
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen([program, "-D", "-e", "-f", str(config)], stdout=log, stderr=log)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 300
         while time.monotonic() < end:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()

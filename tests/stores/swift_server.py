@@ -162,7 +162,7 @@ class SwiftServer:
             )
 
     def _wait(self, port: int) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while time.monotonic() < end:
             if dead := [process for process in self._processes if process.poll() is not None]:
                 logs = "".join(path.read_text(errors="replace")[-2000:] for path in self._folder.glob("*.log"))
