@@ -31,14 +31,19 @@ def log(
     """Show and check the trail of all backups, restores, merges and changes of keys."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        settings = options.settings()
-        from flows.audit_trail import read_audit_trail
+        show_trail(options, witness)
 
-        trail = read_audit_trail(settings, witness)
 
-        def show(console: Console) -> None:
-            from flows.cli.printing.audit_trail_table import print_audit_trail
+def show_trail(options: Options, witness: str | None) -> None:
+    """Print the trail and what is wrong with it, and exit: also for `verify --chain`."""
+    settings = options.settings()
+    from flows.audit_trail import read_audit_trail
 
-            print_audit_trail(console, trail)
+    trail = read_audit_trail(settings, witness)
 
-        options.finish(trail.as_json(), show, 0 if trail.success else 1, only_prints=True)
+    def show(console: Console) -> None:
+        from flows.cli.printing.audit_trail_table import print_audit_trail
+
+        print_audit_trail(console, trail)
+
+    options.finish(trail.as_json(), show, 0 if trail.success else 1, only_prints=True)

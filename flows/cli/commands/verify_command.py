@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.commands.log_command import show_trail
 from flows.cli.options import Config, Flow, Json, Options, Traceback, command_error, from_request
 from flows.requests import VerifyRequest
 
@@ -20,6 +21,7 @@ EXAMPLES = (
     "verify latest",
     "verify --structure",
     "verify --sample 5%",
+    "verify --chain",
 )
 
 
@@ -32,6 +34,12 @@ def verify(
     structure: Annotated[bool, from_request(VerifyRequest, "structure")] = False,
     sample: Annotated[str | None, from_request(VerifyRequest, "sample", metavar="PERCENT")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Read everything (the default).")] = False,
+    chain: Annotated[
+        bool,
+        typer.Option(
+            "--chain", help="Check the log, the order and the signatures instead, and print the trail: as `log`."
+        ),
+    ] = False,
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -40,8 +48,12 @@ def verify(
     """Read every object again, and check hashes and digests; or only a part of them, or none."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        if structure + (sample is not None) + everything > 1:
-            raise command_error("--structure, --sample and --all exclude each other.", "Choose one.")
+        if structure + (sample is not None) + everything + chain > 1:
+            raise command_error("--structure, --sample, --all and --chain exclude each other.", "Choose one.")
+        if chain:
+            if snapshot is not None:
+                raise command_error("--chain checks all snapshots.", "Omit the name.")
+            show_trail(options, None)
         request = VerifyRequest(
             snapshot=snapshot, structure=structure, sample=_percent(sample) if sample is not None else None
         )
