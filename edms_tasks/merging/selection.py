@@ -183,6 +183,7 @@ def _spread(
     everything: bool,
 ) -> None:
     """Add the rows that the chosen rows refer to (backwards: that refer to them), until there are no more."""
+    grown = _tables_in(cursor, _CHOSEN)  # only from their rows a way can lead to others
     for _ in range(_LONGEST_WAY):
         cursor.execute(f"CREATE OR REPLACE TABLE {_NEXT} AS SELECT * FROM {_CHOSEN} WHERE false")
         for found in sources.values():
@@ -198,6 +199,8 @@ def _spread(
                 here, there = ("t", "s") if backwards else ("s", "t")
                 into = found.table.id if backwards else target_id
                 start = target_id if backwards else found.table.id
+                if start not in grown:
+                    continue
                 relations = {"s": found.relation, "t": sources[target_id].relation}
                 begin = f"c.table_id = {literal(start)} AND c.k = b.{identifier(KEY)} AND c.n = b.{identifier(NUMBER)}"
                 relations[here] = f"(SELECT b.* FROM {relations[here]} b SEMI JOIN {_CHOSEN} c ON {begin})"
@@ -208,17 +211,20 @@ def _spread(
                     FROM {relations["s"]} s JOIN {relations["t"]} t ON {condition}
                     """
                 )
-        added = cursor.execute(
-            f"INSERT INTO {_CHOSEN} SELECT DISTINCT x.* FROM {_NEXT} x ANTI JOIN {_CHOSEN} c "
-            "ON c.table_id = x.table_id AND c.k = x.k AND c.n = x.n"
-        ).fetchone()
-        if added is None or not added[0]:
+        added = f"{_NEXT} x ANTI JOIN {_CHOSEN} c ON c.table_id = x.table_id AND c.k = x.k AND c.n = x.n"
+        grown = _tables_in(cursor, added)
+        if not grown:
             return
+        cursor.execute(f"INSERT INTO {_CHOSEN} SELECT DISTINCT x.* FROM {added}")
     raise CommandError(
         f"The references of the chosen objects go on for more than {_LONGEST_WAY} steps.",
         where="--only",
         fix="Merge the whole snapshot, or restore it with --into.",
     )
+
+
+def _tables_in(cursor: duckdb.DuckDBPyConnection, rows: str) -> set[str]:
+    return {table_id for (table_id,) in cursor.execute(f"SELECT DISTINCT table_id FROM {rows}").fetchall()}
 
 
 def _forget_what_the_target_has(cursor: duckdb.DuckDBPyConnection, matched: Matched) -> None:
