@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import RepositorySettings, Settings
 from tests.direct_access import execute
 from tests.independent_comparison import differences, picture
@@ -17,7 +18,7 @@ from tests.stores.memory_store import MemoryStore
 from tests.stores.s3_places import s3_settings
 from tests.stores.sftp_server import SftpServer
 from tests.stores.swift_server import S3Account
-from tests.stores.watched_stores import CountedStore, wrapping
+from tests.stores.watched_stores import CountedStore, WriteOnlyStore, wrapping
 
 MOST_REQUESTS = 40
 """Of a backup of 20,000 rows and 1,200 files of which little changed; the number does not depend on how many there are."""
@@ -43,6 +44,7 @@ def test_a_second_backup_asks_little_of_the_server(edms: ReferenceEdms, tmp_path
         counts.clear()
         second = run_backup(settings)
         unchanged = counts.total()
+        assert second.objects_read == counts["read objects"] > 0  # evidence is of the repository, not of copies
         counts.clear()
         execute(edms, "UPDATE documents_documentcomment SET text = text || ' (corrected)' WHERE id % 7 = 0")
         third = run_backup(settings)
@@ -51,6 +53,35 @@ def test_a_second_backup_asks_little_of_the_server(edms: ReferenceEdms, tmp_path
     assert third.objects_read > 0
     assert unchanged <= MOST_REQUESTS
     assert changed <= MOST_REQUESTS, counts
+
+
+def test_credentials_that_only_write_suffice_for_backups(edms: ReferenceEdms, tmp_path: Path) -> None:
+    store = MemoryStore()
+    settings = settings_for(edms, tmp_path, RepositorySettings(url="s3://bucket/backups"))
+    keys = {"write_key": tmp_path / "write-key", "identity": tmp_path / "recovery-key"}
+    opens = settings.model_copy(update={"repository": settings.repository.model_copy(update=keys)})
+    only_writes = settings.model_copy(
+        update={"repository": settings.repository.model_copy(update={"write_key": keys["write_key"]})}
+    )
+    with wrapping(lambda real: store):
+        make_encrypted(opens.repository, "test")
+    with wrapping(lambda real: WriteOnlyStore(store)):
+        first = run_backup(only_writes)
+        execute(edms, "UPDATE documents_documentcomment SET text = text || ' (corrected)' WHERE id % 7 = 0")
+        objects = set(store.objects)
+        second = run_backup(only_writes)
+    for made in (first, second):
+        assert not made.verified
+        assert made.problems == ()
+        assert made.objects_read == 0
+        assert made.not_read_back
+        assert made.shortfall() is None
+    assert second.manifest.previous == first.snapshot_id
+    new = {name for name in set(store.objects) - objects if name.startswith("objects/")}
+    assert 0 < len(new) < len(first.manifest.objects())  # unchanged objects are not written again
+
+    with wrapping(lambda real: store):
+        assert run_verify(opens).problems == ()
 
 
 @pytest.fixture(params=["s3", "sftp"])

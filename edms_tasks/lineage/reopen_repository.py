@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.errors import AnotherRepository, SettingsError
+from edms_tasks.errors import AnotherRepository, EdmsBackupError, SettingsError
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.lineage.last_backup_record import BackupRecord, BackupRecords, remembered
@@ -52,10 +52,13 @@ def reopen(settings: Settings, this_edms: KnownEdms, *, create: bool = False, ac
             why="They may hold passwords and keys, which everybody who reads the repository would have.",
             fix="Make an encrypted repository with `edms-backup init`, or remove [files] config.",
         )
-    if not Repository.is_at(settings.repository):
+    try:
+        repository = Repository.open(settings.repository)
+    except EdmsBackupError:
+        if Repository.is_at(settings.repository):
+            raise
         repository, notes = _make(settings, this_edms, memory, create)
         return Reopened(repository, None, notes, findings)
-    repository = Repository.open(settings.repository)
     repository.require_write_key()
     witness = memory.of(this_edms.id, repository.identity)
     notes = (repository.keys.note,) if repository.keys.note else ()

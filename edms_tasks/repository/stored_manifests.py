@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.durable import private_folder, write_durably
-from edms_tasks.encryption.codec import NotDecodable, PlainCodec
-from edms_tasks.errors import DamagedRepository, RepositorySealed, UnknownSnapshot
+from edms_tasks.encryption.codec import NotDecodable, PlainCodec, sealed
+from edms_tasks.errors import DamagedRepository, RepositoryForbidden, RepositorySealed, UnknownSnapshot
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.opened_keys import OpenedKeys
@@ -160,7 +160,12 @@ class StoredManifests:
 
     def _decoded(self, name: str) -> bytes | None:
         """The bytes of a file; None if they are not what the codec writes."""
-        stored = self._backend.read(name, LARGEST_MANIFEST)
+        try:
+            stored = self._backend.read(name, LARGEST_MANIFEST)
+        except RepositoryForbidden as error:
+            if self._codec.reads:
+                raise
+            raise sealed(self._backend.display) from error  # it could not be decrypted either
         pieces: list[bytes] = []
         try:
             self._codec.decode(iter([stored]), pieces.append)

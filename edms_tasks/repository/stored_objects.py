@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
-from edms_tasks.encryption.codec import Codec, NotDecodable, PlainCodec
+from edms_tasks.encryption.codec import Codec, NotDecodable, PlainCodec, sealed
 from edms_tasks.errors import DamagedRepository, NoSpace, RepositoryForbidden, TerminalError
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository.backend import BLOCK, Backend
@@ -38,10 +38,17 @@ class StoredObjects:
         useful = backend.local_folder is None or not isinstance(codec, PlainCodec)
         self._copies = ObjectCopies(copies) if copies is not None and useful else None
         self._trusted: Collection[str] = frozenset()
+        self._own: set[str] = set()
 
     def trust(self, objects: Collection[str]) -> None:
         """Take these objects (SHA-256s) as they are if they cannot be read here; for those of the previous snapshot."""
         self._trusted = objects
+
+    def read_for_evidence(self) -> None:
+        """From here on read from the repository alone what can be read there: no copy proves anything."""
+        self._own.clear()
+        if self._codec.reads:
+            self._trusted = frozenset()
 
     def stored_name(self, ref: ObjectRef) -> str:
         """The name of the file that holds the object."""
@@ -69,6 +76,7 @@ class StoredObjects:
             self.replace(ref, path)
         if keep_copy and self._copies is not None:
             self._copies.keep(ref, path)
+            self._own.add(ref.sha256)
         return ref
 
     def put_bytes(self, *data: bytes) -> ObjectRef:
@@ -112,7 +120,12 @@ class StoredObjects:
 
     def has(self, ref: ObjectRef) -> bool:
         """Whether an object of that content exists, by name and size; its bytes are not read."""
-        stored = self._backend.size_when_listed(self.stored_name(ref))
+        try:
+            stored = self._backend.size_when_listed(self.stored_name(ref))
+        except RepositoryForbidden:
+            if self._codec.reads:
+                raise
+            return ref.sha256 in self._trusted or ref.sha256 in self._own  # it could not be read either
         return stored is not None and self._codec.may_hold(stored, ref.size)
 
     def may_be(self, ref: ObjectRef, stored: int) -> bool:
@@ -155,7 +168,7 @@ class StoredObjects:
             if (copy := self._copy_of(ref)) is not None:
                 blocks, decode = copy, PlainCodec().decode
             else:
-                stored, blocks = self._backend.opened(name)
+                stored, blocks = self._opened(name)
                 if not self._codec.may_hold(stored, ref.size):
                     raise damaged(f"It has {stored} bytes, the snapshot says {ref.size}.")
             decode(blocks, lambda block: write(checked.seen(block)))
@@ -165,17 +178,21 @@ class StoredObjects:
             raise damaged(str(error)) from error
         checked.require_whole()
 
+    def _opened(self, name: str) -> tuple[int, Iterator[bytes]]:
+        try:
+            return self._backend.opened(name)
+        except RepositoryForbidden as error:
+            if self._codec.reads:
+                raise
+            raise sealed(self._backend.display) from error  # it could not be decrypted either
+
     def _copy_of(self, ref: ObjectRef) -> Iterator[bytes] | None:
-        """This machine's copy of an object of the previous snapshot, if it is there in the repository; None to read that."""
-        if self._copies is None or ref.sha256 not in self._trusted:
+        """This machine's copy of an object of this run or the previous snapshot, if it is there in the repository; None to read that."""
+        if self._copies is None or (ref.sha256 not in self._trusted and ref.sha256 not in self._own):
             return None
         if self._codec.reads and self._backend.local_folder is not None:
             return None
-        try:
-            is_there = self._backend.size_when_listed(self.stored_name(ref)) is not None
-        except RepositoryForbidden:
-            is_there = True  # these credentials only write; what a `verify` elsewhere tells
-        return self._copies.blocks(ref) if is_there and self._copies.has(ref) else None
+        return self._copies.blocks(ref) if self.has(ref) and self._copies.has(ref) else None
 
 
 class _Checked:

@@ -23,13 +23,14 @@ class BackupResult:
     objects_read: int  # objects that were read again after they were written
     objects_unread: int  # objects of earlier backups, which read them again then
     notes: tuple[str, ...] = ()  # such as that a repository was created
+    not_read_back: str = ""  # why nothing was read again, where this machine may write only; "" if it was
     witness: Witness | None = None  # the entry of it in the repository's log; None if it could not be written
 
     def shortfall(self) -> Shortfall | None:
-        """Why the run counts as failed: the snapshot could not be verified. None if it was."""
+        """Why the run counts as failed: the snapshot could not be verified. None if it was, or if this machine may write only."""
         return (
             None
-            if self.verified
+            if self.verified or self.not_read_back
             else Shortfall("The snapshot was written, but its verification failed.", self.problems)
         )
 
@@ -43,6 +44,7 @@ class BackupResult:
             "snapshot": self.snapshot_id,
             "tag": self.manifest.tag,
             "verified": self.verified,
+            "not_read_back": self.not_read_back or None,
             "witness": str(self.witness) if self.witness else None,
             "problems": list(self.problems),
             "rows": self.manifest.rows,

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edms_tasks.databases import Database, DatabaseAddress, open_database
-from edms_tasks.errors import EdmsBackupError, NoSpace, UnappliedMigrations
+from edms_tasks.errors import EdmsBackupError, NoSpace, RepositoryForbidden, RepositorySealed, UnappliedMigrations
 from edms_tasks.files.declared_ids_in_names import findings_of
 from edms_tasks.findings import make_finding
 from edms_tasks.incremental.previous_rows import Previous
@@ -119,6 +119,7 @@ class SnapshotInTheMaking:
         self._run, self._source = run, source
         self._notes: list[str] = list(source.reopened.notes)
         self._problems: tuple[str, ...] = ("The snapshot was not read back.",)
+        self._not_read_back = ""
         self._objects_read = 0
         self.witness: Witness | None = None
 
@@ -179,12 +180,17 @@ class SnapshotInTheMaking:
         self._try("the repository's record of the newest snapshot could not be written", self._write_head)
         # Only new objects: each run reads back the objects it wrote, and `verify` reads all.
         known = frozenset(self.previous.manifest.objects()) if self.previous else frozenset()
+        self.repository.read_for_evidence()
         try:
             (self.folder / "verify").mkdir()
             self._problems = verify_snapshot(self._run, self.repository, manifest, self.folder / "verify", known)
             self._objects_read = manifest.read_by_a_backup(known, readable=self.repository.is_readable)
         except Exception as error:
-            self._problems = (f"The snapshot could not be read back: {_said(error)}",)
+            if not self.repository.is_readable and isinstance(error, (RepositorySealed, RepositoryForbidden)):
+                # This machine is meant to write only. Another one, with the recovery key, has to verify.
+                self._problems, self._not_read_back = (), _said(error)
+            else:
+                self._problems = (f"The snapshot could not be read back: {_said(error)}",)
         self._try("the record of what was read could not be written", lambda: self._note_read(known))
         self._try("what an earlier run left could not be cleared away", self._finish)
         self._try("the indexes of an earlier release could not be removed", self._remove_indexes)
@@ -206,7 +212,8 @@ class SnapshotInTheMaking:
         return BackupResult(
             snapshot_id=snapshot_id,
             manifest=manifest,
-            verified=not self._problems,
+            verified=not self._problems and not self._not_read_back,
+            not_read_back=self._not_read_back,
             problems=self._problems,
             seconds=self._run.seconds,
             stored_bytes=sum(ref.size for ref in manifest.objects().values()),
@@ -223,7 +230,7 @@ class SnapshotInTheMaking:
 
     def _note_read(self, known: frozenset[str]) -> None:
         _, manifest = self._the_snapshot()
-        if not self._problems and self.repository.is_readable:
+        if not self._problems and not self._not_read_back and self.repository.is_readable:
             seen = SeenWhole(self._run.settings.workdir, self.repository.place)
             always = manifest.always_read
             note_read(seen, self.repository, manifest, is_right=True, known=known - always)

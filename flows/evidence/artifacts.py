@@ -52,7 +52,11 @@ def leave_backup(run: Run, result: BackupResult) -> None:
     run.markdown(
         "backup-verdict",
         page(
-            "Backed up" if result.verified else "NOT VERIFIED: do not rely on this snapshot",
+            "Backed up"
+            if result.verified
+            else "Written, and not read back"
+            if result.not_read_back
+            else "NOT VERIFIED: do not rely on this snapshot",
             fact_list(
                 (
                     *_snapshot(result.snapshot_id, manifest),
@@ -318,6 +322,8 @@ def _snapshot(snapshot_id: str, manifest: Manifest) -> tuple[tuple[str, object],
 
 
 def _read_again(result: BackupResult) -> str:
+    if result.not_read_back:
+        return f"nothing: {result.not_read_back}"
     unread = f"; {result.objects_unread:,} of earlier backups were not" if result.objects_unread else ""
     return f"{result.objects_read:,} objects{unread}"
 

@@ -20,7 +20,6 @@ PART = 8 * 1024 * 1024
 """So much is in memory, and asked for again after a failure. Stores want at least 5 MiB a part, and 10,000 parts at most."""
 
 _LARGER_PART, _PARTS_OF_THE_FIRST_SIZE = 64 * 1024 * 1024, 1000
-_ASKED_ONE_BY_ONE = 1
 _LARGEST_LISTING = 200
 _TOGETHER = 8
 
@@ -184,13 +183,12 @@ class StoreBackend(Backend):
 
 
 class _Listing:
-    """What is below `objects/`: asked one by one at first, then listed, because a listing tells a thousand at once."""
+    """What is below `objects/`: listed when first asked for, because a listing tells a thousand at once."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._sizes: dict[str, int] | None = None
         self._written: dict[str, int] = {}
-        self._asked = 0
         self._too_large = False
         self._mutex = threading.Lock()
 
@@ -199,8 +197,7 @@ class _Listing:
         with self._mutex:
             if name in self._written:
                 return self._written[name]
-            self._asked += 1
-            if self._sizes is None and self._asked > _ASKED_ONE_BY_ONE and not self._too_large:
+            if self._sizes is None and not self._too_large:
                 self._sizes = self._listed()
             if self._sizes is not None:
                 return self._sizes.get(name)
@@ -225,7 +222,7 @@ class _Listing:
                 self._sizes.pop(name, None)
 
     def _listed(self) -> dict[str, int] | None:
-        """All objects; None if there are too many, or this user may not list them."""
+        """All objects; None if there are too many, or this user may not list them, and they are asked for one by one."""
         sizes: dict[str, int] = {}
         following = ""
         for _ in range(_LARGEST_LISTING):

@@ -46,7 +46,7 @@ def backup(
 
             print_backup(console, result)
 
-        options.finish(result.as_json(), show, 0 if result.verified else 1)
+        options.finish(result.as_json(), show, 1 if result.shortfall() else 0)
 
 
 def _verb() -> Verb[BackupRequest, BackupResult]:

@@ -42,6 +42,9 @@ def print_backup(console: Console, result: BackupResult) -> None:
         line(console, f"log       {result.witness}")
     if result.verified:
         line(console, f"✓ verified: {_read_again(result)}")
+    elif result.not_read_back:
+        line(console, f"! written, and NOT READ BACK: {result.not_read_back}")
+        line(console, "  Run `edms-backup verify` where the recovery key is, with credentials that may read.")
     else:
         line(console, "✗ NOT VERIFIED: do not rely on this snapshot")
         print_problems(console, result.problems)
