@@ -118,7 +118,9 @@ class AuditLog:
 
     def __init__(self, backend: Backend, identity: str, keys: OpenedKeys, folder: Path | None) -> None:
         self._backend, self._identity, self._keys = backend, identity, keys
-        self._witness = folder / "log-witness.json" if folder is not None else None
+        # One for each place: a second copy of the repository may be behind it.
+        place = hashlib.sha256(backend.display.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self._witness = folder / f"log-witness-{place}.txt" if folder is not None else None
 
     def append(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,14 @@ def test_a_log_that_was_cut_off_is_noticed_by_who_has_seen_it(
     assert problems(place)  # this machine has seen it
     assert problems(elsewhere(place, tmp_path)) == ()  # who has not cannot know,
     assert problems(elsewhere(place, tmp_path), witness)  # unless a report says so
+
+
+def test_a_copy_that_is_behind_is_no_shortened_log(place: RepositorySettings, tmp_path: Path) -> None:
+    shutil.copytree(place.url, tmp_path / "copy")
+    add(place, "after the copy")
+    copy = place.model_copy(update={"url": str(tmp_path / "copy")})
+    assert problems(copy) == ()
+    assert Repository.open(copy).log.witness_problem() == ""
 
 
 def test_a_log_that_was_cut_off_stays_noticed_after_it_is_continued(place: RepositorySettings) -> None:
