@@ -138,8 +138,15 @@ def _match_values(
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE of_values (label VARCHAR, value VARCHAR, rows BIGINT, of BIGINT, key VARCHAR, path VARCHAR)"
     )
+    # Mostly no file is named after an id, and names are of few lengths: then the values need not be looked at closely.
+    shortest, longest, ids = connection.execute(
+        "SELECT min(strlen(key)), max(strlen(key)), count(*) FILTER (starts_with(key, '#')) FROM names"
+    ).fetchall()[0]
+    if not longest:
+        return
     is_id = f"strlen(value) >= 16 AND regexp_full_match(value, '{UUID}|{HASH}')"
-    key = f"CASE WHEN {is_id} THEN '#' || lower(replace(value, '-', '')) ELSE value END"
+    key = f"CASE WHEN {is_id} THEN '#' || lower(replace(value, '-', '')) ELSE value END" if ids else "value"
+    could_be = f"strlen(value) BETWEEN {int(shortest)} AND {int(longest)}" + (f" OR ({is_id})" if ids else "")
     for values, _ in values_of(list(columns.values()), raws):
         connection.execute(
             f"""
@@ -147,7 +154,7 @@ def _match_values(
             SELECT label, value, rows, 0, key, path
             FROM (
                 SELECT label, value, key, count(*) AS rows
-                FROM (SELECT label, value, {key} AS key FROM ({values}) WHERE value <> '' AND strlen(value) <= {_LONGEST})
+                FROM (SELECT label, value, {key} AS key FROM ({values}) WHERE value <> '' AND strlen(value) <= {_LONGEST} AND ({could_be}))
                 WHERE key IN (SELECT key FROM names)
                 GROUP BY ALL
             )
