@@ -19,10 +19,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.encryption.signing import sign
 from edms_tasks.errors import RepositorySealed
 from edms_tasks.inventory.model import Value
@@ -193,10 +195,12 @@ class StoredRecords:
         backend: the repository's.
         repository: its id; a record of another one does not count.
         keys: who signs records here, and whose signatures count.
+        copies: folder for copies on this machine, so that each is asked of a remote repository once; None for none.
     """
 
-    def __init__(self, backend: Backend, repository: str, keys: OpenedKeys) -> None:
+    def __init__(self, backend: Backend, repository: str, keys: OpenedKeys, copies: Path | None = None) -> None:
         self._backend, self._repository, self._keys = backend, repository, keys
+        self._copies = copies if backend.local_folder is None else None
 
     def read(self) -> Records:
         """Read every record."""
@@ -204,7 +208,7 @@ class StoredRecords:
         unreadable: list[str] = []
         for name, _ in self._backend.names("records"):
             try:
-                data = self._backend.read(name, _LARGEST)
+                data = self._copy_of(name) or self._fetched(name)
             except FileNotFoundError:
                 continue  # then others name it as missing
             record = self._checked(data)
@@ -257,6 +261,24 @@ class StoredRecords:
         name = hashlib.sha256(data).hexdigest()
         self._backend.write(record_name(name), [data])
         return name
+
+    def _copy_of(self, name: str) -> bytes | None:
+        """The copy on this machine; None if there is none with the right content."""
+        if self._copies is None:
+            return None
+        try:
+            data = (self._copies / PurePosixPath(name).name).read_bytes()
+        except OSError:
+            return None  # then the repository is asked
+        return data if name == record_name(hashlib.sha256(data).hexdigest()) else None
+
+    def _fetched(self, name: str) -> bytes:
+        data = self._backend.read(name, _LARGEST)
+        if self._copies is not None and name == record_name(hashlib.sha256(data).hexdigest()):
+            self._copies.mkdir(parents=True, exist_ok=True)
+            private_folder(self._copies)
+            write_durably(self._copies / PurePosixPath(name).name, data)
+        return data
 
     def _checked(self, data: bytes) -> Record | None:
         """The record; None if it is none, of another repository, or not signed as it must be."""

@@ -62,7 +62,7 @@ class Repository:
         self._objects = StoredObjects(backend, keys.codec, copies / "objects" if copies is not None else None)
         self._manifests = StoredManifests(backend, keys, copies)
         self._copies = copies
-        self.records = StoredRecords(backend, identity, keys)
+        self.records = StoredRecords(backend, identity, keys, copies / "records" if copies is not None else None)
         self.identity = identity
         self.keys = keys
         self._is_of_this_format = False  # not known

@@ -12,14 +12,16 @@ from edms_tasks.errors import CommandError, PruneRefused, RepositoryLocked, Repo
 from edms_tasks.lineage.snapshot_history import history_of
 from edms_tasks.pruning.mark_snapshots import give_tag, hold, release, take_tag
 from edms_tasks.pruning.prune_plan import Wishes, plan_prune
-from edms_tasks.repository import Repository
+from edms_tasks.repository import Repository, store
 from edms_tasks.repository.chain import Mark
 from edms_tasks.repository.proved_snapshots import ProvedSnapshot, write_proved
 from edms_tasks.repository.reader_leases import reading
 from edms_tasks.repository.records import NamedSnapshot
 from edms_tasks.repository.retention_rules import Rules
+from edms_tasks.settings import RepositorySettings
 from tests.lineage.conftest import this_edms
-from tests.retention.library import NOON, NOW, Library, RefusingBackend
+from tests.repository.samples import manifest_of
+from tests.retention.library import NOON, NOW, Faults, FaultyBackend, Library, RefusingBackend
 
 
 def _twice(library: Library, **wishes: object) -> tuple[str, ...]:
@@ -317,8 +319,6 @@ def test_what_the_store_refuses_to_remove_stays_and_is_said(
     library: Library, locked: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [library.add(day, f"content {day}") for day in range(3)]
-    from edms_tasks.repository import store
-
     opened = store.open_backend
     with monkeypatch.context() as patch:
         patch.setattr(store, "open_backend", lambda settings: RefusingBackend(opened(settings), locked))
@@ -396,3 +396,43 @@ def test_a_machine_that_cannot_read_the_others_snapshots_prunes_nothing(signed: 
     writer = Repository.open(signed.settings.model_copy(update={"identity": None, "copies": tmp_path / "none"}))
     with pytest.raises(PruneRefused, match="recovery key"):
         plan_prune(writer, this_edms("ours"), Wishes(rules=Rules(last=1)))
+
+
+def test_a_remote_repository_is_asked_for_each_record_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = RepositorySettings(url=f"memory://{tmp_path.name}/backups", copies=tmp_path / "copies")
+    library = Library(settings, tmp_path / "work")
+    first = library.add(0)
+    for number in range(5):
+        hold(library.repository, library.workdir, first, reason=f"case {number}", by="Ann")
+    faults, opened = Faults(), store.open_backend
+    monkeypatch.setattr(store, "open_backend", lambda settings: FaultyBackend(opened(settings), faults))
+    again = Library(settings, tmp_path / "work")
+    assert len(again.repository.records.read().holds[first]) == 5
+    assert [call for call in faults.log if call.startswith("read records/")] == []
+    # A copy that was altered is not believed.
+    copy = next((tmp_path / "copies").rglob("records/*.json"))
+    copy.write_bytes(copy.read_bytes().replace(b"case", b"CASE"))
+    assert again.repository.records.read().unreadable == ()
+    assert [call for call in faults.log if call.startswith("read records/")] == [f"read records/{copy.name}"]
+
+
+def test_an_empty_repository_is_pruned_without_a_word(library: Library) -> None:
+    done = library.prune(last=1)
+    assert (done.plan.fates, done.removed, done.notes) == ((), (), ())
+
+
+def test_snapshots_of_early_releases_are_pruned_as_one_edms(local: Library) -> None:
+    """They have neither identity nor number."""
+    schema = local.repository.put_bytes(b"schema")
+    made: list[str] = []
+    for day in range(4):
+        made.append(local.repository.write_snapshot(manifest_of(schema, day=day, previous=made[-1] if made else None)))
+    assert local.prune(None, last=2).removed == tuple(made[:2])
+    assert local.there() == set(made[2:])
+    assert local.repository.survey().missing == ()
+    new = local.add(10)
+    history = history_of(local.repository, this_edms("ours"))
+    assert (history.chain.missing, history.chain.order) == ((), (*made[2:], new))
+    assert local.prune(last=1).removed == tuple(made[2:]), "they are of this EDMS, by what is recorded of it"
+    assert local.codes() == []
+    assert local.repository.read_manifest(local.add(11)).previous == new

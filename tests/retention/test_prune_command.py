@@ -14,6 +14,7 @@ from tests.backed_up import BackedUpSystems
 from tests.direct_access import execute
 from tests.independent_comparison import differences, picture
 from tests.retention.library import Library
+from tests.running import run_restore
 
 
 @pytest.fixture
@@ -124,21 +125,31 @@ def test_lost_records_can_be_given_up(local: Library, config: Path) -> None:
 
 @pytest.mark.slow
 def test_a_system_comes_back_from_what_a_prune_left(backed_up: BackedUpSystems, tmp_path: Path) -> None:
-    """The one that was proved, and the newest; each as the system was then."""
-    system = backed_up("sqlite", top="chunk_rows = 40")
-    protected, edms = system.protected, system.protected.edms
-    then = picture(edms)
-    assert protected.restore("latest", into=str(tmp_path / "a.sqlite3"), into_files=tmp_path / "a").success
+    """The newest, and one that was being restored while a prune ran; each as the system was then."""
+    protected = backed_up("sqlite", top="chunk_rows = 40").protected
+    edms, made, then = protected.edms, [], []
     for number in range(3):
         execute(edms, f"UPDATE documents_documentcomment SET text = text || '{number}' WHERE id % 3 = {number}")
         (edms.media / f"new-{number}.txt").write_text(f"content {number}" * 100, encoding="utf-8")
-        newest = protected.backup().snapshot_id
-    now = picture(edms)
+        made.append(protected.backup().snapshot_id)
+        then.append(picture(edms))
+    pruned: list[dict[str, Any]] = []
 
-    pruned = _json(protected.config, "prune", "--keep-last", "1")
-    assert len(pruned["removed"]) == 2 and pruned["objects_removed"] > 0
+    restored = run_restore(
+        protected.settings,
+        before_validation=lambda staging, folders: pruned.append(_json(protected.config, "prune", "--keep-last", "1")),
+        snapshot=made[0],
+        into=str(tmp_path / "a.sqlite3"),
+        into_files=tmp_path / "a",
+    )
+
+    assert restored.success
+    (done,) = pruned
+    assert len(done["removed"]) == 2 and done["objects_removed"] > 0
+    assert {one["id"]: one["keeps"] for one in done["snapshots"]}[made[0]] == ["being read"]
     assert protected.verify().problems == ()
-    for snapshot, expected in ((newest, now), (system.first.snapshot_id, then)):
+    assert _json(protected.config, "prune", "--keep-last", "1")["removed"] == [], "now it is the one that was proved"
+    for snapshot, expected in ((made[0], then[0]), (made[2], then[2])):
         assert protected.restore(snapshot).success
         assert differences(expected, picture(edms)) == []
     again = protected.backup()
