@@ -143,11 +143,11 @@ def print_ages(console: Console, ages: Ages) -> None:
         line(console, f"! when objects were last read is not known: {ages.problem}")
     elif ages.oldest is not None:
         days = max(0, (datetime.now(UTC) - ages.oldest).days)
-        since = "today" if not days else "yesterday" if days == 1 else f"{days} days ago"
-        never = f"; {count_text(ages.never, 'object')} never from here" if ages.never else ""
-        line(console, f"last read the object that was read the longest time ago: {since}{never}")
+        since = "today" if not days else "yesterday" if days == 1 else f"{ages.oldest:%Y-%m-%d}, {days} days ago"
+        never = f"{count_text(ages.never, 'object')} never from here, the others" if ages.never else "every object"
+        line(console, f"read      {never} since {since}")
     elif ages.never:
-        line(console, f"last read {count_text(ages.never, 'object')} never from here")
+        line(console, f"read      {count_text(ages.never, 'object')} never from here")
 
 
 def print_listing(console: Console, listing: Listing) -> None:
