@@ -79,7 +79,9 @@ def _open_encrypted(
             "The repository is encrypted, and this machine has no key for it.",
             where=backend.display,
             why=_where_it_was_sought(settings),
-            fix="Set [repository] identity to the file of the recovery key, or write_key to that of this machine's write key.",
+            fix="Name the recovery key's file in [repository] identity, or for one command in EDMS_BACKUP__REPOSITORY__IDENTITY; "
+            "or a write key in write_key. `edms-backup init` finds edms-backup.recovery-key and edms-backup.write-key beside the "
+            "settings file.",
         )
     assert write_key.recipient is not None and write_key.names is not None  # `_require_same_repository`
     codec = AgeCodec(write_key.names, write_key.recipient)

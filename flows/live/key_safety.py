@@ -72,6 +72,11 @@ def keys_to_keep(settings: Settings) -> str:
     write_key, identity = settings.repository.write_key, settings.repository.identity
     if identity is None or not identity.exists():
         return f"this machine makes backups with {write_key}, and cannot read them: the recovery key is elsewhere"
+    if write_key is None:
+        return (
+            f"{identity} opens the backups. This machine has no write key, so it makes none: `edms-backup key writer FILE`, and its "
+            "name into [repository] write_key"
+        )
     beside = any(one.code == "recovery-key-beside-repository" for one in key_findings(settings))
     where = " It is on the repository's disk: lose that, and all is lost." if beside else ""
     return (
