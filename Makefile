@@ -9,7 +9,7 @@ PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 STAMP := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills lint format bench bench-quick pictures lock clean
+.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills store-kills lint format bench bench-quick pictures lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ kills: $(STAMP) ## kill backups and restores at random moments, a hundred an eng
 	$(BIN)/python -m tests.real.kills sqlite --kills 100
 	$(BIN)/python -m tests.real.kills postgresql --kills 100
 	$(BIN)/python -m tests.real.kills postgresql --kills 50 --server
+
+store-kills: $(STAMP) ## kill backups to a real S3 and a real SFTP server at random moments, a hundred each; half an hour
+	$(BIN)/python -m tests.real.store_kills s3 --kills 100
+	$(BIN)/python -m tests.real.store_kills sftp --kills 100
 	$(BIN)/python -m tests.real.repository_kills --kills 110
 
 lint: $(STAMP) ## ruff and mypy

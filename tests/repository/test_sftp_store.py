@@ -82,6 +82,29 @@ def test_a_lost_connection_is_made_again(place: RepositorySettings, monkeypatch:
     repository.check(ref)
 
 
+def test_a_small_file_that_another_run_swept_is_written_again(
+    place: RepositorySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edms_tasks.repository.backends.retrying.FIRST_PAUSE", 0.01)
+    repository = Repository.create(place)
+    from edms_tasks.repository.backends.sftp_store import SftpStore
+
+    real, swept = SftpStore.part, []
+
+    def part(store: SftpStore, name: str, upload: str, number: int, offset: int, data: bytes) -> str:
+        tag = real(store, name, upload, number, offset, data)
+        if len(swept) < 2:
+            swept.append(upload)
+            store.remove(upload)
+        return tag
+
+    monkeypatch.setattr(SftpStore, "part", part)
+    repository.backend.write("locks/reading-x.json", [b"{}"])
+    swept.clear()
+    assert repository.backend.create("log/1.json", b"{}")
+    assert repository.backend.read("locks/reading-x.json", 10) == b"{}"
+
+
 def test_a_full_disk_is_an_error_and_leaves_no_object(place: RepositorySettings, tmp_path: Path) -> None:
     """The server says only that it failed; its free space says why. A write to /dev/full fails as on a full disk."""
     repository = Repository.create(place)

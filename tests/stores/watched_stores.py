@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from edms_tasks.errors import RepositoryForbidden, RepositoryUnreachable
+from edms_tasks.errors import RepositoryUnreachable
 from edms_tasks.repository.backends import opening
 from edms_tasks.repository.backends.object_store import Around, ObjectStore, Request, T
 
@@ -45,24 +45,6 @@ class FaultyStore(Around):
         if self._fault == "answer lost":
             ask()
         raise RepositoryUnreachable("The connection was lost.", where=request.name, why=f"{request.kind} {self.asked}")
-
-
-class WriteOnlyStore(Around):
-    """Lets a machine make backups, and neither read nor remove them: the policy in docs/storage.md."""
-
-    _LISTED = frozenset({"page", "top_level", "require_immutable"})
-    _WRITTEN = frozenset({"put", "put_new", "begin", "part", "complete", "abandon"})
-    _READ = frozenset({"size", "read", "modified", "age"})
-    _STATE = ("config.json", "heads/", "records/", "log/", "signatures/", "locks/", "pending/", "marks/", "tmp/")
-    _REMOVED = ("locks/", "pending/", "tmp/")
-
-    def _around(self, request: Request, ask: Callable[[], T]) -> T:
-        allowed = request.kind in self._LISTED | self._WRITTEN
-        allowed |= request.kind in self._READ and request.name.startswith(self._STATE)
-        allowed |= request.kind == "remove" and request.name.startswith(self._REMOVED)
-        if not allowed:
-            raise RepositoryForbidden("The store refuses it.", where=request.name, why=f"AccessDenied ({request.kind})")
-        return ask()
 
 
 @contextmanager

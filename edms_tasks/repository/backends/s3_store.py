@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,14 +40,16 @@ def s3_client(options: Mapping[str, SecretStr], where: str) -> Any:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
-    if unknown := sorted(set(options) - OPTIONS):
+    given = {
+        name.lower(): value.get_secret_value() for name, value in options.items()
+    }  # the environment's are upper case
+    if unknown := sorted(set(given) - OPTIONS):
         raise SettingsError(
             "The repository has an unknown option.",
             where=f"[repository] options: {unknown[0]}",
             why=f"For S3 there are: {', '.join(sorted(OPTIONS))}.",
             fix="Remove it, or correct its spelling.",
         )
-    given = {name: value.get_secret_value() for name, value in options.items()}
     if ("key" in given) != ("secret" in given):
         raise SettingsError(
             "Half of the credentials are missing.",
@@ -61,6 +64,7 @@ def s3_client(options: Mapping[str, SecretStr], where: str) -> Any:
             fix="Fix [repository] options.ca_bundle.",
         )
     endpoint = given.get("endpoint_url")
+    is_own = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     try:
         session = botocore.session.Session(profile=given.get("profile"))
         session.register_component("data_loader", _service_descriptions())
@@ -80,7 +84,7 @@ def s3_client(options: Mapping[str, SecretStr], where: str) -> Any:
                 max_pool_connections=_CONNECTIONS,
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
-                s3={"addressing_style": given.get("addressing") or ("path" if endpoint else "auto")},
+                s3={"addressing_style": given.get("addressing") or ("path" if is_own else "auto")},
             ),
         )
     except (BotoCoreError, ValueError) as error:

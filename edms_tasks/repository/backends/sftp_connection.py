@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ OPTIONS = frozenset(
     {"username", "password", "key_file", "passphrase", "known_hosts", "host_key", "accept_unknown_host"}
 )
 _SECONDS = 60.0
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what goes wrong is raised, and said once
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,10 @@ def sftp_address(url: str, options: Mapping[str, SecretStr]) -> SftpAddress:
     """The parts of sftp://USER@HOST:PORT/FOLDER, and the options."""
     parts = urlsplit(url)
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    if unknown := sorted(set(options) - OPTIONS):
+    given = {
+        name.lower(): value.get_secret_value() for name, value in options.items()
+    }  # the environment's are upper case
+    if unknown := sorted(set(given) - OPTIONS):
         raise SettingsError(
             "The repository has an unknown option.",
             where=f"[repository] options: {unknown[0]}",
@@ -69,7 +75,6 @@ def sftp_address(url: str, options: Mapping[str, SecretStr]) -> SftpAddress:
             else "It must be sftp://USER@HOST/FOLDER, or sftp://USER@HOST/~/FOLDER for one in the user's home.",
             fix="Put the password into [repository] options.password." if parts.password else "Fix [repository] url.",
         )
-    given = {name: value.get_secret_value() for name, value in options.items()}
     if parts.username:
         given["username"] = unquote(parts.username)
     folder = unquote(parts.path).rstrip("/")

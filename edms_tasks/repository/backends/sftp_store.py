@@ -92,6 +92,8 @@ class SftpStore:
             self.complete(name, temporary, (), len(data))
         except RepositoryUnreachable:
             raise  # nothing can be removed now; the next run sweeps it
+        except FileNotFoundError as error:
+            raise _swept(self._where(name)) from error
         except BaseException:
             self.abandon(name, temporary)
             raise
@@ -99,9 +101,15 @@ class SftpStore:
     def put_new(self, name: str, data: bytes) -> bool:
         """Write a file beside, and give it its name unless that is taken."""
         temporary = self.begin(name)
-        self.part(name, temporary, 1, 0, data)
+        try:
+            self.part(name, temporary, 1, 0, data)
+            return self._renamed_once(name, temporary, len(data))
+        except FileNotFoundError as error:
+            raise _swept(self._where(name)) from error
+
+    def _renamed_once(self, name: str, temporary: str, size: int) -> bool:
         with self._asking(name) as sftp:
-            self._flush(sftp, temporary, len(data))
+            self._flush(sftp, temporary, size)
             self._make_folder_of(sftp, name)
             try:
                 sftp.rename(self._path(temporary), self._path(name))
@@ -290,3 +298,13 @@ class SftpStore:
         except (OSError, EOFError, paramiko.SSHException):
             return None
         return int(numbers[1]) * int(numbers[4])
+
+
+def _swept(where: str) -> RepositoryUnreachable:
+    """A small file that belongs to no backup, such as a lease, is written beside one that sweeps; it is written again."""
+    return RepositoryUnreachable(
+        "A file was removed by another run while it was written.",
+        where=where,
+        why="That run swept `tmp/`.",
+        fix="Run it again.",
+    )
