@@ -108,6 +108,14 @@ KINDS = (
         "Nothing: the next backup of its EDMS writes it again.",
     ),
     Kind(
+        "record-damaged",
+        ("warning",),
+        "A record in the repository (`records/`) is missing or was altered. It may be a hold, a tag or what a prune removed. No prune "
+        "removes anything until that is settled.",
+        "Put it back from a copy of the repository. If it is lost for good: check all holds, then `edms-backup release --lost-records "
+        "--reason TEXT`; move an unreadable file away before.",
+    ),
+    Kind(
         "last-backup-unreadable",
         ("warning",),
         "The record of the last backup in `workdir/last` cannot be read, so nothing was compared with that backup.",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.lineage.known_records import known_records
 from edms_tasks.lineage.last_backup_record import known_edms_uninspected, remembered
 from edms_tasks.lineage.owner import KnownEdms, known_edms
 from edms_tasks.lineage.snapshot_history import PROBLEMS, SnapshotHistory, histories, history_of
@@ -46,6 +48,9 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
     for history in (own, *histories(own.survey, own.this_edms)):
         for one in history.findings():
             found.setdefault((one.code, one.subject, one.message), one)
+    for doubt in own.survey.records.doubts(known_records(settings.workdir, repository.place)):
+        one = make_finding("record-damaged", doubt.split()[2], doubt)
+        found.setdefault((one.code, one.subject, one.message), one)
     problems = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code in PROBLEMS)
     if problem := repository.log.witness_problem():
         problems = (*problems, problem)

@@ -13,7 +13,12 @@ from edms_tasks.repository.proved_snapshots import ProvedSnapshot, write_proved
 
 
 def record_proved(repository: Repository, snapshot_id: str, manifest: Manifest) -> tuple[str, ...]:
-    """Record it; returns a note if that is not possible. A restore is proved whether or not this can be written down."""
+    """Record it; returns a note if that is not possible. A restore is proved whether or not this can be written down.
+
+    What was restored from a package says nothing of the repository's own objects, so it is not recorded.
+    """
+    if repository.backend.read_only:
+        return ()
     try:
         proved = ProvedSnapshot(
             edms=recorded_key(manifest),

@@ -13,7 +13,14 @@ from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.chain import Chain, Mark, Missing, ancestors_of, chain_of
 
 PROBLEMS = frozenset(
-    {"snapshot-missing", "snapshot-misnamed", "snapshot-untrusted", "snapshots-forked", "head-record-damaged"}
+    {
+        "snapshot-missing",
+        "snapshot-misnamed",
+        "snapshot-untrusted",
+        "snapshots-forked",
+        "head-record-damaged",
+        "record-damaged",
+    }
 )
 """The findings that mean a loss, or that the newest snapshot is in doubt."""
 
@@ -160,6 +167,8 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
         found.append(
             _finding(name[:12], f"Snapshot {name[:12]} is not to be trusted. {why}", code="snapshot-untrusted")
         )
+    for doubt in survey.records.doubts():
+        found.append(_finding(doubt.split()[2], doubt, code="record-damaged"))
     for name in survey.unreadable_heads:
         message = f"{name}, the record of the newest snapshot, cannot be read."
         found.append(_finding(name, message, code="head-record-damaged"))

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from edms_tasks.errors import RepositoryForbidden
-from edms_tasks.pruning.known_records import remember_records
+from edms_tasks.lineage.known_records import remember_records
 from edms_tasks.pruning.prune_plan import PrunePlan
 from edms_tasks.repository import Repository, Swept
 from edms_tasks.repository.reader_leases import readers

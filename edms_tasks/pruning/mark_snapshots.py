@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.errors import CommandError, PruneRefused, UnknownSnapshot
+from edms_tasks.lineage.known_records import known_records, remember_records
 from edms_tasks.lineage.snapshot_tags import check_tag
-from edms_tasks.pruning.known_records import known_records, remember_records
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.records import Hold, Kind, NamedSnapshot
 

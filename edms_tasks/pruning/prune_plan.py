@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from edms_tasks.errors import CommandError, PruneRefused
+from edms_tasks.findings import REGISTRY
 from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.lineage.snapshot_history import SnapshotHistory, histories, history_of
 from edms_tasks.lineage.snapshot_tags import BEFORE_MERGE
@@ -223,8 +224,7 @@ def _require_certainty(repository: Repository, found: Survey, wishes: Wishes, gi
         raise _refused(
             repository,
             f"{doubts[0]} It may be a hold." + (f" There are {len(doubts) - 1} more." if len(doubts) > 1 else ""),
-            "Put it back from a copy of the repository. If it is lost for good, say so after you have checked all holds: "
-            "`edms-backup release --lost-records --reason TEXT`; move an unreadable file away before.",
+            REGISTRY["record-damaged"].fix,
         )
 
 

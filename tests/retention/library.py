@@ -78,7 +78,7 @@ class Library:
         )
 
     def _wishes(self, **wishes: Any) -> Wishes:
-        from edms_tasks.pruning.known_records import known_records
+        from edms_tasks.lineage.known_records import known_records
 
         own = {name: wishes.pop(name) for name in list(wishes) if name in Wishes.__dataclass_fields__}
         known = known_records(self.workdir, self.repository.place)

@@ -117,6 +117,9 @@ def test_lost_records_can_be_given_up(local: Library, config: Path) -> None:
     _json(config, "hold", first[:8], "--reason", "case 7")
     for name, _ in list(local.repository.backend.names("records")):
         local.repository.backend.remove(name)
+    listed = _json(config, "list")
+    assert listed["exit_code"] == 1 and "is missing" in listed["problems"][0]
+    assert any("records/" in problem for problem in _json(config, "verify", "--structure")["problems"])
     refused = _json(config, "prune", "--keep-last", "1")
     assert refused["error"] == "prune-refused" and "It may be a hold" in refused["why"]
     assert len(_json(config, "release", "--lost-records", "--reason", "checked all cases")["given_up"]) == 1
