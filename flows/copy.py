@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from edms_tasks.errors import CommandError
 from edms_tasks.repository import Repository
@@ -77,10 +78,21 @@ def copy_repository(run: Run, repository: Repository, place: RepositorySettings)
         )
 
 
+def _require_no_password(request: CopyRequest) -> None:
+    """Refuse a URL with a password: Prefect would record it."""
+    if request.to is not None and urlsplit(request.to).password is not None:
+        raise CommandError(
+            "The URL of the copy has a password, which Prefect would record.",
+            where="to",
+            fix="Set [copy] url and options in the settings or the environment of the worker.",
+        )
+
+
 @flow(
     name="edms-copy",
     description="Brings a second copy of the repository up to date, and reads back what was written.",
     repeatable=True,
+    may_be_recorded=_require_no_password,
 )
 @logged("copy")
 def copy(run: Run, request: CopyRequest) -> CopyResult:

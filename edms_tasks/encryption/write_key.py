@@ -7,12 +7,15 @@ config.json, and read what is backed up from then on.
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator, model_validator
 
 from edms_tasks.durable import write_durably
+from edms_tasks.encryption.recovery_key import checked_recipient
 from edms_tasks.encryption.repository_secret import RepositorySecret
 from edms_tasks.encryption.signing import new_signing_key, public_key_of
 from edms_tasks.errors import SettingsError
@@ -41,10 +44,31 @@ class WriteKey(BaseModel):
     repository: str
     recipient: str | None
     names: SecretStr | None
-    signing_key: SecretStr = Field(min_length=64, max_length=64)
+    signing_key: SecretStr
     machine: str
     all_signed: bool = True
     created: datetime
+
+    @field_validator("names", "signing_key")
+    @classmethod
+    def _is_hex(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[0-9a-f]{64}", value.get_secret_value()):
+            raise ValueError("It must have 64 hex digits.")
+        return value
+
+    @field_validator("recipient")
+    @classmethod
+    def _is_recipient(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else checked_recipient(value)
+        except SettingsError as error:
+            raise ValueError(error.what) from error
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.recipient is None) != (self.names is None):
+            raise ValueError("It must have both a recipient and a key of names, or neither.")
+        return self
 
     @property
     def signer(self) -> str:

@@ -49,6 +49,12 @@ KINDS = (
         "Move it to a folder of its own, readable by one user only.",
     ),
     Kind(
+        "write-key-exposed",
+        ("warning",),
+        "Others can read the write key, with which backups are signed.",
+        "Give the file to one user only.",
+    ),
+    Kind(
         "write-key-outdated",
         ("warning",),
         "This machine encrypts to an earlier key of the repository: the keys were rotated, or `config.json` was altered.",

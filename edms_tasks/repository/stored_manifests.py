@@ -187,6 +187,8 @@ class StoredManifests:
     def _keep_copy(self, snapshot_id: str, manifest: bytes) -> None:
         if self._copies is None or self._copy_of(snapshot_id) is not None:
             return
-        self._copies.mkdir(parents=True, exist_ok=True)
-        private_folder(self._copies)
-        write_durably(self._copies / f"{snapshot_id}.json", manifest)
+        try:
+            private_folder(self._copies)
+            write_durably(self._copies / f"{snapshot_id}.json", manifest)
+        except OSError:
+            pass  # the next run reads the repository, or says that it cannot (`snapshot-sealed`)

@@ -76,8 +76,11 @@ def _append(run: Run, event: str, outcome: Outcome, said: LogFacts) -> Witness |
     try:
         return append_entry(Repository.open(run.settings.repository), run.settings, event, outcome, said)
     except EdmsBackupError as error:
-        run.say(f"! This {event} is not in the repository's log: {error.what} {error.why}".rstrip())
-        return None
+        why = f"{error.what} {error.why}".rstrip()
+    except OSError as error:  # of the working folder, which keeps the witness
+        why = f"{error.filename or run.settings.workdir}: {error.strerror or error}."
+    run.say(f"! This {event} is not in the repository's log: {why}")
+    return None
 
 
 def append_entry(repository: Repository, settings: Settings, event: str, outcome: Outcome, said: LogFacts) -> Witness:

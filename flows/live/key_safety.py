@@ -32,6 +32,14 @@ def key_findings(settings: Settings, report: ProbeReport | None = None) -> Itera
             "repository-not-encrypted", repository.display, "Whoever reads this folder or bucket reads the documents."
         )
         return
+    write_key = settings.repository.write_key
+    if write_key is not None and stat.S_IMODE(write_key.stat().st_mode) & 0o077:
+        yield make_finding(
+            "write-key-exposed",
+            str(write_key),
+            "Other users of this machine may read the write key, and make backups in its name.",
+            fix=f"chmod 600 {write_key}",
+        )
     identity = settings.repository.identity
     if identity is not None and identity.exists():
         yield from _of_the_file(identity, repository, settings, report)
