@@ -2,7 +2,8 @@
 
 On a local file system the kernel keeps that lock, and a listing is complete: what is not needed is removed at once. Elsewhere a lock
 can expire and a listing can be behind. There an object is first *marked* (`marks/<token>.json`), and removed by a later sweep, at least
-a grace period after that, if still no snapshot names it. Times are the store's own, so a wrong clock here shortens nothing.
+a grace period after that, if still no snapshot names it. Times are the store's own where it tells them, so a wrong clock here
+shortens nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from edms_tasks.errors import RepositoryForbidden
 from edms_tasks.repository.backend import Backend
@@ -48,10 +49,11 @@ def sweep_objects(
     swept = _remove(backend, [one for one in there if one[0] in old], require_lock)
     left = [(name, size) for name, size in there if name not in old]
     if new := [name for name, _ in left if name not in young]:
-        backend.write(f"marks/{secrets.token_hex(8)}.json", [json.dumps(new).encode()])
+        content = {"at": datetime.now(UTC).isoformat(), "objects": new}
+        backend.write(f"marks/{secrets.token_hex(8)}.json", [json.dumps(content).encode()])
     # The marks have done their work. What was refused is marked anew, and asked for again after another grace period.
     for mark in set(old.values()):
-        backend.remove(mark)
+        _discard(backend, mark)
     return Swept(
         objects=swept.objects,
         bytes=swept.bytes,
@@ -83,31 +85,38 @@ def _remove(backend: Backend, names: Iterable[tuple[str, int]], require_lock: Ca
 
 def _marked(backend: Backend, grace: timedelta) -> tuple[dict[str, str], set[str]]:
     """The objects that were marked a grace period ago, each with the name of its mark; and those marked since."""
-    marks = [name for name, _ in backend.names("marks")]
-    if not marks:
-        return {}, set()
-    now_file = f"marks/{secrets.token_hex(8)}.json"
-    backend.write(now_file, [b"[]"])
-    try:
-        now = backend.modified(now_file)
-        old: dict[str, str] = {}
-        young: set[str] = set()
-        for mark in marks:
-            try:
-                names = json.loads(backend.read(mark, _LARGEST_MARK))
-                since = backend.modified(mark)
-            except FileNotFoundError:
-                continue
-            except ValueError:
-                names, since = [], now  # what it marked is marked anew
-            if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-                names = []
+    old: dict[str, str] = {}
+    young: set[str] = set()
+    for mark in [name for name, _ in backend.names("marks")]:
+        try:
+            names, at = _read(backend, mark)
             if not names:
-                backend.remove(mark)
-            elif now - since >= grace:
-                old |= dict.fromkeys(names, mark)
-            else:
-                young |= set(names)
-    finally:
-        backend.remove(now_file)
+                _discard(backend, mark)
+                continue
+            seconds = backend.age(mark)
+        except FileNotFoundError:
+            continue
+        age = timedelta(seconds=max(0.0, seconds)) if seconds is not None else datetime.now(UTC) - at
+        if age >= grace:
+            old |= dict.fromkeys(names, mark)
+        else:
+            young |= set(names)
     return old, young
+
+
+def _read(backend: Backend, mark: str) -> tuple[list[str], datetime]:
+    """What was marked, and when by the clock of that run; nothing if it is no mark."""
+    try:
+        found = json.loads(backend.read(mark, _LARGEST_MARK))
+        at = datetime.fromisoformat(found["at"])
+        names = [one for one in found["objects"] if isinstance(one, str)]
+    except (ValueError, KeyError, TypeError):
+        return [], datetime.now(UTC)  # what it marked is marked anew
+    return names, at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _discard(backend: Backend, mark: str) -> None:
+    try:
+        backend.remove(mark)
+    except RepositoryForbidden:
+        pass  # under an object lock; it names nothing that is still there

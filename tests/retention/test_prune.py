@@ -314,7 +314,7 @@ def test_a_prune_waits_for_no_backup(library: Library) -> None:
         library.prune(last=1)
 
 
-@pytest.mark.parametrize("locked", [("objects/",), ("snapshots/",), ("objects/", "snapshots/")])
+@pytest.mark.parametrize("locked", [("objects/",), ("snapshots/",), ("objects/", "snapshots/"), ("objects/", "marks/")])
 def test_what_the_store_refuses_to_remove_stays_and_is_said(
     library: Library, locked: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
