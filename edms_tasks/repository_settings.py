@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr
 
 from edms_tasks.soft_reference_settings import Section
 
+_DURATION = r"^([0-9]{1,5}[hdwmy])+$"
+
 
 class RepositorySettings(Section):
     """The repository."""
@@ -59,6 +61,19 @@ class RepositorySettings(Section):
     copies: Path | None = Field(
         default=None,
         description="Folder for copies of manifests and indexes of files, for a remote or encrypted repository; default: in workdir.",
+    )
+
+
+class StatusSettings(Section):
+    """When `status` says that the backups are not well."""
+
+    max_age: str = Field(
+        default="26h", pattern=_DURATION, description="How old the newest snapshot may be: a day and two hours."
+    )
+    max_proof_age: str | None = Field(
+        default=None,
+        pattern=_DURATION,
+        description="How long ago a restore may last have proved a snapshot; not set: it does not matter.",
     )
 
 

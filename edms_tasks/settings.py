@@ -25,7 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edms_tasks.errors import SettingsError
-from edms_tasks.repository_settings import CopySettings
+from edms_tasks.repository_settings import CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
 from edms_tasks.soft_reference_settings import Section, SoftReferenceSettings
@@ -160,6 +160,7 @@ class Settings(BaseSettings):
         default={}, description='Model -> field paths, e.g. "documents.Document" = ["number", "version"].'
     )
     copy_: CopySettings = Field(default=CopySettings(), alias="copy")
+    status: StatusSettings = StatusSettings()
     exclude: ExcludeSettings = ExcludeSettings()
     files: FilesSettings = FilesSettings()
     derived: DerivedSettings = DerivedSettings()

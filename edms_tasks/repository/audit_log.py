@@ -180,9 +180,9 @@ class AuditLog:
                 continue  # removed after it was listed; the check finds the gap
         return None
 
-    def entries(self) -> Iterator[LogEntry]:
-        """All entries that can be read, oldest first."""
-        for number in self._numbers():
+    def backwards(self) -> Iterator[LogEntry]:
+        """The entries that can be read, newest first; each is read when it is asked for."""
+        for number in reversed(self._numbers()):
             entry, _ = self._entry(number)
             if entry is not None:
                 yield entry

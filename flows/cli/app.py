@@ -33,6 +33,7 @@ from flows.cli.commands import (
     restore_command,
     rollback_command,
     show_command,
+    status_command,
     unlock_command,
     verify_command,
 )
@@ -82,6 +83,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "backup": (backup_command.backup, backup_command.EXAMPLES),
     "list": (list_command.list_, list_command.EXAMPLES),
     "show": (show_command.show, show_command.EXAMPLES),
+    "status": (status_command.status, status_command.EXAMPLES),
     "verify": (verify_command.verify, verify_command.EXAMPLES),
     "restore": (restore_command.restore, restore_command.EXAMPLES),
     "config-files": (config_files_command.config_files, config_files_command.EXAMPLES),

@@ -1,0 +1,46 @@
+"""Status: for monitoring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import Config, Json, Options, Traceback
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXAMPLES = (
+    "status",
+    "status --max-age 26h --max-proof-age 35d",
+    "status --json",
+)
+
+
+def status(
+    context: typer.Context,
+    max_age: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How old the newest snapshot may be (default: `[status]`).")
+    ] = None,
+    max_proof_age: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="How long ago a restore may last have proved one (default: `[status]`)."),
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Say in one line whether there is a backup to rely on; exit code 1 if not."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        from flows.status import read_status
+
+        found = read_status(options.settings(), max_age=max_age, max_proof_age=max_proof_age)
+
+        def show(console: Console) -> None:
+            from flows.cli.printing.layout import line
+
+            line(console, found.line)
+
+        options.finish(found.as_json(), show, 0 if found.success else 1, only_prints=True)

@@ -1,0 +1,149 @@
+"""Status: is there a snapshot that is young enough, was read back, and is known to come back? For cron, Nagios and people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from edms_tasks.errors import CommandError
+from edms_tasks.lineage.find_snapshot import state_of
+from edms_tasks.repository import Repository
+from edms_tasks.repository.audit_log import LogEntry
+from edms_tasks.repository.proved_snapshots import ProvedSnapshot, read_proved
+from edms_tasks.repository.retention_rules import period_of
+from edms_tasks.settings import Settings
+
+_MOST_ENTRIES = 100
+"""A snapshot of an earlier release has no entry; no more than these are read in search of it."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The newest snapshot of the EDMS, what is known of it, and why that is not enough."""
+
+    display: str
+    snapshot: str | None
+    created: datetime | None
+    verified: bool | None  # whether its backup read it back; None if the log does not say
+    proved: ProvedSnapshot | None  # the newest snapshot that a restore proved, and when
+    snapshots: int
+    problems: tuple[str, ...]
+    now: datetime
+
+    @property
+    def success(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    @property
+    def line(self) -> str:
+        """All of it in one line, as monitoring shows it."""
+        newest = "no snapshot"
+        if self.snapshot is not None and self.created is not None:
+            read = {True: "read back", False: "NOT read back", None: "not known whether it was read back"}[
+                self.verified
+            ]
+            newest = f"newest snapshot {self.snapshot[:12]}, {_age(self.now - self.created)} old, {read}"
+        proof = "none proved by a restore"
+        if self.proved is not None:
+            proof = f"last proof {_age(self.now - self.proved.at)} ago (snapshot {self.proved.snapshot[:12]})"
+        wrong = f"; {' '.join(self.problems)}" if self.problems else ""
+        return f"{'OK' if self.success else 'NOT OK'}: {newest}; {proof}{wrong}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        age = (self.now - self.created).total_seconds() if self.created else None
+        proof_age = (self.now - self.proved.at).total_seconds() if self.proved else None
+        return {
+            "success": self.success,
+            "repository": self.display,
+            "snapshot": self.snapshot,
+            "created": self.created.isoformat() if self.created else None,
+            "age_seconds": age,
+            "verified": self.verified,
+            "proved_snapshot": self.proved.snapshot if self.proved else None,
+            "proof_age_seconds": proof_age,
+            "snapshots": self.snapshots,
+            "problems": list(self.problems),
+        }
+
+
+def read_status(
+    settings: Settings, *, max_age: str | None = None, max_proof_age: str | None = None, now: datetime | None = None
+) -> Status:
+    """The status of this EDMS's backups.
+
+    Args:
+        settings: the settings; `[status]` has the ages that are not given.
+        max_age: the newest snapshot that was read back may be so old: 26h, 2d.
+        max_proof_age: the last proof by a restore may be so old; "" or not set: it does not matter.
+        now: the time; default: the clock's.
+
+    Raises:
+        CommandError: an age is no duration.
+    """
+    oldest = _duration(max_age or settings.status.max_age, "--max-age")
+    asked = max_proof_age if max_proof_age is not None else settings.status.max_proof_age
+    oldest_proof = _duration(asked, "--max-proof-age") if asked else None
+    now = now or datetime.now(UTC)
+    repository = Repository.open(settings.repository)
+    state = state_of(settings, repository)
+    own = state.own
+    newest = own.newest
+    entries = _backups_since(repository, newest)
+    created = own.survey.links[newest].created if newest is not None else None
+    verified = _verified(newest, entries)
+    proved = read_proved(repository.backend)[0].get(own.key or "")
+    problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
+    if created is None:
+        problems.append("There is no snapshot of this EDMS.")
+    elif now - created > oldest:
+        problems.append(f"The newest snapshot is older than {_age(oldest)}.")
+    if verified is False:
+        problems.append("The newest snapshot was not read back: run `edms-backup verify`.")
+    if failed := _failed_since(created, entries, own.key):
+        problems.append(
+            f"The last backup failed, on {failed.at:%Y-%m-%d %H:%M} UTC: {failed.facts.get('what', failed.outcome)}"
+        )
+    if oldest_proof is not None and (proved is None or now - proved.at > oldest_proof):
+        problems.append(f"No restore has proved a snapshot for {_age(oldest_proof)}.")
+    return Status(repository.display, newest, created, verified, proved, len(own.chain.order), tuple(problems), now)
+
+
+def _backups_since(repository: Repository, snapshot: str | None) -> list[LogEntry]:
+    """The log's entries of backups from that of a snapshot on, oldest first."""
+    found: list[LogEntry] = []
+    for entry in repository.log.backwards():
+        if entry.event == "backup":
+            found.insert(0, entry)
+            if entry.snapshot == snapshot or len(found) >= _MOST_ENTRIES:
+                break
+    return found
+
+
+def _verified(snapshot: str | None, entries: list[LogEntry]) -> bool | None:
+    found = [entry for entry in entries if entry.snapshot == snapshot and snapshot is not None]
+    return bool(found[-1].facts.get("verified")) if found else None
+
+
+def _failed_since(created: datetime | None, entries: list[LogEntry], edms: str | None) -> LogEntry | None:
+    """The last backup of this EDMS, if it made no snapshot."""
+    ours = [entry for entry in entries if entry.edms in (edms, None)]
+    if not ours or ours[-1].snapshot is not None or (created is not None and ours[-1].at < created):
+        return None
+    return ours[-1]
+
+
+def _duration(text: str, option: str) -> timedelta:
+    try:
+        return period_of(text)
+    except ValueError as error:
+        raise CommandError("This is no age.", where=option, why=str(error), fix=f"For example {option} 26h.") from error
+
+
+def _age(age: timedelta) -> str:
+    hours = int(age.total_seconds() // 3600)
+    if hours < 1:
+        return f"{max(0, int(age.total_seconds() // 60))} min"
+    return f"{hours} h" if hours < 48 else f"{hours // 24} days"
