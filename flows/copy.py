@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edms_tasks.errors import CommandError
-from edms_tasks.repository import Repository
+from edms_tasks.repository import Repository, is_encrypted
 from edms_tasks.repository.backend import open_backend
 from edms_tasks.repository.mirror import Mirrored, mirror, require_copy_or_nothing
 from edms_tasks.settings import RepositorySettings, Settings
@@ -63,15 +63,16 @@ class CopyResult:
 
 
 @task(name="copy repository", tags=["copy"])
-def copy_repository(run: Run, repository: Repository, place: RepositorySettings) -> Mirrored:
-    """Copy every stored file that the target lacks, and read it back."""
-    target = open_backend(place)
-    require_copy_or_nothing(repository.backend, target)
+def copy_repository(run: Run, place: RepositorySettings) -> Mirrored:
+    """Copy every stored file that the target lacks, and read it back. The repository is not opened, which would need a key."""
+    source, target = open_backend(run.settings.repository), open_backend(place)
+    named_by_content = not is_encrypted(run.settings.repository)
+    require_copy_or_nothing(source, target)
     with run.progress("files of the repository") as advance:
         return mirror(
-            repository.backend,
+            source,
             target,
-            named_by_content=not repository.is_encrypted,
+            named_by_content=named_by_content,
             jobs=run.settings.jobs,
             expect=advance.expect,
             progress=advance,
@@ -104,11 +105,12 @@ def copy(run: Run, request: CopyRequest) -> CopyResult:
         RepositoryLocked: another run writes to the target.
     """
     place = _target(run.settings, request)
-    repository = Repository.open(run.settings.repository)
+    if not Repository.is_at(run.settings.repository):
+        Repository.open(run.settings.repository)  # it says what is missing
     with run.stage("copy"):
-        made = run.call(copy_repository, run, repository, place)
+        made = run.call(copy_repository, run, place)
     result = CopyResult(
-        source=repository.display,
+        source=open_backend(run.settings.repository).display,
         target=open_backend(place).display,
         snapshots=tuple(made.snapshots),
         files=made.files,

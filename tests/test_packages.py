@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.errors import CommandError, DamagedRepository
+from edms_tasks.errors import CommandError, DamagedRepository, RepositorySealed
 from edms_tasks.lineage.snapshot_source import open_source
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings, load_settings
+from flows.copy import copy
 from flows.packages import PackageResult, export, import_package
-from flows.requests import ExportRequest, ImportRequest
+from flows.requests import CopyRequest, ExportRequest, ImportRequest
 from flows.running.run import Run
 from tests.backed_up import BackedUpSystems
 from tests.independent_comparison import differences, picture
@@ -85,6 +86,26 @@ def test_a_package_is_not_overwritten_and_a_damaged_snapshot_leaves_none(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_machine_without_any_key_copies_an_encrypted_repository(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    protected = encrypt(protect(edms_factory("sqlite", documents=5, seed=1), tmp_path))
+    snapshot = protected.backup()
+    (tmp_path / "courier").mkdir()
+    courier = load_settings(_settings(tmp_path / "courier", protected.repository))
+
+    result = copy.fn(Run(courier), CopyRequest(to=str(tmp_path / "copy")))
+
+    assert (result.success, result.snapshots) == (True, (snapshot.snapshot_id,))
+    with pytest.raises(RepositorySealed):
+        Repository.open(courier.repository)
+    text = protected.config.read_text().replace(str(protected.repository), str(tmp_path / "copy"))
+    protected.config.write_text(text)
+    assert protected.verify().success
+    with pytest.raises(CommandError, match="No target"):
+        copy.fn(Run(courier), CopyRequest())
+
+
 def _package(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> None:
     with tarfile.open(path, "w") as package:
         for member, data in members:
@@ -140,8 +161,8 @@ def _whole(path: Path) -> bytes:
     return path.read_bytes().rstrip(b"\0")
 
 
-def _settings(folder: Path) -> Path:
-    (folder / "edms-backup.toml").write_text(f'[repository]\nurl = "{folder / "repository"}"\n')
+def _settings(folder: Path, repository: Path | None = None) -> Path:
+    (folder / "edms-backup.toml").write_text(f'[repository]\nurl = "{repository or folder / "repository"}"\n')
     return folder / "edms-backup.toml"
 
 
