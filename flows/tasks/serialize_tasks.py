@@ -21,6 +21,7 @@ from edms_tasks.keys.checking import check_keys
 from edms_tasks.manifest import Manifest
 from edms_tasks.package import versions
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.disk_space import has_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.serialize import SerializedTable, serialize_table
@@ -118,7 +119,9 @@ def serialize_tables(
     """
     extracted = [Extracted(table, raws[table.id], place) for place, table in numbered(tables)]
     known: Mapping[str, KnownRows] = {}
-    if previous is not None and _is_of_these_programs(previous.manifest):
+    # Rows that changed are written once more, before those that are joined, sorted and compressed.
+    room = 2 * sum(raw.bytes for raw in raws.values())
+    if previous is not None and _is_of_these_programs(previous.manifest) and has_space(folder, room):
         compared = run.map(compare_table, extracted, previous, repository, folder, run.settings.chunk_rows)
         by_id = {table.id: one for table, one in zip(tables, compared, strict=True) if one is not None}
         its = {table.id: table for table in tables}
