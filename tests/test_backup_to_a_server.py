@@ -40,6 +40,7 @@ def settings_for(edms: ReferenceEdms, folder: Path, repository: RepositorySettin
     return settings.model_copy(update={"repository": repository.model_copy(update=copies)})
 
 
+@pytest.mark.slow
 def test_a_second_backup_asks_little_of_the_server(edms: ReferenceEdms, tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     store = MemoryStore()

@@ -84,9 +84,12 @@ def _hold_object(backend: Backend, purpose: str) -> Iterator[Callable[[], bool]]
     finally:
         stop.set()
         keeper.join()
-        for one in {name, NAME}:
-            if (_read(backend, one) or {}).get("token") == body["token"]:
-                backend.remove(one)
+        try:
+            for one in {name, NAME}:
+                if (_read(backend, one) or {}).get("token") == body["token"]:
+                    backend.remove(one)
+        except EdmsBackupError:
+            pass  # it ends by itself, and an error of the run says more
 
 
 def _taken(backend: Backend, body: dict[str, Any]) -> str:

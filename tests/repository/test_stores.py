@@ -59,7 +59,7 @@ def test_pauses_grow_and_differ(no_pauses: list[float]) -> None:
 def test_it_gives_up_with_the_reason(no_pauses: list[float]) -> None:
     store = Retrying(FaultyStore(MemoryStore(), "down", at=2, times=100))
     store.size("first")
-    with pytest.raises(RepositoryUnreachable, match="connection was lost"):
+    with pytest.raises(RepositoryUnreachable, match="asked 8 times"):
         store.put("x", b"")
     assert len(no_pauses) == 7
 
@@ -314,6 +314,14 @@ def test_of_runs_that_find_a_lock_void_one_takes_it_over() -> None:
         for thread in threads:
             thread.join()
         assert most["n"] == 1
+
+
+def test_an_error_of_a_run_is_not_hidden_by_a_server_that_went_away(no_pauses: list[float]) -> None:
+    faulty = FaultyStore(MemoryStore(), "down", at=10_000, times=10_000)
+    repository = opened(faulty)
+    with pytest.raises(ValueError, match="of the run"), repository.lock("backup"):
+        faulty._at = 0
+        raise ValueError("of the run")
 
 
 def test_unlocking_removes_what_was_shown_and_nothing_that_lives() -> None:

@@ -53,10 +53,11 @@ class Retrying(Around):
         while True:
             try:
                 answer = ask()
-            except RepositoryUnreachable:
+            except RepositoryUnreachable as error:
                 allowed = self._attempts if self._answered.is_set() else min(self._attempts, ATTEMPTS_OF_THE_FIRST)
                 if attempt >= allowed:
-                    raise
+                    why = f"{error.why.rstrip('. ')}. It was asked {attempt} times."
+                    raise RepositoryUnreachable(error.what, where=error.where, why=why, fix=error.fix) from error
                 # Many threads that failed together must not come back together.
                 longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
                 self._sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
