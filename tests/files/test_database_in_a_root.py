@@ -39,7 +39,8 @@ def test_the_database_is_left_out_of_its_folder_and_stays_where_it_is(linked: bo
     (data / "db.sqlite3.notes.txt").write_text("no file of the database")
     (data / "index").mkdir()
     (data / "index" / "_MAIN_1.toc").write_text("an index")
-    repository = settings.repository.model_copy(update={"url": str(tmp_path / "repository")})
+    place = {"url": str(tmp_path / "repository"), "copies": tmp_path / "work" / "copies"}
+    repository = settings.repository.model_copy(update=place)
     settings = settings.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
     with closing(sqlite3.connect(data / "db.sqlite3")) as open_meanwhile:
         open_meanwhile.execute("PRAGMA journal_mode = WAL")
@@ -76,7 +77,8 @@ def test_a_mount_in_a_folder_with_the_database_is_found_before_a_restore_needs_t
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = small_project(tmp_path / "edms", MODELS, ROWS, settings=SETTINGS)
-    repository = settings.repository.model_copy(update={"url": str(tmp_path / "repository")})
+    place = {"url": str(tmp_path / "repository"), "copies": tmp_path / "work" / "copies"}
+    repository = settings.repository.model_copy(update=place)
     settings = settings.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
     data = tmp_path / "edms" / "data"
     (data / "scans").mkdir()
@@ -102,7 +104,8 @@ def test_the_database_of_another_alias_in_a_folder_of_files_is_found(tmp_path: P
         'DATABASES["stats"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE / "data" / "stats" / "s.sqlite3"}\n'
     )
     settings = small_project(tmp_path / "edms", MODELS, ROWS, settings=SETTINGS + other)
-    repository = settings.repository.model_copy(update={"url": str(tmp_path / "repository")})
+    place = {"url": str(tmp_path / "repository"), "copies": tmp_path / "work" / "copies"}
+    repository = settings.repository.model_copy(update=place)
     settings = settings.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
     (tmp_path / "edms" / "data" / "stats").mkdir()
     sqlite3.connect(tmp_path / "edms" / "data" / "stats" / "s.sqlite3").close()
