@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from edms_tasks.errors import RepositoryForbidden, RepositoryUnreachable
+from edms_tasks.repository import Repository
 from edms_tasks.repository.backend import open_backend
 from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import RepositorySettings, Settings
@@ -100,6 +101,8 @@ def test_credentials_that_only_write_suffice_for_backups(
                 backend.remove(name)
         proxy.refuses = lambda method, path: False
         assert run_verify(opens).problems == ()
+        entries = [one for one in Repository.open(opens.repository).log.check().entries if one.event == "backup"]
+        assert [one.facts["verified"] for one in entries] == [False, False]
     finally:
         proxy.close()
     for made in (first, second):

@@ -257,7 +257,7 @@ class SnapshotInTheMaking:
             "tag": manifest.tag,
             "rows": manifest.rows,
             "files": sum(index.files for index in manifest.files),
-            "verified": not self._problems,
+            "verified": not self._problems and not self._not_read_back,
             "findings": len(manifest.findings),
         }
         edms = manifest.identity.id if manifest.identity is not None else None
