@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 
 from edms_tasks.settings import RepositorySettings
-from tests.stores.swift_server import free_ports
+from tests.stores.swift_server import end_with_parent, free_ports
 
 _CONFIG = """
 ListenAddress 127.0.0.1
@@ -55,7 +55,9 @@ class SftpServer:
         config.write_text(_CONFIG.format(port=self.port, folder=self.folder))
         (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {self.host_key}\n")
         with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen([program, "-D", "-e", "-f", str(config)], stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [program, "-D", "-e", "-f", str(config)], stdout=log, stderr=log, preexec_fn=end_with_parent
+            )
         end = time.monotonic() + 300
         while time.monotonic() < end:
             try:
