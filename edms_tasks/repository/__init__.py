@@ -8,10 +8,11 @@
     locks/ pending/ tmp/      who is at work, which runs began and did not end, what is half written
     marks/                    objects that no snapshot names, and that a later sweep removes
 
-`store.py` is the repository, `backend.py` the folder that holds it (on any fsspec file system), `overlay.py` a backend
-that is only read, `repository_lock.py` the lock for writing, `config.py` the config.json, `survey.py` reads all manifests
-and head records, `chain.py` orders the snapshots. `records.py` and `proved_snapshots.py` are what is recorded about
-snapshots after them, `retention_rules.py` says which are kept, `sweep.py` removes objects that no snapshot names, and
+`store.py` is the repository, `backend.py` the folder that holds it (on any fsspec file system), `backends/` the same
+on S3 and SFTP, `overlay.py` a backend that is only read, `unlocking.py` removes the lock of a run that is gone,
+`repository_lock.py` the lock for writing, `config.py` the config.json, `survey.py` reads all manifests and head
+records, `chain.py` orders the snapshots. `records.py` and `proved_snapshots.py` are what is recorded about snapshots
+after them, `retention_rules.py` says which are kept, `sweep.py` removes objects that no snapshot names, and
 `reader_leases.py` keeps those that a restore reads.
 """
 
