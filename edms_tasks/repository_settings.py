@@ -84,3 +84,13 @@ class CopySettings(Section):
         default=None, description="A folder or any fsspec URL, on another disk or in another building."
     )
     options: dict[str, SecretStr] = Field(default={}, description="Options of its fsspec file system; secrets allowed.")
+    immutable_days: int | None = Field(
+        default=None,
+        gt=0,
+        le=36_500,
+        description="Days for which what a backup wrote or used can be neither changed nor removed, by S3 object lock.",
+    )
+    immutable_mode: Literal["GOVERNANCE", "COMPLIANCE"] = Field(
+        default="GOVERNANCE",
+        description="Who may shorten that: users with the right to bypass it, or nobody at all.",
+    )

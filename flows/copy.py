@@ -68,6 +68,7 @@ def copy_repository(run: Run, place: RepositorySettings) -> Mirrored:
     source, target = open_backend(run.settings.repository), open_backend(place)
     named_by_content = not is_encrypted(run.settings.repository)
     require_copy_or_nothing(source, target)
+    target.require_immutable()
     with run.progress("files of the repository") as advance:
         return mirror(
             source,
@@ -131,4 +132,5 @@ def _target(settings: Settings, request: CopyRequest) -> RepositorySettings:
             "No target for the copy is named.",
             fix="Set [copy] url in the settings, or name it: `edms-backup copy --to URL`.",
         )
-    return RepositorySettings(url=url, options=settings.copy_.options)
+    chosen = settings.copy_.model_dump(exclude={"url"})
+    return RepositorySettings(**{**chosen, "url": url})

@@ -90,6 +90,8 @@ def mirror(
             expect(len(lacking), sum(size for _, size in lacking))
             list(threads.map(copying.file, lacking))
             made.already = len(there)
+            needed = {name for name, _ in source.names("objects")}
+            target.retain([name for name in there if name in needed])  # those copied now are kept by being written
             for folder in _CHANGED[:1]:
                 copying.changed(folder)
             for folder in _NEVER_CHANGED[1:]:

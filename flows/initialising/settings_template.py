@@ -37,6 +37,7 @@ _EXAMPLES = {
     "repository.upload_limit": "2_000_000",
     "repository.download_limit": "10_000_000",
     "repository.immutable_days": "30",
+    "copy.immutable_days": "30",
     "retention.keep_set_aside": '"14d"',
     "repository.copies": '".edms-backup/copies"',
     "natural_keys": '"documents.Document" = ["number", "version"]',
