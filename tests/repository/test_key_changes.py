@@ -1,0 +1,193 @@
+"""The keys of an encrypted repository change: holders, passphrases, machines, rotations."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from edms_tasks.encryption.recovery_key import new_recovery_key
+from edms_tasks.errors import (
+    CommandError,
+    RepositorySealed,
+    RepositoryUnreachable,
+    SettingsError,
+)
+from edms_tasks.repository import Repository
+from edms_tasks.repository.backend import Backend, LocalBackend, open_backend
+from edms_tasks.repository.encrypted_repository import make_encrypted
+from edms_tasks.settings import RepositorySettings, Settings
+from flows import keys
+from tests.repository.conftest import encrypted_settings
+from tests.repository.encrypted import CONTENT, files_of, store_snapshot, without_recovery_key
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> RepositorySettings:
+    settings = encrypted_settings(tmp_path)
+    make_encrypted(settings, "plant-1")
+    return settings
+
+
+def settings_of(place: RepositorySettings) -> Settings:
+    return Settings(repository=place)
+
+
+def test_another_holder_opens_it_without_a_byte_of_the_backups_written_anew(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    _, ref = store_snapshot(place)
+    before = {name: data for name, data in files_of(place).items() if not name.startswith("locks")}
+    recipient = keys.make_recovery_key(tmp_path / "office-key")
+
+    keys.add_holder(settings_of(place), "office", recipient=recipient, passphrase=None)
+
+    office = RepositorySettings(url=place.url, identity=tmp_path / "office-key")
+    assert Repository.open(office).read(ref) == CONTENT
+    after = {name: data for name, data in files_of(place).items() if not name.startswith("locks")}
+    assert set(after) - set(before) == {"keys/office.json", "log/000000000001.json"}
+    assert before.items() <= after.items()
+    with pytest.raises(CommandError, match="holder of that name"):
+        keys.add_holder(settings_of(place), "office", recipient=recipient, passphrase=None)
+    assert keys.remove_holder(settings_of(place), "office") == ("recovery",)
+    with pytest.raises(RepositorySealed):
+        Repository.open(office)
+    with pytest.raises(CommandError, match="last holder"):
+        keys.remove_holder(settings_of(place), "recovery")
+
+
+def test_a_passphrase_opens_it_and_a_wrong_one_does_not(place: RepositorySettings) -> None:
+    _, ref = store_snapshot(place)
+    phrase = SecretStr(keys.new_passphrase())
+    keys.add_holder(settings_of(place), "emergency", recipient=None, passphrase=phrase)
+
+    assert Repository.open(RepositorySettings(url=place.url, passphrase=phrase)).read(ref) == CONTENT
+    with pytest.raises(RepositorySealed, match="passphrase does not open"):
+        Repository.open(RepositorySettings(url=place.url, passphrase=SecretStr("guess")))
+    with pytest.raises(CommandError, match="Not every holder"):
+        keys.rotate_key(settings_of(place), reencrypt=True)
+    assert Repository.open(place).read(ref) == CONTENT
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", "-x", "x" * 65, "é"])
+def test_a_holder_has_a_name_that_is_a_file_name(place: RepositorySettings, name: str) -> None:
+    recipient = new_recovery_key().recipient
+    with pytest.raises(CommandError, match="cannot be the name"):
+        keys.add_holder(settings_of(place), name, recipient=recipient, passphrase=None)
+
+
+@pytest.mark.parametrize("recipient", ["age1", "ssh-ed25519 AAAA", "age1" + "q" * 58])
+def test_a_wrong_public_key_is_refused(place: RepositorySettings, recipient: str) -> None:
+    with pytest.raises(SettingsError, match="not a public key"):
+        keys.add_holder(settings_of(place), "office", recipient=recipient, passphrase=None)
+
+
+def test_another_machine_gets_a_write_key_whose_backups_count(place: RepositorySettings, tmp_path: Path) -> None:
+    keys.make_write_key(settings_of(place), tmp_path / "second", "plant-2")
+    second = RepositorySettings(url=place.url, write_key=tmp_path / "second", copies=tmp_path / "copies-2")
+
+    snapshot_id, ref = store_snapshot(second)
+
+    assert set(Repository.open(place).survey().intact) == {snapshot_id}
+    assert Repository.open(place).read(ref) == CONTENT
+    listed = keys.list_keys(settings_of(place)).as_json()
+    assert {one["machine"] for one in listed["machines"]} == {"plant-1", "plant-2"}
+    assert place.copies is not None
+    shutil.rmtree(place.copies)
+    # The first machine alone can neither read it, nor tell whether the signature counts.
+    found = Repository.open(without_recovery_key(place)).survey()
+    assert (set(found.sealed), found.damaged) == ({snapshot_id}, ())
+
+
+def test_after_a_rotation_old_and_new_are_readable_and_the_write_key_goes_on(place: RepositorySettings) -> None:
+    first, before = store_snapshot(place, day=1)
+    old = Repository.open(place).keyring.recipient
+
+    done = keys.rotate_key(settings_of(place), reencrypt=False)
+    second, after = store_snapshot(without_recovery_key(place), b"after", day=2, previous=first)
+
+    repository = Repository.open(place)
+    assert done.recipient == repository.keyring.recipient != old
+    assert set(repository.survey().intact) == {first, second}
+    assert (repository.read(before), repository.read(after)) == (CONTENT, b"after")
+    assert not repository.keys.note
+
+
+def test_after_everything_was_encrypted_anew_the_earlier_secret_opens_nothing(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    snapshot_id, ref = store_snapshot(place)
+    stolen = Repository.open(place).keys.secret
+    assert stolen is not None
+
+    done = keys.rotate_key(settings_of(place), reencrypt=True)
+
+    assert (done.objects, done.forgotten) == (1, 1)
+    repository = Repository.open(place)
+    assert repository.read(ref) == CONTENT
+    assert set(repository.survey().intact) == {snapshot_id}
+    (tmp_path / "stolen").write_text(stolen.as_text())
+    from tests.repository.age_by_hand import decrypt
+
+    for name, data in files_of(place).items():
+        if name.startswith(("objects/", "snapshots/")):
+            with pytest.raises(AssertionError, match="None of the secrets"):
+                decrypt(data, [key.secret.get_secret_value() for key in stolen.keys])
+
+
+class _Failing(LocalBackend):
+    """A folder whose n-th write fails, with or without the bytes being there."""
+
+    left, is_written, writes = 0, False, 0
+
+    def write(self, name: str, blocks: Iterable[bytes]) -> None:
+        type(self).writes += 1
+        type(self).left -= 1
+        if self.left != 0 or self.is_written:
+            super().write(name, blocks)
+        if self.left == 0:
+            raise RepositoryUnreachable("The repository does not answer.")
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_rotation_that_fails_at_any_write_leaves_everything_readable_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    first = tmp_path / "0"
+    first.mkdir()
+    place = encrypted_settings(first)
+    make_encrypted(place, "plant-1")
+    office = keys.make_recovery_key(first / "office-key")
+    keys.add_holder(settings_of(place), "office", recipient=office, passphrase=None)
+    snapshot_id, ref = store_snapshot(place)
+
+    def failing(settings: RepositorySettings) -> Backend:
+        real = open_backend(settings)
+        assert isinstance(real, LocalBackend)
+        return _Failing(real._fs, settings.url, settings.url)
+
+    for number in itertools.count(1):
+        folder = tmp_path / str(number)
+        shutil.copytree(first, folder)
+        there = encrypted_settings(folder)
+        _Failing.left, _Failing.is_written, _Failing.writes = number, is_written, 0
+        with monkeypatch.context() as patch:
+            patch.setattr("edms_tasks.repository.store.open_backend", failing)
+            try:
+                keys.rotate_key(settings_of(there), reencrypt=True)
+            except RepositoryUnreachable:
+                pass
+        for identity in ("recovery-key", "office-key"):
+            holder = Repository.open(there.model_copy(update={"identity": folder / identity}))
+            assert holder.read(ref) == CONTENT, (number, identity)
+            assert set(holder.survey(fresh=True).intact) == {snapshot_id}, (number, identity)
+        store_snapshot(without_recovery_key(there), b"goes on", day=2, previous=snapshot_id)
+        assert keys.rotate_key(settings_of(there), reencrypt=True).objects == 2
+        assert Repository.open(there).log.check().problems == ()
+        if number > _Failing.writes:
+            break
+    assert number > 6  # secrets of two holders before and after, config, an object and a manifest
