@@ -65,6 +65,7 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
         )
     problems = [*checked.problems, *_of_snapshots(checked.entries, state.survey)]
     problems += [problem for problem in state.problems if problem not in problems]
+    problems += [f"The manifest of snapshot {one[:12]} is damaged." for one in state.survey.damaged]
     if checked.last is not None and not checked.problems:
         repository.log.remember(checked.last)
     return AuditTrail(
@@ -74,7 +75,7 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
         problems=tuple(problems),
         notes=tuple(notes),
         last=checked.last,
-        compared=tuple(one for one in (seen, given) if one is not None),
+        compared=tuple(dict.fromkeys(one for one in (seen, given) if one is not None)),
     )
 
 

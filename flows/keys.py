@@ -111,12 +111,19 @@ def remove_holder(settings: Settings, name: str) -> tuple[str, ...]:
         return tuple(one for one in there if one != name)
 
 
-def make_write_key(settings: Settings, path: Path, machine: str) -> RenewedHolders:
+def make_write_key(settings: Settings, path: Path, machine: str, *, renew: bool = False) -> RenewedHolders:
     """Write a write key for another machine, and make its signature one that counts."""
     repository, secret = _opened(settings)
     key = new_write_key(repository.identity, secret, machine)
     if path.exists():
         raise CommandError("The file exists.", where=str(path), fix="Name another file.")
+    if machine in secret.signers.values() and not renew:
+        raise CommandError(
+            "There is a machine of that name.",
+            where=machine,
+            why="Its key would go on counting beside the new one.",
+            fix="Choose another name with --machine; or revoke it first: `edms-backup key revoke NAME`; or --renew, to have both.",
+        )
     with repository.lock("key writer"):
         # The list of machines first: a key whose snapshots do not count is of no use.
         done = repository.keyring.write_secret(secret.with_signer(key.signer, machine), _passphrases(settings))
@@ -130,6 +137,37 @@ def make_write_key(settings: Settings, path: Path, machine: str) -> RenewedHolde
                 fix="Name a file in a folder that this user can write.",
             ) from error
         _log(repository, settings, "key-writer", {"machine": machine, "signer": key.signer})
+        return done
+
+
+def revoke_machine(settings: Settings, machine: str) -> RenewedHolders:
+    """Let a machine's backups count no more from now on. Those that are there are signed anew by this machine.
+
+    Raises:
+        CommandError: no such machine, it is this one, or this one has no write key.
+    """
+    repository, secret = _opened(settings)
+    own = repository.keys.write_key
+    revoked = {signer for signer, name in secret.signers.items() if name == machine}
+    if not revoked:
+        raise CommandError(
+            "There is no machine of that name.",
+            where=f"{repository.display}: {machine}",
+            why=f"There are: {', '.join(secret.signers.values()) or 'none'}.",
+            fix="`edms-backup key list` shows them.",
+        )
+    if own is None or own.signer in revoked:
+        raise CommandError(
+            "A machine is revoked from another one that has a write key.",
+            where=machine,
+            why="The snapshots that are there have to be signed anew.",
+            fix="Make a write key for this machine under another name first: `edms-backup key writer FILE --machine NAME`.",
+        )
+    with repository.lock("key revoke"):
+        repository.sign_again(revoked)
+        left = {signer: name for signer, name in secret.signers.items() if signer not in revoked}
+        done = repository.keyring.write_secret(replace(secret, signers=left), _passphrases(settings))
+        _log(repository, settings, "key-revoke", {"machine": machine, "signers": sorted(revoked)})
         return done
 
 

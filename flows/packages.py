@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,13 +103,14 @@ def import_package(run: Run, request: ImportRequest) -> PackageResult:
         objects = manifest.objects().values()
         with run.progress("objects of the snapshot", len(objects)) as advance:
             for ref in objects:
-                if not repository.has(ref):
-                    with tempfile.NamedTemporaryFile(dir=folder) as file:
-                        fetched = Path(file.name)
-                        package.fetch(ref, fetched)
-                        repository.put_file(fetched)
+                # Also if it is there: what is damaged in either is found, and in the repository mended.
+                fetched = folder / "object"
+                package.fetch(ref, fetched)
+                repository.put_file(fetched)
+                if not repository.is_right(ref):
+                    repository.replace(ref, fetched)
                     repository.check(ref)
-                    stored += ref.size
+                stored += ref.size if ref.sha256 in repository.written else 0
                 advance(1, ref.size)
         repository.write_snapshot(package.read_snapshot(name))
         known = repository.survey().heads

@@ -8,10 +8,12 @@ from typing import Any
 
 from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import state_of
+from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.proved_snapshots import ProvedSnapshot, read_proved
 from edms_tasks.repository.retention_rules import period_of
+from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
 
 _MOST_ENTRIES = 100
@@ -94,12 +96,13 @@ def read_status(
     entries = _backups_since(repository, newest)
     created = own.survey.links[newest].created if newest is not None else None
     verified = _verified(newest, entries)
-    proved = read_proved(repository.backend)[0].get(own.key or "")
+    proved = _proved(repository, own.key, now)
     problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
     if created is None:
         problems.append("There is no snapshot of this EDMS.")
     elif now - created > oldest:
         problems.append(f"The newest snapshot is older than {_age(oldest)}.")
+    problems += _of_objects(settings, repository, own.survey.intact.get(newest or ""))
     if verified is False:
         problems.append("The newest snapshot was not read back: run `edms-backup verify`.")
     if failed := _failed_since(created, entries, own.key):
@@ -120,6 +123,34 @@ def _backups_since(repository: Repository, snapshot: str | None) -> list[LogEntr
             if entry.snapshot == snapshot or len(found) >= _MOST_ENTRIES:
                 break
     return found
+
+
+def _proved(repository: Repository, edms: str | None, now: datetime) -> ProvedSnapshot | None:
+    """The record of the last proof, if the log confirms it: the record alone could be written by whoever can write there."""
+    found = read_proved(repository.backend)[0].get(edms or "")
+    if found is None or found.at > now + timedelta(hours=1):
+        return None
+    for number, entry in enumerate(repository.log.backwards()):
+        counts = entry.event == "restore" and entry.outcome == "success" and entry.snapshot == found.snapshot
+        if counts and not repository.log.why_unsigned(entry, must=repository.keys.signers.required):
+            return found
+        if number >= _MOST_ENTRIES * 10:
+            break
+    return None
+
+
+def _of_objects(settings: Settings, repository: Repository, manifest: Manifest | None) -> list[str]:
+    """What is wrong with the objects of the newest snapshot, by one listing and by what was found damaged before."""
+    if manifest is None:
+        return []
+    there = dict(repository.backend.names("objects"))
+    needed = {repository.stored_name(ref): ref for ref in manifest.objects().values()}
+    missing = [name for name, ref in needed.items() if name not in there or not repository.may_be(ref, there[name])]
+    damaged = SeenWhole(settings.workdir, repository.place).damaged() & set(needed)
+    return [
+        *([f"{len(missing)} objects of the newest snapshot are missing or cut off."] if missing else []),
+        *([f"{len(damaged)} objects of the newest snapshot were found damaged: run a backup."] if damaged else []),
+    ]
 
 
 def _verified(snapshot: str | None, entries: list[LogEntry]) -> bool | None:

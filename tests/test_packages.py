@@ -61,6 +61,32 @@ def test_a_package_is_imported_into_another_repository_and_encrypted_with_its_ke
     assert again.bytes == 0
 
 
+def test_an_import_mends_what_is_damaged_in_the_repository_and_refuses_a_package_that_is(
+    backed_up: BackedUpSystems, tmp_path: Path
+) -> None:
+    protected = backed_up("sqlite").protected
+    package = tmp_path / "x.edms-package"
+    exported(protected, package)
+    objects = sorted(
+        (path for path in (protected.repository / "objects").rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
+    objects[0].unlink()
+    data = bytearray(objects[-1].read_bytes())
+    data[7] ^= 1
+    objects[-1].write_bytes(data)
+    assert not protected.verify().success
+
+    import_package.fn(Run(protected.settings), ImportRequest(file=str(package)))
+
+    assert protected.verify().success
+    whole = package.read_bytes()
+    less = tmp_path / "less.edms-package"
+    less.write_bytes(whole[:2000] + whole[2000:].replace(b"objects/", b"objectz/", 1))
+    with pytest.raises(DamagedRepository):
+        import_package.fn(Run(protected.settings), ImportRequest(file=str(less)))
+
+
 def _with_repository(protected: Protected, folder: Path) -> Path:
     text = protected.config.read_text().replace(str(protected.repository), str(folder / "other"))
     (folder / "other.toml").write_text(text)

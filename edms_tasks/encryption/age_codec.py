@@ -36,9 +36,13 @@ class AgeCodec:
         names: 64 hex digits, the key of the names of stored objects. A name tells nothing of the content to who lacks it.
         recipient: the repository's public key.
         keys: the repository's secret keys; none on a machine that only backs up.
+        why_sealed: why there are none, if a recovery key is at hand that does not open the repository.
     """
 
-    def __init__(self, names: SecretStr, recipient: str, keys: Sequence[RecoveryKey] = ()) -> None:
+    def __init__(
+        self, names: SecretStr, recipient: str, keys: Sequence[RecoveryKey] = (), *, why_sealed: str = ""
+    ) -> None:
+        self._why_sealed = why_sealed
         of_this_run = pyrage.x25519.Identity.from_str(new_recovery_key().secret.get_secret_value())
         self._names = bytes.fromhex(names.get_secret_value())
         self._recipients = [pyrage.x25519.Recipient.from_str(recipient), of_this_run.to_public()]
@@ -83,7 +87,7 @@ class AgeCodec:
     def _no_key(self) -> Exception:
         if self.reads:
             return NotDecodable("It was encrypted to another key than the repository's.")
-        return sealed()
+        return sealed(why=self._why_sealed)
 
 
 class _Source:

@@ -12,12 +12,12 @@ class NotDecodable(Exception):
     """Stored bytes are not what the codec writes: they are damaged, or from elsewhere. The text says why."""
 
 
-def sealed(where: str = "") -> RepositorySealed:
+def sealed(where: str = "", why: str = "") -> RepositorySealed:
     """The error for reading without a key."""
     return RepositorySealed(
         "The backups can only be read with the recovery key, which is not here.",
         where=where,
-        why="This machine has a write key: it can make backups, and not read them.",
+        why=why or "This machine has a write key: it can make backups, and not read them.",
         fix="Set [repository] identity to the file of the recovery key, or EDMS_BACKUP__REPOSITORY__IDENTITY for one command.",
     )
 

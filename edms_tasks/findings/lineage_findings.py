@@ -61,6 +61,18 @@ KINDS = (
         "Make another write key where the recovery key is: `edms-backup key writer FILE`.",
     ),
     Kind(
+        "repository-keys-damaged",
+        ("error",),
+        "The files in `keys/` of an encrypted repository are gone or damaged. Without them the recovery key opens nothing.",
+        "Put them back, from a copy of the repository or from `copies/<id>/keys` in `workdir`.",
+    ),
+    Kind(
+        "snapshot-damaged",
+        ("warning",),
+        "The manifest of a snapshot is damaged, and it may be the newest one.",
+        "Put it back from a copy of the repository. `edms-backup verify` names all.",
+    ),
+    Kind(
         "log-shortened",
         ("warning",),
         "The log of the repository lacks an entry that this machine has seen, or has another in its place: entries were removed or "

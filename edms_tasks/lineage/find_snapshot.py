@@ -52,8 +52,8 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
         one = make_finding("record-damaged", doubt.split()[2], doubt)
         found.setdefault((one.code, one.subject, one.message), one)
     problems = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code in PROBLEMS)
-    if problem := repository.log.witness_problem():
-        problems = (*problems, problem)
+    for problem in (repository.log.witness_problem(), repository.keyring.problem()):
+        problems += (problem,) if problem else ()
     notes = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code not in PROBLEMS)
     return RepositoryState(own.survey, own, problems, notes)
 

@@ -49,9 +49,26 @@ def place_of(repository: Repository, this_edms: KnownEdms, reopened: Reopened) -
         number=number,
         aside=tuple(one for one in history.chain.heads if one != newest),
         base=(newest, manifest) if newest is not None and manifest is not None else None,
-        findings=(*reopened.findings, *findings, *_of_the_clock(newest, manifest), *_of_the_names(manifest, this_edms)),
+        findings=(
+            *_of_the_damaged(history),
+            *reopened.findings,
+            *findings,
+            *_of_the_clock(newest, manifest),
+            *_of_the_names(manifest, this_edms),
+        ),
         notes=_of_others(history) if newest is None else (),
     )
+
+
+def _of_the_damaged(history: SnapshotHistory) -> list[Finding]:
+    return [
+        make_finding(
+            "snapshot-damaged",
+            name[:12],
+            f"The manifest of snapshot {name[:12]} is damaged, and it may be the newest of this EDMS. This backup does not follow it.",
+        )
+        for name in history.may_be_newest
+    ]
 
 
 def _of_the_clock(newest: str | None, manifest: Manifest | None) -> list[Finding]:

@@ -16,7 +16,8 @@ after them, `retention_rules.py` says which are kept, `sweep.py` removes objects
 `reader_leases.py` keeps those that a restore reads.
 """
 
-from edms_tasks.repository.store import Repository, is_encrypted
+from edms_tasks.repository.encrypted_repository import is_encrypted
+from edms_tasks.repository.store import Repository
 from edms_tasks.repository.survey import Survey
 from edms_tasks.repository.sweep import Swept
 

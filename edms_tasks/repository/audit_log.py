@@ -219,14 +219,17 @@ class AuditLog:
     def witness_problem(self, witness: Witness | None = None) -> str:
         """Whether the log still has the entry that somebody has seen; the problem if not, "" if it has, or nobody has seen one.
 
-        It reads one entry, so a backup can afford it.
+        A gap is one, too. It lists the log and reads one entry, so a backup can afford it.
         """
+        numbers = self._numbers()
+        if gap := next((number for number, there in enumerate(numbers, 1) if there != number), None):
+            return f"Entry {gap} of the repository's log is missing, although later ones are there: it was removed."
         known = witness or self.remembered()
         if known is None:
             return ""
         _, sha256 = self._entry(known.number)
         if sha256 is None:
-            last = self._numbers()[-1:]
+            last = numbers[-1:]
             return (
                 f"The log of the repository ends with entry {last[0] if last else 0}, but entry {known.number} was seen: entries were "
                 "removed, or this is an earlier copy of the repository."
@@ -254,7 +257,7 @@ class AuditLog:
                     problems.append(
                         f"Entry {number} of the log does not follow the one before it: one of them was changed."
                     )
-                if why := self._why_unsigned(entry):
+                if why := self.why_unsigned(entry):
                     problems.append(f"Entry {number} of the log ({entry.event}, {entry.at:%Y-%m-%d %H:%M} UTC): {why}")
                 entries.append(entry)
             expected, before = number + 1, sha256 or _NOTHING
@@ -263,8 +266,11 @@ class AuditLog:
                 problems.append(problem)
         return CheckedLog(tuple(entries), tuple(problems), Witness(expected - 1, before) if expected > 1 else None)
 
-    def _why_unsigned(self, entry: LogEntry) -> str:
+    def why_unsigned(self, entry: LogEntry, *, must: bool = False) -> str:
+        """Why an entry's signature does not count; "" if it does, or it needs none. `must`: it needs one, whatever it says."""
         signers = self._keys.signers
+        if not entry.signer and must:
+            return "it is not signed."
         if not entry.signer:
             # A machine that only restores has no key to sign with. What is written must be signed.
             writes = entry.event not in UNSIGNED_EVENTS and entry.outcome == "success"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -252,7 +253,14 @@ class Backend:
                     why=why,
                     fix="Free some space there, and run it again.",
                 ) from error
-            if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG):
+            if error.errno == errno.EROFS:
+                raise RepositoryForbidden(
+                    "The repository is on a disk that is mounted read-only.",
+                    where=where,
+                    why=why,
+                    fix="Remount it for writing; a disk with errors is mounted so by the system: look into its log.",
+                ) from error
+            if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG):
                 raise RepositoryForbidden(
                     "The repository's folder cannot be written.", where=where, why=why, fix="Fix [repository] url."
                 ) from error
@@ -270,6 +278,22 @@ class LocalBackend(Backend):
     def __init__(self, file_system: AbstractFileSystem, root: str, display: str) -> None:
         super().__init__(file_system, root, display)
         self.local_folder = Path(root)
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of a file, at most `limit` + 1; raises FileNotFoundError, also for what is no file: a pipe would wait for ever."""
+        self._require_file(name)
+        return super().read(name, limit)
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file in blocks; raises FileNotFoundError, also for what is no file."""
+        self._require_file(name)
+        yield from super().blocks(name)
+
+    def _require_file(self, name: str) -> None:
+        with self.translating(name):
+            path = Path(self._path(name))
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise FileNotFoundError(name)
 
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
         """Write to a temporary file, sync it, rename it, sync the folder."""

@@ -145,12 +145,14 @@ def _config(backend: Backend) -> dict[str, object]:
     try:
         config = json.loads(backend.read(CONFIG, LARGEST))
         version, _ = config["format"], config["id"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedRepository(
             "The repository's config.json cannot be read.",
             where=where,
             why=str(error),
-            fix='Fix it: {"format": 2, "id": "<any>", "created": "<any date>"}.',
+            fix="Take it from a copy of the repository. Without one: its id is in the settings ([repository] id) and in the key files, "
+            'and the write key of an encrypted one has the recipient: {"format": 2, "id": "…", "created": "<any date>", "encryption": '
+            '{"scheme": "age", "recipient": "age1…"}}.',
         ) from error
     if version not in READABLE:
         raise SettingsError(

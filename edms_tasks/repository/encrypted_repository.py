@@ -11,11 +11,16 @@ from edms_tasks.encryption.repository_secret import new_secret
 from edms_tasks.encryption.write_key import WriteKey, new_write_key, store_write_key
 from edms_tasks.errors import CommandError, RepositoryLocked, SettingsError, TerminalError
 from edms_tasks.repository.backend import open_backend
-from edms_tasks.repository.config import CONFIG, RepositoryConfig, require_empty, write_config
+from edms_tasks.repository.config import CONFIG, RepositoryConfig, read_config, require_empty, write_config
 from edms_tasks.repository.key_holders import holder_with_key, write_holder
 from edms_tasks.settings import RepositorySettings
 
 FIRST_HOLDER = "recovery"
+
+
+def is_encrypted(settings: RepositorySettings) -> bool:
+    """Whether the repository at that URL is encrypted; no key is needed to tell."""
+    return read_config(open_backend(settings), settings).recipient is not None
 
 
 def make_encrypted(settings: RepositorySettings, machine: str) -> RepositoryConfig:

@@ -75,6 +75,9 @@ def mirror(
     # Manifests are listed before objects: a backup that ends meanwhile may have objects that are not listed yet.
     snapshots = [name for name, _ in source.names("snapshots")]
     ids = [PurePosixPath(name).stem for name in snapshots]
+    if "encryption" in json.loads(config) and not any(True for _ in source.names("keys")):
+        made.problems.append("keys/: the source has no keys any more, so nobody can open it. Put them back first.")
+        return made
     with ExitStack() as held:
         held.enter_context(hold(target, "copy"))
         if why := held.enter_context(reading(source, ids, "copy")):
@@ -166,6 +169,21 @@ def source_names(source: Backend, folder: str) -> list[tuple[str, int]]:
 
 def require_copy_or_nothing(source: Backend, target: Backend) -> None:
     """Refuse a target with another repository, or with something else. An interrupted copy has no config.json yet."""
+    ours_at, theirs_at = source.local_folder, target.local_folder
+    if source.display == target.display or (
+        ours_at is not None
+        and theirs_at is not None
+        and (
+            theirs_at.resolve().is_relative_to(ours_at.resolve())
+            or ours_at.resolve().is_relative_to(theirs_at.resolve())
+        )
+    ):
+        raise SettingsError(
+            "The copy would be in the repository itself, or around it.",
+            where=target.display,
+            why=f"The repository is at {source.display}.",
+            fix="Name a place on another disk.",
+        )
     theirs = _config(target)
     if theirs is None:
         if strangers := sorted(target.top_level() - OWN_NAMES - {_REPLACED}):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edms_tasks.encryption.codec import Codec, PlainCodec
+from edms_tasks.encryption.codec import Codec, PlainCodec, sealed
 from edms_tasks.encryption.recovery_key import RecoveryKeyFile, read_recovery_key
 from edms_tasks.encryption.repository_secret import RepositorySecret
 from edms_tasks.encryption.write_key import WriteKey, read_write_key
@@ -26,6 +26,7 @@ class OpenedKeys:
         write_key: this machine's; None if it makes no backups, or the repository has no keys.
         secret: the repository's; None if it is not encrypted, or the recovery key is not here.
         holder: the name of the holder whose key or passphrase opened it; "" if it is not open.
+        recipient: what the repository's config says that objects are encrypted to; None if they are not.
         note: what somebody should know of the keys; "" for nothing.
     """
 
@@ -34,7 +35,36 @@ class OpenedKeys:
     write_key: WriteKey | None = None
     secret: RepositorySecret | None = None
     holder: str = ""
+    recipient: str | None = None
     note: str = ""
+
+    def require_readable(self, where: str) -> None:
+        """Raise RepositorySealed if what others wrote cannot be read here."""
+        if not self.codec.reads:
+            raise sealed(where, self.note)
+
+    def require_write_key(self, where: str, recipient: str | None) -> None:
+        """Raise RepositorySealed if no snapshot can be added here.
+
+        Args:
+            where: the repository, for the message.
+            recipient: what it is encrypted to now. What is encrypted to an earlier key, perhaps nobody can read any more.
+        """
+        if self.signers.required and self.write_key is None:
+            raise RepositorySealed(
+                "This machine has no write key, so it cannot add snapshots to the repository.",
+                where=where,
+                why="Every snapshot there is signed by the machine that made it; [repository] write_key names no file.",
+                fix="Make a write key where the recovery key is: `edms-backup key writer FILE`.",
+            )
+        present = {key.recipient for key in self.secret.keys} if self.secret is not None else set()
+        if self.write_key is not None and recipient not in present | {self.write_key.recipient}:
+            raise RepositorySealed(
+                "This machine's write key is of an earlier key of the repository, so it makes no backups.",
+                where=where,
+                why="The keys were rotated, or config.json was altered. What is encrypted to the earlier key may be lost to everybody.",
+                fix="Make another write key where the recovery key is: `edms-backup key writer FILE`.",
+            )
 
 
 def open_keys(backend: Backend, config: RepositoryConfig, settings: RepositorySettings) -> OpenedKeys:
@@ -66,14 +96,22 @@ def _open_encrypted(
 ) -> OpenedKeys:
     from edms_tasks.encryption.age_codec import AgeCodec
 
-    holder, secret = _open_secret(backend, config.id, settings, recovery)
+    holder, secret, why = "", None, ""
+    try:
+        holder, secret = _open_secret(backend, config.id, settings, recovery)
+    except (RepositorySealed, DamagedRepository) as error:
+        if write_key is None:
+            raise
+        why = f"{error.what} {error.why}"  # a backup needs the write key alone
     own = {write_key.signer: write_key.machine} if write_key else {}
     known = {**(secret.signers if secret else {}), **own}
     signers = Signers(config.id, known, required=True, complete=secret is not None)
     if secret is not None:
         _require_same_keys(backend, recipient, secret, write_key, recovery)
-        codec = AgeCodec(secret.names, write_key.recipient or recipient if write_key else recipient, secret.keys)
-        return OpenedKeys(codec, signers, write_key, secret, holder, _outdated(write_key, recipient))
+        codec = AgeCodec(
+            secret.names, recipient, secret.keys
+        )  # `_require_same_keys`: the recipient is the repository's own
+        return OpenedKeys(codec, signers, write_key, secret, holder, recipient, _outdated(write_key, recipient))
     if write_key is None:
         raise RepositorySealed(
             "The repository is encrypted, and this machine has no key for it.",
@@ -84,8 +122,8 @@ def _open_encrypted(
             "settings file.",
         )
     assert write_key.recipient is not None and write_key.names is not None  # `_require_same_repository`
-    codec = AgeCodec(write_key.names, write_key.recipient)
-    return OpenedKeys(codec, signers, write_key, note=_outdated(write_key, recipient))
+    codec = AgeCodec(write_key.names, write_key.recipient, why_sealed=why)
+    return OpenedKeys(codec, signers, write_key, recipient=recipient, note=why or _outdated(write_key, recipient))
 
 
 def _open_secret(
@@ -106,7 +144,14 @@ def _open_secret(
             why="The key opens what is stored for this holder, but it was replaced, or written by another version.",
             fix="Bring keys/ back from a copy of the repository, or use the key of another holder.",
         )
-    there = ", ".join(f"{one.name} ({one.recipient or one.kind})" for one in holders.holders) or "nobody"
+    if not holders.holders:
+        raise DamagedRepository(
+            "The keys of the repository are gone: nobody can open it.",
+            where=f"{backend.display}: keys/",
+            why=f"It has no file of a holder.{' Not readable: ' + ', '.join(holders.unreadable) + '.' if holders.unreadable else ''}",
+            fix="Put keys/ back, from a copy of the repository or from `copies` in the working folder of a machine that backs up.",
+        )
+    there = ", ".join(f"{one.name} ({one.recipient or one.kind})" for one in holders.holders)
     damaged = f" These files cannot be read: {', '.join(holders.unreadable)}." if holders.unreadable else ""
     raise RepositorySealed(
         "This recovery key does not open the repository."
@@ -189,8 +234,8 @@ def _outdated(write_key: WriteKey | None, newest: str) -> str:
     if write_key is None or write_key.recipient == newest:
         return ""
     return (
-        "This machine's write key encrypts to an earlier key of the repository: the keys were rotated, or config.json was altered. "
-        "Make another write key where the recovery key is: `edms-backup key writer FILE`."
+        "This machine's write key is of an earlier key of the repository: the keys were rotated, or config.json was altered. It makes no "
+        "backups until it has another: `edms-backup key writer FILE`, where the recovery key is."
     )
 
 

@@ -15,8 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
-from edms_tasks.encryption.codec import PlainCodec, sealed
-from edms_tasks.errors import DamagedRepository, RepositoryLocked, RepositorySealed, SettingsError, TerminalError
+from edms_tasks.encryption.codec import PlainCodec
+from edms_tasks.errors import DamagedRepository, RepositoryLocked, SettingsError, TerminalError
 from edms_tasks.manifest import Manifest, ObjectRef
 from edms_tasks.repository.audit_log import AuditLog
 from edms_tasks.repository.backend import Backend, open_backend
@@ -37,7 +37,7 @@ from edms_tasks.repository.overlay import OverlayBackend
 from edms_tasks.repository.reader_leases import being_read
 from edms_tasks.repository.records import StoredRecords
 from edms_tasks.repository.repository_lock import hold
-from edms_tasks.repository.signatures import remove_signature, signed_snapshots
+from edms_tasks.repository.signatures import remove_signature, signed_snapshots, write_signature
 from edms_tasks.repository.stored_manifests import StoredManifests, snapshot_name
 from edms_tasks.repository.stored_objects import StoredObjects
 from edms_tasks.repository.survey import Survey, read_head, survey, write_head
@@ -164,20 +164,23 @@ class Repository:
             self._manifests.write_again(snapshot_id)
         return len(objects)
 
+    def sign_again(self, signers: Collection[str]) -> None:
+        """Sign the snapshots that these machines (public keys) signed with this machine's key, before they count no more."""
+        key = self.keys.write_key
+        assert key is not None
+        for snapshot_id, manifest in self.survey(fresh=True).intact.items():
+            found = self.keys.signers.signature_of(self._backend, snapshot_id)
+            if found is not None and found.signer in signers:
+                write_signature(self._backend, key, snapshot_id, manifest)
+
     def require_readable(self) -> None:
         """Raise RepositorySealed if this machine cannot read what others wrote."""
-        if not self.is_readable:
-            raise sealed(self.display)
+        self.keys.require_readable(self.display)
 
     def require_write_key(self) -> None:
-        """Raise RepositorySealed if snapshots must be signed, and this machine has no key to sign them."""
-        if self.keys.signers.required and self.keys.write_key is None:
-            raise RepositorySealed(
-                "This machine has no write key, so it cannot add snapshots to the repository.",
-                where=self.display,
-                why="Every snapshot there is signed by the machine that made it; [repository] write_key names no file.",
-                fix="Make a write key where the recovery key is: `edms-backup key writer FILE`.",
-            )
+        """Raise RepositorySealed if snapshots must be signed here and it has no key for it, or one of before a rotation."""
+        recipient = read_config(self._backend, RepositorySettings()).recipient
+        self.keys.require_write_key(self.display, recipient)
 
     @property
     def display(self) -> str:
@@ -213,6 +216,15 @@ class Repository:
         """From here on read from the repository alone what can be read there: no copy on this machine proves anything."""
         self._objects.read_for_evidence()
 
+    def distrust(self, names: Collection[str]) -> None:
+        """Take objects (by their names in the repository) as missing, until they are written again: they were found damaged."""
+        self._objects.distrust(names)
+
+    @property
+    def written(self) -> frozenset[str]:
+        """The SHA-256s of the objects that were written since it was opened."""
+        return frozenset(self._objects.written)
+
     def put_bytes(self, *data: bytes) -> ObjectRef:
         """Store the bytes of these pieces as one object."""
         return self._objects.put_bytes(*data)
@@ -240,6 +252,14 @@ class Repository:
     def may_be(self, ref: ObjectRef, stored: int) -> bool:
         """Whether a file of `stored` bytes in the repository can be the object."""
         return self._objects.may_be(ref, stored)
+
+    def is_right(self, ref: ObjectRef) -> bool:
+        """Whether the object is there and its bytes are the right ones; raises RepositorySealed if they cannot be read."""
+        try:
+            self.check(ref)
+        except DamagedRepository:
+            return False
+        return True
 
     def stored_name(self, ref: ObjectRef) -> str:
         """The name of the file in the repository that holds the object."""
@@ -325,7 +345,7 @@ class Repository:
 
     def begin(self) -> str:
         """Record that a run begins to write; if it is killed, the next `finish` removes its leftovers."""
-        self.require_write_key()
+        self.require_write_key()  # under the lock: a rotation may have come in between
         self._backend.require_immutable()
         if not self._is_of_this_format:
             upgrade_config(self._backend)
@@ -378,8 +398,3 @@ def _lock_lost(display: str) -> RepositoryLocked:
         why="The lock could not be renewed in time, and another run may have taken it.",
         fix="Run it again; what it stored is reused.",
     )
-
-
-def is_encrypted(settings: RepositorySettings) -> bool:
-    """Whether the repository at that URL is encrypted; no key is needed to tell."""
-    return read_config(open_backend(settings), settings).recipient is not None

@@ -77,8 +77,9 @@ class StoredManifests:
         snapshot_id = hashlib.sha256(manifest).hexdigest()
         if self._keys.write_key is not None:
             write_signature(self._backend, self._keys.write_key, snapshot_id, Manifest.from_json(manifest, where=""))
-        self._keep_copy(snapshot_id, manifest)
-        self._backend.write(snapshot_name(snapshot_id), self._codec.encode([manifest]))
+        stored = b"".join(self._codec.encode([manifest]))
+        self._keep_copy(snapshot_id, manifest, stored)
+        self._backend.write(snapshot_name(snapshot_id), [stored])
         return snapshot_id
 
     def write_again(self, snapshot_id: str) -> None:
@@ -108,7 +109,7 @@ class StoredManifests:
         except RepositorySealed:
             if (copy := self._copy_of(snapshot_id)) is None:
                 raise
-            return copy
+            data = copy if self._is_as_written(snapshot_id) else None
         if data is None or hashlib.sha256(data).hexdigest() != snapshot_id:
             raise DamagedRepository(
                 "The manifest of a snapshot is damaged.",
@@ -146,7 +147,7 @@ class StoredManifests:
             data = self._decoded(name)
         except RepositorySealed:
             if (copy := self._copy_of(snapshot_id)) is not None:
-                return FoundManifest(name, copy)
+                return FoundManifest(name, copy if self._is_as_written(snapshot_id) else None)
             signature = self._keys.signers.signature_of(self._backend, snapshot_id)
             why = "" if signature else self._keys.signers.why_not(self._backend, snapshot_id)
             return FoundManifest(name, None, why, signature)
@@ -157,6 +158,17 @@ class StoredManifests:
         if data is not None and not why:
             self._keep_copy(snapshot_id, data)
         return FoundManifest(name, data, why)
+
+    def _is_as_written(self, snapshot_id: str) -> bool:
+        """Whether the stored bytes are those that this machine wrote, where it cannot decrypt them; true if it did not note them."""
+        assert self._copies is not None
+        try:
+            recipient, noted = (self._copies / f"{snapshot_id}.stored").read_text(encoding="utf-8").split()
+            stored = self._backend.read(snapshot_name(snapshot_id), LARGEST_MANIFEST)
+        except (OSError, ValueError, RepositoryForbidden):
+            return True
+        # After a rotation of keys it may have been encrypted anew.
+        return recipient != self._keys.recipient or hashlib.sha256(stored).hexdigest() == noted
 
     def _decoded(self, name: str) -> bytes | None:
         """The bytes of a file; None if they are not what the codec writes."""
@@ -184,11 +196,14 @@ class StoredManifests:
             return None  # then the repository is asked
         return data if hashlib.sha256(data).hexdigest() == snapshot_id else None
 
-    def _keep_copy(self, snapshot_id: str, manifest: bytes) -> None:
+    def _keep_copy(self, snapshot_id: str, manifest: bytes, stored: bytes | None = None) -> None:
         if self._copies is None or self._copy_of(snapshot_id) is not None:
             return
         try:
             private_folder(self._copies)
             write_durably(self._copies / f"{snapshot_id}.json", manifest)
+            if stored is not None and self._keys.recipient is not None:
+                noted = f"{self._keys.recipient} {hashlib.sha256(stored).hexdigest()}\n"
+                write_durably(self._copies / f"{snapshot_id}.stored", noted)
         except OSError:
             pass  # the next run reads the repository, or says that it cannot (`snapshot-sealed`)

@@ -39,6 +39,12 @@ class StoredObjects:
         self._copies = ObjectCopies(copies) if copies is not None and useful else None
         self._trusted: Collection[str] = frozenset()
         self._own: set[str] = set()
+        self._distrusted: set[str] = set()
+        self.written: set[str] = set()  # SHA-256s of what this run wrote
+
+    def distrust(self, names: Collection[str]) -> None:
+        """Take objects (by their names in the repository) as missing, until they are written again: they were found damaged."""
+        self._distrusted = set(names)
 
     def trust(self, objects: Collection[str]) -> None:
         """Take these objects (SHA-256s) as they are if they cannot be read here; for those of the previous snapshot."""
@@ -83,13 +89,18 @@ class StoredObjects:
         """Store the bytes of these pieces as one object; see `put_file`."""
         ref = _ref_of(data)
         if not self._is_stored(ref):
-            self._backend.write(self.stored_name(ref), self._codec.encode(data))
+            self._write(ref, data)
         return ref
 
     def replace(self, ref: ObjectRef, path: Path) -> None:
         """Write an object again from a file with its bytes, and replace the present file of that name."""
         blocks = _Checked(ref, lambda why: _source_changed(path, why)).passing(_blocks_of(path))
+        self._write(ref, blocks)
+
+    def _write(self, ref: ObjectRef, blocks: Iterable[bytes]) -> None:
         self._backend.write(self.stored_name(ref), self._codec.encode(blocks))
+        self.written.add(ref.sha256)
+        self._distrusted.discard(self.stored_name(ref))
 
     def write_again(self, ref: ObjectRef) -> None:
         """Write an object again from what is stored, as for another key. It is replaced only when all of it was read and is right."""
@@ -120,6 +131,8 @@ class StoredObjects:
 
     def has(self, ref: ObjectRef) -> bool:
         """Whether an object of that content exists, by name and size; its bytes are not read."""
+        if self.stored_name(ref) in self._distrusted:
+            return False
         try:
             stored = self._backend.size_when_listed(self.stored_name(ref))
         except RepositoryForbidden:

@@ -188,7 +188,7 @@ def _parsed_head(name: str, data: bytes) -> tuple[str, Mark] | None:
     try:
         record = json.loads(data)
         edms, snapshot, number = record["edms"], record["snapshot"], record["number"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     texts = isinstance(edms, str) and isinstance(snapshot, str)
     if texts and type(number) is int and number > 0 and _HEX64.fullmatch(snapshot) and name == _head_name(edms):

@@ -16,7 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edms_tasks.databases import Database, DatabaseAddress, open_database
-from edms_tasks.errors import EdmsBackupError, NoSpace, RepositoryForbidden, RepositorySealed, UnappliedMigrations
+from edms_tasks.errors import (
+    EdmsBackupError,
+    NoSpace,
+    RepositoryForbidden,
+    RepositorySealed,
+    TerminalError,
+    UnappliedMigrations,
+)
 from edms_tasks.files.declared_ids_in_names import findings_of
 from edms_tasks.findings import make_finding
 from edms_tasks.incremental.previous_rows import Previous
@@ -130,6 +137,7 @@ class SnapshotInTheMaking:
         self._notes += self.place.notes
         of_folders = self._run.settings, self._source.report
         self.findings += [*self.place.findings, *unswappable_folders(*of_folders), *torn_databases(*of_folders)]
+        self.repository.distrust(self._known_damage())
         if self.place.base is not None:
             self.previous = Previous(*self.place.base)
             self.repository.trust(self.previous.manifest.objects().keys())
@@ -180,6 +188,7 @@ class SnapshotInTheMaking:
         self._try("the repository's record of the newest snapshot could not be written", self._write_head)
         # Only new objects: each run reads back the objects it wrote, and `verify` reads all.
         known = frozenset(self.previous.manifest.objects()) if self.previous else frozenset()
+        known -= self.repository.written  # it was lost or damaged, and written again
         self.repository.read_for_evidence()
         try:
             (self.folder / "verify").mkdir()
@@ -196,6 +205,14 @@ class SnapshotInTheMaking:
         self._try("the indexes of an earlier release could not be removed", self._remove_indexes)
         self._try("the record of it in the working folder could not be written", self._remember)
         self._try("it could not be recorded in the repository's log", self._log)
+
+    def _known_damage(self) -> frozenset[str]:
+        """The objects that a verification or a restore from here found damaged: they are stored anew if their contents are still there."""
+        try:
+            return SeenWhole(self._run.settings.workdir, self.repository.place).damaged()
+        except TerminalError as error:
+            self._notes.append(f"What was found damaged before is not known: {error.what} {error.why}")
+            return frozenset()
 
     def result(self) -> BackupResult:
         """Record the evidence and return the result."""

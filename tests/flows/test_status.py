@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,3 +83,48 @@ def test_a_missing_or_damaged_newest_one_is_not_well(protected: Protected) -> No
 def test_an_age_is_a_duration(protected: Protected, age: str) -> None:
     with pytest.raises(CommandError, match="no age"):
         status(protected, max_age=age)
+
+
+def test_damage_that_a_verification_found_is_not_well_until_a_backup_has_mended_it(protected: Protected) -> None:
+    objects = [path for path in (protected.repository / "objects").rglob("*") if path.is_file()]
+    for path in objects:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    assert status(protected).success  # nobody has looked yet
+    assert not protected.verify().success
+    assert any("were found damaged" in problem for problem in status(protected).problems)
+
+    made = protected.backup()
+
+    assert made.verified
+    assert made.objects_read == len(made.manifest.objects())  # it read back all that it wrote again
+    assert status(protected).success
+    assert protected.verify(made.snapshot_id).success  # an object that only the earlier snapshot has stays damaged
+
+
+def test_objects_that_are_gone_are_not_well_and_what_is_stored_again_is_read_back(protected: Protected) -> None:
+    shutil.rmtree(protected.repository / "objects")
+    assert any("are missing" in problem for problem in status(protected).problems)
+    made = protected.backup()
+    assert made.verified
+    assert made.objects_read == len(made.manifest.objects())
+    assert status(protected).success
+
+
+def test_a_proof_is_believed_only_if_the_log_has_it(protected: Protected, tmp_path: Path) -> None:
+    newest = status(protected).snapshot
+    protected.restore(into=str(tmp_path / "copy.sqlite3"), into_files=tmp_path / "files")
+    assert status(protected, max_proof_age="1d").success
+    for path in (protected.repository / "log").iterdir():
+        if '"restore"' in path.read_text():
+            path.write_text(path.read_text().replace('"success"', '"failed"'))
+    assert not status(protected, max_proof_age="1d").success
+    assert newest is not None
+
+
+def test_a_removed_entry_of_the_log_is_not_well(protected: Protected) -> None:
+    protected.verify()
+    protected.verify()
+    sorted((protected.repository / "log").iterdir())[-2].unlink()
+    assert any("log is missing" in problem for problem in status(protected).problems)

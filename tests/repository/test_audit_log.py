@@ -58,6 +58,7 @@ def test_a_log_as_it_was_written_has_no_problem(place: RepositorySettings) -> No
 def test_a_removed_entry_is_missed(place: RepositorySettings, number: int) -> None:
     file(place, number).unlink()
     assert any(str(number) in problem for problem in problems(place))
+    assert Repository.open(place).log.witness_problem()  # which every backup, list and status ask for
 
 
 @pytest.mark.parametrize("kept", range(ENTRIES))

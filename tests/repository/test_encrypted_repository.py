@@ -105,6 +105,17 @@ def test_without_the_recovery_key_the_previous_manifest_comes_from_a_copy(place:
         Repository.open(sealed).read_manifest(snapshot_id)
 
 
+def test_without_the_recovery_key_a_manifest_that_was_altered_is_damaged(place: RepositorySettings) -> None:
+    sealed = without_recovery_key(place)
+    snapshot_id, _ = store_snapshot(sealed)
+    assert set(Repository.open(sealed).survey().intact) == {snapshot_id}
+    store = Store(place)
+    store.flip(store.path_of_snapshot(snapshot_id), 600)
+    assert Repository.open(sealed).survey().damaged == (snapshot_id,)
+    with pytest.raises(DamagedRepository):
+        Repository.open(sealed).read_manifest(snapshot_id)
+
+
 def test_copies_on_this_machine_are_private_whatever_the_umask(place: RepositorySettings) -> None:
     before = os.umask(0)
     try:
@@ -233,6 +244,8 @@ def test_a_machine_that_only_writes_encrypts_to_its_own_recipient_whatever_the_c
     ref = repository.put_bytes(CONTENT)
 
     assert "config.json was altered" in repository.keys.note
+    with pytest.raises(RepositorySealed, match="earlier key"):
+        repository.begin()
     path.write_bytes(genuine)
     assert Repository.open(place).read(ref) == CONTENT
 
@@ -264,14 +277,16 @@ def test_another_repository_in_its_place_is_refused(place: RepositorySettings, t
         json.dumps(json.loads(config.read_text()) | {"id": json.loads(place.write_key.read_text())["repository"]})
     )
     with pytest.raises(RepositorySealed):
-        Repository.open(place)
+        Repository.open(place.model_copy(update={"write_key": None}))
+    with pytest.raises(RepositorySealed, match="earlier key"):
+        Repository.open(place).begin()
 
 
 def test_a_recovery_key_of_another_repository_does_not_open_this_one(place: RepositorySettings, tmp_path: Path) -> None:
     (tmp_path / "stranger").write_text(recovery_key_text(new_recovery_key()))
 
     with pytest.raises(RepositorySealed, match="does not open") as raised:
-        Repository.open(place.model_copy(update={"identity": tmp_path / "stranger"}))
+        Repository.open(place.model_copy(update={"identity": tmp_path / "stranger", "write_key": None}))
 
     assert "recovery (age1" in raised.value.why
 

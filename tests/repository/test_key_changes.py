@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from edms_tasks.encryption.recovery_key import new_recovery_key
 from edms_tasks.errors import (
     CommandError,
+    DamagedRepository,
     RepositorySealed,
     RepositoryUnreachable,
     SettingsError,
@@ -185,9 +187,83 @@ def test_a_rotation_that_fails_at_any_write_leaves_everything_readable_and_can_b
             holder = Repository.open(there.model_copy(update={"identity": folder / identity}))
             assert holder.read(ref) == CONTENT, (number, identity)
             assert set(holder.survey(fresh=True).intact) == {snapshot_id}, (number, identity)
-        store_snapshot(without_recovery_key(there), b"goes on", day=2, previous=snapshot_id)
+        store_snapshot(there, b"goes on", day=2, previous=snapshot_id)
         assert keys.rotate_key(settings_of(there), reencrypt=True).objects == 2
+        store_snapshot(without_recovery_key(there), b"goes on without the recovery key", day=3, previous=snapshot_id)
         assert Repository.open(there).log.check().problems == ()
         if number > _Failing.writes:
             break
     assert number > 6  # secrets of two holders before and after, config, an object and a manifest
+
+
+def test_a_machine_with_the_write_key_of_before_a_rotation_makes_no_backup_and_overwrites_nothing(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    snapshot_id, ref = store_snapshot(place)
+    keys.make_write_key(settings_of(place), tmp_path / "second", "plant-2")
+    second = RepositorySettings(url=place.url, write_key=tmp_path / "second", copies=tmp_path / "copies-2")
+    between = Repository.open(second)  # opened before the rotation, and at work after it
+    keys.rotate_key(settings_of(place), reencrypt=True)
+    before = files_of(place)
+
+    for machine in (between, Repository.open(second)):
+        with pytest.raises(RepositorySealed, match="earlier key"):
+            machine.begin()
+
+    assert {name: data for name, data in files_of(place).items() if not name.startswith("locks")} == {
+        name: data for name, data in before.items() if not name.startswith("locks")
+    }
+    assert Repository.open(place).read(ref) == CONTENT
+    assert set(Repository.open(place).survey().intact) == {snapshot_id}
+
+
+def test_a_revoked_machine_counts_no_more_and_what_it_made_stays(place: RepositorySettings, tmp_path: Path) -> None:
+    keys.make_write_key(settings_of(place), tmp_path / "second", "plant-2")
+    second = RepositorySettings(url=place.url, write_key=tmp_path / "second", copies=tmp_path / "copies-2")
+    made, ref = store_snapshot(second, day=1)
+    with pytest.raises(CommandError, match="machine of that name"):
+        keys.make_write_key(settings_of(place), tmp_path / "third", "plant-2")
+
+    keys.revoke_machine(settings_of(place), "plant-2")
+
+    forged, _ = store_snapshot(second, b"by the thief", day=2, previous=made)
+    found = Repository.open(place).survey()
+    assert (set(found.intact), set(found.untrusted)) == ({made}, {forged})
+    assert Repository.open(place).read(ref) == CONTENT
+    for name, why in (("plant-2", "no machine"), ("plant-1", "another one")):
+        with pytest.raises(CommandError, match=why):
+            keys.revoke_machine(settings_of(place), name)
+
+
+def test_a_recovery_key_that_opens_nothing_any_more_stops_no_backup(place: RepositorySettings, tmp_path: Path) -> None:
+    office = keys.make_recovery_key(tmp_path / "office")
+    keys.add_holder(settings_of(place), "office", recipient=office, passphrase=None)
+    elsewhere = place.model_copy(update={"identity": tmp_path / "office", "write_key": None})
+    store_snapshot(place)
+    keys.remove_holder(settings_of(place), "recovery")
+
+    snapshot_id, ref = store_snapshot(place, b"goes on", day=2)
+
+    assert Repository.open(elsewhere).read(ref) == b"goes on"
+    assert "does not open" in Repository.open(place).keys.note
+    with pytest.raises(RepositorySealed, match="does not open"):
+        Repository.open(place).read(ref)
+    assert snapshot_id in Repository.open(elsewhere).survey().intact
+
+
+@pytest.mark.parametrize("damage", ["gone", "junk"])
+def test_damaged_keys_are_said_and_a_copy_of_them_is_kept(place: RepositorySettings, damage: str) -> None:
+    store_snapshot(place)
+    keyring = Repository.open(place).keyring
+    assert place.copies is not None
+    keyring.keep_copies(place.copies / "keys")
+    path = Path(place.url) / "keys" / "recovery.json"
+    whole = path.read_bytes()
+    path.unlink() if damage == "gone" else path.write_bytes(b"junk")
+    assert "keys/" in Repository.open(place).keyring.problem()
+    with pytest.raises(DamagedRepository, match="keys of the repository are gone"):
+        Repository.open(place.model_copy(update={"write_key": None}))
+    path.write_bytes((place.copies / "keys" / "recovery.json").read_bytes())
+    assert Repository.open(place).keyring.problem() == ""
+    assert Repository.open(place).is_readable
+    assert json.loads(whole) == json.loads(path.read_bytes())

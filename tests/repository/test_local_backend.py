@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.errors import NoSpace, RepositoryForbidden, RepositoryLocked
+from edms_tasks.errors import DamagedRepository, NoSpace, RepositoryForbidden, RepositoryLocked
 from edms_tasks.repository import Repository
 from edms_tasks.settings import RepositorySettings
 from tests.repository.samples import Store, manifest_of
@@ -173,3 +173,26 @@ def test_a_share_without_hard_links_and_folder_sync_is_usable(tmp_path: Path, mo
     monkeypatch.setattr(os, "fsync", no_folder_sync)
     repository = Repository.create(RepositorySettings(url=str(tmp_path / "share")))
     assert repository.read(repository.put_bytes(b"kept")) == b"kept"
+
+
+@pytest.mark.parametrize("name", ["config.json", "log/000000000001.json", "keys/x.json", "objects/ab/cd"])
+def test_a_pipe_in_the_folder_is_no_file_and_nothing_waits_for_it(tmp_path: Path, name: str) -> None:
+    repository = Repository.create(RepositorySettings(url=str(tmp_path / "r")))
+    path = tmp_path / "r" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    backend = repository.backend
+    with pytest.raises(FileNotFoundError):
+        backend.read(name, 100)
+    with pytest.raises(FileNotFoundError):
+        list(backend.blocks(name))
+    assert backend.size(name) is None
+
+
+def test_json_without_end_is_a_damaged_config(tmp_path: Path) -> None:
+    settings = RepositorySettings(url=str(tmp_path / "r"))
+    Repository.create(settings)
+    (tmp_path / "r" / "config.json").write_bytes(b"[" * 20_000)
+    with pytest.raises(DamagedRepository, match=r"config\.json"):
+        Repository.open(settings)

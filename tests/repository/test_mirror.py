@@ -159,6 +159,22 @@ def test_the_copy_of_another_repository_and_a_strangers_folder_are_refused(
         copied(place, open_backend(RepositorySettings(url=str(tmp_path / "thesis"))))
 
 
+@pytest.mark.parametrize("where", ["", "/", "/sub", "/.."])
+def test_a_copy_in_or_around_the_repository_is_refused(place: RepositorySettings, where: str) -> None:
+    store(place, b"first")
+    with pytest.raises(SettingsError, match="itself"):
+        copied(place, open_backend(RepositorySettings(url=place.url + where)))
+
+
+def test_a_source_without_its_keys_is_not_copied_silently(tmp_path: Path) -> None:
+    place = encrypted_settings(tmp_path)
+    make_encrypted(place, "plant-1")
+    store(place, b"first")
+    (Path(place.url) / "keys" / "recovery.json").unlink()
+    target, _ = target_of(tmp_path)
+    assert any("no keys" in problem for problem in copied(place, target).problems)
+
+
 def test_after_everything_was_encrypted_anew_the_copy_is_too(tmp_path: Path) -> None:
     place = encrypted_settings(tmp_path)
     make_encrypted(place, "plant-1")

@@ -23,7 +23,7 @@ def config_files(
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Write a snapshot's files of settings (`[files] config`) into a folder."""
+    """Write the EDMS's files of settings that a snapshot has into a folder."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
         from flows.config_files import restore_config_files

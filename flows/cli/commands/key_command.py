@@ -21,6 +21,7 @@ EXAMPLES = (
     "key add office age1…",
     "key print > recovery-key.html",
     "key writer second-host.write-key --machine second-host",
+    "key revoke second-host",
     "key rotate --reencrypt",
 )
 VARIABLE = "EDMS_BACKUP_NEW_PASSPHRASE"
@@ -145,6 +146,9 @@ def writer(
     machine: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who signs with it (default: this machine's name).")
     ] = None,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Also if there is a machine of that name; its earlier key goes on counting.")
+    ] = False,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -156,11 +160,31 @@ def writer(
         from flows.keys import make_write_key
 
         named = machine or socket.gethostname()
-        done = make_write_key(settings, file, named)
+        done = make_write_key(settings, file, named, renew=renew)
         lines = [f"✓ {file}, for {named}", f'next: [repository] write_key = "{file}" in the settings of that machine']
         if done.left:
             lines.append(f"! {', '.join(done.left)} will not know it: remove and add them again.")
         _finish(options, {"file": str(file), "machine": named, "left": list(done.left)}, lines)
+
+
+def revoke(
+    context: typer.Context,
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help="The machine's name, as `key list` shows it.")],
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Let a machine's backups count no more, as after its write key was stolen; those that are there stay."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        settings = options.settings()
+        from flows.keys import revoke_machine
+
+        done = revoke_machine(settings, machine)
+        lines = [f"✓ backups of {machine} count no more; those that are there were signed anew by this machine"]
+        if done.left:
+            lines.append(f"! {', '.join(done.left)} will still take them for right: remove and add them again.")
+        _finish(options, {"revoked": machine, "left": list(done.left)}, lines, 1 if done.left else 0)
 
 
 def print_(context: typer.Context, config: Config = None, as_json: Json = False, traceback: Traceback = False) -> None:
@@ -206,5 +230,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "remove": remove,
     "rotate": rotate,
     "writer": writer,
+    "revoke": revoke,
     "print": print_,
 }

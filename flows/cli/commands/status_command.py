@@ -21,11 +21,14 @@ EXAMPLES = (
 def status(
     context: typer.Context,
     max_age: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="How old the newest snapshot may be (default: `[status]`).")
+        str | None,
+        typer.Option(metavar="DURATION", help="How old the newest snapshot may be (default: that of the settings)."),
     ] = None,
     max_proof_age: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="How long ago a restore may last have proved one (default: `[status]`)."),
+        typer.Option(
+            metavar="DURATION", help="How long ago a restore may last have proved one (default: that of the settings)."
+        ),
     ] = None,
     config: Config = None,
     as_json: Json = False,
