@@ -64,8 +64,12 @@ def pretend_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stored(repository: Path) -> dict[str, tuple[str, int, str]]:
-    """Everything in the repository; the lock's file may be there or not, as long as nobody holds it."""
-    return {name: entry for name, entry in picture_of_files(repository).items() if not name.startswith("locks")}
+    """Everything in the repository but its log and what a restore proved; the lock's file may be there or not, as long as nobody holds it."""
+    return {
+        name: entry
+        for name, entry in picture_of_files(repository).items()
+        if not name.startswith(("locks", "log", "proved"))
+    }
 
 
 def only_snapshot(protected: Protected) -> str:
