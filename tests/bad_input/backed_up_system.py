@@ -64,7 +64,7 @@ def pretend_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stored(repository: Path) -> dict[str, tuple[str, int, str]]:
-    """Everything in the repository but its log and what a restore proved; the lock's file may be there or not, as long as nobody holds it."""
+    """Everything in the repository but its log, what a restore proved, and the file of a lock that nobody holds."""
     return {
         name: entry
         for name, entry in picture_of_files(repository).items()

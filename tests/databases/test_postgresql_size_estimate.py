@@ -19,7 +19,8 @@ TABLES = {
     "long_json": "CREATE TABLE t AS SELECT n AS id, (SELECT jsonb_agg(jsonb_build_object('name', md5(m::text), 'n', m)) "
     "FROM generate_series(1, 400) m) AS payload FROM generate_series(1, 200) n",
     # Without autovacuum, which would remove them before the test looks.
-    "many_dead_rows": "CREATE TABLE t WITH (autovacuum_enabled = false) AS SELECT n AS id, md5(n::text) AS code FROM generate_series(1, 20000) n; "
+    "many_dead_rows": "CREATE TABLE t WITH (autovacuum_enabled = false) AS "
+    "SELECT n AS id, md5(n::text) AS code FROM generate_series(1, 20000) n; "
     "DELETE FROM t WHERE id % 10 > 0; ANALYZE t",
 }
 
