@@ -70,10 +70,9 @@ def reopen(settings: Settings, this_edms: KnownEdms, *, create: bool = False, ac
             notes += (f"{problem} It is accepted, as requested.",)
         else:
             findings += (make_finding("log-shortened", repository.display, problem),)
-    if problem := repository.keyring.problem():
+    copies = settings.repository.copies
+    if problem := repository.keyring.problem(copies / repository.identity / "keys" if copies is not None else None):
         findings += (make_finding("repository-keys-damaged", repository.display, problem),)
-    elif repository.is_encrypted and settings.repository.copies is not None:
-        repository.keyring.keep_copies(settings.repository.copies / repository.identity / "keys")
     if witness is not None:
         notes += _not_older(repository, this_edms, witness, accept)
     return Reopened(repository, witness, notes, findings)

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.encryption.repository_secret import RepositorySecret, decrypt_with_passphrase
+from edms_tasks.errors import RepositoryForbidden
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.config import change_recipient, read_config
 from edms_tasks.repository.key_holders import (
@@ -48,27 +49,27 @@ class Keyring:
         """The public key that objects are encrypted to, by the repository's config; None if they are not."""
         return read_config(self._backend, RepositorySettings()).recipient
 
-    def problem(self) -> str:
-        """Why nobody, or not everybody, could open the repository; "" if all is well, or it is not encrypted."""
+    def problem(self, copies: Path | None = None) -> str:
+        """Why nobody, or not everybody, could open the repository; "" if all is well, or it is not encrypted.
+
+        Args:
+            copies: keep copies of the holders' files in this folder: they are encrypted, and without them nobody can open the repository.
+        """
         if self._keys.recipient is None:
             return ""
-        found = self.holders()
+        try:
+            found = self.holders()
+        except RepositoryForbidden:
+            return ""  # credentials that only write: a machine that may read them has to look
         if not found.holders:
             return (
                 "The keys of the repository are gone (keys/): nobody can open the backups. Put keys/ back from a copy."
             )
         if found.unreadable:
             return f"Keys of the repository are damaged: {', '.join(found.unreadable)}. Put them back from a copy."
+        if copies is not None:
+            _keep_copies(found, copies)
         return ""
-
-    def keep_copies(self, folder: Path) -> None:
-        """Copy the files of holders to this machine: they are encrypted, and without them nobody can open the repository."""
-        found = self.holders()
-        private_folder(folder)
-        for holder in found.holders:
-            path, text = folder / f"{holder.name}.json", holder.model_dump_json(indent=1)
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                write_durably(path, text)
 
     def holders(self) -> KeyHolders:
         """Who can open the repository."""
@@ -118,3 +119,11 @@ def _again(holder: KeyHolder, secret: RepositorySecret, passphrases: Sequence[Se
             return None
         made = holder_with_passphrase(secret, holder.name, right)
     return made.model_copy(update={"created": holder.created})
+
+
+def _keep_copies(found: KeyHolders, folder: Path) -> None:
+    private_folder(folder)
+    for holder in found.holders:
+        path, text = folder / f"{holder.name}.json", holder.model_dump_json(indent=1)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_durably(path, text)
