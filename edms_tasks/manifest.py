@@ -6,7 +6,7 @@ matches its name; each object in it is named by the SHA-256 of the object's byte
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -241,17 +241,25 @@ class Manifest(Value):
                 fix="Use another snapshot (`edms-backup list`); keep this file for analysis.",
             ) from error
 
-    def objects(self) -> dict[str, ObjectRef]:
-        """All objects of the snapshot, by SHA-256."""
-        refs = [self.native_schema.object]
+    def uses(self) -> Iterator[tuple[ObjectRef, str]]:
+        """Every object of the snapshot, and what for, such as "documents.Document"; an object with several uses comes several times."""
+        yield self.native_schema.object, "native schema"
         for entry in self.tables:
             for chunk in entry.chunks:
-                refs += [chunk.object, *([chunk.superseded] if chunk.superseded else [])]
+                yield chunk.object, entry.table.label
+                if chunk.superseded is not None:
+                    yield chunk.superseded, f"{entry.table.label}, superseded rows"
         for index in self.files:
-            refs.extend(index.index)
-            refs.extend(index.packs)
-        refs += [one.object for one in self.config_files]
-        return {ref.sha256: ref for ref in refs}
+            for ref in index.index:
+                yield ref, f"files of {index.root.name}, index"
+            for ref in index.packs:
+                yield ref, f"files of {index.root.name}"
+        for one in self.config_files:
+            yield one.object, one.path
+
+    def objects(self) -> dict[str, ObjectRef]:
+        """All objects of the snapshot, by SHA-256."""
+        return {ref.sha256: ref for ref, _ in self.uses()}
 
     def read_by_a_backup(self, known: Container[str], *, readable: bool = True) -> int:
         """The number of objects that a backup reads again: all but the chunks and packs in `known` (SHA-256s of earlier ones).

@@ -15,6 +15,7 @@ from edms_tasks.repository.proved_snapshots import ProvedSnapshot, read_proved
 from edms_tasks.repository.retention_rules import period_of
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
+from flows.verifying.listed_objects import list_objects, missing_or_cut, named_objects
 
 _MOST_ENTRIES = 100
 """A snapshot of an earlier release has no entry; no more than these are read in search of it."""
@@ -102,7 +103,7 @@ def read_status(
         problems.append("There is no snapshot of this EDMS.")
     elif now - created > oldest:
         problems.append(f"The newest snapshot is older than {_age(oldest)}.")
-    problems += _of_objects(settings, repository, own.survey.intact.get(newest or ""))
+    problems += _of_objects(settings, repository, newest or "", own.survey.intact.get(newest or ""))
     if verified is False:
         problems.append("The newest snapshot was not read back: run `edms-backup verify`.")
     if failed := _failed_since(created, entries, own.key):
@@ -139,13 +140,12 @@ def _proved(repository: Repository, edms: str | None, now: datetime) -> ProvedSn
     return None
 
 
-def _of_objects(settings: Settings, repository: Repository, manifest: Manifest | None) -> list[str]:
+def _of_objects(settings: Settings, repository: Repository, snapshot: str, manifest: Manifest | None) -> list[str]:
     """What is wrong with the objects of the newest snapshot, by one listing and by what was found damaged before."""
     if manifest is None:
         return []
-    there = dict(repository.backend.names("objects"))
-    needed = {repository.stored_name(ref): ref for ref in manifest.objects().values()}
-    missing = [name for name, ref in needed.items() if name not in there or not repository.may_be(ref, there[name])]
+    needed = named_objects(repository, {snapshot: manifest})
+    missing = [one for kind in missing_or_cut(repository, needed, list_objects.fn(repository)) for one in kind]
     damaged = SeenWhole(settings.workdir, repository.place).damaged() & set(needed)
     return [
         *([f"{len(missing)} objects of the newest snapshot are missing or cut off."] if missing else []),

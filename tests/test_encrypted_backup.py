@@ -18,7 +18,7 @@ from flows.config_files import restore_config_files
 from flows.listing import list_snapshots
 from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdms, ReferenceEdmsFactory
-from tests.running import Protected, encrypt, protect, run_merge
+from tests.running import Protected, encrypt, protect, run_merge, run_verify
 
 
 @pytest.fixture
@@ -87,6 +87,13 @@ def test_files_of_settings_come_back_before_the_edms_works(protected: Protected,
     found = [one for one in result.manifest.findings if one.code == "config-file-not-stored"]
     assert [one.subject for one in found] == [str(missing)]
     assert not [path for path in protected.repository.rglob("*") if path.is_file() and b"s3cr3t" in path.read_bytes()]
+    assert run_verify(protected.settings, structure=True).success
+    stored = Repository.open(protected.settings.repository).stored_name(result.manifest.config_files[0].object)
+    whole = (protected.repository / stored).read_bytes()
+    (protected.repository / stored).unlink()
+    (problem,) = run_verify(protected.settings, structure=True).problems
+    assert str(secret) in problem
+    (protected.repository / stored).write_bytes(whole)
     _set(protected, edms={"project": str(tmp_path / "gone")})
     written = restore_config_files(protected.settings, result.snapshot_id, tmp_path / "out")
     assert (written.files, written.modes) == ((tmp_path / "out" / str(secret)[1:],), (0o640,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edms_tasks.manifest import Manifest, ObjectRef
@@ -32,18 +32,26 @@ def named_objects(repository: Repository, manifests: Mapping[str, Manifest]) -> 
     """Every object that the snapshots name, by its name in the repository; its use is that of the first one."""
     found: dict[str, NamedObject] = {}
     for snapshot, manifest in manifests.items():
-        for ref, use in _uses(manifest):
+        for ref, use in manifest.uses():
             name = repository.stored_name(ref)
             found.setdefault(name, NamedObject(name, ref, snapshot, use))
     return found
+
+
+def missing_or_cut(
+    repository: Repository, objects: Mapping[str, NamedObject], there: Mapping[str, int]
+) -> tuple[list[NamedObject], list[NamedObject]]:
+    """The objects that are missing, and those that have a wrong size."""
+    missing = [one for name, one in objects.items() if name not in there]
+    other = [one for name, one in objects.items() if name in there and not repository.may_be(one.ref, there[name])]
+    return missing, other
 
 
 def structure_problems(
     repository: Repository, objects: Mapping[str, NamedObject], there: Mapping[str, int]
 ) -> tuple[str, ...]:
     """A sentence for each object that is missing or has a wrong size, up to twenty of each kind, and how many more."""
-    missing = [one for name, one in objects.items() if name not in there]
-    other = [one for name, one in objects.items() if name in there and not repository.may_be(one.ref, there[name])]
+    missing, other = missing_or_cut(repository, objects, there)
     problems = [f"{_where(one)} is missing" for one in missing[:_NAMED]]
     problems += [f"{_where(one)} has {there[one.name]} bytes, which is another size" for one in other[:_NAMED]]
     left = len(missing) + len(other) - len(problems)
@@ -52,17 +60,3 @@ def structure_problems(
 
 def _where(one: NamedObject) -> str:
     return f"snapshot {one.snapshot[:12]}: {one.use}: {one.name}"
-
-
-def _uses(manifest: Manifest) -> Iterator[tuple[ObjectRef, str]]:
-    yield manifest.native_schema.object, "native schema"
-    for entry in manifest.tables:
-        for chunk in entry.chunks:
-            yield chunk.object, entry.table.label
-            if chunk.superseded is not None:
-                yield chunk.superseded, f"{entry.table.label}, superseded rows"
-    for index in manifest.files:
-        for ref in index.index:
-            yield ref, f"files of {index.root.name}, index"
-        for ref in index.packs:
-            yield ref, f"files of {index.root.name}"
