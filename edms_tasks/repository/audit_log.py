@@ -8,26 +8,23 @@ every report.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
-import json
-import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
 from edms_tasks.durable import private_folder, write_durably
-from edms_tasks.encryption.signing import is_signed, sign
 from edms_tasks.errors import RepositoryLocked
-from edms_tasks.inventory.model import Value
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.opened_keys import OpenedKeys
+from edms_tasks.repository.records import whoever_runs_this
+from edms_tasks.repository.signed_value import SignedValue
 
 Outcome = Literal["success", "failed", "stopped"]
 
@@ -38,7 +35,7 @@ _ATTEMPTS = 20
 _NOTHING = "0" * 64
 
 
-class LogEntry(Value):
+class LogEntry(SignedValue):
     """One entry.
 
     Args:
@@ -53,8 +50,9 @@ class LogEntry(Value):
         user: who did it, by the operating system.
         machine: where; the name in the write key, or the host's.
         version: of edms-backup.
-        signer: public signing key of the machine; "" if it has none.
     """
+
+    purpose: ClassVar[str] = "log"
 
     repository: str
     number: int = Field(ge=1)
@@ -68,14 +66,6 @@ class LogEntry(Value):
     user: str
     machine: str
     version: str
-    signer: str = ""
-    signature: str = ""
-
-    @property
-    def message(self) -> bytes:
-        """The bytes that are signed."""
-        said = self.model_dump(mode="json", exclude={"signature"})
-        return b"edms-backup/log\n" + json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)
@@ -150,13 +140,10 @@ class AuditLog:
                 edms=edms,
                 snapshot=snapshot,
                 facts=dict(facts or {}),
-                user=_user(),
+                user=whoever_runs_this(),
                 machine=key.machine if key else socket.gethostname(),
                 version=version,
-                signer=key.signer if key else "",
-            )
-            if key is not None:
-                entry = entry.model_copy(update={"signature": sign(key.signing_key, entry.message)})
+            ).signed_with(key)
             data = entry.model_dump_json(indent=1).encode() + b"\n"
             if self._backend.create(_file_of(entry.number), data):
                 made = Witness(entry.number, hashlib.sha256(data).hexdigest())
@@ -275,7 +262,7 @@ class AuditLog:
             # A machine that only restores has no key to sign with. What is written must be signed.
             writes = entry.event not in UNSIGNED_EVENTS and entry.outcome == "success"
             return "it is not signed." if signers.required and writes else ""
-        if not is_signed(entry.signer, entry.signature, entry.message):
+        if not entry.is_rightly_signed:
             return "its signature is not right: it was changed."
         if signers.complete and signers.known and entry.signer not in signers.known:
             return f"it is signed with the key {entry.signer}, which is none of those this repository knows."
@@ -304,10 +291,3 @@ UNSIGNED_EVENTS = frozenset({"restore", "verify", "merge", "rollback", "drill"})
 
 def _file_of(number: int) -> str:
     return f"{_FOLDER}/{number:012d}.json"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"  # a number without an account, as in containers

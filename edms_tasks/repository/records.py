@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import json
 import os
 import re
 import socket
@@ -20,18 +19,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
 from edms_tasks.durable import private_folder, write_durably
-from edms_tasks.encryption.signing import sign
 from edms_tasks.errors import RepositorySealed
 from edms_tasks.inventory.model import Value
 from edms_tasks.json_text import indented_json
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.chain import Link
 from edms_tasks.repository.opened_keys import OpenedKeys
+from edms_tasks.repository.signed_value import SignedValue
 
 _LARGEST = 64 * 1024 * 1024
 _HEX64 = re.compile(r"[0-9a-f]{64}")
@@ -57,8 +56,10 @@ class NamedSnapshot(Value):
         return Link(self.id, created, self.previous, self.number, self.aside, is_certain=self.created is not None)
 
 
-class Record(Value):
+class Record(SignedValue):
     """One record. `lost` says that records were lost for good, and who says so."""
+
+    purpose: ClassVar[str] = "record"
 
     kind: Kind
     repository: str
@@ -71,14 +72,6 @@ class Record(Value):
     of: tuple[_Id, ...] = ()  # release, untag: the records that end · pruned: the prune · lost: the lost records
     after: tuple[_Id, ...] = ()
     machine: str = ""
-    signer: str = ""
-    signature: str = ""
-
-    @property
-    def message(self) -> bytes:
-        """The bytes that are signed."""
-        said = self.model_dump(mode="json", exclude={"signature"})
-        return b"edms-backup/record\n" + json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
     def to_json(self) -> bytes:
         """The record's bytes."""
@@ -253,10 +246,7 @@ class StoredRecords:
             of=tuple(of),
             after=self.read().last,
             machine=key.machine if key is not None else "",
-            signer=key.signer if key is not None else "",
-        )
-        if key is not None:
-            record = record.model_copy(update={"signature": sign(key.signing_key, record.message)})
+        ).signed_with(key)
         data = record.to_json()
         name = hashlib.sha256(data).hexdigest()
         self._backend.write(record_name(name), [data])
@@ -288,8 +278,7 @@ class StoredRecords:
             return None
         if record.repository != self._repository:
             return None
-        is_trusted = self._keys.signers.accepts(record.signer, record.signature, record.message)
-        return record if is_trusted else None
+        return record if self._keys.signers.accepts(record) else None
 
 
 def record_name(record_id: str) -> str:

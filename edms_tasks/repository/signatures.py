@@ -6,26 +6,27 @@ What is signed is the JSON of all keys but `signature`, sorted, without white sp
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 from pydantic import Field, ValidationError
 
-from edms_tasks.encryption.signing import is_signed, sign
 from edms_tasks.encryption.write_key import WriteKey
-from edms_tasks.inventory.model import Value
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.chain import Link
+from edms_tasks.repository.signed_value import SignedValue
 
 _FOLDER = "signatures"
 _LARGEST = 1024 * 1024
 
 
-class SnapshotSignature(Value):
-    """Who made a snapshot, and its position; signed."""
+class SnapshotSignature(SignedValue):
+    """Who made a snapshot, and its position."""
+
+    purpose: ClassVar[str] = "signature"
 
     kind: str = "snapshot"
     repository: str
@@ -38,13 +39,6 @@ class SnapshotSignature(Value):
     machine: str
     signer: str
     signed: datetime
-    signature: str = ""
-
-    @property
-    def message(self) -> bytes:
-        """The bytes that are signed."""
-        said = self.model_dump(mode="json", exclude={"signature"})
-        return b"edms-backup/signature\n" + json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
     @property
     def link(self) -> Link:
@@ -54,7 +48,7 @@ class SnapshotSignature(Value):
 
 def write_signature(backend: Backend, key: WriteKey, snapshot_id: str, manifest: Manifest) -> None:
     """Sign a snapshot that is about to be written."""
-    unsigned = SnapshotSignature(
+    said = SnapshotSignature(
         repository=key.repository,
         snapshot=snapshot_id,
         edms=manifest.identity.id if manifest.identity else None,
@@ -66,8 +60,7 @@ def write_signature(backend: Backend, key: WriteKey, snapshot_id: str, manifest:
         signer=key.signer,
         signed=datetime.now(UTC).replace(microsecond=0),
     )
-    signed = unsigned.model_copy(update={"signature": sign(key.signing_key, unsigned.message)})
-    backend.write(_file_of(snapshot_id), [signed.model_dump_json(indent=1).encode() + b"\n"])
+    backend.write(_file_of(snapshot_id), [said.signed_with(key).model_dump_json(indent=1).encode() + b"\n"])
 
 
 def signed_snapshots(backend: Backend) -> list[str]:
@@ -102,13 +95,13 @@ class Signers:
             return None
         return self._checked(data, snapshot_id)
 
-    def accepts(self, signer: str, signature: str, message: bytes) -> bool:
-        """Whether a record is signed by a machine that counts, or need not be signed."""
-        if not signature:
+    def accepts(self, said: SignedValue) -> bool:
+        """Whether a value is signed by a machine that counts, or need not be signed."""
+        if not said.signature:
             return not self.required
         if not self.required and not self.known:
             return True  # nothing here says whose signatures count
-        return (not self.complete or signer in self.known) and is_signed(signer, signature, message)
+        return (not self.complete or said.signer in self.known) and said.is_rightly_signed
 
     def why_not(self, backend: Backend, snapshot_id: str) -> str:
         """Why a snapshot is not to be trusted; "" if it is."""
@@ -135,9 +128,7 @@ class Signers:
             return None
         if self.complete and found.signer not in self.known:
             return None
-        if not is_signed(found.signer, found.signature, found.message):
-            return None
-        return found
+        return found if found.is_rightly_signed else None
 
 
 def _parsed(data: bytes) -> SnapshotSignature | None:
