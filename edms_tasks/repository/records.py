@@ -23,13 +23,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.errors import RepositorySealed
 from edms_tasks.inventory.model import Value
 from edms_tasks.json_text import indented_json
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.chain import Link
 from edms_tasks.repository.opened_keys import OpenedKeys
+from edms_tasks.repository.private_copies import PrivateCopies
 from edms_tasks.repository.signed_value import SignedValue
 
 _LARGEST = 64 * 1024 * 1024
@@ -193,7 +193,7 @@ class StoredRecords:
 
     def __init__(self, backend: Backend, repository: str, keys: OpenedKeys, copies: Path | None = None) -> None:
         self._backend, self._repository, self._keys = backend, repository, keys
-        self._copies = copies if backend.local_folder is None else None
+        self._copies = PrivateCopies(copies if backend.local_folder is None else None)
 
     def read(self) -> Records:
         """Read every record."""
@@ -201,7 +201,7 @@ class StoredRecords:
         unreadable: list[str] = []
         for name, _ in self._backend.names("records"):
             try:
-                data = self._copy_of(name) or self._fetched(name)
+                data = self._fetched(name)
             except FileNotFoundError:
                 continue  # then others name it as missing
             record = self._checked(data)
@@ -252,22 +252,14 @@ class StoredRecords:
         self._backend.write(record_name(name), [data])
         return name
 
-    def _copy_of(self, name: str) -> bytes | None:
-        """The copy on this machine; None if there is none with the right content."""
-        if self._copies is None:
-            return None
-        try:
-            data = (self._copies / PurePosixPath(name).name).read_bytes()
-        except OSError:
-            return None  # then the repository is asked
-        return data if name == record_name(hashlib.sha256(data).hexdigest()) else None
-
     def _fetched(self, name: str) -> bytes:
+        """A record's bytes, from this machine's copy if there is one."""
+        path = PurePosixPath(name)
+        if (copy := self._copies.read(path.name, path.stem)) is not None:
+            return copy
         data = self._backend.read(name, _LARGEST)
-        if self._copies is not None and name == record_name(hashlib.sha256(data).hexdigest()):
-            self._copies.mkdir(parents=True, exist_ok=True)
-            private_folder(self._copies)
-            write_durably(self._copies / PurePosixPath(name).name, data)
+        if name == record_name(hashlib.sha256(data).hexdigest()):
+            self._copies.keep(path.name, data)
         return data
 
     def _checked(self, data: bytes) -> Record | None:

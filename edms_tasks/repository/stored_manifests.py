@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.encryption.codec import NotDecodable, PlainCodec, sealed
 from edms_tasks.errors import DamagedRepository, RepositoryForbidden, RepositorySealed, UnknownSnapshot
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.opened_keys import OpenedKeys
+from edms_tasks.repository.private_copies import PrivateCopies
 from edms_tasks.repository.signatures import SnapshotSignature, write_signature
 
 LARGEST_MANIFEST = 256 * 1024 * 1024
@@ -70,7 +70,7 @@ class StoredManifests:
         self._backend, self._codec, self._keys = backend, keys.codec, keys
         # Where there is a recovery key today there may be none tomorrow, so an encrypted repository's are always copied.
         useful = backend.local_folder is None or not isinstance(keys.codec, PlainCodec)
-        self._copies = copies if useful else None
+        self._copies = PrivateCopies(copies if useful else None)
 
     def write(self, manifest: bytes) -> str:
         """Sign and write a manifest, atomically; returns the snapshot's id."""
@@ -161,9 +161,9 @@ class StoredManifests:
 
     def _is_as_written(self, snapshot_id: str) -> bool:
         """Whether the stored bytes are those that this machine wrote, where it cannot decrypt them; true if it did not note them."""
-        assert self._copies is not None
+        assert self._copies.folder is not None  # there is a copy
         try:
-            recipient, noted = (self._copies / f"{snapshot_id}.stored").read_text(encoding="utf-8").split()
+            recipient, noted = (self._copies.folder / f"{snapshot_id}.stored").read_text(encoding="utf-8").split()
             stored = self._backend.read(snapshot_name(snapshot_id), LARGEST_MANIFEST)
         except (OSError, ValueError, RepositoryForbidden):
             return True
@@ -187,23 +187,12 @@ class StoredManifests:
 
     def _copy_of(self, snapshot_id: str) -> bytes | None:
         """The copy on this machine; None if there is none with the right content."""
-        if self._copies is None or not _HEX64.fullmatch(snapshot_id):
-            return None
-        try:
-            with (self._copies / f"{snapshot_id}.json").open("rb") as file:
-                data = file.read(LARGEST_MANIFEST + 1)
-        except OSError:
-            return None  # then the repository is asked
-        return data if hashlib.sha256(data).hexdigest() == snapshot_id else None
+        return self._copies.read(f"{snapshot_id}.json", snapshot_id) if _HEX64.fullmatch(snapshot_id) else None
 
     def _keep_copy(self, snapshot_id: str, manifest: bytes, stored: bytes | None = None) -> None:
-        if self._copies is None or self._copy_of(snapshot_id) is not None:
+        if self._copy_of(snapshot_id) is not None:
             return
-        try:
-            private_folder(self._copies)
-            write_durably(self._copies / f"{snapshot_id}.json", manifest)
-            if stored is not None and self._keys.recipient is not None:
-                noted = f"{self._keys.recipient} {hashlib.sha256(stored).hexdigest()}\n"
-                write_durably(self._copies / f"{snapshot_id}.stored", noted)
-        except OSError:
-            pass  # the next run reads the repository, or says that it cannot (`snapshot-sealed`)
+        self._copies.keep(f"{snapshot_id}.json", manifest)
+        if stored is not None and self._keys.recipient is not None:
+            noted = f"{self._keys.recipient} {hashlib.sha256(stored).hexdigest()}\n"
+            self._copies.keep(f"{snapshot_id}.stored", noted.encode())

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
-from edms_tasks.errors import CommandError, PruneRefused, RepositoryLocked, RepositorySealed
+from edms_tasks.errors import CommandError, PruneRefused, RepositoryLocked
 from edms_tasks.lineage.snapshot_history import history_of
 from edms_tasks.pruning.mark_snapshots import give_tag, hold, release, take_tag
-from edms_tasks.pruning.prune_plan import Wishes, plan_prune
 from edms_tasks.repository import Repository, store
 from edms_tasks.repository.chain import Mark
 from edms_tasks.repository.proved_snapshots import ProvedSnapshot, write_proved
 from edms_tasks.repository.reader_leases import reading
 from edms_tasks.repository.records import NamedSnapshot
-from edms_tasks.repository.retention_rules import Rules
-from edms_tasks.settings import RepositorySettings
 from tests.lineage.conftest import this_edms
 from tests.repository.samples import manifest_of
-from tests.retention.library import NOON, NOW, Faults, FaultyBackend, Library, RefusingBackend
+from tests.retention.library import NOON, NOW, Library, RefusingBackend
 
 
 def _twice(library: Library, **wishes: object) -> tuple[str, ...]:
@@ -353,67 +348,6 @@ def test_elsewhere_an_object_is_marked_first_and_goes_a_grace_period_later(libra
     assert third in library.there()
     library.require_whole()
     assert not list(library.repository.backend.names("marks"))
-
-
-def test_records_say_who_pruned_what_and_why(library: Library) -> None:
-    first = library.add(0)
-    library.add(1)
-    library.prune(last=1)
-    (record,) = [one for one in library.repository.records.read().by_id.values() if one.kind == "pruned"]
-    assert (record.by, record.reason, [one.id for one in record.snapshots]) == ("Ann", "in a test", [first])
-    assert [one.number for one in record.snapshots] == [1]
-    assert record.at > datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def test_where_snapshots_are_signed_a_forged_record_is_none(signed: Library, tmp_path: Path) -> None:
-    """Someone who can write there, and has no key, removes a snapshot and records it as pruned."""
-    made = [signed.add(day) for day in range(4)]
-    signed.prune(last=3)
-    (true,) = [one for one in signed.repository.records.read().by_id.values() if one.kind == "pruned"]
-    forged = true.model_copy(update={"snapshots": (NamedSnapshot(id=made[1], edms="ours", created=NOON, number=2),)})
-    signed.store.remove(signed.store.path_of_snapshot(made[1]))
-    for record in (forged, forged.model_copy(update={"signer": "", "signature": "", "machine": ""})):
-        data = record.to_json()
-        name = f"records/{hashlib.sha256(data).hexdigest()}.json"
-        signed.repository.backend.write(name, [data])
-        assert [one.id for one in history_of(signed.repository, this_edms("ours")).chain.missing if one.id] == [made[1]]
-        assert signed.repository.records.read().unreadable == (name,)
-        signed.repository.backend.remove(name)
-
-
-def test_without_a_write_key_nothing_is_recorded_where_records_are_signed(signed: Library) -> None:
-    first = signed.add(0)
-    signed.add(1)
-    reader = Repository.open(signed.settings.model_copy(update={"write_key": None}))
-    with pytest.raises(RepositorySealed, match="write key"):
-        hold(reader, signed.workdir, first, reason="case 7", by="Ann")
-    assert signed.repository.records.read().by_id == {}
-
-
-def test_a_machine_that_cannot_read_the_others_snapshots_prunes_nothing(signed: Library, tmp_path: Path) -> None:
-    signed.add(0)
-    signed.add(1)
-    writer = Repository.open(signed.settings.model_copy(update={"identity": None, "copies": tmp_path / "none"}))
-    with pytest.raises(PruneRefused, match="recovery key"):
-        plan_prune(writer, this_edms("ours"), Wishes(rules=Rules(last=1)))
-
-
-def test_a_remote_repository_is_asked_for_each_record_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = RepositorySettings(url=f"memory://{tmp_path.name}/backups", copies=tmp_path / "copies")
-    library = Library(settings, tmp_path / "work")
-    first = library.add(0)
-    for number in range(5):
-        hold(library.repository, library.workdir, first, reason=f"case {number}", by="Ann")
-    faults, opened = Faults(), store.open_backend
-    monkeypatch.setattr(store, "open_backend", lambda settings: FaultyBackend(opened(settings), faults))
-    again = Library(settings, tmp_path / "work")
-    assert len(again.repository.records.read().holds[first]) == 5
-    assert [call for call in faults.log if call.startswith("read records/")] == []
-    # A copy that was altered is not believed.
-    copy = next((tmp_path / "copies").rglob("records/*.json"))
-    copy.write_bytes(copy.read_bytes().replace(b"case", b"CASE"))
-    assert again.repository.records.read().unreadable == ()
-    assert [call for call in faults.log if call.startswith("read records/")] == [f"read records/{copy.name}"]
 
 
 def test_an_empty_repository_is_pruned_without_a_word(library: Library) -> None:
