@@ -89,11 +89,11 @@ def mirror(
         copying = _Copying(source, target, made, named_by_content=named_by_content, progress=progress)
         with ThreadPoolExecutor(jobs) as threads:
             there = {} if anew else dict(target.names("objects"))
-            lacking = [one for one in source.names("objects") if there.get(one[0]) != one[1]]
+            needed = dict(source.names("objects"))
+            lacking = [one for one in needed.items() if there.get(one[0]) != one[1]]
             expect(len(lacking), sum(size for _, size in lacking))
             list(threads.map(copying.file, lacking))
             made.already = len(there)
-            needed = {name for name, _ in source.names("objects")}
             target.retain([name for name in there if name in needed])  # those copied now are kept by being written
             for folder in _CHANGED[:1]:
                 copying.changed(folder)

@@ -179,8 +179,7 @@ class Repository:
 
     def require_write_key(self) -> None:
         """Raise RepositorySealed if snapshots must be signed here and it has no key for it, or one of before a rotation."""
-        recipient = read_config(self._backend, RepositorySettings()).recipient
-        self.keys.require_write_key(self.display, recipient)
+        self.keys.require_write_key(self.display, self.keys.recipient)
 
     @property
     def display(self) -> str:
@@ -345,7 +344,8 @@ class Repository:
 
     def begin(self) -> str:
         """Record that a run begins to write; if it is killed, the next `finish` removes its leftovers."""
-        self.require_write_key()  # under the lock: a rotation may have come in between
+        # Under the lock, and asked anew: a rotation of keys may have come in between.
+        self.keys.require_write_key(self.display, self.keyring.recipient)
         self._backend.require_immutable()
         if not self._is_of_this_format:
             upgrade_config(self._backend)
