@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -47,8 +48,8 @@ def _file_key(header: str, secrets: list[str]) -> bytes:
             wrapping = _derive(shared, ephemeral + public, b"age-encryption.org/v1/X25519")
             try:
                 return ChaCha20Poly1305(wrapping).decrypt(bytes(12), body, None)
-            except Exception:
-                continue
+            except InvalidTag:
+                continue  # it is for somebody else
     raise AssertionError("None of the secrets opens it.")
 
 
