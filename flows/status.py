@@ -11,7 +11,7 @@ from edms_tasks.lineage.find_snapshot import state_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
-from edms_tasks.repository.proved_snapshots import ProvedSnapshot, read_proved
+from edms_tasks.repository.proved_snapshots import ProvedSnapshot, ProvedSnapshots, read_proved
 from edms_tasks.repository.retention_rules import period_of
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
@@ -97,7 +97,8 @@ def read_status(
     entries = _backups_since(repository, newest)
     created = own.survey.links[newest].created if newest is not None else None
     verified = _verified(newest, entries)
-    proved = _proved(repository, own.key, now)
+    proofs = read_proved(repository)
+    proved = _proved(repository, proofs, own.key, now)
     problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
     if created is None:
         problems.append("There is no snapshot of this EDMS.")
@@ -112,6 +113,7 @@ def read_status(
         )
     if oldest_proof is not None and (proved is None or now - proved.at > oldest_proof):
         problems.append(f"No restore has proved a snapshot for {_age(oldest_proof)}.")
+        problems += [f"{name} does not count: no machine that counts has signed it." for name in proofs.unsigned]
     return Status(repository.display, newest, created, verified, proved, len(own.chain.order), tuple(problems), now)
 
 
@@ -126,9 +128,9 @@ def _backups_since(repository: Repository, snapshot: str | None) -> list[LogEntr
     return found
 
 
-def _proved(repository: Repository, edms: str | None, now: datetime) -> ProvedSnapshot | None:
+def _proved(repository: Repository, proofs: ProvedSnapshots, edms: str | None, now: datetime) -> ProvedSnapshot | None:
     """The record of the last proof, if the log confirms it: the record alone could be written by whoever can write there."""
-    found = read_proved(repository.backend)[0].get(edms or "")
+    found = proofs.by_edms.get(edms or "")
     if found is None or found.at > now + timedelta(hours=1):
         return None
     for number, entry in enumerate(repository.log.backwards()):

@@ -29,7 +29,7 @@ def record_proved(repository: Repository, snapshot_id: str, manifest: Manifest) 
             host=socket.gethostname(),
             how="restore",
         )
-        write_proved(repository.backend, proved)
+        write_proved(repository, proved)
     except (EdmsBackupError, ValueError) as error:  # ValueError: the time in the manifest has no zone
         why = error.what if isinstance(error, EdmsBackupError) else str(error).splitlines()[0]
         return (f"The repository has no record of this proof, so a prune could remove the snapshot: {why}",)

@@ -119,11 +119,12 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
             why="[edms] id is not set, no backup was made from here, and the snapshots are of several EDMSs or of one with other names.",
             fix="Set [edms] id (`edms-backup list --all` shows the ids), or use `--all-edms`.",
         )
-    proved, unreadable = read_proved(repository.backend)
-    if unreadable:
-        raise _refused(repository, f"{unreadable[0]}, the record of a proved snapshot, cannot be read.", _REMOVE_IT)
+    proved = read_proved(repository)
+    if proved.unreadable:
+        why = f"{proved.unreadable[0]}, the record of a proved snapshot, cannot be read."
+        raise _refused(repository, why, _REMOVE_IT)
     protected = dict.fromkeys(own.survey.records.holds, "held")
-    protected |= {one.snapshot: "proved" for one in proved.values() if one.snapshot not in protected}
+    protected |= {one.snapshot: "proved" for one in proved.by_edms.values() if one.snapshot not in protected}
     read = dict.fromkeys(readers(repository.backend), "being read")
     stored = dict(repository.backend.names("objects"))
     needs = {
@@ -146,7 +147,8 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
     ]
     done = {*(one.id for one in given_up), *own.survey.pruned}  # a prune that is repeated asks for what is gone
     _require_removable(fates, [one for one in wishes.remove if one not in done])
-    return _with_bytes(fates, own.survey, given_up, needs, stored)
+    plan = _with_bytes(fates, own.survey, given_up, needs, stored)
+    return replace(plan, notes=(*(map(_of_unsigned, proved.unsigned)), *plan.notes))
 
 
 def _fates(
@@ -327,6 +329,13 @@ def _named(snapshot_id: str, manifest: Manifest, edms: str) -> NamedSnapshot:
         previous=manifest.previous,
         number=manifest.number,
         aside=manifest.aside,
+    )
+
+
+def _of_unsigned(name: str) -> str:
+    return (
+        f"{name}, the record of a proved snapshot, does not count: it is not signed for this repository by a machine whose backups count. "
+        "It keeps no snapshot. The next restore that proves one, on a machine with a write key, replaces it."
     )
 
 

@@ -130,7 +130,7 @@ def test_what_is_held_tagged_or_proved_stays(library: Library) -> None:
     hold(repository, workdir, made[0], reason="case 7", by="Ann")
     give_tag(repository, workdir, made[2], "audit 2026", by="Ben")
     proved = ProvedSnapshot(edms="ours", snapshot=made[3], created=NOON, number=4, at=NOW, host="h", how="restore")
-    assert write_proved(repository.backend, proved)
+    assert write_proved(repository, proved)
 
     fates = {fate.id: fate.keeps for fate in library.plan(last=1).fates}
     assert fates == {
@@ -169,7 +169,7 @@ def test_the_last_proof_of_an_older_snapshot_takes_no_protection_from_a_newer_on
         proved = ProvedSnapshot(
             edms="ours", snapshot=made[number], created=NOON, number=number + 1, at=NOW, host="h", how="restore"
         )
-        assert write_proved(library.repository.backend, proved) is (number == 1)
+        assert write_proved(library.repository, proved) is (number == 1)
     _twice(library, last=1)
     assert library.there() == {made[1], made[2]}
 

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from edms_tasks.encryption.signing import new_signing_key
 from edms_tasks.errors import PruneRefused, RepositorySealed
+from edms_tasks.lineage.record_proved import record_proved
 from edms_tasks.lineage.snapshot_history import history_of
 from edms_tasks.pruning.mark_snapshots import hold
 from edms_tasks.pruning.prune_plan import Wishes, plan_prune
 from edms_tasks.repository import Repository, store
+from edms_tasks.repository.proved_snapshots import ProvedSnapshot, write_proved
 from edms_tasks.repository.records import NamedSnapshot
 from edms_tasks.repository.retention_rules import Rules
 from edms_tasks.settings import RepositorySettings
 from tests.lineage.conftest import this_edms
-from tests.retention.library import NOON, Faults, FaultyBackend, Library
+from tests.retention.library import NOON, NOW, Faults, FaultyBackend, Library
 
 
 def test_records_say_who_pruned_what_and_why(library: Library) -> None:
@@ -45,6 +48,47 @@ def test_where_snapshots_are_signed_a_forged_record_is_none(signed: Library, tmp
         assert [one.id for one in history_of(signed.repository, this_edms("ours")).chain.missing if one.id] == [made[1]]
         assert signed.repository.records.read().unreadable == (name,)
         signed.repository.backend.remove(name)
+
+
+def test_where_snapshots_are_signed_a_forged_proof_keeps_no_snapshot(signed: Library) -> None:
+    """Someone who can write there, and has no key, names another snapshot as the one that was proved."""
+    made = [signed.add(day) for day in range(4)]
+    assert write_proved(signed.repository, proof_of(made[1], 2))
+    ((name, _),) = signed.repository.backend.names("proved")
+    true = ProvedSnapshot.model_validate_json(signed.repository.backend.read(name, 10_000))
+    key = signed.repository.keys.write_key
+    assert key is not None
+    elsewhere = true.model_copy(update={"repository": "0" * 32}).signed_with(key)
+    forged = true.model_copy(update={"snapshot": made[0]})
+    for record in (
+        forged,
+        proof_of(made[0], 1),
+        elsewhere,
+        forged.signed_with(key.model_copy(update={"signing_key": new_signing_key()})),
+    ):
+        signed.repository.backend.write(name, [record.model_dump_json().encode()])
+        plan = signed.plan(last=1)
+        assert [fate.id for fate in plan.fates if fate.goes] == made[:3]
+        assert [note for note in plan.notes if name in note and "does not count" in note]
+    assert write_proved(signed.repository, proof_of(made[1], 2))
+    plan = signed.plan(last=1)
+    assert {fate.id: fate.keeps for fate in plan.fates}[made[1]] == ("proved",)
+    assert plan.notes == ()
+
+
+def test_a_machine_without_a_write_key_leaves_the_signed_proof_alone(signed: Library) -> None:
+    made = [signed.add(day) for day in range(2)]
+    assert write_proved(signed.repository, proof_of(made[0], 1))
+    ((name, _),) = signed.repository.backend.names("proved")
+    before = signed.store.read(name)
+    reader = Repository.open(signed.settings.model_copy(update={"write_key": None}))
+    (note,) = record_proved(reader, made[1], signed.repository.read_manifest(made[1]))
+    assert "no write key" in note
+    assert signed.store.read(name) == before
+
+
+def proof_of(snapshot: str, number: int) -> ProvedSnapshot:
+    return ProvedSnapshot(edms="ours", snapshot=snapshot, created=NOON, number=number, at=NOW, host="h", how="restore")
 
 
 def test_without_a_write_key_nothing_is_recorded_where_records_are_signed(signed: Library) -> None:
