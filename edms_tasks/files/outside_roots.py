@@ -146,17 +146,17 @@ def _project(search: Search) -> list[Folder]:
 
 
 def _known(search: Search) -> list[Path]:
-    return [
-        *(Path(root.path) for root in search.roots),
-        *map(Path, search.surroundings.code),
-        *search.ours,
-        *search.excluded,
-    ]
+    """Folders of which no file is outside the roots."""
+    return [*(Path(root.path) for root in search.roots), *search.excluded]
+
+
+def _not_entered(search: Search) -> list[Path]:
+    return [*map(Path, search.surroundings.code), *search.ours]
 
 
 def _of_absolute_paths(search: Search) -> list[Folder]:
     """Folders of files that are on this machine and that rows name by whole paths, wherever they are."""
-    machines = [*OF_THE_MACHINE, *(str(folder) for folder in _known(search))]
+    machines = [*OF_THE_MACHINE, *(str(folder) for folder in (*_known(search), *_not_entered(search)))]
     passed = " OR ".join(f"starts_with(value, {literal(folder.rstrip('/') + '/')})" for folder in machines)
     rows = search.connection.execute(
         f"""
@@ -179,7 +179,7 @@ def _list_files(search: Search, folders: Sequence[Folder]) -> bool:
     project = [Path(path).resolve() for path in search.surroundings.project]
     chosen = [(at, named and not any(one.is_relative_to(at.resolve()) for one in project)) for at, named in folders]
     chosen.sort(key=lambda one: not one[1])
-    complete = list_around(chosen, _known(search), into)
+    complete = list_around(chosen, _not_entered(search), _known(search), into)
     search.connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {OUTSIDE_FILES} AS

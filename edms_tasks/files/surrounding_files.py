@@ -1,8 +1,8 @@
 """List the files around an EDMS that are in no root: below folders that its settings name, and below its project.
 
 Folders of code are not entered: Python packages, templates, static files, version control, virtual environments. Neither are
-roots, which have been listed, our own folders, and folders that restores set aside. Links to folders are followed; each folder is
-entered once.
+roots, which have been listed, our own folders, and folders that restores set aside. Of a root nothing is listed, even if a setting
+or a link leads to a folder inside it. Links to folders are followed; each folder is entered once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CODE_FILES = (b".py", b".pyc", b".so", b".po", b".mo", b".sqlite3", b".sqlite3-
 Folder = tuple[Path, bool]  # and whether it was named as a folder of files
 
 
-def list_around(folders: Sequence[Folder], known: Sequence[Path], into: Path) -> bool:
+def list_around(folders: Sequence[Folder], passed_by: Sequence[Path], known: Sequence[Path], into: Path) -> bool:
     """Write (base, named, path) of the files below `folders` to a Parquet file; returns whether all were listed.
 
     Names that are not UTF-8 are left out, because no text can name them. Unreadable folders are skipped, because a backup could
@@ -41,15 +41,17 @@ def list_around(folders: Sequence[Folder], known: Sequence[Path], into: Path) ->
 
     Args:
         folders: where to look, the likeliest first, each with whether the settings name it as a folder of files.
-        known: folders that are not entered.
+        passed_by: folders that are not entered. One inside may be among `folders`, such as uploads in a virtual environment.
+        known: folders of which nothing is listed, at any depth.
         into: the file to write.
     """
-    entered = {_identity(os.fsencode(folder)) for folder in known}
+    entered = {_identity(os.fsencode(folder)) for folder in (*passed_by, *known)}
+    inside = tuple({os.path.realpath(os.fsencode(folder)) for folder in known})
     files = 0
     with pq.ParquetWriter(into, SCHEMA) as writer:
         for folder, named in folders:
             paths: list[str] = []
-            for path in _files(folder, entered):
+            for path in _files(folder, entered, inside):
                 paths.append(path)
                 files += 1
                 if len(paths) == _AT_ONCE:
@@ -73,8 +75,8 @@ def top_folder(base: str, below: str) -> str:
     return f"{base} || CASE WHEN contains({below}, '/') THEN '/' || split_part({below}, '/', 1) ELSE '' END"
 
 
-def _files(base: Path, entered: set[tuple[int, int]]) -> Iterator[str]:
-    if _identity(os.fsencode(base)) in entered:
+def _files(base: Path, entered: set[tuple[int, int]], known: tuple[bytes, ...]) -> Iterator[str]:
+    if _identity(os.fsencode(base)) in entered or _is_inside(os.fsencode(base), known):
         return
     entered.add(_identity(os.fsencode(base)))
     pending = [os.fsencode(base)]
@@ -92,6 +94,7 @@ def _files(base: Path, entered: set[tuple[int, int]]) -> Iterator[str]:
                     and not _SET_ASIDE.search(entry.name)
                     and entry.path not in _NOT_ENTERED
                     and identity not in entered
+                    and not (entry.is_symlink() and _is_inside(entry.path, known))
                 ):
                     entered.add(identity)
                     pending.append(entry.path)
@@ -105,6 +108,12 @@ def _entries(folder: bytes) -> list[os.DirEntry[bytes]]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return []  # skipped, see the module's docstring
+
+
+def _is_inside(folder: bytes, known: tuple[bytes, ...]) -> bool:
+    """Whether a folder is one of these or inside one, links followed."""
+    real = os.path.realpath(folder)
+    return any(real == one or real.startswith(one.rstrip(b"/") + b"/") for one in known)
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:

@@ -235,6 +235,24 @@ def test_an_edms_whose_files_are_in_its_roots_has_no_such_finding(tmp_path: Path
     assert outside(run_doctor(edms(tmp_path, rows)).diagnosis.assessments) == []
 
 
+@pytest.mark.parametrize("way", ["a setting", "a link"])
+def test_a_folder_inside_a_root_is_not_outside_whatever_leads_to_it(way: str, tmp_path: Path) -> None:
+    # Named by an id, the files are found by their names alone, as paperless-ngx's originals are.
+    rows = (
+        PLAIN
+        + 'FOLDER = "media/store/originals"\nNAME = lambda upload: f"{upload.id}.pdf"\nVALUE = lambda upload: ""\n'
+    )
+    inner = tmp_path / "edms/media/store/originals"
+    settings = edms(tmp_path, rows, f"ORIGINALS_DIR = {str(inner)!r}\n" if way == "a setting" else "")
+    if way == "a link":
+        (tmp_path / "edms/current").symlink_to(inner.parent)
+
+    examined = run_doctor(settings)
+
+    assert outside(examined.diagnosis.assessments) == []
+    assert [one.subject for one in examined.diagnosis.assessments if one.code == "files-in-no-root"] == []
+
+
 def test_storages_and_fields_without_a_known_folder_are_named_and_do_not_stop_the_backup(tmp_path: Path) -> None:
     models = """
 from django.core.files.storage import FileSystemStorage
