@@ -14,7 +14,9 @@ from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 
-_WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
+WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
+"""DuckDB's types of whole numbers."""
+
 _FLOATING = {"DOUBLE", "FLOAT"}
 
 
@@ -55,9 +57,9 @@ def equal(left: str, left_held: ColumnStorage, right: str, right_held: ColumnSto
     if left_held.scaled or right_held.scaled:
         return f"{_unscaled(left, left_held)} = {_unscaled(right, right_held)}"
     kinds = {left_held.kind, right_held.kind}
-    if len(kinds) == 1 or kinds <= _WHOLE:
+    if len(kinds) == 1 or kinds <= WHOLE:
         return f"{left} = {right}"
-    if kinds <= _WHOLE | _FLOATING:
+    if kinds <= WHOLE | _FLOATING:
         return f"{_number(left)} = {_number(right)}"
     return f"{text_of(left, left_held.kind)} = {text_of(right, right_held.kind)}"
 

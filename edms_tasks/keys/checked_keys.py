@@ -33,6 +33,13 @@ class TableKey:
     )  # its columns are "c:<column>" for every referenced column, and "nk"; None if no reference needs it
     nulls: int
     duplicates: int
+    # Referenced columns that may hold the same values in several rows -> a relation with one of these rows for each: a join to it
+    # does not multiply the referring rows.
+    one_for_each: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+
+    def pointed_at(self, columns: Sequence[str]) -> str | None:
+        """The relation in which references to these columns find their row; None if the keys were not tabulated."""
+        return self.one_for_each.get(tuple(sorted(set(columns))), self.relation)
 
     @classmethod
     def recorded(cls, natural_key: NaturalKey | None, *, nulls: int, duplicates: int) -> TableKey:

@@ -107,12 +107,12 @@ class _KeyCheck:
     _busy: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._pointed_at: dict[str, set[str]] = {table_id: set() for table_id in self.tables}
+        self._pointed_at: dict[str, set[tuple[str, ...]]] = {table_id: set() for table_id in self.tables}
         for table in self.tables.values():
             for reference in table.references:
                 if isinstance(reference, ForeignReference):
                     for target in self._pointed_at.keys() & set(reference.targets):
-                        self._pointed_at[target].update(reference.target_columns)
+                        self._pointed_at[target].add(tuple(sorted(set(reference.target_columns))))
         for table_id, table in self.tables.items():
             known = self.before.types[table_id] if self.before else None
             self.types[table_id] = dict(known or column_types(self.cursor, relation(table, self.raws[table_id])))
@@ -193,7 +193,7 @@ class _KeyCheck:
                 tuple(f"{nk} ({count} rows)" for nk, count in examples),
             )
         # No key at all, not even a surrogate: rows can be identified by all their values only.
-        values = [self._text("t", table, column) for column in sorted(self._pointed_at[table.id])]
+        values = [self._text("t", table, column) for column in self._pointed_columns(table)]
         return self._tabulate(table, None, (), json_array(values), "false")
 
     def _identified(self, table: Table, identities: str) -> TableKey:
@@ -254,7 +254,8 @@ class _KeyCheck:
                 return None
             joined = f"k{number}"
             joins.append(
-                f"LEFT JOIN {nested.relation} {joined} ON " + self._leads_to(reference, alias, here, joined, "c:")
+                f"LEFT JOIN {nested.pointed_at(reference.target_columns)} {joined} ON "
+                + self._leads_to(reference, alias, here, joined, "c:")
             )
             dangling = f"""'{{"dangling":' || to_json({self._text(alias, here, last)}) || '}}'"""
             parts.append(f"CASE WHEN {value} IS NULL THEN 'null' ELSE coalesce({joined}.nk, {dangling}) END")
@@ -278,7 +279,7 @@ class _KeyCheck:
     def _tabulate(
         self, table: Table, key: NaturalKey | None, joins: tuple[str, ...], expression: str, is_null: str
     ) -> TableKey:
-        columns = sorted(self._pointed_at[table.id])
+        columns = self._pointed_columns(table)
         made = TableKey(
             natural_key=key,
             joins=joins,
@@ -295,15 +296,26 @@ class _KeyCheck:
         )
         # Two keys may have the same hash, so if there seem to be duplicates, the keys themselves are counted.
         duplicates = 0 if rows == hashes else self._numbers(f"SELECT count(*) - count(DISTINCT nk) FROM {keys}")[0]
-        if columns and not self._keeps_unique(table, set(columns)):
-            # If several rows have the referenced value, one is kept: a join must not multiply the referring rows.
-            pointed = ", ".join(identifier("c:" + column) for column in columns)
-            self.cursor.execute(
-                f"CREATE OR REPLACE TABLE {made.relation} AS "
-                f"SELECT DISTINCT ON ({pointed}) * FROM {made.relation} ORDER BY {pointed}, nk"
-            )
         # A table without a key has no duplicates.
-        return replace(made, nulls=nulls, duplicates=duplicates if key else 0)
+        return replace(
+            made, nulls=nulls, duplicates=duplicates if key else 0, one_for_each=self._one_for_each(table, made)
+        )
+
+    def _one_for_each(self, table: Table, key: TableKey) -> dict[tuple[str, ...], str]:
+        """The relations of rows by columns of which the database does not keep the values apart."""
+        made = {}
+        for columns in sorted(self._pointed_at[table.id]):
+            if not self._keeps_unique(table, set(columns)):
+                made[columns] = identifier(f"key of {table.id} by {', '.join(columns)}")
+                pointed = ", ".join(identifier("c:" + column) for column in columns)
+                self.cursor.execute(
+                    f"CREATE OR REPLACE TABLE {made[columns]} AS "
+                    f"SELECT DISTINCT ON ({pointed}) {pointed}, nk FROM {key.relation} ORDER BY {pointed}, nk"
+                )
+        return made
+
+    def _pointed_columns(self, table: Table) -> list[str]:
+        return sorted({column for columns in self._pointed_at[table.id] for column in columns})
 
     def _materialize(self, table: Table, key: TableKey, columns: Sequence[str], is_null: str) -> None:
         projected = "".join(
@@ -364,9 +376,10 @@ class _KeyCheck:
         )
 
     def _keeps_unique(self, table: Table, columns: set[str]) -> bool:
-        """Whether the database keeps each of these columns unique, also for the comparison used here."""
-        unique = {key.columns for key in table.unique_keys if not key.partial} | {table.primary_key}
-        return all((column,) in unique and not self._held(table, column).caseless for column in columns)
+        """Whether the database keeps the values of these columns unique, also for the comparison used here."""
+        unique = [*(key.columns for key in table.unique_keys if not key.partial), table.primary_key]
+        exact = {column for column in columns if not self._held(table, column).caseless}
+        return any(key and exact.issuperset(key) for key in unique)
 
     def _held(self, table: Table, column: str) -> ColumnStorage:
         return storage_of(table, self.raws[table.id], self.types[table.id], column)

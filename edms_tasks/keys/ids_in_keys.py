@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from edms_tasks.digests.canonical import text_of
+from edms_tasks.digests.value_equality import WHOLE
 from edms_tasks.inventory.model import CONTENT_TYPES, GenericReference, Table
 from edms_tasks.inventory.natural_keys import generic_of
 from edms_tasks.keys.checked_keys import (
@@ -95,10 +96,13 @@ class Meanings:
                 return False
             as_text = object_id_of_row(target, self.keys.types[target.id])
             label = literal(f'["{app_label}.{model}",')
+            # Two ids may be one in the spelling of object ids, as UUIDs with dashes and without: one row stands for both.
+            is_number = self.keys.types[target.id][target.primary_key[0]] in WHOLE
+            nk, group = ("nk", "") if is_number else ("min(nk)", "GROUP BY object_id")
             self.cursor.execute(
-                f"INSERT INTO {into} SELECT {literal(number)}, {as_text}, "
-                f"{label} || {key.expression} || ']', {literal(f'{app_label}.{model}')} FROM {self.rows_of(target, key)} "
-                f"WHERE {as_text} IN (SELECT object_id FROM {pairs} WHERE content_type = {literal(number)})"
+                f"INSERT INTO {into} SELECT {literal(number)}, object_id, {nk}, {literal(f'{app_label}.{model}')} "
+                f"FROM (SELECT {as_text} AS object_id, {label} || {key.expression} || ']' AS nk FROM {self.rows_of(target, key)}) "
+                f"WHERE object_id IN (SELECT object_id FROM {pairs} WHERE content_type = {literal(number)}) {group}"
             )
         return True
 

@@ -88,7 +88,9 @@ def _reference_join(
     if not targets:  # the target's rows were left out, or there are none
         return f"LEFT JOIN (SELECT CAST(NULL AS VARCHAR) AS nk WHERE false) {alias} ON false"
     pointed = identifiers([*(f"c:{column}" for column in dict.fromkeys(reference.target_columns)), "nk"])
-    relations = [f"SELECT {pointed} FROM {keys.keys[target].relation}" for target in targets]
+    relations = [
+        f"SELECT {pointed} FROM {keys.keys[target].pointed_at(reference.target_columns)}" for target in targets
+    ]
     condition = leads_to(
         reference,
         lambda column: keys.storage(table.id, column),
