@@ -76,6 +76,10 @@ class ExcludeSettings(Section):
     folders: tuple[Path, ...] = Field(
         default=(), description="Folders around the EDMS whose files are not backed up, even if rows name them."
     )
+    storages: tuple[str, ...] = Field(
+        default=(),
+        description="Django storages without a folder that hold no documents, by address, field or alias, e.g. STORAGES['cache'].",
+    )
     running: tuple[str, ...] = Field(
         default=("*.pid", "*.lock", "*.lck", "*LOCK", "*_lock"),
         description="Glob patterns of lock files and files of process ids; only those of up to 64 bytes are left out.",

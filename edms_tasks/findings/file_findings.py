@@ -180,6 +180,12 @@ KINDS = (
         "storage-not-a-folder",
         ("error",),
         "The files are in a storage that is not a folder of this machine. They are not in the snapshot.",
-        "Back up that storage with its own tools.",
+        "Back up that storage with its own tools. If it holds no documents: name it in [exclude] storages.",
+    ),
+    Kind(
+        "storage-excluded",
+        ("info",),
+        "This storage is no folder, and the settings say that it holds no documents (`[exclude] storages`). It is not in the snapshot.",
+        "Remove it from `[exclude] storages` if documents are in it.",
     ),
 )

@@ -24,7 +24,7 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.inventory.natural_keys import derive_candidates
-from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
+from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport, ProbeStore
 from edms_tasks.settings import Settings
 from edms_tasks.soft.soft_references import declared_file_names, with_declared
 from edms_tasks.unknown_names import closest_name
@@ -42,6 +42,9 @@ _LOGICAL: dict[str, LogicalType] = {
     "UUIDField": "uuid",
     "BinaryField": "binary",
 }
+
+_USERS = 5
+"""So many fields and settings are named in a finding."""
 
 # Tables of Django itself that no model of an installed app owns.
 _DJANGOS_OWN = {"django_migrations"}
@@ -62,6 +65,7 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
     findings += key_findings
     findings += [_without_key(table) for table in tables if _only_surrogate(table)]
     findings += _unapplied(report)
+    findings += [_of_store(store, settings) for store in report.stores]
     file_roots = _file_roots(report, settings)
     names = declared_file_names(described, settings.soft_references, [root.name for root in file_roots])
     return Inventory(
@@ -261,6 +265,22 @@ def _file_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]
                     fix="Remove it from [files] roots.",
                 )
     return tuple(ordered)
+
+
+def _of_store(store: ProbeStore, settings: Settings) -> Finding:
+    """The finding on files that are in no folder: they are not backed up."""
+    place = store.url or store.kind
+    if {place, *store.used_by} & set(settings.exclude.storages):
+        return make_finding("storage-excluded", place)
+    users = f"{', '.join(store.used_by[:_USERS])}{' and others' if len(store.used_by) > _USERS else ''}"
+    what = f"a store of objects ({store.url})" if store.url else f"a storage that is not a folder ({store.kind})"
+    return make_finding(
+        "storage-not-a-folder",
+        place,
+        f"The files of {users} are in {what}. They are not in the snapshot.",
+        count=len(store.used_by),
+        examples=store.used_by[:_USERS],
+    )
 
 
 def _inside(inner: str, outer: str) -> bool:

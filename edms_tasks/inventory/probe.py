@@ -10,8 +10,8 @@ called with the rows' own keys, in a transaction that is rolled back.
 
 The file is longer than others on purpose. It also runs as a text where none of our files are (`remote_probe.py`). Parts could not
 import each other: their names would be among the modules of the EDMS and could hide them. They could only be joined as text,
-which no checker would see before it runs. Its parts are `main` and the commands, `Reporter` (models and database), and
-`Surroundings` (folders of files).
+which no checker would see before it runs. Its parts are `main` and the commands, `Reporter` (models and database), `Stores` (files
+that are in no folder), and `Surroundings` (folders of files).
 """
 
 from __future__ import annotations
@@ -178,6 +178,7 @@ class Reporter:
         self.connection = connections[alias]
         self.findings = []  # type: list
         self.roots = {}  # type: dict
+        self.stores = Stores()
         self.database_error = None  # type: object
 
     def report(self):
@@ -202,7 +203,7 @@ class Reporter:
         # type: (Exception) -> None
         """Do not query the database any more, and drop what was found so far."""
         self.database_error = "%s: %s" % (type(error).__name__, str(error).strip())
-        self.findings, self.roots = [], {}
+        self.findings, self.roots, self.stores = [], {}, Stores()
         self.connection.close()
 
     def _collect(self):
@@ -214,6 +215,8 @@ class Reporter:
 
         self._media_root()
         models = [self._model(model) for model in self._concrete_models()]
+        surroundings = Surroundings(self.stores).report()
+        self.stores.add_configured()
         loader, applied, known, leaves, unapplied = self._migrations()
         secret = hashlib.sha256(("edms-backup:" + str(settings.SECRET_KEY)).encode("utf-8")).hexdigest()[:16]
         return {
@@ -226,7 +229,8 @@ class Reporter:
             "file_roots": [
                 {"name": name, "path": path, "used_by": used_by} for name, path, used_by in self.roots.values()
             ],
-            "surroundings": Surroundings().report(),
+            "stores": self.stores.report({name for name, _, _ in self.roots.values()}),
+            "surroundings": surroundings,
             "migrations_applied": applied,
             "migrations_known": known,
             "migrations_leaves": leaves,
@@ -354,18 +358,8 @@ class Reporter:
     def _root_of(self, field, label):
         # type: (object, str) -> object
         """The name of the root that a FileField's storage writes to; None if it is not a folder or is inside another root."""
-        storage = field.storage
-        try:
-            path = os.path.abspath(storage.path(""))
-        except NotImplementedError:
-            self.finding(
-                "storage-not-a-folder",
-                "error",
-                label,
-                "The files are in a storage that is not a folder (%s). They are not in the snapshot."
-                % type(storage).__name__,
-                "Back up that storage with its own tools.",
-            )
+        path = self.stores.folder_of(field.storage, label)
+        if not path:
             return None
         inside = [root for root in self.roots if path == root or path.startswith(root + os.sep)]
         if inside and path not in self.roots:
@@ -843,11 +837,86 @@ class Reporter:
         return loader.check_key(key, app) if key[1] in ("__first__", "__latest__") else key
 
 
-class Surroundings:
-    """Where files of the EDMS may be that no FileField names, and where its code is."""
+class Stores:
+    """The EDMS's storages that keep files elsewhere than in a folder: object stores, or whatever has no paths."""
 
     def __init__(self):
         # type: () -> None
+        self.found = {}  # type: dict
+
+    def folder_of(self, storage, who):
+        # type: (object, str) -> str
+        """The folder that a storage writes to; "" if it has none, which is noted with `who` uses it."""
+        try:
+            return os.path.abspath(str(storage.path("")))
+        except Exception:  # without paths it is NotImplementedError, but the EDMS's own class may raise anything
+            self.add(storage, who)
+            return ""
+
+    def add(self, storage, who):
+        # type: (object, str) -> None
+        """Note a storage without a folder."""
+        kind = storage.__class__.__name__  # of a lazy one: the class that it stands for
+        url, options = "", {}
+        names = {base.__name__ for base in storage.__class__.__mro__}
+        try:
+            if names & {"S3Storage", "S3Boto3Storage"} and storage.bucket_name:
+                url = "/".join(["s3://" + str(storage.bucket_name), str(storage.location or "").strip("/")]).rstrip("/")
+                for option, attribute in (("endpoint_url", "endpoint_url"), ("region", "region_name")):
+                    if getattr(storage, attribute, None):
+                        options[option] = str(getattr(storage, attribute))
+            else:
+                places = ("bucket_name", "azure_container", "container_name", "location")
+                kind = " ".join([kind] + [str(getattr(storage, one)) for one in places if getattr(storage, one, None)])
+        except Exception:  # it may ask its server, or lack a setting
+            url, options = "", {}
+        known = self.found.setdefault((kind, url), {"kind": kind, "url": url, "options": options, "used_by": []})
+        if who not in known["used_by"]:
+            known["used_by"].append(who)
+
+    def add_configured(self):
+        # type: () -> None
+        """Note the storages of the settings: code can write to them whether or not a FileField does."""
+        from django.conf import settings
+
+        try:
+            from django.core.files.storage import storages
+        except ImportError:  # Django 4.1 and older
+            from django.core.files.storage import default_storage
+
+            self.folder_of(default_storage, "DEFAULT_FILE_STORAGE")
+            return
+        for alias in sorted(set(settings.STORAGES) - {"staticfiles"}):
+            who = "STORAGES[%r]" % alias
+            try:
+                storage = storages[alias]
+            except Exception as error:  # its package is not installed, or a setting is missing
+                kind = "a storage that cannot be made (%s)" % type(error).__name__
+                self.found[(kind, who)] = {"kind": kind, "url": "", "options": {}, "used_by": [who]}
+                continue
+            self.folder_of(storage, who)
+
+    def report(self, taken):
+        # type: (set) -> list
+        """Each store with a name of its own, as a root of files could have it."""
+        reported = []
+        for store in self.found.values():
+            name = base = store["url"].rpartition("/")[2] or "files"
+            number = 2
+            while name in taken:
+                name = "%s-%d" % (base, number)
+                number += 1
+            taken.add(name)
+            reported.append(dict(store, name=name))
+        return reported
+
+
+class Surroundings:
+    """Where files of the EDMS may be that no FileField names, and where its code is."""
+
+    def __init__(self, stores):
+        # type: (Stores) -> None
+        self.stores = stores
         self.unasked = []
 
     def report(self):
@@ -907,7 +976,7 @@ class Surroundings:
         """(folder, attribute) of storages that are attributes of the EDMS's modules and classes."""
         from django.apps import apps
         from django.contrib.staticfiles.storage import StaticFilesStorage
-        from django.core.files.storage import FileSystemStorage
+        from django.core.files.storage import FileSystemStorage, Storage
 
         own_apps = tuple(config.name for config in apps.get_app_configs() if not config.name.startswith("django."))
         for name, module in sorted(sys.modules.items()):
@@ -918,6 +987,10 @@ class Surroundings:
                     if issubclass(type(value), FileSystemStorage) and not isinstance(value, StaticFilesStorage):
                         for found in self._asked("%s.%s" % (name, key), lambda value=value: value.path("")):
                             yield found
+                    elif issubclass(type(value), Storage) and not isinstance(value, StaticFilesStorage):
+                        folder = self.stores.folder_of(value, "%s.%s" % (name, key))
+                        if folder:
+                            yield folder, "%s.%s" % (name, key)
 
     def _asked(self, who, ask):
         # type: (str, object) -> list

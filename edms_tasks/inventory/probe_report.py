@@ -130,6 +130,16 @@ class ProbeFileRoot(Value):
     used_by: tuple[str, ...] = ()  # "documents.Document.file"
 
 
+class ProbeStore(Value):
+    """A file storage of the EDMS that is no folder."""
+
+    name: str  # as a root of files could be named; unique among roots and stores
+    kind: str  # the storage's class, and where it keeps files as far as it says
+    url: str = ""  # "s3://bucket/prefix"; "" if it is not known how to reach it
+    options: dict[str, str] = Field(default_factory=dict)  # endpoint_url, region; no credentials
+    used_by: tuple[str, ...] = ()  # "documents.Document.file", "STORAGES['default']", "documents.storages.archive"
+
+
 class Surroundings(Value):
     """Where files of the EDMS may be that no FileField names. All folders exist, and their paths are absolute."""
 
@@ -164,6 +174,7 @@ class ProbeReport(Value):
     databases: tuple[ProbeDatabase, ...]  # the chosen alias first, then the others
     models: tuple[ProbeModel, ...]
     file_roots: tuple[ProbeFileRoot, ...]
+    stores: tuple[ProbeStore, ...] = ()
     surroundings: Surroundings = Surroundings()
     migrations_applied: tuple[tuple[str, str], ...]  # (app label, migration name) in django_migrations
     migrations_known: tuple[tuple[str, str], ...]  # all in the code's graph (replaced ones included)
