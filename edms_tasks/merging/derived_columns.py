@@ -22,6 +22,7 @@ from edms_tasks.merging.row_rewriting import ACTION, Rewritten
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation
+from edms_tasks.unknown_names import closest_name, unknown_name
 
 _WHERE = "[derived] columns"
 # What stands for nothing in a column that cannot be NULL.
@@ -42,22 +43,28 @@ def derived_columns(
         tables: the tables that are merged.
         keys: their natural keys.
         known: all tables of the snapshot; columns of those that are not merged are ignored.
-        notes: gets a line for each table.
+        notes: gets a line for each table, and one for each column that a table lacks: a settings file or a profile may name those
+            of another engine.
 
     Raises:
-        SettingsError: there is no such column, or it cannot be derived: it is a part of a key, or a reference.
+        SettingsError: there is no such table, or the column cannot be derived: it is a part of a key, or a reference.
     """
     merged = {table.id: table for table in tables}
     found: dict[str, list[str]] = {}
     for name in names:
         owner, _, last = name.rpartition(".")
         table = next((one for one in known if owner.lower() in (one.label.lower(), one.id.lower())), None)
-        column = next((one for one in table.columns if last in (one.name, one.field)), None) if table else None
-        if table is None or column is None:
-            raise SettingsError(
-                f"There is no column {name!r} in the snapshot.", where=_WHERE, fix="Correct or remove the name."
+        if table is None:
+            tables_known = [spelling for one in known for spelling in (one.label, one.id)]
+            raise unknown_name(_WHERE, "model or table", owner, tables_known)
+        column = next((one for one in table.columns if last in (one.name, one.field)), None)
+        if column is None:
+            columns = [spelling for one in table.columns for spelling in (one.field or one.name, one.name)]
+            notes.append(
+                f"{table.label} has no column {last!r} here, so [derived] columns changes nothing for it. If no other engine has it: "
+                f"{closest_name(last, columns)}"
             )
-        if table.id in merged:
+        elif table.id in merged:
             _require_derivable(table, column, keys[table.id])
             found.setdefault(table.id, []).append(column.name)
     notes += [

@@ -217,9 +217,21 @@ def test_derived_columns_are_kept_in_rows_that_stay_and_empty_in_new_ones_until_
     assert run_merge(settings, snapshot=snapshot, dry_run=True).plan.writes == 0
 
 
-@pytest.mark.parametrize(("name", "why"), [("number", "part of the key"), ("no", "no column 'small.Document.no'")])
+def test_a_derived_column_that_only_another_engine_has_is_a_note(indexed: Indexed) -> None:
+    settings = indexed.with_derived(DerivedSettings(columns=("small.Document.nmber_vector", "small_document.tsv")))
+
+    result = run_merge(settings, snapshot=indexed.snapshot, dry_run=True)
+
+    notes = [note for note in result.notes if "[derived] columns" in note]
+    assert ["has no column 'nmber_vector' here" in notes[0], "has no column 'tsv' here" in notes[1]] == [True, True]
+    assert "Did you mean `number`?" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("Document.number", "part of the key"), ("Documnt.number", "no model or table 'small.Documnt'")]
+)
 def test_a_column_that_cannot_be_derived_is_refused(indexed: Indexed, name: str, why: str) -> None:
-    settings = indexed.with_derived(DerivedSettings(columns=(f"small.Document.{name}",)))
+    settings = indexed.with_derived(DerivedSettings(columns=(f"small.{name}",)))
 
     with pytest.raises(SettingsError, match=why):
         run_merge(settings, snapshot=indexed.snapshot, dry_run=True)
