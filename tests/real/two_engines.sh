@@ -119,18 +119,18 @@ convert() {
 }
 
 convert_stage() {
-    local from=$engine to=postgresql source=$home moved into
+    local from=$engine to=postgresql origin=$home moved into
     [ "$from" = sqlite ] || to=sqlite
     moved=$work/moved-$to
     mkdir -p "$moved/data"
     if [ "$to" = sqlite ]; then into=sqlite:///$moved/data/db.sqlite3; else into=$(url "moved-$to"); fi
     step "$from to $to: restore --into" convert "$to" "$into" "$moved"
     use "moved-$to" "$to"
-    cp "$source/answers-before.json" "$home/answers-before.json"
+    cp "$origin/answers-before.json" "$home/answers-before.json"
     # Some answers name files by their whole path.
-    sed -i "s#$source/media#$work/moved-$to/media#g" "$home/answers-before.json"
+    sed -i "s#$origin/media#$work/moved-$to/media#g" "$home/answers-before.json"
     step "$from to $to: its own checks" own_checks
-    step "$from to $to: the same references" run references.py same "$source/references-before.json"
+    step "$from to $to: the same references" run references.py same "$origin/references-before.json"
     step "$from to $to: look, and work on" look_again
     use "source-$from" "$from"
 }
